@@ -1,0 +1,3 @@
+//! Release side.
+#![forbid(unsafe_code)]
+fn main() {}

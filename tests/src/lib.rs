@@ -1,0 +1,2 @@
+//! The whole.
+#![forbid(unsafe_code)]

@@ -1,0 +1,3 @@
+//! Whom a device believes.
+#![no_std]
+#![forbid(unsafe_code)]
