@@ -1,0 +1,202 @@
+//! Strict JSON and its one canonical form.
+//!
+//! Strict: UTF-8, no repeated names, no fractions, whole numbers that fit 64 bits, bounded nesting. What two
+//! parsers could read differently is not read at all, so that signer and device always mean the same.
+//! Canonical: names in order, no white space, only `"` and `\` escaped: the form that securesystemslib signs.
+
+use crate::limits::JSON_DEPTH_MAX;
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+
+/// A JSON value; objects are in the order of their names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Json {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A string.
+    Text(String),
+    /// An array.
+    List(Vec<Json>),
+    /// An object.
+    Object(BTreeMap<String, Json>),
+}
+
+/// Reads one JSON value that fills all of `bytes`.
+///
+/// # Errors
+/// A sentence with line and column: not JSON, a repeated name, a fraction, a number beyond 64 bits, nesting
+/// deeper than [`JSON_DEPTH_MAX`], anything after the value.
+pub fn parse(bytes: &[u8]) -> Result<Json, String> {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = Depth(0).deserialize(&mut reader).map_err(|fault| fault.to_string())?;
+    reader.end().map_err(|fault| fault.to_string())?;
+    Ok(value)
+}
+
+/// Writes the canonical form, the bytes that signatures are over.
+pub fn canonical(value: &Json) -> Vec<u8> {
+    let mut out = Vec::new();
+    write(value, &mut out);
+    out
+}
+
+fn write(value: &Json, out: &mut Vec<u8>) {
+    match value {
+        Json::Null => out.extend_from_slice(b"null"),
+        Json::Bool(true) => out.extend_from_slice(b"true"),
+        Json::Bool(false) => out.extend_from_slice(b"false"),
+        Json::Int(number) => out.extend_from_slice(number.to_string().as_bytes()),
+        Json::Text(text) => write_text(text, out),
+        Json::List(items) => {
+            out.push(b'[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                write(item, out);
+            }
+            out.push(b']');
+        }
+        Json::Object(fields) => {
+            out.push(b'{');
+            for (index, (name, item)) in fields.iter().enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                write_text(name, out);
+                out.push(b':');
+                write(item, out);
+            }
+            out.push(b'}');
+        }
+    }
+}
+
+fn write_text(text: &str, out: &mut Vec<u8>) {
+    out.push(b'"');
+    for byte in text.bytes() {
+        if byte == b'"' || byte == b'\\' {
+            out.push(b'\\');
+        }
+        out.push(byte);
+    }
+    out.push(b'"');
+}
+
+/// Reads a value at this depth, and its children one deeper.
+struct Depth(u32);
+
+impl Depth {
+    fn deeper<E: Error>(&self) -> Result<Depth, E> {
+        if self.0 >= JSON_DEPTH_MAX {
+            return Err(E::custom("nested deeper than 32 levels"));
+        }
+        Ok(Depth(self.0 + 1))
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Depth {
+    type Value = Json;
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Json, D::Error> {
+        reader.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Depth {
+    type Value = Json;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value without fractions")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Json, E> {
+        Ok(Json::Null)
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Json, E> {
+        Ok(Json::Bool(value))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Json, E> {
+        Ok(Json::Int(value))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Json, E> {
+        i64::try_from(value).map(Json::Int).map_err(|_| E::custom("number beyond 63 bits"))
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Json, E> {
+        Err(E::custom("fractions, exponents and numbers beyond 63 bits are not allowed"))
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Json, E> {
+        Ok(Json::Text(value.into()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element_seed(self.deeper()?)? {
+            list.push(item);
+        }
+        Ok(Json::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Json, A::Error> {
+        let mut object = BTreeMap::new();
+        while let Some(name) = fields.next_key::<String>()? {
+            if object.contains_key(&name) {
+                return Err(A::Error::custom(alloc::format!("name `{name}` appears twice")));
+            }
+            let value = fields.next_value_seed(self.deeper()?)?;
+            object.insert(name, value);
+        }
+        Ok(Json::Object(object))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_canonical_form_sorts_names_and_escapes_two_characters() {
+        let value = parse(br#" { "b" : [1, -2, true, null], "a\n\"\\" : "\u00e9\u0007/" } "#).unwrap();
+        assert_eq!(canonical(&value), "{\"a\n\\\"\\\\\":\"é\u{7}/\",\"b\":[1,-2,true,null]}".as_bytes());
+    }
+
+    #[test]
+    fn what_two_parsers_could_read_differently_is_refused() {
+        for (bytes, why) in [
+            (&br#"{"a":1,"a":1}"#[..], "appears twice"),
+            (br#"{"a":1.0}"#, "fractions"),
+            (br#"{"a":1e3}"#, "fractions"),
+            (br#"{"a":9223372036854775808}"#, "63 bits"),
+            (br#"{"a":123456789012345678901234567890}"#, "63 bits"),
+            (br#"{"a":1} x"#, "trailing"),
+            (br#"{"a":01}"#, "invalid number"),
+            (br#"{"a":-0}"#, "fractions"),
+            (br#"{"a":"#, "EOF"),
+            (b"{\"a\":\"\xff\"}", "invalid unicode"),
+            (br#"{"a":"\ud800"}"#, "surrogate"),
+            (b"", "EOF"),
+        ] {
+            let fault = parse(bytes).unwrap_err();
+            assert!(fault.contains(why), "{fault}");
+        }
+    }
+
+    #[test]
+    fn nesting_has_a_limit() {
+        let nested = |depth: usize| [alloc::vec![b'['; depth], alloc::vec![b']'; depth]].concat();
+        assert!(parse(&nested(32)).is_ok());
+        assert!(parse(&nested(33)).unwrap_err().contains("32 levels"));
+        assert!(parse(&nested(100_000)).is_err());
+    }
+}

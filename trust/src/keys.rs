@@ -1,0 +1,54 @@
+//! The signature algorithms. A key that cannot be read, or whose scheme is unknown, simply verifies nothing:
+//! whether that matters is the threshold's business, so that makers can add new kinds of keys beside old ones.
+
+use crate::fields::{Field, FieldFault};
+use crate::hex;
+use alloc::string::String;
+use p256::pkcs8::DecodePublicKey;
+
+/// A public key as root metadata writes it (§4.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// `ed25519`, `ecdsa`, … A label of the key; what decides is the scheme.
+    pub keytype: String,
+    /// `ed25519`, `ecdsa-sha2-nistp256`.
+    pub scheme: String,
+    /// Hexadecimal for Ed25519, PEM (SubjectPublicKeyInfo) for ECDSA.
+    pub public: String,
+}
+
+impl Key {
+    pub(crate) fn read(field: &Field<'_>) -> Result<Key, FieldFault> {
+        Ok(Key {
+            keytype: field.field("keytype")?.text()?.into(),
+            scheme: field.field("scheme")?.text()?.into(),
+            public: field.field("keyval")?.field("public")?.text()?.into(),
+        })
+    }
+
+    /// True if `signature` over `message` is this key's.
+    pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        match (self.keytype.as_str(), self.scheme.as_str()) {
+            ("ed25519", "ed25519") => self.ed25519(message, signature).unwrap_or(false),
+            // `ecdsa-sha2-nistp256` as a key type is the older spelling of `ecdsa` (TUF 1.0.32).
+            ("ecdsa" | "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256") => {
+                self.ecdsa_p256(message, signature).unwrap_or(false)
+            }
+            _ => false,
+        }
+    }
+
+    fn ed25519(&self, message: &[u8], signature: &[u8]) -> Option<bool> {
+        let key = ed25519_dalek::VerifyingKey::from_bytes(&hex::decode_array(&self.public)?).ok()?;
+        let signature = ed25519_dalek::Signature::from_slice(signature).ok()?;
+        // Strict: refuses keys and points of small order, for which a signature proves nothing.
+        Some(key.verify_strict(message, &signature).is_ok())
+    }
+
+    fn ecdsa_p256(&self, message: &[u8], signature: &[u8]) -> Option<bool> {
+        use p256::ecdsa::signature::Verifier;
+        let key = p256::ecdsa::VerifyingKey::from_public_key_pem(&self.public).ok()?;
+        let signature = p256::ecdsa::Signature::from_der(signature).ok()?;
+        Some(key.verify(message, &signature).is_ok())
+    }
+}

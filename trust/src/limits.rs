@@ -1,0 +1,21 @@
+//! Every limit by name. TUF leaves the numbers to the application; these hold for the small devices that
+//! Komainu is for, with ample room above what real repositories publish (a root of five keys is 7 KB).
+
+/// Largest root metadata, in bytes (the specification's W).
+pub const ROOT_BYTES_MAX: u64 = 64 * 1024;
+/// Largest timestamp metadata, in bytes (X).
+pub const TIMESTAMP_BYTES_MAX: u64 = 16 * 1024;
+/// Largest snapshot metadata, in bytes (Y'), also where the timestamp lists a larger one.
+pub const SNAPSHOT_BYTES_MAX: u64 = 512 * 1024;
+/// Largest targets metadata, in bytes (Z), also where the snapshot lists a larger one.
+pub const TARGETS_BYTES_MAX: u64 = 1024 * 1024;
+/// Most new roots accepted in one refresh (Y).
+pub const ROOTS_MAX: u32 = 256;
+/// Deepest nesting of JSON.
+pub const JSON_DEPTH_MAX: u32 = 32;
+/// Most signatures on one file.
+pub const SIGNATURES_MAX: usize = 64;
+/// Most keys in one root.
+pub const KEYS_MAX: usize = 256;
+/// Longest target path or role name, in bytes.
+pub const NAME_BYTES_MAX: usize = 1024;

@@ -1,0 +1,306 @@
+//! One update of the metadata, as a state machine (TUF 1.0.34 §5): it says which file it wants and how large
+//! that may be, it is given the bytes or told that there are none, and it says what to keep. Whoever drives it
+//! does the fetching and the storing: the agent, the maker's rehearsal and the tests drive this same code.
+//!
+//! Nothing is kept before it was accepted, and each file as soon as it was: a cut in the middle leaves a state
+//! from which the next refresh goes on.
+
+use crate::fault::{TrustFault, What};
+use crate::limits::{ROOT_BYTES_MAX, ROOTS_MAX, TIMESTAMP_BYTES_MAX};
+use crate::roles::{Listed, Role, Root, Snapshot, Targets, Timestamp};
+use crate::trusted::{
+    Clock, SNAPSHOT_STEPS, Steps, Stored, TARGETS_STEPS, Trusted, missing, open_root, unexpired,
+};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+/// A file to fetch, below the folder of metadata.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// Its name; no part of it comes from the server.
+    pub name: String,
+    /// The most bytes to read of it.
+    pub bytes_max: u64,
+}
+
+/// What the fetch brought.
+#[derive(Clone, Copy, Debug)]
+pub enum Answer<'a> {
+    /// The whole file.
+    Bytes(&'a [u8]),
+    /// The server says that there is no such file.
+    NotThere,
+}
+
+/// What to change in the store, atomically, before going on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// Nothing.
+    Nothing,
+    /// The bytes just given replace this role's file, exactly as they were received.
+    Given(Role),
+    /// The same for a new root; its timestamp or snapshot keys were replaced, so both files go (§5.3.11).
+    GivenRootForgetRest,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waiting {
+    Root,
+    Timestamp,
+    Snapshot,
+    Targets,
+    Nothing,
+}
+
+/// A refresh under way.
+#[derive(Debug)]
+pub struct Refresh {
+    trusted: Trusted,
+    stored: Stored,
+    waiting: Waiting,
+    roots_left: u32,
+    /// The snapshot accepted before this refresh: the new one is held against it (§5.5.5).
+    snapshot_before: Option<Snapshot>,
+}
+
+impl Refresh {
+    /// Starts with what is stored. The start time is fixed here and used for every expiry check (§5.1).
+    ///
+    /// # Errors
+    /// The stored root cannot be read (§5.2); nothing else in the store can stop a refresh.
+    pub fn begin(stored: Stored, clock: Clock) -> Result<Refresh, TrustFault> {
+        let trusted = Trusted::load(&stored, clock)?;
+        Ok(Refresh { trusted, stored, waiting: Waiting::Root, roots_left: ROOTS_MAX, snapshot_before: None })
+    }
+
+    /// The file that is wanted next; `None` when all is done.
+    pub fn ask(&self) -> Option<Ask> {
+        match self.waiting {
+            // 5.3.2, 5.3.3: version N+1, whatever the server may have beyond.
+            Waiting::Root => {
+                let version = self.trusted.root.common.version + 1;
+                Some(Ask { name: format!("{version}.root.json"), bytes_max: ROOT_BYTES_MAX })
+            }
+            // 5.4.1: never version-prefixed.
+            Waiting::Timestamp => {
+                Some(Ask { name: Role::Timestamp.file().into(), bytes_max: TIMESTAMP_BYTES_MAX })
+            }
+            Waiting::Snapshot => {
+                Some(self.ask_listed(Role::Snapshot, self.listed_snapshot()?, SNAPSHOT_STEPS))
+            }
+            Waiting::Targets => Some(self.ask_listed(Role::Targets, self.listed_targets()?, TARGETS_STEPS)),
+            Waiting::Nothing => None,
+        }
+    }
+
+    /// Takes the answer to [`Refresh::ask`] and says what to keep.
+    ///
+    /// # Errors
+    /// The refusal. The refresh is over; what was accepted before stays and is already kept.
+    pub fn give(&mut self, answer: Answer<'_>) -> Result<Keep, TrustFault> {
+        let waiting = self.waiting;
+        // A refusal ends the refresh: asking again would only ask for the same file.
+        self.waiting = Waiting::Nothing;
+        match (waiting, answer) {
+            (Waiting::Root, Answer::NotThere) => self.roots_done(),
+            (Waiting::Root, Answer::Bytes(bytes)) => self.root(bytes),
+            (Waiting::Timestamp, Answer::Bytes(bytes)) => self.timestamp(bytes),
+            (Waiting::Snapshot, Answer::Bytes(bytes)) => self.snapshot(bytes),
+            (Waiting::Targets, Answer::Bytes(bytes)) => self.targets(bytes),
+            (Waiting::Timestamp, Answer::NotThere) => Err(missing("timestamp.json", "5.4.1")),
+            (Waiting::Snapshot, Answer::NotThere) => Err(missing("snapshot.json", "5.5.1")),
+            (Waiting::Targets, Answer::NotThere) => Err(missing("targets.json", "5.6.1")),
+            (Waiting::Nothing, _) => Ok(Keep::Nothing),
+        }
+    }
+
+    /// What is trusted at this point.
+    pub fn trusted(&self) -> &Trusted {
+        &self.trusted
+    }
+
+    /// Ends the refresh and hands out what is trusted.
+    pub fn into_trusted(self) -> Trusted {
+        self.trusted
+    }
+
+    fn root(&mut self, bytes: &[u8]) -> Result<Keep, TrustFault> {
+        let old = &self.trusted.root;
+        let announced = old.common.version + 1;
+        let file = format!("{announced}.root.json");
+        let fault = |step, what| TrustFault { file: file.clone(), step, what };
+        if self.roots_left == 0 {
+            return Err(fault("5.3.3", What::TooManyRoots));
+        }
+        self.roots_left -= 1;
+        // 5.3.4: the threshold of the old keys and the threshold of the new keys.
+        let new = open_root(bytes, &file, "5.3.4", Some(old))?;
+        // 5.3.5, 5.3.6: exactly the next version.
+        let offered = new.common.version;
+        if offered != announced {
+            return Err(fault("5.3.5", What::WrongVersion { offered, announced }));
+        }
+        // 5.3.11, decided here because only here both roots are known: whoever held a key that is gone may have
+        // counted versions up to lock out the rightful holder (fast-forward).
+        let forget = lost_a_key(old, &new, Role::Timestamp) || lost_a_key(old, &new, Role::Snapshot);
+        // 5.3.7, 5.3.8: trusted from now on, expired or not; 5.3.9: and on to the next.
+        self.trusted.root = new;
+        self.waiting = Waiting::Root;
+        if forget {
+            self.stored.timestamp = None;
+            self.stored.snapshot = None;
+            return Ok(Keep::GivenRootForgetRest);
+        }
+        Ok(Keep::Given(Role::Root))
+    }
+
+    fn roots_done(&mut self) -> Result<Keep, TrustFault> {
+        // What the store holds below root must be vouched for by the root that is in force now.
+        self.trusted.timestamp = None;
+        self.trusted.snapshot = None;
+        self.trusted.targets = None;
+        self.trusted.load_below_root(&self.stored);
+        // The last accepted snapshot is held against the next one even where a cut came between storing its
+        // timestamp and storing it: its signatures count, not whether the timestamp names it.
+        let before = self.stored.snapshot.as_deref();
+        self.snapshot_before = before.and_then(|bytes| {
+            self.trusted.open(bytes, "snapshot.json", "5.5.3", SNAPSHOT_STEPS.bytes_max).ok()
+        });
+        // 5.3.10: the last root must be in date.
+        let root = self.trusted.root.common;
+        unexpired(&format!("{}.root.json", root.version), "5.3.10", root, self.trusted.now())?;
+        self.waiting = Waiting::Timestamp;
+        Ok(Keep::Nothing)
+    }
+
+    fn timestamp(&mut self, bytes: &[u8]) -> Result<Keep, TrustFault> {
+        let file = Role::Timestamp.file();
+        // 5.4.2
+        let new: Timestamp = self.trusted.open(bytes, file, "5.4.2", TIMESTAMP_BYTES_MAX)?;
+        let mut keep = Keep::Given(Role::Timestamp);
+        if let Some(old) = &self.trusted.timestamp {
+            let rollback = |offered, trusted| TrustFault {
+                file: file.to_string(),
+                step: "5.4.3",
+                what: What::Rollback { offered, trusted },
+            };
+            // 5.4.3.1: an older one is an attack; the same one is no news and changes nothing.
+            if new.common.version < old.common.version {
+                return Err(rollback(new.common.version, old.common.version));
+            }
+            // 5.4.3.2
+            if new.snapshot.version < old.snapshot.version {
+                return Err(rollback(new.snapshot.version, old.snapshot.version));
+            }
+            if new.common.version == old.common.version {
+                keep = Keep::Nothing;
+            }
+        }
+        if keep != Keep::Nothing {
+            // 5.4.4; the floor may not rise before the file that raises it is accepted.
+            unexpired(file, "5.4.4", new.common, self.trusted.now())?;
+            self.trusted.timestamp = Some(new);
+            self.trusted.snapshot = None;
+            self.trusted.targets = None;
+            self.stored.timestamp = Some(bytes.to_vec());
+            self.trusted.load_below_root(&self.stored.clone());
+        }
+        if let Some(timestamp) = &self.trusted.timestamp {
+            unexpired(file, "5.4.4", timestamp.common, self.trusted.now())?;
+        }
+        self.next_missing();
+        Ok(keep)
+    }
+
+    fn snapshot(&mut self, bytes: &[u8]) -> Result<Keep, TrustFault> {
+        let file = Role::Snapshot.file();
+        let listed = self.listed_snapshot().ok_or_else(|| missing(file, "5.5.1"))?.clone();
+        // 5.5.2 to 5.5.4
+        let new: Snapshot = self.trusted.open_listed(bytes, &listed, file, SNAPSHOT_STEPS)?;
+        // 5.5.5: nothing that was listed may go back or disappear.
+        if let Some(before) = &self.snapshot_before {
+            let fault = |what| TrustFault { file: file.into(), step: "5.5.5", what };
+            for (name, old) in &before.files {
+                let Some(now) = new.files.get(name) else { return Err(fault(What::Vanished(name.clone()))) };
+                if now.version < old.version {
+                    return Err(fault(What::Rollback { offered: now.version, trusted: old.version }));
+                }
+            }
+        }
+        // 5.5.6, 5.5.7
+        unexpired(file, SNAPSHOT_STEPS.expiry, new.common, self.trusted.now())?;
+        self.trusted.snapshot = Some(new);
+        self.stored.snapshot = Some(bytes.to_vec());
+        self.trusted.load_below_root(&self.stored.clone());
+        self.next_missing();
+        Ok(Keep::Given(Role::Snapshot))
+    }
+
+    fn targets(&mut self, bytes: &[u8]) -> Result<Keep, TrustFault> {
+        let file = Role::Targets.file();
+        let listed = self.listed_targets().ok_or_else(|| missing(file, "5.6.1"))?.clone();
+        // 5.6.2 to 5.6.4
+        let new: Targets = self.trusted.open_listed(bytes, &listed, file, TARGETS_STEPS)?;
+        // 5.6.5, 5.6.6
+        unexpired(file, TARGETS_STEPS.expiry, new.common, self.trusted.now())?;
+        self.trusted.targets = Some(new);
+        Ok(Keep::Given(Role::Targets))
+    }
+
+    /// Waits for the first file that the store did not already have in the right version and in date.
+    fn next_missing(&mut self) {
+        let now = self.trusted.now();
+        let in_date = |common: &crate::roles::Common| common.expires > now;
+        self.waiting = if self.trusted.snapshot.as_ref().is_none_or(|role| !in_date(&role.common)) {
+            Waiting::Snapshot
+        } else if self.trusted.targets.as_ref().is_none_or(|role| !in_date(&role.common)) {
+            Waiting::Targets
+        } else {
+            Waiting::Nothing
+        };
+    }
+
+    fn ask_listed(&self, role: Role, listed: &Listed, steps: Steps) -> Ask {
+        let name = if self.trusted.root.consistent_snapshot {
+            format!("{}.{}", listed.version, role.file())
+        } else {
+            role.file().into()
+        };
+        let bytes_max = listed.length.map_or(steps.bytes_max, |length| length.min(steps.bytes_max));
+        Ask { name, bytes_max }
+    }
+
+    fn listed_snapshot(&self) -> Option<&Listed> {
+        self.trusted.timestamp.as_ref().map(|timestamp| &timestamp.snapshot)
+    }
+
+    fn listed_targets(&self) -> Option<&Listed> {
+        self.trusted.snapshot.as_ref().and_then(|snapshot| snapshot.files.get(Role::Targets.file()))
+    }
+}
+
+fn lost_a_key(old: &Root, new: &Root, role: Role) -> bool {
+    let kept = &new.role(role).key_ids;
+    old.role(role).key_ids.iter().any(|key_id| !kept.contains(key_id))
+}
+
+/// Drives a refresh to its end with functions that fetch and keep; how the maker's rehearsal and tests use it.
+///
+/// # Errors
+/// The refusal, or the error of `fetch` or `keep`.
+pub fn drive<E: From<TrustFault>>(
+    stored: Stored,
+    clock: Clock,
+    mut fetch: impl FnMut(&Ask) -> Result<Option<Vec<u8>>, E>,
+    mut keep: impl FnMut(Keep, &[u8]) -> Result<(), E>,
+) -> Result<Trusted, E> {
+    let mut refresh = Refresh::begin(stored, clock)?;
+    while let Some(ask) = refresh.ask() {
+        let bytes = fetch(&ask)?;
+        let answer = bytes.as_deref().map_or(Answer::NotThere, Answer::Bytes);
+        let change = refresh.give(answer)?;
+        keep(change, bytes.as_deref().unwrap_or_default())?;
+    }
+    Ok(refresh.into_trusted())
+}

@@ -1,0 +1,330 @@
+//! The four metadata files as types (§4.3 to §4.6). Reading one says nothing about who signed it.
+
+use crate::fields::{Field, FieldFault};
+use crate::hex;
+use crate::json::Json;
+use crate::keys::Key;
+use crate::limits::{KEYS_MAX, NAME_BYTES_MAX};
+use crate::moment::Moment;
+use crate::signatures::RoleKeys;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use sha2::{Digest, Sha256, Sha512};
+
+/// Versions are JSON numbers; more than this no JSON reader need understand.
+const VERSION_MAX: u64 = i64::MAX as u64;
+
+/// The four top-level roles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Names the keys of all roles.
+    Root,
+    /// Says which snapshot is current.
+    Timestamp,
+    /// Says which targets metadata is current.
+    Snapshot,
+    /// Says length and hash of each file that may be installed.
+    Targets,
+}
+
+impl Role {
+    /// The name as metadata writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Root => "root",
+            Role::Timestamp => "timestamp",
+            Role::Snapshot => "snapshot",
+            Role::Targets => "targets",
+        }
+    }
+
+    /// The file that the device keeps, and that the server has where it is not version-prefixed.
+    pub fn file(self) -> &'static str {
+        match self {
+            Role::Root => "root.json",
+            Role::Timestamp => "timestamp.json",
+            Role::Snapshot => "snapshot.json",
+            Role::Targets => "targets.json",
+        }
+    }
+}
+
+/// What every metadata file has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Common {
+    /// Counts up; at least 1.
+    pub version: u64,
+    /// Not to be used from this moment on.
+    pub expires: Moment,
+}
+
+/// Hashes of a file; at least one that we can compute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hashes {
+    /// SHA-256, if listed.
+    pub sha256: Option<[u8; 32]>,
+    /// SHA-512, if listed.
+    pub sha512: Option<[u8; 64]>,
+}
+
+impl Hashes {
+    /// True if every listed hash is that of `bytes`.
+    pub fn match_bytes(&self, bytes: &[u8]) -> bool {
+        self.sha256.is_none_or(|hash| Sha256::digest(bytes).as_slice() == hash)
+            && self.sha512.is_none_or(|hash| Sha512::digest(bytes).as_slice() == hash)
+    }
+
+    /// The hash that a consistent snapshot puts before a target's name (§3.1, §7.2), in hexadecimal.
+    pub fn prefix(&self) -> String {
+        match (&self.sha256, &self.sha512) {
+            (Some(hash), _) => hex::encode(hash),
+            (None, Some(hash)) => hex::encode(hash),
+            (None, None) => String::new(),
+        }
+    }
+}
+
+/// What timestamp and snapshot say of another metadata file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its version.
+    pub version: u64,
+    /// Its length in bytes, if listed.
+    pub length: Option<u64>,
+    /// Its hashes, if listed.
+    pub hashes: Option<Hashes>,
+}
+
+/// `root.json`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Root {
+    /// Version and expiry.
+    pub common: Common,
+    /// Whether file names carry versions and hashes.
+    pub consistent_snapshot: bool,
+    /// Every key, by identifier. Identifiers are opaque: they are not computed again.
+    pub keys: BTreeMap<String, Key>,
+    /// The keys of the four roles.
+    pub roles: BTreeMap<Role, RoleKeys>,
+}
+
+/// `timestamp.json`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timestamp {
+    /// Version and expiry.
+    pub common: Common,
+    /// When it was made, if its maker says so in the field `issued`: a signed lower bound for a device's clock.
+    pub issued: Option<Moment>,
+    /// The current snapshot.
+    pub snapshot: Listed,
+}
+
+/// `snapshot.json`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Version and expiry.
+    pub common: Common,
+    /// Every targets metadata file, by its name with `.json`.
+    pub files: BTreeMap<String, Listed>,
+}
+
+/// A file that may be installed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetFile {
+    /// Its exact length in bytes.
+    pub length: u64,
+    /// Its hashes.
+    pub hashes: Hashes,
+}
+
+/// `targets.json`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Targets {
+    /// Version and expiry.
+    pub common: Common,
+    /// Every target, by its path.
+    pub targets: BTreeMap<String, TargetFile>,
+}
+
+/// A metadata file that can be read from its signed part.
+pub trait Metadata: Sized {
+    /// The role that signs it.
+    const ROLE: Role;
+    /// Reads it.
+    ///
+    /// # Errors
+    /// The field that is missing or wrong.
+    fn read(signed: &Field<'_>) -> Result<Self, FieldFault>;
+    /// Version and expiry.
+    fn common(&self) -> Common;
+}
+
+impl Metadata for Root {
+    const ROLE: Role = Role::Root;
+
+    fn read(signed: &Field<'_>) -> Result<Root, FieldFault> {
+        let common = read_common(signed, Role::Root)?;
+        let mut keys = BTreeMap::new();
+        let entries = signed.field("keys")?.entries()?;
+        if entries.len() > KEYS_MAX {
+            return Err(signed.field("keys")?.fault("at most 256 keys"));
+        }
+        for (key_id, key) in entries {
+            keys.insert(key_id.into(), Key::read(&key)?);
+        }
+        let mut roles = BTreeMap::new();
+        for role in [Role::Root, Role::Timestamp, Role::Snapshot, Role::Targets] {
+            roles.insert(role, read_role_keys(&signed.field("roles")?.field(role.name())?)?);
+        }
+        // Absent means false (§4.3).
+        let consistent_snapshot = match signed.optional("consistent_snapshot")? {
+            Some(field) => field.truth()?,
+            None => false,
+        };
+        Ok(Root { common, consistent_snapshot, keys, roles })
+    }
+
+    fn common(&self) -> Common {
+        self.common
+    }
+}
+
+impl Metadata for Timestamp {
+    const ROLE: Role = Role::Timestamp;
+
+    fn read(signed: &Field<'_>) -> Result<Timestamp, FieldFault> {
+        let common = read_common(signed, Role::Timestamp)?;
+        let issued = match signed.optional("issued")? {
+            Some(field) => Some(field.moment()?),
+            None => None,
+        };
+        if issued.is_some_and(|issued| issued >= common.expires) {
+            return Err(signed.field("issued")?.fault("before `expires`"));
+        }
+        let snapshot = read_listed(&signed.field("meta")?.field("snapshot.json")?)?;
+        Ok(Timestamp { common, issued, snapshot })
+    }
+
+    fn common(&self) -> Common {
+        self.common
+    }
+}
+
+impl Metadata for Snapshot {
+    const ROLE: Role = Role::Snapshot;
+
+    fn read(signed: &Field<'_>) -> Result<Snapshot, FieldFault> {
+        let common = read_common(signed, Role::Snapshot)?;
+        let mut files = BTreeMap::new();
+        for (name, listed) in signed.field("meta")?.entries()? {
+            files.insert(name.into(), read_listed(&listed)?);
+        }
+        if !files.contains_key(Role::Targets.file()) {
+            return Err(signed.field("meta")?.fault("an object with `targets.json`"));
+        }
+        Ok(Snapshot { common, files })
+    }
+
+    fn common(&self) -> Common {
+        self.common
+    }
+}
+
+impl Metadata for Targets {
+    const ROLE: Role = Role::Targets;
+
+    fn read(signed: &Field<'_>) -> Result<Targets, FieldFault> {
+        let common = read_common(signed, Role::Targets)?;
+        let mut targets = BTreeMap::new();
+        for (path, target) in signed.field("targets")?.entries()? {
+            if path.is_empty() || path.len() > NAME_BYTES_MAX {
+                return Err(target.fault("named with 1 to 1024 bytes"));
+            }
+            let length = target.field("length")?.number(0, VERSION_MAX, "a length in bytes")?;
+            let hashes = read_hashes(&target.field("hashes")?)?;
+            targets.insert(path.into(), TargetFile { length, hashes });
+        }
+        Ok(Targets { common, targets })
+    }
+
+    fn common(&self) -> Common {
+        self.common
+    }
+}
+
+fn read_common(signed: &Field<'_>, role: Role) -> Result<Common, FieldFault> {
+    let kind = signed.field("_type")?;
+    if kind.text()? != role.name() {
+        return Err(kind.fault(role.name()));
+    }
+    let spec = signed.field("spec_version")?;
+    if spec.text()? != "1" && !spec.text()?.starts_with("1.") {
+        return Err(spec.fault("1.something: this client follows TUF 1.0"));
+    }
+    Ok(Common { version: read_version(signed)?, expires: signed.field("expires")?.moment()? })
+}
+
+fn read_version(field: &Field<'_>) -> Result<u64, FieldFault> {
+    field.field("version")?.number(1, VERSION_MAX, "a whole number from 1 on")
+}
+
+fn read_listed(field: &Field<'_>) -> Result<Listed, FieldFault> {
+    let length = match field.optional("length")? {
+        Some(length) => Some(length.number(0, VERSION_MAX, "a length in bytes")?),
+        None => None,
+    };
+    let hashes = match field.optional("hashes")? {
+        Some(hashes) => Some(read_hashes(&hashes)?),
+        None => None,
+    };
+    Ok(Listed { version: read_version(field)?, length, hashes })
+}
+
+fn read_hashes(field: &Field<'_>) -> Result<Hashes, FieldFault> {
+    let mut hashes = Hashes { sha256: None, sha512: None };
+    for (name, value) in field.entries()? {
+        match name {
+            "sha256" => {
+                let hash =
+                    hex::decode_array(value.text()?).ok_or_else(|| value.fault("64 hexadecimal digits"))?;
+                hashes.sha256 = Some(hash);
+            }
+            "sha512" => {
+                let hash =
+                    hex::decode_array(value.text()?).ok_or_else(|| value.fault("128 hexadecimal digits"))?;
+                hashes.sha512 = Some(hash);
+            }
+            // Other algorithms may stand beside one of ours.
+            _ => {}
+        }
+    }
+    if hashes.sha256.is_none() && hashes.sha512.is_none() {
+        return Err(field.fault("an object with `sha256` or `sha512`"));
+    }
+    Ok(hashes)
+}
+
+fn read_role_keys(field: &Field<'_>) -> Result<RoleKeys, FieldFault> {
+    let mut key_ids = alloc::vec::Vec::new();
+    for item in field.field("keyids")?.items(KEYS_MAX)? {
+        let key_id = item.text()?;
+        if key_ids.iter().any(|seen| seen == key_id) {
+            return Err(item.fault("a key identifier that is not in the list already"));
+        }
+        key_ids.push(key_id.into());
+    }
+    let threshold = field.field("threshold")?.number(1, KEYS_MAX as u64, "a whole number from 1 to 256")?;
+    Ok(RoleKeys { key_ids, threshold: threshold as u32 })
+}
+
+impl Root {
+    /// The keys of a role. Reading made sure that all four are there.
+    pub fn role(&self, role: Role) -> &RoleKeys {
+        self.roles.get(&role).expect("Root::read refuses a root without one of the four roles")
+    }
+}
+
+/// Reads a value of JSON as metadata; the caller has counted its signatures.
+pub(crate) fn read<M: Metadata>(signed: &Json) -> Result<M, FieldFault> {
+    M::read(&Field::top(signed))
+}

@@ -1,0 +1,101 @@
+//! The envelope of every metadata file, and the one function that counts signatures against a threshold:
+//! for root and for every other role alike, so that there is no second, weaker copy of it.
+
+use crate::fault::{TrustFault, What};
+use crate::fields::Field;
+use crate::hex;
+use crate::json::{self, Json};
+use crate::keys::Key;
+use crate::limits::SIGNATURES_MAX;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// The keys that may sign for a role, and how many of them must.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoleKeys {
+    /// Identifiers of the role's keys, each once.
+    pub key_ids: Vec<String>,
+    /// How many different keys must have signed; at least 1.
+    pub threshold: u32,
+}
+
+/// A metadata file taken apart, nothing of it believed yet (§4.2.1).
+pub struct Envelope {
+    /// The part that is signed.
+    pub signed: Json,
+    /// Its canonical bytes.
+    canonical: Vec<u8>,
+    /// Key identifier and signature; a signature that is not hexadecimal is kept as empty and counts nothing.
+    signatures: Vec<(String, Vec<u8>)>,
+}
+
+impl Envelope {
+    /// Takes a file apart.
+    ///
+    /// # Errors
+    /// It is larger than `bytes_max`, not strict JSON, or not an envelope; or a key identifier is repeated.
+    pub fn open(
+        file: &str,
+        step: &'static str,
+        bytes: &[u8],
+        bytes_max: u64,
+    ) -> Result<Envelope, TrustFault> {
+        let fault = |what| TrustFault { file: file.into(), step, what };
+        if bytes.len() as u64 > bytes_max {
+            return Err(fault(What::Length { got: bytes.len() as u64, allowed: bytes_max }));
+        }
+        let mut whole = json::parse(bytes).map_err(|why| fault(What::NotJson(why)))?;
+        let signatures = read_signatures(&Field::top(&whole)).map_err(fault)?;
+        let signed = match &mut whole {
+            Json::Object(fields) => fields.remove("signed"),
+            _ => None,
+        };
+        let signed =
+            signed.ok_or_else(|| fault(Field::top(&whole).fault("an object with `signed`").into()))?;
+        let canonical = json::canonical(&signed);
+        Ok(Envelope { signed, canonical, signatures })
+    }
+
+    /// **The one count.** How many different keys of `role` made a valid signature over this file.
+    ///
+    /// Different means different key material: one key under two identifiers counts once.
+    pub fn count(&self, role: &RoleKeys, keys: &BTreeMap<String, Key>) -> u32 {
+        let mut signers = BTreeSet::new();
+        for (key_id, signature) in &self.signatures {
+            if !role.key_ids.contains(key_id) {
+                continue;
+            }
+            let Some(key) = keys.get(key_id) else { continue };
+            if key.verifies(&self.canonical, signature) {
+                signers.insert(key.public.as_str());
+            }
+        }
+        u32::try_from(signers.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Ok if at least the role's threshold of keys signed.
+    ///
+    /// # Errors
+    /// [`What::TooFewSignatures`] with both numbers.
+    pub fn meets(&self, role: &RoleKeys, keys: &BTreeMap<String, Key>) -> Result<(), What> {
+        let have = self.count(role, keys);
+        if have < role.threshold {
+            return Err(What::TooFewSignatures { have, need: role.threshold });
+        }
+        Ok(())
+    }
+}
+
+fn read_signatures(whole: &Field<'_>) -> Result<Vec<(String, Vec<u8>)>, What> {
+    let mut signatures: Vec<(String, Vec<u8>)> = Vec::new();
+    for item in whole.field("signatures")?.items(SIGNATURES_MAX)? {
+        let key_id = item.field("keyid")?;
+        if signatures.iter().any(|(seen, _)| seen == key_id.text().unwrap_or_default()) {
+            return Err(key_id.fault("a key identifier that did not sign already").into());
+        }
+        let signature = hex::decode(item.field("sig")?.text()?).unwrap_or_default();
+        signatures.push((key_id.text()?.into(), signature));
+    }
+    Ok(signatures)
+}

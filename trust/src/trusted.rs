@@ -1,0 +1,280 @@
+//! What has been accepted so far, and what can be asked of it.
+
+use crate::fault::{TrustFault, What};
+use crate::limits::{ROOT_BYTES_MAX, SNAPSHOT_BYTES_MAX, TARGETS_BYTES_MAX, TIMESTAMP_BYTES_MAX};
+use crate::moment::Moment;
+use crate::roles::{self, Common, Listed, Metadata, Role, Root, Snapshot, TargetFile, Targets, Timestamp};
+use crate::signatures::Envelope;
+use crate::verified::Verified;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// The metadata files as the device keeps them: exactly as they were received.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// The root that is trusted: the shipped one, or one that succeeded it.
+    pub root: Vec<u8>,
+    /// The last accepted timestamp, if any.
+    pub timestamp: Option<Vec<u8>>,
+    /// The last accepted snapshot, if any.
+    pub snapshot: Option<Vec<u8>>,
+    /// The last accepted targets metadata, if any.
+    pub targets: Option<Vec<u8>>,
+}
+
+/// What the device knows of the time. See SECURITY.md for what follows from which clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clock {
+    /// The system clock, right or wrong.
+    pub system: Moment,
+    /// When the software was built: it cannot be earlier than that.
+    pub built: Moment,
+}
+
+/// Accepted metadata: a root, and as much of the rest as has been accepted under it.
+#[derive(Clone, Debug)]
+pub struct Trusted {
+    pub(crate) clock: Clock,
+    pub(crate) root: Root,
+    pub(crate) timestamp: Option<Timestamp>,
+    pub(crate) snapshot: Option<Snapshot>,
+    pub(crate) targets: Option<Targets>,
+}
+
+impl Trusted {
+    /// Reads back what was stored. Signatures are counted again, versions and hashes compared again: flash
+    /// rots, and files can be swapped. Expiry is not looked at; [`Trusted::usable`] does that.
+    ///
+    /// A stored file that does not fit is left out, as if it had never come: the next refresh fetches it.
+    ///
+    /// # Errors
+    /// Only where the root itself cannot be read, or is not signed by its own keys.
+    pub fn load(stored: &Stored, clock: Clock) -> Result<Trusted, TrustFault> {
+        let root = open_root(&stored.root, Role::Root.file(), "5.2", None)?;
+        let mut trusted = Trusted { clock, root, timestamp: None, snapshot: None, targets: None };
+        trusted.load_below_root(stored);
+        Ok(trusted)
+    }
+
+    /// Timestamp, snapshot and targets from the store, as far as the root in force still vouches for them.
+    pub(crate) fn load_below_root(&mut self, stored: &Stored) {
+        let Some(timestamp) = stored.timestamp.as_deref() else { return };
+        self.timestamp =
+            self.open::<Timestamp>(timestamp, "timestamp.json", "5.4.2", TIMESTAMP_BYTES_MAX).ok();
+        let (Some(timestamp), Some(bytes)) = (&self.timestamp, stored.snapshot.as_deref()) else { return };
+        let listed = timestamp.snapshot.clone();
+        self.snapshot = self.open_listed(bytes, &listed, "snapshot.json", SNAPSHOT_STEPS).ok();
+        let (Some(snapshot), Some(bytes)) = (&self.snapshot, stored.targets.as_deref()) else { return };
+        let Some(listed) = snapshot.files.get(Role::Targets.file()).cloned() else { return };
+        self.targets = self.open_listed(bytes, &listed, "targets.json", TARGETS_STEPS).ok();
+    }
+
+    /// The earliest that it can be: the later of build time and what signed metadata says it was made at.
+    ///
+    /// The second is forgotten with the timestamp, so that a maker who lost the timestamp key, and with it
+    /// control over this bound, gets it back by replacing the key.
+    pub fn clock_floor(&self) -> Moment {
+        let issued = self.timestamp.as_ref().and_then(|timestamp| timestamp.issued);
+        issued.map_or(self.clock.built, |issued| issued.max(self.clock.built))
+    }
+
+    /// What time it is for every decision on expiry: the system clock, unless that is below the floor.
+    pub fn now(&self) -> Moment {
+        self.clock.system.max(self.clock_floor())
+    }
+
+    /// Ok if all four files are there and none has expired.
+    ///
+    /// # Errors
+    /// The first that is missing or expired.
+    pub fn usable(&self) -> Result<(), TrustFault> {
+        let now = self.now();
+        unexpired("root.json", "5.3.10", self.root.common, now)?;
+        let timestamp = self.timestamp.as_ref().ok_or_else(|| missing("timestamp.json", "5.4.1"))?;
+        unexpired("timestamp.json", "5.4.4", timestamp.common, now)?;
+        let snapshot = self.snapshot.as_ref().ok_or_else(|| missing("snapshot.json", "5.5.1"))?;
+        unexpired("snapshot.json", "5.5.6", snapshot.common, now)?;
+        let targets = self.targets.as_ref().ok_or_else(|| missing("targets.json", "5.6.1"))?;
+        unexpired("targets.json", "5.6.5", targets.common, now)
+    }
+
+    /// The root in force.
+    pub fn root(&self) -> &Root {
+        &self.root
+    }
+
+    /// Versions of root, timestamp, snapshot and targets; 0 where there is none.
+    pub fn versions(&self) -> [u64; 4] {
+        [
+            self.root.common.version,
+            self.timestamp.as_ref().map_or(0, |role| role.common.version),
+            self.snapshot.as_ref().map_or(0, |role| role.common.version),
+            self.targets.as_ref().map_or(0, |role| role.common.version),
+        ]
+    }
+
+    /// When each of root, timestamp, snapshot and targets expires, where there is one.
+    pub fn expiries(&self) -> [Option<Moment>; 4] {
+        [
+            Some(self.root.common.expires),
+            self.timestamp.as_ref().map(|role| role.common.expires),
+            self.snapshot.as_ref().map(|role| role.common.expires),
+            self.targets.as_ref().map(|role| role.common.expires),
+        ]
+    }
+
+    /// Every target path that targets metadata lists, in order.
+    pub fn target_paths(&self) -> impl Iterator<Item = &str> {
+        self.targets.iter().flat_map(|targets| targets.targets.keys().map(String::as_str))
+    }
+
+    /// What signed metadata says of a target; `None` if it lists no such target.
+    ///
+    /// # Errors
+    /// Metadata is incomplete or expired (§5.6.7 is only reached with all of it accepted).
+    pub fn target(&self, path: &str) -> Result<Option<Verified<Target>>, TrustFault> {
+        self.usable()?;
+        let found = self.targets.as_ref().and_then(|targets| targets.targets.get(path));
+        Ok(found.map(|file| {
+            let consistent_snapshot = self.root.consistent_snapshot;
+            Verified::new(Target { path: path.into(), file: file.clone(), consistent_snapshot })
+        }))
+    }
+
+    /// Opens metadata that must be signed by its role's threshold of the root in force.
+    pub(crate) fn open<M: Metadata>(
+        &self,
+        bytes: &[u8],
+        file: &str,
+        step: &'static str,
+        bytes_max: u64,
+    ) -> Result<M, TrustFault> {
+        let fault = |what| TrustFault { file: file.into(), step, what };
+        let envelope = Envelope::open(file, step, bytes, bytes_max)?;
+        envelope.meets(self.root.role(M::ROLE), &self.root.keys).map_err(fault)?;
+        roles::read(&envelope.signed).map_err(|wrong| fault(wrong.into()))
+    }
+
+    /// Opens metadata that other metadata listed: length and hash first, then signatures, then the version.
+    pub(crate) fn open_listed<M: Metadata>(
+        &self,
+        bytes: &[u8],
+        listed: &Listed,
+        file: &str,
+        steps: Steps,
+    ) -> Result<M, TrustFault> {
+        let fault = |step, what| TrustFault { file: file.into(), step, what };
+        if let Some(allowed) = listed.length.filter(|&length| bytes.len() as u64 > length) {
+            return Err(fault(steps.fetch, What::Length { got: bytes.len() as u64, allowed }));
+        }
+        if listed.hashes.as_ref().is_some_and(|hashes| !hashes.match_bytes(bytes)) {
+            return Err(fault(steps.hash, What::Hash));
+        }
+        let metadata: M = self.open(bytes, file, steps.signatures, steps.bytes_max)?;
+        let offered = metadata.common().version;
+        if offered != listed.version {
+            return Err(fault(steps.version, What::WrongVersion { offered, announced: listed.version }));
+        }
+        Ok(metadata)
+    }
+}
+
+/// A target: a file that may be installed, and where to find it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Its path as metadata names it.
+    pub path: String,
+    /// Length and hashes.
+    pub file: TargetFile,
+    consistent_snapshot: bool,
+}
+
+impl Verified<Target> {
+    /// The path to fetch it from, below the folder of targets: `dir/HASH.name` with consistent snapshots.
+    pub fn fetch_path(&self) -> String {
+        if !self.consistent_snapshot {
+            return self.path.clone();
+        }
+        let (folder, name) = self.path.rsplit_once('/').unwrap_or(("", &self.path));
+        let prefix = self.file.hashes.prefix();
+        if folder.is_empty() { format!("{prefix}.{name}") } else { format!("{folder}/{prefix}.{name}") }
+    }
+
+    /// Proves that `bytes` are this target (§5.7.2, §5.7.3).
+    ///
+    /// # Errors
+    /// Length or hash differ.
+    pub fn prove(&self, bytes: Vec<u8>) -> Result<Verified<Vec<u8>>, TrustFault> {
+        let fault = |what| TrustFault { file: self.path.clone(), step: "5.7", what };
+        if bytes.len() as u64 != self.file.length {
+            return Err(fault(What::Length { got: bytes.len() as u64, allowed: self.file.length }));
+        }
+        if !self.file.hashes.match_bytes(&bytes) {
+            return Err(fault(What::Hash));
+        }
+        Ok(Verified::new(bytes))
+    }
+}
+
+/// The numbers of a listed role's steps, for messages, and its limit.
+#[derive(Clone, Copy)]
+pub(crate) struct Steps {
+    pub fetch: &'static str,
+    pub hash: &'static str,
+    pub signatures: &'static str,
+    pub version: &'static str,
+    pub expiry: &'static str,
+    pub bytes_max: u64,
+}
+
+pub(crate) const SNAPSHOT_STEPS: Steps = Steps {
+    fetch: "5.5.1",
+    hash: "5.5.2",
+    signatures: "5.5.3",
+    version: "5.5.4",
+    expiry: "5.5.6",
+    bytes_max: SNAPSHOT_BYTES_MAX,
+};
+
+pub(crate) const TARGETS_STEPS: Steps = Steps {
+    fetch: "5.6.1",
+    hash: "5.6.2",
+    signatures: "5.6.3",
+    version: "5.6.4",
+    expiry: "5.6.5",
+    bytes_max: TARGETS_BYTES_MAX,
+};
+
+/// Opens a root. It must be signed by its own threshold and, if it succeeds another, by that one's too.
+pub(crate) fn open_root(
+    bytes: &[u8],
+    file: &str,
+    step: &'static str,
+    predecessor: Option<&Root>,
+) -> Result<Root, TrustFault> {
+    let fault = |what| TrustFault { file: file.into(), step, what };
+    let envelope = Envelope::open(file, step, bytes, ROOT_BYTES_MAX)?;
+    if let Some(old) = predecessor {
+        envelope.meets(old.role(Role::Root), &old.keys).map_err(fault)?;
+    }
+    let root: Root = roles::read(&envelope.signed).map_err(|wrong| fault(wrong.into()))?;
+    envelope.meets(root.role(Role::Root), &root.keys).map_err(fault)?;
+    Ok(root)
+}
+
+pub(crate) fn unexpired(
+    file: &str,
+    step: &'static str,
+    common: Common,
+    now: Moment,
+) -> Result<(), TrustFault> {
+    if common.expires <= now {
+        return Err(TrustFault { file: file.into(), step, what: What::Expired { at: common.expires, now } });
+    }
+    Ok(())
+}
+
+pub(crate) fn missing(file: &str, step: &'static str) -> TrustFault {
+    TrustFault { file: file.into(), step, what: What::Missing }
+}
