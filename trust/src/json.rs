@@ -184,7 +184,7 @@ mod tests {
             (br#"{"a":-0}"#, "fractions"),
             (br#"{"a":"#, "EOF"),
             (b"{\"a\":\"\xff\"}", "invalid unicode"),
-            (br#"{"a":"\ud800"}"#, "surrogate"),
+            (br#"{"a":"\ud800"}"#, "hex escape"),
             (b"", "EOF"),
         ] {
             let fault = parse(bytes).unwrap_err();

@@ -5,3 +5,5 @@
 extern crate alloc;
 
 pub mod fault;
+pub mod manifest;
+pub mod names;
