@@ -1,30 +1,53 @@
 //! What can go wrong when a step acts: one enum for fetching, one for everything else. A fault says what
 //! happened, with its numbers; what to do about it is decided by `plan`, which finds it among its facts.
 
+use alloc::string::String;
 use core::fmt::{self, Write};
+use core::ops::Deref;
 
-/// A short sentence from outside (an address, a path, a cause). Longer ones are cut at a character.
-pub type Text = heapless::String<200>;
+/// A short sentence from outside (an address, a path, a cause), on one line: at most 200 bytes, longer ones are
+/// cut at a character.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text(String);
+
+const TEXT_BYTES_MAX: usize = 200;
+
+impl Deref for Text {
+    type Target = str;
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Write for Text {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        for letter in part.chars() {
+            if self.0.len() + letter.len_utf8() > TEXT_BYTES_MAX {
+                return Err(fmt::Error);
+            }
+            // Line ends and quotes would break one-event-a-line logs.
+            self.0.push(match letter {
+                '"' => '\'',
+                letter if letter.is_control() => ' ',
+                letter => letter,
+            });
+        }
+        Ok(())
+    }
+}
 
 /// Formats into a [`Text`], cutting what does not fit: `text(format_args!("cannot open {path}"))`.
 pub fn text(sentence: fmt::Arguments<'_>) -> Text {
-    struct Cutting(Text);
-    impl Write for Cutting {
-        fn write_str(&mut self, part: &str) -> fmt::Result {
-            for letter in part.chars() {
-                // Line ends would break one-event-a-line logs; a full text drops the rest.
-                let letter = if letter.is_control() { ' ' } else { letter };
-                if self.0.push(letter).is_err() {
-                    return Err(fmt::Error);
-                }
-            }
-            Ok(())
-        }
-    }
-    let mut cutting = Cutting(Text::new());
+    let mut text = Text(String::new());
     // The only error is "full", and a cut sentence is what is promised.
-    let _ = cutting.write_fmt(sentence);
-    cutting.0
+    let _ = text.write_fmt(sentence);
+    text
 }
 
 /// Why a file could not be fetched.

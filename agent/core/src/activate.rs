@@ -1,0 +1,40 @@
+//! **Activate**: records the trial, then lets the boot choice name the release. The restart is a step of its own.
+
+use crate::facts::{BootChoice, RecordSeen};
+use crate::fault::text;
+use crate::names::{ReleaseId, Slot};
+use crate::reason::Fault;
+use crate::record::{Record, Update};
+use crate::settings::Settings;
+use crate::turn::keep_next;
+use crate::world::World;
+
+/// Puts a staged release on trial; repeated after a cut, it changes only what is not so already.
+///
+/// # Errors
+/// The record or the boot choice could not be written.
+pub fn activate(
+    world: &mut dyn World,
+    release: &ReleaseId,
+    slot: Slot,
+    deadline_seconds: u32,
+    settings: &Settings,
+) -> Result<(), Fault> {
+    let RecordSeen::Found(record) = world.record() else {
+        return Err(Fault::Device(text(format_args!("the record went away"))));
+    };
+    // `Trial` is on record before the boot choice changes: whatever starts then finds it there.
+    let restarts = match &record.update {
+        Update::Trial { release: tried, restarts, .. } if tried == release => restarts.saturating_add(1),
+        _ => 0,
+    };
+    let update = Update::Trial { release: release.clone(), slot, deadline_seconds, restarts };
+    keep_next(world, Record { update, ..record })?;
+    let chosen = world.boot_choice().map_err(Fault::Device)?;
+    let waiting = chosen.slot == slot && chosen.tries_left.is_some_and(|tries| tries > 0);
+    if waiting && chosen.release == Some(release.number) {
+        return Ok(());
+    }
+    let choice = BootChoice { slot, tries_left: Some(settings.boot_tries), release: Some(release.number) };
+    world.set_boot_choice(&choice).map_err(Fault::Device)
+}

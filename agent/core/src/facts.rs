@@ -1,0 +1,157 @@
+//! Facts: everything seen this turn. Any of it may be unknown, and says why.
+
+use crate::fault::Text;
+use crate::names::{Name, PARTS_MAX, Slot};
+use crate::offer::{self, Offer};
+use crate::record::{Record, Update};
+use crate::settings::Settings;
+use crate::world::World;
+use komainu_trust::Moment;
+
+/// The record as it was found.
+#[derive(Clone, Debug)]
+pub enum RecordSeen {
+    /// The newer good copy.
+    Found(Record),
+    /// There is none: the first start of this device.
+    Absent,
+    /// There is something, but no copy of it is good.
+    Lost(Text),
+}
+
+/// What the boot loader will start next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BootChoice {
+    /// The slot.
+    pub slot: Slot,
+    /// Starts left, where it is on trial; `None`: the slot is good.
+    pub tries_left: Option<u8>,
+    /// The release that the choice names, if it names one.
+    pub release: Option<u64>,
+}
+
+/// What the health checks say of a release on trial.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// All checks pass.
+    Good,
+    /// A check says that it will not get better: which, and why.
+    Failing(Text),
+    /// Not yet: which check, and why.
+    NotYet(Text),
+}
+
+/// A part of the slots, and the bytes that fit into it in either slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Its name in manifests.
+    pub name: Name,
+    /// Bytes in slot a.
+    pub bytes_a: u64,
+    /// Bytes in slot b.
+    pub bytes_b: u64,
+}
+
+impl Part {
+    /// Bytes in that slot.
+    pub fn bytes(&self, slot: Slot) -> u64 {
+        match slot {
+            Slot::A => self.bytes_a,
+            Slot::B => self.bytes_b,
+        }
+    }
+}
+
+/// Every part of a slot.
+pub type Parts = heapless::Vec<Part, PARTS_MAX>;
+
+/// What somebody asked for since the last turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Poll now.
+    Poll,
+    /// The release on trial is good.
+    Confirm,
+    /// Give up the release that is staged or on trial.
+    Revert,
+}
+
+/// Consecutive failures of one kind of step, since the start. Not on record: a restart may try at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Setbacks {
+    /// How many in a row.
+    pub failures: u32,
+    /// When the last was, in seconds of uptime.
+    pub last_uptime: u64,
+    /// What the server asked for, in seconds; 0 if it did not.
+    pub retry_after_seconds: u32,
+}
+
+/// What is remembered between turns, but not over a restart: losing it costs a poll, no more.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attempts {
+    /// The last poll that worked, in seconds of uptime.
+    pub polled_uptime: Option<u64>,
+    /// The last full refresh that worked, in seconds of uptime.
+    pub refreshed_uptime: Option<u64>,
+    /// What the server gave with the timestamp last accepted, for a conditional request (`ETag`).
+    pub validator: Option<alloc::string::String>,
+    /// Setbacks of polling and staging.
+    pub network: Setbacks,
+    /// Setbacks of everything else.
+    pub device: Setbacks,
+}
+
+/// Everything seen this turn.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The time by the best clock there is.
+    pub now: Moment,
+    /// Seconds since the device started.
+    pub uptime: u64,
+    /// The record.
+    pub record: RecordSeen,
+    /// The slot that is running.
+    pub booted: Result<Slot, Text>,
+    /// The boot choice.
+    pub boot_choice: Result<BootChoice, Text>,
+    /// The parts of the slots.
+    pub parts: Result<Parts, Text>,
+    /// Health; only asked on trial.
+    pub health: Health,
+    /// What metadata offers.
+    pub offer: Offer,
+    /// Attempts since the start.
+    pub attempts: Attempts,
+    /// What somebody asked for.
+    pub wish: Option<Wish>,
+}
+
+impl Facts {
+    /// Looks at everything once.
+    pub fn look(world: &mut dyn World, settings: &Settings) -> Facts {
+        let record = world.record();
+        let booted = world.booted();
+        let on_trial = match (&record, &booted) {
+            (RecordSeen::Found(Record { update: Update::Trial { slot, .. }, .. }), Ok(booted)) => {
+                slot == booted
+            }
+            _ => false,
+        };
+        let health = if on_trial { world.health() } else { Health::Good };
+        let clock = world.clock();
+        let (offer, now) = offer::read(&world.kept(), clock, settings);
+        Facts {
+            now,
+            uptime: world.uptime_seconds(),
+            record,
+            booted,
+            boot_choice: world.boot_choice(),
+            parts: world.parts(),
+            health,
+            offer,
+            attempts: world.attempts(),
+            wish: world.wish(),
+        }
+    }
+}

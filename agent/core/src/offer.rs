@@ -1,0 +1,120 @@
+//! The offer: what the accepted metadata has for this board and channel. Read again from the stored files
+//! every turn, with every signature and hash checked again, so that nothing has to be remembered as checked.
+
+use crate::fault::{Text, text};
+use crate::manifest::{MANIFEST_BYTES_MAX, Manifest, manifest_path};
+use crate::settings::Settings;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use komainu_trust::trusted::{Clock, Stored, Target};
+use komainu_trust::{Moment, Trusted, Verified, hex};
+use sha2::{Digest, Sha256};
+
+/// Which manifest exactly: the first eight bytes of its SHA-256.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Print([u8; 8]);
+
+impl Print {
+    /// The print of a manifest's bytes.
+    pub fn of(manifest: &[u8]) -> Print {
+        let hash = Sha256::digest(manifest);
+        let mut print = [0; 8];
+        print.copy_from_slice(&hash[..8]);
+        Print(print)
+    }
+
+    /// Reads sixteen hexadecimal digits.
+    pub fn parse(text: &str) -> Option<Print> {
+        hex::decode_array(text).map(Print)
+    }
+}
+
+impl fmt::Display for Print {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(&self.0))
+    }
+}
+
+/// A release that signed metadata offers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Release {
+    /// What it is.
+    pub manifest: Manifest,
+    /// For each image of the manifest, in its order, the path to fetch it from.
+    pub fetch_paths: Vec<String>,
+    /// Which manifest it is.
+    pub print: Print,
+}
+
+/// What there is.
+#[derive(Clone, Debug)]
+pub enum Offer {
+    /// Metadata is accepted, and lists nothing for this board and channel.
+    Nothing,
+    /// No metadata has been accepted yet, or what there is cannot be used now: the reason.
+    Unusable(Text),
+    /// A release.
+    Release(Verified<Release>),
+}
+
+/// The files below the root of trust as the device keeps them, and the manifest they lead to.
+#[derive(Clone, Debug, Default)]
+pub struct Kept {
+    /// TUF metadata.
+    pub metadata: Stored,
+    /// The manifest last fetched.
+    pub manifest: Option<Vec<u8>>,
+}
+
+/// The manifest's target for this device, if metadata is usable and lists one.
+///
+/// # Errors
+/// Metadata is not usable, or lists a manifest beyond its limit; in words.
+pub fn manifest_target(trusted: &Trusted, settings: &Settings) -> Result<Option<Verified<Target>>, Text> {
+    let path = manifest_path(&settings.board, &settings.channel);
+    let target = trusted.target(&path).map_err(|fault| text(format_args!("{fault}")))?;
+    if let Some(target) = target.as_ref().filter(|target| target.file.length > MANIFEST_BYTES_MAX) {
+        let length = target.file.length;
+        return Err(text(format_args!("{path}: {length} bytes, allowed are {MANIFEST_BYTES_MAX}")));
+    }
+    Ok(target)
+}
+
+/// What the kept files offer, and the time by the best clock there is.
+pub fn read(kept: &Kept, clock: Clock, settings: &Settings) -> (Offer, Moment) {
+    let trusted = match Trusted::load(&kept.metadata, clock) {
+        Ok(trusted) => trusted,
+        Err(fault) => return (Offer::Unusable(text(format_args!("{fault}"))), clock.system.max(clock.built)),
+    };
+    let offer = read_offer(&trusted, kept.manifest.as_deref(), settings).unwrap_or_else(Offer::Unusable);
+    (offer, trusted.now())
+}
+
+fn read_offer(trusted: &Trusted, manifest: Option<&[u8]>, settings: &Settings) -> Result<Offer, Text> {
+    let Some(target) = manifest_target(trusted, settings)? else { return Ok(Offer::Nothing) };
+    let Some(bytes) = manifest else { return Err(text(format_args!("{}: not fetched yet", target.path))) };
+    let proven = target.prove(bytes.to_vec()).map_err(|fault| text(format_args!("{fault}")))?;
+    let release = proven.map(|bytes| read_release(trusted, &target.path, &bytes))?;
+    Ok(Offer::Release(release))
+}
+
+fn read_release(trusted: &Trusted, path: &str, bytes: &[u8]) -> Result<Release, Text> {
+    let manifest = Manifest::read(bytes).map_err(|fault| text(format_args!("{path}: {fault}")))?;
+    let mut fetch_paths = Vec::new();
+    for image in &manifest.images {
+        let name = &image.target;
+        let target = trusted.target(name).map_err(|fault| text(format_args!("{fault}")))?;
+        let Some(target) = target else {
+            return Err(text(format_args!("{path}: image {name} is not among the signed targets")));
+        };
+        // Said twice, by the same keys: if the two differ, somebody made a mistake, and we do not guess which.
+        if target.file.length != image.length || target.file.hashes.sha256 != Some(image.sha256) {
+            return Err(text(format_args!(
+                "{path}: image {name} differs from the signed target in length or sha256"
+            )));
+        }
+        fetch_paths.push(target.fetch_path());
+    }
+    Ok(Release { manifest, fetch_paths, print: Print::of(bytes) })
+}

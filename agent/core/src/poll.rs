@@ -1,0 +1,154 @@
+//! **Poll**: asks the server for news. The trust crate says what to fetch and what to keep; this only carries.
+//! With nothing new it is one conditional request.
+
+use crate::fault::{FetchFault, text};
+use crate::offer::manifest_target;
+use crate::reason::Fault;
+use crate::schedule::full_refresh_due;
+use crate::settings::Settings;
+use crate::world::{Fetched, Folder, KeptFile, World};
+use alloc::string::String;
+use alloc::vec::Vec;
+use komainu_trust::limits::TIMESTAMP_BYTES_MAX;
+use komainu_trust::refresh::{Answer, Ask, Keep};
+use komainu_trust::roles::Role;
+use komainu_trust::{Refresh, TrustFault, Trusted};
+
+const TIMESTAMP: &str = "timestamp.json";
+
+/// The timestamp as a glance brought it, with its validator, for the refresh that follows.
+type Glanced = Option<(Vec<u8>, Option<String>)>;
+
+/// Refreshes metadata and manifest.
+///
+/// # Errors
+/// What could not be fetched, was refused, or could not be kept. What was accepted before that stays.
+pub fn poll(world: &mut dyn World, settings: &Settings) -> Result<(), Fault> {
+    let Some(glanced) = glance(world, settings)? else {
+        remember_poll(world, None);
+        return Ok(());
+    };
+    let (trusted, validator) = refresh(world, glanced)?;
+    fetch_manifest(world, &trusted, settings)?;
+    remember_poll(world, Some(validator));
+    Ok(())
+}
+
+/// Asks only whether the timestamp is still the one that was accepted; `None`: it is, and nothing has expired.
+///
+/// A mirror that lies here could as well withhold a new root: it can delay, as always, until the timestamp
+/// expires. And at least once a day the refresh starts at the root all the same.
+fn glance(world: &mut dyn World, settings: &Settings) -> Result<Option<Glanced>, Fault> {
+    let attempts = world.attempts();
+    let uptime = world.uptime_seconds();
+    let Some(validator) = attempts.validator.as_deref() else { return Ok(Some(None)) };
+    if full_refresh_due(&attempts, uptime, settings) || !is_complete(world, settings) {
+        return Ok(Some(None));
+    }
+    let fetched = world.fetch(Folder::Metadata, TIMESTAMP, TIMESTAMP_BYTES_MAX, Some(validator));
+    match fetched.map_err(|fault| Fault::Fetch(text(format_args!("{TIMESTAMP}")), fault))? {
+        Fetched::Unchanged => Ok(None),
+        Fetched::Bytes(bytes, validator) => Ok(Some(Some((bytes, validator)))),
+        Fetched::NotThere => Ok(Some(None)),
+    }
+}
+
+/// True if all that is kept is in date and nothing is missing.
+fn is_complete(world: &mut dyn World, settings: &Settings) -> bool {
+    let clock = world.clock();
+    !matches!(crate::offer::read(&world.kept(), clock, settings).0, crate::offer::Offer::Unusable(_))
+}
+
+fn refresh(world: &mut dyn World, mut glanced: Glanced) -> Result<(Trusted, Option<String>), Fault> {
+    let clock = world.clock();
+    let mut refresh = Refresh::begin(world.kept().metadata, clock).map_err(|fault| refused(&fault))?;
+    let mut validator = None;
+    while let Some(ask) = refresh.ask() {
+        let fetched = match glanced.take_if(|_| ask.name == TIMESTAMP) {
+            Some((bytes, validator)) => Fetched::Bytes(bytes, validator),
+            None => fetch_asked(world, &ask)?,
+        };
+        let (bytes, answer_validator) = match fetched {
+            Fetched::Bytes(bytes, validator) => (Some(bytes), validator),
+            Fetched::NotThere | Fetched::Unchanged => (None, None),
+        };
+        if ask.name == TIMESTAMP {
+            validator = answer_validator;
+        }
+        let answer = bytes.as_deref().map_or(Answer::NotThere, Answer::Bytes);
+        let keep = refresh.give(answer).map_err(|fault| refused(&fault))?;
+        keep_accepted(world, keep, bytes.as_deref().unwrap_or_default())?;
+    }
+    Ok((refresh.into_trusted(), validator))
+}
+
+fn fetch_asked(world: &mut dyn World, ask: &Ask) -> Result<Fetched, Fault> {
+    match world.fetch(Folder::Metadata, &ask.name, ask.bytes_max, None) {
+        Ok(fetched) => Ok(fetched),
+        Err(FetchFault::NotFound) => Ok(Fetched::NotThere),
+        Err(fault) => Err(Fault::Fetch(text(format_args!("{}", ask.name)), fault)),
+    }
+}
+
+fn keep_accepted(world: &mut dyn World, keep: Keep, bytes: &[u8]) -> Result<(), Fault> {
+    let mut change = |file, bytes| world.keep_file(file, bytes).map_err(Fault::Device);
+    match keep {
+        Keep::Nothing => Ok(()),
+        Keep::Given(role) => change(kept_file(role), Some(bytes)),
+        Keep::GivenRootForgetRest => {
+            // Forgotten first: after a cut in between the old root is still there, and leads to the new one
+            // again; the other way round, versions counted up by a stolen key would stay.
+            change(KeptFile::Timestamp, None)?;
+            change(KeptFile::Snapshot, None)?;
+            change(KeptFile::Root, Some(bytes))
+        }
+    }
+}
+
+fn kept_file(role: Role) -> KeptFile {
+    match role {
+        Role::Root => KeptFile::Root,
+        Role::Timestamp => KeptFile::Timestamp,
+        Role::Snapshot => KeptFile::Snapshot,
+        Role::Targets => KeptFile::Targets,
+    }
+}
+
+fn fetch_manifest(world: &mut dyn World, trusted: &Trusted, settings: &Settings) -> Result<(), Fault> {
+    let kept = world.kept().manifest;
+    let Some(target) = manifest_target(trusted, settings).map_err(Fault::Trust)? else {
+        return if kept.is_some() { forget_manifest(world) } else { Ok(()) };
+    };
+    if kept.is_some_and(|bytes| target.prove(bytes).is_ok()) {
+        return Ok(());
+    }
+    let name = || text(format_args!("{}", target.path));
+    let fetched = world.fetch(Folder::Targets, &target.fetch_path(), target.file.length, None);
+    match fetched.map_err(|fault| Fault::Fetch(name(), fault))? {
+        Fetched::Bytes(bytes, _) => {
+            let proven = target.prove(bytes).map_err(|fault| refused(&fault))?;
+            world.keep_file(KeptFile::Manifest, Some(&proven)).map_err(Fault::Device)
+        }
+        Fetched::NotThere | Fetched::Unchanged => Err(Fault::Fetch(name(), FetchFault::NotFound)),
+    }
+}
+
+fn forget_manifest(world: &mut dyn World) -> Result<(), Fault> {
+    world.keep_file(KeptFile::Manifest, None).map_err(Fault::Device)
+}
+
+/// Remembers a poll that worked; with a validator if it was a full refresh.
+fn remember_poll(world: &mut dyn World, full: Option<Option<String>>) {
+    let uptime = world.uptime_seconds();
+    let mut attempts = world.attempts();
+    attempts.polled_uptime = Some(uptime);
+    if let Some(validator) = full {
+        attempts.refreshed_uptime = Some(uptime);
+        attempts.validator = validator;
+    }
+    world.keep_attempts(&attempts);
+}
+
+fn refused(fault: &TrustFault) -> Fault {
+    Fault::Trust(text(format_args!("{fault}")))
+}

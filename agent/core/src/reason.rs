@@ -1,0 +1,215 @@
+//! Reasons: why the agent does what it does, or nothing. One event a line: a fixed name, then `key=value`.
+
+use crate::fault::{FetchFault, Text};
+use crate::names::{ReleaseId, Slot};
+use crate::verify::Refusal;
+use core::fmt;
+
+/// How much of a person's attention an event deserves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// A person should look.
+    Error,
+    /// The device's state changed, or is about to.
+    Info,
+    /// Anything else.
+    Debug,
+}
+
+/// Why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The first start of this device: what runs is taken as good.
+    FirstStart(Slot),
+    /// No copy of the record was good; it was made anew from what is seen.
+    RecordLost(Text),
+    /// A slot runs that is not the one on record, with nothing under way.
+    OtherSlotRuns {
+        /// What the record says.
+        recorded: Slot,
+        /// What runs.
+        running: Slot,
+    },
+    /// The boot choice does not name the running slot as good, with nothing under way.
+    BootChoiceOff {
+        /// What the choice names.
+        chosen: Slot,
+        /// What runs.
+        running: Slot,
+    },
+    /// A release is on trial that the record does not know of.
+    TrialFound(u64),
+    /// It cannot be known which slot runs.
+    BootedUnknown(Text),
+    /// The boot choice cannot be read or changed.
+    BootChoiceUnknown(Text),
+    /// The slots cannot be opened.
+    PartsUnknown(Text),
+    /// A poll is due.
+    PollDue,
+    /// Metadata cannot be used.
+    OfferUnusable(Text),
+    /// Metadata lists nothing for this board and channel.
+    OfferNothing,
+    /// A release is not taken.
+    Refused {
+        /// Its number.
+        release: u64,
+        /// Why not.
+        refusal: Refusal,
+    },
+    /// A release is being written to a slot.
+    Staging {
+        /// What.
+        release: ReleaseId,
+        /// Where.
+        slot: Slot,
+        /// Bytes written of all its images.
+        done_bytes: u64,
+        /// Bytes of all its images.
+        total_bytes: u64,
+    },
+    /// A release is staged and proven, and starts on trial.
+    Activating {
+        /// What.
+        release: ReleaseId,
+        /// Where.
+        slot: Slot,
+    },
+    /// The boot choice names the release on trial; a restart will start it.
+    RestartIntoTrial(ReleaseId),
+    /// A release on trial is not known to be good yet.
+    TrialWaits {
+        /// What.
+        release: ReleaseId,
+        /// What it waits for.
+        waits_for: Text,
+    },
+    /// A release on trial is good and stays.
+    Confirming(ReleaseId),
+    /// A release on trial, or on its way there, is given up.
+    Reverting {
+        /// What.
+        release: ReleaseId,
+        /// Why.
+        why: Text,
+    },
+    /// The old slot is chosen; a restart will start it.
+    RestartIntoOld(Slot),
+    /// The slot that failed keeps coming up: it is left running.
+    CannotLeave(Slot),
+    /// Waiting after setbacks.
+    BackingOff {
+        /// Setbacks in a row.
+        failures: u32,
+        /// Seconds to wait.
+        seconds: u64,
+    },
+    /// A step could not be done.
+    StepFailed {
+        /// Which.
+        step: &'static str,
+        /// Why.
+        fault: Fault,
+    },
+}
+
+/// Why a step could not be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// A file could not be fetched.
+    Fetch(Text, FetchFault),
+    /// Metadata or a target was refused.
+    Trust(Text),
+    /// The device could not do it.
+    Device(Text),
+    /// What was read back from a slot is not what was signed.
+    NotWhatWasSigned(Text),
+}
+
+impl Fault {
+    /// True if the network or the server is the one to wait for.
+    pub fn is_network(&self) -> bool {
+        !matches!(self, Fault::Device(_))
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Fetch(file, fault) => write!(f, "{file}: {fault}"),
+            Fault::Trust(why) | Fault::Device(why) | Fault::NotWhatWasSigned(why) => f.write_str(why),
+        }
+    }
+}
+
+impl Reason {
+    /// How much attention it deserves.
+    pub fn level(&self) -> Level {
+        match self {
+            Reason::RecordLost(_)
+            | Reason::OtherSlotRuns { .. }
+            | Reason::BootChoiceOff { .. }
+            | Reason::BootedUnknown(_)
+            | Reason::BootChoiceUnknown(_)
+            | Reason::PartsUnknown(_)
+            | Reason::OfferUnusable(_)
+            | Reason::Reverting { .. }
+            | Reason::CannotLeave(_)
+            | Reason::StepFailed { .. } => Level::Error,
+            Reason::Refused { refusal: Refusal::UpToDate | Refusal::WaveNotReached(_), .. }
+            | Reason::PollDue
+            | Reason::OfferNothing => Level::Debug,
+            _ => Level::Info,
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::FirstStart(slot) => write!(f, "first-start slot={slot}"),
+            Reason::RecordLost(why) => write!(f, "record-lost why=\"{why}\""),
+            Reason::OtherSlotRuns { recorded, running } => {
+                write!(f, "other-slot-runs recorded={recorded} running={running}")
+            }
+            Reason::BootChoiceOff { chosen, running } => {
+                write!(f, "boot-choice-off chosen={chosen} running={running}")
+            }
+            Reason::TrialFound(release) => write!(f, "trial-found release={release}"),
+            Reason::BootedUnknown(why) => write!(f, "booted-unknown why=\"{why}\""),
+            Reason::BootChoiceUnknown(why) => write!(f, "boot-choice-unknown why=\"{why}\""),
+            Reason::PartsUnknown(why) => write!(f, "parts-unknown why=\"{why}\""),
+            Reason::PollDue => write!(f, "poll-due"),
+            Reason::OfferUnusable(why) => write!(f, "offer-unusable why=\"{why}\""),
+            Reason::OfferNothing => write!(f, "offer-nothing"),
+            Reason::Refused { release, refusal } => write!(f, "refused release={release} {refusal}"),
+            Reason::Staging { release, slot, done_bytes, total_bytes } => write!(
+                f,
+                "staging release={} version={} slot={slot} bytes={done_bytes} of={total_bytes}",
+                release.number, release.version
+            ),
+            Reason::Activating { release, slot } => {
+                write!(f, "activating release={} version={} slot={slot}", release.number, release.version)
+            }
+            Reason::RestartIntoTrial(release) => {
+                write!(f, "restart-into-trial release={} version={}", release.number, release.version)
+            }
+            Reason::TrialWaits { release, waits_for } => {
+                write!(f, "trial-waits release={} for=\"{waits_for}\"", release.number)
+            }
+            Reason::Confirming(release) => {
+                write!(f, "confirming release={} version={}", release.number, release.version)
+            }
+            Reason::Reverting { release, why } => {
+                write!(f, "reverting release={} version={} why=\"{why}\"", release.number, release.version)
+            }
+            Reason::RestartIntoOld(slot) => write!(f, "restart-into-old slot={slot}"),
+            Reason::CannotLeave(slot) => write!(f, "cannot-leave slot={slot}"),
+            Reason::BackingOff { failures, seconds } => {
+                write!(f, "backing-off failures={failures} seconds={seconds}")
+            }
+            Reason::StepFailed { step, fault } => write!(f, "step-failed step={step} why=\"{fault}\""),
+        }
+    }
+}

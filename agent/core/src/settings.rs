@@ -1,0 +1,41 @@
+//! What the maker decided for this device, as far as decisions need it. Paths and addresses are the agent's.
+
+use crate::names::{Name, ReleaseId};
+use alloc::string::String;
+
+/// Who may say that a release on trial is good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConfirmBy {
+    /// The health checks of the firmware: all of them pass.
+    Health,
+    /// The firmware itself, by `komainu confirm`; health checks may still end the trial.
+    Command,
+}
+
+/// The maker's settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The board that this device is.
+    pub board: Name,
+    /// The channel that it follows.
+    pub channel: Name,
+    /// What makes this device differ from its siblings (a serial number, a MAC address): spreads a fleet's
+    /// polls and waves. Not a secret, never sent.
+    pub device_id: String,
+    /// What the running firmware says of itself; only used where there is no record yet.
+    pub own_release: Option<ReleaseId>,
+    /// Seconds between polls, before jitter.
+    pub poll_seconds: u32,
+    /// After a start, the first poll comes within this many seconds.
+    pub first_poll_within_seconds: u32,
+    /// At least this often a poll is a full refresh, beginning with the root.
+    pub full_refresh_seconds: u32,
+    /// A release on trial must be good this many seconds after the start.
+    pub trial_seconds: u32,
+    /// How many starts the boot loader gives a release on trial; 1 to 9.
+    pub boot_tries: u8,
+    /// Who confirms.
+    pub confirm_by: ConfirmBy,
+    /// While a slot is filled, it is synced and the record written each time this many bytes have come.
+    pub checkpoint_bytes: u32,
+}

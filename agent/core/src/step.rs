@@ -1,0 +1,75 @@
+//! Step: one thing to do, bounded in time, safe to repeat.
+
+use crate::facts::Parts;
+use crate::names::{ReleaseId, Slot};
+use crate::offer::Release;
+use crate::record::Record;
+use komainu_trust::Verified;
+
+/// One thing to do.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// Refresh the metadata and the manifest.
+    Poll,
+    /// Write the next piece of a release into the slot that is not running, or prove that all of it is there.
+    Stage {
+        /// What; only verified releases can be staged.
+        release: Verified<Release>,
+        /// Where; never the slot that runs.
+        slot: Slot,
+        /// The parts of the slots.
+        parts: Parts,
+    },
+    /// Record the trial, then let the boot choice name it.
+    Activate {
+        /// What.
+        release: ReleaseId,
+        /// Where.
+        slot: Slot,
+        /// It must be good this many seconds after its start.
+        deadline_seconds: u32,
+    },
+    /// Mark the running release good, then record so and raise the floor.
+    Confirm {
+        /// What.
+        release: ReleaseId,
+        /// Where.
+        slot: Slot,
+    },
+    /// Record that a release failed, let the boot choice name the old slot, and end it when that one runs.
+    Revert {
+        /// What.
+        release: ReleaseId,
+        /// Where it is.
+        slot: Slot,
+        /// How many failed trials it counts as.
+        times: u8,
+    },
+    /// Restart the device.
+    Reboot,
+    /// Record what is found to be so.
+    Adopt(Record),
+    /// Let the boot choice name the running slot as good.
+    Settle(Slot),
+}
+
+impl Step {
+    /// Its name in log lines.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Step::Poll => "poll",
+            Step::Stage { .. } => "stage",
+            Step::Activate { .. } => "activate",
+            Step::Confirm { .. } => "confirm",
+            Step::Revert { .. } => "revert",
+            Step::Reboot => "reboot",
+            Step::Adopt(_) => "adopt",
+            Step::Settle(_) => "settle",
+        }
+    }
+
+    /// True if it needs only the device: no server has to be waited for.
+    pub fn is_on_device(&self) -> bool {
+        !matches!(self, Step::Poll | Step::Stage { .. })
+    }
+}

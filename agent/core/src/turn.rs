@@ -1,0 +1,87 @@
+//! One turn: look, decide, act. Nothing that matters is kept between turns except the record, so a power cut
+//! anywhere in here is the same as a slow turn.
+
+use crate::activate::activate;
+use crate::confirm::confirm;
+use crate::facts::Facts;
+use crate::plan::{Next, plan};
+use crate::poll::poll;
+use crate::reason::{Fault, Reason};
+use crate::record::Record;
+use crate::revert::revert;
+use crate::settings::Settings;
+use crate::stage::stage;
+use crate::step::Step;
+use crate::world::World;
+
+/// Takes one turn and says when to take the next.
+pub fn turn(world: &mut dyn World, settings: &Settings) -> Next {
+    let facts = Facts::look(world, settings);
+    let plan = plan(&facts, settings);
+    world.note(&plan.reason);
+    if facts.wish.is_some() {
+        // Answered by this plan, whatever it is: an old wish must not come true at some later time.
+        world.forget_wish();
+    }
+    for step in &plan.steps {
+        if let Err(fault) = perform(step, world, settings) {
+            count_setback(world, step, &fault);
+            world.note(&Reason::StepFailed { step: step.name(), fault });
+            // The next turn finds this failure among its facts, and backs off.
+            return Next::Now;
+        }
+    }
+    if !plan.steps.is_empty() {
+        forget_setbacks(world, &plan.steps);
+    }
+    plan.next
+}
+
+fn perform(step: &Step, world: &mut dyn World, settings: &Settings) -> Result<(), Fault> {
+    match step {
+        Step::Poll => poll(world, settings),
+        Step::Stage { release, slot, parts } => stage(world, release, *slot, parts, settings),
+        Step::Activate { release, slot, deadline_seconds } => {
+            activate(world, release, *slot, *deadline_seconds, settings)
+        }
+        Step::Confirm { release, slot } => confirm(world, release, *slot),
+        Step::Revert { release, slot, times } => revert(world, release, *slot, *times),
+        Step::Reboot => world.reboot().map_err(Fault::Device),
+        Step::Adopt(record) => keep_next(world, record.clone()),
+        Step::Settle(slot) => crate::revert::settle(world, *slot, None),
+    }
+}
+
+/// Writes a record as the next generation.
+pub(crate) fn keep_next(world: &mut dyn World, mut record: Record) -> Result<(), Fault> {
+    record.generation += 1;
+    world.keep_record(&record).map_err(Fault::Device)
+}
+
+fn count_setback(world: &mut dyn World, step: &Step, fault: &Fault) {
+    let uptime = world.uptime_seconds();
+    let mut attempts = world.attempts();
+    let network = fault.is_network() || !step.is_on_device();
+    let setbacks = if network { &mut attempts.network } else { &mut attempts.device };
+    setbacks.failures = setbacks.failures.saturating_add(1);
+    setbacks.last_uptime = uptime;
+    setbacks.retry_after_seconds = match fault {
+        Fault::Fetch(_, crate::fault::FetchFault::Status { retry_after_seconds, .. }) => {
+            retry_after_seconds.unwrap_or(0)
+        }
+        _ => 0,
+    };
+    world.keep_attempts(&attempts);
+}
+
+fn forget_setbacks(world: &mut dyn World, steps: &[Step]) {
+    let mut attempts = world.attempts();
+    let before = attempts.clone();
+    for step in steps {
+        let setbacks = if step.is_on_device() { &mut attempts.device } else { &mut attempts.network };
+        *setbacks = crate::facts::Setbacks::default();
+    }
+    if attempts != before {
+        world.keep_attempts(&attempts);
+    }
+}

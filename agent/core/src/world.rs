@@ -1,0 +1,156 @@
+//! World: the one trait through which anything outside is touched. This page is the full list of the agent's
+//! powers. One implementation does it on Linux, one simulates it and cuts the power.
+
+use crate::facts::{Attempts, BootChoice, Health, Parts, RecordSeen, Wish};
+use crate::fault::{FetchFault, Text};
+use crate::names::Slot;
+use crate::offer::Kept;
+use crate::reason::Reason;
+use crate::record::Record;
+use alloc::string::String;
+use alloc::vec::Vec;
+use komainu_trust::trusted::Clock;
+
+/// A small file fetched whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fetched {
+    /// Its bytes, and what the server gave for asking conditionally next time.
+    Bytes(Vec<u8>, Option<String>),
+    /// The server says that there is no such file.
+    NotThere,
+    /// The server says that it is still the one that the validator stands for.
+    Unchanged,
+}
+
+/// The two folders of a repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Folder {
+    /// TUF metadata.
+    Metadata,
+    /// Manifests and images.
+    Targets,
+}
+
+/// A file that is kept exactly as it was received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeptFile {
+    /// `root.json`
+    Root,
+    /// `timestamp.json`
+    Timestamp,
+    /// `snapshot.json`
+    Snapshot,
+    /// `targets.json`
+    Targets,
+    /// The manifest for this board and channel.
+    Manifest,
+}
+
+/// Everything outside. Methods that change something are safe to repeat; each either is done when it returns
+/// or will be after [`World::sync_part`], as it says.
+pub trait World {
+    // Look.
+
+    /// The system clock, right or wrong, and the time of the build.
+    fn clock(&mut self) -> Clock;
+    /// Seconds since the device started; never goes back.
+    fn uptime_seconds(&mut self) -> u64;
+    /// The newer good copy of the record.
+    fn record(&mut self) -> RecordSeen;
+    /// The slot that is running.
+    ///
+    /// # Errors
+    /// Why that cannot be known.
+    fn booted(&mut self) -> Result<Slot, Text>;
+    /// What the boot loader will start next.
+    ///
+    /// # Errors
+    /// Why that cannot be known, or could not be changed (a missing, corrupt or read-only environment).
+    fn boot_choice(&mut self) -> Result<BootChoice, Text>;
+    /// The parts of the slots and their sizes.
+    ///
+    /// # Errors
+    /// Which part cannot be opened, and why.
+    fn parts(&mut self) -> Result<Parts, Text>;
+    /// Asks the health checks, each within its time.
+    fn health(&mut self) -> Health;
+    /// The kept metadata and manifest; the shipped root where none was kept.
+    fn kept(&mut self) -> Kept;
+    /// What is remembered since the start.
+    fn attempts(&mut self) -> Attempts;
+    /// What somebody asked for and was not answered yet.
+    fn wish(&mut self) -> Option<Wish>;
+
+    // Fetch.
+
+    /// Fetches a small file whole, at most `bytes_max`; conditionally, if a validator is given.
+    ///
+    /// # Errors
+    /// Why it could not be had.
+    fn fetch(
+        &mut self,
+        folder: Folder,
+        path: &str,
+        bytes_max: u64,
+        validator: Option<&str>,
+    ) -> Result<Fetched, FetchFault>;
+    /// Fills `buffer` with bytes of a large target of `total_bytes`, from `offset` on; returns how many came.
+    ///
+    /// # Errors
+    /// Why none could be had.
+    fn fetch_piece(
+        &mut self,
+        path: &str,
+        offset: u64,
+        total_bytes: u64,
+        buffer: &mut [u8],
+    ) -> Result<usize, FetchFault>;
+
+    // Change.
+
+    /// Replaces the older copy of the record; durable when it returns.
+    ///
+    /// # Errors
+    /// Why it could not be written; the newer copy stays.
+    fn keep_record(&mut self, record: &Record) -> Result<(), Text>;
+    /// Remembers until the next start.
+    fn keep_attempts(&mut self, attempts: &Attempts);
+    /// Replaces a kept file, or removes it; atomic, and durable when it returns.
+    ///
+    /// # Errors
+    /// Why it could not be written; the old file stays.
+    fn keep_file(&mut self, file: KeptFile, bytes: Option<&[u8]>) -> Result<(), Text>;
+    /// Writes into a part of the slot that is not running. Not durable before [`World::sync_part`].
+    ///
+    /// # Errors
+    /// Which device, at which offset, and why.
+    fn write_part(&mut self, slot: Slot, part: usize, offset: u64, bytes: &[u8]) -> Result<(), Text>;
+    /// Makes what was written to a part durable, and forgets what memory holds of it, so that the next read
+    /// comes from the medium.
+    ///
+    /// # Errors
+    /// Which device, and why.
+    fn sync_part(&mut self, slot: Slot, part: usize) -> Result<(), Text>;
+    /// Reads from a part, filling `buffer`.
+    ///
+    /// # Errors
+    /// Which device, at which offset, and why.
+    fn read_part(&mut self, slot: Slot, part: usize, offset: u64, buffer: &mut [u8]) -> Result<(), Text>;
+    /// Changes the boot choice in one transaction, and reads it back; durable when it returns.
+    ///
+    /// # Errors
+    /// Why it could not be changed; the old choice stays.
+    fn set_boot_choice(&mut self, choice: &BootChoice) -> Result<(), Text>;
+    /// Restarts the device. Returns before the restart happens, if it returns.
+    ///
+    /// # Errors
+    /// Why it will not happen.
+    fn reboot(&mut self) -> Result<(), Text>;
+    /// The wish has been answered.
+    fn forget_wish(&mut self);
+
+    // Say.
+
+    /// Logs one event. Repeating the last one says nothing new and may be dropped.
+    fn note(&mut self, reason: &Reason);
+}
