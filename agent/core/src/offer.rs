@@ -58,13 +58,32 @@ pub enum Offer {
     Release(Verified<Release>),
 }
 
-/// The files below the root of trust as the device keeps them, and the manifest they lead to.
+/// The files that the device keeps, the root that it was shipped with, and the manifest they lead to.
 #[derive(Clone, Debug, Default)]
 pub struct Kept {
-    /// TUF metadata.
+    /// TUF metadata; `root` is empty where none was kept.
     pub metadata: Stored,
+    /// The root in the firmware.
+    pub shipped_root: Vec<u8>,
     /// The manifest last fetched.
     pub manifest: Option<Vec<u8>>,
+}
+
+impl Kept {
+    /// The metadata under the newer of the two roots. A kept root that flash has spoilt is as none; a firmware
+    /// that brings a newer root than the one kept is believed: it was verified before it could run.
+    pub fn stored(&self) -> Stored {
+        let shipped = root_version(&self.shipped_root);
+        let kept = root_version(&self.metadata.root);
+        let root = if kept > 0 && kept >= shipped { &self.metadata.root } else { &self.shipped_root };
+        Stored { root: root.clone(), ..self.metadata.clone() }
+    }
+}
+
+fn root_version(root: &[u8]) -> u64 {
+    let clock = Clock { system: Moment(0), built: Moment(0) };
+    let stored = Stored { root: root.to_vec(), ..Stored::default() };
+    Trusted::load(&stored, clock).map_or(0, |trusted| trusted.versions()[0])
 }
 
 /// The manifest's target for this device, if metadata is usable and lists one.
@@ -83,7 +102,7 @@ pub fn manifest_target(trusted: &Trusted, settings: &Settings) -> Result<Option<
 
 /// What the kept files offer, and the time by the best clock there is.
 pub fn read(kept: &Kept, clock: Clock, settings: &Settings) -> (Offer, Moment) {
-    let trusted = match Trusted::load(&kept.metadata, clock) {
+    let trusted = match Trusted::load(&kept.stored(), clock) {
         Ok(trusted) => trusted,
         Err(fault) => return (Offer::Unusable(text(format_args!("{fault}"))), clock.system.max(clock.built)),
     };

@@ -61,7 +61,7 @@ fn is_complete(world: &mut dyn World, settings: &Settings) -> bool {
 
 fn refresh(world: &mut dyn World, mut glanced: Glanced) -> Result<(Trusted, Option<String>), Fault> {
     let clock = world.clock();
-    let mut refresh = Refresh::begin(world.kept().metadata, clock).map_err(|fault| refused(&fault))?;
+    let mut refresh = Refresh::begin(world.kept().stored(), clock).map_err(|fault| refused(&fault))?;
     let mut validator = None;
     while let Some(ask) = refresh.ask() {
         let fetched = match glanced.take_if(|_| ask.name == TIMESTAMP) {

@@ -74,7 +74,7 @@ pub trait World {
     fn parts(&mut self) -> Result<Parts, Text>;
     /// Asks the health checks, each within its time.
     fn health(&mut self) -> Health;
-    /// The kept metadata and manifest; the shipped root where none was kept.
+    /// The kept metadata and manifest, and the shipped root.
     fn kept(&mut self) -> Kept;
     /// What is remembered since the start.
     fn attempts(&mut self) -> Attempts;
