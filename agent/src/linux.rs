@@ -1,4 +1,15 @@
-//! Everything that touches Linux. Map: `sys` the unsafe calls, `clock`, and what `World` is made of.
+//! Everything that touches Linux. Map: `world` is the one implementation of `World`; what it is made of has a
+//! file each: `slots`, `boot_choice`, `state` (record and metadata), `volatile` (what a restart may lose),
+//! `health`, `remote` (the server), and below them `files`, `clock`, `wait` and the unsafe calls in `sys`.
 
+pub mod boot_choice;
 pub mod clock;
+pub mod files;
+pub mod health;
+pub mod remote;
+pub mod slots;
+pub mod state;
 mod sys;
+pub mod volatile;
+pub mod wait;
+pub mod world;

@@ -1,2 +1,7 @@
-//! The device binary.
-fn main() {}
+//! The device binary: hands the command line to the table of subcommands.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    komainu_agent::commands::main(std::env::args_os().skip(1))
+}

@@ -5,6 +5,7 @@
 use nix::libc;
 
 /// Seconds and nanoseconds of a clock, as the kernel tells them in 64 bits.
+#[cfg(target_pointer_width = "32")]
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
 struct Timespec64 {
@@ -12,6 +13,11 @@ struct Timespec64 {
     // The kernel reads and writes 64 bits here on every architecture.
     nanoseconds: i64,
 }
+
+/// `clock_gettime64`, which the libc crate does not name for these targets. One number everywhere, counted from
+/// where the architecture's calls begin: 4000 on MIPS (o32), 0 elsewhere.
+#[cfg(target_pointer_width = "32")]
+const SYS_CLOCK_GETTIME64: libc::c_long = if cfg!(target_arch = "mips") { 4403 } else { 403 };
 
 /// Reads a clock (`CLOCK_REALTIME`, `CLOCK_BOOTTIME`) with 64-bit seconds, on 32-bit devices too.
 ///
@@ -22,13 +28,12 @@ pub fn clock_seconds_nanoseconds(clock: libc::clockid_t) -> Option<(i64, i64)> {
     {
         let mut time = Timespec64::default();
         // SAFETY: the kernel writes sixteen bytes into `time`, which is sixteen bytes of plain integers.
-        let result = unsafe { libc::syscall(libc::SYS_clock_gettime64, clock, &raw mut time) };
+        let result = unsafe { libc::syscall(SYS_CLOCK_GETTIME64, clock, &raw mut time) };
         if result == 0 {
             return Some((time.seconds, time.nanoseconds));
         }
     }
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the C library writes one timespec into `time`.
-    let result = unsafe { libc::clock_gettime(clock, &raw mut time) };
-    (result == 0).then_some((i64::from(time.tv_sec), i64::from(time.tv_nsec)))
+    let time = nix::time::clock_gettime(nix::time::ClockId::from_raw(clock)).ok()?;
+    #[allow(clippy::useless_conversion, reason = "on the 32-bit devices both are 32 bits")]
+    Some((i64::from(time.tv_sec()), i64::from(time.tv_nsec())))
 }

@@ -1,0 +1,147 @@
+//! The table of subcommands, and what all of them share: options, settings, exit codes.
+
+mod check;
+mod ask;
+mod plan;
+mod run;
+mod status;
+mod version;
+
+use crate::example_keys;
+use crate::linux::world::Linux;
+use crate::log_lines;
+use crate::settings::Device;
+use komainu_core::World;
+use komainu_trust::Trusted;
+use lexopt::{Arg, Parser, ValueExt};
+use std::ffi::OsString;
+use std::io::{Write, stderr, stdout};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// How a subcommand ends. The numbers are part of the interface; the man page explains them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// Something failed; what, was said.
+    Failed = 1,
+    /// Wrong usage, or settings that cannot be read.
+    Usage = 2,
+    /// The device must be restarted now, by whoever started komainu (`reboot_command = []`).
+    Restart = 3,
+    /// Another komainu is at work.
+    Busy = 4,
+}
+
+/// What a subcommand is started with.
+pub struct Call {
+    /// The settings.
+    pub settings: Device,
+    /// `--json` was given.
+    pub json: bool,
+    /// `--testing` was given: keys that everybody has are trusted.
+    pub testing: bool,
+}
+
+struct Command {
+    name: &'static str,
+    help: &'static str,
+    run: fn(&Call) -> Result<Exit, String>,
+}
+
+const COMMANDS: &[Command] = &[
+    Command { name: "run", help: "guard the device: poll, stage, activate, confirm, again and again", run: run::run },
+    Command { name: "once", help: "poll now, do what there is to do, and end", run: run::once },
+    Command { name: "plan", help: "say what would be done now, and why, and do nothing", run: plan::plan },
+    Command { name: "status", help: "say what runs, what is on offer and how it stands (--json)", run: status::status },
+    Command { name: "check", help: "look whether all is in place for updates, change nothing", run: check::check },
+    Command { name: "confirm", help: "the release on trial is good", run: ask::confirm },
+    Command { name: "revert", help: "give up the release that is staged or on trial", run: ask::revert },
+    Command { name: "version", help: "say the version of komainu", run: version::version },
+];
+
+const DEFAULT_SETTINGS: &str = "/etc/komainu.toml";
+
+/// Runs the subcommand that the arguments name.
+pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let exit = match dispatch(arguments) {
+        Ok(exit) => exit,
+        Err((exit, sentence)) => {
+            let _ = writeln!(stderr(), "komainu: {sentence}");
+            exit
+        }
+    };
+    ExitCode::from(exit as u8)
+}
+
+fn dispatch(arguments: impl Iterator<Item = OsString>) -> Result<Exit, (Exit, String)> {
+    let usage = |sentence: String| (Exit::Usage, format!("{sentence}; see komainu --help"));
+    let mut parser = Parser::from_args(arguments);
+    let (mut command, mut settings) = (None, PathBuf::from(DEFAULT_SETTINGS));
+    let (mut json, mut testing) = (false, false);
+    while let Some(argument) = parser.next().map_err(|error| usage(error.to_string()))? {
+        match argument {
+            Arg::Long("help") | Arg::Short('h') => return help(),
+            Arg::Long("version") | Arg::Short('V') => command = Some("version".to_owned()),
+            Arg::Long("settings") | Arg::Short('s') => {
+                settings = parser.value().map_err(|error| usage(error.to_string()))?.into();
+            }
+            Arg::Long("json") => json = true,
+            Arg::Long("testing") => testing = true,
+            Arg::Value(value) if command.is_none() => {
+                command = Some(value.string().map_err(|error| usage(error.to_string()))?);
+            }
+            other => return Err(usage(other.unexpected().to_string())),
+        }
+    }
+    let Some(name) = command else { return Err(usage("which subcommand?".into())) };
+    let found = COMMANDS.iter().find(|command| command.name == name);
+    let found = found.ok_or_else(|| usage(format!("there is no subcommand {name}")))?;
+    if name == "version" {
+        return version::print();
+    }
+    let settings = Device::load(&settings).map_err(|fault| (Exit::Usage, fault.to_string()))?;
+    (found.run)(&Call { settings, json, testing }).map_err(|sentence| (Exit::Failed, sentence))
+}
+
+fn help() -> Result<Exit, (Exit, String)> {
+    let mut text = String::from("komainu [--settings FILE] SUBCOMMAND\n\n");
+    for command in COMMANDS {
+        text.push_str(&format!("  {:8} {}\n", command.name, command.help));
+    }
+    text.push_str("\n  -s, --settings FILE  instead of /etc/komainu.toml\n");
+    text.push_str("      --json           status: for machines\n");
+    text.push_str("      --testing        trust the example keys, which everybody has\n");
+    text.push_str("\nExit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 restart the device now,\n");
+    text.push_str("4 another komainu is at work. See komainu(8).\n");
+    print(&text).map_err(|sentence| (Exit::Failed, sentence))
+}
+
+/// Prints to standard output.
+fn print(text: &str) -> Result<Exit, String> {
+    stdout().write_all(text.as_bytes()).map_err(|error| format!("cannot print: {error}"))?;
+    Ok(Exit::Done)
+}
+
+/// Opens the device, and refuses one that trusts keys which everybody has.
+fn open(call: &Call) -> Result<Linux, String> {
+    log_lines::open(call.settings.log);
+    let mut linux = Linux::open(&call.settings)?;
+    let clock = linux.clock();
+    match Trusted::load(&linux.kept().stored(), clock) {
+        Ok(trusted) => {
+            if let Some(key) = example_keys::found(&trusted).filter(|_| !call.testing) {
+                return Err(format!(
+                    "the trusted root has the example key {key}, which everybody has: nothing is trusted. \
+                     Make your own with komainu-maker init, or start with --testing"
+                ));
+            }
+        }
+        Err(fault) => return Err(format!("no root to trust: {}: {fault}", call.settings.root.display())),
+    }
+    if call.testing {
+        log::warn!("testing: keys that everybody has are trusted");
+    }
+    Ok(linux)
+}

@@ -1,0 +1,120 @@
+//! `check`: is everything in place for updates? One line for each thing that a maker can have got wrong; changes
+//! nothing on the device, and polls the server without keeping anything.
+
+use super::{Call, Exit, open, print};
+use crate::linux::health;
+use crate::linux::world::Linux;
+use komainu_core::World;
+use komainu_core::facts::RecordSeen;
+use komainu_core::offer::manifest_target;
+use komainu_core::world::{Fetched, Folder};
+use komainu_trust::TrustFault;
+use komainu_trust::refresh::drive;
+use std::fmt::Write;
+
+/// What a look found: a sentence, good or bad.
+type Found = Result<String, String>;
+
+/// What is looked at: a name, and how.
+type Look = (&'static str, fn(&mut Linux, &Call) -> Found);
+
+const LOOKS: &[Look] = &[
+    ("trusted root", root),
+    ("record", record),
+    ("running slot", running),
+    ("boot environment", boot),
+    ("slots", slots),
+    ("health checks", checks),
+    ("server", server),
+];
+
+pub(super) fn check(call: &Call) -> Result<Exit, String> {
+    let mut linux = open(call)?;
+    let (mut text, mut exit) = (String::new(), Exit::Done);
+    for (name, look) in LOOKS {
+        let (word, sentence) = match look(&mut linux, call) {
+            Ok(sentence) => ("ok  ", sentence),
+            Err(sentence) => {
+                exit = Exit::Failed;
+                ("FAIL", sentence)
+            }
+        };
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{word} {name}: {sentence}");
+    }
+    print(&text)?;
+    Ok(exit)
+}
+
+fn root(linux: &mut Linux, _: &Call) -> Found {
+    let clock = linux.clock();
+    let trusted = komainu_trust::Trusted::load(&linux.kept().stored(), clock).map_err(|fault| fault.to_string())?;
+    let [version, ..] = trusted.versions();
+    Ok(format!("version {version}, expires {}", trusted.root().common.expires))
+}
+
+fn record(linux: &mut Linux, _: &Call) -> Found {
+    match linux.record() {
+        RecordSeen::Found(record) => Ok(format!("generation {}, floor {}", record.generation, record.floor)),
+        RecordSeen::Absent => Ok("none yet: the first start makes it".into()),
+        RecordSeen::Lost(why) => Err(why.to_string()),
+    }
+}
+
+fn running(linux: &mut Linux, _: &Call) -> Found {
+    linux.booted().map(|slot| slot.to_string()).map_err(|why| why.to_string())
+}
+
+fn boot(linux: &mut Linux, _: &Call) -> Found {
+    let choice = linux.boot_choice().map_err(|why| why.to_string())?;
+    let trial = choice.tries_left.map_or("good".to_owned(), |tries| format!("on trial, {tries} starts left"));
+    Ok(format!("starts slot {}, {trial}", choice.slot))
+}
+
+fn slots(linux: &mut Linux, _: &Call) -> Found {
+    let parts = linux.parts().map_err(|why| why.to_string())?;
+    let mut sizes = String::new();
+    for part in &parts {
+        let _ = write!(sizes, "{} {}+{} bytes, ", part.name, part.bytes_a, part.bytes_b);
+    }
+    Ok(sizes.trim_end_matches(", ").into())
+}
+
+fn checks(_: &mut Linux, call: &Call) -> Found {
+    let folder = &call.settings.health;
+    match health::checks(folder) {
+        Ok(checks) if checks.is_empty() => {
+            Ok(format!("none in {}: a release counts as good once komainu runs", folder.display()))
+        }
+        Ok(checks) => Ok(format!("{} in {}", checks.len(), folder.display())),
+        Err(error) => Err(format!("cannot read {}: {error}", folder.display())),
+    }
+}
+
+enum PollFault {
+    Trust(TrustFault),
+    Fetch(String),
+}
+
+impl From<TrustFault> for PollFault {
+    fn from(fault: TrustFault) -> Self {
+        PollFault::Trust(fault)
+    }
+}
+
+fn server(linux: &mut Linux, call: &Call) -> Found {
+    let (stored, clock) = (linux.kept().stored(), linux.clock());
+    let fetch = |ask: &komainu_trust::refresh::Ask| match linux.fetch(Folder::Metadata, &ask.name, ask.bytes_max, None) {
+        Ok(Fetched::Bytes(bytes, _)) => Ok(Some(bytes)),
+        Ok(Fetched::NotThere | Fetched::Unchanged) => Ok(None),
+        Err(fault) => Err(PollFault::Fetch(format!("{}: {fault}", ask.name))),
+    };
+    let trusted = drive(stored, clock, fetch, |_, _| Ok(())).map_err(|fault| match fault {
+        PollFault::Trust(fault) => fault.to_string(),
+        PollFault::Fetch(sentence) => sentence,
+    })?;
+    match manifest_target(&trusted, &call.settings.core).map_err(|why| why.to_string())? {
+        Some(target) => Ok(format!("reached, offers {}", target.path)),
+        None => Err("reached, but offers nothing for this board and channel".into()),
+    }
+}

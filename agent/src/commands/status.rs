@@ -1,0 +1,141 @@
+//! `status`: what runs, what is on offer and how it stands; for people, or with `--json` for machines.
+
+use super::{Call, Exit, open, print};
+use komainu_core::World;
+use komainu_core::facts::{Facts, RecordSeen};
+use komainu_core::offer::Offer;
+use komainu_core::plan as decide;
+use komainu_core::record::{Record, Update};
+use komainu_core::schedule::until_poll;
+use komainu_trust::json::{Json, canonical};
+use komainu_trust::{Moment, Trusted};
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+/// One line of the status: a name, and what it says.
+struct Line(&'static str, Json);
+
+pub(super) fn status(call: &Call) -> Result<Exit, String> {
+    let mut linux = open(call)?;
+    let facts = Facts::look(&mut linux, &call.settings.core);
+    let clock = linux.clock();
+    let mut lines = vec![
+        Line("board", text(&call.settings.core.board)),
+        Line("channel", text(&call.settings.core.channel)),
+        Line("booted_slot", facts.booted.as_ref().map_or_else(text, text)),
+    ];
+    match &facts.record {
+        RecordSeen::Found(record) => lines.extend(record_lines(record)),
+        RecordSeen::Absent => lines.push(Line("record", text(&"none yet"))),
+        RecordSeen::Lost(why) => lines.push(Line("record", text(&format!("lost: {why}")))),
+    }
+    match &facts.boot_choice {
+        Ok(choice) => {
+            lines.push(Line("boot_slot", text(&choice.slot)));
+            lines.push(Line("boot_tries_left", choice.tries_left.map_or(Json::Null, |tries| Json::Int(tries.into()))));
+        }
+        Err(why) => lines.push(Line("boot_choice", text(why))),
+    }
+    lines.extend(offer_lines(&facts.offer));
+    if let Ok(trusted) = Trusted::load(&linux.kept().stored(), clock) {
+        for (index, name) in ["root", "timestamp", "snapshot", "targets"].into_iter().enumerate() {
+            lines.push(Line(name, version_and_expiry(trusted.versions()[index], trusted.expiries()[index])));
+        }
+    }
+    let until_poll = until_poll(&facts.attempts, facts.uptime, &call.settings.core);
+    let since = facts.attempts.polled_uptime.map(|polled| facts.uptime.saturating_sub(polled));
+    lines.extend([
+        Line("clock", text(&facts.now)),
+        Line("system_clock", text(&clock.system)),
+        Line("seconds_since_poll", since.map_or(Json::Null, number)),
+        Line("seconds_until_poll", number(until_poll)),
+        Line("poll_failures", number(facts.attempts.network.failures.into())),
+        Line("now", text(&decide(&facts, &call.settings.core).reason)),
+    ]);
+    print(&if call.json { as_json(lines) } else { as_text(lines) })
+}
+
+fn record_lines(record: &Record) -> Vec<Line> {
+    let confirmed = record.confirmed.as_ref();
+    let mut lines = vec![
+        Line("confirmed_slot", text(&record.confirmed_slot)),
+        Line("confirmed_release", confirmed.map_or(Json::Null, |release| number(release.number))),
+        Line("confirmed_version", confirmed.map_or(Json::Null, |release| text(&release.version))),
+        Line("floor", number(record.floor)),
+    ];
+    let (word, release, slot) = match &record.update {
+        Update::Idle => ("idle", None, None),
+        Update::Staging { release, slot, .. } => ("staging", Some(release), Some(slot)),
+        Update::Staged { release, slot, .. } => ("staged", Some(release), Some(slot)),
+        Update::Trial { release, slot, .. } => ("trial", Some(release), Some(slot)),
+        Update::Reverting { release, slot, .. } => ("reverting", Some(release), Some(slot)),
+    };
+    lines.push(Line("update", text(&word)));
+    lines.push(Line("update_release", release.map_or(Json::Null, |release| number(release.number))));
+    lines.push(Line("update_slot", slot.map_or(Json::Null, text)));
+    let failure = |failure: &komainu_core::record::Failure| {
+        object([("release", number(failure.release)), ("times", number(failure.times.into()))])
+    };
+    lines.push(Line("failed", Json::List(record.failures.iter().map(failure).collect())));
+    lines
+}
+
+fn offer_lines(offer: &Offer) -> Vec<Line> {
+    let release = match offer {
+        Offer::Nothing => return vec![Line("offer", text(&"nothing for this board and channel"))],
+        Offer::Unusable(why) => return vec![Line("offer", text(why))],
+        Offer::Release(release) => release,
+    };
+    let manifest = &release.manifest;
+    let notes = manifest.notes.iter().map(|(language, note)| (language.clone(), text(&printable(note))));
+    vec![
+        Line("offer_release", number(manifest.release.number)),
+        Line("offer_version", text(&manifest.release.version)),
+        Line("offer_severity", text(&manifest.severity.name())),
+        Line("offer_bytes", number(manifest.images.iter().map(|image| image.length).sum())),
+        Line("offer_notes", Json::Object(notes.collect())),
+        Line("offer_fixes", Json::List(manifest.fixes.iter().map(|fix| text(&printable(fix))).collect())),
+        Line("support_end", manifest.support_end.map_or(Json::Null, |end| text(&end))),
+    ]
+}
+
+/// The canonical writer escapes two characters; control characters must not get as far as that.
+fn printable(words: &str) -> String {
+    words.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+}
+
+fn version_and_expiry(version: u64, expires: Option<Moment>) -> Json {
+    object([("version", number(version)), ("expires", expires.map_or(Json::Null, |expires| text(&expires)))])
+}
+
+fn text<T: Display + ?Sized>(value: &T) -> Json {
+    Json::Text(value.to_string())
+}
+
+fn number(value: u64) -> Json {
+    Json::Int(i64::try_from(value).unwrap_or(i64::MAX))
+}
+
+fn object<const N: usize>(fields: [(&str, Json); N]) -> Json {
+    Json::Object(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
+fn as_json(lines: Vec<Line>) -> String {
+    let fields: BTreeMap<String, Json> = lines.into_iter().map(|Line(name, value)| (name.into(), value)).collect();
+    let mut text = String::from_utf8_lossy(&canonical(&Json::Object(fields))).into_owned();
+    text.push('\n');
+    text
+}
+
+fn as_text(lines: Vec<Line>) -> String {
+    let mut out = String::new();
+    for Line(name, value) in lines {
+        let value = match value {
+            Json::Text(text) => text,
+            Json::Null => "-".into(),
+            other => String::from_utf8_lossy(&canonical(&other)).into_owned(),
+        };
+        out.push_str(&format!("{:20} {value}\n", name.replace('_', " ")));
+    }
+    out
+}

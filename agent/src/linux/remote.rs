@@ -1,0 +1,149 @@
+//! The server: where its files are, and the one image stream that is open.
+
+use crate::fetch::http::{Http, HttpSettings, Small};
+use crate::fetch::roots::Roots;
+use crate::fetch::stream::Stream;
+use crate::settings::Server;
+use komainu_core::fault::FetchFault;
+use komainu_core::world::{Fetched, Folder};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The server of the settings.
+pub struct Remote {
+    settings: Server,
+    http: Http,
+    /// No TLS certificate is judged by an earlier time than this (seconds since 1970).
+    floor: Arc<Mutex<i64>>,
+    /// An image that is being read, and its path; continued if the next piece follows, else opened anew.
+    stream: Option<(String, Stream)>,
+}
+
+impl Remote {
+    /// Makes a client; connects to nothing yet.
+    ///
+    /// # Errors
+    /// A CA file cannot be used, or TLS cannot be set up; in words.
+    pub fn new(settings: &Server) -> Result<Remote, String> {
+        let floor = Arc::new(Mutex::new(0));
+        let clock = {
+            let floor = Arc::clone(&floor);
+            Arc::new(move || {
+                super::clock::system_seconds().max(*floor.lock().unwrap_or_else(PoisonError::into_inner))
+            })
+        };
+        let http = HttpSettings {
+            stall_seconds: settings.stall_seconds,
+            slow_seconds: settings.slow_seconds,
+            slow_bytes_per_second: settings.slow_bytes_per_second,
+            roots: roots(settings)?,
+            user_agent: concat!("komainu/", env!("CARGO_PKG_VERSION")).into(),
+        };
+        let http = Http::new(http, clock).map_err(|fault| fault.to_string())?;
+        Ok(Remote { settings: settings.clone(), http, floor, stream: None })
+    }
+
+    /// Sets the floor of the clock that TLS certificates are judged by.
+    pub fn set_floor(&mut self, seconds: i64) {
+        *self.floor.lock().unwrap_or_else(PoisonError::into_inner) = seconds;
+    }
+
+    /// Fetches a small file.
+    ///
+    /// # Errors
+    /// Why it could not be had.
+    pub fn small(
+        &mut self,
+        folder: Folder,
+        path: &str,
+        bytes_max: u64,
+        validator: Option<&str>,
+    ) -> Result<Fetched, FetchFault> {
+        self.stream = None;
+        Ok(match self.http.small(&self.url(folder, path), bytes_max, validator)? {
+            Small::Bytes { bytes, validator } => Fetched::Bytes(bytes, validator),
+            Small::NotThere => Fetched::NotThere,
+            Small::Unchanged => Fetched::Unchanged,
+        })
+    }
+
+    /// Fills the buffer with the next bytes of an image.
+    ///
+    /// # Errors
+    /// Why none could be had.
+    pub fn piece(
+        &mut self,
+        path: &str,
+        offset: u64,
+        total_bytes: u64,
+        buffer: &mut [u8],
+    ) -> Result<usize, FetchFault> {
+        let open = self.stream.take().filter(|(name, stream)| name == path && stream.position() == offset);
+        let mut stream = match open {
+            Some((_, stream)) => stream,
+            None => self.http.open(&self.url(Folder::Targets, path), offset, total_bytes)?,
+        };
+        // After a fault the stream is gone; the next piece opens another.
+        let count = stream.read(buffer)?;
+        self.stream = Some((path.into(), stream));
+        Ok(count)
+    }
+
+    fn url(&self, folder: Folder, path: &str) -> String {
+        let base = match folder {
+            Folder::Metadata => &self.settings.metadata_url,
+            Folder::Targets => &self.settings.targets_url,
+        };
+        format!("{base}{}", escape(path))
+    }
+}
+
+#[cfg(feature = "public-roots")]
+fn roots(settings: &Server) -> Result<Roots, String> {
+    if settings.ca_files.is_empty() {
+        return Ok(Roots::public());
+    }
+    Roots::from_files(&settings.ca_files).map_err(|fault| fault.to_string())
+}
+
+#[cfg(not(feature = "public-roots"))]
+fn roots(settings: &Server) -> Result<Roots, String> {
+    Roots::from_files(&settings.ca_files).map_err(|fault| fault.to_string())
+}
+
+/// A path as part of a URL: whatever a signed name contains, it cannot leave its folder or start a query.
+fn escape(path: &str) -> String {
+    let mut escaped = String::with_capacity(path.len());
+    for (index, segment) in path.split('/').enumerate() {
+        if index > 0 {
+            escaped.push('/');
+        }
+        // Segments of dots alone would be folded by servers; escaped, they are names like any other.
+        let only_dots = segment.bytes().all(|byte| byte == b'.');
+        for byte in segment.bytes() {
+            if byte.is_ascii_alphanumeric() || b"-_~".contains(&byte) || (byte == b'.' && !only_dots) {
+                escaped.push(char::from(byte));
+            } else {
+                escaped.push_str(&format!("%{byte:02X}"));
+            }
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_leave_its_folder() {
+        for (path, url) in [
+            ("images/42/rootfs.img", "images/42/rootfs.img"),
+            ("../x", "%2E%2E/x"),
+            ("a?b#c%d", "a%3Fb%23c%25d"),
+            ("日", "%E6%97%A5"),
+            ("a b/./c", "a%20b/%2E/c"),
+        ] {
+            assert_eq!(escape(path), url);
+        }
+    }
+}

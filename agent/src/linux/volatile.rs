@@ -1,0 +1,172 @@
+//! What a restart may lose: the lock, the wish of a person, and what was attempted since the start.
+
+use super::files;
+use komainu_core::facts::{Attempts, Setbacks, Wish};
+use nix::fcntl::{Flock, FlockArg};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+const FILE_BYTES_MAX: u64 = 4096;
+
+/// The folder of what may be lost.
+pub struct Volatile {
+    folder: PathBuf,
+}
+
+/// Only one komainu acts at a time; dropping this lets the next one.
+pub struct Lock(#[expect(dead_code, reason = "held, not used")] Flock<File>);
+
+impl Volatile {
+    /// Opens the folder, making it where it is not there yet.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn open(folder: &Path) -> io::Result<Volatile> {
+        std::fs::create_dir_all(folder)?;
+        Ok(Volatile { folder: folder.into() })
+    }
+
+    /// Takes the lock and leaves this process's number in it; `Err` holds the number of who has it.
+    ///
+    /// # Errors
+    /// The lock file cannot be opened or written.
+    pub fn lock(&self) -> io::Result<Result<Lock, Option<i32>>> {
+        let path = self.folder.join("lock");
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(mut held) => {
+                held.set_len(0)?;
+                held.rewind()?;
+                writeln!(*held, "{}", std::process::id())?;
+                Ok(Ok(Lock(held)))
+            }
+            Err((mut file, nix::errno::Errno::EWOULDBLOCK)) => {
+                let mut text = String::new();
+                file.read_to_string(&mut text)?;
+                Ok(Err(text.trim().parse().ok()))
+            }
+            Err((_, error)) => Err(error.into()),
+        }
+    }
+
+    /// Leaves a wish for the komainu that is at work, and wakes it.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn leave_wish(&self, wish: Wish, at_work: Option<i32>) -> io::Result<()> {
+        files::replace(&self.folder.join("wish"), wish_word(wish).as_bytes())?;
+        if let Some(process) = at_work {
+            // It may have ended meanwhile: then the wish waits for the next.
+            let _ = kill(Pid::from_raw(process), Signal::SIGUSR1);
+        }
+        Ok(())
+    }
+
+    /// The wish that was left.
+    pub fn wish(&self) -> Option<Wish> {
+        let word = self.text("wish")?;
+        [Wish::Poll, Wish::Confirm, Wish::Revert].into_iter().find(|&wish| wish_word(wish) == word.trim())
+    }
+
+    /// The wish has been answered.
+    pub fn forget_wish(&self) {
+        if let Err(error) = files::remove(&self.folder.join("wish")) {
+            log::warn!("wish-stays why=\"{error}\"");
+        }
+    }
+
+    /// What was attempted since the start; as if nothing was, where it cannot be read.
+    pub fn attempts(&self) -> Attempts {
+        self.text("attempts").and_then(|text| read_attempts(&text)).unwrap_or_default()
+    }
+
+    /// Remembers what was attempted. Best effort: losing it costs a poll.
+    pub fn keep_attempts(&self, attempts: &Attempts) {
+        if let Err(error) = files::replace(&self.folder.join("attempts"), write_attempts(attempts).as_bytes()) {
+            log::warn!("attempts-lost why=\"{error}\"");
+        }
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        let bytes = files::read(&self.folder.join(name), FILE_BYTES_MAX).ok()??;
+        String::from_utf8(bytes).ok()
+    }
+}
+
+fn wish_word(wish: Wish) -> &'static str {
+    match wish {
+        Wish::Poll => "poll",
+        Wish::Confirm => "confirm",
+        Wish::Revert => "revert",
+    }
+}
+
+/// Which start of the device the memory is of: after another one, its uptimes mean nothing.
+fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}
+
+fn write_attempts(attempts: &Attempts) -> String {
+    let seconds = |uptime: Option<u64>| uptime.map_or("-".to_owned(), |uptime| uptime.to_string());
+    let setbacks = |s: &Setbacks| format!("{} {} {}", s.failures, s.last_uptime, s.retry_after_seconds);
+    format!(
+        "start {}\npolled {}\nrefreshed {}\nnetwork {}\ndevice {}\nvalidator {}\n",
+        boot_id(),
+        seconds(attempts.polled_uptime),
+        seconds(attempts.refreshed_uptime),
+        setbacks(&attempts.network),
+        setbacks(&attempts.device),
+        attempts.validator.as_deref().unwrap_or_default(),
+    )
+}
+
+fn read_attempts(text: &str) -> Option<Attempts> {
+    let mut attempts = Attempts::default();
+    for line in text.lines() {
+        let (word, rest) = line.split_once(' ')?;
+        match word {
+            "start" if rest != boot_id() => return None,
+            "start" => {}
+            "polled" => attempts.polled_uptime = rest.parse().ok(),
+            "refreshed" => attempts.refreshed_uptime = rest.parse().ok(),
+            "network" => attempts.network = read_setbacks(rest)?,
+            "device" => attempts.device = read_setbacks(rest)?,
+            "validator" => attempts.validator = Some(rest.to_owned()).filter(|validator| !validator.is_empty()),
+            _ => return None,
+        }
+    }
+    Some(attempts)
+}
+
+fn read_setbacks(rest: &str) -> Option<Setbacks> {
+    let mut numbers = rest.split(' ');
+    Some(Setbacks {
+        failures: numbers.next()?.parse().ok()?,
+        last_uptime: numbers.next()?.parse().ok()?,
+        retry_after_seconds: numbers.next()?.parse().ok()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_are_read_as_they_were_written() {
+        let setbacks = Setbacks { failures: 2, last_uptime: 77, retry_after_seconds: 9 };
+        let attempts = Attempts {
+            polled_uptime: Some(5),
+            refreshed_uptime: None,
+            validator: Some("\"abc 1\"".into()),
+            network: setbacks,
+            device: Setbacks::default(),
+        };
+        assert_eq!(read_attempts(&write_attempts(&attempts)), Some(attempts));
+        assert_eq!(read_attempts(&write_attempts(&Attempts::default())), Some(Attempts::default()));
+    }
+}

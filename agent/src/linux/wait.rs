@@ -1,0 +1,59 @@
+//! The one place where the agent sleeps: until it is time, or until something happens.
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use std::io;
+use std::os::fd::AsFd;
+
+/// What ended a wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Woken {
+    /// The time was over.
+    Time,
+    /// Somebody left a wish.
+    Wish,
+    /// The agent is asked to end.
+    End,
+}
+
+/// Waits, and hears signals while it does.
+pub struct Waiter(SignalFd);
+
+impl Waiter {
+    /// From now on the signals that it hears do nothing else.
+    ///
+    /// # Errors
+    /// Those of the kernel.
+    pub fn new() -> io::Result<Waiter> {
+        let mut heard = SigSet::empty();
+        heard.add(Signal::SIGUSR1);
+        heard.add(Signal::SIGTERM);
+        heard.add(Signal::SIGINT);
+        heard.thread_block()?;
+        Ok(Waiter(SignalFd::with_flags(&heard, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?))
+    }
+
+    /// Sleeps at most `seconds`.
+    ///
+    /// # Errors
+    /// Those of the kernel.
+    pub fn wait(&mut self, seconds: u32) -> io::Result<Woken> {
+        let until = super::clock::uptime_milliseconds() + u64::from(seconds) * 1000;
+        loop {
+            let left = until.saturating_sub(super::clock::uptime_milliseconds());
+            // The kernel counts in 31 bits of milliseconds: 24 days at a time.
+            let timeout = PollTimeout::try_from(i32::try_from(left).unwrap_or(i32::MAX)).unwrap_or(PollTimeout::MAX);
+            match poll(&mut [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)], timeout) {
+                Err(nix::errno::Errno::EINTR) => continue,
+                other => other?,
+            };
+            match self.0.read_signal()? {
+                Some(signal) if signal.ssi_signo == Signal::SIGUSR1 as u32 => return Ok(Woken::Wish),
+                Some(_) => return Ok(Woken::End),
+                None if super::clock::uptime_milliseconds() >= until => return Ok(Woken::Time),
+                None => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! `World` on Linux: hands every call to the file that knows how.
+
+use super::remote::Remote;
+use super::slots::Slots;
+use super::state::State;
+use super::volatile::Volatile;
+use super::{boot_choice, clock, health};
+use crate::settings::Device;
+use komainu_core::World;
+use komainu_core::facts::{Attempts, BootChoice, Health, Parts, RecordSeen, Wish};
+use komainu_core::fault::{FetchFault, Text, text};
+use komainu_core::names::Slot;
+use komainu_core::offer::Kept;
+use komainu_core::reason::{Level, Reason};
+use komainu_core::record::Record;
+use komainu_core::world::{Fetched, Folder, KeptFile};
+use komainu_trust::trusted::Clock;
+use komainu_trust::{Moment, Trusted};
+use std::process::Command;
+
+/// The device that this runs on.
+pub struct Linux {
+    settings: Device,
+    state: State,
+    volatile: Volatile,
+    slots: Slots,
+    remote: Remote,
+    /// A wish that came with the command line.
+    pub own_wish: Option<Wish>,
+    last_note: String,
+    restarting: bool,
+}
+
+impl Linux {
+    /// Opens the state; nothing else is touched yet.
+    ///
+    /// # Errors
+    /// What cannot be opened, and why, in words.
+    pub fn open(settings: &Device) -> Result<Linux, String> {
+        let failed = |path: &std::path::Path, error| format!("cannot open {}: {error}", path.display());
+        let state = State::open(&settings.state, &settings.root);
+        let volatile = Volatile::open(&settings.run);
+        let mut linux = Linux {
+            state: state.map_err(|error| failed(&settings.state, error))?,
+            volatile: volatile.map_err(|error| failed(&settings.run, error))?,
+            slots: Slots::new(settings.parts.clone()),
+            remote: Remote::new(&settings.server)?,
+            settings: settings.clone(),
+            own_wish: None,
+            last_note: String::new(),
+            restarting: false,
+        };
+        linux.raise_tls_floor();
+        Ok(linux)
+    }
+
+    /// True once a restart was asked for.
+    pub fn is_restarting(&self) -> bool {
+        self.restarting
+    }
+
+    /// The lock, wishes and attempts.
+    pub fn volatile(&self) -> &Volatile {
+        &self.volatile
+    }
+
+    /// TLS certificates are judged by the same clock as metadata.
+    fn raise_tls_floor(&mut self) {
+        let clock = self.clock();
+        let floor = Trusted::load(&self.state.kept().stored(), clock).map_or(clock.built, |t| t.clock_floor());
+        self.remote.set_floor(floor.0);
+    }
+}
+
+/// When this was built, as the build says (`SOURCE_DATE_EPOCH`), or when this line was last looked at.
+pub fn built() -> Moment {
+    let said = option_env!("SOURCE_DATE_EPOCH").and_then(|seconds| seconds.parse().ok());
+    Moment(said.unwrap_or(1_795_305_600))
+}
+
+impl World for Linux {
+    fn clock(&mut self) -> Clock {
+        Clock { system: Moment(clock::system_seconds()), built: built() }
+    }
+
+    fn uptime_seconds(&mut self) -> u64 {
+        clock::uptime_milliseconds() / 1000
+    }
+
+    fn record(&mut self) -> RecordSeen {
+        self.state.record()
+    }
+
+    fn booted(&mut self) -> Result<Slot, Text> {
+        boot_choice::booted(&self.settings.boot)
+    }
+
+    fn boot_choice(&mut self) -> Result<BootChoice, Text> {
+        boot_choice::read(&self.settings.boot)
+    }
+
+    fn parts(&mut self) -> Result<Parts, Text> {
+        self.slots.sizes()
+    }
+
+    fn health(&mut self) -> Health {
+        health::ask(&self.settings.health, self.settings.health_check_seconds)
+    }
+
+    fn kept(&mut self) -> Kept {
+        self.state.kept()
+    }
+
+    fn attempts(&mut self) -> Attempts {
+        self.volatile.attempts()
+    }
+
+    fn wish(&mut self) -> Option<Wish> {
+        self.own_wish.or_else(|| self.volatile.wish())
+    }
+
+    fn fetch(
+        &mut self,
+        folder: Folder,
+        path: &str,
+        bytes_max: u64,
+        validator: Option<&str>,
+    ) -> Result<Fetched, FetchFault> {
+        let fetched = self.remote.small(folder, path, bytes_max, validator);
+        log::debug!("fetched path={path} {}", fetched_word(&fetched));
+        fetched
+    }
+
+    fn fetch_piece(
+        &mut self,
+        path: &str,
+        offset: u64,
+        total_bytes: u64,
+        buffer: &mut [u8],
+    ) -> Result<usize, FetchFault> {
+        self.remote.piece(path, offset, total_bytes, buffer)
+    }
+
+    fn keep_record(&mut self, record: &Record) -> Result<(), Text> {
+        self.state.keep_record(record)
+    }
+
+    fn keep_attempts(&mut self, attempts: &Attempts) {
+        self.volatile.keep_attempts(attempts);
+    }
+
+    fn keep_file(&mut self, file: KeptFile, bytes: Option<&[u8]>) -> Result<(), Text> {
+        self.state.keep(file, bytes)?;
+        if file == KeptFile::Timestamp {
+            self.raise_tls_floor();
+        }
+        Ok(())
+    }
+
+    fn write_part(&mut self, slot: Slot, part: usize, offset: u64, bytes: &[u8]) -> Result<(), Text> {
+        self.slots.write(slot, part, offset, bytes)
+    }
+
+    fn sync_part(&mut self, slot: Slot, part: usize) -> Result<(), Text> {
+        self.slots.sync(slot, part)
+    }
+
+    fn read_part(&mut self, slot: Slot, part: usize, offset: u64, buffer: &mut [u8]) -> Result<(), Text> {
+        self.slots.read(slot, part, offset, buffer)
+    }
+
+    fn set_boot_choice(&mut self, choice: &BootChoice) -> Result<(), Text> {
+        boot_choice::write(&self.settings.boot, choice)
+    }
+
+    fn reboot(&mut self) -> Result<(), Text> {
+        self.slots.close();
+        self.restarting = true;
+        let Some((program, arguments)) = self.settings.boot.reboot_command.split_first() else { return Ok(()) };
+        let ended = Command::new(program).args(arguments).status();
+        let why = match ended {
+            Ok(status) if status.success() => return Ok(()),
+            Ok(status) => text(format_args!("{program}: {status}")),
+            Err(error) => text(format_args!("{program}: {error}")),
+        };
+        self.restarting = false;
+        Err(why)
+    }
+
+    fn forget_wish(&mut self) {
+        if self.own_wish.take().is_none() {
+            self.volatile.forget_wish();
+        }
+    }
+
+    fn note(&mut self, reason: &Reason) {
+        let line = reason.to_string();
+        if line == self.last_note {
+            return;
+        }
+        match reason.level() {
+            Level::Error => log::error!("{line}"),
+            Level::Info => log::info!("{line}"),
+            Level::Debug => log::debug!("{line}"),
+        }
+        self.last_note = line;
+    }
+}
+
+fn fetched_word(fetched: &Result<Fetched, FetchFault>) -> String {
+    match fetched {
+        Ok(Fetched::Bytes(bytes, _)) => format!("bytes={}", bytes.len()),
+        Ok(Fetched::NotThere) => "not-there".into(),
+        Ok(Fetched::Unchanged) => "unchanged".into(),
+        Err(fault) => format!("why=\"{fault}\""),
+    }
+}

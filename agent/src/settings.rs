@@ -1,0 +1,359 @@
+//! The settings of a device: one file, written by its maker, read once at the start. Every key is known or
+//! refused with its line. Map: `toml` reads the file; here is what the keys mean and what they are by default.
+//!
+//! `agent/dist/komainu.toml` shows every key with its default.
+
+pub mod toml;
+
+use komainu_core::names::{Name, PARTS_MAX, ReleaseId, Version};
+use komainu_core::settings::{ConfirmBy, Settings};
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use toml::{SettingsFault, Table};
+
+/// Everything that the maker decided.
+#[derive(Clone, Debug)]
+pub struct Device {
+    /// What decisions need.
+    pub core: Settings,
+    /// Where releases come from.
+    pub server: Server,
+    /// The root that the firmware was shipped with.
+    pub root: PathBuf,
+    /// The record and the metadata: must survive restarts and updates.
+    pub state: PathBuf,
+    /// What may be lost at a restart: lock, wishes, attempts.
+    pub run: PathBuf,
+    /// How the boot loader is told.
+    pub boot: Boot,
+    /// The folder of health checks.
+    pub health: PathBuf,
+    /// How long one health check may take, in seconds.
+    pub health_check_seconds: u32,
+    /// The parts of the slots.
+    pub parts: Vec<PartPaths>,
+    /// Where log lines go.
+    pub log: LogTo,
+}
+
+/// Where releases come from.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// The folder of TUF metadata; ends with `/`.
+    pub metadata_url: String,
+    /// The folder of targets; ends with `/`.
+    pub targets_url: String,
+    /// CA files that may prove the server; none: the public roots.
+    pub ca_files: Vec<PathBuf>,
+    /// A connection that stands still for so many seconds is given up.
+    pub stall_seconds: u32,
+    /// The window in which `slow_bytes_per_second` must be reached.
+    pub slow_seconds: u32,
+    /// The least acceptable speed.
+    pub slow_bytes_per_second: u32,
+}
+
+/// How the boot loader is told.
+#[derive(Clone, Debug)]
+pub struct Boot {
+    /// The `fw_env.config`.
+    pub environment: PathBuf,
+    /// The variable that names the slot to start.
+    pub slot_variable: String,
+    /// What it says for slot a and for slot b.
+    pub slot_values: [String; 2],
+    /// The variable that names the release in that slot.
+    pub release_variable: String,
+    /// The file that says which slot runs (`/proc/cmdline`).
+    pub booted_file: PathBuf,
+    /// The word in it: `key=value`.
+    pub booted_key: String,
+    /// The program that restarts the device; empty: the agent ends with exit code 3 and whoever started it
+    /// restarts.
+    pub reboot_command: Vec<String>,
+}
+
+/// A part, in either slot: a block device or a file.
+#[derive(Clone, Debug)]
+pub struct PartPaths {
+    /// Its name in manifests.
+    pub name: Name,
+    /// Slot a, then slot b.
+    pub paths: [PathBuf; 2],
+}
+
+/// Where log lines go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogTo {
+    /// `/dev/log` if there is one, else the kernel's log, else standard error.
+    Auto,
+    /// Standard error.
+    Stderr,
+    /// The system log, `/dev/log`.
+    Syslog,
+    /// The kernel's log, `/dev/kmsg`.
+    Kernel,
+}
+
+/// Why there are no settings.
+#[derive(Debug)]
+pub struct LoadFault {
+    path: PathBuf,
+    why: String,
+}
+
+impl fmt::Display for LoadFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "settings {}: {}", self.path.display(), self.why)
+    }
+}
+
+impl Device {
+    /// Reads the settings file.
+    ///
+    /// # Errors
+    /// Names the file and, where it can, the line.
+    pub fn load(path: &Path) -> Result<Device, LoadFault> {
+        let wrong = |why: String| LoadFault { path: path.into(), why };
+        let text = fs::read_to_string(path).map_err(|error| wrong(format!("cannot read: {error}")))?;
+        Device::read(&text).map_err(|fault| wrong(fault.to_string()))
+    }
+
+    /// Reads the text of a settings file.
+    ///
+    /// # Errors
+    /// The line and what is wrong with it.
+    pub fn read(text: &str) -> Result<Device, SettingsFault> {
+        let mut top = toml::parse(text)?;
+        let mut device = top.take_table("device")?;
+        let mut poll = top.take_table("poll")?;
+        let mut trial = top.take_table("trial")?;
+        let mut state = top.take_table("state")?;
+        let mut trust = top.take_table("trust")?;
+        let read = Device {
+            core: read_core(&mut device, &mut poll, &mut trial, &mut state)?,
+            server: read_server(top.take_table("server")?)?,
+            root: path(&mut trust, "root", "/usr/share/komainu/root.json")?,
+            state: path(&mut state, "directory", "/var/lib/komainu")?,
+            run: path(&mut state, "run_directory", "/run/komainu")?,
+            boot: read_boot(top.take_table("boot")?)?,
+            health: path(&mut trial, "health_directory", "/etc/komainu/health")?,
+            health_check_seconds: number(&mut trial, "health_check_seconds", 1..=600, 30)?,
+            parts: read_parts(&mut top)?,
+            log: read_log(top.take_table("log")?)?,
+        };
+        for table in [device, poll, trial, state, trust, top] {
+            table.finish()?;
+        }
+        Ok(read)
+    }
+}
+
+fn read_core(
+    device: &mut Table,
+    poll: &mut Table,
+    trial: &mut Table,
+    state: &mut Table,
+) -> Result<Settings, SettingsFault> {
+    let board = name(device, "board")?;
+    let channel = match device.string("channel")? {
+        Some(text) => Name::parse(&text).ok_or_else(|| device.fault("channel", NAME))?,
+        None => Name::parse("stable").expect("a fixed word that fits"),
+    };
+    let confirm_by = match trial.string("confirm_by")?.as_deref() {
+        None | Some("health") => ConfirmBy::Health,
+        Some("command") => ConfirmBy::Command,
+        Some(_) => return Err(trial.fault("confirm_by", "must be \"health\" or \"command\"")),
+    };
+    Ok(Settings {
+        board,
+        channel,
+        device_id: read_id(device)?,
+        own_release: read_own_release(device)?,
+        poll_seconds: number(poll, "interval_seconds", 60..=30 * 86_400, 6 * 3600)?,
+        first_poll_within_seconds: number(poll, "first_within_seconds", 0..=86_400, 300)?,
+        full_refresh_seconds: number(poll, "full_refresh_seconds", 0..=7 * 86_400, 86_400)?,
+        trial_seconds: number(trial, "seconds", 10..=86_400, 600)?,
+        boot_tries: number(trial, "boot_tries", 1..=9, 3)? as u8,
+        confirm_by,
+        checkpoint_bytes: number(state, "checkpoint_bytes", 64 * 1024..=1 << 30, 16 << 20)?,
+    })
+}
+
+const NAME: &str = "must be 1 to 32 of a-z 0-9 . _ -";
+
+fn name(table: &mut Table, key: &str) -> Result<Name, SettingsFault> {
+    let text = table.required_string(key)?;
+    Name::parse(&text).ok_or_else(|| table.fault(key, NAME))
+}
+
+/// The id, or the first line of the file that holds it: a MAC address, a serial number.
+fn read_id(device: &mut Table) -> Result<String, SettingsFault> {
+    if let Some(id) = device.string("id")? {
+        return Ok(id);
+    }
+    let Some(file) = device.string("id_file")? else {
+        return Err(device.fault("id", "must say what makes this device differ from its siblings; or set `id_file`"));
+    };
+    let text = fs::read_to_string(&file)
+        .map_err(|error| device.fault("id_file", &format!("cannot be read ({file}): {error}")))?;
+    Ok(text.lines().next().unwrap_or_default().trim().to_owned())
+}
+
+fn read_own_release(device: &mut Table) -> Result<Option<ReleaseId>, SettingsFault> {
+    let number = device.integer("release", 1..=i64::MAX)?;
+    let version = device.string("version")?;
+    match (number, version) {
+        (None, None) => Ok(None),
+        (Some(number), Some(version)) => {
+            let version = Version::parse(&version);
+            let version = version.ok_or_else(|| device.fault("version", "must be 1 to 48 characters, no space"))?;
+            Ok(Some(ReleaseId { number: number.unsigned_abs(), version }))
+        }
+        (Some(_), None) => Err(device.fault("version", "must be given beside `release`")),
+        (None, Some(_)) => Err(device.fault("release", "must be given beside `version`")),
+    }
+}
+
+fn read_server(mut table: Table) -> Result<Server, SettingsFault> {
+    let server = Server {
+        metadata_url: folder_url(&mut table, "metadata_url")?,
+        targets_url: folder_url(&mut table, "targets_url")?,
+        ca_files: table.strings("ca_files")?.unwrap_or_default().into_iter().map(PathBuf::from).collect(),
+        stall_seconds: number(&mut table, "stall_seconds", 1..=3600, 30)?,
+        slow_seconds: number(&mut table, "slow_seconds", 1..=3600, 60)?,
+        slow_bytes_per_second: number(&mut table, "slow_bytes_per_second", 0..=1 << 30, 512)?,
+    };
+    table.finish()?;
+    Ok(server)
+}
+
+fn folder_url(table: &mut Table, key: &str) -> Result<String, SettingsFault> {
+    let mut url = table.required_string(key)?;
+    if !url.starts_with("https://") && !url.starts_with("http://") {
+        return Err(table.fault(key, "must begin with https:// (or http://: then everybody can read along)"));
+    }
+    if !url.ends_with('/') {
+        url.push('/');
+    }
+    Ok(url)
+}
+
+fn read_boot(mut table: Table) -> Result<Boot, SettingsFault> {
+    let slot_values = table.strings("slot_values")?.unwrap_or_else(|| vec!["a".into(), "b".into()]);
+    let slot_values: [String; 2] = match slot_values.try_into() {
+        Ok(values) => values,
+        Err(_) => return Err(table.fault("slot_values", "must be two words: for slot a and for slot b")),
+    };
+    if slot_values[0] == slot_values[1] {
+        return Err(table.fault("slot_values", "must be two different words"));
+    }
+    let boot = Boot {
+        environment: path(&mut table, "environment", "/etc/fw_env.config")?,
+        slot_variable: word(&mut table, "slot_variable", "boot_slot")?,
+        slot_values,
+        release_variable: word(&mut table, "release_variable", "komainu_release")?,
+        booted_file: path(&mut table, "booted_file", "/proc/cmdline")?,
+        booted_key: word(&mut table, "booted_key", "komainu.slot")?,
+        reboot_command: table.strings("reboot_command")?.unwrap_or_else(|| vec!["/sbin/reboot".into()]),
+    };
+    table.finish()?;
+    Ok(boot)
+}
+
+fn read_parts(top: &mut Table) -> Result<Vec<PartPaths>, SettingsFault> {
+    let mut parts: Vec<PartPaths> = Vec::new();
+    for mut table in top.take_tables("part")? {
+        let name = name(&mut table, "name")?;
+        if parts.iter().any(|part| part.name == name) {
+            return Err(table.fault("name", "names a part that is there already"));
+        }
+        let paths = [PathBuf::from(table.required_string("a")?), PathBuf::from(table.required_string("b")?)];
+        let taken = parts.iter().flat_map(|part| &part.paths).chain([&paths[0]]).any(|path| *path == paths[1]);
+        if taken || parts.iter().any(|part| part.paths.contains(&paths[0])) {
+            return Err(table.fault("b", "and `a` must be places that no other slot or part uses"));
+        }
+        parts.push(PartPaths { name, paths });
+        table.finish()?;
+    }
+    if parts.is_empty() || parts.len() > PARTS_MAX {
+        return Err(top.fault("part", "must be there 1 to 8 times, as [[part]] with name, a and b"));
+    }
+    Ok(parts)
+}
+
+fn read_log(mut table: Table) -> Result<LogTo, SettingsFault> {
+    let to = match table.string("to")?.as_deref() {
+        None | Some("auto") => LogTo::Auto,
+        Some("stderr") => LogTo::Stderr,
+        Some("syslog") => LogTo::Syslog,
+        Some("kernel") => LogTo::Kernel,
+        Some(_) => return Err(table.fault("to", "must be \"auto\", \"stderr\", \"syslog\" or \"kernel\"")),
+    };
+    table.finish()?;
+    Ok(to)
+}
+
+fn number(
+    table: &mut Table,
+    key: &str,
+    range: std::ops::RangeInclusive<i64>,
+    default: u32,
+) -> Result<u32, SettingsFault> {
+    let number = table.integer(key, range)?;
+    Ok(number.and_then(|number| u32::try_from(number).ok()).unwrap_or(default))
+}
+
+fn path(table: &mut Table, key: &str, default: &str) -> Result<PathBuf, SettingsFault> {
+    Ok(table.string(key)?.unwrap_or_else(|| default.into()).into())
+}
+
+fn word(table: &mut Table, key: &str, default: &str) -> Result<String, SettingsFault> {
+    Ok(table.string(key)?.unwrap_or_else(|| default.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEAST: &str = "[device]\nboard = \"gate-1\"\nid = \"x\"\n\
+        [server]\nmetadata_url = \"https://updates.example/metadata\"\ntargets_url = \"http://127.0.0.1/t/\"\n\
+        [[part]]\nname = \"rootfs\"\na = \"/dev/a\"\nb = \"/dev/b\"\n";
+
+    #[test]
+    fn the_least_settings_are_enough() {
+        let device = Device::read(LEAST).unwrap();
+        assert_eq!(device.server.metadata_url, "https://updates.example/metadata/");
+        assert_eq!(device.core.channel.as_str(), "stable");
+    }
+
+    #[test]
+    fn the_shipped_example_is_read_and_shows_the_defaults() {
+        let shown = Device::read(include_str!("../dist/komainu.toml")).unwrap();
+        assert_eq!(shown.core.poll_seconds, 21_600);
+        let same = |a: &dyn fmt::Debug, b: &dyn fmt::Debug| assert_eq!(format!("{a:?}"), format!("{b:?}"));
+        let least = Device::read(LEAST).unwrap();
+        same(&shown.boot, &least.boot);
+        same(&shown.log, &least.log);
+        same(&(&shown.state, &shown.run, &shown.root), &(&least.state, &least.run, &least.root));
+    }
+
+    #[test]
+    fn every_refusal_names_its_line() {
+        for (from, to, says) in [
+            ("id = \"x\"", "idd = \"x\"", "id"),
+            ("id = \"x\"\n", "id = \"x\"\ncolour = \"red\"\n", "line 4: "),
+            ("gate-1", "Gate 1", "line 2: "),
+            ("https://updates", "ftp://updates", "line 5: "),
+            ("\"/dev/b\"", "\"/dev/a\"", "line 10: "),
+            ("[[part]]", "[[parts]]", "part"),
+            ("[device]\n", "[device]\nrelease = 4\n", "version"),
+            ("[device]\n", "[poll]\ninterval_seconds = 5\n[device]\n", "line 2: "),
+        ] {
+            assert!(LEAST.contains(from), "{from}");
+            let fault = Device::read(&LEAST.replacen(from, to, 1)).unwrap_err().to_string();
+            assert!(fault.contains(says), "{from} -> {to}: {fault}");
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! What must hold at every start of a device, whatever happened before. Each is a sentence.
+//! (`invariant_some_slot_boots` is checked by the boot loader, and `invariant_running_slot_is_never_written`
+//! by the flash of the simulated world.)
+
+use crate::sim::Device;
+use komainu_core::names::Slot;
+use komainu_core::record::Update;
+
+pub fn check_all(device: &Device) {
+    invariant_only_verified_bytes_run(device);
+    invariant_never_below_the_floor(device);
+    invariant_half_written_slot_never_looks_bootable(device);
+    invariant_the_good_slot_is_untouched(device);
+}
+
+/// The slot that came up holds, byte for byte, a release that the maker signed.
+pub fn invariant_only_verified_bytes_run(device: &Device) {
+    assert!(device.flash.release_in(device.booted_slot()).is_some(), "{:#?}", device.log);
+}
+
+/// What runs is not older than the newest release ever confirmed.
+pub fn invariant_never_below_the_floor(device: &Device) {
+    let Some(record) = device.record_on_disk() else { return };
+    assert!(device.running_release() >= record.floor, "floor {}: {:#?}", record.floor, device.log);
+}
+
+/// Where every part has its header, every part is whole.
+pub fn invariant_half_written_slot_never_looks_bootable(device: &Device) {
+    for slot in [Slot::A, Slot::B] {
+        if device.flash.looks_bootable(slot) {
+            assert!(device.flash.release_in(slot).is_some(), "slot {slot} looks bootable: {:#?}", device.log);
+        }
+    }
+}
+
+/// Until a trial is confirmed, the slot that was good before still is.
+pub fn invariant_the_good_slot_is_untouched(device: &Device) {
+    let Some(record) = device.record_on_disk() else { return };
+    let good = record.confirmed_slot;
+    let found = device.flash.release_in(good);
+    let known = record.confirmed.as_ref().map(|release| release.number);
+    assert!(found.is_some() && (known.is_none() || known == found), "{:#?}", device.log);
+}
+
+/// Once quiet, nothing is on trial and nothing half-done.
+pub fn invariant_device_settles(device: &Device) {
+    let record = device.record_on_disk().expect("a quiet device has a record");
+    assert!(matches!(record.update, Update::Idle), "{:#?}", device.log);
+    let choice = device.environment.choice();
+    assert!(choice.tries_left.is_none() && choice.slot == device.booted_slot(), "{:#?}", device.log);
+}

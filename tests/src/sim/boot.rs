@@ -1,0 +1,56 @@
+//! The simulated boot loader: U-Boot's bootcount, as `doc/api/bootcount.rst` of U-Boot describes it. It counts
+//! only while `upgrade_available` is set, and beyond `bootlimit` it runs `altbootcmd`, which starts the other slot.
+
+use komainu_core::facts::BootChoice;
+use komainu_core::names::Slot;
+
+/// The variables.
+#[derive(Clone, Debug)]
+pub struct Environment {
+    pub slot: Slot,
+    pub upgrade_available: bool,
+    pub bootcount: u8,
+    pub bootlimit: u8,
+    pub release: Option<u64>,
+}
+
+impl Environment {
+    pub fn factory() -> Environment {
+        Environment { slot: Slot::A, upgrade_available: false, bootcount: 0, bootlimit: 2, release: None }
+    }
+
+    pub fn choice(&self) -> BootChoice {
+        let tries_left = self.upgrade_available.then(|| self.bootlimit.saturating_sub(self.bootcount));
+        BootChoice { slot: self.slot, tries_left, release: self.release }
+    }
+
+    pub fn set(&mut self, choice: &BootChoice) {
+        self.slot = choice.slot;
+        self.upgrade_available = choice.tries_left.is_some();
+        self.bootcount = 0;
+        if let Some(tries) = choice.tries_left {
+            self.bootlimit = tries;
+        }
+        self.release = choice.release;
+    }
+
+    /// Starts the device: which slot comes up. `starts` says of a slot whether its release gets as far as the
+    /// agent; `None`: there is nothing whole in it.
+    ///
+    /// # Panics
+    /// If no slot comes up: a brick.
+    pub fn start(&mut self, starts: impl Fn(Slot) -> Option<bool>) -> Slot {
+        // A slot that does not come up is reset by the watchdog, and the boot loader runs again.
+        for _ in 0..20 {
+            if self.upgrade_available {
+                self.bootcount = self.bootcount.saturating_add(1);
+            }
+            let gave_up = self.upgrade_available && self.bootcount > self.bootlimit;
+            let slot = if gave_up { self.slot.other() } else { self.slot };
+            if starts(slot) == Some(true) {
+                return slot;
+            }
+        }
+        panic!("invariant_some_slot_boots: no slot comes up, the device is a brick: {self:?}");
+    }
+}
