@@ -1,3 +1,8 @@
-//! Release side.
+//! `komainu-maker`: the command line of the release side. Everything is in the library.
 #![forbid(unsafe_code)]
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    komainu_maker::commands::main()
+}

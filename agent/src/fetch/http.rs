@@ -160,16 +160,33 @@ impl Http {
     /// # Errors
     /// Any [`FetchFault`]; `TooLarge` or `Short` at once when the server's file has another size.
     pub fn open(&mut self, url: &str, from: u64, total_bytes: u64) -> Result<Stream, FetchFault> {
+        self.open_until(url, from, total_bytes, total_bytes)
+    }
+
+    /// The same, asking only for the bytes before `until`: a server that does not know ranges sends the rest
+    /// too, and is hung up on when the stream is dropped.
+    ///
+    /// # Errors
+    /// As [`Http::open`].
+    pub fn open_until(
+        &mut self,
+        url: &str,
+        from: u64,
+        until: u64,
+        total_bytes: u64,
+    ) -> Result<Stream, FetchFault> {
         if from > total_bytes {
             return Err(FetchFault::TooLarge { limit_bytes: total_bytes });
         }
         if from == total_bytes && from > 0 {
             return Stream::new(None, from, from, total_bytes);
         }
-        let range = (from > 0).then(|| {
-            let value = HeaderValue::try_from(format!("bytes={from}-")).expect("digits are a header value");
+        let last = if until < total_bytes { until.saturating_sub(1).to_string() } else { String::new() };
+        let range = (from > 0 || !last.is_empty()).then(|| {
+            let value = HeaderValue::try_from(format!("bytes={from}-{last}")).expect("digits are a header value");
             (RANGE, value)
         });
+        let ranged = range.is_some();
         let response = self.ask(url, range)?;
         let promised = response.body().content_length();
         let start = match response.status().as_u16() {
@@ -178,7 +195,7 @@ impl Http {
                 0
             }
             // It may promise less than was asked for; what is missing is asked for next time.
-            206 if from > 0 => {
+            206 if ranged => {
                 check_range(&response, from, total_bytes)?;
                 from
             }

@@ -80,7 +80,11 @@ impl Remote {
         let open = self.stream.take().filter(|(name, stream)| name == path && stream.position() == offset);
         let mut stream = match open {
             Some((_, stream)) => stream,
-            None => self.http.open(&self.url(Folder::Targets, path), offset, total_bytes)?,
+            None => {
+                // Only the head of an image is ever read from its first byte, and nothing after it.
+                let until = if offset == 0 { buffer.len() as u64 } else { total_bytes };
+                self.http.open_until(&self.url(Folder::Targets, path), offset, until, total_bytes)?
+            }
         };
         // After a fault the stream is gone; the next piece opens another.
         let count = stream.read(buffer)?;

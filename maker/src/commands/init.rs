@@ -1,0 +1,87 @@
+//! `init`: makes a workshop, its keys, and a first publication without any release.
+
+use super::{PassphraseFile, read_pair, read_role};
+use crate::clock;
+use crate::keys::KeyType;
+use crate::workshop::{Config, InitOptions, Workshop};
+use anyhow::{Context, Result, anyhow};
+use clap::Args;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+/// Make a workshop: keys, settings and an empty repository.
+///
+/// The root keys say who may sign what; more than one must sign, so that losing or leaking one is no
+/// catastrophe. Root and targets keys belong on media that are not connected; snapshot and timestamp keys stay
+/// here, because `publish` renews their signatures day by day.
+#[derive(Args)]
+pub struct Init {
+    /// The folder to make
+    dir: PathBuf,
+    /// How many root keys to make
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    root_keys: u32,
+    /// How many of them must sign a new root
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    root_threshold: u32,
+    /// How many targets keys to make
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    targets_keys: u32,
+    /// How many of them must sign a release
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    targets_threshold: u32,
+    /// The algorithm of the keys
+    #[arg(long, value_enum, default_value_t = KeyType::Ed25519)]
+    key_type: KeyType,
+    /// Encrypt the offline keys with a passphrase; the online ones must work without a person
+    #[arg(long)]
+    encrypt: bool,
+    /// For how many days a role's signature is good, such as timestamp=7 (repeatable)
+    #[arg(long, value_name = "ROLE=DAYS", value_parser = read_pair)]
+    expiry: Vec<(String, String)>,
+    #[command(flatten)]
+    passphrase: PassphraseFile,
+}
+
+pub fn run(args: Init) -> Result<String> {
+    let mut config = Config::default();
+    for (role, days) in &args.expiry {
+        let number = days.parse().ok().filter(|days| (1..=100_000).contains(days));
+        *config.expiry_days.of(read_role(role)?) =
+            number.ok_or_else(|| anyhow!("--expiry {role}={days}: days are a number from 1 to 100000"))?;
+    }
+    let options = InitOptions {
+        root_keys: args.root_keys,
+        root_threshold: args.root_threshold,
+        targets_keys: args.targets_keys,
+        targets_threshold: args.targets_threshold,
+        key_type: args.key_type,
+        passphrase: if args.encrypt { Some(args.passphrase.passphrases()?.for_new_keys()?) } else { None },
+        config,
+    };
+    let workshop = Workshop::init(&args.dir, &options, clock::now())
+        .with_context(|| format!("cannot make a workshop in {}", args.dir.display()))?;
+    let mut out = String::new();
+    let dir = workshop.dir().display();
+    writeln!(out, "{dir} is ready.\n")?;
+    writeln!(out, "  {dir}/root.json        build this into the firmware: it is what a device trusts first")?;
+    writeln!(out, "  {dir}/repository       what the web server shows; everything in it is public")?;
+    writeln!(out, "  {dir}/keys/offline     move these away, now:")?;
+    writeln!(
+        out,
+        "    root-*.pem       each to another medium in another place; {} of {} must come together to",
+        args.root_threshold, args.root_keys
+    )?;
+    writeln!(out, "                     change keys. They are not needed day by day.")?;
+    writeln!(out, "    targets-*.pem    to a medium that is connected to publish a release, and only then:")?;
+    writeln!(out, "                     komainu-maker publish --keys /media/targets")?;
+    writeln!(out, "  {dir}/keys/online      stay here: a nightly `komainu-maker publish` renews with them")?;
+    if !args.encrypt {
+        writeln!(out, "\nThe keys are not encrypted. For more than trying out, use --encrypt.")?;
+    }
+    writeln!(
+        out,
+        "\nNext: komainu-maker release add --workshop {dir} --board … --channel … --version … --image PART=FILE"
+    )?;
+    Ok(out)
+}

@@ -1,0 +1,210 @@
+//! The only place that writes. A file appears under its name whole and synced, or not at all; a private key is
+//! never readable by others, not even for a moment; nothing is overwritten that was not meant to be.
+
+use anyhow::{Context, Result, bail};
+use sha2::{Digest, Sha256};
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use tempfile::NamedTempFile;
+
+/// Unfinished files begin with this; they are never served, listed or mirrored.
+pub const UNFINISHED: &str = ".komainu-";
+
+/// Length and SHA-256 of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// In bytes.
+    pub length: u64,
+    /// SHA-256.
+    pub sha256: [u8; 32],
+}
+
+/// Replaces (or creates) a file: the old content or the new one, never a mixture, whatever happens.
+///
+/// # Errors
+/// Names the file and what the operating system says.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    let put = || -> Result<()> {
+        let mut file = unfinished(path)?;
+        file.write_all(bytes)?;
+        persist(file, path)
+    };
+    put().with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Creates a file that only its owner may read. Refuses to touch one that exists.
+///
+/// # Errors
+/// It exists already, or cannot be written.
+pub fn create_private(path: &Path, bytes: &[u8]) -> Result<()> {
+    create_new(path, bytes, 0o600)
+}
+
+/// Creates a file that everybody may read. Refuses to touch one that exists.
+///
+/// # Errors
+/// It exists already, or cannot be written.
+pub fn create_public(path: &Path, bytes: &[u8]) -> Result<()> {
+    create_new(path, bytes, 0o644)
+}
+
+fn create_new(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    // `create_new` is O_EXCL: it neither overwrites nor follows a link somebody laid there.
+    let opened = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
+    let mut file = match opened {
+        Err(fault) if fault.kind() == ErrorKind::AlreadyExists => {
+            bail!("{} exists already and is never overwritten; choose another name", path.display())
+        }
+        other => other.with_context(|| format!("cannot create {}", path.display()))?,
+    };
+    file.write_all(bytes).and_then(|()| file.sync_all()).with_context(|| {
+        format!("cannot write {}; it may be incomplete and should be removed", path.display())
+    })?;
+    sync_folder(path)
+}
+
+/// Copies a file into `folder` while hashing it; `name` makes its name of what was read.
+///
+/// # Errors
+/// Source or destination fail, or the source is longer than `bytes_max`.
+pub fn copy_into(
+    folder: &Path,
+    from: &Path,
+    bytes_max: u64,
+    seen: &mut dyn FnMut(u64),
+    name: impl FnOnce(&Fingerprint) -> String,
+) -> Result<Fingerprint> {
+    let source = File::open(from).with_context(|| format!("cannot open {}", from.display()))?;
+    make_folder(folder)?;
+    let copy = || -> Result<Fingerprint> {
+        let mut file = unfinished(&folder.join("copy"))?;
+        let print = stream(source, file.as_file_mut(), bytes_max, seen)?;
+        persist(file, &folder.join(name(&print)))?;
+        Ok(print)
+    };
+    copy().with_context(|| format!("cannot copy {} to {}", from.display(), folder.display()))
+}
+
+/// Length and SHA-256 of a file, read in small pieces.
+///
+/// # Errors
+/// It cannot be read, or is longer than `bytes_max`.
+pub fn fingerprint(path: &Path, bytes_max: u64, seen: &mut dyn FnMut(u64)) -> Result<Fingerprint> {
+    let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+    stream(file, &mut std::io::sink(), bytes_max, seen)
+        .with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// Reads a whole file that must not be longer than `bytes_max`; `None` if there is none.
+///
+/// # Errors
+/// It cannot be read, or is longer.
+pub fn read_at_most(path: &Path, bytes_max: u64) -> Result<Option<Vec<u8>>> {
+    let file = match File::open(path) {
+        Err(fault) if matches!(fault.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        other => other.with_context(|| format!("cannot open {}", path.display()))?,
+    };
+    let mut bytes = Vec::new();
+    let read = file.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes);
+    read.with_context(|| format!("cannot read {}", path.display()))?;
+    if bytes.len() as u64 > bytes_max {
+        bail!("{} is longer than the {bytes_max} bytes that it may have", path.display());
+    }
+    Ok(Some(bytes))
+}
+
+/// Gives a finished file another name, also on another file system; afterwards it is there for good.
+///
+/// # Errors
+/// Names both.
+pub fn move_to(from: &Path, to: &Path) -> Result<()> {
+    let parent = to.parent().unwrap_or(Path::new("."));
+    make_folder(parent)?;
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one rename of the maker; the folder is synced after it"
+    )]
+    let renamed = fs::rename(from, to);
+    let moved = match renamed {
+        Err(fault) if fault.kind() == ErrorKind::CrossesDevices => {
+            let name = to.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            copy_into(parent, from, u64::MAX, &mut |_| (), |_| name)
+                .and_then(|_| fs::remove_file(from).map_err(Into::into))
+        }
+        other => other.map_err(Into::into),
+    };
+    moved.with_context(|| format!("cannot move {} to {}", from.display(), to.display()))?;
+    sync_folder(to)
+}
+
+/// Creates a folder and its parents.
+///
+/// # Errors
+/// Names the folder.
+pub fn make_folder(path: &Path) -> Result<()> {
+    let missing: Vec<&Path> = path.ancestors().take_while(|folder| !folder.exists()).collect();
+    fs::create_dir_all(path).with_context(|| format!("cannot create the folder {}", path.display()))?;
+    // What is synced in a folder is lost all the same if the folder's own name is.
+    missing.into_iter().rev().filter(|folder| !folder.as_os_str().is_empty()).try_for_each(sync_folder)
+}
+
+/// Removes a file or a folder with all that is in it; all right if there is none.
+///
+/// # Errors
+/// Names it.
+pub fn remove(path: &Path) -> Result<()> {
+    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    match removed {
+        Err(fault) if fault.kind() == ErrorKind::NotFound => Ok(()),
+        other => other.with_context(|| format!("cannot remove {}", path.display())),
+    }
+}
+
+fn unfinished(beside: &Path) -> Result<NamedTempFile> {
+    let folder = beside.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    make_folder(folder)?;
+    // What is published must be readable by a web server; the umask still has its say.
+    let permissions = fs::Permissions::from_mode(0o644);
+    Ok(tempfile::Builder::new().prefix(UNFINISHED).permissions(permissions).tempfile_in(folder)?)
+}
+
+fn persist(file: NamedTempFile, path: &Path) -> Result<()> {
+    // In this order: content first, then the name, then the folder that holds the name.
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    sync_folder(path)
+}
+
+fn sync_folder(of: &Path) -> Result<()> {
+    let folder = of.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    synced.with_context(|| format!("cannot sync the folder {}", folder.display()))
+}
+
+fn stream(
+    mut from: File,
+    to: &mut dyn Write,
+    bytes_max: u64,
+    seen: &mut dyn FnMut(u64),
+) -> Result<Fingerprint> {
+    let mut hash = Sha256::new();
+    let mut length = 0;
+    let mut piece = vec![0; 64 * 1024];
+    loop {
+        let count = from.read(&mut piece)?;
+        if count == 0 {
+            return Ok(Fingerprint { length, sha256: hash.finalize().into() });
+        }
+        length += count as u64;
+        if length > bytes_max {
+            bail!("it is longer than the {bytes_max} bytes that it may have");
+        }
+        hash.update(&piece[..count]);
+        to.write_all(&piece[..count])?;
+        seen(count as u64);
+    }
+}

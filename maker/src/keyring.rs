@@ -1,0 +1,114 @@
+//! Finds the private key that belongs to an identifier, in the workshop's folders and on media that were
+//! named. A `.pub` file says which PEM is worth opening; what counts is the key inside.
+
+use crate::keys::{self, PrivateKey};
+use crate::passphrase::Passphrases;
+use anyhow::{Context, Result, bail};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Folders below folders, at most this deep.
+const DEPTH_MAX: u32 = 4;
+
+/// Private keys within reach.
+pub struct KeyRing {
+    folders: Vec<PathBuf>,
+    passphrases: Passphrases,
+    /// Files whose `.pub` announces the identifier.
+    announced: BTreeMap<String, PathBuf>,
+    /// Files without a `.pub`: opened only if nothing else fits.
+    silent: Vec<PathBuf>,
+    opened: BTreeMap<String, PrivateKey>,
+}
+
+impl KeyRing {
+    /// Looks through these folders for `.pem` files; a file may be named too. What is not there is no fault:
+    /// media get moved.
+    ///
+    /// # Errors
+    /// A folder cannot be read.
+    pub fn look(folders: &[PathBuf], passphrases: Passphrases) -> Result<KeyRing> {
+        let mut ring = KeyRing {
+            folders: folders.to_vec(),
+            passphrases,
+            announced: BTreeMap::new(),
+            silent: Vec::new(),
+            opened: BTreeMap::new(),
+        };
+        for place in folders {
+            if place.is_file() {
+                ring.look_at(place.clone())?;
+            } else {
+                ring.look_in(place, 0)?;
+            }
+        }
+        Ok(ring)
+    }
+
+    /// The private key with this identifier; `None` if it is not within reach.
+    ///
+    /// # Errors
+    /// It is there but cannot be opened.
+    pub fn find(&mut self, key_id: &str) -> Result<Option<&PrivateKey>> {
+        if !self.opened.contains_key(key_id) {
+            if let Some(path) = self.announced.get(key_id) {
+                let key = PrivateKey::load(path, &mut self.passphrases)?;
+                if key.key_id() != key_id {
+                    bail!(
+                        "{} does not belong to {}: remove the wrong one of the two",
+                        keys::public_half(path).display(),
+                        path.display()
+                    );
+                }
+                self.opened.insert(key_id.to_owned(), key);
+            } else {
+                for path in std::mem::take(&mut self.silent) {
+                    // Other PEM files may lie beside ours, certificates or keys of another kind.
+                    if let Some(key) = PrivateKey::load_if_ours(&path, &mut self.passphrases)? {
+                        self.opened.insert(key.key_id(), key);
+                    }
+                }
+            }
+        }
+        Ok(self.opened.get(key_id))
+    }
+
+    /// Takes a key in by hand.
+    pub fn add(&mut self, key: PrivateKey) {
+        self.opened.insert(key.key_id(), key);
+    }
+
+    /// Where it looked, for messages.
+    pub fn folders(&self) -> String {
+        let names: Vec<String> = self.folders.iter().map(|folder| folder.display().to_string()).collect();
+        names.join(", ")
+    }
+
+    fn look_in(&mut self, folder: &Path, depth: u32) -> Result<()> {
+        if !folder.is_dir() || depth > DEPTH_MAX {
+            return Ok(());
+        }
+        let cannot = || format!("cannot look for keys in {}", folder.display());
+        for entry in fs::read_dir(folder).with_context(cannot)? {
+            let path = entry.with_context(cannot)?.path();
+            if path.is_dir() {
+                self.look_in(&path, depth + 1)?;
+            } else if path.extension().is_some_and(|extension| extension == "pem") {
+                self.look_at(path)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn look_at(&mut self, path: PathBuf) -> Result<()> {
+        let half = keys::public_half(&path);
+        if half.exists() {
+            let key = keys::read_public(&half, &mut Passphrases::none())?;
+            self.announced.insert(keys::key_id(&key), path);
+        } else {
+            self.silent.push(path);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,243 @@
+//! Private keys: made, kept as PKCS#8 PEM that only their owner may read, and used to sign. Public keys and
+//! their identifiers as TUF metadata writes them.
+
+use crate::files;
+use crate::metadata::{self, object, text};
+use crate::passphrase::Passphrases;
+use anyhow::{Context, Result, bail};
+use ed25519_dalek::pkcs8::KeypairBytes;
+use komainu_trust::hex;
+use komainu_trust::json::{self, Json};
+use komainu_trust::keys::Key;
+use p256::ecdsa::signature::Signer;
+use pkcs8::{DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePublicKey, LineEnding};
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// A longer file is surely not a key.
+const KEY_FILE_BYTES_MAX: u64 = 64 * 1024;
+const ENCRYPTED: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
+const PRIVATE: &str = "-----BEGIN PRIVATE KEY-----";
+const PUBLIC: &str = "-----BEGIN PUBLIC KEY-----";
+
+/// The algorithms that the maker makes keys for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum KeyType {
+    /// Small and fast; for keys that live in files.
+    #[default]
+    Ed25519,
+    /// ECDSA on P-256; what hardware tokens and key services can sign with.
+    Ecdsa,
+}
+
+/// A private key. It has no `Debug`, so that it cannot end up in a log.
+pub struct PrivateKey(Kind);
+
+// Both kinds wipe themselves from memory when dropped.
+enum Kind {
+    Ed25519(ed25519_dalek::SigningKey),
+    Ecdsa(p256::ecdsa::SigningKey),
+}
+
+impl PrivateKey {
+    /// A new key from the operating system's randomness.
+    ///
+    /// # Errors
+    /// The operating system has no randomness.
+    pub fn generate(key_type: KeyType) -> Result<PrivateKey> {
+        let mut secret = Zeroizing::new([0; 32]);
+        loop {
+            getrandom::fill(secret.as_mut()).context("the operating system has no randomness")?;
+            match key_type {
+                KeyType::Ed25519 => {
+                    return Ok(PrivateKey(Kind::Ed25519(ed25519_dalek::SigningKey::from_bytes(&secret))));
+                }
+                // Four in 2^32 candidates are not below the order of the curve; the next one is.
+                KeyType::Ecdsa => {
+                    if let Ok(key) = p256::ecdsa::SigningKey::from_slice(secret.as_ref()) {
+                        return Ok(PrivateKey(Kind::Ecdsa(key)));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads a private key, PKCS#8 PEM, encrypted or not.
+    ///
+    /// # Errors
+    /// It is no such file, of another algorithm, or no passphrase opens it.
+    pub fn load(path: &Path, passphrases: &mut Passphrases) -> Result<PrivateKey> {
+        let pem = read_key_file(path)?;
+        if pem.contains(ENCRYPTED) {
+            let what = path.display().to_string();
+            return passphrases.unlock(&what, |passphrase| {
+                decode(
+                    || KeypairBytes::from_pkcs8_encrypted_pem(&pem, passphrase).ok(),
+                    || p256::SecretKey::from_pkcs8_encrypted_pem(&pem, passphrase).ok(),
+                )
+            });
+        }
+        if !pem.contains(PRIVATE) {
+            bail!("{} is not a private key: it must be PEM with `{PRIVATE}`", path.display());
+        }
+        decode(|| KeypairBytes::from_pkcs8_pem(&pem).ok(), || p256::SecretKey::from_pkcs8_pem(&pem).ok())
+            .with_context(|| {
+                format!("{} is not a key that can be used: Ed25519 or ECDSA on P-256", path.display())
+            })
+    }
+
+    /// The same for a file that may be something else; `None` if it is.
+    ///
+    /// # Errors
+    /// It cannot be read, or it is encrypted and no passphrase opens it.
+    pub fn load_if_ours(path: &Path, passphrases: &mut Passphrases) -> Result<Option<PrivateKey>> {
+        if read_key_file(path).is_ok_and(|pem| pem.contains(ENCRYPTED)) {
+            return PrivateKey::load(path, passphrases).map(Some);
+        }
+        Ok(PrivateKey::load(path, passphrases).ok())
+    }
+
+    /// Writes the key to a new file that only its owner may read, encrypted if there is a passphrase; and its
+    /// public half beside it (`.pub`), so that keys can be told apart without opening them.
+    ///
+    /// # Errors
+    /// A file of that name exists already, or cannot be written.
+    pub fn save(&self, path: &Path, passphrase: Option<&str>) -> Result<()> {
+        let pem = match (&self.0, passphrase) {
+            (Kind::Ed25519(key), None) => pair(key).to_pkcs8_pem(LineEnding::LF),
+            (Kind::Ed25519(key), Some(passphrase)) => {
+                pair(key).to_pkcs8_encrypted_pem(passphrase, LineEnding::LF)
+            }
+            (Kind::Ecdsa(key), None) => key.to_pkcs8_pem(LineEnding::LF),
+            (Kind::Ecdsa(key), Some(passphrase)) => key.to_pkcs8_encrypted_pem(passphrase, LineEnding::LF),
+        }
+        .ok()
+        .context("the key cannot be encoded")?;
+        files::create_private(path, pem.as_bytes())?;
+        files::create_public(&public_half(path), &metadata::pretty(&key_json(&self.public())))
+    }
+
+    /// The public half, as root metadata writes it.
+    pub fn public(&self) -> Key {
+        match &self.0 {
+            Kind::Ed25519(key) => ed25519_public(key.verifying_key().as_bytes()),
+            Kind::Ecdsa(key) => ecdsa_public(&p256::PublicKey::from(key.verifying_key())),
+        }
+    }
+
+    /// The identifier of its public half.
+    pub fn key_id(&self) -> String {
+        key_id(&self.public())
+    }
+
+    /// Signs: 64 bytes for Ed25519, DER for ECDSA.
+    pub fn sign(&self, message: &[u8]) -> Vec<u8> {
+        match &self.0 {
+            Kind::Ed25519(key) => key.sign(message).to_bytes().to_vec(),
+            Kind::Ecdsa(key) => {
+                let signature: p256::ecdsa::Signature = key.sign(message);
+                signature.to_der().as_bytes().to_vec()
+            }
+        }
+    }
+}
+
+/// The identifier that securesystemslib gives a key: SHA-256 of its canonical JSON, in hexadecimal.
+pub fn key_id(key: &Key) -> String {
+    hex::encode(&Sha256::digest(json::canonical(&key_json(key))))
+}
+
+/// A public key as metadata writes it.
+pub fn key_json(key: &Key) -> Json {
+    object([
+        ("keytype", text(&key.keytype)),
+        ("scheme", text(&key.scheme)),
+        ("keyval", object([("public", text(&key.public))])),
+    ])
+}
+
+/// Where the public half of a private key's file is kept.
+pub fn public_half(path: &Path) -> PathBuf {
+    path.with_extension("pub")
+}
+
+/// Reads a public key: a `.pub` file of ours, PEM of a public key, or PEM of a private key (its `.pub` beside
+/// it is preferred, because that needs no passphrase).
+///
+/// # Errors
+/// It is none of these.
+pub fn read_public(path: &Path, passphrases: &mut Passphrases) -> Result<Key> {
+    let content = read_key_file(path)?;
+    if content.trim_start().starts_with('{') {
+        let wrong = || format!("{} is not a public key as TUF metadata writes it", path.display());
+        return read_key_json(content.as_bytes()).with_context(wrong);
+    }
+    if content.contains(PUBLIC) {
+        if let Ok(key) = p256::PublicKey::from_public_key_pem(&content) {
+            return Ok(ecdsa_public(&key));
+        }
+        let key = ed25519_dalek::VerifyingKey::from_public_key_pem(&content).ok().with_context(|| {
+            format!("{} is not a key that can be used: Ed25519 or ECDSA on P-256", path.display())
+        })?;
+        return Ok(ed25519_public(key.as_bytes()));
+    }
+    let half = public_half(path);
+    if half != path && half.exists() {
+        return read_public(&half, passphrases);
+    }
+    Ok(PrivateKey::load(path, passphrases)?.public())
+}
+
+/// Reads the JSON form of a public key.
+///
+/// # Errors
+/// What is wrong with it.
+fn read_key_json(bytes: &[u8]) -> Result<Key> {
+    let value = json::parse(bytes).map_err(anyhow::Error::msg)?;
+    let Json::Object(fields) = &value else { bail!("it must be an object") };
+    let word = |fields: &std::collections::BTreeMap<String, Json>, name: &str| match fields.get(name) {
+        Some(Json::Text(word)) => Ok(word.clone()),
+        _ => bail!("{name} must be a string"),
+    };
+    let Some(Json::Object(keyval)) = fields.get("keyval") else { bail!("keyval must be an object") };
+    Ok(Key {
+        keytype: word(fields, "keytype")?,
+        scheme: word(fields, "scheme")?,
+        public: word(keyval, "public")?,
+    })
+}
+
+fn read_key_file(path: &Path) -> Result<Zeroizing<String>> {
+    let bytes = files::read_at_most(path, KEY_FILE_BYTES_MAX)?
+        .with_context(|| format!("there is no key file {}", path.display()))?;
+    String::from_utf8(bytes)
+        .map(Zeroizing::new)
+        .ok()
+        .with_context(|| format!("{} is not a key: it is not text", path.display()))
+}
+
+fn decode(
+    ed25519: impl FnOnce() -> Option<KeypairBytes>,
+    ecdsa: impl FnOnce() -> Option<p256::SecretKey>,
+) -> Option<PrivateKey> {
+    if let Some(pair) = ed25519() {
+        let key = ed25519_dalek::SigningKey::from_bytes(&pair.secret_key);
+        return Some(PrivateKey(Kind::Ed25519(key)));
+    }
+    ecdsa().map(|key| PrivateKey(Kind::Ecdsa(key.into())))
+}
+
+// Without the public half (PKCS#8 version 1): every tool reads that, many do not read version 2.
+fn pair(key: &ed25519_dalek::SigningKey) -> KeypairBytes {
+    KeypairBytes { secret_key: key.to_bytes(), public_key: None }
+}
+
+fn ed25519_public(bytes: &[u8; 32]) -> Key {
+    Key { keytype: "ed25519".into(), scheme: "ed25519".into(), public: hex::encode(bytes) }
+}
+
+fn ecdsa_public(key: &p256::PublicKey) -> Key {
+    let pem = key.to_public_key_pem(LineEnding::LF).expect("a point on the curve has an encoding");
+    Key { keytype: "ecdsa".into(), scheme: "ecdsa-sha2-nistp256".into(), public: pem }
+}

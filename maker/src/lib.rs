@@ -1,0 +1,37 @@
+//! The release side, on the device maker's own machine; never on a device. Keys, releases, signing, publishing.
+//!
+//! The rule of the house: the maker refuses what a device would refuse. Whatever is published is first walked
+//! through with the device's own code ([`rehearsal`]), before any of it can be seen.
+//!
+//! Map: [`workshop`] is the maker's folder; [`keys`] and [`keyring`] private keys; [`metadata`] builds and signs
+//! the four TUF files; [`release`] puts a release aside; [`publish`] and [`rotate`] decide what becomes visible
+//! and [`transaction`] makes it so, in an order that never breaks a polling device; [`mirror`] copies it in the
+//! same order; [`rehearsal`] is the device; [`summary`] describes files to people; [`server`] is a small web
+//! server for trying out; [`files`] is the only place that writes; [`clock`] the only one that asks the time;
+//! [`commands`] is the command line.
+#![forbid(unsafe_code)]
+
+pub mod clock;
+pub mod commands;
+pub mod files;
+pub mod keyring;
+pub mod keys;
+pub mod metadata;
+pub mod mirror;
+pub mod passphrase;
+pub mod progress;
+pub mod publish;
+pub mod rehearsal;
+pub mod release;
+pub mod rotate;
+pub mod server;
+pub mod shelf;
+pub mod summary;
+pub mod transaction;
+pub mod workshop;
+
+pub use komainu_trust::Moment;
+pub use publish::{PublishOptions, Published};
+pub use release::ReleaseDraft;
+pub use server::{Behaviour, Server};
+pub use workshop::{InitOptions, Workshop};

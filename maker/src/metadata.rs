@@ -1,0 +1,203 @@
+//! Builds and signs the four TUF files. Everything that a device reads comes into being here.
+
+use crate::files::Fingerprint;
+use crate::keyring::KeyRing;
+use anyhow::{Context, Result, bail};
+use komainu_trust::json::{self, Json};
+use komainu_trust::keys::Key;
+use komainu_trust::roles::Role;
+use komainu_trust::signatures::RoleKeys;
+use komainu_trust::{Moment, hex};
+use serde_json::Value;
+use serde_json::ser::{PrettyFormatter, Serializer};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+
+const SPEC_VERSION: &str = "1.0.34";
+
+/// An object from its fields.
+pub fn object<const N: usize>(fields: [(&str, Json); N]) -> Json {
+    Json::Object(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
+/// A string.
+pub fn text(text: &str) -> Json {
+    Json::Text(text.to_owned())
+}
+
+/// A whole number; versions and lengths never come near where it ends.
+pub fn number(number: u64) -> Json {
+    Json::Int(i64::try_from(number).unwrap_or(i64::MAX))
+}
+
+/// A new root's signed part.
+pub fn root(
+    version: u64,
+    expires: Moment,
+    keys: &BTreeMap<String, Json>,
+    roles: &BTreeMap<Role, RoleKeys>,
+) -> Json {
+    let role_json = |role: &RoleKeys| {
+        object([
+            ("keyids", Json::List(role.key_ids.iter().map(|key_id| text(key_id)).collect())),
+            ("threshold", number(u64::from(role.threshold))),
+        ])
+    };
+    let roles = roles.iter().map(|(role, keys)| (role.name().to_owned(), role_json(keys))).collect();
+    let mut signed = common(Role::Root, version, expires);
+    signed.insert("consistent_snapshot".into(), Json::Bool(true));
+    signed.insert("keys".into(), Json::Object(keys.clone()));
+    signed.insert("roles".into(), Json::Object(roles));
+    Json::Object(signed)
+}
+
+/// The signed part of targets metadata.
+pub fn targets(version: u64, expires: Moment, targets: BTreeMap<String, Json>) -> Json {
+    let mut signed = common(Role::Targets, version, expires);
+    signed.insert("targets".into(), Json::Object(targets));
+    Json::Object(signed)
+}
+
+/// The signed part of a snapshot that lists one targets file.
+pub fn snapshot(version: u64, expires: Moment, targets_version: u64, targets: &[u8]) -> Json {
+    let mut signed = common(Role::Snapshot, version, expires);
+    signed.insert("meta".into(), object([("targets.json", listed(targets_version, targets))]));
+    Json::Object(signed)
+}
+
+/// The signed part of a timestamp. `issued` is when it was made: a device whose clock stands in 1970 learns
+/// from it that it must be at least so late.
+pub fn timestamp(
+    version: u64,
+    issued: Moment,
+    expires: Moment,
+    snapshot_version: u64,
+    snapshot: &[u8],
+) -> Json {
+    let mut signed = common(Role::Timestamp, version, expires);
+    signed.insert("issued".into(), text(&issued.to_string()));
+    signed.insert("meta".into(), object([("snapshot.json", listed(snapshot_version, snapshot))]));
+    Json::Object(signed)
+}
+
+/// What targets metadata says of one file.
+pub fn target(print: &Fingerprint) -> Json {
+    object([
+        ("length", number(print.length)),
+        ("hashes", object([("sha256", text(&hex::encode(&print.sha256)))])),
+    ])
+}
+
+/// Signs with as many keys of each of `roles` as its threshold asks for, and gives the whole file.
+///
+/// More than one is named where keys change: a file that both the old and the new keys signed is accepted by
+/// every device, whichever root it has got to.
+///
+/// # Errors
+/// Too few private keys are at hand: says which are missing.
+pub fn sign(file: &str, signed: &Json, roles: &[&RoleKeys], ring: &mut KeyRing) -> Result<Vec<u8>> {
+    let message = json::canonical(signed);
+    let mut signatures: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    for role in roles {
+        let mut have = role.key_ids.iter().filter(|key_id| signatures.contains_key(*key_id)).count();
+        for key_id in &role.key_ids {
+            if have >= role.threshold as usize {
+                break;
+            }
+            if signatures.contains_key(key_id) {
+                continue;
+            }
+            if let Some(key) = ring.find(key_id)? {
+                signatures.insert(key_id.clone(), key.sign(&message));
+                have += 1;
+            }
+        }
+        if have < role.threshold as usize {
+            bail!(
+                "{file} needs {} signatures, but only {have} of its private keys are at hand. Its keys are {}; \
+                 looked in {}. Bring the medium with the keys and name its folder with --keys",
+                role.threshold,
+                role.key_ids.join(", "),
+                ring.folders()
+            );
+        }
+    }
+    let signature = |(key_id, signature): (&String, &Vec<u8>)| {
+        object([("keyid", text(key_id)), ("sig", text(&hex::encode(signature)))])
+    };
+    let signatures = Json::List(signatures.iter().map(signature).collect());
+    Ok(pretty(&object([("signatures", signatures), ("signed", signed.clone())])))
+}
+
+/// JSON for files and people: indented, a newline at the end.
+pub fn pretty(value: &Json) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut writer = Serializer::with_formatter(&mut bytes, PrettyFormatter::with_indent(b" "));
+    let written = serde::Serialize::serialize(&to_value(value), &mut writer);
+    written.expect("a value with text for names can be written to memory");
+    bytes.push(b'\n');
+    bytes
+}
+
+/// The same value as serde_json has it.
+pub fn to_value(value: &Json) -> Value {
+    match value {
+        Json::Null => Value::Null,
+        Json::Bool(truth) => Value::Bool(*truth),
+        Json::Int(number) => Value::from(*number),
+        Json::Text(text) => Value::String(text.clone()),
+        Json::List(items) => Value::Array(items.iter().map(to_value).collect()),
+        Json::Object(fields) => {
+            Value::Object(fields.iter().map(|(name, value)| (name.clone(), to_value(value))).collect())
+        }
+    }
+}
+
+/// The signed part of a metadata file. Nothing is believed of it by reading it.
+///
+/// # Errors
+/// It is not a metadata file.
+pub fn signed_part(name: &str, bytes: &[u8]) -> Result<BTreeMap<String, Json>> {
+    let whole = json::parse(bytes).map_err(|why| anyhow::anyhow!("{name} is not acceptable JSON: {why}"))?;
+    let Json::Object(mut fields) = whole else { bail!("{name} is not a metadata file: not an object") };
+    match fields.remove("signed") {
+        Some(Json::Object(signed)) => Ok(signed),
+        _ => bail!("{name} is not a metadata file: it has no object `signed`"),
+    }
+}
+
+/// The object of that name among the fields.
+///
+/// # Errors
+/// There is none.
+pub fn take_object(fields: &mut BTreeMap<String, Json>, name: &str) -> Result<BTreeMap<String, Json>> {
+    match fields.remove(name) {
+        Some(Json::Object(inner)) => Ok(inner),
+        _ => None.with_context(|| format!("the metadata has no object `{name}`")),
+    }
+}
+
+/// A public key's JSON and its identifier.
+pub fn key_entry(key: &Key) -> (String, Json) {
+    (crate::keys::key_id(key), crate::keys::key_json(key))
+}
+
+fn common(role: Role, version: u64, expires: Moment) -> BTreeMap<String, Json> {
+    let Json::Object(fields) = object([
+        ("_type", text(role.name())),
+        ("spec_version", text(SPEC_VERSION)),
+        ("version", number(version)),
+        ("expires", text(&expires.to_string())),
+    ]) else {
+        unreachable!("object makes an object")
+    };
+    fields
+}
+
+fn listed(version: u64, bytes: &[u8]) -> Json {
+    object([
+        ("version", number(version)),
+        ("length", number(bytes.len() as u64)),
+        ("hashes", object([("sha256", text(&hex::encode(&Sha256::digest(bytes))))])),
+    ])
+}

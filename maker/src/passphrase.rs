@@ -1,0 +1,102 @@
+//! Where passphrases come from: a file, or a question at the terminal. Never the command line, which every
+//! user of a machine can read; never an environment variable, which every child inherits.
+
+use anyhow::{Context, Result, bail};
+use std::io::IsTerminal;
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// A longer one is surely the wrong file.
+const PASSPHRASE_BYTES_MAX: u64 = 4096;
+/// Shorter ones are refused for new keys.
+const PASSPHRASE_CHARACTERS_MIN: usize = 12;
+/// So often a wrong passphrase may be typed.
+const TRIES: u32 = 3;
+
+/// What passphrases are known, and whether a person may be asked for more.
+#[derive(Clone, Default)]
+pub struct Passphrases {
+    known: Vec<Zeroizing<String>>,
+    may_ask: bool,
+}
+
+impl Passphrases {
+    /// None, and nobody is asked.
+    pub fn none() -> Passphrases {
+        Passphrases::default()
+    }
+
+    /// Asks at the terminal when one is needed.
+    pub fn ask() -> Passphrases {
+        Passphrases { known: Vec::new(), may_ask: true }
+    }
+
+    /// This one.
+    pub fn known(passphrase: &str) -> Passphrases {
+        Passphrases { known: vec![Zeroizing::new(passphrase.to_owned())], may_ask: false }
+    }
+
+    /// The first line of a file.
+    ///
+    /// # Errors
+    /// It cannot be read, or the line is empty.
+    pub fn from_file(path: &Path) -> Result<Passphrases> {
+        let bytes = crate::files::read_at_most(path, PASSPHRASE_BYTES_MAX)?
+            .map(Zeroizing::new)
+            .with_context(|| format!("there is no passphrase file {}", path.display()))?;
+        let text = std::str::from_utf8(&bytes).context("the passphrase file is not UTF-8")?;
+        let line = text.lines().next().unwrap_or_default();
+        if line.is_empty() {
+            bail!("the first line of {} is empty; it must be the passphrase", path.display());
+        }
+        Ok(Passphrases::known(line))
+    }
+
+    /// Opens something that is locked: tries what is known, then asks. `open` says `None` for a wrong one.
+    ///
+    /// # Errors
+    /// No passphrase fits.
+    pub fn unlock<T>(&mut self, what: &str, open: impl Fn(&str) -> Option<T>) -> Result<T> {
+        if let Some(opened) = self.known.iter().find_map(|one| open(one)) {
+            return Ok(opened);
+        }
+        if !self.may_ask || !std::io::stdin().is_terminal() {
+            let why =
+                if self.known.is_empty() { "no passphrase was given" } else { "the passphrase is wrong" };
+            bail!("{what} is encrypted and {why}; name a file with it with --passphrase-file");
+        }
+        for _ in 0..TRIES {
+            let typed = Zeroizing::new(rpassword::prompt_password(format!("Passphrase for {what}: "))?);
+            if let Some(opened) = open(&typed) {
+                self.known.push(typed);
+                return Ok(opened);
+            }
+            eprintln!("That is not the passphrase.");
+        }
+        bail!("no passphrase for {what} after {TRIES} tries")
+    }
+
+    /// The passphrase for new keys: the known one, or one typed twice, which is then known.
+    ///
+    /// # Errors
+    /// It is too short, the two differ, or there is nobody to ask.
+    pub fn for_new_keys(&mut self) -> Result<Zeroizing<String>> {
+        let passphrase = match self.known.first() {
+            Some(known) => known.clone(),
+            None if self.may_ask && std::io::stdin().is_terminal() => {
+                let first = Zeroizing::new(rpassword::prompt_password("New passphrase for the keys: ")?);
+                let second = Zeroizing::new(rpassword::prompt_password("The same once more: ")?);
+                if first != second {
+                    bail!("the two passphrases differ; nothing was written");
+                }
+                self.known.push(first.clone());
+                first
+            }
+            None => bail!("encrypting needs a passphrase; name a file with it with --passphrase-file"),
+        };
+        if passphrase.chars().count() < PASSPHRASE_CHARACTERS_MIN {
+            bail!("the passphrase is too short: at least {PASSPHRASE_CHARACTERS_MIN} characters, please");
+        }
+        Ok(passphrase)
+    }
+}

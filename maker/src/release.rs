@@ -1,0 +1,293 @@
+//! Putting a release aside: its images are copied into the staging area and hashed, its manifest is written
+//! and read back with the device's own reader. Nothing of it is visible before it is published.
+
+use crate::files::{self, Fingerprint};
+use crate::metadata::{self, number, object, pretty, text};
+use crate::rehearsal::is_manifest;
+use crate::workshop::Workshop;
+use anyhow::{Context, Result, anyhow, bail};
+use komainu_core::manifest::{IMAGE_BYTES_MAX, MANIFEST_BYTES_MAX, Manifest, Severity, Wave, manifest_path};
+use komainu_core::names::Name;
+use komainu_trust::json::{self, Json};
+use komainu_trust::{Moment, hex};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+const STAGED_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// A release to be added.
+#[derive(Clone, Debug)]
+pub struct ReleaseDraft {
+    /// The board that it is for.
+    pub board: String,
+    /// The channel, such as `stable`.
+    pub channel: String,
+    /// The version for people.
+    pub version: String,
+    /// The release number; without one it is the last and one more.
+    pub number: Option<u64>,
+    /// Part of the slot, and the file that goes there.
+    pub images: Vec<(String, PathBuf)>,
+    /// How urgent.
+    pub severity: Severity,
+    /// Language and text.
+    pub notes: Vec<(String, String)>,
+    /// CVE identifiers.
+    pub fixes: Vec<String>,
+    /// When support for the board ends.
+    pub support_end: Option<Moment>,
+    /// Roll-out.
+    pub waves: Vec<Wave>,
+    /// Words that a device must understand.
+    pub needs: Vec<String>,
+    /// **Dangerous.** Also accept a number that is not above the last: devices refuse such a release. For
+    /// demonstrations and tests; the command line does not offer it.
+    pub without_order_check: bool,
+}
+
+impl ReleaseDraft {
+    /// A draft without images.
+    pub fn new(board: &str, channel: &str, version: &str) -> ReleaseDraft {
+        ReleaseDraft {
+            board: board.into(),
+            channel: channel.into(),
+            version: version.into(),
+            number: None,
+            images: Vec::new(),
+            severity: Severity::Normal,
+            notes: Vec::new(),
+            fixes: Vec::new(),
+            support_end: None,
+            waves: Vec::new(),
+            needs: Vec::new(),
+            without_order_check: false,
+        }
+    }
+}
+
+impl Workshop {
+    /// Puts a release aside for the next publication, and gives its manifest as a device reads it.
+    ///
+    /// # Errors
+    /// A device would refuse it; its number is not above the last; a file cannot be read or written.
+    pub fn add_release(&mut self, draft: &ReleaseDraft) -> Result<Manifest> {
+        let _lock = self.lock()?;
+        self.refuse_if_cut_off()?;
+        let name = |what: &str, name: &str| {
+            Name::parse(name).ok_or_else(|| anyhow!("{what} `{name}` must be 1 to 32 of a-z 0-9 . _ -"))
+        };
+        let (board, channel) = (name("the board", &draft.board)?, name("the channel", &draft.channel)?);
+        let path = manifest_path(&board, &channel);
+        let last = self.last_release(&path)?;
+        let number = draft.number.unwrap_or(last + 1);
+        if number <= last && !draft.without_order_check {
+            bail!(
+                "release {number} of {board}/{channel} is not above {last}, the last one: devices never go back. \
+                 Leave --release out to get {}",
+                last + 1
+            );
+        }
+
+        // Once with lengths only, so that a manifest that no device reads costs no copying.
+        let mut images = Vec::new();
+        for (part, file) in &draft.images {
+            let part = name("the part", part)?;
+            let length = file.metadata().with_context(|| format!("cannot read {}", file.display()))?.len();
+            let target = format!("images/{board}/{channel}/{number}/{part}.img");
+            images.push((part, file, target, Fingerprint { length, sha256: [0; 32] }));
+        }
+        let listed = |images: &[(Name, &PathBuf, String, Fingerprint)]| {
+            let image = |(part, _, target, print): &(Name, &PathBuf, String, Fingerprint)| {
+                object([
+                    ("part", text(part.as_str())),
+                    ("target", text(target)),
+                    ("length", metadata::number(print.length)),
+                    ("sha256", text(&hex::encode(&print.sha256))),
+                ])
+            };
+            Json::List(images.iter().map(image).collect())
+        };
+        read_back(&compose(draft, number, listed(&images)))?;
+
+        let staging = self.dir.join("staging/targets");
+        let mut staged = staged(&self.dir)?;
+        for (part, file, target, print) in &mut images {
+            let bar = self.progress.bar(part.as_str(), print.length);
+            let (folder, name) = target.rsplit_once('/').unwrap_or(("", target));
+            let hashed_name = |print: &Fingerprint| format!("{}.{name}", hex::encode(&print.sha256));
+            *print = files::copy_into(
+                &staging.join(folder),
+                file,
+                IMAGE_BYTES_MAX,
+                &mut |bytes| bar.add(bytes),
+                hashed_name,
+            )?;
+            staged.insert(target.clone(), *print);
+        }
+        let bytes = compose(draft, number, listed(&images));
+        let manifest = read_back(&bytes)?;
+        let print = Fingerprint { length: bytes.len() as u64, sha256: Sha256::digest(&bytes).into() };
+        files::replace(&staging.join(fetch_path(&path, &print.sha256)), &bytes)?;
+        staged.insert(path, print);
+        // Last: only what is written down here is published.
+        write_staged(&self.dir, &staged)?;
+        Ok(manifest)
+    }
+
+    /// Forgets every release that was added and not yet published.
+    ///
+    /// # Errors
+    /// A publication was cut off and must be completed first, or files cannot be removed.
+    pub fn drop_staged(&mut self) -> Result<()> {
+        let _lock = self.lock()?;
+        self.refuse_if_cut_off()?;
+        files::remove(&staged_file(&self.dir))?;
+        files::remove(&self.dir.join("staging"))
+    }
+
+    /// The manifests that are published, and those that are put aside.
+    ///
+    /// # Errors
+    /// One cannot be read.
+    pub fn releases(&self) -> Result<(Vec<Manifest>, Vec<Manifest>)> {
+        let published = listed_prints(&self.current()?.targets);
+        let read = |prints: &BTreeMap<String, Fingerprint>| -> Result<Vec<Manifest>> {
+            let manifests = prints.iter().filter(|(path, _)| is_manifest(path));
+            manifests.map(|(path, print)| self.read_manifest(path, print)).collect()
+        };
+        Ok((read(&published)?, read(&staged(&self.dir)?)?))
+    }
+
+    fn refuse_if_cut_off(&self) -> Result<()> {
+        if self.dir.join("next/order").exists() {
+            bail!("a publication was cut off; complete it first with `komainu-maker publish`");
+        }
+        Ok(())
+    }
+
+    fn last_release(&self, path: &str) -> Result<u64> {
+        let mut last = 0;
+        for prints in [listed_prints(&self.current()?.targets), staged(&self.dir)?] {
+            if let Some(print) = prints.get(path) {
+                last = last.max(self.read_manifest(path, print)?.release.number);
+            }
+        }
+        Ok(last)
+    }
+
+    fn read_manifest(&self, path: &str, print: &Fingerprint) -> Result<Manifest> {
+        let fetch_path = fetch_path(path, &print.sha256);
+        for folder in ["staging/targets", "repository/targets"] {
+            let file = self.dir.join(folder).join(&fetch_path);
+            let Some(bytes) = files::read_at_most(&file, MANIFEST_BYTES_MAX)? else { continue };
+            if Sha256::digest(&bytes).as_slice() != print.sha256 {
+                bail!("{} was changed since it was signed or added", file.display());
+            }
+            return Manifest::read(&bytes).map_err(|fault| anyhow!("{}: {fault}", file.display()));
+        }
+        bail!("targets/{fetch_path} is missing")
+    }
+}
+
+/// Where a target lies below `targets/`: `folder/HASH.name`.
+pub(crate) fn fetch_path(path: &str, sha256: &[u8; 32]) -> String {
+    let hash = hex::encode(sha256);
+    match path.rsplit_once('/') {
+        Some((folder, name)) => format!("{folder}/{hash}.{name}"),
+        None => format!("{hash}.{path}"),
+    }
+}
+
+/// What was added and is not yet published, by target path.
+pub(crate) fn staged(dir: &Path) -> Result<BTreeMap<String, Fingerprint>> {
+    let path = staged_file(dir);
+    let Some(bytes) = files::read_at_most(&path, STAGED_BYTES_MAX)? else { return Ok(BTreeMap::new()) };
+    match json::parse(&bytes) {
+        Ok(Json::Object(targets)) => Ok(listed_prints(&targets)),
+        _ => bail!("{} cannot be read; `komainu-maker release drop` starts over", path.display()),
+    }
+}
+
+/// The hash that targets metadata lists for a target.
+pub(crate) fn listed_hash(target: &Json) -> Option<[u8; 32]> {
+    let Json::Object(target) = target else { return None };
+    let Some(Json::Object(hashes)) = target.get("hashes") else { return None };
+    match hashes.get("sha256") {
+        Some(Json::Text(hash)) => hex::decode_array(hash),
+        _ => None,
+    }
+}
+
+/// Takes images out of the list that no manifest names any more. The files stay: devices may be fetching them.
+pub(crate) fn drop_unused_images(
+    workshop: &Workshop,
+    targets: &mut BTreeMap<String, Json>,
+    keep: &BTreeSet<&str>,
+) -> Result<()> {
+    let mut used = BTreeSet::new();
+    for (path, print) in listed_prints(targets).iter().filter(|(path, _)| is_manifest(path)) {
+        let manifest = workshop.read_manifest(path, print)?;
+        used.extend(manifest.images.into_iter().map(|image| image.target));
+    }
+    targets.retain(|path, _| {
+        !path.starts_with("images/") || used.contains(path) || keep.contains(path.as_str())
+    });
+    Ok(())
+}
+
+fn listed_prints(targets: &BTreeMap<String, Json>) -> BTreeMap<String, Fingerprint> {
+    let print = |(path, target): (&String, &Json)| {
+        let Json::Object(fields) = target else { return None };
+        let Some(Json::Int(length)) = fields.get("length") else { return None };
+        let length = u64::try_from(*length).ok()?;
+        Some((path.clone(), Fingerprint { length, sha256: listed_hash(target)? }))
+    };
+    targets.iter().filter_map(print).collect()
+}
+
+fn staged_file(dir: &Path) -> PathBuf {
+    dir.join("staging/staged.json")
+}
+
+fn write_staged(dir: &Path, staged: &BTreeMap<String, Fingerprint>) -> Result<()> {
+    let targets = staged.iter().map(|(path, print)| (path.clone(), metadata::target(print))).collect();
+    files::replace(&staged_file(dir), &pretty(&Json::Object(targets)))
+}
+
+fn read_back(bytes: &[u8]) -> Result<Manifest> {
+    if bytes.len() as u64 > MANIFEST_BYTES_MAX {
+        bail!(
+            "the manifest has {} bytes, devices read at most {MANIFEST_BYTES_MAX}: shorten the notes",
+            bytes.len()
+        );
+    }
+    Manifest::read(bytes).map_err(|fault| anyhow!("a device would refuse this manifest: {fault}"))
+}
+
+fn compose(draft: &ReleaseDraft, release: u64, images: Json) -> Vec<u8> {
+    let words = |words: &[String]| Json::List(words.iter().map(|word| text(word)).collect());
+    let wave = |wave: &Wave| {
+        object([("from", text(&wave.from.to_string())), ("percent", number(u64::from(wave.percent)))])
+    };
+    let notes = draft.notes.iter().map(|(language, note)| (language.clone(), text(note))).collect();
+    let Json::Object(mut manifest) = object([
+        ("format", number(1)),
+        ("board", text(&draft.board)),
+        ("channel", text(&draft.channel)),
+        ("release", number(release)),
+        ("version", text(&draft.version)),
+        ("severity", text(draft.severity.name())),
+        ("images", images),
+        ("waves", Json::List(draft.waves.iter().map(wave).collect())),
+        ("notes", Json::Object(notes)),
+        ("fixes", words(&draft.fixes)),
+        ("needs", words(&draft.needs)),
+    ]) else {
+        unreachable!("object makes an object")
+    };
+    if let Some(end) = draft.support_end {
+        manifest.insert("support_end".into(), text(&end.to_string()));
+    }
+    pretty(&Json::Object(manifest))
+}

@@ -1,0 +1,312 @@
+//! The maker's folder: keys, what is published, what is put aside for the next publication.
+//!
+//! ```text
+//! komainu.json        how long signatures are good for
+//! root.json           the newest root: what goes into the firmware
+//! keys/offline/       root and targets keys: to be kept on media that are not connected
+//! keys/online/        snapshot and timestamp keys: needed day by day
+//! repository/         what a web server shows: metadata/ and targets/
+//! staging/            releases that were added and not yet published
+//! next/               a publication under way; gone when it is complete
+//! ```
+
+use crate::files;
+use crate::keyring::KeyRing;
+use crate::keys::{KeyType, PrivateKey, key_json};
+use crate::metadata::{self, signed_part, take_object};
+use crate::passphrase::Passphrases;
+use crate::progress::Progress;
+use crate::publish::{self, Change};
+use crate::rehearsal;
+use crate::shelf::Shelf;
+use crate::transaction::Transaction;
+use anyhow::{Context, Result, anyhow, bail};
+use komainu_trust::Moment;
+use komainu_trust::fields::Field;
+use komainu_trust::json::Json;
+use komainu_trust::limits::ROOT_BYTES_MAX;
+use komainu_trust::roles::{Metadata, Role, Root};
+use komainu_trust::signatures::{Envelope, RoleKeys};
+use komainu_trust::trusted::{Clock, Stored, Trusted};
+use nix::fcntl::{Flock, FlockArg};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+const CONFIG: &str = "komainu.json";
+const CONFIG_BYTES_MAX: u64 = 64 * 1024;
+
+/// For how many days each role's signature is good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpiryDays {
+    /// Long: each renewal means bringing the offline media together.
+    pub root: u32,
+    /// At least once a year somebody looks.
+    pub targets: u32,
+    /// Renewed by itself wherever `publish` runs daily.
+    pub snapshot: u32,
+    /// So long can an attacker hold a device at an old state without its noticing.
+    pub timestamp: u32,
+}
+
+impl Default for ExpiryDays {
+    fn default() -> Self {
+        ExpiryDays { root: 730, targets: 365, snapshot: 30, timestamp: 7 }
+    }
+}
+
+impl ExpiryDays {
+    /// The days of a role.
+    pub fn of(&mut self, role: Role) -> &mut u32 {
+        match role {
+            Role::Root => &mut self.root,
+            Role::Targets => &mut self.targets,
+            Role::Snapshot => &mut self.snapshot,
+            Role::Timestamp => &mut self.timestamp,
+        }
+    }
+
+    pub(crate) fn seconds(mut self, role: Role) -> i64 {
+        i64::from(*self.of(role)) * 86_400
+    }
+}
+
+/// `komainu.json`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// For how many days each role's signature is good.
+    pub expiry_days: ExpiryDays,
+}
+
+/// How a workshop begins.
+#[derive(Clone, Debug)]
+pub struct InitOptions {
+    /// How many root keys there are,
+    pub root_keys: u32,
+    /// and how many of them must sign.
+    pub root_threshold: u32,
+    /// How many targets keys there are,
+    pub targets_keys: u32,
+    /// and how many of them must sign.
+    pub targets_threshold: u32,
+    /// The algorithm of all keys.
+    pub key_type: KeyType,
+    /// Encrypts the offline keys; the online ones must be usable without a person.
+    pub passphrase: Option<zeroize::Zeroizing<String>>,
+    /// What `komainu.json` says.
+    pub config: Config,
+}
+
+impl Default for InitOptions {
+    fn default() -> Self {
+        InitOptions {
+            root_keys: 3,
+            root_threshold: 2,
+            targets_keys: 1,
+            targets_threshold: 1,
+            key_type: KeyType::Ed25519,
+            passphrase: None,
+            config: Config::default(),
+        }
+    }
+}
+
+/// A maker's folder.
+pub struct Workshop {
+    pub(crate) dir: PathBuf,
+    pub(crate) config: Config,
+    pub(crate) passphrases: Passphrases,
+    key_folders: Vec<PathBuf>,
+    pub(crate) progress: Progress,
+}
+
+/// What is published now, believed because the workshop's own root vouches for it.
+pub(crate) struct Current {
+    pub root: Root,
+    pub stored: Stored,
+    pub trusted: Trusted,
+    /// The targets as metadata writes them.
+    pub targets: BTreeMap<String, Json>,
+}
+
+impl Workshop {
+    /// Makes the folder, its keys, and a first publication without any release.
+    ///
+    /// # Errors
+    /// The folder is a workshop already, the numbers make no sense, or a file cannot be written.
+    pub fn init(dir: &Path, options: &InitOptions, now: Moment) -> Result<Workshop> {
+        for (role, keys, threshold) in [
+            ("root", options.root_keys, options.root_threshold),
+            ("targets", options.targets_keys, options.targets_threshold),
+        ] {
+            if threshold == 0 || threshold > keys || keys > 16 {
+                bail!(
+                    "{role}: {threshold} of {keys} keys cannot be; a threshold is 1 to the number of keys, at most 16"
+                );
+            }
+        }
+        for name in [CONFIG, "keys", "repository", "root.json"] {
+            if dir.join(name).exists() {
+                bail!("{} exists already: init never touches an existing workshop", dir.join(name).display());
+            }
+        }
+        files::make_folder(&dir.join("keys/offline"))?;
+        files::make_folder(&dir.join("keys/online"))?;
+        let mut ring = KeyRing::look(&[], Passphrases::none())?;
+        let mut keys = BTreeMap::new();
+        let mut roles = BTreeMap::new();
+        for (role, count, threshold) in [
+            (Role::Root, options.root_keys, options.root_threshold),
+            (Role::Targets, options.targets_keys, options.targets_threshold),
+            (Role::Snapshot, 1, 1),
+            (Role::Timestamp, 1, 1),
+        ] {
+            let mut key_ids = Vec::new();
+            for index in 1..=count {
+                let key = PrivateKey::generate(options.key_type)?;
+                let offline = matches!(role, Role::Root | Role::Targets);
+                let (path, passphrase) = if offline {
+                    (format!("keys/offline/{}-{index}.pem", role.name()), options.passphrase.as_ref())
+                } else {
+                    (format!("keys/online/{}.pem", role.name()), None)
+                };
+                key.save(&dir.join(path), passphrase.map(|text| text.as_str()))?;
+                key_ids.push(key.key_id());
+                keys.insert(key.key_id(), key_json(&key.public()));
+                ring.add(key);
+            }
+            roles.insert(role, RoleKeys { key_ids, threshold });
+        }
+        let expires = now.plus_seconds(options.config.expiry_days.seconds(Role::Root));
+        let signed = metadata::root(1, expires, &keys, &roles);
+        let root_bytes = metadata::sign("1.root.json", &signed, &[&roles[&Role::Root]], &mut ring)?;
+        let root = read_root("1.root.json", &root_bytes)?;
+
+        let workshop = Workshop {
+            dir: dir.to_owned(),
+            config: options.config,
+            passphrases: Passphrases::none(),
+            key_folders: Vec::new(),
+            progress: Progress::Hidden,
+        };
+        let change =
+            Change { new_root: Some(root_bytes), targets: Some(BTreeMap::new()), ..Change::default() };
+        let composed = publish::compose(&workshop, None, &[&root], change, now, &mut ring)?;
+        let transaction = Transaction::prepare(dir, &[], &composed)?;
+        publish::rehearse(&workshop, None, &transaction, rehearsal::Images::Hash, now)?;
+        transaction.commit()?.finish()?;
+        let config =
+            serde_json::to_string_pretty(&options.config).context("the settings cannot be written")?;
+        // Last: a folder with settings is a complete workshop.
+        files::create_public(&dir.join(CONFIG), (config + "\n").as_bytes())?;
+        Ok(workshop)
+    }
+
+    /// Opens an existing workshop.
+    ///
+    /// # Errors
+    /// The folder is no workshop, or its settings cannot be read.
+    pub fn open(dir: &Path) -> Result<Workshop> {
+        let path = dir.join(CONFIG);
+        let bytes = files::read_at_most(&path, CONFIG_BYTES_MAX)?.with_context(|| {
+            format!(
+                "{} is not a workshop: it has no {CONFIG}. Make one with `komainu-maker init`",
+                dir.display()
+            )
+        })?;
+        let config: Config =
+            serde_json::from_slice(&bytes).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(Workshop {
+            dir: dir.to_owned(),
+            config,
+            passphrases: Passphrases::none(),
+            key_folders: Vec::new(),
+            progress: Progress::Hidden,
+        })
+    }
+
+    /// Looks for private keys here too: an offline medium, or a single file.
+    #[must_use]
+    pub fn with_keys(mut self, folder: &Path) -> Workshop {
+        self.key_folders.push(folder.to_owned());
+        self
+    }
+
+    /// Opens encrypted keys with these.
+    #[must_use]
+    pub fn with_passphrases(mut self, passphrases: Passphrases) -> Workshop {
+        self.passphrases = passphrases;
+        self
+    }
+
+    /// Shows progress bars, or not (the default).
+    #[must_use]
+    pub fn with_progress(mut self, progress: Progress) -> Workshop {
+        self.progress = progress;
+        self
+    }
+
+    /// The folder itself.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// What a web server shows.
+    pub fn repository(&self) -> PathBuf {
+        self.dir.join("repository")
+    }
+
+    /// The newest root: what goes into the firmware.
+    pub fn root_file(&self) -> PathBuf {
+        self.dir.join("root.json")
+    }
+
+    pub(crate) fn key_ring(&self) -> Result<KeyRing> {
+        let mut folders = vec![self.dir.join("keys")];
+        folders.extend(self.key_folders.iter().cloned());
+        KeyRing::look(&folders, self.passphrases.clone())
+    }
+
+    /// Everything that changes a workshop holds this, so that a nightly renewal cannot cross a release.
+    pub(crate) fn lock(&self) -> Result<Flock<File>> {
+        let path = self.dir.join(".lock");
+        let file = File::options().create(true).append(true).open(&path);
+        let file = file.with_context(|| format!("cannot open {}", path.display()))?;
+        Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, fault)| {
+            anyhow!(
+                "another komainu-maker is at work in {}; try again when it is done ({fault})",
+                self.dir.display()
+            )
+        })
+    }
+
+    /// What is published. The workshop's own copy of the root decides whether it is believed: what is in the
+    /// folder that a web server shows may have been touched by others.
+    pub(crate) fn current(&self) -> Result<Current> {
+        let root_bytes = files::read_at_most(&self.root_file(), ROOT_BYTES_MAX)?
+            .with_context(|| format!("{} is missing", self.root_file().display()))?;
+        let stored = rehearsal::published(&Shelf::of(&self.repository()), root_bytes)
+            .with_context(|| format!("{} is incomplete", self.repository().display()))?;
+        let clock = Clock { system: Moment(0), built: Moment(0) };
+        let trusted = Trusted::load(&stored, clock).map_err(|fault| anyhow!("{fault}"))?;
+        if trusted.versions().contains(&0) {
+            bail!(
+                "what is in {} is not what this workshop signed; `komainu-maker verify` says what is wrong",
+                self.repository().display()
+            );
+        }
+        let targets = stored.targets.as_deref().unwrap_or_default();
+        let targets = take_object(&mut signed_part("targets.json", targets)?, "targets")?;
+        Ok(Current { root: trusted.root().clone(), stored, trusted, targets })
+    }
+}
+
+/// Reads a root that we have just made.
+pub(crate) fn read_root(name: &str, bytes: &[u8]) -> Result<Root> {
+    let envelope = Envelope::open(name, "4.3", bytes, ROOT_BYTES_MAX).map_err(|fault| anyhow!("{fault}"))?;
+    Root::read(&Field::top(&envelope.signed))
+        .map_err(|fault| anyhow!("{name}: {} must be {}", fault.path, fault.must_be))
+}
