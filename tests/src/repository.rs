@@ -101,7 +101,9 @@ impl Repository {
         let mut images = Vec::new();
         for (part, bytes) in &draft.images {
             let target = format!("images/{}/{part}.img", draft.number);
-            images.push(json!({ "part": part, "target": target, "length": bytes.len(), "sha256": sha256(bytes) }));
+            images.push(
+                json!({ "part": part, "target": target, "length": bytes.len(), "sha256": sha256(bytes) }),
+            );
             self.list_target(&target, bytes);
         }
         let mut manifest = json!({
@@ -119,7 +121,8 @@ impl Repository {
         let hash = sha256(bytes);
         self.listed.insert(path.into(), json!({ "length": bytes.len(), "hashes": { "sha256": hash } }));
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
-        let stored = if folder.is_empty() { format!("{hash}.{name}") } else { format!("{folder}/{hash}.{name}") };
+        let stored =
+            if folder.is_empty() { format!("{hash}.{name}") } else { format!("{folder}/{hash}.{name}") };
         self.targets.insert(stored, bytes.to_vec());
     }
 
@@ -221,9 +224,7 @@ pub fn key_id(key: &SigningKey) -> String {
 /// Signs and wraps.
 pub fn sign(signed: &Value, signers: &[&SigningKey]) -> Vec<u8> {
     let canonical = json::canonical(&json::parse(signed.to_string().as_bytes()).unwrap());
-    let signature = |key: &&SigningKey| {
-        json!({ "keyid": key_id(key), "sig": hex::encode(&key.sign(&canonical).to_bytes()) })
-    };
+    let signature = |key: &&SigningKey| json!({ "keyid": key_id(key), "sig": hex::encode(&key.sign(&canonical).to_bytes()) });
     let signatures: Vec<Value> = signers.iter().map(signature).collect();
     serde_json::to_vec(&json!({ "signed": signed, "signatures": signatures })).unwrap()
 }

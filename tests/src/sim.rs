@@ -56,6 +56,8 @@ pub struct Device {
     pub requests: u64,
     /// Makes requests for images fail while positive, counting down by pieces.
     pub broken_pieces: u32,
+    /// After so many syncs from now, a bit of the last part of the slot that does not run flips.
+    pub rot_after_syncs: Option<u32>,
     powered: bool,
     booted: Slot,
     uptime: u64,
@@ -107,6 +109,7 @@ impl Device {
             cut_next: None,
             requests: 0,
             broken_pieces: 0,
+            rot_after_syncs: None,
             powered: true,
             booted: Slot::A,
             uptime: 0,
@@ -130,7 +133,7 @@ impl Device {
         self.disk.newest_record()
     }
 
-    /// Takes turns until the device waits for more than a minute with nothing on trial; restarts it whenever it
+    /// Takes turns until the device has nothing to do but wait for its next poll; restarts it whenever it
     /// asks, starts it again after a cut. Checks the invariants at every start.
     ///
     /// # Panics
@@ -150,13 +153,17 @@ impl Device {
             match next {
                 Next::Now => {}
                 Next::Restart => panic!("a restart was planned and not asked for: {:?}", self.log.last()),
-                Next::Seconds(seconds) if seconds <= 60 || self.attempts.network.failures > 0 => {
+                // Setbacks are waited for a few times; a server that never mends leaves a quiet device too.
+                Next::Seconds(seconds) if seconds <= 10 || (1..=4).contains(&self.setbacks()) => {
                     self.pass(seconds.into());
                 }
                 Next::Seconds(_) => return,
             }
         }
-        panic!("the device does not settle; its last words: {:#?}", &self.log[self.log.len().saturating_sub(12)..]);
+        panic!(
+            "the device does not settle; its last words: {:#?}",
+            &self.log[self.log.len().saturating_sub(12)..]
+        );
     }
 
     /// Lets time pass.
@@ -175,6 +182,24 @@ impl Device {
     pub fn pull_the_plug(&mut self, after: After) {
         self.cut(after);
         self.start_after_cut();
+    }
+
+    fn setbacks(&self) -> u32 {
+        self.attempts.poll.failures + self.attempts.stage.failures + self.attempts.proof.failures
+    }
+
+    /// Restarts the device, if its last turn asked for that.
+    pub fn restart_if_asked(&mut self) {
+        if self.restarting {
+            self.restart();
+        }
+    }
+
+    /// Pulls the plug, and the boot loader finds one slot dead and starts the other by itself.
+    pub fn pull_the_plug_with_slot_dead(&mut self, dead: Slot) {
+        self.environment.slot = dead.other();
+        self.pull_the_plug(After::Lost);
+        self.environment.slot = dead;
     }
 
     fn start_after_cut(&mut self) {
@@ -268,7 +293,8 @@ impl World for Device {
 
     fn health(&mut self) -> Health {
         let release = self.running_release();
-        let how = self.behaves.iter().find(|(number, _)| *number == release).map_or(Behaves::Well, |(_, how)| *how);
+        let how =
+            self.behaves.iter().find(|(number, _)| *number == release).map_or(Behaves::Well, |(_, how)| *how);
         match how {
             Behaves::Well => Health::Good,
             Behaves::Unhealthy => Health::Failing(text(format_args!("no route to the internet"))),
@@ -393,6 +419,13 @@ impl World for Device {
             return Err(no_power());
         }
         self.flash.sync(slot, part);
+        self.rot_after_syncs = match self.rot_after_syncs {
+            Some(0) => {
+                self.flash.rot(slot, 0, 9000);
+                None
+            }
+            other => other.map(|syncs| syncs - 1),
+        };
         Ok(())
     }
 

@@ -62,6 +62,8 @@ pub enum What {
     },
     /// Its hash is not the one in signed metadata.
     Hash,
+    /// It was not accepted yet: a refresh has to fetch it.
+    NotYet,
     /// The server does not have it, though signed metadata says that it exists.
     Missing,
     /// More new roots than one refresh may bring.
@@ -81,7 +83,7 @@ impl TrustFault {
     /// Whether it looks like a stale mirror or like an attack.
     pub fn looks(&self) -> Looks {
         match self.what {
-            What::Expired { .. } | What::Missing | What::WrongVersion { .. } => Looks::Stale,
+            What::Expired { .. } | What::NotYet | What::Missing | What::WrongVersion { .. } => Looks::Stale,
             _ => Looks::Hostile,
         }
     }
@@ -109,6 +111,7 @@ impl fmt::Display for What {
             What::Expired { at, now } => write!(f, "expired {at}, now is {now}"),
             What::Length { got, allowed } => write!(f, "{got} bytes, allowed are {allowed}"),
             What::Hash => write!(f, "its hash is not the signed one"),
+            What::NotYet => write!(f, "not fetched yet"),
             What::Missing => write!(f, "the server does not have it"),
             What::TooManyRoots => write!(f, "too many new roots at once"),
         }

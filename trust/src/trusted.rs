@@ -91,11 +91,11 @@ impl Trusted {
     pub fn usable(&self) -> Result<(), TrustFault> {
         let now = self.now();
         unexpired("root.json", "5.3.10", self.root.common, now)?;
-        let timestamp = self.timestamp.as_ref().ok_or_else(|| missing("timestamp.json", "5.4.1"))?;
+        let timestamp = self.timestamp.as_ref().ok_or_else(|| not_yet("timestamp.json", "5.4.1"))?;
         unexpired("timestamp.json", "5.4.4", timestamp.common, now)?;
-        let snapshot = self.snapshot.as_ref().ok_or_else(|| missing("snapshot.json", "5.5.1"))?;
+        let snapshot = self.snapshot.as_ref().ok_or_else(|| not_yet("snapshot.json", "5.5.1"))?;
         unexpired("snapshot.json", "5.5.6", snapshot.common, now)?;
-        let targets = self.targets.as_ref().ok_or_else(|| missing("targets.json", "5.6.1"))?;
+        let targets = self.targets.as_ref().ok_or_else(|| not_yet("targets.json", "5.6.1"))?;
         unexpired("targets.json", "5.6.5", targets.common, now)
     }
 
@@ -273,6 +273,10 @@ pub(crate) fn unexpired(
         return Err(TrustFault { file: file.into(), step, what: What::Expired { at: common.expires, now } });
     }
     Ok(())
+}
+
+fn not_yet(file: &str, step: &'static str) -> TrustFault {
+    TrustFault { file: file.into(), step, what: What::NotYet }
 }
 
 pub(crate) fn missing(file: &str, step: &'static str) -> TrustFault {

@@ -96,9 +96,14 @@ pub struct Attempts {
     pub refreshed_uptime: Option<u64>,
     /// What the server gave with the timestamp last accepted, for a conditional request (`ETag`).
     pub validator: Option<alloc::string::String>,
-    /// Setbacks of polling and staging.
-    pub network: Setbacks,
-    /// Setbacks of everything else.
+    /// Setbacks of polling.
+    pub poll: Setbacks,
+    /// Setbacks of fetching and writing images; any progress ends them.
+    pub stage: Setbacks,
+    /// Images that were complete and not what was signed. Progress does not end these: it would mean fetching
+    /// the same wrong image for ever.
+    pub proof: Setbacks,
+    /// Setbacks of everything that needs only the device.
     pub device: Setbacks,
 }
 

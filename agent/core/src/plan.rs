@@ -8,7 +8,7 @@ use crate::names::{ReleaseId, Slot, Version};
 use crate::offer::{Offer, Release};
 use crate::reason::Reason;
 use crate::record::{Record, TRIALS_MAX, Update};
-use crate::schedule::{until_device, until_network, until_poll};
+use crate::schedule::{until_device, until_poll, until_stage};
 use crate::settings::Settings;
 use crate::step::Step;
 use crate::verify::{Refusal, verify};
@@ -208,10 +208,10 @@ fn plan_accepted(
         plan.push(Step::Reboot);
         return plan;
     }
-    let wait = until_network(&facts.attempts, facts.uptime, settings);
+    let (wait, failures) = until_stage(&facts.attempts, facts.uptime, settings);
     if wait > 0 {
-        let failures = facts.attempts.network.failures;
-        return Plan::wait(Reason::BackingOff { failures, seconds: wait }, wait);
+        let until_poll = until_poll(&facts.attempts, facts.uptime, settings);
+        return Plan::wait(Reason::BackingOff { failures, seconds: wait }, wait.min(until_poll));
     }
     let reason = Reason::Staging {
         release,

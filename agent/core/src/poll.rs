@@ -1,6 +1,7 @@
 //! **Poll**: asks the server for news. The trust crate says what to fetch and what to keep; this only carries.
 //! With nothing new it is one conditional request.
 
+use crate::facts::{Attempts, Setbacks};
 use crate::fault::{FetchFault, text};
 use crate::offer::manifest_target;
 use crate::reason::Fault;
@@ -127,7 +128,12 @@ fn fetch_manifest(world: &mut dyn World, trusted: &Trusted, settings: &Settings)
     match fetched.map_err(|fault| Fault::Fetch(name(), fault))? {
         Fetched::Bytes(bytes, _) => {
             let proven = target.prove(bytes).map_err(|fault| refused(&fault))?;
-            world.keep_file(KeptFile::Manifest, Some(&proven)).map_err(Fault::Device)
+            world.keep_file(KeptFile::Manifest, Some(&proven)).map_err(Fault::Device)?;
+            // What went wrong with the images of another manifest says nothing about this one's.
+            let none = Setbacks::default();
+            let attempts = world.attempts();
+            world.keep_attempts(&Attempts { stage: none, proof: none, ..attempts });
+            Ok(())
         }
         Fetched::NotThere | Fetched::Unchanged => Err(Fault::Fetch(name(), FetchFault::NotFound)),
     }

@@ -127,13 +127,6 @@ pub enum Fault {
     NotWhatWasSigned(Text),
 }
 
-impl Fault {
-    /// True if the network or the server is the one to wait for.
-    pub fn is_network(&self) -> bool {
-        !matches!(self, Fault::Device(_))
-    }
-}
-
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

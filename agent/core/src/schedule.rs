@@ -25,9 +25,8 @@ pub fn lot(device_id: &str, what_for: &str, below: u64) -> u64 {
 
 /// Seconds until the next poll; 0: now.
 pub fn until_poll(attempts: &Attempts, uptime: u64, settings: &Settings) -> u64 {
-    let blocked = until_network(attempts, uptime, settings);
-    if attempts.network.failures > 0 {
-        return blocked;
+    if attempts.poll.failures > 0 {
+        return until_server(&attempts.poll, uptime, settings);
     }
     let at = match attempts.polled_uptime {
         None => lot(&settings.device_id, "first poll", u64::from(settings.first_poll_within_seconds) + 1),
@@ -42,9 +41,15 @@ pub fn until_poll(attempts: &Attempts, uptime: u64, settings: &Settings) -> u64 
     at.saturating_sub(uptime)
 }
 
-/// Seconds until the network may be used again after setbacks; 0: now.
-pub fn until_network(attempts: &Attempts, uptime: u64, settings: &Settings) -> u64 {
-    until_after(&attempts.network, uptime, settings.poll_seconds.max(BACKOFF_SECONDS), &settings.device_id)
+/// Seconds until images may be fetched again after setbacks, and how many there were; 0: now.
+pub fn until_stage(attempts: &Attempts, uptime: u64, settings: &Settings) -> (u64, u32) {
+    let [line, proof] =
+        [&attempts.stage, &attempts.proof].map(|setbacks| until_server(setbacks, uptime, settings));
+    (line.max(proof), attempts.stage.failures.max(attempts.proof.failures))
+}
+
+fn until_server(setbacks: &Setbacks, uptime: u64, settings: &Settings) -> u64 {
+    until_after(setbacks, uptime, settings.poll_seconds.max(BACKOFF_SECONDS), &settings.device_id)
 }
 
 /// Seconds until the device itself may be tried again after setbacks; 0: now.

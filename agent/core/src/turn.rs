@@ -3,7 +3,7 @@
 
 use crate::activate::activate;
 use crate::confirm::confirm;
-use crate::facts::Facts;
+use crate::facts::{Attempts, Facts, Setbacks};
 use crate::plan::{Next, plan};
 use crate::poll::poll;
 use crate::reason::{Fault, Reason};
@@ -22,6 +22,10 @@ pub fn turn(world: &mut dyn World, settings: &Settings) -> Next {
     if facts.wish.is_some() {
         // Answered by this plan, whatever it is: an old wish must not come true at some later time.
         world.forget_wish();
+        // Who asks does not want to wait for what failed an hour ago.
+        let none = Setbacks::default();
+        let attempts = facts.attempts.clone();
+        world.keep_attempts(&Attempts { poll: none, stage: none, proof: none, device: none, ..attempts });
     }
     for step in &plan.steps {
         if let Err(fault) = perform(step, world, settings) {
@@ -61,8 +65,10 @@ pub(crate) fn keep_next(world: &mut dyn World, mut record: Record) -> Result<(),
 fn count_setback(world: &mut dyn World, step: &Step, fault: &Fault) {
     let uptime = world.uptime_seconds();
     let mut attempts = world.attempts();
-    let network = fault.is_network() || !step.is_on_device();
-    let setbacks = if network { &mut attempts.network } else { &mut attempts.device };
+    let setbacks = match (step, fault) {
+        (_, Fault::NotWhatWasSigned(_)) => &mut attempts.proof,
+        _ => setbacks_of(&mut attempts, step),
+    };
     setbacks.failures = setbacks.failures.saturating_add(1);
     setbacks.last_uptime = uptime;
     setbacks.retry_after_seconds = match fault {
@@ -74,12 +80,22 @@ fn count_setback(world: &mut dyn World, step: &Step, fault: &Fault) {
     world.keep_attempts(&attempts);
 }
 
+fn setbacks_of<'a>(attempts: &'a mut Attempts, step: &Step) -> &'a mut Setbacks {
+    match step {
+        Step::Poll => &mut attempts.poll,
+        Step::Stage { .. } => &mut attempts.stage,
+        _ => &mut attempts.device,
+    }
+}
+
 fn forget_setbacks(world: &mut dyn World, steps: &[Step]) {
     let mut attempts = world.attempts();
     let before = attempts.clone();
     for step in steps {
-        let setbacks = if step.is_on_device() { &mut attempts.device } else { &mut attempts.network };
-        *setbacks = crate::facts::Setbacks::default();
+        *setbacks_of(&mut attempts, step) = Setbacks::default();
+        if matches!(step, Step::Activate { .. }) {
+            attempts.proof = Setbacks::default();
+        }
     }
     if attempts != before {
         world.keep_attempts(&attempts);

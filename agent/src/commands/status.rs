@@ -49,7 +49,7 @@ pub(super) fn status(call: &Call) -> Result<Exit, String> {
         Line("system_clock", text(&clock.system)),
         Line("seconds_since_poll", since.map_or(Json::Null, number)),
         Line("seconds_until_poll", number(until_poll)),
-        Line("poll_failures", number(facts.attempts.network.failures.into())),
+        Line("poll_failures", number(facts.attempts.poll.failures.into())),
         Line("now", text(&decide(&facts, &call.settings.core).reason)),
     ]);
     print(&if call.json { as_json(lines) } else { as_text(lines) })

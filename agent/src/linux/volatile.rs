@@ -115,11 +115,13 @@ fn write_attempts(attempts: &Attempts) -> String {
     let seconds = |uptime: Option<u64>| uptime.map_or("-".to_owned(), |uptime| uptime.to_string());
     let setbacks = |s: &Setbacks| format!("{} {} {}", s.failures, s.last_uptime, s.retry_after_seconds);
     format!(
-        "start {}\npolled {}\nrefreshed {}\nnetwork {}\ndevice {}\nvalidator {}\n",
+        "start {}\npolled {}\nrefreshed {}\npoll {}\nstage {}\nproof {}\ndevice {}\nvalidator {}\n",
         boot_id(),
         seconds(attempts.polled_uptime),
         seconds(attempts.refreshed_uptime),
-        setbacks(&attempts.network),
+        setbacks(&attempts.poll),
+        setbacks(&attempts.stage),
+        setbacks(&attempts.proof),
         setbacks(&attempts.device),
         attempts.validator.as_deref().unwrap_or_default(),
     )
@@ -134,7 +136,9 @@ fn read_attempts(text: &str) -> Option<Attempts> {
             "start" => {}
             "polled" => attempts.polled_uptime = rest.parse().ok(),
             "refreshed" => attempts.refreshed_uptime = rest.parse().ok(),
-            "network" => attempts.network = read_setbacks(rest)?,
+            "poll" => attempts.poll = read_setbacks(rest)?,
+            "stage" => attempts.stage = read_setbacks(rest)?,
+            "proof" => attempts.proof = read_setbacks(rest)?,
             "device" => attempts.device = read_setbacks(rest)?,
             "validator" => attempts.validator = Some(rest.to_owned()).filter(|validator| !validator.is_empty()),
             _ => return None,
@@ -163,7 +167,9 @@ mod tests {
             polled_uptime: Some(5),
             refreshed_uptime: None,
             validator: Some("\"abc 1\"".into()),
-            network: setbacks,
+            poll: setbacks,
+            stage: Setbacks::default(),
+            proof: setbacks,
             device: Setbacks::default(),
         };
         assert_eq!(read_attempts(&write_attempts(&attempts)), Some(attempts));

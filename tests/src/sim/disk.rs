@@ -116,7 +116,8 @@ impl Flash {
     /// The release that is whole in a slot, if one is.
     pub fn release_in(&self, slot: Slot) -> Option<u64> {
         let parts = &self.durable[index(slot)];
-        let whole = |images: &[Vec<u8>; 2]| parts[0].starts_with(&images[0]) && parts[1].starts_with(&images[1]);
+        let whole =
+            |images: &[Vec<u8>; 2]| parts[0].starts_with(&images[0]) && parts[1].starts_with(&images[1]);
         KNOWN.iter().position(whole).map(|index| index as u64 + 1)
     }
 

@@ -1,0 +1,363 @@
+//! One test for each attack in SECURITY.md, named as there: a repository that lies, in the ways that TUF 1.0.34
+//! §1.5.2 lists and a few more, against the whole agent in the simulated world. In each the slot that runs stays
+//! as it was, the log says why, and an honest repository is followed again afterwards.
+#![allow(clippy::unwrap_used, reason = "a panic is the report")]
+
+use komainu_tests::invariants::{check_all, invariant_device_settles};
+use komainu_tests::repository::{BOARD, CHANNEL, Draft, Repository, TODAY, key};
+use komainu_tests::sim::Device;
+use komainu_tests::sim::disk::draft;
+use serde_json::json;
+
+const MONTH: i64 = 31 * 86_400;
+
+/// A device that runs release 2 and has its metadata.
+fn device() -> Device {
+    let mut server = Repository::new();
+    server.publish(&draft(2));
+    let mut device = Device::new(server);
+    device.run_until_quiet();
+    assert_eq!(device.running_release(), 2);
+    device
+}
+
+/// Lets the attack meet the device, and expects its words in the log and no change.
+fn refused(device: &mut Device, words: &str) {
+    invariant_device_settles(device);
+    let running = (device.booted_slot(), device.running_release());
+    device.log.clear();
+    device.poll_and_run();
+    check_all(device);
+    assert_eq!((device.booted_slot(), device.running_release()), running, "{:#?}", device.log);
+    assert!(device.log.iter().any(|line| line.contains(words)), "no `{words}` in {:#?}", device.log);
+}
+
+/// The honest repository again, with a further release: the device takes it.
+fn recovers(device: &mut Device, honest: Repository, number: u64) {
+    device.server = honest;
+    for _ in 0..4 {
+        // Whoever had a key may have used up the next versions.
+        device.server.publish_snapshot();
+    }
+    device.server.publish(&draft(number));
+    device.poll_and_run();
+    assert_eq!(device.running_release(), number, "{:#?}", device.log);
+}
+
+#[test]
+fn a_forged_release_is_refused() {
+    for role in ["timestamp", "snapshot", "targets"] {
+        let mut device = device();
+        let honest = device.server.clone();
+        device.server.keys.insert(role, key(66));
+        device.server.publish(&draft(3));
+        refused(&mut device, "0 valid signatures of 1 needed");
+        recovers(&mut device, honest, 3);
+    }
+}
+
+#[test]
+fn a_forged_image_is_refused() {
+    let mut device = device();
+    let honest = device.server.clone();
+    device.server.publish(&draft(3));
+    let forged = Draft::new(9, draft(3).images[0].1.len(), draft(3).images[1].1.len());
+    for (name, bytes) in &mut device.server.targets {
+        if name.starts_with("images/3/") {
+            let which = usize::from(name.contains("rootfs"));
+            *bytes = forged.images[which].1.clone();
+        }
+    }
+    refused(&mut device, "does not have the signed sha256");
+    let fetched = |device: &Device| device.log.iter().filter(|line| line.contains("bytes=0 of")).count();
+    assert!(fetched(&device) < 8, "it backs off: {:#?}", device.log);
+    recovers(&mut device, honest, 4);
+}
+
+#[test]
+fn a_forged_manifest_is_refused() {
+    let mut device = device();
+    device.server.publish(&draft(3));
+    let manifest = device.server.targets.iter_mut().filter(|(name, _)| name.starts_with("boards/"));
+    for (_, bytes) in manifest {
+        let forged = String::from_utf8(bytes.clone()).unwrap().replace("\"release\":3", "\"release\":4");
+        *bytes = forged.into_bytes();
+    }
+    refused(&mut device, "boards/gate-1/stable.json refused (TUF 5.7): its hash is not the signed one");
+}
+
+#[test]
+fn endless_data_is_cut_off() {
+    let mut device = device();
+    let honest = device.server.clone();
+    for (file, bytes) in [("timestamp.json", 17 << 10), ("5.root.json", 65 << 10)] {
+        device.server = honest.clone();
+        device.server.metadata.insert(file.replace('5', "2"), vec![b' '; bytes]);
+        refused(&mut device, "larger than its limit");
+        device.pass(90_000);
+    }
+    recovers(&mut device, honest, 3);
+}
+
+#[test]
+fn replayed_metadata_is_refused() {
+    let mut device = device();
+    let old = device.server.clone();
+    device.server.publish(&draft(3));
+    device.poll_and_run();
+    assert_eq!(device.running_release(), 3);
+    let newest = device.server.clone();
+    device.server = old;
+    refused(&mut device, "timestamp.json refused (TUF 5.4.3): version 2 is below 3, seen before");
+    recovers(&mut device, newest, 4);
+}
+
+#[test]
+fn an_older_release_is_refused_though_rightly_signed() {
+    let mut device = device();
+    device.server.publish(&draft(1));
+    refused(&mut device, "refused release=1 why=below-floor floor=2");
+}
+
+#[test]
+fn frozen_metadata_expires() {
+    let mut device = device();
+    device.pass(MONTH as u64);
+    refused(&mut device, "expired");
+    // The clock alone is no way out: what was accepted stays, and news are taken when they come.
+    device.server.expires = TODAY.plus_seconds(3 * MONTH);
+    device.server.publish_root();
+    let honest = device.server.clone();
+    recovers(&mut device, honest, 3);
+}
+
+#[test]
+fn mixed_and_matched_metadata_is_refused() {
+    let mut device = device();
+    let old = device.server.clone();
+    device.server.publish(&draft(3));
+    let honest = device.server.clone();
+    let mixed = old.metadata["2.snapshot.json"].clone();
+    device.server.metadata.insert("3.snapshot.json".into(), mixed);
+    refused(&mut device, "snapshot.json refused (TUF 5.5.2): its hash is not the signed one");
+    device.server = honest.clone();
+    device.server.metadata.insert("3.targets.json".into(), old.metadata["2.targets.json"].clone());
+    refused(&mut device, "targets.json refused (TUF 5.6.4): version 2, announced was 3");
+    recovers(&mut device, honest, 4);
+}
+
+#[test]
+fn a_stolen_timestamp_key_installs_nothing() {
+    // Whoever has it can say which snapshot is current, and can only say ones that exist.
+    let mut device = device();
+    let honest = device.server.clone();
+    device.server.keys.insert("snapshot", key(66));
+    device.server.keys.insert("targets", key(66));
+    device.server.publish(&draft(3));
+    refused(&mut device, "snapshot.json refused (TUF 5.5.3): 0 valid signatures of 1 needed");
+    recovers(&mut device, honest, 3);
+}
+
+#[test]
+fn a_snapshot_cannot_take_targets_back() {
+    let mut device = device();
+    let honest = device.server.clone();
+    let snapshot = key(3);
+    // With stolen snapshot and timestamp keys: a newer snapshot that lists older targets.
+    device.server.publish_snapshot();
+    device.server.alter("3.snapshot.json", &[&snapshot], |signed| {
+        signed["meta"]["targets.json"]["version"] = json!(1);
+    });
+    device.server.publish_timestamp();
+    refused(&mut device, "snapshot.json refused (TUF 5.5.5): version 1 is below 2, seen before");
+    device.server = honest;
+}
+
+#[test]
+fn a_fast_forward_is_undone_by_new_keys() {
+    let mut device = device();
+    let mut honest = device.server.clone();
+    // Whoever stole the timestamp key counts as far as numbers go.
+    device.server.versions.insert("timestamp", i64::MAX as u64 - 1);
+    device.server.publish_timestamp();
+    device.poll_and_run();
+    device.server = honest.clone();
+    refused(&mut device, "timestamp.json refused (TUF 5.4.3)");
+    // The maker replaces the key: what the stolen one said is forgotten.
+    honest.keys.insert("timestamp", key(77));
+    honest.publish_root();
+    recovers(&mut device, honest, 3);
+}
+
+#[test]
+fn a_root_that_the_old_keys_did_not_sign_is_refused() {
+    let mut device = device();
+    let honest = device.server.clone();
+    device.server.keys.insert("root", key(66));
+    device.server.publish_root();
+    device.pass(90_000);
+    refused(&mut device, "2.root.json refused (TUF 5.3.4): 0 valid signatures of 1 needed");
+    recovers(&mut device, honest, 3);
+}
+
+#[test]
+fn root_keys_are_replaced_step_by_step() {
+    let mut device = device();
+    for (step, number) in [(80, 3), (81, 4), (82, 5)] {
+        let old = device.server.keys["root"].clone();
+        device.server.keys.insert("root", key(step));
+        device.server.publish_root_signed_by(vec![old, key(step)]);
+        device.server.publish(&draft(number));
+    }
+    device.pass(90_000);
+    device.poll_and_run();
+    assert_eq!(device.running_release(), 5, "{:#?}", device.log);
+}
+
+#[test]
+fn a_root_of_another_version_is_refused() {
+    let mut device = device();
+    device.server.publish_root();
+    device.server.publish_root();
+    let third = device.server.metadata["3.root.json"].clone();
+    device.server.metadata.insert("2.root.json".into(), third);
+    device.pass(90_000);
+    refused(&mut device, "2.root.json refused (TUF 5.3.5): version 3, announced was 2");
+}
+
+#[test]
+fn a_signature_that_is_repeated_does_not_count_twice() {
+    let mut device = device();
+    device.server.publish(&draft(3));
+    let bytes = device.server.metadata["timestamp.json"].clone();
+    let mut whole: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    let signature = whole["signatures"][0].clone();
+    whole["signatures"].as_array_mut().unwrap().push(signature);
+    device.server.metadata.insert("timestamp.json".into(), whole.to_string().into_bytes());
+    refused(&mut device, "signatures[1].keyid must be a key identifier that did not sign already");
+}
+
+#[test]
+fn a_release_for_another_board_is_refused() {
+    let mut device = device();
+    device.server.publish(&draft(3).with(json!({ "board": "camera-7" })));
+    refused(&mut device, "refused release=3 why=other-board manifest=camera-7");
+    device.server.publish(&draft(4).with(json!({ "channel": "beta" })));
+    refused(&mut device, "refused release=4 why=other-channel manifest=beta");
+}
+
+#[test]
+fn a_release_that_needs_more_than_the_device_can_is_refused() {
+    let mut device = device();
+    device.server.publish(&draft(3).with(json!({ "needs": ["delta-9"] })));
+    refused(&mut device, "refused release=3 why=unknown-need need=delta-9");
+}
+
+#[test]
+fn an_image_that_does_not_fit_is_refused() {
+    let mut device = device();
+    device.server.publish(&Draft::new(3, 1000, 65 * 1024));
+    refused(&mut device, "why=slot-too-small part=rootfs image_bytes=66560 part_bytes=65536");
+}
+
+#[test]
+fn a_release_without_all_parts_is_refused() {
+    let mut device = device();
+    let mut half = draft(3);
+    half.images.remove(0);
+    device.server.publish(&half);
+    refused(&mut device, "refused release=3 why=part-without-image part=kernel");
+    let mut odd = draft(4);
+    odd.images[0].0 = "bootloader".into();
+    device.server.publish(&odd);
+    refused(&mut device, "refused release=4 why=image-without-part part=bootloader");
+}
+
+#[test]
+fn a_manifest_that_contradicts_the_signed_targets_is_refused() {
+    let mut device = device();
+    let mut draft = draft(3);
+    device.server.list(&draft);
+    draft.images[1].1[5000] ^= 1;
+    let images: Vec<_> = draft
+        .images
+        .iter()
+        .map(|(part, bytes)| {
+            let hash = komainu_tests::repository::sha256(bytes);
+            json!({ "part": part, "target": format!("images/3/{part}.img"), "length": bytes.len(), "sha256": hash })
+        })
+        .collect();
+    let manifest = json!({ "format": 1, "board": BOARD, "channel": CHANNEL, "release": 3, "version": "3",
+        "images": images });
+    let path = format!("boards/{BOARD}/{CHANNEL}.json");
+    device.server.list_target(&path, manifest.to_string().as_bytes());
+    device.server.publish_metadata();
+    refused(&mut device, "differs from the signed target in length or sha256");
+}
+
+#[test]
+fn a_malicious_mirror_can_only_delay() {
+    let mut device = device();
+    device.server.publish(&draft(3));
+    let honest = device.server.clone();
+    let files: Vec<String> = honest.metadata.keys().cloned().collect();
+    for file in files {
+        for garbage in [&b""[..], b"{}", b"[[[[", b"{\"signatures\":[],\"signed\":{}}", &[0xff; 100]] {
+            device.server.metadata.insert(file.clone(), garbage.to_vec());
+            device.poll_and_run();
+            check_all(&device);
+            assert_eq!(device.running_release(), 2, "{file}: {:#?}", device.log);
+            device.server = honest.clone();
+            if file == "1.root.json" || file.starts_with("1.") || file.starts_with("2.") {
+                break;
+            }
+        }
+        device.server.metadata.remove("timestamp.json");
+    }
+    device.server = honest;
+    device.poll_and_run();
+    assert_eq!(device.running_release(), 3, "{:#?}", device.log);
+}
+
+#[test]
+fn a_clock_in_1970_neither_locks_out_nor_lets_in() {
+    let mut device = device();
+    let old = device.server.clone();
+    device.server.issued = Some(TODAY);
+    device.server.publish(&draft(3));
+    device.poll_and_run();
+    assert_eq!(device.running_release(), 3);
+    device.system_clock = komainu_trust::Moment(-5);
+    // Old metadata is old by its version, whatever the clock says.
+    let newest = device.server.clone();
+    device.server = old;
+    refused(&mut device, "is below");
+    recovers(&mut device, newest, 4);
+}
+
+#[test]
+fn signed_time_is_a_floor_for_the_clock() {
+    let mut device = device();
+    device.server.issued = Some(TODAY.plus_seconds(20 * 86_400));
+    device.server.publish_metadata();
+    device.poll_and_run();
+    // The system clock falls back; what signed metadata said of the time still holds.
+    device.system_clock = komainu_trust::Moment(0);
+    device.server.expires = TODAY.plus_seconds(10 * 86_400);
+    device.server.issued = Some(TODAY);
+    device.server.publish(&draft(3));
+    refused(&mut device, "expired");
+}
+
+#[test]
+fn a_clock_after_2038_is_a_clock() {
+    let mut server = Repository::new();
+    let later = komainu_trust::Moment(2_147_483_648 + 1);
+    server.expires = later.plus_seconds(MONTH);
+    server.publish_root();
+    server.publish(&draft(2));
+    let mut device = Device::new(server);
+    device.system_clock = later;
+    device.run_until_quiet();
+    assert_eq!(device.running_release(), 2, "{:#?}", device.log);
+}

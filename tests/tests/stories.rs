@@ -1,0 +1,240 @@
+//! Stories: a release, a cut, a bad server, told in a few commands, with the expected log beside them.
+#![allow(clippy::unwrap_used, reason = "a panic is the report")]
+
+use komainu_core::facts::Wish;
+use komainu_core::names::Slot;
+use komainu_core::settings::ConfirmBy;
+use komainu_tests::invariants::{check_all, invariant_device_settles};
+use komainu_tests::repository::{Repository, TODAY};
+use komainu_tests::sim::disk::{After, draft};
+use komainu_tests::sim::{Behaves, Device};
+use serde_json::json;
+
+fn device_with(number: u64) -> Device {
+    let mut server = Repository::new();
+    server.publish(&draft(number));
+    Device::new(server)
+}
+
+fn log_is(device: &Device, expected: &[&str]) {
+    let log: Vec<&str> = device.log.iter().map(String::as_str).collect();
+    assert_eq!(log, expected, "{log:#?}");
+}
+
+fn says(device: &Device, words: &str) {
+    assert!(device.log.iter().any(|line| line.contains(words)), "no `{words}` in {:#?}", device.log);
+}
+
+#[test]
+fn a_release_is_polled_staged_tried_and_kept() {
+    let mut device = device_with(2);
+    device.run_until_quiet();
+    log_is(
+        &device,
+        &[
+            "first-start slot=a",
+            "poll-due",
+            "staging release=2 version=1.2 slot=b bytes=0 of=51820",
+            "staging release=2 version=1.2 slot=b bytes=12288 of=51820",
+            "staging release=2 version=1.2 slot=b bytes=16284 of=51820",
+            "staging release=2 version=1.2 slot=b bytes=28572 of=51820",
+            "staging release=2 version=1.2 slot=b bytes=36764 of=51820",
+            "staging release=2 version=1.2 slot=b bytes=44956 of=51820",
+            "staging release=2 version=1.2 slot=b bytes=51820 of=51820",
+            "activating release=2 version=1.2 slot=b",
+            "restart",
+            "started slot=b release=2",
+            "confirming release=2 version=1.2",
+            "poll-due",
+            "refused release=2 why=up-to-date",
+        ],
+    );
+    invariant_device_settles(&device);
+    assert_eq!(device.record_on_disk().unwrap().floor, 2);
+}
+
+#[test]
+fn nothing_new_costs_one_request() {
+    let mut device = device_with(2);
+    device.run_until_quiet();
+    let before = device.requests;
+    device.poll_and_run();
+    assert_eq!(device.requests - before, 1);
+}
+
+#[test]
+fn a_release_that_fails_three_times_is_refused_and_the_next_one_taken() {
+    let mut device = device_with(2);
+    device.behaves.push((2, Behaves::Unhealthy));
+    device.run_until_quiet();
+    let tried = device.log.iter().filter(|line| line.starts_with("started slot=b")).count();
+    assert_eq!(tried, 3, "{:#?}", device.log);
+    says(&device, "reverting release=2 version=1.2 why=\"no route to the internet\"");
+    assert_eq!(device.log.last().unwrap(), "refused release=2 why=failed-before times=3");
+    assert_eq!(device.running_release(), 1);
+    device.server.publish(&draft(3));
+    device.poll_and_run();
+    assert_eq!((device.running_release(), device.booted_slot()), (3, Slot::B));
+    invariant_device_settles(&device);
+}
+
+#[test]
+fn a_release_that_never_becomes_good_goes_back_at_its_deadline() {
+    let mut device = device_with(2);
+    device.behaves.push((2, Behaves::NeverGood));
+    device.run_until_quiet();
+    says(&device, "trial-waits release=2 for=\"the camera is not found\"");
+    says(&device, "why=\"not good after 300 s: the camera is not found\"");
+    assert_eq!(device.running_release(), 1);
+}
+
+#[test]
+fn a_release_that_does_not_start_is_given_up_by_the_boot_loader() {
+    let mut device = device_with(2);
+    device.behaves.push((2, Behaves::Crashes));
+    device.run_until_quiet();
+    says(&device, "why=\"did not start within the boot loader's tries\"");
+    assert_eq!(device.running_release(), 1);
+    assert_eq!(device.log.last().unwrap(), "refused release=2 why=failed-before times=3");
+}
+
+#[test]
+fn a_broken_line_is_taken_up_where_it_broke() {
+    let mut device = device_with(2);
+    device.broken_pieces = 3;
+    device.run_until_quiet();
+    says(&device, "step-failed step=stage why=\"images/2/kernel.img: ended after");
+    says(&device, "backing-off failures=3");
+    assert_eq!(device.running_release(), 2);
+}
+
+#[test]
+fn flash_that_forgets_is_found_before_it_runs() {
+    let mut device = device_with(2);
+    // The bit flips after it was synced, before it is read back.
+    device.cut_at = Some((28, After::Kept));
+    device.run_until_quiet();
+    let mut device = device_with(3);
+    device.rot_after_syncs = Some(4);
+    device.run_until_quiet();
+    says(&device, "does not have the signed sha256 (the download or the flash is at fault)");
+    assert_eq!(device.running_release(), 3, "{:#?}", device.log);
+}
+
+#[test]
+fn a_newer_release_takes_the_place_of_one_half_staged() {
+    let mut device = device_with(2);
+    device.broken_pieces = 1;
+    device.cut_at = Some((14, After::Torn));
+    let mut later = device.server.clone();
+    later.publish(&draft(3));
+    while device.starts == 1 {
+        let settings = device.settings.clone();
+        komainu_core::turn(&mut device, &settings);
+        device.pass(60);
+        if device.cut_at.is_none() {
+            device.pull_the_plug(After::Torn);
+        }
+    }
+    device.server = later;
+    device.poll_and_run();
+    assert_eq!(device.running_release(), 3, "{:#?}", device.log);
+    assert!(!device.log.iter().any(|line| line.contains("release=2") && line.starts_with("activating")));
+}
+
+#[test]
+fn waves_reach_a_device_one_day() {
+    let mut device = device_with(2);
+    let tomorrow = TODAY.plus_seconds(86_400);
+    let waves = json!([{ "from": TODAY.plus_seconds(-9).to_string(), "percent": 0 },
+        { "from": tomorrow.to_string(), "percent": 100 }]);
+    device.server.publish(&draft(3).with(json!({ "waves": waves })));
+    device.run_until_quiet();
+    assert_eq!(device.log.last().unwrap(), "refused release=3 why=wave-not-reached percent=0");
+    device.pass(86_401);
+    device.poll_and_run();
+    assert_eq!(device.running_release(), 3);
+}
+
+#[test]
+fn the_firmware_itself_can_confirm() {
+    let mut device = device_with(2);
+    device.settings.confirm_by = ConfirmBy::Command;
+    for _ in 0..30 {
+        let settings = device.settings.clone();
+        komainu_core::turn(&mut device, &settings);
+        device.restart_if_asked();
+    }
+    assert_eq!(device.log.last().unwrap(), "trial-waits release=2 for=\"komainu confirm\"");
+    device.wish = Some(Wish::Confirm);
+    device.run_until_quiet();
+    assert_eq!(device.running_release(), 2);
+    invariant_device_settles(&device);
+}
+
+#[test]
+fn a_release_that_was_given_up_by_hand_does_not_come_back() {
+    let mut device = device_with(2);
+    device.settings.confirm_by = ConfirmBy::Command;
+    for _ in 0..30 {
+        let settings = device.settings.clone();
+        komainu_core::turn(&mut device, &settings);
+        device.restart_if_asked();
+    }
+    device.wish = Some(Wish::Revert);
+    device.run_until_quiet();
+    says(&device, "reverting release=2 version=1.2 why=\"asked for\"");
+    device.poll_and_run();
+    assert_eq!(device.running_release(), 1);
+    assert_eq!(device.log.last().unwrap(), "refused release=2 why=failed-before times=3");
+}
+
+#[test]
+fn a_lost_record_is_made_anew_from_what_is_seen() {
+    let mut device = device_with(2);
+    device.run_until_quiet();
+    device.disk.lose_record();
+    device.settings.own_release = None;
+    device.pull_the_plug(After::Lost);
+    device.run_until_quiet();
+    says(&device, "record-lost why=\"no good copy\"");
+    check_all(&device);
+    assert_eq!(device.running_release(), 2);
+}
+
+#[test]
+fn a_record_lost_on_trial_does_not_make_the_release_good() {
+    for lose_both in [true, false] {
+        let mut device = device_with(2);
+        device.behaves.push((2, Behaves::NeverGood));
+        for _ in 0..40 {
+            let settings = device.settings.clone();
+            komainu_core::turn(&mut device, &settings);
+            device.restart_if_asked();
+        }
+        assert_eq!(device.booted_slot(), Slot::B, "{:#?}", device.log);
+        if lose_both {
+            device.disk.lose_record();
+        } else {
+            device.disk.lose_newest_record();
+        }
+        device.run_until_quiet();
+        assert_eq!(device.running_release(), 1, "{:#?}", device.log);
+        invariant_device_settles(&device);
+    }
+}
+
+#[test]
+fn a_boot_loader_that_falls_back_is_not_fought() {
+    let mut device = device_with(2);
+    device.run_until_quiet();
+    // Slot b dies; somebody starts slot a by hand.
+    device.behaves.push((2, Behaves::Crashes));
+    device.environment.slot = Slot::A;
+    device.settings.own_release = None;
+    device.pull_the_plug_with_slot_dead(Slot::B);
+    device.run_until_quiet();
+    says(&device, "other-slot-runs recorded=b running=a");
+    assert_eq!(device.booted_slot(), Slot::A);
+    assert_eq!(device.record_on_disk().unwrap().floor, 2, "the floor stays");
+}
