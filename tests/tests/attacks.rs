@@ -59,8 +59,8 @@ fn a_forged_release_is_refused() {
 #[test]
 fn a_forged_image_is_refused() {
     let mut device = device();
-    let honest = device.server.clone();
     device.server.publish(&draft(3));
+    let honest = device.server.clone();
     let forged = Draft::new(9, draft(3).images[0].1.len(), draft(3).images[1].1.len());
     for (name, bytes) in &mut device.server.targets {
         if name.starts_with("images/3/") {
