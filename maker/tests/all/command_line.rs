@@ -1,3 +1,5 @@
+//! command_line
+
 use super::device::Place;
 use std::path::Path;
 use std::process::{Command, Output};

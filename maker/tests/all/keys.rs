@@ -1,3 +1,5 @@
+//! keys
+
 use super::device::{NOW, Place, days};
 use komainu_maker::keys::{KeyType, PrivateKey, key_id, read_public};
 use komainu_maker::passphrase::Passphrases;

@@ -1,3 +1,5 @@
+//! publishing
+
 use super::device::{Device, NOW, Place, copy, days};
 use komainu_maker::{Moment, PublishOptions, Published, Workshop, mirror};
 

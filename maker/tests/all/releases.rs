@@ -1,3 +1,5 @@
+//! releases
+
 use super::device::{NOW, Place};
 use komainu_maker::{PublishOptions, ReleaseDraft};
 

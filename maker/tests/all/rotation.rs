@@ -1,3 +1,5 @@
+//! rotation
+
 use super::device::{Device, NOW, Place, copy, days};
 use komainu_maker::keys::{KeyType, PrivateKey};
 use komainu_maker::rotate::Rotation;

@@ -1,3 +1,5 @@
+//! The static server: ranges, validators, held answers, and names that would leave its folder.
+
 use super::device::Place;
 use komainu_maker::{Behaviour, Server, files};
 use std::io::{Read, Write};

@@ -1,0 +1,233 @@
+//! The simulated device as a `World`: every changing call is counted, may be where the power goes, and is held
+//! against what a careful agent never does.
+
+use super::disk::After;
+use super::{Behaves, Device, KERNEL_BYTES, ROOTFS_BYTES, name, no_power};
+use crate::repository::TODAY;
+use komainu_core::World;
+use komainu_core::facts::{Attempts, BootChoice, Health, Part, Parts, RecordSeen, Wish};
+use komainu_core::fault::{FetchFault, Text, text};
+use komainu_core::names::Slot;
+use komainu_core::offer::Kept;
+use komainu_core::reason::Reason;
+use komainu_core::record::{Record, Update};
+use komainu_core::world::{Fetched, Folder, KeptFile};
+use komainu_trust::trusted::Clock;
+
+impl World for Device {
+    fn clock(&mut self) -> Clock {
+        Clock { system: self.system_clock, built: TODAY.plus_seconds(-1000 * 86_400) }
+    }
+
+    fn uptime_seconds(&mut self) -> u64 {
+        self.uptime
+    }
+
+    fn record(&mut self) -> RecordSeen {
+        if !self.powered {
+            return RecordSeen::Lost(no_power());
+        }
+        self.disk.record_seen()
+    }
+
+    fn booted(&mut self) -> Result<Slot, Text> {
+        self.dead().map(|()| self.booted)
+    }
+
+    fn boot_choice(&mut self) -> Result<BootChoice, Text> {
+        self.dead().map(|()| self.environment.choice())
+    }
+
+    fn parts(&mut self) -> Result<Parts, Text> {
+        self.dead()?;
+        let part = |name_, bytes| Part { name: name(name_), bytes_a: bytes as u64, bytes_b: bytes as u64 };
+        let mut parts = Parts::new();
+        parts.push(part("kernel", KERNEL_BYTES)).unwrap();
+        parts.push(part("rootfs", ROOTFS_BYTES)).unwrap();
+        Ok(parts)
+    }
+
+    fn health(&mut self) -> Health {
+        let release = self.running_release();
+        let how =
+            self.behaves.iter().find(|(number, _)| *number == release).map_or(Behaves::Well, |(_, how)| *how);
+        match how {
+            Behaves::Well => Health::Good,
+            Behaves::Unhealthy => Health::Failing(text(format_args!("no route to the internet"))),
+            Behaves::NeverGood => Health::NotYet(text(format_args!("the camera is not found"))),
+            Behaves::Crashes => unreachable!("a release that crashes never gets as far as this"),
+        }
+    }
+
+    fn kept(&mut self) -> Kept {
+        if !self.powered {
+            return Kept::default();
+        }
+        self.disk.kept(self.server.shipped_root())
+    }
+
+    fn attempts(&mut self) -> Attempts {
+        self.attempts.clone()
+    }
+
+    fn wish(&mut self) -> Option<Wish> {
+        self.wish
+    }
+
+    fn fetch(
+        &mut self,
+        folder: Folder,
+        path: &str,
+        bytes_max: u64,
+        validator: Option<&str>,
+    ) -> Result<Fetched, FetchFault> {
+        self.dead().map_err(FetchFault::Unreachable)?;
+        self.requests += 1;
+        let files = match folder {
+            Folder::Metadata => &self.server.metadata,
+            Folder::Targets => &self.server.targets,
+        };
+        let Some(bytes) = files.get(path) else { return Ok(Fetched::NotThere) };
+        if bytes.len() as u64 > bytes_max {
+            return Err(FetchFault::TooLarge { limit_bytes: bytes_max });
+        }
+        let tag = crate::repository::sha256(bytes);
+        if validator == Some(tag.as_str()) {
+            return Ok(Fetched::Unchanged);
+        }
+        Ok(Fetched::Bytes(bytes.clone(), Some(tag)))
+    }
+
+    fn fetch_piece(
+        &mut self,
+        path: &str,
+        offset: u64,
+        total_bytes: u64,
+        buffer: &mut [u8],
+    ) -> Result<usize, FetchFault> {
+        self.dead().map_err(FetchFault::Unreachable)?;
+        if self.broken_pieces > 0 {
+            self.broken_pieces -= 1;
+            return Err(FetchFault::Short { got_bytes: offset, want_bytes: total_bytes });
+        }
+        let bytes = self.server.targets.get(path).ok_or(FetchFault::NotFound)?;
+        let rest = &bytes[(offset as usize).min(bytes.len())..];
+        let count = rest.len().min(buffer.len()).min(3000);
+        buffer[..count].copy_from_slice(&rest[..count]);
+        Ok(count)
+    }
+
+    fn keep_record(&mut self, record: &Record) -> Result<(), Text> {
+        self.dead()?;
+        if let Update::Staged { slot, .. } = record.update {
+            assert!(self.flash.is_synced(slot), "staged is recorded before the slot is synced");
+        }
+        if let Some(old) = self.disk.newest_record() {
+            assert!(record.floor >= old.floor, "the floor goes down");
+            assert!(record.generation == old.generation + 1, "a generation is skipped or repeated");
+        }
+        match self.change() {
+            Ok(()) => self.disk.write_record(record, After::Kept),
+            Err(after) => {
+                self.disk.write_record(record, after);
+                self.cut(after);
+                return Err(no_power());
+            }
+        }
+        Ok(())
+    }
+
+    fn keep_attempts(&mut self, attempts: &Attempts) {
+        if self.powered {
+            self.attempts = attempts.clone();
+        }
+    }
+
+    fn keep_file(&mut self, file: KeptFile, bytes: Option<&[u8]>) -> Result<(), Text> {
+        self.dead()?;
+        match self.change() {
+            Ok(()) => self.disk.write_file(file, bytes, After::Kept),
+            Err(after) => {
+                self.disk.write_file(file, bytes, after);
+                self.cut(after);
+                return Err(no_power());
+            }
+        }
+        Ok(())
+    }
+
+    fn write_part(&mut self, slot: Slot, part: usize, offset: u64, bytes: &[u8]) -> Result<(), Text> {
+        self.dead()?;
+        assert!(slot != self.booted, "the running slot is written");
+        assert!(self.environment.choice().slot != slot, "the chosen slot is written");
+        self.flash.write(slot, part, offset, bytes);
+        if let Err(after) = self.change() {
+            self.cut(after);
+            return Err(no_power());
+        }
+        Ok(())
+    }
+
+    fn sync_part(&mut self, slot: Slot, part: usize) -> Result<(), Text> {
+        self.dead()?;
+        if let Err(after) = self.change() {
+            self.cut(after);
+            return Err(no_power());
+        }
+        self.flash.sync(slot, part);
+        self.rot_after_syncs = match self.rot_after_syncs {
+            Some(0) => {
+                self.flash.rot(slot, 0, 9000);
+                None
+            }
+            other => other.map(|syncs| syncs - 1),
+        };
+        Ok(())
+    }
+
+    fn read_part(&mut self, slot: Slot, part: usize, offset: u64, buffer: &mut [u8]) -> Result<(), Text> {
+        self.dead()?;
+        assert!(self.flash.is_synced(slot), "read back before it is synced: that proves nothing");
+        self.flash.read(slot, part, offset, buffer);
+        Ok(())
+    }
+
+    fn set_boot_choice(&mut self, choice: &BootChoice) -> Result<(), Text> {
+        self.dead()?;
+        assert!(self.flash.is_synced(choice.slot), "a slot is chosen before it is synced");
+        assert!(self.flash.release_in(choice.slot).is_some(), "a slot is chosen that holds no whole release");
+        match self.change() {
+            Ok(()) => self.environment.set(choice),
+            Err(after) => {
+                // One transaction: the environment's other copy is valid until this one is whole.
+                if after == After::Kept {
+                    self.environment.set(choice);
+                }
+                self.cut(after);
+                return Err(no_power());
+            }
+        }
+        Ok(())
+    }
+
+    fn reboot(&mut self) -> Result<(), Text> {
+        self.dead()?;
+        if let Err(after) = self.change() {
+            self.cut(after);
+            return Err(no_power());
+        }
+        self.restarting = true;
+        Ok(())
+    }
+
+    fn forget_wish(&mut self) {
+        self.wish = None;
+    }
+
+    fn note(&mut self, reason: &Reason) {
+        let line = reason.to_string();
+        if self.powered && self.log.last() != Some(&line) {
+            self.log.push(line);
+        }
+    }
+}
