@@ -1,6 +1,8 @@
 //! Plan: what to do now, why, and when to look again. A pure function of the facts, and it never fails:
 //! "do nothing, because …" is a plan. The trial has a file of its own, `plan/trial.rs`.
 
+#[cfg(test)]
+mod cases;
 mod trial;
 
 use crate::facts::{BootChoice, Facts, Parts, RecordSeen, Wish};

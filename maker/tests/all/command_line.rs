@@ -1,4 +1,4 @@
-//! command_line
+//! The program as a person meets it: exit codes, what is printed where, what is asked for.
 
 use super::device::Place;
 use std::path::Path;

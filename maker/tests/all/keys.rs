@@ -1,4 +1,4 @@
-//! keys
+//! Private keys: who may read the file, what a passphrase protects, that nothing is overwritten.
 
 use super::device::{NOW, Place, days};
 use komainu_maker::keys::{KeyType, PrivateKey, key_id, read_public};

@@ -1,4 +1,4 @@
-//! publishing
+//! Publishing: rehearsed first, and harmless to polling devices after every single file.
 
 use super::device::{Device, NOW, Place, copy, days};
 use komainu_maker::{Moment, PublishOptions, Published, Workshop, mirror};

@@ -1,4 +1,4 @@
-//! releases
+//! Putting releases aside: what a device would refuse is refused at the desk already.
 
 use super::device::{NOW, Place};
 use komainu_maker::{PublishOptions, ReleaseDraft};

@@ -1,4 +1,4 @@
-//! rotation
+//! Changing keys: devices follow, however far behind, and no half-copied upload stops them.
 
 use super::device::{Device, NOW, Place, copy, days};
 use komainu_maker::keys::{KeyType, PrivateKey};
