@@ -350,6 +350,31 @@ fn signed_time_is_a_floor_for_the_clock() {
 }
 
 #[test]
+fn signed_time_cannot_outlive_the_root() {
+    // A stolen timestamp key, or a maker's desk in the wrong century.
+    let mut device = device();
+    let honest = device.server.clone();
+    device.server.expires = TODAY.plus_seconds(200 * 365 * 86_400);
+    device.server.issued = Some(TODAY.plus_seconds(199 * 365 * 86_400));
+    device.server.publish_timestamp();
+    device.poll_and_run();
+    let mut honest = honest;
+    honest.keys.insert("timestamp", key(77));
+    honest.publish_root();
+    recovers(&mut device, honest, 3);
+    // Without a new key, too: metadata that is good for as long as the root is.
+    let mut device = self::device();
+    let mut honest = device.server.clone();
+    device.server.issued = Some(TODAY.plus_seconds(199 * 365 * 86_400));
+    device.server.expires = TODAY.plus_seconds(200 * 365 * 86_400);
+    device.server.publish_timestamp();
+    device.poll_and_run();
+    honest.expires = TODAY.plus_seconds(40 * 86_400);
+    honest.versions.insert("timestamp", 9);
+    recovers(&mut device, honest, 3);
+}
+
+#[test]
 fn a_clock_after_2038_is_a_clock() {
     let mut server = Repository::new();
     let later = komainu_trust::Moment(2_147_483_648 + 1);

@@ -73,10 +73,12 @@ impl Trusted {
     /// The earliest that it can be: the later of build time and what signed metadata says it was made at.
     ///
     /// The second is forgotten with the timestamp, so that a maker who lost the timestamp key, and with it
-    /// control over this bound, gets it back by replacing the key.
+    /// control over this bound, gets it back by replacing the key. And it ends before the root does: an online
+    /// key, or a maker's wrong clock, can make other metadata old, but never the root that mends it.
     pub fn clock_floor(&self) -> Moment {
         let issued = self.timestamp.as_ref().and_then(|timestamp| timestamp.issued);
-        issued.map_or(self.clock.built, |issued| issued.max(self.clock.built))
+        let root_end = self.root.common.expires.plus_seconds(-1);
+        issued.map_or(self.clock.built, |issued| issued.min(root_end).max(self.clock.built))
     }
 
     /// What time it is for every decision on expiry: the system clock, unless that is below the floor.

@@ -1,7 +1,10 @@
 //! `confirm` and `revert`: a person, or the firmware, decides. Asks the komainu that is at work, or does it itself.
 
 use super::{Call, Exit, open, print, run};
-use komainu_core::facts::Wish;
+use crate::linux::world::Linux;
+use komainu_core::World;
+use komainu_core::facts::{RecordSeen, Wish};
+use komainu_core::record::Update;
 
 pub(super) fn confirm(call: &Call) -> Result<Exit, String> {
     ask(call, Wish::Confirm)
@@ -13,7 +16,8 @@ pub(super) fn revert(call: &Call) -> Result<Exit, String> {
 
 fn ask(call: &Call, wish: Wish) -> Result<Exit, String> {
     let mut linux = open(call)?;
-    match linux.volatile().lock().map_err(|error| format!("cannot lock: {error}"))? {
+    refuse_needless(&mut linux, wish)?;
+    match linux.lock()? {
         Ok(_lock) => {
             linux.own_wish = Some(wish);
             run::round(&mut linux, call)
@@ -22,5 +26,19 @@ fn ask(call: &Call, wish: Wish) -> Result<Exit, String> {
             linux.volatile().leave_wish(wish, at_work).map_err(|error| format!("cannot ask: {error}"))?;
             print("asked the komainu that is at work; see komainu status\n")
         }
+    }
+}
+
+/// Who confirms what is not on trial should hear so, not silence.
+fn refuse_needless(linux: &mut Linux, wish: Wish) -> Result<(), String> {
+    let update = match linux.record() {
+        RecordSeen::Found(record) => record.update,
+        RecordSeen::Absent | RecordSeen::Lost(_) => Update::Idle,
+    };
+    match (wish, update) {
+        (Wish::Confirm, Update::Trial { .. }) | (Wish::Poll, _) => Ok(()),
+        (Wish::Confirm, _) => Err("nothing is on trial".into()),
+        (Wish::Revert, Update::Idle) => Err("nothing is staged or on trial".into()),
+        (Wish::Revert, _) => Ok(()),
     }
 }

@@ -14,8 +14,7 @@ const TURNS_RUNNING_MAX: u32 = 100_000;
 
 pub(super) fn run(call: &Call) -> Result<Exit, String> {
     let mut linux = open(call)?;
-    let lock = linux.volatile().lock().map_err(|error| format!("cannot lock: {error}"))?;
-    let Ok(_lock) = lock else { return Ok(busy()) };
+    let Ok(_lock) = linux.lock()? else { return Ok(busy()) };
     let mut waiter = Waiter::new().map_err(|error| format!("cannot wait for signals: {error}"))?;
     log::info!("guarding version={}", env!("CARGO_PKG_VERSION"));
     let mut running = 0;
@@ -38,8 +37,7 @@ pub(super) fn run(call: &Call) -> Result<Exit, String> {
 
 pub(super) fn once(call: &Call) -> Result<Exit, String> {
     let mut linux = open(call)?;
-    let lock = linux.volatile().lock().map_err(|error| format!("cannot lock: {error}"))?;
-    let Ok(_lock) = lock else { return Ok(busy()) };
+    let Ok(_lock) = linux.lock()? else { return Ok(busy()) };
     linux.own_wish = Some(Wish::Poll);
     round(&mut linux, call)
 }

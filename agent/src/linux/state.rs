@@ -18,13 +18,17 @@ pub struct State {
 }
 
 impl State {
-    /// Opens the folder, making it where it is not there yet.
+    /// The state in a folder; nothing is touched yet.
+    pub fn new(folder: &Path, shipped_root: &Path) -> State {
+        State { folder: folder.into(), shipped_root: shipped_root.into() }
+    }
+
+    /// Makes the folder where it is not there yet.
     ///
     /// # Errors
-    /// It cannot be made.
-    pub fn open(folder: &Path, shipped_root: &Path) -> io::Result<State> {
-        std::fs::create_dir_all(folder.join("metadata"))?;
-        Ok(State { folder: folder.into(), shipped_root: shipped_root.into() })
+    /// Those of the file system.
+    pub fn make(&self) -> io::Result<()> {
+        std::fs::create_dir_all(self.folder.join("metadata"))
     }
 
     /// The newer good copy of the record.

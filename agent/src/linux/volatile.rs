@@ -21,20 +21,18 @@ pub struct Volatile {
 pub struct Lock(#[expect(dead_code, reason = "held, not used")] Flock<File>);
 
 impl Volatile {
-    /// Opens the folder, making it where it is not there yet.
-    ///
-    /// # Errors
-    /// It cannot be made.
-    pub fn open(folder: &Path) -> io::Result<Volatile> {
-        std::fs::create_dir_all(folder)?;
-        Ok(Volatile { folder: folder.into() })
+    /// What is in a folder; nothing is touched yet.
+    pub fn new(folder: &Path) -> Volatile {
+        Volatile { folder: folder.into() }
     }
 
-    /// Takes the lock and leaves this process's number in it; `Err` holds the number of who has it.
+    /// Takes the lock and leaves this process's number in it; `Err` holds the number of who has it. Makes the
+    /// folder where it is not there yet.
     ///
     /// # Errors
     /// The lock file cannot be opened or written.
     pub fn lock(&self) -> io::Result<Result<Lock, Option<i32>>> {
+        std::fs::create_dir_all(&self.folder)?;
         let path = self.folder.join("lock");
         let file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;

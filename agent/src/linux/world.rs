@@ -3,7 +3,7 @@
 use super::remote::Remote;
 use super::slots::Slots;
 use super::state::State;
-use super::volatile::Volatile;
+use super::volatile::{Lock, Volatile};
 use super::{boot_choice, clock, health};
 use crate::settings::Device;
 use komainu_core::World;
@@ -16,6 +16,7 @@ use komainu_core::record::Record;
 use komainu_core::world::{Fetched, Folder, KeptFile};
 use komainu_trust::trusted::Clock;
 use komainu_trust::{Moment, Trusted};
+use std::path::Path;
 use std::process::Command;
 
 /// The device that this runs on.
@@ -32,17 +33,14 @@ pub struct Linux {
 }
 
 impl Linux {
-    /// Opens the state; nothing else is touched yet.
+    /// The device of the settings; nothing is touched yet.
     ///
     /// # Errors
-    /// What cannot be opened, and why, in words.
+    /// There can be no TLS: a CA file cannot be used; in words.
     pub fn open(settings: &Device) -> Result<Linux, String> {
-        let failed = |path: &std::path::Path, error| format!("cannot open {}: {error}", path.display());
-        let state = State::open(&settings.state, &settings.root);
-        let volatile = Volatile::open(&settings.run);
         let mut linux = Linux {
-            state: state.map_err(|error| failed(&settings.state, error))?,
-            volatile: volatile.map_err(|error| failed(&settings.run, error))?,
+            state: State::new(&settings.state, &settings.root),
+            volatile: Volatile::new(&settings.run),
             slots: Slots::new(settings.parts.clone()),
             remote: Remote::new(&settings.server)?,
             settings: settings.clone(),
@@ -59,7 +57,17 @@ impl Linux {
         self.restarting
     }
 
-    /// The lock, wishes and attempts.
+    /// Takes the lock, without which nothing may be changed; `Err` holds the number of the process that has it.
+    ///
+    /// # Errors
+    /// The folders of the state cannot be made or written, in words.
+    pub fn lock(&self) -> Result<Result<Lock, Option<i32>>, String> {
+        let failed = |path: &Path, error| format!("cannot write to {}: {error}", path.display());
+        self.state.make().map_err(|error| failed(&self.settings.state, error))?;
+        self.volatile.lock().map_err(|error| failed(&self.settings.run, error))
+    }
+
+    /// Wishes and attempts.
     pub fn volatile(&self) -> &Volatile {
         &self.volatile
     }

@@ -1,0 +1,29 @@
+"""The benchmarks by name; each prints its table."""
+
+import sys
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "peers")]
+
+import hashing  # noqa: E402
+import idle  # noqa: E402
+import memory  # noqa: E402
+import sizes  # noqa: E402
+import staging  # noqa: E402
+
+BENCHMARKS = {"staging": staging.run, "memory": memory.run, "idle": idle.run, "hash": hashing.run, "sizes": sizes.run}
+
+
+def main(words):
+    for word in words or BENCHMARKS:
+        if word not in BENCHMARKS:
+            print(f"there is no benchmark {word}; there are: {' '.join(BENCHMARKS)}")
+            return 2
+        print(f"\n== {word}", flush=True)
+        BENCHMARKS[word]()
+    return 0
+
+
+sys.exit(main(sys.argv[1:]))
