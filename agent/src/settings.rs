@@ -44,7 +44,8 @@ pub struct Server {
     pub metadata_url: String,
     /// The folder of targets; ends with `/`.
     pub targets_url: String,
-    /// CA files that may prove the server; none: the public roots.
+    /// CA files that may prove the server. There is one if an address begins with https, except in a komainu with
+    /// public roots built in.
     pub ca_files: Vec<PathBuf>,
     /// A connection that stands still for so many seconds is given up.
     pub stall_seconds: u32,
@@ -194,7 +195,9 @@ fn read_id(device: &mut Table) -> Result<String, SettingsFault> {
         return Ok(id);
     }
     let Some(file) = device.string("id_file")? else {
-        return Err(device.fault("id", "must say what makes this device differ from its siblings; or set `id_file`"));
+        return Err(
+            device.fault("id", "must say what makes this device differ from its siblings; or set `id_file`")
+        );
     };
     let text = fs::read_to_string(&file)
         .map_err(|error| device.fault("id_file", &format!("cannot be read ({file}): {error}")))?;
@@ -208,7 +211,8 @@ fn read_own_release(device: &mut Table) -> Result<Option<ReleaseId>, SettingsFau
         (None, None) => Ok(None),
         (Some(number), Some(version)) => {
             let version = Version::parse(&version);
-            let version = version.ok_or_else(|| device.fault("version", "must be 1 to 48 characters, no space"))?;
+            let version =
+                version.ok_or_else(|| device.fault("version", "must be 1 to 48 characters, no space"))?;
             Ok(Some(ReleaseId { number: number.unsigned_abs(), version }))
         }
         (Some(_), None) => Err(device.fault("version", "must be given beside `release`")),
@@ -225,9 +229,16 @@ fn read_server(mut table: Table) -> Result<Server, SettingsFault> {
         slow_seconds: number(&mut table, "slow_seconds", 1..=3600, 60)?,
         slow_bytes_per_second: number(&mut table, "slow_bytes_per_second", 0..=1 << 30, 512)?,
     };
+    let is_https = [&server.metadata_url, &server.targets_url].iter().any(|url| url.starts_with("https://"));
+    if is_https && server.ca_files.is_empty() && !cfg!(feature = "public-roots") {
+        return Err(table.fault("ca_files", CA_FILES));
+    }
     table.finish()?;
     Ok(server)
 }
+
+const CA_FILES: &str = "must name a file of authorities for https; the public web's are often in \
+    \"/etc/ssl/certs/ca-certificates.crt\"";
 
 fn folder_url(table: &mut Table, key: &str) -> Result<String, SettingsFault> {
     let mut url = table.required_string(key)?;
@@ -270,7 +281,8 @@ fn read_parts(top: &mut Table) -> Result<Vec<PartPaths>, SettingsFault> {
             return Err(table.fault("name", "names a part that is there already"));
         }
         let paths = [PathBuf::from(table.required_string("a")?), PathBuf::from(table.required_string("b")?)];
-        let taken = parts.iter().flat_map(|part| &part.paths).chain([&paths[0]]).any(|path| *path == paths[1]);
+        let taken =
+            parts.iter().flat_map(|part| &part.paths).chain([&paths[0]]).any(|path| *path == paths[1]);
         if taken || parts.iter().any(|part| part.paths.contains(&paths[0])) {
             return Err(table.fault("b", "and `a` must be places that no other slot or part uses"));
         }
@@ -319,6 +331,7 @@ mod tests {
 
     const LEAST: &str = "[device]\nboard = \"gate-1\"\nid = \"x\"\n\
         [server]\nmetadata_url = \"https://updates.example/metadata\"\ntargets_url = \"http://127.0.0.1/t/\"\n\
+        ca_files = [\"/etc/ca.pem\"]\n\
         [[part]]\nname = \"rootfs\"\na = \"/dev/a\"\nb = \"/dev/b\"\n";
 
     #[test]
@@ -346,7 +359,7 @@ mod tests {
             ("id = \"x\"\n", "id = \"x\"\ncolour = \"red\"\n", "line 4: "),
             ("gate-1", "Gate 1", "line 2: "),
             ("https://updates", "ftp://updates", "line 5: "),
-            ("\"/dev/b\"", "\"/dev/a\"", "line 10: "),
+            ("\"/dev/b\"", "\"/dev/a\"", "line 11: "),
             ("[[part]]", "[[parts]]", "part"),
             ("[device]\n", "[device]\nrelease = 4\n", "version"),
             ("[device]\n", "[poll]\ninterval_seconds = 5\n[device]\n", "line 2: "),

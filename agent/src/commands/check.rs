@@ -48,7 +48,8 @@ pub(super) fn check(call: &Call) -> Result<Exit, String> {
 
 fn root(linux: &mut Linux, _: &Call) -> Found {
     let clock = linux.clock();
-    let trusted = komainu_trust::Trusted::load(&linux.kept().stored(), clock).map_err(|fault| fault.to_string())?;
+    let trusted =
+        komainu_trust::Trusted::load(&linux.kept().stored(), clock).map_err(|fault| fault.to_string())?;
     let [version, ..] = trusted.versions();
     Ok(format!("version {version}, expires {}", trusted.root().common.expires))
 }
@@ -104,7 +105,12 @@ impl From<TrustFault> for PollFault {
 
 fn server(linux: &mut Linux, call: &Call) -> Found {
     let (stored, clock) = (linux.kept().stored(), linux.clock());
-    let fetch = |ask: &komainu_trust::refresh::Ask| match linux.fetch(Folder::Metadata, &ask.name, ask.bytes_max, None) {
+    let fetch = |ask: &komainu_trust::refresh::Ask| match linux.fetch(
+        Folder::Metadata,
+        &ask.name,
+        ask.bytes_max,
+        None,
+    ) {
         Ok(Fetched::Bytes(bytes, _)) => Ok(Some(bytes)),
         Ok(Fetched::NotThere | Fetched::Unchanged) => Ok(None),
         Err(fault) => Err(PollFault::Fetch(format!("{}: {fault}", ask.name))),

@@ -101,17 +101,15 @@ impl Remote {
     }
 }
 
-#[cfg(feature = "public-roots")]
 fn roots(settings: &Server) -> Result<Roots, String> {
-    if settings.ca_files.is_empty() {
-        return Ok(Roots::public());
+    if !settings.ca_files.is_empty() {
+        return Roots::from_files(&settings.ca_files).map_err(|fault| fault.to_string());
     }
-    Roots::from_files(&settings.ca_files).map_err(|fault| fault.to_string())
-}
-
-#[cfg(not(feature = "public-roots"))]
-fn roots(settings: &Server) -> Result<Roots, String> {
-    Roots::from_files(&settings.ca_files).map_err(|fault| fault.to_string())
+    #[cfg(feature = "public-roots")]
+    return Ok(Roots::public());
+    // The settings have no https address then.
+    #[cfg(not(feature = "public-roots"))]
+    return Ok(Roots::none());
 }
 
 /// A path as part of a URL: whatever a signed name contains, it cannot leave its folder or start a query.

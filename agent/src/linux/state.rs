@@ -89,7 +89,9 @@ impl State {
         let mut kept = Kept { manifest: file(KeptFile::Manifest), ..Kept::default() };
         match files::read(&self.shipped_root, ROOT_BYTES_MAX) {
             Ok(bytes) => kept.shipped_root = bytes.unwrap_or_default(),
-            Err(error) => log::error!("shipped-root-bad path={} why=\"{error}\"", self.shipped_root.display()),
+            Err(error) => {
+                log::error!("shipped-root-bad path={} why=\"{error}\"", self.shipped_root.display())
+            }
         }
         kept.metadata.root = file(KeptFile::Root).unwrap_or_default();
         kept.metadata.timestamp = file(KeptFile::Timestamp);
@@ -133,5 +135,6 @@ fn bytes_max(file: KeptFile) -> u64 {
 }
 
 fn replace(path: &Path, bytes: &[u8]) -> Result<(), Text> {
-    files::replace(path, bytes).map_err(|error| text(format_args!("cannot write {}: {error}", path.display())))
+    files::replace(path, bytes)
+        .map_err(|error| text(format_args!("cannot write {}: {error}", path.display())))
 }
