@@ -2,6 +2,7 @@
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -91,6 +92,13 @@ fn make(folder: &Path, Kind { name, authority, server, signing }: &Kind) {
              -copy_extensions copyall {signing} -out {name}.pem"
         ),
     );
+}
+
+/// Leaves a file in the folder. What `clippy.toml` says of writing in place is for devices.
+pub fn leave(name: &str, bytes: &[u8]) -> PathBuf {
+    let path = folder().join(name);
+    std::fs::File::create(&path).unwrap().write_all(bytes).unwrap();
+    path
 }
 
 /// Runs the tool in `folder` with arguments that hold no blanks.

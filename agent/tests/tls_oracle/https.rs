@@ -1,6 +1,6 @@
 //! The client's HTTPS over loopback: who is believed, by which clock, and in which words a refusal is told.
 
-use crate::chains::{Chain, chain, folder};
+use crate::chains::{Chain, chain, leave};
 use komainu_agent::fetch::http::{Http, HttpSettings, Small};
 use komainu_agent::fetch::roots::Roots;
 use komainu_agent::linux::clock::system_seconds;
@@ -95,12 +95,11 @@ fn an_unknown_authority_is_named_as_the_cause() {
 fn a_bundle_is_believed_without_the_one_certificate_that_cannot_be_used() {
     let pem = std::fs::read_to_string(chain("p256").authority).unwrap();
     let bad = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-    let file = folder().join("bundle.pem");
-    std::fs::write(&file, pem.repeat(16) + bad).unwrap();
+    let file = leave("bundle.pem", (pem.repeat(16) + bad).as_bytes());
     let port = serve(chain("p256"), vec![hello()]);
     http(&file, system_seconds()).small(&format!("https://localhost:{port}/"), 5, None).unwrap();
 
-    std::fs::write(&file, pem.repeat(15) + bad).unwrap();
+    let file = leave("chosen.pem", (pem.repeat(15) + bad).as_bytes());
     assert!(Roots::from_files(&[&file]).is_err(), "sixteen that somebody chose");
 }
 

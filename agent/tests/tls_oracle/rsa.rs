@@ -1,7 +1,7 @@
 //! RSA from the signer's side: keys of odd sizes, and blocks that only the owner of a key could have made wrong.
 //! openssl makes the power without any padding, so that every byte of the block can be chosen here.
 
-use crate::chains::{folder, openssl};
+use crate::chains::{folder, leave, openssl};
 use crate::signatures::{MESSAGE, judged, schemes};
 use rustls::pki_types::{AlgorithmIdentifier, alg_id};
 
@@ -30,10 +30,9 @@ const SIGN_PSS: &str =
 
 /// What the owner of the key makes of these bytes, told how.
 fn made(name: &str, content: &[u8], options: &str) -> Vec<u8> {
-    let file = |end: &str| folder().join(format!("{name}.{end}"));
-    std::fs::write(file("in"), content).unwrap();
+    leave(&format!("{name}.in"), content);
     openssl(folder(), &format!("pkeyutl -inkey {name}.key -in {name}.in -out {name}.out {options}"));
-    std::fs::read(file("out")).unwrap()
+    std::fs::read(folder().join(format!("{name}.out"))).unwrap()
 }
 
 fn accepted(key: &[u8], scheme: AlgorithmIdentifier, signature: &[u8]) -> bool {
@@ -42,7 +41,7 @@ fn accepted(key: &[u8], scheme: AlgorithmIdentifier, signature: &[u8]) -> bool {
 
 /// SHA-256 of [`MESSAGE`], as openssl makes it.
 fn digest() -> Vec<u8> {
-    std::fs::write(folder().join("rsa.message"), MESSAGE).unwrap();
+    leave("rsa.message", MESSAGE);
     openssl(folder(), "dgst -sha256 -binary -out rsa.digest rsa.message");
     std::fs::read(folder().join("rsa.digest")).unwrap()
 }
