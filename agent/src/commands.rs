@@ -1,7 +1,7 @@
 //! The table of subcommands, and what all of them share: options, settings, exit codes.
 
-mod check;
 mod ask;
+mod check;
 mod plan;
 mod run;
 mod status;
@@ -51,11 +51,23 @@ struct Command {
 }
 
 const COMMANDS: &[Command] = &[
-    Command { name: "run", help: "guard the device: poll, stage, activate, confirm, again and again", run: run::run },
+    Command {
+        name: "run",
+        help: "guard the device: poll, stage, activate, confirm, again and again",
+        run: run::run,
+    },
     Command { name: "once", help: "poll now, do what there is to do, and end", run: run::once },
     Command { name: "plan", help: "say what would be done now, and why, and do nothing", run: plan::plan },
-    Command { name: "status", help: "say what runs, what is on offer and how it stands (--json)", run: status::status },
-    Command { name: "check", help: "look whether all is in place for updates, change nothing", run: check::check },
+    Command {
+        name: "status",
+        help: "say what runs, what is on offer and how it stands (--json)",
+        run: status::status,
+    },
+    Command {
+        name: "check",
+        help: "look whether all is in place for updates, change nothing",
+        run: check::check,
+    },
     Command { name: "confirm", help: "the release on trial is good", run: ask::confirm },
     Command { name: "revert", help: "give up the release that is staged or on trial", run: ask::revert },
     Command { name: "version", help: "say the version of komainu", run: version::version },

@@ -22,8 +22,8 @@ pub fn found(trusted: &Trusted) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use komainu_trust::trusted::{Clock, Stored};
     use komainu_trust::Moment;
+    use komainu_trust::trusted::{Clock, Stored};
 
     #[test]
     fn every_key_of_the_example_repository_is_known() {

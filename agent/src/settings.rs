@@ -194,7 +194,9 @@ fn read_id(device: &mut Table) -> Result<String, SettingsFault> {
         return Ok(id);
     }
     let Some(file) = device.string("id_file")? else {
-        return Err(device.fault("id", "must say what makes this device differ from its siblings; or set `id_file`"));
+        return Err(
+            device.fault("id", "must say what makes this device differ from its siblings; or set `id_file`")
+        );
     };
     let text = fs::read_to_string(&file)
         .map_err(|error| device.fault("id_file", &format!("cannot be read ({file}): {error}")))?;
@@ -208,7 +210,8 @@ fn read_own_release(device: &mut Table) -> Result<Option<ReleaseId>, SettingsFau
         (None, None) => Ok(None),
         (Some(number), Some(version)) => {
             let version = Version::parse(&version);
-            let version = version.ok_or_else(|| device.fault("version", "must be 1 to 48 characters, no space"))?;
+            let version =
+                version.ok_or_else(|| device.fault("version", "must be 1 to 48 characters, no space"))?;
             Ok(Some(ReleaseId { number: number.unsigned_abs(), version }))
         }
         (Some(_), None) => Err(device.fault("version", "must be given beside `release`")),
@@ -270,7 +273,8 @@ fn read_parts(top: &mut Table) -> Result<Vec<PartPaths>, SettingsFault> {
             return Err(table.fault("name", "names a part that is there already"));
         }
         let paths = [PathBuf::from(table.required_string("a")?), PathBuf::from(table.required_string("b")?)];
-        let taken = parts.iter().flat_map(|part| &part.paths).chain([&paths[0]]).any(|path| *path == paths[1]);
+        let taken =
+            parts.iter().flat_map(|part| &part.paths).chain([&paths[0]]).any(|path| *path == paths[1]);
         if taken || parts.iter().any(|part| part.paths.contains(&paths[0])) {
             return Err(table.fault("b", "and `a` must be places that no other slot or part uses"));
         }

@@ -8,13 +8,14 @@
 //! [`Verified`], and nothing else in the project accepts bytes.
 //!
 //! Map: [`refresh`] drives one update of the metadata and says what to fetch and what to keep; [`trusted`] is
-//! what has been accepted; [`roles`] the files; [`signatures`] the one count; [`keys`] the algorithms;
+//! what has been accepted; [`roles`] the files; [`signatures`] the one count; [`delegations`] the search for a target; [`keys`] the algorithms;
 //! [`json`] strict reading and the canonical form; [`limits`] every limit by name.
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
+pub mod delegations;
 pub mod fault;
 pub mod fields;
 pub mod hex;

@@ -6,10 +6,12 @@ use crate::linux::health;
 use crate::linux::world::Linux;
 use komainu_core::World;
 use komainu_core::facts::RecordSeen;
+use komainu_core::manifest::manifest_path;
 use komainu_core::offer::manifest_target;
 use komainu_core::world::{Fetched, Folder};
-use komainu_trust::TrustFault;
+use komainu_trust::delegations::Found;
 use komainu_trust::refresh::drive;
+use komainu_trust::{TrustFault, Trusted};
 use std::fmt::Write;
 
 /// What a look found: a sentence, good or bad.
@@ -48,7 +50,7 @@ pub(super) fn check(call: &Call) -> Result<Exit, String> {
 
 fn root(linux: &mut Linux, _: &Call) -> Found {
     let clock = linux.clock();
-    let trusted = komainu_trust::Trusted::load(&linux.kept().stored(), clock).map_err(|fault| fault.to_string())?;
+    let trusted = Trusted::load(&linux.kept().stored(), clock).map_err(|fault| fault.to_string())?;
     let [version, ..] = trusted.versions();
     Ok(format!("version {version}, expires {}", trusted.root().common.expires))
 }
@@ -104,17 +106,37 @@ impl From<TrustFault> for PollFault {
 
 fn server(linux: &mut Linux, call: &Call) -> Found {
     let (stored, clock) = (linux.kept().stored(), linux.clock());
-    let fetch = |ask: &komainu_trust::refresh::Ask| match linux.fetch(Folder::Metadata, &ask.name, ask.bytes_max, None) {
+    let fetch = |ask: &komainu_trust::refresh::Ask| match linux.fetch(
+        Folder::Metadata,
+        &ask.name,
+        ask.bytes_max,
+        None,
+    ) {
         Ok(Fetched::Bytes(bytes, _)) => Ok(Some(bytes)),
         Ok(Fetched::NotThere | Fetched::Unchanged) => Ok(None),
         Err(fault) => Err(PollFault::Fetch(format!("{}: {fault}", ask.name))),
     };
-    let trusted = drive(stored, clock, fetch, |_, _| Ok(())).map_err(|fault| match fault {
+    let mut trusted = drive(stored, clock, fetch, |_, _| Ok(())).map_err(|fault| match fault {
         PollFault::Trust(fault) => fault.to_string(),
         PollFault::Fetch(sentence) => sentence,
     })?;
-    match manifest_target(&trusted, &call.settings.core).map_err(|why| why.to_string())? {
+    find_delegated(linux, &mut trusted, call)?;
+    match manifest_target(&mut trusted, &call.settings.core).map_err(|why| why.to_string())? {
         Some(target) => Ok(format!("reached, offers {}", target.path)),
         None => Err("reached, but offers nothing for this board and channel".into()),
     }
+}
+
+/// Fetches the delegated roles on the way to the manifest; keeps none.
+fn find_delegated(linux: &mut Linux, trusted: &mut Trusted, call: &Call) -> Result<(), String> {
+    let path = manifest_path(&call.settings.core.board, &call.settings.core.channel);
+    while let Found::Wanted(wanted) = trusted.find(&path).map_err(|fault| fault.to_string())? {
+        let fetched = linux.fetch(Folder::Metadata, &wanted.ask.name, wanted.ask.bytes_max, None);
+        let bytes = match fetched.map_err(|fault| format!("{}: {fault}", wanted.ask.name))? {
+            Fetched::Bytes(bytes, _) => Some(bytes),
+            Fetched::NotThere | Fetched::Unchanged => None,
+        };
+        trusted.give_delegated(&wanted, bytes.as_deref()).map_err(|fault| fault.to_string())?;
+    }
+    Ok(())
 }

@@ -72,7 +72,9 @@ fn on_trial(linux: &mut Linux) -> bool {
 fn failed(linux: &mut Linux) -> bool {
     use komainu_core::World;
     let attempts = linux.attempts();
-    [attempts.poll, attempts.stage, attempts.proof, attempts.device].iter().any(|setbacks| setbacks.failures > 0)
+    [attempts.poll, attempts.stage, attempts.proof, attempts.device]
+        .iter()
+        .any(|setbacks| setbacks.failures > 0)
 }
 
 fn busy() -> Exit {

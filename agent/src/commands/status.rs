@@ -32,7 +32,10 @@ pub(super) fn status(call: &Call) -> Result<Exit, String> {
     match &facts.boot_choice {
         Ok(choice) => {
             lines.push(Line("boot_slot", text(&choice.slot)));
-            lines.push(Line("boot_tries_left", choice.tries_left.map_or(Json::Null, |tries| Json::Int(tries.into()))));
+            lines.push(Line(
+                "boot_tries_left",
+                choice.tries_left.map_or(Json::Null, |tries| Json::Int(tries.into())),
+            ));
         }
         Err(why) => lines.push(Line("boot_choice", text(why))),
     }
@@ -121,7 +124,8 @@ fn object<const N: usize>(fields: [(&str, Json); N]) -> Json {
 }
 
 fn as_json(lines: Vec<Line>) -> String {
-    let fields: BTreeMap<String, Json> = lines.into_iter().map(|Line(name, value)| (name.into(), value)).collect();
+    let fields: BTreeMap<String, Json> =
+        lines.into_iter().map(|Line(name, value)| (name.into(), value)).collect();
     let mut text = String::from_utf8_lossy(&canonical(&Json::Object(fields))).into_owned();
     text.push('\n');
     text

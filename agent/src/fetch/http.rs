@@ -183,7 +183,8 @@ impl Http {
         }
         let last = if until < total_bytes { until.saturating_sub(1).to_string() } else { String::new() };
         let range = (from > 0 || !last.is_empty()).then(|| {
-            let value = HeaderValue::try_from(format!("bytes={from}-{last}")).expect("digits are a header value");
+            let value =
+                HeaderValue::try_from(format!("bytes={from}-{last}")).expect("digits are a header value");
             (RANGE, value)
         });
         let ranged = range.is_some();

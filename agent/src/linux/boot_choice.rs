@@ -74,17 +74,23 @@ fn choice_of(boot: &Boot, variables: &Variables) -> Result<BootChoice, Text> {
     let slot_variable = &boot.slot_variable;
     let value = variables.text(slot_variable);
     let value = value.ok_or_else(|| text(format_args!("the boot environment has no {slot_variable}")))?;
-    let slot = slot_of(boot, value)
-        .ok_or_else(|| text(format_args!("{slot_variable}={value} in the boot environment is neither slot")))?;
+    let slot = slot_of(boot, value).ok_or_else(|| {
+        text(format_args!("{slot_variable}={value} in the boot environment is neither slot"))
+    })?;
     // Beyond the limit and without it, U-Boot stops at its prompt: no way back, and no way in.
     if variables.text("altbootcmd").is_none_or(str::is_empty) {
-        return Err(text(format_args!("the boot environment has no altbootcmd: a failed trial could not go back")));
+        return Err(text(format_args!(
+            "the boot environment has no altbootcmd: a failed trial could not go back"
+        )));
     }
     let tries_left = match number(variables, "upgrade_available")? {
         None | Some(0) => None,
         Some(_) => {
             let limit = number(variables, "bootlimit")?.unwrap_or(0);
-            Some(u8::try_from(limit.saturating_sub(number(variables, "bootcount")?.unwrap_or(0))).unwrap_or(u8::MAX))
+            Some(
+                u8::try_from(limit.saturating_sub(number(variables, "bootcount")?.unwrap_or(0)))
+                    .unwrap_or(u8::MAX),
+            )
         }
     };
     Ok(BootChoice { slot, tries_left, release: number(variables, &boot.release_variable)? })
@@ -93,7 +99,9 @@ fn choice_of(boot: &Boot, variables: &Variables) -> Result<BootChoice, Text> {
 fn number(variables: &Variables, name: &str) -> Result<Option<u64>, Text> {
     let Some(value) = variables.text(name).filter(|value| !value.is_empty()) else { return Ok(None) };
     let number = value.parse().ok();
-    number.map(Some).ok_or_else(|| text(format_args!("{name}={value} in the boot environment is not a number")))
+    number
+        .map(Some)
+        .ok_or_else(|| text(format_args!("{name}={value} in the boot environment is not a number")))
 }
 
 fn slot_of(boot: &Boot, value: &str) -> Option<Slot> {

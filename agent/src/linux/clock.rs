@@ -12,5 +12,7 @@ pub fn system_seconds() -> i64 {
 pub fn uptime_milliseconds() -> u64 {
     clock_seconds_nanoseconds(libc::CLOCK_BOOTTIME)
         .or_else(|| clock_seconds_nanoseconds(libc::CLOCK_MONOTONIC))
-        .map_or(0, |(seconds, nanoseconds)| seconds.unsigned_abs() * 1000 + nanoseconds.unsigned_abs() / 1_000_000)
+        .map_or(0, |(seconds, nanoseconds)| {
+            seconds.unsigned_abs() * 1000 + nanoseconds.unsigned_abs() / 1_000_000
+        })
 }

@@ -85,7 +85,8 @@ impl Volatile {
 
     /// Remembers what was attempted. Best effort: losing it costs a poll.
     pub fn keep_attempts(&self, attempts: &Attempts) {
-        if let Err(error) = files::replace(&self.folder.join("attempts"), write_attempts(attempts).as_bytes()) {
+        if let Err(error) = files::replace(&self.folder.join("attempts"), write_attempts(attempts).as_bytes())
+        {
             log::warn!("attempts-lost why=\"{error}\"");
         }
     }
@@ -138,7 +139,9 @@ fn read_attempts(text: &str) -> Option<Attempts> {
             "stage" => attempts.stage = read_setbacks(rest)?,
             "proof" => attempts.proof = read_setbacks(rest)?,
             "device" => attempts.device = read_setbacks(rest)?,
-            "validator" => attempts.validator = Some(rest.to_owned()).filter(|validator| !validator.is_empty()),
+            "validator" => {
+                attempts.validator = Some(rest.to_owned()).filter(|validator| !validator.is_empty())
+            }
             _ => return None,
         }
     }

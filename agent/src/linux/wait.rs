@@ -43,7 +43,8 @@ impl Waiter {
         loop {
             let left = until.saturating_sub(super::clock::uptime_milliseconds());
             // The kernel counts in 31 bits of milliseconds: 24 days at a time.
-            let timeout = PollTimeout::try_from(i32::try_from(left).unwrap_or(i32::MAX)).unwrap_or(PollTimeout::MAX);
+            let timeout =
+                PollTimeout::try_from(i32::try_from(left).unwrap_or(i32::MAX)).unwrap_or(PollTimeout::MAX);
             match poll(&mut [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)], timeout) {
                 Err(nix::errno::Errno::EINTR) => continue,
                 other => other?,

@@ -75,7 +75,8 @@ impl Linux {
     /// TLS certificates are judged by the same clock as metadata.
     fn raise_tls_floor(&mut self) {
         let clock = self.clock();
-        let floor = Trusted::load(&self.state.kept().stored(), clock).map_or(clock.built, |t| t.clock_floor());
+        let floor =
+            Trusted::load(&self.state.kept().stored(), clock).map_or(clock.built, |t| t.clock_floor());
         self.remote.set_floor(floor.0);
     }
 }
@@ -157,7 +158,7 @@ impl World for Linux {
         self.volatile.keep_attempts(attempts);
     }
 
-    fn keep_file(&mut self, file: KeptFile, bytes: Option<&[u8]>) -> Result<(), Text> {
+    fn keep_file(&mut self, file: KeptFile<'_>, bytes: Option<&[u8]>) -> Result<(), Text> {
         self.state.keep(file, bytes)?;
         if file == KeptFile::Timestamp {
             self.raise_tls_floor();
@@ -184,7 +185,9 @@ impl World for Linux {
     fn reboot(&mut self) -> Result<(), Text> {
         self.slots.close();
         self.restarting = true;
-        let Some((program, arguments)) = self.settings.boot.reboot_command.split_first() else { return Ok(()) };
+        let Some((program, arguments)) = self.settings.boot.reboot_command.split_first() else {
+            return Ok(());
+        };
         let ended = Command::new(program).args(arguments).status();
         let why = match ended {
             Ok(status) if status.success() => return Ok(()),
