@@ -13,6 +13,7 @@ pub mod http;
 mod pace;
 pub mod provider;
 mod redirect;
+mod resolver;
 pub mod roots;
 pub mod stream;
 mod versioned;

@@ -44,7 +44,8 @@ pub struct Server {
     pub metadata_url: String,
     /// The folder of targets; ends with `/`.
     pub targets_url: String,
-    /// CA files that may prove the server; none: the public roots.
+    /// CA files that may prove the server. There is one if an address begins with https, except in a komainu with
+    /// public roots built in.
     pub ca_files: Vec<PathBuf>,
     /// A connection that stands still for so many seconds is given up.
     pub stall_seconds: u32,
@@ -228,9 +229,16 @@ fn read_server(mut table: Table) -> Result<Server, SettingsFault> {
         slow_seconds: number(&mut table, "slow_seconds", 1..=3600, 60)?,
         slow_bytes_per_second: number(&mut table, "slow_bytes_per_second", 0..=1 << 30, 512)?,
     };
+    let is_https = [&server.metadata_url, &server.targets_url].iter().any(|url| url.starts_with("https://"));
+    if is_https && server.ca_files.is_empty() && !cfg!(feature = "public-roots") {
+        return Err(table.fault("ca_files", CA_FILES));
+    }
     table.finish()?;
     Ok(server)
 }
+
+const CA_FILES: &str = "must name a file of authorities for https; the public web's are often in \
+    \"/etc/ssl/certs/ca-certificates.crt\"";
 
 fn folder_url(table: &mut Table, key: &str) -> Result<String, SettingsFault> {
     let mut url = table.required_string(key)?;
@@ -323,6 +331,7 @@ mod tests {
 
     const LEAST: &str = "[device]\nboard = \"gate-1\"\nid = \"x\"\n\
         [server]\nmetadata_url = \"https://updates.example/metadata\"\ntargets_url = \"http://127.0.0.1/t/\"\n\
+        ca_files = [\"/etc/ca.pem\"]\n\
         [[part]]\nname = \"rootfs\"\na = \"/dev/a\"\nb = \"/dev/b\"\n";
 
     #[test]
@@ -350,7 +359,7 @@ mod tests {
             ("id = \"x\"\n", "id = \"x\"\ncolour = \"red\"\n", "line 4: "),
             ("gate-1", "Gate 1", "line 2: "),
             ("https://updates", "ftp://updates", "line 5: "),
-            ("\"/dev/b\"", "\"/dev/a\"", "line 10: "),
+            ("\"/dev/b\"", "\"/dev/a\"", "line 11: "),
             ("[[part]]", "[[parts]]", "part"),
             ("[device]\n", "[device]\nrelease = 4\n", "version"),
             ("[device]\n", "[poll]\ninterval_seconds = 5\n[device]\n", "line 2: "),

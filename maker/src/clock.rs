@@ -1,7 +1,7 @@
 //! What time it is. Asked once per command; everything below is given the moment.
 
 use komainu_trust::Moment;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// The time of this machine's clock.
 #[expect(clippy::disallowed_methods, reason = "the one place of the maker that reads the clock")]
@@ -12,4 +12,21 @@ pub fn now() -> Moment {
         Err(before) => -i64::try_from(before.duration().as_secs()).unwrap_or(i64::MAX),
     };
     Moment(seconds)
+}
+
+/// Measures how long things take, whatever happens to the clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Starts at zero.
+    #[expect(clippy::disallowed_methods, reason = "shown to people; nothing is decided by it")]
+    pub fn start() -> Stopwatch {
+        Stopwatch(Instant::now())
+    }
+
+    /// Milliseconds since it was started.
+    pub fn milliseconds(&self) -> u64 {
+        u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
 }

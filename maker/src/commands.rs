@@ -1,5 +1,6 @@
 //! The command line: a table of subcommands, a file for each.
 
+mod demo;
 mod init;
 mod inspect;
 mod key;
@@ -48,6 +49,7 @@ enum Command {
     Inspect(inspect::Inspect),
     Verify(verify::Verify),
     Serve(serve::Serve),
+    Demo(demo::Demo),
 }
 
 /// Runs the command line and gives the exit status. Each command gives back what there is to say.
@@ -60,6 +62,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Serve(args) => serve::run(args),
+        Command::Demo(args) => demo::run(args),
     };
     match done.and_then(|report| say(&report)) {
         Ok(()) => ExitCode::SUCCESS,

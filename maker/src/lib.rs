@@ -8,11 +8,12 @@
 //! and [`transaction`] makes it so, in an order that never breaks a polling device; [`mirror`] copies it in the
 //! same order; [`rehearsal`] is the device; [`summary`] describes files to people; [`server`] is a small web
 //! server for trying out; [`files`] is the only place that writes; [`clock`] the only one that asks the time;
-//! [`commands`] is the command line.
+//! [`commands`] is the command line; [`demo`] shows all of it.
 #![forbid(unsafe_code)]
 
 pub mod clock;
 pub mod commands;
+pub mod demo;
 pub mod files;
 pub mod keyring;
 pub mod keys;

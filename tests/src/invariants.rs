@@ -4,7 +4,7 @@
 
 use crate::sim::Device;
 use komainu_core::names::Slot;
-use komainu_core::record::Update;
+use komainu_core::record::{TRIALS_MAX, Update};
 
 pub fn check_all(device: &Device) {
     invariant_only_verified_bytes_run(device);
@@ -53,4 +53,20 @@ pub fn invariant_device_settles(device: &Device) {
     assert!(matches!(record.update, Update::Idle), "{:#?}", device.log);
     let choice = device.environment.choice();
     assert!(choice.tries_left.is_none() && choice.slot == device.booted_slot(), "{:#?}", device.log);
+}
+
+/// A release that fails is started three times and no more; a cut while it runs may cost one further start each.
+pub fn invariant_failed_trials_are_never_forgotten(device: &Device, release: u64) {
+    let mut running = "";
+    let (mut starts, mut cuts) = (0, 0);
+    for line in &device.log {
+        if let Some(slot_and_release) = line.strip_prefix("started ") {
+            running = slot_and_release;
+            starts += usize::from(running.ends_with(&format!("release={release}")));
+        }
+        if line == "power-cut" && running.ends_with(&format!("release={release}")) {
+            cuts += 1;
+        }
+    }
+    assert!(starts <= usize::from(TRIALS_MAX) + cuts, "{starts} starts: {:#?}", device.log);
 }

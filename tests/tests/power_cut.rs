@@ -3,7 +3,9 @@
 //! settled where it should. Prints how many cuts were tried.
 #![allow(clippy::unwrap_used, reason = "a panic is the report")]
 
-use komainu_tests::invariants::{check_all, invariant_device_settles};
+use komainu_tests::invariants::{
+    check_all, invariant_device_settles, invariant_failed_trials_are_never_forgotten,
+};
 use komainu_tests::repository::Repository;
 use komainu_tests::sim::disk::{ALL_AFTERS, After, draft};
 use komainu_tests::sim::{Behaves, Device};
@@ -43,8 +45,15 @@ fn run(story: &Story, cuts: &[(u64, After)]) -> Device {
     device.poll_and_run();
     check_all(&device);
     invariant_device_settles(&device);
+    ends_as_told(&device, story);
     assert_eq!(device.running_release(), story.ends_with, "{}, cuts {cuts:?}: {:#?}", story.name, device.log);
     device
+}
+
+fn ends_as_told(device: &Device, story: &Story) {
+    if story.ends_with == 1 {
+        invariant_failed_trials_are_never_forgotten(device, 2);
+    }
 }
 
 fn changes_of(story: &Story) -> u64 {
@@ -91,6 +100,7 @@ fn run_cut_again(story: &Story, at: u64, first: After, later: u64, second: After
     device.poll_and_run();
     check_all(&device);
     invariant_device_settles(&device);
+    ends_as_told(&device, story);
     let ended = device.running_release();
     assert_eq!(ended, story.ends_with, "{} {at} {first:?} {later} {second:?}: {:#?}", story.name, device.log);
     happened

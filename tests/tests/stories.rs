@@ -238,3 +238,35 @@ fn a_boot_loader_that_falls_back_is_not_fought() {
     assert_eq!(device.booted_slot(), Slot::A);
     assert_eq!(device.record_on_disk().unwrap().floor, 2, "the floor stays");
 }
+
+#[test]
+fn a_boot_loader_that_does_not_listen_is_not_asked_for_ever() {
+    let mut device = device_with(2);
+    device.environment.deaf = Some(Slot::A);
+    device.run_until_quiet();
+    says(&device, "why=\"the boot loader did not start it in 3 restarts\"");
+    assert_eq!(device.log.last().unwrap(), "refused release=2 why=failed-before times=3");
+    assert!(device.starts < 20, "{} starts", device.starts);
+    invariant_device_settles(&device);
+}
+
+#[test]
+fn a_slot_that_cannot_be_left_is_kept_and_said() {
+    let mut device = device_with(2);
+    device.behaves.push((2, Behaves::Unhealthy));
+    for _ in 0..40 {
+        let settings = device.settings.clone();
+        komainu_core::turn(&mut device, &settings);
+        device.restart_if_asked();
+        if device.booted_slot() == Slot::B {
+            device.environment.deaf = Some(Slot::B);
+        }
+    }
+    says(&device, "cannot-leave slot=b");
+    assert!(device.starts < 25, "{} starts", device.starts);
+    // The next release mends it.
+    device.server.publish(&draft(3));
+    device.environment.deaf = None;
+    device.poll_and_run();
+    assert_eq!(device.running_release(), 3, "{:#?}", device.log);
+}

@@ -1,10 +1,19 @@
 //! The signature algorithms. A key that cannot be read, or whose scheme is unknown, simply verifies nothing:
 //! whether that matters is the threshold's business, so that makers can add new kinds of keys beside old ones.
 
+use crate::ecdsa;
 use crate::fields::{Field, FieldFault};
 use crate::hex;
 use alloc::string::String;
-use p256::pkcs8::DecodePublicKey;
+use rustls_pki_types::SubjectPublicKeyInfoDer;
+use rustls_pki_types::pem::PemObject;
+use sha2::{Digest, Sha256};
+
+/// What a SubjectPublicKeyInfo has before an uncompressed point on P-256 (RFC 5480): the same bytes in every key.
+const P256_KEY_INFO: &[u8] = &[
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86,
+    0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+];
 
 /// A public key as root metadata writes it (§4.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,9 +55,8 @@ impl Key {
     }
 
     fn ecdsa_p256(&self, message: &[u8], signature: &[u8]) -> Option<bool> {
-        use p256::ecdsa::signature::Verifier;
-        let key = p256::ecdsa::VerifyingKey::from_public_key_pem(&self.public).ok()?;
-        let signature = p256::ecdsa::Signature::from_der(signature).ok()?;
-        Some(key.verify(message, &signature).is_ok())
+        let info = SubjectPublicKeyInfoDer::from_pem_slice(self.public.as_bytes()).ok()?;
+        let point = info.strip_prefix(P256_KEY_INFO)?;
+        Some(ecdsa::p256_verifies(point, &Sha256::digest(message), signature))
     }
 }

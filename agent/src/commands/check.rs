@@ -14,11 +14,11 @@ use komainu_trust::refresh::drive;
 use komainu_trust::{TrustFault, Trusted};
 use std::fmt::Write;
 
-/// What a look found: a sentence, good or bad.
-type Found = Result<String, String>;
+/// What a look brought: a sentence, good or bad.
+type Sentence = Result<String, String>;
 
 /// What is looked at: a name, and how.
-type Look = (&'static str, fn(&mut Linux, &Call) -> Found);
+type Look = (&'static str, fn(&mut Linux, &Call) -> Sentence);
 
 const LOOKS: &[Look] = &[
     ("trusted root", root),
@@ -48,14 +48,14 @@ pub(super) fn check(call: &Call) -> Result<Exit, String> {
     Ok(exit)
 }
 
-fn root(linux: &mut Linux, _: &Call) -> Found {
+fn root(linux: &mut Linux, _: &Call) -> Sentence {
     let clock = linux.clock();
     let trusted = Trusted::load(&linux.kept().stored(), clock).map_err(|fault| fault.to_string())?;
     let [version, ..] = trusted.versions();
     Ok(format!("version {version}, expires {}", trusted.root().common.expires))
 }
 
-fn record(linux: &mut Linux, _: &Call) -> Found {
+fn record(linux: &mut Linux, _: &Call) -> Sentence {
     match linux.record() {
         RecordSeen::Found(record) => Ok(format!("generation {}, floor {}", record.generation, record.floor)),
         RecordSeen::Absent => Ok("none yet: the first start makes it".into()),
@@ -63,17 +63,17 @@ fn record(linux: &mut Linux, _: &Call) -> Found {
     }
 }
 
-fn running(linux: &mut Linux, _: &Call) -> Found {
+fn running(linux: &mut Linux, _: &Call) -> Sentence {
     linux.booted().map(|slot| slot.to_string()).map_err(|why| why.to_string())
 }
 
-fn boot(linux: &mut Linux, _: &Call) -> Found {
+fn boot(linux: &mut Linux, _: &Call) -> Sentence {
     let choice = linux.boot_choice().map_err(|why| why.to_string())?;
     let trial = choice.tries_left.map_or("good".to_owned(), |tries| format!("on trial, {tries} starts left"));
     Ok(format!("starts slot {}, {trial}", choice.slot))
 }
 
-fn slots(linux: &mut Linux, _: &Call) -> Found {
+fn slots(linux: &mut Linux, _: &Call) -> Sentence {
     let parts = linux.parts().map_err(|why| why.to_string())?;
     let mut sizes = String::new();
     for part in &parts {
@@ -82,7 +82,7 @@ fn slots(linux: &mut Linux, _: &Call) -> Found {
     Ok(sizes.trim_end_matches(", ").into())
 }
 
-fn checks(_: &mut Linux, call: &Call) -> Found {
+fn checks(_: &mut Linux, call: &Call) -> Sentence {
     let folder = &call.settings.health;
     match health::checks(folder) {
         Ok(checks) if checks.is_empty() => {
@@ -104,7 +104,7 @@ impl From<TrustFault> for PollFault {
     }
 }
 
-fn server(linux: &mut Linux, call: &Call) -> Found {
+fn server(linux: &mut Linux, call: &Call) -> Sentence {
     let (stored, clock) = (linux.kept().stored(), linux.clock());
     let fetch = |ask: &komainu_trust::refresh::Ask| match linux.fetch(
         Folder::Metadata,

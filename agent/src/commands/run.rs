@@ -66,11 +66,17 @@ fn on_trial(linux: &mut Linux) -> bool {
     use komainu_core::World;
     use komainu_core::facts::RecordSeen;
     use komainu_core::record::{Record, Update};
-    matches!(linux.record(), RecordSeen::Found(Record { update: Update::Trial { .. }, .. }))
+    let RecordSeen::Found(Record { update: Update::Trial { slot, .. }, .. }) = linux.record() else {
+        return false;
+    };
+    linux.booted() == Ok(slot)
 }
 
 fn failed(linux: &mut Linux) -> bool {
     use komainu_core::World;
+    if linux.booted().is_err() || linux.boot_choice().is_err() || linux.parts().is_err() {
+        return true;
+    }
     let attempts = linux.attempts();
     [attempts.poll, attempts.stage, attempts.proof, attempts.device]
         .iter()

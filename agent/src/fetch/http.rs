@@ -11,6 +11,7 @@ use super::connector::{Clock, DeviceConnector, INPUT_BYTES, OUTPUT_BYTES};
 use super::faults::fault;
 use super::pace::{Limit, Pace};
 use super::redirect::{REDIRECTS_MAX, is_redirect, target};
+use super::resolver::SystemResolver;
 use super::roots::Roots;
 use super::stream::Stream;
 use komainu_core::fault::{FetchFault, text};
@@ -18,7 +19,6 @@ use std::fmt;
 use std::time::Duration;
 use ureq::http::header::{HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION, RANGE};
 use ureq::http::{Response, Uri};
-use ureq::unversioned::resolver::DefaultResolver;
 use ureq::{Agent, Body};
 
 /// What an answer may say before its body begins.
@@ -104,7 +104,6 @@ impl Http {
         let pace = Pace::new(Limit { seconds: slow_seconds, bytes_per_second: slow_bytes_per_second });
         let connector = DeviceConnector::new(roots, clock, pace.clone()).map_err(HttpFault::Tls)?;
         let stall = Some(Duration::from_secs(u64::from(stall_seconds)));
-        // No limit on look-ups: ureq would need a thread for it, and the C library gives up by itself.
         let config = Agent::config_builder()
             .proxy(None)
             .http_status_as_error(false)
@@ -124,7 +123,7 @@ impl Http {
             .max_idle_connections_per_host(1)
             .max_idle_age(Duration::from_secs(IDLE_SECONDS))
             .build();
-        Ok(Http { agent: Agent::with_parts(config, connector, DefaultResolver::default()), pace })
+        Ok(Http { agent: Agent::with_parts(config, connector, SystemResolver), pace })
     }
 
     /// Fetches a whole small file. `validator` is what an earlier answer gave; it may be anything.

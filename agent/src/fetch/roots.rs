@@ -11,9 +11,11 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// A file of CA certificates may have this many bytes at most; the whole public web needs about 220 KB.
-pub const FILE_BYTES_MAX: u64 = 512 * 1024;
+pub const FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// Up to so many certificates in a file, somebody chose each of them; more are a bundle, which others keep.
+const CHOSEN_MAX: u32 = 16;
 
-/// The authorities that may prove a server. There is always at least one.
+/// The authorities that may prove a server.
 #[derive(Clone)]
 pub struct Roots(RootCertStore);
 
@@ -23,7 +25,8 @@ impl Roots {
     /// # Errors
     /// When a file cannot be read, holds no certificate or one that cannot be an authority, or when there is
     /// no file at all. One bad certificate refuses all: a roll-over that silently lost its second authority
-    /// would be noticed on the day it is needed.
+    /// would be noticed on the day it is needed. Only in a bundle is it passed over, and logged: there it must
+    /// not cost a device its updates.
     pub fn from_files<P: AsRef<Path>>(paths: &[P]) -> Result<Roots, RootsFault> {
         let mut store = RootCertStore::empty();
         for path in paths {
@@ -36,6 +39,11 @@ impl Roots {
             return Err(RootsFault { path: None, why: Wrong::NoFile });
         }
         Ok(Roots(store))
+    }
+
+    /// Nobody: for settings that name no https address. Should a server redirect to one, it cannot be proved.
+    pub fn none() -> Roots {
+        Roots(RootCertStore::empty())
     }
 
     /// The authorities of the public web (Mozilla's list, as it was when this was built).
@@ -60,14 +68,22 @@ fn read(path: &Path) -> Result<Vec<u8>, Wrong> {
 }
 
 fn add_all(store: &mut RootCertStore, pem: &[u8]) -> Result<(), Wrong> {
-    let mut number = 0;
+    let (mut number, mut bad, mut last_bad) = (0, 0, 0);
     for certificate in CertificateDer::pem_slice_iter(pem) {
         number += 1;
         let certificate = certificate.map_err(|_| Wrong::Pem { number })?;
-        store.add(certificate).map_err(|_| Wrong::Certificate { number })?;
+        if store.add(certificate).is_err() {
+            (bad, last_bad) = (bad + 1, number);
+        }
     }
-    if number == 0 {
+    if bad > 0 && number <= CHOSEN_MAX {
+        return Err(Wrong::Certificate { number: last_bad });
+    }
+    if bad == number {
         return Err(Wrong::Empty);
+    }
+    if bad > 0 {
+        log::warn!("ca-passed-over certificates={bad} of={number} last={last_bad}");
     }
     Ok(())
 }
@@ -99,7 +115,7 @@ impl fmt::Display for RootsFault {
             Wrong::NoFile => write!(f, "none is named"),
             Wrong::Unreadable(error) => write!(f, "cannot read: {error}"),
             Wrong::TooLarge => write!(f, "larger than {FILE_BYTES_MAX} bytes"),
-            Wrong::Empty => write!(f, "holds no certificate in PEM form"),
+            Wrong::Empty => write!(f, "holds no usable certificate in PEM form"),
             Wrong::Pem { number } => write!(f, "certificate {number} is broken: not PEM"),
             Wrong::Certificate { number } => {
                 write!(f, "certificate {number} is broken: not a certificate that can be an authority")
@@ -133,12 +149,19 @@ mod tests {
 
     #[test]
     fn a_file_without_certificates_is_refused() {
-        assert_eq!(said(b"hello"), "CA file /etc/ca.pem: holds no certificate in PEM form");
+        assert_eq!(said(b"hello"), "CA file /etc/ca.pem: holds no usable certificate in PEM form");
+    }
+
+    const BROKEN: &[u8] = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+
+    #[test]
+    fn a_bundle_without_any_usable_certificate_is_refused() {
+        assert_eq!(said(&BROKEN.repeat(17)), "CA file /etc/ca.pem: holds no usable certificate in PEM form");
     }
 
     #[test]
     fn a_broken_certificate_is_counted_and_named() {
-        let broken = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        let broken = BROKEN;
         assert_eq!(
             said(broken),
             "CA file /etc/ca.pem: certificate 1 is broken: not a certificate that can be an authority"

@@ -3,16 +3,13 @@
 //! What a check's exit code says: 0 good; 2 it will not get better, go back now; anything else, or no answer in
 //! time, not yet: it is asked again until the trial's deadline. Its first line of standard error is the reason.
 
+use super::program::{Ended, Program};
 use komainu_core::facts::Health;
 use komainu_core::fault::{Text, text};
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
 use std::ffi::OsStr;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, PipeReader, Read};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 /// The exit code of a check that will not get better.
@@ -51,54 +48,47 @@ pub fn checks(folder: &Path) -> io::Result<Vec<PathBuf>> {
             checks.push(path);
         }
     }
-    checks.sort();
+    // By their bytes: in one folder that is the order of their names, without the code that compares paths.
+    checks.sort_unstable_by(|a, b| a.as_os_str().cmp(b.as_os_str()));
     Ok(checks)
 }
 
 fn run(check: &Path, seconds: u32) -> Health {
     let name = check.file_name().unwrap_or(OsStr::new("check")).to_string_lossy();
-    let started = Command::new(check)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        // Its own group, so that what it started ends with it.
-        .process_group(0)
-        .spawn();
-    let mut child = match started {
-        Ok(child) => child,
+    let (program, heard) = match Program::start_heard(check.as_os_str(), &[]) {
+        Ok(started) => started,
         Err(error) => return Health::NotYet(text(format_args!("{name}: cannot be started: {error}"))),
     };
-    match wait(&mut child, seconds) {
-        Ok(Some(status)) if status.success() => Health::Good,
-        Ok(Some(status)) => {
-            let why = first_line(&mut child).unwrap_or_else(|| text(format_args!("{status}")));
+    match wait(&program, seconds) {
+        Ok(Some(Ended::Code(0))) => Health::Good,
+        Ok(Some(ended)) => {
+            let why = first_line(heard).unwrap_or_else(|| text(format_args!("{ended}")));
             let why = text(format_args!("{name}: {why}"));
-            if status.code() == Some(FAILING) { Health::Failing(why) } else { Health::NotYet(why) }
+            if ended == Ended::Code(FAILING) { Health::Failing(why) } else { Health::NotYet(why) }
         }
         Ok(None) => Health::NotYet(text(format_args!("{name}: no answer in {seconds} s"))),
         Err(error) => Health::NotYet(text(format_args!("{name}: {error}"))),
     }
 }
 
-/// Waits for the end of a child; after its time, ends it and all that it started, and says `None`.
-fn wait(child: &mut Child, seconds: u32) -> io::Result<Option<ExitStatus>> {
+/// Waits for the end of a program; after its time, ends it and all that it started, and says `None`.
+fn wait(program: &Program, seconds: u32) -> io::Result<Option<Ended>> {
     let deadline = super::clock::uptime_milliseconds() + u64::from(seconds) * 1000;
     loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(Some(status));
+        if let Some(ended) = program.ended()? {
+            return Ok(Some(ended));
         }
         if super::clock::uptime_milliseconds() >= deadline {
-            let _ = killpg(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL);
-            child.wait()?;
+            program.end()?;
             return Ok(None);
         }
         std::thread::sleep(LOOK_AGAIN);
     }
 }
 
-fn first_line(child: &mut Child) -> Option<Text> {
+fn first_line(mut heard: PipeReader) -> Option<Text> {
     let mut bytes = [0; 160];
-    let count = child.stderr.as_mut()?.read(&mut bytes).ok()?;
+    let count = heard.read(&mut bytes).ok()?;
     let said = String::from_utf8_lossy(&bytes[..count]);
     let line = said.lines().next()?.trim();
     (!line.is_empty()).then(|| text(format_args!("{line}")))

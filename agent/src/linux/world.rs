@@ -1,5 +1,6 @@
 //! `World` on Linux: hands every call to the file that knows how.
 
+use super::program::{Ended, Program};
 use super::remote::Remote;
 use super::slots::Slots;
 use super::state::State;
@@ -17,7 +18,6 @@ use komainu_core::world::{Fetched, Folder, KeptFile};
 use komainu_trust::trusted::Clock;
 use komainu_trust::{Moment, Trusted};
 use std::path::Path;
-use std::process::Command;
 
 /// The device that this runs on.
 pub struct Linux {
@@ -188,10 +188,10 @@ impl World for Linux {
         let Some((program, arguments)) = self.settings.boot.reboot_command.split_first() else {
             return Ok(());
         };
-        let ended = Command::new(program).args(arguments).status();
+        let ended = Program::start(program.as_ref(), arguments).and_then(|program| program.wait());
         let why = match ended {
-            Ok(status) if status.success() => return Ok(()),
-            Ok(status) => text(format_args!("{program}: {status}")),
+            Ok(Ended::Code(0)) => return Ok(()),
+            Ok(ended) => text(format_args!("{program}: {ended}")),
             Err(error) => text(format_args!("{program}: {error}")),
         };
         self.restarting = false;

@@ -11,7 +11,7 @@ use nix::unistd::{AccessFlags, access};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The lock of libubootenv and of U-Boot's own tools; not configurable there either.
@@ -92,8 +92,12 @@ impl Place {
 
     /// Asks the kernel without opening: closing a block device that was open for writing wakes udev.
     pub fn writable(&self) -> Result<(), EnvironmentFault> {
-        access(&self.path, AccessFlags::W_OK)
-            .map_err(|errno| EnvironmentFault::ReadOnly { path: self.path.clone(), cause: errno.into() })
+        let read_only = |cause| EnvironmentFault::ReadOnly { path: self.path.clone(), cause };
+        access(&self.path, AccessFlags::W_OK).map_err(|errno| read_only(errno.into()))?;
+        if is_read_only_device(&self.path) {
+            return Err(read_only(io::Error::from(io::ErrorKind::ReadOnlyFilesystem)));
+        }
+        Ok(())
     }
 
     fn read_from(&self, file: &File) -> Result<Vec<u8>, EnvironmentFault> {
@@ -153,6 +157,18 @@ fn is_refusal(cause: &io::Error) -> bool {
 fn first_difference(written: &[u8], read: &[u8]) -> Option<u64> {
     let at = written.iter().zip(read).position(|(one, two)| one != two);
     at.or((written.len() != read.len()).then_some(written.len().min(read.len()))).map(|at| at as u64)
+}
+
+/// A block device can be set read-only while its node may be written: opening it succeeds, writing does not. Only
+/// the kernel's own file says so beforehand; where there is none, the write will say it.
+fn is_read_only_device(path: &Path) -> bool {
+    let Ok(metadata) = path.metadata() else { return false };
+    if !metadata.file_type().is_block_device() {
+        return false;
+    }
+    let (major, minor) = (nix::sys::stat::major(metadata.rdev()), nix::sys::stat::minor(metadata.rdev()));
+    let said = std::fs::read_to_string(format!("/sys/dev/block/{major}:{minor}/ro"));
+    said.is_ok_and(|said| said.trim() == "1")
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ fn settings() -> HttpSettings {
         stall_seconds: 1,
         slow_seconds: 60,
         slow_bytes_per_second: 0,
-        roots: Roots::public(),
+        roots: Roots::none(),
         user_agent: "komainu-test".into(),
     }
 }

@@ -1,6 +1,6 @@
 //! The client's HTTPS over loopback: who is believed, by which clock, and in which words a refusal is told.
 
-use crate::chains::{Chain, chain};
+use crate::chains::{Chain, chain, folder};
 use komainu_agent::fetch::http::{Http, HttpSettings, Small};
 use komainu_agent::fetch::roots::Roots;
 use komainu_agent::linux::clock::system_seconds;
@@ -88,6 +88,34 @@ fn a_pinned_authority_proves_its_server_by_name_and_by_address() {
 #[test]
 fn an_unknown_authority_is_named_as_the_cause() {
     let why = not_proven(asked("p256", "p384", "localhost", system_seconds()));
+    assert!(why.contains("UnknownIssuer"), "{why}");
+}
+
+#[test]
+fn a_bundle_is_believed_without_the_one_certificate_that_cannot_be_used() {
+    let pem = std::fs::read_to_string(chain("p256").authority).unwrap();
+    let bad = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let file = folder().join("bundle.pem");
+    std::fs::write(&file, pem.repeat(16) + bad).unwrap();
+    let port = serve(chain("p256"), vec![hello()]);
+    http(&file, system_seconds()).small(&format!("https://localhost:{port}/"), 5, None).unwrap();
+
+    std::fs::write(&file, pem.repeat(15) + bad).unwrap();
+    assert!(Roots::from_files(&[&file]).is_err(), "sixteen that somebody chose");
+}
+
+#[test]
+fn without_authorities_no_server_is_proven() {
+    let port = serve(chain("p256"), vec![hello()]);
+    let settings = HttpSettings {
+        stall_seconds: 10,
+        slow_seconds: 60,
+        slow_bytes_per_second: 0,
+        roots: Roots::none(),
+        user_agent: "komainu-test".into(),
+    };
+    let mut http = Http::new(settings, Arc::new(system_seconds)).unwrap();
+    let why = not_proven(http.small(&format!("https://localhost:{port}/"), 5, None));
     assert!(why.contains("UnknownIssuer"), "{why}");
 }
 

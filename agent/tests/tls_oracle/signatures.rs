@@ -5,7 +5,7 @@ use komainu_agent::fetch::provider::provider;
 use rustls::crypto::ring;
 use rustls::pki_types::{AlgorithmIdentifier, SignatureVerificationAlgorithm as Scheme, alg_id};
 
-const MESSAGE: &[u8] = b"what was signed";
+pub const MESSAGE: &[u8] = b"what was signed";
 
 /// The key of a chain's server, the scheme, and what openssl must be told.
 const CASES: &[(&str, AlgorithmIdentifier, AlgorithmIdentifier, &str)] = &[
@@ -22,7 +22,7 @@ const CASES: &[(&str, AlgorithmIdentifier, AlgorithmIdentifier, &str)] = &[
     ("rsa4096", alg_id::RSA_ENCRYPTION, alg_id::RSA_PSS_SHA512, "-digest sha512 PSS:digest"),
 ];
 
-fn schemes(key: AlgorithmIdentifier, signature: AlgorithmIdentifier) -> [&'static dyn Scheme; 2] {
+pub fn schemes(key: AlgorithmIdentifier, signature: AlgorithmIdentifier) -> [&'static dyn Scheme; 2] {
     [provider(), ring::default_provider()].map(|provider| {
         let all = provider.signature_verification_algorithms.all;
         *all.iter().find(|one| one.public_key_alg_id() == key && one.signature_alg_id() == signature).unwrap()
@@ -59,7 +59,7 @@ fn signed(number: usize, key: &str, options: &str) -> (Vec<u8>, Vec<u8>) {
 }
 
 /// One verdict for both, or the test fails.
-fn judged(schemes: [&dyn Scheme; 2], key: &[u8], message: &[u8], signature: &[u8]) -> bool {
+pub fn judged(schemes: [&dyn Scheme; 2], key: &[u8], message: &[u8], signature: &[u8]) -> bool {
     let [ours, theirs] = schemes.map(|scheme| scheme.verify_signature(key, message, signature).is_ok());
     assert_eq!(ours, theirs, "key {key:02x?} signature {signature:02x?}");
     ours

@@ -1,5 +1,6 @@
 //! Agreeing on a secret: X25519, and P-256 for servers that do not have it.
 
+use komainu_trust::ecdsa::p256_point;
 use p256::elliptic_curve::sec1::ToSec1Point;
 use rustls::crypto::{ActiveKeyExchange, SharedSecret, SupportedKxGroup};
 use rustls::{Error, NamedGroup, PeerMisbehaved};
@@ -73,13 +74,9 @@ struct P256Started {
 
 impl ActiveKeyExchange for P256Started {
     fn complete(self: Box<Self>, peer: &[u8]) -> Result<SharedSecret, Error> {
-        // TLS 1.3 knows the uncompressed form only (RFC 8446, 4.2.8.2).
-        if peer.first() != Some(&0x04) {
-            return Err(PeerMisbehaved::InvalidKeyShare.into());
-        }
-        // This also proves that the point lies on the curve.
-        let peer = p256::PublicKey::from_sec1_bytes(peer).map_err(|_| PeerMisbehaved::InvalidKeyShare)?;
-        let shared = p256::ecdh::diffie_hellman(self.secret.to_nonzero_scalar(), peer.as_affine());
+        // TLS 1.3 knows the uncompressed form only (RFC 8446, 4.2.8.2), which cannot write the point at infinity.
+        let peer = p256_point(peer).ok_or(PeerMisbehaved::InvalidKeyShare)?;
+        let shared = p256::ecdh::diffie_hellman(self.secret.to_nonzero_scalar(), peer);
         Ok(SharedSecret::from(&shared.raw_secret_bytes()[..]))
     }
 

@@ -1,8 +1,8 @@
 //! Checking the signatures on certificates and handshakes. Everything here comes from strangers: whatever is
 //! malformed is an invalid signature, never a panic.
 
-use rsa::pkcs1::DecodeRsaPublicKey;
-use rsa::traits::PublicKeyParts;
+use super::rsa::{self, Padding};
+use komainu_trust::ecdsa;
 use rustls::SignatureScheme as Scheme;
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::pki_types::{AlgorithmIdentifier, InvalidSignature, SignatureVerificationAlgorithm, alg_id};
@@ -49,14 +49,39 @@ static PKCS1_SHA256: Rsa = Rsa { padding: Padding::Pkcs1, hash: Hash::Sha256 };
 static PKCS1_SHA384: Rsa = Rsa { padding: Padding::Pkcs1, hash: Hash::Sha384 };
 static PKCS1_SHA512: Rsa = Rsa { padding: Padding::Pkcs1, hash: Hash::Sha512 };
 
-/// Below 2048 bits RSA proves nothing any more; above 4096 a stranger could keep a slow processor busy for seconds.
-const RSA_BITS: std::ops::RangeInclusive<u32> = 2048..=4096;
-
 #[derive(Clone, Copy, Debug)]
-enum Hash {
+pub(super) enum Hash {
     Sha256,
     Sha384,
     Sha512,
+}
+
+impl Hash {
+    /// The digest of all parts, one after the other.
+    pub(super) fn of(self, parts: &[&[u8]]) -> Vec<u8> {
+        match self {
+            Hash::Sha256 => digest::<sha2::Sha256>(parts),
+            Hash::Sha384 => digest::<sha2::Sha384>(parts),
+            Hash::Sha512 => digest::<sha2::Sha512>(parts),
+        }
+    }
+
+    /// What PKCS #1 puts before a digest to name its kind (RFC 8017, 9.2, note 1).
+    pub(super) fn digest_info(self) -> &'static [u8] {
+        match self {
+            Hash::Sha256 => b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20",
+            Hash::Sha384 => b"\x30\x41\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x02\x05\x00\x04\x30",
+            Hash::Sha512 => b"\x30\x51\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x03\x05\x00\x04\x40",
+        }
+    }
+}
+
+fn digest<D: Digest>(parts: &[&[u8]]) -> Vec<u8> {
+    let mut running = D::new();
+    for part in parts {
+        running.update(part);
+    }
+    running.finalize().to_vec()
 }
 
 #[derive(Debug)]
@@ -73,24 +98,12 @@ struct Ecdsa {
 
 impl SignatureVerificationAlgorithm for Ecdsa {
     fn verify_signature(&self, key: &[u8], message: &[u8], signature: &[u8]) -> Result<(), InvalidSignature> {
-        use p256::ecdsa::signature::hazmat::PrehashVerifier;
-        let digest: &[u8] = match self.hash {
-            Hash::Sha256 => &sha2::Sha256::digest(message),
-            Hash::Sha384 => &sha2::Sha384::digest(message),
-            Hash::Sha512 => &sha2::Sha512::digest(message),
+        let digest = self.hash.of(&[message]);
+        let verified = match self.curve {
+            Curve::P256 => ecdsa::p256_verifies(key, &digest, signature),
+            Curve::P384 => p384_verifies(key, &digest, signature).is_some(),
         };
-        match self.curve {
-            Curve::P256 => {
-                let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(key).map_err(invalid)?;
-                let signature = p256::ecdsa::Signature::from_der(signature).map_err(invalid)?;
-                key.verify_prehash(digest, &signature).map_err(invalid)
-            }
-            Curve::P384 => {
-                let key = p384::ecdsa::VerifyingKey::from_sec1_bytes(key).map_err(invalid)?;
-                let signature = p384::ecdsa::Signature::from_der(signature).map_err(invalid)?;
-                key.verify_prehash(digest, &signature).map_err(invalid)
-            }
-        }
+        if verified { Ok(()) } else { Err(InvalidSignature) }
     }
 
     fn public_key_alg_id(&self) -> AlgorithmIdentifier {
@@ -107,6 +120,17 @@ impl SignatureVerificationAlgorithm for Ecdsa {
             Hash::Sha512 => alg_id::ECDSA_SHA512,
         }
     }
+}
+
+/// What the trust crate does for P-256, which metadata needs too.
+fn p384_verifies(key: &[u8], digest: &[u8], signature: &[u8]) -> Option<()> {
+    use p384::ecdsa::signature::hazmat::PrehashVerifier;
+    use p384::elliptic_curve::point::AffineCoordinates;
+    let [x, y] = ecdsa::point_coordinates::<48>(key)?;
+    let point = p384::AffinePoint::from_coordinates(&x.into(), &y.into()).into_option()?;
+    let [r, s] = ecdsa::signature_scalars::<48>(signature)?;
+    let signature = p384::ecdsa::Signature::from_scalars(r, s).ok()?;
+    p384::ecdsa::VerifyingKey::from_affine(point).ok()?.verify_prehash(digest, &signature).ok()
 }
 
 #[derive(Debug)]
@@ -131,12 +155,6 @@ impl SignatureVerificationAlgorithm for Ed25519 {
 }
 
 #[derive(Debug)]
-enum Padding {
-    Pss,
-    Pkcs1,
-}
-
-#[derive(Debug)]
 struct Rsa {
     padding: Padding,
     hash: Hash,
@@ -144,15 +162,7 @@ struct Rsa {
 
 impl SignatureVerificationAlgorithm for Rsa {
     fn verify_signature(&self, key: &[u8], message: &[u8], signature: &[u8]) -> Result<(), InvalidSignature> {
-        let key = rsa::RsaPublicKey::from_pkcs1_der(key).map_err(invalid)?;
-        if !RSA_BITS.contains(&key.n().bits()) {
-            return Err(InvalidSignature);
-        }
-        match self.hash {
-            Hash::Sha256 => self.verify::<sha2::Sha256>(&key, message, signature),
-            Hash::Sha384 => self.verify::<sha2::Sha384>(&key, message, signature),
-            Hash::Sha512 => self.verify::<sha2::Sha512>(&key, message, signature),
-        }
+        rsa::verify(&self.padding, self.hash, key, message, signature).ok_or(InvalidSignature)
     }
 
     fn public_key_alg_id(&self) -> AlgorithmIdentifier {
@@ -168,26 +178,6 @@ impl SignatureVerificationAlgorithm for Rsa {
             (Padding::Pkcs1, Hash::Sha384) => alg_id::RSA_PKCS1_SHA384,
             (Padding::Pkcs1, Hash::Sha512) => alg_id::RSA_PKCS1_SHA512,
         }
-    }
-}
-
-impl Rsa {
-    fn verify<D>(
-        &self,
-        key: &rsa::RsaPublicKey,
-        message: &[u8],
-        signature: &[u8],
-    ) -> Result<(), InvalidSignature>
-    where
-        D: Digest + sha2::digest::FixedOutputReset + rsa::pkcs8::AssociatedOid,
-    {
-        let digest = D::digest(message);
-        match self.padding {
-            // TLS wants a salt exactly as long as the digest (RFC 8446, 4.2.3), which is what `new` checks.
-            Padding::Pss => key.verify(rsa::Pss::<D>::new(), &digest, signature),
-            Padding::Pkcs1 => key.verify(rsa::Pkcs1v15Sign::new::<D>(), &digest, signature),
-        }
-        .map_err(invalid)
     }
 }
 

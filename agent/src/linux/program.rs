@@ -1,0 +1,191 @@
+//! Starting other programs: health checks, and the one that restarts the device.
+//!
+//! By nix's `posix_spawn` and not by the standard library's `Command`, which is 17 KB larger on a device for all
+//! the other things that it can do.
+
+use nix::fcntl::OFlag;
+use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawnp};
+use nix::sys::signal::{SigSet, Signal, killpg};
+use nix::sys::stat::Mode;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+use std::ffi::{CString, OsStr, OsString};
+use std::fmt;
+use std::io::{self, PipeReader};
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+/// A program that was started. Dropping this leaves it running.
+pub struct Program(Pid);
+
+/// How a program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// By itself, with this exit code.
+    Code(i32),
+    /// By this signal.
+    Signal(Signal),
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Ended::Code(code) => write!(f, "ended with exit code {code}"),
+            Ended::Signal(signal) => write!(f, "ended by {signal}"),
+        }
+    }
+}
+
+impl Program {
+    /// Starts a program that shares our input and outputs. A name without a slash is looked up in `PATH`.
+    ///
+    /// # Errors
+    /// Those of the system; also when there is no such program.
+    pub fn start(program: &OsStr, arguments: &[String]) -> io::Result<Program> {
+        let actions = PosixSpawnFileActions::init()?;
+        spawn(program, arguments, &actions, PosixSpawnFlags::empty())
+    }
+
+    /// Starts a program that only its standard error is wanted of, and gives that. It gets a process group of its
+    /// own, so that what it starts can be ended with it.
+    ///
+    /// # Errors
+    /// As for [`Program::start`].
+    pub fn start_heard(program: &OsStr, arguments: &[String]) -> io::Result<(Program, PipeReader)> {
+        // Both ends are closed in every program that is started; what is wanted there is the copy.
+        let (heard, said) = io::pipe()?;
+        let mut actions = PosixSpawnFileActions::init()?;
+        actions.add_open(0, "/dev/null", OFlag::O_RDONLY, Mode::empty())?;
+        actions.add_open(1, "/dev/null", OFlag::O_WRONLY, Mode::empty())?;
+        actions.add_dup2(said.as_raw_fd(), 2)?;
+        let program = spawn(program, arguments, &actions, PosixSpawnFlags::POSIX_SPAWN_SETPGROUP)?;
+        Ok((program, heard))
+    }
+
+    /// How it ended, if it has.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn ended(&self) -> io::Result<Option<Ended>> {
+        self.wait_status(Some(WaitPidFlag::WNOHANG))
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn wait(&self) -> io::Result<Ended> {
+        loop {
+            if let Some(ended) = self.wait_status(None)? {
+                return Ok(ended);
+            }
+        }
+    }
+
+    /// Ends it and its process group, for one that was started in its own.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn end(&self) -> io::Result<Ended> {
+        // If it has just ended by itself, there is nobody left to hear this.
+        let _ = killpg(self.0, Signal::SIGKILL);
+        self.wait()
+    }
+
+    fn wait_status(&self, flags: Option<WaitPidFlag>) -> io::Result<Option<Ended>> {
+        loop {
+            return match waitpid(self.0, flags) {
+                Ok(WaitStatus::Exited(_, code)) => Ok(Some(Ended::Code(code))),
+                Ok(WaitStatus::Signaled(_, signal, _)) => Ok(Some(Ended::Signal(signal))),
+                Ok(_) => Ok(None),
+                Err(nix::errno::Errno::EINTR) => continue,
+                Err(error) => Err(error.into()),
+            };
+        }
+    }
+}
+
+fn spawn(
+    program: &OsStr,
+    arguments: &[String],
+    actions: &PosixSpawnFileActions,
+    flags: PosixSpawnFlags,
+) -> io::Result<Program> {
+    let mut words = vec![CString::new(program.as_bytes())?];
+    for argument in arguments {
+        words.push(CString::new(argument.as_bytes())?);
+    }
+    let mut environment = Vec::new();
+    for (name, value) in std::env::vars_os() {
+        let mut pair: OsString = name;
+        pair.push("=");
+        pair.push(value);
+        environment.push(CString::new(pair.into_vec())?);
+    }
+    // What we do with signals is not for others: the waiter keeps some back, and Rust ignores SIGPIPE.
+    let mut ignored = SigSet::empty();
+    ignored.add(Signal::SIGPIPE);
+    let mut attributes = PosixSpawnAttr::init()?;
+    attributes.set_sigdefault(&ignored)?;
+    attributes.set_sigmask(&SigSet::empty())?;
+    attributes.set_flags(
+        flags | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF | PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK,
+    )?;
+    Ok(Program(posix_spawnp(&words[0], actions, &attributes, &words, &environment)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    fn shell(script: &str) -> io::Result<Ended> {
+        Program::start("sh".as_ref(), &["-c".into(), script.into()])?.wait()
+    }
+
+    #[test]
+    fn how_a_program_ended_is_told() {
+        assert_eq!(shell("exit 3").unwrap(), Ended::Code(3));
+        let killed = shell("kill -9 $$").unwrap();
+        assert_eq!(killed, Ended::Signal(Signal::SIGKILL));
+        assert_eq!(killed.to_string(), "ended by SIGKILL");
+    }
+
+    #[test]
+    fn what_is_not_there_cannot_be_started() {
+        let fault = Program::start("/nowhere/check".as_ref(), &[]).err().unwrap();
+        assert_eq!(fault.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_program_has_our_environment_and_no_signal_kept_back() {
+        let mut kept_back = SigSet::empty();
+        kept_back.add(Signal::SIGTERM);
+        kept_back.thread_block().unwrap();
+        assert_eq!(
+            shell("test -n \"$PATH\" || exit 1; kill -TERM $$; exit 2").unwrap(),
+            Ended::Signal(Signal::SIGTERM)
+        );
+    }
+
+    #[test]
+    fn only_standard_error_is_heard() {
+        let script = "echo not this; cat; echo this >&2; exit 7";
+        let (program, mut heard) =
+            Program::start_heard("sh".as_ref(), &["-c".into(), script.into()]).unwrap();
+        let mut said = String::new();
+        heard.read_to_string(&mut said).unwrap();
+        assert_eq!((said.as_str(), program.wait().unwrap()), ("this\n", Ended::Code(7)));
+    }
+
+    #[test]
+    fn what_a_program_started_ends_with_it() {
+        let script = "sleep 1000 & wait";
+        let (program, mut heard) =
+            Program::start_heard("sh".as_ref(), &["-c".into(), script.into()]).unwrap();
+        assert_eq!(program.ended().unwrap(), None);
+        assert_eq!(program.end().unwrap(), Ended::Signal(Signal::SIGKILL));
+        // The pipe ends when the last one that could write to it has ended.
+        assert_eq!(heard.read_to_end(&mut Vec::new()).unwrap(), 0);
+    }
+}

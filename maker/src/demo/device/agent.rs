@@ -1,0 +1,75 @@
+//! The agent as a child: what it logs arrives line by line, with the time of each; it never outlives this.
+
+use crate::clock::Stopwatch;
+use anyhow::{Context, Result, bail};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+/// An agent that says nothing for so long hangs.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// The agent at work.
+pub(super) struct Agent {
+    child: Child,
+    lines: Receiver<(u64, String)>,
+}
+
+impl Agent {
+    /// Starts `komainu once`.
+    pub fn start(program: &Path, settings: &Path, clock: Stopwatch) -> Result<Agent> {
+        let mut child = Command::new(program)
+            .arg("--settings")
+            .arg(settings)
+            .arg("once")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start {}", program.display()))?;
+        let said = child.stderr.take().context("a pipe was asked for")?;
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(said).lines().map_while(Result::ok) {
+                if sender.send((clock.milliseconds(), line)).is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Agent { child, lines })
+    }
+
+    /// The next line and when it was said; `None` if there will be no more.
+    pub fn next_line(&self) -> Result<Option<(u64, String)>> {
+        match self.lines.recv_timeout(SILENCE) {
+            Ok(line) => Ok(Some(line)),
+            Err(RecvTimeoutError::Disconnected) => Ok(None),
+            Err(RecvTimeoutError::Timeout) => bail!("the agent hangs"),
+        }
+    }
+
+    /// A line that was said already, if there is one.
+    pub fn line_so_far(&self) -> Option<(u64, String)> {
+        self.lines.try_recv().ok()
+    }
+
+    /// Waits for its end.
+    pub fn end(&mut self) -> Result<ExitStatus> {
+        self.child.wait().context("cannot wait for the agent")
+    }
+
+    /// Ends it at once; it has no chance to do anything (SIGKILL).
+    pub fn kill(&mut self) -> Result<()> {
+        self.child.kill().context("cannot kill the agent")?;
+        self.end().map(|_| ())
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,97 @@
+//! How the demonstrated device comes into being: slots, settings, boot environment, health check.
+
+use super::{CHECKPOINT_BYTES, Device};
+use crate::demo::boot_loader::BootLoader;
+use crate::demo::images::PARTS;
+use crate::demo::narrator::Narrator;
+use crate::files;
+use anyhow::{Context, Result};
+use komainu_core::names::Slot;
+use std::fs::{File, Permissions};
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// Room in each slot beyond the first image.
+const SPARE_BYTES: u64 = 1 << 20;
+
+/// What a device comes from the factory with.
+pub struct Factory<'a> {
+    /// The agent program.
+    pub agent: PathBuf,
+    /// The root that it trusts.
+    pub root: &'a Path,
+    /// The server.
+    pub url: String,
+    /// The images of release 1, in the order of [`PARTS`].
+    pub images: [PathBuf; 2],
+    /// Its version.
+    pub version: &'a str,
+}
+
+impl Device {
+    /// Makes a device: slot a with release 1, slot b empty.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub fn make(folder: &Path, factory: Factory<'_>) -> Result<Device> {
+        for name in ["slots", "health", "state", "run"] {
+            files::make_folder(&folder.join(name))?;
+        }
+        files::copy_into(folder, factory.root, u64::MAX, &mut |_| (), |_| "root.json".into())?;
+        let boot_loader = BootLoader::factory(folder)?;
+        let narrator = Narrator::of_factory(1);
+        let device =
+            Device { folder: folder.into(), agent: factory.agent, boot_loader, narrator, lines: Vec::new() };
+        for (part, image) in PARTS.iter().zip(&factory.images) {
+            let bytes = files::read_at_most(image, u64::MAX)?.unwrap_or_default();
+            for slot in [Slot::A, Slot::B] {
+                let path = device.slot_file(slot, part);
+                let file =
+                    File::create_new(&path).with_context(|| format!("cannot create {}", path.display()))?;
+                file.set_len(bytes.len() as u64 + SPARE_BYTES)?;
+                if slot == Slot::A {
+                    file.write_all_at(&bytes, 0)?;
+                }
+            }
+        }
+        files::replace(
+            &folder.join("komainu.toml"),
+            settings(folder, &factory.url, factory.version).as_bytes(),
+        )?;
+        let check = folder.join("health/10-lan");
+        files::replace(&check, HEALTH_CHECK.as_bytes())?;
+        std::fs::set_permissions(&check, Permissions::from_mode(0o755))
+            .context("cannot make the health check executable")?;
+        Ok(device)
+    }
+}
+
+/// Exit code 2: it will not get better. It looks at the slot that runs, as a real check would look at the
+/// network.
+const HEALTH_CHECK: &str = "#!/bin/sh
+cd \"${0%/*}/..\" || exit 1
+read -r line < cmdline
+if head -n 5 \"slots/rootfs-${line##*slot=}\" | grep -q -a '^flaw=unhealthy'; then
+    echo 'the LAN ports do not come up' >&2
+    exit 2
+fi
+";
+
+fn settings(folder: &Path, url: &str, version: &str) -> String {
+    let at = folder.display();
+    let mut text = format!(
+        "[device]\nboard = \"demo-router\"\nid = \"demo\"\nrelease = 1\nversion = \"{version}\"\n\n\
+         [server]\nmetadata_url = \"{url}/metadata/\"\ntargets_url = \"{url}/targets/\"\n\n\
+         [trust]\nroot = \"{at}/root.json\"\n\n\
+         [state]\ndirectory = \"{at}/state\"\nrun_directory = \"{at}/run\"\ncheckpoint_bytes = {CHECKPOINT_BYTES}\n\n\
+         [poll]\nfirst_within_seconds = 0\n\n\
+         [boot]\nenvironment = \"{at}/fw_env.config\"\nbooted_file = \"{at}/cmdline\"\nreboot_command = []\n\n\
+         [trial]\nboot_tries = 3\nhealth_directory = \"{at}/health\"\n\n\
+         [log]\nto = \"stderr\"\n"
+    );
+    for part in PARTS {
+        let lines = ["a", "b"].map(|slot| format!("{slot} = \"{at}/slots/{part}-{slot}\"\n")).concat();
+        text.push_str(&format!("\n[[part]]\nname = \"{part}\"\n{lines}"));
+    }
+    text
+}

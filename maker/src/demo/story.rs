@@ -1,0 +1,259 @@
+//! The story: what the maker, the web server and the power do, and what is expected of the device each time. The
+//! last chapter, the attacks, has a file of its own.
+
+mod attacks;
+
+use super::device::{CHECKPOINT_BYTES, Device};
+use super::images::{Flaw, HEAD_BYTES, PARTS};
+use super::maker::{Maker, Release, tell_published};
+use super::narrator::letter;
+use super::timeline::{Icon, Timeline};
+use crate::server::Server;
+use anyhow::Result;
+use komainu_core::names::Slot;
+use komainu_core::record::{Record, Update};
+use komainu_trust::hex;
+use std::path::Path;
+
+/// Everybody who takes part.
+pub struct Stage<'a> {
+    /// What happened.
+    pub timeline: Timeline,
+    /// Who signs releases.
+    pub maker: Maker,
+    /// Who hands them out.
+    pub server: Server,
+    /// Who gets them.
+    pub device: Device,
+    /// Where everything lies.
+    pub folder: &'a Path,
+    /// What the device came with.
+    pub factory: Release,
+}
+
+/// Plays all of it.
+///
+/// # Errors
+/// Something was not as expected: what, and what was found.
+pub fn play(stage: &mut Stage<'_>) -> Result<()> {
+    let first = first_update(stage)?;
+    let second = power_cut(stage, &first)?;
+    bad_release(stage, &second, BadRelease::UNHEALTHY)?;
+    bad_release(stage, &second, BadRelease::HANGS)?;
+    attacks::play(stage, &second)
+}
+
+fn first_update(stage: &mut Stage<'_>) -> Result<Release> {
+    stage.begin(
+        "An update, from start to finish",
+        "The device runs 1.0.0 from slot A; slot B is empty. The maker publishes 1.1.0. The device finds it, fills \
+         slot B while A goes on working, tries B, finds that it is healthy, and keeps it.",
+        "The new release runs, and the old one waits in the other slot as a way back.",
+    );
+    stage.device.switch_on(&mut stage.timeline, &stage.server)?;
+    let factory = stage.factory.clone();
+    stage.runs(Slot::A, &factory)?;
+    stage.mark_begin();
+    let release = stage.publish(2, "1.1.0", Flaw::None)?;
+    stage.device.poll(&mut stage.timeline, &stage.server)?;
+    stage.runs(Slot::B, &release)?;
+    stage.holds(Slot::A, &factory, "still holds 1.0.0, as a way back")?;
+    Ok(release)
+}
+
+fn power_cut(stage: &mut Stage<'_>, before: &Release) -> Result<Release> {
+    stage.begin(
+        "The power goes in the middle",
+        "The next release is being written when somebody pulls the plug. Nothing is lost: the slot that was running \
+         is whole, and the half-filled one has no header, so that nothing can mistake it for a firmware.",
+        "The device came up as before, and went on where it had stopped.",
+    );
+    stage.mark_begin();
+    let release = stage.publish(3, "1.2.0", Flaw::None)?;
+    let (cut, held) = where_to_cut(&release);
+    stage.server.hold_after(held);
+    stage.device.poll_and_cut(&mut stage.timeline, &stage.server, (1, cut))?;
+    let total: u64 = release.prints.iter().map(|print| print.length).sum();
+    let percent = (release.prints[0].length + cut) * 100 / total;
+    let at = stage.timeline.now();
+    stage.device.narrator.cut(&mut stage.timeline, Slot::A, percent);
+    let mark = stage.device.narrator.mark(Icon::PowerCut, "power\ncut");
+    let meaning = "The agent is killed without warning (kill -9) while the server is still sending. What was not yet \
+                   safely on the medium is destroyed too, as it would be by a real power cut.";
+    let done = format!(
+        "loses power: {percent} % of the release is safely in slot A, up to byte {cut} of the rootfs"
+    );
+    stage.device.narrator.tell(&mut stage.timeline, at, &done, meaning, Some(mark));
+    stage.device.lose_unsynced(Slot::A, PARTS[1], cut)?;
+    stage.server.cut_connections();
+    stage.server.release();
+    let void = stage.device.is_void(Slot::A)?;
+    stage.check(
+        "the half-filled slot A has no header: nothing can start it by mistake",
+        void,
+        "it has one",
+    )?;
+    stage.holds(Slot::B, before, "is untouched")?;
+
+    stage.device.switch_on(&mut stage.timeline, &stage.server)?;
+    let range = format!("bytes={cut}-");
+    let resumed = stage.server.requests().iter().any(|request| {
+        request.status == 206 && request.range.as_deref().is_some_and(|asked| asked.starts_with(&range))
+    });
+    let expected =
+        format!("after the cut the device asks the server for the missing bytes only (Range: {range})");
+    stage.check(&expected, resumed, "it did not")?;
+    stage.runs(Slot::A, &release)?;
+    Ok(release)
+}
+
+/// Where the record will be when the power goes, in the rootfs, and how far the server sends: about two thirds.
+fn where_to_cut(release: &Release) -> (u64, u64) {
+    let (head, length) = (HEAD_BYTES as u64, release.prints[1].length);
+    let checkpoints = (length * 2 / 3 - head) / CHECKPOINT_BYTES;
+    let cut = head + checkpoints.max(1) * CHECKPOINT_BYTES;
+    (cut, cut + CHECKPOINT_BYTES / 2)
+}
+
+/// A release that is no good, and how it comes to light.
+struct BadRelease {
+    title: &'static str,
+    lead: &'static str,
+    moral: &'static str,
+    number: u64,
+    version: &'static str,
+    flaw: Flaw,
+    /// A word of the reason that the agent logs.
+    why: &'static str,
+}
+
+impl BadRelease {
+    const UNHEALTHY: BadRelease = BadRelease {
+        title: "A release that starts, but does not work",
+        lead: "1.3.0 has a mistake: its network ports stay dead. The health check that the maker installed notices \
+               it, and the device goes back by itself. A trial may fail by bad luck, so it tries three times; then \
+               it refuses this release for good.",
+        moral: "Back to work by itself each time; after the third, the bad release is not taken any more.",
+        number: 4,
+        version: "1.3.0",
+        flaw: Flaw::Unhealthy,
+        why: "the LAN ports do not come up",
+    };
+    const HANGS: BadRelease = BadRelease {
+        title: "A release that does not even start",
+        lead: "1.4.0 is worse: it hangs at boot, so no software on it can help. But the boot loader counts the tries, \
+               and when they are used up it starts the old slot. A watchdog, a small clock in the hardware, does the \
+               resets.",
+        moral: "Even a release that never comes up cannot take the device away from its owner.",
+        number: 5,
+        version: "1.4.0",
+        flaw: Flaw::Hangs,
+        why: "did not start within the boot loader's tries",
+    };
+}
+
+fn bad_release(stage: &mut Stage<'_>, before: &Release, bad: BadRelease) -> Result<()> {
+    stage.begin(bad.title, bad.lead, bad.moral);
+    stage.mark_begin();
+    let release = stage.publish(bad.number, bad.version, bad.flaw)?;
+    stage.device.poll(&mut stage.timeline, &stage.server)?;
+    let version = bad.version;
+    let reverted = stage.device.said(&["reverting", version, bad.why]);
+    stage.check(
+        &format!("{version} was given up three times"),
+        reverted == 3,
+        &format!("{reverted} times"),
+    )?;
+    let number = format!("release={}", release.number);
+    let refused = stage.device.said(&["refused", &number, "why=failed-before times=3"]) > 0;
+    stage.check(&format!("{version} is refused from now on"), refused, "it is not")?;
+    let times = stage.device.record()?.times_failed(release.number);
+    stage.check("the record remembers three failures", times == 3, &format!("{times}"))?;
+    stage.runs(Slot::A, before)?;
+
+    stage.device.forget_lines();
+    stage.device.poll(&mut stage.timeline, &stage.server)?;
+    let again = stage.device.said(&["staging", version]);
+    stage.check("at the next poll it is not even fetched again", again == 0, "it is")
+}
+
+impl Stage<'_> {
+    fn begin(&mut self, title: &'static str, lead: &'static str, moral: &'static str) {
+        self.timeline.chapter(title, lead, moral);
+        self.device.forget_lines();
+    }
+
+    /// The first column of a chapter's drawing: how it stands.
+    fn mark_begin(&mut self) {
+        let Some(slot) = self.device.running() else { return };
+        let version = match self.device.shown(slot) {
+            super::timeline::Content::Holds(number) => version_of(*number),
+            _ => "?",
+        };
+        let mark = self.device.narrator.mark(Icon::Begin, &format!("{version}\nruns"));
+        let done = format!("runs {version} from slot {}", letter(slot));
+        let at = self.timeline.now();
+        self.device.narrator.tell(&mut self.timeline, at, &done, "", Some(mark));
+    }
+
+    fn publish(&mut self, number: u64, version: &'static str, flaw: Flaw) -> Result<Release> {
+        let release = self.maker.make(number, version, flaw)?;
+        self.maker.publish(&release)?;
+        let running = self.device.running();
+        tell_published(&mut self.timeline, &release, &self.device.narrator.slots, running);
+        Ok(release)
+    }
+
+    fn check(&mut self, expected: &str, holds: bool, found: &str) -> Result<()> {
+        self.timeline.check(expected, holds, found)
+    }
+
+    /// Checks that a slot holds a release, byte for byte.
+    fn holds(&mut self, slot: Slot, release: &Release, what: &str) -> Result<()> {
+        let expected = format!("slot {} {what}", letter(slot));
+        for (part, print) in PARTS.iter().zip(&release.prints) {
+            let found = self.device.hash(slot, part, print.length)?;
+            if found != print.sha256 {
+                self.check(&expected, false, &format!("{part} has the SHA-256 {}", hex::encode(&found)))?;
+            }
+        }
+        self.check(&expected, true, "")
+    }
+
+    /// Checks that a release runs, is confirmed, and that boot loader and record agree.
+    fn runs(&mut self, slot: Slot, release: &Release) -> Result<()> {
+        let (name, version) = (letter(slot), release.version);
+        let running = self.device.running();
+        self.check(&format!("slot {name} runs"), running == Some(slot), &format!("{running:?}"))?;
+        self.holds(slot, release, &format!("holds {version}, byte for byte"))?;
+        let record = self.device.record()?;
+        self.check(
+            &format!("the record says: {version} confirmed"),
+            is_at_rest(&record, slot, release),
+            &record.write(),
+        )?;
+        let variables = self.device.environment()?;
+        let on_trial = variables.get("upgrade_available").is_some_and(|value| value != "0");
+        let chosen = variables.get("boot_slot").and_then(|name| Slot::parse(name));
+        let holds = chosen == Some(slot) && !on_trial;
+        self.check(
+            &format!("the boot loader's choice is slot {name}, nothing on trial"),
+            holds,
+            &format!("{variables:?}"),
+        )
+    }
+}
+
+fn is_at_rest(record: &Record, slot: Slot, release: &Release) -> bool {
+    let confirmed = record.confirmed.as_ref().is_some_and(|id| id.number == release.number);
+    record.confirmed_slot == slot
+        && confirmed
+        && record.floor == release.number
+        && record.update == Update::Idle
+}
+
+/// The versions of this story by release number.
+pub fn version_of(number: u64) -> &'static str {
+    let place = usize::try_from(number.saturating_sub(1)).unwrap_or(0);
+    ["1.0.0", "1.1.0", "1.2.0", "1.3.0", "1.4.0", "1.5.0"].get(place).copied().unwrap_or("?")
+}

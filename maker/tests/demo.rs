@@ -1,0 +1,63 @@
+//! The demonstration as a stranger starts it: it ends well, its page needs nothing else, and it leaves nothing
+//! behind, neither a file nor a process.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+#[test]
+fn the_demonstration_ends_well_and_leaves_nothing_behind() {
+    let place = tempfile::tempdir().unwrap();
+    let (temporary, report) = (place.path().join("temporary"), place.path().join("report.html"));
+    fs::create_dir(&temporary).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_komainu-maker"))
+        .args(["demo", "--report"])
+        .arg(&report)
+        .env("TMPDIR", &temporary)
+        .output()
+        .unwrap();
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("All as told: 5 chapters"), "{said}");
+    assert!(!said.contains('\x1b'), "colours are for terminals: {said}");
+
+    let left: Vec<_> = fs::read_dir(&temporary).unwrap().flatten().map(|entry| entry.path()).collect();
+    assert!(left.is_empty(), "{left:?}");
+    assert_eq!(processes_that_name(&temporary), Vec::<String>::new());
+
+    let page = fs::read_to_string(&report).unwrap();
+    for chapter in [
+        "An update, from start to finish",
+        "The power goes in the middle",
+        "A release that starts, but does not work",
+        "A release that does not even start",
+        "Somebody else owns the web server",
+    ] {
+        assert!(page.contains(chapter), "{chapter}");
+    }
+    assert_eq!(page.matches("<figure>").count(), 5);
+    assert_eq!(page.matches("role=\"img\" aria-labelledby=").count(), 5);
+    for reference in ["src=", "href=\"http", "url(http", "@import", "<script", "<link"] {
+        assert!(!page.contains(reference), "{reference}");
+    }
+    assert!(
+        page.contains("<title>")
+            && page.contains("charset=\"utf-8\"")
+            && page.contains("prefers-color-scheme")
+    );
+}
+
+fn processes_that_name(folder: &Path) -> Vec<String> {
+    let folder = folder.to_string_lossy().into_owned();
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        if line.contains(&folder) {
+            found.push(line);
+        }
+    }
+    found
+}

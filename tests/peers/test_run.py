@@ -1,0 +1,39 @@
+"""`komainu run`, as it guards a device: it polls by itself, steps aside for nobody, and ends when it is told to."""
+
+import signal
+
+from device import BUSY, DONE, RESTART, Device
+from maker import Workshop
+from place import test, wait_until
+from web import Web
+
+
+@test
+def run_updates_by_itself_and_ends_when_told(place):
+    workshop = Workshop(place)
+    images = workshop.publish(2)
+    device = Device(place, workshop.root, Web(place, workshop.repository).url)
+    # It ends because the device must be restarted, by whoever started it.
+    device.komainu("run").must(RESTART, "guarding", "activating release=2")
+    assert device.restart() == "b"
+    running = device.start("run")
+    wait_until(lambda: "confirming release=2" in device.log.read_text(), "release 2 is confirmed")
+    wait_until(lambda: device.status()["update"] == "idle", "and recorded")
+    running.send_signal(signal.SIGTERM)
+    assert running.wait(10) == DONE
+    device.holds(images, "b")
+    assert device.restart() == "b"
+
+
+@test
+def only_one_agent_is_at_work(place):
+    workshop = Workshop(place)
+    device = Device(place, workshop.root, Web(place, workshop.repository).url)
+    running = device.start("run")
+    wait_until(lambda: "first-start" in device.log.read_text(), "it is at work")
+    with device.untouched("ab"):
+        for word in ("once", "run"):
+            device.komainu(word).must(BUSY, "another komainu is at work")
+    assert running.poll() is None
+    running.send_signal(signal.SIGTERM)
+    assert running.wait(10) == DONE
