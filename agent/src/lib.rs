@@ -1,11 +1,13 @@
 //! What a device does. Map: `commands` the table of subcommands, `settings` what its maker decided, `linux` the
 //! one `World` that is real, `uboot` the boot environment, `fetch` HTTP and TLS, `log_lines` where events go,
-//! `example_keys` whom a device must never trust. No code here.
+//! `names` what
+//! signed names become in addresses and files, `example_keys` whom a device must never trust. No code here.
 
 pub mod commands;
 pub mod example_keys;
 pub mod fetch;
 pub mod linux;
 pub mod log_lines;
+pub mod names;
 pub mod settings;
 pub mod uboot;

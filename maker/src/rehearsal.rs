@@ -91,7 +91,8 @@ pub fn published(shelf: &Shelf, root: Vec<u8>) -> Result<Stored> {
     let snapshot = there(&format!("{version}.snapshot.json"), SNAPSHOT_BYTES_MAX)?;
     let version = listed_version(Role::Snapshot.file(), &snapshot, Role::Targets.file())?;
     let targets = there(&format!("{version}.targets.json"), TARGETS_BYTES_MAX)?;
-    Ok(Stored { root, timestamp: Some(timestamp), snapshot: Some(snapshot), targets: Some(targets) })
+    let (timestamp, snapshot, targets) = (Some(timestamp), Some(snapshot), Some(targets));
+    Ok(Stored { root, timestamp, snapshot, targets, ..Stored::default() })
 }
 
 fn listed_version(name: &str, bytes: &[u8], of: &str) -> Result<i64> {
@@ -112,11 +113,13 @@ pub fn check_targets(
     images: Images,
     progress: Progress,
 ) -> Result<Vec<Manifest>> {
+    let mut trusted = trusted.clone();
+    let paths: Vec<String> = trusted.target_paths().map(Into::into).collect();
     let mut manifests = Vec::new();
-    for path in trusted.target_paths() {
-        let target = listed(trusted, path)?.with_context(|| format!("{path} is not listed"))?;
+    for path in &paths {
+        let target = listed(&mut trusted, path)?.with_context(|| format!("{path} is not listed"))?;
         if is_manifest(path) {
-            manifests.push(read_manifest(shelf, trusted, target)?);
+            manifests.push(read_manifest(shelf, &mut trusted, target)?);
         } else {
             prove(shelf, &target, images, progress)?;
         }
@@ -130,11 +133,11 @@ pub fn is_manifest(path: &str) -> bool {
     inner.is_some_and(|inner| inner.split('/').count() == 2)
 }
 
-fn listed(trusted: &Trusted, path: &str) -> Result<Option<Verified<Target>>> {
+fn listed(trusted: &mut Trusted, path: &str) -> Result<Option<Verified<Target>>> {
     trusted.target(path).map_err(|fault| anyhow!("{fault}"))
 }
 
-fn read_manifest(shelf: &Shelf, trusted: &Trusted, target: Verified<Target>) -> Result<Manifest> {
+fn read_manifest(shelf: &Shelf, trusted: &mut Trusted, target: Verified<Target>) -> Result<Manifest> {
     let path = target.path.clone();
     let fetch_path = target.fetch_path();
     let file = shelf.target(&fetch_path).with_context(|| format!("targets/{fetch_path} is missing"))?;
@@ -156,7 +159,7 @@ fn read_manifest(shelf: &Shelf, trusted: &Trusted, target: Verified<Target>) -> 
                 target.file.length, image.length
             )));
         }
-        if target.file.hashes.sha256.is_some_and(|hash| hash != image.sha256) {
+        if target.file.hashes.sha256 != Some(image.sha256) {
             return Err(refused("sha256 is not the one of the signed targets"));
         }
     }

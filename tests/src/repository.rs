@@ -53,6 +53,10 @@ pub struct Repository {
     pub expires: Moment,
     pub issued: Option<Moment>,
     listed: BTreeMap<String, Value>,
+    /// Delegated roles by name: the key that signs, and what the role lists.
+    delegated: BTreeMap<String, (SigningKey, BTreeMap<String, Value>)>,
+    /// `delegations` of the top-level targets role, if it has any.
+    pub delegations: Option<Value>,
 }
 
 pub const BOARD: &str = "gate-1";
@@ -79,6 +83,8 @@ impl Repository {
             expires: TODAY.plus_seconds(30 * 86_400),
             issued: None,
             listed: BTreeMap::new(),
+            delegated: BTreeMap::new(),
+            delegations: None,
         };
         repository.publish_root();
         repository.publish_metadata();
@@ -126,6 +132,32 @@ impl Repository {
         self.targets.insert(stored, bytes.to_vec());
     }
 
+    /// Lets a delegated role, signed by `key`, list a release; the top-level role lists it no more.
+    pub fn delegate(&mut self, role: &str, key: &SigningKey, draft: &Draft) {
+        let before = std::mem::take(&mut self.listed);
+        self.list(draft);
+        let listed = std::mem::replace(&mut self.listed, before);
+        self.listed.retain(|path, _| !listed.contains_key(path));
+        self.delegated.insert(role.into(), (key.clone(), listed));
+    }
+
+    /// Lets a delegated role list nothing.
+    pub fn empty_delegated(&mut self, role: &str) {
+        self.delegated.get_mut(role).unwrap().1.clear();
+    }
+
+    /// What the top-level role says of one delegation.
+    pub fn delegation(role: &str, key: &SigningKey, paths: &[&str], terminating: bool) -> Value {
+        json!({ "name": role, "keyids": [key_id(key)], "threshold": 1, "paths": paths, "terminating": terminating })
+    }
+
+    /// Sets the delegations of the top-level role.
+    pub fn delegates(&mut self, keys: &[&SigningKey], roles: &[Value]) {
+        let keys: serde_json::Map<String, Value> =
+            keys.iter().map(|key| (key_id(key), public(key))).collect();
+        self.delegations = Some(json!({ "keys": keys, "roles": roles }));
+    }
+
     /// Publishes a new root; with `keys` changed before, signed by old and new root keys.
     pub fn publish_root(&mut self) {
         self.publish_root_signed_by(vec![self.keys["root"].clone()]);
@@ -150,20 +182,33 @@ impl Repository {
     /// Publishes targets, snapshot and timestamp.
     pub fn publish_metadata(&mut self) {
         let version = self.next("targets");
-        let signed = json!({
-            "_type": "targets", "spec_version": "1.0.34", "version": version,
-            "expires": self.expires.to_string(), "targets": self.listed,
-        });
-        let bytes = sign(&signed, &[&self.keys["targets"]]);
-        self.metadata.insert(format!("{version}.targets.json"), bytes);
+        let role = |targets: &BTreeMap<String, Value>| {
+            json!({ "_type": "targets", "spec_version": "1.0.34", "version": version,
+                "expires": self.expires.to_string(), "targets": targets })
+        };
+        let mut signed = role(&self.listed);
+        if let Some(delegations) = &self.delegations {
+            signed["delegations"] = delegations.clone();
+        }
+        let mut files = vec![("targets".to_owned(), sign(&signed, &[&self.keys["targets"]]))];
+        for (name, (key, listed)) in &self.delegated {
+            files.push((name.clone(), sign(&role(listed), &[key])));
+        }
+        for (name, bytes) in files {
+            self.metadata.insert(format!("{version}.{name}.json"), bytes);
+        }
         self.publish_snapshot();
     }
 
     pub fn publish_snapshot(&mut self) {
         let (version, targets) = (self.next("snapshot"), self.versions["targets"]);
+        let mut meta = json!({ "targets.json": { "version": targets } });
+        for name in self.delegated.keys() {
+            meta[format!("{name}.json")] = json!({ "version": targets });
+        }
         let signed = json!({
             "_type": "snapshot", "spec_version": "1.0.34", "version": version,
-            "expires": self.expires.to_string(), "meta": { "targets.json": { "version": targets } },
+            "expires": self.expires.to_string(), "meta": meta,
         });
         let bytes = sign(&signed, &[&self.keys["snapshot"]]);
         self.metadata.insert(format!("{version}.snapshot.json"), bytes);

@@ -8,13 +8,15 @@
 //! [`Verified`], and nothing else in the project accepts bytes.
 //!
 //! Map: [`refresh`] drives one update of the metadata and says what to fetch and what to keep; [`trusted`] is
-//! what has been accepted; [`roles`] the files; [`signatures`] the one count; [`keys`] the algorithms, and
-//! [`ecdsa`] one of them; [`json`] strict reading and the canonical form; [`limits`] every limit by name.
+//! what has been accepted; [`roles`] the files; [`signatures`] the one count; [`delegations`] the search for a
+//! target; [`keys`] the algorithms, and [`ecdsa`] one of them; [`json`] strict reading and the canonical form;
+//! [`limits`] every limit by name.
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
+pub mod delegations;
 pub mod ecdsa;
 pub mod fault;
 pub mod fields;

@@ -17,5 +17,9 @@ pub const JSON_DEPTH_MAX: u32 = 32;
 pub const SIGNATURES_MAX: usize = 64;
 /// Most keys in one root.
 pub const KEYS_MAX: usize = 256;
-/// Longest target path or role name, in bytes.
+/// Most roles that one search visits (§5.6.7.1).
+pub const DELEGATIONS_MAX: usize = 32;
+/// Longest name of a delegated role, in bytes: escaped, it must still be a file's name.
+pub const ROLE_NAME_BYTES_MAX: usize = 80;
+/// Longest target path, in bytes.
 pub const NAME_BYTES_MAX: usize = 1024;

@@ -9,7 +9,8 @@ use crate::fault::{TrustFault, What};
 use crate::limits::{ROOT_BYTES_MAX, ROOTS_MAX, TIMESTAMP_BYTES_MAX};
 use crate::roles::{Listed, Role, Root, Snapshot, Targets, Timestamp};
 use crate::trusted::{
-    Clock, SNAPSHOT_STEPS, Steps, Stored, TARGETS_STEPS, Trusted, missing, open_root, unexpired,
+    Clock, SNAPSHOT_STEPS, Steps, Stored, TARGETS_STEPS, Trusted, metadata_name, missing, open_root,
+    unexpired,
 };
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -262,11 +263,7 @@ impl Refresh {
     }
 
     fn ask_listed(&self, role: Role, listed: &Listed, steps: Steps) -> Ask {
-        let name = if self.trusted.root.consistent_snapshot {
-            format!("{}.{}", listed.version, role.file())
-        } else {
-            role.file().into()
-        };
+        let name = metadata_name(&self.trusted.root, listed.version, role.file());
         let bytes_max = listed.length.map_or(steps.bytes_max, |length| length.min(steps.bytes_max));
         Ask { name, bytes_max }
     }

@@ -1,5 +1,6 @@
 //! The four metadata files as types (§4.3 to §4.6). Reading one says nothing about who signed it.
 
+use crate::delegations::Delegations;
 use crate::fields::{Field, FieldFault};
 use crate::hex;
 use crate::json::Json;
@@ -144,6 +145,8 @@ pub struct Targets {
     pub common: Common,
     /// Every target, by its path.
     pub targets: BTreeMap<String, TargetFile>,
+    /// Who else may speak for some paths.
+    pub delegations: Option<Delegations>,
 }
 
 /// A metadata file that can be read from its signed part.
@@ -164,14 +167,7 @@ impl Metadata for Root {
 
     fn read(signed: &Field<'_>) -> Result<Root, FieldFault> {
         let common = read_common(signed, Role::Root)?;
-        let mut keys = BTreeMap::new();
-        let entries = signed.field("keys")?.entries()?;
-        if entries.len() > KEYS_MAX {
-            return Err(signed.field("keys")?.fault("at most 256 keys"));
-        }
-        for (key_id, key) in entries {
-            keys.insert(key_id.into(), Key::read(&key)?);
-        }
+        let keys = read_keys(&signed.field("keys")?)?;
         let mut roles = BTreeMap::new();
         for role in [Role::Root, Role::Timestamp, Role::Snapshot, Role::Targets] {
             roles.insert(role, read_role_keys(&signed.field("roles")?.field(role.name())?)?);
@@ -244,7 +240,11 @@ impl Metadata for Targets {
             let hashes = read_hashes(&target.field("hashes")?)?;
             targets.insert(path.into(), TargetFile { length, hashes });
         }
-        Ok(Targets { common, targets })
+        let delegations = match signed.optional("delegations")? {
+            Some(field) => Some(Delegations::read(&field)?),
+            None => None,
+        };
+        Ok(Targets { common, targets, delegations })
     }
 
     fn common(&self) -> Common {
@@ -304,7 +304,15 @@ fn read_hashes(field: &Field<'_>) -> Result<Hashes, FieldFault> {
     Ok(hashes)
 }
 
-fn read_role_keys(field: &Field<'_>) -> Result<RoleKeys, FieldFault> {
+pub(crate) fn read_keys(field: &Field<'_>) -> Result<BTreeMap<String, Key>, FieldFault> {
+    let entries = field.entries()?;
+    if entries.len() > KEYS_MAX {
+        return Err(field.fault("at most 256 keys"));
+    }
+    entries.into_iter().map(|(key_id, key)| Ok((key_id.into(), Key::read(&key)?))).collect()
+}
+
+pub(crate) fn read_role_keys(field: &Field<'_>) -> Result<RoleKeys, FieldFault> {
     let mut key_ids = alloc::vec::Vec::new();
     for item in field.field("keyids")?.items(KEYS_MAX)? {
         let key_id = item.text()?;

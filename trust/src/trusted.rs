@@ -1,11 +1,13 @@
 //! What has been accepted so far, and what can be asked of it.
 
 use crate::fault::{TrustFault, What};
+use crate::keys::Key;
 use crate::limits::{ROOT_BYTES_MAX, SNAPSHOT_BYTES_MAX, TARGETS_BYTES_MAX, TIMESTAMP_BYTES_MAX};
 use crate::moment::Moment;
 use crate::roles::{self, Common, Listed, Metadata, Role, Root, Snapshot, TargetFile, Targets, Timestamp};
-use crate::signatures::Envelope;
+use crate::signatures::{Envelope, RoleKeys};
 use crate::verified::Verified;
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -21,6 +23,8 @@ pub struct Stored {
     pub snapshot: Option<Vec<u8>>,
     /// The last accepted targets metadata, if any.
     pub targets: Option<Vec<u8>>,
+    /// Accepted delegated roles, by name.
+    pub delegated: BTreeMap<String, Vec<u8>>,
 }
 
 /// What the device knows of the time. See SECURITY.md for what follows from which clock.
@@ -40,6 +44,9 @@ pub struct Trusted {
     pub(crate) timestamp: Option<Timestamp>,
     pub(crate) snapshot: Option<Snapshot>,
     pub(crate) targets: Option<Targets>,
+    /// By delegator and name: one role's word for another's keys is never taken.
+    pub(crate) delegated: BTreeMap<(String, String), Targets>,
+    pub(crate) delegated_bytes: BTreeMap<String, Vec<u8>>,
 }
 
 impl Trusted {
@@ -52,13 +59,23 @@ impl Trusted {
     /// Only where the root itself cannot be read, or is not signed by its own keys.
     pub fn load(stored: &Stored, clock: Clock) -> Result<Trusted, TrustFault> {
         let root = open_root(&stored.root, Role::Root.file(), "5.2", None)?;
-        let mut trusted = Trusted { clock, root, timestamp: None, snapshot: None, targets: None };
+        let mut trusted = Trusted {
+            clock,
+            root,
+            timestamp: None,
+            snapshot: None,
+            targets: None,
+            delegated: BTreeMap::new(),
+            delegated_bytes: BTreeMap::new(),
+        };
         trusted.load_below_root(stored);
         Ok(trusted)
     }
 
     /// Timestamp, snapshot and targets from the store, as far as the root in force still vouches for them.
     pub(crate) fn load_below_root(&mut self, stored: &Stored) {
+        self.delegated.clear();
+        self.delegated_bytes.clone_from(&stored.delegated);
         let Some(timestamp) = stored.timestamp.as_deref() else { return };
         self.timestamp =
             self.open::<Timestamp>(timestamp, "timestamp.json", "5.4.2", TIMESTAMP_BYTES_MAX).ok();
@@ -131,17 +148,8 @@ impl Trusted {
         self.targets.iter().flat_map(|targets| targets.targets.keys().map(String::as_str))
     }
 
-    /// What signed metadata says of a target; `None` if it lists no such target.
-    ///
-    /// # Errors
-    /// Metadata is incomplete or expired (§5.6.7 is only reached with all of it accepted).
-    pub fn target(&self, path: &str) -> Result<Option<Verified<Target>>, TrustFault> {
-        self.usable()?;
-        let found = self.targets.as_ref().and_then(|targets| targets.targets.get(path));
-        Ok(found.map(|file| {
-            let consistent_snapshot = self.root.consistent_snapshot;
-            Verified::new(Target { path: path.into(), file: file.clone(), consistent_snapshot })
-        }))
+    pub(crate) fn verified_target(&self, path: &str, file: TargetFile) -> Verified<Target> {
+        Verified::new(Target { path: path.into(), file, consistent_snapshot: self.root.consistent_snapshot })
     }
 
     /// Opens metadata that must be signed by its role's threshold of the root in force.
@@ -152,10 +160,7 @@ impl Trusted {
         step: &'static str,
         bytes_max: u64,
     ) -> Result<M, TrustFault> {
-        let fault = |what| TrustFault { file: file.into(), step, what };
-        let envelope = Envelope::open(file, step, bytes, bytes_max)?;
-        envelope.meets(self.root.role(M::ROLE), &self.root.keys).map_err(fault)?;
-        roles::read(&envelope.signed).map_err(|wrong| fault(wrong.into()))
+        open_signed(bytes, file, step, bytes_max, self.root.role(M::ROLE), &self.root.keys)
     }
 
     /// Opens metadata that other metadata listed: length and hash first, then signatures, then the version.
@@ -166,6 +171,19 @@ impl Trusted {
         file: &str,
         steps: Steps,
     ) -> Result<M, TrustFault> {
+        self.open_listed_by(bytes, listed, file, steps, self.root.role(M::ROLE), &self.root.keys)
+    }
+
+    /// The same, signed by the keys of a role that is not one of the root's.
+    pub(crate) fn open_listed_by<M: Metadata>(
+        &self,
+        bytes: &[u8],
+        listed: &Listed,
+        file: &str,
+        steps: Steps,
+        role: &RoleKeys,
+        keys: &BTreeMap<String, Key>,
+    ) -> Result<M, TrustFault> {
         let fault = |step, what| TrustFault { file: file.into(), step, what };
         if let Some(allowed) = listed.length.filter(|&length| bytes.len() as u64 > length) {
             return Err(fault(steps.fetch, What::Length { got: bytes.len() as u64, allowed }));
@@ -173,7 +191,7 @@ impl Trusted {
         if listed.hashes.as_ref().is_some_and(|hashes| !hashes.match_bytes(bytes)) {
             return Err(fault(steps.hash, What::Hash));
         }
-        let metadata: M = self.open(bytes, file, steps.signatures, steps.bytes_max)?;
+        let metadata: M = open_signed(bytes, file, steps.signatures, steps.bytes_max, role, keys)?;
         let offered = metadata.common().version;
         if offered != listed.version {
             return Err(fault(steps.version, What::WrongVersion { offered, announced: listed.version }));
@@ -263,6 +281,25 @@ pub(crate) fn open_root(
     let root: Root = roles::read(&envelope.signed).map_err(|wrong| fault(wrong.into()))?;
     envelope.meets(root.role(Role::Root), &root.keys).map_err(fault)?;
     Ok(root)
+}
+
+fn open_signed<M: Metadata>(
+    bytes: &[u8],
+    file: &str,
+    step: &'static str,
+    bytes_max: u64,
+    role: &RoleKeys,
+    keys: &BTreeMap<String, Key>,
+) -> Result<M, TrustFault> {
+    let fault = |what| TrustFault { file: file.into(), step, what };
+    let envelope = Envelope::open(file, step, bytes, bytes_max)?;
+    envelope.meets(role, keys).map_err(fault)?;
+    roles::read(&envelope.signed).map_err(|wrong| fault(wrong.into()))
+}
+
+/// The name of a metadata file on the server (§3.1).
+pub(crate) fn metadata_name(root: &Root, version: u64, file: &str) -> String {
+    if root.consistent_snapshot { format!("{version}.{file}") } else { file.into() }
 }
 
 pub(crate) fn unexpired(

@@ -90,7 +90,7 @@ fn root_version(root: &[u8]) -> u64 {
 ///
 /// # Errors
 /// Metadata is not usable, or lists a manifest beyond its limit; in words.
-pub fn manifest_target(trusted: &Trusted, settings: &Settings) -> Result<Option<Verified<Target>>, Text> {
+pub fn manifest_target(trusted: &mut Trusted, settings: &Settings) -> Result<Option<Verified<Target>>, Text> {
     let path = manifest_path(&settings.board, &settings.channel);
     let target = trusted.target(&path).map_err(|fault| text(format_args!("{fault}")))?;
     if let Some(target) = target.as_ref().filter(|target| target.file.length > MANIFEST_BYTES_MAX) {
@@ -102,15 +102,15 @@ pub fn manifest_target(trusted: &Trusted, settings: &Settings) -> Result<Option<
 
 /// What the kept files offer, and the time by the best clock there is.
 pub fn read(kept: &Kept, clock: Clock, settings: &Settings) -> (Offer, Moment) {
-    let trusted = match Trusted::load(&kept.stored(), clock) {
+    let mut trusted = match Trusted::load(&kept.stored(), clock) {
         Ok(trusted) => trusted,
         Err(fault) => return (Offer::Unusable(text(format_args!("{fault}"))), clock.system.max(clock.built)),
     };
-    let offer = read_offer(&trusted, kept.manifest.as_deref(), settings).unwrap_or_else(Offer::Unusable);
+    let offer = read_offer(&mut trusted, kept.manifest.as_deref(), settings).unwrap_or_else(Offer::Unusable);
     (offer, trusted.now())
 }
 
-fn read_offer(trusted: &Trusted, manifest: Option<&[u8]>, settings: &Settings) -> Result<Offer, Text> {
+fn read_offer(trusted: &mut Trusted, manifest: Option<&[u8]>, settings: &Settings) -> Result<Offer, Text> {
     let Some(target) = manifest_target(trusted, settings)? else { return Ok(Offer::Nothing) };
     let Some(bytes) = manifest else { return Err(text(format_args!("{}: not fetched yet", target.path))) };
     let proven = target.prove(bytes.to_vec()).map_err(|fault| text(format_args!("{fault}")))?;
@@ -118,7 +118,7 @@ fn read_offer(trusted: &Trusted, manifest: Option<&[u8]>, settings: &Settings) -
     Ok(Offer::Release(release))
 }
 
-fn read_release(trusted: &Trusted, path: &str, bytes: &[u8]) -> Result<Release, Text> {
+fn read_release(trusted: &mut Trusted, path: &str, bytes: &[u8]) -> Result<Release, Text> {
     let manifest = Manifest::read(bytes).map_err(|fault| text(format_args!("{path}: {fault}")))?;
     let mut fetch_paths = Vec::new();
     for image in &manifest.images {

@@ -3,6 +3,7 @@
 
 use crate::facts::{Attempts, Setbacks};
 use crate::fault::{FetchFault, text};
+use crate::manifest::{Manifest, manifest_path};
 use crate::offer::manifest_target;
 use crate::reason::Fault;
 use crate::schedule::full_refresh_due;
@@ -10,10 +11,12 @@ use crate::settings::Settings;
 use crate::world::{Fetched, Folder, KeptFile, World};
 use alloc::string::String;
 use alloc::vec::Vec;
+use komainu_trust::delegations::Found;
 use komainu_trust::limits::TIMESTAMP_BYTES_MAX;
 use komainu_trust::refresh::{Answer, Ask, Keep};
 use komainu_trust::roles::Role;
-use komainu_trust::{Refresh, TrustFault, Trusted};
+use komainu_trust::trusted::Target;
+use komainu_trust::{Refresh, TrustFault, Trusted, Verified};
 
 const TIMESTAMP: &str = "timestamp.json";
 
@@ -29,8 +32,8 @@ pub fn poll(world: &mut dyn World, settings: &Settings) -> Result<(), Fault> {
         remember_poll(world, None);
         return Ok(());
     };
-    let (trusted, validator) = refresh(world, glanced)?;
-    fetch_manifest(world, &trusted, settings)?;
+    let (mut trusted, validator) = refresh(world, glanced)?;
+    fetch_manifest(world, &mut trusted, settings)?;
     remember_poll(world, Some(validator));
     Ok(())
 }
@@ -106,7 +109,7 @@ fn keep_accepted(world: &mut dyn World, keep: Keep, bytes: &[u8]) -> Result<(), 
     }
 }
 
-fn kept_file(role: Role) -> KeptFile {
+fn kept_file(role: Role) -> KeptFile<'static> {
     match role {
         Role::Root => KeptFile::Root,
         Role::Timestamp => KeptFile::Timestamp,
@@ -115,28 +118,65 @@ fn kept_file(role: Role) -> KeptFile {
     }
 }
 
-fn fetch_manifest(world: &mut dyn World, trusted: &Trusted, settings: &Settings) -> Result<(), Fault> {
+/// Fetches the manifest, if it is another one than before, and every delegated role on the way to it and to its
+/// images: with these, what is offered can be read from what is kept.
+fn fetch_manifest(world: &mut dyn World, trusted: &mut Trusted, settings: &Settings) -> Result<(), Fault> {
     let kept = world.kept().manifest;
-    let Some(target) = manifest_target(trusted, settings).map_err(Fault::Trust)? else {
+    let path = manifest_path(&settings.board, &settings.channel);
+    if find(world, trusted, &path)?.is_none() {
         return if kept.is_some() { forget_manifest(world) } else { Ok(()) };
-    };
-    if kept.is_some_and(|bytes| target.prove(bytes).is_ok()) {
-        return Ok(());
     }
+    let Some(target) = manifest_target(trusted, settings).map_err(Fault::Trust)? else { return Ok(()) };
+    let manifest = match kept.and_then(|bytes| target.prove(bytes).ok()) {
+        Some(manifest) => manifest,
+        None => fetch_new_manifest(world, &target)?,
+    };
+    // What is wrong with a manifest is told when it is read as an offer.
+    for image in Manifest::read(&manifest).map_or(Vec::new(), |manifest| manifest.images) {
+        find(world, trusted, &image.target)?;
+    }
+    forget_unused(world, trusted)
+}
+
+fn fetch_new_manifest(world: &mut dyn World, target: &Verified<Target>) -> Result<Verified<Vec<u8>>, Fault> {
     let name = || text(format_args!("{}", target.path));
     let fetched = world.fetch(Folder::Targets, &target.fetch_path(), target.file.length, None);
-    match fetched.map_err(|fault| Fault::Fetch(name(), fault))? {
-        Fetched::Bytes(bytes, _) => {
-            let proven = target.prove(bytes).map_err(|fault| refused(&fault))?;
-            world.keep_file(KeptFile::Manifest, Some(&proven)).map_err(Fault::Device)?;
-            // What went wrong with the images of another manifest says nothing about this one's.
-            let none = Setbacks::default();
-            let attempts = world.attempts();
-            world.keep_attempts(&Attempts { stage: none, proof: none, ..attempts });
-            Ok(())
-        }
-        Fetched::NotThere | Fetched::Unchanged => Err(Fault::Fetch(name(), FetchFault::NotFound)),
+    let Fetched::Bytes(bytes, _) = fetched.map_err(|fault| Fault::Fetch(name(), fault))? else {
+        return Err(Fault::Fetch(name(), FetchFault::NotFound));
+    };
+    let proven = target.prove(bytes).map_err(|fault| refused(&fault))?;
+    world.keep_file(KeptFile::Manifest, Some(&proven)).map_err(Fault::Device)?;
+    // What went wrong with the images of another manifest says nothing about this one's.
+    let none = Setbacks::default();
+    let attempts = world.attempts();
+    world.keep_attempts(&Attempts { stage: none, proof: none, ..attempts });
+    Ok(proven)
+}
+
+/// Searches a target, fetching the delegated roles that the search wants.
+fn find(world: &mut dyn World, trusted: &mut Trusted, path: &str) -> Result<Option<Verified<Target>>, Fault> {
+    loop {
+        let wanted = match trusted.find(path).map_err(|fault| refused(&fault))? {
+            Found::Target(target) => return Ok(Some(target)),
+            Found::Nothing => return Ok(None),
+            Found::Wanted(wanted) => wanted,
+        };
+        let bytes = match fetch_asked(world, &wanted.ask)? {
+            Fetched::Bytes(bytes, _) => Some(bytes),
+            Fetched::NotThere | Fetched::Unchanged => None,
+        };
+        trusted.give_delegated(&wanted, bytes.as_deref()).map_err(|fault| refused(&fault))?;
+        world.keep_file(KeptFile::Delegated(&wanted.role), bytes.as_deref()).map_err(Fault::Device)?;
     }
+}
+
+/// Removes kept delegated roles that no search used: their number must not grow with the years.
+fn forget_unused(world: &mut dyn World, trusted: &Trusted) -> Result<(), Fault> {
+    let kept = world.kept().metadata.delegated;
+    for role in kept.keys().filter(|role| trusted.delegated_in_use().all(|used| used != role.as_str())) {
+        world.keep_file(KeptFile::Delegated(role), None).map_err(Fault::Device)?;
+    }
+    Ok(())
 }
 
 fn forget_manifest(world: &mut dyn World) -> Result<(), Fault> {

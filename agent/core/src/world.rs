@@ -33,7 +33,7 @@ pub enum Folder {
 
 /// A file that is kept exactly as it was received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeptFile {
+pub enum KeptFile<'a> {
     /// `root.json`
     Root,
     /// `timestamp.json`
@@ -42,6 +42,8 @@ pub enum KeptFile {
     Snapshot,
     /// `targets.json`
     Targets,
+    /// A delegated targets role, by its name, which may hold any character.
+    Delegated(&'a str),
     /// The manifest for this board and channel.
     Manifest,
 }
@@ -83,7 +85,8 @@ pub trait World {
 
     // Fetch.
 
-    /// Fetches a small file whole, at most `bytes_max`; conditionally, if a validator is given.
+    /// Fetches a small file whole, at most `bytes_max`; conditionally, if a validator is given. The name of a
+    /// metadata file is one part of a path, whatever characters it holds.
     ///
     /// # Errors
     /// Why it could not be had.
@@ -119,7 +122,7 @@ pub trait World {
     ///
     /// # Errors
     /// Why it could not be written; the old file stays.
-    fn keep_file(&mut self, file: KeptFile, bytes: Option<&[u8]>) -> Result<(), Text>;
+    fn keep_file(&mut self, file: KeptFile<'_>, bytes: Option<&[u8]>) -> Result<(), Text>;
     /// Writes into a part of the slot that is not running. Not durable before [`World::sync_part`].
     ///
     /// # Errors

@@ -6,17 +6,19 @@ use crate::linux::health;
 use crate::linux::world::Linux;
 use komainu_core::World;
 use komainu_core::facts::RecordSeen;
+use komainu_core::manifest::manifest_path;
 use komainu_core::offer::manifest_target;
 use komainu_core::world::{Fetched, Folder};
-use komainu_trust::TrustFault;
+use komainu_trust::delegations::Found;
 use komainu_trust::refresh::drive;
+use komainu_trust::{TrustFault, Trusted};
 use std::fmt::Write;
 
-/// What a look found: a sentence, good or bad.
-type Found = Result<String, String>;
+/// What a look brought: a sentence, good or bad.
+type Sentence = Result<String, String>;
 
 /// What is looked at: a name, and how.
-type Look = (&'static str, fn(&mut Linux, &Call) -> Found);
+type Look = (&'static str, fn(&mut Linux, &Call) -> Sentence);
 
 const LOOKS: &[Look] = &[
     ("trusted root", root),
@@ -46,15 +48,14 @@ pub(super) fn check(call: &Call) -> Result<Exit, String> {
     Ok(exit)
 }
 
-fn root(linux: &mut Linux, _: &Call) -> Found {
+fn root(linux: &mut Linux, _: &Call) -> Sentence {
     let clock = linux.clock();
-    let trusted =
-        komainu_trust::Trusted::load(&linux.kept().stored(), clock).map_err(|fault| fault.to_string())?;
+    let trusted = Trusted::load(&linux.kept().stored(), clock).map_err(|fault| fault.to_string())?;
     let [version, ..] = trusted.versions();
     Ok(format!("version {version}, expires {}", trusted.root().common.expires))
 }
 
-fn record(linux: &mut Linux, _: &Call) -> Found {
+fn record(linux: &mut Linux, _: &Call) -> Sentence {
     match linux.record() {
         RecordSeen::Found(record) => Ok(format!("generation {}, floor {}", record.generation, record.floor)),
         RecordSeen::Absent => Ok("none yet: the first start makes it".into()),
@@ -62,17 +63,17 @@ fn record(linux: &mut Linux, _: &Call) -> Found {
     }
 }
 
-fn running(linux: &mut Linux, _: &Call) -> Found {
+fn running(linux: &mut Linux, _: &Call) -> Sentence {
     linux.booted().map(|slot| slot.to_string()).map_err(|why| why.to_string())
 }
 
-fn boot(linux: &mut Linux, _: &Call) -> Found {
+fn boot(linux: &mut Linux, _: &Call) -> Sentence {
     let choice = linux.boot_choice().map_err(|why| why.to_string())?;
     let trial = choice.tries_left.map_or("good".to_owned(), |tries| format!("on trial, {tries} starts left"));
     Ok(format!("starts slot {}, {trial}", choice.slot))
 }
 
-fn slots(linux: &mut Linux, _: &Call) -> Found {
+fn slots(linux: &mut Linux, _: &Call) -> Sentence {
     let parts = linux.parts().map_err(|why| why.to_string())?;
     let mut sizes = String::new();
     for part in &parts {
@@ -81,7 +82,7 @@ fn slots(linux: &mut Linux, _: &Call) -> Found {
     Ok(sizes.trim_end_matches(", ").into())
 }
 
-fn checks(_: &mut Linux, call: &Call) -> Found {
+fn checks(_: &mut Linux, call: &Call) -> Sentence {
     let folder = &call.settings.health;
     match health::checks(folder) {
         Ok(checks) if checks.is_empty() => {
@@ -103,7 +104,7 @@ impl From<TrustFault> for PollFault {
     }
 }
 
-fn server(linux: &mut Linux, call: &Call) -> Found {
+fn server(linux: &mut Linux, call: &Call) -> Sentence {
     let (stored, clock) = (linux.kept().stored(), linux.clock());
     let fetch = |ask: &komainu_trust::refresh::Ask| match linux.fetch(
         Folder::Metadata,
@@ -115,12 +116,27 @@ fn server(linux: &mut Linux, call: &Call) -> Found {
         Ok(Fetched::NotThere | Fetched::Unchanged) => Ok(None),
         Err(fault) => Err(PollFault::Fetch(format!("{}: {fault}", ask.name))),
     };
-    let trusted = drive(stored, clock, fetch, |_, _| Ok(())).map_err(|fault| match fault {
+    let mut trusted = drive(stored, clock, fetch, |_, _| Ok(())).map_err(|fault| match fault {
         PollFault::Trust(fault) => fault.to_string(),
         PollFault::Fetch(sentence) => sentence,
     })?;
-    match manifest_target(&trusted, &call.settings.core).map_err(|why| why.to_string())? {
+    find_delegated(linux, &mut trusted, call)?;
+    match manifest_target(&mut trusted, &call.settings.core).map_err(|why| why.to_string())? {
         Some(target) => Ok(format!("reached, offers {}", target.path)),
         None => Err("reached, but offers nothing for this board and channel".into()),
     }
+}
+
+/// Fetches the delegated roles on the way to the manifest; keeps none.
+fn find_delegated(linux: &mut Linux, trusted: &mut Trusted, call: &Call) -> Result<(), String> {
+    let path = manifest_path(&call.settings.core.board, &call.settings.core.channel);
+    while let Found::Wanted(wanted) = trusted.find(&path).map_err(|fault| fault.to_string())? {
+        let fetched = linux.fetch(Folder::Metadata, &wanted.ask.name, wanted.ask.bytes_max, None);
+        let bytes = match fetched.map_err(|fault| format!("{}: {fault}", wanted.ask.name))? {
+            Fetched::Bytes(bytes, _) => Some(bytes),
+            Fetched::NotThere | Fetched::Unchanged => None,
+        };
+        trusted.give_delegated(&wanted, bytes.as_deref()).map_err(|fault| fault.to_string())?;
+    }
+    Ok(())
 }

@@ -3,6 +3,7 @@
 use crate::fetch::http::{Http, HttpSettings, Small};
 use crate::fetch::roots::Roots;
 use crate::fetch::stream::Stream;
+use crate::names::escape;
 use crate::settings::Server;
 use komainu_core::fault::FetchFault;
 use komainu_core::world::{Fetched, Folder};
@@ -97,7 +98,11 @@ impl Remote {
             Folder::Metadata => &self.settings.metadata_url,
             Folder::Targets => &self.settings.targets_url,
         };
-        format!("{base}{}", escape(path))
+        match folder {
+            // A role's name may hold a slash; in the address it is one part all the same.
+            Folder::Metadata => format!("{base}{}", escape(path)),
+            Folder::Targets => format!("{base}{}", path.split('/').map(escape).collect::<Vec<_>>().join("/")),
+        }
     }
 }
 
@@ -110,42 +115,4 @@ fn roots(settings: &Server) -> Result<Roots, String> {
     // The settings have no https address then.
     #[cfg(not(feature = "public-roots"))]
     return Ok(Roots::none());
-}
-
-/// A path as part of a URL: whatever a signed name contains, it cannot leave its folder or start a query.
-fn escape(path: &str) -> String {
-    let mut escaped = String::with_capacity(path.len());
-    for (index, segment) in path.split('/').enumerate() {
-        if index > 0 {
-            escaped.push('/');
-        }
-        // Segments of dots alone would be folded by servers; escaped, they are names like any other.
-        let only_dots = segment.bytes().all(|byte| byte == b'.');
-        for byte in segment.bytes() {
-            if byte.is_ascii_alphanumeric() || b"-_~".contains(&byte) || (byte == b'.' && !only_dots) {
-                escaped.push(char::from(byte));
-            } else {
-                escaped.push_str(&format!("%{byte:02X}"));
-            }
-        }
-    }
-    escaped
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_cannot_leave_its_folder() {
-        for (path, url) in [
-            ("images/42/rootfs.img", "images/42/rootfs.img"),
-            ("../x", "%2E%2E/x"),
-            ("a?b#c%d", "a%3Fb%23c%25d"),
-            ("日", "%E6%97%A5"),
-            ("a b/./c", "a%20b/%2E/c"),
-        ] {
-            assert_eq!(escape(path), url);
-        }
-    }
 }

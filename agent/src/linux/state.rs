@@ -1,13 +1,16 @@
 //! What survives restarts and updates: the record in two copies, and metadata exactly as it was received.
 
 use super::files;
+use crate::names::{escape, unescape};
 use komainu_core::facts::RecordSeen;
 use komainu_core::fault::{Text, text};
 use komainu_core::manifest::MANIFEST_BYTES_MAX;
 use komainu_core::offer::Kept;
 use komainu_core::record::{RECORD_BYTES_MAX, Record};
 use komainu_core::world::KeptFile;
-use komainu_trust::limits::{ROOT_BYTES_MAX, SNAPSHOT_BYTES_MAX, TARGETS_BYTES_MAX, TIMESTAMP_BYTES_MAX};
+use komainu_trust::limits::{
+    DELEGATIONS_MAX, ROOT_BYTES_MAX, SNAPSHOT_BYTES_MAX, TARGETS_BYTES_MAX, TIMESTAMP_BYTES_MAX,
+};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -28,7 +31,7 @@ impl State {
     /// # Errors
     /// Those of the file system.
     pub fn make(&self) -> io::Result<()> {
-        std::fs::create_dir_all(self.folder.join("metadata"))
+        std::fs::create_dir_all(self.delegated_folder())
     }
 
     /// The newer good copy of the record.
@@ -79,7 +82,7 @@ impl State {
 
     /// Metadata, manifest and the shipped root. What cannot be read counts as not there: it is fetched again.
     pub fn kept(&self) -> Kept {
-        let file = |file: KeptFile| {
+        let file = |file: KeptFile<'_>| {
             let path = self.path(file);
             files::read(&path, bytes_max(file)).unwrap_or_else(|error| {
                 log::warn!("kept-file-bad path={} why=\"{error}\"", path.display());
@@ -97,14 +100,34 @@ impl State {
         kept.metadata.timestamp = file(KeptFile::Timestamp);
         kept.metadata.snapshot = file(KeptFile::Snapshot);
         kept.metadata.targets = file(KeptFile::Targets);
+        for role in self.delegated_roles() {
+            if let Some(bytes) = file(KeptFile::Delegated(&role)) {
+                kept.metadata.delegated.insert(role, bytes);
+            }
+        }
         kept
+    }
+
+    fn delegated_folder(&self) -> PathBuf {
+        self.folder.join("metadata/delegated")
+    }
+
+    /// The names of the delegated roles that are kept. A file with another name than ours is not read.
+    fn delegated_roles(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.delegated_folder());
+        let name = |entry: std::fs::DirEntry| {
+            let file = entry.file_name().into_string().ok()?;
+            unescape(file.strip_suffix(".json")?)
+        };
+        let names = entries.into_iter().flatten().flatten().filter_map(name);
+        names.take(2 * DELEGATIONS_MAX).collect()
     }
 
     /// Replaces or removes a kept file.
     ///
     /// # Errors
     /// Path and cause.
-    pub fn keep(&self, file: KeptFile, bytes: Option<&[u8]>) -> Result<(), Text> {
+    pub fn keep(&self, file: KeptFile<'_>, bytes: Option<&[u8]>) -> Result<(), Text> {
         let path = self.path(file);
         match bytes {
             Some(bytes) => replace(&path, bytes),
@@ -113,8 +136,11 @@ impl State {
         }
     }
 
-    fn path(&self, file: KeptFile) -> PathBuf {
+    fn path(&self, file: KeptFile<'_>) -> PathBuf {
         self.folder.join(match file {
+            KeptFile::Delegated(role) => {
+                return self.delegated_folder().join(format!("{}.json", escape(role)));
+            }
             KeptFile::Root => "metadata/root.json",
             KeptFile::Timestamp => "metadata/timestamp.json",
             KeptFile::Snapshot => "metadata/snapshot.json",
@@ -124,12 +150,12 @@ impl State {
     }
 }
 
-fn bytes_max(file: KeptFile) -> u64 {
+fn bytes_max(file: KeptFile<'_>) -> u64 {
     match file {
         KeptFile::Root => ROOT_BYTES_MAX,
         KeptFile::Timestamp => TIMESTAMP_BYTES_MAX,
         KeptFile::Snapshot => SNAPSHOT_BYTES_MAX,
-        KeptFile::Targets => TARGETS_BYTES_MAX,
+        KeptFile::Targets | KeptFile::Delegated(_) => TARGETS_BYTES_MAX,
         KeptFile::Manifest => MANIFEST_BYTES_MAX,
     }
 }

@@ -158,7 +158,7 @@ impl World for Linux {
         self.volatile.keep_attempts(attempts);
     }
 
-    fn keep_file(&mut self, file: KeptFile, bytes: Option<&[u8]>) -> Result<(), Text> {
+    fn keep_file(&mut self, file: KeptFile<'_>, bytes: Option<&[u8]>) -> Result<(), Text> {
         self.state.keep(file, bytes)?;
         if file == KeptFile::Timestamp {
             self.raise_tls_floor();

@@ -171,7 +171,7 @@ fn a_publication_that_was_cut_off_too_long_ago_is_made_anew() {
     let published = publish(&mut workshop, days(8));
     assert!(published.warnings[0].contains("is given up"), "{:?}", published.warnings);
     let trusted = Device::new(&workshop.repository()).poll(&workshop.repository(), days(8)).unwrap();
-    assert!(trusted.target("boards/gate-1/stable.json").unwrap().is_some());
+    assert!(trusted.clone().target("boards/gate-1/stable.json").unwrap().is_some());
 }
 
 #[test]

@@ -131,7 +131,7 @@ impl Flash {
 #[derive(Default)]
 pub struct Disk {
     records: [Option<String>; 2],
-    files: BTreeMap<&'static str, Vec<u8>>,
+    files: BTreeMap<String, Vec<u8>>,
 }
 
 impl Disk {
@@ -169,34 +169,38 @@ impl Disk {
         self.records[(newest.generation % 2) as usize] = Some("garbage".into());
     }
 
-    pub fn write_file(&mut self, file: KeptFile, bytes: Option<&[u8]>, after: After) {
+    pub fn write_file(&mut self, file: KeptFile<'_>, bytes: Option<&[u8]>, after: After) {
         let name = file_name(file);
         match (after, bytes) {
             (After::Lost, _) => {}
             (After::Kept, Some(bytes)) => drop(self.files.insert(name, bytes.to_vec())),
-            (_, None) => drop(self.files.remove(name)),
+            (_, None) => drop(self.files.remove(&name)),
             // Stricter than a file system that replaces atomically: nothing whole is left of either.
             (_, Some(bytes)) => drop(self.files.insert(name, bytes[..bytes.len() / 2].to_vec())),
         }
     }
 
     pub fn kept(&self, shipped_root: Vec<u8>) -> Kept {
-        let file = |file| self.files.get(file_name(file)).cloned();
+        let file = |file| self.files.get(&file_name(file)).cloned();
         let mut kept = Kept { shipped_root, manifest: file(KeptFile::Manifest), ..Kept::default() };
         kept.metadata.root = file(KeptFile::Root).unwrap_or_default();
         kept.metadata.timestamp = file(KeptFile::Timestamp);
         kept.metadata.snapshot = file(KeptFile::Snapshot);
         kept.metadata.targets = file(KeptFile::Targets);
+        let delegated =
+            self.files.iter().filter_map(|(name, bytes)| Some((name.strip_prefix("role ")?, bytes)));
+        kept.metadata.delegated = delegated.map(|(name, bytes)| (name.into(), bytes.clone())).collect();
         kept
     }
 }
 
-fn file_name(file: KeptFile) -> &'static str {
+fn file_name(file: KeptFile<'_>) -> String {
     match file {
-        KeptFile::Root => "root",
-        KeptFile::Timestamp => "timestamp",
-        KeptFile::Snapshot => "snapshot",
-        KeptFile::Targets => "targets",
-        KeptFile::Manifest => "manifest",
+        KeptFile::Root => "root".into(),
+        KeptFile::Timestamp => "timestamp".into(),
+        KeptFile::Snapshot => "snapshot".into(),
+        KeptFile::Targets => "targets".into(),
+        KeptFile::Delegated(role) => format!("role {role}"),
+        KeptFile::Manifest => "manifest".into(),
     }
 }

@@ -143,7 +143,7 @@ impl World for Device {
         }
     }
 
-    fn keep_file(&mut self, file: KeptFile, bytes: Option<&[u8]>) -> Result<(), Text> {
+    fn keep_file(&mut self, file: KeptFile<'_>, bytes: Option<&[u8]>) -> Result<(), Text> {
         self.dead()?;
         match self.change() {
             Ok(()) => self.disk.write_file(file, bytes, After::Kept),
