@@ -5,6 +5,7 @@ use crate::ecdsa;
 use crate::fields::{Field, FieldFault};
 use crate::hex;
 use alloc::string::String;
+use alloc::vec::Vec;
 use rustls_pki_types::SubjectPublicKeyInfoDer;
 use rustls_pki_types::pem::PemObject;
 use sha2::{Digest, Sha256};
@@ -47,6 +48,20 @@ impl Key {
         }
     }
 
+    /// The key itself, however it is spelled: what tells two keys apart when signatures are counted.
+    pub fn material(&self) -> Vec<u8> {
+        let point = || Some(self.p256_info()?.strip_prefix(P256_KEY_INFO)?.to_vec());
+        let decoded = match self.scheme.as_str() {
+            "ed25519" => hex::decode(&self.public),
+            _ => point(),
+        };
+        decoded.unwrap_or_else(|| self.public.clone().into_bytes())
+    }
+
+    fn p256_info(&self) -> Option<SubjectPublicKeyInfoDer<'static>> {
+        SubjectPublicKeyInfoDer::from_pem_slice(self.public.as_bytes()).ok()
+    }
+
     fn ed25519(&self, message: &[u8], signature: &[u8]) -> Option<bool> {
         let key = ed25519_dalek::VerifyingKey::from_bytes(&hex::decode_array(&self.public)?).ok()?;
         let signature = ed25519_dalek::Signature::from_slice(signature).ok()?;
@@ -55,7 +70,7 @@ impl Key {
     }
 
     fn ecdsa_p256(&self, message: &[u8], signature: &[u8]) -> Option<bool> {
-        let info = SubjectPublicKeyInfoDer::from_pem_slice(self.public.as_bytes()).ok()?;
+        let info = self.p256_info()?;
         let point = info.strip_prefix(P256_KEY_INFO)?;
         Some(ecdsa::p256_verifies(point, &Sha256::digest(message), signature))
     }

@@ -71,7 +71,7 @@ impl Envelope {
             }
             let Some(key) = keys.get(key_id) else { continue };
             if key.verifies(&self.canonical, signature) {
-                signers.insert(key.public.as_str());
+                signers.insert(key.material());
             }
         }
         u32::try_from(signers.len()).unwrap_or(u32::MAX)
@@ -101,4 +101,45 @@ fn read_signatures(whole: &Field<'_>) -> Result<Vec<(String, Vec<u8>)>, What> {
         signatures.push((key_id.text()?.into(), signature));
     }
     Ok(signatures)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+    use ed25519_dalek::{Signer, SigningKey};
+
+    #[test]
+    fn one_key_under_two_names_or_spellings_counts_once() {
+        let key = SigningKey::from_bytes(&[7; 32]);
+        let signature = hex::encode(&key.sign(b"{}").to_bytes());
+        let file = format!(
+            r#"{{"signed":{{}},"signatures":[{{"keyid":"a","sig":"{signature}"}},{{"keyid":"b","sig":"{signature}"}}]}}"#
+        );
+        let envelope = Envelope::open("x.json", "0", file.as_bytes(), 10_000).unwrap();
+        let spelled = |public: String| Key { keytype: "ed25519".into(), scheme: "ed25519".into(), public };
+        let lower = hex::encode(key.verifying_key().as_bytes());
+        let keys = [("a".into(), spelled(lower.clone())), ("b".into(), spelled(lower.to_uppercase()))].into();
+        let role = RoleKeys { key_ids: ["a".into(), "b".into()].into(), threshold: 2 };
+        assert_eq!(envelope.count(&role, &keys), 1);
+        assert_eq!(envelope.meets(&role, &keys), Err(What::TooFewSignatures { have: 1, need: 2 }));
+    }
+
+    #[test]
+    fn one_ecdsa_key_in_two_pem_files_is_one_key() {
+        let pem = |lines: &str| Key {
+            keytype: "ecdsa".into(),
+            scheme: "ecdsa-sha2-nistp256".into(),
+            public: format!("-----BEGIN PUBLIC KEY-----{lines}-----END PUBLIC KEY-----\n"),
+        };
+        let half = [
+            "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt",
+            "6zOg9KE5RdiYwpZP40Li/hp/m47n60p8D54WK84zV2sxXs7LtkBoN79R9Q==",
+        ];
+        let (one, two) =
+            (pem(&format!("\n{}\n{}\n", half[0], half[1])), pem(&format!("\r\n{}{}\r\n", half[0], half[1])));
+        assert_ne!(one.public, two.public);
+        assert_eq!(one.material(), two.material());
+        assert_eq!(one.material().len(), 65, "an uncompressed point");
+    }
 }
