@@ -16,6 +16,15 @@ fn device_with(number: u64) -> Device {
     Device::new(server)
 }
 
+/// Takes turns one by one, restarting the device where it asks for that, without letting time pass.
+fn take_turns(device: &mut Device, count: u32) {
+    for _ in 0..count {
+        let settings = device.settings.clone();
+        komainu_core::turn(device, &settings);
+        device.restart_if_asked();
+    }
+}
+
 fn log_is(device: &Device, expected: &[&str]) {
     let log: Vec<&str> = device.log.iter().map(String::as_str).collect();
     assert_eq!(log, expected, "{log:#?}");
@@ -160,11 +169,7 @@ fn waves_reach_a_device_one_day() {
 fn the_firmware_itself_can_confirm() {
     let mut device = device_with(2);
     device.settings.confirm_by = ConfirmBy::Command;
-    for _ in 0..30 {
-        let settings = device.settings.clone();
-        komainu_core::turn(&mut device, &settings);
-        device.restart_if_asked();
-    }
+    take_turns(&mut device, 30);
     assert_eq!(device.log.last().unwrap(), "trial-waits release=2 for=\"komainu confirm\"");
     device.wish = Some(Wish::Confirm);
     device.run_until_quiet();
@@ -176,11 +181,7 @@ fn the_firmware_itself_can_confirm() {
 fn a_release_that_was_given_up_by_hand_does_not_come_back() {
     let mut device = device_with(2);
     device.settings.confirm_by = ConfirmBy::Command;
-    for _ in 0..30 {
-        let settings = device.settings.clone();
-        komainu_core::turn(&mut device, &settings);
-        device.restart_if_asked();
-    }
+    take_turns(&mut device, 30);
     device.wish = Some(Wish::Revert);
     device.run_until_quiet();
     says(&device, "reverting release=2 version=1.2 why=\"asked for\"");
@@ -207,11 +208,7 @@ fn a_record_lost_on_trial_does_not_make_the_release_good() {
     for lose_both in [true, false] {
         let mut device = device_with(2);
         device.behaves.push((2, Behaves::NeverGood));
-        for _ in 0..40 {
-            let settings = device.settings.clone();
-            komainu_core::turn(&mut device, &settings);
-            device.restart_if_asked();
-        }
+        take_turns(&mut device, 40);
         assert_eq!(device.booted_slot(), Slot::B, "{:#?}", device.log);
         if lose_both {
             device.disk.lose_record();
