@@ -12,10 +12,9 @@ use crate::limits::{DELEGATIONS_MAX, KEYS_MAX, ROLE_NAME_BYTES_MAX, TARGETS_BYTE
 use crate::refresh::Ask;
 use crate::roles::{Role, Targets, read_keys, read_role_keys};
 use crate::signatures::RoleKeys;
-use crate::trusted::{TARGETS_STEPS, Target, Trusted, metadata_name, missing, unexpired};
+use crate::trusted::{TARGETS_STEPS, Target, Trusted, metadata_name, missing, open_listed_by, unexpired};
 use crate::verified::Verified;
 use alloc::collections::BTreeMap;
-use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
@@ -49,6 +48,14 @@ enum Covers {
     Paths(Vec<String>),
     /// Beginnings of the SHA-256 of the path, in hexadecimal.
     HashPrefixes(Vec<String>),
+}
+
+/// A delegated role that was accepted, and by whose keys.
+#[derive(Clone, Debug)]
+pub(crate) struct Delegated {
+    delegator: String,
+    name: String,
+    role: Targets,
 }
 
 /// How a search ended.
@@ -129,13 +136,14 @@ impl Trusted {
     /// Metadata is incomplete or expired; a delegated role is expired or not in the snapshot.
     pub fn find(&mut self, path: &str) -> Result<Found, TrustFault> {
         self.usable()?;
-        let mut visited = BTreeSet::new();
+        let mut visited: Vec<String> = Vec::new();
         let mut to_visit: Vec<(String, String)> = vec![(Role::Targets.name().into(), String::new())];
         // 5.6.7.1: a role that was visited is not visited again, and there is an end to it all.
         while let Some((name, delegator)) = to_visit.pop() {
-            if visited.len() >= DELEGATIONS_MAX || !visited.insert(name.clone()) {
+            if visited.len() >= DELEGATIONS_MAX || visited.contains(&name) {
                 continue;
             }
+            visited.push(name.clone());
             if name != Role::Targets.name()
                 && let Some(wanted) = self.load_delegated(&name, &delegator)?
             {
@@ -186,33 +194,39 @@ impl Trusted {
         let bytes = bytes.ok_or_else(|| missing(&file, "5.6.1"))?;
         let role = self.open_delegated(&wanted.role, &wanted.delegator, bytes)?;
         unexpired(&file, "5.6.5", role.common, self.now())?;
-        self.delegated_bytes.insert(wanted.role.clone(), bytes.to_vec());
-        self.delegated.insert((wanted.delegator.clone(), wanted.role.clone()), role);
+        self.delegated_bytes.retain(|(name, _)| *name != wanted.role);
+        self.delegated_bytes.push((wanted.role.clone(), bytes.to_vec()));
+        self.keep_delegated(&wanted.role, &wanted.delegator, role);
         Ok(())
     }
 
     /// The delegated roles that searches have used so far: what else is kept can go.
     pub fn delegated_in_use(&self) -> impl Iterator<Item = &str> {
-        self.delegated.keys().map(|(_, role)| role.as_str())
+        self.delegated.iter().map(|delegated| delegated.name.as_str())
     }
 
     fn delegated_role(&self, name: &str, delegator: &str) -> Option<&Targets> {
         if name == Role::Targets.name() {
             return self.targets.as_ref();
         }
-        self.delegated.get(&(delegator.into(), name.into()))
+        let this = |known: &&Delegated| known.name == name && known.delegator == delegator;
+        self.delegated.iter().find(this).map(|known| &known.role)
+    }
+
+    fn keep_delegated(&mut self, name: &str, delegator: &str, role: Targets) {
+        self.delegated.retain(|known| known.name != name || known.delegator != delegator);
+        self.delegated.push(Delegated { delegator: delegator.into(), name: name.into(), role });
     }
 
     /// Makes a role available from what is kept, or says that it is wanted.
     fn load_delegated(&mut self, name: &str, delegator: &str) -> Result<Option<Wanted>, TrustFault> {
-        let key = (String::from(delegator), String::from(name));
         let file = format!("{name}.json");
-        if !self.delegated.contains_key(&key) {
-            let kept = self.delegated_bytes.get(name).cloned();
-            let opened = kept.and_then(|bytes| self.open_delegated(name, delegator, &bytes).ok());
+        if self.delegated_role(name, delegator).is_none() {
+            let kept = self.delegated_bytes.iter().find(|(known, _)| known == name);
+            let opened = kept.and_then(|(_, bytes)| self.open_delegated(name, delegator, bytes).ok());
             let in_date = opened.filter(|role| role.common.expires > self.now());
             let Some(role) = in_date else { return self.wanted(name, delegator).map(Some) };
-            self.delegated.insert(key, role);
+            self.keep_delegated(name, delegator, role);
             return Ok(None);
         }
         let common = self.delegated_role(name, delegator).map(|role| role.common);
@@ -242,7 +256,7 @@ impl Trusted {
             by_whom.roles.iter().find(|role| role.name == name).ok_or_else(|| fault(What::NotYet))?;
         let listed = self.snapshot.as_ref().and_then(|snapshot| snapshot.files.get(&file));
         let listed = listed.ok_or_else(|| fault(What::Vanished(format!("{file} in the snapshot"))))?;
-        self.open_listed_by(bytes, listed, &file, TARGETS_STEPS, &delegation.role, &by_whom.keys)
+        open_listed_by(bytes, listed, &file, TARGETS_STEPS, &delegation.role, &by_whom.keys)
     }
 
     /// A delegator by name, under whichever role delegates to it: all of them were verified before.
@@ -250,7 +264,7 @@ impl Trusted {
         if name == Role::Targets.name() {
             return self.targets.as_ref();
         }
-        self.delegated.iter().find(|((_, role), _)| role == name).map(|(_, role)| role)
+        self.delegated.iter().find(|known| known.name == name).map(|known| &known.role)
     }
 }
 

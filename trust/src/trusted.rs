@@ -1,6 +1,8 @@
 //! What has been accepted so far, and what can be asked of it.
 
+use crate::delegations::Delegated;
 use crate::fault::{TrustFault, What};
+use crate::json::Json;
 use crate::keys::Key;
 use crate::limits::{ROOT_BYTES_MAX, SNAPSHOT_BYTES_MAX, TARGETS_BYTES_MAX, TIMESTAMP_BYTES_MAX};
 use crate::moment::Moment;
@@ -23,8 +25,8 @@ pub struct Stored {
     pub snapshot: Option<Vec<u8>>,
     /// The last accepted targets metadata, if any.
     pub targets: Option<Vec<u8>>,
-    /// Accepted delegated roles, by name.
-    pub delegated: BTreeMap<String, Vec<u8>>,
+    /// Accepted delegated roles, each name once.
+    pub delegated: Vec<(String, Vec<u8>)>,
 }
 
 /// What the device knows of the time. See SECURITY.md for what follows from which clock.
@@ -45,8 +47,8 @@ pub struct Trusted {
     pub(crate) snapshot: Option<Snapshot>,
     pub(crate) targets: Option<Targets>,
     /// By delegator and name: one role's word for another's keys is never taken.
-    pub(crate) delegated: BTreeMap<(String, String), Targets>,
-    pub(crate) delegated_bytes: BTreeMap<String, Vec<u8>>,
+    pub(crate) delegated: Vec<Delegated>,
+    pub(crate) delegated_bytes: Vec<(String, Vec<u8>)>,
 }
 
 impl Trusted {
@@ -65,8 +67,8 @@ impl Trusted {
             timestamp: None,
             snapshot: None,
             targets: None,
-            delegated: BTreeMap::new(),
-            delegated_bytes: BTreeMap::new(),
+            delegated: Vec::new(),
+            delegated_bytes: Vec::new(),
         };
         trusted.load_below_root(stored);
         Ok(trusted)
@@ -160,7 +162,8 @@ impl Trusted {
         step: &'static str,
         bytes_max: u64,
     ) -> Result<M, TrustFault> {
-        open_signed(bytes, file, step, bytes_max, self.root.role(M::ROLE), &self.root.keys)
+        let signed = open_signed(bytes, file, step, bytes_max, self.root.role(M::ROLE), &self.root.keys)?;
+        read_signed(&signed, file, step)
     }
 
     /// Opens metadata that other metadata listed: length and hash first, then signatures, then the version.
@@ -171,32 +174,7 @@ impl Trusted {
         file: &str,
         steps: Steps,
     ) -> Result<M, TrustFault> {
-        self.open_listed_by(bytes, listed, file, steps, self.root.role(M::ROLE), &self.root.keys)
-    }
-
-    /// The same, signed by the keys of a role that is not one of the root's.
-    pub(crate) fn open_listed_by<M: Metadata>(
-        &self,
-        bytes: &[u8],
-        listed: &Listed,
-        file: &str,
-        steps: Steps,
-        role: &RoleKeys,
-        keys: &BTreeMap<String, Key>,
-    ) -> Result<M, TrustFault> {
-        let fault = |step, what| TrustFault { file: file.into(), step, what };
-        if let Some(allowed) = listed.length.filter(|&length| bytes.len() as u64 > length) {
-            return Err(fault(steps.fetch, What::Length { got: bytes.len() as u64, allowed }));
-        }
-        if listed.hashes.as_ref().is_some_and(|hashes| !hashes.match_bytes(bytes)) {
-            return Err(fault(steps.hash, What::Hash));
-        }
-        let metadata: M = open_signed(bytes, file, steps.signatures, steps.bytes_max, role, keys)?;
-        let offered = metadata.common().version;
-        if offered != listed.version {
-            return Err(fault(steps.version, What::WrongVersion { offered, announced: listed.version }));
-        }
-        Ok(metadata)
+        open_listed_by(bytes, listed, file, steps, self.root.role(M::ROLE), &self.root.keys)
     }
 }
 
@@ -283,18 +261,60 @@ pub(crate) fn open_root(
     Ok(root)
 }
 
-fn open_signed<M: Metadata>(
+/// Opens metadata that other metadata listed, signed by the keys of any role.
+pub(crate) fn open_listed_by<M: Metadata>(
+    bytes: &[u8],
+    listed: &Listed,
+    file: &str,
+    steps: Steps,
+    role: &RoleKeys,
+    keys: &BTreeMap<String, Key>,
+) -> Result<M, TrustFault> {
+    let signed = open_listed_signed(bytes, listed, file, steps, role, keys)?;
+    let metadata: M = read_signed(&signed, file, steps.signatures)?;
+    let offered = metadata.common().version;
+    if offered != listed.version {
+        let what = What::WrongVersion { offered, announced: listed.version };
+        return Err(TrustFault { file: file.into(), step: steps.version, what });
+    }
+    Ok(metadata)
+}
+
+// What follows is the same for every kind of metadata, and stands in the device's binary once.
+
+fn open_listed_signed(
+    bytes: &[u8],
+    listed: &Listed,
+    file: &str,
+    steps: Steps,
+    role: &RoleKeys,
+    keys: &BTreeMap<String, Key>,
+) -> Result<Json, TrustFault> {
+    let fault = |step, what| TrustFault { file: file.into(), step, what };
+    if let Some(allowed) = listed.length.filter(|&length| bytes.len() as u64 > length) {
+        return Err(fault(steps.fetch, What::Length { got: bytes.len() as u64, allowed }));
+    }
+    if listed.hashes.as_ref().is_some_and(|hashes| !hashes.match_bytes(bytes)) {
+        return Err(fault(steps.hash, What::Hash));
+    }
+    open_signed(bytes, file, steps.signatures, steps.bytes_max, role, keys)
+}
+
+fn open_signed(
     bytes: &[u8],
     file: &str,
     step: &'static str,
     bytes_max: u64,
     role: &RoleKeys,
     keys: &BTreeMap<String, Key>,
-) -> Result<M, TrustFault> {
-    let fault = |what| TrustFault { file: file.into(), step, what };
+) -> Result<Json, TrustFault> {
     let envelope = Envelope::open(file, step, bytes, bytes_max)?;
-    envelope.meets(role, keys).map_err(fault)?;
-    roles::read(&envelope.signed).map_err(|wrong| fault(wrong.into()))
+    envelope.meets(role, keys).map_err(|what| TrustFault { file: file.into(), step, what })?;
+    Ok(envelope.signed)
+}
+
+fn read_signed<M: Metadata>(signed: &Json, file: &str, step: &'static str) -> Result<M, TrustFault> {
+    roles::read(signed).map_err(|wrong| TrustFault { file: file.into(), step, what: wrong.into() })
 }
 
 /// The name of a metadata file on the server (§3.1).

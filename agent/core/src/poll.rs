@@ -173,7 +173,7 @@ fn find(world: &mut dyn World, trusted: &mut Trusted, path: &str) -> Result<Opti
 /// Removes kept delegated roles that no search used: their number must not grow with the years.
 fn forget_unused(world: &mut dyn World, trusted: &Trusted) -> Result<(), Fault> {
     let kept = world.kept().metadata.delegated;
-    for role in kept.keys().filter(|role| trusted.delegated_in_use().all(|used| used != role.as_str())) {
+    for (role, _) in kept.iter().filter(|(role, _)| trusted.delegated_in_use().all(|used| used != role)) {
         world.keep_file(KeptFile::Delegated(role), None).map_err(Fault::Device)?;
     }
     Ok(())

@@ -102,7 +102,7 @@ impl State {
         kept.metadata.targets = file(KeptFile::Targets);
         for role in self.delegated_roles() {
             if let Some(bytes) = file(KeptFile::Delegated(&role)) {
-                kept.metadata.delegated.insert(role, bytes);
+                kept.metadata.delegated.push((role, bytes));
             }
         }
         kept

@@ -170,7 +170,7 @@ fn stored(call: &Call) -> Result<Stored, String> {
             role.filter(|role| !["root", "timestamp", "snapshot", "targets"].contains(&role.as_str()))
             && let Some(bytes) = file(&name)?
         {
-            stored.delegated.insert(role, bytes);
+            stored.delegated.push((role, bytes));
         }
     }
     Ok(stored)
