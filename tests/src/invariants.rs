@@ -56,6 +56,7 @@ pub fn invariant_device_settles(device: &Device) {
 }
 
 /// A release that fails is started three times and no more; a cut while it runs may cost one further start each.
+/// One that does not come up gets the boot loader's tries for each of the three trials, whatever is cut.
 pub fn invariant_failed_trials_are_never_forgotten(device: &Device, release: u64) {
     let mut running = "";
     let (mut starts, mut cuts) = (0, 0);
@@ -68,5 +69,8 @@ pub fn invariant_failed_trials_are_never_forgotten(device: &Device, release: u64
             cuts += 1;
         }
     }
+    let tries = u32::from(TRIALS_MAX) * u32::from(device.settings.boot_tries);
+    let failed = device.environment.failed_starts;
+    assert!(failed <= tries, "{failed} starts that did not come up: {:#?}", device.log);
     assert!(starts <= usize::from(TRIALS_MAX) + cuts, "{starts} starts: {:#?}", device.log);
 }

@@ -14,6 +14,8 @@ pub struct Environment {
     pub release: Option<u64>,
     /// A boot loader that does not listen: it starts this slot whatever the variables say.
     pub deaf: Option<Slot>,
+    /// Starts on trial that did not come up.
+    pub failed_starts: u32,
 }
 
 impl Environment {
@@ -25,6 +27,7 @@ impl Environment {
             bootlimit: 2,
             release: None,
             deaf: None,
+            failed_starts: 0,
         }
     }
 
@@ -62,6 +65,7 @@ impl Environment {
             if starts(slot) == Some(true) {
                 return slot;
             }
+            self.failed_starts += u32::from(self.upgrade_available);
         }
         panic!("invariant_some_slot_boots: no slot comes up, the device is a brick: {self:?}");
     }
