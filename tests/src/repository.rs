@@ -57,6 +57,8 @@ pub struct Repository {
     delegated: BTreeMap<String, (SigningKey, BTreeMap<String, Value>)>,
     /// `delegations` of the top-level targets role, if it has any.
     pub delegations: Option<Value>,
+    /// `delegations` of delegated roles, by name.
+    pub delegated_delegations: BTreeMap<String, Value>,
 }
 
 pub const BOARD: &str = "gate-1";
@@ -85,6 +87,7 @@ impl Repository {
             listed: BTreeMap::new(),
             delegated: BTreeMap::new(),
             delegations: None,
+            delegated_delegations: BTreeMap::new(),
         };
         repository.publish_root();
         repository.publish_metadata();
@@ -153,9 +156,14 @@ impl Repository {
 
     /// Sets the delegations of the top-level role.
     pub fn delegates(&mut self, keys: &[&SigningKey], roles: &[Value]) {
+        self.delegations = Some(Repository::delegations(keys, roles));
+    }
+
+    /// The field `delegations` of any targets role.
+    pub fn delegations(keys: &[&SigningKey], roles: &[Value]) -> Value {
         let keys: serde_json::Map<String, Value> =
             keys.iter().map(|key| (key_id(key), public(key))).collect();
-        self.delegations = Some(json!({ "keys": keys, "roles": roles }));
+        json!({ "keys": keys, "roles": roles })
     }
 
     /// Publishes a new root; with `keys` changed before, signed by old and new root keys.
@@ -192,7 +200,11 @@ impl Repository {
         }
         let mut files = vec![("targets".to_owned(), sign(&signed, &[&self.keys["targets"]]))];
         for (name, (key, listed)) in &self.delegated {
-            files.push((name.clone(), sign(&role(listed), &[key])));
+            let mut signed = role(listed);
+            if let Some(delegations) = self.delegated_delegations.get(name) {
+                signed["delegations"] = delegations.clone();
+            }
+            files.push((name.clone(), sign(&signed, &[key])));
         }
         for (name, bytes) in files {
             self.metadata.insert(format!("{version}.{name}.json"), bytes);
