@@ -1,5 +1,6 @@
 //! The command line: a table of subcommands, a file for each.
 
+mod bundle;
 mod demo;
 mod init;
 mod inspect;
@@ -46,6 +47,7 @@ enum Command {
     Key(key::KeyCommand),
     Release(release::Release),
     Publish(publish::Publish),
+    Bundle(bundle::Bundle),
     Inspect(inspect::Inspect),
     Verify(verify::Verify),
     Serve(serve::Serve),
@@ -59,6 +61,7 @@ pub fn main() -> ExitCode {
         Command::Key(args) => key::run(args),
         Command::Release(args) => release::run(args),
         Command::Publish(args) => publish::run(args),
+        Command::Bundle(args) => bundle::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Serve(args) => serve::run(args),

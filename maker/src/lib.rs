@@ -6,11 +6,12 @@
 //! Map: [`workshop`] is the maker's folder; [`keys`] and [`keyring`] private keys; [`metadata`] builds and signs
 //! the four TUF files; [`release`] puts a release aside; [`publish`] and [`rotate`] decide what becomes visible
 //! and [`transaction`] makes it so, in an order that never breaks a polling device; [`mirror`] copies it in the
-//! same order; [`rehearsal`] is the device; [`summary`] describes files to people; [`server`] is a small web
+//! same order, [`bundle`] puts it into one file; [`rehearsal`] is the device; [`summary`] describes files to people; [`server`] is a small web
 //! server for trying out; [`files`] is the only place that writes; [`clock`] the only one that asks the time;
 //! [`commands`] is the command line; [`demo`] shows all of it.
 #![forbid(unsafe_code)]
 
+pub mod bundle;
 pub mod clock;
 pub mod commands;
 pub mod demo;
