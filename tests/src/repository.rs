@@ -107,22 +107,28 @@ impl Repository {
 
     /// Puts manifest and images among the targets.
     pub fn list(&mut self, draft: &Draft) {
+        self.list_for(BOARD, draft);
+    }
+
+    /// The same for any board.
+    pub fn list_for(&mut self, board: &str, draft: &Draft) {
+        let folder = if board == BOARD { String::new() } else { format!("{board}/") };
         let mut images = Vec::new();
         for (part, bytes) in &draft.images {
-            let target = format!("images/{}/{part}.img", draft.number);
+            let target = format!("images/{folder}{}/{part}.img", draft.number);
             images.push(
                 json!({ "part": part, "target": target, "length": bytes.len(), "sha256": sha256(bytes) }),
             );
             self.list_target(&target, bytes);
         }
         let mut manifest = json!({
-            "format": 1, "board": BOARD, "channel": CHANNEL, "release": draft.number,
+            "format": 1, "board": board, "channel": CHANNEL, "release": draft.number,
             "version": format!("1.{}", draft.number), "images": images,
         });
         for (name, value) in draft.fields.as_object().unwrap() {
             manifest[name] = value.clone();
         }
-        self.list_target(&format!("boards/{BOARD}/{CHANNEL}.json"), manifest.to_string().as_bytes());
+        self.list_target(&format!("boards/{board}/{CHANNEL}.json"), manifest.to_string().as_bytes());
     }
 
     /// Puts a file among the targets.
@@ -135,6 +141,16 @@ impl Repository {
         self.targets.insert(stored, bytes.to_vec());
     }
 
+    /// What the top-level role lists.
+    pub fn listed(&self) -> &BTreeMap<String, Value> {
+        &self.listed
+    }
+
+    /// Lets the top-level role list a target that is among the files already.
+    pub fn list_as(&mut self, path: &str, target: Value) {
+        self.listed.insert(path.into(), target);
+    }
+
     /// Lets a delegated role, signed by `key`, list a release; the top-level role lists it no more.
     pub fn delegate(&mut self, role: &str, key: &SigningKey, draft: &Draft) {
         let before = std::mem::take(&mut self.listed);
@@ -142,6 +158,11 @@ impl Repository {
         let listed = std::mem::replace(&mut self.listed, before);
         self.listed.retain(|path, _| !listed.contains_key(path));
         self.delegated.insert(role.into(), (key.clone(), listed));
+    }
+
+    /// Lets a delegated role, signed by `key`, list all that the top-level role lists, and that one nothing.
+    pub fn delegate_all(&mut self, role: &str, key: &SigningKey) {
+        self.delegated.insert(role.into(), (key.clone(), std::mem::take(&mut self.listed)));
     }
 
     /// Lets a delegated role list nothing.
