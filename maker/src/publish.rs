@@ -10,12 +10,12 @@ use crate::transaction::{Decided, Transaction};
 use crate::workshop::{Current, Workshop};
 use anyhow::{Context, Result, anyhow, bail};
 use komainu_trust::Moment;
-use komainu_trust::json::Json;
+use komainu_trust::json::Object;
 use komainu_trust::limits::ROOT_BYTES_MAX;
 use komainu_trust::roles::{Role, Root};
 use komainu_trust::signatures::RoleKeys;
 use komainu_trust::trusted::{Stored, Trusted};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 
 /// How to publish.
@@ -47,7 +47,7 @@ pub(crate) struct Change {
     /// The next root, signed.
     pub new_root: Option<Vec<u8>>,
     /// New contents for targets metadata.
-    pub targets: Option<BTreeMap<String, Json>>,
+    pub targets: Option<Object>,
     /// A new snapshot, which new targets always need.
     pub snapshot: bool,
     /// A root and nothing else.

@@ -23,7 +23,7 @@ use crate::transaction::Transaction;
 use anyhow::{Context, Result, anyhow, bail};
 use komainu_trust::Moment;
 use komainu_trust::fields::Field;
-use komainu_trust::json::Json;
+use komainu_trust::json::Object;
 use komainu_trust::limits::ROOT_BYTES_MAX;
 use komainu_trust::roles::{Metadata, Role, Root};
 use komainu_trust::signatures::{Envelope, RoleKeys};
@@ -129,7 +129,7 @@ pub(crate) struct Current {
     pub stored: Stored,
     pub trusted: Trusted,
     /// The targets as metadata writes them.
-    pub targets: BTreeMap<String, Json>,
+    pub targets: Object,
 }
 
 impl Workshop {
@@ -156,7 +156,7 @@ impl Workshop {
         files::make_folder(&dir.join("keys/offline"))?;
         files::make_folder(&dir.join("keys/online"))?;
         let mut ring = KeyRing::look(&[], Passphrases::none())?;
-        let mut keys = BTreeMap::new();
+        let mut keys = Object::new();
         let mut roles = BTreeMap::new();
         for (role, count, threshold) in [
             (Role::Root, options.root_keys, options.root_threshold),
@@ -192,8 +192,7 @@ impl Workshop {
             key_folders: Vec::new(),
             progress: Progress::Hidden,
         };
-        let change =
-            Change { new_root: Some(root_bytes), targets: Some(BTreeMap::new()), ..Change::default() };
+        let change = Change { new_root: Some(root_bytes), targets: Some(Object::new()), ..Change::default() };
         let composed = publish::compose(&workshop, None, &[&root], change, now, &mut ring)?;
         let transaction = Transaction::prepare(dir, &[], &composed)?;
         publish::rehearse(&workshop, None, &transaction, rehearsal::Images::Hash, now)?;

@@ -201,7 +201,7 @@ impl Refresh {
             self.trusted.snapshot = None;
             self.trusted.targets = None;
             self.stored.timestamp = Some(bytes.to_vec());
-            self.trusted.load_below_root(&self.stored.clone());
+            self.trusted.load_below_root(&self.stored);
         }
         if let Some(timestamp) = &self.trusted.timestamp {
             unexpired(file, "5.4.4", timestamp.common, self.trusted.now())?;
@@ -227,7 +227,7 @@ impl Refresh {
         unexpired(file, SNAPSHOT_STEPS.expiry, new.common, self.trusted.now())?;
         self.trusted.snapshot = Some(new);
         self.stored.snapshot = Some(bytes.to_vec());
-        self.trusted.load_below_root(&self.stored.clone());
+        self.trusted.load_below_root(&self.stored);
         self.next_missing();
         Ok(Keep::Given(Role::Snapshot))
     }

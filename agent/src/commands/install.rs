@@ -18,8 +18,10 @@ pub(super) fn install(call: &Call) -> Result<Exit, String> {
         }
         Err(at_work) => {
             let cannot = |error| format!("cannot ask: {error}");
-            let path = path.canonicalize().map_err(cannot)?;
-            linux.volatile().leave_bundle(&path, at_work).map_err(cannot)?;
+            if !path.is_absolute() {
+                return Err(format!("another komainu is at work: give the whole path of {}", path.display()));
+            }
+            linux.volatile().leave_bundle(path, at_work).map_err(cannot)?;
             print("asked the komainu that is at work; see komainu status\n")
         }
     }
