@@ -7,7 +7,7 @@
 
 use crate::fault::{TrustFault, What};
 use crate::limits::{ROOT_BYTES_MAX, ROOTS_MAX, TIMESTAMP_BYTES_MAX};
-use crate::roles::{Listed, Role, Root, Snapshot, Targets, Timestamp};
+use crate::roles::{Listed, Role, Snapshot, Targets, Timestamp};
 use crate::trusted::{
     Clock, SNAPSHOT_STEPS, Steps, Stored, TARGETS_STEPS, Trusted, metadata_name, missing, open_root,
     unexpired,
