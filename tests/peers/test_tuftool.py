@@ -86,8 +86,8 @@ class Publisher:
     def _here(self):
         return ["--metadata-url", f"file://{self.folder}/metadata"]
 
-    def publish(self, release):
-        """Publishes a release; gives back its images by part."""
+    def publish(self, release, beside=None):
+        """Publishes a release; gives back its images by part. `beside` are other files that are listed with them."""
         images, listed = {}, []
         incoming = self.place.path(f"tuftool/images-{release}")
         incoming.mkdir()
@@ -97,6 +97,8 @@ class Publisher:
             (incoming / name).write_bytes(images[part])
             listed.append({"part": part, "target": name, "length": size,
                            "sha256": hashlib.sha256(images[part]).hexdigest()})
+        for name, data in (beside or {}).items():
+            (incoming / name).write_bytes(data)
         if self.version == 0:
             tuftool("create", *self._options(), "--add-targets", incoming)
         else:
@@ -194,6 +196,36 @@ def tuftool_to_agent(place, key_type):
 
 tests(tuftool_to_agent, "komainu_updates_from_what_tuftool_publishes_with_{}_keys", [
     ("ed25519", "ed25519"), ("ecdsa", "ecdsa"), ("rsa", "rsa")])
+
+
+def other_letters(place, name, good):
+    publisher = Publisher(place, "ed25519")
+    publisher.publish(2, beside={name: b"read me"})
+    client = Client(place, publisher, Web(place, publisher.folder).url)
+    code, said = client.download(name)
+    assert (code == 0) == good, (code, said)
+    assert good or "(TUF 5.6.3): 0 valid signatures of 1" in said, said
+
+
+# tough signs a normal form (NFC) of every text, everybody else signs the text. What is in that form is the same to all.
+tests(other_letters, "what_tuftool_signs_with_{}", [
+    ("composed_letters_is_read", "\u304c\u00e9 \U0001f40d.txt", True),
+    ("decomposed_letters_is_refused", "\u304b\u3099e\u0301.txt", False),
+])
+
+
+@test
+def tuftool_reads_releases_with_notes_in_any_letters(place):
+    workshop = Workshop(place)
+    file = place.path("rootfs.img")
+    file.write_bytes(image("notes", 5000))
+    notes = ["--note", "ja=\u304b\u3099\u5b89\u5168 \U0001f436", "--note", "fr=de\u0301mon \"\\ \u00e9"]
+    workshop.run("release", "add", "--board", "gate-1", "--channel", "stable", "--version", "2.0.0", "--release", "2",
+                 "--image", f"rootfs={file}", *notes)
+    workshop.run("publish")
+    url = Web(place, workshop.repository, extra=SERVE_TOUGH).url
+    found = download(place, workshop, workshop.root, url, "notes")
+    assert "\u304b\u3099" in json.loads(found["boards/gate-1/stable.json"])["notes"]["ja"]
 
 
 def download(place, workshop, root, url, name):
