@@ -150,9 +150,9 @@ class Served:
 class Watched(Client):
     """The test client, and what it asks for."""
 
-    def __init__(self, place, repository):
+    def __init__(self, place, repository, name="client"):
         self.served = Served(place, repository)
-        super().__init__(place, repository, self.served.url)
+        super().__init__(place, repository, self.served.url, name=name)
 
     def refreshes(self, *, in_days=0):
         """Whether `refresh` went well."""

@@ -115,13 +115,18 @@ fn download(call: &Call) -> Result<(), String> {
                 }
             }
         };
+        let place = call.target_dir.join(escape(name));
+        // Fetched before, and still what is signed: not fetched again.
+        let before = files::read(&place, target.file.length).ok().flatten();
+        if before.is_some_and(|bytes| target.prove(bytes).is_ok()) {
+            continue;
+        }
         let path: Vec<String> = target.fetch_path().split('/').map(escape).collect();
         let url = format!("{}/{}", call.target_base_url.trim_end_matches('/'), path.join("/"));
         let fetched =
             http.small(&url, target.file.length, None).map_err(|fault| format!("{name}: {fault}"))?;
         let Small::Bytes { bytes, .. } = fetched else { return Err(format!("{name}: not there")) };
         let proven = target.prove(bytes).map_err(|fault| fault.to_string())?;
-        let place = call.target_dir.join(escape(name));
         files::replace(&place, &proven).map_err(|error| format!("{}: {error}", place.display()))?;
     }
     Ok(())
