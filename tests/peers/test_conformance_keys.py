@@ -40,16 +40,18 @@ def root_rotation(place, *roots):
     assert client.asked()[-1] == ("1.targets.json" if good else f"{len(roots)}.root.json")
 
 
-A, B, C, FIVE = [0], [1], [2], [0, 1, 2, 3, 4]
+A, B, FIVE = [0], [1], [0, 1, 2, 3, 4]
 ONE_OTHER, ALL_OTHER = [0, 1, 3, 4, 5], [5, 6, 7, 8, 9]
 tests(root_rotation, "root_keys_{}", [
     ("may_be_replaced", (A, 1, A), (B, 1, [1, 0]), (B, 1, B), True),
-    ("may_be_replaced_beside_signatures_of_strangers", (A, 1, [8, 0, 9]), (B, 1, [8, 1, 0, 9]), (B, 1, [8, 1, 9]), True),
+    ("may_be_replaced_beside_signatures_of_strangers", (A, 1, [8, 0, 9]), (B, 1, [8, 1, 0, 9]), (B, 1, [8, 1, 9]),
+     True),
     ("may_sign_in_any_combination", (FIVE, 3, [0, 2, 4]), (FIVE, 3, [0, 4, 1]), (FIVE, 3, [0, 1, 3]), True),
     ("may_change_one_by_one", (FIVE, 3, [0, 2, 4]), (ONE_OTHER, 3, [0, 4, 1]), True),
     ("may_change_one_by_one_with_more_signatures", (FIVE, 3, [0, 2, 4]), (ONE_OTHER, 3, [0, 2, 4, 5]),
      (ONE_OTHER, 3, [0, 4, 5]), True),
-    ("may_change_all_at_once", (FIVE, 3, [0, 2, 4]), (ALL_OTHER, 3, [0, 2, 4, 5, 6, 7]), (ALL_OTHER, 3, [5, 6, 7]), True),
+    ("may_change_all_at_once", (FIVE, 3, [0, 2, 4]), (ALL_OTHER, 3, [0, 2, 4, 5, 6, 7]),
+     (ALL_OTHER, 3, [5, 6, 7]), True),
     ("may_be_asked_for_more_signatures", ([0, 1, 2], 1, A), ([0, 1, 2], 2, [0, 1]), True),
     ("may_be_asked_for_fewer_signatures", ([0, 1, 2], 2, [0, 1]), ([0, 1, 2], 1, [0, 1]), ([0, 1, 2], 1, A), True),
     ("may_become_more", (A, 1, A), ([0, 1], 2, [0, 1]), True),

@@ -9,7 +9,7 @@ import shutil
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import (Encoding, NoEncryption, PrivateFormat, load_pem_private_key,
                                                           load_pem_public_key)
-from device import DONE, FAILED, Device
+from device import FAILED, Device
 from maker import Workshop
 from place import test, tests
 from securesystemslib.exceptions import UnverifiedSignatureError

@@ -58,7 +58,7 @@ tests(maker_to_tuf, "python_tuf_reads_what_komainu_maker_publishes_with_{}_keys"
 
 
 def rotations(place, key_type, other_type):
-    """The first root is all that any of them starts with: a client that kept up, and one for every step that did not."""
+    """A client that kept up with every step, and at every step one that has no more than the first root."""
     workshop = Workshop(place, key_type)
     shipped, images = workshop.root, workshop.publish(2)
     url = Web(place, workshop.repository).url
