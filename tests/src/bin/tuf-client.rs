@@ -7,7 +7,8 @@
 //! tuf-client --metadata-url U --metadata-dir D --target-name T [--target-name …] \
 //!            --target-dir TD --target-base-url TU download
 //! ```
-//! Exit code 0: all went well; 1: something did not. Files in D are `role.json`, exactly as they were received.
+//! Exit code 0: all went well; 1: something did not. Files in D are `role.json`, exactly as they were received; a
+//! target that is in TD already, as it is signed now, is not fetched again.
 #![forbid(unsafe_code)]
 
 use komainu_agent::fetch::http::{Http, HttpSettings, Small};
