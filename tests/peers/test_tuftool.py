@@ -33,7 +33,7 @@ PRIVATE = {
 
 def tuftool(*words):
     if not TUFTOOL.is_file():
-        raise Skip("needs tuftool: cargo install tuftool --version 0.17.0 --no-default-features --locked "
+        raise Skip("needs tuftool: cargo install tuftool --version 0.17.0 --no-default-features --locked --debug "
                    "--root work/cargo-tools")
     return command(TUFTOOL, *words)
 
