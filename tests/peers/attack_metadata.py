@@ -87,7 +87,7 @@ def an_old_file_with_another_hash_is_refused(place, role, step):
     scene.repository.publish(2)
     path, file, _ = NEXT[role]
     scene.network.files = scene.repository.files | {path: scene.repository.files[path.replace("3.", "2.")]}
-    note = scene.refuses(file, step, "stale", accepts=ABOVE[role])
+    note = scene.refuses(file, step, "damaged", accepts=ABOVE[role])
     scene.recovers(3)
     return note
 
@@ -156,6 +156,6 @@ def a_manifest_of_another_time_is_refused(place):
     old = next(data for path, data in scene.first.items() if path.endswith("stable.json"))
     # As long as the new one, so that its hash decides.
     scene.network.rules = {"stable.json": sends(old)}
-    note = scene.refuses(MANIFEST, "5.7", "stale", accepts=("timestamp.json", "snapshot.json", "targets.json"))
+    note = scene.refuses(MANIFEST, "5.7", "damaged", accepts=("timestamp.json", "snapshot.json", "targets.json"))
     scene.recovers(3)
     return note

@@ -78,6 +78,12 @@ def answer(handler, status, data, headers):
     handler.wfile.write(data)
 
 
+def silent(handler, _body, over):
+    """Takes the request, and nothing comes, with the connection open."""
+    over.wait(60)
+    handler.close_connection = True
+
+
 def hangs_up(handler, _body, _over):
     """Takes the request and says nothing at all."""
     handler.close_connection = True

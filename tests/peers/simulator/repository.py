@@ -15,6 +15,7 @@ BOARD, MANIFEST = "gate-1", "boards/gate-1/stable.json"
 SIZES = {"kernel": 70_000, "rootfs": 200_001}
 # What komainu-maker has when it is not told otherwise.
 DAYS = {"root": 730, "targets": 365, "snapshot": 30, "timestamp": 7}
+BELOW = ["targets", "snapshot", "timestamp"]
 ONLINE = {"snapshot", "timestamp"}
 
 
@@ -27,6 +28,8 @@ class Repository:
 
     def __init__(self, *, hashes=True, delegated=False):
         self.hashes, self.now, self.files = hashes, NOW.replace(microsecond=0), {}
+        # The hashes of everything that was ever published here, what was replaced since included.
+        self.ever = set()
         self.signers = {role: [new_key(role) for _ in range(3 if role == "root" else 1)] for role in DAYS}
         root = Root(consistent_snapshot=True)
         for role, signers in self.signers.items():
@@ -38,28 +41,29 @@ class Repository:
         # Nothing was published yet: the first publication is version 1.
         self.roles = {"root": root, "timestamp": Timestamp(version=1), "snapshot": Snapshot(version=1),
                       "targets": Targets(version=1)}
-        self.lists, self.below = "targets", ["targets", "snapshot", "timestamp"]
+        self.lists, self.below = "targets", BELOW
         if delegated:
-            self._delegate("vendor", ["boards/gate-1/*", "firmware/*/*"])
+            self.delegate("vendor")
         self.put("root")
 
     @property
     def root(self):
         return self.files["metadata/1.root.json"]
 
-    def _delegate(self, name, paths):
-        """From now on this role lists the targets."""
+    def delegate(self, name, paths=("boards/gate-1/*", "firmware/*/*")):
+        """From now on this role lists the targets, with a new key."""
         self.signers[name] = [new_key(name)]
         key = self.signers[name][0].public_key
-        role = DelegatedRole(name, [key.keyid], 1, terminating=True, paths=paths)
+        role = DelegatedRole(name, [key.keyid], 1, terminating=True, paths=list(paths))
         self.roles["targets"].delegations = Delegations({key.keyid: key}, {name: role})
-        self.roles[name] = Targets(version=1)
-        self.lists, self.below = name, [name, *self.below]
+        self.roles.setdefault(name, Targets(version=1))
+        self.lists, self.below = name, [name, *BELOW]
 
     def fork(self, *stolen):
         """The repository of an attacker who stole the keys of some roles. For the others he has only his own."""
         thief = copy.copy(self)
         thief.roles, thief.files = copy.deepcopy(self.roles), dict(self.files)
+        thief.ever = set(self.ever)
         thief.key_ids = copy.deepcopy(self.key_ids)
         thief.signers = {role: list(signers) if role in stolen else [new_key(role) for _ in signers]
                          for role, signers in self.signers.items()}
@@ -88,7 +92,7 @@ class Repository:
     def add_target(self, path, data, lists=None):
         file = TargetFile.from_data(path, data, ["sha256"])
         self.roles[lists or self.lists].targets[path] = file
-        self.files[target_path(path, data)] = data
+        self._publish(target_path(path, data), data)
 
     def renew(self, *roles):
         """New versions of these roles, of all of them where none is named; each names the one below it."""
@@ -102,8 +106,12 @@ class Repository:
         signed = self.roles[role]
         signed.expires = self.now + timedelta(days=DAYS.get(role, DAYS["targets"]))
         data = self.sign(role, by)
-        self.files[f"metadata/{self.name(role)}"] = data
+        self._publish(f"metadata/{self.name(role)}", data)
         self.name_in_above(role, data)
+
+    def _publish(self, path, data):
+        self.files[path] = data
+        self.ever.add(hashlib.sha256(data).hexdigest())
 
     def name_in_above(self, role, data):
         """Whoever lists this role lists it with this version, and with length and hash where that is the custom."""
@@ -138,6 +146,15 @@ class Repository:
         root.version += 1
         gone = [signer for signer in before if signer not in self.signers["root"]]
         self.put("root", by=[*self.signers["root"], *gone])
+
+
+    def path_of(self, word):
+        """The path on the server of the one newest target whose path has this word in it."""
+        listed = {path: file for role in self.roles.values() if isinstance(role, Targets)
+                  for path, file in role.targets.items()}
+        [found] = [path for path in listed if word in path]
+        folder, _, name = found.rpartition("/")
+        return f"targets/{folder}/{listed[found].hashes['sha256']}.{name}"
 
 
 def manifest(release, listed, board=BOARD, channel="stable"):

@@ -14,8 +14,8 @@ from simulator.repository import Repository
 PARTS = {"kernel": 128 * 1024, "rootfs": 256 * 1024}
 HEAD = 4096
 # How the words of a refusal end, by what it looks like.
-LOOKS = {"stale": "looks like a stale mirror", "attack": "looks like an attack",
-         "foreign": "not a file of this repository"}
+LOOKS = {"stale": "; looks like a stale mirror", "attack": "; looks like an attack",
+         "damaged": "; looks damaged, or like another file"}
 
 
 def refused(output, file, step, looks):
@@ -24,8 +24,7 @@ def refused(output, file, step, looks):
     found = next((line for line in output.splitlines() if re.search(form, line)), None)
     assert found, f"not a word of {file} refused (TUF {step}):\n{output}"
     assert looks in LOOKS, looks
-    # SWITCH ON when refusals say what they look like:
-    # assert LOOKS[looks] in found, f"does not say {LOOKS[looks]!r}: {found}"
+    assert LOOKS[looks] in found, f"does not say {LOOKS[looks]!r}: {found}"
     return words_of(found)
 
 
@@ -91,8 +90,7 @@ class Scene:
         changed = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
         surprises = [key for key in changed if key[1] not in accepts]
         assert not surprises, f"changed: {surprises}; {note}"
-        honest = {hashlib.sha256(data).hexdigest() for data in self.repository.files.values()}
-        foreign = [key for key in changed if key in after and after[key] not in honest]
+        foreign = [key for key in changed if key in after and after[key] not in self.repository.ever]
         assert stolen or not foreign, f"of the attacker's and kept: {foreign}; {note}"
         assert self.device.fingerprint("ab") == unchanged, f"slots or boot environment changed; {note}"
         return note
@@ -123,13 +121,16 @@ class Scene:
         """The attacker is gone from the network."""
         self.network.files, self.network.rules = self.repository.files, {}
 
-    def recovers(self, release=2, *, rounds=1):
-        """With the honest repository back, the device updates as if nothing had been. Where the attacker could spoil
-        a download, it needs another `once`."""
+    def keeps_only_honest_files(self):
+        honest = self.repository.ever
+        foreign = [key for key, found in self.files().items() if found not in honest and "record." not in key[1]]
+        assert not foreign, f"of the attacker's and kept: {foreign}"
+
+    def recovers(self, release=2, *, images=None):
+        """With the honest repository back, the device updates as if nothing had been: to a release that is published
+        now, unless its images are given."""
         self.honest_again()
-        images = self.repository.publish(release)
-        for _ in range(rounds - 1):
-            self.device.once().must(FAILED)
+        images = images or self.repository.publish(release)
         self.device.update(release, images)
         if self.client:
             assert self.client.run("refresh") == (0, "")
