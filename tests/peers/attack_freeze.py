@@ -2,7 +2,7 @@
 goes on with what it runs. The years pass by libfaketime, for the agent alone.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from device import DONE, FAILED
@@ -17,10 +17,11 @@ def days_later(scene, days):
     library = next(Path("/usr/lib").glob("**/faketime/libfaketime.so.1"), None)
     if not library:
         raise Skip("needs libfaketime (Debian: libfaketime)")
-    # Only the time of day: waiting takes as long as ever.
-    scene.device.agent.runner = ("env", f"LD_PRELOAD={library}", f"FAKETIME=+{days}d", "FAKETIME_DONT_FAKE_MONOTONIC=1",
-                                 "NO_FAKE_STAT=1")
     scene.repository.now = scene.began + timedelta(days=days)
+    ahead = round((scene.repository.now - datetime.now(timezone.utc)).total_seconds())
+    # Only the time of day: waiting takes as long as ever.
+    scene.device.agent.runner = ("env", f"LD_PRELOAD={library}", f"FAKETIME=+{ahead}",
+                                 "FAKETIME_DONT_FAKE_MONOTONIC=1", "NO_FAKE_STAT=1")
 
 
 def a_freeze_ends(place, stolen, frozen_role, file, step):

@@ -130,7 +130,8 @@ def a_snapshot_cannot_take_targets_back(place, change, words):
 
 tests(a_snapshot_cannot_take_targets_back, "a_thief_of_the_online_keys_cannot_{}", [
     ("roll_targets_back", lambda meta: meta.update({"targets.json": MetaFile(1)}), "version 1, 2 was seen before"),
-    ("roll_a_delegated_role_back", lambda meta: meta.update({"vendor.json": MetaFile(1)}), "version 1, 2 was seen before"),
+    ("roll_a_delegated_role_back", lambda meta: meta.update({"vendor.json": MetaFile(1)}),
+     "version 1, 2 was seen before"),
     ("drop_a_delegated_role", lambda meta: meta.pop("vendor.json"), "vendor.json is no longer listed"),
 ])
 
@@ -212,6 +213,18 @@ def a_thief_of_all_but_root_can_install_until_the_keys_are_replaced(place):
     scene.network.files = evil.files | {"metadata/2.root.json": scene.repository.files["metadata/2.root.json"]}
     scene.refuses("timestamp.json", "5.4.2", "attack")
     return next(line for line in run.log.splitlines() if "why=below-floor" in line)
+
+
+@test
+def a_release_number_run_up_with_stolen_keys_is_undone_by_new_keys(place):
+    scene = Scene(place, client=False)
+    stolen = "targets", "snapshot", "timestamp"
+    evil = scene.repository.fork(*stolen)
+    # The maker's own firmware of long ago would do: nothing of the thief's need run for this.
+    images = evil.publish(2**63 - 1)
+    scene.network.files = evil.files
+    scene.device.update(2**63 - 1, images)
+    recovers_with_new_keys(scene, *stolen)
 
 
 def one_root_key_is_not_enough(place, signatures, looks):

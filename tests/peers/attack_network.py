@@ -4,9 +4,9 @@ slow retrieval, dropped requests. All of it can delay an update and none of it c
 
 from device import FAILED
 from place import need, test, tests
-from rough import dripping, held_at
-from simulator.network import (PORTAL, Network, another_range, endless, endless_head, hangs_up, leads_to, says,
-                               sends, silent)
+from rough import cut_at, dripping, held_at
+from simulator.network import (PORTAL, Network, another_range, endless, endless_head, hangs_up, head_in_drops,
+                               leads_to, says, sends, silent)
 from simulator.repository import MANIFEST
 from simulator.scene import Scene, failed, refused
 
@@ -19,6 +19,8 @@ READ = {ROOT: "5.3.4", TIMESTAMP: "5.4.2", SNAPSHOT: "5.5.3", TARGETS: "5.6.3", 
 MISSING = {TIMESTAMP: "5.4.1", SNAPSHOT: "5.5.1", TARGETS: "5.6.1"}
 # A device with so much memory for its data, and no more.
 DATA_BYTES = 8 << 20
+# What reading one file may take of it: a quarter of the memory of a small router.
+READING_BYTES = 16 << 20
 
 
 def in_every_place(place, rule, judge, *, settings=None, skip=(), runner=(), spoils=False):
@@ -137,18 +139,54 @@ def endless_headers_stop_at_a_limit(place):
     return in_every_place(place, endless_head, says_why("unreachable: "), runner=runner)
 
 
+def json_that_grows_in_memory_is_survived(place, role):
+    """Signed by nobody, and as long as it may be: small objects are those that grow most when they are read."""
+    scene = Scene(place, hashes=False, client=False)
+    scene.repository.replace_keys("root", only=0)
+    images = scene.repository.publish(2)
+    data = b'{"signed":[' + b'{"":0},' * ((LIMITS[role] - 40) // 7) + b'0],"signatures":[]}'
+    scene.network.rules = {role: sends(data)}
+    scene.device.agent.runner = need("prlimit", "util-linux"), f"--data={READING_BYTES}"
+    note = scene.refuses(role, READ[role], "attack", accepts=[TIMESTAMP, SNAPSHOT, ROOT.removeprefix("2.")])
+    scene.recovers(images=images)
+    return note
+
+
+tests(json_that_grows_in_memory_is_survived, "a_{}_that_grows_in_memory_is_survived", [
+    ("root", ROOT), ("timestamp", TIMESTAMP), ("snapshot", SNAPSHOT), ("targets", TARGETS),
+])
+
+
 # Like the settings of a device, only shorter: 10,000 bytes within a second, and a second of silence.
-tests(lambda place, rule, words, settings: in_every_place(place, rule, says_why(words), settings=settings),
-      "slow_retrieval_{}_is_given_up", [
-    ("in_drops", dripping, "too slow: ", {"stall_seconds": 10, "slow_seconds": 1, "slow_bytes_per_second": 10_000}),
-    ("with_silence_in_the_middle", held_at(5), "unreachable: timed out", {"stall_seconds": 1, "slow_seconds": 60}),
+PACE = {"stall_seconds": 10, "slow_seconds": 1, "slow_bytes_per_second": 10_000}
+SILENCE = {"stall_seconds": 1, "slow_seconds": 60}
+# Before the first byte of a body all files are alike: two will do.
+BUT_TWO = [ROOT, SNAPSHOT, TARGETS, MANIFEST]
+
+
+def slow_retrieval_is_given_up(place, rule, words, settings, skip):
+    return in_every_place(place, rule, says_why(words), settings=settings, skip=skip)
+
+
+tests(slow_retrieval_is_given_up, "slow_retrieval_{}_is_given_up", [
+    ("in_drops", dripping, "too slow: ", PACE, ()),
+    ("with_headers_in_drops", head_in_drops, "too slow: ", PACE, BUT_TWO),
+    ("with_silence_in_the_middle", held_at(5), "unreachable: timed out", SILENCE, ()),
+    ("with_silence_from_the_start", silent, "unreachable: timed out", SILENCE, BUT_TWO),
 ])
 
 
 @test
-def slow_retrieval_with_silence_from_the_start_is_given_up(place):
-    return in_every_place(place, silent, says_why("unreachable: timed out"),
-                          settings={"stall_seconds": 1, "slow_seconds": 60}, skip=(ROOT, SNAPSHOT, TARGETS, MANIFEST))
+def an_image_of_which_60_000_bytes_come_at_a_time_arrives_in_the_end(place):
+    scene = Scene(place, client=False)
+    images = scene.repository.publish(2)
+    scene.network.rules = {".rootfs of": cut_at(60_000)}
+    come = []
+    for _ in range(3):
+        scene.does_not_install("step-failed step=stage", f"{IMAGE}: ended after ")
+        come.append(scene.device.on_record())
+    assert come[0] < come[1] < come[2], f"part and offset on record after each try: {come}"
+    scene.recovers(images=images)
 
 
 @test

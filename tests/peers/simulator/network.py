@@ -4,6 +4,7 @@ An honest network serves `files`. A rule says what happens to a path that has a 
 """
 
 import contextlib
+import itertools
 import ssl
 import threading
 from http.server import BaseHTTPRequestHandler
@@ -119,6 +120,17 @@ def endless_head(handler, _body, over):
     while not over.is_set():
         handler.send_header("X-More", "x" * 200)
         handler.flush_headers()
+
+
+def head_in_drops(handler, _body, over):
+    """The headers come a letter at a time, each in time, and never end."""
+    handler.close_connection = True
+    handler.send_response(200)
+    handler.flush_headers()
+    for letter in itertools.cycle(b"X-More: x\r\n"):
+        if over.wait(0.05):
+            break
+        handler.wfile.write(bytes([letter]))
 
 
 def poisoned_until(count, evil):
