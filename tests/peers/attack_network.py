@@ -5,7 +5,7 @@ slow retrieval, dropped requests. All of it can delay an update and none of it c
 from device import FAILED
 from place import need, test, tests
 from rough import cut_at, dripping, held_at
-from simulator.network import (PORTAL, Network, another_range, endless, endless_head, hangs_up, head_in_drops,
+from simulator.network import (PORTAL, Network, another_range, endless, endless_after, hangs_up, head_in_drops,
                                leads_to, says, sends, silent)
 from simulator.repository import MANIFEST
 from simulator.scene import Scene, failed, refused
@@ -23,11 +23,13 @@ DATA_BYTES = 8 << 20
 READING_BYTES = 16 << 20
 
 
-def in_every_place(place, rule, judge, *, settings=None, skip=(), runner=(), spoils=False):
+def in_every_place(place, rule, judge, *, settings=None, skip=(), runner=(), seconds=60,
+                   spoils=False):
     """Plays a rule in one place after the other; `judge` finds the words in the log. What is not played with is
     honest, so that the device comes one file further each time. What `spoils` an image costs fetching it again."""
     # No hashes in lists: what is sent is judged for itself.
     scene = Scene(place, hashes=False, client=False, runner=runner)
+    scene.device.agent.seconds = seconds
     scene.device.settings["server"].update(settings or {})
     scene.repository.replace_keys("root", only=0)
     images = scene.repository.publish(2)
@@ -133,10 +135,23 @@ tests(endless_data_stops_at_a_limit, "endless_data_{}_stops_at_a_limit", [
 ])
 
 
-@test
-def endless_headers_stop_at_a_limit(place):
+def endless_words_around_a_body_stop_at_a_limit(place, first, more):
+    """HTTP has room for more than the file: before it, between its pieces, after it."""
     runner = (need("prlimit", "util-linux"), f"--data={DATA_BYTES}")
-    return in_every_place(place, endless_head, says_why("unreachable: "), runner=runner)
+    return in_every_place(place, endless_after(first, more), says_why(": "), runner=runner, seconds=15)
+
+
+OK, CHUNKED = b"HTTP/1.1 200 OK\r\n", b"Transfer-Encoding: chunked\r\n\r\n"
+tests(endless_words_around_a_body_stop_at_a_limit, "endless_{}_stop_at_a_limit", [
+    ("headers", OK, b"X-More: and more\r\n"),
+    ("lines_before_headers", b"", b"\r\n"),
+    ("interim_answers", b"", b"HTTP/1.1 103 Early Hints\r\nLink: </>\r\n\r\n"),
+    ("digits_of_a_chunks_length", OK + CHUNKED, b"0"),
+    ("extensions_of_a_chunk", OK + CHUNKED + b"5", b";more=and-more"),
+    ("trailers_after_an_empty_body", OK + CHUNKED + b"0\r\n", b"X-More: and more\r\n"),
+    ("trailers_after_an_error", b"HTTP/1.1 500 No\r\n" + CHUNKED + b"0\r\n", b"X-More: and more\r\n"),
+    ("trailers_after_a_detour", b"HTTP/1.1 302 No\r\nLocation: /\r\n" + CHUNKED + b"0\r\n", b"X-More: and more\r\n"),
+])
 
 
 def json_that_grows_in_memory_is_survived(place, role):

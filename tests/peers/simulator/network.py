@@ -113,13 +113,14 @@ def endless(head):
     return rule
 
 
-def endless_head(handler, _body, over):
-    """The headers alone never end."""
-    handler.send_response(200)
-    handler.close_connection = True
-    while not over.is_set():
-        handler.send_header("X-More", "x" * 200)
-        handler.flush_headers()
+def endless_after(first, more):
+    """These bytes of HTTP, and then these others again and again."""
+    def rule(handler, _body, over):
+        handler.close_connection = True
+        handler.wfile.write(first)
+        while not over.is_set():
+            handler.wfile.write(more * 1000)
+    return rule
 
 
 def head_in_drops(handler, _body, over):
