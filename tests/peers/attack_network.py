@@ -149,7 +149,8 @@ tests(endless_words_around_a_body_stop_at_a_limit, "endless_{}_stop_at_a_limit",
     ("extensions_of_a_chunk", OK + CHUNKED + b"5", b";more=and-more"),
     ("trailers_after_an_empty_body", OK + CHUNKED + b"0\r\n", b"X-More: and more\r\n"),
     ("trailers_after_an_error", b"HTTP/1.1 500 No\r\n" + CHUNKED + b"0\r\n", b"X-More: and more\r\n"),
-    ("trailers_after_a_detour", b"HTTP/1.1 302 No\r\nLocation: /\r\n" + CHUNKED + b"0\r\n", b"X-More: and more\r\n"),
+    ("trailers_after_a_detour", b"HTTP/1.1 302 No\r\nLocation: http://127.0.0.1:9/\r\n" + CHUNKED + b"0\r\n",
+     b"X-More: and more\r\n"),
 ])
 
 

@@ -15,6 +15,7 @@ use crate::trusted::{
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 
 /// A file to fetch, below the folder of metadata.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -183,15 +184,13 @@ impl Refresh {
         let new: Timestamp = self.trusted.expect(Role::Timestamp, None).open(bytes)?;
         let mut keep = Keep::Given(Role::Timestamp);
         if let Some(old) = &self.trusted.timestamp {
-            // 5.4.3.1: an older one is refused; the same one is no news and changes nothing.
-            if new.common.version < old.common.version {
-                return Err(TrustFault::new(file, "5.4.3", What::Rollback(old.common.version)));
-            }
-            // 5.4.3.2
-            older("snapshot.json", &new.snapshot, &old.snapshot)
-                .map_err(|what| TrustFault::new(file, "5.4.3", what))?;
-            if new.common.version == old.common.version {
-                keep = Keep::Nothing;
+            let fault = |what| TrustFault::new(file, "5.4.3", what);
+            // 5.4.3.1: an older one is refused; one of the same version is no news, whatever it says.
+            match new.common.version.cmp(&old.common.version) {
+                Ordering::Less => return Err(fault(What::Rollback(old.common.version))),
+                Ordering::Equal => keep = Keep::Nothing,
+                // 5.4.3.2
+                Ordering::Greater => older("snapshot.json", &new.snapshot, &old.snapshot).map_err(fault)?,
             }
         }
         if keep != Keep::Nothing {

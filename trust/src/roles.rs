@@ -59,7 +59,7 @@ pub struct Common {
     pub expires: Moment,
 }
 
-/// Hashes of a file; at least one that we can compute.
+/// Hashes of a file. Where none is listed that we can compute, no file has them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hashes {
     /// SHA-256, if listed.
@@ -71,7 +71,8 @@ pub struct Hashes {
 impl Hashes {
     /// True if every listed hash is that of `bytes`.
     pub fn match_bytes(&self, bytes: &[u8]) -> bool {
-        self.sha256.is_none_or(|hash| Sha256::digest(bytes).as_slice() == hash)
+        (self.sha256.is_some() || self.sha512.is_some())
+            && self.sha256.is_none_or(|hash| Sha256::digest(bytes).as_slice() == hash)
             && self.sha512.is_none_or(|hash| Sha512::digest(bytes).as_slice() == hash)
     }
 
@@ -294,12 +295,9 @@ fn read_hashes(field: &Field<'_>) -> Result<Hashes, FieldFault> {
                     hex::decode_array(value.text()?).ok_or_else(|| value.fault("128 hexadecimal digits"))?;
                 hashes.sha512 = Some(hash);
             }
-            // Other algorithms may stand beside one of ours.
+            // Other algorithms may stand beside one of ours; alone they leave a file that cannot be proven.
             _ => {}
         }
-    }
-    if hashes.sha256.is_none() && hashes.sha512.is_none() {
-        return Err(field.fault("an object with `sha256` or `sha512`"));
     }
     Ok(hashes)
 }

@@ -131,16 +131,15 @@ fn fill(
     let mut failed = None;
     while offset < end {
         let wanted = usize::try_from(end - offset).unwrap_or(usize::MAX).min(buffer.len());
-        match fetch_piece(world, job, index, offset, &mut buffer[..wanted]) {
-            Ok(()) => {
-                world.write_part(job.slot, part, offset, &buffer[..wanted]).map_err(Fault::Device)?;
-                offset += wanted as u64;
-            }
-            // What came before the line broke is kept: on a bad line that is all there ever is.
-            Err(fault) => {
-                failed = Some(fault);
-                break;
-            }
+        let (came, done) = fetch_piece(world, job, index, offset, &mut buffer[..wanted]);
+        // What came before the line broke is kept: on a bad line that is all there ever is.
+        if came > 0 {
+            world.write_part(job.slot, part, offset, &buffer[..came]).map_err(Fault::Device)?;
+            offset += came as u64;
+        }
+        if let Err(fault) = done {
+            failed = Some(fault);
+            break;
         }
     }
     if offset > from || offset == image.length {
@@ -152,27 +151,30 @@ fn fill(
     failed.map_or(Ok(()), Err)
 }
 
-/// Fills all of `buffer` from an image.
+/// Fills all of `buffer` from an image, or as much as comes: how much that is, and what ended it.
 fn fetch_piece(
     world: &mut dyn World,
     job: &Job<'_>,
     index: usize,
     offset: u64,
     buffer: &mut [u8],
-) -> Result<(), Fault> {
+) -> (usize, Result<(), Fault>) {
     let image = &job.images()[index];
-    let fault = |fault| Fault::Fetch(text(format_args!("{}", image.target)), fault);
     let path = &job.release.fetch_paths[index];
     let mut filled = 0;
     while filled < buffer.len() {
         let at = offset + filled as u64;
-        let came = world.fetch_piece(path, at, image.length, &mut buffer[filled..]).map_err(fault)?;
-        if came == 0 {
-            return Err(fault(FetchFault::Short { got_bytes: at, want_bytes: image.length }));
-        }
-        filled += came;
+        let fault = match world.fetch_piece(path, at, image.length, &mut buffer[filled..]) {
+            Ok(0) => FetchFault::Short { got_bytes: at, want_bytes: image.length },
+            Ok(came) => {
+                filled += came;
+                continue;
+            }
+            Err(fault) => fault,
+        };
+        return (filled, Err(Fault::Fetch(text(format_args!("{}", image.target)), fault)));
     }
-    Ok(())
+    (filled, Ok(()))
 }
 
 /// Reads every image back from the medium and hashes it, with its head from the server; then writes the heads.
@@ -181,7 +183,7 @@ fn prove(world: &mut dyn World, job: &Job<'_>) -> Result<(), Fault> {
     let mut heads = Vec::new();
     for (index, image) in job.images().iter().enumerate() {
         let mut head = vec![0; head_bytes(image) as usize];
-        fetch_piece(world, job, index, 0, &mut head)?;
+        fetch_piece(world, job, index, 0, &mut head).1?;
         let part = job.part(image)?;
         if hash_with_head(world, job.slot, part, image, &head)? != image.sha256 {
             return Err(Fault::NotWhatWasSigned(text(format_args!(

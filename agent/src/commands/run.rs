@@ -80,6 +80,9 @@ fn failed(linux: &mut Linux) -> bool {
     if linux.booted().is_err() || linux.boot_choice().is_err() || linux.parts().is_err() {
         return true;
     }
+    if linux.last_note_is_bad() {
+        return true;
+    }
     let attempts = linux.attempts();
     [attempts.poll, attempts.stage, attempts.proof, attempts.device]
         .iter()

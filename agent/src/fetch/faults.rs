@@ -3,7 +3,7 @@
 //! Device builds print nothing for `{:?}`, and both libraries use it inside their messages. So what a person is
 //! likely to meet is named here.
 
-use super::pace::TooSlow;
+use super::pace::GivenUp;
 use komainu_core::fault::{FetchFault, Text, text};
 use rustls::{AlertDescription, CertificateError};
 use std::fmt::Write;
@@ -12,9 +12,9 @@ use ureq::Error;
 
 pub(super) fn fault(error: Error) -> FetchFault {
     match error {
-        Error::Other(cause) => match cause.downcast::<TooSlow>() {
-            Ok(slow) => FetchFault::TooSlow { got_bytes: slow.got_bytes, seconds: slow.seconds },
-            Err(cause) => FetchFault::Unreachable(text(format_args!("{cause}"))),
+        Error::Other(cause) => match cause.downcast_ref() {
+            Some(&GivenUp::TooSlow { got_bytes, seconds }) => FetchFault::TooSlow { got_bytes, seconds },
+            _ => FetchFault::Unreachable(text(format_args!("{cause}"))),
         },
         Error::Io(error) => match tls_cause(&error) {
             Some(cause) => FetchFault::NotProven(tls_words(cause)),
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn slowness_found_deep_below_comes_out_whole() {
-        let slow = Error::Other(Box::new(TooSlow { got_bytes: 7, seconds: 30 }));
+        let slow = Error::Other(Box::new(GivenUp::TooSlow { got_bytes: 7, seconds: 30 }));
         // As it travels through the TLS layer.
         let slow = Error::from(slow.into_io());
         assert_eq!(fault(slow), FetchFault::TooSlow { got_bytes: 7, seconds: 30 });

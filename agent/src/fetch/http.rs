@@ -137,7 +137,7 @@ impl Http {
             Some((if is_tag { IF_NONE_MATCH } else { IF_MODIFIED_SINCE }, value))
         });
         let asked = condition.is_some();
-        let response = self.ask(url, condition)?;
+        let response = self.ask(url, bytes_max, condition)?;
         match response.status().as_u16() {
             200 => {
                 let validator = validator_of(&response);
@@ -187,7 +187,7 @@ impl Http {
             (RANGE, value)
         });
         let ranged = range.is_some();
-        let response = self.ask(url, range)?;
+        let response = self.ask(url, total_bytes, range)?;
         let promised = response.body().content_length();
         let start = match response.status().as_u16() {
             200 => {
@@ -208,13 +208,14 @@ impl Http {
     fn ask(
         &mut self,
         url: &str,
+        file_bytes_max: u64,
         extra: Option<(HeaderName, HeaderValue)>,
     ) -> Result<Response<Body>, FetchFault> {
         let mut uri: Uri = url.parse().map_err(|error| {
             FetchFault::Unreachable(text(format_args!("{url:.100} is no address: {error}")))
         })?;
         for _ in 0..=REDIRECTS_MAX {
-            self.pace.begin();
+            self.pace.begin(file_bytes_max);
             let mut request = self.agent.get(&uri);
             if let Some((name, value)) = &extra {
                 request = request.header(name, value);

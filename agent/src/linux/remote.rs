@@ -15,6 +15,8 @@ pub struct Remote {
     http: Http,
     /// No TLS certificate is judged by an earlier time than this (seconds since 1970).
     floor: Arc<Mutex<i64>>,
+    /// Nor by one earlier than this.
+    built: i64,
     /// An image that is being read, and its path; continued if the next piece follows, else opened anew.
     stream: Option<(String, Stream)>,
 }
@@ -24,8 +26,8 @@ impl Remote {
     ///
     /// # Errors
     /// A CA file cannot be used, or TLS cannot be set up; in words.
-    pub fn new(settings: &Server) -> Result<Remote, String> {
-        let floor = Arc::new(Mutex::new(0));
+    pub fn new(settings: &Server, built: i64) -> Result<Remote, String> {
+        let floor = Arc::new(Mutex::new(built));
         let clock = {
             let floor = Arc::clone(&floor);
             Arc::new(move || {
@@ -40,7 +42,7 @@ impl Remote {
             user_agent: concat!("komainu/", env!("CARGO_PKG_VERSION")).into(),
         };
         let http = Http::new(http, clock).map_err(|fault| fault.to_string())?;
-        Ok(Remote { settings: settings.clone(), http, floor, stream: None })
+        Ok(Remote { settings: settings.clone(), http, floor, built, stream: None })
     }
 
     /// Sets the floor of the clock that TLS certificates are judged by.
@@ -60,7 +62,9 @@ impl Remote {
         validator: Option<&str>,
     ) -> Result<Fetched, FetchFault> {
         self.stream = None;
-        Ok(match self.http.small(&self.url(folder, path), bytes_max, validator)? {
+        let url = self.url(folder, path);
+        let fetched = self.http.small(&url, bytes_max, validator);
+        Ok(match self.or_by_an_earlier_clock(fetched, |http| http.small(&url, bytes_max, validator))? {
             Small::Bytes { bytes, validator } => Fetched::Bytes(bytes, validator),
             Small::NotThere => Fetched::NotThere,
             Small::Unchanged => Fetched::Unchanged,
@@ -84,13 +88,34 @@ impl Remote {
             None => {
                 // Only the head of an image is ever read from its first byte, and nothing after it.
                 let until = if offset == 0 { buffer.len() as u64 } else { total_bytes };
-                self.http.open_until(&self.url(Folder::Targets, path), offset, until, total_bytes)?
+                let url = self.url(Folder::Targets, path);
+                let opened = self.http.open_until(&url, offset, until, total_bytes);
+                let again = |http: &mut Http| http.open_until(&url, offset, until, total_bytes);
+                self.or_by_an_earlier_clock(opened, again)?
             }
         };
         // After a fault the stream is gone; the next piece opens another.
         let count = stream.read(buffer)?;
         self.stream = Some((path.into(), stream));
         Ok(count)
+    }
+
+    /// Where a server could not prove itself by the time that signed metadata gave, asks once more by the system
+    /// clock, or the time of the build: signed time may have been run ahead with a stolen key, and the very file that
+    /// ends that is on this server. What is fetched is believed for its signatures, never for its server.
+    fn or_by_an_earlier_clock<T>(
+        &mut self,
+        first: Result<T, FetchFault>,
+        again: impl FnOnce(&mut Http) -> Result<T, FetchFault>,
+    ) -> Result<T, FetchFault> {
+        let mut floor = self.floor.lock().unwrap_or_else(PoisonError::into_inner);
+        let earlier = super::clock::system_seconds().max(self.built);
+        if !matches!(first, Err(FetchFault::NotProven(_))) || *floor <= earlier {
+            return first;
+        }
+        *floor = self.built;
+        drop(floor);
+        again(&mut self.http)
     }
 
     fn url(&self, folder: Folder, path: &str) -> String {

@@ -32,6 +32,7 @@ pub struct Linux {
     /// A wish that came with the command line.
     pub own_wish: Option<Wish>,
     last_note: String,
+    last_level: Level,
     restarting: bool,
 }
 
@@ -45,11 +46,12 @@ impl Linux {
             state: State::new(&settings.state, &settings.root),
             volatile: Volatile::new(&settings.run),
             slots: Slots::new(settings.parts.clone()),
-            remote: Remote::new(&settings.server)?,
+            remote: Remote::new(&settings.server, built().0)?,
             bundle: None,
             settings: settings.clone(),
             own_wish: None,
             last_note: String::new(),
+            last_level: Level::Debug,
             restarting: false,
         };
         linux.raise_tls_floor();
@@ -85,6 +87,11 @@ impl Linux {
     /// What was noted last.
     pub fn last_note(&self) -> &str {
         &self.last_note
+    }
+
+    /// True if that needs somebody's attention.
+    pub fn last_note_is_bad(&self) -> bool {
+        self.last_level == Level::Error
     }
 
     /// Wishes and attempts.
@@ -246,6 +253,7 @@ impl World for Linux {
             Level::Info => log::info!("{line}"),
             Level::Debug => log::debug!("{line}"),
         }
+        self.last_level = reason.level();
         self.last_note = line;
     }
 }
