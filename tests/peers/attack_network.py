@@ -115,8 +115,13 @@ def a_malicious_mirror_with_pieces_from_elsewhere_can_only_delay(place):
 LIMITS = {ROOT: 65536, TIMESTAMP: 16384, SNAPSHOT: 524288, TARGETS: 1048576, IMAGE: 200001}
 
 
+FETCHED = {ROOT: "5.3.3", TIMESTAMP: "5.4.1", SNAPSHOT: "5.5.1", TARGETS: "5.6.1"}
+
+
 def stops_at_its_limit(log, file):
     words = f"larger than its limit of {LIMITS[file]} bytes" if file in LIMITS else "larger than its limit of "
+    if file in FETCHED:
+        return failed(log, f"{file} refused (TUF {FETCHED[file]}): ", f"{words}; looks like an attack")
     return failed(log, f"{file}: ", words)
 
 

@@ -246,7 +246,11 @@ impl Trusted {
         }
         let listed = self.listed_delegated(&file_of(name))?;
         let bytes_max = listed.length.map_or(TARGETS_BYTES_MAX, |length| length.min(TARGETS_BYTES_MAX));
-        let ask = Ask { name: metadata_name(&self.root, listed.version, &file_of(name)), bytes_max };
+        let ask = Ask {
+            name: metadata_name(&self.root, listed.version, &file_of(name)),
+            bytes_max,
+            step: TARGETS_STEPS.fetch,
+        };
         Ok(Visit::Wanted(Wanted { role: name.into(), delegator, ask }))
     }
 

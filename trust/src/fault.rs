@@ -64,6 +64,8 @@ pub enum What {
         /// The length, or the most, that it may have.
         allowed: u64,
     },
+    /// It goes on beyond this limit, where reading it stopped.
+    TooLarge(u64),
     /// Its hash is not the one in signed metadata.
     Hash,
     /// It was not accepted yet: a refresh has to fetch it.
@@ -109,6 +111,7 @@ impl TrustFault {
             }
             What::NotJson(_) | What::Field(_) | What::Length { .. } | What::Hash => Some(Looks::Damaged),
             What::TooFewSignatures { .. }
+            | What::TooLarge(_)
             | What::ListsOlder { .. }
             | What::Vanished(_)
             | What::TooManyRoots => Some(Looks::Hostile),
@@ -152,6 +155,7 @@ impl fmt::Display for What {
             What::Unlisted => write!(f, "the snapshot does not list it"),
             What::Expired { at, now } => write!(f, "expired {at}, now is {now}"),
             What::Length { got, allowed } => write!(f, "{got} bytes, allowed are {allowed}"),
+            What::TooLarge(limit) => write!(f, "larger than its limit of {limit} bytes"),
             What::Hash => write!(f, "its hash is not the signed one"),
             What::NotYet => write!(f, "not fetched yet"),
             What::Missing => write!(f, "the server does not have it"),

@@ -24,6 +24,15 @@ pub struct Ask {
     pub name: String,
     /// The most bytes to read of it.
     pub bytes_max: u64,
+    /// The step of TUF 1.0.34's client workflow that fetches it.
+    pub step: &'static str,
+}
+
+impl Ask {
+    /// The refusal of a file that is longer: reading it stopped there.
+    pub fn too_large(&self) -> TrustFault {
+        TrustFault::new(&self.name, self.step, What::TooLarge(self.bytes_max))
+    }
 }
 
 /// What the fetch brought.
@@ -82,11 +91,12 @@ impl Refresh {
             // 5.3.2, 5.3.3: version N+1, whatever the server may have beyond.
             Waiting::Root => {
                 let version = self.trusted.root.common.version + 1;
-                Some(Ask { name: format!("{version}.root.json"), bytes_max: ROOT_BYTES_MAX })
+                Some(Ask { name: format!("{version}.root.json"), bytes_max: ROOT_BYTES_MAX, step: "5.3.3" })
             }
             // 5.4.1: never version-prefixed.
             Waiting::Timestamp => {
-                Some(Ask { name: Role::Timestamp.file().into(), bytes_max: TIMESTAMP_BYTES_MAX })
+                let name = Role::Timestamp.file().into();
+                Some(Ask { name, bytes_max: TIMESTAMP_BYTES_MAX, step: "5.4.1" })
             }
             Waiting::Snapshot => {
                 Some(self.ask_listed(Role::Snapshot, self.listed_snapshot()?, SNAPSHOT_STEPS))
@@ -258,7 +268,7 @@ impl Refresh {
     fn ask_listed(&self, role: Role, listed: &Listed, steps: Steps) -> Ask {
         let name = metadata_name(&self.trusted.root, listed.version, role.file());
         let bytes_max = listed.length.map_or(steps.bytes_max, |length| length.min(steps.bytes_max));
-        Ask { name, bytes_max }
+        Ask { name, bytes_max, step: steps.fetch }
     }
 
     fn listed_snapshot(&self) -> Option<&Listed> {

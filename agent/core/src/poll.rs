@@ -106,6 +106,7 @@ fn fetch_asked(world: &mut dyn World, ask: &Ask) -> Result<Fetched, Fault> {
     match world.fetch(Folder::Metadata, &ask.name, ask.bytes_max, None) {
         Ok(fetched) => Ok(fetched),
         Err(FetchFault::NotFound) => Ok(Fetched::NotThere),
+        Err(FetchFault::TooLarge { .. }) => Err(refused(&ask.too_large())),
         Err(fault) => Err(Fault::Fetch(text(format_args!("{}", ask.name)), fault)),
     }
 }
