@@ -28,6 +28,7 @@ pub mod rotate;
 pub mod server;
 pub mod shelf;
 pub mod summary;
+pub mod token;
 pub mod transaction;
 pub mod workshop;
 

@@ -108,7 +108,7 @@ pub fn sign(file: &str, signed: &Json, roles: &[&RoleKeys], ring: &mut KeyRing) 
                 continue;
             }
             if let Some(key) = ring.find(key_id)? {
-                signatures.insert(key_id.clone(), key.sign(&message));
+                signatures.insert(key_id.clone(), key.sign(&message)?);
                 have += 1;
             }
         }
