@@ -41,7 +41,15 @@ impl KeyRing {
             absent: Vec::new(),
         };
         for place in folders {
-            if place.is_file() {
+            if place.extension().is_some_and(|extension| extension == "pub") {
+                // A public half by itself is no key to sign with; its private half may lie beside it.
+                for extension in ["pem", token::REFERENCE] {
+                    let private = place.with_extension(extension);
+                    if private.is_file() {
+                        ring.look_at(private)?;
+                    }
+                }
+            } else if place.is_file() {
                 ring.look_at(place.clone())?;
             } else {
                 ring.look_in(place, 0)?;

@@ -33,9 +33,11 @@ pub enum KeyType {
 }
 
 /// A private key. It has no `Debug`, so that it cannot end up in a log.
+#[derive(Clone)]
 pub struct PrivateKey(Kind);
 
 // The first two wipe themselves from memory when dropped; the third never was there.
+#[derive(Clone)]
 enum Kind {
     Ed25519(ed25519_dalek::SigningKey),
     Ecdsa(p256::ecdsa::SigningKey),

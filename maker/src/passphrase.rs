@@ -26,6 +26,13 @@ pub struct Passphrases {
     pins: BTreeMap<String, Zeroizing<String>>,
 }
 
+// Nothing of it may end up in a log.
+impl std::fmt::Debug for Passphrases {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Passphrases")
+    }
+}
+
 impl Passphrases {
     /// None, and nobody is asked.
     pub fn none() -> Passphrases {

@@ -37,6 +37,7 @@ impl fmt::Display for Absent {
 impl std::error::Error for Absent {}
 
 /// A private key on a token that is connected.
+#[derive(Clone)]
 pub struct TokenKey {
     uri: TokenUri,
     public: Key,

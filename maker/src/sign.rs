@@ -1,0 +1,403 @@
+//! Signing in two steps, so that a root or targets key never meets a network: the workshop writes a request
+//! ([`asking`]), people with keys add their signatures wherever their keys are (here), and the workshop publishes
+//! what has enough of them.
+//!
+//! A request is one JSON file. `metadata` has the files to be signed in TUF's own form, `{"signed": …,
+//! "signatures": […]}`, so that another tool could sign too. The rest only helps to judge them: every root up to
+//! now, so that one trusted root is enough to know which keys are in force, and what is published now, so that a
+//! person sees what would change. None of that is believed because it is in the file.
+
+mod asking;
+mod words;
+
+use crate::keyring::KeyRing;
+use crate::keys::key_id;
+use crate::metadata::{self, Signatures, object, pretty, text};
+use crate::workshop::read_root;
+use anyhow::{Context, Result, anyhow, bail};
+use komainu_trust::fields::Field;
+use komainu_trust::json::{self, Json};
+use komainu_trust::keys::Key;
+use komainu_trust::limits::{SIGNATURES_MAX, TARGETS_BYTES_MAX};
+use komainu_trust::refresh::{Answer, Refresh};
+use komainu_trust::roles::{Metadata, Role, Root, Targets};
+use komainu_trust::signatures::{Envelope, RoleKeys};
+use komainu_trust::trusted::{Clock, Stored};
+use komainu_trust::{Moment, hex};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+
+/// No request is longer.
+pub const REQUEST_BYTES_MAX: u64 = 32 * 1024 * 1024;
+const FORMAT: &str = "komainu signing request 1";
+const ITEMS_MAX: usize = 1024;
+
+/// Metadata that waits for signatures.
+#[derive(Clone)]
+pub struct Request {
+    made: Moment,
+    old_keys_are_lost: bool,
+    asked: BTreeMap<String, Asked>,
+    /// Every root up to the one in force, oldest first.
+    roots: Vec<Json>,
+    /// The targets metadata that is published now.
+    targets: Json,
+    /// Manifests that would be new, by target path.
+    manifests: BTreeMap<String, String>,
+}
+
+#[derive(Clone)]
+struct Asked {
+    signed: Json,
+    signatures: Signatures,
+}
+
+/// A request that was found to be in order: which keys it needs, and what they have signed.
+pub struct Judged {
+    /// A line for each file and each set of keys that must sign it.
+    pub needs: Vec<Need>,
+    new_root: Option<Root>,
+    new_targets: Option<Targets>,
+    old_targets: Targets,
+}
+
+/// A set of keys that must sign a file, and how many have.
+pub struct Need {
+    /// The file.
+    pub file: String,
+    /// Whose keys, in words.
+    pub whose: &'static str,
+    /// How many have signed.
+    pub have: u32,
+    /// The keys, and how many of them must.
+    pub role: RoleKeys,
+    keys: BTreeMap<String, Key>,
+}
+
+impl Request {
+    /// Reads a request. Whether it may be signed is another question: [`Request::judge`].
+    ///
+    /// # Errors
+    /// It is no request, or damaged.
+    pub fn read(bytes: &[u8]) -> Result<Request> {
+        let whole = json::parse(bytes).map_err(|why| anyhow!("it is not acceptable JSON: {why}"))?;
+        let top = Field::top(&whole);
+        let wrong = |fault: komainu_trust::fields::FieldFault| {
+            anyhow!("it is not a signing request: {} must be {}", fault.path, fault.must_be)
+        };
+        let read = || -> Result<Request, komainu_trust::fields::FieldFault> {
+            if top.field("format")?.text()? != FORMAT {
+                return Err(top.field("format")?.fault(FORMAT));
+            }
+            let mut asked = BTreeMap::new();
+            for (name, envelope) in top.field("metadata")?.entries()? {
+                let mut signatures = Signatures::new();
+                for one in envelope.field("signatures")?.items(SIGNATURES_MAX)? {
+                    let signature = hex::decode(one.field("sig")?.text()?);
+                    let signature = signature.ok_or_else(|| one.fault("a signature in hexadecimal"))?;
+                    if signatures.insert(one.field("keyid")?.text()?.into(), signature).is_some() {
+                        return Err(one.fault("by a key that did not sign already"));
+                    }
+                }
+                let signed = envelope.field("signed")?.json()?.clone();
+                asked.insert(name.to_owned(), Asked { signed, signatures });
+            }
+            let roots = top.field("roots")?.items(ITEMS_MAX)?;
+            let mut manifests = BTreeMap::new();
+            for (path, manifest) in top.field("manifests")?.entries()? {
+                manifests.insert(path.to_owned(), manifest.text()?.to_owned());
+            }
+            Ok(Request {
+                made: top.field("made")?.moment()?,
+                old_keys_are_lost: top.field("old_keys_are_lost")?.truth()?,
+                asked,
+                roots: roots.iter().map(|root| root.json().cloned()).collect::<Result<_, _>>()?,
+                targets: top.field("targets")?.json()?.clone(),
+                manifests,
+            })
+        };
+        read().map_err(wrong)
+    }
+
+    /// The file's content.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let envelope = |asked: &Asked| metadata::envelope(&asked.signed, &asked.signatures);
+        let asked = self.asked.iter().map(|(name, asked)| (name.clone(), envelope(asked))).collect();
+        let manifests = self.manifests.iter().map(|(path, manifest)| (path.clone(), text(manifest))).collect();
+        pretty(&object([
+            ("format", text(FORMAT)),
+            ("made", text(&self.made.to_string())),
+            ("old_keys_are_lost", Json::Bool(self.old_keys_are_lost)),
+            ("metadata", Json::Object(asked)),
+            ("roots", Json::List(self.roots.clone())),
+            ("targets", self.targets.clone()),
+            ("manifests", Json::Object(manifests)),
+        ]))
+    }
+
+    /// What is to be signed, as 16 letters: people can compare them by telephone.
+    pub fn id(&self) -> String {
+        let mut hash = Sha256::new();
+        for (name, asked) in &self.asked {
+            hash.update(name);
+            hash.update(Sha256::digest(json::canonical(&asked.signed)));
+        }
+        hash.update([u8::from(self.old_keys_are_lost)]);
+        hex::encode(&hash.finalize()[..8])
+    }
+
+    /// The names of the files to be signed.
+    pub fn files(&self) -> Vec<&str> {
+        self.asked.keys().map(String::as_str).collect()
+    }
+
+    /// True if a new root is among them.
+    pub fn changes_root(&self) -> bool {
+        self.asked.keys().any(|name| name.ends_with(".root.json"))
+    }
+
+    /// True if both ask for the same.
+    pub fn asks_the_same_as(&self, other: &Request) -> bool {
+        let parts = |request: &Request| -> Vec<(String, Vec<u8>)> {
+            let part = |(name, asked): (&String, &Asked)| (name.clone(), json::canonical(&asked.signed));
+            request.asked.iter().map(part).collect()
+        };
+        self.old_keys_are_lost == other.old_keys_are_lost && parts(self) == parts(other)
+    }
+
+    /// The root in force: from a root that the reader trusts, by the same succession that devices follow.
+    ///
+    /// # Errors
+    /// The request's roots do not follow from it, or end before it.
+    pub fn root_in_force(&self, trusted: &[u8]) -> Result<Root> {
+        let clock = Clock { system: Moment(0), built: Moment(0) };
+        let stored = Stored { root: trusted.to_vec(), ..Stored::default() };
+        let mut refresh = Refresh::begin(stored, clock).map_err(|fault| anyhow!("the trusted root: {fault}"))?;
+        let first = refresh.trusted().root().common.version;
+        let trusted_signed = metadata::signed_part("root.json", trusted)?;
+        for root in &self.roots {
+            let bytes = pretty(root);
+            let version = read_root("a root in the request", &bytes)?.common.version;
+            if version == first && metadata::signed_part("root.json", &bytes)? != trusted_signed {
+                bail!("its root version {first} is not the one that is trusted here: do not sign it");
+            }
+            if version > first {
+                refresh
+                    .give(Answer::Bytes(&bytes))
+                    .map_err(|fault| anyhow!("its roots do not follow from the trusted one: {fault}"))?;
+            }
+        }
+        let last = self.roots.last().context("it has no roots in it")?;
+        let last = read_root("a root in the request", &pretty(last))?.common.version;
+        if last != refresh.trusted().root().common.version {
+            bail!("it was made when root was version {last}, and here version {first} is trusted already: it is stale");
+        }
+        Ok(refresh.trusted().root().clone())
+    }
+
+    /// Looks whether it may be signed, and by whom. `current` is the root in force.
+    ///
+    /// # Errors
+    /// What is wrong with it: stale, expired, changed after somebody signed, signed by a key that has no say.
+    pub fn judge(&self, current: &Root, now: Moment) -> Result<Judged> {
+        let old_targets = self.published_targets(current)?;
+        let mut judged = Judged { needs: Vec::new(), new_root: None, new_targets: None, old_targets };
+        for (name, asked) in &self.asked {
+            match name.split_once('.').map(|(_, file)| file) {
+                Some("root.json") => {
+                    judged.new_root = Some(next_root(name, &asked.signed, current, now)?);
+                }
+                Some("targets.json") => {
+                    let old = judged.old_targets.common.version;
+                    judged.new_targets = Some(next_targets(name, &asked.signed, old, now)?);
+                }
+                _ => bail!("it asks to sign {name}, which is neither root nor targets metadata"),
+            }
+        }
+        self.needs(current, &mut judged)?;
+        for (name, asked) in &self.asked {
+            self.check_signatures(name, asked, &judged)?;
+        }
+        for need in &mut judged.needs {
+            need.have = self.envelope(&need.file)?.count(&need.role, &need.keys);
+        }
+        Ok(judged)
+    }
+
+    /// Adds a signature by every key within reach that counts; gives the key identifiers that are new.
+    ///
+    /// # Errors
+    /// A key is there and cannot sign.
+    pub fn sign(&mut self, judged: &Judged, ring: &mut KeyRing) -> Result<Vec<(String, String)>> {
+        let mut added = Vec::new();
+        for need in &judged.needs {
+            let Some(asked) = self.asked.get_mut(&need.file) else { continue };
+            let message = json::canonical(&asked.signed);
+            for key_id in &need.role.key_ids {
+                if metadata::sign_with(key_id, &message, &mut asked.signatures, ring)? {
+                    added.push((need.file.clone(), key_id.clone()));
+                }
+            }
+        }
+        Ok(added)
+    }
+
+    /// Takes over the signatures of another copy.
+    ///
+    /// # Errors
+    /// It asks for something else.
+    pub fn merge(&mut self, other: &Request) -> Result<()> {
+        if !self.asks_the_same_as(other) {
+            bail!("request {} asks for something else than request {}", other.id(), self.id());
+        }
+        for (name, theirs) in &other.asked {
+            if let Some(ours) = self.asked.get_mut(name) {
+                for (key_id, signature) in &theirs.signatures {
+                    ours.signatures.entry(key_id.clone()).or_insert_with(|| signature.clone());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn envelope(&self, name: &str) -> Result<Envelope> {
+        let bytes = self.file(name).with_context(|| format!("it does not ask for {name}"))?;
+        Envelope::open(name, "4.2", &bytes, TARGETS_BYTES_MAX).map_err(|fault| anyhow!("{fault}"))
+    }
+
+    /// A file that is asked for, with the signatures that it has.
+    fn file(&self, name: &str) -> Option<Vec<u8>> {
+        self.asked.get(name).map(|asked| pretty(&metadata::envelope(&asked.signed, &asked.signatures)))
+    }
+
+    fn published_targets(&self, current: &Root) -> Result<Targets> {
+        let name = "the targets metadata that it calls published";
+        let envelope = Envelope::open(name, "4.5", &pretty(&self.targets), TARGETS_BYTES_MAX);
+        let envelope = envelope.map_err(|fault| anyhow!("{fault}"))?;
+        if envelope.meets(current.role(Role::Targets), &current.keys).is_err() {
+            bail!("{name} is not signed by the targets keys: what would change cannot be told");
+        }
+        read(name, &envelope.signed)
+    }
+
+    fn needs(&self, current: &Root, judged: &mut Judged) -> Result<()> {
+        let need = |file: &String, whose, root: &Root, role| Need {
+            file: file.clone(),
+            whose,
+            have: 0,
+            role: root.role(role).clone(),
+            keys: root.keys.clone(),
+        };
+        let same = |root: &Root, role| root.role(role) == current.role(role);
+        let targets_change = judged.new_root.as_ref().is_some_and(|root| !same(root, Role::Targets));
+        if targets_change && judged.new_targets.is_none() {
+            bail!("it changes the targets keys without targets metadata that the new keys sign");
+        }
+        for name in self.asked.keys() {
+            let role = if name.ends_with(".root.json") { Role::Root } else { Role::Targets };
+            let new = judged.new_root.as_ref().filter(|root| !same(root, role));
+            let (old_words, new_words) = match role {
+                Role::Root => ("root keys of now", "new root keys"),
+                _ => ("targets keys of now", "new targets keys"),
+            };
+            // The old root keys always sign: nobody follows a root that they did not.
+            if new.is_none() || role == Role::Root || !self.old_keys_are_lost {
+                judged.needs.push(need(name, old_words, current, role));
+            }
+            judged.needs.extend(new.map(|root| need(name, new_words, root, role)));
+        }
+        Ok(())
+    }
+
+    fn check_signatures(&self, name: &str, asked: &Asked, judged: &Judged) -> Result<()> {
+        let envelope = self.envelope(name)?;
+        for key_id in asked.signatures.keys() {
+            let need = judged.needs.iter().find(|need| need.file == name && need.role.key_ids.contains(key_id));
+            let Some(need) = need else {
+                bail!("{name} has a signature by {key_id}, which has no say in it: somebody else had this file");
+            };
+            let alone = RoleKeys { key_ids: vec![key_id.clone()], threshold: 1 };
+            if envelope.count(&alone, &need.keys) == 0 {
+                bail!(
+                    "the signature by {key_id} does not fit {name}: it was changed after that key signed, or is \
+                     damaged. Do not sign it; ask for the request anew"
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Judged {
+    /// True if every set of keys has signed.
+    pub fn is_complete(&self) -> bool {
+        self.needs.iter().all(|need| need.have >= need.role.threshold)
+    }
+
+    /// How many signatures there are of how many, a line for each set of keys.
+    pub fn count_in_words(&self) -> String {
+        let line = |need: &Need| {
+            format!("{}: {} of {} signatures by the {}\n", need.file, need.have, need.role.threshold, need.whose)
+        };
+        self.needs.iter().map(line).collect()
+    }
+}
+
+fn next_root(name: &str, signed: &Json, current: &Root, now: Moment) -> Result<Root> {
+    let root: Root = read(name, signed)?;
+    let (version, in_force) = (root.common.version, current.common.version);
+    if name != format!("{version}.root.json") {
+        bail!("what it calls {name} is root version {version}");
+    }
+    if version <= in_force {
+        bail!("{name} is stale: root is version {in_force} by now. Make the request anew");
+    }
+    if version != in_force + 1 {
+        bail!("{name} cannot follow root version {in_force}: versions go up one by one");
+    }
+    unexpired(name, root.common.expires, now)?;
+    if !root.consistent_snapshot {
+        bail!("{name} gives up consistent snapshots, which this repository is made of");
+    }
+    for (role, keys) in &root.roles {
+        let mut different = std::collections::BTreeSet::new();
+        for id in &keys.key_ids {
+            let key = root.keys.get(id).with_context(|| format!("{name}: key {id} is missing"))?;
+            if !current.keys.contains_key(id) && key_id(key) != *id {
+                bail!("{name}: key {id} has the identifier of another key");
+            }
+            different.insert(key.material());
+        }
+        if different.len() < keys.threshold as usize {
+            bail!("{name}: {} has {} keys and needs {}", role.name(), different.len(), keys.threshold);
+        }
+    }
+    Ok(root)
+}
+
+fn next_targets(name: &str, signed: &Json, published: u64, now: Moment) -> Result<Targets> {
+    let targets: Targets = read(name, signed)?;
+    let version = targets.common.version;
+    if name != format!("{version}.targets.json") {
+        bail!("what it calls {name} is targets version {version}");
+    }
+    if version <= published {
+        bail!("{name} is stale: targets metadata is version {published} by now. Make the request anew");
+    }
+    unexpired(name, targets.common.expires, now)?;
+    if targets.delegations.is_some() {
+        bail!("{name} delegates to other keys, which this komainu-maker never asks for");
+    }
+    Ok(targets)
+}
+
+fn unexpired(name: &str, expires: Moment, now: Moment) -> Result<()> {
+    if expires <= now {
+        bail!("{name} would be good until {expires}, which is over (this machine's clock says {now})");
+    }
+    Ok(())
+}
+
+fn read<M: Metadata>(name: &str, signed: &Json) -> Result<M> {
+    M::read(&Field::top(signed)).map_err(|fault| anyhow!("{name}: {} must be {}", fault.path, fault.must_be))
+}
