@@ -168,7 +168,8 @@ pub fn list(folder: &Path) -> Result<Vec<PathBuf>> {
     }
     let cannot = || format!("cannot list {}", folder.display());
     let entries = fs::read_dir(folder).with_context(cannot)?;
-    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>().with_context(cannot)?;
+    let mut paths =
+        entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>().with_context(cannot)?;
     paths.sort();
     Ok(paths)
 }

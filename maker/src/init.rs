@@ -121,7 +121,8 @@ impl Workshop {
             (Role::Targets, &options.existing_targets_keys, options.targets_keys, options.targets_threshold),
         ];
         for (role, existing, wanted, threshold) in offline {
-            let keys = if existing.is_empty() { wanted } else { u32::try_from(existing.len()).unwrap_or(u32::MAX) };
+            let keys =
+                if existing.is_empty() { wanted } else { u32::try_from(existing.len()).unwrap_or(u32::MAX) };
             let role = role.name();
             if threshold == 0 || threshold > keys || keys > KEYS_MAX {
                 bail!(
@@ -144,7 +145,12 @@ impl Workshop {
             if existing.is_empty() {
                 for index in 1..=wanted {
                     let path = format!("keys/offline/{}-{index}.pem", role.name());
-                    made.make(role, options.key_type, path, options.passphrase.as_ref().map(|text| text.as_str()))?;
+                    made.make(
+                        role,
+                        options.key_type,
+                        path,
+                        options.passphrase.as_ref().map(|text| text.as_str()),
+                    )?;
                 }
             }
         }
@@ -195,7 +201,10 @@ fn keep_reference(path: &Path, folder: &Path) -> Result<()> {
         return Ok(());
     }
     let name = path.file_name().map(Path::new).unwrap_or(path);
-    for (from, to) in [(path.to_owned(), folder.join(name)), (keys::public_half(path), keys::public_half(&folder.join(name)))] {
+    for (from, to) in [
+        (path.to_owned(), folder.join(name)),
+        (keys::public_half(path), keys::public_half(&folder.join(name))),
+    ] {
         if let Some(bytes) = files::read_at_most(&from, 64 * 1024)? {
             files::create_public(&to, &bytes)?;
         }

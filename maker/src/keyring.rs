@@ -118,7 +118,8 @@ impl KeyRing {
             let path = entry.with_context(cannot)?.path();
             if path.is_dir() {
                 self.look_in(&path, depth + 1)?;
-            } else if path.extension().is_some_and(|extension| extension == "pem") || token::is_reference(&path)
+            } else if path.extension().is_some_and(|extension| extension == "pem")
+                || token::is_reference(&path)
             {
                 self.look_at(path)?;
             }

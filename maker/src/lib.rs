@@ -36,8 +36,8 @@ pub mod token;
 pub mod transaction;
 pub mod workshop;
 
-pub use komainu_trust::Moment;
 pub use init::InitOptions;
+pub use komainu_trust::Moment;
 pub use publish::{PublishOptions, Published};
 pub use release::ReleaseDraft;
 pub use server::{Behaviour, Server};

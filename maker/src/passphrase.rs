@@ -80,7 +80,9 @@ impl Passphrases {
             return Ok(pin.clone());
         }
         if !self.may_ask || !std::io::stdin().is_terminal() {
-            bail!("{token} needs its PIN; name a file with it with --pin-file, or with pin-source in its URI");
+            bail!(
+                "{token} needs its PIN; name a file with it with --pin-file, or with pin-source in its URI"
+            );
         }
         let typed = Zeroizing::new(rpassword::prompt_password(format!("PIN of {token}: "))?);
         self.pins.insert(token, typed.clone());
@@ -140,8 +142,7 @@ fn first_line(what: &str, path: &Path) -> Result<Zeroizing<String>> {
     let bytes = crate::files::read_at_most(path, PASSPHRASE_BYTES_MAX)?
         .map(Zeroizing::new)
         .with_context(|| format!("there is no {what} file {}", path.display()))?;
-    let text =
-        std::str::from_utf8(&bytes).ok().with_context(|| format!("the {what} file is not UTF-8"))?;
+    let text = std::str::from_utf8(&bytes).ok().with_context(|| format!("the {what} file is not UTF-8"))?;
     let line = text.lines().next().unwrap_or_default();
     if line.is_empty() {
         bail!("the first line of {} is empty; it must be the {what}", path.display());

@@ -123,7 +123,8 @@ impl Request {
     pub fn to_bytes(&self) -> Vec<u8> {
         let envelope = |asked: &Asked| metadata::envelope(&asked.signed, &asked.signatures);
         let asked = self.asked.iter().map(|(name, asked)| (name.clone(), envelope(asked))).collect();
-        let manifests = self.manifests.iter().map(|(path, manifest)| (path.clone(), text(manifest))).collect();
+        let manifests =
+            self.manifests.iter().map(|(path, manifest)| (path.clone(), text(manifest))).collect();
         pretty(&object([
             ("format", text(FORMAT)),
             ("made", text(&self.made.to_string())),
@@ -172,7 +173,8 @@ impl Request {
     pub fn root_in_force(&self, trusted: &[u8]) -> Result<Root> {
         let clock = Clock { system: Moment(0), built: Moment(0) };
         let stored = Stored { root: trusted.to_vec(), ..Stored::default() };
-        let mut refresh = Refresh::begin(stored, clock).map_err(|fault| anyhow!("the trusted root: {fault}"))?;
+        let mut refresh =
+            Refresh::begin(stored, clock).map_err(|fault| anyhow!("the trusted root: {fault}"))?;
         let first = refresh.trusted().root().common.version;
         let trusted_signed = metadata::signed_part("root.json", trusted)?;
         for root in &self.roots {
@@ -190,7 +192,9 @@ impl Request {
         let last = self.roots.last().context("it has no roots in it")?;
         let last = read_root("a root in the request", &pretty(last))?.common.version;
         if last != refresh.trusted().root().common.version {
-            bail!("it was made when root was version {last}, and here version {first} is trusted already: it is stale");
+            bail!(
+                "it was made when root was version {last}, and here version {first} is trusted already: it is stale"
+            );
         }
         Ok(refresh.trusted().root().clone())
     }
@@ -312,9 +316,12 @@ impl Request {
     fn check_signatures(&self, name: &str, asked: &Asked, judged: &Judged) -> Result<()> {
         let envelope = self.envelope(name)?;
         for key_id in asked.signatures.keys() {
-            let need = judged.needs.iter().find(|need| need.file == name && need.role.key_ids.contains(key_id));
+            let need =
+                judged.needs.iter().find(|need| need.file == name && need.role.key_ids.contains(key_id));
             let Some(need) = need else {
-                bail!("{name} has a signature by {key_id}, which has no say in it: somebody else had this file");
+                bail!(
+                    "{name} has a signature by {key_id}, which has no say in it: somebody else had this file"
+                );
             };
             let alone = RoleKeys { key_ids: vec![key_id.clone()], threshold: 1 };
             if envelope.count(&alone, &need.keys) == 0 {
@@ -337,7 +344,10 @@ impl Judged {
     /// How many signatures there are of how many, a line for each set of keys.
     pub fn count_in_words(&self) -> String {
         let line = |need: &Need| {
-            format!("{}: {} of {} signatures by the {}\n", need.file, need.have, need.role.threshold, need.whose)
+            format!(
+                "{}: {} of {} signatures by the {}\n",
+                need.file, need.have, need.role.threshold, need.whose
+            )
         };
         self.needs.iter().map(line).collect()
     }

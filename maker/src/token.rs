@@ -80,12 +80,18 @@ impl TokenKey {
 ///
 /// # Errors
 /// The file exists, or the token says why not.
-pub fn generate(path: &Path, uri: &TokenUri, key_type: KeyType, passphrases: &mut Passphrases) -> Result<Key> {
+pub fn generate(
+    path: &Path,
+    uri: &TokenUri,
+    key_type: KeyType,
+    passphrases: &mut Passphrases,
+) -> Result<Key> {
     refuse_taken(path)?;
     visit::look(uri)?;
     let (uri, key) = visit::generate(uri, &passphrases.pin(uri)?, key_type)?;
-    write_reference(path, &uri, &key)
-        .with_context(|| format!("the key is on the {}, but its reference is not complete", uri.token_name()))?;
+    write_reference(path, &uri, &key).with_context(|| {
+        format!("the key is on the {}, but its reference is not complete", uri.token_name())
+    })?;
     Ok(key)
 }
 

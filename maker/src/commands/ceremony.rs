@@ -4,4 +4,6 @@ use clap::Args;
 /// x
 #[derive(Args)]
 pub struct CeremonyCommand {}
-pub fn run(_args: CeremonyCommand) -> Result<String> { Ok(String::new()) }
+pub fn run(_args: CeremonyCommand) -> Result<String> {
+    Ok(String::new())
+}

@@ -97,7 +97,10 @@ pub fn run(args: Init) -> Result<String> {
         writeln!(out, "                     change keys. They are not needed day by day.")?;
     }
     if made_targets {
-        writeln!(out, "    targets-*.pem    to a medium that is connected to publish a release, and only then:")?;
+        writeln!(
+            out,
+            "    targets-*.pem    to a medium that is connected to publish a release, and only then:"
+        )?;
         writeln!(out, "                     komainu-maker publish --keys /media/targets")?;
     }
     writeln!(out, "  {dir}/keys/online      stay here: a nightly `komainu-maker publish` renews with them")?;

@@ -100,7 +100,8 @@ impl Workshop {
     pub fn drop_request(&mut self, id: &str) -> Result<String> {
         let _lock = self.lock()?;
         let waiting = self.requests_waiting()?;
-        let found: Vec<String> = waiting.iter().map(Request::id).filter(|known| known.starts_with(id)).collect();
+        let found: Vec<String> =
+            waiting.iter().map(Request::id).filter(|known| known.starts_with(id)).collect();
         let [id] = found.as_slice() else {
             bail!("`{id}` fits {} of the {} requests that wait", found.len(), waiting.len());
         };
@@ -166,7 +167,8 @@ impl Workshop {
         contents: BTreeMap<String, Json>,
         now: Moment,
     ) -> Result<(String, Json)> {
-        let (version, signed) = publish::unsigned_targets(self, current.trusted.versions()[3], contents, now)?;
+        let (version, signed) =
+            publish::unsigned_targets(self, current.trusted.versions()[3], contents, now)?;
         Ok((format!("{version}.targets.json"), signed))
     }
 
@@ -220,7 +222,12 @@ impl Workshop {
         Ok(roots)
     }
 
-    fn new_manifests(&self, name: &str, signed: &Json, current: &Current) -> Result<BTreeMap<String, String>> {
+    fn new_manifests(
+        &self,
+        name: &str,
+        signed: &Json,
+        current: &Current,
+    ) -> Result<BTreeMap<String, String>> {
         let mut manifests = BTreeMap::new();
         let Json::Object(fields) = signed else { bail!("{name} is not an object") };
         let Some(Json::Object(targets)) = fields.get("targets") else { bail!("{name} has no targets") };

@@ -101,7 +101,8 @@ fn root_in_words(out: &mut String, old: &Root, new: &Root) {
             let word = if before.key_ids.contains(id) { "stays " } else { "COMES " };
             let key = new.keys.get(id);
             let scheme = key.map_or("?", |key| key.scheme.as_str());
-            let odd = if key.is_some_and(|key| key_id(key) != *id) { " (an identifier of its own)" } else { "" };
+            let odd =
+                if key.is_some_and(|key| key_id(key) != *id) { " (an identifier of its own)" } else { "" };
             let _ = writeln!(out, "    {word}  {} {}{odd}", id.escape_debug(), scheme.escape_debug());
         }
     }

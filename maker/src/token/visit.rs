@@ -134,7 +134,9 @@ fn module(uri: &TokenUri) -> Result<Pkcs11> {
         Error::new(Absent(format!("{}: the PKCS#11 module {}: {why}", uri.token_name(), path.display())))
     };
     if !path.is_file() {
-        return Err(absent("there is no such file; install the token's software, or correct module-path".into()));
+        return Err(absent(
+            "there is no such file; install the token's software, or correct module-path".into(),
+        ));
     }
     let module = Pkcs11::new(&path).map_err(|fault| absent(format!("it cannot be loaded: {fault}")))?;
     match module.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
@@ -153,7 +155,8 @@ fn find_token(uri: &TokenUri) -> Result<(Pkcs11, Slot, TokenInfo)> {
     for slot in slots {
         // A token that is being pulled out is one that is not there.
         let Ok(info) = module.get_token_info(slot) else { continue };
-        let fits = |wanted: &Option<String>, have: &str| wanted.as_deref().is_none_or(|wanted| wanted == have);
+        let fits =
+            |wanted: &Option<String>, have: &str| wanted.as_deref().is_none_or(|wanted| wanted == have);
         if fits(&uri.token, info.label())
             && fits(&uri.serial, info.serial_number())
             && fits(&uri.manufacturer, info.manufacturer_id())
@@ -200,7 +203,11 @@ fn find_key(session: &Session, uri: &TokenUri, class: ObjectClass) -> Result<Obj
     let found = session.find_objects(&wanted).map_err(|fault| on_token(uri, &fault))?;
     match found.as_slice() {
         [key] => Ok(*key),
-        [] => bail!("{} has no {half} key {}; `pkcs11-tool -O` lists its keys", uri.token_name(), uri.key_name()),
+        [] => bail!(
+            "{} has no {half} key {}; `pkcs11-tool -O` lists its keys",
+            uri.token_name(),
+            uri.key_name()
+        ),
         more => bail!(
             "{} has {} {half} keys {}: tell them apart with object=… and id=…",
             uri.token_name(),
@@ -233,7 +240,9 @@ fn read_public(session: &Session, uri: &TokenUri, key: ObjectHandle) -> Result<K
             uri.key_name()
         ),
     };
-    key.with_context(|| format!("{}: the public half of key {} cannot be read", uri.token_name(), uri.key_name()))
+    key.with_context(|| {
+        format!("{}: the public half of key {} cannot be read", uri.token_name(), uri.key_name())
+    })
 }
 
 fn on_token(uri: &TokenUri, fault: &Fault) -> Error {

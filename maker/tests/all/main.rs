@@ -6,5 +6,7 @@ mod device;
 mod keys;
 mod publishing;
 mod releases;
+mod revocation;
 mod rotation;
 mod server;
+mod signing;
