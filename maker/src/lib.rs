@@ -12,6 +12,7 @@
 //! [`clock`] the only one that asks the time; [`commands`] is the command line; [`demo`] shows all of it.
 #![forbid(unsafe_code)]
 
+pub mod ceremony;
 pub mod clock;
 pub mod commands;
 pub mod demo;

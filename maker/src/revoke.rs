@@ -1,7 +1,8 @@
 //! Revoking a key: it goes out of every role that has it, in one new root. And what that means, in words: what
 //! somebody who has the key could have done, and what else must be replaced before devices forget it.
 
-use crate::rotate::NextKeys;
+use crate::keys::key_id;
+use crate::rotate::{NextKeys, remove_in_place};
 use crate::workshop::Workshop;
 use anyhow::{Result, bail};
 use komainu_trust::keys::Key;
@@ -28,7 +29,8 @@ impl NextKeys {
                 self.add(role, key)?;
             }
             let Some(keys) = self.roles.get_mut(&role) else { continue };
-            keys.key_ids.retain(|other| *other != id);
+            let mut incoming: Vec<String> = revocation.replace_with.iter().map(key_id).collect();
+            remove_in_place(&mut keys.key_ids, &id, &mut incoming);
             if keys.key_ids.len() < keys.threshold as usize {
                 bail!(
                     "without {id} {name} has {} keys, and {} of them must sign: nobody could. Make a new one with \

@@ -132,6 +132,7 @@ impl NextKeys {
             self.add(role, key)?;
         }
         let mut changed = self.roles[&role].clone();
+        let mut incoming: Vec<String> = rotation.add.iter().map(key_id).rev().collect();
         for beginning in &rotation.remove {
             let matching = |id: &&String| id.starts_with(beginning.as_str());
             let found: Vec<String> = changed.key_ids.iter().filter(matching).cloned().collect();
@@ -143,7 +144,8 @@ impl NextKeys {
                     changed.key_ids.join(", ")
                 );
             };
-            changed.key_ids.retain(|other| other != id);
+            let id = id.clone();
+            remove_in_place(&mut changed.key_ids, &id, &mut incoming);
         }
         changed.threshold = rotation.threshold.unwrap_or(changed.threshold);
         if changed.threshold == 0 || changed.threshold as usize > changed.key_ids.len() {
@@ -169,6 +171,20 @@ impl NextKeys {
         changed.key_ids.push(id.clone());
         self.keys.insert(id, key_json(key));
         Ok(())
+    }
+}
+
+/// Takes a key out of a role's list. The next of those that came in takes its place, so that "root key 2" goes on
+/// being the second one for people.
+pub(crate) fn remove_in_place(key_ids: &mut Vec<String>, goes: &str, incoming: &mut Vec<String>) {
+    incoming.retain(|id| id != goes);
+    let Some(at) = key_ids.iter().position(|id| id == goes) else { return };
+    match incoming.pop() {
+        Some(comes) => {
+            key_ids.retain(|id| *id != comes);
+            key_ids[at] = comes;
+        }
+        None => _ = key_ids.remove(at),
     }
 }
 
