@@ -29,6 +29,8 @@ impl Machine {
 pub struct Sheet {
     text: String,
     step: u32,
+    /// Commands that follow each other stand close together.
+    after_command: bool,
 }
 
 impl Sheet {
@@ -39,16 +41,19 @@ impl Sheet {
 
     /// A part of the ceremony.
     pub fn part(&mut self, text: &str) {
+        self.after_command = false;
         let _ = writeln!(self.text, "\n## {text}");
     }
 
     /// Something to read.
     pub fn say(&mut self, text: &str) {
+        self.after_command = false;
         let _ = writeln!(self.text, "\n{}", wrap(text, ""));
     }
 
     /// Something to do, and to tick when it is done.
     pub fn step(&mut self, text: &str) {
+        self.after_command = false;
         self.step += 1;
         let number = format!("{}. [ ] ", self.step);
         let indent = " ".repeat(number.len());
@@ -59,7 +64,10 @@ impl Sheet {
     pub fn command(&mut self, machine: Machine, words: &str) {
         let indent = " ".repeat(8);
         let mut line = format!("{indent}{}", machine.prompt());
-        self.text.push('\n');
+        if !self.after_command {
+            self.text.push('\n');
+        }
+        self.after_command = true;
         for word in words.split(' ') {
             if line.len() + word.len() + 3 > COLUMNS {
                 let _ = writeln!(self.text, "{line} \\");
@@ -73,6 +81,7 @@ impl Sheet {
 
     /// Lines to write on.
     pub fn write_down(&mut self, labels: &[&str]) {
+        self.after_command = false;
         self.text.push('\n');
         for label in labels {
             let _ =

@@ -101,14 +101,23 @@ pub fn generate(uri: &TokenUri, pin: &str, key_type: KeyType) -> Result<(TokenUr
         KeyType::Ed25519 => (Mechanism::EccEdwardsKeyPairGen, ED25519),
     };
     let named = [Attribute::Token(true), Attribute::Label(label.into_bytes()), Attribute::Id(id)];
-    let mut public =
-        vec![Attribute::Private(false), Attribute::Verify(true), Attribute::EcParams(curve.to_vec())];
+    // Some modules allow everything that is not forbidden.
+    let mut public = vec![
+        Attribute::Private(false),
+        Attribute::Verify(true),
+        Attribute::Encrypt(false),
+        Attribute::Wrap(false),
+        Attribute::EcParams(curve.to_vec()),
+    ];
     public.extend(named.iter().cloned());
     let mut private = vec![
         Attribute::Private(true),
         Attribute::Sensitive(true),
         Attribute::Extractable(false),
         Attribute::Sign(true),
+        Attribute::Decrypt(false),
+        Attribute::Unwrap(false),
+        Attribute::Derive(false),
     ];
     private.extend(named);
     let made = session.generate_key_pair(&mechanism, &public, &private);
