@@ -49,11 +49,11 @@ pub fn sign(uri: &TokenUri, pin: &str, public: &Key, message: &[u8]) -> Result<V
     let key = find_key(&session, uri, ObjectClass::PRIVATE_KEY)?;
     let signature = if public.scheme == "ed25519" {
         let mechanism = Mechanism::Eddsa(EddsaParams::new(EddsaSignatureScheme::Pure));
-        session.sign(&mechanism, key, message).map_err(|fault| on_token(uri, &fault))?
+        session.sign(&mechanism, key, message).map_err(|fault| not_signed(uri, &fault))?
     } else {
         // The hash is ours: many tokens offer only the bare signature.
         let raw = session.sign(&Mechanism::Ecdsa, key, &Sha256::digest(message));
-        let raw = raw.map_err(|fault| on_token(uri, &fault))?;
+        let raw = raw.map_err(|fault| not_signed(uri, &fault))?;
         let signature = p256::ecdsa::Signature::from_slice(&raw).ok();
         let signature = signature
             .with_context(|| format!("{}: what it gave is not a signature on P-256", uri.token_name()))?;
@@ -252,6 +252,19 @@ fn read_public(session: &Session, uri: &TokenUri, key: ObjectHandle) -> Result<K
     key.with_context(|| {
         format!("{}: the public half of key {} cannot be read", uri.token_name(), uri.key_name())
     })
+}
+
+fn not_signed(uri: &TokenUri, fault: &Fault) -> Error {
+    match fault {
+        // The PIN was accepted, but this key wants it once more for each signature.
+        Fault::Pkcs11(RvError::UserNotLoggedIn, _) => anyhow!(
+            "{}: key {} asks for the PIN at every signature (CKA_ALWAYS_AUTHENTICATE), which komainu-maker cannot do; \
+             use a key that does not (on PIV cards: not slot 9c)",
+            uri.token_name(),
+            uri.key_name()
+        ),
+        other => on_token(uri, other),
+    }
 }
 
 fn on_token(uri: &TokenUri, fault: &Fault) -> Error {
