@@ -189,6 +189,11 @@ def what_is_wrong_with_a_token_is_said(place):
     tokens.maker("key", "new", other, "--token", "pkcs11:token=mine;object=mine", fails="is never overwritten")
     tokens.pkcs11_tool("mine", "--keypairgen", "--key-type", "EC:secp384r1", "--label", "large", "--id", "b2")
     tokens.maker("key", "link", other, "pkcs11:token=mine;object=large", fails="must be ECDSA on P-256")
+    # A key that wants the PIN before every signature, as slot 9c of PIV cards does.
+    tokens.pkcs11_tool("mine", "--keypairgen", "--key-type", "EC:prime256v1", "--label", "shy", "--id", "d4", "--always-auth")
+    tokens.maker("key", "link", other, "pkcs11:token=mine;object=shy")
+    tokens.maker("init", place.path("w"), "--root-threshold", "1", "--root-key", other,
+                 fails="asks for the PIN at every signature")
     # Another key under the same name: the reference's public half tells.
     tokens.pkcs11_tool("mine", "--keypairgen", "--key-type", "EC:prime256v1", "--label", "new", "--id", "c3")
     file.write_text("pkcs11:token=mine;object=new\n", encoding="ascii")
