@@ -2,6 +2,7 @@
 
 mod ask;
 mod check;
+mod install;
 mod plan;
 mod run;
 mod status;
@@ -42,12 +43,16 @@ pub struct Call {
     pub json: bool,
     /// `--testing` was given: keys that everybody has are trusted.
     pub testing: bool,
+    /// What follows the subcommand.
+    pub operand: Option<PathBuf>,
 }
 
 struct Command {
     name: &'static str,
     help: &'static str,
     run: fn(&Call) -> Result<Exit, String>,
+    /// What must follow it, if anything may.
+    operand: &'static str,
 }
 
 const COMMANDS: &[Command] = &[
@@ -55,22 +60,41 @@ const COMMANDS: &[Command] = &[
         name: "run",
         help: "guard the device: poll, stage, activate, confirm, again and again",
         run: run::run,
+        operand: "",
     },
-    Command { name: "once", help: "poll now, do what there is to do, and end", run: run::once },
-    Command { name: "plan", help: "say what would be done now, and why, and do nothing", run: plan::plan },
+    Command { name: "once", help: "poll now, do what there is to do, and end", run: run::once, operand: "" },
+    Command {
+        name: "install",
+        help: "do the same with a bundle, a file of komainu-maker, in the server's place",
+        run: install::install,
+        operand: "FILE",
+    },
+    Command {
+        name: "plan",
+        help: "say what would be done now, and why, and do nothing",
+        run: plan::plan,
+        operand: "",
+    },
     Command {
         name: "status",
         help: "say what runs, what is on offer and how it stands (--json)",
         run: status::status,
+        operand: "",
     },
     Command {
         name: "check",
         help: "look whether all is in place for updates, change nothing",
         run: check::check,
+        operand: "",
     },
-    Command { name: "confirm", help: "the release on trial is good", run: ask::confirm },
-    Command { name: "revert", help: "give up the release that is staged or on trial", run: ask::revert },
-    Command { name: "version", help: "say the version of komainu", run: version::version },
+    Command { name: "confirm", help: "the release on trial is good", run: ask::confirm, operand: "" },
+    Command {
+        name: "revert",
+        help: "give up the release that is staged or on trial",
+        run: ask::revert,
+        operand: "",
+    },
+    Command { name: "version", help: "say the version of komainu", run: version::version, operand: "" },
 ];
 
 const DEFAULT_SETTINGS: &str = "/etc/komainu.toml";
@@ -91,7 +115,7 @@ fn dispatch(arguments: impl Iterator<Item = OsString>) -> Result<Exit, (Exit, St
     let usage = |sentence: String| (Exit::Usage, format!("{sentence}; see komainu --help"));
     let mut parser = Parser::from_args(arguments);
     let (mut command, mut settings) = (None, PathBuf::from(DEFAULT_SETTINGS));
-    let (mut json, mut testing) = (false, false);
+    let (mut json, mut testing, mut operand) = (false, false, None);
     while let Some(argument) = parser.next().map_err(|error| usage(error.to_string()))? {
         match argument {
             Arg::Long("help") | Arg::Short('h') => return help(),
@@ -104,23 +128,28 @@ fn dispatch(arguments: impl Iterator<Item = OsString>) -> Result<Exit, (Exit, St
             Arg::Value(value) if command.is_none() => {
                 command = Some(value.string().map_err(|error| usage(error.to_string()))?);
             }
+            Arg::Value(value) if operand.is_none() => operand = Some(PathBuf::from(value)),
             other => return Err(usage(other.unexpected().to_string())),
         }
     }
     let Some(name) = command else { return Err(usage("which subcommand?".into())) };
     let found = COMMANDS.iter().find(|command| command.name == name);
     let found = found.ok_or_else(|| usage(format!("there is no subcommand {name}")))?;
+    if found.operand.is_empty() != operand.is_none() {
+        let takes = if found.operand.is_empty() { "nothing" } else { found.operand };
+        return Err(usage(format!("{name} is followed by {takes}")));
+    }
     if name == "version" {
         return version::print();
     }
     let settings = Device::load(&settings).map_err(|fault| (Exit::Usage, fault.to_string()))?;
-    (found.run)(&Call { settings, json, testing }).map_err(|sentence| (Exit::Failed, sentence))
+    (found.run)(&Call { settings, json, testing, operand }).map_err(|sentence| (Exit::Failed, sentence))
 }
 
 fn help() -> Result<Exit, (Exit, String)> {
     let mut text = String::from("komainu [--settings FILE] SUBCOMMAND\n\n");
     for command in COMMANDS {
-        text.push_str(&format!("  {:8} {}\n", command.name, command.help));
+        text.push_str(&format!("  {:7} {:4} {}\n", command.name, command.operand, command.help));
     }
     text.push_str("\n  -s, --settings FILE  instead of /etc/komainu.toml\n");
     text.push_str("      --json           status: for machines\n");

@@ -1,8 +1,9 @@
 //! What a device does. Map: `commands` the table of subcommands, `settings` what its maker decided, `linux` the
-//! one `World` that is real, `uboot` the boot environment, `fetch` HTTP and TLS, `log_lines` where events go,
-//! `names` what
-//! signed names become in addresses and files, `example_keys` whom a device must never trust. No code here.
+//! one `World` that is real, `uboot` the boot environment, `fetch` HTTP and TLS, `bundle` a file in the server's
+//! place, `log_lines` where events go, `names` what signed names become in addresses and files, `example_keys`
+//! whom a device must never trust. No code here.
 
+pub mod bundle;
 pub mod commands;
 pub mod example_keys;
 pub mod fetch;

@@ -1,5 +1,6 @@
 //! The command line: a table of subcommands, a file for each.
 
+mod bundle;
 mod ceremony;
 mod demo;
 mod init;
@@ -52,6 +53,7 @@ enum Command {
     Publish(publish::Publish),
     Sign(sign::Sign),
     Ceremony(ceremony::CeremonyCommand),
+    Bundle(bundle::Bundle),
     Inspect(inspect::Inspect),
     Verify(verify::Verify),
     Serve(serve::Serve),
@@ -80,6 +82,7 @@ pub fn main() -> ExitCode {
         Command::Key(args) => key::run(args).map(Outcome::from),
         Command::Release(args) => release::run(args).map(Outcome::from),
         Command::Publish(args) => publish::run(args),
+        Command::Bundle(args) => bundle::run(args).map(Outcome::from),
         Command::Sign(args) => sign::run(args).map(Outcome::from),
         Command::Ceremony(args) => ceremony::run(args).map(Outcome::from),
         Command::Inspect(args) => inspect::run(args).map(Outcome::from),

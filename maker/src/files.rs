@@ -186,7 +186,8 @@ pub fn remove(path: &Path) -> Result<()> {
     }
 }
 
-fn unfinished(beside: &Path) -> Result<NamedTempFile> {
+/// A file that gets its name only when it is whole; see [`persist`].
+pub(crate) fn unfinished(beside: &Path) -> Result<NamedTempFile> {
     let folder = beside.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     make_folder(folder)?;
     // What is published must be readable by a web server; the umask still has its say.
@@ -194,7 +195,8 @@ fn unfinished(beside: &Path) -> Result<NamedTempFile> {
     Ok(tempfile::Builder::new().prefix(UNFINISHED).permissions(permissions).tempfile_in(folder)?)
 }
 
-fn persist(file: NamedTempFile, path: &Path) -> Result<()> {
+/// Gives an unfinished file its name; durable when this returns.
+pub(crate) fn persist(file: NamedTempFile, path: &Path) -> Result<()> {
     // In this order: content first, then the name, then the folder that holds the name.
     date_later(file.as_file(), path)?;
     file.as_file().sync_all()?;

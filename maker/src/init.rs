@@ -12,7 +12,7 @@ use crate::transaction::Transaction;
 use crate::workshop::{CONFIG, Config, Workshop, read_root};
 use anyhow::{Context, Result, bail};
 use komainu_trust::Moment;
-use komainu_trust::json::Json;
+use komainu_trust::json::Object;
 use komainu_trust::keys::Key;
 use komainu_trust::roles::Role;
 use komainu_trust::signatures::RoleKeys;
@@ -71,7 +71,7 @@ impl Default for InitOptions {
 /// The keys of the first root.
 #[derive(Default)]
 struct MadeKeys {
-    keys: BTreeMap<String, Json>,
+    keys: Object,
     roles: BTreeMap<Role, RoleKeys>,
     /// Where it goes, encrypted with what, and the key.
     private: Vec<(String, Option<Zeroizing<String>>, PrivateKey)>,
@@ -171,7 +171,7 @@ impl Workshop {
         let workshop = Workshop::new(dir, options.config);
         let change = Change {
             new_root: Some(root_bytes),
-            targets: Some(NewTargets::Contents(BTreeMap::new())),
+            targets: Some(NewTargets::Contents(Object::new())),
             ..Change::default()
         };
         let composed = publish::compose(&workshop, None, &[&root], change, now, &mut ring)?;

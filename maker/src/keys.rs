@@ -8,7 +8,7 @@ use crate::token::{self, Absent, TokenKey};
 use anyhow::{Context, Result, bail};
 use ed25519_dalek::pkcs8::KeypairBytes;
 use komainu_trust::hex;
-use komainu_trust::json::{self, Json};
+use komainu_trust::json::{self, Json, Object};
 use komainu_trust::keys::Key;
 use p256::ecdsa::signature::Signer;
 use pkcs8::{DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePublicKey, LineEnding};
@@ -215,7 +215,7 @@ pub fn read_public(path: &Path, passphrases: &mut Passphrases) -> Result<Key> {
 fn read_key_json(bytes: &[u8]) -> Result<Key> {
     let value = json::parse(bytes).map_err(anyhow::Error::msg)?;
     let Json::Object(fields) = &value else { bail!("it must be an object") };
-    let word = |fields: &std::collections::BTreeMap<String, Json>, name: &str| match fields.get(name) {
+    let word = |fields: &Object, name: &str| match fields.get(name) {
         Some(Json::Text(word)) => Ok(word.clone()),
         _ => bail!("{name} must be a string"),
     };

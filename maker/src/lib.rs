@@ -7,11 +7,12 @@
 //! those that live on a token; [`metadata`] builds and signs the four TUF files; [`release`] puts a release aside;
 //! [`publish`], [`rotate`] and [`revoke`] decide what becomes visible, [`sign`] has it signed elsewhere, and
 //! [`transaction`] makes it so, in an order that never breaks a polling device; [`mirror`] copies it in the same
-//! order; [`rehearsal`] is the device; [`summary`] describes files to people; [`ceremony`] prints checklists for
+//! order, [`bundle`] puts it into one file; [`rehearsal`] is the device; [`summary`] describes files to people; [`ceremony`] prints checklists for
 //! people with keys; [`server`] is a small web server for trying out; [`files`] is the only place that writes;
 //! [`clock`] the only one that asks the time; [`commands`] is the command line; [`demo`] shows all of it.
 #![forbid(unsafe_code)]
 
+pub mod bundle;
 pub mod ceremony;
 pub mod clock;
 pub mod commands;

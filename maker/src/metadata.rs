@@ -3,7 +3,7 @@
 use crate::files::Fingerprint;
 use crate::keyring::KeyRing;
 use anyhow::{Context, Result, bail};
-use komainu_trust::json::{self, Json};
+use komainu_trust::json::{self, Json, Object};
 use komainu_trust::keys::Key;
 use komainu_trust::roles::Role;
 use komainu_trust::signatures::RoleKeys;
@@ -31,12 +31,7 @@ pub fn number(number: u64) -> Json {
 }
 
 /// A new root's signed part.
-pub fn root(
-    version: u64,
-    expires: Moment,
-    keys: &BTreeMap<String, Json>,
-    roles: &BTreeMap<Role, RoleKeys>,
-) -> Json {
+pub fn root(version: u64, expires: Moment, keys: &Object, roles: &BTreeMap<Role, RoleKeys>) -> Json {
     let role_json = |role: &RoleKeys| {
         object([
             ("keyids", Json::List(role.key_ids.iter().map(|key_id| text(key_id)).collect())),
@@ -52,7 +47,7 @@ pub fn root(
 }
 
 /// The signed part of targets metadata.
-pub fn targets(version: u64, expires: Moment, targets: BTreeMap<String, Json>) -> Json {
+pub fn targets(version: u64, expires: Moment, targets: Object) -> Json {
     let mut signed = common(Role::Targets, version, expires);
     signed.insert("targets".into(), Json::Object(targets));
     Json::Object(signed)
@@ -177,7 +172,7 @@ pub fn to_value(value: &Json) -> Value {
 ///
 /// # Errors
 /// It is not a metadata file.
-pub fn signed_part(name: &str, bytes: &[u8]) -> Result<BTreeMap<String, Json>> {
+pub fn signed_part(name: &str, bytes: &[u8]) -> Result<Object> {
     let whole = json::parse(bytes).map_err(|why| anyhow::anyhow!("{name} is not acceptable JSON: {why}"))?;
     let Json::Object(mut fields) = whole else { bail!("{name} is not a metadata file: not an object") };
     match fields.remove("signed") {
@@ -190,7 +185,7 @@ pub fn signed_part(name: &str, bytes: &[u8]) -> Result<BTreeMap<String, Json>> {
 ///
 /// # Errors
 /// There is none.
-pub fn take_object(fields: &mut BTreeMap<String, Json>, name: &str) -> Result<BTreeMap<String, Json>> {
+pub fn take_object(fields: &mut Object, name: &str) -> Result<Object> {
     match fields.remove(name) {
         Some(Json::Object(inner)) => Ok(inner),
         _ => None.with_context(|| format!("the metadata has no object `{name}`")),
@@ -202,7 +197,7 @@ pub fn key_entry(key: &Key) -> (String, Json) {
     (crate::keys::key_id(key), crate::keys::key_json(key))
 }
 
-fn common(role: Role, version: u64, expires: Moment) -> BTreeMap<String, Json> {
+fn common(role: Role, version: u64, expires: Moment) -> Object {
     let Json::Object(fields) = object([
         ("_type", text(role.name())),
         ("spec_version", text(SPEC_VERSION)),

@@ -11,7 +11,7 @@ use crate::transaction::{Decided, Transaction};
 use crate::workshop::{Current, Workshop};
 use anyhow::{Context, Result, anyhow, bail};
 use komainu_trust::Moment;
-use komainu_trust::json::Json;
+use komainu_trust::json::{Json, Object};
 use komainu_trust::limits::ROOT_BYTES_MAX;
 use komainu_trust::roles::{Role, Root};
 use komainu_trust::signatures::RoleKeys;
@@ -61,7 +61,7 @@ pub(crate) struct Change {
 /// New targets metadata,
 pub(crate) enum NewTargets {
     /// to be signed by keys within reach,
-    Contents(BTreeMap<String, Json>),
+    Contents(Object),
     /// or signed elsewhere.
     Signed {
         /// Its version.
@@ -119,7 +119,7 @@ impl Workshop {
         &self,
         current: &Current,
         staged: &BTreeMap<String, Fingerprint>,
-    ) -> Result<BTreeMap<String, Json>> {
+    ) -> Result<Object> {
         let mut targets = current.targets.clone();
         targets.extend(staged.iter().map(|(path, print)| (path.clone(), metadata::target(print))));
         let staged_paths: BTreeSet<&str> = staged.keys().map(String::as_str).collect();
@@ -263,7 +263,7 @@ pub(crate) fn compose(
 pub(crate) fn unsigned_targets(
     workshop: &Workshop,
     current: u64,
-    contents: BTreeMap<String, Json>,
+    contents: Object,
     now: Moment,
 ) -> Result<(u64, Json)> {
     let version = next_version(workshop, Role::Targets, current)?;

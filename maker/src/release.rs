@@ -8,7 +8,7 @@ use crate::workshop::Workshop;
 use anyhow::{Context, Result, anyhow, bail};
 use komainu_core::manifest::{IMAGE_BYTES_MAX, MANIFEST_BYTES_MAX, Manifest, Severity, Wave, manifest_path};
 use komainu_core::names::Name;
-use komainu_trust::json::{self, Json};
+use komainu_trust::json::{self, Json, Object};
 use komainu_trust::{Moment, hex};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -222,7 +222,7 @@ pub(crate) fn listed_hash(target: &Json) -> Option<[u8; 32]> {
 /// Takes images out of the list that no manifest names any more. The files stay: devices may be fetching them.
 pub(crate) fn drop_unused_images(
     workshop: &Workshop,
-    targets: &mut BTreeMap<String, Json>,
+    targets: &mut Object,
     keep: &BTreeSet<&str>,
 ) -> Result<()> {
     let mut used = BTreeSet::new();
@@ -236,7 +236,7 @@ pub(crate) fn drop_unused_images(
     Ok(())
 }
 
-fn listed_prints(targets: &BTreeMap<String, Json>) -> BTreeMap<String, Fingerprint> {
+fn listed_prints(targets: &Object) -> BTreeMap<String, Fingerprint> {
     let print = |(path, target): (&String, &Json)| {
         let Json::Object(fields) = target else { return None };
         let Some(Json::Int(length)) = fields.get("length") else { return None };

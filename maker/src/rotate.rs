@@ -10,7 +10,7 @@ use crate::transaction::Transaction;
 use crate::workshop::{Current, Workshop, read_root};
 use anyhow::{Result, bail};
 use komainu_trust::Moment;
-use komainu_trust::json::Json;
+use komainu_trust::json::{Json, Object};
 use komainu_trust::keys::Key;
 use komainu_trust::roles::{Role, Root};
 use komainu_trust::signatures::RoleKeys;
@@ -43,7 +43,7 @@ pub enum KeyChange {
 
 /// The next root, as far as keys are concerned.
 pub(crate) struct NextKeys {
-    pub keys: BTreeMap<String, Json>,
+    pub keys: Object,
     pub roles: BTreeMap<Role, RoleKeys>,
     pub old_keys_are_lost: bool,
 }

@@ -8,7 +8,7 @@ use crate::release::{fetch_path, listed_hash};
 use crate::shelf::Shelf;
 use anyhow::{Context, Result, bail};
 use komainu_core::manifest::{MANIFEST_BYTES_MAX, Manifest};
-use komainu_trust::json::{self, Json};
+use komainu_trust::json::{self, Json, Object};
 use komainu_trust::limits::TARGETS_BYTES_MAX;
 use komainu_trust::{Moment, hex};
 use serde_json::{Map, Value, json};
@@ -77,12 +77,7 @@ fn of_bytes(name: &str, bytes: &[u8], now: Moment) -> Result<Value> {
     }
 }
 
-fn of_metadata(
-    name: &str,
-    bytes: &[u8],
-    signed: &std::collections::BTreeMap<String, Json>,
-    now: Moment,
-) -> Value {
+fn of_metadata(name: &str, bytes: &[u8], signed: &Object, now: Moment) -> Value {
     let field = |name: &str| signed.get(name).map_or(Value::Null, to_value);
     let mut summary = Map::new();
     summary.insert("kind".into(), field("_type"));

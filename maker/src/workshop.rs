@@ -21,7 +21,7 @@ use crate::shelf::Shelf;
 use anyhow::{Context, Result, anyhow, bail};
 use komainu_trust::Moment;
 use komainu_trust::fields::Field;
-use komainu_trust::json::Json;
+use komainu_trust::json::Object;
 use komainu_trust::limits::ROOT_BYTES_MAX;
 use komainu_trust::roles::{Metadata, Role, Root};
 use komainu_trust::signatures::Envelope;
@@ -94,7 +94,7 @@ pub(crate) struct Current {
     pub stored: Stored,
     pub trusted: Trusted,
     /// The targets as metadata writes them.
-    pub targets: BTreeMap<String, Json>,
+    pub targets: Object,
 }
 
 impl Workshop {

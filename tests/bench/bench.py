@@ -10,10 +10,14 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "peers")]
 import hashing  # noqa: E402
 import idle  # noqa: E402
 import memory  # noqa: E402
+import refresh  # noqa: E402
 import sizes  # noqa: E402
 import staging  # noqa: E402
 
-BENCHMARKS = {"staging": staging.run, "memory": memory.run, "idle": idle.run, "hash": hashing.run, "sizes": sizes.run}
+BENCHMARKS = {
+    "staging": staging.run, "memory": memory.run, "idle": idle.run, "refresh": refresh.run, "hash": hashing.run,
+    "sizes": sizes.run,
+}
 
 
 def main(words):

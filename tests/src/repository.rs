@@ -57,6 +57,8 @@ pub struct Repository {
     delegated: BTreeMap<String, (SigningKey, BTreeMap<String, Value>)>,
     /// `delegations` of the top-level targets role, if it has any.
     pub delegations: Option<Value>,
+    /// `delegations` of delegated roles, by name.
+    pub delegated_delegations: BTreeMap<String, Value>,
 }
 
 pub const BOARD: &str = "gate-1";
@@ -85,6 +87,7 @@ impl Repository {
             listed: BTreeMap::new(),
             delegated: BTreeMap::new(),
             delegations: None,
+            delegated_delegations: BTreeMap::new(),
         };
         repository.publish_root();
         repository.publish_metadata();
@@ -104,22 +107,28 @@ impl Repository {
 
     /// Puts manifest and images among the targets.
     pub fn list(&mut self, draft: &Draft) {
+        self.list_for(BOARD, draft);
+    }
+
+    /// The same for any board.
+    pub fn list_for(&mut self, board: &str, draft: &Draft) {
+        let folder = if board == BOARD { String::new() } else { format!("{board}/") };
         let mut images = Vec::new();
         for (part, bytes) in &draft.images {
-            let target = format!("images/{}/{part}.img", draft.number);
+            let target = format!("images/{folder}{}/{part}.img", draft.number);
             images.push(
                 json!({ "part": part, "target": target, "length": bytes.len(), "sha256": sha256(bytes) }),
             );
             self.list_target(&target, bytes);
         }
         let mut manifest = json!({
-            "format": 1, "board": BOARD, "channel": CHANNEL, "release": draft.number,
+            "format": 1, "board": board, "channel": CHANNEL, "release": draft.number,
             "version": format!("1.{}", draft.number), "images": images,
         });
         for (name, value) in draft.fields.as_object().unwrap() {
             manifest[name] = value.clone();
         }
-        self.list_target(&format!("boards/{BOARD}/{CHANNEL}.json"), manifest.to_string().as_bytes());
+        self.list_target(&format!("boards/{board}/{CHANNEL}.json"), manifest.to_string().as_bytes());
     }
 
     /// Puts a file among the targets.
@@ -132,6 +141,16 @@ impl Repository {
         self.targets.insert(stored, bytes.to_vec());
     }
 
+    /// What the top-level role lists.
+    pub fn listed(&self) -> &BTreeMap<String, Value> {
+        &self.listed
+    }
+
+    /// Lets the top-level role list a target that is among the files already.
+    pub fn list_as(&mut self, path: &str, target: Value) {
+        self.listed.insert(path.into(), target);
+    }
+
     /// Lets a delegated role, signed by `key`, list a release; the top-level role lists it no more.
     pub fn delegate(&mut self, role: &str, key: &SigningKey, draft: &Draft) {
         let before = std::mem::take(&mut self.listed);
@@ -139,6 +158,11 @@ impl Repository {
         let listed = std::mem::replace(&mut self.listed, before);
         self.listed.retain(|path, _| !listed.contains_key(path));
         self.delegated.insert(role.into(), (key.clone(), listed));
+    }
+
+    /// Lets a delegated role, signed by `key`, list all that the top-level role lists, and that one nothing.
+    pub fn delegate_all(&mut self, role: &str, key: &SigningKey) {
+        self.delegated.insert(role.into(), (key.clone(), std::mem::take(&mut self.listed)));
     }
 
     /// Lets a delegated role list nothing.
@@ -153,9 +177,14 @@ impl Repository {
 
     /// Sets the delegations of the top-level role.
     pub fn delegates(&mut self, keys: &[&SigningKey], roles: &[Value]) {
+        self.delegations = Some(Repository::delegations(keys, roles));
+    }
+
+    /// The field `delegations` of any targets role.
+    pub fn delegations(keys: &[&SigningKey], roles: &[Value]) -> Value {
         let keys: serde_json::Map<String, Value> =
             keys.iter().map(|key| (key_id(key), public(key))).collect();
-        self.delegations = Some(json!({ "keys": keys, "roles": roles }));
+        json!({ "keys": keys, "roles": roles })
     }
 
     /// Publishes a new root; with `keys` changed before, signed by old and new root keys.
@@ -192,7 +221,11 @@ impl Repository {
         }
         let mut files = vec![("targets".to_owned(), sign(&signed, &[&self.keys["targets"]]))];
         for (name, (key, listed)) in &self.delegated {
-            files.push((name.clone(), sign(&role(listed), &[key])));
+            let mut signed = role(listed);
+            if let Some(delegations) = self.delegated_delegations.get(name) {
+                signed["delegations"] = delegations.clone();
+            }
+            files.push((name.clone(), sign(&signed, &[key])));
         }
         for (name, bytes) in files {
             self.metadata.insert(format!("{version}.{name}.json"), bytes);

@@ -56,6 +56,9 @@ pub struct Device {
     pub broken_pieces: u32,
     /// After so many syncs from now, a bit of the last part of the slot that does not run flips.
     pub rot_after_syncs: Option<u32>,
+    /// Changing and fetching calls so far; the system clock jumps by so many seconds at this one.
+    pub calls: u64,
+    pub clock_jump_at: Option<(u64, i64)>,
     powered: bool,
     booted: Slot,
     uptime: u64,
@@ -108,6 +111,8 @@ impl Device {
             requests: 0,
             broken_pieces: 0,
             rot_after_syncs: None,
+            calls: 0,
+            clock_jump_at: None,
             powered: true,
             booted: Slot::A,
             uptime: 0,
@@ -235,8 +240,17 @@ impl Device {
         self.flash.lose_power(after);
     }
 
+    /// Counts a call during which the clock may jump.
+    fn call(&mut self) {
+        self.calls += 1;
+        if let Some((_, seconds)) = self.clock_jump_at.take_if(|(at, _)| *at == self.calls) {
+            self.system_clock = self.system_clock.plus_seconds(seconds);
+        }
+    }
+
     /// Counts a changing call. `Err`: the power went; `keep` says whether this very call still took effect.
     fn change(&mut self) -> Result<(), After> {
+        self.call();
         self.changes += 1;
         match self.cut_at {
             Some((at, after)) if at == self.changes => {

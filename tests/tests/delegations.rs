@@ -1,11 +1,16 @@
 //! Delegated roles against the whole agent: who may speak for which paths, and what happens to who may not.
 #![allow(clippy::unwrap_used, reason = "a panic is the report")]
 
+use ed25519_dalek::SigningKey;
 use komainu_tests::invariants::{check_all, invariant_device_settles};
-use komainu_tests::repository::{Repository, key};
+use komainu_tests::repository::{Repository, TODAY, key, sha256, sign};
 use komainu_tests::sim::Device;
 use komainu_tests::sim::disk::{ALL_AFTERS, draft};
-use serde_json::json;
+use komainu_trust::TrustFault;
+use komainu_trust::delegations::Found;
+use komainu_trust::refresh::{Ask, drive};
+use komainu_trust::trusted::{Clock, Stored};
+use serde_json::{Value, json};
 
 const ALL: &[&str] = &["boards/gate-1/*", "images/*/*"];
 
@@ -58,7 +63,95 @@ fn a_delegated_role_is_judged_by_its_delegators_keys() {
     let mut server = delegating("gate-1", ALL);
     server.delegate("gate-1", &key(66), &draft(2));
     server.publish_metadata();
-    says(&ends_with(server, 1), "gate-1.json refused (TUF 5.6.3): 0 valid signatures of 1 needed");
+    says(&ends_with(server, 1), "gate-1.json version 3 refused (TUF 5.6.3): 0 valid signatures of 1 needed");
+}
+
+/// `a` and `b` may both delegate to `c`, each with keys of its own; `c` lists a release and delegates no further.
+fn c_under_a_and_b(signs_c: &SigningKey, a_names: &SigningKey, b_names: &SigningKey) -> Repository {
+    let (a, b) = (key(51), key(52));
+    let mut server = Repository::new();
+    for name in ["a", "b"] {
+        server.delegate(name, if name == "a" { &a } else { &b }, &draft(2));
+        server.empty_delegated(name);
+    }
+    server.delegate("c", signs_c, &draft(2));
+    let child = |key: &SigningKey, paths| {
+        Repository::delegations(&[key], &[Repository::delegation("c", key, paths, false)])
+    };
+    server.delegated_delegations.insert("a".into(), child(a_names, &["images/*/*"]));
+    server.delegated_delegations.insert("b".into(), child(b_names, &["boards/gate-1/*"]));
+    server.delegates(
+        &[&a, &b],
+        &[
+            Repository::delegation("a", &a, &["images/*/*"], false),
+            Repository::delegation("b", &b, &["boards/gate-1/*"], false),
+        ],
+    );
+    server.publish_metadata();
+    server
+}
+
+#[test]
+fn a_role_cached_under_one_delegator_is_not_trusted_for_another() {
+    let (one, other) = (key(60), key(61));
+    // Both name the same key: `c` speaks for the manifest through `b` and for the images through `a`.
+    ends_with(c_under_a_and_b(&one, &one, &one), 2);
+    // `c` is signed by the key that `a` names. What it lists on the path through `b` is not believed, and the
+    // other way round: having been accepted once helps nothing.
+    says(&ends_with(c_under_a_and_b(&one, &one, &other), 1), "c.json version 2 refused (TUF 5.6.3): 0 valid");
+    says(&ends_with(c_under_a_and_b(&one, &other, &one), 1), "c.json version 2 refused (TUF 5.6.3): 0 valid");
+}
+
+#[test]
+fn a_role_is_known_by_the_whole_path_of_delegations_to_it() {
+    // `b` stands under the top for what is in x, and under `a`, with another key, for what is in y. A mirror shows
+    // two files of that name, and a `c` whose key only the first of them names.
+    let [a, b_of_top, b_of_a, c_of_first, c_of_second] = [51, 52, 53, 54, 55].map(key);
+    let role = |signs: &SigningKey, targets: Value, below: Option<(&str, &SigningKey, &[&str])>| {
+        let delegations = below.map(|(name, key, paths)| {
+            Repository::delegations(&[key], &[Repository::delegation(name, key, paths, false)])
+        });
+        let mut signed = json!({ "_type": "targets", "spec_version": "1.0.34", "version": 2,
+            "expires": TODAY.plus_seconds(86_400).to_string(), "targets": targets });
+        if let Some(delegations) = delegations {
+            signed["delegations"] = delegations;
+        }
+        sign(&signed, &[signs])
+    };
+    let listed = json!({ "y/firmware": { "length": 1, "hashes": { "sha256": sha256(b"!") } } });
+    let first_b = role(&b_of_top, json!({}), Some(("c", &c_of_first, &["x/*", "y/*"])));
+    let second_b = role(&b_of_a, json!({}), Some(("c", &c_of_second, &["y/*"])));
+    let forged_c = role(&c_of_first, listed, None);
+
+    let mut server = Repository::new();
+    for name in ["a", "b", "c"] {
+        server.delegate(name, &a, &draft(2));
+        server.empty_delegated(name);
+    }
+    let to_b = Repository::delegations(&[&b_of_a], &[Repository::delegation("b", &b_of_a, &["y/*"], false)]);
+    server.delegated_delegations.insert("a".into(), to_b);
+    let by_top = [
+        Repository::delegation("b", &b_of_top, &["x/*"], false),
+        Repository::delegation("a", &a, &["y/*"], false),
+    ];
+    server.delegates(&[&a, &b_of_top], &by_top);
+    server.publish_metadata();
+
+    let stored = Stored { root: server.shipped_root(), ..Stored::default() };
+    let clock = Clock { system: TODAY, built: TODAY };
+    let fetch = |ask: &Ask| Ok::<_, TrustFault>(server.metadata.get(&ask.name).cloned());
+    let mut trusted = drive(stored, clock, fetch, |_, _| Ok(())).unwrap();
+    let mut give = |path: &str, name: &str, bytes: &[u8]| {
+        let Found::Wanted(wanted) = trusted.find(path).unwrap() else { panic!("{name} is not wanted") };
+        assert_eq!(wanted.role, name);
+        trusted.give_delegated(&wanted, Some(bytes))
+    };
+    give("x/nothing", "b", &first_b).unwrap();
+    give("x/nothing", "c", &forged_c).unwrap();
+    give("y/firmware", "a", &server.metadata["2.a.json"]).unwrap();
+    give("y/firmware", "b", &second_b).unwrap();
+    let refusal = give("y/firmware", "c", &forged_c).unwrap_err().to_string();
+    assert!(refusal.starts_with("c.json version 2 refused (TUF 5.6.3): 0 valid signatures"), "{refusal}");
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! Delegated targets roles (§4.5, §5.6.7): who may speak for which paths, and the search for a target.
 //!
 //! The search starts at the top every time and stops at the first role that it does not have: that one is
-//! fetched, and the search started again. So there is no state of a search to go wrong, and a role is only ever
-//! judged by the keys of the very role that delegates to it.
+//! fetched, and the search started again. So there is no state of a search to go wrong.
+//!
+//! A role is known by the whole path of delegations that leads to it, not by its name: the same name under
+//! another delegator, or under another path to the same delegator, is judged anew, by that one's keys.
 
 use crate::fault::{TrustFault, What};
 use crate::fields::{Field, FieldFault};
@@ -10,14 +12,13 @@ use crate::hex;
 use crate::keys::Key;
 use crate::limits::{DELEGATIONS_MAX, KEYS_MAX, ROLE_NAME_BYTES_MAX, TARGETS_BYTES_MAX};
 use crate::refresh::Ask;
-use crate::roles::{Role, Targets, read_keys, read_role_keys};
+use crate::roles::{Listed, Role, Targets, read_keys, read_role_keys};
 use crate::signatures::RoleKeys;
-use crate::trusted::{TARGETS_STEPS, Target, Trusted, metadata_name, missing, open_listed_by, unexpired};
+use crate::trusted::{Expected, TARGETS_STEPS, Target, Trusted, metadata_name, missing, unexpired};
 use crate::verified::Verified;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
-use alloc::vec;
 use alloc::vec::Vec;
 use sha2::{Digest, Sha256};
 
@@ -50,12 +51,23 @@ enum Covers {
     HashPrefixes(Vec<String>),
 }
 
-/// A delegated role that was accepted, and by whose keys.
+/// Where a targets role stands: 0 is the top-level one, and n the n-th delegated one that was accepted. They are
+/// only ever added, so that a place stands for one path of delegations.
+type Place = usize;
+const TOP: Place = 0;
+
+/// A delegated role that was accepted, and the role whose keys signed it.
 #[derive(Clone, Debug)]
 pub(crate) struct Delegated {
-    delegator: String,
+    delegator: Place,
     name: String,
     role: Targets,
+}
+
+/// A role that a search comes to.
+enum Visit {
+    At(Place),
+    Wanted(Wanted),
 }
 
 /// How a search ended.
@@ -75,7 +87,7 @@ pub struct Wanted {
     /// Its name; may hold any character.
     pub role: String,
     /// The role that delegates to it, and whose keys decide.
-    pub delegator: String,
+    delegator: Place,
     /// What to fetch. The name is one part of a path: whoever fetches it must escape it.
     pub ask: Ask,
 }
@@ -137,19 +149,10 @@ impl Trusted {
     pub fn find(&mut self, path: &str) -> Result<Found, TrustFault> {
         self.usable()?;
         let mut visited: Vec<String> = Vec::new();
-        let mut to_visit: Vec<(String, String)> = vec![(Role::Targets.name().into(), String::new())];
-        // 5.6.7.1: a role that was visited is not visited again, and there is an end to it all.
-        while let Some((name, delegator)) = to_visit.pop() {
-            if visited.len() >= DELEGATIONS_MAX || visited.contains(&name) {
-                continue;
-            }
-            visited.push(name.clone());
-            if name != Role::Targets.name()
-                && let Some(wanted) = self.load_delegated(&name, &delegator)?
-            {
-                return Ok(Found::Wanted(wanted));
-            }
-            let Some(role) = self.delegated_role(&name, &delegator) else { return Ok(Found::Nothing) };
+        let mut to_visit: Vec<(String, Place)> = Vec::new();
+        let mut place = TOP;
+        loop {
+            let Some(role) = self.role_at(place) else { return Ok(Found::Nothing) };
             if let Some(file) = role.targets.get(path) {
                 return Ok(Found::Target(self.verified_target(path, file.clone())));
             }
@@ -160,15 +163,27 @@ impl Trusted {
                 if !delegation.covers(path) {
                     continue;
                 }
-                children.push((delegation.name.clone(), name.clone()));
+                children.push((delegation.name.clone(), place));
                 if delegation.terminating {
                     to_visit.clear();
                     break;
                 }
             }
             to_visit.extend(children.into_iter().rev());
+            // 5.6.7.1: a role that was visited is not visited again, and there is an end to it all.
+            let (name, delegator) = loop {
+                match to_visit.pop() {
+                    Some((name, _)) if visited.contains(&name) => {}
+                    Some(next) if visited.len() < DELEGATIONS_MAX => break next,
+                    _ => return Ok(Found::Nothing),
+                }
+            };
+            place = match self.visit(&name, delegator)? {
+                Visit::At(place) => place,
+                Visit::Wanted(wanted) => return Ok(Found::Wanted(wanted)),
+            };
+            visited.push(name);
         }
-        Ok(Found::Nothing)
     }
 
     /// The target, with what was accepted so far; `None` if no role lists it.
@@ -179,9 +194,7 @@ impl Trusted {
         match self.find(path)? {
             Found::Target(target) => Ok(Some(target)),
             Found::Nothing => Ok(None),
-            Found::Wanted(wanted) => {
-                Err(TrustFault { file: format!("{}.json", wanted.role), step: "5.6.7", what: What::NotYet })
-            }
+            Found::Wanted(wanted) => Err(TrustFault::new(&file_of(&wanted.role), "5.6.7", What::NotYet)),
         }
     }
 
@@ -190,13 +203,14 @@ impl Trusted {
     /// # Errors
     /// The refusal; what was accepted before stays.
     pub fn give_delegated(&mut self, wanted: &Wanted, bytes: Option<&[u8]>) -> Result<(), TrustFault> {
-        let file = format!("{}.json", wanted.role);
-        let bytes = bytes.ok_or_else(|| missing(&file, "5.6.1"))?;
-        let role = self.open_delegated(&wanted.role, &wanted.delegator, bytes)?;
-        unexpired(&file, "5.6.5", role.common, self.now())?;
+        let file = file_of(&wanted.role);
+        let bytes = bytes.ok_or_else(|| missing(&file, TARGETS_STEPS.fetch))?;
+        let opened = self.open_delegated(&wanted.role, wanted.delegator, bytes);
+        let role = opened.map_err(|fault| fault.claiming(bytes))?;
+        unexpired(&file, TARGETS_STEPS.expiry, role.common, self.now())?;
         self.delegated_bytes.retain(|(name, _)| *name != wanted.role);
         self.delegated_bytes.push((wanted.role.clone(), bytes.to_vec()));
-        self.keep_delegated(&wanted.role, &wanted.delegator, role);
+        self.accept_delegated(&wanted.role, wanted.delegator, role);
         Ok(())
     }
 
@@ -205,67 +219,60 @@ impl Trusted {
         self.delegated.iter().map(|delegated| delegated.name.as_str())
     }
 
-    fn delegated_role(&self, name: &str, delegator: &str) -> Option<&Targets> {
-        if name == Role::Targets.name() {
-            return self.targets.as_ref();
+    fn role_at(&self, place: Place) -> Option<&Targets> {
+        match place.checked_sub(1) {
+            None => self.targets.as_ref(),
+            Some(index) => self.delegated.get(index).map(|delegated| &delegated.role),
         }
-        let this = |known: &&Delegated| known.name == name && known.delegator == delegator;
-        self.delegated.iter().find(this).map(|known| &known.role)
     }
 
-    fn keep_delegated(&mut self, name: &str, delegator: &str, role: Targets) {
-        self.delegated.retain(|known| known.name != name || known.delegator != delegator);
-        self.delegated.push(Delegated { delegator: delegator.into(), name: name.into(), role });
+    fn accept_delegated(&mut self, name: &str, delegator: Place, role: Targets) -> Place {
+        self.delegated.push(Delegated { delegator, name: name.into(), role });
+        self.delegated.len()
     }
 
-    /// Makes a role available from what is kept, or says that it is wanted.
-    fn load_delegated(&mut self, name: &str, delegator: &str) -> Result<Option<Wanted>, TrustFault> {
-        let file = format!("{name}.json");
-        if self.delegated_role(name, delegator).is_none() {
-            let kept = self.delegated_bytes.iter().find(|(known, _)| known == name);
-            let opened = kept.and_then(|(_, bytes)| self.open_delegated(name, delegator, bytes).ok());
-            let in_date = opened.filter(|role| role.common.expires > self.now());
-            let Some(role) = in_date else { return self.wanted(name, delegator).map(Some) };
-            self.keep_delegated(name, delegator, role);
-            return Ok(None);
+    /// Comes to a role: it was accepted before, or is accepted from what is kept, or is wanted.
+    fn visit(&mut self, name: &str, delegator: Place) -> Result<Visit, TrustFault> {
+        let this = |known: &Delegated| known.name == name && known.delegator == delegator;
+        if let Some(index) = self.delegated.iter().position(this) {
+            let common = self.delegated[index].role.common;
+            unexpired(&file_of(name), TARGETS_STEPS.expiry, common, self.now())?;
+            return Ok(Visit::At(index + 1));
         }
-        let common = self.delegated_role(name, delegator).map(|role| role.common);
-        common.map_or(Ok(None), |common| unexpired(&file, "5.6.5", common, self.now()).map(|()| None))
-    }
-
-    fn wanted(&self, name: &str, delegator: &str) -> Result<Wanted, TrustFault> {
-        let file = format!("{name}.json");
-        let listed = self.snapshot.as_ref().and_then(|snapshot| snapshot.files.get(&file));
-        let listed = listed.ok_or_else(|| TrustFault {
-            file: file.clone(),
-            step: "5.6.7",
-            what: What::Vanished(format!("{file} in the snapshot")),
-        })?;
+        let kept = self.delegated_bytes.iter().find(|(known, _)| known == name);
+        let opened = kept.and_then(|(_, bytes)| self.open_delegated(name, delegator, bytes).ok());
+        if let Some(role) = opened.filter(|role| role.common.expires > self.now()) {
+            return Ok(Visit::At(self.accept_delegated(name, delegator, role)));
+        }
+        let listed = self.listed_delegated(&file_of(name))?;
         let bytes_max = listed.length.map_or(TARGETS_BYTES_MAX, |length| length.min(TARGETS_BYTES_MAX));
-        let ask = Ask { name: metadata_name(&self.root, listed.version, &file), bytes_max };
-        Ok(Wanted { role: name.into(), delegator: delegator.into(), ask })
+        let ask = Ask { name: metadata_name(&self.root, listed.version, &file_of(name)), bytes_max };
+        Ok(Visit::Wanted(Wanted { role: name.into(), delegator, ask }))
+    }
+
+    /// What the snapshot says of a delegated role's file: without that it is not to be believed (§5.6.7).
+    fn listed_delegated(&self, file: &str) -> Result<&Listed, TrustFault> {
+        let listed = self.snapshot.as_ref().and_then(|snapshot| snapshot.files.get(file));
+        listed.ok_or_else(|| TrustFault::new(file, "5.6.7", What::Unlisted))
     }
 
     /// Opens a delegated role with the keys of its delegator: no other role's keys count for it.
-    fn open_delegated(&self, name: &str, delegator: &str, bytes: &[u8]) -> Result<Targets, TrustFault> {
-        let file = format!("{name}.json");
-        let fault = |what| TrustFault { file: file.clone(), step: "5.6.7", what };
-        let by_whom = self.visited_delegator(delegator).and_then(|role| role.delegations.as_ref());
-        let by_whom = by_whom.ok_or_else(|| fault(What::NotYet))?;
-        let delegation =
-            by_whom.roles.iter().find(|role| role.name == name).ok_or_else(|| fault(What::NotYet))?;
-        let listed = self.snapshot.as_ref().and_then(|snapshot| snapshot.files.get(&file));
-        let listed = listed.ok_or_else(|| fault(What::Vanished(format!("{file} in the snapshot"))))?;
-        open_listed_by(bytes, listed, &file, TARGETS_STEPS, &delegation.role, &by_whom.keys)
+    fn open_delegated(&self, name: &str, delegator: Place, bytes: &[u8]) -> Result<Targets, TrustFault> {
+        let file = file_of(name);
+        let by_whom = self.role_at(delegator).and_then(|role| role.delegations.as_ref());
+        let delegation = by_whom.and_then(|by_whom| by_whom.roles.iter().find(|role| role.name == name));
+        let (Some(by_whom), Some(delegation)) = (by_whom, delegation) else {
+            return Err(TrustFault::new(&file, "5.6.7", What::NotYet));
+        };
+        let listed = Some(self.listed_delegated(&file)?);
+        let steps = TARGETS_STEPS;
+        Expected { file: &file, steps, listed, role: &delegation.role, keys: &by_whom.keys }.open(bytes)
     }
+}
 
-    /// A delegator by name, under whichever role delegates to it: all of them were verified before.
-    fn visited_delegator(&self, name: &str) -> Option<&Targets> {
-        if name == Role::Targets.name() {
-            return self.targets.as_ref();
-        }
-        self.delegated.iter().find(|known| known.name == name).map(|known| &known.role)
-    }
+/// The name of a role's metadata file, in snapshots and in messages.
+fn file_of(role: &str) -> String {
+    format!("{role}.json")
 }
 
 /// Matches part by part, so that wildcards never reach across `/`.

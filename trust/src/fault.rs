@@ -1,6 +1,7 @@
 //! Why metadata or a target was refused: which file, which step of the specification, what exactly.
 
-use crate::fields::FieldFault;
+use crate::fields::{Field, FieldFault};
+use crate::json;
 use crate::moment::Moment;
 use alloc::string::String;
 use core::fmt;
@@ -10,6 +11,8 @@ use core::fmt;
 pub struct TrustFault {
     /// The file, as the server names it: `timestamp.json`, `3.root.json`, a target path.
     pub file: String,
+    /// The version that the file gives itself, signed or not; 0 where that is not known or it has none.
+    pub version: u64,
     /// The step of TUF 1.0.34's client workflow that failed.
     pub step: &'static str,
     /// What was wrong.
@@ -30,22 +33,23 @@ pub enum What {
         /// The role's threshold.
         need: u32,
     },
-    /// Its version is below one that was accepted before.
-    Rollback {
-        /// The version that it brings.
+    /// Its version is below this one, which was accepted before.
+    Rollback(u64),
+    /// It lists a version of another file that is below the one that was accepted before.
+    ListsOlder {
+        /// The file that it lists.
+        name: String,
+        /// The version that it lists.
         offered: u64,
         /// The version that was accepted before.
         trusted: u64,
     },
-    /// Its version is not the one that was announced.
-    WrongVersion {
-        /// The version that it brings.
-        offered: u64,
-        /// The version that was announced.
-        announced: u64,
-    },
+    /// Its version is not this one, which was announced.
+    WrongVersion(u64),
     /// A file that the last accepted snapshot listed is no longer listed.
     Vanished(String),
+    /// Other metadata delegates to it, and the snapshot does not list it.
+    Unlisted,
     /// It has expired.
     Expired {
         /// When it expired.
@@ -73,25 +77,63 @@ pub enum What {
 /// What a refusal looks like to a person who has to react.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Looks {
-    /// A stale or half-copied mirror, or a wrong clock: waiting may mend it.
+    /// An honest mirror that is old or half copied sends this, and waiting may mend it.
     Stale,
-    /// Something that an honest, current mirror does not send.
+    /// Cut, changed on the way, or not this file at all: a captive portal's page, another repository.
+    Damaged,
+    /// No honest mirror sends this, however old it is.
     Hostile,
 }
 
 impl TrustFault {
-    /// Whether it looks like a stale mirror or like an attack.
-    pub fn looks(&self) -> Looks {
+    pub(crate) fn new(file: &str, step: &'static str, what: What) -> TrustFault {
+        TrustFault { file: file.into(), version: 0, step, what }
+    }
+
+    /// The same fault with the version that these bytes give themselves, for a person to compare.
+    pub(crate) fn claiming(mut self, bytes: &[u8]) -> TrustFault {
+        if self.version == 0
+            && let Ok(whole) = json::parse(bytes)
+        {
+            self.version = claimed_version(&Field::top(&whole)).unwrap_or(0);
+        }
+        self
+    }
+
+    /// What it looks like; `None` where nothing came from a server yet, or the repository itself is at odds.
+    pub fn looks(&self) -> Option<Looks> {
         match self.what {
-            What::Expired { .. } | What::NotYet | What::Missing | What::WrongVersion { .. } => Looks::Stale,
-            _ => Looks::Hostile,
+            What::NotYet | What::Unlisted => None,
+            What::Expired { .. } | What::Missing | What::Rollback(_) | What::WrongVersion(_) => {
+                Some(Looks::Stale)
+            }
+            What::NotJson(_) | What::Field(_) | What::Length { .. } | What::Hash => Some(Looks::Damaged),
+            What::TooFewSignatures { .. }
+            | What::ListsOlder { .. }
+            | What::Vanished(_)
+            | What::TooManyRoots => Some(Looks::Hostile),
         }
     }
 }
 
+fn claimed_version(whole: &Field<'_>) -> Result<u64, FieldFault> {
+    whole.field("signed")?.field("version")?.number(1, u64::MAX, "")
+}
+
 impl fmt::Display for TrustFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} refused (TUF {}): {}", self.file, self.step, self.what)
+        f.write_str(&self.file)?;
+        if self.version > 0 {
+            write!(f, " version {}", self.version)?;
+        }
+        write!(f, " refused (TUF {}): {}", self.step, self.what)?;
+        f.write_str(match (self.looks(), &self.what) {
+            (None, _) => "",
+            (Some(Looks::Stale), What::Expired { .. }) => "; looks like a stale mirror, or a wrong clock",
+            (Some(Looks::Stale), _) => "; looks like a stale mirror",
+            (Some(Looks::Damaged), _) => "; looks damaged, or like another file",
+            (Some(Looks::Hostile), _) => "; looks like an attack",
+        })
     }
 }
 
@@ -101,13 +143,13 @@ impl fmt::Display for What {
             What::NotJson(why) => write!(f, "not acceptable JSON: {why}"),
             What::Field(FieldFault { path, must_be }) => write!(f, "{path} must be {must_be}"),
             What::TooFewSignatures { have, need } => write!(f, "{have} valid signatures of {need} needed"),
-            What::Rollback { offered, trusted } => {
-                write!(f, "version {offered} is below {trusted}, seen before")
+            What::Rollback(trusted) => write!(f, "{trusted} was seen before"),
+            What::ListsOlder { name, offered, trusted } => {
+                write!(f, "it lists {name} version {offered}, {trusted} was seen before")
             }
-            What::WrongVersion { offered, announced } => {
-                write!(f, "version {offered}, announced was {announced}")
-            }
+            What::WrongVersion(announced) => write!(f, "announced was {announced}"),
             What::Vanished(name) => write!(f, "{name} is no longer listed"),
+            What::Unlisted => write!(f, "the snapshot does not list it"),
             What::Expired { at, now } => write!(f, "expired {at}, now is {now}"),
             What::Length { got, allowed } => write!(f, "{got} bytes, allowed are {allowed}"),
             What::Hash => write!(f, "its hash is not the signed one"),

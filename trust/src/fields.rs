@@ -1,8 +1,7 @@
 //! Reading fields out of JSON with errors that name the field: `signed.meta.snapshot.json.version must be …`.
 
-use crate::json::Json;
+use crate::json::{Json, Object};
 use crate::moment::Moment;
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -130,7 +129,7 @@ impl<'a> Field<'a> {
         FieldFault { path, must_be }
     }
 
-    fn object(&self) -> Result<&'a BTreeMap<String, Json>, FieldFault> {
+    fn object(&self) -> Result<&'a Object, FieldFault> {
         match self.value {
             Some(Json::Object(fields)) => Ok(fields),
             _ => Err(self.fault("an object")),

@@ -1,14 +1,17 @@
 //! Strict JSON and its one canonical form.
 //!
-//! Strict: UTF-8, no repeated names, no fractions, whole numbers that fit 64 bits, bounded nesting. What two
-//! parsers could read differently is not read at all, so that signer and device always mean the same.
+//! Strict: UTF-8, no repeated names, no fractions, whole numbers that fit 64 bits, bounded nesting, a bounded
+//! number of values. What two parsers could read differently is not read at all, so that signer and device always
+//! mean the same.
 //! Canonical: names in order, no white space, only `"` and `\` escaped: the form that securesystemslib signs.
 
-use crate::limits::JSON_DEPTH_MAX;
-use alloc::collections::BTreeMap;
+mod object;
+
+use crate::limits::{JSON_DEPTH_MAX, JSON_VALUES_MAX};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
+pub use object::Object;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 /// A JSON value; objects are in the order of their names.
@@ -25,17 +28,20 @@ pub enum Json {
     /// An array.
     List(Vec<Json>),
     /// An object.
-    Object(BTreeMap<String, Json>),
+    Object(Object),
 }
 
 /// Reads one JSON value that fills all of `bytes`.
 ///
 /// # Errors
 /// A sentence with line and column: not JSON, a repeated name, a fraction, a number beyond 64 bits, nesting
-/// deeper than [`JSON_DEPTH_MAX`], anything after the value.
+/// deeper than [`JSON_DEPTH_MAX`], more than [`JSON_VALUES_MAX`] values, anything after the value.
 pub fn parse(bytes: &[u8]) -> Result<Json, String> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = Depth(0).deserialize(&mut reader).map_err(|fault| fault.to_string())?;
+    let mut values_left = JSON_VALUES_MAX;
+    let value = Reader { depth: 0, values_left: &mut values_left }
+        .deserialize(&mut reader)
+        .map_err(|fault| fault.to_string())?;
     reader.end().map_err(|fault| fault.to_string())?;
     Ok(value)
 }
@@ -91,25 +97,31 @@ fn write_text(text: &str, out: &mut Vec<u8>) {
 }
 
 /// Reads a value at this depth, and its children one deeper.
-struct Depth(u32);
+struct Reader<'a> {
+    depth: u32,
+    /// Small values cost many times their bytes in memory: not only the length of a file has a limit.
+    values_left: &'a mut u32,
+}
 
-impl Depth {
-    fn deeper<E: Error>(&self) -> Result<Depth, E> {
-        if self.0 >= JSON_DEPTH_MAX {
+impl Reader<'_> {
+    fn deeper<E: Error>(&mut self) -> Result<Reader<'_>, E> {
+        if self.depth >= JSON_DEPTH_MAX {
             return Err(E::custom("nested deeper than 32 levels"));
         }
-        Ok(Depth(self.0 + 1))
+        Ok(Reader { depth: self.depth + 1, values_left: self.values_left })
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Depth {
+impl<'de> DeserializeSeed<'de> for Reader<'_> {
     type Value = Json;
     fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Json, D::Error> {
+        let left = self.values_left.checked_sub(1);
+        *self.values_left = left.ok_or_else(|| D::Error::custom("more than 32768 values"))?;
         reader.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Depth {
+impl<'de> Visitor<'de> for Reader<'_> {
     type Value = Json;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -140,7 +152,7 @@ impl<'de> Visitor<'de> for Depth {
         Ok(Json::Text(value.into()))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<Json, A::Error> {
         let mut list = Vec::new();
         while let Some(item) = items.next_element_seed(self.deeper()?)? {
             list.push(item);
@@ -148,16 +160,17 @@ impl<'de> Visitor<'de> for Depth {
         Ok(Json::List(list))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Json, A::Error> {
-        let mut object = BTreeMap::new();
+    fn visit_map<A: MapAccess<'de>>(mut self, mut fields: A) -> Result<Json, A::Error> {
+        let mut list = Vec::new();
         while let Some(name) = fields.next_key::<String>()? {
-            if object.contains_key(&name) {
-                return Err(A::Error::custom(alloc::format!("name `{name}` appears twice")));
+            if list.len() == list.capacity() {
+                // Doubling from one: most objects have one or two fields.
+                list.reserve_exact(list.len().max(1));
             }
-            let value = fields.next_value_seed(self.deeper()?)?;
-            object.insert(name, value);
+            list.push((name, fields.next_value_seed(self.deeper()?)?));
         }
-        Ok(Json::Object(object))
+        let twice = |name| A::Error::custom(alloc::format!("name `{name}` appears twice"));
+        Object::from_fields(list).map(Json::Object).map_err(twice)
     }
 }
 
@@ -190,6 +203,16 @@ mod tests {
             let fault = parse(bytes).unwrap_err();
             assert!(fault.contains(why), "{fault}");
         }
+    }
+
+    #[test]
+    fn many_small_values_have_a_limit() {
+        let list = |items: u32| [b"[0".as_slice(), &b",0".repeat(items as usize - 1), b"]"].concat();
+        // The list itself is a value too.
+        assert!(parse(&list(JSON_VALUES_MAX - 1)).is_ok());
+        assert!(parse(&list(JSON_VALUES_MAX)).unwrap_err().contains("more than 32768 values"));
+        let objects = [b"[{\"\":{}}".as_slice(), &b",{\"\":{}}".repeat(20_000), b"]"].concat();
+        assert!(parse(&objects).unwrap_err().contains("more than 32768 values"));
     }
 
     #[test]

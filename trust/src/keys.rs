@@ -4,6 +4,8 @@
 use crate::ecdsa;
 use crate::fields::{Field, FieldFault};
 use crate::hex;
+#[cfg(feature = "rsa")]
+use crate::rsa::{self, Hash, Padding};
 use alloc::string::String;
 use alloc::vec::Vec;
 use rustls_pki_types::SubjectPublicKeyInfoDer;
@@ -19,11 +21,11 @@ const P256_KEY_INFO: &[u8] = &[
 /// A public key as root metadata writes it (§4.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
-    /// `ed25519`, `ecdsa`, … A label of the key; what decides is the scheme.
+    /// `ed25519`, `ecdsa`, `rsa`, … A label of the key; what decides is the scheme.
     pub keytype: String,
-    /// `ed25519`, `ecdsa-sha2-nistp256`.
+    /// `ed25519`, `ecdsa-sha2-nistp256`, `rsassa-pss-sha256`.
     pub scheme: String,
-    /// Hexadecimal for Ed25519, PEM (SubjectPublicKeyInfo) for ECDSA.
+    /// Hexadecimal for Ed25519, PEM (SubjectPublicKeyInfo) for the others.
     pub public: String,
 }
 
@@ -44,21 +46,22 @@ impl Key {
             ("ecdsa" | "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256") => {
                 self.ecdsa_p256(message, signature).unwrap_or(false)
             }
+            #[cfg(feature = "rsa")]
+            ("rsa", "rsassa-pss-sha256") => self.rsa_pss(message, signature).unwrap_or(false),
             _ => false,
         }
     }
 
     /// The key itself, however it is spelled: what tells two keys apart when signatures are counted.
     pub fn material(&self) -> Vec<u8> {
-        let point = || Some(self.p256_info()?.strip_prefix(P256_KEY_INFO)?.to_vec());
         let decoded = match self.scheme.as_str() {
             "ed25519" => hex::decode(&self.public),
-            _ => point(),
+            _ => self.key_info().map(|info| info.to_vec()),
         };
         decoded.unwrap_or_else(|| self.public.clone().into_bytes())
     }
 
-    fn p256_info(&self) -> Option<SubjectPublicKeyInfoDer<'static>> {
+    fn key_info(&self) -> Option<SubjectPublicKeyInfoDer<'static>> {
         SubjectPublicKeyInfoDer::from_pem_slice(self.public.as_bytes()).ok()
     }
 
@@ -70,8 +73,14 @@ impl Key {
     }
 
     fn ecdsa_p256(&self, message: &[u8], signature: &[u8]) -> Option<bool> {
-        let info = self.p256_info()?;
+        let info = self.key_info()?;
         let point = info.strip_prefix(P256_KEY_INFO)?;
         Some(ecdsa::p256_verifies(point, &Sha256::digest(message), signature))
+    }
+
+    #[cfg(feature = "rsa")]
+    fn rsa_pss(&self, message: &[u8], signature: &[u8]) -> Option<bool> {
+        let info = self.key_info()?;
+        Some(rsa::verifies(Padding::PssAnySalt, Hash::Sha256, rsa::key_in(&info)?, message, signature))
     }
 }

@@ -9,7 +9,7 @@
 //!
 //! Map: [`refresh`] drives one update of the metadata and says what to fetch and what to keep; [`trusted`] is
 //! what has been accepted; [`roles`] the files; [`signatures`] the one count; [`delegations`] the search for a
-//! target; [`keys`] the algorithms, and [`ecdsa`] one of them; [`json`] strict reading and the canonical form;
+//! target; [`keys`] the algorithms, [`ecdsa`] and [`rsa`] two of them; [`json`] strict reading and the canonical form;
 //! [`limits`] every limit by name.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -17,6 +17,7 @@
 extern crate alloc;
 
 pub mod delegations;
+mod der;
 pub mod ecdsa;
 pub mod fault;
 pub mod fields;
@@ -27,6 +28,7 @@ pub mod limits;
 pub mod moment;
 pub mod refresh;
 pub mod roles;
+pub mod rsa;
 pub mod signatures;
 pub mod trusted;
 pub mod verified;

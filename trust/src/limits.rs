@@ -13,6 +13,9 @@ pub const TARGETS_BYTES_MAX: u64 = 1024 * 1024;
 pub const ROOTS_MAX: u32 = 256;
 /// Deepest nesting of JSON.
 pub const JSON_DEPTH_MAX: u32 = 32;
+/// Most values in one JSON file, those inside others counted too: a value of two bytes costs thirty in memory. A
+/// repository of a thousand products in one file has 12,000.
+pub const JSON_VALUES_MAX: u32 = 32_768;
 /// Most signatures on one file.
 pub const SIGNATURES_MAX: usize = 64;
 /// Most keys in one root.

@@ -13,7 +13,7 @@ use crate::trusted::{
     unexpired,
 };
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 /// A file to fetch, below the folder of metadata.
@@ -103,7 +103,7 @@ impl Refresh {
         let waiting = self.waiting;
         // A refusal ends the refresh: asking again would only ask for the same file.
         self.waiting = Waiting::Nothing;
-        match (waiting, answer) {
+        let given = match (waiting, answer) {
             (Waiting::Root, Answer::NotThere) => self.roots_done(),
             (Waiting::Root, Answer::Bytes(bytes)) => self.root(bytes),
             (Waiting::Timestamp, Answer::Bytes(bytes)) => self.timestamp(bytes),
@@ -113,7 +113,11 @@ impl Refresh {
             (Waiting::Snapshot, Answer::NotThere) => Err(missing("snapshot.json", "5.5.1")),
             (Waiting::Targets, Answer::NotThere) => Err(missing("targets.json", "5.6.1")),
             (Waiting::Nothing, _) => Ok(Keep::Nothing),
-        }
+        };
+        given.map_err(|fault| match answer {
+            Answer::Bytes(bytes) => fault.claiming(bytes),
+            Answer::NotThere => fault,
+        })
     }
 
     /// What is trusted at this point.
@@ -130,7 +134,7 @@ impl Refresh {
         let old = &self.trusted.root;
         let announced = old.common.version + 1;
         let file = format!("{announced}.root.json");
-        let fault = |step, what| TrustFault { file: file.clone(), step, what };
+        let fault = |step, what| TrustFault::new(&file, step, what);
         if self.roots_left == 0 {
             return Err(fault("5.3.3", What::TooManyRoots));
         }
@@ -138,9 +142,8 @@ impl Refresh {
         // 5.3.4: the threshold of the old keys and the threshold of the new keys.
         let new = open_root(bytes, &file, "5.3.4", Some(old))?;
         // 5.3.5, 5.3.6: exactly the next version.
-        let offered = new.common.version;
-        if offered != announced {
-            return Err(fault("5.3.5", What::WrongVersion { offered, announced }));
+        if new.common.version != announced {
+            return Err(fault("5.3.5", What::WrongVersion(announced)));
         }
         // 5.3.11, decided here because only here both roots are known: whoever held a key that is gone may have
         // counted versions up to lock out the rightful holder (fast-forward).
@@ -165,9 +168,8 @@ impl Refresh {
         // The last accepted snapshot is held against the next one even where a cut came between storing its
         // timestamp and storing it: its signatures count, not whether the timestamp names it.
         let before = self.stored.snapshot.as_deref();
-        self.snapshot_before = before.and_then(|bytes| {
-            self.trusted.open(bytes, "snapshot.json", "5.5.3", SNAPSHOT_STEPS.bytes_max).ok()
-        });
+        self.snapshot_before =
+            before.and_then(|bytes| self.trusted.expect(Role::Snapshot, None).open(bytes).ok());
         // 5.3.10: the last root must be in date.
         let root = self.trusted.root.common;
         unexpired(&format!("{}.root.json", root.version), "5.3.10", root, self.trusted.now())?;
@@ -178,22 +180,16 @@ impl Refresh {
     fn timestamp(&mut self, bytes: &[u8]) -> Result<Keep, TrustFault> {
         let file = Role::Timestamp.file();
         // 5.4.2
-        let new: Timestamp = self.trusted.open(bytes, file, "5.4.2", TIMESTAMP_BYTES_MAX)?;
+        let new: Timestamp = self.trusted.expect(Role::Timestamp, None).open(bytes)?;
         let mut keep = Keep::Given(Role::Timestamp);
         if let Some(old) = &self.trusted.timestamp {
-            let rollback = |offered, trusted| TrustFault {
-                file: file.to_string(),
-                step: "5.4.3",
-                what: What::Rollback { offered, trusted },
-            };
-            // 5.4.3.1: an older one is an attack; the same one is no news and changes nothing.
+            // 5.4.3.1: an older one is refused; the same one is no news and changes nothing.
             if new.common.version < old.common.version {
-                return Err(rollback(new.common.version, old.common.version));
+                return Err(TrustFault::new(file, "5.4.3", What::Rollback(old.common.version)));
             }
             // 5.4.3.2
-            if new.snapshot.version < old.snapshot.version {
-                return Err(rollback(new.snapshot.version, old.snapshot.version));
-            }
+            older("snapshot.json", &new.snapshot, &old.snapshot)
+                .map_err(|what| TrustFault::new(file, "5.4.3", what))?;
             if new.common.version == old.common.version {
                 keep = Keep::Nothing;
             }
@@ -205,7 +201,7 @@ impl Refresh {
             self.trusted.snapshot = None;
             self.trusted.targets = None;
             self.stored.timestamp = Some(bytes.to_vec());
-            self.trusted.load_below_root(&self.stored.clone());
+            self.trusted.load_below_root(&self.stored);
         }
         if let Some(timestamp) = &self.trusted.timestamp {
             unexpired(file, "5.4.4", timestamp.common, self.trusted.now())?;
@@ -216,33 +212,31 @@ impl Refresh {
 
     fn snapshot(&mut self, bytes: &[u8]) -> Result<Keep, TrustFault> {
         let file = Role::Snapshot.file();
-        let listed = self.listed_snapshot().ok_or_else(|| missing(file, "5.5.1"))?.clone();
+        let listed = self.listed_snapshot().ok_or_else(|| missing(file, "5.5.1"))?;
         // 5.5.2 to 5.5.4
-        let new: Snapshot = self.trusted.open_listed(bytes, &listed, file, SNAPSHOT_STEPS)?;
+        let new: Snapshot = self.trusted.expect(Role::Snapshot, Some(listed)).open(bytes)?;
         // 5.5.5: nothing that was listed may go back or disappear.
         if let Some(before) = &self.snapshot_before {
-            let fault = |what| TrustFault { file: file.into(), step: "5.5.5", what };
+            let fault = |what| TrustFault::new(file, "5.5.5", what);
             for (name, old) in &before.files {
                 let Some(now) = new.files.get(name) else { return Err(fault(What::Vanished(name.clone()))) };
-                if now.version < old.version {
-                    return Err(fault(What::Rollback { offered: now.version, trusted: old.version }));
-                }
+                older(name, now, old).map_err(fault)?;
             }
         }
         // 5.5.6, 5.5.7
         unexpired(file, SNAPSHOT_STEPS.expiry, new.common, self.trusted.now())?;
         self.trusted.snapshot = Some(new);
         self.stored.snapshot = Some(bytes.to_vec());
-        self.trusted.load_below_root(&self.stored.clone());
+        self.trusted.load_below_root(&self.stored);
         self.next_missing();
         Ok(Keep::Given(Role::Snapshot))
     }
 
     fn targets(&mut self, bytes: &[u8]) -> Result<Keep, TrustFault> {
         let file = Role::Targets.file();
-        let listed = self.listed_targets().ok_or_else(|| missing(file, "5.6.1"))?.clone();
+        let listed = self.listed_targets().ok_or_else(|| missing(file, "5.6.1"))?;
         // 5.6.2 to 5.6.4
-        let new: Targets = self.trusted.open_listed(bytes, &listed, file, TARGETS_STEPS)?;
+        let new: Targets = self.trusted.expect(Role::Targets, Some(listed)).open(bytes)?;
         // 5.6.5, 5.6.6
         unexpired(file, TARGETS_STEPS.expiry, new.common, self.trusted.now())?;
         self.trusted.targets = Some(new);
@@ -275,6 +269,14 @@ impl Refresh {
     fn listed_targets(&self) -> Option<&Listed> {
         self.trusted.snapshot.as_ref().and_then(|snapshot| snapshot.files.get(Role::Targets.file()))
     }
+}
+
+/// What is listed may not go back.
+fn older(name: &str, now: &Listed, before: &Listed) -> Result<(), What> {
+    if now.version < before.version {
+        return Err(What::ListsOlder { name: name.into(), offered: now.version, trusted: before.version });
+    }
+    Ok(())
 }
 
 fn lost_a_key(old: &Root, new: &Root, role: Role) -> bool {

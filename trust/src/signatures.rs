@@ -41,7 +41,7 @@ impl Envelope {
         bytes: &[u8],
         bytes_max: u64,
     ) -> Result<Envelope, TrustFault> {
-        let fault = |what| TrustFault { file: file.into(), step, what };
+        let fault = |what| TrustFault::new(file, step, what);
         if bytes.len() as u64 > bytes_max {
             return Err(fault(What::Length { got: bytes.len() as u64, allowed: bytes_max }));
         }
@@ -140,6 +140,6 @@ mod tests {
             (pem(&format!("\n{}\n{}\n", half[0], half[1])), pem(&format!("\r\n{}{}\r\n", half[0], half[1])));
         assert_ne!(one.public, two.public);
         assert_eq!(one.material(), two.material());
-        assert_eq!(one.material().len(), 65, "an uncompressed point");
+        assert_eq!(one.material().len(), 91, "a SubjectPublicKeyInfo");
     }
 }

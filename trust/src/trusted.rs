@@ -78,15 +78,23 @@ impl Trusted {
     pub(crate) fn load_below_root(&mut self, stored: &Stored) {
         self.delegated.clear();
         self.delegated_bytes.clone_from(&stored.delegated);
-        let Some(timestamp) = stored.timestamp.as_deref() else { return };
-        self.timestamp =
-            self.open::<Timestamp>(timestamp, "timestamp.json", "5.4.2", TIMESTAMP_BYTES_MAX).ok();
+        let Some(bytes) = stored.timestamp.as_deref() else { return };
+        self.timestamp = self.expect(Role::Timestamp, None).open(bytes).ok();
         let (Some(timestamp), Some(bytes)) = (&self.timestamp, stored.snapshot.as_deref()) else { return };
-        let listed = timestamp.snapshot.clone();
-        self.snapshot = self.open_listed(bytes, &listed, "snapshot.json", SNAPSHOT_STEPS).ok();
+        self.snapshot = self.expect(Role::Snapshot, Some(&timestamp.snapshot)).open(bytes).ok();
         let (Some(snapshot), Some(bytes)) = (&self.snapshot, stored.targets.as_deref()) else { return };
-        let Some(listed) = snapshot.files.get(Role::Targets.file()).cloned() else { return };
-        self.targets = self.open_listed(bytes, &listed, "targets.json", TARGETS_STEPS).ok();
+        let Some(listed) = snapshot.files.get(Role::Targets.file()) else { return };
+        self.targets = self.expect(Role::Targets, Some(listed)).open(bytes).ok();
+    }
+
+    /// A top-level role's file: signed by the keys of the root in force, and as it was announced.
+    pub(crate) fn expect<'a>(&'a self, role: Role, listed: Option<&'a Listed>) -> Expected<'a> {
+        let steps = match role {
+            Role::Root | Role::Timestamp => TIMESTAMP_STEPS,
+            Role::Snapshot => SNAPSHOT_STEPS,
+            Role::Targets => TARGETS_STEPS,
+        };
+        Expected { file: role.file(), steps, listed, role: self.root.role(role), keys: &self.root.keys }
     }
 
     /// The earliest that it can be: the later of build time and what signed metadata says it was made at.
@@ -153,29 +161,6 @@ impl Trusted {
     pub(crate) fn verified_target(&self, path: &str, file: TargetFile) -> Verified<Target> {
         Verified::new(Target { path: path.into(), file, consistent_snapshot: self.root.consistent_snapshot })
     }
-
-    /// Opens metadata that must be signed by its role's threshold of the root in force.
-    pub(crate) fn open<M: Metadata>(
-        &self,
-        bytes: &[u8],
-        file: &str,
-        step: &'static str,
-        bytes_max: u64,
-    ) -> Result<M, TrustFault> {
-        let signed = open_signed(bytes, file, step, bytes_max, self.root.role(M::ROLE), &self.root.keys)?;
-        read_signed(&signed, file, step)
-    }
-
-    /// Opens metadata that other metadata listed: length and hash first, then signatures, then the version.
-    pub(crate) fn open_listed<M: Metadata>(
-        &self,
-        bytes: &[u8],
-        listed: &Listed,
-        file: &str,
-        steps: Steps,
-    ) -> Result<M, TrustFault> {
-        open_listed_by(bytes, listed, file, steps, self.root.role(M::ROLE), &self.root.keys)
-    }
 }
 
 /// A target: a file that may be installed, and where to find it.
@@ -204,7 +189,7 @@ impl Verified<Target> {
     /// # Errors
     /// Length or hash differ.
     pub fn prove(&self, bytes: Vec<u8>) -> Result<Verified<Vec<u8>>, TrustFault> {
-        let fault = |what| TrustFault { file: self.path.clone(), step: "5.7", what };
+        let fault = |what| TrustFault::new(&self.path, "5.7", what);
         if bytes.len() as u64 != self.file.length {
             return Err(fault(What::Length { got: bytes.len() as u64, allowed: self.file.length }));
         }
@@ -215,7 +200,7 @@ impl Verified<Target> {
     }
 }
 
-/// The numbers of a listed role's steps, for messages, and its limit.
+/// The numbers of a role's steps, for messages, and its limit.
 #[derive(Clone, Copy)]
 pub(crate) struct Steps {
     pub fetch: &'static str,
@@ -225,6 +210,15 @@ pub(crate) struct Steps {
     pub expiry: &'static str,
     pub bytes_max: u64,
 }
+
+const TIMESTAMP_STEPS: Steps = Steps {
+    fetch: "5.4.1",
+    hash: "5.4.2",
+    signatures: "5.4.2",
+    version: "5.4.3",
+    expiry: "5.4.4",
+    bytes_max: TIMESTAMP_BYTES_MAX,
+};
 
 pub(crate) const SNAPSHOT_STEPS: Steps = Steps {
     fetch: "5.5.1",
@@ -251,7 +245,7 @@ pub(crate) fn open_root(
     step: &'static str,
     predecessor: Option<&Root>,
 ) -> Result<Root, TrustFault> {
-    let fault = |what| TrustFault { file: file.into(), step, what };
+    let fault = |what| TrustFault::new(file, step, what);
     let envelope = Envelope::open(file, step, bytes, ROOT_BYTES_MAX)?;
     if let Some(old) = predecessor {
         envelope.meets(old.role(Role::Root), &old.keys).map_err(fault)?;
@@ -261,60 +255,49 @@ pub(crate) fn open_root(
     Ok(root)
 }
 
-/// Opens metadata that other metadata listed, signed by the keys of any role.
-pub(crate) fn open_listed_by<M: Metadata>(
-    bytes: &[u8],
-    listed: &Listed,
-    file: &str,
-    steps: Steps,
-    role: &RoleKeys,
-    keys: &BTreeMap<String, Key>,
-) -> Result<M, TrustFault> {
-    let signed = open_listed_signed(bytes, listed, file, steps, role, keys)?;
-    let metadata: M = read_signed(&signed, file, steps.signatures)?;
-    let offered = metadata.common().version;
-    if offered != listed.version {
-        let what = What::WrongVersion { offered, announced: listed.version };
-        return Err(TrustFault { file: file.into(), step: steps.version, what });
-    }
-    Ok(metadata)
+/// A file as it is expected: its name in messages, what was announced of it, and who must have signed it.
+pub(crate) struct Expected<'a> {
+    pub file: &'a str,
+    pub steps: Steps,
+    pub listed: Option<&'a Listed>,
+    pub role: &'a RoleKeys,
+    pub keys: &'a BTreeMap<String, Key>,
 }
 
-// What follows is the same for every kind of metadata, and stands in the device's binary once.
-
-fn open_listed_signed(
-    bytes: &[u8],
-    listed: &Listed,
-    file: &str,
-    steps: Steps,
-    role: &RoleKeys,
-    keys: &BTreeMap<String, Key>,
-) -> Result<Json, TrustFault> {
-    let fault = |step, what| TrustFault { file: file.into(), step, what };
-    if let Some(allowed) = listed.length.filter(|&length| bytes.len() as u64 > length) {
-        return Err(fault(steps.fetch, What::Length { got: bytes.len() as u64, allowed }));
+impl Expected<'_> {
+    /// Length and hash first, then signatures, then what it says, then the version.
+    pub fn open<M: Metadata>(&self, bytes: &[u8]) -> Result<M, TrustFault> {
+        let signed = self.open_signed(bytes)?;
+        let metadata: M =
+            roles::read(&signed).map_err(|wrong| self.fault(self.steps.signatures, wrong.into()))?;
+        match self.listed {
+            Some(listed) if listed.version != metadata.common().version => {
+                Err(self.fault(self.steps.version, What::WrongVersion(listed.version)))
+            }
+            _ => Ok(metadata),
+        }
     }
-    if listed.hashes.as_ref().is_some_and(|hashes| !hashes.match_bytes(bytes)) {
-        return Err(fault(steps.hash, What::Hash));
+
+    // The same for every kind of metadata, so that the device's binary has it once.
+    fn open_signed(&self, bytes: &[u8]) -> Result<Json, TrustFault> {
+        if let Some(listed) = self.listed {
+            let got = bytes.len() as u64;
+            if let Some(allowed) = listed.length.filter(|&length| got > length) {
+                return Err(self.fault(self.steps.fetch, What::Length { got, allowed }));
+            }
+            if listed.hashes.as_ref().is_some_and(|hashes| !hashes.match_bytes(bytes)) {
+                return Err(self.fault(self.steps.hash, What::Hash));
+            }
+        }
+        let envelope = Envelope::open(self.file, self.steps.signatures, bytes, self.steps.bytes_max)?;
+        envelope.meets(self.role, self.keys).map_err(|what| self.fault(self.steps.signatures, what))?;
+        Ok(envelope.signed)
     }
-    open_signed(bytes, file, steps.signatures, steps.bytes_max, role, keys)
-}
 
-fn open_signed(
-    bytes: &[u8],
-    file: &str,
-    step: &'static str,
-    bytes_max: u64,
-    role: &RoleKeys,
-    keys: &BTreeMap<String, Key>,
-) -> Result<Json, TrustFault> {
-    let envelope = Envelope::open(file, step, bytes, bytes_max)?;
-    envelope.meets(role, keys).map_err(|what| TrustFault { file: file.into(), step, what })?;
-    Ok(envelope.signed)
-}
-
-fn read_signed<M: Metadata>(signed: &Json, file: &str, step: &'static str) -> Result<M, TrustFault> {
-    roles::read(signed).map_err(|wrong| TrustFault { file: file.into(), step, what: wrong.into() })
+    /// A fault of this file.
+    pub fn fault(&self, step: &'static str, what: What) -> TrustFault {
+        TrustFault::new(self.file, step, what)
+    }
 }
 
 /// The name of a metadata file on the server (§3.1).
@@ -329,15 +312,16 @@ pub(crate) fn unexpired(
     now: Moment,
 ) -> Result<(), TrustFault> {
     if common.expires <= now {
-        return Err(TrustFault { file: file.into(), step, what: What::Expired { at: common.expires, now } });
+        let what = What::Expired { at: common.expires, now };
+        return Err(TrustFault { version: common.version, ..TrustFault::new(file, step, what) });
     }
     Ok(())
 }
 
 fn not_yet(file: &str, step: &'static str) -> TrustFault {
-    TrustFault { file: file.into(), step, what: What::NotYet }
+    TrustFault::new(file, step, What::NotYet)
 }
 
 pub(crate) fn missing(file: &str, step: &'static str) -> TrustFault {
-    TrustFault { file: file.into(), step, what: What::Missing }
+    TrustFault::new(file, step, What::Missing)
 }

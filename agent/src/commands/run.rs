@@ -20,6 +20,9 @@ pub(super) fn run(call: &Call) -> Result<Exit, String> {
     let mut running = 0;
     loop {
         let next = turn(&mut linux, &call.settings.core);
+        if matches!(next, Next::Seconds(_)) {
+            linux.end_install();
+        }
         running = if next == Next::Now { running + 1 } else { 0 };
         let seconds = match next {
             Next::Now if running < TURNS_RUNNING_MAX => 0,

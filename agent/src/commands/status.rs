@@ -8,9 +8,9 @@ use komainu_core::offer::Offer;
 use komainu_core::plan as decide;
 use komainu_core::record::{Record, Update};
 use komainu_core::schedule::{until_poll, until_stage};
+use komainu_trust::json::Object;
 use komainu_trust::json::{Json, canonical};
 use komainu_trust::{Moment, Trusted};
-use std::collections::BTreeMap;
 use std::fmt::Display;
 
 /// One line of the status: a name, and what it says.
@@ -134,7 +134,7 @@ fn object<const N: usize>(fields: [(&str, Json); N]) -> Json {
 
 /// One by one and not with `collect`, which sorts first: 3 KB of code on a device.
 fn object_of(fields: &mut dyn Iterator<Item = (String, Json)>) -> Json {
-    let mut object = BTreeMap::new();
+    let mut object = Object::new();
     for (name, value) in fields {
         object.insert(name, value);
     }

@@ -6,8 +6,6 @@
 mod aead;
 mod digest;
 mod exchange;
-mod power;
-mod rsa;
 mod signatures;
 
 use rustls::crypto::cipher::Tls13AeadAlgorithm;

@@ -5,12 +5,16 @@ use komainu_core::facts::{Attempts, Setbacks, Wish};
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-const FILE_BYTES_MAX: u64 = 4096;
+const FILE_BYTES_MAX: u64 = 4200;
+/// Stands before the path of a bundle that somebody wants to be installed from.
+const BUNDLE: &str = "install ";
 
 /// The folder of what may be lost.
 pub struct Volatile {
@@ -57,7 +61,19 @@ impl Volatile {
     /// # Errors
     /// It cannot be written.
     pub fn leave_wish(&self, wish: Wish, at_work: Option<i32>) -> io::Result<()> {
-        files::replace(&self.folder.join("wish"), wish_word(wish).as_bytes())?;
+        self.leave(wish_word(wish).as_bytes(), at_work)
+    }
+
+    /// Asks the komainu that is at work to install from a bundle.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn leave_bundle(&self, bundle: &Path, at_work: Option<i32>) -> io::Result<()> {
+        self.leave(&[BUNDLE.as_bytes(), bundle.as_os_str().as_bytes()].concat(), at_work)
+    }
+
+    fn leave(&self, wish: &[u8], at_work: Option<i32>) -> io::Result<()> {
+        files::replace(&self.folder.join("wish"), wish)?;
         if let Some(process) = at_work {
             // It may have ended meanwhile: then the wish waits for the next.
             let _ = kill(Pid::from_raw(process), Signal::SIGUSR1);
@@ -67,8 +83,17 @@ impl Volatile {
 
     /// The wish that was left.
     pub fn wish(&self) -> Option<Wish> {
+        if self.bundle().is_some() {
+            return Some(Wish::Poll);
+        }
         let word = self.text("wish")?;
         [Wish::Poll, Wish::Confirm, Wish::Revert].into_iter().find(|&wish| wish_word(wish) == word.trim())
+    }
+
+    /// The bundle that somebody wants to be installed from.
+    pub fn bundle(&self) -> Option<PathBuf> {
+        let bytes = files::read(&self.folder.join("wish"), FILE_BYTES_MAX).ok()??;
+        Some(OsStr::from_bytes(bytes.strip_prefix(BUNDLE.as_bytes())?).into())
     }
 
     /// The wish has been answered.

@@ -6,6 +6,7 @@ use super::slots::Slots;
 use super::state::State;
 use super::volatile::{Lock, Volatile};
 use super::{boot_choice, clock, health};
+use crate::bundle::Bundle;
 use crate::settings::Device;
 use komainu_core::World;
 use komainu_core::facts::{Attempts, BootChoice, Health, Parts, RecordSeen, Wish};
@@ -26,6 +27,8 @@ pub struct Linux {
     volatile: Volatile,
     slots: Slots,
     remote: Remote,
+    /// Takes the server's place until there is nothing more to do with it.
+    bundle: Option<Bundle>,
     /// A wish that came with the command line.
     pub own_wish: Option<Wish>,
     last_note: String,
@@ -43,6 +46,7 @@ impl Linux {
             volatile: Volatile::new(&settings.run),
             slots: Slots::new(settings.parts.clone()),
             remote: Remote::new(&settings.server)?,
+            bundle: None,
             settings: settings.clone(),
             own_wish: None,
             last_note: String::new(),
@@ -65,6 +69,22 @@ impl Linux {
         let failed = |path: &Path, error| format!("cannot write to {}: {error}", path.display());
         self.state.make().map_err(|error| failed(&self.settings.state, error))?;
         self.volatile.lock().map_err(|error| failed(&self.settings.run, error))
+    }
+
+    /// Polls this bundle next, instead of the server.
+    pub fn install(&mut self, bundle: Bundle) {
+        self.bundle = Some(bundle);
+        self.own_wish = Some(Wish::Poll);
+    }
+
+    /// From now on the server is asked again. Called when a round is over.
+    pub fn end_install(&mut self) {
+        self.bundle = None;
+    }
+
+    /// What was noted last.
+    pub fn last_note(&self) -> &str {
+        &self.last_note
     }
 
     /// Wishes and attempts.
@@ -125,6 +145,12 @@ impl World for Linux {
     }
 
     fn wish(&mut self) -> Option<Wish> {
+        if let Some(path) = self.volatile.bundle() {
+            match Bundle::open(&path) {
+                Ok(bundle) => self.bundle = Some(bundle),
+                Err(why) => log::error!("bundle-refused why=\"{why}\""),
+            }
+        }
         self.own_wish.or_else(|| self.volatile.wish())
     }
 
@@ -135,7 +161,10 @@ impl World for Linux {
         bytes_max: u64,
         validator: Option<&str>,
     ) -> Result<Fetched, FetchFault> {
-        let fetched = self.remote.small(folder, path, bytes_max, validator);
+        let fetched = match &self.bundle {
+            Some(bundle) => bundle.small(folder, path, bytes_max),
+            None => self.remote.small(folder, path, bytes_max, validator),
+        };
         log::debug!("fetched path={path} {}", fetched_word(&fetched));
         fetched
     }
@@ -147,7 +176,10 @@ impl World for Linux {
         total_bytes: u64,
         buffer: &mut [u8],
     ) -> Result<usize, FetchFault> {
-        self.remote.piece(path, offset, total_bytes, buffer)
+        match &self.bundle {
+            Some(bundle) => bundle.piece(path, offset, total_bytes, buffer),
+            None => self.remote.piece(path, offset, total_bytes, buffer),
+        }
     }
 
     fn keep_record(&mut self, record: &Record) -> Result<(), Text> {

@@ -15,7 +15,7 @@ use crate::workshop::{Current, Workshop};
 use anyhow::{Context, Result, anyhow, bail};
 use komainu_core::manifest::MANIFEST_BYTES_MAX;
 use komainu_trust::Moment;
-use komainu_trust::json::{self, Json};
+use komainu_trust::json::{self, Json, Object};
 use komainu_trust::limits::ROOT_BYTES_MAX;
 use komainu_trust::roles::{Role, Root};
 use std::collections::BTreeMap;
@@ -164,7 +164,7 @@ impl Workshop {
     fn unsigned_targets(
         &self,
         current: &Current,
-        contents: BTreeMap<String, Json>,
+        contents: Object,
         now: Moment,
     ) -> Result<(String, Json)> {
         let (version, signed) =

@@ -76,7 +76,10 @@ fn verify_names_the_file_that_a_device_would_refuse() {
     let output = maker(&at, "verify my");
     assert_eq!(output.status.code(), Some(1));
     let says = says(&output);
-    assert!(says.contains("timestamp.json refused (TUF 5.4.2): 0 valid signatures of 1 needed"), "{says}");
+    assert!(
+        says.contains("timestamp.json version 1 refused (TUF 5.4.2): 0 valid signatures of 1 needed"),
+        "{says}"
+    );
 }
 
 #[test]

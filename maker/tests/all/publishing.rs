@@ -69,7 +69,7 @@ fn expired_metadata_is_not_published() {
     let mut workshop = place.workshop();
     workshop.add_release(&place.draft("1")).unwrap();
     let fault = format!("{:#}", workshop.publish(days(731), &PublishOptions::default()).unwrap_err());
-    assert!(fault.contains("1.root.json refused (TUF 5.3.10): expired 2028-11-21"), "{fault}");
+    assert!(fault.contains("1.root.json version 1 refused (TUF 5.3.10): expired 2028-11-21"), "{fault}");
     // A nightly renewal does not hide that the targets key is due.
     let fault = Place::new().workshop().publish(days(366), &PublishOptions::default()).unwrap_err();
     assert!(format!("{fault:#}").contains("targets.json refused"), "{fault:#}");

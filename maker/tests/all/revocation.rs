@@ -8,7 +8,7 @@ use komainu_maker::passphrase::Passphrases;
 use komainu_maker::revoke::Revocation;
 use komainu_maker::rotate::Rotation;
 use komainu_maker::{PublishOptions, Workshop, files};
-use komainu_trust::json::{self, Json};
+use komainu_trust::json::{self, Json, Object};
 use komainu_trust::roles::Role;
 use komainu_trust::signatures::RoleKeys;
 use std::path::Path;
@@ -58,7 +58,7 @@ impl Thief {
         &mut self,
         role: &str,
         file: &Path,
-        edit: impl FnOnce(&mut std::collections::BTreeMap<String, Json>),
+        edit: impl FnOnce(&mut Object),
     ) -> Vec<u8> {
         let mut signed = metadata::signed_part(role, &std::fs::read(file).unwrap()).unwrap();
         signed.insert("version".into(), metadata::number(FAR));
@@ -87,7 +87,7 @@ impl Thief {
                 self.resign("targets", &meta.join(format!("{targets_version}.targets.json")), |_| ());
             files::replace(&meta.join(format!("{FAR}.targets.json")), &targets).unwrap();
             let file = meta.join(format!("{snapshot_version}.snapshot.json"));
-            let signed = |fields: &mut std::collections::BTreeMap<String, Json>| {
+            let signed = |fields: &mut Object| {
                 fields.insert("version".into(), metadata::number(snapshot_version + 1));
                 fields.insert("meta".into(), listed("targets.json", FAR, &targets));
             };

@@ -83,6 +83,7 @@ impl World for Device {
     ) -> Result<Fetched, FetchFault> {
         self.dead().map_err(FetchFault::Unreachable)?;
         self.requests += 1;
+        self.call();
         let files = match folder {
             Folder::Metadata => &self.server.metadata,
             Folder::Targets => &self.server.targets,
@@ -106,6 +107,7 @@ impl World for Device {
         buffer: &mut [u8],
     ) -> Result<usize, FetchFault> {
         self.dead().map_err(FetchFault::Unreachable)?;
+        self.call();
         if self.broken_pieces > 0 {
             self.broken_pieces -= 1;
             return Err(FetchFault::Short { got_bytes: offset, want_bytes: total_bytes });

@@ -1,12 +1,11 @@
 //! Checking the signatures on certificates and handshakes. Everything here comes from strangers: whatever is
 //! malformed is an invalid signature, never a panic.
 
-use super::rsa::{self, Padding};
 use komainu_trust::ecdsa;
+use komainu_trust::rsa::{self, Hash, Padding};
 use rustls::SignatureScheme as Scheme;
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::pki_types::{AlgorithmIdentifier, InvalidSignature, SignatureVerificationAlgorithm, alg_id};
-use sha2::Digest;
 
 /// What certificates may be signed with (`all`), and what is offered in a handshake (`mapping`).
 pub(super) static SUPPORTED: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
@@ -48,41 +47,6 @@ static PSS_SHA512: Rsa = Rsa { padding: Padding::Pss, hash: Hash::Sha512 };
 static PKCS1_SHA256: Rsa = Rsa { padding: Padding::Pkcs1, hash: Hash::Sha256 };
 static PKCS1_SHA384: Rsa = Rsa { padding: Padding::Pkcs1, hash: Hash::Sha384 };
 static PKCS1_SHA512: Rsa = Rsa { padding: Padding::Pkcs1, hash: Hash::Sha512 };
-
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Hash {
-    Sha256,
-    Sha384,
-    Sha512,
-}
-
-impl Hash {
-    /// The digest of all parts, one after the other.
-    pub(super) fn of(self, parts: &[&[u8]]) -> Vec<u8> {
-        match self {
-            Hash::Sha256 => digest::<sha2::Sha256>(parts),
-            Hash::Sha384 => digest::<sha2::Sha384>(parts),
-            Hash::Sha512 => digest::<sha2::Sha512>(parts),
-        }
-    }
-
-    /// What PKCS #1 puts before a digest to name its kind (RFC 8017, 9.2, note 1).
-    pub(super) fn digest_info(self) -> &'static [u8] {
-        match self {
-            Hash::Sha256 => b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20",
-            Hash::Sha384 => b"\x30\x41\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x02\x05\x00\x04\x30",
-            Hash::Sha512 => b"\x30\x51\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x03\x05\x00\x04\x40",
-        }
-    }
-}
-
-fn digest<D: Digest>(parts: &[&[u8]]) -> Vec<u8> {
-    let mut running = D::new();
-    for part in parts {
-        running.update(part);
-    }
-    running.finalize().to_vec()
-}
 
 #[derive(Debug)]
 enum Curve {
@@ -162,7 +126,8 @@ struct Rsa {
 
 impl SignatureVerificationAlgorithm for Rsa {
     fn verify_signature(&self, key: &[u8], message: &[u8], signature: &[u8]) -> Result<(), InvalidSignature> {
-        rsa::verify(&self.padding, self.hash, key, message, signature).ok_or(InvalidSignature)
+        let verified = rsa::verifies(self.padding, self.hash, key, message, signature);
+        if verified { Ok(()) } else { Err(InvalidSignature) }
     }
 
     fn public_key_alg_id(&self) -> AlgorithmIdentifier {
@@ -170,10 +135,10 @@ impl SignatureVerificationAlgorithm for Rsa {
     }
 
     fn signature_alg_id(&self) -> AlgorithmIdentifier {
-        match (&self.padding, self.hash) {
-            (Padding::Pss, Hash::Sha256) => alg_id::RSA_PSS_SHA256,
-            (Padding::Pss, Hash::Sha384) => alg_id::RSA_PSS_SHA384,
-            (Padding::Pss, Hash::Sha512) => alg_id::RSA_PSS_SHA512,
+        match (self.padding, self.hash) {
+            (Padding::Pss | Padding::PssAnySalt, Hash::Sha256) => alg_id::RSA_PSS_SHA256,
+            (Padding::Pss | Padding::PssAnySalt, Hash::Sha384) => alg_id::RSA_PSS_SHA384,
+            (Padding::Pss | Padding::PssAnySalt, Hash::Sha512) => alg_id::RSA_PSS_SHA512,
             (Padding::Pkcs1, Hash::Sha256) => alg_id::RSA_PKCS1_SHA256,
             (Padding::Pkcs1, Hash::Sha384) => alg_id::RSA_PKCS1_SHA384,
             (Padding::Pkcs1, Hash::Sha512) => alg_id::RSA_PKCS1_SHA512,

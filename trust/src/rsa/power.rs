@@ -1,6 +1,9 @@
 //! A power modulo an odd number, as RSA needs it: Montgomery's way to multiply, on limbs of 32 bits, the least
 //! significant first. All of it is public, so nothing has to take the same time.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 /// `base` to the power of `exponent` modulo `modulus`, as bytes, the most significant first, as many as the
 /// modulus has. `None` if the modulus is even, the base is not below it, or the exponent is zero.
 pub(super) fn power(base: &[u8], exponent: u64, modulus: &[u8]) -> Option<Vec<u8>> {
