@@ -1,10 +1,10 @@
 //! Signing in two steps, so that a root or targets key never meets a network: the workshop writes a request
-//! ([`asking`]), people with keys add their signatures wherever their keys are (here), and the workshop publishes
+//! (`asking.rs`), people with keys add their signatures wherever their keys are (here), and the workshop publishes
 //! what has enough of them.
 //!
 //! A request is one JSON file. `metadata` has the files to be signed in TUF's own form, `{"signed": …,
-//! "signatures": […]}`, so that another tool could sign too. The rest only helps to judge them: every root up to
-//! now, so that one trusted root is enough to know which keys are in force, and what is published now, so that a
+//! "signatures": […]}`, so that another tool could sign too. The rest, files as text, only helps to judge them: every
+//! root up to now, so that one trusted root is enough to know which keys are in force, and what is published now, so that a
 //! person sees what would change. None of that is believed because it is in the file.
 
 mod asking;
@@ -40,9 +40,9 @@ pub struct Request {
     old_keys_are_lost: bool,
     asked: BTreeMap<String, Asked>,
     /// Every root up to the one in force, oldest first.
-    roots: Vec<Json>,
+    roots: Vec<String>,
     /// The targets metadata that is published now.
-    targets: Json,
+    targets: String,
     /// Manifests that would be new, by target path.
     manifests: BTreeMap<String, String>,
 }
@@ -83,6 +83,7 @@ impl Request {
             }
             let roots = top.field("roots")?.items(ITEMS_MAX)?;
             let mut manifests = BTreeMap::new();
+            // Other files are text in this one, byte for byte; each has its own limits when it is read.
             for (path, manifest) in top.field("manifests")?.entries()? {
                 manifests.insert(path.to_owned(), manifest.text()?.to_owned());
             }
@@ -90,8 +91,8 @@ impl Request {
                 made: top.field("made")?.moment()?,
                 old_keys_are_lost: top.field("old_keys_are_lost")?.truth()?,
                 asked,
-                roots: roots.iter().map(|root| root.json().cloned()).collect::<Result<_, _>>()?,
-                targets: top.field("targets")?.json()?.clone(),
+                roots: roots.iter().map(|root| Ok(root.text()?.to_owned())).collect::<Result<_, _>>()?,
+                targets: top.field("targets")?.text()?.to_owned(),
                 manifests,
             })
         };
@@ -109,8 +110,8 @@ impl Request {
             ("made", text(&self.made.to_string())),
             ("old_keys_are_lost", Json::Bool(self.old_keys_are_lost)),
             ("metadata", Json::Object(asked)),
-            ("roots", Json::List(self.roots.clone())),
-            ("targets", self.targets.clone()),
+            ("roots", Json::List(self.roots.iter().map(|root| text(root)).collect())),
+            ("targets", text(&self.targets)),
             ("manifests", Json::Object(manifests)),
         ]))
     }
@@ -157,19 +158,19 @@ impl Request {
         let first = refresh.trusted().root().common.version;
         let trusted_signed = metadata::signed_part("root.json", trusted)?;
         for root in &self.roots {
-            let bytes = pretty(root);
-            let version = read_root("a root in the request", &bytes)?.common.version;
-            if version == first && metadata::signed_part("root.json", &bytes)? != trusted_signed {
+            let bytes = root.as_bytes();
+            let version = read_root("a root in the request", bytes)?.common.version;
+            if version == first && metadata::signed_part("root.json", bytes)? != trusted_signed {
                 bail!("its root version {first} is not the one that is trusted here: do not sign it");
             }
             if version > first {
                 refresh
-                    .give(Answer::Bytes(&bytes))
+                    .give(Answer::Bytes(bytes))
                     .map_err(|fault| anyhow!("its roots do not follow from the trusted one: {fault}"))?;
             }
         }
         let last = self.roots.last().context("it has no roots in it")?;
-        let last = read_root("a root in the request", &pretty(last))?.common.version;
+        let last = read_root("a root in the request", last.as_bytes())?.common.version;
         if last != refresh.trusted().root().common.version {
             bail!(
                 "it was made when root was version {last}, and here version {first} is trusted already: it is stale"

@@ -28,7 +28,6 @@ use komainu_trust::signatures::Envelope;
 use komainu_trust::trusted::{Clock, Stored, Trusted};
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 

@@ -12,10 +12,10 @@ use crate::rotate::{self, KeyChange, NextKeys};
 use crate::shelf::Shelf;
 use crate::transaction::Transaction;
 use crate::workshop::{Current, Workshop};
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use komainu_core::manifest::MANIFEST_BYTES_MAX;
 use komainu_trust::Moment;
-use komainu_trust::json::{self, Json, Object};
+use komainu_trust::json::{Json, Object};
 use komainu_trust::limits::ROOT_BYTES_MAX;
 use komainu_trust::roles::{Role, Root};
 use std::collections::BTreeMap;
@@ -161,12 +161,7 @@ impl Workshop {
         self.dir.join("requests").join(format!("{id}.json"))
     }
 
-    fn unsigned_targets(
-        &self,
-        current: &Current,
-        contents: Object,
-        now: Moment,
-    ) -> Result<(String, Json)> {
+    fn unsigned_targets(&self, current: &Current, contents: Object, now: Moment) -> Result<(String, Json)> {
         let (version, signed) =
             publish::unsigned_targets(self, current.trusted.versions()[3], contents, now)?;
         Ok((format!("{version}.targets.json"), signed))
@@ -201,7 +196,7 @@ impl Workshop {
             old_keys_are_lost,
             asked: files.into_iter().map(asked).collect(),
             roots: self.roots_so_far(current)?,
-            targets: parse(current.stored.targets.as_deref().unwrap_or_default())?,
+            targets: as_text(current.stored.targets.clone().unwrap_or_default())?,
             manifests,
         };
         // Whoever is to sign would find the same.
@@ -210,15 +205,15 @@ impl Workshop {
         Ok(request)
     }
 
-    fn roots_so_far(&self, current: &Current) -> Result<Vec<Json>> {
+    fn roots_so_far(&self, current: &Current) -> Result<Vec<String>> {
         let shelf = Shelf::of(&self.repository());
         let mut roots = Vec::new();
         for version in 1..current.root.common.version {
             let name = format!("{version}.root.json");
             let bytes = shelf.metadata(&name, ROOT_BYTES_MAX)?;
-            roots.push(parse(&bytes.with_context(|| format!("metadata/{name} is missing"))?)?);
+            roots.push(as_text(bytes.with_context(|| format!("metadata/{name} is missing"))?)?);
         }
-        roots.push(parse(&current.stored.root)?);
+        roots.push(as_text(current.stored.root.clone())?);
         Ok(roots)
     }
 
@@ -291,7 +286,7 @@ fn stale(request: &Request, current: &Current) -> Result<Option<String>> {
         if file != Role::Targets.file() {
             continue;
         }
-        let published = signed_part("targets.json", &crate::metadata::pretty(&request.targets))?;
+        let published = signed_part("targets.json", request.targets.as_bytes())?;
         if published.get("version") != Some(&crate::metadata::number(targets)) {
             return Ok(Some(format!(
                 "the workshop moved on: targets metadata is version {targets} by now, and {name} was made before \
@@ -301,7 +296,7 @@ fn stale(request: &Request, current: &Current) -> Result<Option<String>> {
         // With other targets keys in force its signatures are worth nothing.
         let Json::Object(_) = &asked.signed else { bail!("{name} is not an object") };
         let last = request.roots.last().context("the request has no roots")?;
-        let last = crate::workshop::read_root("root.json", &crate::metadata::pretty(last))?;
+        let last = crate::workshop::read_root("root.json", last.as_bytes())?;
         if last.role(Role::Targets) != current.root.role(Role::Targets) || keys_differ(&last, &current.root) {
             return Ok(Some(format!("the workshop moved on: {name} was made for other targets keys")));
         }
@@ -314,6 +309,6 @@ fn keys_differ(one: &Root, other: &Root) -> bool {
     one.role(Role::Targets).key_ids.iter().any(|id| json(one, id) != json(other, id))
 }
 
-fn parse(bytes: &[u8]) -> Result<Json> {
-    json::parse(bytes).map_err(|why| anyhow!("{why}"))
+fn as_text(bytes: Vec<u8>) -> Result<String> {
+    String::from_utf8(bytes).context("metadata is not UTF-8")
 }

@@ -2,7 +2,6 @@
 
 use super::{Asked, Request};
 use crate::keys::key_id;
-use crate::metadata::pretty;
 use anyhow::{Context, Result, anyhow, bail};
 use komainu_trust::Moment;
 use komainu_trust::fields::Field;
@@ -67,7 +66,7 @@ impl Request {
 
     fn published_targets(&self, current: &Root) -> Result<Targets> {
         let name = "the targets metadata that it calls published";
-        let envelope = Envelope::open(name, "4.5", &pretty(&self.targets), TARGETS_BYTES_MAX);
+        let envelope = Envelope::open(name, "4.5", self.targets.as_bytes(), TARGETS_BYTES_MAX);
         let envelope = envelope.map_err(|fault| anyhow!("{fault}"))?;
         if envelope.meets(current.role(Role::Targets), &current.keys).is_err() {
             bail!("{name} is not signed by the targets keys: what would change cannot be told");

@@ -46,7 +46,8 @@ impl Machines {
         let commands = commands(&sheet);
         assert!(commands.len() > 10, "{sheet}");
         for (machine, line) in commands {
-            self.typed(&machine, &line);
+            let said = self.typed(&machine, &line);
+            assert!(!line.contains(" sign add ") || said.contains("Signed "), "{line}: {said}");
         }
         sheet
     }
@@ -121,6 +122,15 @@ fn every_command_of_every_ceremony_works() {
             komainu_maker::files::move_to(&new, &medium).unwrap();
         }
     }
+}
+
+#[test]
+fn as_many_root_keys_must_sign_as_the_sheet_says() {
+    let machines = Machines::new();
+    machines.hold("first --workshop gates --root-keys 4 --threshold 3");
+    let root = machines.root();
+    assert_eq!(root["roles"]["root"]["threshold"], 3);
+    assert_eq!(root["roles"]["root"]["keyids"].as_array().unwrap().len(), 4);
 }
 
 #[test]

@@ -54,12 +54,7 @@ impl Thief {
     }
 
     /// Puts the version of a file up, and signs it with the stolen key.
-    fn resign(
-        &mut self,
-        role: &str,
-        file: &Path,
-        edit: impl FnOnce(&mut Object),
-    ) -> Vec<u8> {
+    fn resign(&mut self, role: &str, file: &Path, edit: impl FnOnce(&mut Object)) -> Vec<u8> {
         let mut signed = metadata::signed_part(role, &std::fs::read(file).unwrap()).unwrap();
         signed.insert("version".into(), metadata::number(FAR));
         edit(&mut signed);
@@ -272,4 +267,23 @@ fn a_revoked_root_key_has_no_say_in_the_next_root() {
     files::replace(&file, &metadata::pretty(&metadata::envelope(&signed, &signatures))).unwrap();
     let fault = device.poll(&workshop.repository(), NOW).unwrap_err().to_string();
     assert!(fault.contains("1 valid signatures of 2 needed"), "{fault}");
+}
+
+#[test]
+fn a_key_that_replaces_another_takes_its_place_in_the_list() {
+    let place = Place::new();
+    let mut workshop = place.workshop();
+    let before: Vec<String> = (0..3).map(|index| key_of(&place, "root", index)).collect();
+    let [one, two, three] = ["one", "two", "three"].map(|name| new_key(&place, name));
+    workshop.revoke(&revocation(&before[1], Some(&one)), NOW).unwrap();
+    let rotation = Rotation {
+        role: Role::Root,
+        add: vec![two.public(), three.public()],
+        remove: vec![before[2].clone(), before[0].clone()],
+        threshold: None,
+        old_keys_are_lost: false,
+    };
+    workshop.rotate(&rotation, NOW).unwrap();
+    let after: Vec<String> = (0..3).map(|index| key_of(&place, "root", index)).collect();
+    assert_eq!(after, [three.key_id(), one.key_id(), two.key_id()]);
 }
