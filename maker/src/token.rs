@@ -165,12 +165,15 @@ mod tests {
 
     #[test]
     fn a_point_is_read_wrapped_or_bare() {
+        use pkcs8::DecodePublicKey;
         let key = crate::keys::PrivateKey::generate(KeyType::Ecdsa).unwrap().public();
-        let bare = key.material();
+        let point = p256::PublicKey::from_public_key_pem(&key.public).unwrap();
+        let bare = point.to_sec1_bytes();
         let wrapped = [&[4, 65][..], &bare].concat();
+        assert_eq!(bare.len(), 65);
         assert_eq!((p256_key(&bare).unwrap(), p256_key(&wrapped).unwrap()), (key.clone(), key));
         let key = crate::keys::PrivateKey::generate(KeyType::Ed25519).unwrap().public();
-        let bare = key.material();
+        let bare = komainu_trust::hex::decode(&key.public).unwrap();
         let wrapped = [&[4, 32][..], &bare].concat();
         assert_eq!((ed25519_key(&bare).unwrap(), ed25519_key(&wrapped).unwrap()), (key.clone(), key));
         for damaged in [&wrapped[..33], &[], &[4, 65]] {
