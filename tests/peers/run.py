@@ -29,7 +29,7 @@ def main(words):
     # An end by signal must undo as much as an end by failure: no loop device, mount or server is left behind.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(1))
-    for module in sorted(HERE.glob("test_*.py")) + [HERE / "cross.py"]:
+    for module in [*sorted(HERE.glob("test_*.py")), *sorted(HERE.glob("attack_*.py")), HERE / "cross.py"]:
         importlib.import_module(module.stem)
     only_list = "--list" in words
     words = [word for word in words if word != "--list"]

@@ -14,10 +14,10 @@ CLIENT = os.environ.get("TUF_CLIENT") or str(ROOT / "target/debug/tuf-client")
 class Client:
     """One metadata folder, and the client that keeps it."""
 
-    def __init__(self, place, publisher, url):
-        self.metadata, self.targets, self.url = place.path("client/metadata"), place.path("client/targets"), url
+    def __init__(self, place, publisher, url, name="client"):
+        self.metadata, self.targets, self.url = place.path(f"{name}/metadata"), place.path(f"{name}/targets"), url
         self.targets.mkdir(parents=True)
-        root = place.path("client/1.root.json")
+        root = place.path(f"{name}/1.root.json")
         root.write_bytes(publisher.root)
         command(CLIENT, "--metadata-dir", self.metadata, "init", root)
 

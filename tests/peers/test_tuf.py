@@ -1,5 +1,6 @@
 """python-tuf, the reference implementation: it reads what komainu-maker publishes, and publishes what komainu reads."""
 
+import hashlib
 import json
 
 from device import FAILED, DONE, Device
@@ -54,6 +55,49 @@ tests(maker_to_tuf, "python_tuf_reads_what_komainu_maker_publishes_with_{}_keys"
     ("ed25519", "ed25519", "ecdsa"),
     ("ecdsa", "ecdsa", "ed25519"),
 ])
+
+
+def rotations(place, key_type, other_type):
+    """A client that kept up with every step, and at every step one that has no more than the first root."""
+    workshop = Workshop(place, key_type)
+    shipped, images = workshop.root, workshop.publish(2)
+    url = Web(place, workshop.repository).url
+    steady = follow(place, shipped, url, "steady")
+    for step, role in enumerate(("root", "targets", "snapshot", "timestamp", "root", "timestamp")):
+        before = steady.trusted_versions()
+        workshop.rotate(role, other_type if step < 4 else key_type)
+        steady = follow(place, None, url, "steady")
+        after = steady.trusted_versions()
+        assert after[0] == before[0] + 1, f"{role}: {before} {after}"
+        assert follow(place, shipped, url, f"from-the-first-{step}").trusted_versions() == after
+        assert all(new >= old for old, new in zip(before, after)), f"{role}: {before} {after}"
+    for image in images.values():
+        assert hashlib.sha256(image).hexdigest() in steady.hashes()
+    return f"versions {after}"
+
+
+class Follower(Updater):
+    """python-tuf's client, and what it came to trust."""
+
+    def trusted_versions(self):
+        trusted = self._trusted_set
+        return [role.version for role in (trusted.root, trusted.timestamp, trusted.snapshot, trusted.targets)]
+
+    def hashes(self):
+        return [target.hashes["sha256"] for target in self._trusted_set.targets.targets.values()]
+
+
+def follow(place, root, url, name):
+    """A client that begins with a root, or goes on with what it has."""
+    store = place.path(f"{name}/metadata")
+    store.mkdir(exist_ok=True)
+    client = Follower(str(store), f"{url}metadata/", bootstrap=root)
+    client.refresh()
+    return client
+
+
+tests(rotations, "python_tuf_follows_every_rotation_from_the_first_root_with_{}_keys", [
+    ("ed25519", "ed25519", "ecdsa"), ("ecdsa", "ecdsa", "ed25519")])
 
 
 def tuf_to_agent(place, consistent, lengths_and_hashes):

@@ -7,7 +7,7 @@ use komainu_tests::attacked::{device, recovers, refused};
 use komainu_tests::invariants::check_all;
 use komainu_tests::repository::{BOARD, CHANNEL, Draft, TODAY, key};
 use komainu_tests::sim::Device;
-use komainu_tests::sim::disk::draft;
+use komainu_tests::sim::disk::{ALL_AFTERS, draft};
 use serde_json::json;
 
 const MONTH: i64 = 31 * 86_400;
@@ -167,6 +167,41 @@ fn a_fast_forward_is_undone_by_new_keys() {
     honest.keys.insert("timestamp", key(77));
     honest.publish_root();
     recovers(&mut device, honest, 3);
+}
+
+#[test]
+fn a_release_number_run_up_with_stolen_keys_is_undone_by_a_new_targets_key() {
+    // Whoever has the keys of targets, snapshot and timestamp can install anything: here, a number that the
+    // maker will not reach.
+    let attacked = || {
+        let mut device = device();
+        let honest = device.server.clone();
+        device.server.publish(&draft(12));
+        device.poll_and_run();
+        assert_eq!(device.record_on_disk().unwrap().floor, 12, "{:#?}", device.log);
+        (device, honest)
+    };
+    let (mut device, mut honest) = attacked();
+    for role in ["timestamp", "snapshot", "targets"] {
+        honest.versions.insert(role, 20);
+    }
+    honest.publish(&draft(3));
+    device.server = honest.clone();
+    refused(&mut device, "refused release=3 why=below-floor floor=12");
+
+    for at in 1..=12 {
+        for after in ALL_AFTERS {
+            let (mut device, mut honest) = attacked();
+            for (role, seed) in [("timestamp", 77), ("snapshot", 78), ("targets", 79)] {
+                honest.keys.insert(role, key(seed));
+            }
+            honest.publish_root();
+            // At any cut the floor is forgotten together with the keys.
+            device.cut_at = Some((device.changes + at, after));
+            recovers(&mut device, honest, 3);
+            assert_eq!(device.record_on_disk().unwrap().floor, 3, "{at} {after:?}");
+        }
+    }
 }
 
 #[test]

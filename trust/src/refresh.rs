@@ -7,7 +7,7 @@
 
 use crate::fault::{TrustFault, What};
 use crate::limits::{ROOT_BYTES_MAX, ROOTS_MAX, TIMESTAMP_BYTES_MAX};
-use crate::roles::{Listed, Role, Root, Snapshot, Targets, Timestamp};
+use crate::roles::{Listed, Role, Snapshot, Targets, Timestamp};
 use crate::trusted::{
     Clock, SNAPSHOT_STEPS, Steps, Stored, TARGETS_STEPS, Trusted, metadata_name, missing, open_root,
     unexpired,
@@ -147,7 +147,7 @@ impl Refresh {
         }
         // 5.3.11, decided here because only here both roots are known: whoever held a key that is gone may have
         // counted versions up to lock out the rightful holder (fast-forward).
-        let forget = lost_a_key(old, &new, Role::Timestamp) || lost_a_key(old, &new, Role::Snapshot);
+        let forget = new.lacks_a_key_of(old, Role::Timestamp) || new.lacks_a_key_of(old, Role::Snapshot);
         // 5.3.7, 5.3.8: trusted from now on, expired or not; 5.3.9: and on to the next.
         self.trusted.root = new;
         self.waiting = Waiting::Root;
@@ -277,11 +277,6 @@ fn older(name: &str, now: &Listed, before: &Listed) -> Result<(), What> {
         return Err(What::ListsOlder { name: name.into(), offered: now.version, trusted: before.version });
     }
     Ok(())
-}
-
-fn lost_a_key(old: &Root, new: &Root, role: Role) -> bool {
-    let kept = &new.role(role).key_ids;
-    old.role(role).key_ids.iter().any(|key_id| !kept.contains(key_id))
 }
 
 /// Drives a refresh to its end with functions that fetch and keep; how the maker's rehearsal and tests use it.

@@ -330,6 +330,12 @@ impl Root {
     pub fn role(&self, role: Role) -> &RoleKeys {
         self.roles.get(&role).expect("Root::read refuses a root without one of the four roles")
     }
+
+    /// True if a key that had a role in the root before has it no more: whoever holds that key may have abused it.
+    pub fn lacks_a_key_of(&self, before: &Root, role: Role) -> bool {
+        let kept = &self.role(role).key_ids;
+        before.role(role).key_ids.iter().any(|key_id| !kept.contains(key_id))
+    }
 }
 
 /// Reads a value of JSON as metadata; the caller has counted its signatures.

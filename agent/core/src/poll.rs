@@ -1,13 +1,15 @@
 //! **Poll**: asks the server for news. The trust crate says what to fetch and what to keep; this only carries.
 //! With nothing new it is one conditional request.
 
-use crate::facts::{Attempts, Setbacks};
+use crate::facts::{Attempts, RecordSeen, Setbacks};
 use crate::fault::{FetchFault, text};
 use crate::manifest::{Manifest, manifest_path};
 use crate::offer::manifest_target;
 use crate::reason::Fault;
+use crate::record::Record;
 use crate::schedule::full_refresh_due;
 use crate::settings::Settings;
+use crate::turn::keep_next;
 use crate::world::{Fetched, Folder, KeptFile, World};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -80,10 +82,24 @@ fn refresh(world: &mut dyn World, mut glanced: Glanced) -> Result<(Trusted, Opti
             validator = answer_validator;
         }
         let answer = bytes.as_deref().map_or(Answer::NotThere, Answer::Bytes);
+        let before = refresh.trusted().root().clone();
         let keep = refresh.give(answer).map_err(|fault| refused(&fault))?;
+        if refresh.trusted().root().lacks_a_key_of(&before, Role::Targets) {
+            forget_floor(world)?;
+        }
         keep_accepted(world, keep, bytes.as_deref().unwrap_or_default())?;
     }
     Ok((refresh.into_trusted(), validator))
+}
+
+/// A targets key is gone: whoever held it may have numbered a release so high that no later one could pass the
+/// floor. What follows is signed by the keys that are left, and its versions go on rising (§5.3.11 does the same
+/// for those). Before the root is kept, so that a cut in between repeats it.
+fn forget_floor(world: &mut dyn World) -> Result<(), Fault> {
+    match world.record() {
+        RecordSeen::Found(record) if record.floor > 0 => keep_next(world, Record { floor: 0, ..record }),
+        _ => Ok(()),
+    }
 }
 
 fn fetch_asked(world: &mut dyn World, ask: &Ask) -> Result<Fetched, Fault> {

@@ -35,7 +35,8 @@ pub struct Record {
     pub confirmed_slot: Slot,
     /// What is in it, where that is known.
     pub confirmed: Option<ReleaseId>,
-    /// Releases with a lower number are refused. Raised only at confirm, never lowered.
+    /// Releases with a lower number are refused. Raised only at confirm, and forgotten only when a root takes a
+    /// key from the targets role.
     pub floor: u64,
     /// The update under way.
     pub update: Update,

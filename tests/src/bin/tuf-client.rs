@@ -7,7 +7,8 @@
 //! tuf-client --metadata-url U --metadata-dir D --target-name T [--target-name …] \
 //!            --target-dir TD --target-base-url TU download
 //! ```
-//! Exit code 0: all went well; 1: something did not. Files in D are `role.json`, exactly as they were received.
+//! Exit code 0: all went well; 1: something did not. Files in D are `role.json`, exactly as they were received; a
+//! target that is in TD already, as it is signed now, is not fetched again.
 #![forbid(unsafe_code)]
 
 use komainu_agent::fetch::http::{Http, HttpSettings, Small};
@@ -115,13 +116,18 @@ fn download(call: &Call) -> Result<(), String> {
                 }
             }
         };
+        let place = call.target_dir.join(escape(name));
+        // Fetched before, and still what is signed: not fetched again.
+        let before = files::read(&place, target.file.length).ok().flatten();
+        if before.is_some_and(|bytes| target.prove(bytes).is_ok()) {
+            continue;
+        }
         let path: Vec<String> = target.fetch_path().split('/').map(escape).collect();
         let url = format!("{}/{}", call.target_base_url.trim_end_matches('/'), path.join("/"));
         let fetched =
             http.small(&url, target.file.length, None).map_err(|fault| format!("{name}: {fault}"))?;
         let Small::Bytes { bytes, .. } = fetched else { return Err(format!("{name}: not there")) };
         let proven = target.prove(bytes).map_err(|fault| fault.to_string())?;
-        let place = call.target_dir.join(escape(name));
         files::replace(&place, &proven).map_err(|error| format!("{}: {error}", place.display()))?;
     }
     Ok(())
