@@ -5,8 +5,12 @@ What signs is a token, what judges is python-tuf and securesystemslib.
 
 import json
 import os
+import pty
 import re
+import select
+import signal
 import subprocess
+import time
 
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from maker import Workshop
@@ -215,6 +219,57 @@ def a_token_that_is_not_connected_is_like_a_medium_that_was_not_brought(place):
     said = workshop.run("key", "rotate", "root")
     assert "root is version 2 now" in said, said
     assert len(json.loads((workshop.folder / "root.json").read_bytes())["signatures"]) == 2
+
+
+def at_a_terminal(place, words, env, answers, seconds=30):
+    """Runs a program at a terminal of its own, and types an answer whenever what it waits for was printed; gives exit
+    status and all that was seen."""
+    child, terminal = pty.fork()
+    if child == 0:
+        try:
+            os.execve(words[0], [str(word) for word in words], env)
+        finally:
+            os._exit(127)
+    # Undone also where this test fails: the terminal's end ends the program.
+    place.undo.callback(os.close, terminal)
+    seen, deadline = "", time.monotonic() + seconds
+    answers = list(answers)
+    while True:
+        ready, _, _ = select.select([terminal], [], [], max(0, deadline - time.monotonic()))
+        try:
+            piece = os.read(terminal, 4096).decode() if ready else ""
+        except OSError:  # the program has ended
+            piece = ""
+        if not piece:
+            break
+        seen += piece
+        if answers and seen.endswith(answers[0][0]):
+            os.write(terminal, f"{answers.pop(0)[1]}\n".encode())
+    if not ready:
+        os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    assert ready, f"after {seconds} s still waiting: {seen}"
+    return os.waitstatus_to_exitcode(status), seen
+
+
+@test
+def a_person_sees_what_would_change_and_types_pin_and_yes(place):
+    tokens = Tokens(place, "mine")
+    file = tokens.key("mine", "mine")
+    workshop = Workshop(place, keys=["--root-threshold", "1", "--root-key", file], env=tokens.env)
+    request = place.path("request.json")
+    workshop.run("sign", "request", request, "rotate", "root")
+    before = request.read_bytes()
+    env = {name: value for name, value in {**os.environ, **tokens.env}.items() if name != "KOMAINU_PIN_FILE"}
+    words = [KOMAINU_MAKER, "sign", "add", request, "--keys", file, "--root", workshop.folder / "root.json"]
+    for answers, says in [([("yes: ", "no")], "nothing was signed"),
+                          ([("yes: ", "yes"), ("PIN of token `mine`: ", "000000")], "the PIN is wrong")]:
+        status, seen = at_a_terminal(place, words, env, answers)
+        assert status == 1 and says in seen and "root version 2 (in force is 1)" in seen, seen
+        assert request.read_bytes() == before
+    status, seen = at_a_terminal(place, words, env, [("yes: ", "yes"), ("PIN of token `mine`: ", "271828")])
+    assert status == 0 and "That is enough" in seen and "271828" not in seen, seen
+    workshop.run("sign", "publish", request)
 
 
 @test
