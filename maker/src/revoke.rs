@@ -90,8 +90,8 @@ fn consequences(root: &Root, id: &str) -> Vec<String> {
                  status` on a device says which version and keys of root it has",
             ),
             Role::Targets => (
-                "sign any release; devices install it if the one who has it also controls snapshot and timestamp, or \
-                 waits until you publish",
+                "sign any release; devices install it where snapshot and timestamp name it, so for whoever has those keys too, \
+                 or can put it into the workshop before it publishes",
                 "Look at every target that is published (`komainu-maker inspect`). If it ran versions up, devices \
                  remember that through the snapshot: replace the snapshot key too, so that they forget \
                  (`komainu-maker key rotate snapshot --add FILE --remove KEYID`, TUF 5.3.11)",
