@@ -1,13 +1,16 @@
 //! The command line: a table of subcommands, a file for each.
 
 mod bundle;
+mod ceremony;
 mod demo;
 mod init;
 mod inspect;
 mod key;
+mod key_change;
 mod publish;
 mod release;
 mod serve;
+mod sign;
 mod verify;
 
 use crate::passphrase::Passphrases;
@@ -27,7 +30,8 @@ use std::process::ExitCode;
     name = "komainu-maker",
     version,
     after_help = "Exit status: 0 done, or nothing to do; 1 refused or failed (devices go on seeing what they saw \
-                  before); 2 wrong command line.\n\n\
+                  before); 2 wrong command line; 3 done, but a person is needed soon (only where it was asked for with \
+                  --warn-status or --expires-within).\n\n\
                   First steps:\n  \
                   komainu-maker init my-devices\n  \
                   cd my-devices\n  \
@@ -47,6 +51,8 @@ enum Command {
     Key(key::KeyCommand),
     Release(release::Release),
     Publish(publish::Publish),
+    Sign(sign::Sign),
+    Ceremony(ceremony::CeremonyCommand),
     Bundle(bundle::Bundle),
     Inspect(inspect::Inspect),
     Verify(verify::Verify),
@@ -54,21 +60,39 @@ enum Command {
     Demo(demo::Demo),
 }
 
+/// Done, but a person is needed soon. Only where a monitor asked for it.
+const PERSON_NEEDED: u8 = 3;
+
+/// What a command that did its work has to say.
+struct Outcome {
+    text: String,
+    person_needed: bool,
+}
+
+impl From<String> for Outcome {
+    fn from(text: String) -> Outcome {
+        Outcome { text, person_needed: false }
+    }
+}
+
 /// Runs the command line and gives the exit status. Each command gives back what there is to say.
 pub fn main() -> ExitCode {
     let done = match CommandLine::parse().command {
-        Command::Init(args) => init::run(args),
-        Command::Key(args) => key::run(args),
-        Command::Release(args) => release::run(args),
+        Command::Init(args) => init::run(args).map(Outcome::from),
+        Command::Key(args) => key::run(args).map(Outcome::from),
+        Command::Release(args) => release::run(args).map(Outcome::from),
         Command::Publish(args) => publish::run(args),
-        Command::Bundle(args) => bundle::run(args),
-        Command::Inspect(args) => inspect::run(args),
+        Command::Bundle(args) => bundle::run(args).map(Outcome::from),
+        Command::Sign(args) => sign::run(args).map(Outcome::from),
+        Command::Ceremony(args) => ceremony::run(args).map(Outcome::from),
+        Command::Inspect(args) => inspect::run(args).map(Outcome::from),
         Command::Verify(args) => verify::run(args),
-        Command::Serve(args) => serve::run(args),
-        Command::Demo(args) => demo::run(args),
+        Command::Serve(args) => serve::run(args).map(Outcome::from),
+        Command::Demo(args) => demo::run(args).map(Outcome::from),
     };
-    match done.and_then(|report| say(&report)) {
-        Ok(()) => ExitCode::SUCCESS,
+    match done.and_then(|outcome| say(&outcome.text).map(|()| outcome.person_needed)) {
+        Ok(false) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::from(PERSON_NEEDED),
         Err(fault) => {
             eprintln!("komainu-maker: {fault:#}");
             ExitCode::FAILURE
@@ -103,6 +127,9 @@ struct PassphraseFile {
     /// Take the passphrase of encrypted keys from the first line of this file instead of asking
     #[arg(long, value_name = "FILE", env = "KOMAINU_PASSPHRASE_FILE")]
     passphrase_file: Option<PathBuf>,
+    /// Take the PIN of tokens from the first line of this file, unless a token's URI names another (pin-source)
+    #[arg(long, value_name = "FILE", env = "KOMAINU_PIN_FILE")]
+    pin_file: Option<PathBuf>,
 }
 
 impl Place {
@@ -119,9 +146,13 @@ impl Place {
 
 impl PassphraseFile {
     fn passphrases(&self) -> Result<Passphrases> {
-        match &self.passphrase_file {
-            Some(path) => Passphrases::from_file(path),
-            None => Ok(Passphrases::ask()),
+        let passphrases = match &self.passphrase_file {
+            Some(path) => Passphrases::from_file(path)?,
+            None => Passphrases::ask(),
+        };
+        match &self.pin_file {
+            Some(path) => passphrases.with_pin_file(path),
+            None => Ok(passphrases),
         }
     }
 }

@@ -6,7 +6,8 @@ use sha2::{Digest, Sha256};
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tempfile::NamedTempFile;
 
 /// Unfinished files begin with this; they are never served, listed or mirrored.
@@ -124,6 +125,11 @@ pub fn read_at_most(path: &Path, bytes_max: u64) -> Result<Option<Vec<u8>>> {
 pub fn move_to(from: &Path, to: &Path) -> Result<()> {
     let parent = to.parent().unwrap_or(Path::new("."));
     make_folder(parent)?;
+    if to.exists() {
+        let file = File::options().write(true).open(from);
+        file.and_then(|file| date_later(&file, to).and_then(|()| file.sync_all()))
+            .with_context(|| format!("cannot date {}", from.display()))?;
+    }
     #[expect(
         clippy::disallowed_methods,
         reason = "the one rename of the maker; the folder is synced after it"
@@ -152,6 +158,22 @@ pub fn make_folder(path: &Path) -> Result<()> {
     missing.into_iter().rev().filter(|folder| !folder.as_os_str().is_empty()).try_for_each(sync_folder)
 }
 
+/// What is in a folder, in order; nothing if there is none.
+///
+/// # Errors
+/// Names the folder.
+pub fn list(folder: &Path) -> Result<Vec<PathBuf>> {
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let cannot = || format!("cannot list {}", folder.display());
+    let entries = fs::read_dir(folder).with_context(cannot)?;
+    let mut paths =
+        entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>().with_context(cannot)?;
+    paths.sort();
+    Ok(paths)
+}
+
 /// Removes a file or a folder with all that is in it; all right if there is none.
 ///
 /// # Errors
@@ -176,9 +198,18 @@ pub(crate) fn unfinished(beside: &Path) -> Result<NamedTempFile> {
 /// Gives an unfinished file its name; durable when this returns.
 pub(crate) fn persist(file: NamedTempFile, path: &Path) -> Result<()> {
     // In this order: content first, then the name, then the folder that holds the name.
+    date_later(file.as_file(), path)?;
     file.as_file().sync_all()?;
     file.persist(path)?;
     sync_folder(path)
+}
+
+/// Dates what replaces a file at least a second after it: web servers tell two versions of a file apart by length
+/// and second, and a device that asks "has it changed?" must not be told no.
+fn date_later(file: &File, replaced: &Path) -> std::io::Result<()> {
+    let Ok(old) = replaced.metadata().and_then(|old| old.modified()) else { return Ok(()) };
+    let later = old + Duration::from_secs(1);
+    if file.metadata()?.modified()? < later { file.set_modified(later) } else { Ok(()) }
 }
 
 fn sync_folder(of: &Path) -> Result<()> {

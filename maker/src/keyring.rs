@@ -1,8 +1,9 @@
 //! Finds the private key that belongs to an identifier, in the workshop's folders and on media that were
-//! named. A `.pub` file says which PEM is worth opening; what counts is the key inside.
+//! named. A `.pub` file says which PEM, or which token, is worth opening; what counts is the key inside.
 
 use crate::keys::{self, PrivateKey};
 use crate::passphrase::Passphrases;
+use crate::token::{self, Absent};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,10 +21,12 @@ pub struct KeyRing {
     /// Files without a `.pub`: opened only if nothing else fits.
     silent: Vec<PathBuf>,
     opened: BTreeMap<String, PrivateKey>,
+    /// Tokens that were looked for and are not connected, for messages.
+    absent: Vec<String>,
 }
 
 impl KeyRing {
-    /// Looks through these folders for `.pem` files; a file may be named too. What is not there is no fault:
+    /// Looks through these folders for `.pem` and `.token` files; a file may be named too. What is not there is no fault:
     /// media get moved.
     ///
     /// # Errors
@@ -35,9 +38,18 @@ impl KeyRing {
             announced: BTreeMap::new(),
             silent: Vec::new(),
             opened: BTreeMap::new(),
+            absent: Vec::new(),
         };
         for place in folders {
-            if place.is_file() {
+            if place.extension().is_some_and(|extension| extension == "pub") {
+                // A public half by itself is no key to sign with; its private half may lie beside it.
+                for extension in ["pem", token::REFERENCE] {
+                    let private = place.with_extension(extension);
+                    if private.is_file() {
+                        ring.look_at(private)?;
+                    }
+                }
+            } else if place.is_file() {
                 ring.look_at(place.clone())?;
             } else {
                 ring.look_in(place, 0)?;
@@ -53,7 +65,14 @@ impl KeyRing {
     pub fn find(&mut self, key_id: &str) -> Result<Option<&PrivateKey>> {
         if !self.opened.contains_key(key_id) {
             if let Some(path) = self.announced.get(key_id) {
-                let key = PrivateKey::load(path, &mut self.passphrases)?;
+                let key = match PrivateKey::load(path, &mut self.passphrases) {
+                    // Like a medium that was not brought.
+                    Err(fault) if fault.is::<Absent>() => {
+                        self.absent.push(fault.to_string());
+                        return Ok(None);
+                    }
+                    other => other?,
+                };
                 if key.key_id() != key_id {
                     bail!(
                         "{} does not belong to {}: remove the wrong one of the two",
@@ -82,7 +101,12 @@ impl KeyRing {
     /// Where it looked, for messages.
     pub fn folders(&self) -> String {
         let names: Vec<String> = self.folders.iter().map(|folder| folder.display().to_string()).collect();
-        names.join(", ")
+        let mut places = if names.is_empty() { "no folder".to_owned() } else { names.join(", ") };
+        for absent in &self.absent {
+            places.push_str("; ");
+            places.push_str(absent);
+        }
+        places
     }
 
     fn look_in(&mut self, folder: &Path, depth: u32) -> Result<()> {
@@ -94,7 +118,9 @@ impl KeyRing {
             let path = entry.with_context(cannot)?.path();
             if path.is_dir() {
                 self.look_in(&path, depth + 1)?;
-            } else if path.extension().is_some_and(|extension| extension == "pem") {
+            } else if path.extension().is_some_and(|extension| extension == "pem")
+                || token::is_reference(&path)
+            {
                 self.look_at(path)?;
             }
         }

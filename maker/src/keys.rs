@@ -1,9 +1,10 @@
-//! Private keys: made, kept as PKCS#8 PEM that only their owner may read, and used to sign. Public keys and
-//! their identifiers as TUF metadata writes them.
+//! Private keys: made, kept as PKCS#8 PEM that only their owner may read (or on a token, see [`crate::token`]), and
+//! used to sign. Public keys and their identifiers as TUF metadata writes them.
 
 use crate::files;
 use crate::metadata::{self, object, text};
 use crate::passphrase::Passphrases;
+use crate::token::{self, Absent, TokenKey};
 use anyhow::{Context, Result, bail};
 use ed25519_dalek::pkcs8::KeypairBytes;
 use komainu_trust::hex;
@@ -32,12 +33,15 @@ pub enum KeyType {
 }
 
 /// A private key. It has no `Debug`, so that it cannot end up in a log.
+#[derive(Clone)]
 pub struct PrivateKey(Kind);
 
-// Both kinds wipe themselves from memory when dropped.
+// The first two wipe themselves from memory when dropped; the third never was there.
+#[derive(Clone)]
 enum Kind {
     Ed25519(ed25519_dalek::SigningKey),
     Ecdsa(p256::ecdsa::SigningKey),
+    Token(TokenKey),
 }
 
 impl PrivateKey {
@@ -63,11 +67,14 @@ impl PrivateKey {
         }
     }
 
-    /// Reads a private key, PKCS#8 PEM, encrypted or not.
+    /// Reads a private key, PKCS#8 PEM, encrypted or not; or the reference to one on a token.
     ///
     /// # Errors
-    /// It is no such file, of another algorithm, or no passphrase opens it.
+    /// It is no such file, of another algorithm, or no passphrase opens it; [`Absent`] if the token is not there.
     pub fn load(path: &Path, passphrases: &mut Passphrases) -> Result<PrivateKey> {
+        if token::is_reference(path) {
+            return TokenKey::load(path, passphrases).map(|key| PrivateKey(Kind::Token(key)));
+        }
         let pem = read_key_file(path)?;
         if pem.contains(ENCRYPTED) {
             let what = path.display().to_string();
@@ -95,14 +102,17 @@ impl PrivateKey {
         if read_key_file(path).is_ok_and(|pem| pem.contains(ENCRYPTED)) {
             return PrivateKey::load(path, passphrases).map(Some);
         }
-        Ok(PrivateKey::load(path, passphrases).ok())
+        match PrivateKey::load(path, passphrases) {
+            Err(fault) if token::is_reference(path) && !fault.is::<Absent>() => Err(fault),
+            other => Ok(other.ok()),
+        }
     }
 
     /// Writes the key to a new file that only its owner may read, encrypted if there is a passphrase; and its
     /// public half beside it (`.pub`), so that keys can be told apart without opening them.
     ///
     /// # Errors
-    /// A file of that name exists already, or cannot be written.
+    /// A file of that name exists already, or cannot be written; or the key is on a token and cannot leave it.
     pub fn save(&self, path: &Path, passphrase: Option<&str>) -> Result<()> {
         let pem = match (&self.0, passphrase) {
             (Kind::Ed25519(key), None) => pair(key).to_pkcs8_pem(LineEnding::LF),
@@ -111,6 +121,7 @@ impl PrivateKey {
             }
             (Kind::Ecdsa(key), None) => key.to_pkcs8_pem(LineEnding::LF),
             (Kind::Ecdsa(key), Some(passphrase)) => key.to_pkcs8_encrypted_pem(passphrase, LineEnding::LF),
+            (Kind::Token(_), _) => bail!("a key on a token never leaves it"),
         }
         .ok()
         .context("the key cannot be encoded")?;
@@ -123,6 +134,7 @@ impl PrivateKey {
         match &self.0 {
             Kind::Ed25519(key) => ed25519_public(key.verifying_key().as_bytes()),
             Kind::Ecdsa(key) => ecdsa_public(&p256::PublicKey::from(key.verifying_key())),
+            Kind::Token(key) => key.public().clone(),
         }
     }
 
@@ -132,14 +144,18 @@ impl PrivateKey {
     }
 
     /// Signs: 64 bytes for Ed25519, DER for ECDSA.
-    pub fn sign(&self, message: &[u8]) -> Vec<u8> {
-        match &self.0 {
+    ///
+    /// # Errors
+    /// A token refuses: a wrong PIN, or the key is not on it. Keys in files always sign.
+    pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>> {
+        Ok(match &self.0 {
             Kind::Ed25519(key) => key.sign(message).to_bytes().to_vec(),
             Kind::Ecdsa(key) => {
                 let signature: p256::ecdsa::Signature = key.sign(message);
                 signature.to_der().as_bytes().to_vec()
             }
-        }
+            Kind::Token(key) => key.sign(message)?,
+        })
     }
 }
 
@@ -162,8 +178,8 @@ pub fn public_half(path: &Path) -> PathBuf {
     path.with_extension("pub")
 }
 
-/// Reads a public key: a `.pub` file of ours, PEM of a public key, or PEM of a private key (its `.pub` beside
-/// it is preferred, because that needs no passphrase).
+/// Reads a public key: a `.pub` file of ours, PEM of a public key, PEM of a private key, or the reference to a key
+/// on a token (the `.pub` beside these two is preferred, because that needs no passphrase and no token).
 ///
 /// # Errors
 /// It is none of these.
@@ -185,6 +201,9 @@ pub fn read_public(path: &Path, passphrases: &mut Passphrases) -> Result<Key> {
     let half = public_half(path);
     if half != path && half.exists() {
         return read_public(&half, passphrases);
+    }
+    if token::is_reference(path) {
+        return token::public_of(path);
     }
     Ok(PrivateKey::load(path, passphrases)?.public())
 }
@@ -233,11 +252,11 @@ fn pair(key: &ed25519_dalek::SigningKey) -> KeypairBytes {
     KeypairBytes { secret_key: key.to_bytes(), public_key: None }
 }
 
-fn ed25519_public(bytes: &[u8; 32]) -> Key {
+pub(crate) fn ed25519_public(bytes: &[u8; 32]) -> Key {
     Key { keytype: "ed25519".into(), scheme: "ed25519".into(), public: hex::encode(bytes) }
 }
 
-fn ecdsa_public(key: &p256::PublicKey) -> Key {
+pub(crate) fn ecdsa_public(key: &p256::PublicKey) -> Key {
     let pem = key.to_public_key_pem(LineEnding::LF).expect("a point on the curve has an encoding");
     Key { keytype: "ecdsa".into(), scheme: "ecdsa-sha2-nistp256".into(), public: pem }
 }

@@ -3,19 +3,22 @@
 //! The rule of the house: the maker refuses what a device would refuse. Whatever is published is first walked
 //! through with the device's own code ([`rehearsal`]), before any of it can be seen.
 //!
-//! Map: [`workshop`] is the maker's folder; [`keys`] and [`keyring`] private keys; [`metadata`] builds and signs
-//! the four TUF files; [`release`] puts a release aside; [`publish`] and [`rotate`] decide what becomes visible
-//! and [`transaction`] makes it so, in an order that never breaks a polling device; [`mirror`] copies it in the
-//! same order, [`bundle`] puts it into one file; [`rehearsal`] is the device; [`summary`] describes files to people; [`server`] is a small web
-//! server for trying out; [`files`] is the only place that writes; [`clock`] the only one that asks the time;
-//! [`commands`] is the command line; [`demo`] shows all of it.
+//! Map: [`workshop`] is the maker's folder and [`init`] makes it; [`keys`] and [`keyring`] private keys, [`token`]
+//! those that live on a token; [`metadata`] builds and signs the four TUF files; [`release`] puts a release aside;
+//! [`publish`], [`rotate`] and [`revoke`] decide what becomes visible, [`sign`] has it signed elsewhere, and
+//! [`transaction`] makes it so, in an order that never breaks a polling device; [`mirror`] copies it in the same
+//! order, [`bundle`] puts it into one file; [`rehearsal`] is the device; [`summary`] describes files to people; [`ceremony`] prints checklists for
+//! people with keys; [`server`] is a small web server for trying out; [`files`] is the only place that writes;
+//! [`clock`] the only one that asks the time; [`commands`] is the command line; [`demo`] shows all of it.
 #![forbid(unsafe_code)]
 
 pub mod bundle;
+pub mod ceremony;
 pub mod clock;
 pub mod commands;
 pub mod demo;
 pub mod files;
+pub mod init;
 pub mod keyring;
 pub mod keys;
 pub mod metadata;
@@ -25,15 +28,19 @@ pub mod progress;
 pub mod publish;
 pub mod rehearsal;
 pub mod release;
+pub mod revoke;
 pub mod rotate;
 pub mod server;
 pub mod shelf;
+pub mod sign;
 pub mod summary;
+pub mod token;
 pub mod transaction;
 pub mod workshop;
 
+pub use init::InitOptions;
 pub use komainu_trust::Moment;
 pub use publish::{PublishOptions, Published};
 pub use release::ReleaseDraft;
 pub use server::{Behaviour, Server};
-pub use workshop::{InitOptions, Workshop};
+pub use workshop::Workshop;

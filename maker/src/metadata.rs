@@ -83,6 +83,9 @@ pub fn target(print: &Fingerprint) -> Json {
     ])
 }
 
+/// Signatures by key identifier.
+pub type Signatures = BTreeMap<String, Vec<u8>>;
+
 /// Signs with as many keys of each of `roles` as its threshold asks for, and gives the whole file.
 ///
 /// More than one is named where keys change: a file that both the old and the new keys signed is accepted by
@@ -92,20 +95,14 @@ pub fn target(print: &Fingerprint) -> Json {
 /// Too few private keys are at hand: says which are missing.
 pub fn sign(file: &str, signed: &Json, roles: &[&RoleKeys], ring: &mut KeyRing) -> Result<Vec<u8>> {
     let message = json::canonical(signed);
-    let mut signatures: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    let mut signatures = Signatures::new();
     for role in roles {
         let mut have = role.key_ids.iter().filter(|key_id| signatures.contains_key(*key_id)).count();
         for key_id in &role.key_ids {
             if have >= role.threshold as usize {
                 break;
             }
-            if signatures.contains_key(key_id) {
-                continue;
-            }
-            if let Some(key) = ring.find(key_id)? {
-                signatures.insert(key_id.clone(), key.sign(&message));
-                have += 1;
-            }
+            have += usize::from(sign_with(key_id, &message, &mut signatures, ring)?);
         }
         if have < role.threshold as usize {
             bail!(
@@ -117,11 +114,34 @@ pub fn sign(file: &str, signed: &Json, roles: &[&RoleKeys], ring: &mut KeyRing) 
             );
         }
     }
+    Ok(pretty(&envelope(signed, &signatures)))
+}
+
+/// Adds the signature of one key, if it is within reach and did not sign; true if there is one more now.
+///
+/// # Errors
+/// The key is there and cannot sign.
+pub fn sign_with(
+    key_id: &str,
+    message: &[u8],
+    signatures: &mut Signatures,
+    ring: &mut KeyRing,
+) -> Result<bool> {
+    if signatures.contains_key(key_id) {
+        return Ok(false);
+    }
+    let Some(key) = ring.find(key_id)? else { return Ok(false) };
+    signatures.insert(key_id.to_owned(), key.sign(message)?);
+    Ok(true)
+}
+
+/// A metadata file: what is signed, and the signatures.
+pub fn envelope(signed: &Json, signatures: &Signatures) -> Json {
     let signature = |(key_id, signature): (&String, &Vec<u8>)| {
         object([("keyid", text(key_id)), ("sig", text(&hex::encode(signature)))])
     };
     let signatures = Json::List(signatures.iter().map(signature).collect());
-    Ok(pretty(&object([("signatures", signatures), ("signed", signed.clone())])))
+    object([("signatures", signatures), ("signed", signed.clone())])
 }
 
 /// JSON for files and people: indented, a newline at the end.

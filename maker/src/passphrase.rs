@@ -1,7 +1,9 @@
-//! Where passphrases come from: a file, or a question at the terminal. Never the command line, which every
-//! user of a machine can read; never an environment variable, which every child inherits.
+//! Where passphrases and the PINs of tokens come from: a file, or a question at the terminal. Never the command
+//! line, which every user of a machine can read; never an environment variable, which every child inherits.
 
+use crate::token::TokenUri;
 use anyhow::{Context, Result, bail};
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::Path;
 use zeroize::Zeroizing;
@@ -18,6 +20,17 @@ const TRIES: u32 = 3;
 pub struct Passphrases {
     known: Vec<Zeroizing<String>>,
     may_ask: bool,
+    /// For every token whose URI names no file of its own.
+    pin: Option<Zeroizing<String>>,
+    /// Those that were typed, by token.
+    pins: BTreeMap<String, Zeroizing<String>>,
+}
+
+// Nothing of it may end up in a log.
+impl std::fmt::Debug for Passphrases {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Passphrases")
+    }
 }
 
 impl Passphrases {
@@ -28,12 +41,12 @@ impl Passphrases {
 
     /// Asks at the terminal when one is needed.
     pub fn ask() -> Passphrases {
-        Passphrases { known: Vec::new(), may_ask: true }
+        Passphrases { may_ask: true, ..Passphrases::default() }
     }
 
     /// This one.
     pub fn known(passphrase: &str) -> Passphrases {
-        Passphrases { known: vec![Zeroizing::new(passphrase.to_owned())], may_ask: false }
+        Passphrases { known: vec![Zeroizing::new(passphrase.to_owned())], ..Passphrases::default() }
     }
 
     /// The first line of a file.
@@ -41,15 +54,39 @@ impl Passphrases {
     /// # Errors
     /// It cannot be read, or the line is empty.
     pub fn from_file(path: &Path) -> Result<Passphrases> {
-        let bytes = crate::files::read_at_most(path, PASSPHRASE_BYTES_MAX)?
-            .map(Zeroizing::new)
-            .with_context(|| format!("there is no passphrase file {}", path.display()))?;
-        let text = std::str::from_utf8(&bytes).context("the passphrase file is not UTF-8")?;
-        let line = text.lines().next().unwrap_or_default();
-        if line.is_empty() {
-            bail!("the first line of {} is empty; it must be the passphrase", path.display());
+        Ok(Passphrases::known(&first_line("passphrase", path)?))
+    }
+
+    /// Also the PIN of tokens: the first line of a file.
+    ///
+    /// # Errors
+    /// It cannot be read, or the line is empty.
+    pub fn with_pin_file(mut self, path: &Path) -> Result<Passphrases> {
+        self.pin = Some(first_line("PIN", path)?);
+        Ok(self)
+    }
+
+    /// The PIN of a token: from the file that its URI names, the one for all tokens, or typed once. It is never
+    /// tried here: tokens lock after a few wrong ones.
+    ///
+    /// # Errors
+    /// There is none, and nobody to ask.
+    pub fn pin(&mut self, uri: &TokenUri) -> Result<Zeroizing<String>> {
+        let token = uri.token_name();
+        if let Some(path) = &uri.pin_source {
+            return first_line("PIN", path).with_context(|| format!("{token}: cannot read its pin-source"));
         }
-        Ok(Passphrases::known(line))
+        if let Some(pin) = self.pin.as_ref().or_else(|| self.pins.get(&token)) {
+            return Ok(pin.clone());
+        }
+        if !self.may_ask || !std::io::stdin().is_terminal() {
+            bail!(
+                "{token} needs its PIN; name a file with it with --pin-file, or with pin-source in its URI"
+            );
+        }
+        let typed = Zeroizing::new(rpassword::prompt_password(format!("PIN of {token}: "))?);
+        self.pins.insert(token, typed.clone());
+        Ok(typed)
     }
 
     /// Opens something that is locked: tries what is known, then asks. `open` says `None` for a wrong one.
@@ -99,4 +136,16 @@ impl Passphrases {
         }
         Ok(passphrase)
     }
+}
+
+fn first_line(what: &str, path: &Path) -> Result<Zeroizing<String>> {
+    let bytes = crate::files::read_at_most(path, PASSPHRASE_BYTES_MAX)?
+        .map(Zeroizing::new)
+        .with_context(|| format!("there is no {what} file {}", path.display()))?;
+    let text = std::str::from_utf8(&bytes).ok().with_context(|| format!("the {what} file is not UTF-8"))?;
+    let line = text.lines().next().unwrap_or_default();
+    if line.is_empty() {
+        bail!("the first line of {} is empty; it must be the {what}", path.display());
+    }
+    Ok(Zeroizing::new(line.to_owned()))
 }

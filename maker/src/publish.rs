@@ -1,6 +1,7 @@
 //! Publishing: decides what has to be signed anew, composes it, rehearses it with the device's own code, and
 //! only then lets [`crate::transaction`] make it visible.
 
+use crate::files::{self, Fingerprint};
 use crate::keyring::KeyRing;
 use crate::metadata;
 use crate::rehearsal::{self, Images};
@@ -10,13 +11,12 @@ use crate::transaction::{Decided, Transaction};
 use crate::workshop::{Current, Workshop};
 use anyhow::{Context, Result, anyhow, bail};
 use komainu_trust::Moment;
-use komainu_trust::json::Object;
+use komainu_trust::json::{Json, Object};
 use komainu_trust::limits::ROOT_BYTES_MAX;
 use komainu_trust::roles::{Role, Root};
 use komainu_trust::signatures::RoleKeys;
 use komainu_trust::trusted::{Stored, Trusted};
-use std::collections::BTreeSet;
-use std::fs;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How to publish.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,6 +25,8 @@ pub struct PublishOptions {
     pub renew: bool,
     /// Renew targets metadata too, which needs the offline targets key.
     pub renew_targets: bool,
+    /// Leave releases that are put aside where they are: for a renewal that nobody watches.
+    pub online_only: bool,
     /// **Dangerous.** Publish without asking whether a device would accept it. For demonstrations and tests of
     /// what a device does with a bad repository; the command line does not offer it.
     pub without_rehearsal: bool,
@@ -37,8 +39,10 @@ pub struct Published {
     pub versions: [u64; 4],
     /// The files that appeared, below `repository/`, in upload order; empty if there was nothing to do.
     pub files: Vec<String>,
-    /// What a person should know, such as a root that expires soon.
+    /// What a person should do something about, such as a root that expires soon.
     pub warnings: Vec<String>,
+    /// What a person may like to know, such as a release that waits for signatures.
+    pub notes: Vec<String>,
 }
 
 /// What a publication changes.
@@ -46,12 +50,25 @@ pub struct Published {
 pub(crate) struct Change {
     /// The next root, signed.
     pub new_root: Option<Vec<u8>>,
-    /// New contents for targets metadata.
-    pub targets: Option<Object>,
+    /// New targets metadata.
+    pub targets: Option<NewTargets>,
     /// A new snapshot, which new targets always need.
     pub snapshot: bool,
     /// A root and nothing else.
     pub root_only: bool,
+}
+
+/// New targets metadata,
+pub(crate) enum NewTargets {
+    /// to be signed by keys within reach,
+    Contents(Object),
+    /// or signed elsewhere.
+    Signed {
+        /// Its version.
+        version: u64,
+        /// The whole file.
+        bytes: Vec<u8>,
+    },
 }
 
 impl Workshop {
@@ -67,14 +84,15 @@ impl Workshop {
         let mut files = self.complete(now, *options, &mut warnings)?;
 
         let current = self.current()?;
-        let staged = release::staged(&self.dir)?;
+        let mut notes = Vec::new();
+        let held = options.online_only || self.waits_for_signatures(&current, options, &mut notes)?;
+        let staged = if held { BTreeMap::new() } else { release::staged(&self.dir)? };
+        if options.online_only && notes.is_empty() && !release::staged(&self.dir)?.is_empty() {
+            notes.push("a release is put aside and stays there: `publish` makes it visible".into());
+        }
         let mut change = Change::default();
         if !staged.is_empty() || options.renew_targets {
-            let mut targets = current.targets.clone();
-            targets.extend(staged.iter().map(|(path, print)| (path.clone(), metadata::target(print))));
-            let staged_paths: BTreeSet<&str> = staged.keys().map(String::as_str).collect();
-            release::drop_unused_images(self, &mut targets, &staged_paths)?;
-            change.targets = Some(targets);
+            change.targets = Some(NewTargets::Contents(self.next_targets(&current, &staged)?));
         }
         change.snapshot = options.renew || self.is_due(&current, Role::Snapshot, now);
         let due = change.snapshot || self.is_due(&current, Role::Timestamp, now);
@@ -91,8 +109,40 @@ impl Workshop {
             files.extend(transaction.commit()?.finish()?);
         }
         let current = self.current()?;
+        self.forget_stale_requests(&current)?;
         warnings.extend(self.warnings(&current, now));
-        Ok(Published { versions: current.trusted.versions(), files, warnings })
+        Ok(Published { versions: current.trusted.versions(), files, warnings, notes })
+    }
+
+    /// What targets metadata lists when these are published.
+    pub(crate) fn next_targets(
+        &self,
+        current: &Current,
+        staged: &BTreeMap<String, Fingerprint>,
+    ) -> Result<Object> {
+        let mut targets = current.targets.clone();
+        targets.extend(staged.iter().map(|(path, print)| (path.clone(), metadata::target(print))));
+        let staged_paths: BTreeSet<&str> = staged.keys().map(String::as_str).collect();
+        release::drop_unused_images(self, &mut targets, &staged_paths)?;
+        Ok(targets)
+    }
+
+    /// True if what is put aside belongs to a signing request, so that publishing it here would overtake that.
+    fn waits_for_signatures(
+        &self,
+        current: &Current,
+        options: &PublishOptions,
+        notes: &mut Vec<String>,
+    ) -> Result<bool> {
+        let Some(id) = self.waiting_targets(current)? else { return Ok(false) };
+        if options.renew_targets {
+            bail!(
+                "the signing request {id} for targets metadata waits for its signatures; finish it with `sign publish`, \
+                 or give it up with `sign drop {id}`"
+            );
+        }
+        notes.push(format!("the signing request {id} for targets metadata waits for its signatures"));
+        Ok(true)
     }
 
     /// Completes a publication that was cut off, if there is one.
@@ -120,18 +170,18 @@ impl Workshop {
     /// Less than half of its time is left.
     fn is_due(&self, current: &Current, role: Role, now: Moment) -> bool {
         let expires = expiry(&current.trusted, role);
-        expires <= now.plus_seconds(self.config.expiry_days.seconds(role) / 2)
+        expires <= now.plus_seconds(self.expiry_seconds(role) / 2)
     }
 
     fn warnings(&self, current: &Current, now: Moment) -> Vec<String> {
         let renew = [
-            (Role::Root, "`key rotate root` with the root keys"),
-            (Role::Targets, "`publish --renew-targets` with the targets key"),
+            (Role::Root, "`key rotate root` with the root keys, or `sign request`"),
+            (Role::Targets, "`publish --renew-targets` with the targets key, or `sign request`"),
         ];
         let mut warnings = Vec::new();
         for (role, with) in renew {
             let expires = expiry(&current.trusted, role);
-            if expires <= now.plus_seconds(self.config.expiry_days.seconds(role) / 8) {
+            if expires <= now.plus_seconds(self.expiry_seconds(role) / 8) {
                 warnings.push(format!("{}.json expires {expires}: renew it with {with}", role.name()));
             }
         }
@@ -165,7 +215,7 @@ pub(crate) fn compose(
     now: Moment,
     ring: &mut KeyRing,
 ) -> Result<Vec<(String, Vec<u8>)>> {
-    let expires = |role| now.plus_seconds(workshop.config.expiry_days.seconds(role));
+    let expires = |role| now.plus_seconds(workshop.expiry_seconds(role));
     let keys = |role| roots.iter().map(|root| root.role(role)).collect::<Vec<&RoleKeys>>();
     let versions = current.map_or([0; 4], |current| current.trusted.versions());
     let stored = current.map(|current| &current.stored);
@@ -175,12 +225,16 @@ pub(crate) fn compose(
         let mut snapshot_needed = change.snapshot;
         let (mut targets_version, mut targets) =
             (versions[3], stored.and_then(|stored| stored.targets.clone()).unwrap_or_default());
-        if let Some(contents) = change.targets {
-            targets_version = next_version(workshop, Role::Targets, versions[3])?;
-            let name = format!("{targets_version}.targets.json");
-            let signed = metadata::targets(targets_version, expires(Role::Targets), contents);
-            targets = metadata::sign(&name, &signed, &keys(Role::Targets), ring)?;
-            composed.push((name, targets.clone()));
+        if let Some(new) = change.targets {
+            (targets_version, targets) = match new {
+                NewTargets::Signed { version, bytes } => (version, bytes),
+                NewTargets::Contents(contents) => {
+                    let (version, signed) = unsigned_targets(workshop, versions[3], contents, now)?;
+                    let name = format!("{version}.targets.json");
+                    (version, metadata::sign(&name, &signed, &keys(Role::Targets), ring)?)
+                }
+            };
+            composed.push((format!("{targets_version}.targets.json"), targets.clone()));
             snapshot_needed = true;
         }
         let (mut snapshot_version, mut snapshot) =
@@ -205,17 +259,25 @@ pub(crate) fn compose(
     Ok(composed)
 }
 
+/// The signed part of the next targets metadata, and its version.
+pub(crate) fn unsigned_targets(
+    workshop: &Workshop,
+    current: u64,
+    contents: Object,
+    now: Moment,
+) -> Result<(u64, Json)> {
+    let version = next_version(workshop, Role::Targets, current)?;
+    let expires = now.plus_seconds(workshop.expiry_seconds(Role::Targets));
+    Ok((version, metadata::targets(version, expires, contents)))
+}
+
 /// The next version that was never used, not even by a publication that was given up: caches may hold that.
 fn next_version(workshop: &Workshop, role: Role, current: u64) -> Result<u64> {
-    let folder = workshop.repository().join("metadata");
     let mut newest = current;
-    if folder.is_dir() {
-        let cannot = || format!("cannot list {}", folder.display());
-        for entry in fs::read_dir(&folder).with_context(cannot)? {
-            let name = entry.with_context(cannot)?.file_name().to_string_lossy().into_owned();
-            let version = name.strip_suffix(role.file()).and_then(|rest| rest.strip_suffix('.'));
-            newest = newest.max(version.and_then(|version| version.parse().ok()).unwrap_or(0));
-        }
+    for path in files::list(&workshop.repository().join("metadata"))? {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let version = name.strip_suffix(role.file()).and_then(|rest| rest.strip_suffix('.'));
+        newest = newest.max(version.and_then(|version| version.parse().ok()).unwrap_or(0));
     }
     Ok(newest + 1)
 }

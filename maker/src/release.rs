@@ -159,7 +159,7 @@ impl Workshop {
         Ok((read(&published)?, read(&staged(&self.dir)?)?))
     }
 
-    fn refuse_if_cut_off(&self) -> Result<()> {
+    pub(crate) fn refuse_if_cut_off(&self) -> Result<()> {
         if self.dir.join("next/order").exists() {
             bail!("a publication was cut off; complete it first with `komainu-maker publish`");
         }
@@ -253,6 +253,13 @@ fn staged_file(dir: &Path) -> PathBuf {
 fn write_staged(dir: &Path, staged: &BTreeMap<String, Fingerprint>) -> Result<()> {
     let targets = staged.iter().map(|(path, print)| (path.clone(), metadata::target(print))).collect();
     files::replace(&staged_file(dir), &pretty(&Json::Object(targets)))
+}
+
+/// Forgets what has been moved into the repository; what was added since then stays put aside.
+pub(crate) fn forget_published(dir: &Path) -> Result<()> {
+    let mut left = staged(dir)?;
+    left.retain(|path, print| dir.join("staging/targets").join(fetch_path(path, &print.sha256)).is_file());
+    if left.is_empty() { files::remove(&dir.join("staging")) } else { write_staged(dir, &left) }
 }
 
 fn read_back(bytes: &[u8]) -> Result<Manifest> {

@@ -5,6 +5,7 @@
 //! that was cut off is completed by the next one: moving what is left is all there is to do.
 
 use crate::files;
+use crate::release;
 use crate::shelf::Shelf;
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
@@ -92,7 +93,7 @@ impl Decided {
             files::replace(&self.dir.join("root.json"), &bytes)?;
         }
         if self.order.iter().any(|line| line.starts_with("staging/")) {
-            files::remove(&self.dir.join("staging"))?;
+            release::forget_published(&self.dir)?;
         }
         self.forget()?;
         Ok(paths)

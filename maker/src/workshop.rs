@@ -7,34 +7,31 @@
 //! keys/online/        snapshot and timestamp keys: needed day by day
 //! repository/         what a web server shows: metadata/ and targets/
 //! staging/            releases that were added and not yet published
+//! requests/           signing requests that wait for their signatures
 //! next/               a publication under way; gone when it is complete
 //! ```
 
 use crate::files;
 use crate::keyring::KeyRing;
-use crate::keys::{KeyType, PrivateKey, key_json};
-use crate::metadata::{self, signed_part, take_object};
+use crate::metadata::{signed_part, take_object};
 use crate::passphrase::Passphrases;
 use crate::progress::Progress;
-use crate::publish::{self, Change};
 use crate::rehearsal;
 use crate::shelf::Shelf;
-use crate::transaction::Transaction;
 use anyhow::{Context, Result, anyhow, bail};
 use komainu_trust::Moment;
 use komainu_trust::fields::Field;
 use komainu_trust::json::Object;
 use komainu_trust::limits::ROOT_BYTES_MAX;
 use komainu_trust::roles::{Metadata, Role, Root};
-use komainu_trust::signatures::{Envelope, RoleKeys};
+use komainu_trust::signatures::Envelope;
 use komainu_trust::trusted::{Clock, Stored, Trusted};
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-const CONFIG: &str = "komainu.json";
+pub(crate) const CONFIG: &str = "komainu.json";
 const CONFIG_BYTES_MAX: u64 = 64 * 1024;
 
 /// For how many days each role's signature is good.
@@ -81,39 +78,6 @@ pub struct Config {
     pub expiry_days: ExpiryDays,
 }
 
-/// How a workshop begins.
-#[derive(Clone, Debug)]
-pub struct InitOptions {
-    /// How many root keys there are,
-    pub root_keys: u32,
-    /// and how many of them must sign.
-    pub root_threshold: u32,
-    /// How many targets keys there are,
-    pub targets_keys: u32,
-    /// and how many of them must sign.
-    pub targets_threshold: u32,
-    /// The algorithm of all keys.
-    pub key_type: KeyType,
-    /// Encrypts the offline keys; the online ones must be usable without a person.
-    pub passphrase: Option<zeroize::Zeroizing<String>>,
-    /// What `komainu.json` says.
-    pub config: Config,
-}
-
-impl Default for InitOptions {
-    fn default() -> Self {
-        InitOptions {
-            root_keys: 3,
-            root_threshold: 2,
-            targets_keys: 1,
-            targets_threshold: 1,
-            key_type: KeyType::Ed25519,
-            passphrase: None,
-            config: Config::default(),
-        }
-    }
-}
-
 /// A maker's folder.
 pub struct Workshop {
     pub(crate) dir: PathBuf,
@@ -133,77 +97,6 @@ pub(crate) struct Current {
 }
 
 impl Workshop {
-    /// Makes the folder, its keys, and a first publication without any release.
-    ///
-    /// # Errors
-    /// The folder is a workshop already, the numbers make no sense, or a file cannot be written.
-    pub fn init(dir: &Path, options: &InitOptions, now: Moment) -> Result<Workshop> {
-        for (role, keys, threshold) in [
-            ("root", options.root_keys, options.root_threshold),
-            ("targets", options.targets_keys, options.targets_threshold),
-        ] {
-            if threshold == 0 || threshold > keys || keys > 16 {
-                bail!(
-                    "{role}: {threshold} of {keys} keys cannot be; a threshold is 1 to the number of keys, at most 16"
-                );
-            }
-        }
-        for name in [CONFIG, "keys", "repository", "root.json"] {
-            if dir.join(name).exists() {
-                bail!("{} exists already: init never touches an existing workshop", dir.join(name).display());
-            }
-        }
-        files::make_folder(&dir.join("keys/offline"))?;
-        files::make_folder(&dir.join("keys/online"))?;
-        let mut ring = KeyRing::look(&[], Passphrases::none())?;
-        let mut keys = Object::new();
-        let mut roles = BTreeMap::new();
-        for (role, count, threshold) in [
-            (Role::Root, options.root_keys, options.root_threshold),
-            (Role::Targets, options.targets_keys, options.targets_threshold),
-            (Role::Snapshot, 1, 1),
-            (Role::Timestamp, 1, 1),
-        ] {
-            let mut key_ids = Vec::new();
-            for index in 1..=count {
-                let key = PrivateKey::generate(options.key_type)?;
-                let offline = matches!(role, Role::Root | Role::Targets);
-                let (path, passphrase) = if offline {
-                    (format!("keys/offline/{}-{index}.pem", role.name()), options.passphrase.as_ref())
-                } else {
-                    (format!("keys/online/{}.pem", role.name()), None)
-                };
-                key.save(&dir.join(path), passphrase.map(|text| text.as_str()))?;
-                key_ids.push(key.key_id());
-                keys.insert(key.key_id(), key_json(&key.public()));
-                ring.add(key);
-            }
-            roles.insert(role, RoleKeys { key_ids, threshold });
-        }
-        let expires = now.plus_seconds(options.config.expiry_days.seconds(Role::Root));
-        let signed = metadata::root(1, expires, &keys, &roles);
-        let root_bytes = metadata::sign("1.root.json", &signed, &[&roles[&Role::Root]], &mut ring)?;
-        let root = read_root("1.root.json", &root_bytes)?;
-
-        let workshop = Workshop {
-            dir: dir.to_owned(),
-            config: options.config,
-            passphrases: Passphrases::none(),
-            key_folders: Vec::new(),
-            progress: Progress::Hidden,
-        };
-        let change = Change { new_root: Some(root_bytes), targets: Some(Object::new()), ..Change::default() };
-        let composed = publish::compose(&workshop, None, &[&root], change, now, &mut ring)?;
-        let transaction = Transaction::prepare(dir, &[], &composed)?;
-        publish::rehearse(&workshop, None, &transaction, rehearsal::Images::Hash, now)?;
-        transaction.commit()?.finish()?;
-        let config =
-            serde_json::to_string_pretty(&options.config).context("the settings cannot be written")?;
-        // Last: a folder with settings is a complete workshop.
-        files::create_public(&dir.join(CONFIG), (config + "\n").as_bytes())?;
-        Ok(workshop)
-    }
-
     /// Opens an existing workshop.
     ///
     /// # Errors
@@ -218,13 +111,17 @@ impl Workshop {
         })?;
         let config: Config =
             serde_json::from_slice(&bytes).with_context(|| format!("cannot read {}", path.display()))?;
-        Ok(Workshop {
+        Ok(Workshop::new(dir, config))
+    }
+
+    pub(crate) fn new(dir: &Path, config: Config) -> Workshop {
+        Workshop {
             dir: dir.to_owned(),
             config,
             passphrases: Passphrases::none(),
             key_folders: Vec::new(),
             progress: Progress::Hidden,
-        })
+        }
     }
 
     /// Looks for private keys here too: an offline medium, or a single file.
@@ -261,6 +158,11 @@ impl Workshop {
     /// The newest root: what goes into the firmware.
     pub fn root_file(&self) -> PathBuf {
         self.dir.join("root.json")
+    }
+
+    /// For how long a role's signature is good.
+    pub(crate) fn expiry_seconds(&self, role: Role) -> i64 {
+        self.config.expiry_days.seconds(role)
     }
 
     pub(crate) fn key_ring(&self) -> Result<KeyRing> {

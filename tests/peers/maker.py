@@ -3,26 +3,30 @@
 import json
 import os
 
-from place import KOMAINU_MAKER, command, date
+from place import KOMAINU_MAKER, command
 from device import image
 
 KERNEL_BYTES, ROOTFS_BYTES = 200_000, 1_500_000
 
 
 class Workshop:
-    """A workshop with keys of one type. Signatures are good for long, so that a wrong clock breaks no test."""
+    """A workshop with keys of one type. Signatures are good for long, so that a wrong clock breaks no test.
 
-    def __init__(self, place, key_type="ed25519", name="workshop"):
+    `keys` are words for `init` that name keys which exist; `env` is what komainu-maker needs to know besides.
+    """
+
+    def __init__(self, place, key_type="ed25519", name="workshop", keys=(), env=None):
         assert os.access(KOMAINU_MAKER, os.X_OK), f"there is no {KOMAINU_MAKER}: cargo build, or set KOMAINU_MAKER"
         self.place, self.folder, self.key_type = place, place.path(name), key_type
+        self.env = env and {**os.environ, **env}
         expiry = [word for role in ("root", "targets", "snapshot", "timestamp")
                   for word in ("--expiry", f"{role}=3650")]
-        self.run("init", "--key-type", key_type, *expiry, self.folder, at_home=False)
+        self.run("init", "--key-type", key_type, *expiry, *keys, self.folder, at_home=False)
 
     def run(self, *words, at_home=True):
         """Runs komainu-maker, which must succeed."""
         options = ["--workshop", self.folder] if at_home else []
-        return command(KOMAINU_MAKER, *words, *options).stdout
+        return command(KOMAINU_MAKER, *words, *options, env=self.env).stdout
 
     @property
     def repository(self):
@@ -46,7 +50,6 @@ class Workshop:
         self.run("release", "add", "--board", board, "--channel", "stable", "--version", f"{release}.0.0",
                  "--release", str(release), *words)
         self.run("publish")
-        date(self.repository / "metadata/timestamp.json", release)
         return images
 
     def rotate(self, role, key_type):

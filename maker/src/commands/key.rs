@@ -1,17 +1,16 @@
-//! `key`: makes keys, shows them, and changes which ones are trusted.
+//! `key`: makes keys, in files and on tokens, and shows them. Which ones are trusted: `key_change`.
 
-use super::{PassphraseFile, Place, read_role, warn};
-use crate::clock;
+use super::PassphraseFile;
+use super::key_change::{self, Revoke, Rotate};
 use crate::files;
 use crate::keys::{self, KeyType, PrivateKey};
 use crate::metadata::signed_part;
-use crate::rotate::Rotation;
+use crate::token::{self, TokenUri};
 use crate::workshop::read_root;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use komainu_trust::keys::Key;
 use komainu_trust::limits::ROOT_BYTES_MAX;
-use komainu_trust::roles::Role;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -22,26 +21,51 @@ pub struct KeyCommand {
     action: Action,
 }
 
+const TOKEN_HELP: &str = "A token's URI: pkcs11:token=LABEL;object=LABEL;id=%01?module-path=FILE&pin-source=FILE. The token \
+is named by token and serial, the key by object and id. module-path is the library that talks to the token; without it \
+KOMAINU_PKCS11_MODULE names one. The PIN is the first line of the file pin-source, or of --pin-file, or is asked for; it \
+is never an argument, and tried once, because tokens lock.";
+
 #[derive(Subcommand)]
 enum Action {
     New(New),
+    Link(Link),
     Show(Show),
     Rotate(Rotate),
+    Revoke(Revoke),
 }
 
 /// Make a private key (PKCS#8 PEM, readable by you only) and its public half (.pub).
+///
+/// With --token the key is made on a token (PKCS#11): it signs there and never leaves it. FILE, which ends in
+/// .token, is then only a reference to it.
 #[derive(Args)]
+#[command(after_help = TOKEN_HELP)]
 struct New {
     /// The file to make; an existing one is never overwritten
     file: PathBuf,
-    /// The algorithm
-    #[arg(long = "type", value_enum, default_value_t = KeyType::Ed25519)]
-    key_type: KeyType,
+    /// The algorithm; without it ed25519 in files, and ecdsa on tokens, because that is what most of them can
+    #[arg(long = "type", value_enum)]
+    key_type: Option<KeyType>,
     /// Encrypt it with a passphrase
-    #[arg(long)]
+    #[arg(long, conflicts_with = "token")]
     encrypt: bool,
+    /// Make it on this token: pkcs11:token=LABEL;object=LABEL (RFC 7512)
+    #[arg(long, value_name = "URI", value_parser = TokenUri::parse)]
+    token: Option<TokenUri>,
     #[command(flatten)]
     passphrase: PassphraseFile,
+}
+
+/// Take a key that is on a token already into use: makes a reference to it (.token) and its public half (.pub).
+#[derive(Args)]
+#[command(after_help = TOKEN_HELP)]
+struct Link {
+    /// The reference to make; it ends in .token
+    file: PathBuf,
+    /// The key: pkcs11:token=LABEL;object=LABEL;id=%01 (RFC 7512)
+    #[arg(value_parser = TokenUri::parse)]
+    uri: TokenUri,
 }
 
 /// Show identifier, type and public half of keys, or every key of a root.json.
@@ -54,49 +78,41 @@ struct Show {
     passphrase: PassphraseFile,
 }
 
-/// Publish a new root in which a role has other keys.
-///
-/// The new root is signed by the old root keys and the new ones. What the changed keys sign is signed by the
-/// old and the new ones, and appears before the root: there is no moment at which a device would refuse
-/// anything. Copy the result to every mirror before the next rotation or release.
-///
-/// `key rotate root` without a change renews root's expiry.
-#[derive(Args)]
-struct Rotate {
-    /// root, targets, snapshot or timestamp
-    #[arg(value_parser = read_role)]
-    role: Role,
-    /// A key that comes in: a private or public key file (repeatable)
-    #[arg(long, value_name = "FILE")]
-    add: Vec<PathBuf>,
-    /// The identifier of a key that goes, or its first letters (repeatable)
-    #[arg(long, value_name = "KEYID")]
-    remove: Vec<String>,
-    /// How many of the role's keys must sign from now on
-    #[arg(long, value_name = "N")]
-    threshold: Option<u32>,
-    /// The old private keys are lost: devices refuse the repository while it is being copied to a mirror
-    #[arg(long)]
-    old_keys_are_lost: bool,
-    #[command(flatten)]
-    place: Place,
-}
-
 pub fn run(args: KeyCommand) -> Result<String> {
     match args.action {
         Action::New(args) => new(args),
         Action::Show(args) => show(args),
-        Action::Rotate(args) => rotate(args),
+        Action::Link(args) => link(args),
+        Action::Rotate(args) => key_change::rotate(args),
+        Action::Revoke(args) => key_change::revoke(args),
     }
 }
 
 fn new(args: New) -> Result<String> {
     let mut out = String::new();
+    if let Some(uri) = &args.token {
+        let key_type = args.key_type.unwrap_or(KeyType::Ecdsa);
+        let key = token::generate(&args.file, uri, key_type, &mut args.passphrase.passphrases()?)?;
+        writeln!(out, "{}, on the {}", args.file.display(), uri.token_name())?;
+        describe_key(&mut out, &keys::key_id(&key), &key)?;
+        return Ok(out);
+    }
+    if token::is_reference(&args.file) {
+        bail!("a file that ends in .token refers to a key on a token: say which with --token URI");
+    }
     let passphrase = if args.encrypt { Some(args.passphrase.passphrases()?.for_new_keys()?) } else { None };
-    let key = PrivateKey::generate(args.key_type)?;
+    let key = PrivateKey::generate(args.key_type.unwrap_or(KeyType::Ed25519))?;
     key.save(&args.file, passphrase.as_ref().map(|text| text.as_str()))?;
     writeln!(out, "{}", args.file.display())?;
     describe_key(&mut out, &key.key_id(), &key.public())?;
+    Ok(out)
+}
+
+fn link(args: Link) -> Result<String> {
+    let mut out = String::new();
+    let key = token::link(&args.file, &args.uri)?;
+    writeln!(out, "{}, on the {}", args.file.display(), args.uri.token_name())?;
+    describe_key(&mut out, &keys::key_id(&key), &key)?;
     Ok(out)
 }
 
@@ -133,30 +149,4 @@ fn describe_key(out: &mut String, id: &str, key: &Key) -> Result<()> {
     let public: String = key.public.lines().filter(|line| !line.starts_with("-----")).collect();
     writeln!(out, "    public  {public}")?;
     Ok(())
-}
-
-fn rotate(args: Rotate) -> Result<String> {
-    let mut out = String::new();
-    let mut passphrases = args.place.passphrase.passphrases()?;
-    let add = args.add.iter().map(|file| keys::read_public(file, &mut passphrases)).collect::<Result<_>>()?;
-    let mut workshop = args.place.open()?;
-    // A key that comes in signs at once.
-    for file in &args.add {
-        workshop = workshop.with_keys(file);
-    }
-    let rotation = Rotation {
-        role: args.role,
-        add,
-        remove: args.remove,
-        threshold: args.threshold,
-        old_keys_are_lost: args.old_keys_are_lost,
-    };
-    let published = workshop.rotate(&rotation, clock::now())?;
-    warn(&published.warnings);
-    writeln!(out, "root is version {} now. New, in upload order:", published.versions[0])?;
-    for file in &published.files {
-        writeln!(out, "  {file}")?;
-    }
-    writeln!(out, "Build the new {} into the next firmware.", workshop.root_file().display())?;
-    Ok(out)
 }

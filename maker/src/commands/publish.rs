@@ -1,6 +1,6 @@
 //! `publish`: makes visible what was put aside, or renews signatures; and copies it to a mirror.
 
-use super::{Place, warn};
+use super::{Outcome, Place, warn};
 use crate::clock;
 use crate::mirror::mirror;
 use crate::publish::{PublishOptions, Published, upload_order};
@@ -14,11 +14,14 @@ use std::path::PathBuf;
 /// up to date and as one fresh from the factory. A publication that was cut off is completed.
 ///
 /// With nothing put aside it renews snapshot and timestamp when less than half of their time is left, with
-/// the online keys alone: let cron run it every night.
+/// the online keys alone: let cron run it every night, with --online-only --quiet --warn-status.
 #[derive(Args)]
 #[command(
     after_help = "Exit status: 0 published, or nothing to do; 1 refused or failed, and devices go on seeing what they \
-                  saw before; 2 wrong command line.\n\n\
+                  saw before; 2 wrong command line; 3 (with --warn-status) published, or nothing to do, but a person is \
+                  needed soon: root or targets metadata expires.\n\n\
+                  Every night, on a machine with the online keys and no person; cron mails only what is printed:\n  \
+                  17 3 * * *  komainu-maker publish --online-only --quiet --warn-status --workshop DIR\n\n\
                   Upload in the order of --list and one by one, for example:\n  \
                   komainu-maker publish --list | while read -r f; do \
                   aws s3 cp \"repository/$f\" \"s3://bucket/$f\" || break; done\n\
@@ -37,35 +40,57 @@ pub struct Publish {
     /// Renew targets metadata too, which needs the offline targets key
     #[arg(long)]
     renew_targets: bool,
+    /// Leave releases that are put aside where they are: renew, with the online keys alone
+    #[arg(long, conflicts_with = "renew_targets")]
+    online_only: bool,
+    /// Print nothing when nothing changed; warnings and errors are printed all the same
+    #[arg(long)]
+    quiet: bool,
+    /// Exit with 3 instead of 0 where there are warnings
+    #[arg(long)]
+    warn_status: bool,
     #[command(flatten)]
     place: Place,
 }
 
-pub fn run(args: Publish) -> Result<String> {
+pub(super) fn run(args: Publish) -> Result<Outcome> {
     let mut workshop = args.place.open()?;
-    let options =
-        PublishOptions { renew: args.renew, renew_targets: args.renew_targets, without_rehearsal: false };
+    let options = PublishOptions {
+        renew: args.renew,
+        renew_targets: args.renew_targets,
+        online_only: args.online_only,
+        ..PublishOptions::default()
+    };
     let published = workshop.publish(clock::now(), &options)?;
     warn(&published.warnings);
-    let mut report = in_words(&published);
+    let silent = args.quiet && published.files.is_empty();
+    let mut report = if silent { String::new() } else { in_words(&published) };
     if let Some(to) = &args.to {
         let copied = mirror(&workshop, to)
             .with_context(|| format!("published, but {} is not up to date: run this again", to.display()))?;
-        report.push_str(&format!("Copied {} files to {}.\n", copied.len(), to.display()));
+        // The timestamp is copied always, whatever it was.
+        if !args.quiet || copied.len() > 1 {
+            report.push_str(&format!("Copied {} files to {}.\n", copied.len(), to.display()));
+        }
     }
     if args.list {
         // Standard output belongs to the list.
         eprint!("{report}");
-        return Ok(upload_order(&workshop)?.join("\n") + "\n");
+        report = upload_order(&workshop)?.join("\n") + "\n";
     }
-    Ok(report)
+    Ok(Outcome { text: report, person_needed: args.warn_status && !published.warnings.is_empty() })
 }
 
-fn in_words(published: &Published) -> String {
+pub(super) fn in_words(published: &Published) -> String {
     let [root, timestamp, snapshot, targets] = published.versions;
     let versions = format!("root {root}, targets {targets}, snapshot {snapshot}, timestamp {timestamp}");
-    if published.files.is_empty() {
-        return format!("Nothing to do: {versions}.\n");
+    let mut words = if published.files.is_empty() {
+        format!("Nothing to do: {versions}.\n")
+    } else {
+        format!("Published: {versions}. New, in upload order:\n  {}\n", published.files.join("\n  "))
+    };
+    for note in &published.notes {
+        words.push_str(&format!("Note: {note}.\n"));
     }
-    format!("Published: {versions}. New, in upload order:\n  {}\n", published.files.join("\n  "))
+    words
 }

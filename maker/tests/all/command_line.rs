@@ -1,11 +1,14 @@
 //! The program as a person meets it: exit codes, what is printed where, what is asked for.
 
 use super::device::Place;
+use komainu_maker::workshop::{Config, ExpiryDays};
+use komainu_maker::{InitOptions, Workshop, clock};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 fn maker(at: &Path, line: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_komainu-maker"));
+    command.stdin(Stdio::null());
     command.args(line.split(' ')).current_dir(at).env_remove("KOMAINU_PASSPHRASE_FILE").output().unwrap()
 }
 
@@ -91,4 +94,162 @@ fn passphrases_come_from_a_file() {
     assert!(says(&maker(&at, "publish -w my --renew-targets")).contains("is encrypted"));
     let output = maker(&at, "publish -w my --renew-targets --passphrase-file pass");
     assert_eq!(output.status.code(), Some(0), "{}", says(&output));
+}
+
+/// A workshop that was made so many days ago, and whose offline keys are elsewhere.
+fn made_before(place: &Place, days: i64) -> Workshop {
+    let expiry_days = ExpiryDays { targets: 3650, ..ExpiryDays::default() };
+    let options = InitOptions { config: Config { expiry_days }, ..InitOptions::default() };
+    let then = clock::now().plus_seconds(-days * 86_400);
+    let workshop = Workshop::init(&place.path("my"), &options, then).unwrap();
+    std::fs::remove_dir_all(place.path("my/keys/offline")).unwrap();
+    workshop
+}
+
+#[test]
+fn the_nightly_renewal_prints_only_what_a_person_should_know() {
+    let place = Place::new();
+    let at = place.path(".");
+    made_before(&place, 5).add_release(&place.draft("1")).unwrap();
+    let nightly = "publish --workshop my --online-only --quiet --warn-status";
+    // A release that waits for a person does not keep the timestamp from being renewed.
+    let output = maker(&at, nightly);
+    assert_eq!(output.status.code(), Some(0), "{}", says(&output));
+    assert!(
+        says(&output).contains("Published: root 1, targets 1, snapshot 1, timestamp 2."),
+        "{}",
+        says(&output)
+    );
+    assert!(says(&output).contains("a release is put aside"), "{}", says(&output));
+    let output = maker(&at, nightly);
+    assert_eq!((output.status.code(), says(&output).as_str()), (Some(0), ""));
+    // Without --online-only the release counts, and the targets key is not there.
+    let output = maker(&at, "publish --workshop my --quiet");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(says(&output).contains("2.targets.json needs 1 signatures"), "{}", says(&output));
+}
+
+#[test]
+fn a_monitor_can_tell_that_a_person_is_needed_soon() {
+    let place = Place::new();
+    let at = place.path(".");
+    made_before(&place, 700);
+    for (line, status, expected) in [
+        ("verify my --quiet", 1, "expired"),
+        ("publish -w my --quiet --warn-status", 3, "warning: root.json expires"),
+        ("publish -w my --quiet --warn-status", 3, "renew it with `key rotate root`"),
+        ("publish -w my --quiet", 0, "warning: root.json expires"),
+        ("verify my --expires-within 5", 0, "good  timestamp 2"),
+        ("verify my --expires-within 20 --quiet", 3, "soon  timestamp 2"),
+        ("verify my --expires-within 31", 3, "soon  root 1"),
+        ("verify my", 0, "good  root 1"),
+        ("verify my --expires-within x", 2, "invalid value"),
+    ] {
+        let output = maker(&at, line);
+        assert_eq!(output.status.code(), Some(status), "{line}: {}", says(&output));
+        assert!(says(&output).contains(expected), "{line}: {}", says(&output));
+    }
+    let help = says(&maker(&at, "publish --help"));
+    assert!(help.contains("3 (with --warn-status)") && help.contains("17 3 * * *"), "{help}");
+}
+
+#[test]
+fn a_request_is_signed_at_a_machine_without_a_workshop() {
+    let place = Place::new();
+    let at = place.path(".");
+    maker(&at, "init my");
+    std::fs::create_dir(place.path("medium")).unwrap();
+    for name in ["keys/offline/root-1.pem", "keys/offline/root-1.pub"] {
+        let name = Path::new(name);
+        std::fs::copy(place.path("my").join(name), place.path("medium").join(name.file_name().unwrap()))
+            .unwrap();
+    }
+    for (line, status, expected) in [
+        ("sign request r.json rotate root -w my", 0, "root version 2 (in force is 1)"),
+        ("sign request r.json rotate root -w my", 1, "exists already"),
+        ("sign request s.json rotate root -w my", 1, "waits for signatures already"),
+        ("sign drop -w my", 0, "2.root.json"),
+        ("sign add r.json --keys medium", 1, "a root that you trust is needed"),
+        ("sign show r.json --root my/root.json", 0, "0 of 2 signatures by the root keys of now"),
+        ("sign add r.json --keys medium --root my/root.json", 0, "1 of 2 signatures"),
+        ("sign add r.json --keys medium --root my/root.json", 0, "No key within reach adds a signature"),
+        ("sign publish r.json -w my", 1, "it has not enough signatures"),
+        ("sign add r.json --keys my/keys/offline/root-2.pem --root my/root.json", 0, "That is enough"),
+        ("sign publish r.json -w my", 0, "root is version 2 now"),
+        ("sign publish r.json -w my", 1, "the workshop moved on: root is version 2 by now"),
+        ("sign add r.json --keys medium --root my/root.json", 1, "it is stale"),
+        ("sign show my/root.json --root my/root.json", 1, "it is not a signing request"),
+        ("sign drop abc -w my", 1, "fits 0 of the 0 requests"),
+    ] {
+        let output = maker(&at, line);
+        assert_eq!(output.status.code(), Some(status), "{line}: {}", says(&output));
+        assert!(says(&output).contains(expected), "{line}: {}", says(&output));
+    }
+}
+
+#[test]
+fn a_workshop_can_be_made_from_keys_that_exist() {
+    let place = Place::new();
+    let at = place.path(".");
+    for name in ["a", "b", "c", "t"] {
+        std::fs::create_dir(place.path(name)).unwrap();
+        let output = maker(&at, &format!("key new {name}/key.pem --type ecdsa"));
+        assert_eq!(output.status.code(), Some(0), "{}", says(&output));
+    }
+    let keys = "--root-key a/key.pem --root-key b/key.pub --root-key c/key.pub --targets-key t/key.pem";
+    komainu_maker::files::move_to(&place.path("b/key.pem"), &place.path("elsewhere/key.pem")).unwrap();
+    komainu_maker::files::move_to(&place.path("c/key.pem"), &place.path("lost/key.pem")).unwrap();
+    let output = maker(&at, &format!("init my {keys}"));
+    assert!(says(&output).contains("1.root.json needs 2 signatures, but only 1"), "{}", says(&output));
+    assert!(!place.path("my").exists());
+    let output = maker(&at, &format!("init my {keys} --keys elsewhere"));
+    assert_eq!(output.status.code(), Some(0), "{}", says(&output));
+    assert_eq!(std::fs::read_dir(place.path("my/keys/offline")).unwrap().count(), 0);
+    assert!(says(&maker(&at, "key show my/root.json")).contains("root: 2 of 3 must sign"));
+    for (line, expected) in [
+        ("init x --root-key a/key.pem --root-key a/key.pub", "twice"),
+        ("init x --root-key a/key.pem", "2 of 1 keys cannot be"),
+        ("init x --root-key nothing.pem --root-threshold 1", "there is no key file"),
+        ("init x --root-key a/key.pem --root-keys 3", "cannot be used with"),
+    ] {
+        assert!(says(&maker(&at, line)).contains(expected), "{line}: {}", says(&maker(&at, line)));
+        assert!(!place.path("x").exists(), "{line}");
+    }
+}
+
+#[test]
+fn a_revocation_says_what_a_thief_could_have_done() {
+    let place = Place::new();
+    let at = place.path(".");
+    maker(&at, "init my");
+    maker(&at, "key new my/keys/online/new.pem");
+    let root: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(place.path("my/root.json")).unwrap()).unwrap();
+    let id = root["signed"]["roles"]["timestamp"]["keyids"][0].as_str().unwrap();
+    let output = maker(&at, &format!("key revoke {id} -w my"));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(says(&output).contains("timestamp has 0 keys"), "{}", says(&output));
+    let output = maker(&at, &format!("key revoke {id} -w my --replace-with my/keys/online/new.pem"));
+    assert_eq!(output.status.code(), Some(0), "{}", says(&output));
+    assert!(says(&output).contains("If somebody has that key"), "{}", says(&output));
+    assert!(says(&output).contains("put their clocks forward"), "{}", says(&output));
+}
+
+#[test]
+fn faults_with_tokens_are_said_in_words() {
+    let place = Place::new();
+    let at = place.path(".");
+    komainu_maker::files::create_public(&place.path("module.so"), b"not a library").unwrap();
+    for (line, expected) in [
+        ("key new k.token", "say which with --token URI"),
+        ("key new k.pem --token pkcs11:token=a;object=b?module-path=/none.so", "must end in .token"),
+        ("key new k.token --token pkcs11:token=a;object=b?module-path=/none.so", "there is no such file"),
+        ("key link k.token pkcs11:token=a;object=b?module-path=module.so", "it cannot be loaded"),
+        ("key link k.token pkcs11:token=a", "must name the key"),
+    ] {
+        let output = maker(&at, line);
+        assert_ne!(output.status.code(), Some(0), "{line}");
+        assert!(says(&output).contains(expected), "{line}: {}", says(&output));
+        assert!(!place.path("k.token").exists());
+    }
 }

@@ -54,8 +54,8 @@ fn a_saved_key_signs_what_the_device_verifies() {
         let mut passphrases = passphrase.map_or(Passphrases::none(), Passphrases::known);
         let loaded = PrivateKey::load(&path, &mut passphrases).unwrap();
         assert_eq!(loaded.public(), key.public());
-        assert!(key.public().verifies(b"message", &loaded.sign(b"message")));
-        assert!(!key.public().verifies(b"another", &loaded.sign(b"message")));
+        assert!(key.public().verifies(b"message", &loaded.sign(b"message").unwrap()));
+        assert!(!key.public().verifies(b"another", &loaded.sign(b"message").unwrap()));
         // The public half beside it needs no passphrase.
         assert_eq!(key_id(&read_public(&path, &mut Passphrases::none()).unwrap()), key.key_id());
     }

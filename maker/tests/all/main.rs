@@ -1,10 +1,13 @@
 //! The release side as its users know it: workshops, keys, releases, publications, and the devices that watch.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod ceremony;
 mod command_line;
 mod device;
 mod keys;
 mod publishing;
 mod releases;
+mod revocation;
 mod rotation;
 mod server;
+mod signing;

@@ -194,3 +194,23 @@ fn devices_learn_the_time_of_signing() {
     let trusted = Device::new(&workshop.repository()).poll(&workshop.repository(), Moment(0)).unwrap();
     assert_eq!(trusted.clock_floor(), days(5));
 }
+
+#[test]
+fn a_file_that_is_replaced_is_dated_at_least_a_second_later() {
+    let place = Place::new();
+    let mut workshop = place.workshop();
+    let upload = place.path("upload");
+    let files =
+        [workshop.repository().join("metadata/timestamp.json"), upload.join("metadata/timestamp.json")];
+    let mut before = Vec::new();
+    for round in 0..3 {
+        workshop.publish(NOW, &PublishOptions { renew: true, ..PublishOptions::default() }).unwrap();
+        mirror::mirror(&workshop, &upload).unwrap();
+        let dates: Vec<_> = files.iter().map(|file| file.metadata().unwrap().modified().unwrap()).collect();
+        for (old, new) in before.iter().zip(&dates) {
+            let later = std::time::Duration::from_secs(1);
+            assert!(*old + later <= *new, "round {round}: {old:?} {new:?}");
+        }
+        before = dates;
+    }
+}

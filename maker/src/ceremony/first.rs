@@ -1,0 +1,95 @@
+//! The first ceremony: root and targets keys, and the workshop that they sign into being.
+
+use super::sheet::{Machine, Sheet};
+use super::{Ceremony, Kind};
+
+impl Ceremony {
+    pub(super) fn first(&self, sheet: &mut Sheet) {
+        debug_assert_eq!(self.kind, Kind::First);
+        let (keys, threshold) = (self.root_keys, self.threshold);
+        sheet.title(&format!("Root key ceremony: the first keys ({threshold} of {keys})"));
+        sheet.say(&format!(
+            "{keys} people get a root key each. {threshold} of them together decide from now on whom the devices \
+             believe. Nobody else can, and fewer than {threshold} cannot. The keys are made on a machine without network \
+             and never leave their media. Lines with `offline$` are typed there, lines with `workshop$` on the machine \
+             that publishes."
+        ));
+        self.people(sheet, keys);
+
+        sheet.part("The keys, on the offline machine");
+        for index in 1..=keys {
+            self.make_key(sheet, &format!("root-{index}"), &format!("Root key {index}. Keeper {index}"));
+        }
+        self.make_key(
+            sheet,
+            "targets-1",
+            "The targets key, which signs releases. Whoever will sign releases",
+        );
+
+        sheet.part("The workshop, still on the offline machine");
+        let made = format!("{}/{}", self.carry(), self.workshop_name());
+        let present =
+            (1..=threshold).map(|index| format!(" --root-key {}", self.key_file(&format!("root-{index}"))));
+        let absent = (threshold + 1..=keys)
+            .map(|index| format!(" --root-key {}", self.public_file(&format!("root-{index}"))));
+        sheet.step(&format!(
+            "Keepers 1 to {threshold} and the keeper of the targets key connect theirs and sign the first root. This \
+             makes the workshop, with new snapshot and timestamp keys in it."
+        ));
+        let chosen: String = present.chain(absent).collect();
+        sheet.command(
+            Machine::Offline,
+            &format!(
+                "komainu-maker init {made} --root-threshold {threshold}{chosen} --targets-key {}",
+                self.key_file("targets-1")
+            ),
+        );
+        sheet.step(&format!(
+            "The root has exactly the {keys} root keys and the targets key whose identifiers were written down above, \
+             and {threshold} of {keys} must sign. Somebody reads them aloud, somebody else compares."
+        ));
+        sheet.command(Machine::Offline, &format!("komainu-maker key show {made}/root.json"));
+        sheet.command(Machine::Offline, &format!("komainu-maker inspect {made}/root.json"));
+        sheet.write_down(&["Root is good until"]);
+        sheet.step(
+            "Every keeper takes a copy of root.json with the key. Later it tells what a signature would change; without \
+             it nobody signs.",
+        );
+        let mut media: Vec<String> = (1..=keys).map(|index| format!("root-{index}")).collect();
+        media.push("targets-1".to_owned());
+        self.copy_root(sheet, &format!("{made}/root.json"), &media);
+
+        sheet.part("The workshop goes to its place");
+        sheet.step("The medium `carry` goes to the workshop's machine. It has the online keys on it: do not leave it.");
+        sheet.command(Machine::Workshop, &format!("cp -R {made} {}", self.workshop));
+        sheet.command(Machine::Workshop, &format!("komainu-maker verify {}", self.workshop));
+        sheet.command(Machine::Workshop, &format!("komainu-maker publish --workshop {}", self.workshop));
+        sheet.step("The online keys must not stay on the medium.");
+        sheet.command(Machine::Workshop, &format!("rm -r {made}"));
+        sheet.step(&format!(
+            "{}/root.json is built into the firmware. Its identifiers are those on this sheet.",
+            self.workshop
+        ));
+        sheet.step("The root keys go to different places, each with a copy of this sheet:");
+        for index in 1..=keys {
+            sheet.write_down(&[&format!("Place of root key {index}")]);
+        }
+        self.signatures(sheet, keys);
+    }
+
+    /// The last part of the workshop's path: what it is called on the medium.
+    fn workshop_name(&self) -> &str {
+        self.workshop.trim_end_matches('/').rsplit('/').next().unwrap_or("workshop")
+    }
+
+    /// A trusted root goes with every key.
+    pub(super) fn copy_root(&self, sheet: &mut Sheet, root: &str, media: &[String]) {
+        if self.tokens {
+            sheet.command(Machine::Offline, &format!("cp {root} {}/keys/", self.carry()));
+            return;
+        }
+        for name in media {
+            sheet.command(Machine::Offline, &format!("cp {root} {}/{name}/", self.media));
+        }
+    }
+}

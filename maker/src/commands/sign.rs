@@ -1,0 +1,273 @@
+//! `sign`: signing in two steps, for keys that never meet a network.
+
+use super::key_change::{self, Revoke, Rotate};
+use super::publish::in_words;
+use super::{PassphraseFile, Place, warn};
+use crate::clock;
+use crate::files;
+use crate::keyring::KeyRing;
+use crate::sign::{Judged, REQUEST_BYTES_MAX, Request};
+use anyhow::{Context, Result, bail};
+use clap::{Args, Subcommand};
+use komainu_trust::limits::ROOT_BYTES_MAX;
+use komainu_trust::roles::Root;
+use std::fmt::Write as _;
+use std::io::{IsTerminal, Write as _};
+use std::path::{Path, PathBuf};
+
+/// Sign in two steps: ask here, sign where the keys are, publish here.
+///
+/// A request is one file to carry. `sign request` writes it at the workshop; `sign add` shows what it would change
+/// and adds signatures, on a machine that needs no workshop and no network, for one person after the other or for
+/// several at once; `sign publish` publishes it when there are enough. A nightly `publish` in between harms nothing.
+#[derive(Args)]
+pub struct Sign {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    Request(Ask),
+    Show(Show),
+    Add(Add),
+    Publish(Finish),
+    Drop(Drop),
+}
+
+/// Write a signing request. Nothing is signed or published.
+#[derive(Args)]
+struct Ask {
+    /// The file to make; an existing one is never overwritten
+    file: PathBuf,
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    Rotate(Rotate),
+    Revoke(Revoke),
+    Targets(Targets),
+}
+
+/// For the releases that are put aside; without any, to renew targets metadata.
+#[derive(Args)]
+struct Targets {
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Say what a request would change, and who has signed it. Nothing is signed.
+#[derive(Args)]
+struct Show {
+    /// The request
+    file: PathBuf,
+    #[command(flatten)]
+    trust: Trust,
+}
+
+/// Add a signature by every key within reach that counts.
+///
+/// Shows what would change first, and asks, if it runs at a terminal. What would change can only be told by a root
+/// that you trust yourself, not one that comes with the request: any root of this repository, however old, that was
+/// kept with the keys. That is why one must be there.
+#[derive(Args)]
+struct Add {
+    /// The request
+    file: PathBuf,
+    /// Look for private keys, and a root.json, in this folder, or take this key file (repeatable)
+    #[arg(long, value_name = "DIR|FILE")]
+    keys: Vec<PathBuf>,
+    /// Take over the signatures of another copy of the request (repeatable)
+    #[arg(long, value_name = "FILE")]
+    from: Vec<PathBuf>,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    trust: Trust,
+    #[command(flatten)]
+    passphrase: PassphraseFile,
+}
+
+#[derive(Args)]
+struct Trust {
+    /// A root of this repository that you trust; without it: root.json in a folder of --keys
+    #[arg(long, value_name = "FILE")]
+    root: Option<PathBuf>,
+}
+
+/// Publish a request that has enough signatures.
+///
+/// What the online keys must sign besides is signed now, by old and new ones where they change. The result is
+/// rehearsed with the device's own code, as `publish` does.
+#[derive(Args)]
+struct Finish {
+    /// The request
+    file: PathBuf,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Give up a request: releases stay put aside, `publish` treats them as before.
+#[derive(Args)]
+struct Drop {
+    /// Its identifier, or the first letters; without it: list the requests that wait
+    id: Option<String>,
+    #[command(flatten)]
+    place: Place,
+}
+
+pub fn run(args: Sign) -> Result<String> {
+    match args.action {
+        Action::Request(args) => request(args),
+        Action::Show(args) => show(&args),
+        Action::Add(args) => add(&args),
+        Action::Publish(args) => publish(&args),
+        Action::Drop(args) => drop_request(&args),
+    }
+}
+
+fn request(args: Ask) -> Result<String> {
+    if args.file.exists() {
+        bail!("{} exists already and is never overwritten; choose another name", args.file.display());
+    }
+    let now = clock::now();
+    let mut consequences = String::new();
+    let (mut workshop, change) = match args.what {
+        What::Rotate(args) => args.open().map(|(workshop, change)| (workshop, Some(change)))?,
+        What::Revoke(args) => args.open().map(|(workshop, change)| (workshop, Some(change)))?,
+        What::Targets(args) => (args.place.open()?, None),
+    };
+    let request = match &change {
+        Some(change) => {
+            consequences = key_change::consequences(&workshop, change)?;
+            workshop.request_keys(change, now)?
+        }
+        None => workshop.request_targets(now)?,
+    };
+    let id = request.id();
+    if let Err(fault) = files::create_public(&args.file, &request.to_bytes()) {
+        workshop.drop_request(&id)?;
+        return Err(fault);
+    }
+    let trusted = files::read_at_most(&workshop.root_file(), ROOT_BYTES_MAX)?.unwrap_or_default();
+    let root = request.root_in_force(&trusted)?;
+    let judged = request.judge(&root, now)?;
+    let mut out = report(&request, &judged, &root);
+    write!(
+        out,
+        "\nCarry {file} to the keys: komainu-maker sign add {file} --keys DIR\nThen, here:           komainu-maker \
+         sign publish {file}\n{consequences}",
+        file = args.file.display()
+    )?;
+    Ok(out)
+}
+
+fn show(args: &Show) -> Result<String> {
+    let request = read(&args.file)?;
+    let (judged, root) = judge(&request, &args.file, &args.trust, &[])?;
+    Ok(report(&request, &judged, &root))
+}
+
+fn add(args: &Add) -> Result<String> {
+    let mut request = read(&args.file)?;
+    for other in &args.from {
+        let theirs = read(other)?;
+        // Each by itself first: a bad copy must not spoil a good one.
+        judge(&theirs, other, &args.trust, &args.keys)?;
+        request.merge(&theirs)?;
+    }
+    let (judged, root) = judge(&request, &args.file, &args.trust, &args.keys)?;
+    let mut out = request.in_words(&judged, &root);
+    if !args.yes && std::io::stdin().is_terminal() {
+        super::say(&out)?;
+        out.clear();
+        ask()?;
+    }
+    let mut ring = KeyRing::look(&args.keys, args.passphrase.passphrases()?)?;
+    let added = request.sign(&judged, &mut ring)?;
+    let (judged, _) = judge(&request, &args.file, &args.trust, &args.keys)?;
+    if added.is_empty() && args.from.is_empty() {
+        let already = judged.needs.iter().any(|need| need.have > 0);
+        let hint = if already { "; those that are there have signed already" } else { "" };
+        writeln!(out, "\nNo key within reach adds a signature (looked in {}){hint}.", ring.folders())?;
+    } else {
+        files::replace(&args.file, &request.to_bytes())?;
+        out.push('\n');
+    }
+    for (file, key_id) in &added {
+        writeln!(out, "Signed {file} with {key_id}.")?;
+    }
+    out.push_str(&judged.count_in_words());
+    if judged.is_complete() {
+        writeln!(out, "That is enough: komainu-maker sign publish {}", args.file.display())?;
+    }
+    Ok(out)
+}
+
+fn publish(args: &Finish) -> Result<String> {
+    let request = read(&args.file)?;
+    let mut workshop = args.place.open()?;
+    let published = workshop
+        .publish_request(&request, clock::now())
+        .with_context(|| format!("{} is not published", args.file.display()))?;
+    warn(&published.warnings);
+    if request.changes_root() {
+        return key_change::in_words(&published, &workshop);
+    }
+    Ok(in_words(&published))
+}
+
+fn drop_request(args: &Drop) -> Result<String> {
+    let mut workshop = args.place.open()?;
+    if let Some(id) = &args.id {
+        let id = workshop.drop_request(id)?;
+        return Ok(format!("Request {id} is given up.\n"));
+    }
+    let mut out = String::new();
+    for request in workshop.requests_waiting()? {
+        writeln!(out, "{}  {}", request.id(), request.files().join(", "))?;
+    }
+    if out.is_empty() {
+        out.push_str("No request waits.\n");
+    }
+    Ok(out)
+}
+
+fn read(file: &Path) -> Result<Request> {
+    let bytes = files::read_at_most(file, REQUEST_BYTES_MAX)?
+        .with_context(|| format!("there is no file {}", file.display()))?;
+    Request::read(&bytes).with_context(|| format!("cannot read {}", file.display()))
+}
+
+fn judge(request: &Request, file: &Path, trust: &Trust, keys: &[PathBuf]) -> Result<(Judged, Root)> {
+    let beside_keys = || keys.iter().map(|folder| folder.join("root.json")).find(|path| path.is_file());
+    let path = trust.root.clone().or_else(beside_keys).context(
+        "a root that you trust is needed to tell what would change: name one with --root, or keep root.json in the \
+         folder of the keys",
+    )?;
+    let trusted = files::read_at_most(&path, ROOT_BYTES_MAX)?
+        .with_context(|| format!("there is no file {}", path.display()))?;
+    let refused = || format!("{} is refused", file.display());
+    let root = request.root_in_force(&trusted).with_context(refused)?;
+    let judged = request.judge(&root, clock::now()).with_context(refused)?;
+    Ok((judged, root))
+}
+
+fn report(request: &Request, judged: &Judged, root: &Root) -> String {
+    format!("{}\n{}", request.in_words(judged, root), judged.count_in_words())
+}
+
+fn ask() -> Result<()> {
+    let mut terminal = std::io::stderr();
+    write!(terminal, "\nSign that? Type yes: ")?;
+    terminal.flush()?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).context("cannot read the answer")?;
+    if answer.trim() != "yes" {
+        bail!("nothing was signed");
+    }
+    Ok(())
+}

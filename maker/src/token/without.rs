@@ -1,0 +1,27 @@
+//! What there is instead of tokens in a komainu-maker that was built without the feature `pkcs11`.
+
+use super::{Absent, TokenUri};
+use crate::keys::KeyType;
+use anyhow::{Error, Result};
+use komainu_trust::keys::Key;
+
+fn absent<T>(uri: &TokenUri) -> Result<T> {
+    let why = format!("{}: this komainu-maker was built without PKCS#11", uri.token_name());
+    Err(Error::new(Absent(why)))
+}
+
+pub fn look(uri: &TokenUri) -> Result<()> {
+    absent(uri)
+}
+
+pub fn public_key(uri: &TokenUri) -> Result<Key> {
+    absent(uri)
+}
+
+pub fn sign(uri: &TokenUri, _pin: &str, _public: &Key, _message: &[u8]) -> Result<Vec<u8>> {
+    absent(uri)
+}
+
+pub fn generate(uri: &TokenUri, _pin: &str, _key_type: KeyType) -> Result<(TokenUri, Key)> {
+    absent(uri)
+}
