@@ -77,7 +77,7 @@ fn verify_names_the_file_that_a_device_would_refuse() {
     assert_eq!(output.status.code(), Some(1));
     let says = says(&output);
     assert!(
-        says.contains("timestamp.json version 1 refused (TUF 5.4.2): 0 valid signatures of 1 needed"),
+        says.contains("timestamp.json version 9 refused (TUF 5.4.2): 0 valid signatures of 1 needed"),
         "{says}"
     );
 }

@@ -72,7 +72,7 @@ fn expired_metadata_is_not_published() {
     assert!(fault.contains("1.root.json version 1 refused (TUF 5.3.10): expired 2028-11-21"), "{fault}");
     // A nightly renewal does not hide that the targets key is due.
     let fault = Place::new().workshop().publish(days(366), &PublishOptions::default()).unwrap_err();
-    assert!(format!("{fault:#}").contains("targets.json refused"), "{fault:#}");
+    assert!(format!("{fault:#}").contains("targets.json version 1 refused"), "{fault:#}");
 }
 
 #[test]

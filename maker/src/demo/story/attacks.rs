@@ -39,7 +39,7 @@ fn unknown_signer(stage: &mut Stage<'_>, before: &Release) -> Result<()> {
     stage.maker.let_stranger_publish(stage.folder, &evil)?;
     let done = "shows release 99, 6.6.6, signed with the attacker's own keys";
     attack(stage, done, "Everything about it is well-formed; only the keys are somebody else's.");
-    refuses(stage, before, &["step-failed step=poll", "timestamp.json refused", "0 valid signatures"])?;
+    refuses(stage, before, &["step-failed step=poll", "timestamp.json version", "0 valid signatures"])?;
     stage.maker.put_right()
 }
 
@@ -71,7 +71,7 @@ fn out_of_date(stage: &mut Stage<'_>, before: &Release) -> Result<()> {
         "shows metadata whose time is over",
         "Signed by the maker as of 30 days ago, good for 7 days: a server that stands still, to keep news from devices.",
     );
-    refuses(stage, before, &["step-failed step=poll", "timestamp.json refused", "expired"])?;
+    refuses(stage, before, &["step-failed step=poll", "timestamp.json version", "expired"])?;
     stage.maker.renew()
 }
 
