@@ -150,6 +150,8 @@ impl<'de> Visitor<'de> for Depth {
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Json, A::Error> {
         let mut object = BTreeMap::new();
+        // Also where it has no fields: an empty list at this depth is refused as well.
+        self.deeper::<A::Error>()?;
         while let Some(name) = fields.next_key::<String>()? {
             if object.contains_key(&name) {
                 return Err(A::Error::custom(alloc::format!("name `{name}` appears twice")));
@@ -197,6 +199,9 @@ mod tests {
         let nested = |depth: usize| [alloc::vec![b'['; depth], alloc::vec![b']'; depth]].concat();
         assert!(parse(&nested(32)).is_ok());
         assert!(parse(&nested(33)).unwrap_err().contains("32 levels"));
+        let with_empty = |depth: usize| [&b"[".repeat(depth - 1)[..], b"{}", &b"]".repeat(depth - 1)].concat();
+        assert!(parse(&with_empty(32)).is_ok());
+        assert!(parse(&with_empty(33)).unwrap_err().contains("32 levels"));
         assert!(parse(&nested(100_000)).is_err());
     }
 }
