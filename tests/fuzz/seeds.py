@@ -20,7 +20,7 @@ from tuf.api.metadata import (DelegatedRole, Delegations, MetaFile, Metadata, Ro
 TOP = Path(__file__).resolve().parents[2]
 # The targets live in January 2027.
 EXPIRES = datetime(2027, 2, 1, tzinfo=timezone.utc)
-SIGNED, WHOLE, WITH_STORE = 1, 0, 2
+WHOLE, SIGNED, WITH_STORE, ANOTHER_KEY = 0, 1, 2, 0x10
 
 
 def signer(number):
@@ -87,6 +87,7 @@ def files():
             whole.sign(one, append=True)
         part = json.dumps(signed.to_dict(), separators=(",", ":"), ensure_ascii=False).encode()
         yield role, f"tuf-{name}", bytes([SIGNED | WITH_STORE]) + part
+        yield role, f"tuf-{name}-forged", bytes([SIGNED | ANOTHER_KEY]) + part
         yield role, f"tuf-{name}-whole", bytes([WHOLE]) + whole.to_bytes()
         yield "json", f"tuf-{role}-{name}", part
         yield "json_differential", f"tuf-{role}-{name}", part

@@ -1,8 +1,8 @@
 //! A whole refresh, and a search behind it, in which one file comes from the fuzzer and every other one is honest.
 //!
 //! The first byte decides: bit 0 the rest is the signed part, which the right key signs (else it is the whole file);
-//! bit 1 the device has older metadata already; bits 2 and 3 its clock. So the code behind the signatures is
-//! reached, and the code before them too.
+//! bit 1 the device has older metadata already; bits 2 and 3 its clock; bits 4 and 5 what is wrong with the signature,
+//! if anything. So the code behind the signatures is reached, and the code before them too.
 
 use crate::input::Input;
 use crate::oracle::{signed_by, signed_field};
@@ -79,6 +79,9 @@ impl Honest {
 
 /// Who signs the fuzzer's file, in the order of [`Fuzzed`].
 static SIGNERS: LazyLock<[SigningKey; 5]> = LazyLock::new(|| [1, 2, 3, 4, 50].map(key));
+/// A key that nobody trusts.
+static OTHER: LazyLock<SigningKey> = LazyLock::new(|| key(66));
+
 static BEFORE: LazyLock<Honest> = LazyLock::new(|| Honest::of_version(5));
 static NOW: LazyLock<Honest> = LazyLock::new(|| Honest::of_version(7));
 
@@ -95,7 +98,7 @@ pub fn check(fuzzed: Fuzzed, bytes: &[u8]) {
     let mut input = Input(bytes);
     let mode = input.byte();
     let signer = &SIGNERS[fuzzed as usize];
-    let file = if mode & 1 == 1 { enveloped(input.0, signer) } else { input.0.to_vec() };
+    let file = if mode & 1 == 1 { enveloped(input.0, signer, mode >> 4 & 3) } else { input.0.to_vec() };
     let mut stored = Stored { root: NOW.root.clone(), ..Stored::default() };
     if mode & 2 == 2 {
         stored.timestamp = Some(BEFORE.timestamp.clone());
@@ -105,18 +108,34 @@ pub fn check(fuzzed: Fuzzed, bytes: &[u8]) {
     }
     let systems = [TODAY, Moment(0), TODAY.plus_seconds(40 * 86_400), Moment(i64::MAX)];
     let clock = Clock { system: systems[usize::from(mode >> 2 & 3)], built: Moment(0) };
-    let mut device = Device { fuzzed, file, signer, stored, clock, used: false };
+    let mut device = Device { fuzzed, file, signer, stored: stored.clone(), clock, used: false, accepted: false };
     device.refresh();
     if fuzzed == Fuzzed::Root {
         device.shipped_root();
     }
+    // What was accepted would not have been without its signature: [`Device::accepted`] sees to that.
+    if device.accepted && mode & 1 == 1 {
+        let file = enveloped(input.0, signer, 1 + (input.0.len() % 3) as u8);
+        Device { file, stored, used: false, ..device }.refresh();
+    }
 }
 
-/// The signed part in an envelope, as it is spelled, with a signature over its canonical form.
-fn enveloped(signed: &[u8], signer: &SigningKey) -> Vec<u8> {
-    let message = json::parse(signed).map_or_else(|_| signed.to_vec(), |value| json::canonical(&value));
-    let signature = hex::encode(&signer.sign(&message).to_bytes());
-    let head = format!(r#"{{"signatures":[{{"keyid":"{}","sig":"{signature}"}}],"signed":"#, key_id(signer));
+/// The signed part in an envelope, as it is spelled, with a signature over its canonical form; or with one that is
+/// another key's, over something else, or none.
+fn enveloped(signed: &[u8], signer: &SigningKey, fault: u8) -> Vec<u8> {
+    let mut message = json::parse(signed).map_or_else(|_| signed.to_vec(), |value| json::canonical(&value));
+    let key_id = key_id(signer);
+    let signature = match fault {
+        0 => signer.sign(&message).to_bytes().to_vec(),
+        1 => OTHER.sign(&message).to_bytes().to_vec(),
+        2 => {
+            message.push(b' ');
+            signer.sign(&message).to_bytes().to_vec()
+        }
+        _ => Vec::new(),
+    };
+    let signature = hex::encode(&signature);
+    let head = format!(r#"{{"signatures":[{{"keyid":"{key_id}","sig":"{signature}"}}],"signed":"#);
     [head.as_bytes(), signed, b"}"].concat()
 }
 
@@ -128,6 +147,8 @@ struct Device {
     clock: Clock,
     /// The fuzzer's file was given.
     used: bool,
+    /// And it was accepted.
+    accepted: bool,
 }
 
 impl Device {
@@ -204,8 +225,9 @@ impl Device {
     }
 
     /// The fuzzer's file was accepted: then the right key signed it, and its version is one that may come next.
-    fn accepted(&self, before: &[u64; 4], after: &[u64; 4]) {
+    fn accepted(&mut self, before: &[u64; 4], after: &[u64; 4]) {
         assert!(signed_by(&self.file, self.signer), "nobody signed this");
+        self.accepted = true;
         let version = signed_field(&self.file, "version").as_u64();
         match self.fuzzed {
             Fuzzed::Root => assert_eq!((version, after[0]), (Some(2), 2)),

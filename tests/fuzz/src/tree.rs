@@ -19,8 +19,8 @@ pub fn mutate(data: &mut [u8], size: usize, size_max: usize, seed: u32, header: 
         return size;
     }
     room.copy_from_slice(text.as_bytes());
-    if header > 0 && dice.below(8) == 0 {
-        data[dice.below(header)] ^= 1 << dice.below(8);
+    if header > 0 && dice.below(4) == 0 {
+        data[dice.below(header)] ^= 1 << dice.below(6);
     }
     header + text.len()
 }
