@@ -126,7 +126,9 @@ impl History {
 fn listed(file: &[u8]) -> Vec<(String, u64, String)> {
     let Value::Object(targets) = signed_field(file, "targets") else { return Vec::new() };
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let one = |(path, of): (String, Value)| (path, of["length"].as_u64().unwrap_or(0), text(&of["hashes"]["sha256"]));
+    let one = |(path, of): (String, Value)| {
+        (path, of["length"].as_u64().unwrap_or(0), text(&of["hashes"]["sha256"]))
+    };
     targets.into_iter().map(one).collect()
 }
 

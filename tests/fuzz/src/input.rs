@@ -17,8 +17,8 @@ impl<'a> Input<'a> {
     }
 
     /// One of `things`, of which there is at least one.
-    pub fn pick<'t, T>(&mut self, things: &'t [T]) -> &'t T {
-        &things[usize::from(self.byte()) % things.len()]
+    pub fn pick<T: Copy>(&mut self, things: &[T]) -> T {
+        things[usize::from(self.byte()) % things.len()]
     }
 
     /// Up to so many of the bytes that are left.

@@ -44,7 +44,8 @@ pub fn invariant_versions_never_go_back(memory: &mut Memory, role: Role, file: &
             memory.root = version;
         }
         Role::Timestamp => {
-            let snapshot = signed_field(file, "meta")["snapshot.json"]["version"].as_u64().unwrap_or_default();
+            let snapshot =
+                signed_field(file, "meta")["snapshot.json"]["version"].as_u64().unwrap_or_default();
             assert!(version > memory.timestamp.0, "{version} after {:?}", memory.timestamp);
             assert!(snapshot >= memory.timestamp.1, "snapshot {snapshot} after {:?}", memory.timestamp);
             memory.timestamp = (version, snapshot);
@@ -57,7 +58,8 @@ pub fn invariant_versions_never_go_back(memory: &mut Memory, role: Role, file: &
                 assert!(now.is_some_and(|now| now >= *before), "{name}: {now:?} after {before}");
             }
             let listed = meta.as_object().into_iter().flatten();
-            memory.listed = listed.map(|(name, of)| (name.clone(), of["version"].as_u64().unwrap_or(0))).collect();
+            memory.listed =
+                listed.map(|(name, of)| (name.clone(), of["version"].as_u64().unwrap_or(0))).collect();
         }
         Role::Targets => {
             assert!(version >= memory.targets, "{version} after {}", memory.targets);

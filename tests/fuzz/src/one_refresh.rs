@@ -48,18 +48,23 @@ impl Honest {
     fn of_version(version: u64) -> Honest {
         let part = |kind: &str, of: u64, fields: Value| {
             let expires = TODAY.plus_seconds(30 * 86_400).to_string();
-            let mut signed = json!({ "_type": kind, "spec_version": "1.0.34", "version": of, "expires": expires });
+            let mut signed =
+                json!({ "_type": kind, "spec_version": "1.0.34", "version": of, "expires": expires });
             for (name, value) in fields.as_object().into_iter().flatten() {
                 signed[name] = value.clone();
             }
             signed
         };
-        let keys: serde_json::Map<String, Value> = [1, 2, 3, 4, 50].into_iter().map(|n| (key_id(&key(n)), public(&key(n)))).collect();
+        let keys: serde_json::Map<String, Value> =
+            [1, 2, 3, 4, 50].into_iter().map(|n| (key_id(&key(n)), public(&key(n)))).collect();
         let role = |n| json!({ "keyids": [key_id(&key(n))], "threshold": 1 });
         let roles = json!({ "root": role(1), "timestamp": role(2), "snapshot": role(3), "targets": role(4) });
         let listed = json!({ "version": version });
-        let meta: serde_json::Map<String, Value> =
-            ["targets"].iter().chain(&DELEGATED).map(|name| (format!("{name}.json"), listed.clone())).collect();
+        let meta: serde_json::Map<String, Value> = ["targets"]
+            .iter()
+            .chain(&DELEGATED)
+            .map(|name| (format!("{name}.json"), listed.clone()))
+            .collect();
         let target = json!({ "length": 1, "hashes": { "sha256": "ab".repeat(32) } });
         let delegation = json!({ "name": "team", "keyids": [key_id(&key(50))], "threshold": 1, "terminating": false,
             "paths": ["*", "*/*"] });
@@ -72,7 +77,10 @@ impl Honest {
             timestamp: sign(&timestamp, &[&key(2)]),
             snapshot: sign(&part("snapshot", version, json!({ "meta": meta })), &[&key(3)]),
             targets: sign(&part("targets", version, targets), &[&key(4)]),
-            delegated: sign(&part("targets", version, json!({ "targets": { "team/a": target } })), &[&key(50)]),
+            delegated: sign(
+                &part("targets", version, json!({ "targets": { "team/a": target } })),
+                &[&key(50)],
+            ),
         }
     }
 }
@@ -108,7 +116,8 @@ pub fn check(fuzzed: Fuzzed, bytes: &[u8]) {
     }
     let systems = [TODAY, Moment(0), TODAY.plus_seconds(40 * 86_400), Moment(i64::MAX)];
     let clock = Clock { system: systems[usize::from(mode >> 2 & 3)], built: Moment(0) };
-    let mut device = Device { fuzzed, file, signer, stored: stored.clone(), clock, used: false, accepted: false };
+    let mut device =
+        Device { fuzzed, file, signer, stored: stored.clone(), clock, used: false, accepted: false };
     device.refresh();
     if fuzzed == Fuzzed::Root {
         device.shipped_root();
@@ -271,7 +280,10 @@ impl Device {
         let is_ours = self.fuzzed == Fuzzed::Delegated && wanted.role == "team";
         let bytes = if is_ours { self.file.clone() } else { NOW.delegated.clone() };
         trusted.give_delegated(wanted, Some(&bytes)).ok()?;
-        assert!(signed_by(&bytes, &SIGNERS[Fuzzed::Delegated as usize]) || self.fuzzed != Fuzzed::Delegated, "nobody signed this");
+        assert!(
+            signed_by(&bytes, &SIGNERS[Fuzzed::Delegated as usize]) || self.fuzzed != Fuzzed::Delegated,
+            "nobody signed this"
+        );
         if is_ours {
             self.accepted(&[0; 4], &[0; 4]);
         }

@@ -10,7 +10,10 @@ use std::collections::HashMap;
 /// Files whose answers are remembered: those that servers have, which come again and again.
 const REMEMBERED_MAX: usize = 4096;
 
-thread_local!(static REMEMBERED: RefCell<HashMap<(Vec<u8>, [u8; 32]), bool>> = RefCell::default());
+/// The answers for a file and a key.
+type Answers = HashMap<(Vec<u8>, [u8; 32]), bool>;
+
+thread_local!(static REMEMBERED: RefCell<Answers> = RefCell::default());
 
 /// True if this key's signature over the signed part stands in the file, under the key's identifier.
 pub fn signed_by(file: &[u8], key: &SigningKey) -> bool {

@@ -66,7 +66,7 @@ fn sequence(
 fn number(input: &mut Input<'_>, out: &mut Vec<u8>) {
     let edges = [0, 1, -1, i64::MAX, i64::MIN, 1 << 53, (1 << 53) + 1, 10];
     let number = match input.byte() % 4 {
-        0 => i128::from(*input.pick(&edges)) + i128::from(input.byte() % 3) - 1,
+        0 => i128::from(input.pick(&edges)) + i128::from(input.byte() % 3) - 1,
         1 => i128::from(input.byte()),
         2 => i128::from(i64::from_le_bytes(std::array::from_fn(|_| input.byte()))),
         _ => i128::from(u64::from_le_bytes(std::array::from_fn(|_| input.byte()))),
@@ -74,7 +74,7 @@ fn number(input: &mut Input<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(number.to_string().as_bytes());
     // Seldom a spelling of a number that is no whole number, or none at all.
     let tails: [&[u8]; 10] = [b"", b"", b"", b"", b"", b"", b"", b".0", b"e0", b"0"];
-    out.extend_from_slice(*input.pick(&tails));
+    out.extend_from_slice(input.pick(&tails));
 }
 
 fn text(input: &mut Input<'_>, out: &mut Vec<u8>) {
@@ -88,7 +88,9 @@ fn text(input: &mut Input<'_>, out: &mut Vec<u8>) {
 fn letter(input: &mut Input<'_>, out: &mut Vec<u8>) {
     let how = input.byte();
     match how % 8 {
-        0 => out.extend_from_slice([&b"\\n"[..], b"\\\"", b"\\\\", b"\\/", b"\\b", b"\\f", b"\\r", b"\\t"][usize::from(how >> 5)]),
+        0 => out.extend_from_slice(
+            [&b"\\n"[..], b"\\\"", b"\\\\", b"\\/", b"\\b", b"\\f", b"\\r", b"\\t"][usize::from(how >> 5)],
+        ),
         1 => out.extend_from_slice(format!("\\u{:04x}", input.number()).as_bytes()),
         2 => out.extend_from_slice(format!("\\u{:04X}", input.number()).as_bytes()),
         3 => {
@@ -108,8 +110,7 @@ fn letter(input: &mut Input<'_>, out: &mut Vec<u8>) {
 }
 
 fn space(input: &mut Input<'_>, out: &mut Vec<u8>) {
-    let spaces: [&[u8]; 16] = [
-        b"", b"", b"", b"", b"", b"", b"", b"", b"", b"", b" ", b"\n", b"\t", b"\r", b"\x0c", b"\xc2\xa0",
-    ];
-    out.extend_from_slice(*input.pick(&spaces));
+    let spaces: [&[u8]; 16] =
+        [b"", b"", b"", b"", b"", b"", b"", b"", b"", b"", b" ", b"\n", b"\t", b"\r", b"\x0c", b"\xc2\xa0"];
+    out.extend_from_slice(input.pick(&spaces));
 }

@@ -108,7 +108,8 @@ fn renamed(fields: &mut Map<String, Value>, dice: &mut Dice) {
 
 fn edit_text(text: &mut String, dice: &mut Dice) {
     let mut letters: Vec<char> = text.chars().collect();
-    let odd = ['\0', '/', '.', '*', '?', '"', '\\', 'é', '日', '\u{1f984}', '\u{10ffff}', '0', '9', 'Z', '\n'];
+    let odd =
+        ['\0', '/', '.', '*', '?', '"', '\\', 'é', '日', '\u{1f984}', '\u{10ffff}', '0', '9', 'Z', '\n'];
     let at = dice.below(letters.len() + 1);
     match dice.below(4) {
         0 => letters.insert(at, odd[dice.below(odd.len())]),
@@ -125,9 +126,34 @@ fn edit_text(text: &mut String, dice: &mut Dice) {
 
 fn name(dice: &mut Dice) -> String {
     let names = [
-        "", "targets.json", "snapshot.json", "team.json", "sub.json", "sha256", "sha512", "length", "hashes", "issued",
-        "delegations", "paths", "path_hash_prefixes", "name", "succinct_roles", "version", "threshold", "keyids", "meta",
-        "consistent_snapshot", "root", "timestamp", "team", "../x", "team/a", "needs", "waves", "notes",
+        "",
+        "targets.json",
+        "snapshot.json",
+        "team.json",
+        "sub.json",
+        "sha256",
+        "sha512",
+        "length",
+        "hashes",
+        "issued",
+        "delegations",
+        "paths",
+        "path_hash_prefixes",
+        "name",
+        "succinct_roles",
+        "version",
+        "threshold",
+        "keyids",
+        "meta",
+        "consistent_snapshot",
+        "root",
+        "timestamp",
+        "team",
+        "../x",
+        "team/a",
+        "needs",
+        "waves",
+        "notes",
     ];
     names[dice.below(names.len())].into()
 }

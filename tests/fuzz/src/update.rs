@@ -23,7 +23,8 @@ const PATHS: [&str; 3] = ["a", "boards/gate-1/stable.json", "nothing/of/that/nam
 pub fn run(program: &[u8]) {
     let mut input = Input(program);
     let stored = Stored { root: HISTORY.shipped_root.clone(), ..Stored::default() };
-    let mut device = Device { stored, memory: Memory { root: 1, ..Memory::default() }, robbed: false, writes_left: None };
+    let mut device =
+        Device { stored, memory: Memory { root: 1, ..Memory::default() }, robbed: false, writes_left: None };
     for _ in 0..8 {
         if input.is_over() {
             break;
@@ -80,7 +81,7 @@ impl Device {
     /// What the server says, as the program decides.
     fn answer(&mut self, ask: &Ask, server: &State, input: &mut Input<'_>) -> Option<Vec<u8>> {
         let how = input.byte();
-        let other = || &HISTORY.states[usize::from(how >> 4 | how << 4) % HISTORY.states.len()];
+        let other = || &HISTORY.states[usize::from(how.rotate_left(4)) % HISTORY.states.len()];
         let mut file = |state: &State, name: &str| {
             let file = state.files.get(name).cloned();
             self.robbed |= state.stolen && file.is_some();
@@ -89,8 +90,8 @@ impl Device {
         match how % 12 {
             6 => file(other(), &ask.name),
             7 => {
-                let names: Vec<&String> = server.files.keys().collect();
-                file(server, *input.pick(&names))
+                let names: Vec<&str> = server.files.keys().map(String::as_str).collect();
+                file(server, input.pick(&names))
             }
             8 => Some(edited(&file(server, &ask.name)?, input)),
             9 => None,
@@ -211,8 +212,9 @@ impl Device {
 
 fn clock(input: &mut Input<'_>) -> Clock {
     let days = |days: i64| TODAY.plus_seconds(days * DAY);
-    let moments = [days(0), days(0), days(1), Moment(0), days(3), days(31), days(299), days(2500), Moment(i64::MAX)];
+    let moments =
+        [days(0), days(0), days(1), Moment(0), days(3), days(31), days(299), days(2500), Moment(i64::MAX)];
     let how = input.byte();
-    let built = if how & 0x80 == 0 { Moment(0) } else { *input.pick(&moments) };
+    let built = if how & 0x80 == 0 { Moment(0) } else { input.pick(&moments) };
     Clock { system: moments[usize::from(how & 0x7f) % moments.len()], built }
 }

@@ -18,7 +18,9 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| match Manifest::read(bytes) {
         }
         assert!(manifest.release.number >= 1);
         assert!(manifest.waves.len() <= 16 && manifest.waves.iter().all(|wave| wave.percent <= 100));
-        assert!(manifest.notes.len() <= 32 && manifest.fixes.len() <= 256 && manifest.unknown_needs.len() <= 32);
+        assert!(
+            manifest.notes.len() <= 32 && manifest.fixes.len() <= 256 && manifest.unknown_needs.len() <= 32
+        );
         let path = manifest_path(&manifest.board, &manifest.channel);
         assert_eq!(path.split('/').count(), 3, "{path}");
         assert!(!path.contains("/.") && path.is_ascii());

@@ -64,7 +64,8 @@ fn same_items(ours: &mut Table, key: &str, theirs: &[Value]) {
             assert_eq!(ours.integers(key, ANY), Ok(Some(numbers)));
         }
         _ => {
-            let texts = theirs.iter().map(|value| value.as_str().expect("all of one kind").to_owned()).collect();
+            let texts =
+                theirs.iter().map(|value| value.as_str().expect("all of one kind").to_owned()).collect();
             assert_eq!(ours.strings(key), Ok(Some(texts)));
         }
     }

@@ -12,7 +12,8 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let mode = input.byte();
     let format = if mode & 1 == 0 { Format::Single } else { Format::Redundant };
     let endian = if mode & 2 == 0 { Endian::Little } else { Endian::Big };
-    let changes: Vec<(String, String)> = (0..mode >> 3 & 3).map(|_| (word(&mut input), word(&mut input))).collect();
+    let changes: Vec<(String, String)> =
+        (0..mode >> 3 & 3).map(|_| (word(&mut input), word(&mut input))).collect();
     let mut copy = input.0.to_vec();
     let header = if format == Format::Single { 4 } else { 5 };
     if mode & 4 == 4 && copy.len() >= header {
