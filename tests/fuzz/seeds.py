@@ -20,7 +20,7 @@ from tuf.api.metadata import (DelegatedRole, Delegations, MetaFile, Metadata, Ro
 TOP = Path(__file__).resolve().parents[2]
 # The targets live in January 2027.
 EXPIRES = datetime(2027, 2, 1, tzinfo=timezone.utc)
-WHOLE, SIGNED, WITH_STORE, ANOTHER_KEY = 0, 1, 2, 0x10
+WHOLE, SIGNED, WITH_STORE, ANOTHER_KEY, ROTTEN = 0, 1, 2, 0x10, 0x40
 
 
 def signer(number):
@@ -88,6 +88,7 @@ def files():
         part = json.dumps(signed.to_dict(), separators=(",", ":"), ensure_ascii=False).encode()
         yield role, f"tuf-{name}", bytes([SIGNED | WITH_STORE]) + part
         yield role, f"tuf-{name}-forged", bytes([SIGNED | ANOTHER_KEY]) + part
+        yield role, f"tuf-{name}-rotten", bytes([SIGNED | WITH_STORE | ANOTHER_KEY | ROTTEN]) + part
         yield role, f"tuf-{name}-whole", bytes([WHOLE]) + whole.to_bytes()
         yield "json", f"tuf-{role}-{name}", part
         yield "json_differential", f"tuf-{role}-{name}", part

@@ -2,7 +2,8 @@
 //!
 //! The first byte decides: bit 0 the rest is the signed part, which the right key signs (else it is the whole file);
 //! bit 1 the device has older metadata already; bits 2 and 3 its clock; bits 4 and 5 what is wrong with the signature,
-//! if anything. So the code behind the signatures is reached, and the code before them too.
+//! if anything; bit 6 the file is not served, but what the flash gives back. So the code behind the signatures is
+//! reached, and the code before them too.
 
 use crate::input::Input;
 use crate::oracle::{signed_by, signed_field};
@@ -116,8 +117,17 @@ pub fn check(fuzzed: Fuzzed, bytes: &[u8]) {
     }
     let systems = [TODAY, Moment(0), TODAY.plus_seconds(40 * 86_400), Moment(i64::MAX)];
     let clock = Clock { system: systems[usize::from(mode >> 2 & 3)], built: Moment(0) };
-    let mut device =
-        Device { fuzzed, file, signer, stored: stored.clone(), clock, used: false, accepted: false };
+    let rotten = mode & 0x40 > 0 && fuzzed != Fuzzed::Root;
+    if rotten {
+        match fuzzed {
+            Fuzzed::Timestamp => stored.timestamp = Some(file.clone()),
+            Fuzzed::Snapshot => stored.snapshot = Some(file.clone()),
+            Fuzzed::Targets => stored.targets = Some(file.clone()),
+            _ => stored.delegated = vec![("team".into(), file.clone())],
+        }
+    }
+    let before = stored.clone();
+    let mut device = Device { fuzzed, file, signer, stored, clock, rotten, used: rotten, accepted: false };
     device.refresh();
     if fuzzed == Fuzzed::Root {
         device.shipped_root();
@@ -125,7 +135,7 @@ pub fn check(fuzzed: Fuzzed, bytes: &[u8]) {
     // What was accepted would not have been without its signature: [`Device::accepted`] sees to that.
     if device.accepted && mode & 1 == 1 {
         let file = enveloped(input.0, signer, 1 + (input.0.len() % 3) as u8);
-        Device { file, stored, used: false, ..device }.refresh();
+        Device { file, stored: before, used: false, ..device }.refresh();
     }
 }
 
@@ -154,6 +164,8 @@ struct Device {
     signer: &'static SigningKey,
     stored: Stored,
     clock: Clock,
+    /// The fuzzer's file is in the store: no server has it.
+    rotten: bool,
     /// The fuzzer's file was given.
     used: bool,
     /// And it was accepted.
@@ -191,7 +203,14 @@ impl Device {
             assert_eq!(again.expiries(), trusted.expiries());
         }
         assert!(trusted.now() >= self.clock.system);
-        self.search(&mut trusted);
+        if self.rotten && self.clock.system <= TODAY && !signed_by(&self.file, self.signer) {
+            assert!(trusted.usable().is_ok(), "rotten flash is made good by the next refresh");
+            assert!(self.finds(&mut trusted, "team/a"), "and so is a delegated role");
+        }
+        let listed: Vec<String> = trusted.target_paths().take(2).map(str::to_owned).collect();
+        for path in ["team/a", "a", "team/sub/x", "é"].into_iter().chain(listed.iter().map(String::as_str)) {
+            self.finds(&mut trusted, path);
+        }
     }
 
     /// What the server says: the fuzzer's file in its place, once, and honest files elsewhere.
@@ -247,37 +266,35 @@ impl Device {
         }
     }
 
-    fn search(&mut self, trusted: &mut Trusted) {
-        let listed: Vec<String> = trusted.target_paths().take(2).map(str::to_owned).collect();
-        for path in ["team/a", "a", "team/sub/x", "é"].iter().map(|path| (*path).to_owned()).chain(listed) {
-            for times in 0.. {
-                assert!(times <= DELEGATIONS_MAX, "a search ends: {path}");
-                match trusted.find(&path) {
-                    Ok(Found::Wanted(wanted)) => {
-                        if self.give_delegated(trusted, &wanted).is_none() {
-                            break;
-                        }
+    /// Searches a target, with every delegated role that it takes.
+    fn finds(&mut self, trusted: &mut Trusted, path: &str) -> bool {
+        for _ in 0..=DELEGATIONS_MAX {
+            match trusted.find(path) {
+                Ok(Found::Wanted(wanted)) => {
+                    if self.give_delegated(trusted, &wanted).is_none() {
+                        return false;
                     }
-                    Ok(Found::Target(target)) => {
-                        assert_eq!(target.path, path);
-                        assert!(target.fetch_path().ends_with(path.rsplit('/').next().unwrap_or_default()));
-                        assert!(target.prove(b"no file has this content".to_vec()).is_err());
-                        break;
-                    }
-                    Ok(Found::Nothing) => break,
-                    Err(fault) => {
-                        assert!(!fault.to_string().is_empty());
-                        break;
-                    }
+                }
+                Ok(Found::Target(target)) => {
+                    assert_eq!(target.path, path);
+                    assert!(target.fetch_path().ends_with(path.rsplit('/').next().unwrap_or_default()));
+                    assert!(target.prove(b"no file has this content".to_vec()).is_err());
+                    return true;
+                }
+                Ok(Found::Nothing) => return false,
+                Err(fault) => {
+                    assert!(!fault.to_string().is_empty());
+                    return false;
                 }
             }
         }
+        panic!("a search ends: {path}");
     }
 
     fn give_delegated(&mut self, trusted: &mut Trusted, wanted: &Wanted) -> Option<()> {
         assert!(wanted.ask.bytes_max <= TARGETS_BYTES_MAX);
         assert!(wanted.ask.name.ends_with(&format!("{}.json", wanted.role)));
-        let is_ours = self.fuzzed == Fuzzed::Delegated && wanted.role == "team";
+        let is_ours = self.fuzzed == Fuzzed::Delegated && wanted.role == "team" && !self.rotten;
         let bytes = if is_ours { self.file.clone() } else { NOW.delegated.clone() };
         trusted.give_delegated(wanted, Some(&bytes)).ok()?;
         assert!(

@@ -20,7 +20,7 @@ pub fn mutate(data: &mut [u8], size: usize, size_max: usize, seed: u32, header: 
     }
     room.copy_from_slice(text.as_bytes());
     if header > 0 && dice.below(4) == 0 {
-        data[dice.below(header)] ^= 1 << dice.below(6);
+        data[dice.below(header)] ^= 1 << dice.below(7);
     }
     header + text.len()
 }
