@@ -162,6 +162,8 @@ impl<'de> Visitor<'de> for Reader<'_> {
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut fields: A) -> Result<Json, A::Error> {
         let mut list = Vec::new();
+        // Also where it has no fields: an empty list at this depth is refused as well.
+        self.deeper::<A::Error>()?;
         while let Some(name) = fields.next_key::<String>()? {
             if list.len() == list.capacity() {
                 // Doubling from one: most objects have one or two fields.
@@ -220,6 +222,10 @@ mod tests {
         let nested = |depth: usize| [alloc::vec![b'['; depth], alloc::vec![b']'; depth]].concat();
         assert!(parse(&nested(32)).is_ok());
         assert!(parse(&nested(33)).unwrap_err().contains("32 levels"));
+        let with_empty =
+            |depth: usize| [&b"[".repeat(depth - 1)[..], b"{}", &b"]".repeat(depth - 1)].concat();
+        assert!(parse(&with_empty(32)).is_ok());
+        assert!(parse(&with_empty(33)).unwrap_err().contains("32 levels"));
         assert!(parse(&nested(100_000)).is_err());
     }
 }

@@ -1,0 +1,196 @@
+"""Writes the seeds of the corpora: metadata made with python-tuf and signed with the keys that the targets know, the
+example repository, and examples of every other format. Run it with the Python of tests/setup.
+
+    work/tests-venv/bin/python tests/fuzz/seeds.py FOLDER
+"""
+
+import json
+import struct
+import sys
+import zlib
+from datetime import datetime, timezone
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from securesystemslib.signer import CryptoSigner
+from tuf.api.metadata import (DelegatedRole, Delegations, MetaFile, Metadata, Root, Snapshot, TargetFile, Targets,
+                              Timestamp)
+
+TOP = Path(__file__).resolve().parents[2]
+# The targets live in January 2027.
+EXPIRES = datetime(2027, 2, 1, tzinfo=timezone.utc)
+WHOLE, SIGNED, WITH_STORE, ANOTHER_KEY, ROTTEN = 0, 1, 2, 0x10, 0x40
+
+
+def signer(number):
+    """The key that the simulated repository gives this number."""
+    return CryptoSigner(Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32))
+
+
+def roots():
+    root = Root(version=2, expires=EXPIRES, consistent_snapshot=True)
+    for role, number in {"root": 1, "timestamp": 2, "snapshot": 3, "targets": 4}.items():
+        root.add_key(signer(number).public_key, role)
+    yield "same-keys", root, [signer(1)]
+    new = Root.from_dict(root.to_dict())
+    new.revoke_key(signer(2).public_key.keyid, "timestamp")
+    new.add_key(signer(12).public_key, "timestamp")
+    ecdsa = CryptoSigner(ec.derive_private_key(int.from_bytes(bytes([1]) * 32, "big"), ec.SECP256R1()))
+    new.add_key(ecdsa.public_key, "root")
+    new.unrecognized_fields["x-more"] = {"a": [1, None, True, "\u65e5\n"]}
+    yield "new-timestamp-key", new, [signer(1)]
+    flat = Root.from_dict(root.to_dict())
+    flat.consistent_snapshot = False
+    yield "no-prefixes", flat, [signer(1)]
+    two = Root.from_dict(root.to_dict())
+    two.add_key(ecdsa.public_key, "root")
+    two.roles["root"].threshold = 2
+    yield "two-must-sign", two, [signer(1), ecdsa]
+
+
+def delegations():
+    paths = DelegatedRole("team", [signer(50).public_key.keyid], 1, False, paths=["team/*", "*"])
+    hashes = DelegatedRole("sub", [signer(50).public_key.keyid], 1, True, path_hash_prefixes=["0", "8", "a", "f0"])
+    odd = DelegatedRole("a/b", [signer(50).public_key.keyid], 1, True, paths=["?", "*/*/x"])
+    return Delegations({signer(50).public_key.keyid: signer(50).public_key}, {"team": paths, "sub": hashes, "a/b": odd})
+
+
+def metadata():
+    """Role, name, signed part, signers."""
+    for name, root, signers in roots():
+        yield "root", name, root, signers
+    timestamp = Timestamp(version=7, expires=EXPIRES, snapshot_meta=MetaFile(7))
+    yield "timestamp", "plain", timestamp, [signer(2)]
+    timestamp = Timestamp.from_dict(timestamp.to_dict())
+    timestamp.unrecognized_fields["issued"] = "2027-01-01T00:00:00Z"
+    timestamp.snapshot_meta = MetaFile(7, 1000, {"sha256": "ab" * 32, "sha512": "cd" * 64})
+    yield "timestamp", "issued", timestamp, [signer(2)]
+    files = {f"{name}.json": MetaFile(7) for name in ("targets", "team", "sub", "a/b", "other")}
+    yield "snapshot", "plain", Snapshot(version=7, expires=EXPIRES, meta=files), [signer(3)]
+    files = {**files, "targets.json": MetaFile(7, 2000, {"sha512": "cd" * 64}), "\u65e5.json": MetaFile(1)}
+    yield "snapshot", "hashes", Snapshot(version=7, expires=EXPIRES, meta=files), [signer(3)]
+    listed = {path: TargetFile.from_data(path, b"x", ["sha256", "sha512"]) for path in ("a", "images/x.img")}
+    yield "targets", "plain", Targets(version=7, expires=EXPIRES, targets=listed), [signer(4)]
+    yield "targets", "delegations", Targets(version=7, expires=EXPIRES, delegations=delegations()), [signer(4)]
+    team = {path: TargetFile.from_data(path, b"x", ["sha256"]) for path in ("team/a", "\u00e9")}
+    yield "delegated", "plain", Targets(version=7, expires=EXPIRES, targets=team), [signer(50)]
+    below = Targets(version=7, expires=EXPIRES, targets={}, delegations=delegations())
+    yield "delegated", "delegations", below, [signer(50)]
+
+
+def files():
+    """Target, name, bytes."""
+    for role, name, signed, signers in metadata():
+        whole = Metadata(signed)
+        for one in signers:
+            whole.sign(one, append=True)
+        part = json.dumps(signed.to_dict(), separators=(",", ":"), ensure_ascii=False).encode()
+        yield role, f"tuf-{name}", bytes([SIGNED | WITH_STORE]) + part
+        yield role, f"tuf-{name}-forged", bytes([SIGNED | ANOTHER_KEY]) + part
+        yield role, f"tuf-{name}-rotten", bytes([SIGNED | WITH_STORE | ANOTHER_KEY | ROTTEN]) + part
+        yield role, f"tuf-{name}-whole", bytes([WHOLE]) + whole.to_bytes()
+        yield "json", f"tuf-{role}-{name}", part
+        yield "json_differential", f"tuf-{role}-{name}", part
+    for path in sorted((TOP / "keys-example/repository/metadata").iterdir()):
+        role = path.stem.split(".")[-1]
+        yield role, f"example-{path.stem}", bytes([WHOLE]) + path.read_bytes()
+    for path in (TOP / "keys-example/repository/targets/boards").rglob("*.json"):
+        yield "manifest", "example", path.read_bytes()
+    for name, text in ODD_JSON.items():
+        yield "json", name, text.encode()
+        yield "json_differential", name, text.encode()
+    yield "manifest", "full", json.dumps(MANIFEST).encode()
+    yield "settings", "example", (TOP / "agent/dist/komainu.toml").read_bytes()
+    for name, text in SETTINGS.items():
+        yield "settings", name, text.encode()
+    for name, text in CONFIGS.items():
+        yield "uboot_config", name, text.encode()
+    for redundant in (False, True):
+        for order in "<>":
+            area = b"bootcmd=run x\0boot_slot=a\0odd=\xff\xc0\0a=1=2\0boot_slot=b\0\0\0\0"
+            copy = struct.pack(f"{order}I", zlib.crc32(area)) + (b"\x07" if redundant else b"") + area
+            mode = redundant | (order == ">") << 1
+            yield "uboot_image", f"good-{mode}", bytes([mode]) + copy
+            yield "uboot_image", f"changed-{mode}", bytes([mode | 4 | 1 << 3]) + b"\x09boot_slot\x01c" + copy
+    for name, lines in RECORDS.items():
+        yield "record", name, b"\1" + lines.encode()
+    for name, word in WORDS.items():
+        yield "words", name, word.encode()
+    for number, changes in KEYS.items():
+        yield "keys", number, bytes(changes)
+    for name, program in PROGRAMS.items():
+        yield "update", name, bytes(program)
+
+
+ODD_JSON = {
+    "spellings": ' { "b" : [1, -2, true, null, false], "a\\n\\"\\\\" : "\\u00e9\\u0007/\\/" }\n',
+    "pair": '["\\ud83e\\udd84", "\U0001f984", "\uffff", "\U00010000", "\\u0000", "\x7f"]',
+    "numbers": "[0, -1, 9223372036854775807, -9223372036854775808, 9007199254740993]",
+    "refused": '[1.0, 1e3, -0, 01, 9223372036854775808, {"a":1,"a":2}]',
+    "order": '{"\ue000":1,"\U00010000":2,"a":3,"A":4,"":5,"aa":6}',
+    "deep": "[" * 32 + "]" * 32,
+    "too-deep": "[" * 33 + "]" * 33,
+}
+MANIFEST = {
+    "format": 1, "board": "gate-1", "channel": "stable", "release": 42, "version": "2.1.0", "severity": "important",
+    "needs": ["delta-1"], "support_end": "2031-12-31T00:00:00Z",
+    "images": [{"part": "kernel", "target": "images/k", "length": 8, "sha256": "ab" * 32},
+               {"part": "rootfs", "target": "images/r", "length": 1 << 40, "sha256": "CD" * 32}],
+    "waves": [{"from": "2026-12-01T00:00:00Z", "percent": 10}], "notes": {"en": "New", "ja": "\u65b0"}, "fixes": ["CVE-1"],
+}
+LEAST = ('[device]\nboard = "gate-1"\nid = "x"\n[server]\nmetadata_url = "https://u.example/m"\n'
+         'targets_url = "http://127.0.0.1/t/"\nca_files = ["/etc/ca.pem"]\n'
+         '[[part]]\nname = "rootfs"\na = "/dev/a"\nb = "/dev/b"\n')
+SETTINGS = {
+    "least": LEAST,
+    "spellings": 'a = "\\b\\t\\n\\u00e4\\U0001f98a \u00fc"\nb = \'C:\\n\' # c\nc = [1,2, 3,]\nd = ["x", \'y\'\n]\n1 = +7\n-_- = 1_0',
+    "tables": "[[slot]]\nname = 'a'\n[[slot.part]]\nn = 1\n[[slot]]\n[slot.x]\ny = true\n[a.b]\nx = -0\n[a]\ny = 2\r\n",
+}
+CONFIGS = {
+    "single": "# comment\n\n /dev/mmcblk0\t0x80000  0x2000 # trailing\n",
+    "pair": "/dev/mmcblk0 -0x4000 0x2000 0x200 10 1\n/dev/mmcblk0 -8192 0x2000",
+    "flash": "/dev/mtd1 0 0x2000\n/dev/mtdblock3 0 0x10",
+}
+RECORDS = {
+    kind: "komainu-record 1\ngeneration 17\nconfirmed slot=a release=41 version=2.0.9\nfloor 41\n"
+          f"update {update}\nfailed release=40 times=3\n"
+    for kind, update in {
+        "idle": "idle",
+        "staging": "staging slot=b release=42 version=2.1.0 print=00a1b2c3d4e5f607 part=0 offset=4194304",
+        "staged": "staged slot=b release=42 version=2.1.0 print=00a1b2c3d4e5f607",
+        "trial": "trial slot=b release=42 version=2.1.0 deadline=300 restarts=2",
+        "reverting": "reverting slot=b release=42 version=2.1.0 restarts=0",
+    }.items()
+}
+WORDS = {"moment": "2027-01-15T08:00:00Z", "leap": "2000-02-29T23:59:59Z", "escaped": "..%2Fx%E6%97%A5", "dots": "..",
+         "name": "gate-1.a_b", "print": "00a1b2c3d4e5f607", "slot": "a", "far": "9999-12-31T23:59:59Z", "path": "/a?b#c d"}
+# Which true key; which parts are changed; the changes.
+KEYS = {
+    "true-ed25519": [0, 0], "true-p256": [1, 0], "older-spelling": [1, 1, 2], "upper-case": [0, 4, 0, 6, 10, 0, 0],
+    "line-end": [1, 4, 0, 2, 26, 0, 13], "scheme": [0, 2, 1], "message": [0, 8, 0, 0, 3, 0, 1],
+    "signature": [1, 16, 0, 0, 9, 0, 1], "whole-signature": [1, 48, 8, 0, 0x30, 6, 2, 1, 5, 2, 1, 0x7f],
+    "der": [0x30, 6, 2, 1, 5, 2, 1, 0x7f],
+}
+# For each refresh: clock, server, power cut, then what becomes of each answer.
+PROGRAMS = {
+    "honest": [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0],
+    "later-and-back": [1, 8, 0] + [0] * 12 + [1, 2, 0] + [0] * 8,
+    "cut": [1, 3, 2] + [0] * 9 + [1, 8, 3] + [0] * 12,
+    "thief": [1, 0, 0, 0, 0, 0, 0, 0] + [1, 9, 0, 0, 0, 0, 0, 0] + [1, 8, 0] + [0] * 12,
+    "forger": [1, 13, 0, 0, 0, 0, 0] + [1, 14, 0, 0, 0, 0, 0] + [1, 15, 0, 0, 0, 0, 0],
+    "edited": [1, 2, 0, 9, 8, 0, 0, 40, 0, 1] + [1, 2, 0, 9, 0, 8, 0, 3, 99, 0, 0],
+    "mixed": [1, 5, 0, 0, 9, 6, 22, 7, 3, 11, 139, 10, 0x7b, 0x7d],
+    "clocks": [7, 3, 0] + [0] * 7 + [8, 3, 0] + [0] * 7 + [0x81, 3, 5] + [0] * 7 + [3, 3, 0],
+}
+
+
+def main():
+    for target, name, data in files():
+        folder = Path(sys.argv[1]) / target
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+
+
+if __name__ == "__main__":
+    main()
