@@ -27,9 +27,12 @@ pub struct Bundle {
 /// A file inside.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Entry {
-    name: Vec<u8>,
-    offset: u64,
-    bytes: u64,
+    /// Its name; any bytes.
+    pub name: Vec<u8>,
+    /// Where it begins in the archive.
+    pub offset: u64,
+    /// How long it is; it ends within the archive.
+    pub bytes: u64,
 }
 
 impl Bundle {

@@ -119,6 +119,8 @@ def files():
         yield "words", name, word.encode()
     for number, changes in KEYS.items():
         yield "keys", number, bytes(changes)
+    for name, program in BUNDLES.items():
+        yield "bundle", name, program
     for name, program in PROGRAMS.items():
         yield "update", name, bytes(program)
 
@@ -170,7 +172,16 @@ KEYS = {
     "true-ed25519": [0, 0], "true-p256": [1, 0], "older-spelling": [1, 1, 2], "upper-case": [0, 4, 0, 6, 10, 0, 0],
     "line-end": [1, 4, 0, 2, 26, 0, 13], "scheme": [0, 2, 1], "message": [0, 8, 0, 0, 3, 0, 1],
     "signature": [1, 16, 0, 0, 9, 0, 1], "whole-signature": [1, 48, 8, 0, 0x30, 6, 2, 1, 5, 2, 1, 0x7f],
+    "true-rsa": [3, 0], "rsa-signature": [3, 16, 0, 0, 9, 0, 1], "rsa-key": [3, 4, 0, 1, 40, 0, 65],
     "der": [0x30, 6, 2, 1, 5, 2, 1, 0x7f],
+}
+# For each header: how it is written and how long its name is, the name, the length, the kind, the format, the content.
+BUNDLES = {
+    "file": b"\x09metadata/" + bytes([3, 0, 0, 0]) + b"abc" + b"\0",
+    "long-name": b"\x0d././@LongLink" + bytes([20, 0, 2, 1]) + b"targets/2/rootfs.img" + b"\x01x" + bytes(4) + b"\0",
+    "prefix": b"\x11targets/rootfs.im" + bytes([1, 0, 0, 0]) + b"images/gate-1/2.0" + b"z" + b"\0",
+    "folder": b"\x05data/" + bytes([0, 0, 3, 1]) + b"\0\0",
+    "wrong-sum": b"\x49" + b"m" * 73 + bytes(4) + b"\0",
 }
 # For each refresh: clock, server, power cut, then what becomes of each answer.
 PROGRAMS = {

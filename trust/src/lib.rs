@@ -17,7 +17,7 @@
 extern crate alloc;
 
 pub mod delegations;
-mod der;
+pub mod der;
 pub mod ecdsa;
 pub mod fault;
 pub mod fields;

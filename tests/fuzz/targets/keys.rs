@@ -4,7 +4,8 @@
 #![no_main]
 
 use komainu_fuzz::input::{Input, edited};
-use komainu_trust::ecdsa::{p256_verifies, point_coordinates, signature_scalars, two_integers};
+use komainu_trust::der::two_integers;
+use komainu_trust::ecdsa::{p256_verifies, point_coordinates, signature_scalars};
 use komainu_trust::hex;
 use komainu_trust::keys::Key;
 use std::sync::LazyLock;
@@ -32,12 +33,32 @@ const P256: &str = "-----BEGIN PUBLIC KEY-----\n\
     -----END PUBLIC KEY-----\n";
 const P256_SIGNATURE: &str = "30440220745e92d762d046d05358ae236a4209de78c6dbebe78e007dc430cda4021edc2002203b54a2ee6e94d336033044e1e9e638659101baeb9fa59f77e24f349c83d16a07";
 
+const RSA: &str = "\
+-----BEGIN PUBLIC KEY-----\n\
+MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAsMpYh/hi2TaVIxUNmS1u\n\
+OdCPSEMGpewW+K26j1v14FFrGGdv5rU1IBo7x6DWL5UNj9Na+2G12DcAReAH51ef\n\
+5PREqFUDPJyT3LL8SC4U7WHZGYuF6UtMg6FtkTMKvMfl5m2RlUV3gsdFzhYwZQTX\n\
+gUU5wylaIj0NEoSs5zJffvPd92L3NJ1bmDJIJe0QAhlsOhsN57/Q7DBL1NcwbI8m\n\
+ZurvCNlrw3zDPB0UKorWN/NP5eQ/EoIYxfNA60WvLn8SkEDBkwxWiG7GNxZzqPCy\n\
+giWfEblmp8nyiPQ4NIifAqkv505BSSYTf+OnZZy+XIOHdhJJwUKO9WjmqqDt3nNb\n\
+cQIDAQAB\n\
+-----END PUBLIC KEY-----\n\
+";
+const RSA_SIGNATURE: &str = concat!(
+    "8f78f39b115fcf0971c832cb3c9ee8e152dfab80e39b6602b75dd9a329a50d81623ccd6d17a530057c6598a8476fb7a3",
+    "386c29447e7db03b6d299212c48c01e7dd84feb5270e757774314d8bebc49946c19745c4d55ed6ab050db411e40999d8",
+    "8db69c0f8e89047dbdfcae57f28f274e1edd06fdde887b3145a7016e765bc0287d024f50e1e8cecc85ef5963ac73f904",
+    "09de13440554beb25342e9ef7492c04a66dca89712fdb61de09f31aa53f311b56d22c28bd179f1d952f4e89a2f8b4a2a",
+    "abed62db8e9289d66add4331cd9ed26b9654ab7d3120f2569e0c84dce35f96b43814988b703ba7503fa1bf801479e564",
+    "bd8d19828431b5d59e7c89409591a7f4",
+);
+
 struct True {
     key: Key,
     signature: Vec<u8>,
 }
 
-static TRUE: LazyLock<[True; 3]> = LazyLock::new(|| {
+static TRUE: LazyLock<[True; 4]> = LazyLock::new(|| {
     let one = |keytype: &str, scheme: &str, public: &str, signature: &str| True {
         key: Key { keytype: keytype.into(), scheme: scheme.into(), public: public.into() },
         signature: hex::decode(signature).expect("hexadecimal"),
@@ -46,6 +67,7 @@ static TRUE: LazyLock<[True; 3]> = LazyLock::new(|| {
         one("ed25519", "ed25519", ED25519, ED25519_SIGNATURE),
         one("ecdsa", "ecdsa-sha2-nistp256", P256, P256_SIGNATURE),
         one("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256", P256, P256_SIGNATURE),
+        one("rsa", "rsassa-pss-sha256", RSA, RSA_SIGNATURE),
     ]
 });
 
@@ -85,10 +107,10 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// Ed25519 has one signature for a key and a message. Of ECDSA's two numbers the first is the same, and the second
+/// Ed25519 has one signature for a key and a message; RSA has many, and nobody here who could make another. Of ECDSA's two numbers the first is the same, and the second
 /// is, or is its negative: that is how ECDSA is.
 fn same_numbers(key: &Key, truth: &[u8], other: &[u8]) {
-    if key.scheme == "ed25519" {
+    if key.scheme != "ecdsa-sha2-nistp256" {
         assert_eq!(truth, other, "another signature");
         return;
     }
@@ -101,6 +123,7 @@ fn kind(key: &Key) -> Option<u8> {
     match (key.keytype.as_str(), key.scheme.as_str()) {
         ("ed25519", "ed25519") => Some(1),
         ("ecdsa" | "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256") => Some(2),
+        ("rsa", "rsassa-pss-sha256") => Some(3),
         _ => None,
     }
 }
