@@ -135,7 +135,12 @@ pub fn entries(total: u64, read: &dyn Fn(&mut [u8], u64) -> io::Result<()>) -> R
             b'L' if bytes <= NAME_BYTES_MAX => {
                 let mut name = vec![0; bytes as usize];
                 read(&mut name, offset).map_err(|error| error.to_string())?;
-                long_name = Some(until_zero(&name).to_vec());
+                // One zero byte may end it; within it others would read another name.
+                name.pop_if(|last| *last == 0);
+                if name.contains(&0) {
+                    return wrong("a name with a zero byte");
+                }
+                long_name = Some(name);
             }
             _ => return wrong("a kind of entry that no bundle has"),
         }
