@@ -5,13 +5,13 @@ use komainu_tests::repository::key_id;
 use komainu_trust::{hex, json};
 use serde_json::Value;
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// Files whose answers are remembered: those that servers have, which come again and again.
 const REMEMBERED_MAX: usize = 4096;
 
-/// The answers for a file and a key.
-type Answers = HashMap<(Vec<u8>, [u8; 32]), bool>;
+/// The answers for a file and a key. A tree: a hash map would take other ways in each run.
+type Answers = BTreeMap<(Vec<u8>, [u8; 32]), bool>;
 
 thread_local!(static REMEMBERED: RefCell<Answers> = RefCell::default());
 
