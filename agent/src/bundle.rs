@@ -6,12 +6,13 @@
 
 use komainu_core::fault::{FetchFault, text};
 use komainu_core::world::{Fetched, Folder};
-use std::fs::File;
+use nix::fcntl::OFlag;
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// Most files in a bundle: one release needs about ten, and a root a year.
+/// Most entries in a bundle, folders counted: one release needs about ten, and a root a year.
 const ENTRIES_MAX: usize = 1024;
 /// Longest name, in bytes.
 const NAME_BYTES_MAX: u64 = 1200;
@@ -42,8 +43,14 @@ impl Bundle {
     /// It cannot be read, is no bundle, or was cut off; in words.
     pub fn open(path: &Path) -> Result<Bundle, String> {
         let failed = |why: String| format!("{}: {why}", path.display());
-        let file = File::open(path).map_err(|error| failed(error.to_string()))?;
-        let total = file.metadata().map_err(|error| failed(error.to_string()))?.len();
+        // Whatever else than a file stands there must not be waited for.
+        let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path);
+        let file = file.map_err(|error| failed(error.to_string()))?;
+        let seen = file.metadata().map_err(|error| failed(error.to_string()))?;
+        if !seen.is_file() {
+            return Err(failed("not a file".into()));
+        }
+        let total = seen.len();
         let entries = entries(total, &|buffer, offset| file.read_exact_at(buffer, offset)).map_err(failed)?;
         Ok(Bundle { path: path.into(), file, entries })
     }
@@ -104,6 +111,7 @@ pub fn entries(total: u64, read: &dyn Fn(&mut [u8], u64) -> io::Result<()>) -> R
     let mut entries: Vec<Entry> = Vec::new();
     let mut long_name = None;
     let mut at = 0;
+    let mut headers = 0;
     loop {
         let mut header = [0; BLOCK];
         let wrong = |what: &str| Err(format!("not a bundle, or damaged: {what} at byte {at}"));
@@ -123,8 +131,9 @@ pub fn entries(total: u64, read: &dyn Fn(&mut [u8], u64) -> io::Result<()>) -> R
         if offset + bytes > total {
             return Err(format!("the bundle is cut off at byte {total}, in a file of {bytes} bytes"));
         }
+        headers += 1;
         match header[156] {
-            b'0' | 0 if entries.len() == ENTRIES_MAX => return wrong("too many files"),
+            _ if headers > ENTRIES_MAX => return wrong("too many files"),
             b'0' | 0 => {
                 let name = long_name.take().unwrap_or_else(|| name(&header));
                 entries.push(Entry { name, offset, bytes });

@@ -8,7 +8,7 @@
 
 mod answer;
 pub mod connector;
-mod faults;
+pub(crate) mod faults;
 pub mod http;
 mod pace;
 pub mod provider;

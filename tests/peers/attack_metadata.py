@@ -138,7 +138,7 @@ def a_replayed_root_is_refused(place, which, step):
     scene.repository.publish(2)
     old = scene.repository.files[f"metadata/{which}.root.json"]
     scene.network.files = scene.repository.files | {"metadata/2.root.json": old}
-    note = scene.refuses("2.root.json", step, "stale")
+    note = scene.refuses("2.root.json", step, "damaged")
     scene.recovers(3)
     assert scene.device.status()["root"]["version"] == 3
     return note

@@ -121,7 +121,7 @@ FETCHED = {ROOT: "5.3.3", TIMESTAMP: "5.4.1", SNAPSHOT: "5.5.1", TARGETS: "5.6.1
 def stops_at_its_limit(log, file):
     words = f"larger than its limit of {LIMITS[file]} bytes" if file in LIMITS else "larger than its limit of "
     if file in FETCHED:
-        return failed(log, f"{file} refused (TUF {FETCHED[file]}): ", f"{words}; looks like an attack")
+        return failed(log, f"{file} refused (TUF {FETCHED[file]}): ", f"{words}; looks damaged")
     return failed(log, f"{file}: ", words)
 
 

@@ -10,7 +10,7 @@ use crate::fault::{TrustFault, What};
 use crate::fields::{Field, FieldFault};
 use crate::hex;
 use crate::keys::Key;
-use crate::limits::{DELEGATIONS_MAX, KEYS_MAX, ROLE_NAME_BYTES_MAX, TARGETS_BYTES_MAX};
+use crate::limits::{DELEGATED_BYTES_MAX, DELEGATIONS_MAX, KEYS_MAX, ROLE_NAME_BYTES_MAX, TARGETS_BYTES_MAX};
 use crate::refresh::Ask;
 use crate::roles::{Listed, Role, Targets, read_keys, read_role_keys};
 use crate::signatures::RoleKeys;
@@ -208,7 +208,7 @@ impl Trusted {
         let opened = self.open_delegated(&wanted.role, wanted.delegator, bytes);
         let role = opened.map_err(|fault| fault.claiming(bytes))?;
         unexpired(&file, TARGETS_STEPS.expiry, role.common, self.now())?;
-        self.delegated_bytes.retain(|(name, _)| *name != wanted.role);
+        self.make_room(&wanted.role, bytes.len() as u64)?;
         self.delegated_bytes.push((wanted.role.clone(), bytes.to_vec()));
         self.accept_delegated(&wanted.role, wanted.delegator, role);
         Ok(())
@@ -217,6 +217,23 @@ impl Trusted {
     /// The delegated roles that searches have used so far: what else is kept can go.
     pub fn delegated_in_use(&self) -> impl Iterator<Item = &str> {
         self.delegated.iter().map(|delegated| delegated.name.as_str())
+    }
+
+    /// Makes room for a role's file: its older one goes and, where all of them are too much, what no search used.
+    fn make_room(&mut self, role: &str, bytes: u64) -> Result<(), TrustFault> {
+        let mut kept = core::mem::take(&mut self.delegated_bytes);
+        kept.retain(|(name, _)| name != role);
+        let total = |kept: &[(String, Vec<u8>)]| {
+            kept.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>() + bytes
+        };
+        if total(&kept) > DELEGATED_BYTES_MAX {
+            kept.retain(|(name, _)| self.delegated_in_use().any(|used| used == name));
+        }
+        let fits = total(&kept) <= DELEGATED_BYTES_MAX;
+        self.delegated_bytes = kept;
+        let too_much =
+            || TrustFault::new(&file_of(role), "5.6.7", What::TooMuchDelegated(DELEGATED_BYTES_MAX));
+        if fits { Ok(()) } else { Err(too_much()) }
     }
 
     fn role_at(&self, place: Place) -> Option<&Targets> {

@@ -64,6 +64,8 @@ pub enum What {
         /// The length, or the most, that it may have.
         allowed: u64,
     },
+    /// Together with the other delegated roles it is more than a device keeps.
+    TooMuchDelegated(u64),
     /// It goes on beyond this limit, where reading it stopped.
     TooLarge(u64),
     /// Its hash is not the one in signed metadata.
@@ -105,13 +107,16 @@ impl TrustFault {
     /// What it looks like; `None` where nothing came from a server yet, or the repository itself is at odds.
     pub fn looks(&self) -> Option<Looks> {
         match self.what {
-            What::NotYet | What::Unlisted => None,
+            What::NotYet | What::Unlisted | What::TooMuchDelegated(_) => None,
+            // No old mirror has another root under this name.
+            What::WrongVersion(_) if self.step == "5.3.5" => Some(Looks::Damaged),
             What::Expired { .. } | What::Missing | What::Rollback(_) | What::WrongVersion(_) => {
                 Some(Looks::Stale)
             }
-            What::NotJson(_) | What::Field(_) | What::Length { .. } | What::Hash => Some(Looks::Damaged),
+            What::NotJson(_) | What::Field(_) | What::Length { .. } | What::TooLarge(_) | What::Hash => {
+                Some(Looks::Damaged)
+            }
             What::TooFewSignatures { .. }
-            | What::TooLarge(_)
             | What::ListsOlder { .. }
             | What::Vanished(_)
             | What::TooManyRoots => Some(Looks::Hostile),
@@ -135,6 +140,10 @@ impl fmt::Display for TrustFault {
             (Some(Looks::Stale), What::Expired { .. }) => "; looks like a stale mirror, or a wrong clock",
             (Some(Looks::Stale), _) => "; looks like a stale mirror",
             (Some(Looks::Damaged), _) => "; looks damaged, or like another file",
+            // Where the timestamp is copied before the root that names its new key.
+            (Some(Looks::Hostile), What::TooFewSignatures { .. }) if self.step == "5.4.2" => {
+                "; looks like an attack, or a mirror that lacks a new root"
+            }
             (Some(Looks::Hostile), _) => "; looks like an attack",
         })
     }
@@ -155,6 +164,9 @@ impl fmt::Display for What {
             What::Unlisted => write!(f, "the snapshot does not list it"),
             What::Expired { at, now } => write!(f, "expired {at}, now is {now}"),
             What::Length { got, allowed } => write!(f, "{got} bytes, allowed are {allowed}"),
+            What::TooMuchDelegated(limit) => {
+                write!(f, "all delegated roles on the way together have more than {limit} bytes")
+            }
             What::TooLarge(limit) => write!(f, "larger than its limit of {limit} bytes"),
             What::Hash => write!(f, "its hash is not the signed one"),
             What::NotYet => write!(f, "not fetched yet"),

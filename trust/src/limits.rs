@@ -22,6 +22,8 @@ pub const SIGNATURES_MAX: usize = 64;
 pub const KEYS_MAX: usize = 256;
 /// Most roles that one search visits (§5.6.7.1).
 pub const DELEGATIONS_MAX: usize = 32;
+/// Most bytes of all delegated roles that are kept.
+pub const DELEGATED_BYTES_MAX: u64 = 2 * TARGETS_BYTES_MAX;
 /// Longest name of a delegated role, in bytes: escaped, it must still be a file's name.
 pub const ROLE_NAME_BYTES_MAX: usize = 80;
 /// Longest target path, in bytes.

@@ -17,6 +17,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
+/// The step that fetches the next root, which need not be there.
+pub const ROOT_STEP: &str = "5.3.3";
+
 /// A file to fetch, below the folder of metadata.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ask {
@@ -91,7 +94,7 @@ impl Refresh {
             // 5.3.2, 5.3.3: version N+1, whatever the server may have beyond.
             Waiting::Root => {
                 let version = self.trusted.root.common.version + 1;
-                Some(Ask { name: format!("{version}.root.json"), bytes_max: ROOT_BYTES_MAX, step: "5.3.3" })
+                Some(Ask { name: format!("{version}.root.json"), bytes_max: ROOT_BYTES_MAX, step: ROOT_STEP })
             }
             // 5.4.1: never version-prefixed.
             Waiting::Timestamp => {

@@ -332,7 +332,8 @@ impl Root {
     /// True if a key that had a role in the root before has it no more: whoever holds that key may have abused it.
     pub fn lacks_a_key_of(&self, before: &Root, role: Role) -> bool {
         let kept = &self.role(role).key_ids;
-        before.role(role).key_ids.iter().any(|key_id| !kept.contains(key_id))
+        let gone = |id: &String| !kept.contains(id) || self.keys.get(id) != before.keys.get(id);
+        before.role(role).key_ids.iter().any(gone)
     }
 }
 

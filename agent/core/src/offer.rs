@@ -7,6 +7,7 @@ use crate::settings::Settings;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use komainu_trust::roles::Root;
 use komainu_trust::trusted::{Clock, Stored, Target};
 use komainu_trust::{Moment, Trusted, Verified, hex};
 use sha2::{Digest, Sha256};
@@ -73,17 +74,29 @@ impl Kept {
     /// The metadata under the newer of the two roots. A kept root that flash has spoilt is as none; a firmware
     /// that brings a newer root than the one kept is believed: it was verified before it could run.
     pub fn stored(&self) -> Stored {
-        let shipped = root_version(&self.shipped_root);
-        let kept = root_version(&self.metadata.root);
-        let root = if kept > 0 && kept >= shipped { &self.metadata.root } else { &self.shipped_root };
+        let root = match (self.kept_root(), self.newer_shipped_root()) {
+            (Some(_), None) => &self.metadata.root,
+            _ => &self.shipped_root,
+        };
         Stored { root: root.clone(), ..self.metadata.clone() }
+    }
+
+    /// The root that is kept, if there is a good one.
+    pub fn kept_root(&self) -> Option<Root> {
+        read_root(&self.metadata.root)
+    }
+
+    /// The root in the firmware, if it is newer than the one that is kept.
+    pub fn newer_shipped_root(&self) -> Option<Root> {
+        let kept = self.kept_root().map_or(0, |root| root.common.version);
+        read_root(&self.shipped_root).filter(|shipped| shipped.common.version > kept)
     }
 }
 
-fn root_version(root: &[u8]) -> u64 {
+fn read_root(root: &[u8]) -> Option<Root> {
     let clock = Clock { system: Moment(0), built: Moment(0) };
     let stored = Stored { root: root.to_vec(), ..Stored::default() };
-    Trusted::load(&stored, clock).map_or(0, |trusted| trusted.versions()[0])
+    Trusted::load(&stored, clock).ok().map(|trusted| trusted.root().clone())
 }
 
 /// The manifest's target for this device, if metadata is usable and lists one.

@@ -186,6 +186,12 @@ fn plan_update(facts: &Facts, record: &Record, booted: Slot, settings: &Settings
     let into = booted.other();
     match verify(&release.manifest, record, parts, into, facts.now, settings) {
         Ok(()) => plan_accepted(facts, record, release, into, parts, settings),
+        // After a targets key went and the floor with it: what runs is offered by the keys that are left.
+        Err(Refusal::UpToDate) if record.floor < release.manifest.release.number => {
+            let floor = release.manifest.release.number;
+            let record = Record { floor, ..record.clone() };
+            Plan::step(Step::Adopt(record), Reason::FloorKnownAgain(floor), Next::Now)
+        }
         Err(refusal) => {
             let wait = until_wave(release, facts, &refusal).unwrap_or(until_poll).min(until_poll);
             Plan::wait(Reason::Refused { release: release.manifest.release.number, refusal }, wait)

@@ -4,9 +4,9 @@
 use crate::facts::{Attempts, RecordSeen, Setbacks};
 use crate::fault::{FetchFault, text};
 use crate::manifest::{Manifest, manifest_path};
-use crate::offer::manifest_target;
+use crate::offer::{Kept, manifest_target};
 use crate::reason::Fault;
-use crate::record::Record;
+use crate::record::{Record, Update};
 use crate::schedule::full_refresh_due;
 use crate::settings::Settings;
 use crate::turn::keep_next;
@@ -15,7 +15,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use komainu_trust::delegations::Found;
 use komainu_trust::limits::TIMESTAMP_BYTES_MAX;
-use komainu_trust::refresh::{Answer, Ask, Keep};
+use komainu_trust::refresh::{Answer, Ask, Keep, ROOT_STEP};
 use komainu_trust::roles::Role;
 use komainu_trust::trusted::Target;
 use komainu_trust::{Refresh, TrustFault, Trusted, Verified};
@@ -52,7 +52,8 @@ fn glance(world: &mut dyn World, settings: &Settings) -> Result<Option<Glanced>,
         return Ok(Some(None));
     }
     let fetched = world.fetch(Folder::Metadata, TIMESTAMP, TIMESTAMP_BYTES_MAX, Some(validator));
-    match fetched.map_err(|fault| Fault::Fetch(text(format_args!("{TIMESTAMP}")), fault))? {
+    let ask = Ask { name: TIMESTAMP.into(), bytes_max: TIMESTAMP_BYTES_MAX, step: "5.4.1" };
+    match judge_fetched(fetched, &ask)? {
         Fetched::Unchanged => Ok(None),
         Fetched::Bytes(bytes, validator) => Ok(Some(Some((bytes, validator)))),
         Fetched::NotThere => Ok(Some(None)),
@@ -67,7 +68,9 @@ fn is_complete(world: &mut dyn World, settings: &Settings) -> bool {
 
 fn refresh(world: &mut dyn World, mut glanced: Glanced) -> Result<(Trusted, Option<String>), Fault> {
     let clock = world.clock();
-    let mut refresh = Refresh::begin(world.kept().stored(), clock).map_err(|fault| refused(&fault))?;
+    let kept = world.kept();
+    keep_shipped_root(world, &kept)?;
+    let mut refresh = Refresh::begin(kept.stored(), clock).map_err(|fault| refused(&fault))?;
     let mut validator = None;
     while let Some(ask) = refresh.ask() {
         let fetched = match glanced.take_if(|_| ask.name == TIMESTAMP) {
@@ -98,14 +101,40 @@ fn refresh(world: &mut dyn World, mut glanced: Glanced) -> Result<(Trusted, Opti
 fn forget_floor(world: &mut dyn World) -> Result<(), Fault> {
     match world.record() {
         RecordSeen::Found(record) if record.floor > 0 => keep_next(world, Record { floor: 0, ..record }),
-        _ => Ok(()),
+        RecordSeen::Lost(why) => Err(Fault::Device(why)),
+        RecordSeen::Found(_) | RecordSeen::Absent => Ok(()),
     }
 }
 
+/// Keeps a root that came with the firmware, once that firmware is confirmed: when an older slot starts one day,
+/// the keys that this root took away must not come back with it. What follows from a key that is gone follows
+/// here, too (§5.3.11).
+fn keep_shipped_root(world: &mut dyn World, kept: &Kept) -> Result<(), Fault> {
+    let confirmed = matches!(world.record(), RecordSeen::Found(record) if record.update == Update::Idle);
+    let Some(shipped) = kept.newer_shipped_root().filter(|_| confirmed) else { return Ok(()) };
+    if let Some(before) = kept.kept_root() {
+        if shipped.lacks_a_key_of(&before, Role::Targets) {
+            forget_floor(world)?;
+        }
+        let lacks = |role| shipped.lacks_a_key_of(&before, role);
+        if lacks(Role::Timestamp) || lacks(Role::Snapshot) {
+            return keep_accepted(world, Keep::GivenRootForgetRest, &kept.shipped_root);
+        }
+    }
+    keep_accepted(world, Keep::Given(Role::Root), &kept.shipped_root)
+}
+
 fn fetch_asked(world: &mut dyn World, ask: &Ask) -> Result<Fetched, Fault> {
-    match world.fetch(Folder::Metadata, &ask.name, ask.bytes_max, None) {
+    let fetched = world.fetch(Folder::Metadata, &ask.name, ask.bytes_max, None);
+    judge_fetched(fetched, ask)
+}
+
+fn judge_fetched(fetched: Result<Fetched, FetchFault>, ask: &Ask) -> Result<Fetched, Fault> {
+    match fetched {
         Ok(fetched) => Ok(fetched),
         Err(FetchFault::NotFound) => Ok(Fetched::NotThere),
+        // What an object store says of a file that it has not, to those who may not list its files.
+        Err(FetchFault::Status { code: 403, .. }) if ask.step == ROOT_STEP => Ok(Fetched::NotThere),
         Err(FetchFault::TooLarge { .. }) => Err(refused(&ask.too_large())),
         Err(fault) => Err(Fault::Fetch(text(format_args!("{}", ask.name)), fault)),
     }

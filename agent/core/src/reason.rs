@@ -58,6 +58,8 @@ pub enum Reason {
         /// Why not.
         refusal: Refusal,
     },
+    /// The release that runs is the offered one, and the floor was forgotten: it is known again.
+    FloorKnownAgain(u64),
     /// A release is being written to a slot.
     Staging {
         /// What.
@@ -177,6 +179,7 @@ impl fmt::Display for Reason {
             Reason::OfferUnusable(why) => write!(f, "offer-unusable why=\"{why}\""),
             Reason::OfferNothing => write!(f, "offer-nothing"),
             Reason::Refused { release, refusal } => write!(f, "refused release={release} {refusal}"),
+            Reason::FloorKnownAgain(floor) => write!(f, "floor-known-again floor={floor}"),
             Reason::Staging { release, slot, done_bytes, total_bytes } => write!(
                 f,
                 "staging release={} version={} slot={slot} bytes={done_bytes} of={total_bytes}",

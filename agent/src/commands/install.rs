@@ -11,6 +11,8 @@ pub(super) fn install(call: &Call) -> Result<Exit, String> {
     let bundle = Bundle::open(path)?;
     match linux.lock()? {
         Ok(_lock) => {
+            // An older wish for another bundle is over.
+            linux.volatile().forget_wish();
             linux.install(bundle);
             let exit = run::round(&mut linux, call)?;
             print(&format!("{}\n", linux.last_note()))?;

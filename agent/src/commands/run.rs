@@ -49,9 +49,13 @@ pub(super) fn once(call: &Call) -> Result<Exit, String> {
 pub(super) fn round(linux: &mut Linux, call: &Call) -> Result<Exit, String> {
     let began = uptime_milliseconds();
     let mut waiter = Waiter::new().map_err(|error| format!("cannot wait for signals: {error}"))?;
+    let mut running = 0;
     loop {
-        let seconds = match turn(linux, &call.settings.core) {
-            Next::Now => 0,
+        let next = turn(linux, &call.settings.core);
+        running = if next == Next::Now { running + 1 } else { 0 };
+        let seconds = match next {
+            Next::Now if running < TURNS_RUNNING_MAX => 0,
+            Next::Now => return Err("it goes in circles; the log says what it does".into()),
             Next::Restart => return Ok(if linux.is_restarting() { Exit::Restart } else { Exit::Failed }),
             Next::Seconds(seconds) if on_trial(linux) => seconds,
             Next::Seconds(_) => {

@@ -10,6 +10,9 @@ use std::fmt::Write;
 use std::io;
 use ureq::Error;
 
+/// With this begins what is said of a server whose certificate has expired.
+pub(crate) const CERTIFICATE_EXPIRED: &str = "certificate expired";
+
 pub(super) fn fault(error: Error) -> FetchFault {
     match error {
         Error::Other(cause) => match cause.downcast_ref() {
@@ -54,9 +57,9 @@ fn certificate_words(why: &CertificateError) -> Text {
     use CertificateError as C;
     match why {
         C::UnknownIssuer => text(format_args!("UnknownIssuer: no trusted authority signed its certificate")),
-        C::Expired => text(format_args!("certificate expired")),
+        C::Expired => text(format_args!("{CERTIFICATE_EXPIRED}")),
         C::ExpiredContext { time, not_after } => text(format_args!(
-            "certificate expired: it is {} here, and it was valid until {} (Unix seconds)",
+            "{CERTIFICATE_EXPIRED}: it is {} here, and it was valid until {} (Unix seconds)",
             time.as_secs(),
             not_after.as_secs()
         )),

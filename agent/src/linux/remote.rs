@@ -1,5 +1,6 @@
 //! The server: where its files are, and the one image stream that is open.
 
+use crate::fetch::faults::CERTIFICATE_EXPIRED;
 use crate::fetch::http::{Http, HttpSettings, Small};
 use crate::fetch::roots::Roots;
 use crate::fetch::stream::Stream;
@@ -100,7 +101,7 @@ impl Remote {
         Ok(count)
     }
 
-    /// Where a server could not prove itself by the time that signed metadata gave, asks once more by the system
+    /// Where a server's certificate has expired by the time that signed metadata gave, asks once more by the system
     /// clock, or the time of the build: signed time may have been run ahead with a stolen key, and the very file that
     /// ends that is on this server. What is fetched is believed for its signatures, never for its server.
     fn or_by_an_earlier_clock<T>(
@@ -108,14 +109,16 @@ impl Remote {
         first: Result<T, FetchFault>,
         again: impl FnOnce(&mut Http) -> Result<T, FetchFault>,
     ) -> Result<T, FetchFault> {
-        let mut floor = self.floor.lock().unwrap_or_else(PoisonError::into_inner);
-        let earlier = super::clock::system_seconds().max(self.built);
-        if !matches!(first, Err(FetchFault::NotProven(_))) || *floor <= earlier {
+        let expired =
+            matches!(&first, Err(FetchFault::NotProven(why)) if why.starts_with(CERTIFICATE_EXPIRED));
+        let floor = *self.floor.lock().unwrap_or_else(PoisonError::into_inner);
+        if !expired || floor <= super::clock::system_seconds().max(self.built) {
             return first;
         }
-        *floor = self.built;
-        drop(floor);
-        again(&mut self.http)
+        self.set_floor(self.built);
+        let second = again(&mut self.http);
+        self.set_floor(floor);
+        second
     }
 
     fn url(&self, folder: Folder, path: &str) -> String {

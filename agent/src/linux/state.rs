@@ -9,7 +9,8 @@ use komainu_core::offer::Kept;
 use komainu_core::record::{RECORD_BYTES_MAX, Record};
 use komainu_core::world::KeptFile;
 use komainu_trust::limits::{
-    DELEGATIONS_MAX, ROOT_BYTES_MAX, SNAPSHOT_BYTES_MAX, TARGETS_BYTES_MAX, TIMESTAMP_BYTES_MAX,
+    DELEGATED_BYTES_MAX, DELEGATIONS_MAX, ROOT_BYTES_MAX, SNAPSHOT_BYTES_MAX, TARGETS_BYTES_MAX,
+    TIMESTAMP_BYTES_MAX,
 };
 use std::io;
 use std::path::{Path, PathBuf};
@@ -100,10 +101,13 @@ impl State {
         kept.metadata.timestamp = file(KeptFile::Timestamp);
         kept.metadata.snapshot = file(KeptFile::Snapshot);
         kept.metadata.targets = file(KeptFile::Targets);
+        let mut room = DELEGATED_BYTES_MAX;
         for role in self.delegated_roles() {
-            if let Some(bytes) = file(KeptFile::Delegated(&role)) {
-                kept.metadata.delegated.push((role, bytes));
-            }
+            let Some(bytes) = file(KeptFile::Delegated(&role)) else { continue };
+            // More than this was never accepted together; what is left over is fetched where it is wanted.
+            let Some(left) = room.checked_sub(bytes.len() as u64) else { break };
+            room = left;
+            kept.metadata.delegated.push((role, bytes));
         }
         kept
     }

@@ -96,11 +96,13 @@ impl Volatile {
         Some(OsStr::from_bytes(bytes.strip_prefix(BUNDLE.as_bytes())?).into())
     }
 
-    /// The wish has been answered.
-    pub fn forget_wish(&self) {
-        if let Err(error) = files::remove(&self.folder.join("wish")) {
+    /// The wish has been answered; false if it cannot be removed.
+    pub fn forget_wish(&self) -> bool {
+        let removed = files::remove(&self.folder.join("wish"));
+        if let Err(error) = &removed {
             log::warn!("wish-stays why=\"{error}\"");
         }
+        removed.is_ok()
     }
 
     /// What was attempted since the start; as if nothing was, where it cannot be read.
@@ -108,12 +110,13 @@ impl Volatile {
         self.text("attempts").and_then(|text| read_attempts(&text)).unwrap_or_default()
     }
 
-    /// Remembers what was attempted. Best effort: losing it costs a poll.
-    pub fn keep_attempts(&self, attempts: &Attempts) {
-        if let Err(error) = files::replace(&self.folder.join("attempts"), write_attempts(attempts).as_bytes())
-        {
-            log::warn!("attempts-lost why=\"{error}\"");
+    /// Remembers what was attempted, until the next start; false if it cannot be written.
+    pub fn keep_attempts(&self, attempts: &Attempts) -> bool {
+        let written = files::replace(&self.folder.join("attempts"), write_attempts(attempts).as_bytes());
+        if let Err(error) = &written {
+            log::warn!("attempts-unwritten why=\"{error}\"");
         }
+        written.is_ok()
     }
 
     fn text(&self, name: &str) -> Option<String> {

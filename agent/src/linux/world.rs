@@ -31,6 +31,10 @@ pub struct Linux {
     bundle: Option<Bundle>,
     /// A wish that came with the command line.
     pub own_wish: Option<Wish>,
+    /// A wish was answered and could not be removed.
+    wish_answered: bool,
+    /// What could not be written; without it a full file system would mean polling without a pause.
+    unwritten_attempts: Option<Attempts>,
     last_note: String,
     last_level: Level,
     restarting: bool,
@@ -50,6 +54,8 @@ impl Linux {
             bundle: None,
             settings: settings.clone(),
             own_wish: None,
+            wish_answered: false,
+            unwritten_attempts: None,
             last_note: String::new(),
             last_level: Level::Debug,
             restarting: false,
@@ -148,17 +154,20 @@ impl World for Linux {
     }
 
     fn attempts(&mut self) -> Attempts {
-        self.volatile.attempts()
+        self.unwritten_attempts.clone().unwrap_or_else(|| self.volatile.attempts())
     }
 
     fn wish(&mut self) -> Option<Wish> {
+        if self.own_wish.is_some() || self.wish_answered {
+            return self.own_wish;
+        }
         if let Some(path) = self.volatile.bundle() {
             match Bundle::open(&path) {
                 Ok(bundle) => self.bundle = Some(bundle),
                 Err(why) => log::error!("bundle-refused why=\"{why}\""),
             }
         }
-        self.own_wish.or_else(|| self.volatile.wish())
+        self.volatile.wish()
     }
 
     fn fetch(
@@ -194,7 +203,8 @@ impl World for Linux {
     }
 
     fn keep_attempts(&mut self, attempts: &Attempts) {
-        self.volatile.keep_attempts(attempts);
+        let written = self.volatile.keep_attempts(attempts);
+        self.unwritten_attempts = (!written).then(|| attempts.clone());
     }
 
     fn keep_file(&mut self, file: KeptFile<'_>, bytes: Option<&[u8]>) -> Result<(), Text> {
@@ -239,7 +249,8 @@ impl World for Linux {
 
     fn forget_wish(&mut self) {
         if self.own_wish.take().is_none() {
-            self.volatile.forget_wish();
+            // One that cannot be removed must not come true again and again.
+            self.wish_answered = !self.volatile.forget_wish();
         }
     }
 
