@@ -53,6 +53,11 @@ pub fn make(
     progress: Progress,
 ) -> Result<Made> {
     let cannot = || format!("cannot write {}", to.display());
+    // A folder that is missing is a medium that is not there.
+    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        bail!("there is no folder {} to write the bundle to", folder.display());
+    }
     let archive = tar::Builder::new(files::unfinished(to).with_context(cannot)?);
     let bundle = RefCell::new(Bundle { archive, files: Vec::new() });
 

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import subprocess
 import tarfile
 
 from device import DONE, FAILED, RESTART, USAGE, Device
@@ -157,6 +158,7 @@ def refused(place, change, code, words):
     images = workshop.publish(2)
     good = bundled(place, workshop.repository, "good")
     bad = place.path("bundles/bad.tar")
+    bad.parent.mkdir(exist_ok=True)
     pack(bad, change(members(good)))
     device = Device(place, workshop.root, NO_SERVER)
     with device.untouched():
@@ -217,6 +219,40 @@ def a_bundle_for_another_board_brings_nothing(place):
     with device.untouched("ab"):
         run = device.komainu("install", other).must(DONE)
     assert "offer-nothing" in run.out, run.out
+
+
+@test
+def install_says_what_is_wrong_with_the_bundle(place):
+    workshop = Workshop(place)
+    images = workshop.publish(2)
+    good = bundled(place, workshop.repository, "2")
+    device = Device(place, workshop.root, NO_SERVER)
+    bad = place.path("bundles/bad.tar")
+    pack(bad, spoiled("rootfs", 70_000)(members(good)))
+    assert "does not have the signed sha256" in device.komainu("install", bad).must(FAILED).out
+    # A release that is rightly signed and not for this device is no success either.
+    workshop.publish(3, sizes={"kernel": 1000})
+    run = device.komainu("install", bundled(place, workshop.repository, "3")).must(FAILED)
+    assert "refused release=3 why=part-without-image part=rootfs" in run.out, run.out
+    images = workshop.publish(4)
+    device.komainu("install", bundled(place, workshop.repository, "4")).must(RESTART)
+    # Asking again before the restart counts nothing.
+    for words in (["install", str(good)], ["confirm"]) * 3:
+        run = device.komainu(*words).must(FAILED, "release 4 waits for its trial: restart the device first")
+    assert device.restart() == "b"
+    device.once().must(FAILED, "confirming release=4")
+    device.holds(images, "b")
+
+
+@test
+def a_bundle_is_not_written_where_no_medium_is(place):
+    workshop = Workshop(place)
+    workshop.publish(2)
+    nowhere = place.path("not") / "there/u.tar"
+    words = [KOMAINU_MAKER, "bundle", str(workshop.repository), "--board", "gate-1", "--output", str(nowhere)]
+    run = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert run.returncode == 1 and "there is no folder" in run.stderr, run.stderr
+    assert not nowhere.parent.exists()
 
 
 @test

@@ -17,6 +17,9 @@ pub(super) fn revert(call: &Call) -> Result<Exit, String> {
 fn ask(call: &Call, wish: Wish) -> Result<Exit, String> {
     let mut linux = open(call)?;
     refuse_needless(&mut linux, wish)?;
+    if wish == Wish::Confirm {
+        refuse_before_restart(&mut linux)?;
+    }
     match linux.lock()? {
         Ok(_lock) => {
             linux.own_wish = Some(wish);
@@ -26,6 +29,18 @@ fn ask(call: &Call, wish: Wish) -> Result<Exit, String> {
             linux.volatile().leave_wish(wish, at_work).map_err(|error| format!("cannot ask: {error}"))?;
             print("asked the komainu that is at work; see komainu status\n")
         }
+    }
+}
+
+/// Until the release on trial was started, looking at it again would only count as one more restart that brought
+/// nothing.
+pub(super) fn refuse_before_restart(linux: &mut Linux) -> Result<(), String> {
+    let RecordSeen::Found(record) = linux.record() else { return Ok(()) };
+    match record.update {
+        Update::Trial { release, slot, .. } if linux.booted().is_ok_and(|booted| booted != slot) => {
+            Err(format!("release {} waits for its trial: restart the device first", release.number))
+        }
+        _ => Ok(()),
     }
 }
 

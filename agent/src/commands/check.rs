@@ -6,11 +6,12 @@ use crate::linux::health;
 use crate::linux::world::Linux;
 use komainu_core::World;
 use komainu_core::facts::RecordSeen;
+use komainu_core::fault::FetchFault;
 use komainu_core::manifest::manifest_path;
 use komainu_core::offer::manifest_target;
 use komainu_core::world::{Fetched, Folder};
 use komainu_trust::delegations::Found;
-use komainu_trust::refresh::drive;
+use komainu_trust::refresh::{ROOT_STEP, drive};
 use komainu_trust::{TrustFault, Trusted};
 use std::fmt::Write;
 
@@ -86,6 +87,9 @@ fn checks(_: &mut Linux, call: &Call) -> Sentence {
     let folder = &call.settings.health;
     match health::checks(folder) {
         Ok(checks) if checks.is_empty() => {
+            if std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
+                return Err(format!("nothing in {} may be executed (chmod +x)", folder.display()));
+            }
             Ok(format!("none in {}: a release counts as good once komainu runs", folder.display()))
         }
         Ok(checks) => Ok(format!("{} in {}", checks.len(), folder.display())),
@@ -114,6 +118,7 @@ fn server(linux: &mut Linux, call: &Call) -> Sentence {
     ) {
         Ok(Fetched::Bytes(bytes, _)) => Ok(Some(bytes)),
         Ok(Fetched::NotThere | Fetched::Unchanged) => Ok(None),
+        Err(FetchFault::Status { code: 403, .. }) if ask.step == ROOT_STEP => Ok(None),
         Err(fault) => Err(PollFault::Fetch(format!("{}: {fault}", ask.name))),
     };
     let mut trusted = drive(stored, clock, fetch, |_, _| Ok(())).map_err(|fault| match fault {

@@ -1,5 +1,6 @@
 //! `install`: one round with a bundle in the server's place.
 
+use super::ask::refuse_before_restart;
 use super::{Call, Exit, open, print, run};
 use crate::bundle::Bundle;
 use std::path::Path;
@@ -7,6 +8,7 @@ use std::path::Path;
 pub(super) fn install(call: &Call) -> Result<Exit, String> {
     let path = call.operand.as_deref().unwrap_or(Path::new(""));
     let mut linux = open(call)?;
+    refuse_before_restart(&mut linux)?;
     // Opened here too where another komainu will do it: whoever asks should hear what is wrong.
     let bundle = Bundle::open(path)?;
     match linux.lock()? {
@@ -15,8 +17,10 @@ pub(super) fn install(call: &Call) -> Result<Exit, String> {
             linux.volatile().forget_wish();
             linux.install(bundle);
             let exit = run::round(&mut linux, call)?;
-            print(&format!("{}\n", linux.last_note()))?;
-            Ok(exit)
+            // What went wrong first is about the bundle; what was said last, about the device.
+            let (bad, note) = linux.what_mattered();
+            print(&format!("{note}\n"))?;
+            Ok(if bad && exit == Exit::Done { Exit::Failed } else { exit })
         }
         Err(at_work) => {
             let cannot = |error| format!("cannot ask: {error}");

@@ -15,6 +15,7 @@ use komainu_core::names::Slot;
 use komainu_core::offer::Kept;
 use komainu_core::reason::{Level, Reason};
 use komainu_core::record::Record;
+use komainu_core::verify::Refusal;
 use komainu_core::world::{Fetched, Folder, KeptFile};
 use komainu_trust::trusted::Clock;
 use komainu_trust::{Moment, Trusted};
@@ -35,6 +36,9 @@ pub struct Linux {
     wish_answered: bool,
     /// What could not be written; without it a full file system would mean polling without a pause.
     unwritten_attempts: Option<Attempts>,
+    first_error: Option<String>,
+    /// The last thing noted was a refusal, and not of what runs already.
+    refused: bool,
     last_note: String,
     last_level: Level,
     restarting: bool,
@@ -56,6 +60,8 @@ impl Linux {
             own_wish: None,
             wish_answered: false,
             unwritten_attempts: None,
+            first_error: None,
+            refused: false,
             last_note: String::new(),
             last_level: Level::Debug,
             restarting: false,
@@ -90,9 +96,13 @@ impl Linux {
         self.bundle = None;
     }
 
-    /// What was noted last.
-    pub fn last_note(&self) -> &str {
-        &self.last_note
+    /// The first thing noted that needs attention, or else the last thing noted; and whether nothing could be
+    /// installed for a reason that is worth an exit code.
+    pub fn what_mattered(&self) -> (bool, &str) {
+        match &self.first_error {
+            Some(note) => (true, note),
+            None => (self.refused, &self.last_note),
+        }
     }
 
     /// True if that needs somebody's attention.
@@ -265,6 +275,10 @@ impl World for Linux {
             Level::Debug => log::debug!("{line}"),
         }
         self.last_level = reason.level();
+        self.refused = matches!(reason, Reason::Refused { refusal, .. } if *refusal != Refusal::UpToDate);
+        if self.last_level == Level::Error {
+            self.first_error.get_or_insert_with(|| line.clone());
+        }
         self.last_note = line;
     }
 }
