@@ -85,7 +85,7 @@ pub enum Looks {
     Stale,
     /// Cut, changed on the way, or not this file at all: a captive portal's page, another repository.
     Damaged,
-    /// No honest mirror sends this, however old it is.
+    /// No honest mirror sends this, however old it is; but one may that copied files in the wrong order.
     Hostile,
 }
 
