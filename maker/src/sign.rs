@@ -140,6 +140,11 @@ impl Request {
         self.asked.keys().any(|name| name.ends_with(".root.json"))
     }
 
+    /// True if new targets metadata is among them.
+    pub fn changes_targets(&self) -> bool {
+        self.asked.keys().any(|name| name.ends_with(".targets.json"))
+    }
+
     /// True if both ask for the same.
     pub fn asks_the_same_as(&self, other: &Request) -> bool {
         let parts = |request: &Request| -> Vec<(String, Vec<u8>)> {

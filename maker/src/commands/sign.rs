@@ -209,10 +209,14 @@ fn add(args: &Add) -> Result<String> {
     } else {
         if !added.is_empty() {
             seen.remember(&request, &judged)?;
-            // First: a signature that is not remembered is one that a later request can hide.
-            seen.save(&seen_file).context(
-                "what was signed could not be remembered, so nothing was; keep root.json where files can be written",
-            )?;
+            // First: a release that was signed and not remembered is one that a later request can hide.
+            match seen.save(&seen_file) {
+                Err(fault) if request.changes_targets() => return Err(fault.context(
+                    "what would be signed cannot be remembered, so nothing was; keep root.json where files can be written",
+                )),
+                Err(fault) => warn(&[format!("what was signed is not remembered: {fault:#}")]),
+                Ok(()) => {}
+            }
         }
         files::replace(&args.file, &request.to_bytes())?;
         out.push('\n');

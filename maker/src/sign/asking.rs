@@ -120,8 +120,7 @@ impl Workshop {
     /// The request for targets metadata that waits, if there is one.
     pub(crate) fn waiting_targets(&self, current: &Current) -> Result<Option<String>> {
         let waiting = self.waiting(current)?;
-        let targets = |request: &&Request| request.asked.keys().any(|name| name.ends_with(".targets.json"));
-        Ok(waiting.iter().find(targets).map(Request::id))
+        Ok(waiting.iter().find(|request| request.changes_targets()).map(Request::id))
     }
 
     /// Removes what can never be published any more.
