@@ -122,8 +122,8 @@ pub(super) fn next_targets(
     Ok(targets)
 }
 
-/// Refuses what reading would pass over. `ours` is what this komainu-maker would write; of that only the edition of TUF may be
-/// another.
+/// Refuses what reading would pass over. `ours` is what this komainu-maker would write; of that only the edition of
+/// TUF may be another.
 fn only_known_fields(name: &str, signed: &Json, ours: Json) -> Result<()> {
     let Json::Object(mut ours) = ours else { bail!("{name} is not an object") };
     if let Some(spec) = field(signed, "spec_version") {

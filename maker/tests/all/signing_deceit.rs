@@ -9,8 +9,10 @@ use std::process::Command;
 
 const STABLE: &str = "boards/gate-1/stable.json";
 
+type Edit<'a> = &'a dyn Fn(&mut Value);
+
 fn refusal(place: &Place, file: &[u8], medium: &str) -> String {
-    format!("{:#}", try_sign(place, file, medium).err().expect("it was signed"))
+    format!("{:#}", try_sign(place, file, medium).expect_err("it was signed"))
 }
 
 fn signed<'a>(request: &'a mut Value, name: &str) -> &'a mut Value {
@@ -24,7 +26,7 @@ fn a_key_that_was_swapped_under_its_old_identifier_is_refused() {
     let file = workshop.request_keys(&renewal(), NOW).unwrap().to_bytes();
     let thief = PrivateKey::generate(KeyType::Ed25519).unwrap().public();
     for role in ["root", "targets", "snapshot", "timestamp"] {
-        let swaps: [&dyn Fn(&mut Value); 4] = [
+        let swaps: [Edit<'_>; 4] = [
             &|key| key["keyval"]["public"] = thief.public.clone().into(),
             &|key| key["keytype"] = "ecdsa".into(),
             &|key| key["scheme"] = "rsassa-pss-sha256".into(),
@@ -54,7 +56,7 @@ fn a_root_with_anything_that_is_not_shown_is_refused() {
     let file = workshop.request_keys(&renewal(), NOW).unwrap().to_bytes();
     let stranger = PrivateKey::generate(KeyType::Ed25519).unwrap();
     let key = json!({ "keytype": "ed25519", "scheme": "ed25519", "keyval": { "public": stranger.public().public } });
-    let changes: [(&dyn Fn(&mut Value), &str); 5] = [
+    let changes: [(Edit<'_>, &str); 5] = [
         (&|root| root["keys"][stranger.key_id()] = key.clone(), "no role has key"),
         (&|root| root["keys"]["00"] = key.clone(), "no role has key 00"),
         (&|root| root["mirrors"] = json!([]), "fields that this komainu-maker does not know"),
@@ -220,7 +222,7 @@ fn a_target_that_could_be_anything_is_refused() {
     let mut workshop = connected(&place);
     workshop.add_release(&place.draft("1")).unwrap();
     let file = workshop.request_targets(NOW).unwrap().to_bytes();
-    let changes: [(&dyn Fn(&mut Value), &str); 3] = [
+    let changes: [(Edit<'_>, &str); 3] = [
         (&|v| v["targets"][STABLE]["hashes"] = json!({ "sha512": "00".repeat(64) }), "has no SHA-256"),
         (&|v| v["targets"][STABLE]["custom"] = json!({ "x": 1 }), "has fields that"),
         (&|v| v["mirrors"] = json!([]), "has fields that"),
