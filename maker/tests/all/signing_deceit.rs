@@ -12,7 +12,7 @@ const STABLE: &str = "boards/gate-1/stable.json";
 type Edit<'a> = &'a dyn Fn(&mut Value);
 
 fn refusal(place: &Place, file: &[u8], medium: &str) -> String {
-    format!("{:#}", try_sign(place, file, medium).expect_err("it was signed"))
+    format!("{:#}", try_sign(place, file, medium).map(|_| ()).expect_err("it was signed"))
 }
 
 fn signed<'a>(request: &'a mut Value, name: &str) -> &'a mut Value {
