@@ -96,8 +96,9 @@ impl Seen {
         }
         let file = request.file(&format!("{}.targets.json", new.common.version)).unwrap_or_default();
         self.targets = Some(String::from_utf8(file).context("metadata is not UTF-8")?);
-        self.manifests = request.manifests.clone();
-        self.manifests.retain(|path, _| new.targets.contains_key(path));
+        // Those that are gone stay known: they must not come back with an older release.
+        let listed = request.manifests.iter().filter(|(path, _)| new.targets.contains_key(*path));
+        self.manifests.extend(listed.map(|(path, manifest)| (path.clone(), manifest.clone())));
         Ok(())
     }
 
@@ -153,7 +154,7 @@ impl Request {
                 last.common.version
             ));
         }
-        for path in last.targets.keys() {
+        for path in seen.manifests.keys() {
             let number = self.manifest(path, new).ok().map(|manifest| manifest.release.number);
             if let (Some(number), Some(before)) = (number, seen.release_number(path))
                 && number < before

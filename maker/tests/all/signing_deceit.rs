@@ -169,6 +169,20 @@ fn a_release_that_goes_back_behind_the_one_signed_last_is_refused() {
 }
 
 #[test]
+fn a_release_that_was_taken_away_does_not_come_back_older() {
+    let place = Place::new();
+    let [first, _, third] = three_requests(&place);
+    let empty = edit(&third, |v| {
+        signed(v, "4.targets.json")["targets"] = json!({});
+        v["manifests"] = json!({});
+    });
+    assert!(in_words(&place, &empty).contains("gone     boards/gate-1/stable.json"));
+    sign(&place, &empty, "targets-1");
+    let fault = refusal(&place, &rollback(&third, &first), "targets-1");
+    assert!(fault.contains("stable.json goes back to release 1 from 2"), "{fault}");
+}
+
+#[test]
 fn versions_that_were_never_seen_here_are_no_mere_renewal() {
     let place = Place::new();
     let [_, _, third] = three_requests(&place);
