@@ -94,7 +94,9 @@ fn consequences(root: &Root, id: &str) -> Vec<String> {
                  or can put it into the workshop before it publishes",
                 "Look at every target that is published (`komainu-maker inspect`). If it ran versions up, devices \
                  remember that through the snapshot: replace the snapshot key too, so that they forget \
-                 (`komainu-maker key rotate snapshot --add FILE --remove KEYID`, TUF 5.3.11)",
+                 (`komainu-maker key rotate snapshot --add FILE --remove KEYID`, TUF 5.3.11). Devices go on \
+                 remembering release numbers: number the next release above anything that was ever published, by you \
+                 or by the thief",
             ),
             Role::Snapshot => (
                 "together with the timestamp key: run versions of snapshot and targets up, so that devices refuse \

@@ -9,9 +9,12 @@
 
 mod asking;
 mod judge;
+mod next;
+mod seen;
 mod words;
 
 pub use judge::{Judged, Need};
+pub use seen::{SEEN_FILE, Seen};
 
 use crate::keyring::KeyRing;
 use crate::metadata::{self, Signatures, object, pretty, text};
@@ -43,7 +46,7 @@ pub struct Request {
     roots: Vec<String>,
     /// The targets metadata that is published now.
     targets: String,
-    /// Manifests that would be new, by target path.
+    /// The text of every manifest that the targets metadata asked for names, by target path.
     manifests: BTreeMap<String, String>,
 }
 
@@ -137,6 +140,11 @@ impl Request {
         self.asked.keys().any(|name| name.ends_with(".root.json"))
     }
 
+    /// True if new targets metadata is among them.
+    pub fn changes_targets(&self) -> bool {
+        self.asked.keys().any(|name| name.ends_with(".targets.json"))
+    }
+
     /// True if both ask for the same.
     pub fn asks_the_same_as(&self, other: &Request) -> bool {
         let parts = |request: &Request| -> Vec<(String, Vec<u8>)> {
@@ -179,17 +187,26 @@ impl Request {
         Ok(refresh.trusted().root().clone())
     }
 
-    /// Adds a signature by every key within reach that counts; gives the key identifiers that are new.
+    /// Adds a signature by every key within reach that counts, to what was judged and to nothing else; gives the key
+    /// identifiers that are new.
     ///
     /// # Errors
-    /// A key is there and cannot sign.
+    /// A key is there and cannot sign; or what would be installed cannot be shown; or this is not what was judged.
     pub fn sign(&mut self, judged: &Judged, ring: &mut KeyRing) -> Result<Vec<(String, String)>> {
+        if !judged.unseen.is_empty() {
+            bail!(
+                "nothing is signed, because what would be installed cannot be shown: {}",
+                judged.unseen.join("; ")
+            );
+        }
         let mut added = Vec::new();
         for need in &judged.needs {
-            let Some(asked) = self.asked.get_mut(&need.file) else { continue };
-            let message = json::canonical(&asked.signed);
+            let asked = self.asked.get_mut(&need.file);
+            let Some(asked) = asked.filter(|asked| json::canonical(&asked.signed) == need.message) else {
+                bail!("{} is not what was judged: nothing is signed", need.file);
+            };
             for key_id in &need.role.key_ids {
-                if metadata::sign_with(key_id, &message, &mut asked.signatures, ring)? {
+                if metadata::sign_with(key_id, &need.message, &mut asked.signatures, ring)? {
                     added.push((need.file.clone(), key_id.clone()));
                 }
             }

@@ -76,6 +76,13 @@ impl Ceremony {
              {role}: the key {key} goes; one key COMES, with the identifier written above; every other role unchanged. If \
              it says anything else, nobody signs."
         ));
+        if self.role == Role::Targets {
+            sheet.say(
+                "It also lists releases, because targets metadata is signed again. On a medium that never signed targets \
+                 metadata it says first that what changed before is not known there: then every release that it lists is \
+                 compared with the maker's own list.",
+            );
+        }
         for name in signers {
             sheet.step(&format!(
                 "The keeper of {name} connects it, reads what the screen says aloud, and types yes."

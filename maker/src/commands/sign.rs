@@ -6,7 +6,8 @@ use super::{PassphraseFile, Place, warn};
 use crate::clock;
 use crate::files;
 use crate::keyring::KeyRing;
-use crate::sign::{Judged, REQUEST_BYTES_MAX, Request};
+use crate::sign::{Judged, REQUEST_BYTES_MAX, Request, SEEN_FILE, Seen};
+use crate::workshop::read_root;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use komainu_trust::limits::ROOT_BYTES_MAX;
@@ -71,7 +72,8 @@ struct Show {
 ///
 /// Shows what would change first, and asks, if it runs at a terminal. What would change can only be told by a root
 /// that you trust yourself, not one that comes with the request: any root of this repository, however old, that was
-/// kept with the keys. That is why one must be there.
+/// kept with the keys. That is why one must be there. Beside it, in seen.json, `sign add` keeps what it signed last:
+/// the next request is compared with that.
 #[derive(Args)]
 struct Add {
     /// The request
@@ -96,6 +98,17 @@ struct Trust {
     /// A root of this repository that you trust; without it: root.json in a folder of --keys
     #[arg(long, value_name = "FILE")]
     root: Option<PathBuf>,
+    /// **Dangerous.** Accept a request that goes back behind what was signed here: to an older release or version
+    #[arg(long)]
+    allow_older: bool,
+}
+
+/// A request that was judged, and what it was judged by.
+struct Opinion {
+    judged: Judged,
+    root: Root,
+    seen: Seen,
+    seen_file: PathBuf,
 }
 
 /// Publish a request that has enough signatures.
@@ -154,7 +167,7 @@ fn request(args: Ask) -> Result<String> {
     }
     let trusted = files::read_at_most(&workshop.root_file(), ROOT_BYTES_MAX)?.unwrap_or_default();
     let root = request.root_in_force(&trusted)?;
-    let judged = request.judge(&root, now)?;
+    let judged = request.judge_after(&root, &Seen::published_here(&request), now)?;
     let mut out = report(&request, &judged, &root);
     write!(
         out,
@@ -167,8 +180,8 @@ fn request(args: Ask) -> Result<String> {
 
 fn show(args: &Show) -> Result<String> {
     let request = read(&args.file)?;
-    let (judged, root) = judge(&request, &args.file, &args.trust, &[])?;
-    Ok(report(&request, &judged, &root))
+    let opinion = judge(&request, &args.file, &args.trust, &[])?;
+    Ok(report(&request, &opinion.judged, &opinion.root))
 }
 
 fn add(args: &Add) -> Result<String> {
@@ -179,7 +192,7 @@ fn add(args: &Add) -> Result<String> {
         judge(&theirs, other, &args.trust, &args.keys)?;
         request.merge(&theirs)?;
     }
-    let (judged, root) = judge(&request, &args.file, &args.trust, &args.keys)?;
+    let Opinion { judged, root, mut seen, seen_file } = judge(&request, &args.file, &args.trust, &args.keys)?;
     let mut out = request.in_words(&judged, &root);
     if !args.yes && std::io::stdin().is_terminal() {
         super::say(&out)?;
@@ -188,12 +201,23 @@ fn add(args: &Add) -> Result<String> {
     }
     let mut ring = KeyRing::look(&args.keys, args.passphrase.passphrases()?)?;
     let added = request.sign(&judged, &mut ring)?;
-    let (judged, _) = judge(&request, &args.file, &args.trust, &args.keys)?;
+    let Opinion { judged, .. } = judge(&request, &args.file, &args.trust, &args.keys)?;
     if added.is_empty() && args.from.is_empty() {
         let already = judged.needs.iter().any(|need| need.have > 0);
         let hint = if already { "; those that are there have signed already" } else { "" };
         writeln!(out, "\nNo key within reach adds a signature (looked in {}){hint}.", ring.folders())?;
     } else {
+        if !added.is_empty() {
+            seen.remember(&request, &judged)?;
+            // First: a release that was signed and not remembered is one that a later request can hide.
+            match seen.save(&seen_file) {
+                Err(fault) if request.changes_targets() => return Err(fault.context(
+                    "what would be signed cannot be remembered, so nothing was; keep root.json where files can be written",
+                )),
+                Err(fault) => warn(&[format!("what was signed is not remembered: {fault:#}")]),
+                Ok(()) => {}
+            }
+        }
         files::replace(&args.file, &request.to_bytes())?;
         out.push('\n');
     }
@@ -242,7 +266,7 @@ fn read(file: &Path) -> Result<Request> {
     Request::read(&bytes).with_context(|| format!("cannot read {}", file.display()))
 }
 
-fn judge(request: &Request, file: &Path, trust: &Trust, keys: &[PathBuf]) -> Result<(Judged, Root)> {
+fn judge(request: &Request, file: &Path, trust: &Trust, keys: &[PathBuf]) -> Result<Opinion> {
     let beside_keys = || keys.iter().map(|folder| folder.join("root.json")).find(|path| path.is_file());
     let path = trust.root.clone().or_else(beside_keys).context(
         "a root that you trust is needed to tell what would change: name one with --root, or keep root.json in the \
@@ -251,9 +275,23 @@ fn judge(request: &Request, file: &Path, trust: &Trust, keys: &[PathBuf]) -> Res
     let trusted = files::read_at_most(&path, ROOT_BYTES_MAX)?
         .with_context(|| format!("there is no file {}", path.display()))?;
     let refused = || format!("{} is refused", file.display());
+    let seen_file = path.with_file_name(SEEN_FILE);
+    let mut seen = Seen::load(&seen_file)?;
+    seen.allow_older = trust.allow_older;
     let root = request.root_in_force(&trusted).with_context(refused)?;
-    let judged = request.judge(&root, clock::now()).with_context(refused)?;
-    Ok((judged, root))
+    let root = match seen.root() {
+        // It followed from the trusted root once; what follows from that one now must follow from this too.
+        Some(newest) if version(newest)? > version(&trusted)? => {
+            request.root_in_force(newest).with_context(refused)?
+        }
+        _ => root,
+    };
+    let judged = request.judge_after(&root, &seen, clock::now()).with_context(refused)?;
+    Ok(Opinion { judged, root, seen, seen_file })
+}
+
+fn version(root: &[u8]) -> Result<u64> {
+    Ok(read_root("root.json", root)?.common.version)
 }
 
 fn report(request: &Request, judged: &Judged, root: &Root) -> String {

@@ -120,8 +120,7 @@ impl Workshop {
     /// The request for targets metadata that waits, if there is one.
     pub(crate) fn waiting_targets(&self, current: &Current) -> Result<Option<String>> {
         let waiting = self.waiting(current)?;
-        let targets = |request: &&Request| request.asked.keys().any(|name| name.ends_with(".targets.json"));
-        Ok(waiting.iter().find(targets).map(Request::id))
+        Ok(waiting.iter().find(|request| request.changes_targets()).map(Request::id))
     }
 
     /// Removes what can never be published any more.
@@ -188,7 +187,7 @@ impl Workshop {
         }
         let mut manifests = BTreeMap::new();
         for (name, signed) in files.iter().filter(|(name, _)| name.ends_with(".targets.json")) {
-            manifests.extend(self.new_manifests(name, signed, current)?);
+            manifests.extend(self.manifests_of(name, signed)?);
         }
         let asked = |(name, signed): (String, Json)| (name, Asked { signed, signatures: Signatures::new() });
         let request = Request {
@@ -217,22 +216,22 @@ impl Workshop {
         Ok(roots)
     }
 
-    fn new_manifests(
-        &self,
-        name: &str,
-        signed: &Json,
-        current: &Current,
-    ) -> Result<BTreeMap<String, String>> {
+    /// Every manifest, also those that stay: whoever signs sees what all of it installs.
+    fn manifests_of(&self, name: &str, signed: &Json) -> Result<BTreeMap<String, String>> {
         let mut manifests = BTreeMap::new();
         let Json::Object(fields) = signed else { bail!("{name} is not an object") };
         let Some(Json::Object(targets)) = fields.get("targets") else { bail!("{name} has no targets") };
         for (path, target) in targets.iter().filter(|(path, _)| is_manifest(path)) {
-            if current.targets.get(path) == Some(target) {
-                continue;
-            }
             let hash = release::listed_hash(target).with_context(|| format!("{path} has no SHA-256"))?;
-            let file = self.dir.join("staging/targets").join(release::fetch_path(path, &hash));
-            let bytes = files::read_at_most(&file, MANIFEST_BYTES_MAX)?.unwrap_or_default();
+            let file = release::fetch_path(path, &hash);
+            let staged = self.dir.join("staging/targets").join(&file);
+            let bytes = match files::read_at_most(&staged, MANIFEST_BYTES_MAX)? {
+                Some(bytes) => bytes,
+                None => {
+                    files::read_at_most(&self.repository().join("targets").join(&file), MANIFEST_BYTES_MAX)?
+                        .with_context(|| format!("targets/{file} is missing"))?
+                }
+            };
             let text = String::from_utf8(bytes).ok().with_context(|| format!("{path} is not UTF-8"))?;
             manifests.insert(path.clone(), text);
         }

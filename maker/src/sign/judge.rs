@@ -1,16 +1,17 @@
 //! Judges a request: whether it may be signed, whose signatures it needs, and whether those that it has are theirs.
 
+use super::next::{next_root, next_targets, read};
+use super::seen::Seen;
 use super::{Asked, Request};
-use crate::keys::key_id;
+use crate::metadata::signed_part;
 use anyhow::{Context, Result, anyhow, bail};
 use komainu_trust::Moment;
-use komainu_trust::fields::Field;
-use komainu_trust::json::Json;
+use komainu_trust::json;
 use komainu_trust::keys::Key;
 use komainu_trust::limits::TARGETS_BYTES_MAX;
-use komainu_trust::roles::{Metadata, Role, Root, Targets};
+use komainu_trust::roles::{Role, Root, Targets};
 use komainu_trust::signatures::{Envelope, RoleKeys};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// A request that was found to be in order: which keys it needs, and what they have signed.
 pub struct Judged {
@@ -19,6 +20,16 @@ pub struct Judged {
     pub(super) new_root: Option<Root>,
     pub(super) new_targets: Option<Targets>,
     pub(super) old_targets: Targets,
+    /// What the new targets metadata is compared with.
+    pub(super) base: Targets,
+    /// False if the difference from `base` is not all that changed since the signer last looked.
+    pub(super) base_is_known: bool,
+    /// What must be read before everything else.
+    pub(super) warnings: Vec<String>,
+    /// Fields that change and are neither keys nor releases.
+    pub(super) notes: Vec<String>,
+    /// Manifests whose content cannot be shown: nothing is signed as long as there is one.
+    pub(super) unseen: Vec<String>,
 }
 
 /// A set of keys that must sign a file, and how many have.
@@ -31,28 +42,59 @@ pub struct Need {
     pub have: u32,
     /// The keys, and how many of them must.
     pub role: RoleKeys,
-    keys: BTreeMap<String, Key>,
+    pub(super) keys: BTreeMap<String, Key>,
+    /// The bytes that were judged, and the only ones that are signed.
+    pub(super) message: Vec<u8>,
 }
 
 impl Request {
-    /// Looks whether it may be signed, and by whom. `current` is the root in force.
+    /// Looks whether it may be signed, and by whom, for somebody who has seen nothing yet but `current`, the root in
+    /// force.
     ///
     /// # Errors
     /// What is wrong with it: stale, expired, changed after somebody signed, signed by a key that has no say.
     pub fn judge(&self, current: &Root, now: Moment) -> Result<Judged> {
+        self.judge_after(current, &Seen::default(), now)
+    }
+
+    /// The same for somebody who remembers what was seen last.
+    ///
+    /// # Errors
+    /// As [`Request::judge`]; and it goes back behind what was seen.
+    pub fn judge_after(&self, current: &Root, seen: &Seen, now: Moment) -> Result<Judged> {
         let old_targets = self.published_targets(current)?;
-        let mut judged = Judged { needs: Vec::new(), new_root: None, new_targets: None, old_targets };
+        let mut judged = Judged {
+            needs: Vec::new(),
+            new_root: None,
+            new_targets: None,
+            base: old_targets.clone(),
+            old_targets,
+            base_is_known: false,
+            warnings: Vec::new(),
+            notes: Vec::new(),
+            unseen: Vec::new(),
+        };
         for (name, asked) in &self.asked {
             match name.split_once('.').map(|(_, file)| file) {
-                Some("root.json") => {
-                    judged.new_root = Some(next_root(name, &asked.signed, current, now)?);
+                Some("root.json") if judged.new_root.is_none() => {
+                    let last = self.roots.last().context("it has no roots in it")?;
+                    let in_force = signed_part("root.json", last.as_bytes())?;
+                    judged.new_root =
+                        Some(next_root(name, &asked.signed, current, &in_force, now, &mut judged.notes)?);
                 }
-                Some("targets.json") => {
+                Some("targets.json") if judged.new_targets.is_none() => {
+                    let published = signed_part("targets.json", self.targets.as_bytes())?;
                     let old = judged.old_targets.common.version;
-                    judged.new_targets = Some(next_targets(name, &asked.signed, old, now)?);
+                    judged.new_targets = Some(next_targets(name, &asked.signed, old, &published, now)?);
+                }
+                Some("root.json" | "targets.json") => {
+                    bail!("it asks to sign {name} besides another file of that role: one at a time is shown")
                 }
                 _ => bail!("it asks to sign {name}, which is neither root nor targets metadata"),
             }
+        }
+        if self.asked.is_empty() {
+            bail!("it asks for nothing");
         }
         self.needs(current, &mut judged)?;
         for (name, asked) in &self.asked {
@@ -61,6 +103,8 @@ impl Request {
         for need in &mut judged.needs {
             need.have = self.envelope(&need.file)?.count(&need.role, &need.keys);
         }
+        self.look_at_manifests(&mut judged);
+        self.compare(&mut judged, seen)?;
         Ok(judged)
     }
 
@@ -75,20 +119,25 @@ impl Request {
     }
 
     fn needs(&self, current: &Root, judged: &mut Judged) -> Result<()> {
-        let need = |file: &String, whose, root: &Root, role| Need {
-            file: file.clone(),
-            whose,
-            have: 0,
-            role: root.role(role).clone(),
-            keys: root.keys.clone(),
-        };
         let same = |root: &Root, role| root.role(role) == current.role(role);
         let targets_change = judged.new_root.as_ref().is_some_and(|root| !same(root, Role::Targets));
         if targets_change && judged.new_targets.is_none() {
             bail!("it changes the targets keys without targets metadata that the new keys sign");
         }
-        for name in self.asked.keys() {
-            let role = if name.ends_with(".root.json") { Role::Root } else { Role::Targets };
+        // Only what was read above is signed: a file that nobody looked at has no need here.
+        let root = judged.new_root.as_ref().map(|new| (Role::Root, new.common.version));
+        let targets = judged.new_targets.as_ref().map(|new| (Role::Targets, new.common.version));
+        for (role, version) in root.into_iter().chain(targets) {
+            let file = format!("{version}.{}", role.file());
+            let asked = self.asked.get(&file).with_context(|| format!("it does not ask for {file}"))?;
+            let need = |whose, root: &Root| Need {
+                file: file.clone(),
+                whose,
+                have: 0,
+                role: root.role(role).clone(),
+                keys: root.keys.clone(),
+                message: json::canonical(&asked.signed),
+            };
             let new = judged.new_root.as_ref().filter(|root| !same(root, role));
             let (old_words, new_words) = match role {
                 Role::Root => ("root keys of now", "new root keys"),
@@ -96,9 +145,9 @@ impl Request {
             };
             // The old root keys always sign: nobody follows a root that they did not.
             if new.is_none() || role == Role::Root || !self.old_keys_are_lost {
-                judged.needs.push(need(name, old_words, current, role));
+                judged.needs.push(need(old_words, current));
             }
-            judged.needs.extend(new.map(|root| need(name, new_words, root, role)));
+            judged.needs.extend(new.map(|root| need(new_words, root)));
         }
         Ok(())
     }
@@ -141,63 +190,4 @@ impl Judged {
         };
         self.needs.iter().map(line).collect()
     }
-}
-
-fn next_root(name: &str, signed: &Json, current: &Root, now: Moment) -> Result<Root> {
-    let root: Root = read(name, signed)?;
-    let (version, in_force) = (root.common.version, current.common.version);
-    if name != format!("{version}.root.json") {
-        bail!("what it calls {name} is root version {version}");
-    }
-    if version <= in_force {
-        bail!("{name} is stale: root is version {in_force} by now. Make the request anew");
-    }
-    if version != in_force + 1 {
-        bail!("{name} cannot follow root version {in_force}: versions go up one by one");
-    }
-    unexpired(name, root.common.expires, now)?;
-    if !root.consistent_snapshot {
-        bail!("{name} gives up consistent snapshots, which this repository is made of");
-    }
-    for (role, keys) in &root.roles {
-        let mut different = BTreeSet::new();
-        for id in &keys.key_ids {
-            let key = root.keys.get(id).with_context(|| format!("{name}: key {id} is missing"))?;
-            if !current.keys.contains_key(id) && key_id(key) != *id {
-                bail!("{name}: key {id} has the identifier of another key");
-            }
-            different.insert(key.material());
-        }
-        if different.len() < keys.threshold as usize {
-            bail!("{name}: {} has {} keys and needs {}", role.name(), different.len(), keys.threshold);
-        }
-    }
-    Ok(root)
-}
-
-fn next_targets(name: &str, signed: &Json, published: u64, now: Moment) -> Result<Targets> {
-    let targets: Targets = read(name, signed)?;
-    let version = targets.common.version;
-    if name != format!("{version}.targets.json") {
-        bail!("what it calls {name} is targets version {version}");
-    }
-    if version <= published {
-        bail!("{name} is stale: targets metadata is version {published} by now. Make the request anew");
-    }
-    unexpired(name, targets.common.expires, now)?;
-    if targets.delegations.is_some() {
-        bail!("{name} delegates to other keys, which this komainu-maker never asks for");
-    }
-    Ok(targets)
-}
-
-fn unexpired(name: &str, expires: Moment, now: Moment) -> Result<()> {
-    if expires <= now {
-        bail!("{name} would be good until {expires}, which is over (this machine's clock says {now})");
-    }
-    Ok(())
-}
-
-fn read<M: Metadata>(name: &str, signed: &Json) -> Result<M> {
-    M::read(&Field::top(signed)).map_err(|fault| anyhow!("{name}: {} must be {}", fault.path, fault.must_be))
 }

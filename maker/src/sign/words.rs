@@ -2,19 +2,28 @@
 
 use super::{Judged, Request};
 use crate::keys::key_id;
+use crate::rehearsal::is_manifest;
 use komainu_core::manifest::Manifest;
 use komainu_trust::hex;
-use komainu_trust::roles::{Role, Root, TargetFile};
-use sha2::{Digest, Sha256};
+use komainu_trust::roles::{Role, Root, TargetFile, Targets};
 use std::fmt::Write as _;
 
 impl Request {
-    /// What would change, compared with the root in force and what is published.
+    /// What would change, compared with the root in force and what was seen last; warnings come first.
     pub fn in_words(&self, judged: &Judged, current: &Root) -> String {
         let mut out = String::new();
+        for warning in &judged.warnings {
+            let _ = writeln!(out, "{warning}.");
+        }
+        for unseen in &judged.unseen {
+            let _ = writeln!(out, "{unseen}. Nothing is signed.");
+        }
         let _ = writeln!(out, "Signing request {}, made {}", self.id(), self.made);
         if let Some(new) = &judged.new_root {
             root_in_words(&mut out, current, new);
+            for note in &judged.notes {
+                let _ = writeln!(out, "  {note}");
+            }
         }
         if judged.new_targets.is_some() {
             self.targets_in_words(&mut out, judged);
@@ -28,53 +37,84 @@ impl Request {
     fn targets_in_words(&self, out: &mut String, judged: &Judged) {
         let Some(new) = &judged.new_targets else { return };
         let (version, expires) = (new.common.version, new.common.expires);
-        let old = &judged.old_targets;
+        let base = &judged.base;
         let _ = writeln!(
             out,
-            "\ntargets version {version} (published is {}), good until {expires}",
-            old.common.version
+            "\ntargets version {version} (published is {}, compared with {}), good until {expires}",
+            judged.old_targets.common.version, base.common.version
         );
         let mut changes = 0;
         for (path, file) in &new.targets {
-            match old.targets.get(path) {
-                Some(before) if before == file => continue,
-                Some(_) => _ = writeln!(out, "  changed  {}", self.target_in_words(path, file)),
-                None => _ = writeln!(out, "  new      {}", self.target_in_words(path, file)),
+            let word = match base.targets.get(path) {
+                Some(before) if before == file => "same   ",
+                Some(_) => "changed",
+                None => "new    ",
+            };
+            let same = word == "same   ";
+            changes += usize::from(!same);
+            if is_manifest(path) || !same {
+                let whole = !same || !judged.base_is_known;
+                let _ = writeln!(out, "  {word}  {}", self.target_in_words(path, file, new, whole));
             }
-            changes += 1;
         }
-        for path in old.targets.keys().filter(|path| !new.targets.contains_key(*path)) {
+        for path in base.targets.keys().filter(|path| !new.targets.contains_key(*path)) {
             let _ = writeln!(out, "  gone     {}", path.escape_debug());
             changes += 1;
         }
         if changes == 0 {
-            out.push_str("  no release changes; it is renewed\n");
+            out.push_str(if judged.base_is_known {
+                "  no release changes; it is renewed\n"
+            } else {
+                "  nothing differs from that version; what happened since is not known here\n"
+            });
         }
     }
 
-    fn target_in_words(&self, path: &str, file: &TargetFile) -> String {
+    fn target_in_words(&self, path: &str, file: &TargetFile, new: &Targets, whole: bool) -> String {
         let mut words = format!("{} {} bytes", path.escape_debug(), file.length);
-        let sha256 = file.hashes.sha256.unwrap_or_default();
-        if let Some(text) = self.manifests.get(path) {
-            // Only the very bytes that the signed hash names say anything.
-            let proven = Sha256::digest(text.as_bytes()).as_slice() == sha256;
-            match Manifest::read(text.as_bytes()) {
-                Ok(manifest) if proven => {
-                    let _ = write!(
-                        words,
-                        ": {}/{} release {} ({}), {}",
-                        manifest.board,
-                        manifest.channel,
-                        manifest.release.number,
-                        manifest.release.version.as_str().escape_debug(),
-                        manifest.severity.name()
-                    );
-                }
-                _ => words.push_str(": ITS MANIFEST IN THE REQUEST IS NOT THE ONE TO BE SIGNED"),
+        let manifest = is_manifest(path).then(|| self.manifest(path, new));
+        match &manifest {
+            Some(Ok(manifest)) => {
+                let _ = write!(
+                    words,
+                    ": {}/{} release {} ({}), {}",
+                    manifest.board,
+                    manifest.channel,
+                    manifest.release.number,
+                    manifest.release.version.as_str().escape_debug(),
+                    manifest.severity.name()
+                );
+            }
+            Some(Err(why)) => _ = write!(words, ": {why}"),
+            None => {}
+        }
+        if whole {
+            let _ =
+                write!(words, "\n           sha256 {}", hex::encode(&file.hashes.sha256.unwrap_or_default()));
+            if let Some(Ok(manifest)) = &manifest {
+                manifest_in_words(&mut words, manifest);
             }
         }
-        let _ = write!(words, "\n           sha256 {}", hex::encode(&sha256));
         words
+    }
+}
+
+fn manifest_in_words(words: &mut String, manifest: &Manifest) {
+    for image in &manifest.images {
+        let _ = write!(
+            words,
+            "\n           installs {}: {}, {} bytes,\n             sha256 {}",
+            image.part,
+            image.target.escape_debug(),
+            image.length,
+            hex::encode(&image.sha256)
+        );
+    }
+    for wave in &manifest.waves {
+        let _ = write!(words, "\n           from {} on for {} %", wave.from, wave.percent);
+    }
+    if manifest.waves.is_empty() {
+        words.push_str("\n           for every device at once");
     }
 }
 

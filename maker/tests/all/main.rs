@@ -11,3 +11,4 @@ mod revocation;
 mod rotation;
 mod server;
 mod signing;
+mod signing_deceit;

@@ -184,6 +184,7 @@ fn targets_versions_that_a_thief_ran_up_need_a_new_snapshot_key_too() {
     let (targets, snapshot) = (key_of(&place, "targets", 0), key_of(&place, "snapshot", 0));
     let words = workshop.consequences(&targets).unwrap().join("\n");
     assert!(words.contains("replace the snapshot key too"), "{words}");
+    assert!(words.contains("number the next release above anything that was ever published"), "{words}");
 
     let key = new_key(&place, "targets-new");
     workshop.revoke(&revocation(&targets, Some(&key)), NOW).unwrap();

@@ -5,13 +5,13 @@ use komainu_maker::keyring::KeyRing;
 use komainu_maker::keys::{KeyType, PrivateKey};
 use komainu_maker::passphrase::Passphrases;
 use komainu_maker::rotate::{KeyChange, Rotation};
-use komainu_maker::sign::Request;
+use komainu_maker::sign::{Judged, Request, Seen};
 use komainu_maker::{PublishOptions, Workshop};
 use komainu_trust::roles::Role;
 use serde_json::Value;
 
 /// A workshop whose offline keys were carried away.
-fn connected(place: &Place) -> Workshop {
+pub fn connected(place: &Place) -> Workshop {
     let workshop = place.workshop();
     for name in ["root-1", "root-2", "root-3", "targets-1"] {
         std::fs::create_dir_all(place.path(&format!("media/{name}"))).unwrap();
@@ -25,26 +25,33 @@ fn connected(place: &Place) -> Workshop {
     workshop
 }
 
-/// What a person with one medium does with a request file; gives how many signatures it added.
-fn try_sign(place: &Place, file: &[u8], medium: &str) -> anyhow::Result<(Vec<u8>, usize)> {
-    let mut request = Request::read(file)?;
+pub fn judged(place: &Place, request: &Request) -> anyhow::Result<Judged> {
     let root = request.root_in_force(&std::fs::read(place.path("trusted.json"))?)?;
-    let judged = request.judge(&root, NOW)?;
+    request.judge_after(&root, &Seen::load(&place.path("seen.json"))?, NOW)
+}
+
+/// What a person with one medium does with a request file; gives how many signatures it added.
+pub fn try_sign(place: &Place, file: &[u8], medium: &str) -> anyhow::Result<(Vec<u8>, usize)> {
+    let mut request = Request::read(file)?;
+    let mut seen = Seen::load(&place.path("seen.json"))?;
+    let judged = judged(place, &request)?;
     let mut ring = KeyRing::look(&[place.path(&format!("media/{medium}"))], Passphrases::none())?;
     let added = request.sign(&judged, &mut ring)?.len();
+    seen.remember(&request, &judged)?;
+    seen.save(&place.path("seen.json"))?;
     Ok((request.to_bytes(), added))
 }
 
-fn sign(place: &Place, file: &[u8], medium: &str) -> Vec<u8> {
+pub fn sign(place: &Place, file: &[u8], medium: &str) -> Vec<u8> {
     try_sign(place, file, medium).unwrap().0
 }
 
-fn finish(workshop: &mut Workshop, file: &[u8]) -> anyhow::Result<[u64; 4]> {
+pub fn finish(workshop: &mut Workshop, file: &[u8]) -> anyhow::Result<[u64; 4]> {
     let request = Request::read(file)?;
     Ok(workshop.publish_request(&request, NOW)?.versions)
 }
 
-fn renewal() -> KeyChange {
+pub fn renewal() -> KeyChange {
     KeyChange::Rotate(Rotation {
         role: Role::Root,
         add: Vec::new(),
@@ -70,16 +77,16 @@ fn key_of(place: &Place, role: &str, index: usize) -> String {
     root["signed"]["roles"][role]["keyids"][index].as_str().unwrap().to_owned()
 }
 
-fn edit(file: &[u8], edit: impl FnOnce(&mut Value)) -> Vec<u8> {
+pub fn edit(file: &[u8], edit: impl FnOnce(&mut Value)) -> Vec<u8> {
     let mut value: Value = serde_json::from_slice(file).unwrap();
     edit(&mut value);
     serde_json::to_vec(&value).unwrap()
 }
 
-fn in_words(place: &Place, file: &[u8]) -> String {
+pub fn in_words(place: &Place, file: &[u8]) -> String {
     let request = Request::read(file).unwrap();
     let root = request.root_in_force(&std::fs::read(place.path("trusted.json")).unwrap()).unwrap();
-    request.in_words(&request.judge(&root, NOW).unwrap(), &root)
+    request.in_words(&judged(place, &request).unwrap(), &root)
 }
 
 #[test]
