@@ -203,9 +203,15 @@ fn add(args: &Add) -> Result<String> {
     let added = request.sign(&judged, &mut ring)?;
     let Opinion { judged, .. } = judge(&request, &args.file, &args.trust, &args.keys)?;
     if added.is_empty() && args.from.is_empty() {
-        let already = judged.needs.iter().any(|need| need.have > 0);
-        let hint = if already { "; those that are there have signed already" } else { "" };
-        writeln!(out, "\nNo key within reach adds a signature (looked in {}){hint}.", ring.folders())?;
+        let mut ids = judged.needs.iter().flat_map(|need| &need.role.key_ids);
+        if !ids.any(|id| ring.find(id).is_ok_and(|key| key.is_some())) {
+            bail!("nothing was signed: no private key in {} has a say in this request", ring.folders());
+        }
+        let folders = ring.folders();
+        writeln!(
+            out,
+            "\nNo key within reach adds a signature (looked in {folders}): all have signed already."
+        )?;
     } else {
         if !added.is_empty() {
             seen.remember(&request, &judged)?;

@@ -133,7 +133,8 @@ fn root_in_words(out: &mut String, old: &Root, new: &Root) {
             let _ = writeln!(out, "  {}: unchanged, {}", role.name(), of(after));
             continue;
         }
-        let _ = writeln!(out, "  {}: {}; until now {}", role.name(), of(after), of(before));
+        let fewer = if after.threshold < before.threshold { "FEWER MUST SIGN: " } else { "" };
+        let _ = writeln!(out, "  {}: {fewer}{}; until now {}", role.name(), of(after), of(before));
         for id in before.key_ids.iter().filter(|id| !after.key_ids.contains(id)) {
             let _ = writeln!(out, "    goes    {}", id.escape_debug());
         }
