@@ -17,6 +17,9 @@ const ENTRIES_MAX: usize = 1024;
 /// Longest name, in bytes.
 const NAME_BYTES_MAX: u64 = 1200;
 const BLOCK: usize = 512;
+/// How the two kinds of header name themselves, with their version.
+const POSIX: &[u8] = b"ustar\x0000";
+const GNU: &[u8] = b"ustar  \0";
 
 /// A bundle that is open, and where its files are.
 pub struct Bundle {
@@ -161,7 +164,7 @@ pub fn entries(total: u64, read: &dyn Fn(&mut [u8], u64) -> io::Result<()>) -> R
 fn is_header(header: &[u8; BLOCK]) -> bool {
     let sum = |bytes: &[u8]| bytes.iter().map(|&byte| u64::from(byte)).sum::<u64>();
     let expected = sum(&header[..148]) + 8 * u64::from(b' ') + sum(&header[156..]);
-    header[257..262] == *b"ustar" && number(&header[148..156]) == Some(expected)
+    [POSIX, GNU].contains(&&header[257..265]) && number(&header[148..156]) == Some(expected)
 }
 
 /// Octal digits, ended by a blank or a zero byte.
@@ -176,7 +179,7 @@ fn number(field: &[u8]) -> Option<u64> {
 fn name(header: &[u8; BLOCK]) -> Vec<u8> {
     let mut name = Vec::new();
     // GNU's own header has other things where POSIX has the first part of a long name.
-    if header[262] == 0 && header[345] != 0 {
+    if header[257..265] == *POSIX && header[345] != 0 {
         name.extend(until_zero(&header[345..500]));
         name.push(b'/');
     }
