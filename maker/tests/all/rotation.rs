@@ -130,3 +130,37 @@ fn a_rotation_that_nobody_could_sign_for_is_refused() {
     let wrong = Rotation { remove: vec!["xyz".into()], ..rotation(Role::Root) };
     assert!(workshop.rotate(&wrong, NOW).unwrap_err().to_string().contains("fits 0 of the keys"));
 }
+
+#[test]
+fn a_new_root_heals_whatever_has_expired_where_the_keys_are_at_hand() {
+    // Ten days without a nightly run; targets expired; root too; for long.
+    for (day, versions) in
+        [(10, [2, 3, 2, 2]), (400, [2, 3, 3, 3]), (731, [2, 3, 3, 3]), (5000, [2, 3, 3, 3])]
+    {
+        let place = Place::new();
+        let mut workshop = with_release(&place);
+        let mut device = Device::new(&workshop.repository());
+        device.poll(&workshop.repository(), NOW).unwrap();
+        assert!(device.clone().poll(&workshop.repository(), days(day)).is_err(), "{day}");
+        let published = workshop.rotate(&rotation(Role::Root), days(day)).unwrap();
+        assert_eq!(published.versions, versions, "{day}");
+        for device in [&mut device, &mut Device::new(&workshop.repository())] {
+            let versions = device.poll(&workshop.repository(), days(day)).unwrap().versions();
+            assert_eq!(versions, published.versions, "{day}");
+        }
+        let after = workshop.publish(days(day), &PublishOptions::default()).unwrap();
+        assert!(after.warnings.is_empty() && after.expired.is_empty() && after.files.is_empty(), "{after:?}");
+    }
+}
+
+#[test]
+fn a_new_root_leaves_alone_what_its_keys_are_not_there_for() {
+    let place = Place::new();
+    let mut workshop = with_release(&place);
+    std::fs::remove_file(place.path("workshop/keys/offline/targets-1.pem")).unwrap();
+    workshop.publish(days(350), &PublishOptions::default()).unwrap();
+    let published = workshop.rotate(&rotation(Role::Root), days(350)).unwrap();
+    assert_eq!(published.files, ["metadata/2.root.json"]);
+    let fault = workshop.rotate(&rotation(Role::Root), days(366)).unwrap_err();
+    assert!(format!("{fault:#}").contains("targets.json version 2 refused"), "{fault:#}");
+}
