@@ -207,7 +207,8 @@ impl Workshop {
         let renew = [
             (
                 Role::Root,
-                "People with root keys: `komainu-maker key rotate root --keys DIR`, or `komainu-maker ceremony rotate`",
+                "People with root keys: `komainu-maker key rotate root --keys DIR` (with the targets key too, if targets.json \
+                 has expired), or `komainu-maker ceremony rotate`",
             ),
             (
                 Role::Targets,

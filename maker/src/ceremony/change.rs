@@ -106,7 +106,7 @@ impl Ceremony {
         sheet.say(
             "What it says is only as good as the root.json that it starts from. So every keeper uses the copy on the own \
              medium, which never was at the workshop, and compares its sha256 with the sheet of the ceremony in which it \
-             was copied. A root.json that came with the request, or from the workshop, must not be used.",
+             was copied: that sheet decides, for this one was printed at the workshop. A root.json that came with the request, or from the workshop, must not be used.",
         );
         if let Some(from) = signers.first().filter(|_| signers.contains(&new)) {
             sheet.step(&format!(
@@ -276,6 +276,14 @@ impl Ceremony {
             }
             lines.extend(stays.map(|id| format!("  stays   {id}")));
             lines.push(comes.clone());
+        }
+        let lost = match self.kind {
+            Kind::Lost => self.role != Role::Root,
+            Kind::Revoke => self.role == Role::Targets,
+            _ => false,
+        };
+        if lost {
+            lines.push("The old private keys are said to be lost".to_owned());
         }
         lines
     }

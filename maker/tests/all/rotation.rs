@@ -1,8 +1,10 @@
 //! Changing keys: devices follow, however far behind, and no half-copied upload stops them.
 
 use super::device::{Device, NOW, Place, copy, days};
+use komainu_maker::keyring::KeyRing;
 use komainu_maker::keys::{KeyType, PrivateKey};
-use komainu_maker::rotate::Rotation;
+use komainu_maker::passphrase::Passphrases;
+use komainu_maker::rotate::{KeyChange, Rotation};
 use komainu_maker::{PublishOptions, Workshop, mirror};
 use komainu_trust::roles::Role;
 
@@ -151,6 +153,22 @@ fn a_new_root_heals_whatever_has_expired_where_the_keys_are_at_hand() {
         let after = workshop.publish(days(day), &PublishOptions::default()).unwrap();
         assert!(after.warnings.is_empty() && after.expired.is_empty() && after.files.is_empty(), "{after:?}");
     }
+}
+
+#[test]
+fn a_new_root_that_was_signed_elsewhere_heals_too() {
+    let place = Place::new();
+    let mut workshop = with_release(&place);
+    let root = workshop.rotate(&rotation(Role::Root), days(1)).unwrap().versions[0];
+    // Targets are good, snapshot and timestamp are over.
+    let now = days(300);
+    let mut request = workshop.request_keys(&KeyChange::Rotate(rotation(Role::Root)), now).unwrap();
+    let trusted = std::fs::read(workshop.root_file()).unwrap();
+    let judged = request.judge(&request.root_in_force(&trusted).unwrap(), now).unwrap();
+    let mut ring = KeyRing::look(&[place.path("workshop/keys/offline")], Passphrases::none()).unwrap();
+    request.sign(&judged, &mut ring).unwrap();
+    assert_eq!(workshop.publish_request(&request, now).unwrap().versions, [root + 1, 3, 3, 2]);
+    Device::new(&workshop.repository()).poll(&workshop.repository(), now).unwrap();
 }
 
 #[test]
