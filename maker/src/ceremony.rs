@@ -7,12 +7,17 @@ mod first;
 mod sheet;
 
 use crate::metadata::signed_part;
+use crate::shelf::Shelf;
 use crate::workshop::{Workshop, read_root};
 use anyhow::{Context, Result, bail};
-use komainu_trust::Moment;
+use komainu_trust::hex;
 use komainu_trust::limits::ROOT_BYTES_MAX;
 use komainu_trust::roles::{Role, Root};
+use sha2::{Digest, Sha256};
 use sheet::{Machine, Sheet};
+
+/// Stands for the key that goes where it is not known.
+const KEYID: &str = "KEYID";
 
 /// What people come together for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -48,10 +53,10 @@ pub struct Ceremony {
     pub role: Role,
     /// Which of the root keys it is, from 1 on, if it is one.
     pub index: Option<u32>,
-    /// Identifiers of the root keys, if they are known.
-    pub root_key_ids: Vec<String>,
-    /// Until when root is good, if that is known.
-    pub root_expires: Option<Moment>,
+    /// The root in force, if it is known.
+    pub root: Option<Root>,
+    /// Version and SHA-256 of every root up to now, if they are known: a keeper may have any of them.
+    pub roots: Vec<(u64, String)>,
 }
 
 impl Ceremony {
@@ -64,11 +69,11 @@ impl Ceremony {
             tokens: false,
             workshop: "my-devices".into(),
             media: "/media".into(),
-            key_id: "KEYID".into(),
+            key_id: KEYID.into(),
             role: Role::Root,
             index: Some(1),
-            root_key_ids: Vec::new(),
-            root_expires: None,
+            root: None,
+            roots: Vec::new(),
         }
     }
 
@@ -85,8 +90,12 @@ impl Ceremony {
         let keys = root.role(Role::Root);
         self.root_keys = u32::try_from(keys.key_ids.len()).unwrap_or(u32::MAX);
         self.threshold = keys.threshold;
-        self.root_key_ids.clone_from(&keys.key_ids);
-        self.root_expires = Some(root.common.expires);
+        for version in 1..=root.common.version {
+            let name = format!("{version}.root.json");
+            let bytes = Shelf::of(&workshop.repository()).metadata(&name, ROOT_BYTES_MAX)?;
+            let bytes = bytes.with_context(|| format!("metadata/{name} is missing"))?;
+            self.roots.push((version, hex::encode(&Sha256::digest(bytes))));
+        }
         if let Some(beginning) = key_id {
             let found: Vec<&String> = root.keys.keys().filter(|id| id.starts_with(beginning)).collect();
             let [id] = found.as_slice() else {
@@ -99,6 +108,7 @@ impl Ceremony {
             let index = keys.key_ids.iter().position(|other| other == *id);
             self.index = index.and_then(|index| u32::try_from(index + 1).ok());
         }
+        self.root = Some(root);
         Ok(self)
     }
 
@@ -129,27 +139,35 @@ impl Ceremony {
         format!("{}/carry", self.media)
     }
 
-    /// Where a key is: in a file on its own medium, or a reference to its token on the medium that is carried.
-    fn key_file(&self, name: &str) -> String {
-        if self.tokens {
-            format!("{}/keys/{name}.token", self.carry())
-        } else {
-            format!("{}/{name}/{}.pem", self.media, role_of(name))
-        }
+    /// A keeper's own medium, which never goes to the workshop: the key or the reference to its token, and a trusted
+    /// root.json.
+    fn medium(&self, name: &str) -> String {
+        let keeper = if self.tokens { "keeper-" } else { "" };
+        format!("{}/{keeper}{name}", self.media)
     }
 
-    /// The folder that makes a key signable when it is named.
-    fn key_folder(&self, name: &str) -> String {
-        if self.tokens { format!("{}/keys", self.carry()) } else { format!("{}/{name}", self.media) }
+    /// The private key, or the reference to it.
+    fn key_file(&self, name: &str) -> String {
+        let extension = if self.tokens { "token" } else { "pem" };
+        format!("{}/{}.{extension}", self.medium(name), role_of(name))
+    }
+
+    /// The root.json that a keeper trusts.
+    fn trusted_root(&self, name: &str) -> String {
+        format!("{}/root.json", self.medium(name))
     }
 
     /// The public half, where both machines can have it.
     fn public_file(&self, name: &str) -> String {
-        let folder = if self.tokens { "keys/" } else { "" };
-        format!("{}/{folder}{name}.pub", self.carry())
+        format!("{}/{name}.pub", self.carry())
     }
 
-    fn people(&self, sheet: &mut Sheet, keepers: u32) {
+    /// Nothing may be written where no medium is: it would land on the machine's own disk.
+    fn mounted(sheet: &mut Sheet, machine: Machine, folder: &str) {
+        sheet.command(machine, &format!("findmnt {folder}"));
+    }
+
+    fn people(&self, sheet: &mut Sheet, others: &[&str]) {
         sheet.part("People, place, things");
         sheet.write_down(&[
             "Date and time (UTC)",
@@ -158,11 +176,9 @@ impl Ceremony {
             "Types",
             "Watches (no keeper)",
         ]);
-        for keeper in 1..=keepers {
-            sheet.write_down(&[
-                &format!("Keeper of root key {keeper}"),
-                "    serial number of medium or token",
-            ]);
+        let keepers = (1..=self.root_keys).map(|keeper| format!("Keeper of root key {keeper}"));
+        for keeper in keepers.chain(others.iter().map(|other| (*other).to_owned())) {
+            sheet.write_down(&[&keeper, "    serial number of medium or token"]);
         }
         sheet.step(
             "Everybody named above is here and has shown who they are. Telephones are outside, no camera sees the \
@@ -187,39 +203,50 @@ impl Ceremony {
                  token was initialized by its keeper with a label as below, and a PIN that only the keeper knows.",
             );
             sheet.write_down(&["KOMAINU_PKCS11_MODULE"]);
+            sheet.say(
+                "With each token goes a medium of the keeper's own, `keeper-` and the token's label. It has the reference \
+                 to the token and the root.json that the keeper trusts.",
+            );
         }
+        sheet.say(
+            "Only the medium `carry` goes to the workshop, and nothing on it is trusted. The keepers' own media never go \
+             there. Before anything is written to a medium, findmnt must print a line with its name; if it prints nothing, \
+             the medium is not mounted: stop, and mount it.",
+        );
     }
 
     /// Making one key.
     fn make_key(&self, sheet: &mut Sheet, name: &str, keeper: &str) {
-        let file = self.key_file(name);
-        if self.tokens {
+        let (file, medium) = (self.key_file(name), self.medium(name));
+        let protect = if self.tokens {
             sheet.step(&format!(
-                "{keeper} connects the token with the label {name}, types its PIN, and takes the token out again."
+                "{keeper} connects the token with the label {name} and the medium keeper-{name}, types the PIN, and takes \
+                 both out again."
             ));
-            let token = format!("'pkcs11:token={name};object={name}'");
-            sheet.command(Machine::Offline, &format!("mkdir -p {}/keys", self.carry()));
-            sheet.command(Machine::Offline, &format!("komainu-maker key new {file} --token {token}"));
+            format!("--token 'pkcs11:token={name};object={name}'")
         } else {
             sheet.step(&format!(
                 "{keeper} connects the medium {name}, chooses a passphrase, and takes the medium out again."
             ));
-            sheet.command(Machine::Offline, &format!("mkdir -p {}/{name} {}", self.media, self.carry()));
-            sheet.command(Machine::Offline, &format!("komainu-maker key new {file} --encrypt"));
-            let public = format!("cp {}/{name}/{}.pub {}", self.media, role_of(name), self.public_file(name));
-            sheet.command(Machine::Offline, &public);
-        }
+            "--encrypt".to_owned()
+        };
+        Self::mounted(sheet, Machine::Offline, &medium);
+        Self::mounted(sheet, Machine::Offline, &self.carry());
+        sheet.command(Machine::Offline, &format!("komainu-maker key new {file} {protect}"));
+        let public = format!("cp {medium}/{}.pub {}", role_of(name), self.public_file(name));
+        sheet.command(Machine::Offline, &public);
         sheet.write_down(&["Key identifier (id)"]);
     }
 
     /// The end of every ceremony.
-    fn signatures(&self, sheet: &mut Sheet, keepers: u32) {
+    fn signatures(&self, sheet: &mut Sheet, others: &[&str]) {
         sheet.part("At the end");
         sheet.step("What was written above is right. Everybody signs; one copy goes with every key.");
         sheet.write_down(&["Leader", "Typist", "Witness"]);
-        for keeper in 1..=keepers {
-            sheet.write_down(&[&format!("Keeper {keeper}")]);
+        for keeper in 1..=self.root_keys {
+            sheet.write_down(&[&format!("Keeper of root key {keeper}")]);
         }
+        sheet.write_down(others);
     }
 }
 

@@ -41,6 +41,8 @@ pub struct Published {
     pub files: Vec<String>,
     /// What a person should do something about, such as a root that expires soon.
     pub warnings: Vec<String>,
+    /// Root or targets metadata that has expired, so that devices take no release until a person renews it.
+    pub expired: Vec<String>,
     /// What a person may like to know, such as a release that waits for signatures.
     pub notes: Vec<String>,
 }
@@ -98,20 +100,25 @@ impl Workshop {
         let due = change.snapshot || self.is_due(&current, Role::Timestamp, now);
         if change.targets.is_some() || due {
             let images = if change.targets.is_some() { Images::Hash } else { Images::LengthOnly };
+            let renews_targets = change.targets.is_some();
             let mut ring = self.key_ring()?;
             let composed = compose(self, Some(&current), &[&current.root], change, now, &mut ring)?;
             let staged_files: Vec<String> =
                 staged.iter().map(|(path, print)| release::fetch_path(path, &print.sha256)).collect();
             let transaction = Transaction::prepare(&self.dir, &staged_files, &composed)?;
             if !options.without_rehearsal {
-                rehearse(self, Some(&current), &transaction, images, now)?;
+                let expired = self.expired(&current, now, renews_targets);
+                rehearse(self, Some(&current), &transaction, images, now).map_err(|fault| {
+                    if expired.is_empty() { fault } else { fault.context(expired.join("; ")) }
+                })?;
             }
             files.extend(transaction.commit()?.finish()?);
         }
         let current = self.current()?;
         self.forget_stale_requests(&current)?;
         warnings.extend(self.warnings(&current, now));
-        Ok(Published { versions: current.trusted.versions(), files, warnings, notes })
+        let expired = self.expired(&current, now, false);
+        Ok(Published { versions: current.trusted.versions(), files, warnings, expired, notes })
     }
 
     /// What targets metadata lists when these are published.
@@ -173,19 +180,101 @@ impl Workshop {
         expires <= now.plus_seconds(self.expiry_seconds(role) / 2)
     }
 
+    /// So little time is left that a person must act.
+    fn ends_soon(&self, current: &Current, role: Role, now: Moment) -> bool {
+        expiry(&current.trusted, role) <= now.plus_seconds(self.expiry_seconds(role) / 8)
+    }
+
     fn warnings(&self, current: &Current, now: Moment) -> Vec<String> {
         let renew = [
-            (Role::Root, "`key rotate root` with the root keys, or `sign request`"),
+            (Role::Root, "`key rotate root` with the root keys, or `ceremony rotate`"),
             (Role::Targets, "`publish --renew-targets` with the targets key, or `sign request`"),
         ];
         let mut warnings = Vec::new();
         for (role, with) in renew {
             let expires = expiry(&current.trusted, role);
-            if expires <= now.plus_seconds(self.expiry_seconds(role) / 8) {
-                warnings.push(format!("{}.json expires {expires}: renew it with {with}", role.name()));
+            if expires > now && self.ends_soon(current, role, now) {
+                let name = role.name();
+                let left = days(now, expires);
+                warnings.push(format!("{name}.json expires {expires}, {left} left: renew it with {with}"));
             }
         }
         warnings
+    }
+
+    /// What only a person can renew and nobody did in time.
+    fn expired(&self, current: &Current, now: Moment, renews_targets: bool) -> Vec<String> {
+        let renew = [
+            (
+                Role::Root,
+                "People with root keys: `komainu-maker key rotate root --keys DIR` (with the targets key too, if targets.json \
+                 has expired), or `komainu-maker ceremony rotate`",
+            ),
+            (
+                Role::Targets,
+                "A person with the targets key: `komainu-maker publish --renew-targets --keys DIR`",
+            ),
+        ];
+        let mut expired = Vec::new();
+        for (role, with) in renew {
+            let expires = expiry(&current.trusted, role);
+            if expires <= now && !(role == Role::Targets && renews_targets) {
+                let name = role.name();
+                let ago = days(expires, now);
+                expired.push(format!("{name}.json EXPIRED {ago} ago: devices take no release since. {with}"));
+            }
+        }
+        expired
+    }
+
+    /// With a new root goes a renewal of whatever has expired or will soon, where its keys are at hand: devices
+    /// would refuse the rest, and then nothing could be published that heals it.
+    fn renew_with_root(
+        &self,
+        current: &Current,
+        roots: &[&Root],
+        change: &mut Change,
+        now: Moment,
+        ring: &mut KeyRing,
+    ) -> Result<()> {
+        let mut at_hand = |role| {
+            roots.iter().all(|root| {
+                let keys = root.role(role);
+                let found = keys.key_ids.iter().filter(|id| matches!(ring.find(id), Ok(Some(_))));
+                found.take(keys.threshold as usize).count() == keys.threshold as usize
+            })
+        };
+        if !at_hand(Role::Timestamp) {
+            return Ok(());
+        }
+        let mut renewed = self.is_due(current, Role::Timestamp, now);
+        if at_hand(Role::Snapshot) {
+            let expired = expiry(&current.trusted, Role::Targets) <= now;
+            // A request that waits for the targets key would be stale.
+            if change.targets.is_none()
+                && self.ends_soon(current, Role::Targets, now)
+                && (expired || self.waiting_targets(current)?.is_none())
+                && at_hand(Role::Targets)
+            {
+                change.targets = Some(NewTargets::Contents(current.targets.clone()));
+                renewed = true;
+            }
+            if self.is_due(current, Role::Snapshot, now) {
+                change.snapshot = true;
+                renewed = true;
+            }
+        }
+        change.root_only &= !renewed;
+        Ok(())
+    }
+}
+
+/// The time between two moments, for people.
+fn days(from: Moment, to: Moment) -> String {
+    match (to.0 - from.0) / 86_400 {
+        0 => "less than a day".to_owned(),
+        1 => "1 day".to_owned(),
+        days => format!("{days} days"),
     }
 }
 
@@ -211,10 +300,13 @@ pub(crate) fn compose(
     workshop: &Workshop,
     current: Option<&Current>,
     roots: &[&Root],
-    change: Change,
+    mut change: Change,
     now: Moment,
     ring: &mut KeyRing,
 ) -> Result<Vec<(String, Vec<u8>)>> {
+    if let Some(current) = current.filter(|_| change.new_root.is_some()) {
+        workshop.renew_with_root(current, roots, &mut change, now, ring)?;
+    }
     let expires = |role| now.plus_seconds(workshop.expiry_seconds(role));
     let keys = |role| roots.iter().map(|root| root.role(role)).collect::<Vec<&RoleKeys>>();
     let versions = current.map_or([0; 4], |current| current.trusted.versions());

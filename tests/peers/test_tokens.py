@@ -11,6 +11,7 @@ import select
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from maker import Workshop
@@ -285,6 +286,10 @@ def every_command_of_a_ceremony_with_tokens_works(place):
         lines = re.findall(r"^ +(offline|workshop)\$ (.*)$", sheet.replace(" \\\n", " "), re.MULTILINE)
         assert len(lines) > 10, sheet
         for machine, line in lines:
+            if line.startswith("findmnt "):
+                # Every medium is connected.
+                Path(line.split()[1]).mkdir(parents=True, exist_ok=True)
+                continue
             command("sh", "-c", line, env=env, cwd=machines[machine], stdin=subprocess.DEVNULL)
 
     workshop = machines["workshop"] / "gates"

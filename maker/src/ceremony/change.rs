@@ -2,7 +2,7 @@
 //! The request goes from the workshop to the keys and back.
 
 use super::sheet::{Machine, Sheet};
-use super::{Ceremony, Kind};
+use super::{Ceremony, KEYID, Kind};
 use anyhow::{Result, bail};
 use komainu_trust::roles::Role;
 
@@ -25,19 +25,28 @@ impl Ceremony {
              are typed on a machine without network, lines with `workshop$` on the machine that publishes.",
             self.threshold, self.root_keys
         ));
-        if let Some(expires) = self.root_expires {
-            sheet.say(&format!("The root in force is good until {expires}. The new one is good for longer."));
-        }
-        for (index, id) in self.root_key_ids.iter().enumerate() {
-            let goes = if id == key { "  (this one goes)" } else { "" };
-            sheet.say(&format!("Root key {}: {id}{goes}", index + 1));
+        self.roots_in_words(sheet);
+        if key == KEYID {
+            sheet.step(
+                "The sheet was printed without --key: the identifier of the key that goes is filled in here, and in place of \
+                 KEYID wherever that stands in a command. It supposes the first key of its role.",
+            );
+            sheet.write_down(&["KEYID, the key that goes", "Filled in by, compared by"]);
         }
         if self.kind == Kind::Lost {
             sheet.step("Everybody who could have the key was asked, and everybody is sure that nobody has it. If not, \
                         print `komainu-maker ceremony revoke` and go on with that.");
             sheet.write_down(&["Who looked, where, until when"]);
         }
-        self.people(sheet, self.root_keys);
+        let others: Vec<&str> = match self.role {
+            Role::Root => vec!["Keeper of the new key"],
+            Role::Targets if self.kind == Kind::Rotate => {
+                vec!["Keeper of the targets key", "Keeper of the new key"]
+            }
+            Role::Targets => vec!["Keeper of the new key"],
+            _ => Vec::new(),
+        };
+        self.people(sheet, &others);
 
         let new = self.new_name();
         let public = if online {
@@ -56,9 +65,27 @@ impl Ceremony {
         sheet.part("The request, at the workshop");
         let request = format!("{}/request.json", self.carry());
         sheet.step("The request is written. It signs nothing and publishes nothing.");
+        if self.kind == Kind::Revoke && self.role == Role::Targets {
+            sheet.say(
+                "Whoever keeps the key that goes does not sign, so the request says --old-keys-are-lost: until both the new \
+                 targets metadata and the new root are at a mirror, devices refuse what they see there and stay as they \
+                 are. Copy at once.",
+            );
+        }
+        if self.kind == Kind::Revoke && online {
+            sheet.say(
+                "The old key signs once more at the workshop, so that no device is refused in between. If the workshop has \
+                 lost it, or must not use it, add --old-keys-are-lost to the request: devices then refuse what they see \
+                 until everything is at the mirror.",
+            );
+        }
+        Self::mounted(sheet, Machine::Workshop, &self.carry());
         sheet.command(Machine::Workshop, &format!("rm -f {request}"));
         let words = match self.kind {
             Kind::Rotate => format!("rotate {role} --add {public} --remove {key}"),
+            Kind::Revoke if self.role == Role::Targets => {
+                format!("revoke {key} --replace-with {public} --old-keys-are-lost")
+            }
             Kind::Lost if self.role != Role::Root => {
                 format!("revoke {key} --replace-with {public} --old-keys-are-lost")
             }
@@ -71,11 +98,11 @@ impl Ceremony {
         sheet.write_down(&["Signing request (16 letters)"]);
 
         sheet.part("The signatures, on the offline machine");
-        sheet.say(&format!(
-            "Before anybody signs, the screen says what would change. It must say: signing request as written above; \
-             {role}: the key {key} goes; one key COMES, with the identifier written above; every other role unchanged. If \
-             it says anything else, nobody signs."
-        ));
+        sheet.say(
+            "Before anybody signs, the screen says what would change. It must say the signing request as written above and \
+             these lines, with no other key. If it says anything else, nobody signs.",
+        );
+        sheet.quote(&self.must_say());
         if self.role == Role::Targets {
             sheet.say(
                 "It also lists releases, because targets metadata is signed again. On a medium that never signed targets \
@@ -83,21 +110,43 @@ impl Ceremony {
                  compared with the maker's own list.",
             );
         }
+        sheet.say(
+            "What it says is only as good as the root.json that it starts from. So every keeper uses the copy on the own \
+             medium, which never was at the workshop, and compares its sha256 with the sheet of the ceremony in which it \
+             was copied: that sheet decides, for this one was printed at the workshop. A root.json that came with the \
+              request, or from the workshop, must not be used.",
+        );
+        if let Some(from) = signers.first().filter(|_| signers.contains(&new)) {
+            sheet.step(&format!(
+                "The new keeper takes the trusted root.json from the medium of {from}, after the keeper of {from} compared \
+                 its sha256. Write it down: it is the one to compare next time."
+            ));
+            Self::mounted(sheet, Machine::Offline, &self.medium(from));
+            Self::mounted(sheet, Machine::Offline, &self.medium(&new));
+            let (from, to) = (self.trusted_root(from), self.trusted_root(&new));
+            sheet.command(Machine::Offline, &format!("sha256sum {from}"));
+            sheet.command(Machine::Offline, &format!("cp {from} {to}"));
+            sheet.write_down(&["root.json of the new keeper, sha256"]);
+        }
         for name in signers {
             sheet.step(&format!(
-                "The keeper of {name} connects it, reads what the screen says aloud, and types yes."
+                "The keeper of {name} connects it, compares the sha256 of root.json, reads what the screen says aloud, and \
+                 types yes."
             ));
-            let root =
-                if self.has_root(&name) { String::new() } else { format!(" --root {}", self.some_root()) };
+            let root = self.trusted_root(&name);
+            Self::mounted(sheet, Machine::Offline, &self.medium(&name));
+            Self::mounted(sheet, Machine::Offline, &self.carry());
+            sheet.command(Machine::Offline, &format!("sha256sum {root}"));
             sheet.command(
                 Machine::Offline,
-                &format!("komainu-maker sign add {request} --keys {}{root}", self.key_folder(&name)),
+                &format!("komainu-maker sign add {request} --keys {} --root {root}", self.key_file(&name)),
             );
         }
 
         sheet.part("Publishing, at the workshop");
         sheet.step("What has enough signatures is published, after the devices' own code has agreed to it.");
         let workshop = &self.workshop;
+        Self::mounted(sheet, Machine::Workshop, &self.carry());
         sheet.command(
             Machine::Workshop,
             &format!("komainu-maker sign publish {request} --workshop {workshop}"),
@@ -110,15 +159,16 @@ impl Ceremony {
                  key: print `komainu-maker ceremony revoke` for the snapshot key, and go on with that today.",
             );
         }
-        sheet.step("Every keeper takes the new root.json; the next firmware has it too.");
-        sheet.command(Machine::Workshop, &format!("cp {workshop}/root.json {}/root.json", self.carry()));
-        self.copy_root(sheet, &format!("{}/root.json", self.carry()), &self.media_with_root());
+        sheet.step(
+            "The next firmware has the new root.json. Keepers keep the one that they have: the new one is proven by it, and \
+             one that comes from the workshop proves nothing.",
+        );
         if let Some(name) = self.old_name() {
             sheet.step(&format!(
                 "The {} {new} takes the place of {name}: {}.",
                 if self.tokens { "token" } else { "medium" },
                 if self.tokens {
-                    "write that on it, and keep its reference file"
+                    "write that on it, and on the medium that goes with it"
                 } else {
                     "it gets that label"
                 }
@@ -139,7 +189,7 @@ impl Ceremony {
             }
             _ => {}
         }
-        self.signatures(sheet, self.root_keys);
+        self.signatures(sheet, &others);
         Ok(())
     }
 
@@ -168,23 +218,12 @@ impl Ceremony {
             // Its first signature shows that it works.
             Role::Root => signers.push(self.new_name()),
             Role::Targets => {
-                signers.extend((self.kind != Kind::Lost).then(|| "targets-1".to_owned()));
+                signers.extend((self.kind == Kind::Rotate).then(|| "targets-1".to_owned()));
                 signers.push(self.new_name());
             }
             _ => {}
         }
         Ok(signers)
-    }
-
-    /// The media that stay or come, of those that are worth a root.json.
-    fn media_with_root(&self) -> Vec<String> {
-        let stays = |index: &u32| self.role != Role::Root || Some(*index) != self.index;
-        let mut media: Vec<String> =
-            (1..=self.root_keys).filter(stays).map(|index| format!("root-{index}")).collect();
-        if matches!(self.role, Role::Root | Role::Targets) {
-            media.push(self.new_name());
-        }
-        media
     }
 
     /// The medium of the key that goes.
@@ -200,13 +239,60 @@ impl Ceremony {
         format!("{}-new", self.role.name())
     }
 
-    fn has_root(&self, name: &str) -> bool {
-        self.tokens || name != self.new_name()
+    /// The roots that a keeper's copy can be.
+    fn roots_in_words(&self, sheet: &mut Sheet) {
+        let Some(root) = &self.root else { return };
+        sheet.say(&format!(
+            "The root in force is version {}, good until {}. The new one is good for longer. The root.json that a keeper \
+             trusts is one of these; compare its sha256 with this list and with the sheet of the day on which it was \
+             copied:",
+            root.common.version, root.common.expires
+        ));
+        let line = |(version, sha256): &(u64, String)| format!("root version {version}, sha256 {sha256}");
+        sheet.quote(&self.roots.iter().map(line).collect::<Vec<_>>());
     }
 
-    /// A root.json that is on a medium at hand.
-    fn some_root(&self) -> String {
-        let first = if self.role == Role::Root && self.index == Some(1) { 2 } else { 1 };
-        format!("{}/root-{first}/root.json", self.media)
+    /// What `sign add` must say of every role.
+    fn must_say(&self) -> Vec<String> {
+        let role = self.role.name();
+        let comes = "  COMES   (the identifier written down above)".to_owned();
+        let Some(root) = &self.root else {
+            let same = "keys must sign; until now the same numbers".to_owned();
+            return vec![
+                format!("{role}: __ of __ {same}"),
+                format!("  goes    {}", self.key_id),
+                "  stays   (every other key of the role)".to_owned(),
+                comes,
+                "(every other role): unchanged".to_owned(),
+            ];
+        };
+        let mut lines = Vec::new();
+        for role in [Role::Root, Role::Targets, Role::Snapshot, Role::Timestamp] {
+            let keys = root.role(role);
+            let must_sign = format!("{} of {} keys must sign", keys.threshold, keys.key_ids.len());
+            let has = keys.key_ids.contains(&self.key_id);
+            // Without --key nothing is known but the role.
+            if role != self.role && (self.kind == Kind::Rotate || !has) {
+                lines.push(format!("{}: unchanged, {must_sign}", role.name()));
+                continue;
+            }
+            lines.push(format!("{}: {must_sign}; until now {must_sign}", role.name()));
+            lines.push(format!("  goes    {}", self.key_id));
+            let stays = keys.key_ids.iter().filter(|id| **id != self.key_id);
+            if self.key_id == KEYID {
+                lines.push("of these all but that one:".to_owned());
+            }
+            lines.extend(stays.map(|id| format!("  stays   {id}")));
+            lines.push(comes.clone());
+        }
+        let lost = match self.kind {
+            Kind::Lost => self.role != Role::Root,
+            Kind::Revoke => self.role == Role::Targets,
+            _ => false,
+        };
+        if lost {
+            lines.push("The old private keys are said to be lost".to_owned());
+        }
+        lines
     }
 }

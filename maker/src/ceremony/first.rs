@@ -14,7 +14,8 @@ impl Ceremony {
              and never leave their media. Lines with `offline$` are typed there, lines with `workshop$` on the machine \
              that publishes."
         ));
-        self.people(sheet, keys);
+        let others = ["Keeper of the targets key"];
+        self.people(sheet, &others);
 
         sheet.part("The keys, on the offline machine");
         for index in 1..=keys {
@@ -34,8 +35,9 @@ impl Ceremony {
             .map(|index| format!(" --root-key {}", self.public_file(&format!("root-{index}"))));
         sheet.step(&format!(
             "Keepers 1 to {threshold} and the keeper of the targets key connect theirs and sign the first root. This \
-             makes the workshop, with new snapshot and timestamp keys in it."
+             makes the workshop, with new snapshot and timestamp keys in it. Then they take them out again."
         ));
+        Self::mounted(sheet, Machine::Offline, &self.carry());
         let chosen: String = present.chain(absent).collect();
         sheet.command(
             Machine::Offline,
@@ -50,17 +52,33 @@ impl Ceremony {
         ));
         sheet.command(Machine::Offline, &format!("komainu-maker key show {made}/root.json"));
         sheet.command(Machine::Offline, &format!("komainu-maker inspect {made}/root.json"));
-        sheet.write_down(&["Root is good until"]);
+        sheet.command(Machine::Offline, &format!("sha256sum {made}/root.json"));
+        sheet.write_down(&["Root is good until", "Root version 1, sha256"]);
+        let mut names: Vec<String> = (1..=keys).map(|index| format!("root-{index}")).collect();
+        names.push("targets-1".to_owned());
         sheet.step(
-            "Every keeper takes a copy of root.json with the key. Later it tells what a signature would change; without \
-             it nobody signs.",
+            "Every keeper takes a copy of root.json on the own medium, now, before anything was at the workshop. Later it \
+             tells what a signature would change; without it nobody signs. It never goes to the workshop and is never \
+             replaced by one that comes from there: however old it is, later roots are proven by it.",
         );
-        let mut media: Vec<String> = (1..=keys).map(|index| format!("root-{index}")).collect();
-        media.push("targets-1".to_owned());
-        self.copy_root(sheet, &format!("{made}/root.json"), &media);
+        for name in &names {
+            Self::mounted(sheet, Machine::Offline, &self.medium(name));
+            let copy = format!("cp {made}/root.json {}", self.trusted_root(name));
+            sheet.command(Machine::Offline, &copy);
+        }
+        sheet.step(
+            "All media are unmounted and taken out. Then each is connected once more, and shows the key with the \
+             identifier that is written down above, and a root.json with the sha256 that is written down above.",
+        );
+        for name in &names {
+            Self::mounted(sheet, Machine::Offline, &self.medium(name));
+            sheet.command(Machine::Offline, &format!("komainu-maker key show {}", self.key_file(name)));
+            sheet.command(Machine::Offline, &format!("sha256sum {}", self.trusted_root(name)));
+        }
 
         sheet.part("The workshop goes to its place");
         sheet.step("The medium `carry` goes to the workshop's machine. It has the online keys on it: do not leave it.");
+        Self::mounted(sheet, Machine::Workshop, &self.carry());
         sheet.command(Machine::Workshop, &format!("cp -R {made} {}", self.workshop));
         sheet.command(Machine::Workshop, &format!("komainu-maker verify {}", self.workshop));
         sheet.command(Machine::Workshop, &format!("komainu-maker publish --workshop {}", self.workshop));
@@ -74,22 +92,11 @@ impl Ceremony {
         for index in 1..=keys {
             sheet.write_down(&[&format!("Place of root key {index}")]);
         }
-        self.signatures(sheet, keys);
+        self.signatures(sheet, &others);
     }
 
     /// The last part of the workshop's path: what it is called on the medium.
     fn workshop_name(&self) -> &str {
         self.workshop.trim_end_matches('/').rsplit('/').next().unwrap_or("workshop")
-    }
-
-    /// A trusted root goes with every key.
-    pub(super) fn copy_root(&self, sheet: &mut Sheet, root: &str, media: &[String]) {
-        if self.tokens {
-            sheet.command(Machine::Offline, &format!("cp {root} {}/keys/", self.carry()));
-            return;
-        }
-        for name in media {
-            sheet.command(Machine::Offline, &format!("cp {root} {}/{name}/", self.media));
-        }
     }
 }

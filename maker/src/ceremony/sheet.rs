@@ -79,6 +79,15 @@ impl Sheet {
         let _ = writeln!(self.text, "{line}");
     }
 
+    /// What a screen must say, line by line.
+    pub fn quote(&mut self, lines: &[String]) {
+        self.after_command = false;
+        self.text.push('\n');
+        for line in lines {
+            let _ = writeln!(self.text, "        | {line}");
+        }
+    }
+
     /// Lines to write on.
     pub fn write_down(&mut self, labels: &[&str]) {
         self.after_command = false;

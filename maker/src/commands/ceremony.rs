@@ -54,5 +54,11 @@ pub fn run(args: CeremonyCommand) -> Result<String> {
             "--key is looked up in a workshop: name it with --workshop (a first ceremony has no key that goes)"
         );
     }
-    ceremony.sheet()
+    let sheet = ceremony.sheet()?;
+    if args.key.is_none() && args.kind != Kind::First {
+        super::warn(&["no --key: the sheet supposes that root key 1 goes, and has KEYID in its commands, which must be \
+                       filled in. Better name the key and print it again: --workshop DIR --key KEYID"
+            .to_owned()]);
+    }
+    Ok(sheet)
 }

@@ -4,7 +4,7 @@ use super::{Outcome, Place, warn};
 use crate::clock;
 use crate::mirror::mirror;
 use crate::publish::{PublishOptions, Published, upload_order};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -18,7 +18,7 @@ use std::path::PathBuf;
 #[derive(Args)]
 #[command(
     after_help = "Exit status: 0 published, or nothing to do; 1 refused or failed, and devices go on seeing what they \
-                  saw before; 2 wrong command line; 3 (with --warn-status) published, or nothing to do, but a person is \
+                  saw before, or root or targets metadata has expired; 2 wrong command line; 3 (with --warn-status) published, or nothing to do, but a person is \
                   needed soon: root or targets metadata expires.\n\n\
                   Every night, on a machine with the online keys and no person; cron mails only what is printed:\n  \
                   17 3 * * *  komainu-maker publish --online-only --quiet --warn-status --workshop DIR\n\n\
@@ -43,7 +43,7 @@ pub struct Publish {
     /// Leave releases that are put aside where they are: renew, with the online keys alone
     #[arg(long, conflicts_with = "renew_targets")]
     online_only: bool,
-    /// Print nothing when nothing changed; warnings and errors are printed all the same
+    /// Print nothing where nothing changed but snapshot and timestamp; warnings and errors are printed all the same
     #[arg(long)]
     quiet: bool,
     /// Exit with 3 instead of 0 where there are warnings
@@ -63,13 +63,12 @@ pub(super) fn run(args: Publish) -> Result<Outcome> {
     };
     let published = workshop.publish(clock::now(), &options)?;
     warn(&published.warnings);
-    let silent = args.quiet && published.files.is_empty();
+    let silent = args.quiet && only_renewed(&published.files);
     let mut report = if silent { String::new() } else { in_words(&published) };
     if let Some(to) = &args.to {
         let copied = mirror(&workshop, to)
             .with_context(|| format!("published, but {} is not up to date: run this again", to.display()))?;
-        // The timestamp is copied always, whatever it was.
-        if !args.quiet || copied.len() > 1 {
+        if !args.quiet || !only_renewed(&copied) {
             report.push_str(&format!("Copied {} files to {}.\n", copied.len(), to.display()));
         }
     }
@@ -78,7 +77,17 @@ pub(super) fn run(args: Publish) -> Result<Outcome> {
         eprint!("{report}");
         report = upload_order(&workshop)?.join("\n") + "\n";
     }
+    if !published.expired.is_empty() {
+        super::say(&report)?;
+        bail!("{}", published.expired.join("; "));
+    }
     Ok(Outcome { text: report, person_needed: args.warn_status && !published.warnings.is_empty() })
+}
+
+/// Nothing but what the online keys sign night by night.
+fn only_renewed(files: &[String]) -> bool {
+    let nightly = |name: &str| name == "timestamp.json" || name.ends_with(".snapshot.json");
+    files.iter().all(|file| file.strip_prefix("metadata/").is_some_and(nightly))
 }
 
 pub(super) fn in_words(published: &Published) -> String {

@@ -1,6 +1,7 @@
 //! The checklists: every command in them is typed here, in two folders that stand for the two machines.
 
 use super::device::Place;
+use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::process::Command;
 
@@ -45,9 +46,25 @@ impl Machines {
             self.typed("workshop", &format!("komainu-maker ceremony {words} --media {}", media.display()));
         let commands = commands(&sheet);
         assert!(commands.len() > 10, "{sheet}");
+        let carry = media.join("carry").display().to_string();
         for (machine, line) in commands {
+            assert!(!line.contains("mkdir"), "{line}");
+            // Whoever types this has connected the medium before.
+            if let Some(medium) = line.strip_prefix("findmnt ") {
+                std::fs::create_dir_all(medium).unwrap();
+                continue;
+            }
             let said = self.typed(&machine, &line);
-            assert!(!line.contains(" sign add ") || said.contains("Signed "), "{line}: {said}");
+            if line.contains(" sign add ") {
+                assert!(said.contains("Signed "), "{line}: {said}");
+                assert!(trusts_only_a_keeper_s_root(&line, &carry), "{line}");
+                let said = words_apart(&said);
+                for must in must_say(&sheet) {
+                    assert!(said.contains(&must), "{must}: {said}");
+                }
+            }
+            let makes_the_first = words.starts_with("first");
+            assert!(makes_the_first || !line.starts_with("cp ") || !from_workshop(&line, &carry), "{line}");
         }
         sheet
     }
@@ -70,6 +87,35 @@ fn commands(sheet: &str) -> Vec<(String, String)> {
         ["offline", "workshop"].contains(&prompt).then(|| (prompt.to_owned(), rest.to_owned()))
     };
     sheet.lines().filter_map(command).collect()
+}
+
+/// It names its root, which is not on the medium that travels, and neither is the key.
+fn trusts_only_a_keeper_s_root(line: &str, carry: &str) -> bool {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let after = |option: &str| words.iter().position(|word| *word == option).map(|at| words[at + 1]);
+    let own =
+        |path: Option<&str>| path.is_some_and(|path| !path.starts_with(carry) && path.contains("media/"));
+    own(after("--root"))
+        && own(after("--keys"))
+        && words.iter().filter(|word| **word == "--root").count() == 1
+}
+
+/// A copy of a root.json that was at the workshop.
+fn from_workshop(line: &str, carry: &str) -> bool {
+    line.contains(&format!("{carry}/root.json")) || line.contains("gates/root.json")
+}
+
+fn words_apart(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What the screen must say, but for what is written by hand and for the list of roots.
+fn must_say(sheet: &str) -> Vec<String> {
+    let quoted = sheet.lines().filter_map(|line| line.trim_start().strip_prefix("| "));
+    let known = quoted.filter(|line| !line.contains("written down") && !line.starts_with("root version"));
+    let lines: Vec<String> = known.map(words_apart).collect();
+    assert!(lines.iter().any(|line| line.contains("until now")), "{sheet}");
+    lines
 }
 
 fn private_keys(folder: &Path) -> Vec<String> {
@@ -112,6 +158,9 @@ fn every_command_of_every_ceremony_works() {
         let sheet = machines.hold(&format!("{kind} --workshop gates --key {}", &goes[..12]));
         assert!(sheet.contains(&goes), "{sheet}");
         assert!(sheet.contains("good until 2"), "{sheet}");
+        let first = std::fs::read(machines.place.path("media/root-1/root.json")).unwrap();
+        let sha256 = komainu_trust::hex::encode(&Sha256::digest(first));
+        assert!(sheet.contains(&format!("root version 1, sha256 {sha256}")), "{sheet}");
         let root = machines.root();
         assert_eq!(root["version"], version, "{kind} {role}");
         assert!(root["keys"].get(&goes).is_none(), "{kind} {role}");
@@ -131,6 +180,45 @@ fn as_many_root_keys_must_sign_as_the_sheet_says() {
     let root = machines.root();
     assert_eq!(root["roles"]["root"]["threshold"], 3);
     assert_eq!(root["roles"]["root"]["keyids"].as_array().unwrap().len(), 4);
+}
+
+#[test]
+fn a_sheet_without_a_key_says_that_it_must_be_filled_in() {
+    let machines = Machines::new();
+    let said = machines.typed("workshop", "komainu-maker ceremony rotate 2>&1 >sheet");
+    assert!(said.contains("KEYID") && said.contains("root key 1 goes"), "{said}");
+    let sheet = machines.typed("workshop", "cat sheet");
+    assert!(sheet.contains("KEYID, the key that goes: ___") && sheet.contains("Filled in by"), "{sheet}");
+    assert!(sheet.contains("Keeper of the new key: ___"), "{sheet}");
+}
+
+#[test]
+fn no_sheet_takes_a_root_or_a_key_from_the_medium_that_travels() {
+    let machines = Machines::new();
+    for kind in ["rotate", "revoke", "lost"] {
+        for more in ["", " --tokens"] {
+            let sheet = machines.typed("workshop", &format!("komainu-maker ceremony {kind}{more}"));
+            let lines = commands(&sheet);
+            let adds: Vec<_> = lines.iter().filter(|(_, line)| line.contains(" sign add ")).collect();
+            assert_eq!(adds.len(), 3, "{sheet}");
+            for (_, line) in adds {
+                assert!(trusts_only_a_keeper_s_root(line, "/media/carry"), "{line}");
+            }
+            for (_, line) in lines.iter().filter(|(_, line)| line.starts_with("cp ")) {
+                assert!(!from_workshop(line, "/media/carry"), "{line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn who_keeps_a_stolen_targets_key_does_not_sign() {
+    let machines = Machines::new();
+    machines.hold("first --workshop gates");
+    let goes = machines.key("targets", 0);
+    std::fs::remove_dir_all(machines.place.path("media/targets-1")).unwrap();
+    let sheet = machines.hold(&format!("revoke --workshop gates --key {goes}"));
+    assert!(!sheet.contains("The keeper of targets-1") && sheet.contains("--old-keys-are-lost"), "{sheet}");
 }
 
 #[test]

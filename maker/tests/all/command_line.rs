@@ -2,7 +2,7 @@
 
 use super::device::Place;
 use komainu_maker::workshop::{Config, ExpiryDays};
-use komainu_maker::{InitOptions, Workshop, clock};
+use komainu_maker::{InitOptions, PublishOptions, Workshop, clock};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -115,12 +115,12 @@ fn the_nightly_renewal_prints_only_what_a_person_should_know() {
     // A release that waits for a person does not keep the timestamp from being renewed.
     let output = maker(&at, nightly);
     assert_eq!(output.status.code(), Some(0), "{}", says(&output));
-    assert!(
-        says(&output).contains("Published: root 1, targets 1, snapshot 1, timestamp 2."),
-        "{}",
-        says(&output)
-    );
-    assert!(says(&output).contains("a release is put aside"), "{}", says(&output));
+    assert_eq!(says(&output), "");
+    let shown = says(&maker(&at, "inspect my"));
+    assert!(shown.contains("timestamp version 2"), "{shown}");
+    let said = says(&maker(&at, "publish --workshop my --online-only --renew"));
+    assert!(said.contains("Published: root 1, targets 1, snapshot 2, timestamp 3."), "{said}");
+    assert!(said.contains("a release is put aside"), "{said}");
     let output = maker(&at, nightly);
     assert_eq!((output.status.code(), says(&output).as_str()), (Some(0), ""));
     // Without --online-only the release counts, and the targets key is not there.
@@ -151,6 +151,25 @@ fn a_monitor_can_tell_that_a_person_is_needed_soon() {
     }
     let help = says(&maker(&at, "publish --help"));
     assert!(help.contains("3 (with --warn-status)") && help.contains("17 3 * * *"), "{help}");
+}
+
+#[test]
+fn an_expired_root_is_a_failure_whether_or_not_there_is_something_to_do() {
+    let place = Place::new();
+    let at = place.path(".");
+    made_before(&place, 732)
+        .publish(clock::now().plus_seconds(-3 * 86_400), &PublishOptions::default())
+        .unwrap();
+    for (line, status) in [
+        ("publish -w my", 1),
+        ("publish -w my --online-only --quiet --warn-status", 1),
+        ("publish -w my --renew", 1),
+    ] {
+        let output = maker(&at, line);
+        assert_eq!(output.status.code(), Some(status), "{line}: {}", says(&output));
+        assert!(says(&output).contains("root.json EXPIRED 2 days ago: devices take no release"), "{line}");
+        assert!(says(&output).contains("komainu-maker ceremony rotate"), "{line}: {}", says(&output));
+    }
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn a_maker_is_warned_before_root_and_targets_expire() {
     let mut workshop = place.workshop();
     assert_eq!(publish(&mut workshop, days(300)).warnings.len(), 0);
     let warnings = publish(&mut workshop, days(330)).warnings;
-    assert!(warnings[0].contains("targets.json expires"), "{warnings:?}");
+    assert!(warnings[0].contains("targets.json expires 2027-11-22T00:00:00Z, 35 days left"), "{warnings:?}");
     let options = PublishOptions { renew_targets: true, ..PublishOptions::default() };
     assert_eq!(workshop.publish(days(330), &options).unwrap().versions[3], 2);
     assert!(
@@ -73,6 +73,30 @@ fn expired_metadata_is_not_published() {
     // A nightly renewal does not hide that the targets key is due.
     let fault = Place::new().workshop().publish(days(366), &PublishOptions::default()).unwrap_err();
     assert!(format!("{fault:#}").contains("targets.json version 1 refused"), "{fault:#}");
+}
+
+#[test]
+fn from_the_first_day_expired_metadata_is_called_expired() {
+    let place = Place::new();
+    let mut workshop = place.workshop();
+    publish(&mut workshop, days(362));
+    // The timestamp is not due yet, so that nothing is published and nothing refused.
+    let published = publish(&mut workshop, days(365));
+    assert_eq!((published.files.len(), published.warnings.len()), (0, 0));
+    let says = &published.expired[0];
+    assert!(says.starts_with("targets.json EXPIRED less than a day ago"), "{says}");
+    assert!(says.contains("publish --renew-targets --keys"), "{says}");
+    let fault = workshop.publish(days(367), &PublishOptions::default()).unwrap_err();
+    assert!(format!("{fault:#}").starts_with("targets.json EXPIRED 2 days ago"), "{fault:#}");
+    let options = PublishOptions { renew_targets: true, ..PublishOptions::default() };
+    assert!(workshop.publish(days(367), &options).unwrap().expired.is_empty());
+    let fault = workshop.publish(days(740), &options).unwrap_err();
+    let fault = format!("{fault:#}");
+    assert!(
+        fault.starts_with("root.json EXPIRED 10 days ago") && !fault.contains("targets.json EXP"),
+        "{fault}"
+    );
+    assert!(fault.contains("komainu-maker key rotate root"), "{fault}");
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! Changing keys: devices follow, however far behind, and no half-copied upload stops them.
 
 use super::device::{Device, NOW, Place, copy, days};
+use komainu_maker::keyring::KeyRing;
 use komainu_maker::keys::{KeyType, PrivateKey};
-use komainu_maker::rotate::Rotation;
+use komainu_maker::passphrase::Passphrases;
+use komainu_maker::rotate::{KeyChange, Rotation};
 use komainu_maker::{PublishOptions, Workshop, mirror};
 use komainu_trust::roles::Role;
 
@@ -129,4 +131,54 @@ fn a_rotation_that_nobody_could_sign_for_is_refused() {
     assert!(fault.to_string().contains("3 keys and a threshold of 4"), "{fault:#}");
     let wrong = Rotation { remove: vec!["xyz".into()], ..rotation(Role::Root) };
     assert!(workshop.rotate(&wrong, NOW).unwrap_err().to_string().contains("fits 0 of the keys"));
+}
+
+#[test]
+fn a_new_root_heals_whatever_has_expired_where_the_keys_are_at_hand() {
+    // Ten days without a nightly run; targets expired; root too; for long.
+    for (day, versions) in
+        [(10, [2, 3, 2, 2]), (400, [2, 3, 3, 3]), (731, [2, 3, 3, 3]), (5000, [2, 3, 3, 3])]
+    {
+        let place = Place::new();
+        let mut workshop = with_release(&place);
+        let mut device = Device::new(&workshop.repository());
+        device.poll(&workshop.repository(), NOW).unwrap();
+        assert!(device.clone().poll(&workshop.repository(), days(day)).is_err(), "{day}");
+        let published = workshop.rotate(&rotation(Role::Root), days(day)).unwrap();
+        assert_eq!(published.versions, versions, "{day}");
+        for device in [&mut device, &mut Device::new(&workshop.repository())] {
+            let versions = device.poll(&workshop.repository(), days(day)).unwrap().versions();
+            assert_eq!(versions, published.versions, "{day}");
+        }
+        let after = workshop.publish(days(day), &PublishOptions::default()).unwrap();
+        assert!(after.warnings.is_empty() && after.expired.is_empty() && after.files.is_empty(), "{after:?}");
+    }
+}
+
+#[test]
+fn a_new_root_that_was_signed_elsewhere_heals_too() {
+    let place = Place::new();
+    let mut workshop = with_release(&place);
+    let root = workshop.rotate(&rotation(Role::Root), days(1)).unwrap().versions[0];
+    // Targets are good, snapshot and timestamp are over.
+    let now = days(300);
+    let mut request = workshop.request_keys(&KeyChange::Rotate(rotation(Role::Root)), now).unwrap();
+    let trusted = std::fs::read(workshop.root_file()).unwrap();
+    let judged = request.judge(&request.root_in_force(&trusted).unwrap(), now).unwrap();
+    let mut ring = KeyRing::look(&[place.path("workshop/keys/offline")], Passphrases::none()).unwrap();
+    request.sign(&judged, &mut ring).unwrap();
+    assert_eq!(workshop.publish_request(&request, now).unwrap().versions, [root + 1, 3, 3, 2]);
+    Device::new(&workshop.repository()).poll(&workshop.repository(), now).unwrap();
+}
+
+#[test]
+fn a_new_root_leaves_alone_what_its_keys_are_not_there_for() {
+    let place = Place::new();
+    let mut workshop = with_release(&place);
+    std::fs::remove_file(place.path("workshop/keys/offline/targets-1.pem")).unwrap();
+    workshop.publish(days(350), &PublishOptions::default()).unwrap();
+    let published = workshop.rotate(&rotation(Role::Root), days(350)).unwrap();
+    assert_eq!(published.files, ["metadata/2.root.json"]);
+    let fault = workshop.rotate(&rotation(Role::Root), days(366)).unwrap_err();
+    assert!(format!("{fault:#}").contains("targets.json version 2 refused"), "{fault:#}");
 }
