@@ -149,7 +149,13 @@ impl Ceremony {
     /// The private key, or the reference to it.
     fn key_file(&self, name: &str) -> String {
         let extension = if self.tokens { "token" } else { "pem" };
-        format!("{}/{}.{extension}", self.medium(name), role_of(name))
+        format!("{}/{}.{extension}", self.medium(name), self.file_stem(name))
+    }
+
+    /// `root-1` is a root key's medium: media change their labels when keys are replaced, files keep their names.
+    /// References to tokens come together in one workshop, and have the labels of the tokens.
+    fn file_stem<'a>(&self, name: &'a str) -> &'a str {
+        if self.tokens { name } else { name.split('-').next().unwrap_or(name) }
     }
 
     /// The root.json that a keeper trusts.
@@ -233,7 +239,7 @@ impl Ceremony {
         Self::mounted(sheet, Machine::Offline, &medium);
         Self::mounted(sheet, Machine::Offline, &self.carry());
         sheet.command(Machine::Offline, &format!("komainu-maker key new {file} {protect}"));
-        let public = format!("cp {medium}/{}.pub {}", role_of(name), self.public_file(name));
+        let public = format!("cp {medium}/{}.pub {}", self.file_stem(name), self.public_file(name));
         sheet.command(Machine::Offline, &public);
         sheet.write_down(&["Key identifier (id)"]);
     }
@@ -248,9 +254,4 @@ impl Ceremony {
         }
         sheet.write_down(others);
     }
-}
-
-/// `root-1` is a root key's medium: media change their labels when keys are replaced, files keep their names.
-fn role_of(name: &str) -> &str {
-    name.split('-').next().unwrap_or(name)
 }

@@ -171,7 +171,7 @@ fn request(args: Ask) -> Result<String> {
     let mut out = report(&request, &judged, &root);
     write!(
         out,
-        "\nCarry {file} to the keys: komainu-maker sign add {file} --keys DIR\nThen, here:           komainu-maker \
+        "\nCarry {file} to the keys: komainu-maker sign add {file} --keys DIR --root ROOT\nThen, here:           komainu-maker \
          sign publish {file}\n{consequences}",
         file = args.file.display()
     )?;
@@ -278,6 +278,12 @@ fn judge(request: &Request, file: &Path, trust: &Trust, keys: &[PathBuf]) -> Res
         "a root that you trust is needed to tell what would change: name one with --root, or keep root.json in the \
          folder of the keys",
     )?;
+    if trust.root.is_none() && came_with(&path, file) {
+        bail!(
+            "{} lies where the request lies, and may have come with it: name the root that you trust with --root",
+            path.display()
+        );
+    }
     let trusted = files::read_at_most(&path, ROOT_BYTES_MAX)?
         .with_context(|| format!("there is no file {}", path.display()))?;
     let refused = || format!("{} is refused", file.display());
@@ -294,6 +300,12 @@ fn judge(request: &Request, file: &Path, trust: &Trust, keys: &[PathBuf]) -> Res
     };
     let judged = request.judge_after(&root, &seen, clock::now()).with_context(refused)?;
     Ok(Opinion { judged, root, seen, seen_file })
+}
+
+/// True if a root lies in the folder of the request, or below it.
+fn came_with(root: &Path, request: &Path) -> bool {
+    let (Ok(root), Ok(request)) = (root.canonicalize(), request.canonicalize()) else { return true };
+    request.parent().is_none_or(|folder| root.starts_with(folder))
 }
 
 fn version(root: &[u8]) -> Result<u64> {

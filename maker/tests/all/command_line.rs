@@ -192,6 +192,8 @@ fn a_request_is_signed_at_a_machine_without_a_workshop() {
         ("sign show r.json --root my/root.json", 0, "0 of 2 signatures by the root keys of now"),
         ("sign add r.json --keys medium --root my/root.json", 0, "1 of 2 signatures"),
         ("sign add r.json --keys medium --root my/root.json", 0, "No key within reach adds a signature"),
+        // A root that travels with the request says nothing of it.
+        ("sign add r.json --keys my", 1, "name the root that you trust with --root"),
         ("sign add r.json --keys nothing --root my/root.json", 1, "nothing was signed: no private key in"),
         ("sign publish r.json -w my", 1, "it has not enough signatures"),
         ("sign add r.json --keys my/keys/offline/root-2.pem --root my/root.json", 0, "That is enough"),
