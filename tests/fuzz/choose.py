@@ -20,7 +20,7 @@ def coverage(program, folders):
     """Pairs of a file and the edges that it reaches."""
     with tempfile.TemporaryDirectory() as scratch:
         control = Path(scratch, "control")
-        subprocess.run([program, "-merge=1", "-use_counters=0", "-use_cmp=0", f"-merge_control_file={control}", scratch,
+        subprocess.run([program, "-set_cover_merge=1", "-use_counters=0", "-use_cmp=0", f"-merge_control_file={control}", scratch,
                         *folders], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         lines = control.read_text().splitlines()
     # The number of files, the number of those in the first folder, their names, then what each covers.
@@ -28,7 +28,7 @@ def coverage(program, folders):
     edges = {}
     for line in lines[2 + len(names):]:
         kind, number, *covered = line.split()
-        if kind == "COV":
+        if kind == "FT":
             edges.setdefault(int(number), set()).update(covered)
     return [(name, edges.get(number, set())) for number, name in enumerate(names)]
 
