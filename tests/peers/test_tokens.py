@@ -10,12 +10,13 @@ import re
 import select
 import signal
 import subprocess
+import termios
 import time
 from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from maker import Workshop
-from place import KOMAINU_MAKER, Skip, command, need, test, tests
+from place import KOMAINU_MAKER, Skip, command, need, test, tests, wait_until
 from securesystemslib.formats import encode_canonical
 from securesystemslib.signer import Signature, SSlibKey
 from test_tuf import read_all
@@ -245,6 +246,9 @@ def at_a_terminal(place, words, env, answers, seconds=30):
             break
         seen += piece
         if answers and seen.endswith(answers[0][0]):
+            if answers[0][0].startswith("PIN"):
+                # The prompt comes before the terminal is told not to show what is typed.
+                wait_until(lambda: not termios.tcgetattr(terminal)[3] & termios.ECHO, "the terminal hides what is typed")
             os.write(terminal, f"{answers.pop(0)[1]}\n".encode())
     if not ready:
         os.kill(child, signal.SIGKILL)
