@@ -1,0 +1,1 @@
+//! Crypt strings, and the files that hold them: text in, text out. Nothing here touches a file.

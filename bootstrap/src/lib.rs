@@ -1,0 +1,14 @@
+//! The gate: what a device asks of its owner before it works. Map:
+//!
+//! - [`asks`]: what the page, which has no privileges, may ask of the agent, which has them, and the answers.
+//! - [`rule`]: which passwords are good enough, and why others are not. Pure.
+//! - [`credential`]: crypt strings, and the files that hold them, as text in and text out. Pure.
+//! - [`page`]: the setup page and the status page: requests in, answers out. Pure.
+//! - [`server`]: the connections around it.
+#![forbid(unsafe_code)]
+
+pub mod asks;
+pub mod credential;
+pub mod page;
+pub mod rule;
+pub mod server;

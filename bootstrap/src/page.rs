@@ -1,0 +1,1 @@
+//! The setup page and the status page: requests in, answers out. Pure.

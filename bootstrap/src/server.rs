@@ -1,0 +1,1 @@
+//! The connections around the page: many, slow, hostile; bounded in number, bytes and time.
