@@ -3,6 +3,7 @@
 //! by the flash of the simulated world.)
 
 use crate::sim::Device;
+use komainu_core::gate::Standing;
 use komainu_core::names::Slot;
 use komainu_core::record::{TRIALS_MAX, Update};
 
@@ -11,6 +12,7 @@ pub fn check_all(device: &Device) {
     invariant_never_below_the_floor(device);
     invariant_half_written_slot_never_looks_bootable(device);
     invariant_the_good_slot_is_untouched(device);
+    invariant_the_gate_is_closed_or_owned(device);
 }
 
 /// The slot that came up holds, byte for byte, a release that the maker signed.
@@ -45,6 +47,40 @@ pub fn invariant_the_good_slot_is_untouched(device: &Device) {
     let found = device.flash.release_in(good);
     let known = record.confirmed.as_ref().map(|release| release.number);
     assert!(found.is_some() && (known.is_none() || known == found), "{:#?}", device.log);
+}
+
+/// Where the kernel lets packets through, the account holds a password that the owner chose.
+pub fn invariant_the_gate_is_closed_or_owned(device: &Device) {
+    let Some(gate) = &device.gate else { return };
+    let owned = gate.chosen.contains(&gate.account);
+    assert!(gate.rules != Some(Standing::Open) || owned, "open with {:?}: {:#?}", gate.account, device.log);
+}
+
+/// Once quiet, nothing of a password is half set: account, hook and what is kept say the same, or there is no owner
+/// and none of them says anything of a password that was chosen.
+pub fn invariant_a_password_is_set_everywhere_or_nowhere(device: &Device) {
+    let gate = device.gate.as_ref().expect("this device keeps a gate");
+    assert!(
+        gate.next.is_none() && gate.hook_ready.is_none() && !gate.resetting,
+        "{gate:?} {:#?}",
+        device.log
+    );
+    match &gate.kept {
+        Some(kept) => {
+            assert!(*kept == gate.account && *kept == gate.hook_holds, "{gate:?} {:#?}", device.log)
+        }
+        None => {
+            let known = |held: &String| gate.chosen.contains(held);
+            assert!(!known(&gate.account) && !known(&gate.hook_holds), "{gate:?} {:#?}", device.log);
+        }
+    }
+}
+
+/// Once quiet, the rules in the kernel are those of the gate's standing.
+pub fn invariant_the_rules_fit_the_gate(device: &Device) {
+    let gate = device.gate.as_ref().expect("this device keeps a gate");
+    let wanted = if gate.kept.is_some() { Standing::Open } else { Standing::Closed };
+    assert!(gate.no_firewall || gate.rules == Some(wanted), "{gate:?} {:#?}", device.log);
 }
 
 /// Once quiet, nothing is on trial and nothing half-done.

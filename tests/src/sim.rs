@@ -5,6 +5,7 @@
 
 pub mod boot;
 pub mod disk;
+pub mod gate;
 mod world;
 
 use crate::repository::{BOARD, CHANNEL, Repository, TODAY};
@@ -66,6 +67,8 @@ pub struct Device {
     restarting: bool,
     /// Starts since it was made.
     pub starts: u32,
+    /// The gate, where this device keeps one.
+    pub gate: Option<gate::Gate>,
 }
 
 pub fn name(text: &str) -> Name {
@@ -85,6 +88,9 @@ pub fn settings() -> Settings {
         boot_tries: 2,
         confirm_by: ConfirmBy::Health,
         checkpoint_bytes: 8192,
+        postpone_days_max: 7,
+        postpone_critical_days_max: 1,
+        restart_after_reset: true,
     }
 }
 
@@ -119,6 +125,7 @@ impl Device {
             attempts: Attempts::default(),
             restarting: false,
             starts: 1,
+            gate: None,
             server,
         }
     }
@@ -188,7 +195,8 @@ impl Device {
     }
 
     fn setbacks(&self) -> u32 {
-        self.attempts.poll.failures + self.attempts.stage.failures + self.attempts.proof.failures
+        let Attempts { poll, stage, proof, gate, .. } = &self.attempts;
+        poll.failures + stage.failures + proof.failures + gate.failures
     }
 
     /// Restarts the device, if its last turn asked for that.
@@ -223,6 +231,9 @@ impl Device {
         self.restarting = false;
         self.attempts = Attempts::default();
         self.wish = None;
+        if let Some(gate) = &mut self.gate {
+            gate.restart();
+        }
         self.uptime = 10;
         self.starts += 1;
         let (flash, behaves) = (&self.flash, &self.behaves);
@@ -235,7 +246,7 @@ impl Device {
         crate::invariants::check_all(self);
     }
 
-    fn cut(&mut self, after: After) {
+    pub(in crate::sim) fn cut(&mut self, after: After) {
         self.powered = false;
         self.flash.lose_power(after);
     }

@@ -1,6 +1,7 @@
 //! Facts: everything seen this turn. Any of it may be unknown, and says why.
 
 use crate::fault::Text;
+use crate::gate::GateSeen;
 use crate::names::{Name, PARTS_MAX, Slot};
 use crate::offer::{self, Offer};
 use crate::record::{Record, Update};
@@ -74,6 +75,12 @@ pub enum Wish {
     Confirm,
     /// Give up the release that is staged or on trial.
     Revert,
+    /// Start what is staged later, as much later as the maker allows.
+    Postpone,
+    /// Set the password that waits.
+    Claim,
+    /// Forget the owner.
+    Reset,
 }
 
 /// Consecutive failures of one kind of step, since the start. Not on record: a restart may try at once.
@@ -103,8 +110,10 @@ pub struct Attempts {
     /// Images that were complete and not what was signed. Progress does not end these: it would mean fetching
     /// the same wrong image for ever.
     pub proof: Setbacks,
-    /// Setbacks of everything that needs only the device.
+    /// Setbacks of everything else that an update needs of the device.
     pub device: Setbacks,
+    /// Setbacks of the gate.
+    pub gate: Setbacks,
 }
 
 /// Everything seen this turn.
@@ -130,11 +139,17 @@ pub struct Facts {
     pub attempts: Attempts,
     /// What somebody asked for.
     pub wish: Option<Wish>,
+    /// The gate; `None` where somebody else keeps it.
+    pub gate: Option<GateSeen>,
 }
 
 impl Facts {
     /// Looks at everything once.
     pub fn look(world: &mut dyn World, settings: &Settings) -> Facts {
+        let mut gate = world.gate();
+        if let Some(gate) = &mut gate {
+            gate.rules = world.rules(gate.standing());
+        }
         let record = world.record();
         let booted = world.booted();
         let on_trial = match (&record, &booted) {
@@ -157,6 +172,7 @@ impl Facts {
             offer,
             attempts: world.attempts(),
             wish: world.wish(),
+            gate,
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod activate;
 pub mod confirm;
 pub mod facts;
 pub mod fault;
+pub mod gate;
 pub mod manifest;
 pub mod names;
 pub mod offer;

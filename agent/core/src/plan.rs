@@ -2,18 +2,21 @@
 //! "do nothing, because …" is a plan. The trial has a file of its own, `plan/trial.rs`.
 
 #[cfg(test)]
-mod cases;
+pub(crate) mod cases;
 mod trial;
 
 use crate::facts::{BootChoice, Facts, Parts, RecordSeen, Wish};
+use crate::gate::{look_again, plan_gate};
+use crate::manifest::Severity;
 use crate::names::{ReleaseId, Slot, Version};
 use crate::offer::{Offer, Release};
 use crate::reason::Reason;
-use crate::record::{Record, TRIALS_MAX, Update};
+use crate::record::{Postponed, Record, TRIALS_MAX, Update};
 use crate::schedule::{until_device, until_poll, until_stage};
 use crate::settings::Settings;
 use crate::step::Step;
 use crate::verify::{Refusal, verify};
+use komainu_trust::Moment;
 use komainu_trust::Verified;
 
 /// How long to wait where only a person or a repair can help, in seconds.
@@ -50,20 +53,27 @@ impl Plan {
         Plan::nothing(reason, Next::Seconds(u32::try_from(seconds.max(1)).unwrap_or(u32::MAX)))
     }
 
-    fn step(step: Step, reason: Reason, next: Next) -> Plan {
+    pub(crate) fn step(step: Step, reason: Reason, next: Next) -> Plan {
         let mut plan = Plan::nothing(reason, next);
         plan.push(step);
         plan
     }
 
-    fn push(&mut self, step: Step) {
+    pub(crate) fn push(&mut self, step: Step) {
         let pushed = self.steps.push(step);
         debug_assert!(pushed.is_ok(), "no plan has more than two steps");
     }
 }
 
-/// Decides.
+/// Decides. The gate goes first; where it has nothing to do, or must wait, the update has its turn.
 pub fn plan(facts: &Facts, settings: &Settings) -> Plan {
+    match plan_gate(facts, settings) {
+        Some(plan) => plan,
+        None => look_again(facts, plan_pair(facts, settings), settings),
+    }
+}
+
+fn plan_pair(facts: &Facts, settings: &Settings) -> Plan {
     // Without these two nothing can be decided that is safe: not even which slot may be written.
     let booted = match &facts.booted {
         Ok(slot) => *slot,
@@ -171,6 +181,13 @@ fn plan_update(facts: &Facts, record: &Record, booted: Slot, settings: &Settings
         return plan;
     }
     let until_poll = until_poll(&facts.attempts, facts.uptime, settings);
+    if facts.wish == Some(Wish::Poll) && record.postponed.is_some() {
+        // Now means now.
+        let record = Record { postponed: None, ..record.clone() };
+        let mut plan = Plan::step(Step::Adopt(record), Reason::PollDue, Next::Now);
+        plan.push(Step::Poll);
+        return plan;
+    }
     if until_poll == 0 || facts.wish == Some(Wish::Poll) {
         return Plan::step(Step::Poll, Reason::PollDue, Next::Now);
     }
@@ -208,8 +225,20 @@ fn plan_accepted(
     settings: &Settings,
 ) -> Plan {
     let release = offered.manifest.release.clone();
+    if facts.wish == Some(Wish::Postpone)
+        && let Some(postponed) = postpone(record, offered, facts.now, settings)
+    {
+        let reason = Reason::Postponed { release, until: postponed.until };
+        let record = Record { postponed: Some(postponed), ..record.clone() };
+        return Plan::step(Step::Adopt(record), reason, Next::Now);
+    }
     if matches!(&record.update, Update::Staged { print, slot, .. } if *print == offered.print && *slot == into)
     {
+        if let Some(postponed) = postponed(record, release.number, facts.now) {
+            let until_poll = until_poll(&facts.attempts, facts.uptime, settings);
+            let wait = postponed.until.0.abs_diff(facts.now.0).min(until_poll);
+            return Plan::wait(Reason::Postponed { release, until: postponed.until }, wait);
+        }
         let reason = Reason::Activating { release: release.clone(), slot: into };
         let activate = Step::Activate { release, slot: into, deadline_seconds: settings.trial_seconds };
         let mut plan = Plan::step(activate, reason, Next::Restart);
@@ -229,6 +258,25 @@ fn plan_accepted(
     };
     let step = Step::Stage { release: offered.clone(), slot: into, parts: parts.clone() };
     Plan::step(step, reason, Next::Now)
+}
+
+/// What the record shall say where the owner wants to wait; `None`: the maker's bound is reached.
+pub fn postpone(record: &Record, offered: &Release, now: Moment, settings: &Settings) -> Option<Postponed> {
+    let days = match offered.manifest.severity {
+        Severity::Critical => settings.postpone_critical_days_max,
+        _ => settings.postpone_days_max,
+    };
+    let release = offered.manifest.release.number;
+    let before = record.postponed.filter(|postponed| postponed.release == release && postponed.since <= now);
+    let since = before.map_or(now, |postponed| postponed.since);
+    let until = since.plus_seconds(i64::from(days) * 86_400);
+    (until > now).then_some(Postponed { release, since, until })
+}
+
+/// A clock that went back ends it: nobody can know how much of the time is left.
+fn postponed(record: &Record, release: u64, now: Moment) -> Option<Postponed> {
+    let holds = |p: &Postponed| p.release == release && p.since <= now && now < p.until;
+    record.postponed.filter(holds)
 }
 
 fn done_bytes(update: &Update, offered: &Release, into: Slot) -> u64 {

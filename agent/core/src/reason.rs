@@ -1,9 +1,11 @@
 //! Reasons: why the agent does what it does, or nothing. One event a line: a fixed name, then `key=value`.
 
 use crate::fault::{FetchFault, Text};
+use crate::gate::Standing;
 use crate::names::{ReleaseId, Slot};
 use crate::verify::Refusal;
 use core::fmt;
+use komainu_trust::Moment;
 
 /// How much of a person's attention an event deserves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +109,25 @@ pub enum Reason {
         /// Seconds to wait.
         seconds: u64,
     },
+    /// The kernel does not have the gate's rules: they are put there.
+    Guarding(Standing),
+    /// A password is being set.
+    Claiming,
+    /// Setting a password was interrupted.
+    ClaimUnfinished,
+    /// The owner's account holds something else than the owner's credential, and gets it back.
+    AccountChanged,
+    /// The owner is to be forgotten.
+    ResetAsked,
+    /// The owner is being forgotten.
+    Resetting,
+    /// The owner wants the staged release to start later.
+    Postponed {
+        /// What.
+        release: ReleaseId,
+        /// When it starts.
+        until: Moment,
+    },
     /// A step could not be done.
     StepFailed {
         /// Which.
@@ -149,6 +170,7 @@ impl Reason {
             | Reason::BootChoiceUnknown(_)
             | Reason::PartsUnknown(_)
             | Reason::OfferUnusable(_)
+            | Reason::AccountChanged
             | Reason::Reverting { .. }
             | Reason::CannotLeave(_)
             | Reason::StepFailed { .. } => Level::Error,
@@ -204,6 +226,15 @@ impl fmt::Display for Reason {
             Reason::CannotLeave(slot) => write!(f, "cannot-leave slot={slot}"),
             Reason::BackingOff { failures, seconds } => {
                 write!(f, "backing-off failures={failures} seconds={seconds}")
+            }
+            Reason::Guarding(standing) => write!(f, "guarding gate={}", standing.name()),
+            Reason::Claiming => write!(f, "claiming"),
+            Reason::ClaimUnfinished => write!(f, "claim-unfinished"),
+            Reason::AccountChanged => write!(f, "account-changed"),
+            Reason::ResetAsked => write!(f, "reset-asked"),
+            Reason::Resetting => write!(f, "resetting"),
+            Reason::Postponed { release, until } => {
+                write!(f, "postponed release={} version={} until={until}", release.number, release.version)
             }
             Reason::StepFailed { step, fault } => write!(f, "step-failed step={step} why=\"{fault}\""),
         }

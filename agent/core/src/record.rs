@@ -15,7 +15,7 @@ use crate::names::{ReleaseId, Slot, Version};
 use crate::offer::Print;
 use alloc::string::{String, ToString};
 use core::fmt::Write;
-use komainu_trust::hex;
+use komainu_trust::{Moment, hex};
 use sha2::{Digest, Sha256};
 
 /// How many failed releases are remembered; beyond it, the lowest number goes first.
@@ -42,6 +42,19 @@ pub struct Record {
     pub update: Update,
     /// Releases whose trial failed.
     pub failures: heapless::Vec<Failure, FAILURES_MAX>,
+    /// A release that the owner wants to start later.
+    pub postponed: Option<Postponed>,
+}
+
+/// A release that the owner wants to start later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Postponed {
+    /// Its number.
+    pub release: u64,
+    /// When the owner first said so; the maker's bound counts from here.
+    pub since: Moment,
+    /// When it starts.
+    pub until: Moment,
 }
 
 /// An update under way, seen from the last thing that was recorded of it.
@@ -113,6 +126,7 @@ impl Record {
             floor,
             update: Update::Idle,
             failures: heapless::Vec::new(),
+            postponed: None,
         }
     }
 
@@ -184,6 +198,9 @@ impl Record {
         for failure in &self.failures {
             writeln!(out, "failed release={} times={}", failure.release, failure.times)?;
         }
+        if let Some(Postponed { release, since, until }) = &self.postponed {
+            writeln!(out, "postponed release={release} since={} until={}", since.0, until.0)?;
+        }
         Ok(())
     }
 
@@ -222,7 +239,12 @@ impl Record {
                 self.failures.push(failure).ok()?;
             }
             "update" => self.update = read_update(rest)?,
-            _ => return None,
+            "postponed" => {
+                let (since, until) = (Moment(number(rest, "since")?), Moment(number(rest, "until")?));
+                self.postponed = Some(Postponed { release: number(rest, "release")?, since, until });
+            }
+            // A later komainu may remember more; after going back to this one, the rest must still count.
+            _ => {}
         }
         Some(())
     }
@@ -292,6 +314,7 @@ mod tests {
         let with = |update| {
             let mut record = Record { generation: 7, update, ..Record::first(Slot::A, Some(release(41))) };
             record.count_failure(40, 3);
+            record.postponed = Some(Postponed { release: 42, since: Moment(-1), until: Moment(i64::MAX) });
             record
         };
         updates.into_iter().map(with).collect()
@@ -320,6 +343,16 @@ mod tests {
                 assert!(Record::read(&flipped).is_err(), "flipped at {at}");
             }
         }
+    }
+
+    #[test]
+    fn what_a_later_komainu_remembers_does_no_harm() {
+        let record = records().remove(0);
+        let text = record.write();
+        let (lines, _) = text.split_once("check ").unwrap();
+        let more = alloc::format!("{lines}colour red\n");
+        let more = alloc::format!("{more}check {}\n", checksum(&more));
+        assert_eq!(Record::read(&more), Ok(record));
     }
 
     #[test]

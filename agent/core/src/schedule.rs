@@ -9,6 +9,8 @@ use sha2::{Digest, Sha256};
 const BACKOFF_SECONDS: u32 = 30;
 /// The longest wait after setbacks of the device itself (a boot environment that cannot be written).
 const DEVICE_BACKOFF_SECONDS_MAX: u32 = 3600;
+/// The longest wait after setbacks of the gate: rules that the kernel did not take are tried again soon.
+const GATE_BACKOFF_SECONDS_MAX: u32 = 60;
 /// The longest that a server can make us wait.
 const RETRY_AFTER_SECONDS_MAX: u32 = 7 * 24 * 3600;
 
@@ -55,6 +57,11 @@ fn until_server(setbacks: &Setbacks, uptime: u64, settings: &Settings) -> u64 {
 /// Seconds until the device itself may be tried again after setbacks; 0: now.
 pub fn until_device(attempts: &Attempts, uptime: u64, settings: &Settings) -> u64 {
     until_after(&attempts.device, uptime, DEVICE_BACKOFF_SECONDS_MAX, &settings.device_id)
+}
+
+/// Seconds until the gate may be tried again after setbacks; 0: now.
+pub fn until_gate(attempts: &Attempts, uptime: u64, settings: &Settings) -> u64 {
+    until_after(&attempts.gate, uptime, GATE_BACKOFF_SECONDS_MAX, &settings.device_id)
 }
 
 fn until_after(setbacks: &Setbacks, uptime: u64, longest: u32, device_id: &str) -> u64 {

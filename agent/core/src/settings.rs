@@ -38,4 +38,10 @@ pub struct Settings {
     pub confirm_by: ConfirmBy,
     /// While a slot is filled, it is synced and the record written each time this many bytes have come.
     pub checkpoint_bytes: u32,
+    /// The owner may postpone the start of a staged release by this many days in all; 0: not at all.
+    pub postpone_days_max: u8,
+    /// The same for a release that the maker calls critical.
+    pub postpone_critical_days_max: u8,
+    /// The device is restarted once its owner is forgotten.
+    pub restart_after_reset: bool,
 }

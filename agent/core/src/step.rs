@@ -1,6 +1,7 @@
 //! Step: one thing to do, bounded in time, safe to repeat.
 
 use crate::facts::Parts;
+use crate::gate::Standing;
 use crate::names::{ReleaseId, Slot};
 use crate::offer::Release;
 use crate::record::Record;
@@ -51,6 +52,20 @@ pub enum Step {
     Adopt(Record),
     /// Let the boot choice name the running slot as good.
     Settle(Slot),
+    /// Put the gate's rules into the kernel.
+    Guard(Standing),
+    /// Set the password that waits.
+    Claim,
+    /// Go on with a password that the account holds already.
+    Finish,
+    /// Give up a password that the account does not hold yet.
+    Withdraw,
+    /// Give the account the owner's credential back.
+    Restore,
+    /// Mark that the owner is to be forgotten.
+    BeginReset,
+    /// Forget the owner.
+    Forget,
 }
 
 impl Step {
@@ -65,11 +80,24 @@ impl Step {
             Step::Reboot => "reboot",
             Step::Adopt(_) => "adopt",
             Step::Settle(_) => "settle",
+            Step::Guard(_) => "guard",
+            Step::Claim => "claim",
+            Step::Finish => "finish",
+            Step::Withdraw => "withdraw",
+            Step::Restore => "restore",
+            Step::BeginReset => "begin-reset",
+            Step::Forget => "forget",
         }
     }
 
     /// True if it needs only the device: no server has to be waited for.
     pub fn is_on_device(&self) -> bool {
         !matches!(self, Step::Poll | Step::Stage { .. })
+    }
+
+    /// True if it is the gate's.
+    pub fn is_of_gate(&self) -> bool {
+        use Step::{BeginReset, Claim, Finish, Forget, Guard, Restore, Withdraw};
+        matches!(self, Guard(_) | Claim | Finish | Withdraw | Restore | BeginReset | Forget)
     }
 }

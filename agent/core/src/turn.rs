@@ -3,7 +3,8 @@
 
 use crate::activate::activate;
 use crate::confirm::confirm;
-use crate::facts::{Attempts, Facts, Setbacks};
+use crate::facts::{Attempts, Facts, Setbacks, Wish};
+use crate::gate::doing;
 use crate::plan::{Next, plan};
 use crate::poll::poll;
 use crate::reason::{Fault, Reason};
@@ -12,20 +13,29 @@ use crate::revert::revert;
 use crate::settings::Settings;
 use crate::stage::stage;
 use crate::step::Step;
-use crate::world::World;
+use crate::world::{Account, World};
 
 /// Takes one turn and says when to take the next.
 pub fn turn(world: &mut dyn World, settings: &Settings) -> Next {
     let facts = Facts::look(world, settings);
     let plan = plan(&facts, settings);
     world.note(&plan.reason);
-    if facts.wish.is_some() {
+    let of_gate = |wish| matches!(wish, Wish::Claim | Wish::Reset);
+    let gates_turn = plan.steps.iter().any(Step::is_of_gate);
+    if let Some(wish) = facts.wish.filter(|&wish| of_gate(wish) || !gates_turn) {
         // Answered by this plan, whatever it is: an old wish must not come true at some later time.
         world.forget_wish();
         // Who asks does not want to wait for what failed an hour ago.
         let none = Setbacks::default();
         let attempts = facts.attempts.clone();
-        world.keep_attempts(&Attempts { poll: none, stage: none, proof: none, device: none, ..attempts });
+        world.keep_attempts(&Attempts {
+            poll: none,
+            stage: none,
+            proof: none,
+            device: none,
+            gate: if of_gate(wish) { none } else { attempts.gate },
+            ..attempts
+        });
     }
     for step in &plan.steps {
         if let Err(fault) = perform(step, world, settings) {
@@ -53,6 +63,13 @@ fn perform(step: &Step, world: &mut dyn World, settings: &Settings) -> Result<()
         Step::Reboot => world.reboot().map_err(Fault::Device),
         Step::Adopt(record) => keep_next(world, record.clone()),
         Step::Settle(slot) => crate::revert::settle(world, *slot, None),
+        Step::Guard(standing) => world.guard(*standing).map_err(Fault::Device),
+        Step::Claim => doing::claim(world),
+        Step::Finish => doing::finish(world),
+        Step::Withdraw => doing::withdraw(world),
+        Step::Restore => world.write_account(Account::Kept).map_err(Fault::Device),
+        Step::BeginReset => world.mark_reset(true).map_err(Fault::Device),
+        Step::Forget => doing::forget(world),
     }
 }
 
@@ -84,6 +101,7 @@ fn setbacks_of<'a>(attempts: &'a mut Attempts, step: &Step) -> &'a mut Setbacks 
     match step {
         Step::Poll => &mut attempts.poll,
         Step::Stage { .. } => &mut attempts.stage,
+        step if step.is_of_gate() => &mut attempts.gate,
         _ => &mut attempts.device,
     }
 }

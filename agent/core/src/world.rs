@@ -3,6 +3,7 @@
 
 use crate::facts::{Attempts, BootChoice, Health, Parts, RecordSeen, Wish};
 use crate::fault::{FetchFault, Text};
+use crate::gate::{GateSeen, Standing};
 use crate::names::Slot;
 use crate::offer::Kept;
 use crate::reason::Reason;
@@ -48,6 +49,31 @@ pub enum KeptFile<'a> {
     Manifest,
 }
 
+/// What the owner's account shall hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Account {
+    /// The credential that is being set.
+    Next,
+    /// The owner's, as it is kept.
+    Kept,
+    /// Nothing that a password could open.
+    Locked,
+}
+
+/// What the maker's hooks are told, which bring the password to wherever else it belongs. All but the first must be
+/// safe to repeat, and come without a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hooks {
+    /// A password is coming, on standard input: refuse it now, or lay it ready.
+    Prepare,
+    /// What was laid ready holds from now on.
+    Commit,
+    /// What was laid ready is given up; there may be nothing.
+    Abort,
+    /// The owner is forgotten.
+    Reset,
+}
+
 /// Everything outside. Methods that change something are safe to repeat; each either is done when it returns
 /// or will be after [`World::sync_part`], as it says.
 pub trait World {
@@ -82,6 +108,10 @@ pub trait World {
     fn attempts(&mut self) -> Attempts;
     /// What somebody asked for and was not answered yet.
     fn wish(&mut self) -> Option<Wish>;
+    /// The gate, but for the rules in the kernel; `None` where the maker's settings leave it to somebody else.
+    fn gate(&mut self) -> Option<GateSeen>;
+    /// Whether the kernel has the rules for this standing.
+    fn rules(&mut self, standing: Standing) -> crate::gate::RulesSeen;
 
     // Fetch.
 
@@ -151,6 +181,54 @@ pub trait World {
     fn reboot(&mut self) -> Result<(), Text>;
     /// The wish has been answered.
     fn forget_wish(&mut self);
+
+    // The gate.
+
+    /// Puts the rules for this standing into the kernel, in one transaction.
+    ///
+    /// # Errors
+    /// Why the kernel did not take them; the old ones stay.
+    fn guard(&mut self, standing: Standing) -> Result<(), Text>;
+    /// Keeps the credential of the password that waits as the next one; durable when it returns.
+    ///
+    /// # Errors
+    /// No password waits, or the file cannot be written.
+    fn keep_next_credential(&mut self) -> Result<(), Text>;
+    /// The next credential becomes the kept one; atomic, and durable when it returns.
+    ///
+    /// # Errors
+    /// Path and cause.
+    fn next_becomes_kept(&mut self) -> Result<(), Text>;
+    /// Removes the next credential, if there is one; durable when it returns.
+    ///
+    /// # Errors
+    /// Path and cause.
+    fn forget_next_credential(&mut self) -> Result<(), Text>;
+    /// Removes the kept credential, if there is one; durable when it returns.
+    ///
+    /// # Errors
+    /// Path and cause.
+    fn forget_kept_credential(&mut self) -> Result<(), Text>;
+    /// Changes the owner's account; atomic, and durable when it returns.
+    ///
+    /// # Errors
+    /// Path and cause; the account stays as it was.
+    fn write_account(&mut self, holds: Account) -> Result<(), Text>;
+    /// Runs the maker's hooks in order, each within its time, up to the first that fails.
+    ///
+    /// # Errors
+    /// Which one failed, and how.
+    fn run_hooks(&mut self, hooks: Hooks) -> Result<(), Text>;
+    /// Marks that a reset was begun, or has ended; durable when it returns.
+    ///
+    /// # Errors
+    /// Path and cause.
+    fn mark_reset(&mut self, begun: bool) -> Result<(), Text>;
+    /// Removes the owner's data, sessions and everything else that the maker's settings name.
+    ///
+    /// # Errors
+    /// Path and cause.
+    fn wipe_owner(&mut self) -> Result<(), Text>;
 
     // Say.
 

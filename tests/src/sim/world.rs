@@ -7,11 +7,12 @@ use crate::repository::TODAY;
 use komainu_core::World;
 use komainu_core::facts::{Attempts, BootChoice, Health, Part, Parts, RecordSeen, Wish};
 use komainu_core::fault::{FetchFault, Text, text};
+use komainu_core::gate::{GateSeen, RulesSeen, Standing};
 use komainu_core::names::Slot;
 use komainu_core::offer::Kept;
 use komainu_core::reason::Reason;
 use komainu_core::record::{Record, Update};
-use komainu_core::world::{Fetched, Folder, KeptFile};
+use komainu_core::world::{Account, Fetched, Folder, Hooks, KeptFile};
 use komainu_trust::trusted::Clock;
 
 impl World for Device {
@@ -225,6 +226,70 @@ impl World for Device {
 
     fn forget_wish(&mut self) {
         self.wish = None;
+    }
+
+    fn gate(&mut self) -> Option<GateSeen> {
+        let dead = self.dead().err();
+        let mut seen = self.gate.as_ref()?.seen();
+        if let Some(why) = dead {
+            seen = GateSeen { account: Err(why), ..seen };
+        }
+        Some(seen)
+    }
+
+    fn rules(&mut self, standing: Standing) -> RulesSeen {
+        self.gate.as_ref().map_or(RulesSeen::Hold, |gate| gate.rules_seen(standing))
+    }
+
+    fn guard(&mut self, standing: Standing) -> Result<(), Text> {
+        self.gate_guard(standing)
+    }
+
+    fn keep_next_credential(&mut self) -> Result<(), Text> {
+        self.gate_next_credential()
+    }
+
+    fn next_becomes_kept(&mut self) -> Result<(), Text> {
+        self.change_gate(|gate| {
+            gate.kept = Some(gate.next.take().expect("there is no next credential"));
+            Ok(())
+        })
+    }
+
+    fn forget_next_credential(&mut self) -> Result<(), Text> {
+        self.change_gate(|gate| {
+            gate.next = None;
+            Ok(())
+        })
+    }
+
+    fn forget_kept_credential(&mut self) -> Result<(), Text> {
+        self.change_gate(|gate| {
+            gate.kept = None;
+            Ok(())
+        })
+    }
+
+    fn write_account(&mut self, holds: Account) -> Result<(), Text> {
+        self.gate_write_account(holds)
+    }
+
+    fn run_hooks(&mut self, hooks: Hooks) -> Result<(), Text> {
+        self.gate_hooks(hooks)
+    }
+
+    fn mark_reset(&mut self, begun: bool) -> Result<(), Text> {
+        self.change_gate(|gate| {
+            gate.resetting = begun;
+            Ok(())
+        })
+    }
+
+    fn wipe_owner(&mut self) -> Result<(), Text> {
+        self.change_gate(|gate| {
+            gate.owners_data = false;
+            Ok(())
+        })
     }
 
     fn note(&mut self, reason: &Reason) {

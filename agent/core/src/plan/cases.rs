@@ -11,7 +11,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use komainu_trust::Moment;
 
-fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     Settings {
         board: Name::parse("gate-1").unwrap(),
         channel: Name::parse("stable").unwrap(),
@@ -24,15 +24,18 @@ fn settings() -> Settings {
         boot_tries: 3,
         confirm_by: ConfirmBy::Health,
         checkpoint_bytes: 1 << 20,
+        postpone_days_max: 7,
+        postpone_critical_days_max: 1,
+        restart_after_reset: true,
     }
 }
 
-fn release(number: u64) -> ReleaseId {
+pub(crate) fn release(number: u64) -> ReleaseId {
     ReleaseId { number, version: Version::parse("2.0").unwrap() }
 }
 
 /// A quiet device: release 1 in slot a is good, polled a minute ago.
-fn facts(update: Update) -> Facts {
+pub(crate) fn facts(update: Update) -> Facts {
     let record = Record { update, ..Record::first(Slot::A, Some(release(1))) };
     Facts {
         now: Moment(1_800_000_000),
@@ -45,6 +48,7 @@ fn facts(update: Update) -> Facts {
         offer: Offer::Nothing,
         attempts: Attempts { polled_uptime: Some(940), ..Attempts::default() },
         wish: None,
+        gate: None,
     }
 }
 

@@ -59,9 +59,8 @@ fn verdict(facts: &Facts, trial: &Trial<'_>, marked_good: bool, settings: &Setti
     if marked_good {
         return Verdict::Good;
     }
-    match facts.wish {
-        Some(Wish::Confirm) => return Verdict::Good,
-        Some(Wish::Poll | Wish::Revert) | None => {}
+    if facts.wish == Some(Wish::Confirm) {
+        return Verdict::Good;
     }
     let waits_for = match (&facts.health, settings.confirm_by) {
         (Health::Failing(why), _) => return Verdict::Bad(why.clone()),

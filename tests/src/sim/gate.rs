@@ -1,0 +1,168 @@
+//! The simulated gate: an account, the two credentials, a hook, the rules in the kernel. Stricter than a real one:
+//! to open it while the account holds anything but a password of the owner's is a panic.
+
+use super::Device;
+use super::disk::After;
+use komainu_core::fault::{Text, text};
+use komainu_core::gate::{GateSeen, RulesSeen, Standing};
+use komainu_core::offer::Print;
+use komainu_core::world::{Account, Hooks};
+
+/// What the account holds in the factory, and what everybody knows.
+pub const FACTORY: &str = "admin";
+
+/// The gate of a simulated device.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    /// What the account holds; empty: nothing that a password could open.
+    pub account: String,
+    pub kept: Option<String>,
+    pub next: Option<String>,
+    pub resetting: bool,
+    /// The password that waits to be set; memory only.
+    pub waits: Option<String>,
+    /// The rules in the kernel; memory only.
+    pub rules: Option<Standing>,
+    /// Another place that must have the password: what holds there, and what is laid ready.
+    pub hook_holds: String,
+    pub hook_ready: Option<String>,
+    /// The hook refuses what it is asked to prepare.
+    pub hook_refuses: bool,
+    /// The kernel takes no rules.
+    pub no_firewall: bool,
+    pub owners_data: bool,
+    /// Every password that the owner ever chose.
+    pub chosen: Vec<String>,
+}
+
+impl Gate {
+    /// Fresh from the factory.
+    pub fn factory() -> Gate {
+        Gate {
+            account: FACTORY.into(),
+            kept: None,
+            next: None,
+            resetting: false,
+            waits: None,
+            rules: None,
+            hook_holds: FACTORY.into(),
+            hook_ready: None,
+            hook_refuses: false,
+            no_firewall: false,
+            owners_data: false,
+            chosen: Vec::new(),
+        }
+    }
+
+    /// The owner types a password and presses the button.
+    pub fn choose(&mut self, password: &str) {
+        self.waits = Some(password.into());
+        self.chosen.push(password.into());
+    }
+
+    /// What a restart loses.
+    pub fn restart(&mut self) {
+        self.waits = None;
+        self.rules = None;
+    }
+
+    pub fn seen(&self) -> GateSeen {
+        let print = |of: &String| Print::of(of.as_bytes());
+        GateSeen {
+            resetting: self.resetting,
+            kept: self.kept.as_ref().map(print),
+            next: self.next.as_ref().map(print),
+            account: Ok((!self.account.is_empty()).then(|| print(&self.account))),
+            rules: RulesSeen::Hold,
+        }
+    }
+
+    pub fn rules_seen(&self, standing: Standing) -> RulesSeen {
+        match self.rules {
+            _ if self.no_firewall => RulesSeen::Beyond(text(format_args!("no nf_tables"))),
+            Some(rules) if rules == standing => RulesSeen::Hold,
+            _ => RulesSeen::Differ,
+        }
+    }
+
+    fn put_rules(&mut self, standing: Standing) {
+        if standing == Standing::Open {
+            assert!(self.chosen.contains(&self.account), "opened with {:?}", self.account);
+            assert!(!self.resetting, "opened in the middle of a reset");
+        }
+        self.rules = Some(standing);
+    }
+
+    fn write(&mut self, holds: Account) {
+        self.account = match holds {
+            Account::Next => self.next.clone().expect("no next credential to write"),
+            Account::Kept => self.kept.clone().expect("no kept credential to write"),
+            Account::Locked => String::new(),
+        };
+    }
+
+    fn hook(&mut self, hooks: Hooks) -> Result<(), Text> {
+        match hooks {
+            Hooks::Prepare if self.hook_refuses => return Err(text(format_args!("the hook refuses"))),
+            Hooks::Prepare => {
+                self.hook_ready = Some(self.waits.clone().expect("a hook is asked without a password"));
+            }
+            Hooks::Commit => {
+                if let Some(ready) = self.hook_ready.take() {
+                    self.hook_holds = ready;
+                }
+            }
+            Hooks::Abort => self.hook_ready = None,
+            Hooks::Reset => {
+                self.hook_ready = None;
+                self.hook_holds = FACTORY.into();
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Device {
+    /// A changing call of the gate. A file is replaced whole or not at all: a cut leaves the old or the new.
+    pub(super) fn change_gate(
+        &mut self,
+        how: impl FnOnce(&mut Gate) -> Result<(), Text>,
+    ) -> Result<(), Text> {
+        self.dead()?;
+        let cut = self.change().err();
+        let gate = self.gate.as_mut().expect("a step of the gate on a device without one");
+        if cut.is_none_or(|after| after == After::Kept) {
+            let done = how(gate);
+            if cut.is_none() {
+                return done;
+            }
+        }
+        self.cut(cut.expect("there was a cut"));
+        Err(super::no_power())
+    }
+
+    pub(super) fn gate_guard(&mut self, standing: Standing) -> Result<(), Text> {
+        self.change_gate(|gate| {
+            gate.put_rules(standing);
+            Ok(())
+        })
+    }
+
+    pub(super) fn gate_next_credential(&mut self) -> Result<(), Text> {
+        self.change_gate(|gate| {
+            gate.next = Some(gate.waits.clone().ok_or_else(|| text(format_args!("no password waits")))?);
+            Ok(())
+        })
+    }
+
+    pub(super) fn gate_write_account(&mut self, holds: Account) -> Result<(), Text> {
+        self.change_gate(|gate| {
+            gate.write(holds);
+            Ok(())
+        })
+    }
+
+    pub(super) fn gate_hooks(&mut self, hooks: Hooks) -> Result<(), Text> {
+        self.change_gate(|gate| gate.hook(hooks))
+    }
+}
