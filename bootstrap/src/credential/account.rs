@@ -1,0 +1,218 @@
+//! The password of an account in the text of `/etc/shadow` or `/etc/passwd`. Only the lines of that account change,
+//! and in them only what has to: other fields, other lines, their order, comments, damage and a missing last newline
+//! stay as they are.
+
+use std::fmt;
+
+/// What stands where the password does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// Nothing: whoever knows the name is in.
+    Empty,
+    /// No password opens it.
+    Locked,
+    /// A crypt string.
+    Crypt(String),
+    /// `x`: see `/etc/shadow`.
+    InShadow,
+    /// The text has no line for it.
+    NoSuchAccount,
+}
+
+/// Why nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// A crypt string must be one field of one line, and the name of an account too.
+    BreaksTheLine,
+    /// The text has no line for the account.
+    NoSuchAccount,
+    /// The line says that the password is in the other file.
+    InShadow,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Fault::BreaksTheLine => "an empty name or crypt string, or one with a colon or a line break in it, would damage the file",
+            Fault::NoSuchAccount => "the file has no line for the account",
+            Fault::InShadow => "the line says `x`: the password is in the shadow file",
+        })
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// What the text of one file says of an account. Of several lines the first counts, as it does for the libc.
+pub fn field(text: &str, account: &str) -> Field {
+    let Some(line) = text.split('\n').find(|line| is_of(line, account)) else { return Field::NoSuchAccount };
+    let crypt = line.split(':').nth(1).unwrap_or_default();
+    match crypt {
+        "" => Field::Empty,
+        "x" => Field::InShadow,
+        // Traditional crypt strings are letters and digits, the others begin with `$` (or `_`).
+        _ if crypt.starts_with(['!', '*']) || crypt.len() < 13 => Field::Locked,
+        _ => Field::Crypt(crypt.to_owned()),
+    }
+}
+
+/// What both files together say of an account; a device may lack either.
+pub fn field_of_both(passwd: Option<&str>, shadow: Option<&str>, account: &str) -> Field {
+    match passwd.map(|text| field(text, account)) {
+        Some(found) if found != Field::InShadow => found,
+        // Without the other file an `x` opens nothing.
+        _ => match shadow.map(|text| field(text, account)) {
+            Some(Field::InShadow) => Field::Locked,
+            Some(found) => found,
+            None if passwd.is_some() => Field::Locked,
+            None => Field::NoSuchAccount,
+        },
+    }
+}
+
+/// The text with another crypt string for an account, on each of its lines. In a shadow file the day of the change
+/// is put down too.
+///
+/// # Errors
+/// See [`Fault`]. The text is the whole file or nothing.
+pub fn with_field(text: &str, account: &str, crypt: &str, days_since_1970: u32) -> Result<String, Fault> {
+    if account.is_empty()
+        || crypt.is_empty()
+        || [account, crypt].iter().any(|part| part.contains([':', '\n', '\r', '\0']))
+    {
+        return Err(Fault::BreaksTheLine);
+    }
+    let mut changed = String::with_capacity(text.len() + crypt.len() + 8);
+    let mut lines = 0;
+    for line in text.split_inclusive('\n') {
+        let (fields, end) = line.strip_suffix('\n').map_or((line, ""), |fields| (fields, "\n"));
+        if !is_of(fields, account) {
+            changed.push_str(line);
+            continue;
+        }
+        lines += 1;
+        // Nine fields are a shadow file's, seven the other's; some firmware writes fewer of the nine.
+        let in_passwd = fields.split(':').count() == 7
+            && fields.split(':').nth(5).is_some_and(|home| home.starts_with('/'));
+        for (number, old) in fields.split(':').enumerate() {
+            let day;
+            let new = match number {
+                1 if old == "x" && in_passwd => return Err(Fault::InShadow),
+                1 => crypt,
+                2 if !in_passwd => {
+                    day = days_since_1970.to_string();
+                    &day
+                }
+                _ => old,
+            };
+            if number > 0 {
+                changed.push(':');
+            }
+            changed.push_str(new);
+        }
+        changed.push_str(end);
+    }
+    if lines == 0 { Err(Fault::NoSuchAccount) } else { Ok(changed) }
+}
+
+/// The text with an account that no password opens.
+///
+/// # Errors
+/// See [`Fault`].
+pub fn locked(text: &str, account: &str, days_since_1970: u32) -> Result<String, Fault> {
+    with_field(text, account, "!", days_since_1970)
+}
+
+fn is_of(line: &str, account: &str) -> bool {
+    line.strip_prefix(account).is_some_and(|rest| rest.starts_with(':')) && !account.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHADOW: &str = "# made by the maker\nroot:$1$abcdefgh$0123456789012345678901:10933:0:99999:7:::\n\nadmin::0:0:99999:7:::\ndaemon:*:10933:0:99999:7:::\nguest:!$5$x:1::::::\nno colon here\nroot2:x";
+    const PASSWD: &str = "root:abJnggxhB/yWI:0:0:root:/root:/bin/sh\nadmin:x:0:0::/:/bin/sh\nnobody:*:65534:65534:x:/:/bin/false\n";
+
+    #[test]
+    fn a_field_is_what_it_is() {
+        for (text, account, expected) in [
+            (SHADOW, "root", Field::Crypt("$1$abcdefgh$0123456789012345678901".to_owned())),
+            (SHADOW, "admin", Field::Empty),
+            (SHADOW, "daemon", Field::Locked),
+            (SHADOW, "guest", Field::Locked),
+            (SHADOW, "no colon here", Field::NoSuchAccount),
+            (SHADOW, "roo", Field::NoSuchAccount),
+            (SHADOW, "", Field::NoSuchAccount),
+            (":oops:1", "", Field::NoSuchAccount),
+            (PASSWD, "root", Field::Crypt("abJnggxhB/yWI".to_owned())),
+            (PASSWD, "admin", Field::InShadow),
+            (PASSWD, "nobody", Field::Locked),
+            ("", "root", Field::NoSuchAccount),
+        ] {
+            assert_eq!(field(text, account), expected, "{account}");
+        }
+    }
+
+    #[test]
+    fn the_shadow_file_is_asked_where_the_other_says_so() {
+        assert_eq!(field_of_both(Some(PASSWD), Some(SHADOW), "admin"), Field::Empty);
+        assert_eq!(
+            field_of_both(Some(PASSWD), Some(SHADOW), "root"),
+            Field::Crypt("abJnggxhB/yWI".to_owned())
+        );
+        assert_eq!(field_of_both(Some(PASSWD), None, "admin"), Field::Locked);
+        assert_eq!(field_of_both(None, Some(SHADOW), "admin"), Field::Empty);
+        assert_eq!(field_of_both(Some(PASSWD), Some(SHADOW), "guest"), Field::NoSuchAccount);
+        assert_eq!(field_of_both(None, None, "root"), Field::NoSuchAccount);
+    }
+
+    #[test]
+    fn only_the_line_of_the_account_changes() {
+        let changed = with_field(SHADOW, "root", "$5$new", 20_000).unwrap();
+        let expected = SHADOW.replace("root:$1$abcdefgh$0123456789012345678901:10933:", "root:$5$new:20000:");
+        assert_eq!(changed, expected);
+        assert_ne!(changed, SHADOW);
+        let changed = with_field(PASSWD, "root", "$5$new", 20_000).unwrap();
+        assert_eq!(changed, PASSWD.replace("abJnggxhB/yWI", "$5$new"));
+    }
+
+    #[test]
+    fn every_line_of_the_account_changes() {
+        let changed = with_field("root::1:0\nroot:a:2:0:9:7:::", "root", "$5$new", 3).unwrap();
+        assert_eq!(changed, "root:$5$new:3:0\nroot:$5$new:3:0:9:7:::");
+    }
+
+    #[test]
+    fn damaged_lines_stay_damaged() {
+        for (text, expected) in [
+            ("root:", "root:$5$new"),
+            ("root:a", "root:$5$new"),
+            ("root:a\r\nx", "root:$5$new\nx"),
+            ("root:a:\n", "root:$5$new:3\n"),
+            ("\n\nroot:a:b\n:::\n", "\n\nroot:$5$new:3\n:::\n"),
+            (" root:a\nroot:a", " root:a\nroot:$5$new"),
+        ] {
+            assert_eq!(with_field(text, "root", "$5$new", 3).as_deref(), Ok(expected));
+        }
+    }
+
+    #[test]
+    fn what_would_break_the_file_is_refused() {
+        for crypt in ["", "a:b", "a\nb", "a\rb", "a\0b"] {
+            assert_eq!(with_field(SHADOW, "root", crypt, 3), Err(Fault::BreaksTheLine));
+        }
+        for account in ["", "root:", "ro\not"] {
+            assert_eq!(with_field(SHADOW, account, "$5$new", 3), Err(Fault::BreaksTheLine));
+        }
+        assert_eq!(with_field(SHADOW, "nobody", "$5$new", 3), Err(Fault::NoSuchAccount));
+        assert_eq!(with_field(PASSWD, "admin", "$5$new", 3), Err(Fault::InShadow));
+    }
+
+    #[test]
+    fn a_locked_account_is_found_locked() {
+        for (text, account) in [(SHADOW, "root"), (SHADOW, "admin"), (PASSWD, "root")] {
+            let text = locked(text, account, 3).unwrap();
+            assert_eq!(field(&text, account), Field::Locked);
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! Crypt strings: `$5$salt$sum` and its kin, such as every crypt(3) of a Linux device makes and verifies them.
+//!
+//! The salt that is hashed is the text of 16 characters that stands in the string, never the bytes it was made of:
+//! crypt(3) takes 16 characters and no more, and a longer salt makes a password with which nobody can log in.
+
+use md5::Md5;
+use sha_crypt::{Params, sha256_crypt, sha512_crypt};
+use sha2::digest::Digest;
+
+/// What is done to the password.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Method {
+    /// `$5$`: musl, glibc and uClibc-ng know it, and it is the quick one where words have 32 bits.
+    #[default]
+    Sha256,
+    /// `$6$`.
+    Sha512,
+    /// `$1$`: weak. Only for a libc that knows nothing better, where the maker's policy says so.
+    Md5,
+}
+
+/// Whether a password is the one that a crypt string stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is.
+    Right,
+    /// It is not.
+    Wrong,
+    /// The string is of another kind, damaged, or would take too long.
+    CannotTell,
+}
+
+/// Rounds where the string does not say.
+const ROUNDS: u32 = 5_000;
+/// Fewest rounds that crypt(3) takes as they are.
+const ROUNDS_MIN: u32 = 1_000;
+/// More would stop a small device for seconds at each try.
+const ROUNDS_MAX: u32 = 100_000;
+/// Longest salt of `$5$` and `$6$`; `$1$` takes half.
+const SALT_MAX: usize = 16;
+/// Digits of crypt(3), least first.
+const DIGITS: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// The crypt string of a password; `random` must come from the system's source of chance, anew each time.
+pub fn make(password: &str, method: Method, random: [u8; 12]) -> String {
+    let (id, characters) = match method {
+        Method::Sha256 => ("$5$", SALT_MAX),
+        Method::Sha512 => ("$6$", SALT_MAX),
+        Method::Md5 => ("$1$", SALT_MAX / 2),
+    };
+    let mut salt = String::new();
+    for three in random.chunks_exact(3) {
+        digits(&mut salt, three[0], three[1], three[2], 4);
+    }
+    salt.truncate(characters);
+    let sum = sum(password.as_bytes(), method, salt.as_bytes(), ROUNDS);
+    [id, &salt, "$", &sum].concat()
+}
+
+/// Holds a password against a crypt string. How long that takes does not depend on where they differ.
+pub fn verify(password: &str, crypt: &str) -> Verdict {
+    match parts(crypt) {
+        Some((method, rounds, salt, expected)) => {
+            let found = sum(password.as_bytes(), method, salt.as_bytes(), rounds);
+            if same(found.as_bytes(), expected.as_bytes()) { Verdict::Right } else { Verdict::Wrong }
+        }
+        None => Verdict::CannotTell,
+    }
+}
+
+/// Takes a crypt string apart: method, rounds, salt, sum. `None` unless every part is as crypt(3) writes it.
+fn parts(crypt: &str) -> Option<(Method, u32, &str, &str)> {
+    let rest = crypt.get(3..)?;
+    let (method, salt_max, length) = match &crypt[..3] {
+        "$5$" => (Method::Sha256, SALT_MAX, 43),
+        "$6$" => (Method::Sha512, SALT_MAX, 86),
+        "$1$" => (Method::Md5, SALT_MAX / 2, 22),
+        _ => return None,
+    };
+    let (rounds, rest) = match rest.strip_prefix("rounds=") {
+        Some(said) if method != Method::Md5 => {
+            let (number, rest) = said.split_once('$')?;
+            // A plus or a nought before it is not how crypt(3) writes a number.
+            let rounds = number
+                .parse()
+                .ok()
+                .filter(|_| number.as_bytes()[0].is_ascii_digit() && number.as_bytes()[0] != b'0')?;
+            (rounds, rest)
+        }
+        _ => (ROUNDS, rest),
+    };
+    let (salt, sum) = rest.split_once('$')?;
+    let whole = (ROUNDS_MIN..=ROUNDS_MAX).contains(&rounds)
+        && salt.len() <= salt_max
+        && !salt.bytes().any(|byte| byte <= b' ' || byte >= 0x7f || byte == b':')
+        && sum.len() == length
+        && sum.bytes().all(|byte| DIGITS.contains(&byte));
+    whole.then_some((method, rounds, salt, sum))
+}
+
+fn same(one: &[u8], other: &[u8]) -> bool {
+    let mut differs = u8::from(one.len() != other.len());
+    for (a, b) in one.iter().zip(other) {
+        differs |= a ^ b;
+    }
+    std::hint::black_box(differs) == 0
+}
+
+/// The last part of a crypt string.
+fn sum(password: &[u8], method: Method, salt: &[u8], rounds: u32) -> String {
+    let params = Params::new(rounds).unwrap_or_default();
+    let mut text = String::new();
+    match method {
+        Method::Sha256 => {
+            let sum = sha256_crypt(password, salt, params);
+            // Each three bytes become four digits; which three goes round in a circle of thirty.
+            let (mut a, mut b, mut c) = (0, 10, 20);
+            for _ in 0..10 {
+                digits(&mut text, sum[a], sum[b], sum[c], 4);
+                (a, b, c) = ((c + 1) % 30, (a + 1) % 30, (b + 1) % 30);
+            }
+            digits(&mut text, 0, sum[31], sum[30], 3);
+        }
+        Method::Sha512 => {
+            let sum = sha512_crypt(password, salt, params);
+            let (mut a, mut b, mut c) = (0, 21, 42);
+            for _ in 0..21 {
+                digits(&mut text, sum[a], sum[b], sum[c], 4);
+                (a, b, c) = ((b + 1) % 63, (c + 1) % 63, (a + 1) % 63);
+            }
+            digits(&mut text, 0, 0, sum[63], 2);
+        }
+        Method::Md5 => {
+            let sum = md5_crypt(password, salt);
+            for i in 0..5 {
+                digits(&mut text, sum[i], sum[i + 6], sum[if i == 4 { 5 } else { i + 12 }], 4);
+            }
+            digits(&mut text, 0, 0, sum[11], 2);
+        }
+    }
+    text
+}
+
+/// Writes 24 bits as digits of six, least first.
+fn digits(text: &mut String, high: u8, middle: u8, low: u8, count: usize) {
+    let mut bits = u32::from_be_bytes([0, high, middle, low]);
+    for _ in 0..count {
+        text.push(char::from(DIGITS[(bits & 63) as usize]));
+        bits >>= 6;
+    }
+}
+
+/// The thousand rounds of `$1$`.
+fn md5_crypt(password: &[u8], salt: &[u8]) -> [u8; 16] {
+    let mut first = Md5::new();
+    for part in [password, salt, password] {
+        first.update(part);
+    }
+    let first = first.finalize();
+    let mut whole = Md5::new();
+    for part in [password, b"$1$", salt] {
+        whole.update(part);
+    }
+    for byte in 0..password.len() {
+        whole.update(&first[byte % 16..byte % 16 + 1]);
+    }
+    let mut length = password.len();
+    while length > 0 {
+        whole.update(if length & 1 == 1 { &[0] } else { &password[..1] });
+        length >>= 1;
+    }
+    let mut sum: [u8; 16] = whole.finalize().into();
+    for round in 0..1000 {
+        let mut next = Md5::new();
+        next.update(if round % 2 == 1 { password } else { &sum });
+        if round % 3 != 0 {
+            next.update(salt);
+        }
+        if round % 7 != 0 {
+            next.update(password);
+        }
+        next.update(if round % 2 == 1 { &sum } else { password });
+        sum = next.finalize().into();
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHANCE: [u8; 12] = [0, 1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144];
+
+    #[test]
+    fn strings_of_other_programs_are_understood() {
+        // From `openssl passwd` and the test vectors of the SHA-crypt specification.
+        for (password, crypt) in [
+            ("Hello world!", "$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5"),
+            ("Hello world!", "$5$rounds=10000$saltstringsaltst$3xv.VbSHBb41AL9AvLeujZkZRBAwqFMz2.opqey6IcA"),
+            (
+                "Hello world!",
+                "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJu\
+                 esI68u4OTLiBFdcbYEdFCoEOfaS35inz1",
+            ),
+            ("password", "$1$xxxxxxxx$UYCIxa628.9qXjpQCjM4a."),
+        ] {
+            assert_eq!(verify(password, crypt), Verdict::Right, "{crypt}");
+            assert_eq!(verify("Hello world?", crypt), Verdict::Wrong, "{crypt}");
+        }
+    }
+
+    #[test]
+    fn what_is_made_is_verified() {
+        for method in [Method::Sha256, Method::Sha512, Method::Md5] {
+            for password in [
+                "",
+                "x",
+                "犬も歩けば棒に当たる",
+                "0123456789 0123456789 0123456789 0123456789 0123456789 0123456789",
+            ] {
+                let crypt = make(password, method, CHANCE);
+                assert_eq!(verify(password, &crypt), Verdict::Right, "{crypt}");
+                assert_eq!(verify("another", &crypt), Verdict::Wrong, "{crypt}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_salt_has_the_length_that_crypt_takes_whole() {
+        for (method, length) in [(Method::Sha256, 16), (Method::Sha512, 16), (Method::Md5, 8)] {
+            let crypt = make("x", method, CHANCE);
+            assert_eq!(crypt.split('$').nth(2).map(str::len), Some(length), "{crypt}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_crypt_string_tells_nothing() {
+        let good = make("x", Method::Sha256, CHANCE);
+        let sum = &good[20..];
+        for crypt in [
+            "".to_owned(),
+            "*".to_owned(),
+            "!".to_owned(),
+            "$5".to_owned(),
+            "犬犬犬".to_owned(),
+            "$y$j9T$x$y".to_owned(),
+            format!("!{good}"),
+            format!("{good}x"),
+            good[..good.len() - 1].to_owned(),
+            format!("$5$rounds=100001$salt${sum}"),
+            format!("$5$rounds=999$salt${sum}"),
+            format!("$5$rounds=05000$salt${sum}"),
+            format!("$5$rounds=+5000$salt${sum}"),
+            format!("$5$rounds=$salt${sum}"),
+            format!("$5$rounds=5000{sum}"),
+            format!("$5$seventeen-letters${sum}"),
+            format!("$5$sa:lt${sum}"),
+            format!("$5$salt${}:", &sum[1..]),
+        ] {
+            assert_eq!(verify("x", &crypt), Verdict::CannotTell, "{crypt}");
+        }
+        assert_eq!(verify("x", &format!("$5$rounds=100000$salt${sum}")), Verdict::Wrong);
+    }
+}
