@@ -3,6 +3,7 @@
 //!
 //! `agent/dist/komainu.toml` shows every key with its default.
 
+pub mod gate;
 pub mod toml;
 
 use komainu_core::names::{Name, PARTS_MAX, ReleaseId, Version};
@@ -35,6 +36,8 @@ pub struct Device {
     pub parts: Vec<PartPaths>,
     /// Where log lines go.
     pub log: LogTo,
+    /// How the gate is kept; `None`: by somebody else.
+    pub gate: Option<gate::Gate>,
 }
 
 /// Where releases come from.
@@ -132,8 +135,9 @@ impl Device {
         let mut trial = top.take_table("trial")?;
         let mut state = top.take_table("state")?;
         let mut trust = top.take_table("trust")?;
+        let mut reset = top.take_table("reset")?;
         let read = Device {
-            core: read_core(&mut device, &mut poll, &mut trial, &mut state)?,
+            core: read_core(&mut device, &mut poll, &mut trial, &mut state, &mut reset)?,
             server: read_server(top.take_table("server")?)?,
             root: path(&mut trust, "root", "/usr/share/komainu/root.json")?,
             state: path(&mut state, "directory", "/var/lib/komainu")?,
@@ -143,8 +147,16 @@ impl Device {
             health_check_seconds: number(&mut trial, "health_check_seconds", 1..=600, 30)?,
             parts: read_parts(&mut top)?,
             log: read_log(top.take_table("log")?)?,
+            gate: gate::read(top.take_table("gate")?)?,
         };
-        for table in [device, poll, trial, state, trust, top] {
+        if let Some(path) =
+            read.gate.iter().flat_map(|gate| &gate.wipe).find(|path| read.state.starts_with(path))
+        {
+            let sentence =
+                format!("gate.wipe names {}, where the state is: the floor must stay", path.display());
+            return Err(SettingsFault { line: 0, sentence });
+        }
+        for table in [device, poll, trial, state, trust, reset, top] {
             table.finish()?;
         }
         Ok(read)
@@ -156,6 +168,7 @@ fn read_core(
     poll: &mut Table,
     trial: &mut Table,
     state: &mut Table,
+    reset: &mut Table,
 ) -> Result<Settings, SettingsFault> {
     let board = name(device, "board")?;
     let channel = match device.string("channel")? {
@@ -179,6 +192,9 @@ fn read_core(
         boot_tries: number(trial, "boot_tries", 1..=9, 3)? as u8,
         confirm_by,
         checkpoint_bytes: number(state, "checkpoint_bytes", 64 * 1024..=1 << 30, 16 << 20)?,
+        postpone_days_max: number(poll, "postpone_days_max", 0..=30, 7)? as u8,
+        postpone_critical_days_max: number(poll, "postpone_critical_days_max", 0..=30, 1)? as u8,
+        restart_after_reset: reset.boolean("restart")?.unwrap_or(true),
     })
 }
 
@@ -332,6 +348,7 @@ mod tests {
     const LEAST: &str = "[device]\nboard = \"gate-1\"\nid = \"x\"\n\
         [server]\nmetadata_url = \"https://updates.example/metadata\"\ntargets_url = \"http://127.0.0.1/t/\"\n\
         ca_files = [\"/etc/ca.pem\"]\n\
+        [gate]\nlan = [\"br-lan\"]\n\
         [[part]]\nname = \"rootfs\"\na = \"/dev/a\"\nb = \"/dev/b\"\n";
 
     #[test]
@@ -359,7 +376,10 @@ mod tests {
             ("id = \"x\"\n", "id = \"x\"\ncolour = \"red\"\n", "line 4: "),
             ("gate-1", "Gate 1", "line 2: "),
             ("https://updates", "ftp://updates", "line 5: "),
-            ("\"/dev/b\"", "\"/dev/a\"", "line 11: "),
+            ("\"/dev/b\"", "\"/dev/a\"", "line 13: "),
+            ("lan = [\"br-lan\"]\n", "", "lan"),
+            ("[\"br-lan\"]", "[\"a link with a long name\"]", "line 9: "),
+            ("[\"br-lan\"]", "[\"br-lan\"]\nrule = \"mine\"", "line 10: "),
             ("[[part]]", "[[parts]]", "part"),
             ("[device]\n", "[device]\nrelease = 4\n", "version"),
             ("[device]\n", "[poll]\ninterval_seconds = 5\n[device]\n", "line 2: "),

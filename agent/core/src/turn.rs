@@ -80,6 +80,10 @@ pub(crate) fn keep_next(world: &mut dyn World, mut record: Record) -> Result<(),
 }
 
 fn count_setback(world: &mut dyn World, step: &Step, fault: &Fault) {
+    if matches!(step, Step::Claim) {
+        // Somebody is told at once, and nothing of the gate must wait for it.
+        return;
+    }
     let uptime = world.uptime_seconds();
     let mut attempts = world.attempts();
     let setbacks = match (step, fault) {

@@ -2,7 +2,7 @@
 //! nothing on the device, and polls the server without keeping anything.
 
 use super::{Call, Exit, open, print};
-use crate::linux::health;
+use crate::linux::programs;
 use crate::linux::world::Linux;
 use komainu_core::World;
 use komainu_core::facts::RecordSeen;
@@ -85,7 +85,7 @@ fn slots(linux: &mut Linux, _: &Call) -> Sentence {
 
 fn checks(_: &mut Linux, call: &Call) -> Sentence {
     let folder = &call.settings.health;
-    match health::checks(folder) {
+    match programs::in_folder(folder) {
         Ok(checks) if checks.is_empty() => {
             if std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
                 return Err(format!("nothing in {} may be executed (chmod +x)", folder.display()));

@@ -34,6 +34,38 @@ pub fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Gives a file another name, in the place of what had it. Durable when it returns.
+///
+/// # Errors
+/// Those of the file system.
+pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)?;
+    sync_folder(to)
+}
+
+/// Removes a file, or all that is in a folder; a link, and not what it leads to. The folder itself stays: something may
+/// be mounted on it. Durable when it returns.
+///
+/// # Errors
+/// Those of the file system.
+pub fn wipe(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+        Ok(metadata) if !metadata.is_dir() => return remove(path),
+        Ok(_) => {}
+    }
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        } else {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    File::open(path)?.sync_all()
+}
+
 /// Reads a file of at most `bytes_max`; `None` if there is none.
 ///
 /// # Errors

@@ -11,7 +11,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use std::ffi::{CString, OsStr, OsString};
 use std::fmt;
-use std::io::{self, PipeReader};
+use std::io::{self, PipeReader, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
@@ -46,16 +46,24 @@ impl Program {
         spawn(program, arguments, &actions, PosixSpawnFlags::empty())
     }
 
-    /// Starts a program that only its standard error is wanted of, and gives that. It gets a process group of its
-    /// own, so that what it starts can be ended with it.
+    /// Starts a program that only its standard error is wanted of, and gives that. It finds `input` on its standard
+    /// input, at most a page of it, and gets a process group of its own, so that what it starts can be ended with it.
     ///
     /// # Errors
     /// As for [`Program::start`].
-    pub fn start_heard(program: &OsStr, arguments: &[String]) -> io::Result<(Program, PipeReader)> {
+    pub fn start_heard(
+        program: &OsStr,
+        arguments: &[String],
+        input: &[u8],
+    ) -> io::Result<(Program, PipeReader)> {
         // Both ends are closed in every program that is started; what is wanted there is the copy.
         let (heard, said) = io::pipe()?;
+        let (fed, mut feeding) = io::pipe()?;
+        // A pipe takes a page before anybody reads from it; what a program does not read goes with the pipe.
+        feeding.write_all(&input[..input.len().min(4096)])?;
+        drop(feeding);
         let mut actions = PosixSpawnFileActions::init()?;
-        actions.add_open(0, "/dev/null", OFlag::O_RDONLY, Mode::empty())?;
+        actions.add_dup2(fed.as_raw_fd(), 0)?;
         actions.add_open(1, "/dev/null", OFlag::O_WRONLY, Mode::empty())?;
         actions.add_dup2(said.as_raw_fd(), 2)?;
         let program = spawn(program, arguments, &actions, PosixSpawnFlags::POSIX_SPAWN_SETPGROUP)?;
@@ -169,20 +177,20 @@ mod tests {
     }
 
     #[test]
-    fn only_standard_error_is_heard() {
-        let script = "echo not this; cat; echo this >&2; exit 7";
+    fn a_program_is_fed_and_only_its_standard_error_is_heard() {
+        let script = "echo not this; cat >&2; echo ' and this' >&2; exit 7";
         let (program, mut heard) =
-            Program::start_heard("sh".as_ref(), &["-c".into(), script.into()]).unwrap();
+            Program::start_heard("sh".as_ref(), &["-c".into(), script.into()], b"fed").unwrap();
         let mut said = String::new();
         heard.read_to_string(&mut said).unwrap();
-        assert_eq!((said.as_str(), program.wait().unwrap()), ("this\n", Ended::Code(7)));
+        assert_eq!((said.as_str(), program.wait().unwrap()), ("fed and this\n", Ended::Code(7)));
     }
 
     #[test]
     fn what_a_program_started_ends_with_it() {
         let script = "sleep 1000 & wait";
         let (program, mut heard) =
-            Program::start_heard("sh".as_ref(), &["-c".into(), script.into()]).unwrap();
+            Program::start_heard("sh".as_ref(), &["-c".into(), script.into()], b"fed").unwrap();
         assert_eq!(program.ended().unwrap(), None);
         assert_eq!(program.end().unwrap(), Ended::Signal(Signal::SIGKILL));
         // The pipe ends when the last one that could write to it has ended.

@@ -130,6 +130,9 @@ fn wish_word(wish: Wish) -> &'static str {
         Wish::Poll => "poll",
         Wish::Confirm => "confirm",
         Wish::Revert => "revert",
+        Wish::Postpone => "postpone",
+        Wish::Claim => "claim",
+        Wish::Reset => "reset",
     }
 }
 
@@ -142,7 +145,7 @@ fn write_attempts(attempts: &Attempts) -> String {
     let seconds = |uptime: Option<u64>| uptime.map_or("-".to_owned(), |uptime| uptime.to_string());
     let setbacks = |s: &Setbacks| format!("{} {} {}", s.failures, s.last_uptime, s.retry_after_seconds);
     format!(
-        "start {}\npolled {}\nrefreshed {}\npoll {}\nstage {}\nproof {}\ndevice {}\nvalidator {}\n",
+        "start {}\npolled {}\nrefreshed {}\npoll {}\nstage {}\nproof {}\ndevice {}\ngate {}\nvalidator {}\n",
         boot_id(),
         seconds(attempts.polled_uptime),
         seconds(attempts.refreshed_uptime),
@@ -150,6 +153,7 @@ fn write_attempts(attempts: &Attempts) -> String {
         setbacks(&attempts.stage),
         setbacks(&attempts.proof),
         setbacks(&attempts.device),
+        setbacks(&attempts.gate),
         attempts.validator.as_deref().unwrap_or_default(),
     )
 }
@@ -167,6 +171,7 @@ fn read_attempts(text: &str) -> Option<Attempts> {
             "stage" => attempts.stage = read_setbacks(rest)?,
             "proof" => attempts.proof = read_setbacks(rest)?,
             "device" => attempts.device = read_setbacks(rest)?,
+            "gate" => attempts.gate = read_setbacks(rest)?,
             "validator" => {
                 attempts.validator = Some(rest.to_owned()).filter(|validator| !validator.is_empty())
             }
@@ -200,6 +205,7 @@ mod tests {
             stage: Setbacks::default(),
             proof: setbacks,
             device: Setbacks::default(),
+            gate: setbacks,
         };
         assert_eq!(read_attempts(&write_attempts(&attempts)), Some(attempts));
         assert_eq!(read_attempts(&write_attempts(&Attempts::default())), Some(Attempts::default()));

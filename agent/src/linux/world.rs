@@ -1,5 +1,6 @@
 //! `World` on Linux: hands every call to the file that knows how.
 
+use super::gate::Gate;
 use super::program::{Ended, Program};
 use super::remote::Remote;
 use super::slots::Slots;
@@ -11,12 +12,13 @@ use crate::settings::Device;
 use komainu_core::World;
 use komainu_core::facts::{Attempts, BootChoice, Health, Parts, RecordSeen, Wish};
 use komainu_core::fault::{FetchFault, Text, text};
+use komainu_core::gate::{GateSeen, RulesSeen, Standing};
 use komainu_core::names::Slot;
 use komainu_core::offer::Kept;
 use komainu_core::reason::{Level, Reason};
 use komainu_core::record::Record;
 use komainu_core::verify::Refusal;
-use komainu_core::world::{Fetched, Folder, KeptFile};
+use komainu_core::world::{Account, Fetched, Folder, Hooks, KeptFile};
 use komainu_trust::trusted::Clock;
 use komainu_trust::{Moment, Trusted};
 use std::path::Path;
@@ -28,6 +30,7 @@ pub struct Linux {
     volatile: Volatile,
     slots: Slots,
     remote: Remote,
+    gate: Option<Gate>,
     /// Takes the server's place until there is nothing more to do with it.
     bundle: Option<Bundle>,
     /// A wish that came with the command line.
@@ -37,6 +40,8 @@ pub struct Linux {
     /// What could not be written; without it a full file system would mean polling without a pause.
     unwritten_attempts: Option<Attempts>,
     first_error: Option<String>,
+    /// Why the gate's last step failed, until somebody asks.
+    gate_fault: Option<String>,
     /// The last thing noted was a refusal, and not of what runs already.
     refused: bool,
     last_note: String,
@@ -55,6 +60,8 @@ impl Linux {
             volatile: Volatile::new(&settings.run),
             slots: Slots::new(settings.parts.clone()),
             remote: Remote::new(&settings.server, built().0)?,
+            gate: settings.gate.as_ref().map(|gate| Gate::new(gate, &settings.state)),
+            gate_fault: None,
             bundle: None,
             settings: settings.clone(),
             own_wish: None,
@@ -82,6 +89,9 @@ impl Linux {
     pub fn lock(&self) -> Result<Result<Lock, Option<i32>>, String> {
         let failed = |path: &Path, error| format!("cannot write to {}: {error}", path.display());
         self.state.make().map_err(|error| failed(&self.settings.state, error))?;
+        if let Some(gate) = &self.gate {
+            gate.make().map_err(|error| failed(&self.settings.state, error))?;
+        }
         self.volatile.lock().map_err(|error| failed(&self.settings.run, error))
     }
 
@@ -108,6 +118,20 @@ impl Linux {
     /// True if that needs somebody's attention.
     pub fn last_note_is_bad(&self) -> bool {
         self.last_level == Level::Error
+    }
+
+    /// The gate, where it is ours to keep.
+    pub fn gate_mut(&mut self) -> Option<&mut Gate> {
+        self.gate.as_mut()
+    }
+
+    /// Why a step of the gate failed since this was last asked.
+    pub fn take_gate_fault(&mut self) -> Option<String> {
+        self.gate_fault.take()
+    }
+
+    fn our_gate(&self) -> Result<&Gate, Text> {
+        self.gate.as_ref().ok_or_else(|| text(format_args!("the gate is not ours to keep")))
     }
 
     /// Wishes and attempts.
@@ -264,8 +288,61 @@ impl World for Linux {
         }
     }
 
+    fn gate(&mut self) -> Option<GateSeen> {
+        self.gate.as_ref().map(Gate::seen)
+    }
+
+    fn rules(&mut self, standing: Standing) -> RulesSeen {
+        let _ = standing;
+        RulesSeen::Beyond(text(format_args!("the settings leave it to somebody else")))
+    }
+
+    fn guard(&mut self, standing: Standing) -> Result<(), Text> {
+        let _ = standing;
+        Err(text(format_args!("there is no firewall")))
+    }
+
+    fn keep_next_credential(&mut self) -> Result<(), Text> {
+        self.our_gate()?.keep_next()
+    }
+
+    fn next_becomes_kept(&mut self) -> Result<(), Text> {
+        self.our_gate()?.next_becomes_kept()
+    }
+
+    fn forget_next_credential(&mut self) -> Result<(), Text> {
+        self.our_gate()?.forget_next()
+    }
+
+    fn forget_kept_credential(&mut self) -> Result<(), Text> {
+        self.our_gate()?.forget_kept()
+    }
+
+    fn write_account(&mut self, holds: Account) -> Result<(), Text> {
+        self.our_gate()?.write_account(holds)
+    }
+
+    fn run_hooks(&mut self, hooks: Hooks) -> Result<(), Text> {
+        self.our_gate()?.run_hooks(hooks)
+    }
+
+    fn mark_reset(&mut self, begun: bool) -> Result<(), Text> {
+        self.our_gate()?.mark_reset(begun)
+    }
+
+    fn wipe_owner(&mut self) -> Result<(), Text> {
+        self.our_gate()?.wipe()
+    }
+
     fn note(&mut self, reason: &Reason) {
         let line = reason.to_string();
+        if let Reason::StepFailed {
+            step: "claim" | "finish" | "withdraw" | "begin-reset" | "forget",
+            fault,
+        } = reason
+        {
+            self.gate_fault = Some(fault.to_string());
+        }
         if line == self.last_note {
             return;
         }

@@ -1,0 +1,240 @@
+//! What the gate's steps touch: the two credentials, the account's file, the hooks, the owner's data.
+
+use super::programs::{self, Answer};
+use super::{clock, files};
+use crate::settings::gate::Gate as Settings;
+use komainu_bootstrap::asks::Secret;
+use komainu_bootstrap::credential::account::{self, Field};
+use komainu_bootstrap::credential::crypt;
+use komainu_core::fault::{Text, text};
+use komainu_core::gate::{GateSeen, RulesSeen};
+use komainu_core::offer::Print;
+use komainu_core::world::{Account, Hooks};
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+
+/// Largest file of accounts, in bytes.
+const ACCOUNTS_BYTES_MAX: u64 = 64 * 1024;
+/// Largest file with a credential, in bytes.
+const CREDENTIAL_BYTES_MAX: u64 = 1024;
+
+/// The gate of this device.
+pub struct Gate {
+    settings: Settings,
+    folder: PathBuf,
+    /// The password that waits to be set.
+    waits: Option<Secret>,
+}
+
+impl Gate {
+    /// The gate of the settings; nothing is touched yet.
+    pub fn new(settings: &Settings, state: &Path) -> Gate {
+        Gate { settings: settings.clone(), folder: state.join("gate"), waits: None }
+    }
+
+    /// Makes the folder where it is not there yet.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn make(&self) -> std::io::Result<()> {
+        std::fs::create_dir_all(&self.folder)
+    }
+
+    /// A password waits to be set, or does no longer.
+    pub fn set_waiting(&mut self, password: Option<Secret>) {
+        self.waits = password;
+    }
+
+    /// The crypt string of the owner's account, if it holds one.
+    ///
+    /// # Errors
+    /// Path and cause.
+    pub fn account(&self) -> Result<Option<String>, Text> {
+        let lines = self.account_lines()?;
+        match account::field(&lines, &self.settings.account) {
+            Field::Crypt(crypt) => Ok(Some(crypt)),
+            Field::Empty | Field::Locked => Ok(None),
+            Field::InShadow => Err(self.wrong(&"the password of the account is in another file")),
+            Field::NoSuchAccount => {
+                Err(self.wrong(&format_args!("there is no account {}", self.settings.account)))
+            }
+        }
+    }
+
+    /// What is seen of it, but for the rules in the kernel.
+    pub fn seen(&self) -> GateSeen {
+        let print = |of: String| Print::of(of.as_bytes());
+        GateSeen {
+            resetting: self.resetting_file().exists(),
+            kept: self.credential("credential").map(print),
+            // Whatever is there: what cannot be read is no account's credential, and is given up.
+            next: self
+                .next_file()
+                .exists()
+                .then(|| self.credential("credential.next").unwrap_or_default())
+                .map(print),
+            account: self.account().map(|crypt| crypt.map(print)),
+            rules: RulesSeen::Hold,
+        }
+    }
+
+    /// Hashes the password that waits and keeps it as the next credential.
+    ///
+    /// # Errors
+    /// No password waits, there is no randomness, or path and cause.
+    pub fn keep_next(&self) -> Result<(), Text> {
+        let waits = self.waits.as_ref().ok_or_else(|| text(format_args!("no password waits to be set")))?;
+        let mut random = [0; 12];
+        getrandom::fill(&mut random).map_err(|error| text(format_args!("no random numbers: {error}")))?;
+        let crypt = crypt::make(&waits.0, self.settings.hash, random);
+        let lines = format!("{crypt}\n{}\n", Print::of(crypt.as_bytes()));
+        self.replace(&self.next_file(), lines.as_bytes())
+    }
+
+    /// The next credential becomes the kept one.
+    ///
+    /// # Errors
+    /// Path and cause.
+    pub fn next_becomes_kept(&self) -> Result<(), Text> {
+        let kept = self.folder.join("credential");
+        files::rename(&self.next_file(), &kept).map_err(|error| cannot("write", &kept, &error))
+    }
+
+    /// Removes the next credential.
+    ///
+    /// # Errors
+    /// Path and cause.
+    pub fn forget_next(&self) -> Result<(), Text> {
+        remove(&self.next_file())
+    }
+
+    /// Removes the kept credential.
+    ///
+    /// # Errors
+    /// Path and cause.
+    pub fn forget_kept(&self) -> Result<(), Text> {
+        remove(&self.folder.join("credential"))
+    }
+
+    /// Changes the owner's line in the file of accounts, and nothing else in it.
+    ///
+    /// # Errors
+    /// Path and cause; the file stays as it was.
+    pub fn write_account(&self, holds: Account) -> Result<(), Text> {
+        let lines = self.account_lines()?;
+        let days = u32::try_from(clock::system_seconds() / 86_400).unwrap_or(0);
+        let account = &self.settings.account;
+        let changed = match holds {
+            Account::Locked => account::locked(&lines, account, days),
+            Account::Next | Account::Kept => {
+                let name = if holds == Account::Next { "credential.next" } else { "credential" };
+                let crypt = self.credential(name);
+                let crypt = crypt.ok_or_else(|| text(format_args!("there is no whole {name} to write")))?;
+                account::with_field(&lines, account, &crypt, days)
+            }
+        };
+        let changed = changed.map_err(|fault| self.wrong(&fault))?;
+        self.replace(&self.account_file()?, changed.as_bytes())
+    }
+
+    /// Runs the hooks up to the first that fails: `HOOK prepare|commit|abort|reset ACCOUNT`, the password, and nothing
+    /// else, on the standard input of the first.
+    ///
+    /// # Errors
+    /// Which hook, and why.
+    pub fn run_hooks(&self, hooks: Hooks) -> Result<(), Text> {
+        let word = match hooks {
+            Hooks::Prepare => "prepare",
+            Hooks::Commit => "commit",
+            Hooks::Abort => "abort",
+            Hooks::Reset => "reset",
+        };
+        let folder = &self.settings.hooks;
+        let found = programs::in_folder(folder).map_err(|error| cannot("read", folder, &error))?;
+        let arguments = [word.to_owned(), self.settings.account.clone()];
+        let input = match (&self.waits, hooks) {
+            (Some(password), Hooks::Prepare) => password.0.as_bytes(),
+            _ => &[],
+        };
+        for hook in found {
+            match programs::ask(&hook, &arguments, input, self.settings.hook_seconds) {
+                Answer::Good => {}
+                Answer::Code(_, why) | Answer::None(why) => {
+                    return Err(text(format_args!("hook {word}: {why}")));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Marks that a reset was begun, or has ended.
+    ///
+    /// # Errors
+    /// Path and cause.
+    pub fn mark_reset(&self, begun: bool) -> Result<(), Text> {
+        if begun { self.replace(&self.resetting_file(), b"") } else { remove(&self.resetting_file()) }
+    }
+
+    /// Removes what the settings name, and the list of who logged in.
+    ///
+    /// # Errors
+    /// Path and cause.
+    pub fn wipe(&self) -> Result<(), Text> {
+        remove(&self.folder.join("logins"))?;
+        for path in &self.settings.wipe {
+            // The settings were checked for this; a link may lead there all the same.
+            let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+            if self.folder.canonicalize().is_ok_and(|state| state.starts_with(&real)) {
+                return Err(cannot("remove", path, &"the state of Komainu is in it"));
+            }
+            files::wipe(path).map_err(|error| cannot("remove", path, &error))?;
+        }
+        Ok(())
+    }
+
+    fn account_lines(&self) -> Result<String, Text> {
+        let path = &self.settings.account_file;
+        let bytes = files::read(path, ACCOUNTS_BYTES_MAX).map_err(|error| cannot("read", path, &error))?;
+        let bytes = bytes.ok_or_else(|| cannot("read", path, &"there is no such file"))?;
+        // A file of accounts that somebody wrote strange letters into still has its owner's line.
+        String::from_utf8(bytes).map_err(|error| cannot("read", path, &error))
+    }
+
+    /// Where the file of accounts really is: on some firmware its place in `/etc` is a link to where one may write.
+    fn account_file(&self) -> Result<PathBuf, Text> {
+        let path = &self.settings.account_file;
+        std::fs::canonicalize(path).map_err(|error| cannot("find", path, &error))
+    }
+
+    /// A credential that is there, and whole.
+    fn credential(&self, name: &str) -> Option<String> {
+        let bytes = files::read(&self.folder.join(name), CREDENTIAL_BYTES_MAX).ok()??;
+        let lines = String::from_utf8(bytes).ok()?;
+        let (crypt, print) = lines.split_once('\n')?;
+        (Print::parse(print.trim_end()) == Some(Print::of(crypt.as_bytes()))).then(|| crypt.to_owned())
+    }
+
+    fn next_file(&self) -> PathBuf {
+        self.folder.join("credential.next")
+    }
+
+    fn resetting_file(&self) -> PathBuf {
+        self.folder.join("resetting")
+    }
+
+    fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), Text> {
+        files::replace(path, bytes).map_err(|error| cannot("write", path, &error))
+    }
+
+    fn wrong(&self, why: &dyn Display) -> Text {
+        text(format_args!("{}: {why}", self.settings.account_file.display()))
+    }
+}
+
+fn remove(path: &Path) -> Result<(), Text> {
+    files::remove(path).map_err(|error| cannot("remove", path, &error))
+}
+
+fn cannot(verb: &str, path: &Path, why: &dyn Display) -> Text {
+    text(format_args!("cannot {verb} {}: {why}", path.display()))
+}

@@ -1,0 +1,161 @@
+//! The gate's part of the settings: whose password, how good, which links, what the page looks like, what a reset
+//! removes. The table `[gate]` must be there: a device whose maker forgot it would be open.
+
+use super::toml::{SettingsFault, Table};
+use super::{number, path, word};
+use komainu_bootstrap::credential::crypt::Method;
+use komainu_bootstrap::rule::Profile;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+/// How the gate is kept.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    /// The owner's account.
+    pub account: String,
+    /// The file that holds its password: `/etc/shadow`, or `/etc/passwd` where there is no other.
+    pub account_file: PathBuf,
+    /// How the password is hashed.
+    pub hash: Method,
+    /// Which passwords are good enough.
+    pub rule: Profile,
+    /// Passwords that earlier firmware was shipped with.
+    pub former_defaults: Vec<String>,
+    /// Names that no password may be made of.
+    pub vendor: String,
+    /// The same.
+    pub model: String,
+    /// A file with more of them, one a line: the network's name as it was shipped, say.
+    pub names_file: Option<PathBuf>,
+    /// A file whose first line is the code on the label; whoever sets the first password must know it.
+    pub code_file: Option<PathBuf>,
+    /// Programs that bring the password to wherever else it belongs.
+    pub hooks: PathBuf,
+    /// How long one of them may take, in seconds.
+    pub hook_seconds: u32,
+    /// The links on which the owner is; every other one is the WAN.
+    pub lan: Vec<String>,
+    /// Who keeps packets out.
+    pub firewall: Firewall,
+    /// Where the page listens.
+    pub listen: Vec<IpAddr>,
+    /// Its port.
+    pub page_port: u16,
+    /// The port on which names are answered while the gate is closed.
+    pub dns_port: u16,
+    /// The user and group, by number, as whom the page runs.
+    pub page_user: u32,
+    /// What the page looks like.
+    pub look: Look,
+    /// What a factory reset removes besides the credential.
+    pub wipe: Vec<PathBuf>,
+}
+
+/// Who keeps packets out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Firewall {
+    /// nf_tables, or else the firmware's `iptables`.
+    Auto,
+    /// nf_tables.
+    Nft,
+    /// The firmware's `iptables` and `ip6tables`.
+    Iptables,
+    /// Somebody else. The status says so.
+    None,
+}
+
+/// What the page looks like.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// What the device calls itself.
+    pub name: String,
+    /// The language where the browser wants none that is there.
+    pub language: String,
+    /// The accent, `#rrggbb`.
+    pub colour: Option<String>,
+    /// A picture, SVG or PNG, of at most 8 KiB.
+    pub logo: Option<PathBuf>,
+    /// Names by which the device may be asked for.
+    pub hosts: Vec<String>,
+}
+
+/// Reads `[gate]`; `None` where it says `keep = false`.
+pub(super) fn read(mut table: Table) -> Result<Option<Gate>, SettingsFault> {
+    if table.boolean("keep")? == Some(false) {
+        table.finish()?;
+        return Ok(None);
+    }
+    let lan = table.strings("lan")?.unwrap_or_default();
+    let firewall = match table.string("firewall")?.as_deref() {
+        None | Some("auto") => Firewall::Auto,
+        Some("nft") => Firewall::Nft,
+        Some("iptables") => Firewall::Iptables,
+        Some("none") => Firewall::None,
+        Some(_) => {
+            return Err(table.fault("firewall", "must be \"auto\", \"nft\", \"iptables\" or \"none\""));
+        }
+    };
+    if lan.is_empty() && firewall != Firewall::None {
+        return Err(table.fault("lan", LAN));
+    }
+    if lan
+        .iter()
+        .any(|link| link.is_empty() || link.len() > 15 || !link.bytes().all(|b| b.is_ascii_graphic()))
+    {
+        return Err(table.fault("lan", "must hold names of network links, of 1 to 15 characters"));
+    }
+    let hash = match table.string("hash")?.as_deref() {
+        None | Some("sha256") => Method::Sha256,
+        Some("sha512") => Method::Sha512,
+        Some("md5") => Method::Md5,
+        Some(_) => return Err(table.fault("hash", "must be \"sha256\", \"sha512\" or \"md5\"")),
+    };
+    let rule = match table.string("rule")? {
+        None => Profile::Nisc,
+        Some(text) => Profile::parse(&text)
+            .ok_or_else(|| table.fault("rule", "must be \"nisc\", \"nist63b4\" or \"bsi\""))?,
+    };
+    let account = word(&mut table, "account", "root")?;
+    if account.is_empty() || account.contains([':', '\n', '/']) {
+        return Err(table.fault("account", "must be the name of an account"));
+    }
+    let listen = table.strings("listen")?.unwrap_or_else(|| vec!["0.0.0.0".into(), "::".into()]);
+    let listen: Option<Vec<IpAddr>> = listen.iter().map(|address| address.parse().ok()).collect();
+    let listen = listen.ok_or_else(|| table.fault("listen", "must hold IP addresses"))?;
+    let gate = Gate {
+        account,
+        account_file: path(&mut table, "account_file", "/etc/shadow")?,
+        hash,
+        rule,
+        former_defaults: table.strings("former_defaults")?.unwrap_or_default(),
+        vendor: word(&mut table, "vendor", "")?,
+        model: word(&mut table, "model", "")?,
+        names_file: table.string("names_file")?.map(PathBuf::from),
+        code_file: table.string("code_file")?.map(PathBuf::from),
+        hooks: path(&mut table, "hooks_directory", "/etc/komainu/gate")?,
+        hook_seconds: number(&mut table, "hook_seconds", 1..=60, 10)?,
+        lan,
+        firewall,
+        listen,
+        page_port: port(&mut table, "page_port", 8600)?,
+        dns_port: port(&mut table, "dns_port", 8601)?,
+        page_user: number(&mut table, "page_user", 1..=65_535, 65_534)?,
+        look: Look {
+            name: word(&mut table, "name", "Komainu")?,
+            language: word(&mut table, "language", "en")?,
+            colour: table.string("colour")?,
+            logo: table.string("logo")?.map(PathBuf::from),
+            hosts: table.strings("hosts")?.unwrap_or_default(),
+        },
+        wipe: table.strings("wipe")?.unwrap_or_default().into_iter().map(PathBuf::from).collect(),
+    };
+    table.finish()?;
+    Ok(Some(gate))
+}
+
+const LAN: &str = "must name the links on which the owner is ([\"br-lan\"]); every other one is the WAN. Without a \
+    gate of Komainu's: [gate] keep = false";
+
+fn port(table: &mut Table, key: &str, default: u16) -> Result<u16, SettingsFault> {
+    Ok(number(table, key, 1..=65_535, default.into())? as u16)
+}
