@@ -5,6 +5,7 @@
 //! - [`credential`]: crypt strings, and the files that hold them, as text in and text out. Pure.
 //! - [`page`]: the setup page and the status page: requests in, answers out. Pure.
 //! - [`server`]: the connections around it.
+//! - [`throttle`]: how long to wait after wrong passwords. Pure.
 #![forbid(unsafe_code)]
 
 pub mod asks;
@@ -12,3 +13,4 @@ pub mod credential;
 pub mod page;
 pub mod rule;
 pub mod server;
+pub mod throttle;

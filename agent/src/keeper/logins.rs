@@ -1,0 +1,46 @@
+//! Who tried to log in: the last few, with time and address, kept over a restart. Of tries that come in a row from
+//! one address only the last is kept, so that a guesser neither pushes out the others nor wears down the flash.
+
+use crate::linux::files;
+use std::net::IpAddr;
+use std::path::Path;
+
+const LOGINS_MAX: usize = 16;
+const FILE_BYTES_MAX: u64 = 4096;
+
+/// The last tries, newest first, each as the page is told it.
+#[derive(Default)]
+pub(super) struct Logins(Vec<String>);
+
+impl Logins {
+    /// What was kept.
+    pub(super) fn load(folder: &Path) -> Logins {
+        let bytes = files::read(&folder.join("logins"), FILE_BYTES_MAX).ok().flatten().unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        Logins(text.lines().take(LOGINS_MAX).map(str::to_owned).collect())
+    }
+
+    /// Adds a try.
+    pub(super) fn add(&mut self, folder: &Path, now: i64, who: IpAddr, right: bool) {
+        let ending = format!(" {who} {}", if right { "ok" } else { "wrong" });
+        let in_a_row = self.0.first().is_some_and(|first| first.ends_with(&ending));
+        if in_a_row {
+            self.0.remove(0);
+        }
+        self.0.insert(0, format!("{now}{ending}"));
+        self.0.truncate(LOGINS_MAX);
+        if in_a_row && !right {
+            return;
+        }
+        let mut lines = self.0.join("\n");
+        lines.push('\n');
+        if let Err(error) = files::replace(&folder.join("logins"), lines.as_bytes()) {
+            log::warn!("logins-unwritten why=\"{error}\"");
+        }
+    }
+
+    /// The list.
+    pub(super) fn lines(&self) -> &[String] {
+        &self.0
+    }
+}

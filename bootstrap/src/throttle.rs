@@ -1,0 +1,221 @@
+//! How long somebody has to wait after wrong passwords. Pure: the time comes from outside.
+//!
+//! Each address waits for itself, longer after each wrong try, so that a stranger cannot lock the owner out. All
+//! together wait too, where the addresses are many; only one that has known the password is let by then.
+//!
+//! | wrong tries of one address | waits before the next |
+//! |---|---|
+//! | 1, 2 | nothing |
+//! | 3, 4, 5, … | 1, 2, 4, … seconds, at most [`WAIT_SECONDS_MAX`] |
+//! | 20 and more of all addresses since a right one | 5 seconds for everybody who has not known it |
+
+use std::net::IpAddr;
+
+/// The longest wait, in seconds.
+pub const WAIT_SECONDS_MAX: u32 = 300;
+const FREE: u32 = 2;
+const ALL_FREE: u32 = 20;
+const ALL_WAIT_SECONDS: u64 = 5;
+const SOURCES_MAX: usize = 16;
+
+/// Who was wrong how often.
+#[derive(Clone, Debug, Default)]
+pub struct Throttle {
+    sources: Vec<Source>,
+    /// Wrong tries of all addresses since the last right one.
+    all: u32,
+    last: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Source {
+    who: IpAddr,
+    wrong: u32,
+    last: u64,
+    known: bool,
+}
+
+impl Throttle {
+    /// After a restart, with what [`Throttle::kept`] gave before it: whoever asks first waits as the worst had to.
+    pub fn after_restart(kept: &str, now: u64) -> Throttle {
+        let mut numbers = kept.split_whitespace().map(|number| number.parse().unwrap_or(0));
+        let (all, worst) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+        let mut throttle = Throttle { sources: Vec::new(), all, last: now };
+        if worst > FREE {
+            // Nobody can be told apart any more: this one stands for everybody.
+            throttle.sources.push(Source { who: ANYBODY, wrong: worst, last: now, known: false });
+        }
+        throttle
+    }
+
+    /// What must survive a restart; empty if nothing.
+    pub fn kept(&self) -> String {
+        let worst = self.sources.iter().map(|source| source.wrong).max().unwrap_or(0);
+        if self.all == 0 { String::new() } else { format!("{} {worst}\n", self.all) }
+    }
+
+    /// Seconds that this address has to wait; 0: it may try. Times are seconds of any clock that never goes back.
+    pub fn wait(&self, who: IpAddr, now: u64) -> u32 {
+        let of = |address| self.sources.iter().find(|source: &&Source| source.who == address);
+        let (own, anybody) = (of(whole_link(who)), of(ANYBODY));
+        let left = |source: &Source| (source.last + delay(source.wrong)).saturating_sub(now);
+        let own_left = own.map_or(0, left);
+        let anybody_left = if own.is_none() { anybody.map_or(0, left) } else { 0 };
+        let stranger = own.is_none_or(|source| !source.known);
+        let all_left = if self.all >= ALL_FREE && stranger {
+            (self.last + ALL_WAIT_SECONDS).saturating_sub(now)
+        } else {
+            0
+        };
+        u32::try_from(own_left.max(anybody_left).max(all_left)).unwrap_or(WAIT_SECONDS_MAX)
+    }
+
+    /// It was wrong.
+    pub fn wrong(&mut self, who: IpAddr, now: u64) {
+        self.all = self.all.saturating_add(1);
+        self.last = now;
+        let source = self.source(whole_link(who));
+        source.wrong = source.wrong.saturating_add(1);
+        source.last = now;
+    }
+
+    /// It was right.
+    pub fn right(&mut self, who: IpAddr, now: u64) {
+        self.all = 0;
+        self.sources.retain(|source| source.who != ANYBODY);
+        let source = self.source(whole_link(who));
+        (source.wrong, source.last, source.known) = (0, now, true);
+    }
+
+    fn source(&mut self, who: IpAddr) -> &mut Source {
+        let at = match self.sources.iter().position(|source| source.who == who) {
+            Some(at) => at,
+            None => {
+                if self.sources.len() == SOURCES_MAX {
+                    // The one that was wrong least often and longest ago has least to lose.
+                    let (least, _) = self
+                        .sources
+                        .iter()
+                        .enumerate()
+                        .min_by_key(|(_, source)| (source.known, source.wrong, source.last))
+                        .unwrap_or((0, &self.sources[0]));
+                    self.sources.swap_remove(least);
+                }
+                self.sources.push(Source { who, wrong: 0, last: 0, known: false });
+                self.sources.len() - 1
+            }
+        };
+        &mut self.sources[at]
+    }
+}
+
+const ANYBODY: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
+
+/// In IPv6 one machine has as many addresses as it likes; all of a network of 64 bits count as one.
+fn whole_link(who: IpAddr) -> IpAddr {
+    match who {
+        IpAddr::V6(six) => {
+            let mut octets = six.octets();
+            octets[8..].fill(0);
+            IpAddr::V6(octets.into())
+        }
+        four => four,
+    }
+}
+
+fn delay(wrong: u32) -> u64 {
+    match wrong.checked_sub(FREE + 1) {
+        None => 0,
+        Some(doublings) => (1u64 << doublings.min(16)).min(WAIT_SECONDS_MAX.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(last: u8) -> IpAddr {
+        IpAddr::from([192, 168, 1, last])
+    }
+
+    /// How many tries one address gets within so many seconds, always trying as soon as it may.
+    fn tries_within(seconds: u64) -> u32 {
+        let (mut throttle, mut tries, mut now) = (Throttle::default(), 0, 0);
+        while now < seconds {
+            match throttle.wait(address(7), now) {
+                0 => {
+                    throttle.wrong(address(7), now);
+                    tries += 1;
+                }
+                wait => now += u64::from(wait),
+            }
+        }
+        tries
+    }
+
+    #[test]
+    fn waits_grow_and_have_an_end() {
+        let mut throttle = Throttle::default();
+        let mut waits = Vec::new();
+        for _ in 0..14 {
+            throttle.wrong(address(7), 100);
+            waits.push(throttle.wait(address(7), 100));
+        }
+        assert_eq!(waits, [0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
+        assert_eq!(throttle.wait(address(7), 390), 10);
+        assert_eq!(throttle.wait(address(7), 400), 0);
+    }
+
+    #[test]
+    fn one_address_gets_few_tries() {
+        assert_eq!(tries_within(60), 8);
+        assert_eq!(tries_within(3600), 22);
+        assert!(tries_within(86_400) < 310);
+    }
+
+    #[test]
+    fn a_stranger_does_not_lock_the_owner_out() {
+        let mut throttle = Throttle::default();
+        throttle.right(address(2), 0);
+        for now in 1..1000 {
+            throttle.wrong(address(7), now);
+        }
+        assert_eq!(throttle.wait(address(2), 1000), 0);
+        assert!(throttle.wait(address(7), 1000) > 0);
+    }
+
+    #[test]
+    fn many_addresses_wait_together() {
+        let mut throttle = Throttle::default();
+        for who in 1..=30 {
+            throttle.wrong(address(who), 50);
+        }
+        assert_eq!(throttle.wait(address(200), 50), 5);
+        throttle.right(address(2), 60);
+        assert_eq!(throttle.wait(address(200), 60), 0);
+    }
+
+    #[test]
+    fn addresses_of_one_network_are_one() {
+        let mut throttle = Throttle::default();
+        for last in 1..=6u16 {
+            let who = format!("fe80::{last}").parse().unwrap();
+            throttle.wrong(who, 0);
+        }
+        assert_eq!(throttle.wait("fe80::99".parse().unwrap(), 0), 8);
+    }
+
+    #[test]
+    fn a_restart_forgets_nothing_that_an_attacker_would_like_forgotten() {
+        let mut throttle = Throttle::default();
+        for _ in 0..8 {
+            throttle.wrong(address(7), 100);
+        }
+        let mut again = Throttle::after_restart(&throttle.kept(), 3);
+        assert_eq!(again.wait(address(7), 3), 32);
+        assert_eq!(again.wait(address(9), 3), 32);
+        again.right(address(9), 40);
+        assert_eq!((again.wait(address(7), 40), again.kept().as_str()), (0, ""));
+        assert_eq!(Throttle::after_restart("not numbers", 3).wait(address(7), 3), 0);
+    }
+}
