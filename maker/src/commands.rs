@@ -7,6 +7,7 @@ mod init;
 mod inspect;
 mod key;
 mod key_change;
+mod passwords;
 mod publish;
 mod release;
 mod serve;
@@ -57,6 +58,7 @@ enum Command {
     Inspect(inspect::Inspect),
     Verify(verify::Verify),
     Serve(serve::Serve),
+    Passwords(passwords::Passwords),
     Demo(demo::Demo),
 }
 
@@ -88,6 +90,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(args).map(Outcome::from),
         Command::Verify(args) => verify::run(args),
         Command::Serve(args) => serve::run(args).map(Outcome::from),
+        Command::Passwords(args) => passwords::run(args).map(Outcome::from),
         Command::Demo(args) => demo::run(args).map(Outcome::from),
     };
     match done.and_then(|outcome| say(&outcome.text).map(|()| outcome.person_needed)) {

@@ -9,7 +9,7 @@
 //! [`transaction`] makes it so, in an order that never breaks a polling device; [`mirror`] copies it in the same
 //! order, [`bundle`] puts it into one file; [`rehearsal`] is the device; [`summary`] describes files to people; [`ceremony`] prints checklists for
 //! people with keys; [`server`] is a small web server for trying out; [`files`] is the only place that writes;
-//! [`clock`] the only one that asks the time; [`commands`] is the command line; [`demo`] shows all of it.
+//! [`clock`] the only one that asks the time; [`passwords`] makes the list of those that no device accepts; [`commands`] is the command line; [`demo`] shows all of it.
 #![forbid(unsafe_code)]
 
 pub mod bundle;
@@ -24,6 +24,7 @@ pub mod keys;
 pub mod metadata;
 pub mod mirror;
 pub mod passphrase;
+pub mod passwords;
 pub mod progress;
 pub mod publish;
 pub mod rehearsal;

@@ -90,15 +90,15 @@ pub fn with_field(text: &str, account: &str, crypt: &str, days_since_1970: u32) 
             continue;
         }
         lines += 1;
-        // Nine fields are a shadow file's, seven the other's; some firmware writes fewer of the nine.
-        let in_passwd = fields.split(':').count() == 7
-            && fields.split(':').nth(5).is_some_and(|home| home.starts_with('/'));
+        // A shadow file's lines have eight fields or nine, the other's seven; there the third is the number of the
+        // user, and must never be taken for a day.
+        let in_shadow = fields.split(':').count() > 7;
         for (number, old) in fields.split(':').enumerate() {
             let day;
             let new = match number {
-                1 if old == "x" && in_passwd => return Err(Fault::InShadow),
+                1 if old == "x" && !in_shadow => return Err(Fault::InShadow),
                 1 => crypt,
-                2 if !in_passwd => {
+                2 if in_shadow => {
                     day = days_since_1970.to_string();
                     &day
                 }
@@ -178,8 +178,8 @@ mod tests {
 
     #[test]
     fn every_line_of_the_account_changes() {
-        let changed = with_field("root::1:0\nroot:a:2:0:9:7:::", "root", "$5$new", 3).unwrap();
-        assert_eq!(changed, "root:$5$new:3:0\nroot:$5$new:3:0:9:7:::");
+        let changed = with_field("root::1:0:9:7:::\nroot:a:2:0:9:7:::", "root", "$5$new", 3).unwrap();
+        assert_eq!(changed, "root:$5$new:3:0:9:7:::\nroot:$5$new:3:0:9:7:::");
     }
 
     #[test]
@@ -188,8 +188,9 @@ mod tests {
             ("root:", "root:$5$new"),
             ("root:a", "root:$5$new"),
             ("root:a\r\nx", "root:$5$new\nx"),
-            ("root:a:\n", "root:$5$new:3\n"),
-            ("\n\nroot:a:b\n:::\n", "\n\nroot:$5$new:3\n:::\n"),
+            ("root:a:\n", "root:$5$new:\n"),
+            ("root::0:0:::", "root:$5$new:0:0:::"),
+            ("\n\nroot:a:b\n:::\n", "\n\nroot:$5$new:b\n:::\n"),
             (" root:a\nroot:a", " root:a\nroot:$5$new"),
         ] {
             assert_eq!(with_field(text, "root", "$5$new", 3).as_deref(), Ok(expected));

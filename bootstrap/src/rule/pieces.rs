@@ -1,0 +1,103 @@
+//! Pieces that are found without a list: walks on the keyboard, runs, and what was there before.
+
+use super::weigh::{Kind, Text};
+
+/// A walk or a run is named by where it begins and how far it goes.
+const HALVES: u32 = 2;
+const LEAST: usize = 3;
+
+/// Walks; each is gone both ways. Rows (of England, France, Germany, Japan), columns, the pad of numbers, zigzags.
+const WALKS: &str = "\
+    1234567890-^\\ 1234567890-= \
+    qwertyuiop@[ qwertyuiop[] asdfghjkl;:] asdfghjkl;' zxcvbnm,./\\ \
+    azertyuiop qsdfghjklm wxcvbn, qwertzuiop yxcvbnm, \
+    1qaz 2wsx 3edc 4rfv 5tgb 6yhn 7ujm 8ik, 9ol. 0p;/ \
+    789456123 147258369 159 357 7410 8520 9630 \
+    1q2w3e4r5t6y7u8i9o0p q1w2e3r4t5y6u7i8o9p0 qawsedrftgyhujikolp aqswdefrgthyjukilo azsxdcfvgbhnjmk zaxscdvfbgnhmj \
+    1a2s3d4f5g6h7j8k9l qazwsxedcrfvtgbyhnujmikolp 1qa2ws3ed4rf5tg6yh7uj8ik9ol0p";
+
+/// The pieces that begin at a place.
+pub fn at(text: &Text, from: usize, piece: &mut dyn FnMut(usize, u32, Kind)) {
+    keyboard(text, from, piece);
+    runs(&text.plain[from..], piece);
+    zipped(&text.plain[from..], piece);
+    repeats(&text.folded, from, piece);
+}
+
+fn keyboard(text: &Text, from: usize, piece: &mut dyn FnMut(usize, u32, Kind)) {
+    for keys in &text.keys {
+        let keys = &keys[from..];
+        for walk in WALKS.split(' ') {
+            let walk = walk.as_bytes();
+            // The row of digits is a run, but for whoever holds the shift key down.
+            if walk.starts_with(b"1234") && text.raw[from].is_ascii_digit() {
+                continue;
+            }
+            let mut length = 0;
+            for start in 0..walk.len() {
+                let same = |key: &char, step: &u8| *key == char::from(*step);
+                let there = keys.iter().zip(&walk[start..]).take_while(|(key, step)| same(key, step)).count();
+                let back = keys
+                    .iter()
+                    .zip(walk[..=start].iter().rev())
+                    .take_while(|(key, step)| same(key, step))
+                    .count();
+                length = length.max(there).max(back);
+            }
+            each(LEAST, length, HALVES, Kind::KEYBOARD, piece);
+        }
+    }
+}
+
+/// Every beginning of a piece is one.
+fn each(least: usize, length: usize, halves: u32, kind: Kind, piece: &mut dyn FnMut(usize, u32, Kind)) {
+    for length in least..=length {
+        piece(length, halves, kind);
+    }
+}
+
+/// Whether the second follows the first in a row of digits, letters or syllables.
+fn follows(first: char, second: char, step: i32) -> bool {
+    match (first, second) {
+        ('9', '0') => step == 1,
+        ('0', '9') => step == -1,
+        _ => {
+            let digits = first.is_ascii_digit() && second.is_ascii_digit();
+            let letters = first.is_ascii_lowercase() && second.is_ascii_lowercase();
+            let others = !first.is_ascii() && !second.is_ascii();
+            (digits || letters || others) && first as i32 + step == second as i32
+        }
+    }
+}
+
+fn runs(text: &[char], piece: &mut dyn FnMut(usize, u32, Kind)) {
+    for (step, least) in [(1, LEAST), (-1, LEAST), (2, LEAST + 1), (-2, LEAST + 1)] {
+        let steps = text.windows(2).take_while(|two| follows(two[0], two[1], step)).count();
+        each(least, steps + 1, HALVES, Kind::SEQUENCE, piece);
+    }
+}
+
+/// Two runs in one another, such as `a1b2c3`.
+fn zipped(text: &[char], piece: &mut dyn FnMut(usize, u32, Kind)) {
+    for even in [1, -1] {
+        for odd in [1, -1] {
+            let step = |index: usize| if index % 2 == 0 { even } else { odd };
+            let fits = |(index, three): &(usize, &[char])| follows(three[0], three[2], step(*index));
+            let length = text.windows(3).enumerate().take_while(fits).count() + 2;
+            each(6, length, HALVES * 2, Kind::SEQUENCE, piece);
+        }
+    }
+}
+
+fn repeats(text: &[char], from: usize, piece: &mut dyn FnMut(usize, u32, Kind)) {
+    let rest = &text[from..];
+    let same = rest.iter().take_while(|one| **one == rest[0]).count();
+    each(LEAST, same, HALVES, Kind::REPEATS, piece);
+    for length in 2..=from.min(rest.len()) {
+        if text[from - length..from] == rest[..length] {
+            piece(length, 1, Kind::REPEATS);
+        } else if length >= LEAST && text[..from].windows(length).any(|before| before == &rest[..length]) {
+            piece(length, HALVES, Kind::REPEATS);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Lists of passwords that nobody may choose, made small enough for a device: see `komainu_bootstrap::rule::set`,
+//! which says what is in every byte and looks them up.
+
+use anyhow::{Result, bail};
+use komainu_bootstrap::rule::fold::fold;
+use komainu_bootstrap::rule::is_caught_without_list;
+use komainu_bootstrap::rule::set::{HEADER, VERSION, head, place};
+use std::collections::HashSet;
+
+/// Largest list that a device is asked to keep.
+pub const BYTES_MAX: usize = 24_576;
+/// Shorter words are in too many good passwords.
+const WORD_LEAST: usize = 4;
+/// Longest word that a device looks for.
+const WORD_MOST: usize = 20;
+/// Words in a bucket: what a device reads for one look.
+const BUCKET: usize = 64;
+
+/// What was made.
+pub struct Made {
+    /// The list.
+    pub bytes: Vec<u8>,
+    /// Words in it.
+    pub words: usize,
+    /// Words that were left out for want of room.
+    pub left: usize,
+}
+
+/// The words of lists, most frequent first, as a device looks for them; each once. `whole` keeps what is at the ends
+/// of a word, and words that other rules would catch: for default passwords, which are looked for as they are.
+pub fn words(lists: &[String], whole: bool) -> Vec<String> {
+    let mut seen = HashSet::new();
+    let mut words = Vec::new();
+    for line in lists.iter().flat_map(|text| text.lines()) {
+        let line = line.trim_end_matches('\r');
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let word = if whole { fold(line) } else { core(line) };
+        let length = word.chars().count();
+        let fits = if whole { length > 0 } else { (WORD_LEAST..=WORD_MOST).contains(&length) };
+        if fits && (whole || !is_caught_without_list(&word)) && seen.insert(word.clone()) {
+            words.push(word);
+        }
+    }
+    words
+}
+
+/// A word without the digits and signs around it, if enough is left without them.
+fn core(line: &str) -> String {
+    let around = |one: char| one.is_ascii() && !one.is_ascii_alphabetic();
+    let core = line.trim_matches(around);
+    fold(if core.chars().count() >= WORD_LEAST { core } else { line })
+}
+
+/// Makes the list of as many words, from the first, as fit. `false_bits`: a word that is not in it is taken for
+/// one that is once in two to the power of so many.
+///
+/// # Errors
+/// Room for no word, or bounds that no device takes.
+pub fn list(words: &[String], bytes_max: usize, false_bits: u8) -> Result<Made> {
+    if bytes_max > BYTES_MAX {
+        bail!("a list may have at most {BYTES_MAX} bytes; ask for fewer");
+    }
+    if !(1..=28).contains(&false_bits) {
+        bail!("false-bits must be from 1 to 28");
+    }
+    let (mut fits, mut too_many) = (0, words.len().min((u32::MAX >> false_bits) as usize) + 1);
+    while fits + 1 < too_many {
+        let half = fits + (too_many - fits) / 2;
+        match encode(&words[..half], false_bits) {
+            Some(bytes) if bytes.len() <= bytes_max => fits = half,
+            _ => too_many = half,
+        }
+    }
+    match encode(&words[..fits], false_bits) {
+        Some(bytes) if fits > 0 && bytes.len() <= bytes_max => {
+            Ok(Made { bytes, words: fits, left: words.len() - fits })
+        }
+        _ => bail!("no word fits: the lists are empty, or {bytes_max} bytes are too few"),
+    }
+}
+
+fn encode(words: &[String], false_bits: u8) -> Option<Vec<u8>> {
+    let count = words.len() as u32;
+    let range = count << false_bits;
+    let mut places: Vec<u32> = words.iter().map(|word| place(head(word), range)).collect();
+    places.sort_unstable();
+    places.dedup();
+    let bucket_bits = (words.len() / BUCKET).checked_ilog2().unwrap_or(0);
+    let width = (range >> bucket_bits) + 1;
+    let all = [false_bits - 1, false_bits].map(|low_bits| {
+        let mut starts = vec![0u16];
+        let mut data = Vec::new();
+        for bucket in 0..1u64 << bucket_bits {
+            let from = bucket * u64::from(width);
+            let inside = places
+                .iter()
+                .map(|place| u64::from(*place))
+                .filter(|place| (from..from + u64::from(width)).contains(place));
+            let mut bits = Vec::new();
+            let mut last = from;
+            for place in inside {
+                let distance = place - last;
+                bits.extend(std::iter::repeat_n(true, (distance >> low_bits) as usize));
+                bits.push(false);
+                bits.extend((0..low_bits).rev().map(|bit| distance >> bit & 1 == 1));
+                last = place;
+            }
+            bits.resize(bits.len().next_multiple_of(8), true);
+            data.extend(
+                bits.chunks(8).map(|eight| eight.iter().fold(0, |byte, bit| byte << 1 | u8::from(*bit))),
+            );
+            starts.push(u16::try_from(data.len()).ok()?);
+        }
+        let mut bytes = vec![VERSION, false_bits, bucket_bits as u8, low_bits];
+        bytes.extend(count.to_be_bytes());
+        debug_assert_eq!(bytes.len(), HEADER);
+        bytes.extend(starts.iter().flat_map(|start| start.to_be_bytes()));
+        bytes.extend(data);
+        Some(bytes)
+    });
+    all.into_iter().flatten().min_by_key(Vec::len)
+}
