@@ -2,7 +2,9 @@
 
 mod ask;
 mod check;
+mod gate;
 mod install;
+mod page;
 mod plan;
 mod run;
 mod status;
@@ -39,6 +41,8 @@ pub enum Exit {
 pub struct Call {
     /// The settings.
     pub settings: Device,
+    /// Where they were read from.
+    pub settings_file: PathBuf,
     /// `--json` was given.
     pub json: bool,
     /// `--testing` was given: keys that everybody has are trusted.
@@ -94,6 +98,19 @@ const COMMANDS: &[Command] = &[
         run: ask::revert,
         operand: "",
     },
+    Command {
+        name: "setup",
+        help: "set the owner's password, or another one, from the console",
+        run: gate::setup,
+        operand: "",
+    },
+    Command {
+        name: "reset",
+        help: "forget the owner: data, password, sessions; the firmware stays",
+        run: gate::reset,
+        operand: "",
+    },
+    Command { name: "page", help: "the page's process; komainu run starts it", run: page::page, operand: "" },
     Command { name: "version", help: "say the version of komainu", run: version::version, operand: "" },
 ];
 
@@ -142,8 +159,9 @@ fn dispatch(arguments: impl Iterator<Item = OsString>) -> Result<Exit, (Exit, St
     if name == "version" {
         return version::print();
     }
-    let settings = Device::load(&settings).map_err(|fault| (Exit::Usage, fault.to_string()))?;
-    (found.run)(&Call { settings, json, testing, operand }).map_err(|sentence| (Exit::Failed, sentence))
+    let settings_file = settings;
+    let settings = Device::load(&settings_file).map_err(|fault| (Exit::Usage, fault.to_string()))?;
+    (found.run)(&Call { settings, settings_file, json, testing, operand }).map_err(|sentence| (Exit::Failed, sentence))
 }
 
 fn help() -> Result<Exit, (Exit, String)> {

@@ -62,6 +62,7 @@ pub struct Keeper {
     console: Console,
     sessions: Sessions,
     throttle: Throttle,
+    tries_kept: String,
     logins: Logins,
     pending: Option<Pending>,
 }
@@ -78,6 +79,7 @@ impl Keeper {
             settings: settings.clone(),
             device_id: device.core.device_id.clone(),
             throttle: Throttle::after_restart(&String::from_utf8_lossy(&kept), uptime_seconds()),
+            tries_kept: String::from_utf8_lossy(&kept).into_owned(),
             logins: Logins::load(&folder),
             folder,
             page: Page::new(settings_file, testing),
@@ -334,14 +336,19 @@ impl Keeper {
     }
 
     /// What was tried survives a restart: else a restart would be the way around it.
-    fn keep_tries(&self) {
+    fn keep_tries(&mut self) {
         let path = self.folder.join("tries");
         let kept = self.throttle.kept();
+        if kept == self.tries_kept {
+            return;
+        }
         let written =
             if kept.is_empty() { files::remove(&path) } else { files::replace(&path, kept.as_bytes()) };
         if let Err(error) = written {
             log::warn!("tries-unwritten why=\"{error}\"");
+            return;
         }
+        self.tries_kept = kept;
     }
 
     /// Everything that this device is called, and that no password may be made of.

@@ -7,6 +7,7 @@ pub mod bundle;
 pub mod commands;
 pub mod example_keys;
 pub mod fetch;
+pub mod keeper;
 pub mod linux;
 pub mod log_lines;
 pub mod names;

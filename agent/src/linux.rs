@@ -13,7 +13,10 @@ pub mod programs;
 pub mod remote;
 pub mod slots;
 pub mod state;
+pub mod sandbox;
 mod sys;
 pub mod volatile;
 pub mod wait;
 pub mod world;
+
+pub(crate) use sys::accept;

@@ -51,7 +51,9 @@ impl Throttle {
     /// What must survive a restart; empty if nothing.
     pub fn kept(&self) -> String {
         let worst = self.sources.iter().map(|source| source.wrong).max().unwrap_or(0);
-        if self.all == 0 { String::new() } else { format!("{} {worst}\n", self.all) }
+        // Beyond these nothing waits longer: what stays the same need not be written again.
+        let (all, worst) = (self.all.min(ALL_FREE), worst.min(FREE + 10));
+        if all == 0 { String::new() } else { format!("{all} {worst}\n") }
     }
 
     /// Seconds that this address has to wait; 0: it may try. Times are seconds of any clock that never goes back.

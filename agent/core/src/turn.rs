@@ -18,7 +18,12 @@ use crate::world::{Account, World};
 /// Takes one turn and says when to take the next.
 pub fn turn(world: &mut dyn World, settings: &Settings) -> Next {
     let facts = Facts::look(world, settings);
-    let plan = plan(&facts, settings);
+    act(world, &facts, settings)
+}
+
+/// The rest of a turn, for who wants to know what was seen: decides and acts.
+pub fn act(world: &mut dyn World, facts: &Facts, settings: &Settings) -> Next {
+    let plan = plan(facts, settings);
     world.note(&plan.reason);
     let of_gate = |wish| matches!(wish, Wish::Claim | Wish::Reset);
     let gates_turn = plan.steps.iter().any(Step::is_of_gate);

@@ -4,8 +4,9 @@ use super::{Call, Exit, open};
 use crate::linux::clock::uptime_milliseconds;
 use crate::linux::wait::{Waiter, Woken};
 use crate::linux::world::Linux;
-use komainu_core::facts::Wish;
-use komainu_core::{Next, turn};
+use crate::keeper::Keeper;
+use komainu_core::facts::{Facts, Wish};
+use komainu_core::{Next, act, turn};
 
 /// A restart that was asked for and does not come is asked for again after so many seconds.
 const RESTART_SECONDS: u32 = 120;
@@ -17,23 +18,48 @@ pub(super) fn run(call: &Call) -> Result<Exit, String> {
     let Ok(_lock) = linux.lock()? else { return Ok(busy()) };
     let mut waiter = Waiter::new().map_err(|error| format!("cannot wait for signals: {error}"))?;
     log::info!("guarding version={}", env!("CARGO_PKG_VERSION"));
+    let mut keeper = None;
     let mut running = 0;
     loop {
-        let next = turn(&mut linux, &call.settings.core);
+        let facts = Facts::look(&mut linux, &call.settings.core);
+        let next = act(&mut linux, &facts, &call.settings.core);
+        if let Some(gate) = &call.settings.gate {
+            // Not before the first turn: the rules come before the page.
+            let opened = match keeper.take() {
+                Some(keeper) => keeper,
+                None => Keeper::open(&call.settings, gate, &call.settings_file, call.testing)?,
+            };
+            let keeper = keeper.insert(opened);
+            keeper.after_turn(&mut linux, &facts);
+            keeper.hear(&mut linux);
+            linux.hear_bell(keeper.bell());
+        }
         if matches!(next, Next::Seconds(_)) {
             linux.end_install();
         }
         running = if next == Next::Now { running + 1 } else { 0 };
         let seconds = match next {
+            _ if linux.own_wish.is_some() => 0,
             Next::Now if running < TURNS_RUNNING_MAX => 0,
             Next::Now => RESTART_SECONDS,
             Next::Seconds(seconds) => seconds,
             Next::Restart if call.settings.boot.reboot_command.is_empty() => return Ok(Exit::Restart),
             Next::Restart => RESTART_SECONDS,
         };
-        match waiter.wait(seconds).map_err(|error| format!("cannot wait: {error}"))? {
-            Woken::Time | Woken::Wish => {}
-            Woken::End => return Ok(Exit::Done),
+        loop {
+            let others = keeper.as_ref().map(Keeper::waits_for).unwrap_or_default();
+            let woken = waiter.wait(seconds, &others).map_err(|error| format!("cannot wait: {error}"))?;
+            drop(others);
+            match (woken, &mut keeper) {
+                (Woken::End, _) => return Ok(Exit::Done),
+                (Woken::Heard, Some(keeper)) => {
+                    keeper.hear(&mut linux);
+                    if linux.own_wish.is_some() || keeper.wants_turn() {
+                        break;
+                    }
+                }
+                _ => break,
+            }
         }
     }
 }
@@ -63,7 +89,7 @@ pub(super) fn round(linux: &mut Linux, call: &Call) -> Result<Exit, String> {
                 return Ok(if failed(linux) { Exit::Failed } else { Exit::Done });
             }
         };
-        if waiter.wait(seconds).map_err(|error| format!("cannot wait: {error}"))? == Woken::End {
+        if waiter.wait(seconds, &[]).map_err(|error| format!("cannot wait: {error}"))? == Woken::End {
             return Ok(Exit::Done);
         }
     }

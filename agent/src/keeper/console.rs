@@ -1,18 +1,19 @@
 //! The door for root on the device itself: `komainu setup`, `komainu reset`, and the maker's own pages. The same
 //! messages as the page's, over a socket that nobody else may open.
 
+use crate::linux::accept;
 use komainu_bootstrap::asks::{Answer, Ask, Asked, MESSAGE_BYTES_MAX, Told};
 use nix::errno::Errno;
 use nix::sys::socket::sockopt::{PeerCredentials, ReceiveTimeout};
 use nix::sys::socket::{
-    AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, accept4, bind, connect, getsockopt, listen,
+    AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, bind, connect, getsockopt, listen,
     recv, send, setsockopt, socket,
 };
 use nix::sys::stat::{Mode, umask};
 use nix::sys::time::TimeVal;
 use nix::unistd::geteuid;
 use std::net::{IpAddr, Ipv6Addr};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 const CLIENTS_MAX: usize = 4;
@@ -50,8 +51,7 @@ impl Console {
     /// Lets in who knocks, if it is who this process is.
     pub(super) fn accept(&mut self) {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-        while let Ok(number) = accept4(self.door.as_raw_fd(), flags) {
-            let Some(client) = owned(number) else { return };
+        while let Ok(client) = accept(self.door.as_fd(), flags) {
             let same = getsockopt(&client, PeerCredentials).is_ok_and(|who| who.uid() == geteuid().as_raw());
             let place = match self.clients.iter().position(Option::is_none) {
                 Some(place) => place,
@@ -99,10 +99,6 @@ impl Drop for Console {
 }
 
 const CONSOLE: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
-
-fn owned(number: i32) -> Option<OwnedFd> {
-    crate::linux::owned_fd(number)
-}
 
 /// Asks the keeper of a running komainu; `None`: none runs.
 ///

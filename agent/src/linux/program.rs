@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use std::ffi::{CString, OsStr, OsString};
 use std::fmt;
 use std::io::{self, PipeReader, Write};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 /// A program that was started. Dropping this leaves it running.
@@ -44,6 +44,21 @@ impl Program {
     pub fn start(program: &OsStr, arguments: &[String]) -> io::Result<Program> {
         let actions = PosixSpawnFileActions::init()?;
         spawn(program, arguments, &actions, PosixSpawnFlags::empty())
+    }
+
+    /// Starts a program that finds this on its standard input, and shares our outputs. It gets a process group of its
+    /// own.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn start_with_input(
+        program: &OsStr,
+        arguments: &[String],
+        input: BorrowedFd<'_>,
+    ) -> io::Result<Program> {
+        let mut actions = PosixSpawnFileActions::init()?;
+        actions.add_dup2(input.as_raw_fd(), 0)?;
+        spawn(program, arguments, &actions, PosixSpawnFlags::POSIX_SPAWN_SETPGROUP)
     }
 
     /// Starts a program that only its standard error is wanted of, and gives that. It finds `input` on its standard

@@ -3,6 +3,8 @@
 #![allow(unsafe_code)]
 
 use nix::libc;
+use nix::sys::socket::SockFlag;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// Seconds and nanoseconds of a clock, as the kernel tells them in 64 bits.
 #[cfg(target_pointer_width = "32")]
@@ -17,7 +19,7 @@ struct Timespec64 {
 /// `clock_gettime64`, which the libc crate does not name for these targets. One number everywhere, counted from
 /// where the architecture's calls begin: 4000 on MIPS (o32), 0 elsewhere.
 #[cfg(target_pointer_width = "32")]
-const SYS_CLOCK_GETTIME64: libc::c_long = if cfg!(target_arch = "mips") { 4403 } else { 403 };
+pub const SYS_CLOCK_GETTIME64: libc::c_long = if cfg!(target_arch = "mips") { 4403 } else { 403 };
 
 /// Reads a clock (`CLOCK_REALTIME`, `CLOCK_BOOTTIME`) with 64-bit seconds, on 32-bit devices too.
 ///
@@ -36,4 +38,26 @@ pub fn clock_seconds_nanoseconds(clock: libc::clockid_t) -> Option<(i64, i64)> {
     let time = nix::time::clock_gettime(nix::time::ClockId::from_raw(clock)).ok()?;
     #[allow(clippy::useless_conversion, reason = "on the 32-bit devices both are 32 bits")]
     Some((i64::from(time.tv_sec()), i64::from(time.tv_nsec())))
+}
+
+/// `accept4`: the next connection that waits, as something that closes itself.
+///
+/// # Errors
+/// Those of the kernel.
+pub fn accept(door: BorrowedFd<'_>, flags: SockFlag) -> nix::Result<OwnedFd> {
+    let number = nix::sys::socket::accept4(door.as_raw_fd(), flags)?;
+    // SAFETY: the kernel has just made this descriptor for us, and nobody else knows its number.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// `prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER)`: from now on this thread's system calls are judged by the program.
+///
+/// # Errors
+/// The kernel has no filters (`EINVAL`), or gaining privileges is still possible (`EACCES`).
+pub fn filter_system_calls(program: &[libc::sock_filter]) -> nix::Result<()> {
+    let length = u16::try_from(program.len()).map_err(|_| nix::errno::Errno::EINVAL)?;
+    let program = libc::sock_fprog { len: length, filter: program.as_ptr().cast_mut() };
+    // SAFETY: the kernel copies `length` instructions from where the slice is, and keeps no pointer to them.
+    let result = unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) };
+    nix::errno::Errno::result(result).map(|_| ())
 }

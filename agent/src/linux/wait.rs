@@ -4,7 +4,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 /// What ended a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub enum Woken {
     Time,
     /// Somebody left a wish.
     Wish,
+    /// Something of what was waited for besides can be read.
+    Heard,
     /// The agent is asked to end.
     End,
 }
@@ -34,24 +36,28 @@ impl Waiter {
         Ok(Waiter(SignalFd::with_flags(&heard, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?))
     }
 
-    /// Sleeps at most `seconds`.
+    /// Sleeps at most `seconds`, or until one of the others can be read.
     ///
     /// # Errors
     /// Those of the kernel.
-    pub fn wait(&mut self, seconds: u32) -> io::Result<Woken> {
+    pub fn wait(&mut self, seconds: u32, others: &[BorrowedFd<'_>]) -> io::Result<Woken> {
         let until = super::clock::uptime_milliseconds() + u64::from(seconds) * 1000;
         loop {
             let left = until.saturating_sub(super::clock::uptime_milliseconds());
             // The kernel counts in 31 bits of milliseconds: 24 days at a time.
             let timeout =
                 PollTimeout::try_from(i32::try_from(left).unwrap_or(i32::MAX)).unwrap_or(PollTimeout::MAX);
-            match poll(&mut [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)], timeout) {
+            let mut waits_for = vec![PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+            waits_for.extend(others.iter().map(|other| PollFd::new(*other, PollFlags::POLLIN)));
+            match poll(&mut waits_for, timeout) {
                 Err(nix::errno::Errno::EINTR) => continue,
                 other => other?,
             };
+            let heard = waits_for[1..].iter().any(|other| other.any().unwrap_or(true));
             match self.0.read_signal()? {
                 Some(signal) if signal.ssi_signo == Signal::SIGUSR1 as u32 => return Ok(Woken::Wish),
                 Some(_) => return Ok(Woken::End),
+                None if heard => return Ok(Woken::Heard),
                 None if super::clock::uptime_milliseconds() >= until => return Ok(Woken::Time),
                 None => {}
             }

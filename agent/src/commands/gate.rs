@@ -1,0 +1,105 @@
+//! `setup` and `reset`: the gate from the device's own console. They ask the komainu that is running.
+
+use super::{Call, Exit, print};
+use crate::keeper::ask_keeper;
+use komainu_bootstrap::asks::{Answer, Ask, PASSWORD_BYTES_MAX, Secret, Session};
+use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
+use std::io::{BufRead, IsTerminal, Read, Write, stderr, stdin};
+
+pub(super) fn setup(call: &Call) -> Result<Exit, String> {
+    gate(call)?;
+    let is_terminal = stdin().is_terminal();
+    // First asked without a password, to learn which question comes next.
+    let owned = matches!(ask(call, Ask::Login { password: Secret(String::new()) })?, Answer::Wrong | Answer::Wait(_));
+    let old = if owned { Some(read_secret("Password that holds now: ")?) } else { None };
+    let new = read_secret("New password: ")?;
+    if is_terminal && read_secret("The same again: ")? != new {
+        return Err("the two are not the same".into());
+    }
+    let answer = match old {
+        Some(old) => ask(call, Ask::Change { session: Session::default(), old, new })?,
+        None => ask(call, Ask::Claim { password: new, code: String::new() })?,
+    };
+    match answer {
+        Answer::Done => print("The password is set.\n"),
+        other => Err(in_words(&other)),
+    }
+}
+
+pub(super) fn reset(call: &Call) -> Result<Exit, String> {
+    gate(call)?;
+    let password = Secret(String::new());
+    match ask(call, Ask::Reset { session: Session::default(), password })? {
+        Answer::Done => print("The owner is being forgotten; the firmware stays. The gate is closed.\n"),
+        other => Err(in_words(&other)),
+    }
+}
+
+fn gate(call: &Call) -> Result<(), String> {
+    match call.settings.gate {
+        Some(_) => Ok(()),
+        None => Err("the settings leave the gate to somebody else ([gate] keep = false)".into()),
+    }
+}
+
+fn ask(call: &Call, what: Ask) -> Result<Answer, String> {
+    let answer = ask_keeper(&call.settings.run, what)?;
+    answer.ok_or_else(|| "no komainu is running here: start it first (komainu run)".into())
+}
+
+fn in_words(answer: &Answer) -> String {
+    match answer {
+        Answer::Weak(words) => {
+            let whys: Vec<String> = words.iter().map(|word| komainu_bootstrap::page::why_in_english(word)).collect();
+            format!("not good enough: {}", whys.join(" "))
+        }
+        Answer::Wrong => "the password is wrong".into(),
+        Answer::Wait(seconds) => format!("too many were wrong; wait {seconds} s"),
+        Answer::NotNow => "not as things stand; see komainu status".into(),
+        Answer::Failed(why) => why.clone(),
+        Answer::Done | Answer::Welcome(_) | Answer::NoSession => "komainu answered something else".into(),
+    }
+}
+
+/// Reads one line; what is typed at a terminal is not shown.
+fn read_secret(question: &str) -> Result<Secret, String> {
+    let failed = |error: &dyn std::fmt::Display| format!("cannot read the password: {error}");
+    let hidden = if stdin().is_terminal() {
+        let _ = write!(stderr(), "{question}");
+        Some(Hidden::new().map_err(|error| failed(&error))?)
+    } else {
+        None
+    };
+    let mut line = Vec::new();
+    let most = PASSWORD_BYTES_MAX as u64 + 2;
+    stdin().lock().take(most).read_until(b'\n', &mut line).map_err(|error| failed(&error))?;
+    if hidden.is_some() {
+        let _ = writeln!(stderr());
+    }
+    while line.last().is_some_and(|byte| b"\r\n".contains(byte)) {
+        line.pop();
+    }
+    if line.len() > PASSWORD_BYTES_MAX {
+        return Err(format!("a password may have {PASSWORD_BYTES_MAX} bytes at most"));
+    }
+    String::from_utf8(line).map(Secret).map_err(|_| "a password must be UTF-8".into())
+}
+
+/// A terminal that does not show what is typed, until this is dropped.
+struct Hidden(Termios);
+
+impl Hidden {
+    fn new() -> nix::Result<Hidden> {
+        let before = tcgetattr(stdin())?;
+        let mut hidden = before.clone();
+        hidden.local_flags.remove(LocalFlags::ECHO);
+        tcsetattr(stdin(), SetArg::TCSANOW, &hidden)?;
+        Ok(Hidden(before))
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        let _ = tcsetattr(stdin(), SetArg::TCSANOW, &self.0);
+    }
+}

@@ -1,0 +1,99 @@
+//! `page`: the process that reads what strangers send. The agent starts it, with its end of a pair of sockets as
+//! standard input; it opens its doors, gives up its privileges, and serves until the agent has gone.
+
+use super::{Call, Exit};
+use crate::linux::clock::uptime_milliseconds;
+use crate::linux::{files, sandbox};
+use crate::log_lines;
+use crate::settings::gate::{Firewall, Gate};
+use komainu_bootstrap::server::{self, Doors, Logo, Look};
+use nix::sys::socket::sockopt::{Ipv6V6Only, ReuseAddr};
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, listen, setsockopt, socket,
+};
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
+
+/// Largest logo, in bytes.
+const LOGO_BYTES_MAX: u64 = 8 * 1024;
+const HTTP_PORT: u16 = 80;
+
+pub(super) fn page(call: &Call) -> Result<Exit, String> {
+    log_lines::open(call.settings.log);
+    let gate = call.settings.gate.as_ref().ok_or("the settings leave the gate to somebody else")?;
+    let agent = std::io::stdin().as_fd().try_clone_to_owned();
+    let agent = agent.map_err(|error| format!("no way to the agent: {error}"))?;
+    let (mut web, mut names) = (Vec::new(), Vec::new());
+    for address in &gate.listen {
+        web.extend(open(SocketAddr::new(*address, gate.page_port), SockType::Stream)?.map(TcpListener::from));
+        if gate.firewall != Firewall::None {
+            names.extend(open(SocketAddr::new(*address, gate.dns_port), SockType::Datagram)?.map(UdpSocket::from));
+        }
+    }
+    if web.is_empty() {
+        return Err("there is no address to listen on".into());
+    }
+    let look = look(gate)?;
+    for what in sandbox::enter(&call.settings.run.join("empty"), gate.page_user)? {
+        log::warn!("page-less-safe why=\"{what}\"");
+    }
+    let error = server::serve(Doors { web, names, agent }, &look, || uptime_milliseconds() / 1000);
+    log::debug!("page-ends why=\"{error}\"");
+    Ok(Exit::Done)
+}
+
+/// One door; `None` where the kernel has no such kind of address.
+fn open(address: SocketAddr, kind: SockType) -> Result<Option<OwnedFd>, String> {
+    let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    let failed = |error: nix::errno::Errno| format!("cannot listen on {address}: {}", error.desc());
+    let Ok(door) = socket(family, kind, SockFlag::SOCK_CLOEXEC, None) else { return Ok(None) };
+    if address.is_ipv6() {
+        setsockopt(&door, Ipv6V6Only, &true).map_err(failed)?;
+    }
+    if kind == SockType::Stream {
+        setsockopt(&door, ReuseAddr, &true).map_err(failed)?;
+    }
+    match bind(door.as_raw_fd(), &SockaddrStorage::from(address)) {
+        // IPv6 was compiled in and switched off.
+        Err(nix::errno::Errno::EADDRNOTAVAIL) if address.ip() == IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED) => {
+            return Ok(None);
+        }
+        other => other.map_err(failed)?,
+    }
+    if kind == SockType::Stream {
+        Backlog::new(64).and_then(|backlog| listen(&door, backlog)).map_err(failed)?;
+    }
+    Ok(Some(door))
+}
+
+/// What the page looks like; read while files can be.
+fn look(gate: &Gate) -> Result<Look, String> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(|error| format!("no random numbers: {error}"))?;
+    Ok(Look {
+        name: gate.look.name.clone(),
+        language: gate.look.language.clone(),
+        colour: gate.look.colour.clone(),
+        logo: gate.look.logo.as_deref().and_then(logo),
+        hosts: gate.look.hosts.clone(),
+        public_port: if gate.firewall == Firewall::None { gate.page_port } else { HTTP_PORT },
+        secret,
+    })
+}
+
+fn logo(path: &Path) -> Option<Logo> {
+    let media_type = match path.extension()?.to_str()? {
+        "svg" => "image/svg+xml",
+        "png" => "image/png",
+        _ => return None,
+    };
+    match files::read(path, LOGO_BYTES_MAX) {
+        Ok(Some(bytes)) => Some(Logo { media_type: media_type.into(), bytes }),
+        Ok(None) => None,
+        Err(error) => {
+            log::warn!("logo-not-shown path={} why=\"{error}\"", path.display());
+            None
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Gives up privileges for good: an empty root, a user of no rights, no way to gain new ones, and a short list of
+//! system calls. What a kernel cannot do is left out, and said.
+
+use super::sys;
+use nix::libc::{self, sock_filter};
+use nix::sys::prctl;
+use nix::unistd::{Gid, Uid, chdir, chroot, geteuid, setgroups, setresgid, setresuid};
+use std::path::Path;
+
+/// What could not be given up, one sentence each; empty: everything was.
+pub type Degradations = Vec<String>;
+
+/// Gives up everything that reading strangers' requests does not need.
+///
+/// # Errors
+/// The privileges of root could not be given up: then there must be no page.
+pub fn enter(empty_root: &Path, user: u32) -> Result<Degradations, String> {
+    let mut left = Vec::new();
+    if geteuid().is_root() {
+        let root = std::fs::create_dir_all(empty_root)
+            .map_err(|error| error.to_string())
+            .and_then(|()| chroot(empty_root).and_then(|()| chdir("/")).map_err(|error| error.desc().into()));
+        if let Err(why) = root {
+            left.push(format!("the page sees the files of the device: {why}"));
+        }
+        let (uid, gid) = (Uid::from_raw(user), Gid::from_raw(user));
+        // In this order: who is no longer root cannot give up the rest.
+        setgroups(&[])
+            .and_then(|()| setresgid(gid, gid, gid))
+            .and_then(|()| setresuid(uid, uid, uid))
+            .map_err(|error| format!("cannot become user {user}: {}", error.desc()))?;
+        if setresuid(Uid::from_raw(0), Uid::from_raw(0), Uid::from_raw(0)).is_ok() {
+            return Err(format!("user {user} can become root again"));
+        }
+    } else {
+        left.push("the page runs as the user who started it: komainu was not started by root".into());
+    }
+    if let Err(error) = prctl::set_dumpable(false) {
+        left.push(format!("the page's memory can be read by its user: {}", error.desc()));
+    }
+    if let Err(error) = prctl::set_no_new_privs() {
+        left.push(format!("the page could gain privileges: {}", error.desc()));
+    }
+    if let Err(error) = sys::filter_system_calls(&program()) {
+        left.push(format!("the page's system calls are not filtered: {}", error.desc()));
+    }
+    Ok(left)
+}
+
+/// Where `struct seccomp_data` has the number of the call and the architecture, in bytes.
+const NUMBER: u32 = 0;
+const ARCHITECTURE: u32 = 4;
+
+#[cfg(target_arch = "x86_64")]
+const OURS: u32 = 0xc000_003e;
+#[cfg(all(target_arch = "mips", target_endian = "big"))]
+const OURS: u32 = 0x0000_0008;
+#[cfg(all(target_arch = "mips", target_endian = "little"))]
+const OURS: u32 = 0x4000_0008;
+#[cfg(target_arch = "arm")]
+const OURS: u32 = 0x4000_0028;
+#[cfg(target_arch = "aarch64")]
+const OURS: u32 = 0xc000_00b7;
+
+/// What the page may do: sockets that are there, memory, time, its own end. No file, no process, no new socket.
+fn allowed() -> Vec<libc::c_long> {
+    let mut calls = vec![
+        libc::SYS_read,
+        libc::SYS_write,
+        libc::SYS_readv,
+        libc::SYS_writev,
+        libc::SYS_recvfrom,
+        libc::SYS_recvmsg,
+        libc::SYS_sendto,
+        libc::SYS_sendmsg,
+        libc::SYS_accept4,
+        libc::SYS_shutdown,
+        libc::SYS_close,
+        libc::SYS_getsockname,
+        libc::SYS_getpeername,
+        libc::SYS_setsockopt,
+        libc::SYS_getsockopt,
+        libc::SYS_ioctl,
+        libc::SYS_fcntl,
+        libc::SYS_ppoll,
+        libc::SYS_clock_gettime,
+        libc::SYS_brk,
+        libc::SYS_munmap,
+        libc::SYS_mremap,
+        libc::SYS_mprotect,
+        libc::SYS_madvise,
+        libc::SYS_futex,
+        libc::SYS_getrandom,
+        libc::SYS_rt_sigreturn,
+        libc::SYS_rt_sigprocmask,
+        libc::SYS_restart_syscall,
+        libc::SYS_exit,
+        libc::SYS_exit_group,
+    ];
+    #[cfg(not(target_arch = "aarch64"))]
+    calls.push(libc::SYS_poll);
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    calls.push(libc::SYS_mmap);
+    #[cfg(any(target_arch = "arm", target_arch = "mips"))]
+    calls.extend([
+        libc::SYS_mmap2,
+        libc::SYS_fcntl64,
+        libc::SYS_send,
+        libc::SYS_recv,
+        libc::SYS_sigreturn,
+        // The calls that count time in 64 bits: clock_gettime64, ppoll_time64.
+        sys::SYS_CLOCK_GETTIME64,
+        sys::SYS_CLOCK_GETTIME64 + 11,
+    ]);
+    #[cfg(target_arch = "mips")]
+    calls.push(libc::SYS_mmap);
+    calls
+}
+
+fn program() -> Vec<sock_filter> {
+    let load = |offset| sock_filter { code: 0x20, jt: 0, jf: 0, k: offset };
+    let end = |verdict| sock_filter { code: 0x06, jt: 0, jf: 0, k: verdict };
+    let skip_next_unless = |value| sock_filter { code: 0x15, jt: 0, jf: 1, k: value };
+    let skip_next_if = |value| sock_filter { code: 0x15, jt: 1, jf: 0, k: value };
+    const ALLOW: u32 = 0x7fff_0000;
+    const KILL: u32 = 0;
+    let mut program = vec![load(ARCHITECTURE), skip_next_if(OURS), end(KILL), load(NUMBER)];
+    for call in allowed() {
+        program.extend([skip_next_unless(call as u32), end(ALLOW)]);
+    }
+    program.push(end(KILL));
+    program
+}
