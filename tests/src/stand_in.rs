@@ -86,10 +86,16 @@ impl Device {
             }
             Ask::Reset { password, .. } if password.0 != self.password => Answer::Wrong,
             Ask::Reset { .. } => {
-                *self = Device { code: self.code.clone(), lines: self.lines.clone(), ..Device::default() };
+                self.renew();
                 Answer::Done
             }
         }
+    }
+
+    /// Forgets the owner.
+    pub fn renew(&mut self) {
+        let (code, lines) = (std::mem::take(&mut self.code), std::mem::take(&mut self.lines));
+        *self = Device { code, lines, ..Device::default() };
     }
 
     /// Sets a line of the state.

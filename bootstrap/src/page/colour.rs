@@ -50,10 +50,11 @@ fn contrast(one: u32, other: u32) -> u32 {
     (one.max(other) + 5_000) * 100 / (one.min(other) + 5_000)
 }
 
-/// sRGB's curve at every sixteenth byte, in 100,000ths: small processors have no numbers with fractions.
+/// sRGB's curve at every sixteenth byte, in 100,000ths: small processors have no numbers with fractions. The last one
+/// is where the line through 240 and 255 ends.
 const CURVE: [u32; 17] = [
     0, 518, 1444, 2956, 5127, 8022, 11697, 16203, 21586, 27889, 35153, 43415, 52712, 63076, 74540, 87137,
-    100000,
+    100_857,
 ];
 const WHITE: u32 = 100_000;
 

@@ -12,7 +12,7 @@ pub fn fill(piece: &str, texts: Texts, values: &[Value<'_>]) -> String {
     let mut rest = piece;
     while let Some((before, after)) = rest.split_once('{') {
         out.push_str(before);
-        let Some((place, after)) = after.split_once('}') else { break };
+        let Some((place, after)) = after.split_once('}') else { return out };
         let value =
             |name: &str| values.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value);
         match (place.strip_prefix('='), place.strip_prefix('!')) {

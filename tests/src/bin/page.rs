@@ -63,9 +63,8 @@ fn obey(line: &str, device: &mut Device) -> Result<(), String> {
     let (key, value) = rest.split_once('=').unwrap_or((rest, ""));
     match word {
         "password" => {
-            let fresh =
-                Device { code: device.code.clone(), lines: device.lines.clone(), ..Device::default() };
-            *device = Device { password: rest.into(), ..fresh };
+            device.renew();
+            device.password = rest.into();
         }
         "code" => device.code = rest.into(),
         "put" => device.put(key, value),
