@@ -1,0 +1,95 @@
+//! The maker's colour, where it can be read: on buttons with black or white letters, and as a border on our paper.
+
+/// Our cards, light and dark (style.css).
+const CARDS: [(&str, [u8; 3]); 2] = [("light", [0xff, 0xfe, 0xfb]), ("dark", [0x1b, 0x21, 0x1e])];
+
+/// The style that sets the colour where it has contrast enough; empty where it has not.
+pub fn style(colour: Option<&str>) -> String {
+    let mut style = String::new();
+    let Some(colour) = colour.and_then(parse) else { return style };
+    let light = luminance(colour);
+    let letters = if contrast(light, WHITE) >= contrast(light, 0) { [255; 3] } else { [0; 3] };
+    if contrast(light, luminance(letters)) < 450 {
+        return style;
+    }
+    for (scheme, card) in CARDS {
+        if contrast(light, luminance(card)) >= 300 {
+            style.push_str("@media(prefers-color-scheme:");
+            style.push_str(scheme);
+            style.push_str("){:root{--accent:");
+            hex(&mut style, colour);
+            style.push_str(";--on:");
+            hex(&mut style, letters);
+            style.push_str("}}");
+        }
+    }
+    style
+}
+
+fn hex(out: &mut String, colour: [u8; 3]) {
+    out.push('#');
+    for byte in colour {
+        for digit in [byte >> 4, byte & 15] {
+            out.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
+        }
+    }
+}
+
+fn parse(text: &str) -> Option<[u8; 3]> {
+    let digits = text.strip_prefix('#').filter(|digits| digits.len() == 6)?;
+    let mut colour = [0; 3];
+    for (place, pair) in colour.iter_mut().zip([0, 2, 4]) {
+        let pair = digits.get(pair..pair + 2).filter(|pair| !pair.starts_with('+'))?;
+        *place = u8::from_str_radix(pair, 16).ok()?;
+    }
+    Some(colour)
+}
+
+/// (lighter + 0.05) / (darker + 0.05), in hundredths.
+fn contrast(one: u32, other: u32) -> u32 {
+    (one.max(other) + 5_000) * 100 / (one.min(other) + 5_000)
+}
+
+/// sRGB's curve at every sixteenth byte, in 100,000ths: small processors have no numbers with fractions. The last one
+/// is where the line through 240 and 255 ends.
+const CURVE: [u32; 17] = [
+    0, 518, 1444, 2956, 5127, 8022, 11697, 16203, 21586, 27889, 35153, 43415, 52712, 63076, 74540, 87137,
+    100_857,
+];
+const WHITE: u32 = 100_000;
+
+/// As WCAG defines it, in 100,000ths.
+fn luminance(colour: [u8; 3]) -> u32 {
+    let linear = |byte: u8| {
+        let (place, rest) = (usize::from(byte / 16), u32::from(byte % 16));
+        (CURVE[place] * (16 - rest) + CURVE[place + 1] * rest) / 16
+    };
+    (2_126 * linear(colour[0]) + 7_152 * linear(colour[1]) + 722 * linear(colour[2])) / 10_000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contrast_is_what_wcag_says() {
+        let of = |one: &str, other: &str| {
+            contrast(luminance(parse(one).unwrap()), luminance(parse(other).unwrap()))
+        };
+        assert_eq!(of("#ffffff", "#000000"), 2100);
+        assert!((440..=450).contains(&of("#777777", "#ffffff")));
+        assert!((690..=730).contains(&of("#2b6148", "#fffefb")));
+    }
+
+    #[test]
+    fn a_colour_is_used_only_where_it_can_be_read() {
+        let both = style(Some("#c8102e"));
+        assert!(both.contains("light){:root{--accent:#c8102e;--on:#ffffff}}"), "{both}");
+        assert!(!style(Some("#ffff00")).contains("light"));
+        assert!(style(Some("#ffff00")).contains("dark"));
+        assert!(!style(Some("#101010")).contains("dark"));
+        for bad in ["red", "#12345", "#12345g", "#+1+1+1", "}body{", "#日本"] {
+            assert_eq!(style(Some(bad)), "");
+        }
+    }
+}

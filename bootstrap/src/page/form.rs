@@ -1,0 +1,75 @@
+//! What a form or a query holds: pairs of text, read strictly. A name twice, half an escape, a NUL or what is no
+//! text makes the whole unreadable.
+
+/// A form has three or four fields.
+const FIELDS_MAX: usize = 16;
+
+/// The fields of a form.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Form(Vec<(String, String)>);
+
+impl Form {
+    /// Reads `application/x-www-form-urlencoded`.
+    pub fn read(bytes: &[u8]) -> Option<Form> {
+        let mut fields: Vec<(String, String)> = Vec::new();
+        for pair in bytes.split(|&byte| byte == b'&').filter(|pair| !pair.is_empty()) {
+            let middle = pair.iter().position(|&byte| byte == b'=').unwrap_or(pair.len());
+            let name = decode(&pair[..middle])?;
+            let value = decode(pair.get(middle + 1..).unwrap_or_default())?;
+            if fields.len() == FIELDS_MAX || fields.iter().any(|(other, _)| *other == name) {
+                return None;
+            }
+            fields.push((name, value));
+        }
+        Some(Form(fields))
+    }
+
+    /// A field, or nothing.
+    pub fn of(&self, name: &str) -> &str {
+        self.0.iter().find(|(other, _)| other == name).map_or("", |(_, value)| value)
+    }
+}
+
+fn decode(text: &[u8]) -> Option<String> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text.iter();
+    while let Some(&byte) = rest.next() {
+        decoded.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let high = char::from(*rest.next()?).to_digit(16)?;
+                let low = char::from(*rest.next()?).to_digit(16)?;
+                u8::try_from(high * 16 + low).ok()?
+            }
+            byte => byte,
+        });
+    }
+    String::from_utf8(decoded).ok().filter(|text| !text.contains('\0'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_is_read() {
+        let form = Form::read("password=a%2Bb+%E9%B3%A5&code=&x".as_bytes()).unwrap();
+        assert_eq!((form.of("password"), form.of("code"), form.of("none")), ("a+b 鳥", "", ""));
+        assert_eq!(Form::read(b""), Some(Form::default()));
+    }
+
+    #[test]
+    fn an_odd_form_is_none() {
+        let many = "a"
+            .repeat(FIELDS_MAX + 1)
+            .chars()
+            .enumerate()
+            .map(|(n, a)| format!("{a}{n}=&"))
+            .collect::<String>();
+        for odd in
+            ["a=1&a=2", "a=%", "a=%2", "a=%zz", "a=%+1", "a=%00", "a=%ff", "a=%c3%28", "%61=1&a=2", &many]
+        {
+            assert_eq!(Form::read(odd.as_bytes()), None, "{odd}");
+        }
+    }
+}

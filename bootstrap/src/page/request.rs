@@ -1,0 +1,217 @@
+//! One HTTP request: bytes in, a request, "more", or a refusal with its status out. Pure and strict: what two
+//! readers could read differently is refused, and everything has a limit.
+
+/// Longest head: request line and headers.
+pub const HEAD_BYTES_MAX: usize = 8192;
+/// Longest body: a form.
+pub const BODY_BYTES_MAX: usize = 4096;
+/// Longest target in the request line.
+const TARGET_BYTES_MAX: usize = 2048;
+/// Browsers send about fifteen.
+const HEADERS_MAX: usize = 48;
+
+/// What somebody asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// A page.
+    Get,
+    /// A page without its body.
+    Head,
+    /// Something to be done.
+    Post,
+}
+
+/// A request that is whole and means one thing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// GET, HEAD or POST.
+    pub method: Method,
+    /// Whose page is wanted, as the browser says, in small letters; empty if it does not say.
+    pub host: String,
+    /// The path, as it was sent.
+    pub path: String,
+    /// What stands behind the question mark.
+    pub query: String,
+    /// Whose page has the form that was sent, if the browser says.
+    pub origin: Option<String>,
+    /// How that page and this one belong together, if the browser says.
+    pub site: Option<String>,
+    /// The cookies.
+    pub cookie: String,
+    /// The languages that the browser likes.
+    pub languages: String,
+    /// Whether the body calls itself a form.
+    pub form: bool,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// What the bytes that came so far are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Parsed {
+    /// The beginning of a request.
+    More,
+    /// A request, and nothing behind it.
+    Whole(Request),
+    /// Nothing that we take: the status to refuse it with.
+    Bad(u16),
+}
+
+/// Reads what came so far.
+pub fn parse(bytes: &[u8]) -> Parsed {
+    match read(bytes) {
+        Ok(Some(request)) => Parsed::Whole(request),
+        Ok(None) => Parsed::More,
+        Err(status) => Parsed::Bad(status),
+    }
+}
+
+fn read(bytes: &[u8]) -> Result<Option<Request>, u16> {
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+    let mut head = httparse::Request::new(&mut headers);
+    let head_bytes = match head.parse(&bytes[..bytes.len().min(HEAD_BYTES_MAX)]) {
+        Ok(httparse::Status::Complete(length)) => length,
+        Ok(httparse::Status::Partial) if bytes.len() < HEAD_BYTES_MAX => return Ok(None),
+        Ok(httparse::Status::Partial) | Err(httparse::Error::TooManyHeaders) => return Err(431),
+        Err(_) => return Err(400),
+    };
+    if !ends_its_lines(&bytes[..head_bytes]) {
+        return Err(400);
+    }
+    let method = match head.method {
+        Some("GET") => Method::Get,
+        Some("HEAD") => Method::Head,
+        Some("POST") => Method::Post,
+        _ => return Err(405),
+    };
+    let fields = Fields::read(head.headers)?;
+    let (authority, path, query) = target(head.path.unwrap_or_default())?;
+    let host = host(head.version == Some(1), &fields, authority)?;
+    let length = match (method, fields.length) {
+        (Method::Post, None) => return Err(411),
+        (Method::Post, Some(length)) => length,
+        (_, None | Some(0)) => 0,
+        (_, Some(_)) => return Err(400),
+    };
+    if length > BODY_BYTES_MAX {
+        return Err(413);
+    }
+    let body = &bytes[head_bytes..];
+    if body.len() > length {
+        return Err(400);
+    }
+    if body.len() < length {
+        return Ok(None);
+    }
+    Ok(Some(Request {
+        method,
+        host,
+        path: path.to_owned(),
+        query: query.to_owned(),
+        origin: fields.origin.map(str::to_owned),
+        site: fields.site.map(str::to_owned),
+        cookie: fields.cookie.unwrap_or_default().to_owned(),
+        languages: fields.languages.unwrap_or_default().to_owned(),
+        form: fields.form,
+        body: body.to_vec(),
+    }))
+}
+
+/// Every line ends with CR LF, and neither is anywhere else: some take a lone one for an end, some do not.
+fn ends_its_lines(head: &[u8]) -> bool {
+    let mut before = 0;
+    for &byte in head {
+        if (byte == b'\n') != (before == b'\r') {
+            return false;
+        }
+        before = byte;
+    }
+    before == b'\n'
+}
+
+/// The headers that matter here.
+#[derive(Default)]
+struct Fields<'a> {
+    host: Option<&'a str>,
+    length: Option<usize>,
+    origin: Option<&'a str>,
+    site: Option<&'a str>,
+    cookie: Option<&'a str>,
+    languages: Option<&'a str>,
+    form: bool,
+}
+
+impl<'a> Fields<'a> {
+    fn read(headers: &[httparse::Header<'a>]) -> Result<Fields<'a>, u16> {
+        let mut fields = Fields::default();
+        let mut kind = None;
+        let mut length = None;
+        for header in headers.iter() {
+            let place = match &*header.name.to_ascii_lowercase() {
+                "host" => &mut fields.host,
+                "origin" => &mut fields.origin,
+                "sec-fetch-site" => &mut fields.site,
+                "cookie" => &mut fields.cookie,
+                "accept-language" => &mut fields.languages,
+                "content-type" => &mut kind,
+                "content-length" => &mut length,
+                "transfer-encoding" => return Err(501),
+                "expect" => return Err(417),
+                _ => continue,
+            };
+            let value = str::from_utf8(header.value).ok().filter(|value| value.is_ascii()).ok_or(400u16)?;
+            if place.replace(value.trim_matches([' ', '\t'])).is_some() {
+                return Err(400);
+            }
+        }
+        fields.length = length.map(digits).transpose()?;
+        let name = kind.unwrap_or_default().split(';').next().unwrap_or_default();
+        fields.form = name.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded");
+        Ok(fields)
+    }
+}
+
+fn digits(text: &str) -> Result<usize, u16> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(400);
+    }
+    if text.len() > 6 {
+        return Err(413);
+    }
+    text.parse().map_err(|_| 400)
+}
+
+/// Authority (if the target has one), path and query.
+fn target(target: &str) -> Result<(Option<&str>, &str, &str), u16> {
+    if target.len() > TARGET_BYTES_MAX {
+        return Err(414);
+    }
+    if !target.bytes().all(|byte| (0x21..0x7f).contains(&byte) && byte != b'#') {
+        return Err(400);
+    }
+    let (authority, rest) = match target.get(..7) {
+        Some(scheme) if scheme.eq_ignore_ascii_case("http://") => {
+            let rest = &target[7..];
+            let end = rest.find(['/', '?']).unwrap_or(rest.len());
+            (Some(&rest[..end]), &rest[end..])
+        }
+        _ if target.starts_with('/') => (None, target),
+        _ => return Err(400),
+    };
+    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    Ok((authority, if path.is_empty() { "/" } else { path }, query))
+}
+
+/// The host that is meant. Where target and header both name one, it must be the same.
+fn host(must_be_there: bool, fields: &Fields<'_>, authority: Option<&str>) -> Result<String, u16> {
+    let host = match (fields.host, authority) {
+        (None, _) if must_be_there => return Err(400),
+        (Some(host), Some(authority)) if !host.eq_ignore_ascii_case(authority) => return Err(400),
+        (host, authority) => authority.or(host).unwrap_or_default(),
+    };
+    let odd = |byte: u8| !byte.is_ascii_alphanumeric() && !b".-_:[]".contains(&byte);
+    if host.len() > 255 || host.bytes().any(odd) {
+        return Err(400);
+    }
+    Ok(host.to_ascii_lowercase())
+}

@@ -1,0 +1,235 @@
+//! The status page: how things stand, in words.
+
+use super::assets;
+use super::html::{close, element, escape, fill, open};
+use super::moment;
+use super::views::{Alert, View};
+
+const SEVERITIES: &[(&str, &str)] = &[
+    ("low", "severity-low"),
+    ("medium", "severity-medium"),
+    ("high", "severity-high"),
+    ("critical", "severity-critical"),
+];
+const STATES: &[(&str, &str)] = &[
+    ("idle", "state-idle"),
+    ("staging", "state-staging"),
+    ("staged", "state-staged"),
+    ("trial", "state-trial"),
+    ("reverting", "state-reverting"),
+];
+
+impl View<'_> {
+    /// The page; `now` are seconds since 1970, 0 where they are not known; `notice` is what was just done.
+    pub fn status(&self, now: u64, notice: Option<&'static str>) -> String {
+        let (state, texts) = (self.state, self.texts);
+        let over = state.of("support_end").filter(|end| is_past(end, now));
+        let findings: Vec<&str> = state.all("finding").collect();
+        let step = state.of("update").unwrap_or("idle");
+        let title = if over.is_some() || !findings.is_empty() {
+            "look"
+        } else if step != "idle" && step != "staged" {
+            "updating"
+        } else if state.of("offer").is_some() {
+            "ready"
+        } else {
+            "fine"
+        };
+        let title = texts.text(title);
+        let notice = notice.map(|key| {
+            let said = Alert { title: texts.find(key).unwrap_or_default().into(), ..Alert::default() };
+            self.alert(&said, "good", "status")
+        });
+        let alert = self.worries(over, &findings);
+        let logins = self.logins();
+        let values = [
+            ("title", title),
+            ("notice", notice.as_deref().unwrap_or_default()),
+            ("alert", &alert),
+            ("offer", &self.offer(now)),
+            ("update", &self.update(step)),
+            ("protection", &self.protection(over.is_none())),
+            ("logins", &logins),
+            ("token", &self.token),
+            ("q", self.q),
+        ];
+        self.document(title, false, &fill(assets::STATUS, texts, &values), "/")
+    }
+
+    fn worries(&self, over: Option<&str>, findings: &[&str]) -> String {
+        let mut what = String::new();
+        if let Some(end) = over {
+            element(&mut what, "p", &self.texts.with("support-over", &moment::shown(end)));
+        }
+        if !findings.is_empty() {
+            what.push_str("<ul lang=\"en\">");
+            for finding in findings {
+                element(&mut what, "li", finding);
+            }
+            what.push_str("</ul>");
+        }
+        if what.is_empty() {
+            return what;
+        }
+        let title = self.texts.text(if findings.is_empty() { "attention" } else { "findings" });
+        self.alert(&Alert { title: title.into(), what, ..Alert::default() }, "bad", "note")
+    }
+
+    /// What an update would bring, and what can be done about it.
+    fn offer(&self, now: u64) -> String {
+        let (state, texts) = (self.state, self.texts);
+        let mut out = String::new();
+        let Some(offer) = state.of("offer") else {
+            self.press(&mut out, "update", "quiet", "update-now");
+            return out;
+        };
+        let mut what = String::from("<dl>");
+        let release = texts.with("release", offer);
+        self.row(&mut what, "offer", &both(state.of("offer_version"), &release));
+        if let Some(severity) = state.of("severity") {
+            self.row(&mut what, "severity", self.word(SEVERITIES, severity));
+        }
+        if let Some(fixes) = state.of("fixes").filter(|fixes| !fixes.is_empty()) {
+            self.row(&mut what, "fixes", fixes);
+        }
+        what.push_str("</dl>");
+        if let Some((tag, note)) = self.note() {
+            element(&mut what, "h3", texts.text("note"));
+            what.push_str("<p lang=\"");
+            escape(&mut what, tag);
+            what.push_str("\">");
+            escape(&mut what, note);
+            what.push_str("</p>");
+        }
+        if let Some(until) = state.of("postponed").filter(|until| !is_past(until, now)) {
+            let mut line = String::from(texts.text("postponed"));
+            line.push(' ');
+            line.push_str(&moment::shown(until));
+            element(&mut what, "p", &line);
+        }
+        self.press(&mut what, "update", "now", "update-now");
+        if state.of("postponable") == Some("1") {
+            self.press(&mut what, "postpone", "quiet", "postpone");
+        }
+        let critical = matches!(state.of("severity"), Some("critical" | "high"));
+        let title = texts.text("ready").into();
+        self.alert(&Alert { title, what, ..Alert::default() }, if critical { "bad" } else { "good" }, "note")
+    }
+
+    /// The note in the reader's language, or in English, or in any.
+    fn note(&self) -> Option<(&str, &str)> {
+        let mut notes = self.state.0.lines().filter_map(|line| line.strip_prefix("note.")?.split_once('='));
+        let of = |tag: &str| notes.clone().find(|(of, _)| *of == tag);
+        of(self.texts.tag).or_else(|| of("en")).or_else(|| notes.next())
+    }
+
+    fn update(&self, step: &str) -> String {
+        let (state, texts) = (self.state, self.texts);
+        let mut out = String::new();
+        let release = state.of("release").map(|release| texts.with("release", release));
+        if let Some(version) = state.of("version") {
+            self.row(&mut out, "version", &both(Some(version), release.as_deref().unwrap_or_default()));
+        }
+        for (key, label) in [("slot", "slot"), ("other", "other")] {
+            if let Some(value) = state.of(key) {
+                self.row(&mut out, label, value);
+            }
+        }
+        element(&mut out, "dt", texts.text("state"));
+        out.push_str("<dd>");
+        escape(&mut out, self.word(STATES, step));
+        if let Some(percent) = state.of("percent").and_then(|percent| percent.parse::<u8>().ok()) {
+            let number = percent.min(100).to_string();
+            out.push(' ');
+            out.push_str(&number);
+            let values = [("number", &*number), ("label", texts.text("state"))];
+            out.push_str(&fill(
+                "%<br><progress max=\"100\" value=\"{number}\" aria-label=\"{label}\"></progress>",
+                texts,
+                &values,
+            ));
+        }
+        out.push_str("</dd>");
+        if let Some(reason) = state.of("reason").filter(|reason| !reason.is_empty()) {
+            element(&mut out, "dt", texts.text("reason"));
+            element(&mut out, "dd lang=\"en\"", reason);
+        }
+        for (key, label) in [("polled", "polled"), ("next", "next")] {
+            if let Some(value) = state.of(key) {
+                self.row(&mut out, label, &moment::shown(value));
+            }
+        }
+        out
+    }
+
+    fn protection(&self, supported: bool) -> String {
+        let (state, texts) = (self.state, self.texts);
+        let mut out = String::new();
+        match state.of("since") {
+            Some(since) => self.row(&mut out, "gate", &texts.with("gate-since", &moment::shown(since))),
+            None => self.row(&mut out, "gate", texts.text("gate-set")),
+        }
+        self.row(&mut out, "wall", state.of("wall").unwrap_or(texts.text("wall-none")));
+        if let Some(end) = state.of("support_end").filter(|_| supported) {
+            self.row(&mut out, "support", &moment::shown(end));
+        }
+        out
+    }
+
+    fn logins(&self) -> String {
+        let mut out = String::new();
+        for login in self.state.all("login").take(32) {
+            let mut words = login.split(' ');
+            let time = moment::shown(words.next().unwrap_or_default());
+            let address = words.next().unwrap_or_default();
+            let result = if words.next() == Some("ok") { "login-ok" } else { "login-bad" };
+            let mut line = String::from(address);
+            line.push_str(" – ");
+            line.push_str(self.texts.find(result).unwrap_or_default());
+            element(&mut out, "dt", &time);
+            element(&mut out, "dd", &line);
+        }
+        if out.is_empty() {
+            return out;
+        }
+        let mut section = String::from("<section>");
+        element(&mut section, "h2", self.texts.text("logins"));
+        open(&mut section, "dl");
+        section.push_str(&out);
+        close(&mut section, "dl");
+        section.push_str("</section>");
+        section
+    }
+
+    fn row(&self, out: &mut String, label: &'static str, value: &str) {
+        element(out, "dt", self.texts.text(label));
+        element(out, "dd", value);
+    }
+
+    fn press(&self, out: &mut String, to: &str, kind: &str, label: &'static str) {
+        let label = self.texts.text(label);
+        let values = [("to", to), ("q", self.q), ("token", &*self.token), ("kind", kind), ("label", label)];
+        out.push_str(&fill(assets::PRESS, self.texts, &values));
+    }
+
+    /// A word of the agent's in the reader's language; as it is where it is new.
+    fn word<'b>(&self, table: &[(&str, &str)], word: &'b str) -> &'b str {
+        let known = table.iter().find(|(known, _)| *known == word);
+        known.and_then(|(_, key)| self.texts.find(key)).unwrap_or(word)
+    }
+}
+
+/// `2.0.9 (release 41)`.
+fn both(version: Option<&str>, release: &str) -> String {
+    let mut out = String::from(version.unwrap_or(release));
+    if version.is_some() && !release.is_empty() {
+        out.push_str(" (");
+        out.push_str(release);
+        out.push(')');
+    }
+    out
+}
+
+fn is_past(moment: &str, now: u64) -> bool {
+    now > 0 && moment.parse::<u64>().is_ok_and(|moment| moment <= now)
+}

@@ -1,0 +1,143 @@
+//! The texts, in every language that has a file in `page/` (build.rs puts them in), and which one a browser gets.
+
+use super::assets::LANGUAGES;
+
+/// The texts of one language.
+#[derive(Clone, Copy, Debug)]
+pub struct Texts {
+    /// Its tag, `en`.
+    pub tag: &'static str,
+    /// What asks for it in an address, `?l=en`.
+    pub query: &'static str,
+    lines: &'static str,
+}
+
+impl Texts {
+    /// The language of this tag, if it is there. `ja-JP` is `ja`.
+    pub fn of(tag: &str) -> Option<Texts> {
+        let short = tag.split('-').next().unwrap_or_default();
+        Texts::all().find(|texts| texts.tag.eq_ignore_ascii_case(short))
+    }
+
+    /// All languages.
+    pub fn all() -> impl Iterator<Item = Texts> {
+        LANGUAGES.iter().map(|(tag, query, lines)| Texts { tag, query, lines })
+    }
+
+    /// The one that the browser likes best, or else the device's own, or English.
+    pub fn choose(accepted: &str, default: &str) -> Texts {
+        let mut best = None;
+        let mut liked = 0;
+        for item in accepted.split(',').take(32) {
+            let (tag, rest) = item.split_once(';').unwrap_or((item, ""));
+            let weight = rest.trim().strip_prefix("q=").map_or(1000, thousandths);
+            if let Some(texts) = Texts::of(tag.trim())
+                && weight > liked
+            {
+                liked = weight;
+                best = Some(texts);
+            }
+        }
+        let english = Texts { tag: "en", query: "", lines: "" };
+        best.or_else(|| Texts::of(default)).or_else(|| Texts::of("en")).unwrap_or(english)
+    }
+
+    /// The text of a key; the key itself where it is missing, which a test keeps from happening.
+    pub fn text(&self, key: &'static str) -> &'static str {
+        self.find(key).unwrap_or(key)
+    }
+
+    /// The text of a key that may come from elsewhere.
+    pub fn find(&self, key: &str) -> Option<&'static str> {
+        self.lines.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(" = "))
+    }
+
+    /// The text of a key with a value in its place.
+    pub fn with(&self, key: &'static str, value: &str) -> String {
+        self.text(key).replacen("{}", value, 1)
+    }
+}
+
+/// `0.8` as 800.
+fn thousandths(text: &str) -> u32 {
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    let mut value = if whole == "1" { 1000 } else { 0 };
+    let mut worth = 100;
+    for digit in part.chars().take(3) {
+        value += digit.to_digit(10).unwrap_or(0) * worth;
+        worth /= 10;
+    }
+    value.min(1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::path::Path;
+
+    fn keys(texts: Texts) -> Vec<&'static str> {
+        texts.lines.lines().map(|line| line.split_once(" = ").expect(line).0).collect()
+    }
+
+    #[test]
+    fn every_language_has_the_same_keys_and_places_for_values() {
+        let english = Texts::of("en").unwrap();
+        assert!(Texts::of("ja").is_some());
+        for texts in Texts::all() {
+            assert_eq!(keys(texts), keys(english), "{}", texts.tag);
+            for key in keys(english) {
+                let places = |texts: Texts| texts.find(key).unwrap().matches("{}").count();
+                assert_eq!(places(texts), places(english), "{} {key}", texts.tag);
+            }
+        }
+    }
+
+    #[test]
+    fn every_text_is_used_and_every_text_that_is_used_is_there() {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut sources = String::new();
+        for folder in ["page", "src/page"] {
+            for entry in fs::read_dir(here.join(folder)).unwrap() {
+                let path = entry.unwrap().path();
+                if path.extension().is_none_or(|ending| ending != "txt") && !path.ends_with("html.rs") {
+                    let text = fs::read_to_string(path).unwrap();
+                    sources.push_str(text.split("#[cfg(test)]").next().unwrap());
+                }
+            }
+        }
+        sources.push_str(&fs::read_to_string(here.join("src/page.rs")).unwrap());
+        let english = Texts::of("en").unwrap();
+        for key in keys(english) {
+            let used = sources.contains(&format!("{{={key}}}")) || sources.contains(&format!("\"{key}\""));
+            assert!(used, "nothing shows the text {key}");
+        }
+        for used in sources.split("{=").skip(1).filter_map(|rest| rest.split_once('}')).map(|(key, _)| key) {
+            assert!(english.find(used).is_some(), "there is no text {used}");
+        }
+        for call in [".text(\"", ".with(\"", "leave(&session, \""] {
+            for used in
+                sources.split(call).skip(1).filter_map(|rest| rest.split_once('"')).map(|(key, _)| key)
+            {
+                assert!(english.find(used).is_some(), "there is no text {used}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_browser_gets_the_language_it_likes_best() {
+        for (accepted, tag) in [
+            ("ja", "ja"),
+            ("ja-JP,ja;q=0.9,en;q=0.8", "ja"),
+            ("en;q=0.8, ja;q=0.9", "ja"),
+            ("fr, en;q=0.5", "en"),
+            ("ja;q=0, en;q=0.1", "en"),
+            ("fr,de", "ja"),
+            ("", "ja"),
+            (";;;,=q,ja;q=x,en;q=0.001", "en"),
+        ] {
+            assert_eq!(Texts::choose(accepted, "ja").tag, tag, "{accepted}");
+        }
+        assert_eq!(Texts::choose("", "xx").tag, "en");
+    }
+}

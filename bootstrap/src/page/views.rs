@@ -1,0 +1,196 @@
+//! The pages with forms, and those that only say something. What each shows is given to it; nothing is decided here.
+
+use super::assets;
+use super::html::{Value, close, element, escape, fill, open};
+use super::look::Look;
+use super::texts::Texts;
+use crate::asks::State;
+
+/// What every page needs to know.
+pub struct View<'a> {
+    /// How it looks.
+    pub look: &'a Look,
+    /// The style, as the content security policy has it.
+    pub style: &'a str,
+    /// The texts.
+    pub texts: Texts,
+    /// `?l=ja` where the reader chose a language, else empty.
+    pub q: &'static str,
+    /// How things stand.
+    pub state: &'a State,
+    /// The token for the forms of this page.
+    pub token: String,
+}
+
+/// What went wrong, or well, above a form.
+#[derive(Default)]
+pub struct Alert {
+    /// Its heading.
+    pub title: String,
+    /// HTML below it.
+    pub what: String,
+    /// The name of the field that is wrong.
+    pub field: &'static str,
+}
+
+/// The profiles of the rule: name, text, least characters, kinds, and for the generator of password managers.
+const RULES: &[(&str, &str, &str, &str, &str)] = &[
+    ("nisc", "rule-nisc", "10", "4", CLASSES),
+    ("nist63b4", "rule-nist63b4", "15", "1", "minlength: 15"),
+    ("bsi", "rule-bsi", "8", "2", CLASSES),
+];
+const CLASSES: &str = "minlength: 16; required: lower; required: upper; required: digit; required: [-.!]";
+const WRONG: &str = " aria-invalid=\"true\" autofocus";
+
+impl View<'_> {
+    /// A whole page. `here` is where another language of it is.
+    pub fn document(&self, title: &str, wrong: bool, main: &str, here: &str) -> String {
+        let mut whole = String::new();
+        if wrong {
+            whole.push_str(self.texts.text("error"));
+            whole.push_str(": ");
+        }
+        whole.push_str(title);
+        let mut footer = String::new();
+        for other in Texts::all().filter(|other| other.tag != self.texts.tag) {
+            let values = [("here", here), ("tag", other.tag), ("name", other.text("language"))];
+            footer.push_str(&fill(
+                "<a href=\"{here}?l={tag}\" lang=\"{tag}\" hreflang=\"{tag}\">{name}</a>",
+                other,
+                &values,
+            ));
+        }
+        let mut script = String::from("<script>");
+        script.push_str(assets::SCRIPT);
+        script.push_str("</script>");
+        let scripted = main.contains("id=\"p\"");
+        let logo = if self.look.logo.is_some() { "<img src=\"/logo\" alt=\"\">" } else { "" };
+        fill(
+            assets::DOCUMENT,
+            self.texts,
+            &[
+                ("language", self.texts.tag),
+                ("title", &whole),
+                ("name", &self.look.name),
+                ("style", self.style),
+                ("logo", logo),
+                ("main", main),
+                ("footer", &footer),
+                ("script", if scripted { &script } else { "" }),
+            ],
+        )
+    }
+
+    /// Set the first password. `code` is what was typed.
+    pub fn setup(&self, alert: Option<&Alert>, code: &str) -> String {
+        let wanted = self.state.of("code") == Some("wanted");
+        let told = if about(alert, "code") { "e d" } else { "d" };
+        let invalid = if about(alert, "code") { WRONG } else { "" };
+        let code_field =
+            fill(assets::CODE, self.texts, &[("code", code), ("told", told), ("invalid", invalid)]);
+        let field = self.field("password", alert);
+        let code = if wanted { &code_field } else { "" };
+        self.form("setup-title", assets::SETUP, "/", alert, &[("field", &field), ("code", code)])
+    }
+
+    /// Log in.
+    pub fn login(&self, alert: Option<&Alert>) -> String {
+        let invalid = if about(alert, "password") { WRONG } else { "" };
+        self.form("login-title", assets::LOGIN, "/", alert, &[("invalid", invalid)])
+    }
+
+    /// Change the password.
+    pub fn change(&self, alert: Option<&Alert>) -> String {
+        let field = self.field("new", alert);
+        let invalid = if about(alert, "old") { WRONG } else { "" };
+        let values = [("field", &*field), ("invalidold", invalid)];
+        self.form("change-title", assets::CHANGE, "/password", alert, &values)
+    }
+
+    /// Forget the owner.
+    pub fn reset(&self, alert: Option<&Alert>) -> String {
+        let invalid = if about(alert, "password") { WRONG } else { "" };
+        let sure = if about(alert, "sure") { WRONG } else { "" };
+        let values = [("invalid", invalid), ("invalidsure", sure)];
+        self.form("reset-title", assets::RESET, "/reset", alert, &values)
+    }
+
+    /// A page that only says something, and where to go from there.
+    pub fn message(&self, title: &'static str, text: &str, more: &str, link: &'static str) -> String {
+        let title = self.texts.text(title);
+        let values = [
+            ("title", title),
+            ("text", text),
+            ("more", more),
+            ("to", "/"),
+            ("q", self.q),
+            ("link", self.texts.text(link)),
+        ];
+        self.document(title, false, &fill(assets::MESSAGE, self.texts, &values), "/")
+    }
+
+    /// The box above a form or a list.
+    pub fn alert(&self, alert: &Alert, kind: &str, role: &str) -> String {
+        let values = [("kind", kind), ("role", role), ("title", &*alert.title), ("what", &*alert.what)];
+        fill(assets::ALERT, self.texts, &values)
+    }
+
+    fn form(
+        &self,
+        title: &'static str,
+        piece: &str,
+        here: &str,
+        alert: Option<&Alert>,
+        values: &[Value<'_>],
+    ) -> String {
+        let shown = alert.map(|alert| self.alert(alert, "bad", "alert")).unwrap_or_default();
+        let account = self.state.of("account").unwrap_or_default();
+        let mut all = vec![("alert", &*shown), ("account", account), ("token", &*self.token), ("q", self.q)];
+        all.extend_from_slice(values);
+        self.document(self.texts.text(title), alert.is_some(), &fill(piece, self.texts, &all), here)
+    }
+
+    /// The field of a new password.
+    fn field(&self, label: &'static str, alert: Option<&Alert>) -> String {
+        let wanted = self.state.of("rule").unwrap_or("nisc");
+        let (_, rule, least, kinds, apple) =
+            RULES.iter().find(|(name, ..)| *name == wanted).unwrap_or(&RULES[0]);
+        let mut hints = String::new();
+        for key in
+            ["hint-more", "hint-lacks", "hint-good", "kind-upper", "kind-lower", "kind-digit", "kind-sign"]
+        {
+            if !hints.is_empty() {
+                hints.push('|');
+            }
+            hints.push_str(self.texts.find(key).unwrap_or_default());
+        }
+        let (told, invalid) = if about(alert, "password") { ("e r", WRONG) } else { ("r", "") };
+        let values = [
+            ("label", self.texts.text(label)),
+            ("rule", self.texts.find(rule).unwrap_or_default()),
+            ("least", least),
+            ("kinds", kinds),
+            ("apple", apple),
+            ("told", told),
+            ("invalid", invalid),
+            ("hints", &hints),
+        ];
+        fill(assets::FIELD, self.texts, &values)
+    }
+}
+
+/// `<p>text</p>`, and a sentence of the agent's, which has one language.
+pub fn told(text: &str, sentence: &str) -> String {
+    let mut out = String::new();
+    element(&mut out, "p", text);
+    if !sentence.is_empty() {
+        open(&mut out, "p lang=\"en\"");
+        escape(&mut out, sentence);
+        close(&mut out, "p");
+    }
+    out
+}
+
+fn about(alert: Option<&Alert>, field: &str) -> bool {
+    alert.is_some_and(|alert| alert.field == field)
+}

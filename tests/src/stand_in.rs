@@ -1,0 +1,277 @@
+//! A stand-in for the agent, for tests of the page alone: the other end of its socket, a device in memory. Its rule
+//! knows enough to give every reason; the real one is `bootstrap/src/rule.rs`.
+
+use komainu_bootstrap::asks::{Answer, Ask, Asked, MESSAGE_BYTES_MAX, Session, State, Told};
+use komainu_bootstrap::server::{Clock, Doors, Look, serve};
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// What the device is.
+#[derive(Default)]
+pub struct Device {
+    /// Empty: the gate is closed.
+    pub password: String,
+    /// What proves presence; empty: nothing has to.
+    pub code: String,
+    /// Further lines of the state.
+    pub lines: Vec<(String, String)>,
+    /// What the next ask is answered with, whatever it is.
+    pub next: Option<Answer>,
+    /// Whether answers are given at all.
+    pub mute: bool,
+    sessions: Vec<Session>,
+    opened: u8,
+    wrong: u32,
+    logins: Vec<String>,
+}
+
+/// 2026-11-22 06:40 UTC.
+pub const NOW: u64 = 1_795_329_600;
+
+impl Device {
+    fn state(&self) -> State {
+        let mut state = State::default();
+        state.push("gate", if self.password.is_empty() { "closed" } else { "open" });
+        if !self.code.is_empty() {
+            state.push("code", "wanted");
+        }
+        state.push("account", "root");
+        state.push("lan4", "127.0.0.1");
+        state.push("now", NOW);
+        for (key, value) in &self.lines {
+            state.push(key, value);
+        }
+        for login in self.logins.iter().rev() {
+            state.push("login", login);
+        }
+        state
+    }
+
+    fn answer(&mut self, asked: &Asked) -> Answer {
+        if let Some(next) = self.next.take() {
+            return next;
+        }
+        match &asked.ask {
+            Ask::Claim { .. } if !self.password.is_empty() => Answer::NotNow,
+            Ask::Claim { code, .. } if *code != self.code => Answer::Wrong,
+            Ask::Claim { password, .. } => self.set(&password.0),
+            Ask::Login { password } => self.login(&password.0, asked.peer),
+            Ask::Logout { session } => {
+                self.sessions.retain(|one| one != session);
+                Answer::Done
+            }
+            Ask::Change { session, .. }
+            | Ask::UpdateNow { session }
+            | Ask::Postpone { session }
+            | Ask::Reset { session, .. }
+                if !self.sessions.contains(session) =>
+            {
+                Answer::NoSession
+            }
+            Ask::Change { old, .. } if old.0 != self.password => Answer::Wrong,
+            Ask::Change { new, .. } => self.set(&new.0),
+            Ask::UpdateNow { .. } => {
+                self.put("update", "staging");
+                self.put("percent", "40");
+                Answer::Done
+            }
+            Ask::Postpone { .. } => {
+                self.put("postponed", &(NOW + 3 * 86_400).to_string());
+                Answer::Done
+            }
+            Ask::Reset { password, .. } if password.0 != self.password => Answer::Wrong,
+            Ask::Reset { .. } => {
+                self.renew();
+                Answer::Done
+            }
+        }
+    }
+
+    /// Forgets the owner.
+    pub fn renew(&mut self) {
+        let (code, lines) = (std::mem::take(&mut self.code), std::mem::take(&mut self.lines));
+        *self = Device { code, lines, ..Device::default() };
+    }
+
+    /// Sets a line of the state.
+    pub fn put(&mut self, key: &str, value: &str) {
+        self.lines.retain(|(other, _)| other != key);
+        self.lines.push((key.into(), value.into()));
+    }
+
+    fn set(&mut self, password: &str) -> Answer {
+        let why = reasons(password);
+        if !why.is_empty() {
+            return Answer::Weak(why);
+        }
+        self.password = password.into();
+        self.put("since", &NOW.to_string());
+        Answer::Done
+    }
+
+    fn login(&mut self, password: &str, peer: IpAddr) -> Answer {
+        if self.password.is_empty() {
+            return Answer::NotNow;
+        }
+        if self.wrong >= 3 {
+            self.wrong = 0;
+            return Answer::Wait(30);
+        }
+        let right = password == self.password;
+        self.logins.push(format!("{NOW} {peer} {}", if right { "ok" } else { "wrong" }));
+        if self.logins.len() > 5 {
+            self.logins.remove(0);
+        }
+        if !right {
+            self.wrong += 1;
+            return Answer::Wrong;
+        }
+        self.wrong = 0;
+        self.opened = self.opened.wrapping_add(1);
+        let mut session = [0x5a; 16];
+        session[0] = self.opened;
+        self.sessions.push(session);
+        if self.sessions.len() > 8 {
+            self.sessions.remove(0);
+        }
+        Answer::Welcome(session)
+    }
+}
+
+/// Enough of a rule to give every reason.
+fn reasons(password: &str) -> Vec<String> {
+    let small = password.to_lowercase();
+    let mut why = Vec::new();
+    for (part, word) in [
+        ("mirai", "known-default"),
+        ("factory", "former-default"),
+        ("password", "common"),
+        ("router", "names=model"),
+        ("qwerty", "keyboard"),
+        ("12345", "sequence"),
+        ("aaaa", "repeats"),
+        ("2026", "date"),
+        ("guess", "guessable"),
+        ("ü", "characters"),
+    ] {
+        if small.contains(part) {
+            why.push(word.into());
+        }
+    }
+    let length = password.chars().count();
+    if length < 10 {
+        why.push("too-short=10".into());
+    }
+    let has = |of: fn(&char) -> bool| password.chars().any(|letter| of(&letter));
+    let missing: Vec<&str> = [
+        ("upper", has(char::is_ascii_uppercase)),
+        ("lower", has(char::is_ascii_lowercase)),
+        ("digit", has(char::is_ascii_digit)),
+        ("sign", has(char::is_ascii_punctuation)),
+    ]
+    .iter()
+    .filter(|(_, there)| !there)
+    .map(|(kind, _)| *kind)
+    .collect();
+    if length < 15 && !missing.is_empty() {
+        why.push(format!("classes={}", missing.join(",")));
+    }
+    why
+}
+
+struct Real(Instant);
+
+impl Clock for Real {
+    fn seconds(&mut self) -> u64 {
+        self.0.elapsed().as_secs()
+    }
+}
+
+/// A page and its device, running.
+pub struct Running {
+    /// Where the page is.
+    pub web: SocketAddr,
+    /// Where names are asked.
+    pub names: SocketAddr,
+    /// The device; after a change [`Running::tell`].
+    pub device: Arc<Mutex<Device>>,
+    socket: Arc<OwnedFd>,
+}
+
+impl Running {
+    /// Starts the page on a port of loopback (0: any), with the device behind it. `thinks` is how long an answer takes.
+    pub fn start(device: Device, mut look: Look, port: u16, thinks: Duration) -> io::Result<Running> {
+        let web = TcpListener::bind(("127.0.0.1", port))?;
+        let names = UdpSocket::bind("127.0.0.1:0")?;
+        let (web_at, names_at) = (web.local_addr()?, names.local_addr()?);
+        let kind = (AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC);
+        let (ours, agent) = socketpair(kind.0, kind.1, kind.2, kind.3)?;
+        look.public_port = web_at.port();
+        let doors = Doors { web: vec![web], names: vec![names], agent };
+        #[expect(clippy::disallowed_methods, reason = "a clock for the page of a test")]
+        let mut clock = Real(Instant::now());
+        thread::spawn(move || {
+            let error = serve(doors, &look, &mut clock);
+            eprintln!("the page ended: {error}");
+        });
+        let running = Running {
+            web: web_at,
+            names: names_at,
+            device: Arc::new(Mutex::new(device)),
+            socket: Arc::new(ours),
+        };
+        running.tell();
+        let (device, socket) = (running.device.clone(), running.socket.clone());
+        thread::spawn(move || answer_all(&device, &socket, thinks));
+        Ok(running)
+    }
+
+    /// Tells the page how things stand.
+    pub fn tell(&self) {
+        tell(&self.socket, &Told::State(self.device.lock().unwrap().state()));
+    }
+}
+
+fn tell(socket: &OwnedFd, told: &Told) {
+    // The page may be gone: then nobody needs it.
+    let _ = send(socket.as_raw_fd(), &told.write(), MsgFlags::MSG_NOSIGNAL);
+}
+
+fn answer_all(device: &Mutex<Device>, socket: &OwnedFd, thinks: Duration) {
+    let mut buffer = vec![0; MESSAGE_BYTES_MAX];
+    while let Ok(length) = recv(socket.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
+        if length == 0 {
+            return;
+        }
+        let asked = Asked::read(&buffer[..length]).expect("the page sends nothing that is no message");
+        let (answer, state, mute) = {
+            let mut device = device.lock().unwrap();
+            let answer = device.answer(&asked);
+            (answer, device.state(), device.mute)
+        };
+        if mute {
+            continue;
+        }
+        thread::sleep(thinks);
+        tell(socket, &Told::Answer(asked.number, answer));
+        tell(socket, &Told::State(state));
+    }
+}
+
+/// How the stand-in's page looks.
+pub fn look() -> Look {
+    Look {
+        name: "Gate One".into(),
+        language: "en".into(),
+        colour: None,
+        logo: None,
+        hosts: vec!["gate.lan".into()],
+        public_port: 80,
+        secret: [7; 32],
+    }
+}
