@@ -1,6 +1,8 @@
 //! The rules themselves, row by row: the gate (closed) and the wall (open).
 
-use super::Match::{Family as Of, From, IcmpType, In, Invalid, Known, Mark, Out, Protocol as Proto, Reply, To};
+use super::Match::{
+    Family as Of, From, IcmpType, In, Invalid, Known, Mark, Out, Protocol as Proto, Reply, To,
+};
 use super::Protocol::{Icmp, Icmp6, Tcp, Udp};
 use super::Verdict::{Accept, Drop, Redirect, Reset, Unreachable};
 use super::{Chain, Family, Hook, LinkName, Links, MARK, Match, Rule, Table, Verdict, Wanted};
@@ -32,7 +34,12 @@ pub fn rules(wanted: Wanted, links: &Links) -> Table {
             filter(Hook::Input, closed_input(&lan, links)),
             filter(Hook::Forward, closed_forward(&lan)),
             filter(Hook::Output, closed_output(&lan, links)),
-            Chain { hook: Hook::Redirect, priority: NAT, policy: Accept, rules: closed_redirect(&lan, links) },
+            Chain {
+                hook: Hook::Redirect,
+                priority: NAT,
+                policy: Accept,
+                rules: closed_redirect(&lan, links)
+            },
         ],
         Wanted::Open => {
             alloc::vec![filter(Hook::Input, open_input(&lan)), filter(Hook::Forward, open_forward(&lan))]
