@@ -97,7 +97,7 @@ pub enum Match {
     Known,
     /// Of no connection that makes sense.
     Invalid,
-    /// In the direction of the answers.
+    /// In the direction of the answers; it stands after [`Match::Known`].
     Reply,
     /// The socket's mark.
     Mark(u32),

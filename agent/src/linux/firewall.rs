@@ -1,7 +1,8 @@
 //! The firewall: tells the kernel what `komainu_core::firewall` wants, and asks it whether that still holds.
 //!
 //! Map: `nft` nf_tables by netlink (`message` bytes, `socket`, `express` rules as expressions), `iptables` the
-//! firmware's own programs where the kernel has no nf_tables, `lacks` what either cannot do.
+//! firmware's own programs where the kernel has no nf_tables (`words` rules in their words), `lacks` what either
+//! cannot do.
 
 mod express;
 mod iptables;
@@ -9,6 +10,7 @@ mod lacks;
 mod message;
 mod nft;
 mod socket;
+mod words;
 
 pub use lacks::Lacks;
 
