@@ -3,7 +3,7 @@
 //! Map: [`turn`] is the loop's body: it looks ([`facts`]), decides ([`plan`]), acts ([`step`]). The five words
 //! of an update have a file each: [`poll`], [`verify`], [`stage`], [`activate`], [`confirm`]; and [`revert`] is
 //! the way back. [`record`] is what is remembered, [`world`] everything that can be touched, [`reason`] every
-//! event that is logged.
+//! event that is logged, [`firewall`] what may pass.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -13,6 +13,7 @@ pub mod activate;
 pub mod confirm;
 pub mod facts;
 pub mod fault;
+pub mod firewall;
 pub mod gate;
 pub mod manifest;
 pub mod names;

@@ -4,6 +4,7 @@
 //! the other things that it can do.
 
 use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, poll};
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawnp};
 use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::sys::stat::Mode;
@@ -11,9 +12,12 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use std::ffi::{CString, OsStr, OsString};
 use std::fmt;
-use std::io::{self, PipeReader, Write};
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::io::{self, PipeReader, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+/// Most that is heard of a program that was asked.
+const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 
 /// A program that was started. Dropping this leaves it running.
 pub struct Program(Pid);
@@ -83,6 +87,49 @@ impl Program {
         actions.add_dup2(said.as_raw_fd(), 2)?;
         let program = spawn(program, arguments, &actions, PosixSpawnFlags::POSIX_SPAWN_SETPGROUP)?;
         Ok((program, heard))
+    }
+
+    /// Runs a program with `input` as its standard input (shorter than a pipe holds), and gives how it ended and
+    /// what it wrote on both outputs. One that takes longer than `seconds` is ended.
+    ///
+    /// # Errors
+    /// As for [`Program::start`]; also when it was ended, or said more than a megabyte.
+    pub fn ask(
+        program: &OsStr,
+        arguments: &[String],
+        input: &str,
+        seconds: u32,
+    ) -> io::Result<(Ended, String)> {
+        let (theirs, mut ours) = io::pipe()?;
+        let (mut heard, said) = io::pipe()?;
+        let mut actions = PosixSpawnFileActions::init()?;
+        actions.add_dup2(theirs.as_raw_fd(), 0)?;
+        actions.add_dup2(said.as_raw_fd(), 1)?;
+        actions.add_dup2(said.as_raw_fd(), 2)?;
+        let program = spawn(program, arguments, &actions, PosixSpawnFlags::POSIX_SPAWN_SETPGROUP)?;
+        drop((theirs, said));
+        // Who does not read has its reasons, and tells them by its end.
+        let _ = ours.write_all(input.as_bytes());
+        drop(ours);
+        let deadline = super::clock::uptime_milliseconds() + u64::from(seconds) * 1000;
+        let mut answer = Vec::new();
+        let mut buffer = [0; 4096];
+        loop {
+            let left = deadline.saturating_sub(super::clock::uptime_milliseconds());
+            let left = u16::try_from(left).unwrap_or(u16::MAX);
+            match poll(&mut [PollFd::new(heard.as_fd(), PollFlags::POLLIN)], left) {
+                Err(nix::errno::Errno::EINTR) => continue,
+                Ok(1..) if answer.len() < ANSWER_BYTES_MAX => match heard.read(&mut buffer)? {
+                    0 => break,
+                    count => answer.extend_from_slice(&buffer[..count]),
+                },
+                _ => {
+                    program.end()?;
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
+            }
+        }
+        Ok((program.wait()?, String::from_utf8_lossy(&answer).into_owned()))
     }
 
     /// How it ended, if it has.
@@ -160,7 +207,6 @@ fn spawn(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Read;
 
     fn shell(script: &str) -> io::Result<Ended> {
         Program::start("sh".as_ref(), &["-c".into(), script.into()])?.wait()
@@ -199,6 +245,19 @@ mod tests {
         let mut said = String::new();
         heard.read_to_string(&mut said).unwrap();
         assert_eq!((said.as_str(), program.wait().unwrap()), ("fed and this\n", Ended::Code(7)));
+    }
+
+    #[test]
+    fn a_program_that_is_asked_answers() {
+        let ask = |script: &str, seconds| {
+            Program::ask("sh".as_ref(), &["-c".into(), script.into()], "one\ntwo\n", seconds)
+        };
+        assert_eq!(
+            ask("cat; echo three >&2; exit 4", 60).unwrap(),
+            (Ended::Code(4), "one\ntwo\nthree\n".into())
+        );
+        assert_eq!(ask("exec <&-; echo deaf", 60).unwrap(), (Ended::Code(0), "deaf\n".into()));
+        assert_eq!(ask("sleep 1000 & wait", 0).unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 
     #[test]

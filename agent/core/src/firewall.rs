@@ -1,0 +1,189 @@
+//! The firewall as data: what may pass a closed device and an open one. Nothing here knows how a kernel is told;
+//! both ways of telling (nf_tables and iptables, in the agent) can say all of it.
+//!
+//! `Accept` ends our table only: what the vendor's own rules drop stays dropped, and the other way round. A link
+//! that is not named as LAN is WAN: unknown means strict.
+
+mod gate;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+pub use gate::rules;
+
+/// The mark of the agent's own sockets (`SO_MARK`): while closed, little else reaches the WAN.
+pub const MARK: u32 = 0x6b6f_6d61;
+
+/// Which of the two walls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// No owner yet: nothing comes in from the WAN, nothing is forwarded, the LAN gets the page.
+    Closed,
+    /// In use: the LAN may go out, the WAN may only answer.
+    Open,
+}
+
+/// What the rules need to know of the device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Links {
+    /// Names of the LAN's links. One that cannot be a link's name counts for nothing.
+    pub lan: Vec<String>,
+    /// Where the page listens (TCP).
+    pub page_port: u16,
+    /// Where our name server listens (UDP), while closed.
+    pub dns_port: u16,
+}
+
+/// All that is wanted of the kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// At most one for each [`Hook`].
+    pub chains: Vec<Chain>,
+}
+
+/// The rules of one place that packets pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chain {
+    /// The place.
+    pub hook: Hook,
+    /// Lower numbers are asked first; vendors use 0, and -100 for addresses.
+    pub priority: i32,
+    /// What becomes of packets that no rule takes: [`Verdict::Accept`] or [`Verdict::Drop`].
+    pub policy: Verdict,
+    /// The first that matches decides.
+    pub rules: Vec<Rule>,
+}
+
+/// Where packets are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hook {
+    /// To the device.
+    Input,
+    /// Through the device.
+    Forward,
+    /// From the device.
+    Output,
+    /// Before routing, where their address may be changed.
+    Redirect,
+}
+
+/// All matches must hold; with none the rule is for every packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// What must be so.
+    pub matches: Vec<Match>,
+    /// What becomes of such a packet.
+    pub verdict: Verdict,
+}
+
+/// One thing that must be so. Ports and types stand after the [`Match::Protocol`] that has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Match {
+    /// IPv4 or IPv6; without it, both.
+    Family(Family),
+    /// It came in by this link.
+    In(LinkName),
+    /// It goes out by this link.
+    Out(LinkName),
+    /// The protocol above IP.
+    Protocol(Protocol),
+    /// The port that it comes from.
+    From(u16),
+    /// The port that it goes to.
+    To(u16),
+    /// The type of an ICMP message.
+    IcmpType(u8),
+    /// Of a known connection, or about one.
+    Known,
+    /// Of no connection that makes sense.
+    Invalid,
+    /// In the direction of the answers; it stands after [`Match::Known`].
+    Reply,
+    /// The socket's mark.
+    Mark(u32),
+}
+
+/// A version of IP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+/// What is carried in IP, by its number there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Protocol {
+    /// ICMP of IPv4.
+    Icmp = 1,
+    /// TCP.
+    Tcp = 6,
+    /// UDP.
+    Udp = 17,
+    /// ICMP of IPv6.
+    Icmp6 = 58,
+}
+
+/// What becomes of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may pass our table.
+    Accept,
+    /// It is gone, without a word.
+    Drop,
+    /// The connection is refused at once (TCP).
+    Reset,
+    /// The sender is told that nobody listens there.
+    Unreachable,
+    /// It ends at this port of the device instead.
+    Redirect(u16),
+}
+
+/// A link's name as kernels have it: at most 15 bytes, and zeros behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkName([u8; 16]);
+
+impl LinkName {
+    /// The link to the device itself.
+    pub const LOOPBACK: LinkName = LinkName(*b"lo\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+
+    /// `None` for what cannot be a link's name, or would mean more than one link to iptables.
+    pub fn new(name: &str) -> Option<LinkName> {
+        let may_begin = name.as_bytes().first().is_some_and(|first| !b"-!.".contains(first));
+        let may_be = |byte: u8| byte.is_ascii_graphic() && !b"/:+*\"'\\".contains(&byte);
+        if !may_begin || !name.bytes().all(may_be) {
+            return None;
+        }
+        let mut bytes = [0; 16];
+        bytes[..15].get_mut(..name.len())?.copy_from_slice(name.as_bytes());
+        Some(LinkName(bytes))
+    }
+
+    /// With the zeros behind.
+    pub fn bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    /// As people write it.
+    pub fn as_str(&self) -> &str {
+        let length = self.0.iter().position(|byte| *byte == 0).unwrap_or(16);
+        str::from_utf8(&self.0[..length]).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_name_of_one_link_is_a_link_name() {
+        for good in ["br-lan", "eth0.1", "wlan0", "a", "123456789012345"] {
+            assert_eq!(LinkName::new(good).unwrap().as_str(), good);
+        }
+        for bad in ["", "1234567890123456", "eth+", "-j", "!lo", "a b", "a\nb", "a/b", "..", "é", "a\"b"] {
+            assert_eq!(LinkName::new(bad), None, "{bad}");
+        }
+    }
+}
