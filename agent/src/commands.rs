@@ -161,7 +161,8 @@ fn dispatch(arguments: impl Iterator<Item = OsString>) -> Result<Exit, (Exit, St
     }
     let settings_file = settings;
     let settings = Device::load(&settings_file).map_err(|fault| (Exit::Usage, fault.to_string()))?;
-    (found.run)(&Call { settings, settings_file, json, testing, operand }).map_err(|sentence| (Exit::Failed, sentence))
+    (found.run)(&Call { settings, settings_file, json, testing, operand })
+        .map_err(|sentence| (Exit::Failed, sentence))
 }
 
 fn help() -> Result<Exit, (Exit, String)> {

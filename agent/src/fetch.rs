@@ -15,5 +15,6 @@ pub mod provider;
 mod redirect;
 mod resolver;
 pub mod roots;
+pub(crate) mod socket;
 pub mod stream;
 mod versioned;

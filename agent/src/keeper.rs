@@ -24,6 +24,7 @@ use komainu_core::World;
 use komainu_core::facts::{Facts, Wish};
 use komainu_core::gate::{GateSeen, RulesSeen};
 use komainu_core::offer::Print;
+use komainu_core::settings::Settings as Core;
 use logins::Logins;
 use page::Page;
 use sessions::Sessions;
@@ -56,7 +57,7 @@ struct Pending {
 /// The keeper of one device's gate.
 pub struct Keeper {
     settings: Settings,
-    device_id: String,
+    core: Core,
     folder: PathBuf,
     page: Page,
     console: Console,
@@ -72,12 +73,17 @@ impl Keeper {
     ///
     /// # Errors
     /// The console's door cannot be made, in words.
-    pub fn open(device: &Device, settings: &Settings, settings_file: &Path, testing: bool) -> Result<Keeper, String> {
+    pub fn open(
+        device: &Device,
+        settings: &Settings,
+        settings_file: &Path,
+        testing: bool,
+    ) -> Result<Keeper, String> {
         let folder = device.state.join("gate");
         let kept = files::read(&folder.join("tries"), NAMES_BYTES_MAX).ok().flatten().unwrap_or_default();
         Ok(Keeper {
             settings: settings.clone(),
-            device_id: device.core.device_id.clone(),
+            core: device.core.clone(),
             throttle: Throttle::after_restart(&String::from_utf8_lossy(&kept), uptime_seconds()),
             tries_kept: String::from_utf8_lossy(&kept).into_owned(),
             logins: Logins::load(&folder),
@@ -99,6 +105,16 @@ impl Keeper {
     /// What rings while a server is waited for.
     pub fn bell(&self) -> Option<BorrowedFd<'_>> {
         self.page.waits_for()
+    }
+
+    /// Seconds until the page is to be started again, if it does not run.
+    pub fn mends_in(&self) -> Option<u32> {
+        self.page.starts_in(uptime_seconds())
+    }
+
+    /// Starts the page again, where it does not run and may.
+    pub fn mend(&mut self) {
+        self.page.keep_running(uptime_seconds());
     }
 
     /// Hears everything that was asked since, and answers what can be answered at once.
@@ -127,7 +143,7 @@ impl Keeper {
             self.sessions.end_all();
         }
         self.page.keep_running(uptime_seconds());
-        let state = state::of(facts, &seen, &self.settings, &self.device_id, &self.logins);
+        let state = state::of(facts, &seen, &self.settings, &self.core, &self.logins);
         self.page.tell_state(state, uptime_seconds());
     }
 
@@ -206,7 +222,9 @@ impl Keeper {
             Ask::UpdateNow { session } => Some(self.wish(linux, &session, Wish::Poll)),
             Ask::Postpone { session } => Some(self.wish(linux, &session, Wish::Postpone)),
             Ask::Change { session, old, new } => {
-                if let Err(answer) = self.may(from, &session).and_then(|()| self.is_owners(linux, &asked, &seen, &old)) {
+                if let Err(answer) =
+                    self.may(from, &session).and_then(|()| self.is_owners(linux, &asked, &seen, &old))
+                {
                     return Some(answer);
                 }
                 self.set(linux, from, asked, &seen, new)
@@ -214,8 +232,9 @@ impl Keeper {
             Ask::Reset { session, password } => {
                 // Root at the console, or the button's hook, stands at the device: that is proof enough.
                 if from == From::Page
-                    && let Err(answer) =
-                        self.may(from, &session).and_then(|()| self.is_owners(linux, &asked, &seen, &password))
+                    && let Err(answer) = self
+                        .may(from, &session)
+                        .and_then(|()| self.is_owners(linux, &asked, &seen, &password))
                 {
                     return Some(answer);
                 }
@@ -258,7 +277,8 @@ impl Keeper {
         password: Secret,
     ) -> Option<Answer> {
         let names = self.names();
-        let about = About { profile: self.settings.rule, names: &names, former: &self.settings.former_defaults };
+        let about =
+            About { profile: self.settings.rule, names: &names, former: &self.settings.former_defaults };
         if let Err(whys) = rule::judge(&password.0, &about) {
             return Some(Answer::Weak(whys.iter().map(rule::Why::word).collect()));
         }
@@ -358,7 +378,7 @@ impl Keeper {
             (Named::Vendor, self.settings.vendor.clone()),
             (Named::Model, self.settings.model.clone()),
             (Named::Model, self.settings.look.name.clone()),
-            (Named::Serial, self.device_id.clone()),
+            (Named::Serial, self.core.device_id.clone()),
         ];
         if let Some(host) = first_line(Path::new("/proc/sys/kernel/hostname")) {
             names.push((Named::Host, host));

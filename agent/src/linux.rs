@@ -12,12 +12,13 @@ pub mod health;
 pub mod program;
 pub mod programs;
 pub mod remote;
+pub mod sandbox;
 pub mod slots;
 pub mod state;
-pub mod sandbox;
 mod sys;
 pub mod volatile;
 pub mod wait;
+pub mod wall;
 pub mod world;
 
 pub(crate) use sys::accept;

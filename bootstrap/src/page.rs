@@ -25,7 +25,7 @@ mod status;
 pub mod texts;
 pub mod token;
 mod views;
-mod why;
+pub mod why;
 
 use crate::asks::{Ask, PASSWORD_BYTES_MAX, Secret, Session, State};
 use form::Form;

@@ -83,6 +83,8 @@ pub enum FetchFault {
     },
     /// Name look-up, connection or transfer failed; the text says which.
     Unreachable(Text),
+    /// Somebody at the device wants something: the server must wait.
+    Interrupted,
     /// The server could not prove who it is (TLS). Trust never rests on this; privacy does.
     NotProven(Text),
 }
@@ -102,6 +104,7 @@ impl fmt::Display for FetchFault {
             FetchFault::TooSlow { got_bytes, seconds } => {
                 write!(f, "too slow: {got_bytes} bytes in {seconds} s")
             }
+            FetchFault::Interrupted => write!(f, "interrupted"),
             FetchFault::Unreachable(why) => write!(f, "unreachable: {why}"),
             FetchFault::NotProven(why) => write!(f, "server not proven: {why}"),
         }

@@ -33,5 +33,5 @@ pub mod world;
 
 pub use plan::{Next, plan};
 pub use settings::Settings;
-pub use turn::turn;
+pub use turn::{act, turn};
 pub use world::World;

@@ -279,7 +279,8 @@ fn postponed(record: &Record, release: u64, now: Moment) -> Option<Postponed> {
     record.postponed.filter(holds)
 }
 
-fn done_bytes(update: &Update, offered: &Release, into: Slot) -> u64 {
+/// Bytes written of all images of a release that is being staged.
+pub fn done_bytes(update: &Update, offered: &Release, into: Slot) -> u64 {
     match update {
         Update::Staging { print, slot, part, offset, .. } if *print == offered.print && *slot == into => {
             let before = offered.manifest.images.iter().take(usize::from(*part));

@@ -4,6 +4,7 @@
 use crate::activate::activate;
 use crate::confirm::confirm;
 use crate::facts::{Attempts, Facts, Setbacks, Wish};
+use crate::fault::FetchFault;
 use crate::gate::doing;
 use crate::plan::{Next, plan};
 use crate::poll::poll;
@@ -44,6 +45,9 @@ pub fn act(world: &mut dyn World, facts: &Facts, settings: &Settings) -> Next {
     }
     for step in &plan.steps {
         if let Err(fault) = perform(step, world, settings) {
+            if matches!(fault, Fault::Fetch(_, FetchFault::Interrupted)) {
+                return Next::Now;
+            }
             count_setback(world, step, &fault);
             world.note(&Reason::StepFailed { step: step.name(), fault });
             // The next turn finds this failure among its facts, and backs off.
@@ -98,9 +102,7 @@ fn count_setback(world: &mut dyn World, step: &Step, fault: &Fault) {
     setbacks.failures = setbacks.failures.saturating_add(1);
     setbacks.last_uptime = uptime;
     setbacks.retry_after_seconds = match fault {
-        Fault::Fetch(_, crate::fault::FetchFault::Status { retry_after_seconds, .. }) => {
-            retry_after_seconds.unwrap_or(0)
-        }
+        Fault::Fetch(_, FetchFault::Status { retry_after_seconds, .. }) => retry_after_seconds.unwrap_or(0),
         _ => 0,
     };
     world.keep_attempts(&attempts);

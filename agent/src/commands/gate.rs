@@ -3,6 +3,7 @@
 use super::{Call, Exit, print};
 use crate::keeper::ask_keeper;
 use komainu_bootstrap::asks::{Answer, Ask, PASSWORD_BYTES_MAX, Secret, Session};
+use komainu_bootstrap::page::why;
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use std::io::{BufRead, IsTerminal, Read, Write, stderr, stdin};
 
@@ -10,7 +11,8 @@ pub(super) fn setup(call: &Call) -> Result<Exit, String> {
     gate(call)?;
     let is_terminal = stdin().is_terminal();
     // First asked without a password, to learn which question comes next.
-    let owned = matches!(ask(call, Ask::Login { password: Secret(String::new()) })?, Answer::Wrong | Answer::Wait(_));
+    let owned =
+        matches!(ask(call, Ask::Login { password: Secret(String::new()) })?, Answer::Wrong | Answer::Wait(_));
     let old = if owned { Some(read_secret("Password that holds now: ")?) } else { None };
     let new = read_secret("New password: ")?;
     if is_terminal && read_secret("The same again: ")? != new {
@@ -50,7 +52,7 @@ fn ask(call: &Call, what: Ask) -> Result<Answer, String> {
 fn in_words(answer: &Answer) -> String {
     match answer {
         Answer::Weak(words) => {
-            let whys: Vec<String> = words.iter().map(|word| komainu_bootstrap::page::why_in_english(word)).collect();
+            let whys: Vec<String> = words.iter().map(|word| why::in_english(word)).collect();
             format!("not good enough: {}", whys.join(" "))
         }
         Answer::Wrong => "the password is wrong".into(),

@@ -6,7 +6,7 @@ use crate::linux::clock::uptime_milliseconds;
 use crate::linux::{files, sandbox};
 use crate::log_lines;
 use crate::settings::gate::{Firewall, Gate};
-use komainu_bootstrap::server::{self, Doors, Logo, Look};
+use komainu_bootstrap::server::{self, Clock, Doors, Logo, Look};
 use nix::sys::socket::sockopt::{Ipv6V6Only, ReuseAddr};
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, listen, setsockopt, socket,
@@ -28,7 +28,9 @@ pub(super) fn page(call: &Call) -> Result<Exit, String> {
     for address in &gate.listen {
         web.extend(open(SocketAddr::new(*address, gate.page_port), SockType::Stream)?.map(TcpListener::from));
         if gate.firewall != Firewall::None {
-            names.extend(open(SocketAddr::new(*address, gate.dns_port), SockType::Datagram)?.map(UdpSocket::from));
+            names.extend(
+                open(SocketAddr::new(*address, gate.dns_port), SockType::Datagram)?.map(UdpSocket::from),
+            );
         }
     }
     if web.is_empty() {
@@ -38,9 +40,17 @@ pub(super) fn page(call: &Call) -> Result<Exit, String> {
     for what in sandbox::enter(&call.settings.run.join("empty"), gate.page_user)? {
         log::warn!("page-less-safe why=\"{what}\"");
     }
-    let error = server::serve(Doors { web, names, agent }, &look, || uptime_milliseconds() / 1000);
+    let error = server::serve(Doors { web, names, agent }, &look, &mut Uptime);
     log::debug!("page-ends why=\"{error}\"");
     Ok(Exit::Done)
+}
+
+struct Uptime;
+
+impl Clock for Uptime {
+    fn seconds(&mut self) -> u64 {
+        uptime_milliseconds() / 1000
+    }
 }
 
 /// One door; `None` where the kernel has no such kind of address.
@@ -56,7 +66,9 @@ fn open(address: SocketAddr, kind: SockType) -> Result<Option<OwnedFd>, String> 
     }
     match bind(door.as_raw_fd(), &SockaddrStorage::from(address)) {
         // IPv6 was compiled in and switched off.
-        Err(nix::errno::Errno::EADDRNOTAVAIL) if address.ip() == IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED) => {
+        Err(nix::errno::Errno::EADDRNOTAVAIL)
+            if address.ip() == IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED) =>
+        {
             return Ok(None);
         }
         other => other.map_err(failed)?,

@@ -1,10 +1,10 @@
 //! `run` and `once`: the loop, and one round of it.
 
 use super::{Call, Exit, open};
+use crate::keeper::Keeper;
 use crate::linux::clock::uptime_milliseconds;
 use crate::linux::wait::{Waiter, Woken};
 use crate::linux::world::Linux;
-use crate::keeper::Keeper;
 use komainu_core::facts::{Facts, Wish};
 use komainu_core::{Next, act, turn};
 
@@ -46,7 +46,11 @@ pub(super) fn run(call: &Call) -> Result<Exit, String> {
             Next::Restart if call.settings.boot.reboot_command.is_empty() => return Ok(Exit::Restart),
             Next::Restart => RESTART_SECONDS,
         };
+        let until = uptime_milliseconds() + u64::from(seconds) * 1000;
         loop {
+            let left = until.saturating_sub(uptime_milliseconds()).div_ceil(1000);
+            let left = u32::try_from(left).unwrap_or(u32::MAX);
+            let seconds = keeper.as_ref().and_then(Keeper::mends_in).map_or(left, |wait| wait.min(left));
             let others = keeper.as_ref().map(Keeper::waits_for).unwrap_or_default();
             let woken = waiter.wait(seconds, &others).map_err(|error| format!("cannot wait: {error}"))?;
             drop(others);
@@ -54,12 +58,14 @@ pub(super) fn run(call: &Call) -> Result<Exit, String> {
                 (Woken::End, _) => return Ok(Exit::Done),
                 (Woken::Heard, Some(keeper)) => {
                     keeper.hear(&mut linux);
-                    if linux.own_wish.is_some() || keeper.wants_turn() {
+                    if linux.own_wish.is_some() || uptime_milliseconds() >= until {
                         break;
                     }
                 }
+                (Woken::Time, _) if uptime_milliseconds() < until => {}
                 _ => break,
             }
+            keeper.iter_mut().for_each(Keeper::mend);
         }
     }
 }

@@ -7,6 +7,7 @@
 use super::pace::{Pace, Paced};
 use super::provider::provider;
 use super::roots::Roots;
+use super::socket::{Bell, connect_any};
 use super::versioned::Versioned;
 use rustls::client::Resumption;
 use rustls::pki_types::{ServerName, UnixTime};
@@ -18,8 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use ureq::Error;
 use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, TcpConnector, Transport,
-    TransportAdapter,
+    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport, TransportAdapter,
 };
 
 /// Unix seconds, as the caller believes them: not before 1970 and not before the floor.
@@ -34,20 +34,25 @@ const RECORD_BYTES: usize = 16 * 1024;
 
 /// Makes all connections of one client.
 pub(super) struct DeviceConnector {
-    tcp: TcpConnector,
+    bell: Bell,
     tls: Arc<ClientConfig>,
     pace: Pace,
 }
 
 impl DeviceConnector {
-    pub(super) fn new(roots: Roots, clock: Clock, pace: Pace) -> Result<DeviceConnector, rustls::Error> {
+    pub(super) fn new(
+        roots: Roots,
+        clock: Clock,
+        pace: Pace,
+        bell: Bell,
+    ) -> Result<DeviceConnector, rustls::Error> {
         let mut tls = ClientConfig::builder_with_details(Arc::new(provider()), Arc::new(Believed(clock)))
             .with_protocol_versions(&[&rustls::version::TLS13])?
             .with_root_certificates(roots.into_store())
             .with_no_client_auth();
         // A device asks a few times a day, and within one poll its connection stays open: nothing to resume.
         tls.resumption = Resumption::disabled();
-        Ok(DeviceConnector { tcp: TcpConnector::default(), tls: Arc::new(tls), pace })
+        Ok(DeviceConnector { bell, tls: Arc::new(tls), pace })
     }
 }
 
@@ -55,7 +60,7 @@ impl Connector for DeviceConnector {
     type Out = Box<dyn Transport>;
 
     fn connect(&self, details: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<Self::Out>, Error> {
-        let Some(socket) = self.tcp.connect(details, None::<()>)? else { return Ok(None) };
+        let socket = connect_any(details, &self.bell)?;
         let socket = Paced { inner: socket, pace: self.pace.clone() };
         if !details.needs_tls() {
             return Ok(Some(Box::new(Versioned(socket))));

@@ -16,6 +16,7 @@ pub(crate) const CERTIFICATE_EXPIRED: &str = "certificate expired";
 pub(super) fn fault(error: Error) -> FetchFault {
     match error {
         Error::Other(cause) => match cause.downcast_ref() {
+            Some(GivenUp::Rung) => FetchFault::Interrupted,
             Some(&GivenUp::TooSlow { got_bytes, seconds }) => FetchFault::TooSlow { got_bytes, seconds },
             _ => FetchFault::Unreachable(text(format_args!("{cause}"))),
         },

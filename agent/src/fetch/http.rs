@@ -13,6 +13,7 @@ use super::pace::{Limit, Pace};
 use super::redirect::{REDIRECTS_MAX, is_redirect, target};
 use super::resolver::SystemResolver;
 use super::roots::Roots;
+use super::socket::Bell;
 use super::stream::Stream;
 use komainu_core::fault::{FetchFault, text};
 use std::fmt;
@@ -70,6 +71,8 @@ impl std::error::Error for HttpFault {}
 pub struct Http {
     agent: Agent,
     pace: Pace,
+    /// Ends a wait for the server early.
+    pub(crate) bell: Bell,
 }
 
 /// The answer for a small file.
@@ -102,7 +105,9 @@ impl Http {
             return Err(HttpFault::UserAgent);
         }
         let pace = Pace::new(Limit { seconds: slow_seconds, bytes_per_second: slow_bytes_per_second });
-        let connector = DeviceConnector::new(roots, clock, pace.clone()).map_err(HttpFault::Tls)?;
+        let bell = Bell::default();
+        let connector =
+            DeviceConnector::new(roots, clock, pace.clone(), bell.clone()).map_err(HttpFault::Tls)?;
         let stall = Some(Duration::from_secs(u64::from(stall_seconds)));
         let config = Agent::config_builder()
             .proxy(None)
@@ -123,7 +128,7 @@ impl Http {
             .max_idle_connections_per_host(1)
             .max_idle_age(Duration::from_secs(IDLE_SECONDS))
             .build();
-        Ok(Http { agent: Agent::with_parts(config, connector, SystemResolver), pace })
+        Ok(Http { agent: Agent::with_parts(config, connector, SystemResolver), pace, bell })
     }
 
     /// Fetches a whole small file. `validator` is what an earlier answer gave; it may be anything.

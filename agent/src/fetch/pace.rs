@@ -37,14 +37,20 @@ const AROUND_BYTES: u64 = 64 * 1024;
 /// Why a connection is given up. Travels as the cause of an [`Error::Other`] up to where it becomes a fault.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum GivenUp {
-    TooSlow { got_bytes: u64, seconds: u32 },
+    TooSlow {
+        got_bytes: u64,
+        seconds: u32,
+    },
     TooMuch,
+    /// Somebody at the device wants something.
+    Rung,
 }
 
 impl fmt::Display for GivenUp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             GivenUp::TooSlow { got_bytes, seconds } => write!(f, "{got_bytes} bytes in {seconds} s"),
+            GivenUp::Rung => f.write_str("interrupted"),
             GivenUp::TooMuch => write!(f, "the answer has far more around the file than it needs"),
         }
     }

@@ -6,8 +6,8 @@ use komainu_bootstrap::asks::{Answer, Ask, Asked, MESSAGE_BYTES_MAX, Told};
 use nix::errno::Errno;
 use nix::sys::socket::sockopt::{PeerCredentials, ReceiveTimeout};
 use nix::sys::socket::{
-    AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, bind, connect, getsockopt, listen,
-    recv, send, setsockopt, socket,
+    AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, bind, connect, getsockopt, listen, recv,
+    send, setsockopt, socket,
 };
 use nix::sys::stat::{Mode, umask};
 use nix::sys::time::TimeVal;
@@ -107,7 +107,8 @@ const CONSOLE: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 pub fn ask(run: &Path, ask: Ask) -> Result<Option<Answer>, String> {
     let path = run.join("keeper");
     let failed = |error: Errno| format!("cannot ask by {}: {error}", path.display());
-    let door = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None).map_err(failed)?;
+    let door =
+        socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None).map_err(failed)?;
     let address = UnixAddr::new(&path).map_err(failed)?;
     match connect(door.as_raw_fd(), &address) {
         Err(Errno::ENOENT | Errno::ECONNREFUSED) => return Ok(None),

@@ -49,13 +49,24 @@ impl Page {
             return;
         }
         match self.start(now) {
-            Ok(running) => self.running = Some(running),
+            Ok(running) => {
+                self.running = Some(running);
+                let last = self.last_state.take();
+                if let Some((state, _)) = last {
+                    self.tell_state(state, now);
+                }
+            }
             Err(error) => {
                 log::error!("page-not-started why=\"{error}\"");
                 self.count_failure(now, 0);
             }
         }
-        self.last_state = None;
+    }
+
+    /// Seconds until it is started again; `None`: it runs.
+    pub(super) fn starts_in(&self, now: u64) -> Option<u32> {
+        let left = u32::try_from(self.not_before.saturating_sub(now)).unwrap_or(u32::MAX);
+        self.running.is_none().then_some(left)
     }
 
     fn start(&self, now: u64) -> std::io::Result<Running> {

@@ -4,6 +4,7 @@
 use super::logins::Logins;
 use crate::settings::gate::{Firewall, Gate as Settings};
 use komainu_bootstrap::asks::State;
+use komainu_bootstrap::rule::Profile;
 use komainu_core::facts::{Facts, RecordSeen};
 use komainu_core::gate::{GateSeen, RulesSeen, Standing};
 use komainu_core::names::ReleaseId;
@@ -31,6 +32,7 @@ pub(super) fn of(facts: &Facts, seen: &GateSeen, settings: &Settings, core: &Cor
     }
     state.push("now", facts.now.0);
     state.push("name", &settings.look.name);
+    state.push("rule", rule_name(settings.rule));
     if seen.standing() == Standing::Closed {
         // Until somebody can log in, nobody needs to know more.
         return state;
@@ -44,6 +46,14 @@ pub(super) fn of(facts: &Facts, seen: &GateSeen, settings: &Settings, core: &Cor
         state.push("login", login);
     }
     state
+}
+
+fn rule_name(rule: Profile) -> &'static str {
+    match rule {
+        Profile::Nisc => "nisc",
+        Profile::Nist63b4 => "nist63b4",
+        Profile::Bsi => "bsi",
+    }
 }
 
 fn push_pair(state: &mut State, facts: &Facts, core: &Core) {
@@ -84,7 +94,8 @@ fn push_pair(state: &mut State, facts: &Facts, core: &Core) {
         if let Some(end) = manifest.support_end {
             state.push("support_end", end.0);
         }
-        if manifest.release.number > record.confirmed.as_ref().map_or(record.floor, |release| release.number) {
+        if manifest.release.number > record.confirmed.as_ref().map_or(record.floor, |release| release.number)
+        {
             state.push("offer", manifest.release.number);
             state.push("offer_version", &manifest.release.version);
             state.push("severity", manifest.severity.name());
@@ -121,7 +132,9 @@ pub fn findings(seen: &GateSeen, settings: &Settings) -> Vec<String> {
         findings.push(format!("no packets are kept out by Komainu: {why}"));
     }
     if settings.hash == komainu_bootstrap::credential::crypt::Method::Md5 {
-        findings.push("the password is hashed by MD5, which is quickly guessed: the settings say hash = \"md5\"".into());
+        findings.push(
+            "the password is hashed by MD5, which is quickly guessed: the settings say hash = \"md5\"".into(),
+        );
     }
     if let Err(why) = &seen.account {
         findings.push(format!("the account cannot be read: {why}"));

@@ -8,6 +8,7 @@ use crate::names::escape;
 use crate::settings::Server;
 use komainu_core::fault::FetchFault;
 use komainu_core::world::{Fetched, Folder};
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The server of the settings.
@@ -44,6 +45,11 @@ impl Remote {
         };
         let http = Http::new(http, clock).map_err(|fault| fault.to_string())?;
         Ok(Remote { settings: settings.clone(), http, floor, built, stream: None })
+    }
+
+    /// While a server is waited for, this ends the wait.
+    pub fn hang_bell(&mut self, bell: Option<OwnedFd>) {
+        self.http.bell.hang(bell);
     }
 
     /// Sets the floor of the clock that TLS certificates are judged by.

@@ -6,6 +6,7 @@ use super::remote::Remote;
 use super::slots::Slots;
 use super::state::State;
 use super::volatile::{Lock, Volatile};
+use super::wall::Wall;
 use super::{boot_choice, clock, health};
 use crate::bundle::Bundle;
 use crate::settings::Device;
@@ -21,6 +22,7 @@ use komainu_core::verify::Refusal;
 use komainu_core::world::{Account, Fetched, Folder, Hooks, KeptFile};
 use komainu_trust::trusted::Clock;
 use komainu_trust::{Moment, Trusted};
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 
 /// The device that this runs on.
@@ -31,6 +33,7 @@ pub struct Linux {
     slots: Slots,
     remote: Remote,
     gate: Option<Gate>,
+    wall: Option<Wall>,
     /// Takes the server's place until there is nothing more to do with it.
     bundle: Option<Bundle>,
     /// A wish that came with the command line.
@@ -61,6 +64,7 @@ impl Linux {
             slots: Slots::new(settings.parts.clone()),
             remote: Remote::new(&settings.server, built().0)?,
             gate: settings.gate.as_ref().map(|gate| Gate::new(gate, &settings.state)),
+            wall: settings.gate.as_ref().map(Wall::new),
             gate_fault: None,
             bundle: None,
             settings: settings.clone(),
@@ -132,6 +136,11 @@ impl Linux {
 
     fn our_gate(&self) -> Result<&Gate, Text> {
         self.gate.as_ref().ok_or_else(|| text(format_args!("the gate is not ours to keep")))
+    }
+
+    /// While a server is waited for, this ends the wait: it can be read when somebody asks for something.
+    pub fn hear_bell(&mut self, bell: Option<BorrowedFd<'_>>) {
+        self.remote.hang_bell(bell.and_then(|bell| bell.try_clone_to_owned().ok()));
     }
 
     /// Wishes and attempts.
@@ -293,13 +302,13 @@ impl World for Linux {
     }
 
     fn rules(&mut self, standing: Standing) -> RulesSeen {
-        let _ = standing;
-        RulesSeen::Beyond(text(format_args!("the settings leave it to somebody else")))
+        let Some(wall) = &mut self.wall else { return RulesSeen::Hold };
+        wall.seen(standing)
     }
 
     fn guard(&mut self, standing: Standing) -> Result<(), Text> {
-        let _ = standing;
-        Err(text(format_args!("there is no firewall")))
+        let wall = self.wall.as_mut();
+        wall.ok_or_else(|| text(format_args!("the gate is not ours to keep")))?.put(standing)
     }
 
     fn keep_next_credential(&mut self) -> Result<(), Text> {

@@ -33,6 +33,11 @@ pub fn list(words: &[String], texts: Texts) -> String {
     out
 }
 
+/// One reason as an English sentence, for the console.
+pub fn in_english(word: &str) -> String {
+    Texts::of("en").map_or_else(|| word.to_owned(), |texts| sentence(word, texts))
+}
+
 fn sentence(word: &str, texts: Texts) -> String {
     let (name, value) = word.split_once('=').unwrap_or((word, ""));
     let Some((_, key)) = WORDS.iter().find(|(known, _)| *known == name) else {

@@ -1,0 +1,73 @@
+//! The gate's standing as rules in the kernel: what is wanted by the settings, and what became of it.
+
+use super::firewall::{Choice, Firewall, How};
+use crate::settings::gate::{self, Gate as Settings};
+use komainu_core::fault::{Text, text};
+use komainu_core::firewall::{Links, Table, Wanted, rules};
+use komainu_core::gate::{RulesSeen, Standing};
+
+/// The firewall of this device.
+pub struct Wall {
+    links: Links,
+    firewall: Option<Firewall>,
+    /// Why the kernel could not be asked or told last time.
+    beyond: Option<Text>,
+}
+
+impl Wall {
+    /// The firewall of the settings; nothing is touched yet.
+    pub fn new(settings: &Settings) -> Wall {
+        let choice = match settings.firewall {
+            gate::Firewall::Auto => Some(Choice::Auto),
+            gate::Firewall::Nft => Some(Choice::Nft),
+            gate::Firewall::Iptables => Some(Choice::Iptables),
+            gate::Firewall::None => None,
+        };
+        let links =
+            Links { lan: settings.lan.clone(), page_port: settings.page_port, dns_port: settings.dns_port };
+        Wall { links, firewall: choice.map(Firewall::open), beyond: None }
+    }
+
+    /// Whether the kernel has the rules for this standing.
+    pub fn seen(&mut self, standing: Standing) -> RulesSeen {
+        let wanted = self.wanted(standing);
+        let Some(firewall) = &mut self.firewall else {
+            return RulesSeen::Beyond(text(format_args!("the settings leave it to somebody else")));
+        };
+        match firewall.holds(&wanted) {
+            Ok(true) => RulesSeen::Hold,
+            // What the kernel did not take a moment ago is asked for again, after a wait that the plan keeps.
+            Ok(false) | Err(_) => RulesSeen::Differ,
+        }
+    }
+
+    /// Puts the rules for this standing into the kernel.
+    ///
+    /// # Errors
+    /// Why it did not take them.
+    pub fn put(&mut self, standing: Standing) -> Result<(), Text> {
+        let wanted = self.wanted(standing);
+        let Some(firewall) = &mut self.firewall else { return Ok(()) };
+        let put = firewall.put(&wanted);
+        self.beyond = put.as_ref().err().cloned();
+        let put = put?;
+        let how = match put.how {
+            How::Nft => "nftables",
+            How::Iptables => "iptables",
+            How::Nothing => "nothing",
+        };
+        log::info!("wall gate={} by={how}", standing.name());
+        for what in put.lacks.words() {
+            log::warn!("wall-lacks what=\"{what}\"");
+        }
+        Ok(())
+    }
+
+    fn wanted(&self, standing: Standing) -> Table {
+        let wanted = match standing {
+            Standing::Closed => Wanted::Closed,
+            Standing::Open => Wanted::Open,
+        };
+        rules(wanted, &self.links)
+    }
+}
