@@ -90,6 +90,7 @@ class Device:
                      "reboot_command": []},
             "trial": {"health_directory": str(self.health)},
             "log": {"to": "stderr"},
+            "gate": {"keep": False},
         }
         self._starts("a")
 

@@ -20,8 +20,9 @@ const LOGO_BYTES_MAX: u64 = 8 * 1024;
 const HTTP_PORT: u16 = 80;
 
 pub(super) fn page(call: &Call) -> Result<Exit, String> {
-    log_lines::open(call.settings.log);
     let gate = call.settings.gate.as_ref().ok_or("the settings leave the gate to somebody else")?;
+    close_what_was_inherited();
+    log_lines::open(call.settings.log);
     let agent = std::io::stdin().as_fd().try_clone_to_owned();
     let agent = agent.map_err(|error| format!("no way to the agent: {error}"))?;
     let (mut web, mut names) = (Vec::new(), Vec::new());
@@ -43,6 +44,18 @@ pub(super) fn page(call: &Call) -> Result<Exit, String> {
     let error = server::serve(Doors { web, names, agent }, &look, &mut Uptime);
     log::debug!("page-ends why=\"{error}\"");
     Ok(Exit::Done)
+}
+
+/// What whoever started the agent left open is not for strangers: a folder would be a way out of the empty root.
+fn close_what_was_inherited() {
+    let entries = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    let number = |entry: std::fs::DirEntry| entry.file_name().to_str()?.parse().ok();
+    let numbers: Vec<i32> = entries.filter_map(number).collect();
+    for number in numbers {
+        if number > 2 {
+            let _ = nix::unistd::close(number);
+        }
+    }
 }
 
 struct Uptime;

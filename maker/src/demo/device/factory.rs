@@ -87,6 +87,7 @@ fn settings(folder: &Path, url: &str, version: &str) -> String {
          [poll]\nfirst_within_seconds = 0\n\n\
          [boot]\nenvironment = \"{at}/fw_env.config\"\nbooted_file = \"{at}/cmdline\"\nreboot_command = []\n\n\
          [trial]\nboot_tries = 3\nhealth_directory = \"{at}/health\"\n\n\
+         [gate]\nkeep = false\n\n\
          [log]\nto = \"stderr\"\n"
     );
     for part in PARTS {
