@@ -183,6 +183,8 @@ impl Keeper {
             Ask::Reset { .. } => {
                 self.sessions.end_all();
                 self.logins = Logins::default();
+                self.throttle = Throttle::default();
+                self.keep_tries();
             }
             _ => {}
         }

@@ -28,6 +28,7 @@ const LOOKS: &[Look] = &[
     ("boot environment", boot),
     ("slots", slots),
     ("health checks", checks),
+    ("gate", gate),
     ("server", server),
 ];
 
@@ -95,6 +96,25 @@ fn checks(_: &mut Linux, call: &Call) -> Sentence {
         Ok(checks) => Ok(format!("{} in {}", checks.len(), folder.display())),
         Err(error) => Err(format!("cannot read {}: {error}", folder.display())),
     }
+}
+
+fn gate(linux: &mut Linux, call: &Call) -> Sentence {
+    let Some(settings) = &call.settings.gate else { return Ok("left to somebody else".into()) };
+    let seen = linux.gate().ok_or("left to somebody else")?;
+    seen.account.map_err(|why| why.to_string())?;
+    let missing: Vec<&str> = settings
+        .lan
+        .iter()
+        .map(String::as_str)
+        .filter(|link| !std::path::Path::new("/sys/class/net").join(link).exists())
+        .collect();
+    if !missing.is_empty() {
+        return Err(format!("there is no link {}: what is not named as LAN is the WAN", missing.join(", ")));
+    }
+    let hooks = programs::in_folder(&settings.hooks)
+        .map_err(|error| format!("cannot read {}: {error}", settings.hooks.display()))?;
+    let to_wipe = settings.wipe.len();
+    Ok(format!("account {}, {} hooks, {to_wipe} places to wipe", settings.account, hooks.len()))
 }
 
 enum PollFault {

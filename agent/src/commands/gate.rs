@@ -2,17 +2,16 @@
 
 use super::{Call, Exit, print};
 use crate::keeper::ask_keeper;
+use crate::linux::gate::Gate;
+use crate::settings::gate::Gate as Settings;
 use komainu_bootstrap::asks::{Answer, Ask, PASSWORD_BYTES_MAX, Secret, Session};
 use komainu_bootstrap::page::why;
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use std::io::{BufRead, IsTerminal, Read, Write, stderr, stdin};
 
 pub(super) fn setup(call: &Call) -> Result<Exit, String> {
-    gate(call)?;
+    let owned = Gate::new(gate(call)?, &call.settings.state).seen().kept.is_some();
     let is_terminal = stdin().is_terminal();
-    // First asked without a password, to learn which question comes next.
-    let owned =
-        matches!(ask(call, Ask::Login { password: Secret(String::new()) })?, Answer::Wrong | Answer::Wait(_));
     let old = if owned { Some(read_secret("Password that holds now: ")?) } else { None };
     let new = read_secret("New password: ")?;
     if is_terminal && read_secret("The same again: ")? != new {
@@ -37,11 +36,9 @@ pub(super) fn reset(call: &Call) -> Result<Exit, String> {
     }
 }
 
-fn gate(call: &Call) -> Result<(), String> {
-    match call.settings.gate {
-        Some(_) => Ok(()),
-        None => Err("the settings leave the gate to somebody else ([gate] keep = false)".into()),
-    }
+fn gate(call: &Call) -> Result<&Settings, String> {
+    let gate = call.settings.gate.as_ref();
+    gate.ok_or_else(|| "the settings leave the gate to somebody else ([gate] keep = false)".into())
 }
 
 fn ask(call: &Call, what: Ask) -> Result<Answer, String> {

@@ -1,6 +1,7 @@
 //! `status`: what runs, what is on offer and how it stands; for people, or with `--json` for machines.
 
 use super::{Call, Exit, open, print};
+use crate::keeper::state::{findings, wall};
 use komainu_core::World;
 use komainu_core::facts::{Facts, RecordSeen};
 use komainu_core::names::Slot;
@@ -46,6 +47,7 @@ pub(super) fn status(call: &Call) -> Result<Exit, String> {
         Err(why) => lines.push(Line("boot_choice", text(why))),
     }
     lines.extend(offer_lines(&facts.offer));
+    lines.extend(gate_lines(&facts, call));
     if let Ok(trusted) = Trusted::load(&linux.kept().stored(), clock) {
         for (index, name) in ["root", "timestamp", "snapshot", "targets"].into_iter().enumerate() {
             lines.push(Line(name, version_and_expiry(trusted.versions()[index], trusted.expiries()[index])));
@@ -90,6 +92,18 @@ fn record_lines(record: &Record) -> Vec<Line> {
     };
     lines.push(Line("failed", Json::List(record.failures.iter().map(failure).collect())));
     lines
+}
+
+fn gate_lines(facts: &Facts, call: &Call) -> Vec<Line> {
+    let (Some(seen), Some(settings)) = (&facts.gate, &call.settings.gate) else {
+        return vec![Line("gate", text(&"left to somebody else"))];
+    };
+    let findings = findings(seen, settings).iter().map(text).collect();
+    vec![
+        Line("gate", text(&if seen.resetting { "being reset" } else { seen.standing().name() })),
+        Line("wall", text(&wall(seen, settings))),
+        Line("findings", Json::List(findings)),
+    ]
 }
 
 fn offer_lines(offer: &Offer) -> Vec<Line> {

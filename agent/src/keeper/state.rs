@@ -131,6 +131,9 @@ pub fn findings(seen: &GateSeen, settings: &Settings) -> Vec<String> {
     if let RulesSeen::Beyond(why) = &seen.rules {
         findings.push(format!("no packets are kept out by Komainu: {why}"));
     }
+    if seen.rules == RulesSeen::Differ {
+        findings.push("the kernel does not have the gate's rules".into());
+    }
     if settings.hash == komainu_bootstrap::credential::crypt::Method::Md5 {
         findings.push(
             "the password is hashed by MD5, which is quickly guessed: the settings say hash = \"md5\"".into(),
@@ -142,7 +145,8 @@ pub fn findings(seen: &GateSeen, settings: &Settings) -> Vec<String> {
     findings
 }
 
-fn wall(seen: &GateSeen, settings: &Settings) -> &'static str {
+/// How it stands with the rules in the kernel, in a few words.
+pub fn wall(seen: &GateSeen, settings: &Settings) -> &'static str {
     match (&seen.rules, settings.firewall) {
         (RulesSeen::Hold, _) => "holds",
         (RulesSeen::Differ, _) => "being put up",
