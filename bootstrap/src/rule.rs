@@ -257,7 +257,8 @@ fn found(weighed: &weigh::Weighed, whys: &mut Vec<Why>) {
 /// Whether a guesser would need no list of words for this one. Such words need no place in a list.
 pub fn is_caught_without_list(word: &str) -> bool {
     let lists = Lists { common: set::Set::EMPTY, ..Lists::BUILT_IN };
-    weigh::weigh(word, &lists, &About::default()).halves <= weigh::COMMON_HALVES
+    let weighed = weigh::weigh(word, &lists, &About::default());
+    weighed.halves <= weigh::COMMON_HALVES || weighed.alone == 0 && weighed.halves <= 2 * weigh::COMMON_HALVES
 }
 
 fn missing(password: &str) -> Classes {

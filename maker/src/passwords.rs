@@ -36,10 +36,12 @@ pub fn words(lists: &[String], whole: bool) -> Vec<String> {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let word = if whole { fold(line) } else { core(line) };
+        let plain = if whole { line } else { core(line) };
+        let word = fold(plain);
         let length = word.chars().count();
         let fits = if whole { length > 0 } else { (WORD_LEAST..=WORD_MOST).contains(&length) };
-        if fits && (whole || !is_caught_without_list(&word)) && seen.insert(word.clone()) {
+        let caught = !whole && (is_caught_without_list(line) || is_caught_without_list(plain));
+        if fits && !caught && seen.insert(word.clone()) {
             words.push(word);
         }
     }
@@ -47,10 +49,10 @@ pub fn words(lists: &[String], whole: bool) -> Vec<String> {
 }
 
 /// A word without the digits and signs around it, if enough is left without them.
-fn core(line: &str) -> String {
+fn core(line: &str) -> &str {
     let around = |one: char| one.is_ascii() && !one.is_ascii_alphabetic();
     let core = line.trim_matches(around);
-    fold(if core.chars().count() >= WORD_LEAST { core } else { line })
+    if core.chars().count() >= WORD_LEAST { core } else { line }
 }
 
 /// Makes the list of as many words, from the first, as fit. `false_bits`: a word that is not in it is taken for

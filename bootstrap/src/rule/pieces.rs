@@ -92,7 +92,7 @@ fn zipped(text: &[char], piece: &mut dyn FnMut(usize, u32, Kind)) {
 fn repeats(text: &[char], from: usize, piece: &mut dyn FnMut(usize, u32, Kind)) {
     let rest = &text[from..];
     let same = rest.iter().take_while(|one| **one == rest[0]).count();
-    each(LEAST, same, HALVES, Kind::REPEATS, piece);
+    each(LEAST, same, 1, Kind::REPEATS, piece);
     for length in 2..=from.min(rest.len()) {
         if text[from - length..from] == rest[..length] {
             piece(length, 1, Kind::REPEATS);

@@ -81,6 +81,8 @@ pub struct Weighed {
     pub halves: u32,
     /// The kinds of pieces in the lightest cut.
     pub found: Kind,
+    /// Characters in none of them.
+    pub alone: usize,
 }
 
 /// The lightest way to the character at this place.
@@ -127,12 +129,14 @@ pub fn weigh(password: &str, lists: &Lists, about: &About) -> Weighed {
         piece(1, alone(&text, from), Kind::default());
     }
     let mut found = Kind::default();
+    let mut alone = 0;
     let mut at = length;
     while at > 0 {
         found = found.and(steps[at].kinds);
+        alone += usize::from(steps[at].kinds == Kind::default());
         at = steps[at].from;
     }
-    Weighed { halves: steps[length].halves, found }
+    Weighed { halves: steps[length].halves, found, alone }
 }
 
 fn words(text: &Text, from: usize, lists: &Lists, piece: &mut dyn FnMut(usize, u32, Kind)) {
