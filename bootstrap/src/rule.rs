@@ -21,7 +21,7 @@ mod weigh;
 
 use crate::asks::PASSWORD_BYTES_MAX;
 use weigh::Kind;
-pub use weigh::Lists;
+pub use weigh::{COMMON_LEAST, COMMON_MOST, Lists};
 
 /// Whose rule holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl Profile {
         match self {
             Profile::Nisc => (10, 4, 14),
             Profile::Nist63b4 => (PASSPHRASE, 0, PASSPHRASE_WEIGHT),
-            Profile::Bsi => (8, 2, 12),
+            Profile::Bsi => (8, 2, 11),
         }
     }
 }

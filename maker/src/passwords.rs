@@ -3,16 +3,12 @@
 
 use anyhow::{Result, bail};
 use komainu_bootstrap::rule::fold::fold;
-use komainu_bootstrap::rule::is_caught_without_list;
 use komainu_bootstrap::rule::set::{HEADER, VERSION, head, place};
+use komainu_bootstrap::rule::{COMMON_LEAST, COMMON_MOST, is_caught_without_list};
 use std::collections::HashSet;
 
 /// Largest list that a device is asked to keep.
 pub const BYTES_MAX: usize = 24_576;
-/// Shorter words are in too many good passwords.
-const WORD_LEAST: usize = 4;
-/// Longest word that a device looks for.
-const WORD_MOST: usize = 20;
 /// Words in a bucket: what a device reads for one look.
 const BUCKET: usize = 64;
 
@@ -39,7 +35,7 @@ pub fn words(lists: &[String], whole: bool) -> Vec<String> {
         let plain = if whole { line } else { core(line) };
         let word = fold(plain);
         let length = word.chars().count();
-        let fits = if whole { length > 0 } else { (WORD_LEAST..=WORD_MOST).contains(&length) };
+        let fits = if whole { length > 0 } else { (COMMON_LEAST..=COMMON_MOST).contains(&length) };
         let caught = !whole && (is_caught_without_list(line) || is_caught_without_list(plain));
         if fits && !caught && seen.insert(word.clone()) {
             words.push(word);
@@ -52,7 +48,7 @@ pub fn words(lists: &[String], whole: bool) -> Vec<String> {
 fn core(line: &str) -> &str {
     let around = |one: char| one.is_ascii() && !one.is_ascii_alphabetic();
     let core = line.trim_matches(around);
-    if core.chars().count() >= WORD_LEAST { core } else { line }
+    if core.chars().count() >= COMMON_LEAST { core } else { line }
 }
 
 /// Makes the list of as many words, from the first, as fit. `false_bits`: a word that is not in it is taken for

@@ -81,7 +81,7 @@ fn runs(text: &[char], piece: &mut dyn FnMut(usize, u32, Kind)) {
 fn zipped(text: &[char], piece: &mut dyn FnMut(usize, u32, Kind)) {
     for even in [1, -1] {
         for odd in [1, -1] {
-            let step = |index: usize| if index % 2 == 0 { even } else { odd };
+            let step = |index: usize| if index.is_multiple_of(2) { even } else { odd };
             let fits = |(index, three): &(usize, &[char])| follows(three[0], three[2], step(*index));
             let length = text.windows(3).enumerate().take_while(fits).count() + 2;
             each(6, length, HALVES * 2, Kind::SEQUENCE, piece);
