@@ -121,7 +121,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("!@#$%^&*()Aa1", "keyboard"),
     ("!\"#$%&'()Aa1", "keyboard"),
     ("Asdf;lkj1234", "keyboard"),
-    ("Qweasdzxc1!", "common"),
+    ("Qweasdzxc1!", "keyboard"),
     ("Qwe123asd!", "keyboard"),
     ("789456123Aa!", "keyboard"),
     ("147258369Aa!", "keyboard"),

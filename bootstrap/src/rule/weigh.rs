@@ -63,7 +63,7 @@ pub const COMMON_LEAST: usize = 4;
 pub const COMMON_MOST: usize = 14;
 /// Longest run of letters that is taken for one word, even if it is in no list.
 const WORD_MOST: usize = 14;
-const DEFAULT_LEAST: usize = 3;
+const DEFAULT_LEAST: usize = 4;
 const DEFAULT_MOST: usize = 32;
 /// Shortest part of a name that counts.
 const NAME_LEAST: usize = 3;
