@@ -216,13 +216,12 @@ pub fn judge(password: &str, about: &About) -> Result<(), Vec<Why>> {
         4 - [missing.upper, missing.lower, missing.digit, missing.sign].iter().filter(|it| **it).count()
             as u32;
     let weighed = weigh::weigh(password, &Lists::BUILT_IN, about);
-    let passphrase = length >= PASSPHRASE && weighed.halves >= PASSPHRASE_WEIGHT;
-    if classes < classes_least && length < PASSPHRASE {
+    let lacks_classes = classes < classes_least;
+    if lacks_classes && length < PASSPHRASE {
         whys.push(Why::Classes(missing));
     }
-    let enough =
-        if classes < classes_least && length >= PASSPHRASE { PASSPHRASE_WEIGHT } else { weight_least };
-    if !passphrase && weighed.halves < enough {
+    let enough = if lacks_classes && length >= PASSPHRASE { PASSPHRASE_WEIGHT } else { weight_least };
+    if weighed.halves < enough {
         let before = whys.len();
         found(&weighed, &mut whys);
         // Where it is only short, that says it all.
