@@ -9,7 +9,7 @@ use komainu_bootstrap::rule::{About, Lists, Named, Profile, judge};
 use tables::{ACCEPTED, REFUSED};
 
 const PROFILES: [Profile; 3] = [Profile::Nisc, Profile::Nist63b4, Profile::Bsi];
-const DEFAULTS: &str = include_str!("../lists/default-credentials.txt");
+const DEFAULTS: &str = include_str!("../../lists/default-credentials.txt");
 
 fn names() -> Vec<(Named, String)> {
     [
