@@ -21,7 +21,7 @@ mod weigh;
 
 use crate::asks::PASSWORD_BYTES_MAX;
 use weigh::Kind;
-pub use weigh::Lists;
+pub use weigh::{COMMON_LEAST, COMMON_MOST, Lists};
 
 /// Whose rule holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl Profile {
         match self {
             Profile::Nisc => (10, 4, 14),
             Profile::Nist63b4 => (PASSPHRASE, 0, PASSPHRASE_WEIGHT),
-            Profile::Bsi => (8, 2, 12),
+            Profile::Bsi => (8, 2, 11),
         }
     }
 }
@@ -216,13 +216,12 @@ pub fn judge(password: &str, about: &About) -> Result<(), Vec<Why>> {
         4 - [missing.upper, missing.lower, missing.digit, missing.sign].iter().filter(|it| **it).count()
             as u32;
     let weighed = weigh::weigh(password, &Lists::BUILT_IN, about);
-    let passphrase = length >= PASSPHRASE && weighed.halves >= PASSPHRASE_WEIGHT;
-    if classes < classes_least && length < PASSPHRASE {
+    let lacks_classes = classes < classes_least;
+    if lacks_classes && length < PASSPHRASE {
         whys.push(Why::Classes(missing));
     }
-    let enough =
-        if classes < classes_least && length >= PASSPHRASE { PASSPHRASE_WEIGHT } else { weight_least };
-    if !passphrase && weighed.halves < enough {
+    let enough = if lacks_classes && length >= PASSPHRASE { PASSPHRASE_WEIGHT } else { weight_least };
+    if weighed.halves < enough {
         let before = whys.len();
         found(&weighed, &mut whys);
         // Where it is only short, that says it all.
@@ -257,7 +256,8 @@ fn found(weighed: &weigh::Weighed, whys: &mut Vec<Why>) {
 /// Whether a guesser would need no list of words for this one. Such words need no place in a list.
 pub fn is_caught_without_list(word: &str) -> bool {
     let lists = Lists { common: set::Set::EMPTY, ..Lists::BUILT_IN };
-    weigh::weigh(word, &lists, &About::default()).halves <= weigh::COMMON_HALVES
+    let weighed = weigh::weigh(word, &lists, &About::default());
+    weighed.halves <= weigh::COMMON_HALVES || weighed.alone == 0 && weighed.halves <= 2 * weigh::COMMON_HALVES
 }
 
 fn missing(password: &str) -> Classes {

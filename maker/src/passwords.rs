@@ -3,16 +3,12 @@
 
 use anyhow::{Result, bail};
 use komainu_bootstrap::rule::fold::fold;
-use komainu_bootstrap::rule::is_caught_without_list;
 use komainu_bootstrap::rule::set::{HEADER, VERSION, head, place};
+use komainu_bootstrap::rule::{COMMON_LEAST, COMMON_MOST, is_caught_without_list};
 use std::collections::HashSet;
 
 /// Largest list that a device is asked to keep.
 pub const BYTES_MAX: usize = 24_576;
-/// Shorter words are in too many good passwords.
-const WORD_LEAST: usize = 4;
-/// Longest word that a device looks for.
-const WORD_MOST: usize = 20;
 /// Words in a bucket: what a device reads for one look.
 const BUCKET: usize = 64;
 
@@ -36,10 +32,12 @@ pub fn words(lists: &[String], whole: bool) -> Vec<String> {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let word = if whole { fold(line) } else { core(line) };
+        let plain = if whole { line } else { core(line) };
+        let word = fold(plain);
         let length = word.chars().count();
-        let fits = if whole { length > 0 } else { (WORD_LEAST..=WORD_MOST).contains(&length) };
-        if fits && (whole || !is_caught_without_list(&word)) && seen.insert(word.clone()) {
+        let fits = if whole { length > 0 } else { (COMMON_LEAST..=COMMON_MOST).contains(&length) };
+        let caught = !whole && (is_caught_without_list(line) || is_caught_without_list(plain));
+        if fits && !caught && seen.insert(word.clone()) {
             words.push(word);
         }
     }
@@ -47,10 +45,10 @@ pub fn words(lists: &[String], whole: bool) -> Vec<String> {
 }
 
 /// A word without the digits and signs around it, if enough is left without them.
-fn core(line: &str) -> String {
+fn core(line: &str) -> &str {
     let around = |one: char| one.is_ascii() && !one.is_ascii_alphabetic();
     let core = line.trim_matches(around);
-    fold(if core.chars().count() >= WORD_LEAST { core } else { line })
+    if core.chars().count() >= COMMON_LEAST { core } else { line }
 }
 
 /// Makes the list of as many words, from the first, as fit. `false_bits`: a word that is not in it is taken for
@@ -121,4 +119,71 @@ fn encode(words: &[String], false_bits: u8) -> Option<Vec<u8>> {
         Some(bytes)
     });
     all.into_iter().flatten().min_by_key(Vec::len)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use komainu_bootstrap::rule::set::Set;
+
+    fn numbered(count: usize) -> Vec<String> {
+        (0..count).map(|number| format!("word number {number}")).collect()
+    }
+
+    #[test]
+    fn every_word_of_a_list_is_found() {
+        for (count, false_bits) in
+            [(1, 12), (2, 1), (63, 28), (64, 12), (129, 24), (1000, 8), (9000, 12), (4000, 14)]
+        {
+            let words = numbered(count);
+            let made = list(&words, BYTES_MAX, false_bits).unwrap();
+            assert_eq!((made.words, made.left), (count, 0));
+            let set = Set::open(&made.bytes).unwrap();
+            for word in &words {
+                assert!(set.has(head(word)), "{word} of {count} with {false_bits}");
+            }
+        }
+    }
+
+    #[test]
+    fn other_words_are_found_as_rarely_as_was_asked() {
+        for (false_bits, most) in [(8, 1_000), (12, 75), (14, 25), (20, 1)] {
+            let made = list(&numbered(3_000), BYTES_MAX, false_bits).unwrap();
+            let set = Set::open(&made.bytes).unwrap();
+            let found = (0..200_000).filter(|number| set.has(head(&format!("other {number}")))).count();
+            assert!(found <= most, "{found} of 200000 with {false_bits}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_the_least_frequent() {
+        let words = numbered(20_000);
+        let made = list(&words, 2_000, 12).unwrap();
+        assert!(made.bytes.len() <= 2_000 && made.bytes.len() > 1_990, "{}", made.bytes.len());
+        assert_eq!(made.words + made.left, words.len());
+        let set = Set::open(&made.bytes).unwrap();
+        assert!(words[..made.words].iter().all(|word| set.has(head(word))));
+        assert!(words[made.words..].iter().filter(|word| set.has(head(word))).count() < 20);
+    }
+
+    #[test]
+    fn what_no_device_keeps_is_refused() {
+        assert!(list(&numbered(9), BYTES_MAX + 1, 12).is_err());
+        assert!(list(&numbered(9), 13, 12).is_err());
+        assert!(list(&[], BYTES_MAX, 12).is_err());
+        assert!(list(&numbered(9), BYTES_MAX, 0).is_err());
+        assert!(list(&numbered(9), BYTES_MAX, 29).is_err());
+    }
+
+    #[test]
+    fn a_word_is_kept_once_and_only_if_nothing_else_catches_it() {
+        let lists = [
+            "# said\nDragon1\r\ndragon\nqwerty123\nabc\n19900101\naaaaaa\npassword1\nx9vKq2\n",
+            "12dr4g0n!\nneko\n",
+        ];
+        let kept = words(&lists.map(str::to_owned), false);
+        assert_eq!(kept, ["dragon", "x9vkq2", "neko"]);
+        let kept = words(&["pass\nPass\nGE\n1\n".to_owned()], true);
+        assert_eq!(kept, ["pass", "ge", "i"]);
+    }
 }

@@ -25,15 +25,18 @@ const ORDERS: [&str; 9] = ["Ymd", "dmY", "mdY", "Ym", "mY", "ymd", "dmy", "mdy",
 /// The pieces that begin at a place.
 pub fn at(text: &[char], from: usize, piece: &mut dyn FnMut(usize, u32, Kind)) {
     let rest = &text[from..];
-    numbers(rest, piece);
+    numbers(rest, from > 0 && text[from - 1].is_ascii_digit(), piece);
     words(text, from, piece);
 }
 
-fn numbers(rest: &[char], piece: &mut dyn FnMut(usize, u32, Kind)) {
+fn numbers(rest: &[char], after_digit: bool, piece: &mut dyn FnMut(usize, u32, Kind)) {
     for order in ORDERS {
         let halves = if order == "Y" { YEAR_HALVES } else { DATE_HALVES };
         for separator in [None, Some('.'), Some('-'), Some('/'), Some('_'), Some(' ')] {
-            if let Some(length) = date(rest, order, separator) {
+            let Some(length) = date(rest, order, separator) else { continue };
+            // In a longer number, only eight digits are sure to be a date and not chance.
+            let inside = after_digit || rest.get(length).is_some_and(char::is_ascii_digit);
+            if !inside || length >= 8 {
                 piece(length, halves, Kind::DATE);
             }
         }

@@ -6,15 +6,18 @@ use super::weigh::{Kind, Text};
 const HALVES: u32 = 2;
 const LEAST: usize = 3;
 
-/// Walks; each is gone both ways. Rows (of England, France, Germany, Japan), columns, the pad of numbers, zigzags.
+/// Walks; each is gone both ways. Rows (of England, France, Germany, Japan), columns, the pad of numbers.
 const WALKS: &str = "\
     1234567890-^\\ 1234567890-= \
     qwertyuiop@[ qwertyuiop[] asdfghjkl;:] asdfghjkl;' zxcvbnm,./\\ \
     azertyuiop qsdfghjklm wxcvbn, qwertzuiop yxcvbnm, \
     1qaz 2wsx 3edc 4rfv 5tgb 6yhn 7ujm 8ik, 9ol. 0p;/ \
-    789456123 147258369 159 357 7410 8520 9630 \
-    1q2w3e4r5t6y7u8i9o0p q1w2e3r4t5y6u7i8o9p0 qawsedrftgyhujikolp aqswdefrgthyjukilo azsxdcfvgbhnjmk zaxscdvfbgnhmj \
-    1a2s3d4f5g6h7j8k9l qazwsxedcrfvtgbyhnujmikolp 1qa2ws3ed4rf5tg6yh7uj8ik9ol0p";
+    789456123 147258369 159 357 7410 8520 9630";
+/// From one row to the next and back: short ones are in too many words.
+const ZIGZAGS: &str = "\
+    1q2w3e4r5t6y7u8i9o0p q1w2e3r4t5y6u7i8o9p0 1a2s3d4f5g6h7j8k9l qawsedrftgyhujikolp aqswdefrgthyjukilo \
+    azsxdcfvgbhnjmk zaxscdvfbgnhmj qazwsxedcrfvtgbyhnujmikolp 1qa2ws3ed4rf5tg6yh7uj8ik9ol0p";
+const ZIGZAG_LEAST: usize = 6;
 
 /// The pieces that begin at a place.
 pub fn at(text: &Text, from: usize, piece: &mut dyn FnMut(usize, u32, Kind)) {
@@ -26,27 +29,27 @@ pub fn at(text: &Text, from: usize, piece: &mut dyn FnMut(usize, u32, Kind)) {
 
 fn keyboard(text: &Text, from: usize, piece: &mut dyn FnMut(usize, u32, Kind)) {
     for keys in &text.keys {
-        let keys = &keys[from..];
-        for walk in WALKS.split(' ') {
-            let walk = walk.as_bytes();
-            // The row of digits is a run, but for whoever holds the shift key down.
-            if walk.starts_with(b"1234") && text.raw[from].is_ascii_digit() {
-                continue;
+        for (walks, least) in [(WALKS, LEAST), (ZIGZAGS, ZIGZAG_LEAST)] {
+            for walk in walks.split(' ').map(str::as_bytes) {
+                // The row of digits is a run, but for whoever holds the shift key down.
+                if !walk.starts_with(b"1234") || !text.raw[from].is_ascii_digit() {
+                    each(least, walked(&keys[from..], walk), HALVES, Kind::KEYBOARD, piece);
+                }
             }
-            let mut length = 0;
-            for start in 0..walk.len() {
-                let same = |key: &char, step: &u8| *key == char::from(*step);
-                let there = keys.iter().zip(&walk[start..]).take_while(|(key, step)| same(key, step)).count();
-                let back = keys
-                    .iter()
-                    .zip(walk[..=start].iter().rev())
-                    .take_while(|(key, step)| same(key, step))
-                    .count();
-                length = length.max(there).max(back);
-            }
-            each(LEAST, length, HALVES, Kind::KEYBOARD, piece);
         }
     }
+}
+
+/// How far the keys follow a walk, from wherever in it, in either direction.
+fn walked(keys: &[char], walk: &[u8]) -> usize {
+    let same = |(key, step): &(&char, &u8)| **key == char::from(**step);
+    let mut length = 0;
+    for start in 0..walk.len() {
+        let there = keys.iter().zip(&walk[start..]).take_while(same).count();
+        let back = keys.iter().zip(walk[..=start].iter().rev()).take_while(same).count();
+        length = length.max(there).max(back);
+    }
+    length
 }
 
 /// Every beginning of a piece is one.
@@ -81,7 +84,7 @@ fn runs(text: &[char], piece: &mut dyn FnMut(usize, u32, Kind)) {
 fn zipped(text: &[char], piece: &mut dyn FnMut(usize, u32, Kind)) {
     for even in [1, -1] {
         for odd in [1, -1] {
-            let step = |index: usize| if index % 2 == 0 { even } else { odd };
+            let step = |index: usize| if index.is_multiple_of(2) { even } else { odd };
             let fits = |(index, three): &(usize, &[char])| follows(three[0], three[2], step(*index));
             let length = text.windows(3).enumerate().take_while(fits).count() + 2;
             each(6, length, HALVES * 2, Kind::SEQUENCE, piece);
@@ -92,7 +95,7 @@ fn zipped(text: &[char], piece: &mut dyn FnMut(usize, u32, Kind)) {
 fn repeats(text: &[char], from: usize, piece: &mut dyn FnMut(usize, u32, Kind)) {
     let rest = &text[from..];
     let same = rest.iter().take_while(|one| **one == rest[0]).count();
-    each(LEAST, same, HALVES, Kind::REPEATS, piece);
+    each(LEAST, same, 1, Kind::REPEATS, piece);
     for length in 2..=from.min(rest.len()) {
         if text[from - length..from] == rest[..length] {
             piece(length, 1, Kind::REPEATS);

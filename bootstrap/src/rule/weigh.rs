@@ -4,6 +4,7 @@
 use super::fold::{fold, fold_one, key, plain};
 use super::set::{Set, head};
 use super::{About, Named, dates, pieces};
+use std::ops::Range;
 
 /// Kinds of pieces, as a set of bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,8 +59,11 @@ pub const COMMON_HALVES: u32 = 4;
 const KNOWN_HALVES: u32 = 2;
 /// Shortest word of the list of common words.
 pub const COMMON_LEAST: usize = 4;
-const COMMON_MOST: usize = 20;
-const DEFAULT_LEAST: usize = 3;
+/// Longest word of that list.
+pub const COMMON_MOST: usize = 14;
+/// Longest run of letters that is taken for one word, even if it is in no list.
+const WORD_MOST: usize = 14;
+const DEFAULT_LEAST: usize = 4;
 const DEFAULT_MOST: usize = 32;
 /// Shortest part of a name that counts.
 const NAME_LEAST: usize = 3;
@@ -81,6 +85,8 @@ pub struct Weighed {
     pub halves: u32,
     /// The kinds of pieces in the lightest cut.
     pub found: Kind,
+    /// Characters in none of them.
+    pub alone: usize,
 }
 
 /// The lightest way to the character at this place.
@@ -127,12 +133,14 @@ pub fn weigh(password: &str, lists: &Lists, about: &About) -> Weighed {
         piece(1, alone(&text, from), Kind::default());
     }
     let mut found = Kind::default();
+    let mut alone = 0;
     let mut at = length;
     while at > 0 {
         found = found.and(steps[at].kinds);
+        alone += usize::from(steps[at].kinds == Kind::default());
         at = steps[at].from;
     }
-    Weighed { halves: steps[length].halves, found }
+    Weighed { halves: steps[length].halves, found, alone }
 }
 
 fn words(text: &Text, from: usize, lists: &Lists, piece: &mut dyn FnMut(usize, u32, Kind)) {
@@ -140,7 +148,8 @@ fn words(text: &Text, from: usize, lists: &Lists, piece: &mut dyn FnMut(usize, u
     for (index, character) in text.folded[from..].iter().take(DEFAULT_MOST).enumerate() {
         word.push(*character);
         let length = index + 1;
-        if length < DEFAULT_LEAST {
+        // A shorter one only where nothing but padding follows.
+        if length < DEFAULT_LEAST && (from > 0 || text.raw[length..].iter().any(is_letter)) {
             continue;
         }
         let head = head(&word);
@@ -213,26 +222,52 @@ fn alone(text: &Text, at: usize) -> u32 {
     if at > 0 && text.folded[at] == text.folded[at - 1] {
         return 0;
     }
+    let again = raw[..at].contains(&one);
     if !one.is_ascii() {
-        return if raw[..at].contains(&one) { 1 } else { 2 };
+        return if again { 1 } else { 2 };
     }
     if one.is_ascii_alphabetic() {
+        let word = word_around(raw, at);
         // The more letters of a word stand there, the easier is the next one guessed.
-        let run = (1..=at).rev().take_while(|index| continues(raw[*index - 1], raw[*index])).count();
-        return if run < 3 { 2 } else { 1 };
+        return match at - word.start {
+            0..3 => 2,
+            5.. if word.len() <= WORD_MOST && is_spoken(&text.plain[word]) => 0,
+            _ => 1,
+        };
     }
-    if !one.is_ascii_digit() && raw[..at].contains(&one) {
-        return 0;
+    let is_separator = matches!(one, ' ' | '-' | '_' | '.' | ',');
+    if is_separator || again && !one.is_ascii_digit() {
+        return u32::from(!(is_separator && again));
     }
     // What people put before and behind a word because they must.
     let outside = !raw[..at].iter().any(is_letter) || !raw[at + 1..].iter().any(is_letter);
-    let in_number = one.is_ascii_digit() && {
-        let digits = |characters: &mut dyn Iterator<Item = &char>| {
-            characters.take_while(|it| it.is_ascii_digit()).count()
-        };
-        digits(&mut raw[..at].iter().rev()) + 1 + digits(&mut raw[at + 1..].iter()) >= 3
-    };
-    if outside || in_number || matches!(one, ' ' | '-' | '_' | '.' | ',') { 1 } else { 2 }
+    let has_word = (0..raw.len()).any(|index| word_around(raw, index).len() >= 4);
+    let digits = (digits(raw[..at].iter().rev()) + 1) + digits(raw[at + 1..].iter());
+    let in_number = one.is_ascii_digit() && digits >= 3;
+    if in_number || outside && (has_word || !raw.iter().any(is_letter)) { 1 } else { 2 }
+}
+
+fn digits<'a>(characters: impl Iterator<Item = &'a char>) -> usize {
+    characters.take_while(|one| one.is_ascii_digit()).count()
+}
+
+/// The letters around a place that are of one word, as words are written.
+fn word_around(raw: &[char], at: usize) -> Range<usize> {
+    let (mut start, mut end) = (at, at + 1);
+    while start > 0 && continues(raw[start - 1], raw[start]) {
+        start -= 1;
+    }
+    while end < raw.len() && continues(raw[end - 1], raw[end]) {
+        end += 1;
+    }
+    start..end
+}
+
+/// Whether letters look like those of a word, and not like drawn ones.
+fn is_spoken(letters: &[char]) -> bool {
+    let is_vowel = |letter: &char| matches!(letter, 'a' | 'e' | 'i' | 'o' | 'u' | 'y');
+    let vowels = letters.iter().filter(|letter| is_vowel(letter)).count();
+    vowels * 10 >= letters.len() * 3 && letters.split(is_vowel).all(|consonants| consonants.len() <= 3)
 }
 
 fn is_letter(character: &char) -> bool {

@@ -19,7 +19,7 @@ pub struct Passwords {
     #[arg(long, value_name = "BYTES", default_value_t = 16_384)]
     bytes_max: usize,
     /// Take a word that is not in the list for one that is at most once in 2^BITS
-    #[arg(long, value_name = "BITS", default_value_t = 12)]
+    #[arg(long, value_name = "BITS", default_value_t = 14)]
     false_bits: u8,
     /// Take every word as it is, with the digits and signs around it, however short: for default passwords
     #[arg(long)]

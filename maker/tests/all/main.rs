@@ -5,6 +5,7 @@ mod ceremony;
 mod command_line;
 mod device;
 mod keys;
+mod passwords;
 mod publishing;
 mod releases;
 mod revocation;
