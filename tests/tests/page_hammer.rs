@@ -7,8 +7,11 @@ use std::env;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+/// Memory is counted for the whole process: one test at a time.
+static ALONE: Mutex<()> = Mutex::new(());
 const REQUESTS: u32 = 100_000;
 
 /// xorshift: the same numbers everywhere.
@@ -129,6 +132,7 @@ fn honest(at: SocketAddr) {
 
 #[test]
 fn a_hundred_thousand_strange_requests_change_nothing() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let seed = env::var("KOMAINU_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_122);
     println!("seed {seed}");
     let mut numbers = Numbers(seed);
@@ -174,6 +178,7 @@ fn a_hundred_thousand_strange_requests_change_nothing() {
 
 #[test]
 fn two_hundred_slow_clients_keep_nobody_out() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let running = Running::start(Device::default(), look(), 0, Duration::ZERO).unwrap();
     let before = resident();
     let mut slow = Vec::new();
