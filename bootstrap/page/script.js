@@ -4,6 +4,7 @@ var p = d.getElementById('p'), s = d.getElementById('s'), h = d.getElementById('
 function see(y) { for (var i = 0; i < f.length; i++) f[i].type = y ? 'text' : 'password' }
 if (s) { s.hidden = false; s = s.firstChild; s.checked = false; s.onchange = function () { see(s.checked) }; p.form.onsubmit = function () { see(0) } }
 if (!h) return;
+h.hidden = false;
 // The hint: only what can be counted; the device judges.
 var x = h.dataset.texts.split('|'), k = [/[A-Z]/, /[a-z]/, /[0-9]/, /[^A-Za-z0-9]/];
 p.oninput = function () { clearTimeout(t); t = setTimeout(function () {

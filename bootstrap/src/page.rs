@@ -328,3 +328,6 @@ impl<'a> Page<'a> {
         told.map_or(0, |told| told.saturating_add(now.saturating_sub(self.heard)))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,8 @@ from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import (DelegatedRole, Delegations, MetaFile, Metadata, Root, Snapshot, TargetFile, Targets,
                               Timestamp)
 
+import seeds_page
+
 TOP = Path(__file__).resolve().parents[2]
 # The targets live in January 2027.
 EXPIRES = datetime(2027, 2, 1, tzinfo=timezone.utc)
@@ -81,6 +83,7 @@ def metadata():
 
 def files():
     """Target, name, bytes."""
+    yield from seeds_page.files()
     for role, name, signed, signers in metadata():
         whole = Metadata(signed)
         for one in signers:

@@ -215,3 +215,6 @@ fn host(must_be_there: bool, fields: &Fields<'_>, authority: Option<&str>) -> Re
     }
     Ok(host.to_ascii_lowercase())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,290 @@
+//! Who gets which page: gate open or closed, hosts, origins, tokens, sessions.
+
+use super::request::{Parsed, parse};
+use super::*;
+use crate::asks::Answer;
+
+const LOCAL: &str = "192.168.1.1:8080";
+
+fn look() -> Look {
+    Look {
+        name: "Gate <One>".into(),
+        language: "en".into(),
+        colour: Some("#c8102e".into()),
+        logo: None,
+        hosts: vec!["gate.lan".into()],
+        public_port: 80,
+        secret: [7; 32],
+    }
+}
+
+fn visit() -> Visit {
+    Visit { peer: "192.168.1.7".parse().unwrap(), local: LOCAL.parse().unwrap(), now: 5000 }
+}
+
+fn page<'a>(look: &'a Look, gate: &str) -> Page<'a> {
+    let mut page = Page::new(look);
+    let mut state = State::default();
+    for (key, value) in [("gate", gate), ("account", "root"), ("lan4", "192.168.1.1"), ("version", "9.9.9")] {
+        state.push(key, value);
+    }
+    page.hear(state, 0);
+    page
+}
+
+fn request(text: &str) -> Request {
+    match parse(text.as_bytes()) {
+        Parsed::Whole(request) => request,
+        other => panic!("{text:?} is {other:?}"),
+    }
+}
+
+fn get(host: &str, path: &str) -> Request {
+    request(&format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n"))
+}
+
+fn post(path: &str, headers: &str, body: &str) -> Request {
+    request(&format!(
+        "POST {path} HTTP/1.1\r\nHost: 192.168.1.1\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         {headers}Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    ))
+}
+
+fn reply(page: &mut Page<'_>, request: &Request) -> Response {
+    match page.visit(request, visit()) {
+        Outcome::Reply(response) => response,
+        Outcome::Ask(ask, _) => panic!("{ask:?} was asked"),
+    }
+}
+
+fn body(response: &Response) -> &str {
+    str::from_utf8(&response.body).unwrap()
+}
+
+fn form_token(page: &mut Page<'_>) -> String {
+    let response = reply(page, &get("192.168.1.1", "/"));
+    body(&response).split("name=\"token\" value=\"").nth(1).unwrap()[..32].to_owned()
+}
+
+fn logged_in(page: &mut Page<'_>) -> (String, String) {
+    let form = format!("token={}&password=x", form_token(page));
+    let Outcome::Ask(Ask::Login { .. }, asking) = page.visit(&post("/login", "", &form), visit()) else {
+        panic!("nobody was asked")
+    };
+    let response = page.answered(&asking, Answer::Welcome([9; 16]), 5000);
+    assert_eq!(response.status, 303);
+    let cookie = response.headers.split("Set-Cookie: ").nth(1).unwrap().split(';').next().unwrap().to_owned();
+    (cookie, token::of_session(&[7; 32], &[9; 16]))
+}
+
+#[test]
+fn while_closed_every_name_leads_to_the_page() {
+    let look = look();
+    for mut page in [page(&look, "closed"), Page::new(&look)] {
+        for (host, path) in [
+            ("captive.apple.com", "/hotspot-detect.html"),
+            ("connectivitycheck.gstatic.com", "/generate_204"),
+            ("www.msftconnecttest.com", "/connecttest.txt"),
+            ("example.org:81", "/a?b"),
+            ("192.168.1.2", "/"),
+            ("192.168.1.1", "/status.json"),
+            ("192.168.1.1", "/generate_204"),
+            ("192.168.1.1:9", "/"),
+        ] {
+            let response = reply(&mut page, &get(host, path));
+            assert_eq!(response.status, 302, "{host}{path}");
+            assert!(response.headers.contains("Location: http://192.168.1.1/\r\n"));
+            let bytes = page.bytes(&response, Method::Get);
+            assert!(str::from_utf8(&bytes).unwrap().contains("Cache-Control: no-store\r\n"));
+        }
+        let response = reply(&mut page, &request("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"));
+        assert_eq!(response.status, 421);
+    }
+}
+
+#[test]
+fn the_page_is_shown_by_address_and_by_the_devices_names() {
+    let look = look();
+    let mut page = page(&look, "closed");
+    for host in
+        ["192.168.1.1", "192.168.1.1:80", "192.168.1.1:8080", "gate.lan", "GATE.lan.", "gate.lan:8080"]
+    {
+        assert_eq!(reply(&mut page, &get(host, "/")).status, 200, "{host}");
+    }
+}
+
+#[test]
+fn once_open_probes_hear_what_they_want_and_foreign_names_nothing() {
+    let look = look();
+    let mut page = page(&look, "open");
+    for (host, path, status, said) in [
+        ("connectivitycheck.gstatic.com", "/generate_204", 204, ""),
+        ("www.gstatic.com", "/generate_204", 204, ""),
+        ("captive.apple.com", "/hotspot-detect.html", 200, "Success"),
+        ("www.msftconnecttest.com", "/connecttest.txt", 200, "Microsoft Connect Test"),
+        ("www.msftncsi.com", "/ncsi.txt", 200, "Microsoft NCSI"),
+        ("detectportal.firefox.com", "/canonical.html", 200, "support.mozilla.org/kb/captive-portal"),
+        ("detectportal.firefox.com", "/success.txt?ipv4", 200, "success\n"),
+        ("nmcheck.gnome.org", "/check_network_status.txt", 200, "NetworkManager is online"),
+        ("evil.example", "/", 421, "Misdirected"),
+        ("evil.example", "/status.json", 421, "Misdirected"),
+        ("evil.example", "/generate_204", 421, "Misdirected"),
+        ("192.168.1.1.evil.example", "/", 421, "Misdirected"),
+        ("192.168.1.2", "/", 421, "Misdirected"),
+        ("[::ffff:192.168.1.1]", "/", 421, "Misdirected"),
+    ] {
+        let response = reply(&mut page, &get(host, path));
+        assert_eq!(response.status, status, "{host}{path}");
+        assert!(body(&response).contains(said), "{host}{path}");
+    }
+}
+
+#[test]
+fn a_form_counts_only_from_our_own_page() {
+    let look = look();
+    let mut page = page(&look, "closed");
+    let good = format!("token={}&password=x&code=", form_token(&mut page));
+    for (headers, form, status) in [
+        ("Origin: http://evil.example\r\n", &*good, 403),
+        ("Origin: null\r\n", &good, 403),
+        ("Origin: https://192.168.1.1\r\n", &good, 403),
+        ("Origin: http://192.168.1.1:81\r\n", &good, 403),
+        ("Sec-Fetch-Site: cross-site\r\n", &good, 403),
+        ("Sec-Fetch-Site: same-site\r\n", &good, 403),
+        ("", "password=x", 200),
+        ("", &good.replace("token=", "token=0"), 200),
+        ("", &format!("{good}&code=2"), 400),
+        ("", &good.replace("password=x", &format!("password={}", "x".repeat(97))), 200),
+    ] {
+        assert_eq!(reply(&mut page, &post("/setup", headers, form)).status, status, "{headers}{form}");
+    }
+    for headers in [
+        "",
+        "Origin: http://192.168.1.1\r\nSec-Fetch-Site: same-origin\r\n",
+        "Origin: http://192.168.1.1:80\r\n",
+    ] {
+        let outcome = page.visit(&post("/setup", headers, &good), visit());
+        assert!(matches!(outcome, Outcome::Ask(Ask::Claim { .. }, _)), "{headers}");
+    }
+    let other = Visit { peer: "192.168.1.8".parse().unwrap(), ..visit() };
+    assert!(matches!(page.visit(&post("/setup", "", &good), other), Outcome::Reply(_)));
+}
+
+#[test]
+fn nothing_about_the_device_is_told_before_log_in() {
+    let look = look();
+    let mut page = page(&look, "open");
+    for path in ["/", "/status.json", "/password", "/reset", "/nothing", "/logo"] {
+        let response = reply(&mut page, &get("192.168.1.1", path));
+        assert!(!body(&response).contains("9.9.9"), "{path}");
+        let whole = page.bytes(&response, Method::Get);
+        assert!(!str::from_utf8(&whole).unwrap().contains("Server:"));
+    }
+    assert_eq!(reply(&mut page, &get("192.168.1.1", "/status.json")).status, 401);
+    for path in ["/password", "/reset", "/update", "/postpone", "/logout"] {
+        assert_eq!(reply(&mut page, &post(path, "", "token=x&sure=yes")).status, 403, "{path}");
+    }
+}
+
+#[test]
+fn whoever_is_logged_in_is_told_everything_and_needs_the_token_to_act() {
+    let look = look();
+    let mut page = page(&look, "open");
+    let (cookie, token) = logged_in(&mut page);
+    let cookie = format!("Cookie: {cookie}\r\n");
+    let with = |path: &str| request(&format!("GET {path} HTTP/1.1\r\nHost: gate.lan\r\n{cookie}\r\n"));
+    assert!(body(&reply(&mut page, &with("/"))).contains("9.9.9"));
+    assert!(body(&reply(&mut page, &with("/status.json"))).contains("\"version\":\"9.9.9\""));
+    let before = token::issue(&[7; 32], visit().peer, visit().local.ip(), visit().now);
+    for path in ["/password", "/reset", "/update", "/postpone", "/logout"] {
+        for wrong in ["", "x", &before] {
+            let form = format!("token={wrong}&sure=yes&old=a&password=b");
+            assert_eq!(reply(&mut page, &post(path, &cookie, &form)).status, 403, "{path}");
+        }
+        let form = format!("token={token}&sure=yes&old=a&password=b");
+        let outcome = page.visit(&post(path, &cookie, &form), visit());
+        assert!(matches!(outcome, Outcome::Ask(..)), "{path}");
+    }
+    assert_eq!(reply(&mut page, &with("/password")).status, 303, "logged out");
+}
+
+#[test]
+fn closing_the_gate_ends_every_session() {
+    let look = look();
+    let mut page = page(&look, "open");
+    let (cookie, _) = logged_in(&mut page);
+    let mut closed = State::default();
+    closed.push("gate", "closed");
+    let open = page.state().unwrap().clone();
+    page.hear(closed, 0);
+    page.hear(open, 0);
+    let again = format!("GET / HTTP/1.1\r\nHost: gate.lan\r\nCookie: {cookie}\r\n\r\n");
+    assert!(!body(&reply(&mut page, &request(&again))).contains("9.9.9"));
+}
+
+#[test]
+fn what_was_typed_is_kept_but_for_the_password() {
+    let look = look();
+    let mut page = page(&look, "closed");
+    let mut state = page.state().unwrap().clone();
+    state.push("code", "wanted");
+    page.hear(state, 0);
+    let form = format!("token={}&password=s3cr%22et&code=%22%3E%3Cb%3E", form_token(&mut page));
+    let Outcome::Ask(_, asking) = page.visit(&post("/setup", "", &form), visit()) else {
+        panic!("not asked")
+    };
+    assert!(!format!("{asking:?}").contains("s3cr"));
+    for answer in [
+        Answer::Weak(vec!["common".into(), "<i>".into()]),
+        Answer::Wrong,
+        Answer::Wait(3),
+        Answer::Failed("<u>".into()),
+        Answer::NotNow,
+        Answer::NoSession,
+        Answer::Welcome([0; 16]),
+        Answer::Done,
+    ] {
+        let response = page.answered(&asking, answer.clone(), 5000);
+        let said = body(&response);
+        assert_eq!(response.status, 200, "{answer:?}");
+        assert!(
+            !said.contains("s3cr") && !said.contains("<b>") && !said.contains("<i>") && !said.contains("<u>")
+        );
+        if matches!(answer, Answer::Weak(_) | Answer::Wrong) {
+            assert!(said.contains("value=\"&quot;&gt;&lt;b&gt;\""), "{answer:?}: {said}");
+        }
+    }
+}
+
+#[test]
+fn head_is_get_without_its_body() {
+    let look = look();
+    let page = page(&look, "closed");
+    let response = Response::bare(404);
+    let (get, head) = (page.bytes(&response, Method::Get), page.bytes(&response, Method::Head));
+    assert!(get.starts_with(&head) && head.ends_with(b"\r\n\r\n") && get.len() == head.len() + 10);
+}
+
+#[test]
+fn all_that_is_embedded_is_under_twenty_kilobytes() {
+    let pieces = [
+        assets::ALERT,
+        assets::CHANGE,
+        assets::CODE,
+        assets::DOCUMENT,
+        assets::FIELD,
+        assets::LOGIN,
+        assets::MESSAGE,
+        assets::PRESS,
+        assets::RESET,
+        assets::SCRIPT,
+        assets::SETUP,
+        assets::STATUS,
+        assets::STYLE,
+    ];
+    let pieces: usize = pieces.iter().map(|piece| piece.len()).sum();
+    let texts: usize = assets::LANGUAGES.iter().map(|(.., lines)| lines.len()).sum();
+    println!("pieces {pieces} bytes, texts {texts} bytes");
+    assert!(pieces + texts < 20_000, "{pieces} + {texts}");
+}
