@@ -25,12 +25,12 @@ sys.path.insert(0, str(HERE))
 from place import TESTS, Place, Skip  # noqa: E402
 
 
-def main(words):
+def main(words, files):
     # An end by signal must undo as much as an end by failure: no loop device, mount or server is left behind.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(1))
-    for module in [*sorted(HERE.glob("test_*.py")), *sorted(HERE.glob("attack_*.py")), HERE / "cross.py"]:
-        importlib.import_module(module.stem)
+    for file in files:
+        importlib.import_module(file.stem)
     only_list = "--list" in words
     words = [word for word in words if word != "--list"]
     chosen = [test for test in TESTS if not words or any(word in f"{test.file} {test.name}" for word in words)]
@@ -66,4 +66,5 @@ def run(test):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    all_files = [*sorted(HERE.glob("test_*.py")), *sorted(HERE.glob("attack_*.py")), HERE / "cross.py"]
+    sys.exit(main(sys.argv[1:], all_files))

@@ -135,7 +135,11 @@ fn away(listed: &[String], stay: &[&str]) -> Vec<String> {
         }
     }
     for line in listed {
-        let Some(chain) = line.strip_prefix("-N ").filter(|chain| !stay.contains(chain)) else { continue };
+        let Some(chain) =
+            line.strip_prefix("-N ").filter(|chain| chain.starts_with(OURS) && !stay.contains(chain))
+        else {
+            continue;
+        };
         lines.push(format!("-F {chain}"));
         lines.push(format!("-X {chain}"));
     }

@@ -70,8 +70,13 @@ impl Messages {
 
     /// An attribute with a name in it.
     pub fn name(&mut self, kind: u16, name: &str) {
+        self.zero_ended(kind, name.as_bytes());
+    }
+
+    /// An attribute with somebody else's name in it.
+    pub fn zero_ended(&mut self, kind: u16, name: &[u8]) {
         let at = self.open(kind);
-        self.0.extend_from_slice(name.as_bytes());
+        self.0.extend_from_slice(name);
         self.0.push(0);
         self.close(at);
     }

@@ -23,8 +23,10 @@ const GET_TABLE: u16 = NEW_TABLE + 1;
 const DELETE_TABLE: u16 = NEW_TABLE + 2;
 const NEW_CHAIN: u16 = NEW_TABLE + 3;
 const GET_CHAIN: u16 = NEW_TABLE + 4;
+const DELETE_CHAIN: u16 = NEW_TABLE + 5;
 const NEW_RULE: u16 = NEW_TABLE + 6;
 const GET_RULE: u16 = NEW_TABLE + 7;
+const DELETE_RULE: u16 = NEW_TABLE + 8;
 
 // Attributes of tables, chains and rules.
 const TABLE_NAME: u16 = 1;
@@ -62,6 +64,16 @@ pub struct Batch<'a> {
     last: usize,
 }
 
+/// How a table that is there is replaced; both in one transaction.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// The rules are, the chains stay at their hooks.
+    Refill,
+    /// All is. While one chain goes and another comes, kernels let packets through (6.18 does; so it is with
+    /// `nft -f` too), which makes this the second choice.
+    Anew,
+}
+
 /// Whether this kernel has nf_tables.
 pub fn is_there() -> bool {
     match Socket::open() {
@@ -76,11 +88,18 @@ pub fn is_there() -> bool {
 /// The kernel refuses what cannot be left out; then all is as before.
 pub fn put(wanted: &Table, mut lacks: Lacks) -> Result<Lacks, Text> {
     let socket = Socket::open().map_err(|error| said("netlink", error))?;
+    let mut way = Way::Refill;
     loop {
-        let batch = batch(wanted, lacks);
+        let there = if way == Way::Refill { chains_there(&socket) } else { Vec::new() };
+        let batch = batch(wanted, lacks, way, &there);
         let Err(refused) = socket.change(&batch.messages.0, batch.abouts.len() as u32) else {
             return Ok(lacks);
         };
+        if way == Way::Refill && !there.is_empty() {
+            // Somebody has made of our table what cannot be changed back in place.
+            way = Way::Anew;
+            continue;
+        }
         let Some(about) = (refused.number as usize).checked_sub(1).and_then(|at| batch.abouts.get(at)) else {
             return Err(said("the rules", refused.error));
         };
@@ -89,6 +108,21 @@ pub fn put(wanted: &Table, mut lacks: Lacks) -> Result<Lacks, Text> {
             _ => return Err(said(name_of(about), refused.error)),
         }
     }
+}
+
+/// The chains in tables with our name, by family.
+fn chains_there(socket: &Socket) -> Vec<(u8, Vec<u8>)> {
+    let mut there = Vec::new();
+    for family in [INET, IP, IP6] {
+        // Where nothing can be listed there is nothing of ours.
+        let _ = socket.question(&list(GET_CHAIN, family).0, |message| {
+            let chain = message.attributes();
+            if message.family() == family && chain.name(CHAIN_TABLE) == TABLE.as_bytes() {
+                there.push((family, chain.name(CHAIN_NAME).to_vec()));
+            }
+        });
+    }
+    there
 }
 
 /// Takes our tables away.
@@ -193,12 +227,27 @@ fn chain_form(chain: Attributes<'_>) -> Vec<u8> {
     form
 }
 
-/// The whole replacement.
-pub fn batch(wanted: &Table, lacks: Lacks) -> Batch<'_> {
+/// The whole replacement, where `there` are our chains now.
+pub fn batch<'a>(wanted: &'a Table, lacks: Lacks, way: Way, there: &[(u8, Vec<u8>)]) -> Batch<'a> {
     let mut batch = begin();
     for (family, chains) in tables(wanted, lacks) {
-        replace_table(&mut batch, family);
-        message(&mut batch, NEW_TABLE, CREATE, About::Table(family), |to| to.name(TABLE_NAME, TABLE));
+        if way == Way::Anew {
+            replace_table(&mut batch, family);
+        }
+        let about = About::Table(family);
+        message(&mut batch, NEW_TABLE, CREATE, about, |to| {
+            to.name(TABLE_NAME, TABLE);
+            // Awake, if it was put to sleep.
+            to.number(TABLE_FLAGS, 0);
+        });
+        message(&mut batch, DELETE_RULE, 0, about, |to| to.name(RULE_TABLE, TABLE));
+        let stays = |name: &[u8]| chains.iter().any(|chain| chain_name(chain.hook).as_bytes() == name);
+        for (_, name) in there.iter().filter(|(of, name)| *of == family && !stays(name)) {
+            message(&mut batch, DELETE_CHAIN, 0, about, |to| {
+                to.name(CHAIN_TABLE, TABLE);
+                to.zero_ended(CHAIN_NAME, name);
+            });
+        }
         for chain in &chains {
             message(&mut batch, NEW_CHAIN, CREATE, About::Chain(family, chain.hook), |to| {
                 to.name(CHAIN_TABLE, TABLE);

@@ -1,0 +1,21 @@
+"""Runs the tests between network namespaces: a WAN, a device and a LAN, with real packets and the kernel's own firewall.
+
+    python3 tests/namespaces/run.py                all of them
+    python3 tests/namespaces/run.py redirect open  those whose name, or file, has one of these words in it
+
+It counts as tests/peers/run.py does. Needs root, and the programs that each test names when it is skipped.
+
+    KOMAINU_FIREWALL   the program under test   (target/debug/firewall)
+"""
+
+import sys
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent / "peers"), str(HERE)]
+
+import run as runner  # noqa: E402  the one of tests/peers
+
+if __name__ == "__main__":
+    sys.exit(runner.main(sys.argv[1:], sorted(HERE.glob("test_*.py"))))
