@@ -2,8 +2,10 @@
 
 mod agent;
 mod factory;
+mod owner;
 
 pub use factory::Factory;
+pub use owner::AtThePage;
 
 use self::agent::Agent;
 use super::boot_loader::{BootLoader, Kernel, Start, Variables};
@@ -35,6 +37,7 @@ pub const CHECKPOINT_BYTES: u64 = 1 << 20;
 pub struct Device {
     folder: PathBuf,
     agent: PathBuf,
+    page_port: u16,
     boot_loader: BootLoader,
     /// Follows what it does.
     pub narrator: Narrator,
@@ -262,7 +265,7 @@ impl Device {
     }
 
     fn start_agent(&self, timeline: &Timeline) -> Result<Agent> {
-        Agent::start(&self.agent, &self.folder.join("komainu.toml"), timeline.clock())
+        Agent::start(&self.agent, &self.folder.join("komainu.toml"), "once", timeline.clock())
     }
 
     fn hear(&mut self, timeline: &mut Timeline, server: &Server, at: u64, line: String) {

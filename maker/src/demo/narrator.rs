@@ -149,6 +149,8 @@ impl Narrator {
                     None,
                 );
             }
+            // The story of the gate tells these in its own words.
+            "claiming" | "gate-claimed" | "page-less-safe" => {}
             _ => {
                 self.tell(timeline, at, event, "", None);
             }

@@ -1,7 +1,8 @@
 //! The story: what the maker, the web server and the power do, and what is expected of the device each time. The
-//! last chapter, the attacks, has a file of its own.
+//! first chapter, the gate, and the last, the attacks, have files of their own.
 
 mod attacks;
+mod gate;
 
 use super::device::{CHECKPOINT_BYTES, Device};
 use super::images::{Flaw, HEAD_BYTES, PARTS};
@@ -36,6 +37,7 @@ pub struct Stage<'a> {
 /// # Errors
 /// Something was not as expected: what, and what was found.
 pub fn play(stage: &mut Stage<'_>) -> Result<()> {
+    gate::play(stage)?;
     let first = first_update(stage)?;
     let second = power_cut(stage, &first)?;
     bad_release(stage, &second, BadRelease::UNHEALTHY)?;

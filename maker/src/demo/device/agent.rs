@@ -18,12 +18,12 @@ pub(super) struct Agent {
 }
 
 impl Agent {
-    /// Starts `komainu once`.
-    pub fn start(program: &Path, settings: &Path, clock: Stopwatch) -> Result<Agent> {
+    /// Starts `komainu once`, or another of its subcommands.
+    pub fn start(program: &Path, settings: &Path, subcommand: &str, clock: Stopwatch) -> Result<Agent> {
         let mut child = Command::new(program)
             .arg("--settings")
             .arg(settings)
-            .arg("once")
+            .arg(subcommand)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

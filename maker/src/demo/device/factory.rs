@@ -40,8 +40,10 @@ impl Device {
         files::copy_into(folder, factory.root, u64::MAX, &mut |_| (), |_| "root.json".into())?;
         let boot_loader = BootLoader::factory(folder)?;
         let narrator = Narrator::of_factory(1);
-        let device =
-            Device { folder: folder.into(), agent: factory.agent, boot_loader, narrator, lines: Vec::new() };
+        let page_port = free_port()?;
+        let (agent, lines) = (factory.agent, Vec::new());
+        let device = Device { folder: folder.into(), agent, page_port, boot_loader, narrator, lines };
+        files::replace(&folder.join("shadow"), FACTORY_ACCOUNT.as_bytes())?;
         for (part, image) in PARTS.iter().zip(&factory.images) {
             let bytes = files::read_at_most(image, u64::MAX)?.unwrap_or_default();
             for slot in [Slot::A, Slot::B] {
@@ -56,7 +58,7 @@ impl Device {
         }
         files::replace(
             &folder.join("komainu.toml"),
-            settings(folder, &factory.url, factory.version).as_bytes(),
+            settings(folder, &factory.url, factory.version, page_port).as_bytes(),
         )?;
         let check = folder.join("health/10-lan");
         files::replace(&check, HEALTH_CHECK.as_bytes())?;
@@ -77,7 +79,16 @@ if head -n 5 \"slots/rootfs-${line##*slot=}\" | grep -q -a '^flaw=unhealthy'; th
 fi
 ";
 
-fn settings(folder: &Path, url: &str, version: &str) -> String {
+/// Every device of this kind leaves the factory with the password `admin`.
+const FACTORY_ACCOUNT: &str = "root:$1$komainu$vQ77J02aL2PIEnc0fP0RG.:20000:0:99999:7:::\n";
+
+/// A port of this machine that nobody uses now.
+fn free_port() -> Result<u16> {
+    let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0));
+    Ok(listener.context("there is no free port")?.local_addr()?.port())
+}
+
+fn settings(folder: &Path, url: &str, version: &str, page_port: u16) -> String {
     let at = folder.display();
     let mut text = format!(
         "[device]\nboard = \"demo-router\"\nid = \"demo\"\nrelease = 1\nversion = \"{version}\"\n\n\
@@ -87,7 +98,9 @@ fn settings(folder: &Path, url: &str, version: &str) -> String {
          [poll]\nfirst_within_seconds = 0\n\n\
          [boot]\nenvironment = \"{at}/fw_env.config\"\nbooted_file = \"{at}/cmdline\"\nreboot_command = []\n\n\
          [trial]\nboot_tries = 3\nhealth_directory = \"{at}/health\"\n\n\
-         [gate]\nkeep = false\n\n\
+         [gate]\nfirewall = \"none\"\nlisten = [\"127.0.0.1\"]\npage_port = {page_port}\n\
+         account_file = \"{at}/shadow\"\nhooks_directory = \"{at}/gate\"\nname = \"Demo router\"\n\n\
+         [reset]\nrestart = false\n\n\
          [log]\nto = \"stderr\"\n"
     );
     for part in PARTS {
