@@ -26,7 +26,7 @@ pub enum Verdict {
     Right,
     /// It is not.
     Wrong,
-    /// The string is of another kind, damaged, or would take too long.
+    /// The string is of another kind or damaged, or either would take too long.
     CannotTell,
 }
 
@@ -38,6 +38,8 @@ const ROUNDS_MIN: u32 = 1_000;
 const ROUNDS_MAX: u32 = 100_000;
 /// Longest salt of `$5$` and `$6$`; `$1$` takes half.
 const SALT_MAX: usize = 16;
+/// Longer passwords no crypt(3) of a device takes, and the work grows with the square.
+const PASSWORD_BYTES_MAX: usize = 256;
 /// Digits of crypt(3), least first.
 const DIGITS: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
@@ -59,7 +61,7 @@ pub fn make(password: &str, method: Method, random: [u8; 12]) -> String {
 
 /// Holds a password against a crypt string. How long that takes does not depend on where they differ.
 pub fn verify(password: &str, crypt: &str) -> Verdict {
-    match parts(crypt) {
+    match parts(crypt).filter(|_| password.len() <= PASSWORD_BYTES_MAX) {
         Some((method, rounds, salt, expected)) => {
             let found = sum(password.as_bytes(), method, salt.as_bytes(), rounds);
             if same(found.as_bytes(), expected.as_bytes()) { Verdict::Right } else { Verdict::Wrong }
@@ -260,5 +262,7 @@ mod tests {
             assert_eq!(verify("x", &crypt), Verdict::CannotTell, "{crypt}");
         }
         assert_eq!(verify("x", &format!("$5$rounds=100000$salt${sum}")), Verdict::Wrong);
+        assert_eq!(verify(&"x".repeat(256), &good), Verdict::Wrong);
+        assert_eq!(verify(&"x".repeat(257), &good), Verdict::CannotTell);
     }
 }

@@ -35,14 +35,14 @@ pub fn plain(character: char) -> char {
 
 /// The key under a sign: what is typed with the shift key held down is a walk too.
 pub fn key(character: char, japanese: bool) -> char {
-    let (signs, keys): (&str, &str) = if japanese {
-        ("!\"#$%&'()=~`{+*}<>?_", "123456789-^@[;:],./\\")
+    let (signs, keys): (&[u8], &[u8]) = if japanese {
+        (b"!\"#$%&'()=~`{+*}<>?_", b"123456789-^@[;:],./\\")
     } else {
-        ("!@#$%^&*()_+{}:\"<>?~", "1234567890-=[];',./`")
+        (b"!@#$%^&*()_+{}:\"<>?~", b"1234567890-=[];',./`")
     };
     let character = plain(character);
-    let found = signs.chars().zip(keys.chars()).find(|(sign, _)| *sign == character);
-    found.map_or(character, |(_, key)| key)
+    let found = signs.iter().position(|sign| char::from(*sign) == character);
+    found.map_or(character, |index| char::from(keys[index]))
 }
 
 #[cfg(test)]

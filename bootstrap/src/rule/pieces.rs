@@ -7,16 +7,17 @@ const HALVES: u32 = 2;
 const LEAST: usize = 3;
 
 /// Walks; each is gone both ways. Rows (of England, France, Germany, Japan), columns, the pad of numbers.
-const WALKS: &str = "\
-    1234567890-^\\ 1234567890-= \
+const WALKS: &[u8] = b"1234567890-^\\ 1234567890-= \
     qwertyuiop@[ qwertyuiop[] asdfghjkl;:] asdfghjkl;' zxcvbnm,./\\ \
     azertyuiop qsdfghjklm wxcvbn, qwertzuiop yxcvbnm, \
     1qaz 2wsx 3edc 4rfv 5tgb 6yhn 7ujm 8ik, 9ol. 0p;/ \
     789456123 147258369 159 357 7410 8520 9630";
 /// From one row to the next and back: short ones are in too many words.
-const ZIGZAGS: &str = "\
-    1q2w3e4r5t6y7u8i9o0p q1w2e3r4t5y6u7i8o9p0 1a2s3d4f5g6h7j8k9l qawsedrftgyhujikolp aqswdefrgthyjukilo \
-    azsxdcfvgbhnjmk zaxscdvfbgnhmj qazwsxedcrfvtgbyhnujmikolp 1qa2ws3ed4rf5tg6yh7uj8ik9ol0p";
+const ZIGZAGS: &[u8] = b"1q2w3e4r5t6y7u8i9o0p q1w2e3r4t5y6u7i8o9p0 1a2s3d4f5g6h7j8k9l \
+    qawsedrftgyhujikolp aqswdefrgthyjukilo azsxdcfvgbhnjmk zaxscdvfbgnhmj qazwsxedcrfvtgbyhnujmikolp \
+    1qa2ws3ed4rf5tg6yh7uj8ik9ol0p";
+/// Bytes of the first two.
+const ROWS_OF_DIGITS: usize = 26;
 const ZIGZAG_LEAST: usize = 6;
 
 /// The pieces that begin at a place.
@@ -29,27 +30,33 @@ pub fn at(text: &Text, from: usize, piece: &mut dyn FnMut(usize, u32, Kind)) {
 
 fn keyboard(text: &Text, from: usize, piece: &mut dyn FnMut(usize, u32, Kind)) {
     for keys in &text.keys {
-        for (walks, least) in [(WALKS, LEAST), (ZIGZAGS, ZIGZAG_LEAST)] {
-            for walk in walks.split(' ').map(str::as_bytes) {
-                // The row of digits is a run, but for whoever holds the shift key down.
-                if !walk.starts_with(b"1234") || !text.raw[from].is_ascii_digit() {
-                    each(least, walked(&keys[from..], walk), HALVES, Kind::KEYBOARD, piece);
-                }
-            }
-        }
+        let keys = &keys[from..];
+        // The row of digits is a run, but for whoever holds the shift key down.
+        let rows = if text.raw[from].is_ascii_digit() { ROWS_OF_DIGITS } else { 0 };
+        each(LEAST, walked(keys, &WALKS[rows..]), HALVES, Kind::KEYBOARD, piece);
+        each(ZIGZAG_LEAST, walked(keys, ZIGZAGS), HALVES, Kind::KEYBOARD, piece);
     }
 }
 
-/// How far the keys follow a walk, from wherever in it, in either direction.
-fn walked(keys: &[char], walk: &[u8]) -> usize {
-    let same = |(key, step): &(&char, &u8)| **key == char::from(**step);
-    let mut length = 0;
-    for start in 0..walk.len() {
-        let there = keys.iter().zip(&walk[start..]).take_while(same).count();
-        let back = keys.iter().zip(walk[..=start].iter().rev()).take_while(same).count();
-        length = length.max(there).max(back);
+/// How far the keys follow one of the walks, from wherever in it, in either direction.
+fn walked(keys: &[char], walks: &[u8]) -> usize {
+    let mut longest = 0;
+    for start in 0..walks.len() {
+        for forward in [true, false] {
+            let mut length = 0;
+            let mut at = start;
+            // No key is a space here: one ends the walk.
+            while length < keys.len() && keys[length] != ' ' && keys[length] == char::from(walks[at]) {
+                length += 1;
+                at = if forward { at + 1 } else { at.wrapping_sub(1) };
+                if at >= walks.len() {
+                    break;
+                }
+            }
+            longest = longest.max(length);
+        }
     }
-    length
+    longest
 }
 
 /// Every beginning of a piece is one.

@@ -134,8 +134,8 @@ mod tests {
     #[test]
     fn a_damaged_list_does_no_harm() {
         let mut bytes: Vec<u8> = crate::rule::Lists::COMMON_BYTES.to_vec();
-        for number in 8..bytes.len() {
-            bytes[number] = (number * 7919 % 251) as u8;
+        for (number, byte) in bytes.iter_mut().enumerate().skip(HEADER) {
+            *byte = (number * 7919 % 251) as u8;
         }
         let set = Set::open(&bytes).unwrap();
         for number in 0..1000 {

@@ -79,6 +79,20 @@ pub struct Text {
     pub keys: [Vec<char>; 2],
 }
 
+impl Text {
+    fn of(password: &str) -> Text {
+        let mut text = Text { raw: vec![], plain: vec![], folded: vec![], keys: [vec![], vec![]] };
+        for one in password.chars() {
+            text.raw.push(one);
+            text.plain.push(plain(one));
+            text.folded.push(fold_one(one));
+            text.keys[0].push(key(one, false));
+            text.keys[1].push(key(one, true));
+        }
+        text
+    }
+}
+
 /// What came of it.
 pub struct Weighed {
     /// The weight.
@@ -99,12 +113,7 @@ struct Step {
 
 /// Weighs a password; it must not be long, the work grows with the square.
 pub fn weigh(password: &str, lists: &Lists, about: &About) -> Weighed {
-    let text = Text {
-        raw: password.chars().collect(),
-        plain: password.chars().map(plain).collect(),
-        folded: password.chars().map(fold_one).collect(),
-        keys: [false, true].map(|japanese| password.chars().map(|one| key(one, japanese)).collect()),
-    };
+    let text = Text::of(password);
     let length = text.raw.len();
     let names = names(about);
     let mut steps = vec![Step { halves: u32::MAX, from: usize::MAX, kinds: Kind::default() }; length + 1];

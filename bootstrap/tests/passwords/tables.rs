@@ -171,6 +171,7 @@ pub const REFUSED: &[(&str, &str)] = &[
     ("Kmn00731588!", "names=serial"),
     ("Aa!731588", "names=serial"),
     ("SN-731588-Ab!", "names=serial"),
+    ("Kmn0073!1aB", "names=serial"),
     ("00:1D:73:9A:C4:E2", "names=mac"),
     ("001d739ac4e2Ab!", "names=mac"),
     ("9AC4E2-2024aB", "names=mac"),
