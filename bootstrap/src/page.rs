@@ -158,10 +158,8 @@ impl<'a> Page<'a> {
         if self.state.is_some() {
             return Response::page(200, view.setup(None, ""));
         }
-        let mut response =
-            Response::page(503, view.message("starting-title", texts.text("starting-text"), "", "again"));
-        response.header("Retry-After: ", "3");
-        response
+        // Small browsers of captive portals may show nothing but their own error for any other status.
+        Response::page(200, view.message("starting-title", texts.text("starting-text"), "", "again"))
     }
 
     /// A page of an open device.
@@ -288,7 +286,10 @@ impl<'a> Page<'a> {
     }
 
     fn logo(&self) -> Response {
-        let Some(logo) = self.look.logo.as_ref().filter(|logo| logo.bytes.len() <= LOGO_BYTES_MAX) else {
+        let kinds = ["image/svg+xml", "image/png"];
+        let fits =
+            |logo: &&look::Logo| logo.bytes.len() <= LOGO_BYTES_MAX && kinds.contains(&&*logo.media_type);
+        let Some(logo) = self.look.logo.as_ref().filter(fits) else {
             return Response::bare(404);
         };
         let mut response = Response::plain(200, "");

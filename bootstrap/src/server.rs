@@ -278,3 +278,6 @@ impl Server<'_> {
         self.places.sweep();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -41,7 +41,7 @@ export function tests(tools) {
             await page.reload();
             same(await page.getByText("The update waits.").count(), 0, "a notice is shown once");
             await press(page, "Update now");
-            await page.getByText("The update starts as soon as it can.").waitFor();
+            await page.getByText("The device looks for updates now, and starts what is ready.").waitFor();
             same(await page.locator("progress").getAttribute("value"), "40");
             const cookies = await context.cookies();
             same(cookies.length, 1);

@@ -149,6 +149,7 @@ fn reasons(password: &str) -> Vec<String> {
     let mut why = Vec::new();
     for (part, word) in [
         ("mirai", "known-default"),
+        ("7ujmko0", "known-default"),
         ("factory", "former-default"),
         ("password", "common"),
         ("router", "names=model"),

@@ -1,7 +1,7 @@
 //! The status page: how things stand, in words.
 
 use super::assets;
-use super::html::{close, element, escape, fill, open};
+use super::html::{element, escape, fill};
 use super::moment;
 use super::views::{Alert, View};
 
@@ -46,7 +46,7 @@ impl View<'_> {
             ("title", title),
             ("notice", notice.as_deref().unwrap_or_default()),
             ("alert", &alert),
-            ("offer", &self.offer(now)),
+            ("offer", &self.offer(now, step)),
             ("update", &self.update(step)),
             ("protection", &self.protection(over.is_none())),
             ("logins", &logins),
@@ -71,16 +71,16 @@ impl View<'_> {
         if what.is_empty() {
             return what;
         }
-        let title = self.texts.text(if findings.is_empty() { "attention" } else { "findings" });
+        let title = self.texts.text(if findings.is_empty() { "support-ended" } else { "findings" });
         self.alert(&Alert { title: title.into(), what, ..Alert::default() }, "bad", "note")
     }
 
     /// What an update would bring, and what can be done about it.
-    fn offer(&self, now: u64) -> String {
+    fn offer(&self, now: u64, step: &str) -> String {
         let (state, texts) = (self.state, self.texts);
         let mut out = String::new();
         let Some(offer) = state.of("offer") else {
-            self.press(&mut out, "update", "quiet", "update-now");
+            self.press(&mut out, "update", "quiet", "check-now");
             return out;
         };
         let mut what = String::from("<dl>");
@@ -90,7 +90,13 @@ impl View<'_> {
             self.row(&mut what, "severity", self.word(SEVERITIES, severity));
         }
         if let Some(fixes) = state.of("fixes").filter(|fixes| !fixes.is_empty()) {
-            self.row(&mut what, "fixes", fixes);
+            element(&mut what, "dt", texts.text("fixes"));
+            what.push_str("<dd>");
+            for fix in fixes.split(' ') {
+                escape(&mut what, fix);
+                what.push_str("<br>");
+            }
+            what.push_str("</dd>");
         }
         what.push_str("</dl>");
         if let Some((tag, note)) = self.note() {
@@ -107,8 +113,11 @@ impl View<'_> {
             line.push_str(&moment::shown(until));
             element(&mut what, "p", &line);
         }
-        self.press(&mut what, "update", "now", "update-now");
-        if state.of("postponable") == Some("1") {
+        let on_its_way = matches!(step, "trial" | "reverting");
+        if !on_its_way {
+            self.press(&mut what, "update", "now", "update-now");
+        }
+        if !on_its_way && state.of("postponable") == Some("1") {
             self.press(&mut what, "postpone", "quiet", "postpone");
         }
         let critical = matches!(state.of("severity"), Some("critical" | "high"));
@@ -177,27 +186,25 @@ impl View<'_> {
     }
 
     fn logins(&self) -> String {
-        let mut out = String::new();
+        let mut list = String::new();
         for login in self.state.all("login").take(32) {
             let mut words = login.split(' ');
-            let time = moment::shown(words.next().unwrap_or_default());
-            let address = words.next().unwrap_or_default();
-            let result = if words.next() == Some("ok") { "login-ok" } else { "login-bad" };
-            let mut line = String::from(address);
+            let mut line = moment::shown(words.next().unwrap_or_default());
             line.push_str(" – ");
+            line.push_str(words.next().unwrap_or_default());
+            line.push_str(" – ");
+            let result = if words.next() == Some("ok") { "login-ok" } else { "login-bad" };
             line.push_str(self.texts.find(result).unwrap_or_default());
-            element(&mut out, "dt", &time);
-            element(&mut out, "dd", &line);
+            element(&mut list, "li", &line);
         }
-        if out.is_empty() {
-            return out;
+        if list.is_empty() {
+            return list;
         }
         let mut section = String::from("<section>");
         element(&mut section, "h2", self.texts.text("logins"));
-        open(&mut section, "dl");
-        section.push_str(&out);
-        close(&mut section, "dl");
-        section.push_str("</section>");
+        section.push_str("<ul>");
+        section.push_str(&list);
+        section.push_str("</ul></section>");
         section
     }
 

@@ -115,6 +115,42 @@ fn the_page_is_shown_by_address_and_by_the_devices_names() {
 }
 
 #[test]
+fn addresses_of_ipv6_are_known_and_led_to() {
+    let look = look();
+    let mut page = page(&look, "closed");
+    for (local, host, status, home) in [
+        ("[fd00::1]:8080", "[fd00::1]", 200, ""),
+        ("[fd00::1]:8080", "[FD00:0::1]:8080", 200, ""),
+        ("[fd00::1]:8080", "fd00::1", 302, "http://[fd00::1]/"),
+        ("[fd00::1]:8080", "[fd00::2]", 302, "http://[fd00::1]/"),
+        ("[fe80::1]:8080", "example.org", 302, "http://192.168.1.1/"),
+        ("[::ffff:192.168.1.1]:8080", "192.168.1.1", 200, ""),
+        ("[::ffff:192.168.1.1]:8080", "example.org", 302, "http://192.168.1.1/"),
+    ] {
+        let visit = Visit { local: local.parse().unwrap(), ..visit() };
+        let Outcome::Reply(response) = page.visit(&get(host, "/"), visit) else { panic!("asked") };
+        assert_eq!(response.status, status, "{local} {host}");
+        let wanted = if home.is_empty() { String::new() } else { format!("Location: {home}\r\n") };
+        assert_eq!(response.headers, wanted, "{local} {host}");
+    }
+}
+
+#[test]
+fn a_picture_is_one_and_is_small() {
+    let mut look = look();
+    for (media_type, bytes, status) in [
+        ("image/png", 8192, 200),
+        ("image/png", 8193, 404),
+        ("text/html", 1, 404),
+        ("image/png\r\nX: y", 1, 404),
+    ] {
+        look.logo = Some(look::Logo { media_type: media_type.into(), bytes: vec![0; bytes] });
+        let mut page = page(&look, "closed");
+        assert_eq!(reply(&mut page, &get("gate.lan", "/logo")).status, status, "{media_type} {bytes}");
+    }
+}
+
+#[test]
 fn once_open_probes_hear_what_they_want_and_foreign_names_nothing() {
     let look = look();
     let mut page = page(&look, "open");
