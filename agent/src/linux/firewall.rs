@@ -4,6 +4,8 @@
 //! firmware's own programs where the kernel has no nf_tables (`words` rules in their words), `lacks` what either
 //! cannot do.
 
+#[cfg(test)]
+mod decoded;
 mod express;
 mod iptables;
 mod lacks;
