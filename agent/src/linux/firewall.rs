@@ -1,9 +1,10 @@
 //! The firewall: tells the kernel what `komainu_core::firewall` wants, and asks it whether that still holds.
 //!
-//! Map: `nft` nf_tables by netlink (`message` bytes, `socket`, `express` rules as expressions), `iptables` the
-//! firmware's own programs where the kernel has no nf_tables (`words` rules in their words), `lacks` what either
-//! cannot do.
+//! Map: `nft` nf_tables by netlink (`batch` all messages of a change, `express` rules as expressions, `message`
+//! bytes, `socket`), `iptables` the firmware's own programs where the kernel has no nf_tables (`words` rules in
+//! their words), `lacks` what either cannot do.
 
+mod batch;
 #[cfg(test)]
 mod decoded;
 mod express;

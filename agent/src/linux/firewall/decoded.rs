@@ -1,9 +1,9 @@
 //! Test: what we write, read by somebody else's decoder of nf_tables messages.
 
+use super::batch::{Batch, Way, batch};
 use super::express::{INET, IP, IP6, write};
 use super::lacks::Lacks;
 use super::message::{Attributes, Message, Messages};
-use super::nft::{Batch, Way, batch};
 use komainu_core::firewall::{
     Family, LinkName, Links, MARK, Match, Protocol, Rule, Table, Verdict, Wanted, rules,
 };
@@ -34,7 +34,7 @@ fn shown(batch: &Batch<'_>) -> Vec<String> {
                     word(chain.get_name()),
                     word(chain.get_type()),
                     hook.get_num().unwrap(),
-                    hook.get_priority().unwrap() as i32,
+                    hook.get_priority().unwrap(),
                     chain.get_policy().unwrap(),
                 )
             }
@@ -49,7 +49,7 @@ fn shown(batch: &Batch<'_>) -> Vec<String> {
     lines
 }
 
-fn word<'a, E: std::fmt::Debug>(name: Result<&'a CStr, E>) -> &'a str {
+fn word<E: std::fmt::Debug>(name: Result<&CStr, E>) -> &str {
     name.unwrap().to_str().unwrap()
 }
 
