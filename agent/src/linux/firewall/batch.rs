@@ -66,7 +66,16 @@ pub enum Way {
 /// The whole replacement, where `there` are our chains now.
 pub fn batch<'a>(wanted: &'a Table, lacks: Lacks, way: Way, there: &[(u8, Vec<u8>)]) -> Batch<'a> {
     let mut batch = begin();
-    for (family, chains) in tables(wanted, lacks) {
+    let tables = tables(wanted, lacks);
+    for family in [INET, IP, IP6] {
+        // From a time when the kernel could do less, or more.
+        let left_over =
+            there.iter().any(|(of, _)| *of == family) && tables.iter().all(|(of, _)| *of != family);
+        if left_over {
+            replace_table(&mut batch, family);
+        }
+    }
+    for (family, chains) in tables {
         if way == Way::Anew {
             replace_table(&mut batch, family);
         }
@@ -78,7 +87,8 @@ pub fn batch<'a>(wanted: &'a Table, lacks: Lacks, way: Way, there: &[(u8, Vec<u8
         });
         message(&mut batch, DELETE_RULE, 0, about, |to| to.name(RULE_TABLE, TABLE));
         let stays = |name: &[u8]| chains.iter().any(|chain| chain_name(chain.hook).as_bytes() == name);
-        for (_, name) in there.iter().filter(|(of, name)| *of == family && !stays(name)) {
+        let goes = |of: &u8, name: &[u8]| way == Way::Refill && *of == family && !stays(name);
+        for (_, name) in there.iter().filter(|(of, name)| goes(of, name)) {
             message(&mut batch, DELETE_CHAIN, 0, about, |to| {
                 to.name(CHAIN_TABLE, TABLE);
                 to.zero_ended(CHAIN_NAME, name);

@@ -176,6 +176,8 @@ fn a_batch_is_decoded_as_it_was_meant() {
     let lines = shown(&batch(&wanted, Lacks::NONE, Way::Refill, &there));
     let expected = [
         "0 begin",
+        "2 table komainu",
+        "2 no table komainu",
         "1 table komainu",
         "1 no rules in komainu",
         "1 no chain more",

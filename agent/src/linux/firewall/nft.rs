@@ -29,29 +29,30 @@ pub fn is_there() -> bool {
     }
 }
 
-/// Replaces our table. `lacks` is what is known to be lacking; what is found to be is handed back.
+/// Replaces our table without what is in `lacks`. What is found to be lacking is handed back as well; `known` is
+/// what was the last time.
 ///
 /// # Errors
 /// The kernel refuses what cannot be left out; then all is as before.
-pub fn put(wanted: &Table, mut lacks: Lacks) -> Result<Lacks, Text> {
+pub fn put(wanted: &Table, mut lacks: Lacks, known: Lacks) -> Result<Lacks, Text> {
     let socket = Socket::open().map_err(|error| said("netlink", error))?;
+    let there = chains_there(&socket);
     let mut way = Way::Refill;
     loop {
-        let there = if way == Way::Refill { chains_there(&socket) } else { Vec::new() };
         let batch = batch(wanted, lacks, way, &there);
         let Err(refused) = socket.change(&batch.messages.0, batch.abouts.len() as u32) else {
             return Ok(lacks);
         };
-        if way == Way::Refill && !there.is_empty() {
-            // Somebody has made of our table what cannot be changed back in place.
-            way = Way::Anew;
-            continue;
-        }
         let Some(about) = (refused.number as usize).checked_sub(1).and_then(|at| batch.abouts.get(at)) else {
             return Err(said("the rules", refused.error));
         };
+        let sure = way == Way::Anew || there.is_empty();
         match missing(about, refused) {
-            Some(missing) if !lacks.has(missing) => lacks = lacks.and(missing),
+            Some(missing) if !lacks.has(missing) && (sure || known.has(missing)) => {
+                lacks = lacks.and(missing)
+            }
+            // Somebody has made of our table what cannot be changed back in place.
+            _ if !sure => way = Way::Anew,
             _ => return Err(said(name_of(about), refused.error)),
         }
     }
