@@ -16,6 +16,7 @@ from pathlib import Path
 from place import command, need, need_root, wait_until
 
 CLONE_NEWNET = 0x40000000
+SO_RCVBUFFORCE = 33
 MARK = 0x6B6F6D61
 #: Addresses by place; the device has one on each side.
 WAN = {4: "203.0.113.2", 6: "2001:db8:1::2"}
@@ -66,8 +67,7 @@ class Net:
                 self.run(name, "ip", f"-{version}", "address", "add", f"{address}/{LENGTH[version]}", "dev", link)
         self.run("device", "ip", "link", "set", device_name, "up")
         self.run(one, "ip", "link", "set", one_name, "up")
-        up = f"/sys/class/net/{one_name}/carrier"
-        wait_until(lambda: "state UP" in self.run(one, "ip", "link", "show", one_name).stdout, f"{up} is 1")
+        wait_until(lambda: "state UP" in self.run(one, "ip", "link", "show", one_name).stdout, f"{one_name} is up")
 
     def run(self, name, *words, **more):
         """Runs a program in a namespace, which must succeed."""
@@ -124,6 +124,24 @@ class Net:
             return None
         finally:
             asker.close()
+
+    def echoes(self, name, version, address):
+        """Whether an echo request is answered, within a second."""
+        kind, request, reply = (
+            (socket.IPPROTO_ICMP, b"\x08\0\xf7\xfe\0\1\0\0", 0) if version == 4
+            else (socket.IPPROTO_ICMPV6, b"\x80\0\0\0\0\1\0\0", 129)
+        )
+        with self.inside(name):
+            asker = socket.socket(socket.AF_INET if version == 4 else socket.AF_INET6, socket.SOCK_RAW, kind)
+        with asker:
+            asker.settimeout(1)
+            asker.sendto(request, (address, 0))
+            with contextlib.suppress(TimeoutError):
+                while True:
+                    packet, (sender, *_) = asker.recvfrom(2000)
+                    if sender == address and packet[20 if version == 4 else 0] == reply:
+                        return True
+            return False
 
 
 class Services(threading.Thread):
@@ -186,7 +204,7 @@ class Capture:
     def __init__(self, net, name, link):
         with net.inside(name):
             self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(self.ALL))
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUFFORCE if hasattr(socket, "SO_RCVBUFFORCE") else 33, 1 << 25)
+            self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 25)
             self.socket.bind((link, self.ALL))
         self.socket.setblocking(False)
         net.place.undo.callback(self.socket.close)
@@ -238,6 +256,7 @@ def dhcp_offer(net, name, link):
 
 def programs(place, name, *names):
     """A folder with only these programs of iptables in it, of the kind that needs no nf_tables."""
+    place.path(name).mkdir()
     multi = Path(need("xtables-legacy-multi", "iptables")).resolve()
     for one in names:
         place.path(f"{name}/{one}").symlink_to(multi)

@@ -89,6 +89,18 @@ tests(a_poorer_kernel_is_not_less_strict, "a_kernel_without_{}_is_not_less_stric
 ])
 
 
+@test
+def nothing_is_left_over_from_a_poorer_kernel(place):
+    wall = Wall(place, "nft")
+    net = wall.net
+    Services(net, "wan", "wan", tcp=[443])
+    assert wall.tell("closed", "--without", "mixed") == "Nft [] holds=true"
+    wall.put("open")
+    names = net.run("device", "nft", "list", "tables").stdout.split("\n")
+    assert sorted(name for name in names if name) == ["table inet fw4", "table inet komainu"], names
+    assert net.says("lan", 4, TCP, (WAN[4], 443)) == "wan"
+
+
 def firmware(wall, *names):
     """Calls the firewall where the firmware has only these programs."""
     folder = programs(wall.net.place, "only", *(name for name in names))

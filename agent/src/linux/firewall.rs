@@ -1,9 +1,12 @@
 //! The firewall: tells the kernel what `komainu_core::firewall` wants, and asks it whether that still holds.
 //!
-//! Map: `nft` nf_tables by netlink (`message` bytes, `socket`, `express` rules as expressions), `iptables` the
-//! firmware's own programs where the kernel has no nf_tables (`words` rules in their words), `lacks` what either
-//! cannot do.
+//! Map: `nft` nf_tables by netlink (`batch` all messages of a change, `express` rules as expressions, `message`
+//! bytes, `socket`), `iptables` the firmware's own programs where the kernel has no nf_tables (`words` rules in
+//! their words), `lacks` what either cannot do.
 
+mod batch;
+#[cfg(test)]
+mod decoded;
 mod express;
 mod iptables;
 mod lacks;
@@ -53,14 +56,16 @@ pub struct Put {
 
 /// The door to the kernel's firewall.
 pub struct Firewall {
-    how: How,
-    lacks: Lacks,
+    choice: Choice,
+    /// What it is to do without, whatever the kernel can.
+    without: Lacks,
+    /// How it was last done.
+    put: Put,
     iptables: Iptables,
-    may_change: bool,
 }
 
 impl Firewall {
-    /// Chooses a way. Nothing is changed yet.
+    /// Opens it. Nothing is changed yet.
     pub fn open(choice: Choice) -> Firewall {
         let how = match choice {
             Choice::Nft => How::Nft,
@@ -68,49 +73,62 @@ impl Firewall {
             Choice::Auto | Choice::Iptables => How::Iptables,
             Choice::None => How::Nothing,
         };
-        Firewall {
-            how,
-            lacks: Lacks::NONE,
-            iptables: Iptables::default(),
-            may_change: choice == Choice::Auto,
-        }
+        let put = Put { how, lacks: Lacks::NONE };
+        Firewall { choice, without: Lacks::NONE, put, iptables: Iptables::default() }
     }
 
-    /// Does without something from the beginning, as on a kernel that lacks it.
+    /// Does without something, as on a kernel that lacks it.
     pub fn without(&mut self, lacks: Lacks) {
-        self.lacks = self.lacks.and(lacks);
+        self.without = self.without.and(lacks);
+        self.put.lacks = self.without;
     }
 
-    /// Makes the kernel do what is wanted, in the place of what it was told before. Vendor rules stay.
+    /// Makes the kernel do what is wanted, in the place of what it was told before. Vendor rules stay. Where
+    /// something was lacking it is worth trying again: modules may have been loaded since.
     ///
     /// # Errors
     /// It cannot be done; then all is as before, or shut.
     pub fn put(&mut self, wanted: &Table) -> Result<Put, Text> {
-        let done = match self.how {
-            How::Nothing => Ok(self.lacks),
-            How::Iptables => self.iptables.put(wanted, self.lacks),
-            How::Nft => nft::put(wanted, self.lacks),
+        let put = match self.choice {
+            Choice::None => Put { how: How::Nothing, lacks: self.without },
+            Choice::Nft => self.put_nft(wanted)?,
+            Choice::Auto if nft::is_there() => self.put_best(wanted)?,
+            Choice::Auto | Choice::Iptables => self.put_iptables(wanted)?,
         };
-        let tracks = !matches!(done, Ok(lacks) if lacks.has(Lacks::TRACKING));
-        match done {
-            // An nf_tables that cannot do the gate's work, beside an iptables that can.
-            Err(_) | Ok(_) if self.how == How::Nft && self.may_change && !(done.is_ok() && tracks) => {
-                let Ok(lacks) = self.iptables.put(wanted, Lacks::NONE) else { return self.told(done) };
-                if done.is_ok() && lacks.has(Lacks::TRACKING) {
-                    self.iptables.remove()?;
-                    return self.told(done);
-                }
-                self.how = How::Iptables;
-                nft::remove()?;
-                self.told(Ok(lacks))
-            }
-            done => self.told(done),
-        }
+        self.put = put;
+        Ok(put)
     }
 
-    fn told(&mut self, done: Result<Lacks, Text>) -> Result<Put, Text> {
-        self.lacks = done?;
-        Ok(Put { how: self.how, lacks: self.lacks })
+    fn put_nft(&mut self, wanted: &Table) -> Result<Put, Text> {
+        let known = if self.put.how == How::Nft { self.put.lacks } else { Lacks::NONE };
+        Ok(Put { how: How::Nft, lacks: nft::put(wanted, self.without, known)? })
+    }
+
+    fn put_iptables(&mut self, wanted: &Table) -> Result<Put, Text> {
+        Ok(Put { how: How::Iptables, lacks: self.iptables.put(wanted, self.without)? })
+    }
+
+    /// By nf_tables, but for one that cannot do the gate's work beside an iptables that can.
+    fn put_best(&mut self, wanted: &Table) -> Result<Put, Text> {
+        let tracks = |put: &Put| !put.lacks.has(Lacks::TRACKING);
+        let by_nft = self.put_nft(wanted);
+        if by_nft.as_ref().is_ok_and(tracks) {
+            if self.put.how == How::Iptables {
+                self.iptables.remove()?;
+            }
+            return by_nft;
+        }
+        match self.put_iptables(wanted) {
+            Ok(put) if by_nft.is_err() || tracks(&put) => {
+                nft::remove()?;
+                Ok(put)
+            }
+            Ok(_) => {
+                self.iptables.remove()?;
+                by_nft
+            }
+            Err(_) => by_nft,
+        }
     }
 
     /// Whether the kernel still does what is wanted, no more and no less.
@@ -118,10 +136,10 @@ impl Firewall {
     /// # Errors
     /// It cannot be found out.
     pub fn holds(&mut self, wanted: &Table) -> Result<bool, Text> {
-        match self.how {
+        match self.put.how {
             How::Nothing => Ok(true),
-            How::Nft => nft::holds(wanted, self.lacks),
-            How::Iptables => self.iptables.holds(wanted, self.lacks),
+            How::Nft => nft::holds(wanted, self.put.lacks),
+            How::Iptables => self.iptables.holds(wanted, self.put.lacks),
         }
     }
 
@@ -130,7 +148,7 @@ impl Firewall {
     /// # Errors
     /// It cannot be done.
     pub fn remove(&mut self) -> Result<(), Text> {
-        match self.how {
+        match self.put.how {
             How::Nothing => Ok(()),
             How::Nft => nft::remove(),
             How::Iptables => self.iptables.remove(),

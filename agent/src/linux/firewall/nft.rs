@@ -3,76 +3,23 @@
 //!
 //! What the kernel refuses for want of a part of it is left out, strictest first, and told ([`Lacks`]).
 
-use super::express::{INET, IP, IP6, is_of, needs_tracking, normal, write};
+use super::batch::{
+    About, CHAIN_FLAGS, CHAIN_HOOK, CHAIN_NAME, CHAIN_POLICY, CHAIN_TABLE, CHAIN_TYPE, GET_CHAIN, GET_RULE,
+    GET_TABLE, HOOK_NUMBER, HOOK_PRIORITY, RULE_CHAIN, RULE_EXPRESSIONS, RULE_TABLE, TABLE, TABLE_FLAGS,
+    TABLE_NAME, Way, batch, begin, chain_name, describe, end, list, replace_table, rules_of, tables,
+};
+use super::express::{INET, IP, IP6, needs_tracking, normal, write};
 use super::lacks::Lacks;
-use super::message::{APPEND, Attributes, CREATE, DUMP, Messages};
+use super::message::{Attributes, Messages};
 use super::socket::{Refused, Socket};
 use komainu_core::fault::{Text, text};
 use komainu_core::firewall::{Chain, Hook, Rule, Table, Verdict};
 use nix::errno::Errno;
 
-/// Our table's name, in every family.
-const TABLE: &str = "komainu";
-
-// Messages.
-const SUBSYSTEM: u16 = 10;
-const BATCH_BEGIN: u16 = 16;
-const BATCH_END: u16 = 17;
-const NEW_TABLE: u16 = SUBSYSTEM << 8;
-const GET_TABLE: u16 = NEW_TABLE + 1;
-const DELETE_TABLE: u16 = NEW_TABLE + 2;
-const NEW_CHAIN: u16 = NEW_TABLE + 3;
-const GET_CHAIN: u16 = NEW_TABLE + 4;
-const DELETE_CHAIN: u16 = NEW_TABLE + 5;
-const NEW_RULE: u16 = NEW_TABLE + 6;
-const GET_RULE: u16 = NEW_TABLE + 7;
-const DELETE_RULE: u16 = NEW_TABLE + 8;
-
-// Attributes of tables, chains and rules.
-const TABLE_NAME: u16 = 1;
-const TABLE_FLAGS: u16 = 2;
-const CHAIN_TABLE: u16 = 1;
-const CHAIN_NAME: u16 = 3;
-const CHAIN_HOOK: u16 = 4;
-const CHAIN_POLICY: u16 = 5;
-const CHAIN_TYPE: u16 = 7;
-const CHAIN_FLAGS: u16 = 10;
-const HOOK_NUMBER: u16 = 1;
-const HOOK_PRIORITY: u16 = 2;
-const RULE_TABLE: u16 = 1;
-const RULE_CHAIN: u16 = 2;
-const RULE_EXPRESSIONS: u16 = 4;
-
 /// The one flag that a chain of ours may show: that it hangs at a hook.
 const CHAIN_BASE: u32 = 1;
 /// How often a list is asked for that changes while it is told.
 const TRIES: usize = 5;
-
-/// What a message of a batch is about, to understand what the kernel refuses.
-#[derive(Clone, Copy)]
-enum About<'a> {
-    Table(u8),
-    Chain(u8, Hook),
-    Rule(u8, Hook, &'a Rule),
-}
-
-/// A batch, and what each of its messages is about; the first about is of message 1.
-pub struct Batch<'a> {
-    pub messages: Messages,
-    abouts: Vec<About<'a>>,
-    /// Where the last message begins.
-    last: usize,
-}
-
-/// How a table that is there is replaced; both in one transaction.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Way {
-    /// The rules are, the chains stay at their hooks.
-    Refill,
-    /// All is. While one chain goes and another comes, kernels let packets through (6.18 does; so it is with
-    /// `nft -f` too), which makes this the second choice.
-    Anew,
-}
 
 /// Whether this kernel has nf_tables.
 pub fn is_there() -> bool {
@@ -82,29 +29,30 @@ pub fn is_there() -> bool {
     }
 }
 
-/// Replaces our table. `lacks` is what is known to be lacking; what is found to be is handed back.
+/// Replaces our table without what is in `lacks`. What is found to be lacking is handed back as well; `known` is
+/// what was the last time.
 ///
 /// # Errors
 /// The kernel refuses what cannot be left out; then all is as before.
-pub fn put(wanted: &Table, mut lacks: Lacks) -> Result<Lacks, Text> {
+pub fn put(wanted: &Table, mut lacks: Lacks, known: Lacks) -> Result<Lacks, Text> {
     let socket = Socket::open().map_err(|error| said("netlink", error))?;
+    let there = chains_there(&socket);
     let mut way = Way::Refill;
     loop {
-        let there = if way == Way::Refill { chains_there(&socket) } else { Vec::new() };
         let batch = batch(wanted, lacks, way, &there);
         let Err(refused) = socket.change(&batch.messages.0, batch.abouts.len() as u32) else {
             return Ok(lacks);
         };
-        if way == Way::Refill && !there.is_empty() {
-            // Somebody has made of our table what cannot be changed back in place.
-            way = Way::Anew;
-            continue;
-        }
         let Some(about) = (refused.number as usize).checked_sub(1).and_then(|at| batch.abouts.get(at)) else {
             return Err(said("the rules", refused.error));
         };
+        let sure = way == Way::Anew || there.is_empty();
         match missing(about, refused) {
-            Some(missing) if !lacks.has(missing) => lacks = lacks.and(missing),
+            Some(missing) if !lacks.has(missing) && (sure || known.has(missing)) => {
+                lacks = lacks.and(missing)
+            }
+            // Somebody has made of our table what cannot be changed back in place.
+            _ if !sure => way = Way::Anew,
             _ => return Err(said(name_of(about), refused.error)),
         }
     }
@@ -225,160 +173,6 @@ fn chain_form(chain: Attributes<'_>) -> Vec<u8> {
         form.extend_from_slice(&number.unwrap_or(u32::MAX).to_be_bytes());
     }
     form
-}
-
-/// The whole replacement, where `there` are our chains now.
-pub fn batch<'a>(wanted: &'a Table, lacks: Lacks, way: Way, there: &[(u8, Vec<u8>)]) -> Batch<'a> {
-    let mut batch = begin();
-    for (family, chains) in tables(wanted, lacks) {
-        if way == Way::Anew {
-            replace_table(&mut batch, family);
-        }
-        let about = About::Table(family);
-        message(&mut batch, NEW_TABLE, CREATE, about, |to| {
-            to.name(TABLE_NAME, TABLE);
-            // Awake, if it was put to sleep.
-            to.number(TABLE_FLAGS, 0);
-        });
-        message(&mut batch, DELETE_RULE, 0, about, |to| to.name(RULE_TABLE, TABLE));
-        let stays = |name: &[u8]| chains.iter().any(|chain| chain_name(chain.hook).as_bytes() == name);
-        for (_, name) in there.iter().filter(|(of, name)| *of == family && !stays(name)) {
-            message(&mut batch, DELETE_CHAIN, 0, about, |to| {
-                to.name(CHAIN_TABLE, TABLE);
-                to.zero_ended(CHAIN_NAME, name);
-            });
-        }
-        for chain in &chains {
-            message(&mut batch, NEW_CHAIN, CREATE, About::Chain(family, chain.hook), |to| {
-                to.name(CHAIN_TABLE, TABLE);
-                describe(to, chain);
-            });
-        }
-        for chain in &chains {
-            for rule in rules_of(chain, family, lacks) {
-                message(&mut batch, NEW_RULE, CREATE | APPEND, About::Rule(family, chain.hook, rule), |to| {
-                    to.name(RULE_TABLE, TABLE);
-                    to.name(RULE_CHAIN, chain_name(chain.hook));
-                    let expressions = to.open(RULE_EXPRESSIONS);
-                    write(to, rule, family, !lacks.has(Lacks::REJECT));
-                    to.close(expressions);
-                });
-            }
-        }
-    }
-    end(batch)
-}
-
-/// Our tables by family, and the chains in each.
-fn tables(wanted: &Table, lacks: Lacks) -> Vec<(u8, Vec<&Chain>)> {
-    let of = |nat| wanted.chains.iter().filter(move |chain| (chain.hook == Hook::Redirect) == nat);
-    let nat = |family| match family {
-        INET => !lacks.has(Lacks::MIXED_NAT),
-        _ if !lacks.has(Lacks::MIXED_NAT) && !lacks.has(Lacks::MIXED) => false,
-        IP6 => !lacks.has(Lacks::IP6_NAT),
-        _ => true,
-    };
-    let mut tables = Vec::new();
-    for family in [INET, IP, IP6] {
-        let left_out = match family {
-            INET => lacks.has(Lacks::MIXED),
-            IP6 => lacks.has(Lacks::IP6),
-            _ => false,
-        };
-        let mut chains: Vec<&Chain> = Vec::new();
-        if (family == INET) != lacks.has(Lacks::MIXED) {
-            chains.extend(of(false));
-        }
-        if nat(family) && !lacks.has(Lacks::NAT) {
-            chains.extend(of(true));
-        }
-        if !left_out && !chains.is_empty() {
-            tables.push((family, chains));
-        }
-    }
-    tables
-}
-
-/// The rules of a chain that a table of this family can have.
-fn rules_of(chain: &Chain, family: u8, lacks: Lacks) -> impl Iterator<Item = &Rule> {
-    let tracks = !lacks.has(Lacks::TRACKING);
-    chain.rules.iter().filter(move |rule| is_of(rule, family) && (tracks || !needs_tracking(rule)))
-}
-
-fn describe(to: &mut Messages, chain: &Chain) {
-    to.name(CHAIN_NAME, chain_name(chain.hook));
-    let hook = to.open(CHAIN_HOOK);
-    to.number(
-        HOOK_NUMBER,
-        match chain.hook {
-            Hook::Redirect => 0,
-            Hook::Input => 1,
-            Hook::Forward => 2,
-            Hook::Output => 3,
-        },
-    );
-    to.bytes(HOOK_PRIORITY, &chain.priority.to_be_bytes());
-    to.close(hook);
-    to.number(CHAIN_POLICY, u32::from(chain.policy == Verdict::Accept));
-    to.name(CHAIN_TYPE, if chain.hook == Hook::Redirect { "nat" } else { "filter" });
-}
-
-fn chain_name(hook: Hook) -> &'static str {
-    match hook {
-        Hook::Input => "input",
-        Hook::Forward => "forward",
-        Hook::Output => "output",
-        Hook::Redirect => "prerouting",
-    }
-}
-
-fn begin<'a>() -> Batch<'a> {
-    let mut messages = Messages::default();
-    // No acknowledgement is asked for: before 6.10 kernels give none reliably.
-    let at = messages.begin(BATCH_BEGIN, 0, 0, 0, SUBSYSTEM);
-    messages.end(at);
-    Batch { messages, abouts: Vec::new(), last: at }
-}
-
-/// The last message before the end is the one that is acknowledged: each would be an answer to keep room for.
-fn end(mut batch: Batch<'_>) -> Batch<'_> {
-    batch.messages.acknowledge(batch.last);
-    let number = batch.abouts.len() as u32 + 1;
-    let at = batch.messages.begin(BATCH_END, 0, number, 0, SUBSYSTEM);
-    batch.messages.end(at);
-    batch
-}
-
-fn message<'a>(
-    batch: &mut Batch<'a>,
-    kind: u16,
-    flags: u16,
-    about: About<'a>,
-    write: impl FnOnce(&mut Messages),
-) {
-    let (About::Table(family) | About::Chain(family, _) | About::Rule(family, ..)) = about;
-    batch.abouts.push(about);
-    let number = batch.abouts.len() as u32;
-    batch.last = batch.messages.begin(kind, flags, number, family, 0);
-    write(&mut batch.messages);
-    batch.messages.end(batch.last);
-}
-
-/// Takes our table away, whether it was there or not.
-fn replace_table(batch: &mut Batch<'_>, family: u8) {
-    // A table can only be deleted if it is there, so it is made first.
-    for (kind, flags) in [(NEW_TABLE, CREATE), (DELETE_TABLE, 0)] {
-        message(batch, kind, flags, About::Table(family), |to| to.name(TABLE_NAME, TABLE));
-    }
-}
-
-/// The question for a list of tables, chains or rules; newer kernels tell of our table's rules only.
-fn list(kind: u16, family: u8) -> Messages {
-    let mut messages = Messages::default();
-    let at = messages.begin(kind, DUMP, 1, family, 0);
-    messages.name(TABLE_NAME, TABLE);
-    messages.end(at);
-    messages
 }
 
 /// What the kernel must be lacking to refuse this.
