@@ -105,6 +105,12 @@ const COMMANDS: &[Command] = &[
         operand: "",
     },
     Command {
+        name: "guard",
+        help: "close or open the firewall as the gate stands, and end; for init scripts",
+        run: gate::guard,
+        operand: "",
+    },
+    Command {
         name: "reset",
         help: "forget the owner: data, password, sessions; the firmware stays",
         run: gate::reset,

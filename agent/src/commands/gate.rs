@@ -1,11 +1,14 @@
-//! `setup` and `reset`: the gate from the device's own console. They ask the komainu that is running.
+//! `setup` and `reset`: the gate from the device's own console. They ask the komainu that is running. And `guard`, for
+//! init scripts: the rules, before anything else starts.
 
-use super::{Call, Exit, print};
+use super::{Call, Exit, open, print};
 use crate::keeper::ask_keeper;
 use crate::linux::gate::Gate;
 use crate::settings::gate::Gate as Settings;
 use komainu_bootstrap::asks::{Answer, Ask, PASSWORD_BYTES_MAX, Secret, Session};
 use komainu_bootstrap::page::why;
+use komainu_core::World;
+use komainu_core::gate::{RulesSeen, Standing};
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use std::io::{BufRead, IsTerminal, Read, Write, stderr, stdin};
 
@@ -25,6 +28,18 @@ pub(super) fn setup(call: &Call) -> Result<Exit, String> {
         Answer::Done => print("The password is set.\n"),
         other => Err(in_words(&other)),
     }
+}
+
+/// Puts the rules of the gate's standing into the kernel, and ends: then whoever starts the network knows that they
+/// are there.
+pub(super) fn guard(call: &Call) -> Result<Exit, String> {
+    gate(call)?;
+    let mut linux = open(call)?;
+    let standing = linux.gate().map_or(Standing::Closed, |seen| seen.standing());
+    if linux.rules(standing) == RulesSeen::Differ {
+        linux.guard(standing).map_err(|why| why.to_string())?;
+    }
+    Ok(Exit::Done)
 }
 
 pub(super) fn reset(call: &Call) -> Result<Exit, String> {
