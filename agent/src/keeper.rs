@@ -1,30 +1,33 @@
 //! The keeper of the gate: hears what the page and the console ask, judges it with the agent's privileges, and
-//! answers. What the page found out counts for nothing here. Map: `page` is the process without privileges,
-//! `console` the door for root, `sessions` who is logged in, `logins` who tried, `state` what the page is told.
+//! answers. What the page found out counts for nothing here. Map: `judge` what becomes of an ask, `page` the process
+//! without privileges, `console` the door for root, `links` what changes in the network, `sessions` who is logged in,
+//! `logins` who tried, `names` what the device is called, `state` what the page is told.
 
 mod console;
+mod judge;
+mod links;
 mod logins;
+mod names;
 mod page;
 mod sessions;
 pub mod state;
 
 pub use console::ask as ask_keeper;
 
-use crate::linux::clock::{system_seconds, uptime_milliseconds};
+use crate::linux::clock::uptime_milliseconds;
 use crate::linux::files;
 use crate::linux::world::Linux;
 use crate::settings::Device;
 use crate::settings::gate::Gate as Settings;
 use console::Console;
-use komainu_bootstrap::asks::{Answer, Ask, Asked, Secret, Session, Told};
-use komainu_bootstrap::credential::crypt::{self, Verdict};
-use komainu_bootstrap::rule::{self, About, Named};
+use komainu_bootstrap::asks::{Answer, Ask, Asked, Told};
 use komainu_bootstrap::throttle::Throttle;
 use komainu_core::World;
-use komainu_core::facts::{Facts, Wish};
-use komainu_core::gate::{GateSeen, RulesSeen};
+use komainu_core::facts::Facts;
+use komainu_core::gate::RulesSeen;
 use komainu_core::offer::Print;
 use komainu_core::settings::Settings as Core;
+use links::Links;
 use logins::Logins;
 use page::Page;
 use sessions::Sessions;
@@ -61,6 +64,8 @@ pub struct Keeper {
     folder: PathBuf,
     page: Page,
     console: Console,
+    links: Links,
+    links_changed: bool,
     sessions: Sessions,
     throttle: Throttle,
     tries_kept: String,
@@ -90,6 +95,8 @@ impl Keeper {
             folder,
             page: Page::new(settings_file, testing),
             console: Console::open(&device.run)?,
+            links: Links::open(),
+            links_changed: false,
             sessions: Sessions::default(),
             pending: None,
         })
@@ -99,12 +106,18 @@ impl Keeper {
     pub fn waits_for(&self) -> Vec<BorrowedFd<'_>> {
         let mut waits_for = self.console.waits_for();
         waits_for.extend(self.page.waits_for());
+        waits_for.extend(self.links.waits_for());
         waits_for
     }
 
     /// What rings while a server is waited for.
     pub fn bell(&self) -> Option<BorrowedFd<'_>> {
         self.page.waits_for()
+    }
+
+    /// True if something changed that a turn should look at.
+    pub fn wants_turn(&mut self) -> bool {
+        std::mem::take(&mut self.links_changed)
     }
 
     /// Seconds until the page is to be started again, if it does not run.
@@ -119,6 +132,7 @@ impl Keeper {
 
     /// Hears everything that was asked since, and answers what can be answered at once.
     pub fn hear(&mut self, linux: &mut Linux) {
+        self.links_changed |= self.links.changed();
         self.console.accept();
         while let Some((from, asked)) = self.next_ask() {
             let number = asked.number;
@@ -198,210 +212,6 @@ impl Keeper {
             From::Console(client) => self.console.tell(client, &told),
         }
     }
-
-    /// The answer, where it does not need a turn.
-    fn judge(&mut self, linux: &mut Linux, from: From, asked: Asked) -> Option<Answer> {
-        let seen = linux.gate()?;
-        if let Some(wait) = Some(self.throttle.wait(asked.peer, uptime_seconds())).filter(|&wait| wait > 0)
-            && needs_secret(&asked.ask)
-            && from == From::Page
-        {
-            return Some(Answer::Wait(wait));
-        }
-        match asked.ask.clone() {
-            Ask::Claim { password, code } => self.claim(linux, from, asked, &seen, password, &code),
-            Ask::Login { password } => Some(match self.is_owners(linux, &asked, &seen, &password) {
-                Ok(()) => match self.sessions.open(uptime_seconds()) {
-                    Some(session) => Answer::Welcome(session),
-                    None => Answer::Failed("no random numbers".into()),
-                },
-                Err(answer) => answer,
-            }),
-            Ask::Logout { session } => {
-                self.sessions.end(&session);
-                Some(Answer::Done)
-            }
-            Ask::UpdateNow { session } => Some(self.wish(linux, &session, Wish::Poll)),
-            Ask::Postpone { session } => Some(self.wish(linux, &session, Wish::Postpone)),
-            Ask::Change { session, old, new } => {
-                if let Err(answer) =
-                    self.may(from, &session).and_then(|()| self.is_owners(linux, &asked, &seen, &old))
-                {
-                    return Some(answer);
-                }
-                self.set(linux, from, asked, &seen, new)
-            }
-            Ask::Reset { session, password } => {
-                // Root at the console, or the button's hook, stands at the device: that is proof enough.
-                if from == From::Page
-                    && let Err(answer) = self
-                        .may(from, &session)
-                        .and_then(|()| self.is_owners(linux, &asked, &seen, &password))
-                {
-                    return Some(answer);
-                }
-                self.begin(linux, from, asked, &seen, Wish::Reset)
-            }
-        }
-    }
-
-    fn claim(
-        &mut self,
-        linux: &mut Linux,
-        from: From,
-        asked: Asked,
-        seen: &GateSeen,
-        password: Secret,
-        code: &str,
-    ) -> Option<Answer> {
-        if seen.kept.is_some() || seen.resetting {
-            return Some(Answer::NotNow);
-        }
-        if from == From::Page
-            && let Some(path) = &self.settings.code_file
-        {
-            match first_line(path) {
-                None => return Some(Answer::Failed("the code of this device cannot be read".into())),
-                Some(wanted) if !same_code(&wanted, code) => return Some(self.wrong(&asked)),
-                Some(_) => {}
-            }
-        }
-        self.set(linux, from, asked, seen, password)
-    }
-
-    /// Judges a new password, and lets it wait for the next turn.
-    fn set(
-        &mut self,
-        linux: &mut Linux,
-        from: From,
-        asked: Asked,
-        seen: &GateSeen,
-        password: Secret,
-    ) -> Option<Answer> {
-        let names = self.names();
-        let about =
-            About { profile: self.settings.rule, names: &names, former: &self.settings.former_defaults };
-        if let Err(whys) = rule::judge(&password.0, &about) {
-            return Some(Answer::Weak(whys.iter().map(rule::Why::word).collect()));
-        }
-        if self.pending.is_none() {
-            linux.gate_mut()?.set_waiting(Some(password));
-        }
-        self.begin(linux, from, asked, seen, Wish::Claim)
-    }
-
-    fn begin(
-        &mut self,
-        linux: &mut Linux,
-        from: From,
-        asked: Asked,
-        seen: &GateSeen,
-        wish: Wish,
-    ) -> Option<Answer> {
-        if self.pending.is_some() {
-            return Some(Answer::NotNow);
-        }
-        linux.take_gate_fault();
-        linux.own_wish = Some(wish);
-        self.pending = Some(Pending { from, asked, kept: seen.kept, turns: 0 });
-        None
-    }
-
-    fn wish(&mut self, linux: &mut Linux, session: &Session, wish: Wish) -> Answer {
-        if !self.sessions.holds(session, uptime_seconds()) {
-            return Answer::NoSession;
-        }
-        if self.pending.is_some() {
-            return Answer::NotNow;
-        }
-        linux.own_wish = Some(wish);
-        Answer::Done
-    }
-
-    fn may(&self, from: From, session: &Session) -> Result<(), Answer> {
-        let holds = from != From::Page || self.sessions.holds(session, uptime_seconds());
-        if holds { Ok(()) } else { Err(Answer::NoSession) }
-    }
-
-    /// Whether this is the owner's password, by the account itself.
-    fn is_owners(
-        &mut self,
-        linux: &mut Linux,
-        asked: &Asked,
-        seen: &GateSeen,
-        password: &Secret,
-    ) -> Result<(), Answer> {
-        if seen.kept.is_none() {
-            return Err(Answer::NotNow);
-        }
-        let crypt = linux.gate_mut().and_then(|gate| gate.account().ok()).flatten();
-        let Some(crypt) = crypt else { return Err(Answer::Failed("the account cannot be read".into())) };
-        match crypt::verify(&password.0, &crypt) {
-            Verdict::Right => {
-                self.throttle.right(asked.peer, uptime_seconds());
-                self.keep_tries();
-                self.logins.add(&self.folder, system_seconds(), asked.peer, true);
-                log::info!("login from={}", asked.peer);
-                Ok(())
-            }
-            Verdict::Wrong => Err(self.wrong(asked)),
-            Verdict::CannotTell => Err(Answer::Failed("the account's kind of hash is not known here".into())),
-        }
-    }
-
-    fn wrong(&mut self, asked: &Asked) -> Answer {
-        self.throttle.wrong(asked.peer, uptime_seconds());
-        self.keep_tries();
-        self.logins.add(&self.folder, system_seconds(), asked.peer, false);
-        log::info!("login-wrong from={}", asked.peer);
-        Answer::Wrong
-    }
-
-    /// What was tried survives a restart: else a restart would be the way around it.
-    fn keep_tries(&mut self) {
-        let path = self.folder.join("tries");
-        let kept = self.throttle.kept();
-        if kept == self.tries_kept {
-            return;
-        }
-        let written =
-            if kept.is_empty() { files::remove(&path) } else { files::replace(&path, kept.as_bytes()) };
-        if let Err(error) = written {
-            log::warn!("tries-unwritten why=\"{error}\"");
-            return;
-        }
-        self.tries_kept = kept;
-    }
-
-    /// Everything that this device is called, and that no password may be made of.
-    fn names(&self) -> Vec<(Named, String)> {
-        let mut names = vec![
-            (Named::Account, self.settings.account.clone()),
-            (Named::Vendor, self.settings.vendor.clone()),
-            (Named::Model, self.settings.model.clone()),
-            (Named::Model, self.settings.look.name.clone()),
-            (Named::Serial, self.core.device_id.clone()),
-        ];
-        if let Some(host) = first_line(Path::new("/proc/sys/kernel/hostname")) {
-            names.push((Named::Host, host));
-        }
-        for entry in std::fs::read_dir("/sys/class/net").into_iter().flatten().flatten().take(32) {
-            if let Some(mac) = first_line(&entry.path().join("address")) {
-                names.push((Named::Mac, mac));
-            }
-        }
-        if let Some(path) = &self.settings.names_file
-            && let Ok(Some(bytes)) = files::read(path, NAMES_BYTES_MAX)
-        {
-            let lines = String::from_utf8_lossy(&bytes).into_owned();
-            names.extend(lines.lines().map(|line| (Named::Ssid, line.trim().to_owned())));
-        }
-        names
-    }
-}
-
-fn needs_secret(ask: &Ask) -> bool {
-    matches!(ask, Ask::Claim { .. } | Ask::Login { .. } | Ask::Change { .. } | Ask::Reset { .. })
 }
 
 fn word(ask: &Ask) -> &'static str {
@@ -413,38 +223,6 @@ fn word(ask: &Ask) -> &'static str {
     }
 }
 
-fn first_line(path: &Path) -> Option<String> {
-    let bytes = files::read(path, NAMES_BYTES_MAX).ok()??;
-    let line = String::from_utf8_lossy(&bytes).lines().next()?.trim().to_owned();
-    (!line.is_empty()).then_some(line)
-}
-
-/// Codes are read from labels: small or large, with or without what stands between their groups.
-fn same_code(wanted: &str, given: &str) -> bool {
-    let plain = |code: &str| -> Vec<u8> {
-        code.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_uppercase()).collect()
-    };
-    let (wanted, given) = (plain(wanted), plain(given));
-    // All of it is looked at, whatever differs first.
-    let differs = wanted.iter().zip(&given).fold(0, |differs, (a, b)| differs | (a ^ b));
-    !wanted.is_empty() && wanted.len() == given.len() && differs == 0
-}
-
 fn uptime_seconds() -> u64 {
     uptime_milliseconds() / 1000
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_code_is_read_as_people_type_it() {
-        assert!(same_code("AB12-CD34", "ab12cd34"));
-        assert!(same_code("AB12-CD34", " ab12 cd34 "));
-        for wrong in ["", "ab12", "ab12cd35", "ab12cd345"] {
-            assert!(!same_code("AB12-CD34", wrong), "{wrong}");
-        }
-        assert!(!same_code("", ""), "a device without a code on its label is nobody's");
-    }
 }

@@ -117,6 +117,7 @@ pub enum Told {
 ///
 /// ```text
 /// gate=closed|open        code=wanted            (a code proves presence)
+/// rule=nisc|nist63b4|bsi  (which passwords are good enough)
 /// account=root            lan4=192.168.1.1       (what a name server answers while closed)
 /// now=1795305600          since=1795305000       (password set)
 /// name=Gate One           version=2.0.9          release=41     slot=a     other=42 (2.1.0)

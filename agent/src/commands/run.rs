@@ -58,7 +58,7 @@ pub(super) fn run(call: &Call) -> Result<Exit, String> {
                 (Woken::End, _) => return Ok(Exit::Done),
                 (Woken::Heard, Some(keeper)) => {
                     keeper.hear(&mut linux);
-                    if linux.own_wish.is_some() || uptime_milliseconds() >= until {
+                    if linux.own_wish.is_some() || keeper.wants_turn() || uptime_milliseconds() >= until {
                         break;
                     }
                 }
