@@ -176,6 +176,26 @@ export function tests(tools) {
         }
     }, control);
 
+    test("any_address_leads_to_the_page_until_the_password_is_set", async () => {
+        await fresh();
+        // As a proxy the device gets every request, under the very name: as if it answered all names.
+        const server = new URL(device().url).origin;
+        await person({ ...PHONE, ...ENGLISH, proxy: { server } }, async (page) => {
+            for (const url of ["http://captive.apple.com/hotspot-detect.html", "http://example.org/a?b"]) {
+                await page.goto(url);
+                same(await heading(page), "Choose a password", url);
+                same(page.url(), device().url, url);
+            }
+            await page.fill("#p", PASSWORD);
+            await send(page);
+            same(await heading(page), "The password is set");
+            await page.goto("http://captive.apple.com/hotspot-detect.html");
+            same(await page.locator("body").innerText(), "Success");
+            await page.goto("http://www.msftconnecttest.com/connecttest.txt");
+            same(await page.locator("body").innerText(), "Microsoft Connect Test");
+        });
+    }, control);
+
     test("foreign_names_and_forged_forms_get_nowhere", async () => {
         await open();
         const form = { "Content-Type": "application/x-www-form-urlencoded" };

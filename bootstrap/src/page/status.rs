@@ -42,12 +42,17 @@ impl View<'_> {
         });
         let alert = self.worries(over, &findings);
         let logins = self.logins();
+        let mut check = String::new();
+        if state.of("offer").is_none() {
+            self.press(&mut check, "update", "quiet", "check-now");
+        }
         let values = [
             ("title", title),
             ("notice", notice.as_deref().unwrap_or_default()),
             ("alert", &alert),
             ("offer", &self.offer(now, step)),
             ("update", &self.update(step)),
+            ("check", &check),
             ("protection", &self.protection(over.is_none())),
             ("logins", &logins),
             ("token", &self.token),
@@ -78,11 +83,7 @@ impl View<'_> {
     /// What an update would bring, and what can be done about it.
     fn offer(&self, now: u64, step: &str) -> String {
         let (state, texts) = (self.state, self.texts);
-        let mut out = String::new();
-        let Some(offer) = state.of("offer") else {
-            self.press(&mut out, "update", "quiet", "check-now");
-            return out;
-        };
+        let Some(offer) = state.of("offer") else { return String::new() };
         let mut what = String::from("<dl>");
         let release = texts.with("release", offer);
         self.row(&mut what, "offer", &both(state.of("offer_version"), &release));
