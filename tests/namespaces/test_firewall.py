@@ -72,24 +72,27 @@ def a_closed_lan_gets_an_address(place, kind):
 
 def closing_cuts_sessions_from_the_wan(place, kind):
     wall = Wall(place, kind)
-    wall.services()
     net = wall.net
-    # So that connections are followed before the gate closes too.
-    wall.put("open")
-    wall.tell("remove")
     for version in (4, 6):
+        server = net.socket("device", version, TCP, port=22)
+        server.listen()
         inbound = net.socket("wan", version, TCP)
         inbound.connect((DEVICE_WAN[version], 22))
-        inbound.send(b"?")
-        assert inbound.recv(100) == b"vendor"
+        session, _ = server.accept()
+        session.settimeout(1)
+        place.undo.callback(session.close)
+        inbound.send(b"before")
+        assert session.recv(100) == b"before"
         wall.put("closed")
         heard = Capture(net, "wan", "eth0")
-        inbound.send(b"?")
-        try:
-            answer = inbound.recv(100)
-        except TimeoutError:
-            answer = b""
-        assert answer == b""
+        inbound.send(b"after")
+        # Nor does the device get a word out of its side.
+        session.send(b"answer")
+        for one in (session, inbound):
+            try:
+                assert one.recv(100) == b""
+            except TimeoutError:
+                pass
         assert heard.answers() == []
         wall.tell("remove")
 
