@@ -152,12 +152,15 @@ impl Keeper {
     /// After a turn: answers what it settled, sees to the page's process, and tells it how things stand.
     pub fn after_turn(&mut self, linux: &mut Linux, facts: &Facts) {
         self.settle(linux);
-        let Some(seen) = linux.gate() else { return };
+        let (Some(mut seen), Some(before)) = (linux.gate(), &facts.gate) else { return };
+        // The kernel was asked at the beginning of the turn, and is again at the next.
+        seen.rules = before.rules.clone();
         if seen.kept.is_none() {
             self.sessions.end_all();
         }
         self.page.keep_running(uptime_seconds());
-        let state = state::of(facts, &seen, &self.settings, &self.core, &self.logins);
+        let mut state = state::of(facts, &seen, &self.settings, &self.core, &self.logins);
+        linux.wall_lacks().iter().for_each(|lack| state.push("finding", lack));
         self.page.tell_state(state, uptime_seconds());
     }
 

@@ -1,6 +1,7 @@
 //! The gate's standing as rules in the kernel: what is wanted by the settings, and what became of it.
 
-use super::firewall::{Choice, Firewall, How};
+use super::clock::uptime_milliseconds;
+use super::firewall::{Choice, Firewall, How, Lacks};
 use crate::settings::gate::{self, Gate as Settings};
 use komainu_core::fault::{Text, text};
 use komainu_core::firewall::{Links, Table, Wanted, rules};
@@ -10,9 +11,12 @@ use komainu_core::gate::{RulesSeen, Standing};
 pub struct Wall {
     links: Links,
     firewall: Option<Firewall>,
-    /// Why the kernel could not be asked or told last time.
-    beyond: Option<Text>,
+    /// What the kernel could not do last time, and when that was, in milliseconds of uptime.
+    lacks: (Lacks, u64),
 }
+
+/// What a kernel lacks may come later, with a module: it is asked again after so long.
+const LACKS_MILLISECONDS: u64 = 3_600_000;
 
 impl Wall {
     /// The firewall of the settings; nothing is touched yet.
@@ -25,7 +29,7 @@ impl Wall {
         };
         let links =
             Links { lan: settings.lan.clone(), page_port: settings.page_port, dns_port: settings.dns_port };
-        Wall { links, firewall: choice.map(Firewall::open), beyond: None }
+        Wall { links, firewall: choice.map(Firewall::open), lacks: (Lacks::NONE, 0) }
     }
 
     /// Whether the kernel has the rules for this standing.
@@ -34,6 +38,10 @@ impl Wall {
         let Some(firewall) = &mut self.firewall else {
             return RulesSeen::Beyond(text(format_args!("the settings leave it to somebody else")));
         };
+        let (lacks, since) = self.lacks;
+        if lacks != Lacks::NONE && uptime_milliseconds() >= since + LACKS_MILLISECONDS {
+            return RulesSeen::Differ;
+        }
         match firewall.holds(&wanted) {
             Ok(true) => RulesSeen::Hold,
             // What the kernel did not take a moment ago is asked for again, after a wait that the plan keeps.
@@ -48,19 +56,25 @@ impl Wall {
     pub fn put(&mut self, standing: Standing) -> Result<(), Text> {
         let wanted = self.wanted(standing);
         let Some(firewall) = &mut self.firewall else { return Ok(()) };
-        let put = firewall.put(&wanted);
-        self.beyond = put.as_ref().err().cloned();
-        let put = put?;
+        let put = firewall.put(&wanted)?;
         let how = match put.how {
             How::Nft => "nftables",
             How::Iptables => "iptables",
             How::Nothing => "nothing",
         };
         log::info!("wall gate={} by={how}", standing.name());
-        for what in put.lacks.words() {
-            log::warn!("wall-lacks what=\"{what}\"");
+        if put.lacks != self.lacks.0 {
+            for what in put.lacks.words() {
+                log::warn!("wall-lacks what=\"{what}\"");
+            }
         }
+        self.lacks = (put.lacks, uptime_milliseconds());
         Ok(())
+    }
+
+    /// What the kernel cannot do, in words.
+    pub fn lacks(&self) -> Vec<&'static str> {
+        self.lacks.0.words().collect()
     }
 
     fn wanted(&self, standing: Standing) -> Table {

@@ -129,6 +129,11 @@ impl Linux {
         self.gate.as_mut()
     }
 
+    /// What the kernel's firewall cannot do, in words.
+    pub fn wall_lacks(&self) -> Vec<&'static str> {
+        self.wall.as_ref().map(Wall::lacks).unwrap_or_default()
+    }
+
     /// Why a step of the gate failed since this was last asked.
     pub fn take_gate_fault(&mut self) -> Option<String> {
         self.gate_fault.take()
