@@ -86,7 +86,7 @@ def openssl(place):
     return lambda pairs: [one(*pair) for pair in pairs]
 
 
-def agrees(place, peer, *more):
+def what_is_written_is_verified_by_others(place, peer, *more):
     if not os.access(CRYPT, os.X_OK):
         raise Skip(f"cargo build -p komainu-tests has not been run, or KOMAINU_CRYPT is not its crypt: {CRYPT}")
     crypt = peer(place, *more)
@@ -114,7 +114,7 @@ def agrees(place, peer, *more):
     return f"{count} strings"
 
 
-tests(agrees, "what_the_device_writes_{}_verifies", [
+tests(what_is_written_is_verified_by_others, "what_the_device_writes_{}_verifies", [
     ("libxcrypt", libxcrypt), ("openssl", openssl),
     ("musl", musl, "x86_64-linux-musl"), ("musl_on_big_endian_mips", musl, "mips-linux-musleabi", "qemu-mips-static"),
 ])
