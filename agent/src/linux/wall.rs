@@ -13,7 +13,19 @@ pub struct Wall {
     firewall: Option<Firewall>,
     /// What the kernel could not do last time, and when that was, in milliseconds of uptime.
     lacks: (Lacks, u64),
+    refused: Option<Refused>,
 }
+
+/// The kernel took no rules at all.
+struct Refused {
+    why: Text,
+    times: u32,
+    /// When it is asked again, in milliseconds of uptime.
+    again: u64,
+}
+
+/// How long it is left alone after the first time; then twice as long, up to as long as below.
+const REFUSED_MILLISECONDS: u64 = 30_000;
 
 /// What a kernel lacks may come later, with a module: it is asked again after so long.
 const LACKS_MILLISECONDS: u64 = 3_600_000;
@@ -29,7 +41,7 @@ impl Wall {
         };
         let links =
             Links { lan: settings.lan.clone(), page_port: settings.page_port, dns_port: settings.dns_port };
-        Wall { links, firewall: choice.map(Firewall::open), lacks: (Lacks::NONE, 0) }
+        Wall { links, firewall: choice.map(Firewall::open), lacks: (Lacks::NONE, 0), refused: None }
     }
 
     /// Whether the kernel has the rules for this standing.
@@ -38,13 +50,15 @@ impl Wall {
         let Some(firewall) = &mut self.firewall else {
             return RulesSeen::Beyond(text(format_args!("the settings leave it to somebody else")));
         };
+        if let Some(refused) = self.refused.as_ref().filter(|refused| uptime_milliseconds() < refused.again) {
+            return RulesSeen::Beyond(refused.why.clone());
+        }
         let (lacks, since) = self.lacks;
         if lacks != Lacks::NONE && uptime_milliseconds() >= since + LACKS_MILLISECONDS {
             return RulesSeen::Differ;
         }
         match firewall.holds(&wanted) {
             Ok(true) => RulesSeen::Hold,
-            // What the kernel did not take a moment ago is asked for again, after a wait that the plan keeps.
             Ok(false) | Err(_) => RulesSeen::Differ,
         }
     }
@@ -56,7 +70,17 @@ impl Wall {
     pub fn put(&mut self, standing: Standing) -> Result<(), Text> {
         let wanted = self.wanted(standing);
         let Some(firewall) = &mut self.firewall else { return Ok(()) };
-        let put = firewall.put(&wanted)?;
+        let put = match firewall.put(&wanted) {
+            Ok(put) => put,
+            Err(why) => {
+                let times = self.refused.take().map_or(0, |refused| refused.times);
+                let wait = (REFUSED_MILLISECONDS << times.min(10)).min(LACKS_MILLISECONDS);
+                let again = uptime_milliseconds() + wait;
+                self.refused = Some(Refused { why: why.clone(), times: times + 1, again });
+                return Err(why);
+            }
+        };
+        self.refused = None;
         let how = match put.how {
             How::Nft => "nftables",
             How::Iptables => "iptables",
