@@ -111,6 +111,12 @@ const COMMANDS: &[Command] = &[
         operand: "",
     },
     Command {
+        name: "pressed",
+        help: "the device's button was pressed: a first password may be set now",
+        run: gate::pressed,
+        operand: "",
+    },
+    Command {
         name: "reset",
         help: "forget the owner: data, password, sessions; the firmware stays",
         run: gate::reset,

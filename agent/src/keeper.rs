@@ -7,7 +7,7 @@ mod console;
 mod judge;
 mod links;
 mod logins;
-mod names;
+pub mod names;
 mod page;
 mod sessions;
 pub mod state;
@@ -62,6 +62,7 @@ pub struct Keeper {
     settings: Settings,
     core: Core,
     folder: PathBuf,
+    run: PathBuf,
     page: Page,
     console: Console,
     links: Links,
@@ -93,6 +94,7 @@ impl Keeper {
             tries_kept: String::from_utf8_lossy(&kept).into_owned(),
             logins: Logins::load(&folder),
             folder,
+            run: device.run.clone(),
             page: Page::new(settings_file, testing),
             console: Console::open(&device.run)?,
             links: Links::open(),

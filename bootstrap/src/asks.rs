@@ -117,6 +117,7 @@ pub enum Told {
 ///
 /// ```text
 /// gate=closed|open        code=wanted            (a code proves presence)
+/// button=wanted           (pressing the device's button does)
 /// rule=nisc|nist63b4|bsi  (which passwords are good enough)
 /// account=root            lan4=192.168.1.1       (what a name server answers while closed)
 /// now=1795305600          since=1795305000       (password set)

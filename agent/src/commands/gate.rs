@@ -3,6 +3,8 @@
 
 use super::{Call, Exit, open, print};
 use crate::keeper::ask_keeper;
+use crate::keeper::names::press;
+use crate::linux::clock::uptime_milliseconds;
 use crate::linux::gate::Gate;
 use crate::settings::gate::Gate as Settings;
 use komainu_bootstrap::asks::{Answer, Ask, PASSWORD_BYTES_MAX, Secret, Session};
@@ -28,6 +30,15 @@ pub(super) fn setup(call: &Call) -> Result<Exit, String> {
         Answer::Done => print("The password is set.\n"),
         other => Err(in_words(&other)),
     }
+}
+
+/// The button of the device was pressed: for two minutes a first password may be set.
+pub(super) fn pressed(call: &Call) -> Result<Exit, String> {
+    gate(call)?;
+    let run = &call.settings.run;
+    press(run, uptime_milliseconds() / 1000)
+        .map(|()| Exit::Done)
+        .map_err(|error| format!("cannot write to {}: {error}", run.display()))
 }
 
 /// Puts the rules of the gate's standing into the kernel, and ends: then whoever starts the network knows that they

@@ -1,6 +1,6 @@
 //! What becomes of an ask: judged anew with what the agent knows, whatever the page found out.
 
-use super::names::{first_line, names, same_code};
+use super::names::{first_line, names, same_code, was_pressed};
 use super::{From, Keeper, Pending, uptime_seconds};
 use crate::linux::clock::system_seconds;
 use crate::linux::files;
@@ -79,6 +79,10 @@ impl Keeper {
                 Some(wanted) if !same_code(&wanted, code) => return Some(self.wrong(&asked)),
                 Some(_) => {}
             }
+        }
+        // Not a wrong try: nobody can guess at a button.
+        if from == From::Page && self.settings.button && !was_pressed(&self.run, uptime_seconds()) {
+            return Some(Answer::Wrong);
         }
         self.set(linux, from, asked, seen, password)
     }

@@ -1,4 +1,4 @@
-//! What the device is called, and the code on its label.
+//! What the device is called, the code on its label, and whether its button was pressed.
 
 use crate::linux::files;
 use crate::settings::gate::Gate as Settings;
@@ -50,6 +50,22 @@ pub(super) fn same_code(wanted: &str, given: &str) -> bool {
     // All of it is looked at, whatever differs first.
     let differs = wanted.iter().zip(&given).fold(0, |differs, (a, b)| differs | (a ^ b));
     !wanted.is_empty() && wanted.len() == given.len() && differs == 0
+}
+
+/// How long a first password may be set after the button was pressed, in seconds.
+const PRESSED_SECONDS: u64 = 120;
+
+/// The button of the device was pressed.
+///
+/// # Errors
+/// Those of the file system.
+pub fn press(run: &Path, now: u64) -> std::io::Result<()> {
+    files::replace(&run.join("pressed"), now.to_string().as_bytes())
+}
+
+pub(super) fn was_pressed(run: &Path, now: u64) -> bool {
+    let pressed = first_line(&run.join("pressed")).and_then(|line| line.parse::<u64>().ok());
+    pressed.is_some_and(|at| at <= now && now < at.saturating_add(PRESSED_SECONDS))
 }
 
 #[cfg(test)]

@@ -27,6 +27,9 @@ pub(super) fn of(facts: &Facts, seen: &GateSeen, settings: &Settings, core: &Cor
     if settings.code_file.is_some() {
         state.push("code", "wanted");
     }
+    if settings.button {
+        state.push("button", "wanted");
+    }
     if let Some(lan4) = lan_address(settings) {
         state.push("lan4", lan4);
     }

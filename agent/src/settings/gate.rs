@@ -29,6 +29,8 @@ pub struct Gate {
     pub names_file: Option<PathBuf>,
     /// A file whose first line is the code on the label; whoever sets the first password must know it.
     pub code_file: Option<PathBuf>,
+    /// The button of the device must have been pressed (`komainu pressed`) before the first password is set.
+    pub button: bool,
     /// Programs that bring the password to wherever else it belongs.
     pub hooks: PathBuf,
     /// How long one of them may take, in seconds.
@@ -132,6 +134,7 @@ pub(super) fn read(mut table: Table) -> Result<Option<Gate>, SettingsFault> {
         model: word(&mut table, "model", "")?,
         names_file: table.string("names_file")?.map(PathBuf::from),
         code_file: table.string("code_file")?.map(PathBuf::from),
+        button: table.boolean("button")?.unwrap_or(false),
         hooks: path(&mut table, "hooks_directory", "/etc/komainu/gate")?,
         hook_seconds: number(&mut table, "hook_seconds", 1..=60, 10)?,
         lan,

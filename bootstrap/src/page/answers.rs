@@ -93,8 +93,13 @@ impl Page<'_> {
         self.weak(asking, &[word])
     }
 
+    fn wants_button(&self) -> bool {
+        self.state().is_some_and(|state| state.of("button") == Some("wanted"))
+    }
+
     pub(super) fn wrong(&self, asking: &Asking) -> Response {
         let (title, field) = match asking.what {
+            What::Claim { .. } if self.wants_button() => ("button-wrong", ""),
             What::Claim { .. } => ("code-wrong", "code"),
             What::Change(_) => ("old-wrong", "old"),
             _ => ("login-wrong", "password"),

@@ -89,7 +89,11 @@ impl View<'_> {
         let code_field =
             fill(assets::CODE, self.texts, &[("code", code), ("told", told), ("invalid", invalid)]);
         let field = self.field("password", alert);
-        let code = if wanted { &code_field } else { "" };
+        let mut button = String::new();
+        if self.state.of("button") == Some("wanted") {
+            element(&mut button, "p", self.texts.text("button-help"));
+        }
+        let code = if wanted { &code_field } else { &button };
         self.form("setup-title", assets::SETUP, "/", alert, &[("field", &field), ("code", code)])
     }
 
