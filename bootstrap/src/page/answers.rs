@@ -4,7 +4,7 @@ use super::html::element;
 use super::response::Response;
 use super::sessions::cookie;
 use super::views::told;
-use super::{Alert, Asking, Page, What, token, why};
+use super::{Alert, Asking, Page, What, origin, token, why};
 use crate::asks::{Answer, PASSWORD_BYTES_MAX};
 
 impl Page<'_> {
@@ -26,7 +26,11 @@ impl Page<'_> {
             (Answer::Done, What::Claim { .. }) => {
                 let view = self.view(texts, asking.q, String::new());
                 let text = texts.with("done-text", view.state.of("account").unwrap_or_default());
-                let mut response = Response::page(200, view.message("done-title", &text, "", "done-login"));
+                // Port 80, by which most have come, is the maker's again now.
+                let local = asking.visit.local;
+                let here = origin::home(local, None, local.port());
+                let page = view.message_to("done-title", &text, "", "done-login", &here);
+                let mut response = Response::page(200, page);
                 response.when_open = true;
                 response
             }

@@ -121,12 +121,24 @@ impl View<'_> {
 
     /// A page that only says something, and where to go from there.
     pub fn message(&self, title: &'static str, text: &str, more: &str, link: &'static str) -> String {
+        self.message_to(title, text, more, link, "/")
+    }
+
+    /// The same, where the way leads to another address.
+    pub fn message_to(
+        &self,
+        title: &'static str,
+        text: &str,
+        more: &str,
+        link: &'static str,
+        to: &str,
+    ) -> String {
         let title = self.texts.text(title);
         let values = [
             ("title", title),
             ("text", text),
             ("more", more),
-            ("to", "/"),
+            ("to", to),
             ("q", self.q),
             ("link", self.texts.text(link)),
         ];

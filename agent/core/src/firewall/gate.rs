@@ -41,9 +41,13 @@ pub fn rules(wanted: Wanted, links: &Links) -> Table {
                 rules: closed_redirect(&lan, links)
             },
         ],
-        Wanted::Open => {
-            alloc::vec![filter(Hook::Input, open_input(&lan)), filter(Hook::Forward, open_forward(&lan))]
-        }
+        Wanted::Open => alloc::vec![
+            filter(Hook::Input, open_input(&lan)),
+            filter(Hook::Forward, open_forward(&lan)),
+            // Empty, and still there: where nobody else redirects, the kernel would stop translating what was
+            // redirected before, and whoever set the password would never get an answer.
+            Chain { hook: Hook::Redirect, priority: NAT, policy: Accept, rules: Vec::new() },
+        ],
     };
     Table { chains }
 }
@@ -216,6 +220,7 @@ mod tests {
     #[test]
     fn an_open_device_leaves_its_own_packets_alone() {
         let table = rules(Wanted::Open, &links(&["br0"]));
-        assert!(table.chains.iter().all(|chain| matches!(chain.hook, Hook::Input | Hook::Forward)));
+        assert!(!table.chains.iter().any(|chain| chain.hook == Hook::Output));
+        assert_eq!(chain(&table, Hook::Redirect).rules, []);
     }
 }

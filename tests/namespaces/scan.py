@@ -1,0 +1,78 @@
+"""What the WAN finds of a device: nmap over every port, and a host that never stops knocking."""
+
+import concurrent.futures
+import re
+import socket
+import threading
+import time
+
+from gate import UDP_PORTS
+from net import DEVICE_WAN
+from place import need
+
+
+def wan_ports(net, version):
+    """The ports that are not silent: every TCP port, and UDP by the list. Closed ports count, for they answer."""
+    need("nmap", "nmap")
+    speed = ("-n", "-Pn", "-T5", "--min-rate", "20000", "--max-retries", "1", "--host-timeout", "120s")
+    family = ("-6",) if version == 6 else ()
+    ports = f"T:1-65535,U:{','.join(str(port) for port in UDP_PORTS)}"
+    said = net.run("wan", "nmap", *family, *speed, "-sS", "-sU", "-p", ports, "-oG", "-", DEVICE_WAN[version],
+                   seconds=150).stdout
+    assert "Status: Timeout" not in said and "1 host up" in said, said
+    return sorted((kind, int(number)) for number, kind in re.findall(r"(\d+)/(?:open|closed)/(tcp|udp)", said))
+
+
+class Scans:
+    """Scans by IPv4 and IPv6 at the same time."""
+
+    def __init__(self, net):
+        self._pool = concurrent.futures.ThreadPoolExecutor()
+        net.place.undo.callback(self._pool.shutdown)
+        self._scans = [self._pool.submit(wan_ports, net, version) for version in (4, 6)]
+
+    def still_run(self):
+        return not any(scan.done() for scan in self._scans)
+
+    def found(self):
+        return [scan.result() for scan in self._scans]
+
+
+class Knocker(threading.Thread):
+    """Asks a UDP and a TCP service of the device in turn, from the WAN, as fast as answers come or do not."""
+
+    def __init__(self, net, version, udp_port, tcp_port):
+        super().__init__(daemon=True)
+        self.net, self.version = net, version
+        self.there = {socket.SOCK_DGRAM: (DEVICE_WAN[version], udp_port), socket.SOCK_STREAM: (DEVICE_WAN[version], tcp_port)}
+        self.knocks = self.answers = 0
+        #: When the last knock was made that was answered.
+        self.answered = 0.0
+        self.end = threading.Event()
+        net.place.undo.callback(self.join)
+        net.place.undo.callback(self.end.set)
+        self.start()
+
+    def run(self):
+        with self.net.inside("wan"):
+            while not self.end.is_set():
+                for kind, there in self.there.items():
+                    self._knock(kind, there)
+
+    def _knock(self, kind, there):
+        family = socket.AF_INET if self.version == 4 else socket.AF_INET6
+        with socket.socket(family, kind) as one:
+            one.settimeout(0.02)
+            began = time.monotonic()
+            self.knocks += 1
+            try:
+                one.connect(there)
+                one.send(b"?")
+                one.recv(100)
+            except (TimeoutError, BlockingIOError):
+                return
+            except OSError:
+                # A refusal is an answer too.
+                pass
+            self.answers += 1
+            self.answered = began

@@ -1,0 +1,208 @@
+"""Cuts and resets with the real agent: killed at any moment of setting a password, forgotten owners, other doors."""
+
+import os
+import random
+import threading
+import time
+from http.client import HTTPException
+
+from device import DONE
+from gate import DEFAULT, PAGE, PASSWORD, Gate
+from internet import Internet
+from net import WAN
+from place import test, tests, wait_until
+from publisher import Publisher
+from test_status import log_in
+
+CUTS = 20
+SEED = 4
+
+
+def cut_anywhere(place, kind):
+    gate = Gate(place, kind)
+    gate.vendor()
+    Internet(gate.net)
+    gate.run()
+    began = time.monotonic()
+    gate.set_up()
+    whole = time.monotonic() - began
+    drawn, counts = random.Random(SEED), {"closed": 0, "open": 0}
+    for number in range(CUTS):
+        assert gate.ask("reset")[0] == 0
+        wait_until(lambda: gate.page().text.count('action="/setup"'), "the page asks for a password")
+        password, delay = f"{PASSWORD} {number}", drawn.uniform(0, whole * 1.3)
+        claim = threading.Thread(target=try_to_claim, args=(gate, password))
+        claim.start()
+        # Not for luck: any moment is good, and the sum of them is the test.
+        time.sleep(delay)
+        gate.kill()
+        claim.join()
+        standing = gate.standing_without_agent()
+        gate.run()
+        standings = standing, gate.standing()
+        assert standings in (("closed", "closed"), ("open", "open"), ("closed", "open")), \
+            f"cut {number} after {delay * 1000:.1f} ms, seed {SEED}: {standings}\n{gate.said()}"
+        has_owner = gate.holds_password(password)
+        assert has_owner == (standings[1] == "open"), f"cut {number}: {standings}, the password is set: {has_owner}"
+        assert not gate.holds_password(DEFAULT)
+        counts[standings[1]] += 1
+    return f"seed {SEED}: {CUTS} cuts within {whole * 1300:.0f} ms, {counts['closed']} closed, {counts['open']} open after"
+
+
+def try_to_claim(gate, password):
+    try:
+        gate.claim(password)
+    except (OSError, AssertionError, HTTPException):
+        # The connection breaks in many ways.
+        pass
+
+
+tests(cut_anywhere, "killed_at_any_moment_of_setup_it_is_closed_or_the_password_is_set_by_{}",
+      [("nft", "nft"), ("iptables", "iptables")])
+
+
+@test
+def the_rules_stay_while_no_agent_runs(place):
+    gate = Gate(place)
+    gate.vendor()
+    Internet(gate.net)
+    gate.run()
+    gate.kill()
+    assert gate.standing_without_agent() == "closed"
+    gate.run()
+    gate.set_up()
+    gate.kill()
+    assert gate.standing_without_agent() == "open"
+    assert gate.net.says("wan", 4, 1, ("203.0.113.1", 22)) is None
+
+
+@test
+def a_closed_device_polls_and_nobody_else_on_it_gets_out(place):
+    publisher = Publisher(place, consistent=True, lengths_and_hashes=True)
+    publisher.publish(1)
+    server = f"http://{WAN[4]}/"
+    gate = Gate(place, root=publisher.root, server=server, polls=True)
+    gate.vendor()
+    internet = Internet(gate.net, publisher.folder)
+    gate.run()
+    wait_until(lambda: (WAN[4], "/metadata/timestamp.json") in internet.asked and "up-to-date" in gate.said(),
+               f"it polls: {gate.said()}")
+    assert gate.standing() == "closed"
+    asked = len(internet.asked)
+    curl = gate.run_on_device("curl", "-sS", "--max-time", "2", "--noproxy", "*", f"{server}metadata/timestamp.json")
+    assert curl.returncode != 0 and curl.stdout == "", curl
+    assert len(internet.asked) == asked
+    gate.set_up()
+    curl = gate.run_on_device("curl", "-sS", "--max-time", "2", "--noproxy", "*", f"{server}metadata/timestamp.json")
+    assert curl.returncode == 0, "this test sees who gets out"
+
+
+@test
+def the_first_password_needs_the_code_where_the_maker_wants_it(place):
+    code = place.path("code")
+    code.write_text("KMN-4711-XY\n")
+    gate = Gate(place, gate={"code_file": str(code)})
+    gate.vendor()
+    gate.run()
+    assert 'name="code"' in gate.page().text
+    for wrong in ({}, {"code": ""}, {"code": "KMN-4711-XX"}):
+        answer = gate.claim(PASSWORD, **wrong)
+        assert answer.status in (200, 403) and "The code is wrong" in answer.text, answer.text
+        assert gate.holds_password(DEFAULT) and "KMN-4711-XY" not in answer.text
+    wait_until(lambda: gate.claim("weak", code="kmn-4711-xy").text.count("at least 10"), "the code is looked at", 10)
+    answer = gate.claim(PASSWORD, code="KMN-4711-XY")
+    assert "password is set" in answer.text, answer.text
+    assert gate.holds_password(PASSWORD)
+
+
+@test
+def the_password_is_set_and_changed_at_the_console(place):
+    gate = Gate(place)
+    gate.vendor()
+    code, said = gate.ask("setup", stdin=f"{PASSWORD}\n")
+    assert code != DONE and "no komainu is running" in said, said
+    gate.run()
+    code, said = gate.ask("setup", stdin="admin\n")
+    assert code != DONE and "Mirai" in said, said
+    code, said = gate.ask("setup", stdin=f"{PASSWORD}\n")
+    assert code == DONE, said
+    assert gate.holds_password(PASSWORD)
+    code, said = gate.ask("setup", stdin="wrong\nAnother 8 Tanuki!\n")
+    assert code != DONE and "wrong" in said and gate.holds_password(PASSWORD), said
+    code, said = gate.ask("setup", stdin=f"{PASSWORD}\nAnother 8 Tanuki!\n")
+    assert code == DONE and gate.holds_password("Another 8 Tanuki!"), said
+
+
+def reset(place, how):
+    """The owner's data are gone, the account is locked, the gate closed; the firmware and its floor are kept."""
+    publisher = Publisher(place, consistent=True, lengths_and_hashes=True)
+    images = publisher.publish(2)
+    data = place.path("data")
+    (data / "photos").mkdir(parents=True)
+    gate = Gate(place, root=publisher.root, server=f"http://{WAN[4]}/", gate={"wipe": [str(data)]})
+    gate.vendor()
+    Internet(gate.net, publisher.folder)
+    gate.update(2, images)
+    gate.run()
+    gate.set_up()
+    log_in(gate)
+    cookie = gate.browser.cookie
+    for file in (data / "photos/one", data / "settings"):
+        file.write_text("the owner's")
+    before = gate.fingerprint("ab")
+    began = time.monotonic()
+    how(gate)
+    wait_until(lambda: gate.standing() == "closed", "closed again", 1)
+    seconds = time.monotonic() - began
+    wait_until(lambda: 'action="/setup"' in gate.page().text, "the page asks for a password")
+    wait_until(lambda: not any(file.is_file() for file in data.glob("**/*")), "the owner's data are gone", 2)
+    wait_until(lambda: "resetting" not in os.listdir(gate.state / "gate"), "the reset has ended", 2)
+    assert gate.shadow()[:1] in ("!", "*"), gate.shadow()
+    assert not gate.holds_password(PASSWORD) and not gate.holds_password(DEFAULT)
+    gate.browser.cookie = cookie
+    assert gate.page("/status.json").status != 200
+    assert gate.fingerprint("ab") == before, "the firmware or the boot environment changed"
+    status = gate.status()
+    assert (status["floor"], status["confirmed_release"]) == (2, 2), status
+    gate.restart_agent()
+    assert gate.standing() == "closed"
+    gate.browser.cookie = None
+    gate.set_up()
+    assert gate.standing() == "open" and gate.holds_password(PASSWORD)
+    return f"closed within {seconds * 1000:.0f} ms"
+
+
+def by_console(gate):
+    code, said = gate.ask("reset")
+    assert code == DONE, said
+
+
+def by_page(gate):
+    form = {"password": PASSWORD, "sure": "yes"}
+    answer = gate.browser.send("/reset", "/reset", form, port=PAGE)
+    assert answer.status == 200 and "forgets its owner" in answer.text, answer.text
+
+
+tests(reset, "a_reset_by_{}_forgets_the_owner_and_nothing_of_the_firmware",
+      [("the_console", by_console), ("the_page", by_page)])
+
+
+@test
+def a_hook_that_refuses_leaves_everything_as_it_was(place):
+    gate = Gate(place)
+    gate.vendor()
+    hooks = gate.folder / "hooks"
+    hooks.mkdir()
+    hook = hooks / "nvram"
+    heard = gate.folder / "heard"
+    hook.write_text(f"#!/bin/sh\necho \"$@ $(cat)\" >> {heard}\n[ \"$1\" != prepare ]\n")
+    hook.chmod(0o755)
+    gate.run()
+    answer = gate.claim(PASSWORD)
+    assert "did not work" in answer.text, answer.text
+    assert gate.holds_password(DEFAULT) and gate.standing() == "closed"
+    assert heard.read_text().splitlines() == [f"prepare root {PASSWORD}", "abort root "]
+    hook.write_text(f"#!/bin/sh\necho \"$@ $(cat)\" >> {heard}\n")
+    heard.unlink()
+    wait_until(lambda: "password is set" in gate.claim(PASSWORD).text, "it is set", 60)
+    assert heard.read_text().splitlines() == [f"prepare root {PASSWORD}", "commit root "]
