@@ -117,8 +117,8 @@ impl Keeper {
         self.page.keep_running(uptime_seconds());
     }
 
-    /// Hears everything that was asked since, and answers what can be answered at once.
-    pub fn hear(&mut self, linux: &mut Linux) {
+    /// Hears everything that was asked since, and answers what can be answered at once; true: a turn has to show it.
+    pub fn hear(&mut self, linux: &mut Linux) -> bool {
         self.console.accept();
         while let Some((from, asked)) = self.next_ask() {
             let number = asked.number;
@@ -126,6 +126,7 @@ impl Keeper {
                 self.answer(from, number, answer);
             }
         }
+        self.logins.take_news()
     }
 
     fn next_ask(&mut self) -> Option<(From, Asked)> {
@@ -151,16 +152,13 @@ impl Keeper {
         let Some(mut pending) = self.pending.take() else { return };
         pending.turns += 1;
         let Some(seen) = linux.gate() else { return };
-        let answer = match pending.asked.ask {
-            Ask::Reset { .. } if seen.resetting || seen.kept.is_none() => Some(Answer::Done),
-            Ask::Reset { .. } => None,
-            _ if seen.next.is_none() && seen.kept.is_some() && seen.kept != pending.kept => {
-                // Whoever set a password wants to use the device: it is told once it can be.
-                let ready = linux.rules(seen.standing()) != RulesSeen::Differ;
-                (ready || pending.turns >= TURNS_MAX).then_some(Answer::Done)
-            }
-            _ => None,
+        // Whoever set a password wants to use the device: it is told once it can be. The same with closing.
+        let ready = linux.rules(seen.standing()) != RulesSeen::Differ || pending.turns >= TURNS_MAX;
+        let done = match pending.asked.ask {
+            Ask::Reset { .. } => seen.resetting || seen.kept.is_none(),
+            _ => seen.next.is_none() && seen.kept.is_some() && seen.kept != pending.kept,
         };
+        let answer = (done && ready).then_some(Answer::Done);
         let answer = answer.or_else(|| linux.take_gate_fault().map(Answer::Failed));
         let late = || Answer::Failed("it is taking too long; look at the log".into());
         match answer.or_else(|| (pending.turns >= TURNS_MAX).then(late)) {

@@ -23,6 +23,7 @@ pub(super) fn run(call: &Call) -> Result<Exit, String> {
     loop {
         let facts = Facts::look(&mut linux, &call.settings.core);
         let next = act(&mut linux, &facts, &call.settings.core);
+        let mut news = false;
         if let Some(gate) = &call.settings.gate {
             // Not before the first turn: the rules come before the page.
             let opened = match keeper.take() {
@@ -31,7 +32,7 @@ pub(super) fn run(call: &Call) -> Result<Exit, String> {
             };
             let keeper = keeper.insert(opened);
             keeper.after_turn(&mut linux, &facts);
-            keeper.hear(&mut linux);
+            news = keeper.hear(&mut linux);
             linux.hear_bell(keeper.bell());
         }
         if matches!(next, Next::Seconds(_)) {
@@ -39,7 +40,7 @@ pub(super) fn run(call: &Call) -> Result<Exit, String> {
         }
         running = if next == Next::Now { running + 1 } else { 0 };
         let seconds = match next {
-            _ if linux.own_wish.is_some() => 0,
+            _ if news || linux.own_wish.is_some() => 0,
             Next::Now if running < TURNS_RUNNING_MAX => 0,
             Next::Now => RESTART_SECONDS,
             Next::Seconds(seconds) => seconds,
@@ -57,8 +58,8 @@ pub(super) fn run(call: &Call) -> Result<Exit, String> {
             match (woken, &mut keeper) {
                 (Woken::End, _) => return Ok(Exit::Done),
                 (Woken::Heard, Some(keeper)) => {
-                    keeper.hear(&mut linux);
-                    if linux.own_wish.is_some() || uptime_milliseconds() >= until {
+                    let news = keeper.hear(&mut linux);
+                    if news || linux.own_wish.is_some() || uptime_milliseconds() >= until {
                         break;
                     }
                 }
