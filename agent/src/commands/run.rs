@@ -6,6 +6,7 @@ use crate::linux::clock::uptime_milliseconds;
 use crate::linux::wait::{Waiter, Woken};
 use crate::linux::world::Linux;
 use komainu_core::facts::{Facts, Wish};
+use komainu_core::gate::RulesSeen;
 use komainu_core::{Next, act, turn};
 
 /// A restart that was asked for and does not come is asked for again after so many seconds.
@@ -22,10 +23,19 @@ pub(super) fn run(call: &Call) -> Result<Exit, String> {
     let mut running = 0;
     loop {
         let facts = Facts::look(&mut linux, &call.settings.core);
+        if let (Some(gate), Some(seen), None) = (&call.settings.gate, &facts.gate, &keeper)
+            && seen.rules != RulesSeen::Differ
+        {
+            // An agent that starts again finds its rules: its page need not wait for a server that is silent.
+            let keeper =
+                keeper.insert(Keeper::open(&call.settings, gate, &call.settings_file, call.testing)?);
+            keeper.after_turn(&mut linux, &facts);
+            linux.hear_bell(keeper.bell());
+        }
         let next = act(&mut linux, &facts, &call.settings.core);
         let mut news = false;
         if let Some(gate) = &call.settings.gate {
-            // Not before the first turn: the rules come before the page.
+            // Where there were no rules yet, not before this turn: they come before the page.
             let opened = match keeper.take() {
                 Some(keeper) => keeper,
                 None => Keeper::open(&call.settings, gate, &call.settings_file, call.testing)?,
