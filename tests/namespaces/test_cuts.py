@@ -10,7 +10,7 @@ from http.client import HTTPException
 from device import DONE
 from gate import DEFAULT, PAGE, PASSWORD, Gate
 from internet import Internet
-from net import DEVICE_LAN, WAN
+from net import DEVICE_LAN, ELSEWHERE, WAN
 from place import test, tests, wait_until
 from publisher import Publisher
 from test_status import log_in
@@ -151,6 +151,24 @@ def a_closed_device_polls_and_nobody_else_on_it_gets_out(place):
     gate.set_up()
     curl = gate.run_on_device("curl", "-sS", "--max-time", "2", "--noproxy", "*", f"{server}metadata/timestamp.json")
     assert curl.returncode == 0, "this test sees who gets out"
+
+
+@test
+def the_page_is_there_at_once_although_the_server_is_silent(place):
+    gate = Gate(place, server=f"http://{ELSEWHERE[4]}/", polls=True)
+    gate.vendor()
+    Internet(gate.net)
+    # An agent that starts again has nothing to do for its gate first.
+    for _ in range(2):
+        began = time.monotonic()
+        gate.run()
+        seconds = time.monotonic() - began
+        assert seconds < 3, f"the page is there after {seconds:.1f} s"
+        wait_until(lambda: "poll-due" in gate.said(), "it polls")
+        gate.kill()
+    gate.run()
+    gate.set_up()
+    assert gate.standing() == "open"
 
 
 @test
