@@ -66,7 +66,6 @@ pub struct Keeper {
     page: Page,
     console: Console,
     links: Links,
-    links_changed: bool,
     sessions: Sessions,
     throttle: Throttle,
     tries_kept: String,
@@ -98,7 +97,6 @@ impl Keeper {
             page: Page::new(settings_file, testing),
             console: Console::open(&device.run)?,
             links: Links::open(),
-            links_changed: false,
             sessions: Sessions::default(),
             pending: None,
         })
@@ -117,11 +115,6 @@ impl Keeper {
         self.page.waits_for()
     }
 
-    /// True if something changed that a turn should look at.
-    pub fn wants_turn(&mut self) -> bool {
-        std::mem::take(&mut self.links_changed)
-    }
-
     /// Seconds until the page is to be started again, if it does not run.
     pub fn mends_in(&self) -> Option<u32> {
         self.page.starts_in(uptime_seconds())
@@ -132,9 +125,8 @@ impl Keeper {
         self.page.keep_running(uptime_seconds());
     }
 
-    /// Hears everything that was asked since, and answers what can be answered at once.
-    pub fn hear(&mut self, linux: &mut Linux) {
-        self.links_changed |= self.links.changed();
+    /// Hears everything that was asked since, and answers what can be answered at once; true: a turn has to show it.
+    pub fn hear(&mut self, linux: &mut Linux) -> bool {
         self.console.accept();
         while let Some((from, asked)) = self.next_ask() {
             let number = asked.number;
@@ -142,6 +134,7 @@ impl Keeper {
                 self.answer(from, number, answer);
             }
         }
+        self.logins.take_news() | self.links.changed()
     }
 
     fn next_ask(&mut self) -> Option<(From, Asked)> {
@@ -170,16 +163,13 @@ impl Keeper {
         let Some(mut pending) = self.pending.take() else { return };
         pending.turns += 1;
         let Some(seen) = linux.gate() else { return };
-        let answer = match pending.asked.ask {
-            Ask::Reset { .. } if seen.resetting || seen.kept.is_none() => Some(Answer::Done),
-            Ask::Reset { .. } => None,
-            _ if seen.next.is_none() && seen.kept.is_some() && seen.kept != pending.kept => {
-                // Whoever set a password wants to use the device: it is told once it can be.
-                let ready = linux.rules(seen.standing()) != RulesSeen::Differ;
-                (ready || pending.turns >= TURNS_MAX).then_some(Answer::Done)
-            }
-            _ => None,
+        // Whoever set a password wants to use the device: it is told once it can be. The same with closing.
+        let ready = linux.rules(seen.standing()) != RulesSeen::Differ || pending.turns >= TURNS_MAX;
+        let done = match pending.asked.ask {
+            Ask::Reset { .. } => seen.resetting || seen.kept.is_none(),
+            _ => seen.next.is_none() && seen.kept.is_some() && seen.kept != pending.kept,
         };
+        let answer = (done && ready).then_some(Answer::Done);
         let answer = answer.or_else(|| linux.take_gate_fault().map(Answer::Failed));
         let late = || Answer::Failed("it is taking too long; look at the log".into());
         match answer.or_else(|| (pending.turns >= TURNS_MAX).then(late)) {

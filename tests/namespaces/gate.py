@@ -171,7 +171,7 @@ class Gate(Device):
         self.running_log = self.log
         if until:
             wait_until(lambda: self.listens("lan", DEVICE_LAN[4], PAGE), "the page listens")
-            wait_until(lambda: self.page().status in (200, 302), "the page knows how things stand")
+            wait_until(lambda: (page := self.page(patient=False)) and page.status == 200, "the page knows how it stands")
         return self.running
 
     def said(self):

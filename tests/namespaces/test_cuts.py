@@ -2,6 +2,7 @@
 
 import os
 import random
+import socket
 import threading
 import time
 from http.client import HTTPException
@@ -9,7 +10,7 @@ from http.client import HTTPException
 from device import DONE
 from gate import DEFAULT, PAGE, PASSWORD, Gate
 from internet import Internet
-from net import WAN
+from net import DEVICE_LAN, ELSEWHERE, WAN
 from place import test, tests, wait_until
 from publisher import Publisher
 from test_status import log_in
@@ -37,15 +38,16 @@ def cut_anywhere(place, kind):
         time.sleep(delay)
         gate.kill()
         claim.join()
-        standing = gate.standing_without_agent()
+        left = gate.standing_without_agent()
+        # iptables changes table by table: not all may be open yet. What is not closed has its owner's password.
+        assert left == "closed" or gate.holds_password(password), f"cut {number}, seed {SEED}: left {left}"
         gate.run()
-        standings = standing, gate.standing()
-        assert standings in (("closed", "closed"), ("open", "open"), ("closed", "open")), \
-            f"cut {number} after {delay * 1000:.1f} ms, seed {SEED}: {standings}\n{gate.said()}"
-        has_owner = gate.holds_password(password)
-        assert has_owner == (standings[1] == "open"), f"cut {number}: {standings}, the password is set: {has_owner}"
-        assert not gate.holds_password(DEFAULT)
-        counts[standings[1]] += 1
+        # What was left half done is finished or given up by the first turns, and the page may be there before.
+        wait_until(lambda: (gate.standing() == "open") == gate.holds_password(password),
+                   f"cut {number} after {delay * 1000:.1f} ms, seed {SEED}: closed, or the password is set", 1)
+        standing = gate.standing()
+        assert standing in counts and not gate.holds_password(DEFAULT), f"cut {number}: {standing}"
+        counts[standing] += 1
     return f"seed {SEED}: {CUTS} cuts within {whole * 1300:.0f} ms, {counts['closed']} closed, {counts['open']} open after"
 
 
@@ -61,13 +63,67 @@ tests(cut_anywhere, "killed_at_any_moment_of_setup_it_is_closed_or_the_password_
       [("nft", "nft"), ("iptables", "iptables")])
 
 
+def cut_while(gate, what, delay):
+    """Kills the agent so many seconds after something was begun, and starts it again."""
+    doing = threading.Thread(target=what)
+    doing.start()
+    time.sleep(delay)
+    gate.kill()
+    doing.join()
+    gate.run()
+
+
+@test
+def killed_at_any_moment_of_a_change_one_password_holds_the_old_or_the_new(place):
+    gate = Gate(place)
+    gate.vendor()
+    Internet(gate.net)
+    gate.run()
+    gate.set_up()
+    drawn, counts, old = random.Random(SEED), {"old": 0, "new": 0}, PASSWORD
+    for number in range(CUTS):
+        new = f"{PASSWORD} {number}"
+        cut_while(gate, lambda old=old, new=new: gate.ask("setup", stdin=f"{old}\n{new}\n"), drawn.uniform(0, 0.06))
+        held = [password for password in (old, new) if gate.holds_password(password)]
+        assert len(held) == 1 and gate.standing() == "open", f"cut {number}, seed {SEED}: {held} {gate.standing()}"
+        counts["new" if held[0] == new else "old"] += 1
+        old = held[0]
+    return f"seed {SEED}: {counts['old']} old, {counts['new']} new"
+
+
+@test
+def killed_at_any_moment_of_a_reset_it_has_its_owner_or_has_forgotten(place):
+    data = place.path("data")
+    data.mkdir()
+    gate = Gate(place, gate={"wipe": [str(data)]})
+    gate.vendor()
+    Internet(gate.net)
+    gate.run()
+    drawn, counts = random.Random(SEED), {"open": 0, "closed": 0}
+    for number in range(CUTS):
+        if gate.standing() == "closed":
+            gate.set_up()
+        (data / "owners").write_text("the owner's")
+        cut_while(gate, lambda: gate.ask("reset"), drawn.uniform(0, 0.05))
+        standing = gate.standing()
+        counts[standing] += 1
+        if standing == "closed":
+            wait_until(lambda: not (gate.state / "gate/resetting").exists(), "the reset goes on to its end", 5)
+        found = standing, gate.holds_password(PASSWORD), (data / "owners").exists(), gate.standing()
+        assert found in (("open", True, True, "open"), ("closed", False, False, "closed")), \
+            f"cut {number}, seed {SEED}: {found}"
+    return f"seed {SEED}: {counts['open']} before, {counts['closed']} forgotten"
+
+
 @test
 def the_rules_stay_while_no_agent_runs(place):
     gate = Gate(place)
     gate.vendor()
     Internet(gate.net)
     gate.run()
+    page = gate.page_process()
     gate.kill()
+    wait_until(lambda: not os.path.exists(f"/proc/{page}/root"), "the page ends with its agent", 5)
     assert gate.standing_without_agent() == "closed"
     gate.run()
     gate.set_up()
@@ -95,6 +151,24 @@ def a_closed_device_polls_and_nobody_else_on_it_gets_out(place):
     gate.set_up()
     curl = gate.run_on_device("curl", "-sS", "--max-time", "2", "--noproxy", "*", f"{server}metadata/timestamp.json")
     assert curl.returncode == 0, "this test sees who gets out"
+
+
+@test
+def the_page_is_there_at_once_although_the_server_is_silent(place):
+    gate = Gate(place, server=f"http://{ELSEWHERE[4]}/", polls=True)
+    gate.vendor()
+    Internet(gate.net)
+    # An agent that starts again has nothing to do for its gate first.
+    for _ in range(2):
+        began = time.monotonic()
+        gate.run()
+        seconds = time.monotonic() - began
+        assert seconds < 3, f"the page is there after {seconds:.1f} s"
+        wait_until(lambda: "poll-due" in gate.said(), "it polls")
+        gate.kill()
+    gate.run()
+    gate.set_up()
+    assert gate.standing() == "open"
 
 
 @test
@@ -149,11 +223,12 @@ def reset(place, how):
     cookie = gate.browser.cookie
     for file in (data / "photos/one", data / "settings"):
         file.write_text("the owner's")
+    held = [hold(gate, WAN[4], 443), hold(gate, DEVICE_LAN[4], 5555)]
+    assert [goes_on(one) for one in held] == [True, True]
     before = gate.fingerprint("ab")
-    began = time.monotonic()
     how(gate)
-    wait_until(lambda: gate.standing() == "closed", "closed again", 1)
-    seconds = time.monotonic() - began
+    assert gate.standing() == "closed", "it says that it forgets, and is open"
+    assert [goes_on(one) for one in held] == [False, False], "who was in is still in"
     wait_until(lambda: 'action="/setup"' in gate.page().text, "the page asks for a password")
     wait_until(lambda: not any(file.is_file() for file in data.glob("**/*")), "the owner's data are gone", 2)
     wait_until(lambda: "resetting" not in os.listdir(gate.state / "gate"), "the reset has ended", 2)
@@ -169,7 +244,22 @@ def reset(place, how):
     gate.browser.cookie = None
     gate.set_up()
     assert gate.standing() == "open" and gate.holds_password(PASSWORD)
-    return f"closed within {seconds * 1000:.0f} ms"
+
+
+def hold(gate, address, port):
+    """A connection from the LAN that stays."""
+    one = gate.net.socket("lan", 4, socket.SOCK_STREAM)
+    one.connect((address, port))
+    return one
+
+
+def goes_on(connection):
+    """Whether something still answers on it."""
+    try:
+        connection.send(b"?")
+        return connection.recv(100) != b""
+    except OSError:
+        return False
 
 
 def by_console(gate):

@@ -16,6 +16,10 @@ from scan import Knocker, Scans
 
 TCP, UDP = socket.SOCK_STREAM, socket.SOCK_DGRAM
 BACKENDS = [("nft", "nft"), ("iptables", "iptables")]
+MASQUERADE = """table ip vendor {
+    chain out { type nat hook postrouting priority srcnat; oifname "eth1" masquerade; }
+}
+"""
 
 
 def device(place, kind, **more):
@@ -128,6 +132,24 @@ def a_second_after_the_password_is_set_the_device_works(place, kind):
     assert login.by_console(gate, PASSWORD) and not login.by_console(gate, DEFAULT)
     assert internet.asked == []
     return f"{seconds * 1000:.0f} ms after the answer to the form"
+
+
+@test
+def beside_a_vendor_that_translates_addresses_setup_is_the_same(place):
+    gate, _ = device(place, "nft")
+    gate.net.run("device", "nft", "-f", "-", input=MASQUERADE)
+    gate.run()
+    gate.set_up()
+    wait_until(lambda: gate.standing() == "open", "the device works", 1)
+
+
+@test
+def the_password_is_set_by_ipv6(place):
+    gate, _ = device(place, "nft")
+    gate.run()
+    answer = gate.browser.send("/", "/setup", {"user": "root", "password": PASSWORD}, version=6)
+    assert "password is set" in answer.text and f'href="http://[{DEVICE_LAN[6]}]:{PAGE}/"' in answer.text, answer.text
+    wait_until(lambda: gate.standing() == "open", "the device works", 1)
 
 
 @test

@@ -6,6 +6,7 @@ use crate::linux::clock::uptime_milliseconds;
 use crate::linux::wait::{Waiter, Woken};
 use crate::linux::world::Linux;
 use komainu_core::facts::{Facts, Wish};
+use komainu_core::gate::RulesSeen;
 use komainu_core::{Next, act, turn};
 
 /// A restart that was asked for and does not come is asked for again after so many seconds.
@@ -22,16 +23,26 @@ pub(super) fn run(call: &Call) -> Result<Exit, String> {
     let mut running = 0;
     loop {
         let facts = Facts::look(&mut linux, &call.settings.core);
+        if let (Some(gate), Some(seen), None) = (&call.settings.gate, &facts.gate, &keeper)
+            && seen.rules != RulesSeen::Differ
+        {
+            // An agent that starts again finds its rules: its page need not wait for a server that is silent.
+            let keeper =
+                keeper.insert(Keeper::open(&call.settings, gate, &call.settings_file, call.testing)?);
+            keeper.after_turn(&mut linux, &facts);
+            linux.hear_bell(keeper.bell());
+        }
         let next = act(&mut linux, &facts, &call.settings.core);
+        let mut news = false;
         if let Some(gate) = &call.settings.gate {
-            // Not before the first turn: the rules come before the page.
+            // Where there were no rules yet, not before this turn: they come before the page.
             let opened = match keeper.take() {
                 Some(keeper) => keeper,
                 None => Keeper::open(&call.settings, gate, &call.settings_file, call.testing)?,
             };
             let keeper = keeper.insert(opened);
             keeper.after_turn(&mut linux, &facts);
-            keeper.hear(&mut linux);
+            news = keeper.hear(&mut linux);
             linux.hear_bell(keeper.bell());
         }
         if matches!(next, Next::Seconds(_)) {
@@ -39,7 +50,7 @@ pub(super) fn run(call: &Call) -> Result<Exit, String> {
         }
         running = if next == Next::Now { running + 1 } else { 0 };
         let seconds = match next {
-            _ if linux.own_wish.is_some() => 0,
+            _ if news || linux.own_wish.is_some() => 0,
             Next::Now if running < TURNS_RUNNING_MAX => 0,
             Next::Now => RESTART_SECONDS,
             Next::Seconds(seconds) => seconds,
@@ -57,8 +68,8 @@ pub(super) fn run(call: &Call) -> Result<Exit, String> {
             match (woken, &mut keeper) {
                 (Woken::End, _) => return Ok(Exit::Done),
                 (Woken::Heard, Some(keeper)) => {
-                    keeper.hear(&mut linux);
-                    if linux.own_wish.is_some() || keeper.wants_turn() || uptime_milliseconds() >= until {
+                    let news = keeper.hear(&mut linux);
+                    if news || linux.own_wish.is_some() || uptime_milliseconds() >= until {
                         break;
                     }
                 }

@@ -10,29 +10,34 @@ const FILE_BYTES_MAX: u64 = 4096;
 
 /// The last tries, newest first, each as the page is told it.
 #[derive(Default)]
-pub(super) struct Logins(Vec<String>);
+pub(super) struct Logins {
+    lines: Vec<String>,
+    /// There was a try that nobody was told of yet.
+    news: bool,
+}
 
 impl Logins {
     /// What was kept.
     pub(super) fn load(folder: &Path) -> Logins {
         let bytes = files::read(&folder.join("logins"), FILE_BYTES_MAX).ok().flatten().unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        Logins(text.lines().take(LOGINS_MAX).map(str::to_owned).collect())
+        Logins { lines: text.lines().take(LOGINS_MAX).map(str::to_owned).collect(), news: false }
     }
 
     /// Adds a try.
     pub(super) fn add(&mut self, folder: &Path, now: i64, who: IpAddr, right: bool) {
+        self.news = true;
         let ending = format!(" {who} {}", if right { "ok" } else { "wrong" });
-        let in_a_row = self.0.first().is_some_and(|first| first.ends_with(&ending));
+        let in_a_row = self.lines.first().is_some_and(|first| first.ends_with(&ending));
         if in_a_row {
-            self.0.remove(0);
+            self.lines.remove(0);
         }
-        self.0.insert(0, format!("{now}{ending}"));
-        self.0.truncate(LOGINS_MAX);
+        self.lines.insert(0, format!("{now}{ending}"));
+        self.lines.truncate(LOGINS_MAX);
         if in_a_row && !right {
             return;
         }
-        let mut lines = self.0.join("\n");
+        let mut lines = self.lines.join("\n");
         lines.push('\n');
         if let Err(error) = files::replace(&folder.join("logins"), lines.as_bytes()) {
             log::warn!("logins-unwritten why=\"{error}\"");
@@ -41,6 +46,11 @@ impl Logins {
 
     /// The list.
     pub(super) fn lines(&self) -> &[String] {
-        &self.0
+        &self.lines
+    }
+
+    /// Whether there was a try since this was last asked.
+    pub(super) fn take_news(&mut self) -> bool {
+        std::mem::take(&mut self.news)
     }
 }
