@@ -36,6 +36,8 @@ use std::path::{Path, PathBuf};
 
 /// A password that cannot be set within so many turns is not being set.
 const TURNS_MAX: u32 = 8;
+/// Who asks without end does not keep the gate and the update from their turns.
+const ASKS_AT_ONCE: usize = 8;
 /// Largest file of names or of a code, in bytes.
 const NAMES_BYTES_MAX: u64 = 4096;
 
@@ -130,11 +132,16 @@ impl Keeper {
         self.page.keep_running(uptime_seconds());
     }
 
-    /// Hears everything that was asked since, and answers what can be answered at once.
+    /// Hears what was asked since, a few asks at a time and none beyond one that needs a turn, and answers what can be
+    /// answered at once.
     pub fn hear(&mut self, linux: &mut Linux) {
         self.links_changed |= self.links.changed();
         self.console.accept();
-        while let Some((from, asked)) = self.next_ask() {
+        for _ in 0..ASKS_AT_ONCE {
+            if linux.own_wish.is_some() {
+                return;
+            }
+            let Some((from, asked)) = self.next_ask() else { return };
             let number = asked.number;
             if let Some(answer) = self.judge(linux, from, asked) {
                 self.answer(from, number, answer);
@@ -143,10 +150,11 @@ impl Keeper {
     }
 
     fn next_ask(&mut self) -> Option<(From, Asked)> {
-        if let Some(asked) = self.page.next_ask() {
-            return Some((From::Page, asked));
+        // Root first: strangers are many.
+        if let Some((client, asked)) = self.console.next_ask() {
+            return Some((From::Console(client), asked));
         }
-        self.console.next_ask().map(|(client, asked)| (From::Console(client), asked))
+        self.page.next_ask().map(|asked| (From::Page, asked))
     }
 
     /// After a turn: answers what it settled, sees to the page's process, and tells it how things stand.
