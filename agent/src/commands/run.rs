@@ -1,6 +1,6 @@
 //! `run` and `once`: the loop, and one round of it.
 
-use super::{Call, Exit, open};
+use super::{Call, Exit, gate, open};
 use crate::keeper::Keeper;
 use crate::linux::clock::uptime_milliseconds;
 use crate::linux::wait::{Waiter, Woken};
@@ -15,7 +15,14 @@ const TURNS_RUNNING_MAX: u32 = 100_000;
 
 pub(super) fn run(call: &Call) -> Result<Exit, String> {
     let mut linux = open(call)?;
-    let Ok(_lock) = linux.lock()? else { return Ok(busy()) };
+    let locked = linux.lock();
+    if locked.is_err()
+        && let Err(why) = gate::put_rules(&mut linux)
+    {
+        // A device that can keep nothing has no owner; it must not stand open for that.
+        log::error!("wall-missing why=\"{why}\"");
+    }
+    let Ok(_lock) = locked? else { return Ok(busy()) };
     let mut waiter = Waiter::new().map_err(|error| format!("cannot wait for signals: {error}"))?;
     log::info!("guarding version={}", env!("CARGO_PKG_VERSION"));
     let mut keeper = None;
