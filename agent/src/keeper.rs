@@ -183,7 +183,9 @@ impl Keeper {
             }
             _ => None,
         };
-        let answer = answer.or_else(|| linux.take_gate_fault().map(Answer::Failed));
+        // What was left half done is finished or given up by the next turn: only then it is known how it went.
+        let known = seen.next.is_none() || pending.turns > 1;
+        let answer = answer.or_else(|| known.then(|| linux.take_gate_fault()).flatten().map(Answer::Failed));
         let late = || Answer::Failed("it is taking too long; look at the log".into());
         match answer.or_else(|| (pending.turns >= TURNS_MAX).then(late)) {
             None => self.pending = Some(pending),
