@@ -36,6 +36,10 @@ use std::path::{Path, PathBuf};
 
 /// A password that cannot be set within so many turns is not being set.
 const TURNS_MAX: u32 = 8;
+/// After a change of links or rules, the next one is looked at so many seconds later.
+const LINKS_SECONDS: u32 = 5;
+/// Who asks without end does not keep the gate and the update from their turns.
+const ASKS_AT_ONCE: usize = 8;
 /// Largest file of names or of a code, in bytes.
 const NAMES_BYTES_MAX: u64 = 4096;
 
@@ -66,6 +70,8 @@ pub struct Keeper {
     page: Page,
     console: Console,
     links: Links,
+    links_changed: bool,
+    links_quiet_until: u64,
     sessions: Sessions,
     throttle: Throttle,
     tries_kept: String,
@@ -97,6 +103,8 @@ impl Keeper {
             page: Page::new(settings_file, testing),
             console: Console::open(&device.run)?,
             links: Links::open(),
+            links_changed: false,
+            links_quiet_until: 0,
             sessions: Sessions::default(),
             pending: None,
         })
@@ -115,9 +123,13 @@ impl Keeper {
         self.page.waits_for()
     }
 
-    /// Seconds until the page is to be started again, if it does not run.
-    pub fn mends_in(&self) -> Option<u32> {
-        self.page.starts_in(uptime_seconds())
+    /// Seconds until the keeper has something to do that nobody wakes it for.
+    pub fn wakes_in(&self) -> Option<u32> {
+        let page = self.page.starts_in(uptime_seconds());
+        let links = self.links_changed.then(|| {
+            u32::try_from(self.links_quiet_until.saturating_sub(uptime_seconds())).unwrap_or(LINKS_SECONDS)
+        });
+        page.into_iter().chain(links).min()
     }
 
     /// Starts the page again, where it does not run and may.
@@ -125,23 +137,40 @@ impl Keeper {
         self.page.keep_running(uptime_seconds());
     }
 
-    /// Hears everything that was asked since, and answers what can be answered at once; true: a turn has to show it.
+    /// Hears what was asked since, a few asks at a time and none beyond one that needs a turn, and answers what can be
+    /// answered at once; true: something happened that a turn has to see or show.
     pub fn hear(&mut self, linux: &mut Linux) -> bool {
         self.console.accept();
-        while let Some((from, asked)) = self.next_ask() {
+        for _ in 0..ASKS_AT_ONCE {
+            if linux.own_wish.is_some() {
+                break;
+            }
+            let Some((from, asked)) = self.next_ask() else { break };
             let number = asked.number;
             if let Some(answer) = self.judge(linux, from, asked) {
                 self.answer(from, number, answer);
             }
         }
-        self.logins.take_news() | self.links.changed()
+        self.logins.take_news() | self.links_news()
+    }
+
+    /// Whether links or rules changed; a few times a minute at most, whoever changes them all the time.
+    fn links_news(&mut self) -> bool {
+        self.links_changed |= self.links.changed();
+        let now = uptime_seconds();
+        let news = self.links_changed && now >= self.links_quiet_until;
+        if news {
+            (self.links_changed, self.links_quiet_until) = (false, now + u64::from(LINKS_SECONDS));
+        }
+        news
     }
 
     fn next_ask(&mut self) -> Option<(From, Asked)> {
-        if let Some(asked) = self.page.next_ask() {
-            return Some((From::Page, asked));
+        // Root first: strangers are many.
+        if let Some((client, asked)) = self.console.next_ask() {
+            return Some((From::Console(client), asked));
         }
-        self.console.next_ask().map(|(client, asked)| (From::Console(client), asked))
+        self.page.next_ask().map(|asked| (From::Page, asked))
     }
 
     /// After a turn: answers what it settled, sees to the page's process, and tells it how things stand.
@@ -170,7 +199,9 @@ impl Keeper {
             _ => seen.next.is_none() && seen.kept.is_some() && seen.kept != pending.kept,
         };
         let answer = (done && ready).then_some(Answer::Done);
-        let answer = answer.or_else(|| linux.take_gate_fault().map(Answer::Failed));
+        // What was left half done is finished or given up by the next turn: only then it is known how it went.
+        let known = seen.next.is_none() || pending.turns > 1;
+        let answer = answer.or_else(|| known.then(|| linux.take_gate_fault()).flatten().map(Answer::Failed));
         let late = || Answer::Failed("it is taking too long; look at the log".into());
         match answer.or_else(|| (pending.turns >= TURNS_MAX).then(late)) {
             None => self.pending = Some(pending),

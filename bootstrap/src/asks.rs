@@ -145,8 +145,9 @@ impl State {
     /// Adds a line; what would break it is left out.
     pub fn push(&mut self, key: &str, value: impl fmt::Display) {
         let value = value.to_string().replace(['\n', '\r'], " ");
-        // A half line would be a wrong one; the last ones are the least needed.
-        if self.0.len() + key.len() + value.len() + 2 <= MESSAGE_BYTES_MAX - 16 {
+        // A key may come from a manifest. A half line would be a wrong one; the last ones are the least needed.
+        if !key.contains(['\n', '=']) && self.0.len() + key.len() + value.len() + 2 <= MESSAGE_BYTES_MAX - 16
+        {
             self.0.push_str(key);
             self.0.push('=');
             self.0.push_str(&value);

@@ -181,14 +181,18 @@ fn plan_update(facts: &Facts, record: &Record, booted: Slot, settings: &Settings
         return plan;
     }
     let until_poll = until_poll(&facts.attempts, facts.uptime, settings);
-    if facts.wish == Some(Wish::Poll) && record.postponed.is_some() {
-        // Now means now.
-        let record = Record { postponed: None, ..record.clone() };
+    if facts.wish == Some(Wish::Poll)
+        && let Some(postponed) = record.postponed.filter(|postponed| facts.now < postponed.until)
+    {
+        // Now means now; but since when it was put off is kept, or the bound would begin anew.
+        let postponed = Some(Postponed { until: facts.now, ..postponed });
+        let record = Record { postponed, ..record.clone() };
         let mut plan = Plan::step(Step::Adopt(record), Reason::PollDue, Next::Now);
         plan.push(Step::Poll);
         return plan;
     }
-    if until_poll == 0 || facts.wish == Some(Wish::Poll) {
+    // Who wants to wait means what is there now, and must not hear "yes" for nothing.
+    if until_poll == 0 && facts.wish != Some(Wish::Postpone) || facts.wish == Some(Wish::Poll) {
         return Plan::step(Step::Poll, Reason::PollDue, Next::Now);
     }
     let parts = match &facts.parts {

@@ -6,11 +6,12 @@ use crate::keeper::ask_keeper;
 use crate::keeper::names::press;
 use crate::linux::clock::uptime_milliseconds;
 use crate::linux::gate::Gate;
+use crate::linux::world::Linux;
 use crate::settings::gate::Gate as Settings;
 use komainu_bootstrap::asks::{Answer, Ask, PASSWORD_BYTES_MAX, Secret, Session};
 use komainu_bootstrap::page::why;
 use komainu_core::World;
-use komainu_core::gate::{RulesSeen, Standing};
+use komainu_core::gate::RulesSeen;
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use std::io::{BufRead, IsTerminal, Read, Write, stderr, stdin};
 
@@ -46,11 +47,18 @@ pub(super) fn pressed(call: &Call) -> Result<Exit, String> {
 pub(super) fn guard(call: &Call) -> Result<Exit, String> {
     gate(call)?;
     let mut linux = open(call)?;
-    let standing = linux.gate().map_or(Standing::Closed, |seen| seen.standing());
-    if linux.rules(standing) == RulesSeen::Differ {
-        linux.guard(standing).map_err(|why| why.to_string())?;
-    }
+    put_rules(&mut linux)?;
     Ok(Exit::Done)
+}
+
+/// Also for who can do nothing else.
+pub(super) fn put_rules(linux: &mut Linux) -> Result<(), String> {
+    let Some(seen) = linux.gate() else { return Ok(()) };
+    let standing = seen.standing();
+    match linux.rules(standing) {
+        RulesSeen::Differ => linux.guard(standing).map_err(|why| why.to_string()),
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn reset(call: &Call) -> Result<Exit, String> {

@@ -1,6 +1,6 @@
 //! `run` and `once`: the loop, and one round of it.
 
-use super::{Call, Exit, open};
+use super::{Call, Exit, gate, open};
 use crate::keeper::Keeper;
 use crate::linux::clock::uptime_milliseconds;
 use crate::linux::wait::{Waiter, Woken};
@@ -16,7 +16,14 @@ const TURNS_RUNNING_MAX: u32 = 100_000;
 
 pub(super) fn run(call: &Call) -> Result<Exit, String> {
     let mut linux = open(call)?;
-    let Ok(_lock) = linux.lock()? else { return Ok(busy()) };
+    let locked = linux.lock();
+    if locked.is_err()
+        && let Err(why) = gate::put_rules(&mut linux)
+    {
+        // A device that can keep nothing has no owner; it must not stand open for that.
+        log::error!("wall-missing why=\"{why}\"");
+    }
+    let Ok(_lock) = locked? else { return Ok(busy()) };
     let mut waiter = Waiter::new().map_err(|error| format!("cannot wait for signals: {error}"))?;
     log::info!("guarding version={}", env!("CARGO_PKG_VERSION"));
     let mut keeper = None;
@@ -50,30 +57,29 @@ pub(super) fn run(call: &Call) -> Result<Exit, String> {
         }
         running = if next == Next::Now { running + 1 } else { 0 };
         let seconds = match next {
+            Next::Restart if call.settings.boot.reboot_command.is_empty() => return Ok(Exit::Restart),
+            Next::Restart => RESTART_SECONDS,
             _ if news || linux.own_wish.is_some() => 0,
             Next::Now if running < TURNS_RUNNING_MAX => 0,
             Next::Now => RESTART_SECONDS,
             Next::Seconds(seconds) => seconds,
-            Next::Restart if call.settings.boot.reboot_command.is_empty() => return Ok(Exit::Restart),
-            Next::Restart => RESTART_SECONDS,
         };
         let until = uptime_milliseconds() + u64::from(seconds) * 1000;
         loop {
             let left = until.saturating_sub(uptime_milliseconds()).div_ceil(1000);
             let left = u32::try_from(left).unwrap_or(u32::MAX);
-            let seconds = keeper.as_ref().and_then(Keeper::mends_in).map_or(left, |wait| wait.min(left));
+            let seconds = keeper.as_ref().and_then(Keeper::wakes_in).map_or(left, |wait| wait.min(left));
             let others = keeper.as_ref().map(Keeper::waits_for).unwrap_or_default();
             let woken = waiter.wait(seconds, &others).map_err(|error| format!("cannot wait: {error}"))?;
             drop(others);
             match (woken, &mut keeper) {
                 (Woken::End, _) => return Ok(Exit::Done),
-                (Woken::Heard, Some(keeper)) => {
+                (Woken::Heard | Woken::Time, Some(keeper)) => {
                     let news = keeper.hear(&mut linux);
                     if news || linux.own_wish.is_some() || uptime_milliseconds() >= until {
                         break;
                     }
                 }
-                (Woken::Time, _) if uptime_milliseconds() < until => {}
                 _ => break,
             }
             keeper.iter_mut().for_each(Keeper::mend);

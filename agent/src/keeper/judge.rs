@@ -102,7 +102,7 @@ impl Keeper {
         if let Err(whys) = rule::judge(&password.0, &about) {
             return Some(Answer::Weak(whys.iter().map(rule::Why::word).collect()));
         }
-        if self.pending.is_none() {
+        if self.pending.is_none() && seen.next.is_none() {
             linux.gate_mut()?.set_waiting(Some(password));
         }
         self.begin(linux, from, asked, seen, Wish::Claim)
@@ -116,7 +116,8 @@ impl Keeper {
         seen: &GateSeen,
         wish: Wish,
     ) -> Option<Answer> {
-        if self.pending.is_some() {
+        // While another password is half set, that one will be set or given up; "done" would be said of the wrong one.
+        if self.pending.is_some() || wish == Wish::Claim && seen.next.is_some() {
             return Some(Answer::NotNow);
         }
         linux.take_gate_fault();

@@ -134,7 +134,15 @@ impl Gate {
             }
         };
         let changed = changed.map_err(|fault| self.wrong(&fault))?;
-        self.replace(&self.account_file()?, changed.as_bytes())
+        let bytes: Vec<u8> = changed.chars().map(|letter| letter as u8).collect();
+        let path = self.account_file()?;
+        // Everybody must be able to read the file of names; the other one is nobody's business.
+        let is_of_names = |line: &str| {
+            line.strip_prefix(account.as_str()).is_some_and(|rest| rest.starts_with(':'))
+                && line.split(':').count() == 7
+        };
+        let mode = if lines.lines().any(is_of_names) { 0o644 } else { 0o600 };
+        files::replace_as(&path, &bytes, mode).map_err(|error| cannot("write", &path, &error))
     }
 
     /// Runs the hooks up to the first that fails: `HOOK prepare|commit|abort|reset ACCOUNT`, the password, and nothing
@@ -180,24 +188,30 @@ impl Gate {
     /// # Errors
     /// Path and cause.
     pub fn wipe(&self) -> Result<(), Text> {
-        remove(&self.folder.join("logins"))?;
+        let mut wiped = remove(&self.folder.join("logins"));
         for path in &self.settings.wipe {
-            // The settings were checked for this; a link may lead there all the same.
-            let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
-            if self.folder.canonicalize().is_ok_and(|state| state.starts_with(&real)) {
-                return Err(cannot("remove", path, &"the state of Komainu is in it"));
-            }
-            files::wipe(path).map_err(|error| cannot("remove", path, &error))?;
+            // What cannot be removed keeps nothing else.
+            wiped = wiped.and(self.wipe_one(path));
         }
-        Ok(())
+        wiped
+    }
+
+    fn wipe_one(&self, path: &Path) -> Result<(), Text> {
+        // The settings were checked for this; a link may lead there all the same.
+        let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.into());
+        if self.folder.canonicalize().is_ok_and(|state| state.starts_with(&real)) {
+            return Err(cannot("remove", path, &"the state of Komainu is in it"));
+        }
+        files::wipe(path).map_err(|error| cannot("remove", path, &error))
     }
 
     fn account_lines(&self) -> Result<String, Text> {
         let path = &self.settings.account_file;
         let bytes = files::read(path, ACCOUNTS_BYTES_MAX).map_err(|error| cannot("read", path, &error))?;
         let bytes = bytes.ok_or_else(|| cannot("read", path, &"there is no such file"))?;
-        // A file of accounts that somebody wrote strange letters into still has its owner's line.
-        String::from_utf8(bytes).map_err(|error| cannot("read", path, &error))
+        // A file of accounts that somebody wrote strange letters into still has its owner's line: each byte is a
+        // character here, and becomes the same byte again.
+        Ok(bytes.into_iter().map(char::from).collect())
     }
 
     /// Where the file of accounts really is: on some firmware its place in `/etc` is a link to where one may write.

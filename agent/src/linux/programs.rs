@@ -3,6 +3,7 @@
 
 use super::program::{Ended, Program};
 use komainu_core::fault::{Text, text};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind, PipeReader, Read};
 use std::os::unix::fs::PermissionsExt;
@@ -10,6 +11,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// What is kept of what a program says, in bytes.
+const SAID_BYTES_MAX: usize = 160;
 
 /// How one of them answered.
 pub enum Answer {
@@ -50,10 +53,17 @@ pub fn ask(program: &Path, arguments: &[String], input: &[u8], seconds: u32) -> 
         Ok(started) => started,
         Err(error) => return Answer::None(text(format_args!("{name}: cannot be started: {error}"))),
     };
-    match wait(&started, seconds) {
+    let mut heard = Heard { pipe: heard, said: Vec::new() };
+    // What it left running may hold the other end for ever: nothing here waits for words.
+    if let Err(error) = fcntl(&heard.pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)) {
+        log::debug!("unheard why=\"{}\"", error.desc());
+        let _ = started.end();
+        return Answer::None(text(format_args!("{name}: {}", error.desc())));
+    }
+    match wait(&started, &mut heard, seconds) {
         Ok(Some(Ended::Code(0))) => Answer::Good,
         Ok(Some(ended)) => {
-            let why = first_line(heard).unwrap_or_else(|| text(format_args!("{ended}")));
+            let why = heard.first_line().unwrap_or_else(|| text(format_args!("{ended}")));
             let why = text(format_args!("{name}: {why}"));
             match ended {
                 Ended::Code(code) => Answer::Code(code, why),
@@ -66,10 +76,13 @@ pub fn ask(program: &Path, arguments: &[String], input: &[u8], seconds: u32) -> 
 }
 
 /// Waits for the end of a program; after its time, ends it and all that it started, and says `None`.
-fn wait(program: &Program, seconds: u32) -> io::Result<Option<Ended>> {
+fn wait(program: &Program, heard: &mut Heard, seconds: u32) -> io::Result<Option<Ended>> {
     let deadline = super::clock::uptime_milliseconds() + u64::from(seconds) * 1000;
     loop {
-        if let Some(ended) = program.ended()? {
+        let ended = program.ended()?;
+        // Also while it runs: a full pipe would stop it.
+        heard.listen();
+        if let Some(ended) = ended {
             return Ok(Some(ended));
         }
         if super::clock::uptime_milliseconds() >= deadline {
@@ -80,10 +93,57 @@ fn wait(program: &Program, seconds: u32) -> io::Result<Option<Ended>> {
     }
 }
 
-fn first_line(mut heard: PipeReader) -> Option<Text> {
-    let mut bytes = [0; 160];
-    let count = heard.read(&mut bytes).ok()?;
-    let said = String::from_utf8_lossy(&bytes[..count]);
-    let line = said.lines().next()?.trim();
-    (!line.is_empty()).then(|| text(format_args!("{line}")))
+/// What a program says on its standard error.
+struct Heard {
+    pipe: PipeReader,
+    said: Vec<u8>,
+}
+
+impl Heard {
+    /// Takes what is there, a pipe full at most: one that never stops talking does not keep us.
+    fn listen(&mut self) {
+        let mut bytes = [0; 4096];
+        for _ in 0..16 {
+            let Ok(count @ 1..) = self.pipe.read(&mut bytes) else { return };
+            let room = SAID_BYTES_MAX - self.said.len();
+            self.said.extend_from_slice(&bytes[..count.min(room)]);
+        }
+    }
+
+    fn first_line(&self) -> Option<Text> {
+        let said = String::from_utf8_lossy(&self.said);
+        let line = said.lines().next()?.trim();
+        (!line.is_empty()).then(|| text(format_args!("{line}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str, seconds: u32) -> String {
+        match ask("/bin/sh".as_ref(), &["-c".into(), script.into()], b"", seconds) {
+            Answer::Good => "good".into(),
+            Answer::Code(_, why) | Answer::None(why) => why.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_program_that_leaves_another_running_is_not_waited_for() {
+        let left = std::env::temp_dir().join(format!("komainu-left-{}", std::process::id()));
+        let began = crate::linux::clock::uptime_milliseconds();
+        let why = shell(&format!("sleep 30 & echo $! > {}; exit 1", left.display()), 60);
+        let took = crate::linux::clock::uptime_milliseconds() - began;
+        let number = std::fs::read_to_string(&left).unwrap().trim().parse().unwrap();
+        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(number), nix::sys::signal::Signal::SIGKILL);
+        std::fs::remove_file(left).unwrap();
+        assert_eq!(why, "sh: ended with exit code 1");
+        assert!(took < 25_000, "{took} ms: it held the pipe");
+    }
+
+    #[test]
+    fn a_program_may_say_more_than_a_pipe_holds() {
+        assert_eq!(shell("head -c 300000 /dev/zero >&2", 60), "good");
+        assert_eq!(shell("echo full >&2; head -c 300000 /dev/zero >&2; exit 3", 60), "sh: full");
+    }
 }

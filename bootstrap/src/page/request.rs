@@ -159,7 +159,9 @@ impl<'a> Fields<'a> {
                 "expect" => return Err(417),
                 _ => continue,
             };
-            let value = str::from_utf8(header.value).ok().filter(|value| value.is_ascii()).ok_or(400u16)?;
+            // Cookies may be somebody else's on this host, in any letters.
+            let may_be = |value: &&str| value.is_ascii() || header.name.eq_ignore_ascii_case("cookie");
+            let value = str::from_utf8(header.value).ok().filter(may_be).ok_or(400u16)?;
             if place.replace(value.trim_matches([' ', '\t'])).is_some() {
                 return Err(400);
             }

@@ -30,14 +30,18 @@ pub(crate) fn withdraw(world: &mut dyn World) -> Result<(), Fault> {
     done(world.forget_next_credential())
 }
 
-/// Forgets the owner. The credential goes first: from then on there is no owner, whatever else fails. The mark goes
-/// last, so that a cut anywhere begins this anew.
+/// Forgets the owner. The credential goes first: from then on there is no owner, whatever else fails; and what fails
+/// keeps nothing else from being done: a full file system, say, from being emptied. The mark goes last, so that a cut
+/// anywhere begins this anew.
 pub(crate) fn forget(world: &mut dyn World) -> Result<(), Fault> {
-    done(world.forget_next_credential())?;
-    done(world.forget_kept_credential())?;
-    done(world.write_account(Account::Locked))?;
-    done(world.run_hooks(Hooks::Reset))?;
-    done(world.wipe_owner())?;
+    let all = [
+        world.forget_next_credential(),
+        world.forget_kept_credential(),
+        world.write_account(Account::Locked),
+        world.run_hooks(Hooks::Reset),
+        world.wipe_owner(),
+    ];
+    all.into_iter().try_for_each(done)?;
     done(world.mark_reset(false))
 }
 

@@ -5,8 +5,9 @@ use crate::facts::{Attempts, BootChoice, Facts, Health, Parts, RecordSeen, Setba
 use crate::fault::text;
 use crate::names::{Name, ReleaseId, Slot, Version};
 use crate::offer::{Offer, Print};
-use crate::record::{Record, Update};
+use crate::record::{Postponed, Record, Update};
 use crate::settings::{ConfirmBy, Settings};
+use crate::step::Step;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use komainu_trust::Moment;
@@ -192,4 +193,25 @@ fn setbacks_of_the_device_make_it_wait_but_not_a_person() {
     let old = Facts { boot_choice: Ok(good(Slot::A)), attempts, ..facts(trial(0)) };
     expect(&old, &[], "backing-off failures=3");
     expect(&Facts { wish: Some(Wish::Revert), ..old }, &["revert"], "reverting");
+}
+
+#[test]
+fn an_update_that_is_wanted_now_does_not_begin_the_bound_of_postponing_anew() {
+    let mut facts = facts(Update::Idle);
+    let (since, until) = (Moment(facts.now.0 - 1000), Moment(facts.now.0 + 1000));
+    let RecordSeen::Found(record) = &mut facts.record else { panic!() };
+    record.postponed = Some(Postponed { release: 2, since, until });
+    facts.wish = Some(Wish::Poll);
+    let Some(Step::Adopt(adopted)) = plan(&facts, &settings()).steps.first().cloned() else { panic!() };
+    assert_eq!(adopted.postponed, Some(Postponed { release: 2, since, until: facts.now }));
+}
+
+#[test]
+fn who_wants_to_wait_is_heard_when_a_poll_is_due() {
+    let mut facts = facts(Update::Idle);
+    facts.attempts.polled_uptime = None;
+    let polls = |facts: &Facts| matches!(plan(facts, &settings()).steps.first(), Some(Step::Poll));
+    assert!(polls(&facts));
+    facts.wish = Some(Wish::Postpone);
+    assert!(!polls(&facts));
 }
