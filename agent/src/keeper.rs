@@ -92,12 +92,15 @@ impl Keeper {
     ) -> Result<Keeper, String> {
         let folder = device.state.join("gate");
         let kept = files::read(&folder.join("tries"), NAMES_BYTES_MAX).ok().flatten().unwrap_or_default();
+        let logins = Logins::load(&folder);
+        let mut throttle = Throttle::after_restart(&String::from_utf8_lossy(&kept), uptime_seconds());
+        logins.known().for_each(|who| throttle.know(who));
         Ok(Keeper {
             settings: settings.clone(),
             core: device.core.clone(),
-            throttle: Throttle::after_restart(&String::from_utf8_lossy(&kept), uptime_seconds()),
+            throttle,
             tries_kept: String::from_utf8_lossy(&kept).into_owned(),
-            logins: Logins::load(&folder),
+            logins,
             folder,
             run: device.run.clone(),
             page: Page::new(settings_file, testing),
@@ -219,6 +222,8 @@ impl Keeper {
 
     fn done(&mut self, asked: &Asked) {
         match &asked.ask {
+            // Who set it knows it.
+            Ask::Claim { .. } => self.throttle.know(asked.peer),
             Ask::Change { session, .. } => self.sessions.end_others(session),
             Ask::Reset { .. } => {
                 self.sessions.end_all();

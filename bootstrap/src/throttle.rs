@@ -81,6 +81,11 @@ impl Throttle {
         source.last = now;
     }
 
+    /// It has known the password at some time: what all others try does not keep it waiting.
+    pub fn know(&mut self, who: IpAddr) {
+        self.source(whole_link(who)).known = true;
+    }
+
     /// It was right.
     pub fn right(&mut self, who: IpAddr, now: u64) {
         self.all = 0;
@@ -184,6 +189,17 @@ mod tests {
         }
         assert_eq!(throttle.wait(address(2), 1000), 0);
         assert!(throttle.wait(address(7), 1000) > 0);
+    }
+
+    #[test]
+    fn who_knew_the_password_before_a_restart_does_not_wait_for_strangers_after_it() {
+        let mut throttle = Throttle::after_restart("20 12\n", 3);
+        throttle.know(address(2));
+        assert_eq!((throttle.wait(address(2), 3), throttle.wait(address(7), 3)), (0, 300));
+        for _ in 0..4 {
+            throttle.wrong(address(2), 3);
+        }
+        assert_eq!(throttle.wait(address(2), 3), 2);
     }
 
     #[test]

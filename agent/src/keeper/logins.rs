@@ -6,6 +6,8 @@ use std::net::IpAddr;
 use std::path::Path;
 
 const LOGINS_MAX: usize = 16;
+/// Of so many of them it is remembered over a restart that they knew the password.
+const KNOWN_MAX: usize = 8;
 const FILE_BYTES_MAX: u64 = 4096;
 
 /// The last tries, newest first, each as the page is told it.
@@ -42,6 +44,13 @@ impl Logins {
         if let Err(error) = files::replace(&folder.join("logins"), lines.as_bytes()) {
             log::warn!("logins-unwritten why=\"{error}\"");
         }
+    }
+
+    /// Who was right lately.
+    pub(super) fn known(&self) -> impl Iterator<Item = IpAddr> {
+        let rights =
+            self.0.iter().filter_map(|line| line.strip_suffix(" ok")?.split(' ').nth(1)?.parse().ok());
+        rights.take(KNOWN_MAX)
     }
 
     /// The list.
