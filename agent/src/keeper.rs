@@ -95,16 +95,11 @@ impl Keeper {
         })
     }
 
-    /// What to wait for besides time and signals.
+    /// What to wait for besides time and signals; it also rings while a server is waited for.
     pub fn waits_for(&self) -> Vec<BorrowedFd<'_>> {
         let mut waits_for = self.console.waits_for();
         waits_for.extend(self.page.waits_for());
         waits_for
-    }
-
-    /// What rings while a server is waited for.
-    pub fn bell(&self) -> Option<BorrowedFd<'_>> {
-        self.page.waits_for()
     }
 
     /// Seconds until the page is to be started again, if it does not run.
