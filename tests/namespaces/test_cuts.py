@@ -48,7 +48,8 @@ def cut_anywhere(place, kind):
         standing = gate.standing()
         assert standing in counts and not gate.holds_password(DEFAULT), f"cut {number}: {standing}"
         counts[standing] += 1
-    return f"seed {SEED}: {CUTS} cuts within {whole * 1300:.0f} ms, {counts['closed']} closed, {counts['open']} open after"
+    ends = f"{counts['closed']} closed, {counts['open']} open"
+    return f"seed {SEED}: {CUTS} cuts within {whole * 1300:.0f} ms, {ends} after"
 
 
 def try_to_claim(gate, password):
