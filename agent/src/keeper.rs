@@ -115,15 +115,16 @@ impl Keeper {
 
     /// What to wait for besides time and signals.
     pub fn waits_for(&self) -> Vec<BorrowedFd<'_>> {
-        let mut waits_for = self.console.waits_for();
-        waits_for.extend(self.page.waits_for());
+        let mut waits_for = self.bell();
         waits_for.extend(self.links.waits_for());
         waits_for
     }
 
-    /// What rings while a server is waited for.
-    pub fn bell(&self) -> Option<BorrowedFd<'_>> {
-        self.page.waits_for()
+    /// What rings while a server is waited for: people.
+    pub fn bell(&self) -> Vec<BorrowedFd<'_>> {
+        let mut bell = self.console.waits_for();
+        bell.extend(self.page.waits_for());
+        bell
     }
 
     /// Seconds until the keeper has something to do that nobody wakes it for.

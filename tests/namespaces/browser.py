@@ -1,4 +1,4 @@
-"""Asks for pages over HTTP from a namespace, as a browser does: one cookie, forms with their token, no redirect unasked."""
+"""Asks for pages over HTTP from a namespace, as a browser does: one cookie, forms with their token."""
 
 import http.client
 import re

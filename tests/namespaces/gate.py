@@ -81,7 +81,8 @@ class Gate(Device):
         (self.etc / "passwd").write_text(f"root:x:0:0:root:/root:{shell}\nnobody:x:65534:65534::/:/bin/false\n")
         (self.etc / "group").write_text("root:x:0:\nnogroup:x:65534:\n")
         (self.etc / "shells").write_text(f"{shell}\n")
-        (self.etc / "shadow").write_text(f"root:{crypt(DEFAULT, '$5$shipped$')}:19000:0:99999:7:::\nnobody:*:19000::::::\n")
+        shipped = crypt(DEFAULT, "$5$shipped$")
+        (self.etc / "shadow").write_text(f"root:{shipped}:19000:0:99999:7:::\nnobody:*:19000::::::\n")
         (self.etc / "shadow").chmod(0o600)
         (self.etc / "resolv.conf").write_text(f"nameserver {DEVICE_LAN[4]}\n")
 
@@ -171,7 +172,7 @@ class Gate(Device):
         self.running_log = self.log
         if until:
             wait_until(lambda: self.listens("lan", DEVICE_LAN[4], PAGE), "the page listens")
-            wait_until(lambda: (page := self.page(patient=False)) and page.status == 200, "the page knows how it stands")
+            wait_until(lambda: (page := self.page(patient=False)) and page.status == 200, "the page knows the state")
         return self.running
 
     def said(self):

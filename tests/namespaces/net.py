@@ -256,7 +256,7 @@ def dhcp_offer(net, name, link):
 
 def programs(place, name, *names):
     """A folder with only these programs of iptables in it, of the kind that needs no nf_tables."""
-    place.path(name).mkdir()
+    place.path(name).mkdir(exist_ok=True)
     multi = Path(need("xtables-legacy-multi", "iptables")).resolve()
     for one in names:
         place.path(f"{name}/{one}").symlink_to(multi)

@@ -5,7 +5,8 @@
 
 It counts as tests/peers/run.py does. Needs root, and the programs that each test names when it is skipped.
 
-    KOMAINU_FIREWALL   the program under test   (target/debug/firewall)
+    KOMAINU            the agent under test       (target/debug/komainu)
+    KOMAINU_FIREWALL   its firewall on its own    (target/debug/firewall)
 """
 
 import sys

@@ -44,7 +44,8 @@ class Knocker(threading.Thread):
     def __init__(self, net, version, udp_port, tcp_port):
         super().__init__(daemon=True)
         self.net, self.version = net, version
-        self.there = {socket.SOCK_DGRAM: (DEVICE_WAN[version], udp_port), socket.SOCK_STREAM: (DEVICE_WAN[version], tcp_port)}
+        address = DEVICE_WAN[version]
+        self.there = {socket.SOCK_DGRAM: (address, udp_port), socket.SOCK_STREAM: (address, tcp_port)}
         self.knocks = self.answers = 0
         #: When the last knock was made that was answered.
         self.answered = 0.0

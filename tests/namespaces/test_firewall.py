@@ -34,6 +34,7 @@ def nothing_answers_on_the_wan(place, kind):
 
 
 def a_closed_lan_gets_the_page_and_names_only(place, kind):
+    need("ping", "iputils-ping")
     wall = Wall(place, kind)
     wall.services()
     net = wall.net

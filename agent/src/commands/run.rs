@@ -37,7 +37,7 @@ pub(super) fn run(call: &Call) -> Result<Exit, String> {
             let keeper =
                 keeper.insert(Keeper::open(&call.settings, gate, &call.settings_file, call.testing)?);
             keeper.after_turn(&mut linux, &facts);
-            linux.hear_bell(keeper.bell());
+            linux.hear_bells(&keeper.bell());
         }
         let next = act(&mut linux, &facts, &call.settings.core);
         let mut news = false;
@@ -50,7 +50,7 @@ pub(super) fn run(call: &Call) -> Result<Exit, String> {
             let keeper = keeper.insert(opened);
             keeper.after_turn(&mut linux, &facts);
             news = keeper.hear(&mut linux);
-            linux.hear_bell(keeper.bell());
+            linux.hear_bells(&keeper.bell());
         }
         if matches!(next, Next::Seconds(_)) {
             linux.end_install();

@@ -21,20 +21,20 @@ use ureq::unversioned::transport::{Buffers, ConnectionDetails, LazyBuffers, Next
 /// After it rang, it is not heard for so long: who rings all the time must not keep updates out.
 const QUIET_MILLISECONDS: u64 = 10_000;
 
-/// What ends a wait for a server early: a descriptor that can be read.
+/// What ends a wait for a server early: descriptors, when one can be read.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Bell(Arc<Mutex<Hung>>);
 
 #[derive(Debug, Default)]
 struct Hung {
-    bell: Option<OwnedFd>,
+    bells: Vec<OwnedFd>,
     not_before: u64,
 }
 
 impl Bell {
-    /// Hangs another bell, or none.
-    pub(crate) fn hang(&self, bell: Option<OwnedFd>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).bell = bell;
+    /// Hangs other bells, or none.
+    pub(crate) fn hang(&self, bells: Vec<OwnedFd>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).bells = bells;
     }
 }
 
@@ -101,13 +101,17 @@ fn wait(
     let mut hung = bell.0.lock().unwrap_or_else(PoisonError::into_inner);
     loop {
         let now = uptime_milliseconds();
+        let quiet = hung.not_before.saturating_sub(now);
         let left = until.map(|until| until.saturating_sub(now));
+        // Once the quiet is over it is heard again, in the middle of a wait too.
+        let left = if quiet > 0 { Some(left.map_or(quiet, |left| left.min(quiet))) } else { left };
         let left = left.map_or(PollTimeout::NONE, |left| {
             PollTimeout::try_from(i32::try_from(left).unwrap_or(i32::MAX)).unwrap_or(PollTimeout::MAX)
         });
-        let heard = hung.bell.as_ref().filter(|_| now >= hung.not_before);
         let mut waits_for = vec![PollFd::new(socket, wanted)];
-        waits_for.extend(heard.map(|bell| PollFd::new(bell.as_fd(), PollFlags::POLLIN)));
+        if quiet == 0 {
+            waits_for.extend(hung.bells.iter().map(|bell| PollFd::new(bell.as_fd(), PollFlags::POLLIN)));
+        }
         match poll(&mut waits_for, left) {
             Err(Errno::EINTR) => continue,
             other => other.map_err(|error| Error::Io(error.into()))?,
@@ -115,7 +119,7 @@ fn wait(
         if waits_for[0].any().unwrap_or(true) {
             return Ok(());
         }
-        if waits_for.get(1).is_some_and(|bell| bell.any().unwrap_or(true)) {
+        if waits_for[1..].iter().any(|bell| bell.any().unwrap_or(true)) {
             drop(waits_for);
             hung.not_before = now + QUIET_MILLISECONDS;
             return Err(Error::Other(Box::new(GivenUp::Rung)));

@@ -4,6 +4,7 @@
 use crate::linux::accept;
 use komainu_bootstrap::asks::{Answer, Ask, Asked, MESSAGE_BYTES_MAX, Told};
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::sockopt::{PeerCredentials, ReceiveTimeout};
 use nix::sys::socket::{
     AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, bind, connect, getsockopt, listen, recv,
@@ -17,6 +18,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 const CLIENTS_MAX: usize = 4;
+/// How long who knocks may take to say what it wants, before others are heard.
+const WANTS_MILLISECONDS: u8 = 200;
 /// How long an answer may take: hooks, and a restart of the network, are part of it.
 const ANSWER_SECONDS: i64 = 120;
 
@@ -61,6 +64,11 @@ impl Console {
                 }
                 None => continue,
             };
+            if same {
+                // What it wants comes right behind; without that, a server would be waited for before it is heard.
+                let mut wants = [PollFd::new(client.as_fd(), PollFlags::POLLIN)];
+                let _ = poll(&mut wants, PollTimeout::from(WANTS_MILLISECONDS));
+            }
             self.clients[place] = Some(client).filter(|_| same);
         }
     }

@@ -49,7 +49,7 @@ impl Logins {
     /// Who was right lately.
     pub(super) fn known(&self) -> impl Iterator<Item = IpAddr> {
         let rights =
-            self.0.iter().filter_map(|line| line.strip_suffix(" ok")?.split(' ').nth(1)?.parse().ok());
+            self.lines.iter().filter_map(|line| line.strip_suffix(" ok")?.split(' ').nth(1)?.parse().ok());
         rights.take(KNOWN_MAX)
     }
 

@@ -17,6 +17,10 @@ use std::path::{Path, PathBuf};
 const ACCOUNTS_BYTES_MAX: u64 = 64 * 1024;
 /// Largest file with a credential, in bytes.
 const CREDENTIAL_BYTES_MAX: u64 = 1024;
+/// The owner's credential, and its copy.
+const KEPT: [&str; 2] = ["credential", "credential.copy"];
+/// The one that is being set.
+const NEXT: &str = "credential.next";
 
 /// The gate of this device.
 pub struct Gate {
@@ -66,16 +70,19 @@ impl Gate {
         let print = |of: String| Print::of(of.as_bytes());
         GateSeen {
             resetting: self.resetting_file().exists(),
-            kept: self.credential("credential").map(print),
+            kept: self.kept().map(print),
             // Whatever is there: what cannot be read is no account's credential, and is given up.
-            next: self
-                .next_file()
-                .exists()
-                .then(|| self.credential("credential.next").unwrap_or_default())
-                .map(print),
+            next: self.next_file().exists().then(|| self.credential(NEXT).unwrap_or_default()).map(print),
             account: self.account().map(|crypt| crypt.map(print)),
             rules: RulesSeen::Hold,
         }
+    }
+
+    /// The owner's credential, from either copy. Where both are damaged there is an owner all the same, whose credential
+    /// no account holds: nobody else may take the device for theirs.
+    fn kept(&self) -> Option<String> {
+        let good = KEPT.iter().find_map(|name| self.credential(name));
+        good.or_else(|| KEPT.iter().any(|name| is_there(&self.folder.join(name))).then(String::new))
     }
 
     /// Hashes the password that waits and keeps it as the next credential.
@@ -87,8 +94,7 @@ impl Gate {
         let mut random = [0; 12];
         getrandom::fill(&mut random).map_err(|error| text(format_args!("no random numbers: {error}")))?;
         let crypt = crypt::make(&waits.0, self.settings.hash, random);
-        let lines = format!("{crypt}\n{}\n", Print::of(crypt.as_bytes()));
-        self.replace(&self.next_file(), lines.as_bytes())
+        self.replace(&self.next_file(), &lines_of(&crypt))
     }
 
     /// The next credential becomes the kept one.
@@ -96,7 +102,11 @@ impl Gate {
     /// # Errors
     /// Path and cause.
     pub fn next_becomes_kept(&self) -> Result<(), Text> {
-        let kept = self.folder.join("credential");
+        let [kept, copy] = KEPT.map(|name| self.folder.join(name));
+        let crypt =
+            self.credential(NEXT).ok_or_else(|| text(format_args!("there is no whole {NEXT} to keep")))?;
+        // The copy first: a cut behind it finds the next one still there, and comes here again.
+        self.replace(&copy, &lines_of(&crypt))?;
         files::rename(&self.next_file(), &kept).map_err(|error| cannot("write", &kept, &error))
     }
 
@@ -113,7 +123,8 @@ impl Gate {
     /// # Errors
     /// Path and cause.
     pub fn forget_kept(&self) -> Result<(), Text> {
-        remove(&self.folder.join("credential"))
+        let [kept, copy] = KEPT.map(|name| self.folder.join(name));
+        remove(&copy).and(remove(&kept))
     }
 
     /// Changes the owner's line in the file of accounts, and nothing else in it.
@@ -127,9 +138,10 @@ impl Gate {
         let changed = match holds {
             Account::Locked => account::locked(&lines, account, days),
             Account::Next | Account::Kept => {
-                let name = if holds == Account::Next { "credential.next" } else { "credential" };
-                let crypt = self.credential(name);
-                let crypt = crypt.ok_or_else(|| text(format_args!("there is no whole {name} to write")))?;
+                let names: &[&str] = if holds == Account::Next { &[NEXT] } else { &KEPT };
+                let crypt = names.iter().find_map(|name| self.credential(name));
+                let crypt =
+                    crypt.ok_or_else(|| text(format_args!("there is no whole {} to write", names[0])))?;
                 account::with_field(&lines, account, &crypt, days)
             }
         };
@@ -229,7 +241,7 @@ impl Gate {
     }
 
     fn next_file(&self) -> PathBuf {
-        self.folder.join("credential.next")
+        self.folder.join(NEXT)
     }
 
     fn resetting_file(&self) -> PathBuf {
@@ -243,6 +255,15 @@ impl Gate {
     fn wrong(&self, why: &dyn Display) -> Text {
         text(format_args!("{}: {why}", self.settings.account_file.display()))
     }
+}
+
+fn lines_of(crypt: &str) -> Vec<u8> {
+    format!("{crypt}\n{}\n", Print::of(crypt.as_bytes())).into_bytes()
+}
+
+/// What cannot even be looked for counts as there.
+fn is_there(path: &Path) -> bool {
+    path.try_exists().unwrap_or(true)
 }
 
 fn remove(path: &Path) -> Result<(), Text> {

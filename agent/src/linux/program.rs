@@ -50,8 +50,8 @@ impl Program {
         spawn(program, arguments, &actions, PosixSpawnFlags::empty())
     }
 
-    /// Starts a program that finds this on its standard input, and shares our outputs. It gets a process group of its
-    /// own.
+    /// Starts a program that finds this on its standard input, shares our outputs, and has no environment. It gets a
+    /// process group of its own.
     ///
     /// # Errors
     /// Those of the system.
@@ -62,7 +62,7 @@ impl Program {
     ) -> io::Result<Program> {
         let mut actions = PosixSpawnFileActions::init()?;
         actions.add_dup2(input.as_raw_fd(), 0)?;
-        spawn(program, arguments, &actions, PosixSpawnFlags::POSIX_SPAWN_SETPGROUP)
+        spawn_with(program, arguments, &actions, PosixSpawnFlags::POSIX_SPAWN_SETPGROUP, &[])
     }
 
     /// Starts a program that only its standard error is wanted of, and gives that. It finds `input` on its standard
@@ -181,16 +181,26 @@ fn spawn(
     actions: &PosixSpawnFileActions,
     flags: PosixSpawnFlags,
 ) -> io::Result<Program> {
-    let mut words = vec![CString::new(program.as_bytes())?];
-    for argument in arguments {
-        words.push(CString::new(argument.as_bytes())?);
-    }
     let mut environment = Vec::new();
     for (name, value) in std::env::vars_os() {
         let mut pair: OsString = name;
         pair.push("=");
         pair.push(value);
         environment.push(CString::new(pair.into_vec())?);
+    }
+    spawn_with(program, arguments, actions, flags, &environment)
+}
+
+fn spawn_with(
+    program: &OsStr,
+    arguments: &[String],
+    actions: &PosixSpawnFileActions,
+    flags: PosixSpawnFlags,
+    environment: &[CString],
+) -> io::Result<Program> {
+    let mut words = vec![CString::new(program.as_bytes())?];
+    for argument in arguments {
+        words.push(CString::new(argument.as_bytes())?);
     }
     // What we do with signals is not for others: the waiter keeps some back, and Rust ignores SIGPIPE.
     let mut ignored = SigSet::empty();
@@ -201,7 +211,7 @@ fn spawn(
     attributes.set_flags(
         flags | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF | PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK,
     )?;
-    Ok(Program(posix_spawnp(&words[0], actions, &attributes, &words, &environment)?))
+    Ok(Program(posix_spawnp(&words[0], actions, &attributes, &words, environment)?))
 }
 
 #[cfg(test)]

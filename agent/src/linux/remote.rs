@@ -47,9 +47,9 @@ impl Remote {
         Ok(Remote { settings: settings.clone(), http, floor, built, stream: None })
     }
 
-    /// While a server is waited for, this ends the wait.
-    pub fn hang_bell(&mut self, bell: Option<OwnedFd>) {
-        self.http.bell.hang(bell);
+    /// While a server is waited for, these end the wait.
+    pub fn hang_bells(&mut self, bells: Vec<OwnedFd>) {
+        self.http.bell.hang(bells);
     }
 
     /// Sets the floor of the clock that TLS certificates are judged by.

@@ -47,9 +47,11 @@ pub fn enter(empty_root: &Path, user: u32) -> Result<Degradations, String> {
     Ok(left)
 }
 
-/// Where `struct seccomp_data` has the number of the call and the architecture, in bytes.
+/// Where `struct seccomp_data` has the number of the call, the architecture, and the half that counts of the second
+/// argument, in bytes.
 const NUMBER: u32 = 0;
 const ARCHITECTURE: u32 = 4;
+const SECOND_ARGUMENT: u32 = if cfg!(target_endian = "big") { 28 } else { 24 };
 
 #[cfg(target_arch = "x86_64")]
 const OURS: u32 = 0xc000_003e;
@@ -80,7 +82,6 @@ fn allowed() -> Vec<libc::c_long> {
         libc::SYS_getpeername,
         libc::SYS_setsockopt,
         libc::SYS_getsockopt,
-        libc::SYS_ioctl,
         libc::SYS_fcntl,
         libc::SYS_ppoll,
         libc::SYS_clock_gettime,
@@ -128,6 +129,14 @@ fn program() -> Vec<sock_filter> {
     for call in allowed() {
         program.extend([skip_next_unless(call as u32), end(ALLOW)]);
     }
-    program.push(end(KILL));
+    // One thing may be asked of a device, whatever it is: not to block.
+    program.extend([
+        skip_next_if(libc::SYS_ioctl as u32),
+        end(KILL),
+        load(SECOND_ARGUMENT),
+        skip_next_unless(libc::FIONBIO as u32),
+        end(ALLOW),
+        end(KILL),
+    ]);
     program
 }

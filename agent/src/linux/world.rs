@@ -143,9 +143,9 @@ impl Linux {
         self.gate.as_ref().ok_or_else(|| text(format_args!("the gate is not ours to keep")))
     }
 
-    /// While a server is waited for, this ends the wait: it can be read when somebody asks for something.
-    pub fn hear_bell(&mut self, bell: Option<BorrowedFd<'_>>) {
-        self.remote.hang_bell(bell.and_then(|bell| bell.try_clone_to_owned().ok()));
+    /// While a server is waited for, these end the wait: they can be read when somebody asks for something.
+    pub fn hear_bells(&mut self, bells: &[BorrowedFd<'_>]) {
+        self.remote.hang_bells(bells.iter().filter_map(|bell| bell.try_clone_to_owned().ok()).collect());
     }
 
     /// Wishes and attempts.
