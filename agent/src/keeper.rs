@@ -36,6 +36,8 @@ use std::path::{Path, PathBuf};
 
 /// A password that cannot be set within so many turns is not being set.
 const TURNS_MAX: u32 = 8;
+/// What is said where the account has the password and a hook could not commit.
+const HALF: &str = "the password is set, but a part of the device does not know it yet, and is told again";
 /// After a change of links or rules, the next one is looked at so many seconds later.
 const LINKS_SECONDS: u32 = 5;
 /// Who asks without end does not keep the gate and the update from their turns.
@@ -205,7 +207,10 @@ impl Keeper {
         let answer = (done && ready).then_some(Answer::Done);
         // What was left half done is finished or given up by the next turn: only then it is known how it went.
         let known = seen.next.is_none() || pending.turns > 1;
-        let answer = answer.or_else(|| known.then(|| linux.take_gate_fault()).flatten().map(Answer::Failed));
+        let half = seen.next.is_some() && seen.account == Ok(seen.next);
+        let in_words = |why| if half { format!("{HALF}: {why}") } else { why };
+        let fault = known.then(|| linux.take_gate_fault()).flatten();
+        let answer = answer.or_else(|| fault.map(in_words).map(Answer::Failed));
         let late = || Answer::Failed("it is taking too long; look at the log".into());
         match answer.or_else(|| (pending.turns >= TURNS_MAX).then(late)) {
             None => self.pending = Some(pending),
@@ -225,7 +230,13 @@ impl Keeper {
         match &asked.ask {
             // Who set it knows it.
             Ask::Claim { .. } => self.throttle.know(asked.peer),
-            Ask::Change { session, .. } => self.sessions.end_others(session),
+            Ask::Change { session, .. } => {
+                self.sessions.end_others(session);
+                if asked.peer.is_unspecified() {
+                    // The page knows who is logged in, and forgets it with its process.
+                    self.page.renew();
+                }
+            }
             Ask::Reset { .. } => {
                 self.sessions.end_all();
                 self.logins = Logins::default();
@@ -234,7 +245,7 @@ impl Keeper {
             }
             _ => {}
         }
-        log::info!("gate-{} from={}", word(&asked.ask), asked.peer);
+        log::info!("gate-{} from={}", word(&asked.ask), logins::who(asked.peer));
     }
 
     fn answer(&mut self, from: From, number: u32, answer: Answer) {

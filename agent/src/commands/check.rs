@@ -113,8 +113,17 @@ fn gate(linux: &mut Linux, call: &Call) -> Sentence {
     }
     let hooks = programs::in_folder(&settings.hooks)
         .map_err(|error| format!("cannot read {}: {error}", settings.hooks.display()))?;
-    let to_wipe = settings.wipe.len();
-    Ok(format!("account {}, {} hooks, {to_wipe} places to wipe", settings.account, hooks.len()))
+    if let Some(path) = settings.code_file.as_ref().filter(|path| !path.exists()) {
+        return Err(format!("code_file {} is not there: nobody can set the first password", path.display()));
+    }
+    let mut said = format!("account {}, {} places to wipe, hooks:", settings.account, settings.wipe.len());
+    for hook in &hooks {
+        let _ = write!(said, " {}", hook.file_name().unwrap_or_default().to_string_lossy());
+    }
+    if hooks.is_empty() {
+        let _ = write!(said, " none that may be executed in {}", settings.hooks.display());
+    }
+    Ok(said)
 }
 
 enum PollFault {

@@ -20,6 +20,14 @@ pub(super) fn setup(call: &Call) -> Result<Exit, String> {
     let is_terminal = stdin().is_terminal();
     let old = if owned { Some(read_secret("Password that holds now: ")?) } else { None };
     let new = read_secret("New password: ")?;
+    if !is_terminal && new.0.is_empty() {
+        let lines = if owned {
+            "two lines: the password that holds, and the new one"
+        } else {
+            "one line: the password"
+        };
+        return Err(format!("standard input should hold {lines}"));
+    }
     if is_terminal && read_secret("The same again: ")? != new {
         return Err("the two are not the same".into());
     }
@@ -38,8 +46,8 @@ pub(super) fn pressed(call: &Call) -> Result<Exit, String> {
     gate(call)?;
     let run = &call.settings.run;
     press(run, uptime_milliseconds() / 1000)
-        .map(|()| Exit::Done)
-        .map_err(|error| format!("cannot write to {}: {error}", run.display()))
+        .map_err(|error| format!("cannot write to {}: {error}", run.display()))?;
+    print("A first password may be set in the next two minutes.\n")
 }
 
 /// Puts the rules of the gate's standing into the kernel, and ends: then whoever starts the network knows that they

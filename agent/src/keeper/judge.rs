@@ -1,5 +1,6 @@
 //! What becomes of an ask: judged anew with what the agent knows, whatever the page found out.
 
+use super::logins::who;
 use super::names::{first_line, names, same_code, was_pressed};
 use super::{From, Keeper, Pending, uptime_seconds};
 use crate::linux::clock::system_seconds;
@@ -160,7 +161,7 @@ impl Keeper {
                 self.throttle.right(asked.peer, uptime_seconds());
                 self.keep_tries();
                 self.logins.add(&self.folder, system_seconds(), asked.peer, true);
-                log::info!("login from={}", asked.peer);
+                log::info!("login from={}", who(asked.peer));
                 Ok(())
             }
             Verdict::Wrong => Err(self.wrong(asked)),
@@ -172,7 +173,7 @@ impl Keeper {
         self.throttle.wrong(asked.peer, uptime_seconds());
         self.keep_tries();
         self.logins.add(&self.folder, system_seconds(), asked.peer, false);
-        log::info!("login-wrong from={}", asked.peer);
+        log::info!("login-wrong from={}", who(asked.peer));
         Answer::Wrong
     }
 

@@ -18,6 +18,11 @@ pub(super) struct Logins {
     news: bool,
 }
 
+/// An address as people are told it; root at the console has none.
+pub(super) fn who(peer: IpAddr) -> String {
+    if peer.is_unspecified() { "console".into() } else { peer.to_string() }
+}
+
 impl Logins {
     /// What was kept.
     pub(super) fn load(folder: &Path) -> Logins {
@@ -29,7 +34,7 @@ impl Logins {
     /// Adds a try.
     pub(super) fn add(&mut self, folder: &Path, now: i64, who: IpAddr, right: bool) {
         self.news = true;
-        let ending = format!(" {who} {}", if right { "ok" } else { "wrong" });
+        let ending = format!(" {} {}", self::who(who), if right { "ok" } else { "wrong" });
         let in_a_row = self.lines.first().is_some_and(|first| first.ends_with(&ending));
         if in_a_row {
             self.lines.remove(0);

@@ -123,6 +123,12 @@ impl Page {
         self.last_state = Some((state, now));
     }
 
+    /// Ends it and lets it start anew: its sessions go with it.
+    pub(super) fn renew(&mut self) {
+        self.end("it is to forget who is logged in");
+        (self.failures, self.not_before) = (0, 0);
+    }
+
     fn end(&mut self, why: &str) {
         let Some(running) = self.running.take() else { return };
         log::warn!("page-ended why=\"{why}\"");

@@ -137,6 +137,15 @@ pub fn findings(seen: &GateSeen, settings: &Settings) -> Vec<String> {
     if seen.rules == RulesSeen::Differ {
         findings.push("the kernel does not have the gate's rules".into());
     }
+    if seen.resetting {
+        findings.push("the owner is being forgotten, which has not ended yet: the log says why".into());
+    }
+    if seen.next.is_some() {
+        findings.push("a password is not set everywhere yet: the log says why".into());
+    }
+    if let Some(path) = settings.code_file.as_ref().filter(|path| !path.exists()) {
+        findings.push(format!("nobody can set the first password: the code is not in {}", path.display()));
+    }
     if settings.hash == komainu_bootstrap::credential::crypt::Method::Md5 {
         findings.push(
             "the password is hashed by MD5, which is quickly guessed: the settings say hash = \"md5\"".into(),

@@ -4,6 +4,7 @@
 use super::toml::{SettingsFault, Table};
 use super::{number, path, word};
 use komainu_bootstrap::credential::crypt::Method;
+use komainu_bootstrap::page::texts::Texts;
 use komainu_bootstrap::rule::Profile;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -132,8 +133,8 @@ pub(super) fn read(mut table: Table) -> Result<Option<Gate>, SettingsFault> {
         former_defaults: table.strings("former_defaults")?.unwrap_or_default(),
         vendor: word(&mut table, "vendor", "")?,
         model: word(&mut table, "model", "")?,
-        names_file: table.string("names_file")?.map(PathBuf::from),
-        code_file: table.string("code_file")?.map(PathBuf::from),
+        names_file: file(&mut table, "names_file")?,
+        code_file: file(&mut table, "code_file")?,
         button: table.boolean("button")?.unwrap_or(false),
         hooks: path(&mut table, "hooks_directory", "/etc/komainu/gate")?,
         hook_seconds: number(&mut table, "hook_seconds", 1..=60, 10)?,
@@ -145,13 +146,20 @@ pub(super) fn read(mut table: Table) -> Result<Option<Gate>, SettingsFault> {
         page_user: number(&mut table, "page_user", 1..=65_535, 65_534)?,
         look: Look {
             name: word(&mut table, "name", "Komainu")?,
-            language: word(&mut table, "language", "en")?,
-            colour: table.string("colour")?,
-            logo: table.string("logo")?.map(PathBuf::from),
+            language: language(&mut table)?,
+            colour: colour(&mut table)?,
+            logo: file(&mut table, "logo")?,
             hosts: table.strings("hosts")?.unwrap_or_default(),
         },
         wipe: table.strings("wipe")?.unwrap_or_default().into_iter().map(PathBuf::from).collect(),
     };
+    if let Some(path) =
+        gate.wipe.iter().find(|path| !path.is_absolute() || gate.account_file.starts_with(path))
+    {
+        let why =
+            "must hold places that begin with / and are without the file of accounts; this is not such: ";
+        return Err(table.fault("wipe", &format!("{why}{}", path.display())));
+    }
     table.finish()?;
     Ok(Some(gate))
 }
@@ -161,4 +169,30 @@ const LAN: &str = "must name the links on which the owner is ([\"br-lan\"]); eve
 
 fn port(table: &mut Table, key: &str, default: u16) -> Result<u16, SettingsFault> {
     Ok(number(table, key, 1..=65_535, default.into())? as u16)
+}
+
+/// A file that there may be; an empty name is none.
+fn file(table: &mut Table, key: &str) -> Result<Option<PathBuf>, SettingsFault> {
+    Ok(table.string(key)?.filter(|name| !name.is_empty()).map(PathBuf::from))
+}
+
+fn language(table: &mut Table) -> Result<String, SettingsFault> {
+    let language = word(table, "language", "en")?;
+    if Texts::of(&language).is_none() {
+        let known: Vec<&str> = Texts::all().map(|texts| texts.tag).collect();
+        return Err(table.fault("language", &format!("must be one that the page has: {}", known.join(", "))));
+    }
+    Ok(language)
+}
+
+fn colour(table: &mut Table) -> Result<Option<String>, SettingsFault> {
+    let colour = table.string("colour")?.filter(|colour| !colour.is_empty());
+    let is_one = |colour: &String| {
+        colour.len() == 7
+            && colour.strip_prefix('#').is_some_and(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()))
+    };
+    match colour {
+        Some(colour) if !is_one(&colour) => Err(table.fault("colour", "must be like \"#1a5fb4\"")),
+        colour => Ok(colour),
+    }
 }

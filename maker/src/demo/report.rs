@@ -129,7 +129,7 @@ fn write_header(html: &mut String, chapters: &[Chapter], facts: &Facts) {
 }
 
 const INTRODUCTION: &str = "<p class=\"brand\">Komainu</p>\n\
-    <h1>What a device does with an update, whatever happens</h1>\n\
+    <h1>What a device does without an owner, and with an update, whatever happens</h1>\n\
     <p class=\"lead\">Komainu is a small program inside routers, cameras and recorders. It keeps their firmware up to \
     date without ever leaving a broken device behind. The trick is old and good: the device has room for two complete \
     firmwares, in <strong>slot A</strong> and <strong>slot B</strong>. One runs, the other may be rewritten.</p>\n\
