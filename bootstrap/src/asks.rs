@@ -144,6 +144,12 @@ impl State {
 
     /// Adds a line; what would break it is left out.
     pub fn push(&mut self, key: &str, value: impl fmt::Display) {
+        self.push_shown(key, &value);
+    }
+
+    /// One of it is enough for all kinds of values.
+    #[inline(never)]
+    fn push_shown(&mut self, key: &str, value: &dyn fmt::Display) {
         let value = value.to_string().replace(['\n', '\r'], " ");
         // A key may come from a manifest. A half line would be a wrong one; the last ones are the least needed.
         if !key.contains(['\n', '=']) && self.0.len() + key.len() + value.len() + 2 <= MESSAGE_BYTES_MAX - 16

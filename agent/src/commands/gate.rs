@@ -13,7 +13,7 @@ use komainu_bootstrap::page::why;
 use komainu_core::World;
 use komainu_core::gate::RulesSeen;
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
-use std::io::{BufRead, IsTerminal, Read, Write, stderr, stdin};
+use std::io::{self, BufRead, IsTerminal, Read, Write, stderr, stdin};
 
 pub(super) fn setup(call: &Call) -> Result<Exit, String> {
     let owned = Gate::new(gate(call)?, &call.settings.state).seen().kept.is_some();
@@ -103,20 +103,22 @@ fn in_words(answer: &Answer) -> String {
 }
 
 /// Reads one line; what is typed at a terminal is not shown.
-fn read_secret(question: &str) -> Result<Secret, String> {
-    let failed = |error: &dyn std::fmt::Display| format!("cannot read the password: {error}");
-    let hidden = if stdin().is_terminal() {
+fn read_line(question: &str) -> io::Result<Vec<u8>> {
+    let mut hidden = None;
+    if stdin().is_terminal() {
         let _ = write!(stderr(), "{question}");
-        Some(Hidden::new().map_err(|error| failed(&error))?)
-    } else {
-        None
-    };
+        hidden = Some(Hidden::new()?);
+    }
     let mut line = Vec::new();
-    let most = PASSWORD_BYTES_MAX as u64 + 2;
-    stdin().lock().take(most).read_until(b'\n', &mut line).map_err(|error| failed(&error))?;
+    stdin().lock().take(PASSWORD_BYTES_MAX as u64 + 2).read_until(b'\n', &mut line)?;
     if hidden.is_some() {
         let _ = writeln!(stderr());
     }
+    Ok(line)
+}
+
+fn read_secret(question: &str) -> Result<Secret, String> {
+    let mut line = read_line(question).map_err(|error| format!("cannot read the password: {error}"))?;
     while line.last().is_some_and(|byte| b"\r\n".contains(byte)) {
         line.pop();
     }
@@ -130,7 +132,7 @@ fn read_secret(question: &str) -> Result<Secret, String> {
 struct Hidden(Termios);
 
 impl Hidden {
-    fn new() -> nix::Result<Hidden> {
+    fn new() -> io::Result<Hidden> {
         let before = tcgetattr(stdin())?;
         let mut hidden = before.clone();
         hidden.local_flags.remove(LocalFlags::ECHO);

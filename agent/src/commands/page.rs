@@ -7,11 +7,13 @@ use crate::linux::{files, sandbox};
 use crate::log_lines;
 use crate::settings::gate::{Firewall, Gate};
 use komainu_bootstrap::server::{self, Clock, Doors, Logo, Look};
+use nix::errno::Errno;
 use nix::sys::socket::sockopt::{Ipv6V6Only, ReuseAddr};
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, listen, setsockopt, socket,
 };
-use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
@@ -27,11 +29,9 @@ pub(super) fn page(call: &Call) -> Result<Exit, String> {
     let agent = agent.map_err(|error| format!("no way to the agent: {error}"))?;
     let (mut web, mut names) = (Vec::new(), Vec::new());
     for address in &gate.listen {
-        web.extend(open(SocketAddr::new(*address, gate.page_port), SockType::Stream)?.map(TcpListener::from));
+        web.extend(open(*address, gate.page_port, SockType::Stream)?.map(TcpListener::from));
         if gate.firewall != Firewall::None {
-            names.extend(
-                open(SocketAddr::new(*address, gate.dns_port), SockType::Datagram)?.map(UdpSocket::from),
-            );
+            names.extend(open(*address, gate.dns_port, SockType::Datagram)?.map(UdpSocket::from));
         }
     }
     if web.is_empty() {
@@ -67,27 +67,27 @@ impl Clock for Uptime {
 }
 
 /// One door; `None` where the kernel has no such kind of address.
-fn open(address: SocketAddr, kind: SockType) -> Result<Option<OwnedFd>, String> {
+fn open(address: IpAddr, port: u16, kind: SockType) -> Result<Option<OwnedFd>, String> {
+    let address = SocketAddr::new(address, port);
+    door(address, kind).map_err(|error| format!("cannot listen on {address}: {error}"))
+}
+
+fn door(address: SocketAddr, kind: SockType) -> io::Result<Option<OwnedFd>> {
     let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
-    let failed = |error: nix::errno::Errno| format!("cannot listen on {address}: {}", error.desc());
     let Ok(door) = socket(family, kind, SockFlag::SOCK_CLOEXEC, None) else { return Ok(None) };
     if address.is_ipv6() {
-        setsockopt(&door, Ipv6V6Only, &true).map_err(failed)?;
+        setsockopt(&door, Ipv6V6Only, &true)?;
     }
     if kind == SockType::Stream {
-        setsockopt(&door, ReuseAddr, &true).map_err(failed)?;
+        setsockopt(&door, ReuseAddr, &true)?;
     }
     match bind(door.as_raw_fd(), &SockaddrStorage::from(address)) {
         // IPv6 was compiled in and switched off.
-        Err(nix::errno::Errno::EADDRNOTAVAIL)
-            if address.ip() == IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED) =>
-        {
-            return Ok(None);
-        }
-        other => other.map_err(failed)?,
+        Err(Errno::EADDRNOTAVAIL) if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) => return Ok(None),
+        other => other?,
     }
     if kind == SockType::Stream {
-        Backlog::new(64).and_then(|backlog| listen(&door, backlog)).map_err(failed)?;
+        listen(&door, Backlog::new(64)?)?;
     }
     Ok(Some(door))
 }

@@ -13,6 +13,7 @@ use nix::sys::socket::{
 use nix::sys::stat::{Mode, umask};
 use nix::sys::time::TimeVal;
 use nix::unistd::geteuid;
+use std::io;
 use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -33,16 +34,21 @@ impl Console {
     /// Makes the door.
     pub(super) fn open(run: &Path) -> Result<Console, String> {
         let path = run.join("keeper");
-        let failed = |error: Errno| format!("cannot open {}: {error}", path.display());
-        // Whoever had it before is gone: the lock says so.
-        let _ = std::fs::remove_file(&path);
-        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-        let door = socket(AddressFamily::Unix, SockType::SeqPacket, flags, None).map_err(failed)?;
-        let before = umask(Mode::from_bits_truncate(0o177));
-        let bound = UnixAddr::new(&path).and_then(|address| bind(door.as_raw_fd(), &address));
-        umask(before);
-        bound.and_then(|()| listen(&door, Backlog::new(4)?)).map_err(failed)?;
+        let door =
+            Console::door(&path).map_err(|error| format!("cannot open {}: {error}", path.display()))?;
         Ok(Console { path, door, clients: Vec::new() })
+    }
+
+    fn door(path: &Path) -> io::Result<OwnedFd> {
+        // Whoever had it before is gone: the lock says so.
+        let _ = std::fs::remove_file(path);
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let door = socket(AddressFamily::Unix, SockType::SeqPacket, flags, None)?;
+        let before = umask(Mode::from_bits_truncate(0o177));
+        let bound = UnixAddr::new(path).and_then(|address| bind(door.as_raw_fd(), &address));
+        umask(before);
+        bound.and_then(|()| listen(&door, Backlog::new(4)?))?;
+        Ok(door)
     }
 
     pub(super) fn waits_for(&self) -> Vec<BorrowedFd<'_>> {
@@ -114,23 +120,27 @@ const CONSOLE: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 /// It could not be asked, in words.
 pub fn ask(run: &Path, ask: Ask) -> Result<Option<Answer>, String> {
     let path = run.join("keeper");
-    let failed = |error: Errno| format!("cannot ask by {}: {error}", path.display());
-    let door =
-        socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None).map_err(failed)?;
-    let address = UnixAddr::new(&path).map_err(failed)?;
-    match connect(door.as_raw_fd(), &address) {
-        Err(Errno::ENOENT | Errno::ECONNREFUSED) => return Ok(None),
-        other => other.map_err(failed)?,
-    }
-    setsockopt(&door, ReceiveTimeout, &TimeVal::new(ANSWER_SECONDS as _, 0)).map_err(failed)?;
-    let asked = Asked { number: 1, peer: CONSOLE, ask };
-    send(door.as_raw_fd(), &asked.write(), MsgFlags::MSG_NOSIGNAL).map_err(failed)?;
     let mut message = [0; MESSAGE_BYTES_MAX];
-    match recv(door.as_raw_fd(), &mut message, MsgFlags::empty()).map_err(failed)? {
-        0 => Err("komainu ended before it answered".into()),
-        count => match Told::read(&message[..count]) {
+    let heard = exchange(&path, ask, &mut message);
+    match heard.map_err(|error| format!("cannot ask by {}: {error}", path.display()))? {
+        None => Ok(None),
+        Some(0) => Err("komainu ended before it answered".into()),
+        Some(count) => match Told::read(&message[..count]) {
             Some(Told::Answer(1, answer)) => Ok(Some(answer)),
             _ => Err("komainu answered something else".into()),
         },
     }
+}
+
+/// Sends an ask and gives the length of the answer; `None`: nobody hears.
+fn exchange(path: &Path, ask: Ask, message: &mut [u8]) -> io::Result<Option<usize>> {
+    let door = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)?;
+    match connect(door.as_raw_fd(), &UnixAddr::new(path)?) {
+        Err(Errno::ENOENT | Errno::ECONNREFUSED) => return Ok(None),
+        other => other?,
+    }
+    setsockopt(&door, ReceiveTimeout, &TimeVal::new(ANSWER_SECONDS as _, 0))?;
+    let asked = Asked { number: 1, peer: CONSOLE, ask };
+    send(door.as_raw_fd(), &asked.write(), MsgFlags::MSG_NOSIGNAL)?;
+    Ok(Some(recv(door.as_raw_fd(), message, MsgFlags::empty())?))
 }

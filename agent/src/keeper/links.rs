@@ -6,6 +6,7 @@ use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, socket,
 };
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// `RTMGRP_LINK`, `RTMGRP_IPV4_IFADDR`, `RTMGRP_IPV6_IFADDR`.
@@ -40,7 +41,7 @@ fn open(of: SockProtocol, groups: u32) -> Option<OwnedFd> {
     let opened = socket(AddressFamily::Netlink, SockType::Raw, flags, of)
         .and_then(|door| bind(door.as_raw_fd(), &NetlinkAddr::new(0, groups)).map(|()| door));
     if let Err(error) = &opened {
-        log::debug!("links-unheard why=\"{}\"", error.desc());
+        log::debug!("links-unheard why=\"{}\"", io::Error::from(error));
     }
     opened.ok()
 }

@@ -5,6 +5,7 @@ use crate::linux::program::Program;
 use komainu_bootstrap::asks::{Asked, MESSAGE_BYTES_MAX, State, Told};
 use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -69,7 +70,7 @@ impl Page {
         self.running.is_none().then_some(left)
     }
 
-    fn start(&self, now: u64) -> std::io::Result<Running> {
+    fn start(&self, now: u64) -> io::Result<Running> {
         let none = SockFlag::SOCK_CLOEXEC;
         let (ours, its) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, none)?;
         let settings = self.settings_file.to_string_lossy().into_owned();
@@ -96,7 +97,7 @@ impl Page {
                 None => self.end("it says what no page says"),
             },
             Err(Errno::EAGAIN | Errno::EINTR) => {}
-            Err(error) => self.end(error.desc()),
+            Err(error) => self.end(&io::Error::from(error).to_string()),
         }
         None
     }
@@ -106,7 +107,7 @@ impl Page {
         let Some(running) = &self.running else { return };
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
         if let Err(error) = send(running.socket.as_raw_fd(), &told.write(), flags) {
-            self.end(error.desc());
+            self.end(&io::Error::from(error).to_string());
         }
     }
 

@@ -56,9 +56,9 @@ pub fn ask(program: &Path, arguments: &[String], input: &[u8], seconds: u32) -> 
     let mut heard = Heard { pipe: heard, said: Vec::new() };
     // What it left running may hold the other end for ever: nothing here waits for words.
     if let Err(error) = fcntl(&heard.pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)) {
-        log::debug!("unheard why=\"{}\"", error.desc());
+        log::debug!("unheard why=\"{}\"", std::io::Error::from(error));
         let _ = started.end();
-        return Answer::None(text(format_args!("{name}: {}", error.desc())));
+        return Answer::None(text(format_args!("{name}: {}", std::io::Error::from(error))));
     }
     match wait(&started, &mut heard, seconds) {
         Ok(Some(Ended::Code(0))) => Answer::Good,

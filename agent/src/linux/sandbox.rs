@@ -5,6 +5,7 @@ use super::sys;
 use nix::libc::{self, sock_filter};
 use nix::sys::prctl;
 use nix::unistd::{Gid, Uid, chdir, chroot, geteuid, setgroups, setresgid, setresuid};
+use std::io;
 use std::path::Path;
 
 /// What could not be given up, one sentence each; empty: everything was.
@@ -18,8 +19,7 @@ pub fn enter(empty_root: &Path, user: u32) -> Result<Degradations, String> {
     let mut left = Vec::new();
     if geteuid().is_root() {
         let root = std::fs::create_dir_all(empty_root)
-            .map_err(|error| error.to_string())
-            .and_then(|()| chroot(empty_root).and_then(|()| chdir("/")).map_err(|error| error.desc().into()));
+            .and_then(|()| Ok(chroot(empty_root).and_then(|()| chdir("/"))?));
         if let Err(why) = root {
             left.push(format!("the page sees the files of the device: {why}"));
         }
@@ -28,7 +28,7 @@ pub fn enter(empty_root: &Path, user: u32) -> Result<Degradations, String> {
         setgroups(&[])
             .and_then(|()| setresgid(gid, gid, gid))
             .and_then(|()| setresuid(uid, uid, uid))
-            .map_err(|error| format!("cannot become user {user}: {}", error.desc()))?;
+            .map_err(|error| format!("cannot become user {user}: {}", io::Error::from(error)))?;
         if setresuid(Uid::from_raw(0), Uid::from_raw(0), Uid::from_raw(0)).is_ok() {
             return Err(format!("user {user} can become root again"));
         }
@@ -36,13 +36,13 @@ pub fn enter(empty_root: &Path, user: u32) -> Result<Degradations, String> {
         left.push("the page runs as the user who started it: komainu was not started by root".into());
     }
     if let Err(error) = prctl::set_dumpable(false) {
-        left.push(format!("the page's memory can be read by its user: {}", error.desc()));
+        left.push(format!("the page's memory can be read by its user: {}", io::Error::from(error)));
     }
     if let Err(error) = prctl::set_no_new_privs() {
-        left.push(format!("the page could gain privileges: {}", error.desc()));
+        left.push(format!("the page could gain privileges: {}", io::Error::from(error)));
     }
     if let Err(error) = sys::filter_system_calls(&program()) {
-        left.push(format!("the page's system calls are not filtered: {}", error.desc()));
+        left.push(format!("the page's system calls are not filtered: {}", io::Error::from(error)));
     }
     Ok(left)
 }

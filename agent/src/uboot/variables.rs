@@ -1,6 +1,7 @@
 //! The variables of one environment, kept as the bytes that were read: order, unknown variables and values
 //! that are not UTF-8 come out again as they went in.
 
+use komainu_core::fault::text;
 use std::fmt;
 
 /// Variables in their stored order.
@@ -25,7 +26,7 @@ impl fmt::Display for ChangeRefused {
             ChangeRefused::Name(name) => write!(
                 f,
                 "variable name `{}` is not visible ASCII without `=` and without a leading `#`",
-                name.escape_default()
+                text(format_args!("{name}"))
             ),
             ChangeRefused::Value(name) => {
                 write!(f, "the value for `{name}` holds a backslash or a control character")

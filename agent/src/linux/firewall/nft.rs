@@ -219,5 +219,5 @@ fn name_of(about: &About<'_>) -> &'static str {
 }
 
 fn said(what: &str, error: Errno) -> Text {
-    text(format_args!("nf_tables refuses {what}: {}", error.desc()))
+    text(format_args!("nf_tables refuses {what}: {}", std::io::Error::from(error)))
 }
