@@ -41,7 +41,7 @@ fn open(of: SockProtocol, groups: u32) -> Option<OwnedFd> {
     let opened = socket(AddressFamily::Netlink, SockType::Raw, flags, of)
         .and_then(|door| bind(door.as_raw_fd(), &NetlinkAddr::new(0, groups)).map(|()| door));
     if let Err(error) = &opened {
-        log::debug!("links-unheard why=\"{}\"", io::Error::from(error));
+        log::debug!("links-unheard why=\"{}\"", io::Error::from(*error));
     }
     opened.ok()
 }
