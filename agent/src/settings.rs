@@ -4,8 +4,10 @@
 //! `agent/dist/komainu.toml` shows every key with its default.
 
 pub mod gate;
+mod keys;
 pub mod toml;
 
+use keys::{FirstFault, Keys};
 use komainu_core::names::{Name, PARTS_MAX, ReleaseId, Version};
 use komainu_core::settings::{ConfirmBy, Settings};
 use std::fmt;
@@ -130,215 +132,175 @@ impl Device {
     /// The line and what is wrong with it.
     pub fn read(text: &str) -> Result<Device, SettingsFault> {
         let mut top = toml::parse(text)?;
-        let mut device = top.take_table("device")?;
-        let mut poll = top.take_table("poll")?;
-        let mut trial = top.take_table("trial")?;
-        let mut state = top.take_table("state")?;
-        let mut trust = top.take_table("trust")?;
-        let mut reset = top.take_table("reset")?;
+        let first = FirstFault::default();
+        let mut keys = |table: &str| Keys::of(&mut top, table, &first);
+        let (mut device, mut poll, mut trial) = (keys("device"), keys("poll"), keys("trial"));
+        let (mut state, mut trust, mut reset) = (keys("state"), keys("trust"), keys("reset"));
+        let (server, boot, log, gate) = (keys("server"), keys("boot"), keys("log"), keys("gate"));
         let read = Device {
-            core: read_core(&mut device, &mut poll, &mut trial, &mut state, &mut reset)?,
-            server: read_server(top.take_table("server")?)?,
-            root: path(&mut trust, "root", "/usr/share/komainu/root.json")?,
-            state: path(&mut state, "directory", "/var/lib/komainu")?,
-            run: path(&mut state, "run_directory", "/run/komainu")?,
-            boot: read_boot(top.take_table("boot")?)?,
-            health: path(&mut trial, "health_directory", "/etc/komainu/health")?,
-            health_check_seconds: number(&mut trial, "health_check_seconds", 1..=600, 30)?,
-            parts: read_parts(&mut top)?,
-            log: read_log(top.take_table("log")?)?,
-            gate: gate::read(top.take_table("gate")?)?,
+            core: read_core(&mut device, &mut poll, &mut trial, &mut state, &mut reset),
+            server: read_server(server),
+            root: trust.path("root", "/usr/share/komainu/root.json"),
+            state: state.path("directory", "/var/lib/komainu"),
+            run: state.path("run_directory", "/run/komainu"),
+            boot: read_boot(boot),
+            health: trial.path("health_directory", "/etc/komainu/health"),
+            health_check_seconds: trial.number("health_check_seconds", 1..=600, 30),
+            parts: read_parts(&mut top, &first),
+            log: read_log(log),
+            gate: gate::read(gate),
         };
         if let Some(path) =
             read.gate.iter().flat_map(|gate| &gate.wipe).find(|path| read.state.starts_with(path))
         {
             let sentence =
                 format!("gate.wipe names {}, where the state is: the floor must stay", path.display());
-            return Err(SettingsFault { line: 0, sentence });
+            first.tell(SettingsFault { line: 0, sentence });
         }
-        for table in [device, poll, trial, state, trust, reset, top] {
-            table.finish()?;
+        for keys in [device, poll, trial, state, trust, reset] {
+            keys.finish();
         }
-        Ok(read)
+        top.finish().unwrap_or_else(|fault| first.tell(fault));
+        first.or(read)
     }
 }
 
 fn read_core(
-    device: &mut Table,
-    poll: &mut Table,
-    trial: &mut Table,
-    state: &mut Table,
-    reset: &mut Table,
-) -> Result<Settings, SettingsFault> {
-    let board = name(device, "board")?;
-    let channel = match device.string("channel")? {
-        Some(text) => Name::parse(&text).ok_or_else(|| device.fault("channel", NAME))?,
-        None => Name::parse("stable").expect("a fixed word that fits"),
-    };
-    let confirm_by = match trial.string("confirm_by")?.as_deref() {
-        None | Some("health") => ConfirmBy::Health,
-        Some("command") => ConfirmBy::Command,
-        Some(_) => return Err(trial.fault("confirm_by", "must be \"health\" or \"command\"")),
-    };
-    Ok(Settings {
-        board,
-        channel,
-        device_id: read_id(device)?,
-        own_release: read_own_release(device)?,
-        poll_seconds: number(poll, "interval_seconds", 60..=30 * 86_400, 6 * 3600)?,
-        first_poll_within_seconds: number(poll, "first_within_seconds", 0..=86_400, 300)?,
-        full_refresh_seconds: number(poll, "full_refresh_seconds", 0..=7 * 86_400, 86_400)?,
-        trial_seconds: number(trial, "seconds", 10..=86_400, 600)?,
-        boot_tries: number(trial, "boot_tries", 1..=9, 3)? as u8,
-        confirm_by,
-        checkpoint_bytes: number(state, "checkpoint_bytes", 64 * 1024..=1 << 30, 16 << 20)?,
-        postpone_days_max: number(poll, "postpone_days_max", 0..=30, 7)? as u8,
-        postpone_critical_days_max: number(poll, "postpone_critical_days_max", 0..=30, 1)? as u8,
-        restart_after_reset: reset.boolean("restart")?.unwrap_or(true),
-    })
-}
-
-const NAME: &str = "must be 1 to 32 of a-z 0-9 . _ -";
-
-fn name(table: &mut Table, key: &str) -> Result<Name, SettingsFault> {
-    let text = table.required_string(key)?;
-    Name::parse(&text).ok_or_else(|| table.fault(key, NAME))
+    device: &mut Keys<'_>,
+    poll: &mut Keys<'_>,
+    trial: &mut Keys<'_>,
+    state: &mut Keys<'_>,
+    reset: &mut Keys<'_>,
+) -> Settings {
+    Settings {
+        board: device.name("board", None),
+        channel: device.name("channel", Some("stable")),
+        device_id: read_id(device),
+        own_release: read_own_release(device),
+        poll_seconds: poll.number("interval_seconds", 60..=30 * 86_400, 6 * 3600),
+        first_poll_within_seconds: poll.number("first_within_seconds", 0..=86_400, 300),
+        full_refresh_seconds: poll.number("full_refresh_seconds", 0..=7 * 86_400, 86_400),
+        trial_seconds: trial.number("seconds", 10..=86_400, 600),
+        boot_tries: trial.number("boot_tries", 1..=9, 3) as u8,
+        confirm_by: [ConfirmBy::Health, ConfirmBy::Command]
+            [trial.choice("confirm_by", &["health", "command"])],
+        checkpoint_bytes: state.number("checkpoint_bytes", 64 * 1024..=1 << 30, 16 << 20),
+        postpone_days_max: poll.number("postpone_days_max", 0..=30, 7) as u8,
+        postpone_critical_days_max: poll.number("postpone_critical_days_max", 0..=30, 1) as u8,
+        restart_after_reset: reset.boolean("restart", true),
+    }
 }
 
 /// The id, or the first line of the file that holds it: a MAC address, a serial number.
-fn read_id(device: &mut Table) -> Result<String, SettingsFault> {
-    if let Some(id) = device.string("id")? {
-        return Ok(id);
+fn read_id(device: &mut Keys<'_>) -> String {
+    if let Some(id) = device.string("id") {
+        return id;
     }
-    let Some(file) = device.string("id_file")? else {
-        return Err(
-            device.fault("id", "must say what makes this device differ from its siblings; or set `id_file`")
-        );
+    let Some(file) = device.string("id_file") else {
+        device.fault("id", "must say what makes this device differ from its siblings; or set `id_file`");
+        return String::new();
     };
-    let text = fs::read_to_string(&file)
-        .map_err(|error| device.fault("id_file", &format!("cannot be read ({file}): {error}")))?;
-    Ok(text.lines().next().unwrap_or_default().trim().to_owned())
-}
-
-fn read_own_release(device: &mut Table) -> Result<Option<ReleaseId>, SettingsFault> {
-    let number = device.integer("release", 1..=i64::MAX)?;
-    let version = device.string("version")?;
-    match (number, version) {
-        (None, None) => Ok(None),
-        (Some(number), Some(version)) => {
-            let version = Version::parse(&version);
-            let version =
-                version.ok_or_else(|| device.fault("version", "must be 1 to 48 characters, no space"))?;
-            Ok(Some(ReleaseId { number: number.unsigned_abs(), version }))
+    match fs::read_to_string(&file) {
+        Ok(text) => text.lines().next().unwrap_or_default().trim().to_owned(),
+        Err(error) => {
+            device.fault("id_file", &format!("cannot be read ({file}): {error}"));
+            String::new()
         }
-        (Some(_), None) => Err(device.fault("version", "must be given beside `release`")),
-        (None, Some(_)) => Err(device.fault("release", "must be given beside `version`")),
     }
 }
 
-fn read_server(mut table: Table) -> Result<Server, SettingsFault> {
+fn read_own_release(device: &mut Keys<'_>) -> Option<ReleaseId> {
+    match (device.positive("release"), device.string("version")) {
+        (None, None) => {}
+        (Some(number), Some(version)) => match Version::parse(&version) {
+            Some(version) => return Some(ReleaseId { number, version }),
+            None => device.fault("version", "must be 1 to 48 characters, no space"),
+        },
+        (Some(_), None) => device.fault("version", "must be given beside `release`"),
+        (None, Some(_)) => device.fault("release", "must be given beside `version`"),
+    }
+    None
+}
+
+fn read_server(mut keys: Keys<'_>) -> Server {
     let server = Server {
-        metadata_url: folder_url(&mut table, "metadata_url")?,
-        targets_url: folder_url(&mut table, "targets_url")?,
-        ca_files: table.strings("ca_files")?.unwrap_or_default().into_iter().map(PathBuf::from).collect(),
-        stall_seconds: number(&mut table, "stall_seconds", 1..=3600, 30)?,
-        slow_seconds: number(&mut table, "slow_seconds", 1..=3600, 60)?,
-        slow_bytes_per_second: number(&mut table, "slow_bytes_per_second", 0..=1 << 30, 512)?,
+        metadata_url: folder_url(&mut keys, "metadata_url"),
+        targets_url: folder_url(&mut keys, "targets_url"),
+        ca_files: keys.paths("ca_files"),
+        stall_seconds: keys.number("stall_seconds", 1..=3600, 30),
+        slow_seconds: keys.number("slow_seconds", 1..=3600, 60),
+        slow_bytes_per_second: keys.number("slow_bytes_per_second", 0..=1 << 30, 512),
     };
     let is_https = [&server.metadata_url, &server.targets_url].iter().any(|url| url.starts_with("https://"));
     if is_https && server.ca_files.is_empty() && !cfg!(feature = "public-roots") {
-        return Err(table.fault("ca_files", CA_FILES));
+        keys.fault("ca_files", CA_FILES);
     }
-    table.finish()?;
-    Ok(server)
+    keys.finish();
+    server
 }
 
 const CA_FILES: &str = "must name a file of authorities for https; the public web's are often in \
     \"/etc/ssl/certs/ca-certificates.crt\"";
 
-fn folder_url(table: &mut Table, key: &str) -> Result<String, SettingsFault> {
-    let mut url = table.required_string(key)?;
+fn folder_url(keys: &mut Keys<'_>, key: &str) -> String {
+    let mut url = keys.required_string(key);
     if !url.starts_with("https://") && !url.starts_with("http://") {
-        return Err(table.fault(key, "must begin with https:// (or http://: then everybody can read along)"));
+        keys.fault(key, "must begin with https:// (or http://: then everybody can read along)");
     }
     if !url.ends_with('/') {
         url.push('/');
     }
-    Ok(url)
+    url
 }
 
-fn read_boot(mut table: Table) -> Result<Boot, SettingsFault> {
-    let slot_values = table.strings("slot_values")?.unwrap_or_else(|| vec!["a".into(), "b".into()]);
-    let slot_values: [String; 2] = match slot_values.try_into() {
-        Ok(values) => values,
-        Err(_) => return Err(table.fault("slot_values", "must be two words: for slot a and for slot b")),
-    };
+fn read_boot(mut keys: Keys<'_>) -> Boot {
+    let slot_values: [String; 2] = keys.strings("slot_values", &["a", "b"]).try_into().unwrap_or_else(|_| {
+        keys.fault("slot_values", "must be two words: for slot a and for slot b");
+        Default::default()
+    });
     if slot_values[0] == slot_values[1] {
-        return Err(table.fault("slot_values", "must be two different words"));
+        keys.fault("slot_values", "must be two different words");
     }
     let boot = Boot {
-        environment: path(&mut table, "environment", "/etc/fw_env.config")?,
-        slot_variable: word(&mut table, "slot_variable", "boot_slot")?,
+        environment: keys.path("environment", "/etc/fw_env.config"),
+        slot_variable: keys.word("slot_variable", "boot_slot"),
         slot_values,
-        release_variable: word(&mut table, "release_variable", "komainu_release")?,
-        booted_file: path(&mut table, "booted_file", "/proc/cmdline")?,
-        booted_key: word(&mut table, "booted_key", "komainu.slot")?,
-        reboot_command: table.strings("reboot_command")?.unwrap_or_else(|| vec!["/sbin/reboot".into()]),
+        release_variable: keys.word("release_variable", "komainu_release"),
+        booted_file: keys.path("booted_file", "/proc/cmdline"),
+        booted_key: keys.word("booted_key", "komainu.slot"),
+        reboot_command: keys.strings("reboot_command", &["/sbin/reboot"]),
     };
-    table.finish()?;
-    Ok(boot)
+    keys.finish();
+    boot
 }
 
-fn read_parts(top: &mut Table) -> Result<Vec<PartPaths>, SettingsFault> {
+fn read_parts(top: &mut Table, first: &FirstFault) -> Vec<PartPaths> {
     let mut parts: Vec<PartPaths> = Vec::new();
-    for mut table in top.take_tables("part")? {
-        let name = name(&mut table, "name")?;
+    for table in first.unless(top.take_tables("part")).unwrap_or_default() {
+        let mut keys = Keys::new(table, first);
+        let name = keys.name("name", None);
         if parts.iter().any(|part| part.name == name) {
-            return Err(table.fault("name", "names a part that is there already"));
+            keys.fault("name", "names a part that is there already");
         }
-        let paths = [PathBuf::from(table.required_string("a")?), PathBuf::from(table.required_string("b")?)];
-        let taken =
-            parts.iter().flat_map(|part| &part.paths).chain([&paths[0]]).any(|path| *path == paths[1]);
-        if taken || parts.iter().any(|part| part.paths.contains(&paths[0])) {
-            return Err(table.fault("b", "and `a` must be places that no other slot or part uses"));
+        let paths = [PathBuf::from(keys.required_string("a")), PathBuf::from(keys.required_string("b"))];
+        let taken = |path: &PathBuf| parts.iter().any(|part| part.paths.contains(path));
+        if paths[0] == paths[1] || taken(&paths[0]) || taken(&paths[1]) {
+            keys.fault("b", "and `a` must be places that no other slot or part uses");
         }
         parts.push(PartPaths { name, paths });
-        table.finish()?;
+        keys.finish();
     }
     if parts.is_empty() || parts.len() > PARTS_MAX {
-        return Err(top.fault("part", "must be there 1 to 8 times, as [[part]] with name, a and b"));
+        first.tell(top.fault("part", "must be there 1 to 8 times, as [[part]] with name, a and b"));
     }
-    Ok(parts)
+    parts
 }
 
-fn read_log(mut table: Table) -> Result<LogTo, SettingsFault> {
-    let to = match table.string("to")?.as_deref() {
-        None | Some("auto") => LogTo::Auto,
-        Some("stderr") => LogTo::Stderr,
-        Some("syslog") => LogTo::Syslog,
-        Some("kernel") => LogTo::Kernel,
-        Some(_) => return Err(table.fault("to", "must be \"auto\", \"stderr\", \"syslog\" or \"kernel\"")),
-    };
-    table.finish()?;
-    Ok(to)
-}
-
-fn number(
-    table: &mut Table,
-    key: &str,
-    range: std::ops::RangeInclusive<i64>,
-    default: u32,
-) -> Result<u32, SettingsFault> {
-    let number = table.integer(key, range)?;
-    Ok(number.and_then(|number| u32::try_from(number).ok()).unwrap_or(default))
-}
-
-fn path(table: &mut Table, key: &str, default: &str) -> Result<PathBuf, SettingsFault> {
-    Ok(table.string(key)?.unwrap_or_else(|| default.into()).into())
-}
-
-fn word(table: &mut Table, key: &str, default: &str) -> Result<String, SettingsFault> {
-    Ok(table.string(key)?.unwrap_or_else(|| default.into()))
+fn read_log(mut keys: Keys<'_>) -> LogTo {
+    let all = [LogTo::Auto, LogTo::Stderr, LogTo::Syslog, LogTo::Kernel];
+    let to = all[keys.choice("to", &["auto", "stderr", "syslog", "kernel"])];
+    keys.finish();
+    to
 }
 
 #[cfg(test)]

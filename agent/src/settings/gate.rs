@@ -1,8 +1,7 @@
 //! The gate's part of the settings: whose password, how good, which links, what the page looks like, what a reset
 //! removes. The table `[gate]` must be there: a device whose maker forgot it would be open.
 
-use super::toml::{SettingsFault, Table};
-use super::{number, path, word};
+use super::keys::Keys;
 use komainu_bootstrap::credential::crypt::Method;
 use komainu_bootstrap::page::texts::Texts;
 use komainu_bootstrap::rule::Profile;
@@ -83,116 +82,90 @@ pub struct Look {
 }
 
 /// Reads `[gate]`; `None` where it says `keep = false`.
-pub(super) fn read(mut table: Table) -> Result<Option<Gate>, SettingsFault> {
-    if table.boolean("keep")? == Some(false) {
-        table.finish()?;
-        return Ok(None);
+pub(super) fn read(mut keys: Keys<'_>) -> Option<Gate> {
+    if !keys.boolean("keep", true) {
+        keys.finish();
+        return None;
     }
-    let lan = table.strings("lan")?.unwrap_or_default();
-    let firewall = match table.string("firewall")?.as_deref() {
-        None | Some("auto") => Firewall::Auto,
-        Some("nft") => Firewall::Nft,
-        Some("iptables") => Firewall::Iptables,
-        Some("none") => Firewall::None,
-        Some(_) => {
-            return Err(table.fault("firewall", "must be \"auto\", \"nft\", \"iptables\" or \"none\""));
-        }
-    };
+    let lan = keys.strings("lan", &[]);
+    let all = [Firewall::Auto, Firewall::Nft, Firewall::Iptables, Firewall::None];
+    let firewall = all[keys.choice("firewall", &["auto", "nft", "iptables", "none"])];
     if lan.is_empty() && firewall != Firewall::None {
-        return Err(table.fault("lan", LAN));
+        keys.fault("lan", LAN);
     }
-    if lan
-        .iter()
-        .any(|link| link.is_empty() || link.len() > 15 || !link.bytes().all(|b| b.is_ascii_graphic()))
-    {
-        return Err(table.fault("lan", "must hold names of network links, of 1 to 15 characters"));
+    let is_link = |link: &String| matches!(link.len(), 1..=15) && link.bytes().all(|b| b.is_ascii_graphic());
+    if !lan.iter().all(is_link) {
+        keys.fault("lan", "must hold names of network links, of 1 to 15 characters");
     }
-    let hash = match table.string("hash")?.as_deref() {
-        None | Some("sha256") => Method::Sha256,
-        Some("sha512") => Method::Sha512,
-        Some("md5") => Method::Md5,
-        Some(_) => return Err(table.fault("hash", "must be \"sha256\", \"sha512\" or \"md5\"")),
-    };
-    let rule = match table.string("rule")? {
-        None => Profile::Nisc,
-        Some(text) => Profile::parse(&text)
-            .ok_or_else(|| table.fault("rule", "must be \"nisc\", \"nist63b4\" or \"bsi\""))?,
-    };
-    let account = word(&mut table, "account", "root")?;
+    let account = keys.word("account", "root");
     if account.is_empty() || account.contains([':', '\n', '/']) {
-        return Err(table.fault("account", "must be the name of an account"));
+        keys.fault("account", "must be the name of an account");
     }
-    let listen = table.strings("listen")?.unwrap_or_else(|| vec!["0.0.0.0".into(), "::".into()]);
-    let listen: Option<Vec<IpAddr>> = listen.iter().map(|address| address.parse().ok()).collect();
-    let listen = listen.ok_or_else(|| table.fault("listen", "must hold IP addresses"))?;
+    let mut listen = Vec::new();
+    for address in keys.strings("listen", &["0.0.0.0", "::"]) {
+        match address.parse() {
+            Ok(address) => listen.push(address),
+            Err(_) => keys.fault("listen", "must hold IP addresses"),
+        }
+    }
     let gate = Gate {
         account,
-        account_file: path(&mut table, "account_file", "/etc/shadow")?,
-        hash,
-        rule,
-        former_defaults: table.strings("former_defaults")?.unwrap_or_default(),
-        vendor: word(&mut table, "vendor", "")?,
-        model: word(&mut table, "model", "")?,
-        names_file: file(&mut table, "names_file")?,
-        code_file: file(&mut table, "code_file")?,
-        button: table.boolean("button")?.unwrap_or(false),
-        hooks: path(&mut table, "hooks_directory", "/etc/komainu/gate")?,
-        hook_seconds: number(&mut table, "hook_seconds", 1..=60, 10)?,
+        account_file: keys.path("account_file", "/etc/shadow"),
+        hash: [Method::Sha256, Method::Sha512, Method::Md5]
+            [keys.choice("hash", &["sha256", "sha512", "md5"])],
+        rule: [Profile::Nisc, Profile::Nist63b4, Profile::Bsi]
+            [keys.choice("rule", &["nisc", "nist63b4", "bsi"])],
+        former_defaults: keys.strings("former_defaults", &[]),
+        vendor: keys.word("vendor", ""),
+        model: keys.word("model", ""),
+        names_file: keys.path_if_given("names_file"),
+        code_file: keys.path_if_given("code_file"),
+        button: keys.boolean("button", false),
+        hooks: keys.path("hooks_directory", "/etc/komainu/gate"),
+        hook_seconds: keys.number("hook_seconds", 1..=60, 10),
         lan,
         firewall,
         listen,
-        page_port: port(&mut table, "page_port", 8600)?,
-        dns_port: port(&mut table, "dns_port", 8601)?,
-        page_user: number(&mut table, "page_user", 1..=65_535, 65_534)?,
+        page_port: keys.number("page_port", 1..=65_535, 8600) as u16,
+        dns_port: keys.number("dns_port", 1..=65_535, 8601) as u16,
+        page_user: keys.number("page_user", 1..=65_535, 65_534),
         look: Look {
-            name: word(&mut table, "name", "Komainu")?,
-            language: language(&mut table)?,
-            colour: colour(&mut table)?,
-            logo: file(&mut table, "logo")?,
-            hosts: table.strings("hosts")?.unwrap_or_default(),
+            name: keys.word("name", "Komainu"),
+            language: language(&mut keys),
+            colour: colour(&mut keys),
+            logo: keys.path_if_given("logo"),
+            hosts: keys.strings("hosts", &[]),
         },
-        wipe: table.strings("wipe")?.unwrap_or_default().into_iter().map(PathBuf::from).collect(),
+        wipe: keys.paths("wipe"),
     };
     if let Some(path) =
         gate.wipe.iter().find(|path| !path.is_absolute() || gate.account_file.starts_with(path))
     {
         let why =
             "must hold places that begin with / and are without the file of accounts; this is not such: ";
-        return Err(table.fault("wipe", &format!("{why}{}", path.display())));
+        keys.fault("wipe", &format!("{why}{}", path.display()));
     }
-    table.finish()?;
-    Ok(Some(gate))
+    keys.finish();
+    Some(gate)
+}
+
+fn language(keys: &mut Keys<'_>) -> String {
+    let language = keys.word("language", "en");
+    if Texts::of(&language).is_none() {
+        let known: Vec<&str> = Texts::all().map(|texts| texts.tag).collect();
+        keys.fault("language", &format!("must be one that the page has: {}", known.join(", ")));
+    }
+    language
+}
+
+fn colour(keys: &mut Keys<'_>) -> Option<String> {
+    let colour = keys.string("colour").filter(|colour| !colour.is_empty())?;
+    let hex = colour.strip_prefix('#').unwrap_or_default();
+    if hex.len() != 6 || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        keys.fault("colour", "must be like \"#1a5fb4\"");
+    }
+    Some(colour)
 }
 
 const LAN: &str = "must name the links on which the owner is ([\"br-lan\"]); every other one is the WAN. Without a \
     gate of Komainu's: [gate] keep = false";
-
-fn port(table: &mut Table, key: &str, default: u16) -> Result<u16, SettingsFault> {
-    Ok(number(table, key, 1..=65_535, default.into())? as u16)
-}
-
-/// A file that there may be; an empty name is none.
-fn file(table: &mut Table, key: &str) -> Result<Option<PathBuf>, SettingsFault> {
-    Ok(table.string(key)?.filter(|name| !name.is_empty()).map(PathBuf::from))
-}
-
-fn language(table: &mut Table) -> Result<String, SettingsFault> {
-    let language = word(table, "language", "en")?;
-    if Texts::of(&language).is_none() {
-        let known: Vec<&str> = Texts::all().map(|texts| texts.tag).collect();
-        return Err(table.fault("language", &format!("must be one that the page has: {}", known.join(", "))));
-    }
-    Ok(language)
-}
-
-fn colour(table: &mut Table) -> Result<Option<String>, SettingsFault> {
-    let colour = table.string("colour")?.filter(|colour| !colour.is_empty());
-    let is_one = |colour: &String| {
-        colour.len() == 7
-            && colour.strip_prefix('#').is_some_and(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()))
-    };
-    match colour {
-        Some(colour) if !is_one(&colour) => Err(table.fault("colour", "must be like \"#1a5fb4\"")),
-        colour => Ok(colour),
-    }
-}

@@ -106,6 +106,11 @@ impl Table {
         Table { path, line, has_header: false, entries: Vec::new(), known: Vec::new() }
     }
 
+    /// A table without keys, for who goes on where one cannot be had.
+    pub(super) fn empty() -> Table {
+        Table::new(String::new(), 0)
+    }
+
     /// Whether the file has this table.
     pub fn is_given(&self) -> bool {
         self.line > 0
