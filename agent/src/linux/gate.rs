@@ -273,3 +273,87 @@ fn remove(path: &Path) -> Result<(), Text> {
 fn cannot(verb: &str, path: &Path, why: &dyn Display) -> Text {
     text(format_args!("cannot {verb} {}: {why}", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Device;
+    use komainu_core::gate::Standing;
+
+    /// A gate with an account of the factory's, in a folder that goes with it.
+    struct Place(PathBuf, Gate);
+
+    impl Place {
+        fn new(name: &str) -> Place {
+            let folder = std::env::temp_dir().join(format!("komainu-gate-{}-{name}", std::process::id()));
+            std::fs::create_dir_all(&folder).unwrap();
+            let at = folder.display();
+            let text = format!(
+                "[device]\nboard = \"gate-1\"\nid = \"x\"\n[server]\nmetadata_url = \"http://127.0.0.1/m/\"\n\
+                 targets_url = \"http://127.0.0.1/t/\"\n[gate]\nfirewall = \"none\"\n\
+                 account_file = \"{at}/shadow\"\nhooks_directory = \"{at}/hooks\"\n\
+                 [[part]]\nname = \"rootfs\"\na = \"{at}/a\"\nb = \"{at}/b\"\n"
+            );
+            let device = Device::read(&text).unwrap();
+            files::replace(&folder.join("shadow"), b"root:!:19000:0:99999:7:::\n").unwrap();
+            let gate = Gate::new(device.gate.as_ref().unwrap(), &folder);
+            gate.make().unwrap();
+            Place(folder, gate)
+        }
+
+        /// Sets a password as the steps of the gate do.
+        fn claim(&mut self, password: &str) {
+            let gate = &mut self.1;
+            gate.set_waiting(Some(Secret(password.into())));
+            gate.keep_next().unwrap();
+            gate.write_account(Account::Next).unwrap();
+            gate.next_becomes_kept().unwrap();
+        }
+
+        fn damage(&self, name: &str) {
+            files::replace(&self.0.join("gate").join(name), b"$5$x$y\n0123456789abcdef\n").unwrap();
+        }
+    }
+
+    impl Drop for Place {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn a_damaged_credential_is_an_owners_all_the_same() {
+        let mut place = Place::new("damaged");
+        assert_eq!(place.1.seen().kept, None);
+        place.claim("a good password");
+        assert_eq!(place.1.seen().standing(), Standing::Open);
+        place.damage("credential");
+        assert_eq!(place.1.seen().standing(), Standing::Open, "the copy is as good");
+        place.damage("credential.copy");
+        let seen = place.1.seen();
+        assert_eq!((seen.standing(), seen.kept.is_some()), (Standing::Closed, true));
+        place.1.forget_kept().unwrap();
+        assert_eq!(place.1.seen().kept, None);
+    }
+
+    #[test]
+    fn the_owners_credential_comes_back_from_either_copy() {
+        let mut place = Place::new("either");
+        place.claim("a good password");
+        let account = place.1.account().unwrap();
+        place.damage("credential");
+        place.1.write_account(Account::Locked).unwrap();
+        assert_eq!(place.1.account().unwrap(), None);
+        place.1.write_account(Account::Kept).unwrap();
+        assert_eq!(place.1.account().unwrap(), account);
+    }
+
+    #[test]
+    fn a_next_credential_that_is_torn_is_still_one_to_give_up() {
+        let place = Place::new("torn");
+        place.damage("credential.next");
+        let seen = place.1.seen();
+        assert!(seen.next.is_some() && Ok(seen.next) != seen.account);
+        assert!(place.1.write_account(Account::Next).is_err(), "and is never written anywhere");
+    }
+}
