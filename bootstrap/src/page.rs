@@ -133,8 +133,8 @@ impl<'a> Page<'a> {
         let ours = origin::ours(request, visit.local, self.look);
         let response = match (open, post, ours) {
             (false, false, false) => Response::elsewhere(302, &home()),
-            (true, false, false) => probes::free(request).unwrap_or_else(|| Response::bare(421)),
-            (_, true, false) => Response::bare(421),
+            (true, false, false) => probes::free(request).unwrap_or_else(elsewhere),
+            (_, true, false) => elsewhere(),
             (_, true, true) if !origin::from_our_page(request) => Response::bare(403),
             (_, true, true) if !request.form => Response::bare(415),
             (_, true, true) => match Form::read(&request.body) {
@@ -328,6 +328,11 @@ impl<'a> Page<'a> {
         let told = self.state.as_ref().and_then(|state| state.of("now")?.parse::<u64>().ok());
         told.map_or(0, |told| told.saturating_add(now.saturating_sub(self.heard)))
     }
+}
+
+/// Asked for under a name that is not the device's.
+fn elsewhere() -> Response {
+    Response::plain(421, "Misdirected Request: please open this page by the device's address.\n")
 }
 
 #[cfg(test)]
