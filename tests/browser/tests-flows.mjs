@@ -111,7 +111,7 @@ export function tests(tools) {
                 await send(page);
                 await alert(page).waitFor();
             }
-            holds((await alert(page).innerText()).includes("try again in 30 seconds"), "how long");
+            holds((await alert(page).innerText()).includes("wait 30 s"), "how long");
         });
     }, control);
 
