@@ -42,8 +42,8 @@ const HALF: &str = "the password is set, but a part of the device does not know 
 const LINKS_SECONDS: u32 = 5;
 /// Who asks without end does not keep the gate and the update from their turns.
 const ASKS_AT_ONCE: usize = 8;
-/// Largest file of names or of a code, in bytes.
-const NAMES_BYTES_MAX: u64 = 4096;
+/// Largest file of what was tried, in bytes.
+const TRIES_BYTES_MAX: u64 = 4096;
 
 /// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +93,7 @@ impl Keeper {
         testing: bool,
     ) -> Result<Keeper, String> {
         let folder = device.state.join("gate");
-        let kept = files::read(&folder.join("tries"), NAMES_BYTES_MAX).ok().flatten().unwrap_or_default();
+        let kept = files::read(&folder.join("tries"), TRIES_BYTES_MAX).ok().flatten().unwrap_or_default();
         let logins = Logins::load(&folder);
         let mut throttle = Throttle::after_restart(&String::from_utf8_lossy(&kept), uptime_seconds());
         logins.known().for_each(|who| throttle.know(who));

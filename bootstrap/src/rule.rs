@@ -36,6 +36,15 @@ pub enum Profile {
 }
 
 impl Profile {
+    /// Its name, as it stands in a policy.
+    pub fn name(self) -> &'static str {
+        match self {
+            Profile::Nisc => "nisc",
+            Profile::Nist63b4 => "nist63b4",
+            Profile::Bsi => "bsi",
+        }
+    }
+
     /// The profile of a name, as it stands in a policy.
     pub fn parse(name: &str) -> Option<Profile> {
         match name {

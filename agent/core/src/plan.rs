@@ -277,8 +277,9 @@ pub fn postpone(record: &Record, offered: &Release, now: Moment, settings: &Sett
     (until > now).then_some(Postponed { release, since, until })
 }
 
-/// A clock that went back ends it: nobody can know how much of the time is left.
-fn postponed(record: &Record, release: u64, now: Moment) -> Option<Postponed> {
+/// Until when this release waits, if it does. A clock that went back ends it: nobody can know how much of the time is
+/// left.
+pub fn postponed(record: &Record, release: u64, now: Moment) -> Option<Postponed> {
     let holds = |p: &Postponed| p.release == release && p.since <= now && now < p.until;
     record.postponed.filter(holds)
 }

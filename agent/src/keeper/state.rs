@@ -4,12 +4,11 @@
 use super::logins::Logins;
 use crate::settings::gate::{Firewall, Gate as Settings};
 use komainu_bootstrap::asks::State;
-use komainu_bootstrap::rule::Profile;
 use komainu_core::facts::{Facts, RecordSeen};
 use komainu_core::gate::{GateSeen, RulesSeen, Standing};
 use komainu_core::names::ReleaseId;
 use komainu_core::offer::Offer;
-use komainu_core::plan::{self, postpone};
+use komainu_core::plan::{self, postpone, postponed};
 use komainu_core::record::{Record, Update};
 use komainu_core::schedule::until_poll;
 use komainu_core::settings::Settings as Core;
@@ -35,7 +34,7 @@ pub(super) fn of(facts: &Facts, seen: &GateSeen, settings: &Settings, core: &Cor
     }
     state.push("now", facts.now.0);
     state.push("name", &settings.look.name);
-    state.push("rule", rule_name(settings.rule));
+    state.push("rule", settings.rule.name());
     if seen.standing() == Standing::Closed {
         // Until somebody can log in, nobody needs to know more.
         return state;
@@ -49,14 +48,6 @@ pub(super) fn of(facts: &Facts, seen: &GateSeen, settings: &Settings, core: &Cor
         state.push("login", login);
     }
     state
-}
-
-fn rule_name(rule: Profile) -> &'static str {
-    match rule {
-        Profile::Nisc => "nisc",
-        Profile::Nist63b4 => "nist63b4",
-        Profile::Bsi => "bsi",
-    }
 }
 
 fn push_pair(state: &mut State, facts: &Facts, core: &Core) {
@@ -108,18 +99,12 @@ fn push_pair(state: &mut State, facts: &Facts, core: &Core) {
                 let end = (0..=note.len().min(NOTE_BYTES_MAX)).rev().find(|&at| note.is_char_boundary(at));
                 state.push(&format!("note.{language}"), &note[..end.unwrap_or(0)]);
             }
-            if let Update::Staging { print, slot, part, offset, .. } = &record.update
-                && *print == release.print
-            {
+            if let Update::Staging { slot, .. } = &record.update {
                 let done = plan::done_bytes(&record.update, release, *slot);
-                let _ = (part, offset);
                 let total: u64 = manifest.images.iter().map(|image| image.length).sum();
                 state.push("percent", (done.saturating_mul(100)).checked_div(total).unwrap_or(0));
             }
-            let holds = record.postponed.filter(|postponed| {
-                postponed.release == manifest.release.number && facts.now < postponed.until
-            });
-            if let Some(postponed) = holds {
+            if let Some(postponed) = postponed(record, manifest.release.number, facts.now) {
                 state.push("postponed", postponed.until.0);
             } else if postpone(record, release, facts.now, core).is_some() {
                 state.push("postponable", 1);
@@ -128,7 +113,7 @@ fn push_pair(state: &mut State, facts: &Facts, core: &Core) {
     }
 }
 
-/// What a person should know about the gate. `check` and `status` show the same.
+/// What a person should know about the gate; `komainu status` says the same.
 pub fn findings(seen: &GateSeen, settings: &Settings) -> Vec<String> {
     let mut findings = Vec::new();
     if let RulesSeen::Beyond(why) = &seen.rules {
