@@ -14,15 +14,6 @@ pub use gate::rules;
 /// The mark of the agent's own sockets (`SO_MARK`): while closed, little else reaches the WAN.
 pub const MARK: u32 = 0x6b6f_6d61;
 
-/// Which of the two walls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
-    /// No owner yet: nothing comes in from the WAN, nothing is forwarded, the LAN gets the page.
-    Closed,
-    /// In use: the LAN may go out, the WAN may only answer.
-    Open,
-}
-
 /// What the rules need to know of the device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Links {

@@ -4,7 +4,7 @@ use super::clock::uptime_milliseconds;
 use super::firewall::{Choice, Firewall, How, Lacks};
 use crate::settings::gate::{self, Gate as Settings};
 use komainu_core::fault::{Text, text};
-use komainu_core::firewall::{Links, Table, Wanted, rules};
+use komainu_core::firewall::{Links, Table, rules};
 use komainu_core::gate::{RulesSeen, Standing};
 
 /// The firewall of this device.
@@ -102,10 +102,6 @@ impl Wall {
     }
 
     fn wanted(&self, standing: Standing) -> Table {
-        let wanted = match standing {
-            Standing::Closed => Wanted::Closed,
-            Standing::Open => Wanted::Open,
-        };
-        rules(wanted, &self.links)
+        rules(standing, &self.links)
     }
 }

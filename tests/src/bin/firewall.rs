@@ -7,7 +7,8 @@
 //! `--times` puts closed and open in turn, so many times. It prints how it was done and what is lacking.
 
 use komainu_agent::linux::firewall::{Choice, Firewall, Lacks};
-use komainu_core::firewall::{Links, Wanted, rules};
+use komainu_core::firewall::{Links, rules};
+use komainu_core::gate::Standing;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -51,7 +52,7 @@ fn run() -> Result<String, String> {
     }
     let mut firewall = Firewall::open(choice);
     firewall.without(lacks);
-    let (closed, open) = (rules(Wanted::Closed, &links), rules(Wanted::Open, &links));
+    let (closed, open) = (rules(Standing::Closed, &links), rules(Standing::Open, &links));
     let told = |fault: komainu_core::fault::Text| fault.to_string();
     let (wanted, other) = if what.ends_with("open") { (open, closed) } else { (closed, open) };
     match what.as_str() {

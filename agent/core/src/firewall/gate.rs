@@ -5,7 +5,8 @@ use super::Match::{
 };
 use super::Protocol::{Icmp, Icmp6, Tcp, Udp};
 use super::Verdict::{Accept, Drop, Redirect, Reset, Unreachable};
-use super::{Chain, Family, Hook, LinkName, Links, MARK, Match, Rule, Table, Verdict, Wanted};
+use super::{Chain, Family, Hook, LinkName, Links, MARK, Match, Rule, Table, Verdict};
+use crate::gate::Standing;
 use alloc::vec::Vec;
 
 /// Before the vendor's, so that what is dropped is dropped in silence.
@@ -26,11 +27,11 @@ const ICMP_ECHO: u8 = 8;
 const ICMP6_ECHO: u8 = 128;
 
 /// What is wanted of the kernel. LAN names that no link can have are left out: that link is WAN.
-pub fn rules(wanted: Wanted, links: &Links) -> Table {
+pub fn rules(wanted: Standing, links: &Links) -> Table {
     let lan: Vec<LinkName> = links.lan.iter().filter_map(|name| LinkName::new(name)).collect();
     let filter = |hook, rules| Chain { hook, priority: FILTER, policy: Drop, rules };
     let chains = match wanted {
-        Wanted::Closed => alloc::vec![
+        Standing::Closed => alloc::vec![
             filter(Hook::Input, closed_input(&lan, links)),
             filter(Hook::Forward, closed_forward(&lan)),
             filter(Hook::Output, closed_output(&lan, links)),
@@ -41,7 +42,7 @@ pub fn rules(wanted: Wanted, links: &Links) -> Table {
                 rules: closed_redirect(&lan, links)
             },
         ],
-        Wanted::Open => alloc::vec![
+        Standing::Open => alloc::vec![
             filter(Hook::Input, open_input(&lan)),
             filter(Hook::Forward, open_forward(&lan)),
             // Empty, and still there: where nobody else redirects, the kernel would stop translating what was
@@ -175,7 +176,7 @@ mod tests {
 
     #[test]
     fn what_no_rule_takes_is_dropped() {
-        for wanted in [Wanted::Closed, Wanted::Open] {
+        for wanted in [Standing::Closed, Standing::Open] {
             let table = rules(wanted, &links(&["br0"]));
             for chain in &table.chains {
                 let policy = if chain.hook == Hook::Redirect { Accept } else { Drop };
@@ -187,7 +188,7 @@ mod tests {
     #[test]
     fn a_closed_device_takes_nothing_new_from_the_wan() {
         for name in ["br0", "no such link's name"] {
-            let table = rules(Wanted::Closed, &links(&[name]));
+            let table = rules(Standing::Closed, &links(&[name]));
             for rule in chain(&table, Hook::Input).rules.iter().filter(|rule| !is_of_a_link(rule)) {
                 let answers = rule.matches == [Known, Reply];
                 let dhcp = [To(68), To(546)].iter().any(|port| rule.matches.contains(port));
@@ -200,7 +201,7 @@ mod tests {
 
     #[test]
     fn without_a_lan_nobody_gets_the_page() {
-        let table = rules(Wanted::Closed, &links(&["eth+", "0123456789abcdef"]));
+        let table = rules(Standing::Closed, &links(&["eth+", "0123456789abcdef"]));
         assert_eq!(chain(&table, Hook::Redirect).rules, []);
         let input = &chain(&table, Hook::Input).rules;
         assert!(!input.iter().any(|rule| rule.matches.contains(&To(8080))));
@@ -208,7 +209,7 @@ mod tests {
 
     #[test]
     fn port_443_is_never_redirected() {
-        let table = rules(Wanted::Closed, &links(&["br0", "wlan0"]));
+        let table = rules(Standing::Closed, &links(&["br0", "wlan0"]));
         let redirected = &chain(&table, Hook::Redirect).rules;
         assert_eq!(redirected.len(), 4);
         for rule in redirected {
@@ -219,7 +220,7 @@ mod tests {
 
     #[test]
     fn an_open_device_leaves_its_own_packets_alone() {
-        let table = rules(Wanted::Open, &links(&["br0"]));
+        let table = rules(Standing::Open, &links(&["br0"]));
         assert!(!table.chains.iter().any(|chain| chain.hook == Hook::Output));
         assert_eq!(chain(&table, Hook::Redirect).rules, []);
     }

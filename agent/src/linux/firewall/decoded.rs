@@ -4,9 +4,8 @@ use super::batch::{Batch, Way, batch};
 use super::express::{INET, IP, IP6, write};
 use super::lacks::Lacks;
 use super::message::{Attributes, Message, Messages};
-use komainu_core::firewall::{
-    Family, LinkName, Links, MARK, Match, Protocol, Rule, Table, Verdict, Wanted, rules,
-};
+use komainu_core::firewall::{Family, LinkName, Links, MARK, Match, Protocol, Rule, Table, Verdict, rules};
+use komainu_core::gate::Standing;
 use netlink_bindings::nftables::{
     ChainAttrs, ExprOps, IterableDataAttrs, IterableRuleAttrs, RuleAttrs, TableAttrs,
 };
@@ -166,7 +165,7 @@ fn each_rule_is_decoded_as_it_was_meant() {
 }
 
 fn closed() -> Table {
-    rules(Wanted::Closed, &Links { lan: vec!["br0".into()], page_port: 8080, dns_port: 5353 })
+    rules(Standing::Closed, &Links { lan: vec!["br0".into()], page_port: 8080, dns_port: 5353 })
 }
 
 #[test]
