@@ -3,9 +3,10 @@
 
 use super::{Call, Exit};
 use crate::linux::clock::uptime_milliseconds;
+use crate::linux::firewall::Choice;
 use crate::linux::{files, sandbox};
 use crate::log_lines;
-use crate::settings::gate::{Firewall, Gate};
+use crate::settings::gate::Gate;
 use komainu_bootstrap::server::{self, Clock, Doors, Logo, Look};
 use nix::errno::Errno;
 use nix::sys::socket::sockopt::{Ipv6V6Only, ReuseAddr};
@@ -30,7 +31,7 @@ pub(super) fn page(call: &Call) -> Result<Exit, String> {
     let (mut web, mut names) = (Vec::new(), Vec::new());
     for address in &gate.listen {
         web.extend(open(*address, gate.page_port, SockType::Stream)?.map(TcpListener::from));
-        if gate.firewall != Firewall::None {
+        if gate.firewall != Choice::None {
             names.extend(open(*address, gate.dns_port, SockType::Datagram)?.map(UdpSocket::from));
         }
     }
@@ -102,7 +103,7 @@ fn look(gate: &Gate) -> Result<Look, String> {
         colour: gate.look.colour.clone(),
         logo: gate.look.logo.as_deref().and_then(logo),
         hosts: gate.look.hosts.clone(),
-        public_port: if gate.firewall == Firewall::None { gate.page_port } else { HTTP_PORT },
+        public_port: if gate.firewall == Choice::None { gate.page_port } else { HTTP_PORT },
         secret,
     })
 }

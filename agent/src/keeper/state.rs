@@ -2,7 +2,8 @@
 //! the gate.
 
 use super::logins::Logins;
-use crate::settings::gate::{Firewall, Gate as Settings};
+use crate::linux::firewall::Choice;
+use crate::settings::gate::Gate as Settings;
 use komainu_bootstrap::asks::State;
 use komainu_core::facts::{Facts, RecordSeen};
 use komainu_core::gate::{GateSeen, RulesSeen, Standing};
@@ -147,7 +148,7 @@ pub fn wall(seen: &GateSeen, settings: &Settings) -> &'static str {
     match (&seen.rules, settings.firewall) {
         (RulesSeen::Hold, _) => "holds",
         (RulesSeen::Differ, _) => "being put up",
-        (RulesSeen::Beyond(_), Firewall::None) => "left to somebody else",
+        (RulesSeen::Beyond(_), Choice::None) => "left to somebody else",
         (RulesSeen::Beyond(_), _) => "not possible here",
     }
 }

@@ -2,7 +2,7 @@
 
 use super::clock::uptime_milliseconds;
 use super::firewall::{Choice, Firewall, How, Lacks};
-use crate::settings::gate::{self, Gate as Settings};
+use crate::settings::gate::Gate as Settings;
 use komainu_core::fault::{Text, text};
 use komainu_core::firewall::{Links, Table, rules};
 use komainu_core::gate::{RulesSeen, Standing};
@@ -33,15 +33,10 @@ const LACKS_MILLISECONDS: u64 = 3_600_000;
 impl Wall {
     /// The firewall of the settings; nothing is touched yet.
     pub fn new(settings: &Settings) -> Wall {
-        let choice = match settings.firewall {
-            gate::Firewall::Auto => Some(Choice::Auto),
-            gate::Firewall::Nft => Some(Choice::Nft),
-            gate::Firewall::Iptables => Some(Choice::Iptables),
-            gate::Firewall::None => None,
-        };
         let links =
             Links { lan: settings.lan.clone(), page_port: settings.page_port, dns_port: settings.dns_port };
-        Wall { links, firewall: choice.map(Firewall::open), lacks: (Lacks::NONE, 0), refused: None }
+        let firewall = (settings.firewall != Choice::None).then(|| Firewall::open(settings.firewall));
+        Wall { links, firewall, lacks: (Lacks::NONE, 0), refused: None }
     }
 
     /// Whether the kernel has the rules for this standing.

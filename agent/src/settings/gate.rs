@@ -2,6 +2,7 @@
 //! removes. The table `[gate]` must be there: a device whose maker forgot it would be open.
 
 use super::keys::Keys;
+use crate::linux::firewall::Choice;
 use komainu_bootstrap::credential::crypt::Method;
 use komainu_bootstrap::page::texts::Texts;
 use komainu_bootstrap::rule::Profile;
@@ -38,7 +39,7 @@ pub struct Gate {
     /// The links on which the owner is; every other one is the WAN.
     pub lan: Vec<String>,
     /// Who keeps packets out.
-    pub firewall: Firewall,
+    pub firewall: Choice,
     /// Where the page listens.
     pub listen: Vec<IpAddr>,
     /// Its port.
@@ -51,19 +52,6 @@ pub struct Gate {
     pub look: Look,
     /// What a factory reset removes besides the credential.
     pub wipe: Vec<PathBuf>,
-}
-
-/// Who keeps packets out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Firewall {
-    /// nf_tables, or else the firmware's `iptables`.
-    Auto,
-    /// nf_tables.
-    Nft,
-    /// The firmware's `iptables` and `ip6tables`.
-    Iptables,
-    /// Somebody else. The status says so.
-    None,
 }
 
 /// What the page looks like.
@@ -88,9 +76,9 @@ pub(super) fn read(mut keys: Keys<'_>) -> Option<Gate> {
         return None;
     }
     let lan = keys.strings("lan", &[]);
-    let all = [Firewall::Auto, Firewall::Nft, Firewall::Iptables, Firewall::None];
+    let all = [Choice::Auto, Choice::Nft, Choice::Iptables, Choice::None];
     let firewall = all[keys.choice("firewall", &["auto", "nft", "iptables", "none"])];
-    if lan.is_empty() && firewall != Firewall::None {
+    if lan.is_empty() && firewall != Choice::None {
         keys.fault("lan", LAN);
     }
     let is_link = |link: &String| matches!(link.len(), 1..=15) && link.bytes().all(|b| b.is_ascii_graphic());
