@@ -8,6 +8,7 @@ mod gate;
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
 pub use gate::rules;
 
@@ -23,6 +24,78 @@ pub struct Links {
     pub page_port: u16,
     /// Where our name server listens (UDP), while closed.
     pub dns_port: u16,
+}
+
+/// What may pass an open device, by the maker's policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Traffic {
+    /// It forwards between LAN and WAN: a router. Any other device forwards nothing.
+    pub forwards: bool,
+    /// What comes from the LAN must bear an address that is near: private, link-local, or of the link's own network. For
+    /// devices in somebody else's network, where a forwarded port would lead strangers in.
+    pub near_only: bool,
+    /// Ways in from the WAN to the device itself.
+    pub openings: Vec<Opening>,
+    /// Ways in from the WAN to hosts in the LAN; whoever translates the addresses is the vendor's.
+    pub ways_through: Vec<WayThrough>,
+    /// The device is cut off from the WAN but for the agent's own packets, because somebody has taken it.
+    pub contained: bool,
+    /// Most new connections of TCP that the device itself may begin, in a second.
+    pub tcp_per_second: u32,
+    /// Most packets of UDP that it may send, in a second.
+    pub udp_per_second: u32,
+    /// Most packets of ICMP that it may send, in a second.
+    pub icmp_per_second: u32,
+    /// Most new connections to ports that bots scan, in a minute, by the device itself.
+    pub scans_per_minute: u32,
+}
+
+impl Default for Traffic {
+    /// What holds where the maker says nothing: a device that is no router.
+    fn default() -> Traffic {
+        Traffic {
+            forwards: false,
+            near_only: true,
+            openings: Vec::new(),
+            ways_through: Vec::new(),
+            contained: false,
+            tcp_per_second: 50,
+            udp_per_second: 2000,
+            icmp_per_second: 20,
+            scans_per_minute: 6,
+        }
+    }
+}
+
+/// A network: an address and how many of its bits count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// The address; bits beyond the prefix are zero.
+    pub address: IpAddr,
+    /// How many bits of it count: at most 32 or 128.
+    pub prefix: u8,
+}
+
+/// A way in from the WAN to the device itself: remote administration, or an ACS that asks for a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// From where; none: from nowhere.
+    pub from: Vec<Network>,
+    /// TCP or UDP.
+    pub protocol: Protocol,
+    /// The port.
+    pub port: u16,
+}
+
+/// A way in from the WAN to a host in the LAN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WayThrough {
+    /// The host.
+    pub to: IpAddr,
+    /// TCP or UDP.
+    pub protocol: Protocol,
+    /// The port there.
+    pub port: u16,
 }
 
 /// All that is wanted of the kernel.

@@ -3,7 +3,7 @@
 //! Map: [`turn`] is the loop's body: it looks ([`facts`]), decides ([`plan`]), acts ([`step`]). The five words
 //! of an update have a file each: [`poll`], [`verify`], [`stage`], [`activate`], [`confirm`]; and [`revert`] is
 //! the way back. [`record`] is what is remembered, [`world`] everything that can be touched, [`reason`] every
-//! event that is logged, [`firewall`] what may pass.
+//! event that is logged, [`firewall`] what may pass, [`wall`] what attackers must not find.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -29,6 +29,7 @@ pub mod stage;
 pub mod step;
 pub mod turn;
 pub mod verify;
+pub mod wall;
 pub mod world;
 
 pub use plan::{Next, plan};

@@ -1,0 +1,92 @@
+//! Policy: what the maker allows on this kind of device. What is not named is not allowed.
+
+use super::seen::Transport;
+use crate::firewall::Traffic;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// From where a service may be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// From the device itself only.
+    Loopback,
+    /// From the LAN: it may be bound anywhere, the firewall keeps the WAN away.
+    Lan,
+}
+
+/// A service that may listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// What runs it: the name of a program or applet (`dnsmasq`), or a path. Empty: any program of the firmware's.
+    pub program: String,
+    /// How it talks.
+    pub transport: Transport,
+    /// The first and the last of its ports; for raw sockets the protocol.
+    pub ports: (u16, u16),
+    /// From where.
+    pub reach: Reach,
+}
+
+/// What is done with what nobody allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unlisted {
+    /// It is ended.
+    Stop,
+    /// It is reported.
+    Report,
+}
+
+/// A file whose change needs the owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guarded {
+    /// The file.
+    pub path: String,
+    /// What it holds, for people: DNS, accounts, firewall, start scripts.
+    pub what: String,
+    /// A change without a session of the owner's is undone; else it is reported.
+    pub restore: bool,
+}
+
+/// What the device does by itself when it finds that somebody has taken it. Each can also be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Automatic {
+    /// Cut it off from the WAN; the owner's page stays.
+    pub contain: bool,
+    /// Keep what was seen.
+    pub evidence: bool,
+    /// Restart it: most of what infects such devices lives in memory only.
+    pub restart: bool,
+    /// Ask the owner for a new password before it goes online again.
+    pub new_password: bool,
+    /// Look for an update at once.
+    pub update: bool,
+    /// Write the signed firmware anew into the other slot, and start that.
+    pub reimage: bool,
+}
+
+/// What is allowed on this device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// The kind of device, for people: `router`, `camera`; `strict` where the maker's kind is not known.
+    pub kind: String,
+    /// Who may listen.
+    pub services: Vec<Service>,
+    /// What is done with what else listens.
+    pub unlisted: Unlisted,
+    /// SSH may be reached from the LAN.
+    pub ssh: bool,
+    /// Accounts that may log in with a password, besides the owner's.
+    pub accounts: Vec<String>,
+    /// Programs outside the firmware that may run: path beginnings, each ending with `/`, or whole paths.
+    pub programs: Vec<String>,
+    /// Programs that may have raw sockets (ping, pppd, DHCP clients) or write to flash, by name.
+    pub privileged: Vec<String>,
+    /// Files whose change needs the owner.
+    pub guarded: Vec<Guarded>,
+    /// Mounts that no program may be started from.
+    pub no_programs: Vec<String>,
+    /// What may pass the firewall of an open device.
+    pub traffic: Traffic,
+    /// What the device does by itself when it was taken.
+    pub automatic: Automatic,
+}
