@@ -2,12 +2,15 @@
 //! judged by pure functions, one file a subject, and every judgement goes into a [`Report`]: what holds, what does
 //! not and how it is mended, and, honestly, what cannot be told or enforced.
 //!
-//! Map: `measure` the table, `policy` what the maker allows, `fix` what can be done, `seen` what processes and sockets
-//! look like.
+//! Map: `measure` the table, `policy` what the maker allows, `seen` what processes and sockets look like, `fix` what can
+//! be done, `respond` the answers to an infection, `plan` what is done after a look, `memory` what outlasts a restart.
 
 pub mod fix;
 pub mod measure;
+pub mod memory;
+pub mod plan;
 pub mod policy;
+pub mod respond;
 pub mod seen;
 
 pub use fix::Fix;

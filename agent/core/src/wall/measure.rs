@@ -74,3 +74,307 @@ pub enum Measure {
     /// Komainu has given up what it does not need.
     OwnHouse,
 }
+
+/// How much it matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// A device that breaks it is open to attacks that happen every day.
+    Must,
+    /// One that breaks it has one line of defence less.
+    Should,
+}
+
+/// One row: all that a person wants to know of a measure.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// Which measure.
+    pub measure: Measure,
+    /// Its name for machines; part of the interface.
+    pub id: &'static str,
+    /// What holds where it is kept, as a sentence for the owner.
+    pub name: &'static str,
+    /// Why: the attack.
+    pub why: &'static str,
+    /// How it is seen.
+    pub seen: &'static str,
+    /// How it is mended; empty: it can only be reported.
+    pub fixed: &'static str,
+    /// How much it matters.
+    pub level: Level,
+    /// The survey that asks for it.
+    pub survey: Option<Survey>,
+    /// Its fix could take something away that the owner needs: it is on trial, and undone where the device's health
+    /// checks fail afterwards.
+    pub on_trial: bool,
+}
+
+impl Measure {
+    /// Its row.
+    pub fn row(self) -> &'static Row {
+        &TABLE[self as usize]
+    }
+}
+
+const fn must(measure: Measure, id: &'static str, name: &'static str, text: [&'static str; 3]) -> Row {
+    let [why, seen, fixed] = text;
+    Row { measure, id, name, why, seen, fixed, level: Level::Must, survey: None, on_trial: false }
+}
+
+const fn should(measure: Measure, id: &'static str, name: &'static str, text: [&'static str; 3]) -> Row {
+    let row = must(measure, id, name, text);
+    Row { level: Level::Should, ..row }
+}
+
+const fn asked_by(survey: Survey, row: Row) -> Row {
+    Row { survey: Some(survey), ..row }
+}
+
+const fn on_trial(row: Row) -> Row {
+    Row { on_trial: true, ..row }
+}
+
+/// Every measure, in the order in which they are shown: as in [`Measure`].
+pub const TABLE: &[Row] = &[
+    asked_by(
+        Survey::A,
+        must(
+            Measure::Telnet,
+            "telnet",
+            "nobody answers with telnet",
+            [
+                "most bots come in by telnet",
+                "each listening port is asked whether it speaks telnet; programs by name",
+                "ended, with its sessions, whenever it appears",
+            ],
+        ),
+    ),
+    must(
+        Measure::Respawn,
+        "respawn",
+        "nothing starts telnet again",
+        [
+            "init, inetd and scripts bring it back",
+            "inittab, inetd, start scripts and cron are read",
+            "the line is taken out",
+        ],
+    ),
+    must(
+        Measure::Ssh,
+        "ssh",
+        "SSH is off, or for the LAN only",
+        [
+            "bots guess its passwords",
+            "who listens on port 22, and dropbear and sshd anywhere",
+            "ended, where policy does not have it",
+        ],
+    ),
+    on_trial(must(
+        Measure::Services,
+        "services",
+        "who listens is on the maker's list",
+        [
+            "a forgotten service is a way in; a stranger on a known port is a bot",
+            "every listening socket, its program and its address",
+            "ended",
+        ],
+    )),
+    must(
+        Measure::Firewall,
+        "firewall",
+        "the WAN is closed",
+        [
+            "scanners of all the internet ask every address, every day",
+            "the rules in the kernel are read and compared",
+            "put again",
+        ],
+    ),
+    should(
+        Measure::Links,
+        "links",
+        "LAN and WAN are what the maker says",
+        ["a link that is taken for the LAN is open", "addresses and routes of the links", ""],
+    ),
+    must(
+        Measure::WanAdmin,
+        "wan-admin",
+        "nobody administers the device from the WAN, or only from addresses that are named",
+        [
+            "an administration page on the WAN is found and used within hours",
+            "the policy's openings, their addresses, their end, and whether they speak TLS",
+            "closed when one of these is missing",
+        ],
+    ),
+    should(
+        Measure::Mappings,
+        "mappings",
+        "no way in was made by UPnP to the device or to administration",
+        ["any program in the LAN can ask for one", "the leases of the UPnP service", "not let through"],
+    ),
+    asked_by(
+        Survey::D,
+        must(
+            Measure::Reflectors,
+            "reflectors",
+            "nothing on the WAN answers a small question with a large answer",
+            [
+                "such answers are aimed at others",
+                "who listens on the ports of DNS, NTP, SSDP and others, and whether the firewall keeps the WAN away",
+                "the firewall keeps the WAN away",
+            ],
+        ),
+    ),
+    must(
+        Measure::Egress,
+        "egress",
+        "the device floods and scans nobody",
+        [
+            "what infected devices are for",
+            "the rules in the kernel count it",
+            "dropped above the limits, and under a false address",
+        ],
+    ),
+    asked_by(
+        Survey::A,
+        must(
+            Measure::Accounts,
+            "accounts",
+            "who may log in is on the maker's list",
+            ["guest and support accounts are known to everybody", "the files of accounts", "locked"],
+        ),
+    ),
+    asked_by(
+        Survey::A,
+        must(
+            Measure::Passwords,
+            "passwords",
+            "no password is one that everybody knows",
+            ["bots try sixty of them", "each is tried against the list, a little at a time", "locked"],
+        ),
+    ),
+    must(
+        Measure::Keys,
+        "keys",
+        "no stranger's key logs in",
+        [
+            "a key that was laid in outlives every change of the password",
+            "the files of authorized keys",
+            "set aside",
+        ],
+    ),
+    asked_by(
+        Survey::C,
+        must(
+            Measure::Programs,
+            "programs",
+            "every program that runs is of the firmware",
+            [
+                "bots delete their file, take a random name, and live in memory",
+                "the file of every process, its name, and where it is",
+                "ended",
+            ],
+        ),
+    ),
+    asked_by(
+        Survey::C,
+        must(
+            Measure::RawSockets,
+            "raw-sockets",
+            "nobody has raw sockets who needs none",
+            ["bots scan and flood with them", "the kernel's lists of raw and packet sockets", "ended"],
+        ),
+    ),
+    asked_by(
+        Survey::C,
+        must(
+            Measure::Flash,
+            "flash",
+            "nobody else writes to flash",
+            ["some attackers destroy devices", "who has flash open for writing", "ended"],
+        ),
+    ),
+    asked_by(
+        Survey::C,
+        should(
+            Measure::Watchdog,
+            "watchdog",
+            "the watchdog is Komainu's",
+            ["bots switch it off, so that the device stays theirs", "who has it open", "held and fed"],
+        ),
+    ),
+    on_trial(should(
+        Measure::Mounts,
+        "mounts",
+        "no program starts from where everybody may write",
+        [
+            "bots are downloaded into memory and started there",
+            "the options of the mounts",
+            "mounted anew without programs",
+        ],
+    )),
+    must(
+        Measure::Configuration,
+        "configuration",
+        "only the owner changed the settings",
+        [
+            "attackers change DNS, open forwards, and even enable firewalls",
+            "files are compared with what the owner left",
+            "put back, where policy says so",
+        ],
+    ),
+    asked_by(
+        Survey::B,
+        must(
+            Measure::Vulnerabilities,
+            "vulnerabilities",
+            "the firmware has no known vulnerability",
+            [
+                "old holes are used for years",
+                "the parts of the firmware against the maker's signed list",
+                "by an update",
+            ],
+        ),
+    ),
+    asked_by(
+        Survey::B,
+        should(
+            Measure::Support,
+            "support",
+            "the maker still sends updates",
+            ["what is found after that stays open", "the signed end of support", ""],
+        ),
+    ),
+    should(
+        Measure::OwnHouse,
+        "own-house",
+        "Komainu has given up what it does not need",
+        ["whoever takes it over would have all of it", "what the kernel let it give up", ""],
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_measure_has_its_row_in_its_place() {
+        for (at, row) in TABLE.iter().enumerate() {
+            assert_eq!(row.measure as usize, at, "{}", row.id);
+            assert_eq!(row.measure.row().id, row.id);
+        }
+        assert_eq!(TABLE.len(), Measure::OwnHouse as usize + 1);
+    }
+
+    #[test]
+    fn names_for_machines_differ() {
+        for (at, row) in TABLE.iter().enumerate() {
+            assert!(TABLE[..at].iter().all(|other| other.id != row.id), "{}", row.id);
+        }
+    }
+
+    #[test]
+    fn every_survey_has_a_measure() {
+        for survey in [Survey::A, Survey::B, Survey::C, Survey::D] {
+            assert!(TABLE.iter().any(|row| row.survey == Some(survey)), "{}", survey.letter());
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! What the wall does after a look: a pure function of what was found, what is remembered, and policy. It mends what can
+//! be mended, puts what may harm the owner on trial, and answers an infection.
+//!
+//! Say it before you break it: whatever must outlast a restart is remembered before it is done.
+
+use super::memory::{Incident, Memory, Trial};
+use super::respond::Response;
+use super::{Finding, Fix, Policy, Report};
+use crate::facts::Health;
+use crate::fault::{Text, text};
+use crate::names::Slot;
+use crate::offer::Print;
+use alloc::vec::Vec;
+use komainu_trust::Moment;
+
+/// A fix on trial is judged by the health checks after so many seconds.
+pub const TRIAL_SECONDS: u64 = 300;
+/// An incident is over when nothing was found for so many seconds of uptime.
+pub const QUIET_SECONDS: u64 = 600;
+/// A trial that so many starts of the agent found unfinished is undone: the device may have been restarted by it.
+const STARTS_MAX: u8 = 2;
+/// A fix that fails is tried again after 2, 4, 8 … seconds, at most so many.
+const BACKOFF_SECONDS_MAX: u64 = 600;
+/// Fixes whose failures are remembered.
+const FAILED_MAX: usize = 64;
+
+/// One thing to do, in this order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Write down what must outlast a restart. Where that fails, nothing that follows is done.
+    Remember(Memory),
+    /// Keep what was seen of an infection.
+    Evidence,
+    /// Mend something.
+    Fix {
+        /// The print of the finding.
+        finding: Print,
+        /// How.
+        fix: Fix,
+    },
+    /// Undo a fix that was on trial.
+    Undo(Fix),
+    /// Look for an update.
+    Poll,
+    /// Restart the device.
+    Restart,
+}
+
+/// A fix whose trial has begun since the start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OnTrial {
+    /// The print of the finding.
+    pub finding: Print,
+    /// What was done.
+    pub fix: Fix,
+    /// When it is judged, in seconds of uptime.
+    pub until: u64,
+}
+
+/// What is remembered between looks; a restart loses it, and may try everything at once.
+#[derive(Clone, Debug, Default)]
+pub struct Watch {
+    /// Fixes on trial.
+    pub trials: Vec<OnTrial>,
+    /// Which fixes failed, how often in a row, and when last (seconds of uptime).
+    failed: Vec<(Print, u32, u64)>,
+    /// When the agent looked first, in seconds of uptime.
+    began: Option<u64>,
+    /// When an infection was seen last, in seconds of uptime.
+    infected: Option<u64>,
+    /// It was asked to poll for this incident.
+    polls: bool,
+    /// A restart was asked for: what is seen until then is not what came back after it.
+    restarts: bool,
+}
+
+impl Watch {
+    /// A trial is due to be judged.
+    pub fn is_trial_due(&self, uptime: u64) -> bool {
+        self.trials.iter().any(|trial| trial.until <= uptime)
+    }
+
+    /// How a fix went.
+    pub fn went(&mut self, finding: Print, failed: bool, uptime: u64) {
+        let before = self.failed.iter().position(|(print, ..)| *print == finding);
+        match (before, failed) {
+            (Some(at), true) => {
+                self.failed[at].1 = self.failed[at].1.saturating_add(1);
+                self.failed[at].2 = uptime;
+            }
+            (None, true) => {
+                if self.failed.len() == FAILED_MAX {
+                    self.failed.remove(0);
+                }
+                self.failed.push((finding, 1, uptime));
+            }
+            (Some(at), false) => drop(self.failed.remove(at)),
+            (None, false) => {}
+        }
+    }
+
+    fn waits(&self, finding: Print, uptime: u64) -> bool {
+        self.failed.iter().any(|&(print, times, last)| {
+            print == finding && uptime < last + (1 << times.min(30)).min(BACKOFF_SECONDS_MAX)
+        })
+    }
+}
+
+/// All that is known when it is decided.
+#[derive(Clone, Debug)]
+pub struct View<'a> {
+    /// What the look found.
+    pub report: &'a Report,
+    /// What is remembered over restarts.
+    pub memory: &'a Memory,
+    /// What somebody asked for.
+    pub asked: Option<Response>,
+    /// The owner's credential; `None`: no owner.
+    pub owner: Option<Print>,
+    /// When a poll last worked, in seconds of uptime.
+    pub polled: Option<u64>,
+    /// The slot that runs.
+    pub booted: Option<Slot>,
+    /// The health checks; only asked when a trial is due.
+    pub health: Option<Health>,
+    /// The time by the best clock.
+    pub now: Moment,
+    /// Seconds since the device's start.
+    pub uptime: u64,
+}
+
+/// Decides.
+pub fn plan(view: &View<'_>, watch: &mut Watch, policy: &Policy) -> Vec<Act> {
+    let first = watch.began.is_none();
+    watch.began.get_or_insert(view.uptime);
+    let mut memory = view.memory.clone();
+    let mut last = Vec::new();
+    if first {
+        count_starts(&mut memory);
+    }
+    last.extend(judge_trials(view, watch, &mut memory));
+    let mut acts = Vec::new();
+    let is_new = answer(view, watch, policy, &mut memory, &mut last);
+    let fixes = fixes(view, watch, &mut memory);
+    if memory != *view.memory {
+        acts.push(Act::Remember(memory.clone()));
+    }
+    if is_new && policy.automatic.evidence || view.asked == Some(Response::Evidence) {
+        acts.push(Act::Evidence);
+    }
+    acts.extend(fixes);
+    let restarts = memory.incident.as_ref().is_some_and(|incident| incident.restarts == 0);
+    if is_new && policy.automatic.restart && restarts || view.asked == Some(Response::Restart) {
+        if let Some(incident) = &mut memory.incident {
+            incident.restarts = incident.restarts.saturating_add(1);
+            acts.push(Act::Remember(memory));
+        }
+        watch.restarts = true;
+        last.push(Act::Restart);
+    }
+    acts.extend(last);
+    acts
+}
+
+/// What was on trial when the agent ended is on trial again, but not for ever.
+fn count_starts(memory: &mut Memory) {
+    memory.trials.iter_mut().for_each(|trial| trial.starts = trial.starts.saturating_add(1));
+    let over: Vec<Trial> = memory.trials.iter().filter(|trial| trial.starts >= STARTS_MAX).copied().collect();
+    over.iter().for_each(|trial| memory.end_trial(trial.finding, true));
+}
+
+fn judge_trials(view: &View<'_>, watch: &mut Watch, memory: &mut Memory) -> Vec<Act> {
+    let Some(health) = &view.health else { return Vec::new() };
+    let good = *health == Health::Good;
+    let (due, going): (Vec<OnTrial>, Vec<OnTrial>) =
+        core::mem::take(&mut watch.trials).into_iter().partition(|trial| trial.until <= view.uptime);
+    watch.trials = going;
+    let mut acts = Vec::new();
+    for trial in due {
+        memory.end_trial(trial.finding, !good);
+        match trial.fix {
+            _ if good => {}
+            fix @ Fix::NoPrograms { .. } => acts.push(Act::Undo(fix)),
+            // What was ended comes back with the device, and is left alone then.
+            _ if acts.contains(&Act::Restart) => {}
+            _ => acts.push(Act::Restart),
+        }
+    }
+    acts
+}
+
+/// An infection, and what somebody asked for; true if there is more to answer than before.
+fn answer(
+    view: &View<'_>,
+    watch: &mut Watch,
+    policy: &Policy,
+    memory: &mut Memory,
+    last: &mut Vec<Act>,
+) -> bool {
+    let infected = view.report.findings.iter().find(|finding| finding.infection);
+    if infected.is_some() {
+        watch.infected = Some(view.uptime);
+    }
+    let automatic = &policy.automatic;
+    let begins = memory.incident.is_none() && infected.is_some();
+    if let (true, Some(finding)) = (begins, infected) {
+        memory.incident = Some(Incident {
+            contained: automatic.contain,
+            evidence: automatic.evidence,
+            password: view.owner.filter(|_| automatic.new_password),
+            update: automatic.update,
+            ..Incident::new(view.now, finding.what.clone())
+        });
+        watch.polls = false;
+    }
+    if let Some(asked) = view.asked {
+        respond(asked, view, memory);
+        watch.polls &= asked != Response::Update;
+    }
+    let restarted = memory.incident.as_ref().is_some_and(|incident| incident.restarts > 0);
+    let came_back = infected.is_some() && restarted && !watch.restarts;
+    if let Some(incident) = &mut memory.incident {
+        if came_back && automatic.reimage && incident.reimage.is_none() {
+            incident.reimage = view.booted;
+        }
+        if incident.reimage.is_some() && view.booted.is_some() && incident.reimage != view.booted {
+            incident.reimage = None;
+        }
+        if incident.update && !watch.polls {
+            watch.polls = true;
+            last.push(Act::Poll);
+        }
+    }
+    if infected.is_none() && memory.incident.as_ref().is_some_and(|incident| is_over(incident, view, watch)) {
+        memory.incident = None;
+    }
+    begins
+}
+
+fn respond(asked: Response, view: &View<'_>, memory: &mut Memory) {
+    if asked == Response::Release {
+        memory.incident = None;
+        return;
+    }
+    let asked_for = || Incident::new(view.now, text(format_args!("asked for")));
+    let incident = memory.incident.get_or_insert_with(asked_for);
+    match asked {
+        Response::Contain => incident.contained = true,
+        Response::Evidence => incident.evidence = true,
+        Response::NewPassword => incident.password = view.owner,
+        Response::Update => incident.update = true,
+        Response::Reimage => incident.reimage = view.booted,
+        Response::Restart | Response::Release => {}
+    }
+}
+
+/// Nothing more was found for a while, and everything that was asked for is done.
+fn is_over(incident: &Incident, view: &View<'_>, watch: &Watch) -> bool {
+    let since = watch.infected.max(watch.began).unwrap_or(view.uptime);
+    let password = incident.password.is_none_or(|old| view.owner.is_some_and(|owner| owner != old));
+    let updated = !incident.update || view.polled.is_some_and(|polled| polled >= since);
+    let asked_for = incident.what == text(format_args!("asked for"));
+    // What the owner asked for, the owner ends.
+    let quiet = view.uptime >= since + QUIET_SECONDS && !(asked_for && incident.contained);
+    quiet && password && updated && incident.reimage.is_none()
+}
+
+fn fixes(view: &View<'_>, watch: &mut Watch, memory: &mut Memory) -> Vec<Act> {
+    let mut acts: Vec<Act> = Vec::new();
+    for finding in &view.report.findings {
+        let Some(fix) = &finding.fix else { continue };
+        let print = print_of(finding);
+        if watch.waits(print, view.uptime)
+            || acts.iter().any(|act| matches!(act, Act::Fix { fix: f, .. } if f == fix))
+        {
+            continue;
+        }
+        if finding.measure.row().on_trial && !finding.infection {
+            // While it is on trial it is done again as often as it is needed.
+            let on_trial = memory.trials.iter().any(|trial| trial.finding == print);
+            if memory.undone.contains(&print) || !on_trial && !memory.begin_trial(print) {
+                continue;
+            }
+            if !watch.trials.iter().any(|trial| trial.finding == print) {
+                let until = view.uptime + TRIAL_SECONDS;
+                watch.trials.push(OnTrial { finding: print, fix: fix.clone(), until });
+            }
+        }
+        acts.push(Act::Fix { finding: print, fix: fix.clone() });
+    }
+    acts
+}
+
+/// By which a finding is known again: what it says, which holds no numbers of processes.
+pub fn print_of(finding: &Finding) -> Print {
+    Print::of(finding.what.as_bytes())
+}
+
+/// Why a finding is left alone, if it is.
+pub fn left_alone(finding: &Finding, memory: &Memory) -> Option<Text> {
+    let undone = memory.undone.contains(&print_of(finding));
+    undone.then(|| {
+        text(format_args!(
+            "{}; left alone, because the device's health checks failed without it",
+            finding.what
+        ))
+    })
+}
+
+#[cfg(test)]
+mod cases;

@@ -1,0 +1,277 @@
+//! The wall's plan, case by case.
+
+use super::*;
+use crate::firewall::Traffic;
+use crate::wall::fix::ProcessId;
+use crate::wall::measure::Measure;
+use crate::wall::policy::{Automatic, Unlisted};
+use alloc::string::String;
+
+const ALL: Automatic = Automatic {
+    contain: true,
+    evidence: true,
+    restart: true,
+    new_password: true,
+    update: true,
+    reimage: true,
+};
+
+fn policy(automatic: Automatic) -> Policy {
+    Policy {
+        kind: String::from("router"),
+        services: Vec::new(),
+        unlisted: Unlisted::Stop,
+        ssh: false,
+        accounts: Vec::new(),
+        programs: Vec::new(),
+        privileged: Vec::new(),
+        guarded: Vec::new(),
+        no_programs: Vec::new(),
+        traffic: Traffic::default(),
+        automatic,
+    }
+}
+
+const NOTHING: Automatic = Automatic {
+    contain: false,
+    evidence: false,
+    restart: false,
+    new_password: false,
+    update: false,
+    reimage: false,
+};
+
+fn end(pid: u32) -> Fix {
+    Fix::End(ProcessId { pid, started: 7 })
+}
+
+fn infected() -> Report {
+    let mut report = Report::default();
+    report.infected(Measure::Programs, Some(end(9)), format_args!("a deleted program runs"));
+    report
+}
+
+fn unlisted() -> Report {
+    let mut report = Report::default();
+    report.weak(Measure::Services, Some(end(9)), format_args!("ftpd listens on tcp/21"));
+    report
+}
+
+fn open_mount() -> Report {
+    let mut report = Report::default();
+    let fix = Fix::NoPrograms { mount: String::from("/tmp") };
+    report.weak(Measure::Mounts, Some(fix), format_args!("/tmp lets programs start"));
+    report
+}
+
+/// A device that keeps its memory, and is looked at again and again.
+struct Device {
+    memory: Memory,
+    watch: Watch,
+    policy: Policy,
+    owner: Print,
+    polled: Option<u64>,
+    booted: Slot,
+    uptime: u64,
+}
+
+impl Device {
+    fn new(automatic: Automatic) -> Device {
+        Device {
+            memory: Memory::default(),
+            watch: Watch::default(),
+            policy: policy(automatic),
+            owner: Print::of(b"first"),
+            polled: None,
+            booted: Slot::A,
+            uptime: 100,
+        }
+    }
+
+    fn look(&mut self, report: &Report, asked: Option<Response>, health: Option<Health>) -> Vec<Act> {
+        let view = View {
+            report,
+            memory: &self.memory.clone(),
+            asked,
+            owner: Some(self.owner),
+            polled: self.polled,
+            booted: Some(self.booted),
+            health: health.filter(|_| self.watch.is_trial_due(self.uptime)),
+            now: Moment(1_000_000),
+            uptime: self.uptime,
+        };
+        let acts = plan(&view, &mut self.watch, &self.policy);
+        for act in &acts {
+            if let Act::Remember(memory) = act {
+                self.memory = memory.clone();
+            }
+        }
+        self.uptime += 2;
+        acts
+    }
+
+    fn restart(&mut self) {
+        self.watch = Watch::default();
+        self.uptime = 20;
+        self.polled = None;
+    }
+
+    fn words(acts: &[Act]) -> Vec<&'static str> {
+        let word = |act: &Act| match act {
+            Act::Remember(_) => "remember",
+            Act::Evidence => "evidence",
+            Act::Fix { .. } => "fix",
+            Act::Undo(_) => "undo",
+            Act::Poll => "poll",
+            Act::Restart => "restart",
+        };
+        acts.iter().map(word).collect()
+    }
+}
+
+#[test]
+fn a_device_without_findings_is_left_alone() {
+    let mut device = Device::new(ALL);
+    for _ in 0..3 {
+        assert_eq!(device.look(&Report::default(), None, None), []);
+    }
+}
+
+#[test]
+fn an_infection_is_remembered_before_it_is_answered() {
+    let mut device = Device::new(ALL);
+    let acts = device.look(&infected(), None, None);
+    assert_eq!(Device::words(&acts), ["remember", "evidence", "fix", "remember", "poll", "restart"]);
+    let incident = device.memory.incident.unwrap();
+    assert!(incident.contained && incident.evidence && incident.update);
+    assert_eq!((incident.restarts, incident.password), (1, Some(device.owner)));
+}
+
+#[test]
+fn a_policy_that_answers_nothing_still_ends_the_program() {
+    let mut device = Device::new(NOTHING);
+    let acts = device.look(&infected(), None, None);
+    assert_eq!(Device::words(&acts), ["remember", "fix"]);
+    assert!(!device.memory.incident.unwrap().contained);
+}
+
+#[test]
+fn a_device_is_restarted_once_and_what_comes_back_asks_for_a_new_image() {
+    let mut device = Device::new(ALL);
+    assert!(device.look(&infected(), None, None).contains(&Act::Restart));
+    assert!(!device.look(&infected(), None, None).contains(&Act::Restart), "it is on its way");
+    assert_eq!(device.memory.incident.as_ref().unwrap().reimage, None);
+    device.restart();
+    assert!(!device.look(&infected(), None, None).contains(&Act::Restart));
+    assert_eq!(device.memory.incident.as_ref().unwrap().reimage, Some(Slot::A));
+    device.booted = Slot::B;
+    device.restart();
+    device.look(&Report::default(), None, None);
+    assert_eq!(device.memory.incident.as_ref().unwrap().reimage, None, "it is done");
+}
+
+#[test]
+fn an_incident_is_over_after_quiet_a_new_password_and_a_poll() {
+    let mut device = Device::new(ALL);
+    device.look(&infected(), None, None);
+    device.restart();
+    for (what, over) in [("too soon", false), ("the same password", false), ("no poll", false), ("all", true)]
+    {
+        match what {
+            "the same password" => device.uptime += QUIET_SECONDS,
+            "no poll" => device.owner = Print::of(b"second"),
+            "all" => device.polled = Some(device.uptime),
+            _ => {}
+        }
+        device.look(&Report::default(), None, None);
+        assert_eq!(device.memory.incident.is_none(), over, "{what}");
+    }
+}
+
+#[test]
+fn what_the_owner_cut_off_the_owner_lets_go() {
+    let mut device = Device::new(NOTHING);
+    device.look(&Report::default(), Some(Response::Contain), None);
+    device.uptime += 10 * QUIET_SECONDS;
+    device.look(&Report::default(), None, None);
+    assert!(device.memory.incident.as_ref().unwrap().contained);
+    device.look(&Report::default(), Some(Response::Release), None);
+    assert_eq!(device.memory.incident, None);
+}
+
+#[test]
+fn every_answer_can_be_asked_for() {
+    for (asked, words) in [
+        (Response::Contain, &["remember"][..]),
+        (Response::Evidence, &["remember", "evidence"]),
+        (Response::Restart, &["remember", "remember", "restart"]),
+        (Response::NewPassword, &["remember"]),
+        (Response::Update, &["remember", "poll"]),
+        (Response::Reimage, &["remember"]),
+        (Response::Release, &[]),
+    ] {
+        let mut device = Device::new(NOTHING);
+        let acts = device.look(&Report::default(), Some(asked), None);
+        assert_eq!(Device::words(&acts), words, "{}", asked.name());
+    }
+}
+
+#[test]
+fn a_fix_that_may_harm_is_on_trial_and_kept_where_the_device_is_well() {
+    let mut device = Device::new(NOTHING);
+    assert_eq!(Device::words(&device.look(&open_mount(), None, None)), ["remember", "fix"]);
+    assert_eq!(device.memory.trials.len(), 1);
+    device.uptime += TRIAL_SECONDS;
+    assert_eq!(Device::words(&device.look(&Report::default(), None, Some(Health::Good))), ["remember"]);
+    assert_eq!(device.memory, Memory::default());
+}
+
+#[test]
+fn a_fix_that_harmed_is_undone_and_not_done_again() {
+    let failing = || Some(Health::Failing(text(format_args!("no picture"))));
+    for (report, back) in [(open_mount(), "undo"), (unlisted(), "restart")] {
+        let mut device = Device::new(NOTHING);
+        device.look(&report, None, None);
+        device.uptime += TRIAL_SECONDS;
+        let acts = device.look(&Report::default(), None, failing());
+        assert_eq!(Device::words(&acts), ["remember", back]);
+        assert_eq!(device.look(&report, None, failing()), []);
+        assert!(left_alone(&report.findings[0], &device.memory).is_some());
+    }
+}
+
+#[test]
+fn a_service_on_trial_is_ended_each_time_it_appears() {
+    let mut device = Device::new(NOTHING);
+    assert_eq!(Device::words(&device.look(&unlisted(), None, None)), ["remember", "fix"]);
+    assert_eq!(Device::words(&device.look(&unlisted(), None, None)), ["fix"]);
+}
+
+#[test]
+fn a_trial_that_restarts_the_device_is_not_tried_for_ever() {
+    let mut device = Device::new(NOTHING);
+    device.look(&open_mount(), None, None);
+    device.restart();
+    assert_eq!(
+        Device::words(&device.look(&open_mount(), None, None)),
+        ["remember", "fix"],
+        "a pulled plug is none"
+    );
+    device.restart();
+    assert_eq!(Device::words(&device.look(&open_mount(), None, None)), ["remember"]);
+    assert_eq!(device.memory.undone.len(), 1);
+}
+
+#[test]
+fn a_fix_that_fails_waits_longer_each_time_and_holds_back_no_other() {
+    let mut device = Device::new(NOTHING);
+    let mut report = infected();
+    report.weak(Measure::Accounts, Some(end(10)), format_args!("another"));
+    device.look(&report, None, None);
+    let print = print_of(&report.findings[0]);
+    device.watch.went(print, true, device.uptime - 2);
+    device.watch.went(print, true, device.uptime - 2);
+    assert_eq!(Device::words(&device.look(&report, None, None)), ["fix"], "the other");
+    device.uptime += 4;
+    assert_eq!(Device::words(&device.look(&report, None, None)), ["fix", "fix"]);
+}
