@@ -6,6 +6,7 @@
 pub mod gate;
 mod keys;
 pub mod toml;
+pub mod wall;
 
 use keys::{FirstFault, Keys};
 use komainu_core::names::{Name, PARTS_MAX, ReleaseId, Version};
@@ -40,6 +41,8 @@ pub struct Device {
     pub log: LogTo,
     /// How the gate is kept; `None`: by somebody else.
     pub gate: Option<gate::Gate>,
+    /// The wall; `None`: somebody else's.
+    pub wall: Option<wall::Wall>,
 }
 
 /// Where releases come from.
@@ -137,6 +140,7 @@ impl Device {
         let (mut device, mut poll, mut trial) = (keys("device"), keys("poll"), keys("trial"));
         let (mut state, mut trust, mut reset) = (keys("state"), keys("trust"), keys("reset"));
         let (server, boot, log, gate) = (keys("server"), keys("boot"), keys("log"), keys("gate"));
+        let wall = keys("wall");
         let read = Device {
             core: read_core(&mut device, &mut poll, &mut trial, &mut state, &mut reset),
             server: read_server(server),
@@ -149,6 +153,7 @@ impl Device {
             parts: read_parts(&mut top, &first),
             log: read_log(log),
             gate: gate::read(gate),
+            wall: wall::read(wall, &mut top, &first),
         };
         if let Some(path) =
             read.gate.iter().flat_map(|gate| &gate.wipe).find(|path| read.state.starts_with(path))
@@ -311,6 +316,7 @@ mod tests {
         [server]\nmetadata_url = \"https://updates.example/metadata\"\ntargets_url = \"http://127.0.0.1/t/\"\n\
         ca_files = [\"/etc/ca.pem\"]\n\
         [gate]\nlan = [\"br-lan\"]\n\
+        [wall]\nkeep = false\n\
         [[part]]\nname = \"rootfs\"\na = \"/dev/a\"\nb = \"/dev/b\"\n";
 
     #[test]
@@ -338,7 +344,7 @@ mod tests {
             ("id = \"x\"\n", "id = \"x\"\ncolour = \"red\"\n", "line 4: "),
             ("gate-1", "Gate 1", "line 2: "),
             ("https://updates", "ftp://updates", "line 5: "),
-            ("\"/dev/b\"", "\"/dev/a\"", "line 13: "),
+            ("\"/dev/b\"", "\"/dev/a\"", "line 15: "),
             ("lan = [\"br-lan\"]\n", "", "lan"),
             ("[\"br-lan\"]", "[\"a link with a long name\"]", "line 9: "),
             ("[\"br-lan\"]", "[\"br-lan\"]\nrule = \"mine\"", "line 10: "),

@@ -144,7 +144,7 @@ MANIFEST = {
                {"part": "rootfs", "target": "images/r", "length": 1 << 40, "sha256": "CD" * 32}],
     "waves": [{"from": "2026-12-01T00:00:00Z", "percent": 10}], "notes": {"en": "New", "ja": "\u65b0"}, "fixes": ["CVE-1"],
 }
-LEAST = ('[device]\nboard = "gate-1"\nid = "x"\n[gate]\nkeep = false\n[server]\nmetadata_url = "https://u.example/m"\n'
+LEAST = ('[device]\nboard = "gate-1"\nid = "x"\n[gate]\nkeep = false\n[wall]\nkeep = false\n[server]\nmetadata_url = "https://u.example/m"\n'
          'targets_url = "http://127.0.0.1/t/"\nca_files = ["/etc/ca.pem"]\n'
          '[[part]]\nname = "rootfs"\na = "/dev/a"\nb = "/dev/b"\n')
 SETTINGS = {

@@ -91,6 +91,8 @@ class Device:
             "trial": {"health_directory": str(self.health)},
             "log": {"to": "stderr"},
             "gate": {"keep": False},
+            # What it would find and end are the programs of whoever runs the tests.
+            "wall": {"keep": False},
         }
         self._starts("a")
 

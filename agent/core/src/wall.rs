@@ -5,6 +5,7 @@
 //! Map: `measure` the table, `policy` what the maker allows, `seen` what processes and sockets look like, `fix` what can
 //! be done, `respond` the answers to an infection, `plan` what is done after a look, `memory` what outlasts a restart.
 
+pub mod doors;
 pub mod fix;
 pub mod measure;
 pub mod memory;

@@ -290,7 +290,7 @@ mod tests {
             let at = folder.display();
             let text = format!(
                 "[device]\nboard = \"gate-1\"\nid = \"x\"\n[server]\nmetadata_url = \"http://127.0.0.1/m/\"\n\
-                 targets_url = \"http://127.0.0.1/t/\"\n[gate]\nfirewall = \"none\"\n\
+                 targets_url = \"http://127.0.0.1/t/\"\n[wall]\nkeep = false\n[gate]\nfirewall = \"none\"\n\
                  account_file = \"{at}/shadow\"\nhooks_directory = \"{at}/hooks\"\n\
                  [[part]]\nname = \"rootfs\"\na = \"{at}/a\"\nb = \"{at}/b\"\n"
             );

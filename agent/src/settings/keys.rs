@@ -77,8 +77,12 @@ impl<'f> Keys<'f> {
     }
 
     pub(super) fn strings(&mut self, key: &str, default: &[&str]) -> Vec<String> {
-        let given = self.first.unless(self.table.strings(key)).flatten();
+        let given = self.strings_if_given(key);
         given.unwrap_or_else(|| default.iter().map(|&word| word.into()).collect())
+    }
+
+    pub(super) fn strings_if_given(&mut self, key: &str) -> Option<Vec<String>> {
+        self.first.unless(self.table.strings(key)).flatten()
     }
 
     pub(super) fn paths(&mut self, key: &str) -> Vec<PathBuf> {
@@ -102,12 +106,17 @@ impl<'f> Keys<'f> {
 
     /// Which of these words is given; the first if none is.
     pub(super) fn choice(&mut self, key: &str, words: &[&str]) -> usize {
-        let Some(given) = self.string(key) else { return 0 };
-        words.iter().position(|&word| word == given).unwrap_or_else(|| {
+        self.string_of(key, words).unwrap_or(0)
+    }
+
+    /// Which of these words is given, if one is.
+    pub(super) fn string_of(&mut self, key: &str, words: &[&str]) -> Option<usize> {
+        let given = self.string(key)?;
+        Some(words.iter().position(|&word| word == given).unwrap_or_else(|| {
             let (last, others) = words.split_last().unwrap_or((&"", &[]));
             self.fault(key, &format!("must be \"{}\" or \"{last}\"", others.join("\", \"")));
             0
-        })
+        }))
     }
 
     /// A name; without a default it must be there.
