@@ -7,6 +7,8 @@
 
 pub mod doors;
 pub mod fix;
+pub mod links;
+pub mod mappings;
 pub mod measure;
 pub mod memory;
 pub mod plan;
@@ -60,6 +62,8 @@ pub struct Report {
     pub more: u32,
     /// Where the answer is neither yes nor no; at most one of a measure.
     pub doubts: Vec<(Measure, Outcome)>,
+    /// What is as it may be, and the owner should know all the same: ways in that stand open.
+    pub notes: Vec<Text>,
 }
 
 impl Report {
@@ -81,6 +85,13 @@ impl Report {
     /// This device, or its policy, cannot have it.
     pub fn cannot_enforce(&mut self, measure: Measure, why: fmt::Arguments<'_>) {
         self.doubt(measure, Outcome::CannotEnforce(text(why)));
+    }
+
+    /// What the owner should know, and nothing is wrong with; as many as findings at most.
+    pub fn note(&mut self, what: fmt::Arguments<'_>) {
+        if self.notes.len() < FINDINGS_MAX {
+            self.notes.push(text(what));
+        }
     }
 
     /// What is known of a measure.

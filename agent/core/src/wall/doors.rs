@@ -42,6 +42,11 @@ pub fn judge(doors: &[Door], seen: &DoorsSeen<'_>, report: &mut Report) -> Vec<O
         match why_shut(door, seen) {
             None => {
                 let Door { port, protocol, from, .. } = door;
+                let whom = if door.is_acs { "the ACS" } else { "administration" };
+                report.note(format_args!(
+                    "port {port} is open on the WAN for {whom}, to {} addresses or networks",
+                    from.len()
+                ));
                 openings.push(Opening { from: from.clone(), protocol: *protocol, port: *port });
             }
             Some(why) => {
@@ -121,8 +126,8 @@ mod tests {
         let acs = Door { is_acs: true, until: None, ..door() };
         let none = DoorsSeen { standing: None, now: Moment(1_000), tls: &[], restricted: true };
         let mut report = Report::default();
-        assert_eq!(judge(&[acs.clone()], &none, &mut report).len(), 1);
-        assert_eq!(report, Report::default());
+        assert_eq!(judge(core::slice::from_ref(&acs), &none, &mut report).len(), 1);
+        assert_eq!((report.doubts.len(), report.notes.len()), (0, 1));
         assert!(judge(&[Door { from: Vec::new(), ..acs }], &none, &mut report).is_empty());
     }
 }

@@ -309,3 +309,5 @@ pub fn left_alone(finding: &Finding, memory: &Memory) -> Option<Text> {
 
 #[cfg(test)]
 mod cases;
+#[cfg(test)]
+pub(crate) use cases::policy_of as tests_policy;

@@ -32,6 +32,13 @@ fn policy(automatic: Automatic) -> Policy {
     }
 }
 
+/// A policy that answers nothing by itself, of a router or of something else.
+pub(crate) fn policy_of(forwards: bool) -> Policy {
+    let mut policy = policy(NOTHING);
+    policy.traffic.forwards = forwards;
+    policy
+}
+
 const NOTHING: Automatic = Automatic {
     contain: false,
     evidence: false,
