@@ -14,11 +14,13 @@ pub mod programs;
 pub mod remote;
 pub mod sandbox;
 pub mod slots;
+pub mod speaks_tls;
 pub mod state;
 mod sys;
 pub mod volatile;
 pub mod wait;
 pub mod wall;
+pub mod ward;
 pub mod world;
 
 pub(crate) use sys::accept;

@@ -6,6 +6,7 @@
 pub mod boot;
 pub mod disk;
 pub mod gate;
+pub mod wall;
 mod world;
 
 use crate::repository::{BOARD, CHANNEL, Repository, TODAY};
@@ -69,6 +70,8 @@ pub struct Device {
     pub starts: u32,
     /// The gate, where this device keeps one.
     pub gate: Option<gate::Gate>,
+    /// The wall's memory, and what is around.
+    pub wall: wall::Wall,
 }
 
 pub fn name(text: &str) -> Name {
@@ -126,6 +129,7 @@ impl Device {
             restarting: false,
             starts: 1,
             gate: None,
+            wall: wall::Wall::default(),
             server,
         }
     }

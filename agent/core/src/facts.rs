@@ -6,6 +6,7 @@ use crate::names::{Name, PARTS_MAX, Slot};
 use crate::offer::{self, Offer};
 use crate::record::{Record, Update};
 use crate::settings::Settings;
+use crate::wall::respond::Response;
 use crate::world::World;
 use komainu_trust::Moment;
 
@@ -81,6 +82,8 @@ pub enum Wish {
     Claim,
     /// Forget the owner.
     Reset,
+    /// An answer to an infection; the wall's.
+    Respond(Response),
 }
 
 /// Consecutive failures of one kind of step, since the start. Not on record: a restart may try at once.
@@ -141,6 +144,8 @@ pub struct Facts {
     pub wish: Option<Wish>,
     /// The gate; `None` where somebody else keeps it.
     pub gate: Option<GateSeen>,
+    /// What runs shall be written anew into the other slot, because somebody may have changed it.
+    pub renew: bool,
 }
 
 impl Facts {
@@ -160,12 +165,12 @@ impl Facts {
         };
         let health = if on_trial { world.health() } else { Health::Good };
         let clock = world.clock();
+        let renew = world.wall_memory().incident.and_then(|incident| incident.reimage);
         let (offer, now) = offer::read(&world.kept(), clock, settings);
         Facts {
             now,
             uptime: world.uptime_seconds(),
             record,
-            booted,
             boot_choice: world.boot_choice(),
             parts: world.parts(),
             health,
@@ -173,6 +178,8 @@ impl Facts {
             attempts: world.attempts(),
             wish: world.wish(),
             gate,
+            renew: renew.is_some_and(|slot| booted == Ok(slot)),
+            booted,
         }
     }
 }

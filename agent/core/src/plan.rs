@@ -15,7 +15,7 @@ use crate::record::{Postponed, Record, TRIALS_MAX, Update};
 use crate::schedule::{until_device, until_poll, until_stage};
 use crate::settings::Settings;
 use crate::step::Step;
-use crate::verify::{Refusal, verify};
+use crate::verify::{Purpose, Refusal, verify};
 use komainu_trust::Moment;
 use komainu_trust::Verified;
 
@@ -205,7 +205,8 @@ fn plan_update(facts: &Facts, record: &Record, booted: Slot, settings: &Settings
         Offer::Release(release) => release,
     };
     let into = booted.other();
-    match verify(&release.manifest, record, parts, into, facts.now, settings) {
+    let purpose = if facts.renew { Purpose::Renew } else { Purpose::Update };
+    match verify(&release.manifest, record, parts, into, facts.now, purpose, settings) {
         Ok(()) => plan_accepted(facts, record, release, into, parts, settings),
         // After a targets key went and the floor with it: what runs is offered by the keys that are left.
         Err(Refusal::UpToDate) if record.floor < release.manifest.release.number => {

@@ -4,6 +4,7 @@ use crate::fault::{FetchFault, Text};
 use crate::gate::Standing;
 use crate::names::{ReleaseId, Slot};
 use crate::verify::Refusal;
+use crate::wall::Finding;
 use core::fmt;
 use komainu_trust::Moment;
 
@@ -128,6 +129,35 @@ pub enum Reason {
         /// When it starts.
         until: Moment,
     },
+    /// The wall found something that is not as it is wanted.
+    Found(Finding),
+    /// It was mended.
+    Mended {
+        /// What was done.
+        fix: &'static str,
+        /// What was found.
+        what: Text,
+    },
+    /// It could not be mended.
+    NotMended {
+        /// What was to be done.
+        fix: &'static str,
+        /// What was found.
+        what: Text,
+        /// Why not.
+        why: Text,
+    },
+    /// A fix did harm, and was undone.
+    Undone(&'static str),
+    /// Somebody has taken the device, or its owner said so.
+    Incident {
+        /// What was found first.
+        what: Text,
+        /// It is cut off from the WAN.
+        contained: bool,
+    },
+    /// The incident is over.
+    IncidentOver,
     /// A step could not be done.
     StepFailed {
         /// Which.
@@ -173,6 +203,10 @@ impl Reason {
             | Reason::AccountChanged
             | Reason::Reverting { .. }
             | Reason::CannotLeave(_)
+            | Reason::Found(Finding { infection: true, .. })
+            | Reason::NotMended { .. }
+            | Reason::Undone(_)
+            | Reason::Incident { .. }
             | Reason::StepFailed { .. } => Level::Error,
             Reason::Refused { refusal: Refusal::UpToDate | Refusal::WaveNotReached(_), .. }
             | Reason::PollDue
@@ -236,6 +270,19 @@ impl fmt::Display for Reason {
             Reason::Postponed { release, until } => {
                 write!(f, "postponed release={} version={} until={until}", release.number, release.version)
             }
+            Reason::Found(Finding { measure, what, infection, .. }) => {
+                let word = if *infection { "infected" } else { "found" };
+                write!(f, "{word} measure={} what=\"{what}\"", measure.row().id)
+            }
+            Reason::Mended { fix, what } => write!(f, "mended by={fix} what=\"{what}\""),
+            Reason::NotMended { fix, what, why } => {
+                write!(f, "not-mended by={fix} what=\"{what}\" why=\"{why}\"")
+            }
+            Reason::Undone(fix) => write!(f, "undone fix={fix}"),
+            Reason::Incident { what, contained } => {
+                write!(f, "incident contained={contained} what=\"{what}\"")
+            }
+            Reason::IncidentOver => write!(f, "incident-over"),
             Reason::StepFailed { step, fault } => write!(f, "step-failed step={step} why=\"{fault}\""),
         }
     }

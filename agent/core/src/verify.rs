@@ -62,6 +62,15 @@ impl fmt::Display for Refusal {
     }
 }
 
+/// What a release is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To have a newer one.
+    Update,
+    /// To have what runs written anew, because somebody may have changed it.
+    Renew,
+}
+
 /// Judges a release by what is known of the device.
 ///
 /// # Errors
@@ -72,6 +81,7 @@ pub fn verify(
     parts: &Parts,
     into: Slot,
     now: Moment,
+    purpose: Purpose,
     settings: &Settings,
 ) -> Result<(), Refusal> {
     // The path already names board and channel; a manifest copied to another path would lie about them.
@@ -85,12 +95,14 @@ pub fn verify(
         return Err(Refusal::UnknownNeed(text(format_args!("{word}"))));
     }
     let number = manifest.release.number;
-    if record.confirmed.as_ref().is_some_and(|confirmed| confirmed.number == number) {
+    let runs = record.confirmed.as_ref().is_some_and(|confirmed| confirmed.number == number);
+    let renews = purpose == Purpose::Renew && runs;
+    if runs && !renews {
         return Err(Refusal::UpToDate);
     }
     // The floor is the highest number ever confirmed: what equals it is installed again only where nobody
-    // knows any more what is running.
-    if number < record.floor || (number == record.floor && record.confirmed.is_some()) {
+    // knows any more what is running, or whether it is whole.
+    if number < record.floor || (number == record.floor && record.confirmed.is_some() && !renews) {
         return Err(Refusal::BelowFloor(record.floor));
     }
     let times = record.times_failed(number);
@@ -99,7 +111,7 @@ pub fn verify(
     }
     fits(manifest, parts, into)?;
     let percent = percent_now(manifest, now);
-    if !in_wave(&settings.device_id, number, percent) {
+    if !renews && !in_wave(&settings.device_id, number, percent) {
         return Err(Refusal::WaveNotReached(percent));
     }
     Ok(())

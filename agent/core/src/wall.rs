@@ -3,8 +3,10 @@
 //! not and how it is mended, and, honestly, what cannot be told or enforced.
 //!
 //! Map: `measure` the table, `policy` what the maker allows, `seen` what processes and sockets look like, `fix` what can
-//! be done, `respond` the answers to an infection, `plan` what is done after a look, `memory` what outlasts a restart.
+//! be done, `respond` the answers to an infection, `plan` what is done after a look, `memory` what outlasts a restart; `around`
+//! everything that is seen and judged, `turn` a turn. The rest are judges: `doors`, `links`, `mappings`.
 
+pub mod around;
 pub mod doors;
 pub mod fix;
 pub mod links;
@@ -15,7 +17,9 @@ pub mod plan;
 pub mod policy;
 pub mod respond;
 pub mod seen;
+pub mod turn;
 
+pub use around::{Around, Passing};
 pub use fix::Fix;
 pub use measure::Measure;
 pub use policy::Policy;

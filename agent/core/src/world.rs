@@ -8,6 +8,8 @@ use crate::names::Slot;
 use crate::offer::Kept;
 use crate::reason::Reason;
 use crate::record::Record;
+use crate::wall::memory::Memory;
+use crate::wall::{Around, Fix, Passing, Report};
 use alloc::string::String;
 use alloc::vec::Vec;
 use komainu_trust::trusted::Clock;
@@ -229,6 +231,35 @@ pub trait World {
     /// # Errors
     /// Path and cause.
     fn wipe_owner(&mut self) -> Result<(), Text>;
+
+    // The wall.
+
+    /// What the wall remembers over a restart.
+    fn wall_memory(&mut self) -> Memory;
+    /// Remembers it; durable when it returns.
+    ///
+    /// # Errors
+    /// Path and cause; the old memory stays.
+    fn keep_wall_memory(&mut self, memory: &Memory) -> Result<(), Text>;
+    /// Looks at processes, sockets, accounts, files, and whatever else attackers use.
+    fn look_around(&mut self) -> Around;
+    /// Mends something.
+    ///
+    /// # Errors
+    /// What it was, and why it cannot be done.
+    fn fix(&mut self, fix: &Fix) -> Result<(), Text>;
+    /// Undoes a fix that was on trial.
+    ///
+    /// # Errors
+    /// What it was, and why it cannot be done.
+    fn undo(&mut self, fix: &Fix) -> Result<(), Text>;
+    /// Keeps what is seen of an infection, for whoever wants to know later.
+    ///
+    /// # Errors
+    /// Path and cause.
+    fn keep_evidence(&mut self, report: &Report) -> Result<(), Text>;
+    /// Lets these pass the firewall from now on, besides what the settings say.
+    fn let_pass(&mut self, passing: &Passing);
 
     // Say.
 

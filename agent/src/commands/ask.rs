@@ -54,6 +54,6 @@ fn refuse_needless(linux: &mut Linux, wish: Wish) -> Result<(), String> {
         (Wish::Confirm, Update::Trial { .. }) | (Wish::Poll, _) => Ok(()),
         (Wish::Confirm, _) => Err("nothing is on trial".into()),
         (Wish::Revert, Update::Idle) => Err("nothing is staged or on trial".into()),
-        (Wish::Revert | Wish::Postpone | Wish::Claim | Wish::Reset, _) => Ok(()),
+        (Wish::Revert | Wish::Postpone | Wish::Claim | Wish::Reset | Wish::Respond(_), _) => Ok(()),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::files;
 use komainu_core::facts::{Attempts, Setbacks, Wish};
+use komainu_core::wall::respond::Response;
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -87,7 +88,11 @@ impl Volatile {
             return Some(Wish::Poll);
         }
         let word = self.text("wish")?;
-        [Wish::Poll, Wish::Confirm, Wish::Revert].into_iter().find(|&wish| wish_word(wish) == word.trim())
+        let responses = Response::ALL.into_iter().map(Wish::Respond);
+        [Wish::Poll, Wish::Confirm, Wish::Revert]
+            .into_iter()
+            .chain(responses)
+            .find(|&wish| wish_word(wish) == word.trim())
     }
 
     /// The bundle that somebody wants to be installed from.
@@ -133,6 +138,7 @@ fn wish_word(wish: Wish) -> &'static str {
         Wish::Postpone => "postpone",
         Wish::Claim => "claim",
         Wish::Reset => "reset",
+        Wish::Respond(response) => response.name(),
     }
 }
 

@@ -1,26 +1,20 @@
-//! `World` on Linux: hands every call to the file that knows how.
+//! The device as Linux shows it: what its parts are, and what commands ask of it. `powers` is the `World` that turns see.
+
+mod powers;
 
 use super::gate::Gate;
-use super::program::{Ended, Program};
 use super::remote::Remote;
 use super::slots::Slots;
 use super::state::State;
 use super::volatile::{Lock, Volatile};
 use super::wall::Wall;
-use super::{boot_choice, clock, health};
+use super::ward::Ward;
 use crate::bundle::Bundle;
 use crate::settings::Device;
 use komainu_core::World;
-use komainu_core::facts::{Attempts, BootChoice, Health, Parts, RecordSeen, Wish};
-use komainu_core::fault::{FetchFault, Text, text};
-use komainu_core::gate::{GateSeen, RulesSeen, Standing};
-use komainu_core::names::Slot;
-use komainu_core::offer::Kept;
-use komainu_core::reason::{Level, Reason};
-use komainu_core::record::Record;
-use komainu_core::verify::Refusal;
-use komainu_core::world::{Account, Fetched, Folder, Hooks, KeptFile};
-use komainu_trust::trusted::Clock;
+use komainu_core::facts::{Attempts, Wish};
+use komainu_core::fault::{Text, text};
+use komainu_core::reason::Level;
 use komainu_trust::{Moment, Trusted};
 use std::os::fd::BorrowedFd;
 use std::path::Path;
@@ -34,6 +28,7 @@ pub struct Linux {
     remote: Remote,
     gate: Option<Gate>,
     wall: Option<Wall>,
+    ward: Option<Ward>,
     /// Takes the server's place until there is nothing more to do with it.
     bundle: Option<Bundle>,
     /// A wish that came with the command line.
@@ -65,6 +60,7 @@ impl Linux {
             remote: Remote::new(&settings.server, built().0)?,
             gate: settings.gate.as_ref().map(|gate| Gate::new(gate, &settings.state)),
             wall: settings.gate.as_ref().map(Wall::new),
+            ward: settings.wall.as_ref().map(|wall| Ward::new(settings, wall)),
             gate_fault: None,
             bundle: None,
             settings: settings.clone(),
@@ -139,6 +135,10 @@ impl Linux {
         self.gate_fault.take()
     }
 
+    fn our_ward(&mut self) -> Result<&mut Ward, Text> {
+        self.ward.as_mut().ok_or_else(|| text(format_args!("the wall is not ours to keep")))
+    }
+
     fn our_gate(&self) -> Result<&Gate, Text> {
         self.gate.as_ref().ok_or_else(|| text(format_args!("the gate is not ours to keep")))
     }
@@ -166,219 +166,4 @@ impl Linux {
 pub fn built() -> Moment {
     let said = option_env!("SOURCE_DATE_EPOCH").and_then(|seconds| seconds.parse().ok());
     Moment(said.unwrap_or(1_795_305_600))
-}
-
-impl World for Linux {
-    fn clock(&mut self) -> Clock {
-        Clock { system: Moment(clock::system_seconds()), built: built() }
-    }
-
-    fn uptime_seconds(&mut self) -> u64 {
-        clock::uptime_milliseconds() / 1000
-    }
-
-    fn record(&mut self) -> RecordSeen {
-        self.state.record()
-    }
-
-    fn booted(&mut self) -> Result<Slot, Text> {
-        boot_choice::booted(&self.settings.boot)
-    }
-
-    fn boot_choice(&mut self) -> Result<BootChoice, Text> {
-        boot_choice::read(&self.settings.boot)
-    }
-
-    fn parts(&mut self) -> Result<Parts, Text> {
-        self.slots.sizes()
-    }
-
-    fn health(&mut self) -> Health {
-        health::ask(&self.settings.health, self.settings.health_check_seconds)
-    }
-
-    fn kept(&mut self) -> Kept {
-        self.state.kept()
-    }
-
-    fn attempts(&mut self) -> Attempts {
-        self.unwritten_attempts.clone().unwrap_or_else(|| self.volatile.attempts())
-    }
-
-    fn wish(&mut self) -> Option<Wish> {
-        if self.own_wish.is_some() || self.wish_answered {
-            return self.own_wish;
-        }
-        if let Some(path) = self.volatile.bundle() {
-            match Bundle::open(&path) {
-                Ok(bundle) => self.bundle = Some(bundle),
-                Err(why) => log::error!("bundle-refused why=\"{why}\""),
-            }
-        }
-        self.volatile.wish()
-    }
-
-    fn fetch(
-        &mut self,
-        folder: Folder,
-        path: &str,
-        bytes_max: u64,
-        validator: Option<&str>,
-    ) -> Result<Fetched, FetchFault> {
-        let fetched = match &self.bundle {
-            Some(bundle) => bundle.small(folder, path, bytes_max),
-            None => self.remote.small(folder, path, bytes_max, validator),
-        };
-        log::debug!("fetched path={path} {}", fetched_word(&fetched));
-        fetched
-    }
-
-    fn fetch_piece(
-        &mut self,
-        path: &str,
-        offset: u64,
-        total_bytes: u64,
-        buffer: &mut [u8],
-    ) -> Result<usize, FetchFault> {
-        match &self.bundle {
-            Some(bundle) => bundle.piece(path, offset, total_bytes, buffer),
-            None => self.remote.piece(path, offset, total_bytes, buffer),
-        }
-    }
-
-    fn keep_record(&mut self, record: &Record) -> Result<(), Text> {
-        self.state.keep_record(record)
-    }
-
-    fn keep_attempts(&mut self, attempts: &Attempts) {
-        let written = self.volatile.keep_attempts(attempts);
-        self.unwritten_attempts = (!written).then(|| attempts.clone());
-    }
-
-    fn keep_file(&mut self, file: KeptFile<'_>, bytes: Option<&[u8]>) -> Result<(), Text> {
-        self.state.keep(file, bytes)?;
-        if file == KeptFile::Timestamp {
-            self.raise_tls_floor();
-        }
-        Ok(())
-    }
-
-    fn write_part(&mut self, slot: Slot, part: usize, offset: u64, bytes: &[u8]) -> Result<(), Text> {
-        self.slots.write(slot, part, offset, bytes)
-    }
-
-    fn sync_part(&mut self, slot: Slot, part: usize) -> Result<(), Text> {
-        self.slots.sync(slot, part)
-    }
-
-    fn read_part(&mut self, slot: Slot, part: usize, offset: u64, buffer: &mut [u8]) -> Result<(), Text> {
-        self.slots.read(slot, part, offset, buffer)
-    }
-
-    fn set_boot_choice(&mut self, choice: &BootChoice) -> Result<(), Text> {
-        boot_choice::write(&self.settings.boot, choice)
-    }
-
-    fn reboot(&mut self) -> Result<(), Text> {
-        self.slots.close();
-        self.restarting = true;
-        let Some((program, arguments)) = self.settings.boot.reboot_command.split_first() else {
-            return Ok(());
-        };
-        let ended = Program::start(program.as_ref(), arguments).and_then(|program| program.wait());
-        let why = match ended {
-            Ok(Ended::Code(0)) => return Ok(()),
-            Ok(ended) => text(format_args!("{program}: {ended}")),
-            Err(error) => text(format_args!("{program}: {error}")),
-        };
-        self.restarting = false;
-        Err(why)
-    }
-
-    fn forget_wish(&mut self) {
-        if self.own_wish.take().is_none() {
-            // One that cannot be removed must not come true again and again.
-            self.wish_answered = !self.volatile.forget_wish();
-        }
-    }
-
-    fn gate(&mut self) -> Option<GateSeen> {
-        self.gate.as_ref().map(Gate::seen)
-    }
-
-    fn rules(&mut self, standing: Standing) -> RulesSeen {
-        let Some(wall) = &mut self.wall else { return RulesSeen::Hold };
-        wall.seen(standing)
-    }
-
-    fn guard(&mut self, standing: Standing) -> Result<(), Text> {
-        let wall = self.wall.as_mut();
-        wall.ok_or_else(|| text(format_args!("the gate is not ours to keep")))?.put(standing)
-    }
-
-    fn keep_next_credential(&mut self) -> Result<(), Text> {
-        self.our_gate()?.keep_next()
-    }
-
-    fn next_becomes_kept(&mut self) -> Result<(), Text> {
-        self.our_gate()?.next_becomes_kept()
-    }
-
-    fn forget_next_credential(&mut self) -> Result<(), Text> {
-        self.our_gate()?.forget_next()
-    }
-
-    fn forget_kept_credential(&mut self) -> Result<(), Text> {
-        self.our_gate()?.forget_kept()
-    }
-
-    fn write_account(&mut self, holds: Account) -> Result<(), Text> {
-        self.our_gate()?.write_account(holds)
-    }
-
-    fn run_hooks(&mut self, hooks: Hooks) -> Result<(), Text> {
-        self.our_gate()?.run_hooks(hooks)
-    }
-
-    fn mark_reset(&mut self, begun: bool) -> Result<(), Text> {
-        self.our_gate()?.mark_reset(begun)
-    }
-
-    fn wipe_owner(&mut self) -> Result<(), Text> {
-        self.our_gate()?.wipe()
-    }
-
-    fn note(&mut self, reason: &Reason) {
-        let line = reason.to_string();
-        if let Reason::StepFailed {
-            step: "claim" | "finish" | "withdraw" | "begin-reset" | "forget",
-            fault,
-        } = reason
-        {
-            self.gate_fault = Some(fault.to_string());
-        }
-        if line == self.last_note {
-            return;
-        }
-        match reason.level() {
-            Level::Error => log::error!("{line}"),
-            Level::Info => log::info!("{line}"),
-            Level::Debug => log::debug!("{line}"),
-        }
-        self.last_level = reason.level();
-        self.refused = matches!(reason, Reason::Refused { refusal, .. } if *refusal != Refusal::UpToDate);
-        if self.last_level == Level::Error {
-            self.first_error.get_or_insert_with(|| line.clone());
-        }
-        self.last_note = line;
-    }
-}
-
-fn fetched_word(fetched: &Result<Fetched, FetchFault>) -> String {
-    match fetched {
-        Ok(Fetched::Bytes(bytes, _)) => format!("bytes={}", bytes.len()),
-        Ok(Fetched::NotThere) => "not-there".into(),
-        Ok(Fetched::Unchanged) => "unchanged".into(),
-        Err(fault) => format!("why=\"{fault}\""),
-    }
 }

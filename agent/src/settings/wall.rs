@@ -21,10 +21,8 @@ use std::path::{Path, PathBuf};
 /// The wall of a device.
 #[derive(Clone, Debug)]
 pub struct Wall {
-    /// What is allowed; its traffic without the openings, which are judged anew each time.
+    /// What is allowed.
     pub policy: Policy,
-    /// Ways in from the WAN that the maker or the owner wants.
-    pub doors: Vec<Door>,
     /// The watchdog; `None`: it is left to somebody else.
     pub watchdog: Option<PathBuf>,
     /// After how many seconds without a sign of life it restarts the device.
@@ -77,6 +75,7 @@ fn strict() -> Policy {
         guarded: Vec::new(),
         no_programs: strings(NO_PROGRAMS),
         traffic: Traffic::default(),
+        doors: Vec::new(),
         automatic: Automatic {
             contain: true,
             evidence: true,
@@ -93,7 +92,6 @@ pub(super) fn read(mut keys: Keys<'_>, top: &mut Table, first: &FirstFault) -> O
     let kept = keys.boolean("keep", true);
     let mut wall = Wall {
         policy: strict(),
-        doors: Vec::new(),
         watchdog: None,
         watchdog_seconds: 60,
         sbom: PathBuf::new(),
@@ -218,7 +216,7 @@ fn read_lists(wall: &mut Wall, top: &mut Table, first: &FirstFault) {
         keys.finish();
     }
     for table in first.unless(top.take_tables("opening")).unwrap_or_default() {
-        read_door(&mut wall.doors, Keys::new(table, first));
+        read_door(&mut wall.policy.doors, Keys::new(table, first));
     }
 }
 
@@ -315,7 +313,7 @@ mod tests {
             assert_eq!(wall.policy.kind, kind);
             assert_eq!(wall.policy.traffic.forwards, kind == "router");
             assert_eq!(wall.policy.traffic.near_only, kind != "router");
-            assert!(!wall.policy.ssh && wall.doors.is_empty(), "{kind}");
+            assert!(!wall.policy.ssh && wall.policy.doors.is_empty(), "{kind}");
         }
     }
 
@@ -339,7 +337,7 @@ mod tests {
         let ours = wall.policy.services.last().unwrap();
         assert_eq!((ours.transport, ours.program.as_str()), (Transport::Packet, "streamer"));
         assert!(wall.policy.services.len() > 2, "those of the kind");
-        assert_eq!(wall.doors[0].until, Some(Moment(1_806_451_200)));
+        assert_eq!(wall.policy.doors[0].until, Some(Moment(1_806_451_200)));
     }
 
     #[test]

@@ -12,6 +12,8 @@ use komainu_core::names::Slot;
 use komainu_core::offer::Kept;
 use komainu_core::reason::Reason;
 use komainu_core::record::{Record, Update};
+use komainu_core::wall::memory::Memory;
+use komainu_core::wall::{Around, Fix, Passing, Report};
 use komainu_core::world::{Account, Fetched, Folder, Hooks, KeptFile};
 use komainu_trust::trusted::Clock;
 
@@ -290,6 +292,38 @@ impl World for Device {
             gate.owners_data = false;
             Ok(())
         })
+    }
+
+    fn wall_memory(&mut self) -> Memory {
+        self.wall.memory.clone()
+    }
+
+    fn keep_wall_memory(&mut self, memory: &Memory) -> Result<(), Text> {
+        self.remember(memory)
+    }
+
+    fn look_around(&mut self) -> Around {
+        self.wall.around.clone()
+    }
+
+    fn fix(&mut self, fix: &Fix) -> Result<(), Text> {
+        self.mend(fix)
+    }
+
+    fn undo(&mut self, fix: &Fix) -> Result<(), Text> {
+        self.dead()?;
+        self.wall.mended.retain(|mended| mended != fix);
+        Ok(())
+    }
+
+    fn keep_evidence(&mut self, _report: &Report) -> Result<(), Text> {
+        self.dead()?;
+        self.wall.evidence += 1;
+        Ok(())
+    }
+
+    fn let_pass(&mut self, passing: &Passing) {
+        self.wall.contained = passing.contained;
     }
 
     fn note(&mut self, reason: &Reason) {

@@ -50,6 +50,7 @@ pub(crate) fn facts(update: Update) -> Facts {
         attempts: Attempts { polled_uptime: Some(940), ..Attempts::default() },
         wish: None,
         gate: None,
+        renew: false,
     }
 }
 

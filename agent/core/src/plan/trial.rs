@@ -1,7 +1,7 @@
 //! The trial of a release: wait, confirm, or go back. And the way back, which must survive every cut too.
 
 use super::{Next, Plan};
-use crate::facts::{BootChoice, Facts, Health, Wish};
+use crate::facts::{BootChoice, Facts, Health, RecordSeen, Wish};
 use crate::fault::{Text, text};
 use crate::names::{ReleaseId, Slot};
 use crate::reason::Reason;
@@ -81,7 +81,10 @@ fn plan_not_started(facts: &Facts, trial: &Trial<'_>, choice: &BootChoice) -> Pl
     if facts.wish == Some(Wish::Revert) {
         return revert_as_asked(trial, Next::Now);
     }
-    let named = choice.release == Some(release.number);
+    // What runs bears the same number where it is written anew: then only the slot tells.
+    let renews = matches!(&facts.record, RecordSeen::Found(record)
+        if record.confirmed.as_ref().is_some_and(|confirmed| confirmed.number == release.number));
+    let named = choice.release == Some(release.number) && (choice.slot == trial.slot || !renews);
     let waiting = named && choice.slot == trial.slot && choice.tries_left.is_some_and(|tries| tries > 0);
     if named && !waiting {
         // The boot loader tried it as often as it may, and went back.

@@ -11,6 +11,22 @@ pub struct ProcessId {
     pub started: u64,
 }
 
+impl Fix {
+    /// Its name in log lines.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Fix::End(_) => "end",
+            Fix::StopStarting { .. } => "stop-starting",
+            Fix::LockAccount { .. } => "lock-account",
+            Fix::SetAside { .. } => "set-aside",
+            Fix::Restore { .. } => "restore",
+            Fix::NoPrograms { .. } => "no-programs",
+            Fix::HoldWatchdog => "hold-watchdog",
+            Fix::Tune { .. } => "tune",
+        }
+    }
+}
+
 /// One thing that mends the device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fix {

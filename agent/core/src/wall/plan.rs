@@ -33,8 +33,8 @@ pub enum Act {
     Evidence,
     /// Mend something.
     Fix {
-        /// The print of the finding.
-        finding: Print,
+        /// What.
+        finding: Finding,
         /// How.
         fix: Fix,
     },
@@ -62,6 +62,8 @@ pub struct OnTrial {
 pub struct Watch {
     /// Fixes on trial.
     pub trials: Vec<OnTrial>,
+    /// Findings that the last look had.
+    pub told: Vec<Print>,
     /// Which fixes failed, how often in a row, and when last (seconds of uptime).
     failed: Vec<(Print, u32, u64)>,
     /// When the agent looked first, in seconds of uptime.
@@ -286,7 +288,7 @@ fn fixes(view: &View<'_>, watch: &mut Watch, memory: &mut Memory) -> Vec<Act> {
                 watch.trials.push(OnTrial { finding: print, fix: fix.clone(), until });
             }
         }
-        acts.push(Act::Fix { finding: print, fix: fix.clone() });
+        acts.push(Act::Fix { finding: finding.clone(), fix: fix.clone() });
     }
     acts
 }

@@ -1,5 +1,6 @@
 //! Policy: what the maker allows on this kind of device. What is not named is not allowed.
 
+use super::doors::Door;
 use super::seen::Transport;
 use crate::firewall::Traffic;
 use alloc::string::String;
@@ -85,8 +86,10 @@ pub struct Policy {
     pub guarded: Vec<Guarded>,
     /// Mounts that no program may be started from.
     pub no_programs: Vec<String>,
-    /// What may pass the firewall of an open device.
+    /// What may pass the firewall of an open device, without what is judged anew at each look.
     pub traffic: Traffic,
+    /// Ways in from the WAN that the maker or the owner wants.
+    pub doors: Vec<Door>,
     /// What the device does by itself when it was taken.
     pub automatic: Automatic,
 }

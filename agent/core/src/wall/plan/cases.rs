@@ -28,6 +28,7 @@ fn policy(automatic: Automatic) -> Policy {
         guarded: Vec::new(),
         no_programs: Vec::new(),
         traffic: Traffic::default(),
+        doors: Vec::new(),
         automatic,
     }
 }

@@ -1,0 +1,158 @@
+//! One turn of the wall: look, judge, plan, act. It comes far more often than a turn of the update, so it reads no
+//! metadata; what it needs of the time is told.
+
+use super::around::{self, Standpoint};
+use super::plan::{Act, View, Watch, plan, print_of};
+use super::respond::Response;
+use super::{Policy, Report};
+use crate::facts::{Attempts, Setbacks, Wish};
+use crate::fault::Text;
+use crate::gate::RulesSeen;
+use crate::offer::Print;
+use crate::reason::Reason;
+use crate::world::World;
+use alloc::vec::Vec;
+use komainu_trust::Moment;
+
+/// What a turn found out.
+#[derive(Clone, Debug)]
+pub struct Round {
+    /// What was found.
+    pub report: Report,
+    /// Something was done: look again at once.
+    pub again: bool,
+}
+
+/// Takes one turn. `now` is the time by the best clock that is known.
+pub fn turn(world: &mut dyn World, watch: &mut Watch, now: Moment, policy: &Policy) -> Round {
+    let gate = world.gate();
+    let standing = gate.as_ref().map(crate::gate::GateSeen::standing);
+    let rules = standing.map(|standing| world.rules(standing));
+    let around = world.look_around();
+    let (report, mut passing) = around::judge(&around, &Standpoint { standing, rules, now }, policy);
+    tell(world, watch, &report);
+    let asked = match world.wish() {
+        Some(Wish::Respond(response)) => {
+            world.forget_wish();
+            Some(response)
+        }
+        _ => None,
+    };
+    let uptime = world.uptime_seconds();
+    let health = watch.is_trial_due(uptime).then(|| world.health());
+    let memory = world.wall_memory();
+    let view = View {
+        report: &report,
+        memory: &memory,
+        asked,
+        owner: gate.and_then(|gate| gate.kept),
+        polled: world.attempts().polled_uptime,
+        booted: world.booted().ok(),
+        health,
+        now,
+        uptime,
+    };
+    let acts = plan(&view, watch, policy);
+    tell_incident(world, &memory, &acts, asked);
+    // Cutting off comes before everything that could take long.
+    let remembered =
+        acts.iter().find_map(|act| if let Act::Remember(memory) = act { Some(memory) } else { None });
+    let incident = remembered.unwrap_or(&memory).incident.as_ref();
+    passing.contained = incident.is_some_and(|incident| incident.contained);
+    world.let_pass(&passing);
+    if let Some(standing) = standing
+        && world.rules(standing) == RulesSeen::Differ
+        && let Err(why) = world.guard(standing)
+    {
+        world.note(&Reason::NotMended {
+            fix: "guard",
+            what: crate::fault::text(format_args!("firewall")),
+            why,
+        });
+    }
+    let again = !acts.is_empty();
+    for act in acts {
+        if !perform(act, world, watch, &report) {
+            break;
+        }
+    }
+    Round { report, again }
+}
+
+/// Does one thing; false: what follows must not be done.
+fn perform(act: Act, world: &mut dyn World, watch: &mut Watch, report: &Report) -> bool {
+    match act {
+        Act::Remember(memory) => {
+            let kept = world.keep_wall_memory(&memory);
+            failed(world, "remember", "what must outlast a restart", kept.err()).is_none()
+        }
+        Act::Evidence => {
+            let kept = world.keep_evidence(report);
+            failed(world, "evidence", "an infection", kept.err());
+            true
+        }
+        Act::Fix { finding, fix } => {
+            let done = world.fix(&fix).err();
+            watch.went(print_of(&finding), done.is_some(), world.uptime_seconds());
+            if failed(world, fix.name(), &finding.what, done).is_none() {
+                world.note(&Reason::Mended { fix: fix.name(), what: finding.what });
+            }
+            true
+        }
+        Act::Undo(fix) => {
+            let done = world.undo(&fix);
+            failed(world, fix.name(), "a fix that did harm", done.err());
+            world.note(&Reason::Undone(fix.name()));
+            true
+        }
+        Act::Poll => {
+            // What was polled before the incident does not count, and who asks does not wait for old setbacks.
+            let attempts = world.attempts();
+            let none = Setbacks::default();
+            world.keep_attempts(&Attempts { polled_uptime: None, poll: none, stage: none, ..attempts });
+            true
+        }
+        Act::Restart => {
+            let restarts = world.reboot();
+            failed(world, "restart", "an infection", restarts.err());
+            true
+        }
+    }
+}
+
+fn failed(world: &mut dyn World, fix: &'static str, what: &str, why: Option<Text>) -> Option<()> {
+    let why = why?;
+    world.note(&Reason::NotMended { fix, what: crate::fault::text(format_args!("{what}")), why });
+    Some(())
+}
+
+/// Each finding is told once, until it goes away.
+fn tell(world: &mut dyn World, watch: &mut Watch, report: &Report) {
+    let prints: Vec<Print> = report.findings.iter().map(print_of).collect();
+    for (finding, print) in report.findings.iter().zip(&prints) {
+        if !watch.told.contains(print) {
+            world.note(&Reason::Found(finding.clone()));
+        }
+    }
+    watch.told = prints;
+}
+
+fn tell_incident(
+    world: &mut dyn World,
+    before: &super::memory::Memory,
+    acts: &[Act],
+    asked: Option<Response>,
+) {
+    let Some(after) =
+        acts.iter().find_map(|act| if let Act::Remember(memory) = act { Some(memory) } else { None })
+    else {
+        return;
+    };
+    match (&before.incident, &after.incident) {
+        (Some(_), None) => world.note(&Reason::IncidentOver),
+        (before, Some(incident)) if before.is_none() || asked.is_some() => {
+            world.note(&Reason::Incident { what: incident.what.clone(), contained: incident.contained });
+        }
+        _ => {}
+    }
+}

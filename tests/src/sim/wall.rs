@@ -1,0 +1,75 @@
+//! The simulated device's wall: a memory that outlasts a restart, and what is said to be around. What is mended goes
+//! away from there; a program that comes back with the device is put there again by the test.
+
+use super::{Device, no_power};
+use komainu_core::fault::{Text, text};
+use komainu_core::wall::memory::Memory;
+use komainu_core::wall::{Around, Fix};
+
+/// The wall of a simulated device.
+#[derive(Clone, Debug)]
+pub struct Wall {
+    /// Written as one file, and replaced as a whole.
+    pub memory: Memory,
+    /// What the next look sees.
+    pub around: Around,
+    /// What was mended, in order.
+    pub mended: Vec<Fix>,
+    /// Every fix fails.
+    pub mends_nothing: bool,
+    /// The device is cut off from the WAN by the rules in the kernel; memory only.
+    pub contained: bool,
+    /// How often evidence was kept.
+    pub evidence: u32,
+}
+
+impl Default for Wall {
+    fn default() -> Wall {
+        Wall {
+            memory: Memory::default(),
+            around: nothing_odd(),
+            mended: Vec::new(),
+            mends_nothing: false,
+            contained: false,
+            evidence: 0,
+        }
+    }
+}
+
+/// A device on which nothing is odd.
+pub fn nothing_odd() -> Around {
+    Around {
+        lan: vec!["br0".into()],
+        routes: Ok(vec!["eth1".into()]),
+        tls: Vec::new(),
+        mappings: (Vec::new(), 0),
+        own: Vec::new(),
+    }
+}
+
+impl Device {
+    pub(super) fn remember(&mut self, memory: &Memory) -> Result<(), Text> {
+        self.dead()?;
+        match self.change() {
+            Ok(()) => self.wall.memory = memory.clone(),
+            Err(after) => {
+                // A file is replaced as a whole, or not at all.
+                if after == super::disk::After::Kept {
+                    self.wall.memory = memory.clone();
+                }
+                self.cut(after);
+                return Err(no_power());
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn mend(&mut self, fix: &Fix) -> Result<(), Text> {
+        self.dead()?;
+        if self.wall.mends_nothing {
+            return Err(text(format_args!("read-only file system")));
+        }
+        self.wall.mended.push(fix.clone());
+        Ok(())
+    }
+}
