@@ -3,9 +3,11 @@
 mod ask;
 mod check;
 mod gate;
+mod harden;
 mod install;
 mod page;
 mod plan;
+mod respond;
 mod run;
 mod status;
 mod version;
@@ -122,6 +124,24 @@ const COMMANDS: &[Command] = &[
         run: gate::reset,
         operand: "",
     },
+    Command {
+        name: "harden",
+        help: "show the wall, measure by measure, and what it found (--json)",
+        run: harden::harden,
+        operand: "",
+    },
+    Command {
+        name: "selfcheck",
+        help: "show the same as four surveys: passwords, firmware, infection, reflectors (--json)",
+        run: harden::selfcheck,
+        operand: "",
+    },
+    Command {
+        name: "respond",
+        help: "answer an infection: contain, evidence, restart, new-password, update, reimage, release",
+        run: respond::respond,
+        operand: "[WHAT]",
+    },
     Command { name: "page", help: "the page's process; komainu run starts it", run: page::page, operand: "" },
     Command { name: "version", help: "say the version of komainu", run: version::version, operand: "" },
 ];
@@ -164,7 +184,8 @@ fn dispatch(arguments: impl Iterator<Item = OsString>) -> Result<Exit, (Exit, St
     let Some(name) = command else { return Err(usage("which subcommand?".into())) };
     let found = COMMANDS.iter().find(|command| command.name == name);
     let found = found.ok_or_else(|| usage(format!("there is no subcommand {name}")))?;
-    if found.operand.is_empty() != operand.is_none() {
+    let may_be_left_out = found.operand.starts_with('[');
+    if found.operand.is_empty() != operand.is_none() && !(may_be_left_out && operand.is_none()) {
         let takes = if found.operand.is_empty() { "nothing" } else { found.operand };
         return Err(usage(format!("{name} is followed by {takes}")));
     }

@@ -9,6 +9,7 @@
 pub mod around;
 pub mod doors;
 pub mod fix;
+pub mod lines;
 pub mod links;
 pub mod mappings;
 pub mod measure;

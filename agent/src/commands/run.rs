@@ -2,12 +2,14 @@
 
 use super::{Call, Exit, gate, open};
 use crate::keeper::Keeper;
-use crate::linux::clock::uptime_milliseconds;
+use crate::linux::clock::{self, uptime_milliseconds};
 use crate::linux::wait::{Waiter, Woken};
 use crate::linux::world::Linux;
+use crate::warden::{QUICK_SECONDS, Warden};
 use komainu_core::facts::{Facts, Wish};
-use komainu_core::gate::RulesSeen;
+use komainu_core::gate::{GateSeen, RulesSeen};
 use komainu_core::{Next, act, turn};
+use komainu_trust::Moment;
 
 /// A restart that was asked for and does not come is asked for again after so many seconds.
 const RESTART_SECONDS: u32 = 120;
@@ -27,9 +29,13 @@ pub(super) fn run(call: &Call) -> Result<Exit, String> {
     let mut waiter = Waiter::new().map_err(|error| format!("cannot wait for signals: {error}"))?;
     log::info!("guarding version={}", env!("CARGO_PKG_VERSION"));
     let mut keeper = None;
+    let mut warden = Warden::open(&call.settings);
     let mut running = 0;
     loop {
         let facts = Facts::look(&mut linux, &call.settings.core);
+        if let Some(warden) = warden.as_mut().filter(|_| facts.gate.as_ref().is_none_or(rules_hold)) {
+            warden.turn_if_due(&mut linux, facts.now);
+        }
         if let (Some(gate), Some(seen), None) = (&call.settings.gate, &facts.gate, &keeper)
             && seen.rules != RulesSeen::Differ
         {
@@ -69,22 +75,29 @@ pub(super) fn run(call: &Call) -> Result<Exit, String> {
             let left = until.saturating_sub(uptime_milliseconds()).div_ceil(1000);
             let left = u32::try_from(left).unwrap_or(u32::MAX);
             let seconds = keeper.as_ref().and_then(Keeper::wakes_in).map_or(left, |wait| wait.min(left));
+            let seconds = if warden.is_some() { seconds.min(QUICK_SECONDS) } else { seconds };
             let others = keeper.as_ref().map(Keeper::waits_for).unwrap_or_default();
             let woken = waiter.wait(seconds, &others).map_err(|error| format!("cannot wait: {error}"))?;
             drop(others);
-            match (woken, &mut keeper) {
-                (Woken::End, _) => return Ok(Exit::Done),
-                (Woken::Heard | Woken::Time, Some(keeper)) => {
-                    let news = keeper.hear(&mut linux);
-                    if news || linux.own_wish.is_some() || uptime_milliseconds() >= until {
-                        break;
-                    }
-                }
-                _ => break,
+            if woken == Woken::End {
+                return Ok(Exit::Done);
+            }
+            let now = Moment(facts.now.0.max(clock::system_seconds()));
+            let mut news = warden.as_mut().is_some_and(|warden| warden.turn_if_due(&mut linux, now));
+            if let Some(keeper) = keeper.as_mut().filter(|_| woken != Woken::Wish) {
+                news |= keeper.hear(&mut linux);
+            }
+            if news || woken == Woken::Wish || linux.own_wish.is_some() || uptime_milliseconds() >= until {
+                break;
             }
             keeper.iter_mut().for_each(Keeper::mend);
         }
     }
+}
+
+/// The wall has its first turn when the rules are in the kernel: they come before everything else.
+fn rules_hold(gate: &GateSeen) -> bool {
+    gate.rules != RulesSeen::Differ
 }
 
 pub(super) fn once(call: &Call) -> Result<Exit, String> {

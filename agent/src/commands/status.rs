@@ -134,7 +134,7 @@ fn version_and_expiry(version: u64, expires: Option<Moment>) -> Json {
     object([("version", number(version)), ("expires", expires.map_or(Json::Null, |expires| text(&expires)))])
 }
 
-fn text<T: Display + ?Sized>(value: &T) -> Json {
+pub(super) fn text<T: Display + ?Sized>(value: &T) -> Json {
     Json::Text(value.to_string())
 }
 
@@ -142,7 +142,7 @@ fn number(value: u64) -> Json {
     Json::Int(i64::try_from(value).unwrap_or(i64::MAX))
 }
 
-fn object<const N: usize>(fields: [(&str, Json); N]) -> Json {
+pub(super) fn object<const N: usize>(fields: [(&str, Json); N]) -> Json {
     object_of(&mut fields.into_iter().map(|(name, value)| (name.to_owned(), value)))
 }
 

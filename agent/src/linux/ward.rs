@@ -74,6 +74,14 @@ impl Ward {
         Ok(())
     }
 
+    /// Something that is looked at has changed since the last look; quickly found out.
+    pub fn has_changed(&mut self) -> bool {
+        false
+    }
+
+    /// The next look leaves nothing for later, however long it takes.
+    pub fn look_thoroughly(&mut self) {}
+
     /// Looks at everything.
     pub fn look_around(&mut self) -> Around {
         let mappings = self.mappings();

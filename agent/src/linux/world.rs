@@ -135,6 +135,24 @@ impl Linux {
         self.gate_fault.take()
     }
 
+    /// Something that the wall looks at has changed since it last looked.
+    pub fn has_changed(&mut self) -> bool {
+        self.ward.as_mut().is_some_and(Ward::has_changed)
+    }
+
+    /// Somebody asks for something.
+    pub fn has_wish(&mut self) -> bool {
+        use komainu_core::World;
+        self.wish().is_some()
+    }
+
+    /// The next look leaves nothing for later, however long it takes.
+    pub fn look_thoroughly(&mut self) {
+        if let Some(ward) = &mut self.ward {
+            ward.look_thoroughly();
+        }
+    }
+
     fn our_ward(&mut self) -> Result<&mut Ward, Text> {
         self.ward.as_mut().ok_or_else(|| text(format_args!("the wall is not ours to keep")))
     }

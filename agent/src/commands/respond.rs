@@ -1,0 +1,52 @@
+//! `respond`: what is done where somebody has taken the device. Without a word it says how things stand.
+
+use super::{Call, Exit, open, print};
+use crate::linux::clock;
+use crate::linux::world::Linux;
+use komainu_core::World;
+use komainu_core::facts::Wish;
+use komainu_core::wall::plan::Watch;
+use komainu_core::wall::respond::Response;
+use komainu_core::wall::turn::turn;
+use komainu_trust::Moment;
+
+pub(super) fn respond(call: &Call) -> Result<Exit, String> {
+    let policy = call.settings.wall.as_ref().map(|wall| &wall.policy);
+    let policy = policy.ok_or("the settings leave the wall to somebody else ([wall] keep = false)")?;
+    let mut linux = open(call)?;
+    let Some(word) = &call.operand else { return say(&mut linux) };
+    let known = || Response::ALL.map(Response::name).join(", ");
+    let response = word.to_str().and_then(Response::parse);
+    let response = response.ok_or_else(|| format!("{} is none of {}", word.display(), known()))?;
+    match linux.lock()? {
+        Ok(_lock) => {
+            linux.own_wish = Some(Wish::Respond(response));
+            let now = Moment(clock::system_seconds());
+            turn(&mut linux, &mut Watch::default(), now, policy);
+            say(&mut linux)
+        }
+        Err(at_work) => {
+            let left = linux.volatile().leave_wish(Wish::Respond(response), at_work);
+            left.map_err(|error| format!("cannot ask: {error}"))?;
+            print("asked the komainu that is at work; see komainu respond\n")
+        }
+    }
+}
+
+fn say(linux: &mut Linux) -> Result<Exit, String> {
+    let memory = linux.wall_memory();
+    let Some(incident) = memory.incident else { return print("nothing: there is no incident\n") };
+    let yes = |is: bool| if is { "yes" } else { "no" };
+    let slot = incident.reimage.map_or_else(|| "no".to_owned(), |slot| format!("in place of slot {slot}"));
+    print(&format!(
+        "incident      {}\nsince         {}\ncontained     {}\nevidence      {}\nrestarts      {}\n\
+         new-password  {}\nupdate        {}\nreimage       {slot}\n",
+        incident.what,
+        incident.since,
+        yes(incident.contained),
+        yes(incident.evidence),
+        incident.restarts,
+        yes(incident.password.is_some()),
+        yes(incident.update),
+    ))
+}

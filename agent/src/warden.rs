@@ -1,0 +1,78 @@
+//! The warden takes the wall's turns: a quick look every two seconds whether anything changed, and a whole turn when it
+//! did, when somebody asks, and every half minute. It leaves the last report where commands find it.
+
+use crate::linux::clock::uptime_milliseconds;
+use crate::linux::files;
+use crate::linux::world::Linux;
+use crate::settings::Device;
+use komainu_core::wall::plan::Watch;
+use komainu_core::wall::turn::turn;
+use komainu_core::wall::{Policy, Report, lines};
+use komainu_trust::Moment;
+use std::path::PathBuf;
+
+/// Seconds between quick looks.
+pub const QUICK_SECONDS: u32 = 2;
+/// Milliseconds between whole turns where nothing changes.
+const WHOLE_MILLISECONDS: u64 = 30_000;
+/// Turns that may follow each other at once before the next quick look is waited for.
+const TURNS_RUNNING_MAX: u32 = 4;
+
+/// Who keeps the wall of one device.
+pub struct Warden {
+    policy: Policy,
+    watch: Watch,
+    report: Option<Report>,
+    /// Where the last report is left.
+    file: PathBuf,
+    /// When the next whole turn comes, in milliseconds of uptime.
+    due: u64,
+}
+
+impl Warden {
+    /// The one of the settings; `None` where the wall is somebody else's.
+    pub fn open(device: &Device) -> Option<Warden> {
+        let policy = device.wall.as_ref()?.policy.clone();
+        let (watch, file) = (Watch::default(), report_file(device));
+        Some(Warden { policy, watch, report: None, file, due: 0 })
+    }
+
+    /// Takes a turn, if one is due; true: the report changed.
+    pub fn turn_if_due(&mut self, linux: &mut Linux, now: Moment) -> bool {
+        if uptime_milliseconds() < self.due && !linux.has_changed() && !linux.has_wish() {
+            return false;
+        }
+        self.turn(linux, now)
+    }
+
+    /// Takes a turn, and those that follow at once; true: the report changed.
+    pub fn turn(&mut self, linux: &mut Linux, now: Moment) -> bool {
+        let before = self.report.take();
+        for _ in 0..TURNS_RUNNING_MAX {
+            let round = turn(linux, &mut self.watch, now, &self.policy);
+            self.report = Some(round.report);
+            if !round.again {
+                break;
+            }
+        }
+        self.due = uptime_milliseconds() + WHOLE_MILLISECONDS;
+        let news = self.report != before;
+        if news
+            && let Some(report) = &self.report
+            && let Err(error) = files::replace(&self.file, lines::write(report).as_bytes())
+        {
+            log::warn!("report-unwritten why=\"{error}\"");
+        }
+        news
+    }
+
+    /// What the last turn found out.
+    pub fn report(&self) -> Option<&Report> {
+        self.report.as_ref()
+    }
+}
+
+/// Where the agent leaves its report.
+pub fn report_file(device: &Device) -> PathBuf {
+    device.run.join("wall")
+}
