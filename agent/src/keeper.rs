@@ -27,6 +27,7 @@ use komainu_core::facts::Facts;
 use komainu_core::gate::RulesSeen;
 use komainu_core::offer::Print;
 use komainu_core::settings::Settings as Core;
+use komainu_core::wall::Report;
 use links::Links;
 use logins::Logins;
 use page::Page;
@@ -180,7 +181,7 @@ impl Keeper {
     }
 
     /// After a turn: answers what it settled, sees to the page's process, and tells it how things stand.
-    pub fn after_turn(&mut self, linux: &mut Linux, facts: &Facts) {
+    pub fn after_turn(&mut self, linux: &mut Linux, facts: &Facts, wall: Option<&Report>) {
         self.settle(linux);
         let (Some(mut seen), Some(before)) = (linux.gate(), &facts.gate) else { return };
         // The kernel was asked at the beginning of the turn, and is again at the next.
@@ -191,6 +192,9 @@ impl Keeper {
         self.page.keep_running(uptime_seconds());
         let mut state = state::of(facts, &seen, &self.settings, &self.core, &self.logins);
         linux.wall_lacks().iter().for_each(|lack| state.push("finding", lack));
+        if let Some(report) = wall {
+            state::push_wall(&mut state, report, &linux.wall_memory());
+        }
         self.page.tell_state(state, uptime_seconds());
     }
 

@@ -42,7 +42,7 @@ pub(super) fn run(call: &Call) -> Result<Exit, String> {
             // An agent that starts again finds its rules: its page need not wait for a server that is silent.
             let keeper =
                 keeper.insert(Keeper::open(&call.settings, gate, &call.settings_file, call.testing)?);
-            keeper.after_turn(&mut linux, &facts);
+            keeper.after_turn(&mut linux, &facts, warden.as_ref().and_then(Warden::report));
             linux.hear_bells(&keeper.bell());
         }
         let next = act(&mut linux, &facts, &call.settings.core);
@@ -54,7 +54,7 @@ pub(super) fn run(call: &Call) -> Result<Exit, String> {
                 None => Keeper::open(&call.settings, gate, &call.settings_file, call.testing)?,
             };
             let keeper = keeper.insert(opened);
-            keeper.after_turn(&mut linux, &facts);
+            keeper.after_turn(&mut linux, &facts, warden.as_ref().and_then(Warden::report));
             news = keeper.hear(&mut linux);
             linux.hear_bells(&keeper.bell());
         }

@@ -13,6 +13,9 @@ use komainu_core::plan::{self, postpone, postponed};
 use komainu_core::record::{Record, Update};
 use komainu_core::schedule::until_poll;
 use komainu_core::settings::Settings as Core;
+use komainu_core::wall::Report;
+use komainu_core::wall::measure::{Measure, Survey};
+use komainu_core::wall::memory::Memory;
 
 /// Longest note of a release that the page is told, in bytes.
 const NOTE_BYTES_MAX: usize = 1024;
@@ -111,6 +114,44 @@ fn push_pair(state: &mut State, facts: &Facts, core: &Core) {
                 state.push("postponable", 1);
             }
         }
+    }
+}
+
+/// Most of the wall's findings that the page shows; `komainu harden` shows all.
+const FOUND_MAX: usize = 12;
+
+/// What the wall found.
+pub(super) fn push_wall(state: &mut State, report: &Report, memory: &Memory) {
+    if state.of("gate") != Some(Standing::Open.name()) {
+        return;
+    }
+    for (letter, survey) in [("a", Survey::A), ("b", Survey::B), ("c", Survey::C), ("d", Survey::D)] {
+        let asks = |measure: Measure| measure.row().survey == Some(survey);
+        let bad = report.findings.iter().any(|finding| asks(finding.measure));
+        let doubt = report.doubts.iter().any(|(measure, _)| asks(*measure));
+        let word = if bad {
+            "bad"
+        } else if doubt {
+            "unknown"
+        } else {
+            "good"
+        };
+        state.push("survey", format_args!("{letter} {word}"));
+    }
+    if let Some(incident) = &memory.incident {
+        state.push("incident", &incident.what);
+        if incident.contained {
+            state.push("contained", 1);
+        }
+        if incident.password.is_some() {
+            state.push("wants_password", 1);
+        }
+    }
+    for finding in report.findings.iter().take(FOUND_MAX) {
+        state.push("finding", &finding.what);
+    }
+    for note in report.notes.iter().take(FOUND_MAX) {
+        state.push("open", note);
     }
 }
 

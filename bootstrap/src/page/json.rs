@@ -3,7 +3,7 @@
 use crate::asks::State;
 
 /// What is a list even with one or no item.
-const LISTS: &[&str] = &["finding", "login"];
+const LISTS: &[&str] = &["finding", "login", "survey", "blocked", "open"];
 /// What is a number, where it is one.
 const NUMBERS: &[&str] =
     &["now", "since", "release", "percent", "polled", "next", "offer", "postponed", "support_end"];
@@ -106,8 +106,12 @@ mod tests {
             status(&state),
             "{\"gate\":\"open\",\"release\":41,\"percent\":\"007\",\"version\":\"2\",\
              \"finding\":[\"a \\\"b\\\" \\\\ \\u0001\\u0085\"],\"postponable\":true,\
-             \"login\":[{\"time\":7,\"address\":\"::1\",\"result\":\"ok\"},\"odd\"],\"fixes\":[\"A\",\"B\"]}\n"
+             \"login\":[{\"time\":7,\"address\":\"::1\",\"result\":\"ok\"},\"odd\"],\"fixes\":[\"A\",\"B\"],\
+             \"survey\":[],\"blocked\":[],\"open\":[]}\n"
         );
-        assert_eq!(status(&State::default()), "{\"finding\":[],\"login\":[]}\n");
+        assert_eq!(
+            status(&State::default()),
+            "{\"finding\":[],\"login\":[],\"survey\":[],\"blocked\":[],\"open\":[]}\n"
+        );
     }
 }

@@ -19,6 +19,12 @@ const STATES: &[(&str, &str)] = &[
     ("reverting", "state-reverting"),
 ];
 
+/// NICT NOTICE's surveys, as the device asks itself.
+const SURVEYS: &[(&str, &str)] =
+    &[("a", "survey-a"), ("b", "survey-b"), ("c", "survey-c"), ("d", "survey-d")];
+const RESULTS: &[(&str, &str)] =
+    &[("good", "survey-good"), ("bad", "survey-bad"), ("unknown", "survey-unknown")];
+
 impl View<'_> {
     /// The page; `now` are seconds since 1970, 0 where they are not known; `notice` is what was just done.
     pub fn status(&self, now: u64, notice: Option<&'static str>) -> String {
@@ -26,7 +32,7 @@ impl View<'_> {
         let over = state.of("support_end").filter(|end| is_past(end, now));
         let findings: Vec<&str> = state.all("finding").collect();
         let step = state.of("update").unwrap_or("idle");
-        let title = if over.is_some() || !findings.is_empty() {
+        let title = if over.is_some() || !findings.is_empty() || state.of("incident").is_some() {
             "look"
         } else if step != "idle" && step != "staged" {
             "updating"
@@ -40,7 +46,8 @@ impl View<'_> {
             let said = Alert { title: texts.find(key).unwrap_or_default().into(), ..Alert::default() };
             self.alert(&said, "good", "status")
         });
-        let alert = self.worries(over, &findings);
+        let mut alert = self.incident();
+        alert.push_str(&self.worries(over, &findings));
         let logins = self.logins();
         let mut check = String::new();
         if state.of("offer").is_none() {
@@ -59,6 +66,21 @@ impl View<'_> {
             ("q", self.q),
         ];
         self.document(title, false, &fill(assets::STATUS, texts, &values), "/")
+    }
+
+    /// Somebody has taken the device: what was found, and what the owner can do.
+    fn incident(&self) -> String {
+        let Some(found) = self.state.of("incident") else { return String::new() };
+        let texts = self.texts;
+        let mut what = String::from("<p lang=\"en\">");
+        escape(&mut what, found);
+        what.push_str("</p>");
+        for (key, said) in [("contained", "incident-contained"), ("wants_password", "incident-password")] {
+            if self.state.of(key).is_some() {
+                element(&mut what, "p", texts.find(said).unwrap_or_default());
+            }
+        }
+        self.alert(&Alert { title: texts.text("incident").into(), what, ..Alert::default() }, "bad", "note")
     }
 
     fn worries(&self, over: Option<&str>, findings: &[&str]) -> String {
@@ -183,7 +205,29 @@ impl View<'_> {
         if let Some(end) = state.of("support_end").filter(|_| supported) {
             self.row(&mut out, "support", &moment::shown(end));
         }
+        for survey in state.all("survey") {
+            let (about, result) = survey.split_once(' ').unwrap_or((survey, ""));
+            let Some((_, label)) = SURVEYS.iter().find(|(word, _)| *word == about) else { continue };
+            self.row(&mut out, label, self.word(RESULTS, result));
+        }
+        self.list(&mut out, "turned-away", "blocked");
+        self.list(&mut out, "ways-in", "open");
         out
+    }
+
+    /// A row with everything that the state has of one kind, a line each.
+    fn list(&self, out: &mut String, label: &'static str, key: &str) {
+        let mut lines = self.state.all(key).take(32).peekable();
+        if lines.peek().is_none() {
+            return;
+        }
+        element(out, "dt", self.texts.text(label));
+        out.push_str("<dd>");
+        for line in lines {
+            escape(out, line);
+            out.push_str("<br>");
+        }
+        out.push_str("</dd>");
     }
 
     fn logins(&self) -> String {
