@@ -1,7 +1,11 @@
 //! `plan`: what would be done now, and why. Does nothing.
 
-use super::{Call, Exit, open, print};
+use super::{Call, Exit, harden, open, print};
+use crate::linux::world::Linux;
+use komainu_core::World;
 use komainu_core::facts::Facts;
+use komainu_core::wall::Policy;
+use komainu_core::wall::plan::{Act, View, Watch, plan as decide_wall};
 use komainu_core::{Next, plan as decide};
 
 pub(super) fn plan(call: &Call) -> Result<Exit, String> {
@@ -20,5 +24,42 @@ pub(super) fn plan(call: &Call) -> Result<Exit, String> {
         Next::Seconds(seconds) => format!("then    look again in {seconds} s\n"),
         Next::Restart => "then    restart\n".to_owned(),
     });
+    if let Some(wall) = &call.settings.wall {
+        text.push_str(&of_wall(&mut linux, &facts, &wall.policy));
+    }
     print(&text)
+}
+
+/// What the wall would do.
+fn of_wall(linux: &mut Linux, facts: &Facts, policy: &Policy) -> String {
+    let report = harden::look(linux, policy);
+    let memory = linux.wall_memory();
+    let view = View {
+        report: &report,
+        memory: &memory,
+        asked: None,
+        owner: facts.gate.as_ref().and_then(|gate| gate.kept),
+        polled: facts.attempts.polled_uptime,
+        booted: facts.booted.clone().ok(),
+        health: None,
+        now: facts.now,
+        uptime: facts.uptime,
+    };
+    let mut text = String::new();
+    for act in decide_wall(&view, &mut Watch::default(), policy) {
+        let line = match act {
+            Act::Remember(_) => continue,
+            Act::Evidence => "keep evidence".to_owned(),
+            Act::Fix { finding, fix } => format!("{}, because {}", fix.name(), finding.what),
+            Act::Undo(fix) => format!("undo {}", fix.name()),
+            Act::Poll => "poll".to_owned(),
+            Act::Restart => "restart".to_owned(),
+        };
+        text.push_str(&format!("wall    {line}\n"));
+    }
+    let left = report.findings.iter().filter(|finding| finding.fix.is_none());
+    for finding in left {
+        text.push_str(&format!("wall    nothing can be done: {}\n", finding.what));
+    }
+    text
 }
