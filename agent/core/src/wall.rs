@@ -3,12 +3,16 @@
 //! not and how it is mended, and, honestly, what cannot be told or enforced.
 //!
 //! Map: `measure` the table, `policy` what the maker allows, `fix` what can be done, `seen` what processes and sockets
-//! look like.
+//! look like. The judges: `services` who listens, `infection` who has taken the device, both with `kin` for who is whose
+//! among processes.
 
 pub mod fix;
+pub mod infection;
+mod kin;
 pub mod measure;
 pub mod policy;
 pub mod seen;
+pub mod services;
 
 pub use fix::Fix;
 pub use measure::Measure;
