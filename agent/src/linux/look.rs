@@ -1,0 +1,383 @@
+//! The wall's eyes: processes and sockets as `/proc` tells of them, within bounds, and cheaply enough to look every other
+//! second. Nothing here judges (`komainu_core::wall`) or ends anything (`linux::end`).
+//!
+//! Map: `process`, `sockets`, `mounts` read the kernel's text; `program` and `held` ask about one process; `telnet` asks
+//! listeners how they greet; `lines` reads within bounds.
+//!
+//! What these eyes do not see: sockets in other network namespaces; a socket that only one thread of a process holds; a
+//! program that is started in the place of another between two full looks, unless it listens.
+
+pub mod held;
+pub mod lines;
+pub mod mounts;
+pub mod process;
+pub mod program;
+pub mod sockets;
+pub mod telnet;
+
+use super::clock::uptime_milliseconds;
+use held::{Held, held};
+use komainu_core::fault::{Text, text};
+use komainu_core::wall::fix::ProcessId;
+use komainu_core::wall::seen::{Connection, Listener, Process, Program, Seen, Transport};
+use komainu_core::wall::services::REFLECTORS;
+use lines::{BUFFER_BYTES, Go, beginning, each_line, printable};
+use mounts::Mounts;
+use program::{Found, program};
+use sockets::{FILES, Line, State};
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use telnet::{Asked, Door};
+
+/// Most processes of one look.
+pub const PROCESSES_MAX: usize = 4096;
+
+/// Most listeners, and most connections, of one look.
+pub const LISTENERS_MAX: usize = 1024;
+const CONNECTIONS_MAX: usize = 1024;
+
+/// How long it is believed what a process holds open, in milliseconds; also that nobody holds a socket.
+const HELD_MILLISECONDS: u64 = 25_000;
+
+/// How long a name in `comm` is, in bytes, once it was made printable.
+const NAME_BYTES_MAX: usize = 48;
+
+/// Looks at processes and sockets, and remembers what is dear to find out.
+pub struct Eyes {
+    buffer: Vec<u8>,
+    known: Vec<Known>,
+    /// Sockets that nobody was found to hold, in order; and when they were looked for.
+    nobodys: (Vec<u64>, u64),
+    asked: Asked,
+    /// The last full look, as [`Eyes::changed`] compares it.
+    sum: Option<u64>,
+}
+
+/// What is remembered of a process.
+struct Known {
+    id: ProcessId,
+    /// The file of its program, by its numbers: another means that another was started in its place.
+    program: (u64, u64),
+    held: Held,
+    /// When it was looked through, in milliseconds of uptime.
+    at: u64,
+}
+
+/// A process of this look, before it is known what it holds.
+struct Met {
+    process: Process,
+    program: (u64, u64),
+    folder: PathBuf,
+}
+
+/// Sockets of this look with the kernel's numbers of them.
+#[derive(Default)]
+struct Sockets {
+    listeners: Vec<(Listener, u64)>,
+    connections: Vec<(Connection, u64)>,
+    cut_short: bool,
+}
+
+impl Default for Eyes {
+    fn default() -> Eyes {
+        Eyes::new()
+    }
+}
+
+impl Eyes {
+    /// Nothing is looked at yet.
+    pub fn new() -> Eyes {
+        let buffer = vec![0; BUFFER_BYTES];
+        Eyes { buffer, known: Vec::new(), nobodys: (Vec::new(), 0), asked: Asked::default(), sum: None }
+    }
+
+    /// Looks at everything. It may take up to 1.5 s when there are new listeners that greet nobody.
+    ///
+    /// # Errors
+    /// `/proc` cannot be read.
+    pub fn look(&mut self) -> Result<Seen, Text> {
+        let now = uptime_milliseconds();
+        let mounts = self.mounts()?;
+        let mut sum = Sum::new();
+        // Sockets first: whoever holds one of them is among the processes that are counted after it.
+        let mut sockets = self.sockets(&mut sum)?;
+        let pids = pids(&mut sum)?;
+        let mut cut_short = sockets.cut_short || pids.len() > PROCESSES_MAX;
+        let mut met: Vec<Met> =
+            pids.into_iter().take(PROCESSES_MAX).filter_map(|pid| self.meet(pid, &mounts)).collect();
+        let mut wanted: Vec<u64> = sockets.numbers();
+        wanted.sort_unstable();
+        wanted.dedup();
+        self.look_through(&met, &wanted, &mounts, now);
+        for one in &mut met {
+            let Some(known) = self.known.iter().find(|known| known.id == one.process.id) else { continue };
+            one.process.holds_watchdog = known.held.watchdog;
+            one.process.writes_flash = known.held.flash;
+            cut_short |= known.held.cut_short;
+        }
+        let processes: Vec<Process> = met.into_iter().map(|one| one.process).collect();
+        for (listener, inode) in &mut sockets.listeners {
+            listener.owners = self.owners(*inode);
+        }
+        for (connection, inode) in &mut sockets.connections {
+            connection.owners = self.owners(*inode);
+        }
+        self.ask_for_telnet(&mut sockets.listeners, &processes);
+        self.sum = Some(sum.0);
+        Ok(Seen {
+            processes,
+            listeners: sockets.listeners.into_iter().map(|(listener, _)| listener).collect(),
+            connections: sockets.connections.into_iter().map(|(connection, _)| connection).collect(),
+            cut_short,
+        })
+    }
+
+    /// A process was started or has ended, or somebody listens who did not, since the last full look; also when that cannot
+    /// be found out. It reads the list of processes and the listeners, and no more.
+    pub fn changed(&mut self) -> bool {
+        let mut sum = Sum::new();
+        let mut each = |transport, line: &Line| {
+            if transport == Transport::Tcp && line.state != State::Listens {
+                // The kernel tells of those that listen first.
+                return Go::Stop;
+            }
+            sum.add_socket(transport, line);
+            Go::On
+        };
+        let read = read_sockets(&mut self.buffer, &mut each);
+        let read = read.and_then(|_| pids(&mut sum));
+        read.is_err() || self.sum != Some(sum.0)
+    }
+
+    fn mounts(&mut self) -> Result<Mounts, Text> {
+        let mut mounts = Mounts::default();
+        read_lines("/proc/self/mountinfo", &mut self.buffer, &mut |line| mounts.take(line))?;
+        Ok(mounts)
+    }
+
+    fn sockets(&mut self, sum: &mut Sum) -> Result<Sockets, Text> {
+        let mut found = Sockets::default();
+        let mut each = |transport, line: &Line| {
+            sum.add_socket(transport, line);
+            found.take(transport, line);
+            Go::On
+        };
+        let cut_short = read_sockets(&mut self.buffer, &mut each)?;
+        found.cut_short |= cut_short;
+        Ok(found)
+    }
+
+    /// What `/proc` says of one process; `None`: it is the kernel's, or is not there any more.
+    fn meet(&mut self, pid: u32, mounts: &Mounts) -> Option<Met> {
+        let mut folder = PathBuf::from(format!("/proc/{pid}"));
+        let stat = process::stat(beginning(&folder.join("stat"), &mut self.buffer).ok()?)?;
+        if stat.is_kernels() || stat.is_over() {
+            return None;
+        }
+        let (id, parent) = (ProcessId { pid, started: stat.started }, stat.parent);
+        let name = printable(stat.name, NAME_BYTES_MAX);
+        if stat.is_zombie() {
+            // Its first thread has ended, and took the view of program and files with it; the others have theirs.
+            folder = other_thread(&folder, pid)?;
+        }
+        let (program, number) = match program(&folder.join("exe"), mounts) {
+            Found::Program(program, number) => (program, number),
+            Found::None => {
+                let stat = process::stat(beginning(&folder.join("stat"), &mut self.buffer).ok()?)?;
+                if stat.is_over() || stat.is_zombie() {
+                    return None;
+                }
+                (Program::Hidden, (0, 0))
+            }
+        };
+        let user = process::effective_user(beginning(&folder.join("status"), &mut self.buffer).ok()?)?;
+        let words = beginning(&folder.join("cmdline"), &mut self.buffer[..512]).ok()?;
+        let (first_word, second_word) = process::first_words(words);
+        let (holds_watchdog, writes_flash) = (false, false);
+        let process = Process {
+            id,
+            parent,
+            user,
+            program,
+            name,
+            first_word,
+            second_word,
+            holds_watchdog,
+            writes_flash,
+        };
+        Some(Met { process, program: number, folder })
+    }
+
+    /// Finds out what processes hold: of new ones, of those that were looked at long ago, and of all while there is a socket
+    /// that nobody is known to hold.
+    fn look_through(&mut self, met: &[Met], wanted: &[u64], mounts: &Mounts, now: u64) {
+        let fresh = |at: u64| now < at + HELD_MILLISECONDS;
+        self.known.retain(|known| {
+            let same = |one: &Met| one.process.id == known.id && one.program == known.program;
+            fresh(known.at) && met.iter().any(same)
+        });
+        if !fresh(self.nobodys.1) {
+            self.nobodys.0.clear();
+        }
+        for everybody in [false, true] {
+            for one in met {
+                let id = one.process.id;
+                let before = self.known.iter().position(|known| known.id == id);
+                match before {
+                    // What was looked through in this very look is not looked through again.
+                    Some(before) if everybody && self.known[before].at != now => {
+                        let known = &mut self.known[before];
+                        (known.held, known.at) = (held(&one.folder, wanted, mounts), now);
+                    }
+                    Some(_) => {}
+                    None => {
+                        let held = held(&one.folder, wanted, mounts);
+                        self.known.push(Known { id, program: one.program, held, at: now });
+                    }
+                }
+            }
+            let has_owner = |inode: &u64| self.known.iter().any(|known| known.held.sockets.contains(inode));
+            let mut lost = wanted.iter().filter(|inode| **inode != 0 && !has_owner(inode));
+            if everybody {
+                self.nobodys = (lost.copied().collect(), now);
+            } else if lost.all(|inode| self.nobodys.0.binary_search(inode).is_ok()) {
+                break;
+            }
+        }
+    }
+
+    fn owners(&self, inode: u64) -> Vec<ProcessId> {
+        let holds = |known: &&Known| known.held.sockets.contains(&inode);
+        self.known.iter().filter(holds).map(|known| known.id).collect()
+    }
+
+    /// Our own listeners are not asked: neither ours nor our page's, which is a child of ours.
+    fn ask_for_telnet(&mut self, listeners: &mut [(Listener, u64)], processes: &[Process]) {
+        let us = std::process::id();
+        let ours = |owner: &ProcessId| {
+            let child = |process: &Process| process.id == *owner && process.parent == us;
+            owner.pid == us || processes.iter().any(child)
+        };
+        let door = |listener: &Listener, inode: u64| {
+            let asked = listener.transport == Transport::Tcp && !listener.owners.iter().any(ours);
+            asked.then_some(Door { inode, address: listener.address, port: listener.port })
+        };
+        let doors: Vec<Door> =
+            listeners.iter().filter_map(|(listener, inode)| door(listener, *inode)).collect();
+        self.asked.ask(&doors);
+        for (listener, inode) in listeners {
+            listener.telnet = door(listener, *inode).and_then(|door| self.asked.telnet(&door));
+        }
+    }
+}
+
+impl Sockets {
+    fn take(&mut self, transport: Transport, line: &Line) {
+        let (address, port) = line.here;
+        if line.state == State::Listens {
+            if self.listeners.len() == LISTENERS_MAX {
+                self.cut_short = true;
+                return;
+            }
+            let listener = Listener { transport, address, port, owners: Vec::new(), telnet: None };
+            self.listeners.push((listener, line.inode));
+            return;
+        }
+        let opening = line.state == State::Opening;
+        // Those that listen come first in each file, and their connections in the same one.
+        let is_service = || {
+            let mut listeners = self.listeners.iter().map(|(listener, _)| listener);
+            listeners.any(|listener| listener.transport == Transport::Tcp && listener.port == port)
+        };
+        if transport == Transport::Tcp && (opening || line.state == State::Open && is_service()) {
+            if self.connections.len() == CONNECTIONS_MAX {
+                self.cut_short = true;
+                return;
+            }
+            let (peer, there) = line.there;
+            let connection = Connection { here: port, peer, there, opening, owners: Vec::new() };
+            self.connections.push((connection, line.inode));
+        }
+    }
+
+    fn numbers(&self) -> Vec<u64> {
+        let listeners = self.listeners.iter().map(|(_, inode)| *inode);
+        listeners.chain(self.connections.iter().map(|(_, inode)| *inode)).collect()
+    }
+}
+
+/// A sum over what a quick look sees (FNV-1a). It need not withstand anybody: whoever hides from it is seen by the next full
+/// look.
+struct Sum(u64);
+
+impl Sum {
+    fn new() -> Sum {
+        Sum(0xcbf2_9ce4_8422_2325)
+    }
+
+    fn add(&mut self, number: u64) {
+        // The order of the file does not matter: the kernel's tables have none.
+        let mut sum: u64 = 0xcbf2_9ce4_8422_2325;
+        for byte in number.to_be_bytes() {
+            sum = (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        self.0 = self.0.wrapping_add(sum);
+    }
+
+    /// Whoever asks for a name has a socket of UDP for a moment: those count only where services are.
+    fn add_socket(&mut self, transport: Transport, line: &Line) {
+        let port = line.here.1;
+        let counts = transport != Transport::Udp || port < 1024 || REFLECTORS.contains(&port);
+        if line.state == State::Listens && counts {
+            self.add(u64::from(port) << 48 ^ line.inode);
+        }
+    }
+}
+
+/// The numbers of all processes, in order.
+fn pids(sum: &mut Sum) -> Result<Vec<u32>, Text> {
+    let told = |error: std::io::Error| text(format_args!("cannot read /proc: {error}"));
+    let mut pids: Vec<u32> = Vec::new();
+    for entry in std::fs::read_dir("/proc").map_err(told)? {
+        let name = entry.map_err(told)?.file_name();
+        pids.extend(process::number(name.as_encoded_bytes()).and_then(|pid| u32::try_from(pid).ok()));
+    }
+    pids.sort_unstable();
+    for pid in &pids {
+        sum.add(u64::from(*pid));
+    }
+    Ok(pids)
+}
+
+/// A thread of this process that is not its first.
+fn other_thread(folder: &Path, pid: u32) -> Option<PathBuf> {
+    let threads = std::fs::read_dir(folder.join("task")).ok()?;
+    let number = |name: &std::ffi::OsStr| process::number(name.as_encoded_bytes());
+    let mut threads = threads.flatten().map(|entry| (number(&entry.file_name()), entry.path()));
+    threads.find(|(number, _)| number.is_some_and(|number| number != u64::from(pid))).map(|(_, path)| path)
+}
+
+/// Reads all files of sockets; `true`: one of them was longer than is read. What a kernel does not have (IPv6, sockets for
+/// frames) it does not tell of.
+fn read_sockets(buffer: &mut [u8], each: &mut dyn FnMut(Transport, &Line) -> Go) -> Result<bool, Text> {
+    let mut cut_short = false;
+    for (path, transport) in FILES {
+        let mut of_file =
+            |line: &[u8]| sockets::line(transport, line).map_or(Go::On, |line| each(transport, &line));
+        cut_short |= read_lines(path, buffer, &mut of_file)?;
+    }
+    Ok(cut_short)
+}
+
+fn read_lines(path: &str, buffer: &mut [u8], each: &mut dyn FnMut(&[u8]) -> Go) -> Result<bool, Text> {
+    let told = |error: std::io::Error| text(format_args!("cannot read {path}: {error}"));
+    let mut file = match File::open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        other => other.map_err(told)?,
+    };
+    each_line(&mut file, buffer, each).map_err(told)
+}
+
+#[cfg(test)]
+mod tests;
