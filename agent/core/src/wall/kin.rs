@@ -222,8 +222,7 @@ pub(super) mod tests {
     #[test]
     fn neither_init_nor_the_agent_nor_who_started_it_is_ended() {
         let (policy, own) = (policy(vec![]), [id(50), id(51)]);
-        let mut seen = Seen::default();
-        seen.processes = vec![
+        let processes = vec![
             firmware(1, "/sbin/init"),
             process(40, 1, file("/sbin/supervise", Medium::Firmware)),
             process(50, 40, file("/usr/sbin/komainu", Medium::Firmware)),
@@ -231,6 +230,7 @@ pub(super) mod tests {
             process(52, 50, file("/tmp/x", Medium::Memory)),
             process(60, 1, file("/tmp/y", Medium::Memory)),
         ];
+        let seen = Seen { processes, ..Seen::default() };
         let kin = Kin::new(&seen, &policy, &own);
         let ended: Vec<u32> =
             seen.processes.iter().filter(|one| kin.end(one).is_some()).map(|one| one.id.pid).collect();
@@ -239,8 +239,8 @@ pub(super) mod tests {
 
     #[test]
     fn a_loop_of_parents_ends() {
-        let (policy, mut seen) = (policy(vec![]), Seen::default());
-        seen.processes = vec![process(7, 8, Program::Hidden), process(8, 7, Program::Hidden)];
+        let processes = vec![process(7, 8, Program::Hidden), process(8, 7, Program::Hidden)];
+        let (policy, seen) = (policy(vec![]), Seen { processes, ..Seen::default() });
         let kin = Kin::new(&seen, &policy, &[]);
         assert!(!kin.is_below(&seen.processes[0], &[id(9)]));
     }
