@@ -49,7 +49,8 @@ pub struct Eyes {
     known: Vec<Known>,
     /// Sockets that nobody was found to hold, in order; and when they were looked for.
     nobodys: (Vec<u64>, u64),
-    asked: Asked,
+    /// What listeners answered; `None`: nobody is asked.
+    asked: Option<Asked>,
     /// The last full look, as [`Eyes::changed`] compares it.
     sum: Option<u64>,
 }
@@ -88,8 +89,13 @@ impl Default for Eyes {
 impl Eyes {
     /// Nothing is looked at yet.
     pub fn new() -> Eyes {
+        Eyes { asked: Some(Asked::default()), ..Eyes::that_only_look() }
+    }
+
+    /// Eyes that ask no listener for telnet: looking changes nothing, and nobody notices.
+    pub fn that_only_look() -> Eyes {
         let buffer = vec![0; BUFFER_BYTES];
-        Eyes { buffer, known: Vec::new(), nobodys: (Vec::new(), 0), asked: Asked::default(), sum: None }
+        Eyes { buffer, known: Vec::new(), nobodys: (Vec::new(), 0), asked: None, sum: None }
     }
 
     /// Looks at everything. It may take up to 1.5 s when there are new listeners that greet nobody.
@@ -254,20 +260,21 @@ impl Eyes {
 
     /// Our own listeners are not asked: neither ours nor our page's, which is a child of ours.
     fn ask_for_telnet(&mut self, listeners: &mut [(Listener, u64)], processes: &[Process]) {
+        let Some(asked) = &mut self.asked else { return };
         let us = std::process::id();
         let ours = |owner: &ProcessId| {
             let child = |process: &Process| process.id == *owner && process.parent == us;
             owner.pid == us || processes.iter().any(child)
         };
         let door = |listener: &Listener, inode: u64| {
-            let asked = listener.transport == Transport::Tcp && !listener.owners.iter().any(ours);
-            asked.then_some(Door { inode, address: listener.address, port: listener.port })
+            let is_asked = listener.transport == Transport::Tcp && !listener.owners.iter().any(ours);
+            is_asked.then_some(Door { inode, address: listener.address, port: listener.port })
         };
         let doors: Vec<Door> =
             listeners.iter().filter_map(|(listener, inode)| door(listener, *inode)).collect();
-        self.asked.ask(&doors);
+        asked.ask(&doors);
         for (listener, inode) in listeners {
-            listener.telnet = door(listener, *inode).and_then(|door| self.asked.telnet(&door));
+            listener.telnet = door(listener, *inode).and_then(|door| asked.telnet(&door));
         }
     }
 }

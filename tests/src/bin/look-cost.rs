@@ -1,5 +1,5 @@
 //! What it costs to look at processes and sockets: full and quick looks over this machine's `/proc`, which is only read.
-//! Listeners are asked for telnet in the first look alone, as on a device.
+//! Nobody who listens is asked for telnet.
 //!
 //! ```text
 //! look-cost [TIMES]     prints microseconds for each, and how much there was to see
@@ -18,7 +18,7 @@ fn main() -> ExitCode {
         words.remove(0);
     }
     let times: u32 = words.first().and_then(|word| word.parse().ok()).unwrap_or(100);
-    let mut eyes = Eyes::new();
+    let mut eyes = Eyes::that_only_look();
     let began = Instant::now();
     let seen = match eyes.look() {
         Ok(seen) => seen,

@@ -36,7 +36,7 @@ fn with_copy(folder: &str, name: &str) -> (PathBuf, PathBuf) {
 }
 
 fn met(child: &Waiting) -> Process {
-    let mut eyes = Eyes::new();
+    let mut eyes = Eyes::that_only_look();
     let mounts = eyes.mounts().unwrap();
     eyes.meet(child.0.id(), &mounts).unwrap().process
 }
@@ -105,7 +105,7 @@ fn a_program_made_in_memory_has_no_file() {
 #[test]
 fn a_process_that_vanishes_is_not_there() {
     let mut child = wait_with(Path::new("/bin/cat"));
-    let mut eyes = Eyes::new();
+    let mut eyes = Eyes::that_only_look();
     let mounts = eyes.mounts().unwrap();
     child.0.kill().unwrap();
     // Ended, and not yet buried: then buried.
@@ -118,13 +118,13 @@ fn a_process_that_vanishes_is_not_there() {
 }
 
 #[test]
-fn our_own_sockets_are_seen_as_ours_and_are_not_asked_for_telnet() {
+fn our_own_sockets_are_seen_as_ours() {
     let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
     let tcp6 = TcpListener::bind("[::1]:0").unwrap();
     let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
     let connected = TcpStream::connect(tcp.local_addr().unwrap()).unwrap();
     let (_accepted, _) = tcp.accept().unwrap();
-    let mut eyes = Eyes::new();
+    let mut eyes = Eyes::that_only_look();
     // Twice: the second time from what is remembered.
     for _ in 0..2 {
         let seen = eyes.look().unwrap();
@@ -137,7 +137,6 @@ fn our_own_sockets_are_seen_as_ours_and_are_not_asked_for_telnet() {
             let found = listeners.find(|one| one.transport == transport && one.port == at.port()).unwrap();
             assert_eq!(found.address, at.ip());
             assert!(found.owners.iter().any(|owner| owner.pid == std::process::id()));
-            assert_eq!(found.telnet, None);
         }
         let (here, there) = (tcp.local_addr().unwrap().port(), connected.local_addr().unwrap().port());
         let connection = seen.connections.iter().find(|one| (one.here, one.there) == (here, there)).unwrap();
@@ -148,8 +147,45 @@ fn our_own_sockets_are_seen_as_ours_and_are_not_asked_for_telnet() {
 }
 
 #[test]
+fn our_own_listeners_are_not_asked_for_telnet() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let (us, port) = (
+        process::stat(&fs::read("/proc/self/stat").unwrap()).unwrap().started,
+        listener.local_addr().unwrap(),
+    );
+    let ours = ProcessId { pid: std::process::id(), started: us };
+    let entry = |owners| {
+        let listener = Listener {
+            transport: Transport::Tcp,
+            address: port.ip(),
+            port: port.port(),
+            owners,
+            telnet: None,
+        };
+        (listener, 1)
+    };
+    Eyes::new().ask_for_telnet(&mut [entry(vec![ours])], &[]);
+    assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+    // Somebody else's is.
+    let thread = std::thread::spawn(move || {
+        loop {
+            if let Ok((mut stream, _)) = listener.accept() {
+                stream.write_all(b"\xff\xfb\x01").unwrap();
+                return;
+            }
+            std::thread::yield_now();
+        }
+    });
+    let mut others = [entry(vec![])];
+    Eyes::new().ask_for_telnet(&mut others, &[]);
+    thread.join().unwrap();
+    assert_eq!(others[0].0.telnet, Some(true));
+}
+
+#[test]
 fn a_new_listener_and_a_new_process_are_a_change() {
-    let mut eyes = Eyes::new();
+    let mut eyes = Eyes::that_only_look();
     assert!(eyes.changed(), "nothing was looked at yet");
     // Others start processes on this machine, too: it is quiet at some time.
     let bound = uptime_milliseconds() + 60_000;
@@ -164,7 +200,7 @@ fn a_new_listener_and_a_new_process_are_a_change() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     assert!(eyes.changed());
     drop(listener);
-    let mut eyes = Eyes::new();
+    let mut eyes = Eyes::that_only_look();
     eyes.look().unwrap();
     let _child = wait_with(Path::new("/bin/cat"));
     assert!(eyes.changed());
@@ -173,7 +209,7 @@ fn a_new_listener_and_a_new_process_are_a_change() {
 #[test]
 fn where_a_program_in_memory_lies_is_told() {
     let shared = Path::new("/dev/shm");
-    let mut eyes = Eyes::new();
+    let mut eyes = Eyes::that_only_look();
     let mounts = eyes.mounts().unwrap();
     if mounts.holding(b"/dev/shm/x").is_none_or(|mount| mount.kind != mounts::Kind::Memory) {
         // Nothing here is in memory, and nobody mounts anything for a unit test.
