@@ -104,6 +104,10 @@ impl Report {
     }
 
     fn add(&mut self, finding: Finding) {
+        // One that listens for IPv4 and for IPv6 is one finding.
+        if self.findings.contains(&finding) {
+            return;
+        }
         if self.findings.len() < FINDINGS_MAX {
             self.findings.push(finding);
         } else {

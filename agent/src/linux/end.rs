@@ -1,12 +1,14 @@
 //! Ends a process and all that descend from it: stops them first, so that none starts another, then kills them from the root
 //! down. Whom, is decided elsewhere; here is only held that nobody else is hit.
 
+use super::clock::uptime_milliseconds;
 use super::look::lines::{BUFFER_BYTES, beginning};
 use super::look::process::{number, stat};
 use super::sys;
 use komainu_core::fault::{Text, text};
 use komainu_core::wall::fix::ProcessId;
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::io;
@@ -19,6 +21,9 @@ const TREE_MAX: usize = 1024;
 /// How far up we follow those that we descend from ourselves.
 const ANCESTORS_MAX: usize = 256;
 
+/// How long all of them together have to end, in milliseconds.
+const END_MILLISECONDS: u64 = 1000;
+
 /// How often it is looked for children that were started while their parents were being stopped.
 const ROUNDS_MAX: usize = 8;
 
@@ -26,7 +31,7 @@ const ROUNDS_MAX: usize = 8;
 ///
 /// # Errors
 /// This is not the device's own view of its processes; it is the first process, or we descend from it, or the kernel's own;
-/// the kernel refuses.
+/// the kernel refuses; it was killed and has not ended within a second.
 pub fn end(id: ProcessId) -> Result<(), Text> {
     in_the_devices_house(std::fs::read_link("/proc/self/ns/mnt"), std::fs::read_link("/proc/1/ns/mnt"))?;
     end_tree(id)
@@ -85,7 +90,30 @@ fn end_tree(id: ProcessId) -> Result<(), Text> {
     for member in &tree {
         fault = fault.and(signal(member, Signal::SIGKILL));
     }
-    fault
+    fault.and_then(|()| wait(&tree))
+}
+
+/// Waits a moment for their end, so that the next look does not find them once more. One that waits for a device ends later,
+/// or never: that is said.
+fn wait(tree: &[Member]) -> Result<(), Text> {
+    let deadline = uptime_milliseconds() + END_MILLISECONDS;
+    for member in tree {
+        let Held::Descriptor(descriptor) = &member.held else { continue };
+        loop {
+            let left = deadline.saturating_sub(uptime_milliseconds());
+            let left = u16::try_from(left).unwrap_or(u16::MAX);
+            // The kernel makes it readable when the process has ended.
+            match poll(&mut [PollFd::new(descriptor.as_fd(), PollFlags::POLLIN)], left) {
+                Err(Errno::EINTR) => {}
+                Ok(0) => {
+                    let pid = member.id.pid;
+                    return Err(text(format_args!("process {pid} was killed, and has not ended yet")));
+                }
+                _ => break,
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Those that a process descends from, up to the first.
@@ -126,8 +154,7 @@ fn hold(id: ProcessId) -> Result<Option<Member>, Text> {
     // First the descriptor, then the look: what was looked at is what is held.
     let held = match sys::open_process(pid) {
         Ok(descriptor) => Held::Descriptor(descriptor),
-        Err(Errno::ESRCH) => return Ok(None),
-        // Before Linux 5.3, or forbidden by a filter of system calls.
+        // Before Linux 5.3, or forbidden by a filter of system calls; or its first thread has ended and others run on.
         Err(_) => Held::Number,
     };
     match look(id.pid) {

@@ -1,8 +1,8 @@
 //! The wall's eyes: processes and sockets as `/proc` tells of them, within bounds, and cheaply enough to look every other
 //! second. Nothing here judges (`komainu_core::wall`) or ends anything (`linux::end`).
 //!
-//! Map: `process`, `sockets`, `mounts` read the kernel's text; `program` and `held` ask about one process; `telnet` asks
-//! listeners how they greet; `lines` reads within bounds.
+//! Map: `process`, `sockets`, `mounts` read the kernel's text; `program` and `held` ask about one process; `ports` gathers
+//! the sockets; `telnet` asks listeners how they greet; `lines` reads within bounds.
 //!
 //! What these eyes do not see: sockets in other network namespaces; a socket that only one thread of a process holds; a
 //! program that is started in the place of another between two full looks, unless it listens.
@@ -10,6 +10,7 @@
 pub mod held;
 pub mod lines;
 pub mod mounts;
+mod ports;
 pub mod process;
 pub mod program;
 pub mod sockets;
@@ -19,12 +20,12 @@ use super::clock::uptime_milliseconds;
 use held::{Held, held};
 use komainu_core::fault::{Text, text};
 use komainu_core::wall::fix::ProcessId;
-use komainu_core::wall::seen::{Connection, Listener, Process, Program, Seen, Transport};
-use komainu_core::wall::services::REFLECTORS;
+use komainu_core::wall::seen::{Listener, Process, Program, Seen, Transport};
 use lines::{BUFFER_BYTES, Go, beginning, each_line, printable};
 use mounts::Mounts;
+use ports::{Sockets, Sum, read_sockets};
 use program::{Found, program};
-use sockets::{FILES, Line, State};
+use sockets::{Line, State};
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -32,10 +33,6 @@ use telnet::{Asked, Door};
 
 /// Most processes of one look.
 pub const PROCESSES_MAX: usize = 4096;
-
-/// Most listeners, and most connections, of one look.
-pub const LISTENERS_MAX: usize = 1024;
-const CONNECTIONS_MAX: usize = 1024;
 
 /// How long it is believed what a process holds open, in milliseconds; also that nobody holds a socket.
 const HELD_MILLISECONDS: u64 = 25_000;
@@ -51,8 +48,10 @@ pub struct Eyes {
     nobodys: (Vec<u64>, u64),
     /// What listeners answered; `None`: nobody is asked.
     asked: Option<Asked>,
-    /// The last full look, as [`Eyes::changed`] compares it.
+    /// The listeners of the last full look, as [`Eyes::changed`] compares them.
     sum: Option<u64>,
+    /// The processes that [`Eyes::changed`] knows, in order; the kernel's own among them.
+    pids: Vec<u32>,
 }
 
 /// What is remembered of a process.
@@ -72,14 +71,6 @@ struct Met {
     folder: PathBuf,
 }
 
-/// Sockets of this look with the kernel's numbers of them.
-#[derive(Default)]
-struct Sockets {
-    listeners: Vec<(Listener, u64)>,
-    connections: Vec<(Connection, u64)>,
-    cut_short: bool,
-}
-
 impl Default for Eyes {
     fn default() -> Eyes {
         Eyes::new()
@@ -95,7 +86,7 @@ impl Eyes {
     /// Eyes that ask no listener for telnet: looking changes nothing, and nobody notices.
     pub fn that_only_look() -> Eyes {
         let buffer = vec![0; BUFFER_BYTES];
-        Eyes { buffer, known: Vec::new(), nobodys: (Vec::new(), 0), asked: None, sum: None }
+        Eyes { buffer, known: Vec::new(), nobodys: (Vec::new(), 0), asked: None, sum: None, pids: Vec::new() }
     }
 
     /// Looks at everything. It may take up to 1.5 s when there are new listeners that greet nobody.
@@ -108,10 +99,10 @@ impl Eyes {
         let mut sum = Sum::new();
         // Sockets first: whoever holds one of them is among the processes that are counted after it.
         let mut sockets = self.sockets(&mut sum)?;
-        let pids = pids(&mut sum)?;
+        let pids = pids()?;
         let mut cut_short = sockets.cut_short || pids.len() > PROCESSES_MAX;
         let mut met: Vec<Met> =
-            pids.into_iter().take(PROCESSES_MAX).filter_map(|pid| self.meet(pid, &mounts)).collect();
+            pids.iter().take(PROCESSES_MAX).filter_map(|pid| self.meet(*pid, &mounts)).collect();
         let mut wanted: Vec<u64> = sockets.numbers();
         wanted.sort_unstable();
         wanted.dedup();
@@ -130,7 +121,7 @@ impl Eyes {
             connection.owners = self.owners(*inode);
         }
         self.ask_for_telnet(&mut sockets.listeners, &processes);
-        self.sum = Some(sum.0);
+        (self.sum, self.pids) = (Some(sum.0), pids);
         Ok(Seen {
             processes,
             listeners: sockets.listeners.into_iter().map(|(listener, _)| listener).collect(),
@@ -139,8 +130,9 @@ impl Eyes {
         })
     }
 
-    /// A process was started or has ended, or somebody listens who did not, since the last full look; also when that cannot
-    /// be found out. It reads the list of processes and the listeners, and no more.
+    /// A process was started since the last full look, or somebody listens who did not, or the other way round; also when that
+    /// cannot be found out. It reads the list of processes, the listeners, and a line of each new process, and no more. The
+    /// kernel's own come and go all the time, and are no change.
     pub fn changed(&mut self) -> bool {
         let mut sum = Sum::new();
         let mut each = |transport, line: &Line| {
@@ -151,9 +143,24 @@ impl Eyes {
             sum.add_socket(transport, line);
             Go::On
         };
-        let read = read_sockets(&mut self.buffer, &mut each);
-        let read = read.and_then(|_| pids(&mut sum));
-        read.is_err() || self.sum != Some(sum.0)
+        if read_sockets(&mut self.buffer, &mut each).is_err() || self.sum != Some(sum.0) {
+            return true;
+        }
+        let Ok(pids) = pids() else { return true };
+        for pid in &pids {
+            if self.pids.binary_search(pid).is_err() && self.is_process(*pid) {
+                // It is new until it was looked at.
+                return true;
+            }
+        }
+        self.pids = pids;
+        false
+    }
+
+    fn is_process(&mut self, pid: u32) -> bool {
+        let path = format!("/proc/{pid}/stat");
+        let stat = beginning(Path::new(&path), &mut self.buffer).ok().and_then(process::stat);
+        stat.is_some_and(|stat| !stat.is_kernels() && !stat.is_over())
     }
 
     fn mounts(&mut self) -> Result<Mounts, Text> {
@@ -279,81 +286,18 @@ impl Eyes {
     }
 }
 
-impl Sockets {
-    fn take(&mut self, transport: Transport, line: &Line) {
-        let (address, port) = line.here;
-        if line.state == State::Listens {
-            if self.listeners.len() == LISTENERS_MAX {
-                self.cut_short = true;
-                return;
-            }
-            let listener = Listener { transport, address, port, owners: Vec::new(), telnet: None };
-            self.listeners.push((listener, line.inode));
-            return;
-        }
-        let opening = line.state == State::Opening;
-        // Those that listen come first in each file, and their connections in the same one.
-        let is_service = || {
-            let mut listeners = self.listeners.iter().map(|(listener, _)| listener);
-            listeners.any(|listener| listener.transport == Transport::Tcp && listener.port == port)
-        };
-        if transport == Transport::Tcp && (opening || line.state == State::Open && is_service()) {
-            if self.connections.len() == CONNECTIONS_MAX {
-                self.cut_short = true;
-                return;
-            }
-            let (peer, there) = line.there;
-            let connection = Connection { here: port, peer, there, opening, owners: Vec::new() };
-            self.connections.push((connection, line.inode));
-        }
-    }
-
-    fn numbers(&self) -> Vec<u64> {
-        let listeners = self.listeners.iter().map(|(_, inode)| *inode);
-        listeners.chain(self.connections.iter().map(|(_, inode)| *inode)).collect()
-    }
-}
-
-/// A sum over what a quick look sees (FNV-1a). It need not withstand anybody: whoever hides from it is seen by the next full
-/// look.
-struct Sum(u64);
-
-impl Sum {
-    fn new() -> Sum {
-        Sum(0xcbf2_9ce4_8422_2325)
-    }
-
-    fn add(&mut self, number: u64) {
-        // The order of the file does not matter: the kernel's tables have none.
-        let mut sum: u64 = 0xcbf2_9ce4_8422_2325;
-        for byte in number.to_be_bytes() {
-            sum = (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-        self.0 = self.0.wrapping_add(sum);
-    }
-
-    /// Whoever asks for a name has a socket of UDP for a moment: those count only where services are.
-    fn add_socket(&mut self, transport: Transport, line: &Line) {
-        let port = line.here.1;
-        let counts = transport != Transport::Udp || port < 1024 || REFLECTORS.contains(&port);
-        if line.state == State::Listens && counts {
-            self.add(u64::from(port) << 48 ^ line.inode);
-        }
-    }
-}
-
 /// The numbers of all processes, in order.
-fn pids(sum: &mut Sum) -> Result<Vec<u32>, Text> {
+fn pids() -> Result<Vec<u32>, Text> {
     let told = |error: std::io::Error| text(format_args!("cannot read /proc: {error}"));
     let mut pids: Vec<u32> = Vec::new();
     for entry in std::fs::read_dir("/proc").map_err(told)? {
         let name = entry.map_err(told)?.file_name();
         pids.extend(process::number(name.as_encoded_bytes()).and_then(|pid| u32::try_from(pid).ok()));
     }
-    pids.sort_unstable();
-    for pid in &pids {
-        sum.add(u64::from(*pid));
+    if pids.is_empty() {
+        return Err(text(format_args!("cannot read /proc: it tells of no process, not even of this one")));
     }
+    pids.sort_unstable();
     Ok(pids)
 }
 
@@ -365,25 +309,18 @@ fn other_thread(folder: &Path, pid: u32) -> Option<PathBuf> {
     threads.find(|(number, _)| number.is_some_and(|number| number != u64::from(pid))).map(|(_, path)| path)
 }
 
-/// Reads all files of sockets; `true`: one of them was longer than is read. What a kernel does not have (IPv6, sockets for
-/// frames) it does not tell of.
-fn read_sockets(buffer: &mut [u8], each: &mut dyn FnMut(Transport, &Line) -> Go) -> Result<bool, Text> {
-    let mut cut_short = false;
-    for (path, transport) in FILES {
-        let mut of_file =
-            |line: &[u8]| sockets::line(transport, line).map_or(Go::On, |line| each(transport, &line));
-        cut_short |= read_lines(path, buffer, &mut of_file)?;
-    }
-    Ok(cut_short)
-}
-
 fn read_lines(path: &str, buffer: &mut [u8], each: &mut dyn FnMut(&[u8]) -> Go) -> Result<bool, Text> {
     let told = |error: std::io::Error| text(format_args!("cannot read {path}: {error}"));
     let mut file = match File::open(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(error) if error.kind() == ErrorKind::NotFound && may_lack(path) => return Ok(false),
         other => other.map_err(told)?,
     };
     each_line(&mut file, buffer, each).map_err(told)
+}
+
+/// Kernels without IPv6, or without sockets for frames, do not have these. Without any other nothing is known.
+fn may_lack(path: &str) -> bool {
+    ["6", "/raw", "/packet"].iter().any(|ending| path.ends_with(ending))
 }
 
 #[cfg(test)]

@@ -226,3 +226,14 @@ fn where_a_program_in_memory_lies_is_told() {
         assert_eq!((medium, there), (Medium::Memory, is_there));
     }
 }
+
+#[test]
+fn what_a_kernel_must_have_is_missed_and_what_it_may_lack_is_not() {
+    for (path, lacking) in [("/proc/net/nowhere6", Ok(false)), ("/proc/net/nowhere", Err(()))] {
+        let read = read_lines(path, &mut [0; 64], &mut |_| Go::On);
+        assert_eq!(
+            read.map_err(|fault| assert!(fault.starts_with(&format!("cannot read {path}: ")))),
+            lacking
+        );
+    }
+}
