@@ -1,14 +1,17 @@
 //! Everything that touches Linux. Map: `world` is the one implementation of `World`; what it is made of has a
 //! file each: `slots`, `boot_choice`, `state` (record and metadata), `volatile` (what a restart may lose),
-//! `health`, `gate`, `firewall`, `remote` (the server), and below them `files`, `program`, `programs`, `clock`, `wait` and the unsafe
+//! `health`, `gate`, `firewall`, `remote` (the server), `look` and `end` (the wall's eyes on processes and sockets, and its
+//! hand), and below them `files`, `program`, `programs`, `clock`, `wait` and the unsafe
 //! calls in `sys`.
 
 pub mod boot_choice;
 pub mod clock;
+pub mod end;
 pub mod files;
 pub mod firewall;
 pub mod gate;
 pub mod health;
+pub mod look;
 pub mod program;
 pub mod programs;
 pub mod remote;

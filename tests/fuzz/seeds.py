@@ -18,6 +18,7 @@ from tuf.api.metadata import (DelegatedRole, Delegations, MetaFile, Metadata, Ro
                               Timestamp)
 
 import seeds_page
+import seeds_proc
 
 TOP = Path(__file__).resolve().parents[2]
 # The targets live in January 2027.
@@ -84,6 +85,7 @@ def metadata():
 def files():
     """Target, name, bytes."""
     yield from seeds_page.files()
+    yield from seeds_proc.files()
     for role, name, signed, signers in metadata():
         whole = Metadata(signed)
         for one in signers:

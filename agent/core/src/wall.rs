@@ -5,6 +5,9 @@
 //! Map: `measure` the table, `policy` what the maker allows, `seen` what processes and sockets look like, `fix` what can
 //! be done, `respond` the answers to an infection, `plan` what is done after a look, `memory` what outlasts a restart; `around`
 //! everything that is seen and judged, `turn` a turn. The rest are judges: `doors`, `links`, `mappings`.
+//! Map: `measure` the table, `policy` what the maker allows, `fix` what can be done, `seen` what processes and sockets
+//! look like. The judges: `services` who listens, `infection` who has taken the device, both with `kin` for who is whose
+//! among processes.
 
 pub mod around;
 pub mod doors;
@@ -12,6 +15,8 @@ pub mod fix;
 pub mod lines;
 pub mod links;
 pub mod mappings;
+pub mod infection;
+mod kin;
 pub mod measure;
 pub mod memory;
 pub mod plan;
@@ -19,6 +24,7 @@ pub mod policy;
 pub mod respond;
 pub mod seen;
 pub mod turn;
+pub mod services;
 
 pub use around::{Around, Passing};
 pub use fix::Fix;
@@ -120,6 +126,10 @@ impl Report {
     }
 
     fn add(&mut self, finding: Finding) {
+        // One that listens for IPv4 and for IPv6 is one finding.
+        if self.findings.contains(&finding) {
+            return;
+        }
         if self.findings.len() < FINDINGS_MAX {
             self.findings.push(finding);
         } else {

@@ -3,7 +3,9 @@
 #![allow(unsafe_code)]
 
 use nix::libc;
+use nix::sys::signal::Signal;
 use nix::sys::socket::SockFlag;
+use nix::unistd::Pid;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// Seconds and nanoseconds of a clock, as the kernel tells them in 64 bits.
@@ -59,5 +61,30 @@ pub fn filter_system_calls(program: &[libc::sock_filter]) -> nix::Result<()> {
     let program = libc::sock_fprog { len: length, filter: program.as_ptr().cast_mut() };
     // SAFETY: the kernel copies `length` instructions from where the slice is, and keeps no pointer to them.
     let result = unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) };
+    nix::errno::Errno::result(result).map(|_| ())
+}
+
+/// `pidfd_open`: a descriptor of a process, which stays its own even when another gets its number.
+///
+/// # Errors
+/// There is no such process (`ESRCH`), or no such call (`ENOSYS`, before Linux 5.3).
+pub fn open_process(pid: Pid) -> nix::Result<OwnedFd> {
+    // SAFETY: two plain numbers go in, no memory is shared.
+    let result = unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) };
+    let number = nix::errno::Errno::result(result)?;
+    let number = i32::try_from(number).map_err(|_| nix::errno::Errno::EBADF)?;
+    // SAFETY: the kernel has just made this descriptor for us, and nobody else knows its number.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// `pidfd_send_signal`, to the process that this is a descriptor of.
+///
+/// # Errors
+/// It has ended (`ESRCH`), or we may not (`EPERM`).
+pub fn signal_process(process: BorrowedFd<'_>, signal: Signal) -> nix::Result<()> {
+    let (descriptor, signal) = (process.as_raw_fd(), signal as libc::c_int);
+    let nothing = std::ptr::null::<libc::siginfo_t>();
+    // SAFETY: plain numbers go in, and a null pointer, by which the kernel makes up what it tells of the sender.
+    let result = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, descriptor, signal, nothing, 0) };
     nix::errno::Errno::result(result).map(|_| ())
 }

@@ -26,6 +26,8 @@ pub enum Program {
         path: String,
         /// It is still there, and is the one that runs.
         there: bool,
+        /// It is not, but another file has its path now: somebody upgraded it.
+        replaced: bool,
         /// Where it is, or was.
         medium: Medium,
     },

@@ -1,0 +1,53 @@
+//! What it costs to look at processes and sockets: full and quick looks over this machine's `/proc`, which is only read.
+//! Nobody who listens is asked for telnet.
+//!
+//! ```text
+//! look-cost [TIMES]     prints microseconds for each, and how much there was to see
+//! look-cost full|quick [TIMES]     only those, after one full look, for a profiler
+//! ```
+#![expect(clippy::disallowed_methods, reason = "it measures time")]
+
+use komainu_agent::linux::look::Eyes;
+use std::process::ExitCode;
+use std::time::Instant;
+
+fn main() -> ExitCode {
+    let mut words: Vec<String> = std::env::args().skip(1).collect();
+    let only = words.first().filter(|word| ["full", "quick"].contains(&word.as_str())).cloned();
+    if only.is_some() {
+        words.remove(0);
+    }
+    let times: u32 = words.first().and_then(|word| word.parse().ok()).unwrap_or(100);
+    let mut eyes = Eyes::that_only_look();
+    let began = Instant::now();
+    let seen = match eyes.look() {
+        Ok(seen) => seen,
+        Err(why) => {
+            eprintln!("look-cost: {why}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let first = began.elapsed().as_micros();
+    println!(
+        "{} processes, {} listeners, {} connections, first look {first} us",
+        seen.processes.len(),
+        seen.listeners.len(),
+        seen.connections.len()
+    );
+    if only.as_deref() != Some("quick") {
+        let began = Instant::now();
+        for _ in 0..times {
+            let _ = eyes.look();
+        }
+        println!("full look {} us", began.elapsed().as_micros() / u128::from(times.max(1)));
+    }
+    if only.as_deref() != Some("full") {
+        let began = Instant::now();
+        let changes = (0..times).filter(|_| eyes.changed()).count();
+        println!(
+            "quick look {} us, {changes} of {times} changed",
+            began.elapsed().as_micros() / u128::from(times.max(1))
+        );
+    }
+    ExitCode::SUCCESS
+}
