@@ -3,12 +3,18 @@
 //! not and how it is mended, and, honestly, what cannot be told or enforced.
 //!
 //! Map: `measure` the table, `policy` what the maker allows, `fix` what can be done, `seen` what processes and sockets
-//! look like.
+//! look like. Judges: `guard` files that only the owner changes, `mounts` where programs could be laid, `watchdog`,
+//! `tune` numbers of the kernel's, `house` what Komainu itself gave up.
 
 pub mod fix;
+pub mod guard;
+pub mod house;
 pub mod measure;
+pub mod mounts;
 pub mod policy;
 pub mod seen;
+pub mod tune;
+pub mod watchdog;
 
 pub use fix::Fix;
 pub use measure::Measure;
