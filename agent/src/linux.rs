@@ -3,12 +3,19 @@
 //! `health`, `gate`, `firewall`, `remote` (the server), and below them `files`, `program`, `programs`, `clock`, `wait` and the unsafe
 //! calls in `sys`.
 
+#[cfg(test)]
+mod apart;
 pub mod boot_choice;
 pub mod clock;
+pub mod evidence;
 pub mod files;
 pub mod firewall;
 pub mod gate;
+pub mod guard;
 pub mod health;
+pub mod house;
+pub mod journal;
+pub mod mounts;
 pub mod program;
 pub mod programs;
 pub mod remote;
@@ -16,9 +23,11 @@ pub mod sandbox;
 pub mod slots;
 pub mod state;
 mod sys;
+pub mod tune;
 pub mod volatile;
 pub mod wait;
 pub mod wall;
+pub mod watchdog;
 pub mod world;
 
 pub(crate) use sys::accept;
