@@ -76,10 +76,10 @@ impl Guard {
         }
         self.known = known;
         seen.doubt = looked.doubt;
-        if !learned.is_empty() {
-            if let Err(why) = self.remember(&mut next, &learned) {
-                seen.doubt.get_or_insert(why);
-            }
+        if !learned.is_empty()
+            && let Err(why) = self.remember(&mut next, &learned)
+        {
+            seen.doubt.get_or_insert(why);
         }
         self.baseline = Some(next);
         seen
