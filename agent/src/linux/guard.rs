@@ -136,11 +136,15 @@ impl Guard {
                 let _ = fs::remove_file(&beside);
                 return symlink(target, &beside).and_then(|()| files::rename(&beside, at)).map_err(cannot);
             }
-            // What leads elsewhere must not be changed there.
-            _ if !fs::symlink_metadata(at).map_err(cannot)?.is_dir() => {
-                return Err(text(format_args!("{path} is no folder any more")));
-            }
-            _ => {}
+            _ => match fs::symlink_metadata(at) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    fs::create_dir(at).map_err(cannot)?
+                }
+                Ok(seen) if seen.is_dir() => {}
+                // What leads elsewhere must not be changed there.
+                Ok(_) => return Err(text(format_args!("{path} is no folder any more"))),
+                Err(error) => return Err(cannot(error)),
+            },
         }
         // Whose it is first: that takes bits of the permissions away.
         chown(at, Some(Uid::from_raw(mark.user)), Some(Gid::from_raw(mark.group)))

@@ -57,15 +57,16 @@ pub fn give_up(keep: Capabilities) -> Vec<&'static str> {
     } else if drop_capabilities(keep == Capabilities::NeededAndModules).is_err() {
         left.push("Komainu keeps capabilities that it does not need: the kernel does not take them back");
     }
+    // Before the next: /proc tells a process that may not be read nothing about itself either, but for root.
+    match set_stays("self", FIRST_TO_STAY) {
+        Ok(()) => STAYS.store(true, Ordering::Relaxed),
+        Err(_) => left.push("Komainu can be ended by the kernel when memory runs out"),
+    }
     if prctl::set_dumpable(false).is_err() {
         left.push("Komainu's memory can be read by other programs");
     }
     if setrlimit(Resource::RLIMIT_CORE, 0, 0).is_err() {
         left.push("Komainu's memory could be written to a file when it fails");
-    }
-    match set_stays("self", FIRST_TO_STAY) {
-        Ok(()) => STAYS.store(true, Ordering::Relaxed),
-        Err(_) => left.push("Komainu can be ended by the kernel when memory runs out"),
     }
     left
 }
@@ -135,6 +136,24 @@ mod tests {
             let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
             assert_eq!(core.split_whitespace().nth(4), Some("0"));
             assert!(!prctl::get_dumpable().unwrap());
+        });
+    }
+
+    #[test]
+    fn what_we_start_is_ended_for_want_of_memory_like_others() {
+        apart("linux::house::tests::what_we_start_is_ended_for_want_of_memory_like_others", || {
+            // Anybody may be ended sooner, and go back to what it was.
+            set_stays("self", "300").unwrap();
+            let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+            let score = format!("/proc/{}/oom_score_adj", child.id());
+            let pid = i32::try_from(child.id()).unwrap();
+            like_others(pid);
+            assert_eq!(fs::read_to_string(&score).unwrap(), "300\n", "we are like others ourselves");
+            STAYS.store(true, Ordering::Relaxed);
+            like_others(pid);
+            assert_eq!(fs::read_to_string(&score).unwrap(), "0\n");
+            child.kill().unwrap();
+            child.wait().unwrap();
         });
     }
 

@@ -161,3 +161,32 @@ fn program() -> Vec<sock_filter> {
     ]);
     program
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+    use std::net::{TcpListener, TcpStream};
+
+    #[test]
+    fn landlock_takes_files_away_and_leaves_open_sockets() {
+        // It belongs to a thread, and ends with it.
+        let thread = std::thread::spawn(|| {
+            let door = TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = door.local_addr().unwrap();
+            let visitor = TcpStream::connect(address).unwrap();
+            prctl::set_no_new_privs().unwrap();
+            if forbid_files().is_err() {
+                // What is said then is true: this kernel has none.
+                return assert!(sys::landlock_version().is_err());
+            }
+            assert!(
+                File::open("/etc/hostname")
+                    .is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+            );
+            assert!(door.accept().is_ok());
+            drop(visitor);
+        });
+        thread.join().unwrap();
+    }
+}

@@ -162,7 +162,7 @@ fn read_line(line: &str) -> Option<Kept> {
 pub struct Found {
     /// Where it is.
     pub path: String,
-    /// The guarded folder that it is in, or the guarded link that leads to it; `None`: policy names it itself.
+    /// The guarded folder that it is in; `None`: policy names it itself, or a link that leads to it.
     pub below: Option<String>,
     /// How it is.
     pub mark: Mark,

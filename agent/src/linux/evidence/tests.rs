@@ -25,7 +25,8 @@ impl Case {
         let _ = fs::remove_dir_all(&state);
         fs::create_dir_all(&state).unwrap();
         let program = state.join("x7fk2");
-        fs::copy("/bin/sleep", &program).unwrap();
+        // By a program: what this one has open for writing, the children of other tests have too, and nobody could start it.
+        assert!(Command::new("cp").arg("/bin/sleep").arg(&program).status().unwrap().success());
         let suspect = Command::new(&program).arg("600").spawn().unwrap();
         fs::remove_file(program).unwrap();
         Case { state, suspect }

@@ -77,7 +77,7 @@ impl Memory {
         for Guarded { path, .. } in guarded.iter().take(GUARDED_MAX) {
             match look.add(path, None, path) {
                 Some(Kind::Folder) => look.inside(path, baseline),
-                Some(Kind::Link) => look.behind(path),
+                Some(Kind::Link) => look.behind(path, baseline),
                 _ => {}
             }
         }
@@ -151,12 +151,17 @@ impl Look {
         }
     }
 
-    /// Looks at what a link leads to in the end.
-    fn behind(&mut self, link: &str) {
+    /// Looks at what a link leads to in the end. It may come later than the link (a file in memory that DHCP writes), and
+    /// is seen for the first time then. Where a stranger has led the link elsewhere, that is no file of the owner's.
+    fn behind(&mut self, link: &str, baseline: &Baseline) {
+        let now = self.all.all.last().map(|looked| &looked.found.mark);
+        if baseline.find(link).is_some_and(|kept| Some(&kept.mark) != now) {
+            return;
+        }
         // What leads nowhere is the link's business.
         let Ok(target) = fs::canonicalize(link) else { return };
         match target.to_str() {
-            Some(target) => drop(self.add(target, Some(link), link)),
+            Some(target) => drop(self.add(target, None, link)),
             None => self.doubt(format_args!("{link} leads to a name that is no text")),
         }
     }

@@ -151,6 +151,34 @@ fn permissions_and_links_are_guarded_too() {
 }
 
 #[test]
+fn a_folder_that_was_taken_away_comes_back_with_its_files() {
+    let mut house = House::new("folder");
+    house.differs(Owner::Away);
+    fs::remove_dir_all(house.path("etc/cron.d")).unwrap();
+    assert_eq!(house.differs(Owner::Away), [("etc/cron.d".into(), Change::Gone, true)]);
+    house.guard.restore(&house.path("etc/cron.d")).unwrap();
+    assert_eq!(house.differs(Owner::Away), [("etc/cron.d/daily".into(), Change::Gone, true)]);
+    house.guard.restore(&house.path("etc/cron.d/daily")).unwrap();
+    assert_eq!(house.differs(Owner::Away), []);
+    // A link in its place is not followed.
+    fs::remove_dir_all(house.path("etc/cron.d")).unwrap();
+    symlink(house.path("run"), house.path("etc/cron.d")).unwrap();
+    let why = house.guard.restore(&house.path("etc/cron.d")).unwrap_err();
+    assert!(why.ends_with("etc/cron.d is no folder any more"), "{why}");
+}
+
+#[test]
+fn what_a_link_leads_to_may_come_later_and_is_guarded_from_then_on() {
+    let mut house = House::new("later");
+    fs::remove_file(house.path("run/resolv.conf")).unwrap();
+    assert_eq!(house.differs(Owner::Away), []);
+    house.write("run/resolv.conf", "nameserver 192.0.2.1\n");
+    assert_eq!(house.differs(Owner::Away), []);
+    house.write("run/resolv.conf", "nameserver 203.0.113.9\n");
+    assert_eq!(house.differs(Owner::Away), [("run/resolv.conf".into(), Change::Changed, true)]);
+}
+
+#[test]
 fn a_damaged_list_is_learned_anew_and_told_once() {
     let mut house = House::new("damaged");
     house.differs(Owner::Away);
