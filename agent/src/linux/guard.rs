@@ -37,13 +37,15 @@ pub struct Guard {
     memory: Memory,
     /// What was found different, and as what: a session that begins later does not make it good.
     known: Vec<(String, Mark)>,
+    /// The list could not be written last time.
+    unwritten: bool,
 }
 
 impl Guard {
     /// The guard with its memory below the folder of the state; nothing is touched yet.
     pub fn new(state: &Path) -> Guard {
         let folder = state.join("wall");
-        Guard { folder, baseline: None, memory: Memory::default(), known: Vec::new() }
+        Guard { folder, baseline: None, memory: Memory::default(), known: Vec::new(), unwritten: false }
     }
 
     /// Looks at the files that policy guards. What is seen for the first time, and what changed while the owner is there,
@@ -76,8 +78,8 @@ impl Guard {
         }
         self.known = known;
         seen.doubt = looked.doubt;
-        if !learned.is_empty()
-            && let Err(why) = self.remember(&mut next, &learned)
+        if (self.unwritten || !learned.is_empty())
+            && let Err(why) = self.remember(&baseline, &mut next, &learned)
         {
             seen.doubt.get_or_insert(why);
         }
@@ -96,7 +98,8 @@ impl Guard {
         let looked = self.memory.look(guarded, &Baseline::default(), clock::uptime_milliseconds());
         let learned: Vec<_> = looked.all.iter().map(|looked| &looked.found).collect();
         let mut next = Baseline::default();
-        let kept = self.remember(&mut next, &learned);
+        self.unwritten = true;
+        let kept = self.remember(&Baseline::default(), &mut next, &learned);
         self.baseline = Some(next);
         kept?;
         looked.doubt.map_or(Ok(()), Err)
@@ -167,7 +170,7 @@ impl Guard {
     }
 
     /// Writes copies and list. Without room for a copy the thing is remembered without one.
-    fn remember(&self, next: &mut Baseline, learned: &[&Found]) -> Result<(), Text> {
+    fn remember(&mut self, before: &Baseline, next: &mut Baseline, learned: &[&Found]) -> Result<(), Text> {
         let mut doubt = None;
         let cannot = |what: &Path, error: &dyn std::fmt::Display| {
             text(format_args!("cannot write {}: {error}", what.display()))
@@ -202,10 +205,13 @@ impl Guard {
                 doubt = Some(text(format_args!("{} is not guarded: there are too many files", found.path)));
             }
         }
-        let list = self.list();
-        let lines = next.write();
-        debug_assert!(lines.len() <= BASELINE_BYTES_MAX);
-        files::replace(&list, lines.as_bytes()).map_err(|error| cannot(&list, &error))?;
+        // What has no room is tried again at every look, and flash must not be written for it.
+        if self.unwritten || next != before {
+            let list = self.list();
+            let written = files::replace(&list, next.write().as_bytes());
+            self.unwritten = written.is_err();
+            written.map_err(|error| cannot(&list, &error))?;
+        }
         // Only now that no list names them.
         self.forget_copies_but_of(next);
         doubt.map_or(Ok(()), Err)

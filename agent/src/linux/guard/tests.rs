@@ -227,6 +227,35 @@ fn a_cut_before_the_list_is_written_leaves_the_old_rule() {
 }
 
 #[test]
+fn a_list_that_could_not_be_written_is_written_later() {
+    let mut house = House::new("unwritten");
+    house.differs(Owner::Away);
+    house.write("etc/hosts", "new\n");
+    fs::create_dir_all(house.path("state/wall/baseline.new/x")).unwrap();
+    assert!(house.guard.look(&house.guarded, Owner::Here).doubt.is_some());
+    fs::remove_dir_all(house.path("state/wall/baseline.new")).unwrap();
+    assert_eq!(house.differs(Owner::Away), []);
+    house.restart();
+    assert_eq!(house.differs(Owner::Away), []);
+}
+
+#[test]
+fn what_has_no_room_does_not_have_the_list_written_at_every_look() {
+    let mut house = House::new("room");
+    let name = |number: usize| format!("etc/cron.d/{number:04}");
+    (0..komainu_core::wall::guard::ITEMS_MAX).for_each(|number| house.write(&name(number), ""));
+    assert!(house.guard.look(&house.guarded, Owner::Here).doubt.is_some());
+    // Other files in the places of those that are remembered.
+    (0..100)
+        .for_each(|number| fs::rename(house.path(&name(number)), house.path(&name(number + 5000))).unwrap());
+    house.guard.look(&house.guarded, Owner::Here);
+    let written = fs::metadata(house.list()).unwrap();
+    house.guard.look(&house.guarded, Owner::Here);
+    let inode = |seen: &fs::Metadata| std::os::unix::fs::MetadataExt::ino(seen);
+    assert_eq!(inode(&fs::metadata(house.list()).unwrap()), inode(&written));
+}
+
+#[test]
 fn odd_things_are_told_and_never_waited_for() {
     let mut house = House::new("odd");
     nix::unistd::mkfifo(Path::new(&house.path("etc/cron.d/pipe")), nix::sys::stat::Mode::S_IRWXU).unwrap();
