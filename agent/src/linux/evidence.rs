@@ -97,7 +97,7 @@ fn make_room(folder: &Path) -> u32 {
 /// Half of what is free at most: the record must still find room.
 fn room(beside: &File) -> u64 {
     nix::sys::statvfs::fstatvfs(beside).map_or(BYTES_MAX, |seen| {
-        #[allow(clippy::useless_conversion, clippy::unnecessary_cast, reason = "32 bits on some devices")]
+        #[allow(clippy::unnecessary_cast, reason = "32 bits on some devices")]
         let free = (seen.blocks_available() as u64).saturating_mul(seen.fragment_size() as u64);
         (free / 2).min(BYTES_MAX)
     })
