@@ -4,14 +4,21 @@
 //! hand), and below them `files`, `program`, `programs`, `clock`, `wait` and the unsafe
 //! calls in `sys`.
 
+#[cfg(test)]
+mod apart;
 pub mod boot_choice;
 pub mod clock;
 pub mod end;
+pub mod evidence;
 pub mod files;
 pub mod firewall;
 pub mod gate;
+pub mod guard;
 pub mod health;
 pub mod look;
+pub mod house;
+pub mod journal;
+pub mod mounts;
 pub mod program;
 pub mod programs;
 pub mod remote;
@@ -20,10 +27,12 @@ pub mod slots;
 pub mod speaks_tls;
 pub mod state;
 mod sys;
+pub mod tune;
 pub mod volatile;
 pub mod wait;
 pub mod wall;
 pub mod ward;
+pub mod watchdog;
 pub mod world;
 
 pub(crate) use sys::accept;

@@ -8,6 +8,8 @@
 //! Map: `measure` the table, `policy` what the maker allows, `fix` what can be done, `seen` what processes and sockets
 //! look like. The judges: `services` who listens, `infection` who has taken the device, both with `kin` for who is whose
 //! among processes.
+//! look like. Judges: `guard` files that only the owner changes, `mounts` where programs could be laid, `watchdog`,
+//! `tune` numbers of the kernel's, `house` what Komainu itself gave up.
 
 pub mod around;
 pub mod doors;
@@ -20,11 +22,16 @@ mod kin;
 pub mod measure;
 pub mod memory;
 pub mod plan;
+pub mod guard;
+pub mod house;
+pub mod mounts;
 pub mod policy;
 pub mod respond;
 pub mod seen;
 pub mod turn;
 pub mod services;
+pub mod tune;
+pub mod watchdog;
 
 pub use around::{Around, Passing};
 pub use fix::Fix;

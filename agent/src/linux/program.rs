@@ -211,7 +211,9 @@ fn spawn_with(
     attributes.set_flags(
         flags | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF | PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK,
     )?;
-    Ok(Program(posix_spawnp(&words[0], actions, &attributes, &words, environment)?))
+    let pid = posix_spawnp(&words[0], actions, &attributes, &words, environment)?;
+    super::house::like_others(pid.as_raw());
+    Ok(Program(pid))
 }
 
 #[cfg(test)]

@@ -1,0 +1,25 @@
+//! The kernel's table of mounts, in which whoever may mount chooses the names.
+#![no_main]
+
+use komainu_core::wall::mounts::{MOUNTS_MAX, at, judge, read};
+use komainu_core::wall::{Fix, Report};
+
+libfuzzer_sys::fuzz_target!(|table: &[u8]| {
+    let mounts = read(table);
+    assert!(mounts.len() <= MOUNTS_MAX);
+    let mut points: Vec<String> = vec!["/tmp".into(), "/".into(), "/tmp/a".into()];
+    for mount in &mounts {
+        assert!(mount.point.starts_with('/'));
+        let wanted = mount.without_programs();
+        assert!(wanted.programs && wanted.set_user);
+        assert!(wanted.writing == mount.forbids.writing && wanted.devices >= mount.forbids.devices);
+        points.push(mount.point.clone());
+    }
+    let mut report = Report::default();
+    judge(&mounts, &points, &mut report);
+    for fix in report.fixes() {
+        let Fix::NoPrograms { mount } = fix else { panic!("another fix") };
+        let mount = at(&mounts, mount).expect("what is mended is mounted");
+        assert!(mount.writable() && !mount.forbids.programs);
+    }
+});
