@@ -8,6 +8,7 @@
 pub mod fix;
 pub mod measure;
 pub mod policy;
+pub mod respawn;
 pub mod seen;
 
 pub use fix::Fix;
