@@ -3,10 +3,12 @@
 //! `health`, `gate`, `firewall`, `remote` (the server), and below them `files`, `program`, `programs`, `clock`, `wait` and the unsafe
 //! calls in `sys`.
 
+pub mod aside;
 pub mod boot_choice;
 pub mod clock;
 pub mod files;
 pub mod firewall;
+pub mod foreign;
 pub mod gate;
 pub mod health;
 pub mod program;
@@ -14,6 +16,7 @@ pub mod programs;
 pub mod remote;
 pub mod sandbox;
 pub mod slots;
+pub mod starters;
 pub mod state;
 mod sys;
 pub mod volatile;

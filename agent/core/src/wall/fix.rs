@@ -16,8 +16,8 @@ pub struct ProcessId {
 pub enum Fix {
     /// End a process and all that descend from it.
     End(ProcessId),
-    /// Take away what starts a program again and again: the line of this file (counted from 1), as it was read; or the
-    /// whole file, where the line is 0 and the file is a start script.
+    /// Take away what starts a program again and again: the line of this file (counted from 1), as it was read. What the
+    /// file says then is [`super::respawn::without`]'s.
     StopStarting {
         /// The file.
         file: String,

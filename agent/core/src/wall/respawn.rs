@@ -13,6 +13,7 @@ mod tests;
 use super::fix::{Fix, ProcessId};
 use super::seen::Process;
 use super::{Measure, Policy, Report};
+use crate::fault::Text;
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -93,8 +94,9 @@ pub struct FoundStarter {
     pub changeable: bool,
 }
 
-/// Judges the lines that were found. A service of telnet's that the policy names may be started.
-pub fn judge(found: &[FoundStarter], policy: &Policy, report: &mut Report) {
+/// Judges the lines that were found. A service of telnet's that the policy names may be started. `unread`: why not all
+/// could be read.
+pub fn judge(found: &[FoundStarter], unread: Option<&Text>, policy: &Policy, report: &mut Report) {
     for FoundStarter { file, starter, changeable, .. } in found {
         let Starter { line, says, program, does } = starter;
         let allowed = |name: &str| is_telnet(name) && name.rsplit('/').next() == program.rsplit('/').next();
@@ -117,6 +119,9 @@ pub fn judge(found: &[FoundStarter], policy: &Policy, report: &mut Report) {
             Does::Telnet | Does::Shell => report.weak(Measure::Respawn, fix, what),
             Does::Fetch => report.infected(Measure::Respawn, fix, what),
         }
+    }
+    if let Some(why) = unread {
+        report.cannot_tell(Measure::Respawn, format_args!("{}", &**why));
     }
 }
 

@@ -210,7 +210,7 @@ fn a_line_on_the_firmwares_own_medium_cannot_be_changed_and_that_is_said() {
     };
     let judged = |found: &[FoundStarter], policy: &Policy| {
         let mut report = Report::default();
-        judge(found, policy, &mut report);
+        judge(found, None, policy, &mut report);
         report
     };
     let strict = policy(vec![]);
