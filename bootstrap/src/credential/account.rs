@@ -45,7 +45,11 @@ impl std::error::Error for Fault {}
 /// What the text of one file says of an account. Of several lines the first counts, as it does for the libc.
 pub fn field(text: &str, account: &str) -> Field {
     let Some(line) = text.split('\n').find(|line| is_of(line, account)) else { return Field::NoSuchAccount };
-    let crypt = line.split(':').nth(1).unwrap_or_default();
+    read(line.split(':').nth(1).unwrap_or_default())
+}
+
+/// What the second field of a line says.
+pub(super) fn read(crypt: &str) -> Field {
     match crypt {
         "" => Field::Empty,
         "x" => Field::InShadow,
@@ -120,6 +124,21 @@ pub fn with_field(text: &str, account: &str, crypt: &str, days_since_1970: u32) 
 /// See [`Fault`].
 pub fn locked(text: &str, account: &str, days_since_1970: u32) -> Result<String, Fault> {
     with_field(text, account, "!", days_since_1970)
+}
+
+/// The text with an account that no password opens any more; what it held stays behind a `!`, as evidence, and for
+/// whoever unlocks it. One that is locked already stays as it is.
+///
+/// # Errors
+/// See [`Fault`].
+pub fn barred(text: &str, account: &str, days_since_1970: u32) -> Result<String, Fault> {
+    match field(text, account) {
+        Field::Locked => Ok(text.to_owned()),
+        Field::Empty => locked(text, account, days_since_1970),
+        Field::Crypt(crypt) => with_field(text, account, &["!", &crypt].concat(), days_since_1970),
+        Field::InShadow => Err(Fault::InShadow),
+        Field::NoSuchAccount => Err(Fault::NoSuchAccount),
+    }
 }
 
 fn is_of(line: &str, account: &str) -> bool {
@@ -207,6 +226,17 @@ mod tests {
         }
         assert_eq!(with_field(SHADOW, "nobody", "$5$new", 3), Err(Fault::NoSuchAccount));
         assert_eq!(with_field(PASSWD, "admin", "$5$new", 3), Err(Fault::InShadow));
+    }
+
+    #[test]
+    fn a_barred_account_keeps_what_it_held_behind_a_mark() {
+        let text = barred(SHADOW, "root", 3).unwrap();
+        assert!(text.contains("\nroot:!$1$abcdefgh$0123456789012345678901:3:"), "{text}");
+        assert_eq!(barred(&text, "root", 4).as_deref(), Ok(text.as_str()), "once is enough");
+        assert!(barred(SHADOW, "admin", 3).unwrap().contains("\nadmin:!:3:"));
+        assert!(barred(PASSWD, "root", 3).unwrap().starts_with("root:!abJnggxhB/yWI:0:0:"));
+        assert_eq!(barred(PASSWD, "admin", 3), Err(Fault::InShadow));
+        assert_eq!(barred(PASSWD, "x", 3), Err(Fault::NoSuchAccount));
     }
 
     #[test]
