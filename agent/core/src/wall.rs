@@ -5,7 +5,9 @@
 //! Map: `measure` the table, `policy` what the maker allows, `fix` what can be done, `seen` what processes and sockets
 //! look like.
 
+pub mod accounts;
 pub mod fix;
+pub mod keys;
 pub mod measure;
 pub mod policy;
 pub mod respawn;

@@ -38,6 +38,13 @@ pub enum Fix {
         /// The file.
         file: String,
     },
+    /// Remove a key from a file of keys that may log in; the others stay.
+    RemoveKey {
+        /// The file.
+        file: String,
+        /// Its print, as `ssh-keygen -l` shows it.
+        print: String,
+    },
     /// Put a guarded file back to what the owner, or the maker, had it say.
     Restore {
         /// The file.

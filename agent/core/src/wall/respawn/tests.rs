@@ -266,6 +266,7 @@ fn policy(services: Vec<Service>) -> Policy {
         unlisted: Unlisted::Report,
         ssh: false,
         accounts: vec![],
+        keys: vec![],
         programs: vec![],
         privileged: vec![],
         guarded: vec![],
