@@ -58,7 +58,7 @@ fn tried(credentials: &str) -> io::Result<Vec<u8>> {
         bytes.extend(password.bytes());
     }
     let mut stream = obscured::Stream::new();
-    bytes.iter_mut().for_each(|byte| *byte ^= stream.next());
+    bytes.iter_mut().for_each(|byte| *byte ^= stream.byte());
     Ok(bytes)
 }
 

@@ -3,6 +3,7 @@
 //! `health`, `gate`, `firewall`, `remote` (the server), and below them `files`, `program`, `programs`, `clock`, `wait` and the unsafe
 //! calls in `sys`.
 
+pub mod accounts;
 pub mod aside;
 pub mod boot_choice;
 pub mod clock;

@@ -1,8 +1,8 @@
 //! The files from which programs are started at power-on, by time or by request: where they are, what in them starts
 //! telnet, and how such a line is taken away. What a line means is `komainu_core::wall::respawn`'s.
 
-use super::foreign::{self, Foreign, Stamp};
 use super::files;
+use super::foreign::{self, Foreign, Stamp};
 use komainu_core::fault::{Text, text};
 use komainu_core::wall::fix::ProcessId;
 use komainu_core::wall::respawn::{self, FoundStarter, Kind, Starter};
@@ -120,7 +120,8 @@ impl Starters {
             }
         }
         if names == 0 {
-            look.unread = Some(text(format_args!("more than {NAMES_MAX} files start programs; not all were read")));
+            look.unread =
+                Some(text(format_args!("more than {NAMES_MAX} files start programs; not all were read")));
         }
         look
     }
@@ -156,7 +157,8 @@ impl Starters {
         };
         if read.cut {
             let path = read.path.display();
-            look.unread = Some(text(format_args!("{path} is larger than {FILE_BYTES_MAX} bytes; not all was read")));
+            look.unread =
+                Some(text(format_args!("{path} is larger than {FILE_BYTES_MAX} bytes; not all was read")));
         }
         if !read.starters.is_empty() {
             let changeable = !read.cut && !is_read_only(&read.path);
@@ -317,7 +319,10 @@ mod tests {
         }
         assert_eq!(root.found(&mut starters), []);
         let script = root.path("etc/init.d/S50telnet");
-        assert_eq!(fs::read_to_string(&script).unwrap(), "#!/bin/sh\nset -e\ntrue -l /bin/login &\necho $?\n");
+        assert_eq!(
+            fs::read_to_string(&script).unwrap(),
+            "#!/bin/sh\nset -e\ntrue -l /bin/login &\necho $?\n"
+        );
         assert_eq!(fs::metadata(&script).unwrap().permissions().mode() & 0o777, 0o755);
         let heard = nix::sys::stat::stat(&root.path("var/spool/cron/crontabs/root")).unwrap();
         assert_eq!(heard.st_mode & 0o777, 0o600);

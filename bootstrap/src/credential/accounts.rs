@@ -49,7 +49,14 @@ pub fn all(passwd: Option<&str>, shadow: Option<&str>) -> (Vec<Entry>, bool) {
         };
         let name = of(0).to_owned();
         // Of several lines the first counts for a name, but each of them has a number.
-        entries.push(Entry { name, user: of(2).parse().ok(), home: of(5).into(), shell: logs_in(of(6)), held_in, field });
+        entries.push(Entry {
+            name,
+            user: of(2).parse().ok(),
+            home: of(5).into(),
+            shell: logs_in(of(6)),
+            held_in,
+            field,
+        });
     }
     let named = entries.len();
     let mut seen: Vec<&str> = Vec::new();

@@ -25,12 +25,12 @@ impl Tried {
     /// The next password; `None` after the last.
     pub fn next_password(&mut self) -> Option<&str> {
         self.wipe();
-        let length = usize::from(LIST.get(self.at)? ^ self.stream.next());
+        let length = usize::from(LIST.get(self.at)? ^ self.stream.byte());
         let hidden = LIST.get(self.at + 1..self.at + 1 + length)?;
         self.at += 1 + length;
         let password = self.password.get_mut(..length)?;
         for (clear, hidden) in password.iter_mut().zip(hidden) {
-            *clear = hidden ^ self.stream.next();
+            *clear = hidden ^ self.stream.byte();
         }
         std::str::from_utf8(password).ok()
     }
@@ -67,7 +67,10 @@ mod tests {
         }
         assert_eq!(found[0], "password", "what most users have comes first");
         found.sort_unstable();
-        assert_eq!(found, expected.iter().filter(|line| !line.contains("user<TAB>")).copied().collect::<Vec<_>>());
+        assert_eq!(
+            found,
+            expected.iter().filter(|line| !line.contains("user<TAB>")).copied().collect::<Vec<_>>()
+        );
         assert!(found.len() > 100 && LIST.len() < 2048, "{} in {} bytes", found.len(), LIST.len());
         assert_eq!(tried.next_password(), None);
     }

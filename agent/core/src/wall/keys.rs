@@ -42,7 +42,8 @@ fn print(line: &[u8]) -> Option<String> {
         return None;
     }
     // Options may hold blanks and anything else in quotes; a key is known by naming its own type inside.
-    let mut words = line.split(|byte| byte.is_ascii_whitespace() || *byte == 0).filter(|word| !word.is_empty());
+    let mut words =
+        line.split(|byte| byte.is_ascii_whitespace() || *byte == 0).filter(|word| !word.is_empty());
     let mut kind = words.next()?;
     for word in words {
         if let Some(key) = word.starts_with(b"AAAA").then(|| decode(word)).flatten()
@@ -119,7 +120,13 @@ mod tests {
 
     #[test]
     fn what_is_no_key_has_no_print() {
-        for text in ["", "AAAA", ONE.split(' ').nth(1).unwrap_or_default(), "ssh-ed25519 AAAA!", "ssh-rsa AAAAC3NzaC1lZDI1NTE5"] {
+        for text in [
+            "",
+            "AAAA",
+            ONE.split(' ').nth(1).unwrap_or_default(),
+            "ssh-ed25519 AAAA!",
+            "ssh-rsa AAAAC3NzaC1lZDI1NTE5",
+        ] {
             assert_eq!(keys(text.as_bytes()), [], "{text}");
         }
         assert_eq!(keys(alloc::format!("#{ONE}").as_bytes()), []);

@@ -135,8 +135,9 @@ pub fn hears(kind: Kind, processes: &[Process]) -> Option<ProcessId> {
         Kind::Script | Kind::Cron | Kind::CronOfUsers => return None,
     };
     let first = matches!(kind, Kind::Inittab | Kind::Unit);
-    let mut of_name =
-        processes.iter().filter(|one| one.user == 0 && (one.id.pid == 1) == first && names.contains(&one.called()));
+    let mut of_name = processes
+        .iter()
+        .filter(|one| one.user == 0 && (one.id.pid == 1) == first && names.contains(&one.called()));
     let one = of_name.next()?.id;
     of_name.next().is_none().then_some(one)
 }
@@ -340,7 +341,8 @@ fn xinetd(bytes: &[u8]) -> Vec<Found> {
         if let Some((key, value)) = text.split_once('=') {
             match key.trim() {
                 "server" | "server_args" if !is_telnet(&server) && !is_shell(&server) => {
-                    let of_note = value.split_ascii_whitespace().find(|word| is_telnet(word) || is_shell(word));
+                    let of_note =
+                        value.split_ascii_whitespace().find(|word| is_telnet(word) || is_shell(word));
                     server = of_note.unwrap_or(value.trim()).to_owned();
                 }
                 "disable" => disabled = value.trim() == "yes",

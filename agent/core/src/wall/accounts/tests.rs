@@ -30,7 +30,8 @@ fn account(name: &str, user: u32, password: PasswordSeen, known: Option<bool>) -
 fn judged(accounts: &[AccountSeen], keys: &[(&str, &str)]) -> Report {
     let mut report = Report::default();
     let keys = keys.iter().zip(1..);
-    let keys = keys.map(|((file, print), line)| KeySeen { file: (*file).into(), line, print: (*print).into() });
+    let keys =
+        keys.map(|((file, print), line)| KeySeen { file: (*file).into(), line, print: (*print).into() });
     let seen = AccountsSeen { accounts: accounts.to_vec(), keys: keys.collect(), unread: None };
     judge(&seen, &policy(), &mut report);
     report
@@ -98,7 +99,8 @@ fn without_an_owner_nobody_who_has_a_password_is_locked_out() {
 
 #[test]
 fn keys_that_nobody_allowed_go_and_others_stay() {
-    let report = judged(&[], &[("/a", "SHA256:good"), ("/a", "SHA256:bad"), ("/b", "SHA256:bad"), ("/b", "SHA256:x")]);
+    let report =
+        judged(&[], &[("/a", "SHA256:good"), ("/a", "SHA256:bad"), ("/b", "SHA256:bad"), ("/b", "SHA256:x")]);
     let remove = Fix::RemoveKey { file: "/a".into(), print: "SHA256:bad".into() };
     assert_eq!(report.fixes(), [&remove, &Fix::SetAside { file: "/b".into() }]);
     assert_eq!(&*report.findings[0].what, "/a line 2: nobody allowed the key SHA256:bad");

@@ -52,8 +52,8 @@ const LAUNCHERS: &[&str] = &[
 ];
 /// Words behind such a program with which it starts nothing.
 const HARMLESS: &[&str] = &[
-    "-K", "--stop", "killall", "pkill", "kill", "pidof", "pgrep", "grep", "echo", "printf", "logger", "rm", "ls",
-    "cp", "mv", "ln", "chmod", "chown", "cat", "which", "test", "[", "ps", "stop", "disable",
+    "-K", "--stop", "killall", "pkill", "kill", "pidof", "pgrep", "grep", "echo", "printf", "logger", "rm",
+    "ls", "cp", "mv", "ln", "chmod", "chown", "cat", "which", "test", "[", "ps", "stop", "disable",
 ];
 /// Where a stranger can lay a program.
 const LAID: &[&str] = &["/tmp/", "/var/tmp/", "/dev/shm/", "/var/run/", "/run/", "./"];
@@ -73,7 +73,15 @@ pub struct Hit {
 
 /// What the bytes of `range` start, as lines of a shell. `uses` tells whether a variable of this name is used anywhere.
 pub fn commands(bytes: &[u8], range: Range<usize>, uses: &dyn Fn(&str) -> bool) -> Vec<Hit> {
-    let mut reader = Reader { bytes, uses, hits: Vec::new(), commands: 0, depth: 0, fetched: None, command: Command::new() };
+    let mut reader = Reader {
+        bytes,
+        uses,
+        hits: Vec::new(),
+        commands: 0,
+        depth: 0,
+        fetched: None,
+        command: Command::new(),
+    };
     reader.read(range);
     let alone = reader.commands <= 1;
     reader.hits.iter_mut().for_each(|hit| hit.alone = alone);
@@ -233,7 +241,8 @@ impl Reader<'_> {
         }
         if TELNET.contains(&name) {
             self.command.awaits = false;
-            let next = self.bytes[range.end..].iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'"' | b'\''));
+            let next =
+                self.bytes[range.end..].iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'"' | b'\''));
             // A function of that name, or one of the words of a `case`.
             let is_label = next == Some(&b'(') || next == Some(&b')') && self.depth == 0;
             let ended = value.contains("/init.d/") && ends(&self.bytes[range.end..]);
@@ -355,5 +364,6 @@ fn makes_program(mode: &str) -> bool {
     if digits {
         return mode.bytes().rev().take(3).any(|digit| digit & 1 == 1);
     }
-    mode.split_once(['+', '=']).is_some_and(|(who, what)| who.len() <= 4 && what.contains('x') && what.len() <= 4)
+    mode.split_once(['+', '='])
+        .is_some_and(|(who, what)| who.len() <= 4 && what.contains('x') && what.len() <= 4)
 }

