@@ -329,6 +329,39 @@ mod tests {
     }
 
     #[test]
+    fn a_script_that_was_changed_still_runs_and_starts_nothing() {
+        let root = Root::new("runs", &[]);
+        // The telnetd here is a script that leaves a sign; `true` is the shell's.
+        root.write("sbin/telnetd", "#!/bin/sh\necho \"$@\" >> \"$SIGN\"\n", 0o755);
+        let telnetd = root.path("sbin/telnetd").display().to_string();
+        for script in [
+            "if [ -x T ]; then T -l /bin/login & fi; wait\n",
+            "case $1 in\nstart) T ;;\n*) T \\\n  -x ;;\nesac\n",
+            "P=\"T\"\nstart() {\n  [ -n \"$P\" ] && \"$P\" -F\n}\nstart\n",
+            "sh -c \"T -l 'a b'\" && (T)\nx=$(T)\n",
+            "export P='T'; ! $P || T | cat\n",
+        ] {
+            let script = ["set -e\n", &script.replace('T', &telnetd), "echo whole >> \"$SIGN\"\n"].concat();
+            let sign = root.path("sign");
+            let run = |script: &str| {
+                let _ = fs::remove_file(&sign);
+                let mut shell = std::process::Command::new("/bin/sh");
+                let ended = shell.args(["-c", script]).env("SIGN", &sign).status();
+                (ended.unwrap().code(), fs::read_to_string(&sign).unwrap_or_default().lines().count())
+            };
+            let (_, signs) = run(&script);
+            assert!(signs >= 1, "it starts telnet: {script}");
+            root.write("etc/rc.local", &script, 0o755);
+            let mut starters = Starters::new(&root.0);
+            for one in starters.look().found {
+                stop_starting(&root.0, &one.file, one.starter.line, &one.starter.says).unwrap();
+            }
+            let changed = fs::read_to_string(root.path("etc/rc.local")).unwrap();
+            assert_eq!(run(&changed), (Some(0), 1), "{changed}");
+        }
+    }
+
+    #[test]
     fn an_unchanged_file_is_not_read_again_and_a_changed_one_is() {
         let root = Root::new("kept", &[("etc/inittab", "::respawn:telnetd\n", 0o644)]);
         let mut starters = Starters::new(&root.0);
