@@ -11,6 +11,7 @@ use nix::sys::statvfs::{FsFlags, statvfs};
 use nix::unistd::Pid;
 use std::fmt::Display;
 use std::fs;
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -201,8 +202,24 @@ pub fn stop_starting(root: &Path, file: &str, line: u32, says: &str) -> Result<O
     let changed = respawn::without(kind, &bytes, line, says);
     let changed = changed.ok_or_else(|| cannot("change", path, &"the quotes of the line do not match"))?;
     let mode = metadata.permissions().mode() & 0o7777;
-    files::replace_as(&real, &changed, mode).map_err(|error| cannot("write", path, &error))?;
+    replace(&real, kind, &changed, mode).map_err(|error| cannot("write", path, &error))?;
     Ok(Some(kind))
+}
+
+/// Whatever lies in a folder of scripts is started at power-on, also the half of one that a power cut left there: a
+/// script is written in the folder above, and moved.
+fn replace(real: &Path, kind: Kind, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let above = real.parent().and_then(Path::parent).filter(|_| kind == Kind::Script);
+    let Some(beside) = above.map(|folder| folder.join("komainu-changed")) else {
+        return files::replace_as(real, bytes, mode);
+    };
+    let moved = files::replace_as(&beside, bytes, mode).and_then(|()| files::rename(&beside, real));
+    if moved.is_ok() {
+        return moved;
+    }
+    let _ = files::remove(&beside);
+    // The folder above may be on another medium.
+    files::replace_as(real, bytes, mode)
 }
 
 /// Has a program read its files again (SIGHUP). Which one that is says [`respawn::hears`]; if another has its number by
@@ -318,6 +335,8 @@ mod tests {
             assert_eq!(again, Ok(None), "once more does nothing");
         }
         assert_eq!(root.found(&mut starters), []);
+        let left = fs::read_dir(root.path("etc")).unwrap().flatten();
+        assert!(left.into_iter().all(|entry| !entry.file_name().to_string_lossy().contains("komainu")));
         let script = root.path("etc/init.d/S50telnet");
         assert_eq!(
             fs::read_to_string(&script).unwrap(),
