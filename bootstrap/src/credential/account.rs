@@ -45,7 +45,11 @@ impl std::error::Error for Fault {}
 /// What the text of one file says of an account. Of several lines the first counts, as it does for the libc.
 pub fn field(text: &str, account: &str) -> Field {
     let Some(line) = text.split('\n').find(|line| is_of(line, account)) else { return Field::NoSuchAccount };
-    let crypt = line.split(':').nth(1).unwrap_or_default();
+    read(line.split(':').nth(1).unwrap_or_default())
+}
+
+/// What the second field of a line says.
+pub(super) fn read(crypt: &str) -> Field {
     match crypt {
         "" => Field::Empty,
         "x" => Field::InShadow,
@@ -120,6 +124,39 @@ pub fn with_field(text: &str, account: &str, crypt: &str, days_since_1970: u32) 
 /// See [`Fault`].
 pub fn locked(text: &str, account: &str, days_since_1970: u32) -> Result<String, Fault> {
     with_field(text, account, "!", days_since_1970)
+}
+
+/// The text with an account that no password opens any more, on any of its lines; what it held stays behind a `!`, as
+/// evidence, and for whoever unlocks it. Lines that are locked already, or say `x`, stay as they are.
+///
+/// # Errors
+/// See [`Fault`]; an account of which every line says `x` is locked in the other file.
+pub fn barred(text: &str, account: &str) -> Result<String, Fault> {
+    let mut barred = String::with_capacity(text.len() + 8);
+    let mut fault = Some(Fault::NoSuchAccount);
+    for line in text.split_inclusive('\n') {
+        let old = line.trim_end_matches(['\n', '\r']);
+        let held = is_of(old, account).then(|| read(old.split(':').nth(1).unwrap_or_default()));
+        match held {
+            None | Some(Field::NoSuchAccount) => barred.push_str(line),
+            Some(Field::InShadow) => {
+                fault = fault.map(|_| Fault::InShadow);
+                barred.push_str(line);
+            }
+            Some(Field::Locked) => {
+                fault = None;
+                barred.push_str(line);
+            }
+            Some(Field::Empty | Field::Crypt(_)) => {
+                fault = None;
+                let (name, rest) = line.split_at(account.len() + 1);
+                barred.push_str(name);
+                barred.push('!');
+                barred.push_str(rest);
+            }
+        }
+    }
+    fault.map_or(Ok(barred), Err)
 }
 
 fn is_of(line: &str, account: &str) -> bool {
@@ -207,6 +244,26 @@ mod tests {
         }
         assert_eq!(with_field(SHADOW, "nobody", "$5$new", 3), Err(Fault::NoSuchAccount));
         assert_eq!(with_field(PASSWD, "admin", "$5$new", 3), Err(Fault::InShadow));
+    }
+
+    #[test]
+    fn a_barred_account_keeps_what_it_held_behind_a_mark() {
+        let text = barred(SHADOW, "root").unwrap();
+        assert_eq!(text, SHADOW.replace("root:$1$", "root:!$1$"));
+        assert_eq!(barred(&text, "root").as_deref(), Ok(text.as_str()), "once is enough");
+        assert_eq!(barred(SHADOW, "admin").unwrap(), SHADOW.replace("admin::0", "admin:!:0"));
+        assert!(barred(PASSWD, "root").unwrap().starts_with("root:!abJnggxhB/yWI:0:0:"));
+        assert_eq!(barred("user:\r\n", "user").unwrap(), "user:!\r\n");
+        assert_eq!(barred(PASSWD, "admin"), Err(Fault::InShadow));
+        for name in ["x", "", "roo"] {
+            assert_eq!(barred(PASSWD, name), Err(Fault::NoSuchAccount));
+        }
+    }
+
+    #[test]
+    fn a_second_line_does_not_keep_an_account_open() {
+        let text = barred("toor::0:0:::\ntoor:x:0:0:::\ntoor::0:0:::", "toor");
+        assert_eq!(text.as_deref(), Ok("toor:!:0:0:::\ntoor:x:0:0:::\ntoor:!:0:0:::"));
     }
 
     #[test]

@@ -70,6 +70,11 @@ pub fn verify(password: &str, crypt: &str) -> Verdict {
     }
 }
 
+/// Whether passwords can be held against a crypt string at all.
+pub fn is_verifiable(crypt: &str) -> bool {
+    parts(crypt).is_some()
+}
+
 /// Takes a crypt string apart: method, rounds, salt, sum. `None` unless every part is as crypt(3) writes it.
 fn parts(crypt: &str) -> Option<(Method, u32, &str, &str)> {
     let rest = crypt.get(3..)?;

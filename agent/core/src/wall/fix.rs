@@ -32,8 +32,8 @@ impl Fix {
 pub enum Fix {
     /// End a process and all that descend from it.
     End(ProcessId),
-    /// Take away what starts a program again and again: the line of this file (counted from 1), as it was read; or the
-    /// whole file, where the line is 0 and the file is a start script.
+    /// Take away what starts a program again and again: the line of this file (counted from 1), as it was read. What the
+    /// file says then is [`super::respawn::without`]'s.
     StopStarting {
         /// The file.
         file: String,
@@ -53,6 +53,13 @@ pub enum Fix {
     SetAside {
         /// The file.
         file: String,
+    },
+    /// Remove a key from a file of keys that may log in; the others stay.
+    RemoveKey {
+        /// The file.
+        file: String,
+        /// Its print, as `ssh-keygen -l` shows it.
+        print: String,
     },
     /// Put a guarded file back to what the owner, or the maker, had it say.
     Restore {

@@ -78,6 +78,8 @@ pub struct Policy {
     pub ssh: bool,
     /// Accounts that may log in with a password, besides the owner's.
     pub accounts: Vec<String>,
+    /// Keys that may log in, by their prints as `ssh-keygen -l` shows them: `SHA256:` and base64 without `=`.
+    pub keys: Vec<String>,
     /// Programs outside the firmware that may run: path beginnings, each ending with `/`, or whole paths.
     pub programs: Vec<String>,
     /// Programs that may have raw sockets (ping, pppd, DHCP clients) or write to flash, by name.

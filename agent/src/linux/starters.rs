@@ -1,0 +1,434 @@
+//! The files from which programs are started at power-on, by time or by request: where they are, what in them starts
+//! telnet, and how such a line is taken away. What a line means is `komainu_core::wall::respawn`'s.
+
+use super::files;
+use super::foreign::{self, Foreign, Stamp};
+use komainu_core::fault::{Text, text};
+use komainu_core::wall::fix::ProcessId;
+use komainu_core::wall::respawn::{self, FoundStarter, Kind, Starter};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::statvfs::{FsFlags, statvfs};
+use nix::unistd::Pid;
+use std::fmt::Display;
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// Most files of one look.
+const FILES_MAX: usize = 256;
+/// Most names of one look: start folders are full of links to the same files.
+const NAMES_MAX: usize = 2048;
+/// Largest file that is read whole, and changed.
+const FILE_BYTES_MAX: u64 = 64 * 1024;
+
+/// Single files.
+const FILES: &[(&str, Kind)] = &[
+    ("etc/inittab", Kind::Inittab),
+    ("etc/inetd.conf", Kind::Inetd),
+    ("etc/xinetd.conf", Kind::Xinetd),
+    ("etc/crontab", Kind::CronOfUsers),
+    ("etc/rc", Kind::Script),
+    ("etc/rc.local", Kind::Script),
+    ("etc/rcS", Kind::Script),
+    ("etc/profile", Kind::Script),
+];
+
+/// Folders of such files: the most telling ones first, in case there are too many.
+const FOLDERS: &[(&str, Kind)] = &[
+    ("etc/inetd.d", Kind::Inetd),
+    ("etc/xinetd.d", Kind::Xinetd),
+    ("etc/crontabs", Kind::Cron),
+    ("var/spool/cron/crontabs", Kind::Cron),
+    ("var/spool/cron", Kind::Cron),
+    ("etc/cron.d", Kind::CronOfUsers),
+    ("etc/init.d", Kind::Script),
+    ("etc/rc.d", Kind::Script),
+    ("etc/rcS.d", Kind::Script),
+    ("etc/rc0.d", Kind::Script),
+    ("etc/rc1.d", Kind::Script),
+    ("etc/rc2.d", Kind::Script),
+    ("etc/rc3.d", Kind::Script),
+    ("etc/rc4.d", Kind::Script),
+    ("etc/rc5.d", Kind::Script),
+    ("etc/rc6.d", Kind::Script),
+    ("etc/hotplug.d", Kind::Script),
+    ("etc/hotplug.d/iface", Kind::Script),
+    ("etc/hotplug.d/net", Kind::Script),
+    ("etc/uci-defaults", Kind::Script),
+    ("etc/profile.d", Kind::Script),
+    ("etc/periodic/15min", Kind::Script),
+    ("etc/periodic/hourly", Kind::Script),
+    ("etc/periodic/daily", Kind::Script),
+    ("etc/cron.hourly", Kind::Script),
+    ("etc/cron.daily", Kind::Script),
+    ("etc/systemd/system", Kind::Unit),
+    ("lib/systemd/system", Kind::Unit),
+    ("usr/lib/systemd/system", Kind::Unit),
+];
+
+/// Those files, and what was found in them.
+pub struct Starters {
+    root: PathBuf,
+    /// Whatever has not changed since is not read again.
+    read: Vec<Read>,
+}
+
+/// A file that was read.
+struct Read {
+    path: PathBuf,
+    stamp: Stamp,
+    starters: Vec<Starter>,
+    /// It is larger than what is read of it.
+    cut: bool,
+}
+
+/// What one look found.
+#[derive(Default)]
+pub struct Look {
+    /// The lines that start what nobody wants.
+    pub found: Vec<FoundStarter>,
+    /// Why not everything could be read.
+    pub unread: Option<Text>,
+}
+
+impl Starters {
+    /// The files below this root; nothing is touched yet.
+    pub fn new(root: &Path) -> Starters {
+        Starters { root: root.into(), read: Vec::new() }
+    }
+
+    /// Reads what has changed, and says what is in all of them.
+    pub fn look(&mut self) -> Look {
+        let mut look = Look::default();
+        let before = std::mem::take(&mut self.read);
+        let mut names = NAMES_MAX;
+        for (name, kind) in FILES {
+            self.one(self.root.join(name), *kind, &before, &mut look);
+        }
+        for (name, kind) in FOLDERS {
+            let mut paths: Vec<PathBuf> = Vec::new();
+            for entry in fs::read_dir(self.root.join(name)).into_iter().flatten().flatten().take(names) {
+                paths.push(entry.path());
+            }
+            names -= paths.len();
+            // By their bytes, as in `programs`.
+            paths.sort_unstable_by(|a, b| a.as_os_str().cmp(b.as_os_str()));
+            for path in paths {
+                if *kind != Kind::Unit || path.extension().is_some_and(|ending| ending == "service") {
+                    self.one(path, *kind, &before, &mut look);
+                }
+            }
+        }
+        if names == 0 {
+            look.unread =
+                Some(text(format_args!("more than {NAMES_MAX} files start programs; not all were read")));
+        }
+        look
+    }
+
+    /// One file, unless it was read under another name.
+    fn one(&mut self, path: PathBuf, kind: Kind, before: &[Read], look: &mut Look) {
+        let Ok(metadata) = fs::metadata(&path) else { return };
+        let stamp = foreign::stamp(&metadata);
+        let same_file = |read: &&Read| read.stamp[..2] == stamp[..2];
+        if !metadata.is_file() || self.read.iter().any(|read| same_file(&read)) || !self.is_within(&path) {
+            return;
+        }
+        if self.read.len() >= FILES_MAX {
+            look.unread =
+                Some(text(format_args!("more than {FILES_MAX} files start programs; not all were read")));
+            return;
+        }
+        let known = before.iter().find(|read| read.stamp == stamp && read.path == path);
+        let read = match known {
+            Some(known) => Read { path, stamp, starters: known.starters.clone(), cut: known.cut },
+            None => match foreign::read(&path, FILE_BYTES_MAX) {
+                Ok(Some(Foreign { bytes, whole, metadata })) => {
+                    let is_text = !bytes.starts_with(b"\x7fELF");
+                    let starters = if is_text { respawn::starters(kind, &bytes) } else { Vec::new() };
+                    Read { path, stamp: foreign::stamp(&metadata), starters, cut: is_text && !whole }
+                }
+                Ok(None) => return,
+                Err(error) => {
+                    look.unread = Some(cannot("read", &path, &error));
+                    return;
+                }
+            },
+        };
+        if read.cut {
+            let path = read.path.display();
+            look.unread =
+                Some(text(format_args!("{path} is larger than {FILE_BYTES_MAX} bytes; not all was read")));
+        }
+        if !read.starters.is_empty() {
+            let changeable = !read.cut && !is_read_only(&read.path);
+            let file = read.path.to_string_lossy();
+            look.found.extend(read.starters.iter().map(|starter| FoundStarter {
+                file: file.clone().into_owned(),
+                kind,
+                starter: starter.clone(),
+                changeable,
+            }));
+        }
+        self.read.push(read);
+    }
+
+    /// Links may lead to other folders, but not out of the root that is looked at.
+    fn is_within(&self, path: &Path) -> bool {
+        self.root == Path::new("/") || fs::canonicalize(path).is_ok_and(|real| real.starts_with(&self.root))
+    }
+}
+
+/// Takes away what a line of a start file starts, if it still says the same. Says what kind of file it is, so that who
+/// reads it can be told. A line that is not there any more is no error: `None`.
+///
+/// # Errors
+/// Path and cause; the file stays as it was.
+pub fn stop_starting(root: &Path, file: &str, line: u32, says: &str) -> Result<Option<Kind>, Text> {
+    let path = Path::new(file);
+    let kind = kind_of(root, path).ok_or_else(|| cannot("change", path, &"nothing is started from there"))?;
+    // The link stays, and what it leads to changes.
+    let real = fs::canonicalize(path).map_err(|error| cannot("find", path, &error))?;
+    let found = foreign::read(&real, FILE_BYTES_MAX).map_err(|error| cannot("read", path, &error))?;
+    let Some(Foreign { bytes, whole, metadata }) = found else { return Ok(None) };
+    if !whole || bytes.starts_with(b"\x7fELF") {
+        return Err(cannot("change", path, &"it is larger than what is read of it, or no text"));
+    }
+    let there = respawn::starters(kind, &bytes).iter().any(|one| one.line == line && one.says == says);
+    if !there {
+        return Ok(None);
+    }
+    let changed = respawn::without(kind, &bytes, line, says);
+    let changed = changed.ok_or_else(|| cannot("change", path, &"the quotes of the line do not match"))?;
+    let mode = metadata.permissions().mode() & 0o7777;
+    replace(&real, kind, &changed, mode).map_err(|error| cannot("write", path, &error))?;
+    Ok(Some(kind))
+}
+
+/// Whatever lies in a folder of scripts is started at power-on, also the half of one that a power cut left there: a
+/// script is written in the folder above, and moved.
+fn replace(real: &Path, kind: Kind, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let above = real.parent().and_then(Path::parent).filter(|_| kind == Kind::Script);
+    let Some(beside) = above.map(|folder| folder.join("komainu-changed")) else {
+        return files::replace_as(real, bytes, mode);
+    };
+    let moved = files::replace_as(&beside, bytes, mode).and_then(|()| files::rename(&beside, real));
+    if moved.is_ok() {
+        return moved;
+    }
+    let _ = files::remove(&beside);
+    // The folder above may be on another medium.
+    files::replace_as(real, bytes, mode)
+}
+
+/// Has a program read its files again (SIGHUP). Which one that is says [`respawn::hears`]; if another has its number by
+/// now, nobody is told.
+///
+/// # Errors
+/// The signal could not be sent.
+pub fn tell(id: ProcessId) -> Result<(), Text> {
+    if started(id.pid) != Some(id.started) {
+        return Ok(());
+    }
+    let pid = i32::try_from(id.pid).map_err(|_| text(format_args!("{} is no process", id.pid)))?;
+    kill(Pid::from_raw(pid), Signal::SIGHUP)
+        .map_err(|error| text(format_args!("cannot tell process {pid} to read its files again: {error}")))
+}
+
+/// When a process was started, in ticks since the device's start.
+fn started(pid: u32) -> Option<u64> {
+    let stat = foreign::read(Path::new(&format!("/proc/{pid}/stat")), 4096).ok()??.bytes;
+    let stat = String::from_utf8_lossy(&stat);
+    // The name before it is in parentheses, and may hold anything, parentheses too.
+    stat.rsplit(')').next()?.split_ascii_whitespace().nth(19)?.parse().ok()
+}
+
+/// How a file is read, by where it is.
+fn kind_of(root: &Path, path: &Path) -> Option<Kind> {
+    let inside = path.strip_prefix(root).ok()?;
+    let single = FILES.iter().find(|(name, _)| Path::new(name) == inside);
+    let folder = inside.parent()?;
+    single.or_else(|| FOLDERS.iter().find(|(name, _)| Path::new(name) == folder)).map(|(_, kind)| *kind)
+}
+
+fn is_read_only(path: &Path) -> bool {
+    statvfs(path).is_ok_and(|about| about.flags().contains(FsFlags::ST_RDONLY))
+}
+
+fn cannot(verb: &str, path: &Path, why: &dyn Display) -> Text {
+    text(format_args!("cannot {verb} {}: {why}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    /// A root of its own, with these files.
+    struct Root(PathBuf);
+
+    impl Root {
+        fn new(name: &str, made: &[(&str, &str, u32)]) -> Root {
+            let folder = std::env::temp_dir().join(format!("komainu-starters-{}-{name}", std::process::id()));
+            fs::create_dir_all(&folder).unwrap();
+            let root = Root(fs::canonicalize(folder).unwrap());
+            for (name, bytes, mode) in made {
+                root.write(name, bytes, *mode);
+            }
+            root
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.0.join(name)
+        }
+
+        fn write(&self, name: &str, bytes: &str, mode: u32) {
+            fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
+            files::replace_as(&self.path(name), bytes.as_bytes(), mode).unwrap();
+        }
+
+        fn found(&self, starters: &mut Starters) -> Vec<(String, u32)> {
+            let look = starters.look();
+            let inside = |file: &str| file[self.0.as_os_str().len() + 1..].to_owned();
+            look.found.iter().map(|one| (inside(&one.file), one.starter.line)).collect()
+        }
+    }
+
+    impl Drop for Root {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn what_starts_telnet_is_found_in_every_place_and_taken_away() {
+        let root = Root::new(
+            "all",
+            &[
+                ("etc/inittab", "::sysinit:/etc/init.d/rcS\n::respawn:telnetd -F\n", 0o644),
+                ("etc/init.d/S50telnet", "#!/bin/sh\nset -e\ntelnetd -l /bin/login &\necho $?\n", 0o755),
+                ("var/spool/cron/crontabs/root", "@reboot telnetd\n", 0o600),
+                ("etc/systemd/system/telnet@.service", "[Service]\nExecStart=-/usr/sbin/in.telnetd\n", 0o644),
+                ("etc/systemd/system/telnet.txt", "ExecStart=-/usr/sbin/in.telnetd\n", 0o644),
+                ("etc/init.d/S60binary", "\x7fELF\ntelnetd\n", 0o755),
+            ],
+        );
+        fs::create_dir_all(root.path("etc/rc.d")).unwrap();
+        symlink("../init.d/S50telnet", root.path("etc/rc.d/S50telnet")).unwrap();
+        symlink("/etc/passwd", root.path("etc/rc.d/S51out")).unwrap();
+        symlink("nowhere", root.path("etc/rc.d/S52nowhere")).unwrap();
+        nix::unistd::mkfifo(&root.path("etc/init.d/S99pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let mut starters = Starters::new(&root.0);
+        let all = [
+            ("etc/inittab", 2),
+            ("var/spool/cron/crontabs/root", 1),
+            ("etc/init.d/S50telnet", 3),
+            ("etc/systemd/system/telnet@.service", 2),
+        ];
+        assert_eq!(root.found(&mut starters), all.map(|(file, line)| (file.to_owned(), line)));
+        for one in starters.look().found {
+            assert!(one.changeable);
+            let stopped = stop_starting(&root.0, &one.file, one.starter.line, &one.starter.says);
+            assert_eq!(stopped, Ok(Some(one.kind)));
+            let again = stop_starting(&root.0, &one.file, one.starter.line, &one.starter.says);
+            assert_eq!(again, Ok(None), "once more does nothing");
+        }
+        assert_eq!(root.found(&mut starters), []);
+        let left = fs::read_dir(root.path("etc")).unwrap().flatten();
+        assert!(left.into_iter().all(|entry| !entry.file_name().to_string_lossy().contains("komainu")));
+        let script = root.path("etc/init.d/S50telnet");
+        assert_eq!(
+            fs::read_to_string(&script).unwrap(),
+            "#!/bin/sh\nset -e\ntrue -l /bin/login &\necho $?\n"
+        );
+        assert_eq!(fs::metadata(&script).unwrap().permissions().mode() & 0o777, 0o755);
+        let heard = nix::sys::stat::stat(&root.path("var/spool/cron/crontabs/root")).unwrap();
+        assert_eq!(heard.st_mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_script_that_was_changed_still_runs_and_starts_nothing() {
+        let root = Root::new("runs", &[]);
+        // The telnetd here is a script that leaves a sign; `true` is the shell's.
+        root.write("sbin/telnetd", "#!/bin/sh\necho \"$@\" >> \"$SIGN\"\n", 0o755);
+        let telnetd = root.path("sbin/telnetd").display().to_string();
+        for script in [
+            "if [ -x T ]; then T -l /bin/login & fi; wait\n",
+            "case $1 in\nstart) T ;;\n*) T \\\n  -x ;;\nesac\n",
+            "P=\"T\"\nstart() {\n  [ -n \"$P\" ] && \"$P\" -F\n}\nstart\n",
+            "sh -c \"T -l 'a b'\" && (T)\nx=$(T)\n",
+            "export P='T'; ! $P || T | cat\n",
+        ] {
+            let script = ["set -e\n", &script.replace('T', &telnetd), "echo whole >> \"$SIGN\"\n"].concat();
+            let sign = root.path("sign");
+            let run = |script: &str| {
+                let _ = fs::remove_file(&sign);
+                let mut shell = std::process::Command::new("/bin/sh");
+                let ended = shell.args(["-c", script]).env("SIGN", &sign).status();
+                (ended.unwrap().code(), fs::read_to_string(&sign).unwrap_or_default().lines().count())
+            };
+            let (_, signs) = run(&script);
+            assert!(signs >= 1, "it starts telnet: {script}");
+            root.write("etc/rc.local", &script, 0o755);
+            let mut starters = Starters::new(&root.0);
+            for one in starters.look().found {
+                stop_starting(&root.0, &one.file, one.starter.line, &one.starter.says).unwrap();
+            }
+            let changed = fs::read_to_string(root.path("etc/rc.local")).unwrap();
+            assert_eq!(run(&changed), (Some(0), 1), "{changed}");
+        }
+    }
+
+    #[test]
+    fn an_unchanged_file_is_not_read_again_and_a_changed_one_is() {
+        let root = Root::new("kept", &[("etc/inittab", "::respawn:telnetd\n", 0o644)]);
+        let mut starters = Starters::new(&root.0);
+        assert_eq!(root.found(&mut starters).len(), 1);
+        // What is remembered is what is said, until the file changes.
+        starters.read[0].starters.clear();
+        assert_eq!(root.found(&mut starters), []);
+        root.write("etc/inittab", "::respawn:telnetd\n", 0o644);
+        assert_eq!(root.found(&mut starters).len(), 1);
+        fs::remove_file(root.path("etc/inittab")).unwrap();
+        assert_eq!(root.found(&mut starters), []);
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_a_file_stays_one() {
+        let root = Root::new("link", &[("var/inetd.conf", "telnet stream tcp nowait root telnetd\n", 0o640)]);
+        fs::create_dir_all(root.path("etc")).unwrap();
+        symlink("../var/inetd.conf", root.path("etc/inetd.conf")).unwrap();
+        let one = Starters::new(&root.0).look().found.remove(0);
+        stop_starting(&root.0, &one.file, 1, &one.starter.says).unwrap();
+        assert!(fs::symlink_metadata(root.path("etc/inetd.conf")).unwrap().is_symlink());
+        let now = fs::read_to_string(root.path("var/inetd.conf")).unwrap();
+        assert_eq!(now, "# komainu: telnet stream tcp nowait root telnetd\n");
+    }
+
+    #[test]
+    fn too_much_is_said_and_never_changed() {
+        let long = ["telnetd &\n", &"#\n".repeat(40_000)].concat();
+        let root = Root::new("much", &[("etc/rc.local", &long, 0o755)]);
+        let look = Starters::new(&root.0).look();
+        assert!(look.unread.is_some() && !look.found[0].changeable);
+        assert!(stop_starting(&root.0, &look.found[0].file, 1, "telnetd &").is_err());
+        assert!(stop_starting(&root.0, "/etc/shadow", 1, "x").is_err());
+        for number in 0..300 {
+            root.write(&format!("etc/init.d/S{number}"), ":\n", 0o755);
+        }
+        assert!(Starters::new(&root.0).look().unread.is_some());
+    }
+
+    #[test]
+    fn only_the_process_that_was_meant_is_told() {
+        let child = std::process::Command::new("sleep").arg("60").spawn();
+        let mut child = child.unwrap();
+        let began = started(child.id()).unwrap();
+        tell(ProcessId { pid: child.id(), started: began + 1 }).unwrap();
+        assert_eq!(started(child.id()), Some(began), "it was another one's number");
+        tell(ProcessId { pid: child.id(), started: began }).unwrap();
+        assert!(!child.wait().unwrap().success());
+        tell(ProcessId { pid: child.id(), started: began }).unwrap();
+    }
+}

@@ -1,0 +1,59 @@
+//! Files of accounts, of a web server's users and of keys: an account that is locked is locked, the others stay as they
+//! were, and a key that is removed is gone.
+#![no_main]
+
+use komainu_bootstrap::credential::account::{Fault, Field, barred, field};
+use komainu_bootstrap::credential::accounts::{ACCOUNTS_MAX, Entry, HeldIn, all, of_web};
+use komainu_core::wall::keys;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    // The first byte says how much of it is the first file.
+    let Some((percent, rest)) = bytes.split_first() else { return };
+    let (first, second) = rest.split_at(rest.len() * usize::from(*percent % 101) / 100);
+    let (passwd, shadow) = (text(first), text(second));
+    let (entries, _) = all(Some(&passwd), Some(&shadow));
+    assert!(entries.len() <= ACCOUNTS_MAX);
+    for entry in entries.iter().take(8) {
+        lock(entry, &entries, &passwd, &shadow);
+    }
+    for (name, stands) in of_web(&passwd) {
+        assert!(!name.contains([':', '\n']) && !stands.contains([':', '\n']));
+    }
+    let found = keys::keys(rest);
+    assert!(found.len() <= keys::KEYS_MAX);
+    for key in &found {
+        assert_eq!(key.print.len(), "SHA256:".len() + 43);
+        let left = keys::without(rest, &key.print).expect("it was there");
+        assert!(!keys::keys(&left).iter().any(|other| other.print == key.print));
+    }
+});
+
+fn lock(entry: &Entry, before: &[Entry], passwd: &str, shadow: &str) {
+    let (passwd, shadow) = match entry.held_in {
+        HeldIn::Passwd => (barred(passwd, &entry.name), Ok(shadow.to_owned())),
+        HeldIn::Shadow => (Ok(passwd.to_owned()), barred(shadow, &entry.name)),
+    };
+    let (Ok(passwd), Ok(shadow)) = (&passwd, &shadow) else {
+        let fault = passwd.err().or(shadow.err());
+        // Who is in neither file, or has no name, is not let in by one.
+        assert!(entry.field == Field::Locked || entry.name.is_empty(), "{entry:?} {fault:?}");
+        assert!(matches!(fault, Some(Fault::NoSuchAccount | Fault::InShadow)));
+        return;
+    };
+    let (after, _) = all(Some(passwd), Some(shadow));
+    assert_eq!(after.len(), before.len());
+    for (old, new) in before.iter().zip(&after) {
+        if old.name != entry.name {
+            assert_eq!(old, new);
+        } else if old.held_in == entry.held_in {
+            assert_eq!(new.field, Field::Locked, "{old:?} in {passwd:?} {shadow:?}");
+        }
+    }
+    let held = if entry.held_in == HeldIn::Passwd { passwd } else { shadow };
+    assert!(matches!(field(held, &entry.name), Field::Locked | Field::InShadow | Field::NoSuchAccount));
+}
+
+/// As the agent reads such files: each byte is a character.
+fn text(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| char::from(*byte)).collect()
+}
