@@ -9,6 +9,7 @@ pub mod files;
 pub mod firewall;
 pub mod gate;
 pub mod health;
+pub mod near;
 pub mod program;
 pub mod programs;
 pub mod remote;

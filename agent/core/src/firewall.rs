@@ -169,7 +169,8 @@ pub struct Rule {
     pub counted: Option<Counted>,
 }
 
-/// One thing that must be so. Ports and types stand after the [`Match::Protocol`] that has them.
+/// One thing that must be so. They stand in this order: family, source and destination, links, protocol, and then ports
+/// and types before flags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Match {
     /// IPv4 or IPv6; without it, both.

@@ -13,6 +13,7 @@ use crate::settings::Device;
 use komainu_core::World;
 use komainu_core::facts::{Attempts, BootChoice, Health, Parts, RecordSeen, Wish};
 use komainu_core::fault::{FetchFault, Text, text};
+use komainu_core::firewall::Traffic;
 use komainu_core::gate::{GateSeen, RulesSeen, Standing};
 use komainu_core::names::Slot;
 use komainu_core::offer::Kept;
@@ -52,6 +53,11 @@ pub struct Linux {
     restarting: bool,
 }
 
+/// What may pass where no policy says it: a router's traffic.
+fn traffic() -> Traffic {
+    Traffic { forwards: true, near_only: false, ..Traffic::default() }
+}
+
 impl Linux {
     /// The device of the settings; nothing is touched yet.
     ///
@@ -64,7 +70,7 @@ impl Linux {
             slots: Slots::new(settings.parts.clone()),
             remote: Remote::new(&settings.server, built().0)?,
             gate: settings.gate.as_ref().map(|gate| Gate::new(gate, &settings.state)),
-            wall: settings.gate.as_ref().map(Wall::new),
+            wall: settings.gate.as_ref().map(|gate| Wall::new(gate, traffic())),
             gate_fault: None,
             bundle: None,
             settings: settings.clone(),

@@ -37,7 +37,7 @@ pub fn guard(traffic: &Traffic) -> Vec<Rule> {
         add_counted(&mut rules, &matches, Counted::Spoof, Drop);
     }
     for port in SCANNED {
-        add(&mut rules, &[Proto(Tcp), Syn, To(port)], Ask(Hook::Scan));
+        add(&mut rules, &[Proto(Tcp), To(port), Syn], Ask(Hook::Scan));
     }
     let caps: [(&str, u32, &[Match]); 4] = [
         ("tcp", traffic.tcp_per_second, &[Proto(Tcp), Syn]),

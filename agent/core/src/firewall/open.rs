@@ -41,13 +41,13 @@ pub fn forward(lan: &[LinkName], traffic: &Traffic) -> Vec<Rule> {
     add(&mut rules, &[Known], Accept);
     for link in lan {
         for port in SCANNED {
-            let matches = [In(*link), Proto(Tcp), Syn, To(port)];
+            let matches = [In(*link), Proto(Tcp), To(port), Syn];
             add_counted(&mut rules, &matches, Counted::LanScan, Count);
         }
         add(&mut rules, &[In(*link)], Accept);
         for way in traffic.ways_through.iter().filter(|way| has_ports(way.protocol)) {
             let to = Network { address: way.to, prefix: if way.to.is_ipv4() { 32 } else { 128 } };
-            let matches = [Of(to.family()), Out(*link), Destination(to), Proto(way.protocol), To(way.port)];
+            let matches = [Of(to.family()), Destination(to), Out(*link), Proto(way.protocol), To(way.port)];
             add(&mut rules, &matches, Accept);
         }
     }
@@ -59,7 +59,7 @@ pub fn early(lan: &[LinkName]) -> Vec<Rule> {
     let mut rules = Vec::new();
     for link in lan {
         for nobody in NOBODY {
-            add(&mut rules, &[Of(nobody.family()), In(*link), Source(nobody)], Accept);
+            add(&mut rules, &[Of(nobody.family()), Source(nobody), In(*link)], Accept);
         }
         add_counted(&mut rules, &[In(*link), NoWayBack], Counted::LanSpoof, Drop);
     }
@@ -115,7 +115,7 @@ mod tests {
             })
             .collect();
         assert_eq!(ways.len(), 1);
-        assert!(matches!(ways[0].matches[..], [Of(_), Out(_), Destination(_), Proto(Tcp), To(22)]));
+        assert!(matches!(ways[0].matches[..], [Of(_), Destination(_), Out(_), Proto(Tcp), To(22)]));
     }
 
     #[test]

@@ -4,7 +4,9 @@ use super::batch::{Batch, Way, batch};
 use super::express::{INET, IP, IP6, write};
 use super::lacks::Lacks;
 use super::message::{Attributes, Message, Messages};
-use komainu_core::firewall::{Family, LinkName, Links, MARK, Match, Protocol, Rule, Table, Verdict, rules};
+use komainu_core::firewall::{
+    Family, LinkName, Links, MARK, Match, Protocol, Rule, Table, Traffic, Verdict, rules,
+};
 use komainu_core::gate::Standing;
 use netlink_bindings::nftables::{
     ChainAttrs, ExprOps, IterableDataAttrs, IterableRuleAttrs, RuleAttrs, TableAttrs,
@@ -155,17 +157,21 @@ fn each_rule_is_decoded_as_it_was_meant() {
         (INET, vec![], Verdict::Redirect(8080), String::new(), "[immediate 1 1f90][redir 1 1 2]"),
     ];
     for (family, matches, verdict, first, last) in cases {
-        let rule = Rule { matches, verdict };
+        let rule = Rule { matches, verdict, counted: None };
         let mut written = Messages::default();
         let at = written.open(4);
-        write(&mut written, &rule, family, true);
+        write(&mut written, &rule, family, Lacks::NONE);
         written.close(at);
         assert_eq!(told(RuleAttrs::new(&written.0)), format!("{first}{last}"), "{rule:?}");
     }
 }
 
 fn closed() -> Table {
-    rules(Standing::Closed, &Links { lan: vec!["br0".into()], page_port: 8080, dns_port: 5353 })
+    rules(
+        Standing::Closed,
+        &Links { lan: vec!["br0".into()], near: Vec::new(), page_port: 8080, dns_port: 5353 },
+        &Traffic::default(),
+    )
 }
 
 #[test]

@@ -1,13 +1,26 @@
 //! Rules in the words of iptables, as `iptables -S` says them.
 
 use super::lacks::Lacks;
-use komainu_core::firewall::{self, Hook, Match, Protocol, Rule, Table, Verdict};
+use komainu_core::firewall::{self, Count, Hook, Match, Protocol, Rate, Rule, Table, Verdict};
+
+/// What all our chains' names begin with.
+pub const OURS: &str = "KOMAINU-";
 
 pub const FILTER: &str = "filter";
 pub const NAT: &str = "nat";
+pub const MANGLE: &str = "mangle";
+/// All tables that we have chains in.
+pub const TABLES: [&str; 3] = [FILTER, NAT, MANGLE];
+/// Most lines that are read of what a program lists.
+const LINES_MAX: usize = 4096;
 
 /// What a kernel may be lacking, and a rule that shows it.
-pub const TRIALS: [(Lacks, &str); 2] = [
+pub const TRIALS: [(Lacks, &str); 4] = [
+    (Lacks::OWN_SOURCE, "-m addrtype ! --src-type LOCAL -j RETURN"),
+    (
+        Lacks::LIMIT,
+        "-m hashlimit --hashlimit-above 1/sec --hashlimit-burst 5 --hashlimit-name komainu-try -j RETURN",
+    ),
     (Lacks::TRACKING, "-m conntrack --ctstate RELATED,ESTABLISHED --ctdir REPLY -j RETURN"),
     (Lacks::REJECT, "-p tcp -j REJECT --reject-with tcp-reset"),
 ];
@@ -28,13 +41,17 @@ impl Family {
     }
 }
 
-/// Where a hook is: its table, the chain that packets come to, and our chain.
+/// Where a hook is: its table, the chain that packets come to (none for what only our own chains ask), and our chain.
 pub fn chain(hook: Hook) -> (&'static str, &'static str, &'static str) {
     match hook {
         Hook::Input => (FILTER, "INPUT", "KOMAINU-IN"),
         Hook::Forward => (FILTER, "FORWARD", "KOMAINU-FWD"),
         Hook::Output => (FILTER, "OUTPUT", "KOMAINU-OUT"),
         Hook::Redirect => (NAT, "PREROUTING", "KOMAINU-PRE"),
+        Hook::Early => (MANGLE, "PREROUTING", "KOMAINU-EARLY"),
+        Hook::Strangers => (FILTER, "", "KOMAINU-STRANGERS"),
+        Hook::Far => (FILTER, "", "KOMAINU-FAR"),
+        Hook::Scan => (FILTER, "", "KOMAINU-SCAN"),
     }
 }
 
@@ -46,7 +63,7 @@ fn of<'a>(
     lacks: Lacks,
 ) -> impl Iterator<Item = &'a firewall::Chain> {
     let no_nat = lacks.has(Lacks::NAT) || (family == Family::Six && lacks.has(Lacks::IP6_NAT));
-    let there = !(table == NAT && no_nat);
+    let there = !(table == NAT && no_nat) && !(table == MANGLE && lacks.has(Lacks::WAY_BACK));
     wanted.chains.iter().filter(move |one| there && chain(one.hook).0 == table)
 }
 
@@ -58,7 +75,8 @@ pub fn chains(wanted: &Table, table: &str, family: Family, lacks: Lacks) -> Vec<
 /// The rules that lead to our chains.
 pub fn jumps(wanted: &Table, table: &str, family: Family, lacks: Lacks) -> Vec<String> {
     let jump = |one: &firewall::Chain| format!("-A {} -j {}", chain(one.hook).1, chain(one.hook).2);
-    of(wanted, table, family, lacks).map(jump).collect()
+    let hangs = |one: &&firewall::Chain| !chain(one.hook).1.is_empty();
+    of(wanted, table, family, lacks).filter(hangs).map(jump).collect()
 }
 
 /// The rules of our chains.
@@ -66,7 +84,7 @@ pub fn rules(wanted: &Table, table: &str, family: Family, lacks: Lacks) -> Vec<S
     let mut lines = Vec::new();
     for one in of(wanted, table, family, lacks) {
         let name = chain(one.hook).2;
-        lines.extend(one.rules.iter().filter_map(|rule| say(name, rule, family, lacks)));
+        lines.extend(rules_of(one, family, lacks).map(|rule| say(name, rule, family, lacks)));
         if one.policy == Verdict::Drop {
             lines.push(format!("-A {name} -j DROP"));
         }
@@ -74,9 +92,41 @@ pub fn rules(wanted: &Table, table: &str, family: Family, lacks: Lacks) -> Vec<S
     lines
 }
 
-/// A rule; `None` if this family or kernel has nothing to do with it.
-fn say(chain: &str, rule: &Rule, family: Family, lacks: Lacks) -> Option<String> {
-    let mut line = format!("-A {chain}");
+/// The rules of a chain that this family and kernel can have.
+fn rules_of(chain: &firewall::Chain, family: Family, lacks: Lacks) -> impl Iterator<Item = &Rule> {
+    chain.rules.iter().filter(move |rule| {
+        let other = |one: &Match| matches!(one, Match::Family(it) if (*it == firewall::Family::V4) != (family == Family::Four));
+        !lacks.leave_out(rule) && !rule.matches.iter().any(other)
+    })
+}
+
+/// What the rules of our chains counted, where `listed` is what the program lists of a table with its counts.
+pub fn counts(listed: &str, wanted: &Table, table: &str, family: Family, lacks: Lacks, to: &mut Vec<Count>) {
+    let listed = listed_counts(listed);
+    for one in of(wanted, table, family, lacks) {
+        let name = chain(one.hook).2;
+        let mut found = listed.iter().filter(|(of, _)| *of == name);
+        for rule in rules_of(one, family, lacks) {
+            let Some((_, packets)) = found.next() else { break };
+            firewall::counts(to, rule, *packets);
+        }
+    }
+}
+
+/// The chain of ours and the packets of each rule that a program lists with its counts (`-v -S`).
+pub fn listed_counts(listed: &str) -> Vec<(&str, u64)> {
+    let count = |line: &'_ str| {
+        let (_, counts) = line.split_once(" -c ")?;
+        counts.split(' ').next()?.parse().ok()
+    };
+    let lines = listed.lines().take(LINES_MAX).filter_map(|line| line.strip_prefix("-A "));
+    let of = |line| Some((str::split(line, ' ').next()?, count(line).unwrap_or_default()));
+    lines.filter(|line| line.starts_with(OURS)).filter_map(of).collect()
+}
+
+/// A rule.
+fn say(name: &str, rule: &Rule, family: Family, lacks: Lacks) -> String {
+    let mut line = format!("-A {name}");
     let mut add = |words: &str| {
         line.push(' ');
         line.push_str(words);
@@ -84,8 +134,6 @@ fn say(chain: &str, rule: &Rule, family: Family, lacks: Lacks) -> Option<String>
     let (mut protocol, mut ports) = ("", false);
     for one in &rule.matches {
         match one {
-            Match::Family(firewall::Family::V4) if family == Family::Six => return None,
-            Match::Family(firewall::Family::V6) if family == Family::Four => return None,
             Match::Family(_) => {}
             Match::In(link) => add(&format!("-i {}", link.as_str())),
             Match::Out(link) => add(&format!("-o {}", link.as_str())),
@@ -108,11 +156,24 @@ fn say(chain: &str, rule: &Rule, family: Family, lacks: Lacks) -> Option<String>
             }
             Match::IcmpType(kind) if family == Family::Four => add(&format!("-m icmp --icmp-type {kind}")),
             Match::IcmpType(kind) => add(&format!("-m icmp6 --icmpv6-type {kind}")),
-            Match::Known | Match::Invalid | Match::Reply if lacks.has(Lacks::TRACKING) => return None,
             Match::Known => add("-m conntrack --ctstate RELATED,ESTABLISHED"),
             Match::Invalid => add("-m conntrack --ctstate INVALID"),
             Match::Reply => add("--ctdir REPLY"),
             Match::Mark(mark) => add(&format!("-m mark --mark {mark:#x}")),
+            Match::Source(of) | Match::Destination(of) if of.prefix == 0 => {}
+            Match::Source(of) => add(&format!("-s {}/{}", of.address, of.prefix)),
+            Match::NotSource(of) => add(&format!("! -s {}/{}", of.address, of.prefix)),
+            Match::Destination(of) => add(&format!("-d {}/{}", of.address, of.prefix)),
+            Match::ForeignSource => add("-m addrtype ! --src-type LOCAL"),
+            Match::NoWayBack => add("-m rpfilter --invert"),
+            Match::Syn => {
+                if !ports {
+                    add("-m tcp");
+                }
+                ports = true;
+                add("--tcp-flags FIN,SYN,RST,ACK SYN");
+            }
+            Match::Over(rate) => add_rate(&mut add, rate),
         }
     }
     match rule.verdict {
@@ -126,6 +187,17 @@ fn say(chain: &str, rule: &Rule, family: Family, lacks: Lacks) -> Option<String>
         }
         Verdict::Unreachable => add("-j REJECT --reject-with icmp-port-unreachable"),
         Verdict::Redirect(port) => add(&format!("-j REDIRECT --to-ports {port}")),
+        Verdict::Ask(hook) => add(&format!("-j {}", chain(hook).2)),
+        Verdict::Return => add("-j RETURN"),
+        Verdict::Count => {}
     }
-    Some(line)
+    line
+}
+
+fn add_rate(add: &mut impl FnMut(&str), rate: &Rate) {
+    let Rate { name, packets, seconds, burst } = rate;
+    let unit = if *seconds == 1 { "sec" } else { "min" };
+    add(&format!(
+        "-m hashlimit --hashlimit-above {packets}/{unit} --hashlimit-burst {burst} --hashlimit-name komainu-{name}"
+    ));
 }
