@@ -89,6 +89,9 @@ impl Iptables {
         for family in [Family::Four, Family::Six] {
             for table in words::TABLES {
                 // No such program or table: nothing of ours in it.
+                if is_unused(family, table) {
+                    continue;
+                }
                 let Ok(listed) = list(family, table) else { continue };
                 let lines = away(&listed, &[]);
                 if !lines.is_empty() {
@@ -105,12 +108,15 @@ impl Iptables {
         let mut found = Vec::new();
         for (family, lacks) in self.families(lacks) {
             for table in words::TABLES {
+                let mut firsts = words::jumps(wanted, table, family, lacks);
+                if firsts.is_empty() && is_unused(family, table) {
+                    continue;
+                }
                 let lines = match list(family, table) {
                     Ok(lines) => lines,
                     Err(_) if table != words::FILTER => continue,
                     Err(why) => return Err(why),
                 };
-                let mut firsts = words::jumps(wanted, table, family, lacks);
                 let mut kept = Vec::new();
                 for line in lines.into_iter().filter(|line| line.starts_with("-A ")) {
                     let among_firsts = firsts.iter().position(|first| chain_of(first) == chain_of(&line));
@@ -154,6 +160,9 @@ fn put_family(family: Family, wanted: &Table, lacks: Lacks) -> Result<Lacks, Tex
 
 fn put_table(family: Family, table: &str, wanted: &Table, lacks: Lacks) -> Result<(), Text> {
     let new = words::chains(wanted, table, family, lacks);
+    if new.is_empty() && is_unused(family, table) {
+        return Ok(());
+    }
     let listed = match list(family, table) {
         Ok(listed) => listed,
         // A table that is not there needs nothing taken away.
@@ -198,6 +207,12 @@ fn chain_of(line: &str) -> &str {
 fn by_chain(mut lines: Vec<String>) -> Vec<String> {
     lines.sort_by(|a, b| chain_of(a).cmp(chain_of(b)));
     lines
+}
+
+/// Whether nobody uses a table that few devices need: to ask for its rules would load it.
+fn is_unused(family: Family, table: &str) -> bool {
+    let tables = std::fs::read_to_string(family.tables());
+    table == words::MANGLE && tables.is_ok_and(|names| !names.lines().any(|name| name == table))
 }
 
 /// The rules of a table, as the program says them.

@@ -39,6 +39,14 @@ impl Family {
             Family::Six => "ip6tables",
         }
     }
+
+    /// Where the kernel says which tables are in use.
+    pub fn tables(self) -> &'static str {
+        match self {
+            Family::Four => "/proc/net/ip_tables_names",
+            Family::Six => "/proc/net/ip6_tables_names",
+        }
+    }
 }
 
 /// Where a hook is: its table, the chain that packets come to (none for what only our own chains ask), and our chain.
@@ -200,4 +208,68 @@ fn add_rate(add: &mut impl FnMut(&str), rate: &Rate) {
     add(&format!(
         "-m hashlimit --hashlimit-above {packets}/{unit} --hashlimit-burst {burst} --hashlimit-name komainu-{name}"
     ));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use komainu_core::firewall::{Counted, Network};
+
+    fn said(matches: &[Match], verdict: Verdict) -> String {
+        say("X", &Rule { matches: matches.to_vec(), verdict, counted: None }, Family::Four, Lacks::NONE)
+    }
+
+    #[test]
+    fn each_rule_is_said_as_iptables_lists_it() {
+        let network = |prefix| Network { address: "10.0.0.0".parse().unwrap(), prefix };
+        let rate = |seconds| Match::Over(Rate { name: "scan", packets: 6, seconds, burst: 7 });
+        let over = "-m hashlimit --hashlimit-above 6/min --hashlimit-burst 7 --hashlimit-name komainu-scan";
+        let cases = [
+            (vec![Match::Source(network(8))], Verdict::Return, "-s 10.0.0.0/8 -j RETURN".to_owned()),
+            (vec![Match::Source(network(0))], Verdict::Drop, "-j DROP".to_owned()),
+            (vec![Match::NotSource(network(32))], Verdict::Drop, "! -s 10.0.0.0/32 -j DROP".to_owned()),
+            (vec![Match::Destination(network(32))], Verdict::Accept, "-d 10.0.0.0/32 -j RETURN".to_owned()),
+            (vec![Match::ForeignSource], Verdict::Drop, "-m addrtype ! --src-type LOCAL -j DROP".to_owned()),
+            (vec![Match::NoWayBack], Verdict::Drop, "-m rpfilter --invert -j DROP".to_owned()),
+            (
+                vec![Match::Protocol(Protocol::Tcp), Match::To(23), Match::Syn],
+                Verdict::Ask(Hook::Scan),
+                "-p tcp -m tcp --dport 23 --tcp-flags FIN,SYN,RST,ACK SYN -j KOMAINU-SCAN".to_owned(),
+            ),
+            (vec![rate(60)], Verdict::Count, over.to_owned()),
+            (vec![rate(1)], Verdict::Drop, format!("{} -j DROP", over.replace("min", "sec"))),
+        ];
+        for (matches, verdict, expected) in cases {
+            assert_eq!(said(&matches, verdict), format!("-A X {expected}"));
+        }
+    }
+
+    #[test]
+    fn what_a_program_lists_is_counted_rule_by_rule() {
+        let rule = |port| Rule {
+            matches: vec![Match::Protocol(Protocol::Tcp), Match::To(port)],
+            verdict: Verdict::Drop,
+            counted: Some(Counted::Stranger),
+        };
+        let strangers = firewall::Chain {
+            hook: Hook::Strangers,
+            priority: 0,
+            policy: Verdict::Accept,
+            rules: vec![rule(22), rule(23)],
+        };
+        let wanted = Table { chains: vec![strangers] };
+        let listed = "-P INPUT ACCEPT -c 9 9\n-N KOMAINU-STRANGERS\n-A INPUT -c 1 60 -j KOMAINU-IN\n\
+            -A KOMAINU-STRANGERS -p tcp -m tcp --dport 22 -c 0 0 -j DROP\n\
+            -A KOMAINU-STRANGERS -p tcp -m tcp --dport 23 -c 5 300 -j DROP\n";
+        let mut found = Vec::new();
+        counts(listed, &wanted, FILTER, Family::Four, Lacks::NONE, &mut found);
+        assert_eq!(found.iter().map(|one| (one.port, one.packets)).collect::<Vec<_>>(), [(22, 0), (23, 5)]);
+    }
+
+    #[test]
+    fn a_list_that_makes_no_sense_counts_nothing() {
+        for listed in ["", "-A", "-A KOMAINU-IN -c", "-A KOMAINU-IN -c x 5", "-A OTHER -c 5 5"] {
+            assert!(listed_counts(listed).iter().all(|(_, packets)| *packets == 0), "{listed}");
+        }
+    }
 }
