@@ -83,8 +83,13 @@ class Wall:
         wanted = {"nft": "Nft [] holds=true", "iptables": "Iptables [] holds=true"}[self.kind]
         assert said == wanted, said
 
-    def holds(self, what):
-        return {"true": True, "false": False}[self.tell(f"holds-{what}")]
+    def holds(self, what, *more):
+        return {"true": True, "false": False}[self.tell(f"holds-{what}", *more)]
+
+    def counts(self, what, *more):
+        """What was counted, by name, port and protocol; what is 0 is left out."""
+        lines = (line.rsplit(" ", 1) for line in self.tell(f"counts-{what}", *more).splitlines())
+        return {name: int(packets) for name, packets in lines}
 
     def vendor(self):
         """The vendor's rules, to the byte, without ours and without counters."""

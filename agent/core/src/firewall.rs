@@ -136,7 +136,7 @@ pub struct Chain {
     pub rules: Vec<Rule>,
 }
 
-/// Where packets are looked at. The last three are at no place of the kernel's: rules of other chains lead there
+/// Where packets are looked at. The last four are at no place of the kernel's: rules of other chains lead there
 /// ([`Verdict::Ask`]), and only [`Verdict::Drop`] and [`Verdict::Return`] mean the same in them everywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hook {
@@ -154,6 +154,8 @@ pub enum Hook {
     Strangers,
     /// What does not come from near is a stranger's.
     Far,
+    /// What the device itself sends from an address that is not its own.
+    Foreign,
     /// What the device itself begins at ports that bots scan.
     Scan,
 }

@@ -1,9 +1,11 @@
 //! What an open device may send: a device that somebody has taken harms nobody. Packets that are made beneath IP
 //! (`AF_PACKET`) pass no rule; who has such sockets is the wall's to find.
 
-use super::Match::{Family as Of, ForeignSource, IcmpType, NotSource, Over, Protocol as Proto, Syn, To};
+use super::Match::{
+    Family as Of, ForeignSource, IcmpType, Known, NotSource, Over, Protocol as Proto, Reply, Syn, To,
+};
 use super::Protocol::{Icmp, Icmp6, Tcp, Udp};
-use super::Verdict::{Accept, Ask, Drop};
+use super::Verdict::{Accept, Ask, Drop, Return};
 use super::rules::{NOBODY, V4, V6, add, add_counted};
 use super::{Counted, Hook, Match, Rate, Rule, Traffic, closed};
 use alloc::vec::Vec;
@@ -34,7 +36,7 @@ pub fn guard(traffic: &Traffic) -> Vec<Rule> {
     let mut rules = Vec::new();
     for nobody in NOBODY {
         let matches = [Of(nobody.family()), NotSource(nobody), ForeignSource];
-        add_counted(&mut rules, &matches, Counted::Spoof, Drop);
+        add(&mut rules, &matches, Ask(Hook::Foreign));
     }
     for port in SCANNED {
         add(&mut rules, &[Proto(Tcp), To(port), Syn], Ask(Hook::Scan));
@@ -50,6 +52,15 @@ pub fn guard(traffic: &Traffic) -> Vec<Rule> {
         let rate = Rate { name, packets, seconds: 1, burst: burst(packets.saturating_mul(2)) };
         add_over(&mut rules, what, rate, Counted::Flood);
     }
+    rules
+}
+
+/// What is sent in another's name. Who forwards, or leads connections elsewhere, also refuses and answers in the name of
+/// the other side: those are answers.
+pub fn foreign() -> Vec<Rule> {
+    let mut rules = Vec::new();
+    add(&mut rules, &[Known, Reply], Return);
+    add_counted(&mut rules, &[], Counted::Spoof, Drop);
     rules
 }
 
@@ -92,7 +103,7 @@ mod tests {
         let output = chain(&table, Hook::Output);
         assert_eq!(output.policy, Accept);
         for rule in &output.rules {
-            let guarded = rule.matches.iter().any(|one| matches!(one, ForeignSource | Over(_)));
+            let guarded = rule.matches.iter().any(|one| matches!(one, Over(_)));
             assert_eq!(guarded, rule.verdict == Drop, "{rule:?}");
             assert_eq!(guarded, rule.counted.is_some(), "{rule:?}");
         }

@@ -55,6 +55,7 @@ pub fn rules(wanted: Standing, links: &Links, traffic: &Traffic) -> Table {
             closed::redirect(&lan, links),
         ),
         Standing::Open => {
+            chains.push(part(Hook::Foreign, egress::foreign()));
             chains.push(part(Hook::Scan, egress::scan(traffic)));
             if traffic.forwards && !traffic.contained {
                 chains.push(Chain { policy: Accept, ..at(Hook::Early, EARLY, open::early(&lan)) });
@@ -194,7 +195,7 @@ pub mod tests {
         {
             let table = rules(wanted, &links(&["br0", "wlan0"]), &traffic);
             for one in &table.chains {
-                let asked = matches!(one.hook, Hook::Strangers | Hook::Far | Hook::Scan);
+                let asked = matches!(one.hook, Hook::Strangers | Hook::Far | Hook::Foreign | Hook::Scan);
                 for rule in &one.rules {
                     match rule.verdict {
                         Ask(hook) => assert_eq!(chain(&table, hook).hook, hook),

@@ -157,7 +157,7 @@ pub fn describe(to: &mut Messages, chain: &Chain) {
         Hook::Input => 1,
         Hook::Forward => 2,
         Hook::Output => 3,
-        Hook::Strangers | Hook::Far | Hook::Scan => return,
+        Hook::Strangers | Hook::Far | Hook::Foreign | Hook::Scan => return,
     };
     let hook = to.open(CHAIN_HOOK);
     to.number(HOOK_NUMBER, number);
@@ -176,6 +176,7 @@ pub fn chain_name(hook: Hook) -> &'static str {
         Hook::Early => "early",
         Hook::Strangers => "strangers",
         Hook::Far => "far",
+        Hook::Foreign => "foreign",
         Hook::Scan => "scan",
     }
 }

@@ -185,6 +185,7 @@ fn name_of(about: &About<'_>) -> &'static str {
             Hook::Redirect => "a rule of prerouting",
             Hook::Strangers => "a rule of strangers",
             Hook::Far => "a rule of far",
+            Hook::Foreign => "a rule of foreign",
             Hook::Scan => "a rule of scan",
         },
     }

@@ -59,6 +59,7 @@ pub fn chain(hook: Hook) -> (&'static str, &'static str, &'static str) {
         Hook::Early => (MANGLE, "PREROUTING", "KOMAINU-EARLY"),
         Hook::Strangers => (FILTER, "", "KOMAINU-STRANGERS"),
         Hook::Far => (FILTER, "", "KOMAINU-FAR"),
+        Hook::Foreign => (FILTER, "", "KOMAINU-FOREIGN"),
         Hook::Scan => (FILTER, "", "KOMAINU-SCAN"),
     }
 }
