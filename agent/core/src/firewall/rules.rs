@@ -44,9 +44,12 @@ pub fn rules(wanted: Standing, links: &Links, traffic: &Traffic) -> Table {
     let lan: Vec<LinkName> = links.lan.iter().filter_map(|name| LinkName::new(name)).collect();
     // The first shows whether a kernel can count, before it is asked for more.
     let mut chains = alloc::vec![part(Hook::Strangers, strangers())];
-    if traffic.near_only {
-        chains.push(part(Hook::Far, far(&links.near)));
-    }
+    // All that can be asked is there, if nobody asks: kernels before 4.18 will not let go of a chain in the same change
+    // as of the rules that ask it.
+    let open = wanted == Standing::Open;
+    chains.push(part(Hook::Far, if traffic.near_only { far(&links.near) } else { Vec::new() }));
+    chains.push(part(Hook::Foreign, if open { egress::foreign() } else { Vec::new() }));
+    chains.push(part(Hook::Scan, if open { egress::scan(traffic) } else { Vec::new() }));
     let (input, forward, output, redirect) = match wanted {
         Standing::Closed => (
             closed::input(&lan, links, traffic),
@@ -55,8 +58,6 @@ pub fn rules(wanted: Standing, links: &Links, traffic: &Traffic) -> Table {
             closed::redirect(&lan, links),
         ),
         Standing::Open => {
-            chains.push(part(Hook::Foreign, egress::foreign()));
-            chains.push(part(Hook::Scan, egress::scan(traffic)));
             if traffic.forwards && !traffic.contained {
                 chains.push(Chain { policy: Accept, ..at(Hook::Early, EARLY, open::early(&lan)) });
             }

@@ -257,6 +257,8 @@ fn a_batch_is_decoded_as_it_was_meant() {
         "1 no chain more",
         "1 chain strangers",
         "1 chain far",
+        "1 chain foreign",
+        "1 chain scan",
         "1 chain input filter hook=1 priority=-10 policy=0",
         "1 chain forward filter hook=2 priority=-10 policy=0",
         "1 chain output filter hook=3 priority=-10 policy=0",
@@ -266,8 +268,9 @@ fn a_batch_is_decoded_as_it_was_meant() {
     assert_eq!(lines[..expected.len()], expected);
     let counts =
         |chain: &str| lines.iter().filter(|line| line.starts_with(&format!("1 rule {chain}"))).count();
-    for (name, chain) in
-        ["strangers", "far", "input", "forward", "output", "prerouting"].into_iter().zip(&wanted.chains)
+    for (name, chain) in ["strangers", "far", "foreign", "scan", "input", "forward", "output", "prerouting"]
+        .into_iter()
+        .zip(&wanted.chains)
     {
         assert_eq!(counts(name), chain.rules.len());
     }

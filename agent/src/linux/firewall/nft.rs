@@ -121,7 +121,7 @@ pub fn counts(wanted: &Table, lacks: Lacks) -> Result<Vec<Count>, Text> {
 }
 
 /// Reads our tables, each with the chains that are wanted in it; what is not there is empty.
-fn read<'a>(wanted: &'a Table, lacks: Lacks) -> Result<Vec<(Found, Vec<&'a Chain>)>, Text> {
+fn read(wanted: &Table, lacks: Lacks) -> Result<Vec<(Found, Vec<&Chain>)>, Text> {
     let socket = Socket::open().map_err(|error| said("netlink", error))?;
     'again: for _ in 0..TRIES {
         let mut read = Vec::new();

@@ -72,8 +72,8 @@ fn of<'a>(
     lacks: Lacks,
 ) -> impl Iterator<Item = &'a firewall::Chain> {
     let no_nat = lacks.has(Lacks::NAT) || (family == Family::Six && lacks.has(Lacks::IP6_NAT));
-    let there = !(table == NAT && no_nat) && !(table == MANGLE && lacks.has(Lacks::WAY_BACK));
-    wanted.chains.iter().filter(move |one| there && chain(one.hook).0 == table)
+    let lacking = (table == NAT && no_nat) || (table == MANGLE && lacks.has(Lacks::WAY_BACK));
+    wanted.chains.iter().filter(move |one| !lacking && chain(one.hook).0 == table)
 }
 
 /// Names of our chains in a table.
