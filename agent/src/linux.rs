@@ -22,6 +22,7 @@ pub mod look;
 pub mod house;
 pub mod journal;
 pub mod mounts;
+pub mod near;
 pub mod program;
 pub mod programs;
 pub mod remote;

@@ -120,6 +120,11 @@ def files():
             mode = redundant | (order == ">") << 1
             yield "uboot_image", f"good-{mode}", bytes([mode]) + copy
             yield "uboot_image", f"changed-{mode}", bytes([mode | 4 | 1 << 3]) + b"\x09boot_slot\x01c" + copy
+    for name, changes in ANSWERS.items():
+        yield "firewall_answers", name, bytes(changes)
+    yield "firewall_counts", "list", LISTED.encode()
+    for name, text in NEAR.items():
+        yield "near", name, text.encode()
     for name, lines in RECORDS.items():
         yield "record", name, b"\1" + lines.encode()
     for name, word in WORDS.items():
@@ -178,6 +183,16 @@ RECORDS = {
 }
 WORDS = {"moment": "2027-01-15T08:00:00Z", "leap": "2000-02-29T23:59:59Z", "escaped": "..%2Fx%E6%97%A5", "dots": "..",
          "name": "gate-1.a_b", "print": "00a1b2c3d4e5f607", "slot": "a", "far": "9999-12-31T23:59:59Z", "path": "/a?b#c d"}
+# Raw, or a right answer with changes: where, and what is there then.
+ANSWERS = {"right": [1], "raw": [0, 20, 0, 0, 0, 3, 10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0],
+           "a-length": [1, 0, 40, 255, 0, 20, 3], "many": [1, *(byte for at in range(0, 250, 5) for byte in (1, at, at))]}
+LISTED = ("-P INPUT ACCEPT -c 9 540\n-N KOMAINU-IN\n-A INPUT -c 7 420 -j KOMAINU-IN\n"
+          "-A KOMAINU-IN -i lo -c 0 0 -j RETURN\n-A KOMAINU-STRANGERS -p tcp -m tcp --dport 23 -c 18446744073709551615 1 -j DROP\n")
+NEAR = {
+    "route": "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
+             "eth0\t00000000\t027100CB\t0003\t0\t0\t0\t00000000\t0\t0\t0\nbr0\t0001A8C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n",
+    "addresses": "20010db8000200000000000000000001 03 40 00 80      br0\nfe8000000000000000000000000000ff 03 40 20 80     eth0\n",
+}
 # Which true key; which parts are changed; the changes.
 KEYS = {
     "true-ed25519": [0, 0], "true-p256": [1, 0], "older-spelling": [1, 1, 2], "upper-case": [0, 4, 0, 6, 10, 0, 0],

@@ -34,7 +34,11 @@ FW4 = """table inet fw4 {{
     }}
 }}
 """
-IPTABLES = """*filter
+IPTABLES = """*mangle
+-A FORWARD -o eth1 -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu
+-A PREROUTING -i br0 -p udp -m udp --dport 5060 -j MARK --set-xmark 0x7/0xffffffff
+COMMIT
+*filter
 :INPUT ACCEPT [0:0]
 :vendor - [0:0]
 -A INPUT -j vendor
@@ -79,8 +83,13 @@ class Wall:
         wanted = {"nft": "Nft [] holds=true", "iptables": "Iptables [] holds=true"}[self.kind]
         assert said == wanted, said
 
-    def holds(self, what):
-        return {"true": True, "false": False}[self.tell(f"holds-{what}")]
+    def holds(self, what, *more):
+        return {"true": True, "false": False}[self.tell(f"holds-{what}", *more)]
+
+    def counts(self, what, *more):
+        """What was counted, by name, port and protocol; what is 0 is left out."""
+        lines = (line.rsplit(" ", 1) for line in self.tell(f"counts-{what}", *more).splitlines())
+        return {name: int(packets) for name, packets in lines}
 
     def vendor(self):
         """The vendor's rules, to the byte, without ours and without counters."""
@@ -94,7 +103,7 @@ class Wall:
         """Everything, for the comparison of before and after."""
         said = self.net.run("device", "nft", "list", "ruleset").stdout if self.kind == "nft" else ""
         for name in ("iptables", "ip6tables") if self.kind == "iptables" else ():
-            for table in ("filter", "nat"):
+            for table in ("filter", "nat", "mangle"):
                 said += self.net.run("device", self.legacy / name, "-t", table, "-S").stdout
         return said
 

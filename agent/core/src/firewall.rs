@@ -3,14 +3,23 @@
 //!
 //! `Accept` ends our table only: what the vendor's own rules drop stays dropped, and the other way round. A link
 //! that is not named as LAN is WAN: unknown means strict.
+//!
+//! Map: `rules` what every standing shares, `closed` the gate, `open` the wall, `egress` what an open device may send,
+//! `count` what is counted.
 
-mod gate;
+mod closed;
+mod count;
+mod egress;
+mod open;
+mod rules;
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
-pub use gate::rules;
+pub use count::{Count, Counted, TCP_COUNTED, UDP_COUNTED, counts};
+pub use egress::SCANNED;
+pub use rules::rules;
 
 /// The mark of the agent's own sockets (`SO_MARK`): while closed, little else reaches the WAN.
 pub const MARK: u32 = 0x6b6f_6d61;
@@ -20,6 +29,8 @@ pub const MARK: u32 = 0x6b6f_6d61;
 pub struct Links {
     /// Names of the LAN's links. One that cannot be a link's name counts for nothing.
     pub lan: Vec<String>,
+    /// The networks that the LAN's links are in, besides those that are always near.
+    pub near: Vec<Network>,
     /// Where the page listens (TCP).
     pub page_port: u16,
     /// Where our name server listens (UDP), while closed.
@@ -76,6 +87,13 @@ pub struct Network {
     pub prefix: u8,
 }
 
+impl Network {
+    /// Its version of IP.
+    pub fn family(&self) -> Family {
+        if self.address.is_ipv4() { Family::V4 } else { Family::V6 }
+    }
+}
+
 /// A way in from the WAN to the device itself: remote administration, or an ACS that asks for a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opening {
@@ -118,9 +136,12 @@ pub struct Chain {
     pub rules: Vec<Rule>,
 }
 
-/// Where packets are looked at.
+/// Where packets are looked at. The last four are at no place of the kernel's: rules of other chains lead there
+/// ([`Verdict::Ask`]), and only [`Verdict::Drop`] and [`Verdict::Return`] mean the same in them everywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hook {
+    /// Whatever comes, before anything else is done with it.
+    Early,
     /// To the device.
     Input,
     /// Through the device.
@@ -129,6 +150,14 @@ pub enum Hook {
     Output,
     /// Before routing, where their address may be changed.
     Redirect,
+    /// What nobody takes: it is counted and gone.
+    Strangers,
+    /// What does not come from near is a stranger's.
+    Far,
+    /// What the device itself sends from an address that is not its own.
+    Foreign,
+    /// What the device itself begins at ports that bots scan.
+    Scan,
 }
 
 /// All matches must hold; with none the rule is for every packet.
@@ -138,9 +167,12 @@ pub struct Rule {
     pub matches: Vec<Match>,
     /// What becomes of such a packet.
     pub verdict: Verdict,
+    /// As what it is counted.
+    pub counted: Option<Counted>,
 }
 
-/// One thing that must be so. Ports and types stand after the [`Match::Protocol`] that has them.
+/// One thing that must be so. They stand in this order: family, source and destination, links, protocol, and then ports
+/// and types before flags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Match {
     /// IPv4 or IPv6; without it, both.
@@ -165,6 +197,33 @@ pub enum Match {
     Reply,
     /// The socket's mark.
     Mark(u32),
+    /// It comes from an address of this network; it stands after the [`Match::Family`].
+    Source(Network),
+    /// It comes from elsewhere; it stands after the [`Match::Family`].
+    NotSource(Network),
+    /// It goes to an address of this network; it stands after the [`Match::Family`].
+    Destination(Network),
+    /// It comes from an address that is not the device's own.
+    ForeignSource,
+    /// What would go to where it comes from would not leave by the link that it came in by.
+    NoWayBack,
+    /// The first of a connection; it stands after the [`Match::Protocol`] TCP.
+    Syn,
+    /// There were more such packets than this.
+    Over(Rate),
+}
+
+/// How many packets are too many. What all rules with the same [`Rate::name`] find is one number for iptables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// What is limited, in one lower-case word.
+    pub name: &'static str,
+    /// So many, at least 1.
+    pub packets: u32,
+    /// In so many seconds: 1 or 60.
+    pub seconds: u32,
+    /// So many at once are not too many yet.
+    pub burst: u32,
 }
 
 /// A version of IP.
@@ -203,6 +262,12 @@ pub enum Verdict {
     Unreachable,
     /// It ends at this port of the device instead.
     Redirect(u16),
+    /// Another chain is asked; if that says nothing, the next rule is.
+    Ask(Hook),
+    /// Back to the rule behind the one that led here.
+    Return,
+    /// It is counted; the next rule is asked.
+    Count,
 }
 
 /// A link's name as kernels have it: at most 15 bytes, and zeros behind.

@@ -1,13 +1,14 @@
 //! The firewall: tells the kernel what `komainu_core::firewall` wants, and asks it whether that still holds.
 //!
 //! Map: `nft` nf_tables by netlink (`batch` all messages of a change, `express` rules as expressions, `message`
-//! bytes, `socket`), `iptables` the firmware's own programs where the kernel has no nf_tables (`words` rules in
+//! bytes, `socket`, `found` what the kernel tells of it), `iptables` the firmware's own programs where the kernel has no nf_tables (`words` rules in
 //! their words), `lacks` what either cannot do.
 
 mod batch;
 #[cfg(test)]
 mod decoded;
 mod express;
+mod found;
 mod iptables;
 mod lacks;
 mod message;
@@ -17,9 +18,10 @@ mod words;
 
 pub use lacks::Lacks;
 
+use found::{Compared, Found};
 use iptables::Iptables;
 use komainu_core::fault::Text;
-use komainu_core::firewall::Table;
+use komainu_core::firewall::{Count, Table};
 
 /// Which way to take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,8 +140,20 @@ impl Firewall {
     pub fn holds(&mut self, wanted: &Table) -> Result<bool, Text> {
         match self.put.how {
             How::Nothing => Ok(true),
-            How::Nft => nft::holds(wanted, self.put.lacks),
+            How::Nft => Ok(nft::holds(wanted, self.put.lacks)? == Compared::Same),
             How::Iptables => self.iptables.holds(wanted, self.put.lacks),
+        }
+    }
+
+    /// What was counted since the rules were put: each name, protocol and port once.
+    ///
+    /// # Errors
+    /// It cannot be found out.
+    pub fn counts(&mut self, wanted: &Table) -> Result<Vec<Count>, Text> {
+        match self.put.how {
+            How::Nothing => Ok(Vec::new()),
+            How::Nft => nft::counts(wanted, self.put.lacks),
+            How::Iptables => self.iptables.counts(wanted, self.put.lacks),
         }
     }
 
@@ -155,3 +169,23 @@ impl Firewall {
         }
     }
 }
+
+/// Reads answers of nf_tables about our table, for both families in one: whether it is what is wanted, and what was
+/// counted. [`Firewall::holds`] and [`Firewall::counts`] read what the kernel says in the same way.
+pub fn read_answers(mut bytes: &[u8], wanted: &Table) -> (bool, Vec<Count>) {
+    let (mut found, mut counts) = (Found::of(express::INET), Vec::new());
+    while let Some(message) = message::Message::take(&mut bytes) {
+        found.take(&message);
+    }
+    let chains: Vec<_> = wanted.chains.iter().collect();
+    found.counts(&chains, Lacks::NONE, &mut counts);
+    (found.compare(&chains, Lacks::NONE) == Compared::Same, counts)
+}
+
+/// What is sent to nf_tables for a table: its messages are also those that the kernel answers with.
+pub fn written(wanted: &Table) -> Vec<u8> {
+    batch::batch(wanted, Lacks::NONE, batch::Way::Refill, &[]).messages.0
+}
+
+/// What iptables says that it counted, line by line: the chain of ours, and how many packets.
+pub use words::listed_counts;

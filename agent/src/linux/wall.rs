@@ -2,15 +2,20 @@
 
 use super::clock::uptime_milliseconds;
 use super::firewall::{Choice, Firewall, How, Lacks};
+use super::near::near;
 use crate::settings::gate::Gate as Settings;
 use komainu_core::fault::{Text, text};
-use komainu_core::firewall::{Links, Table, rules};
+use komainu_core::firewall::{Count, Links, Table, Traffic, rules};
 use komainu_core::gate::{RulesSeen, Standing};
 
 /// The firewall of this device.
 pub struct Wall {
     links: Links,
+    traffic: Traffic,
     firewall: Option<Firewall>,
+    /// The rules that were last put, and what those before them counted.
+    last: Option<Table>,
+    counted: Vec<Count>,
     /// What the kernel could not do last time, and when that was, in milliseconds of uptime.
     lacks: (Lacks, u64),
     refused: Option<Refused>,
@@ -32,11 +37,21 @@ const LACKS_MILLISECONDS: u64 = 3_600_000;
 
 impl Wall {
     /// The firewall of the settings; nothing is touched yet.
-    pub fn new(settings: &Settings) -> Wall {
-        let links =
-            Links { lan: settings.lan.clone(), page_port: settings.page_port, dns_port: settings.dns_port };
+    pub fn new(settings: &Settings, traffic: Traffic) -> Wall {
+        let links = Links {
+            lan: settings.lan.clone(),
+            near: Vec::new(),
+            page_port: settings.page_port,
+            dns_port: settings.dns_port,
+        };
         let firewall = (settings.firewall != Choice::None).then(|| Firewall::open(settings.firewall));
-        Wall { links, firewall, lacks: (Lacks::NONE, 0), refused: None }
+        let (last, counted) = (None, Vec::new());
+        Wall { links, traffic, firewall, last, counted, lacks: (Lacks::NONE, 0), refused: None }
+    }
+
+    /// From now on this is what may pass; the rules follow at the next look.
+    pub fn set_traffic(&mut self, traffic: Traffic) {
+        self.traffic = traffic;
     }
 
     /// Whether the kernel has the rules for this standing.
@@ -53,7 +68,11 @@ impl Wall {
             return RulesSeen::Differ;
         }
         match firewall.holds(&wanted) {
-            Ok(true) => RulesSeen::Hold,
+            Ok(true) => {
+                // They may be from before this agent started: what they counted is ours all the same.
+                self.last = Some(wanted);
+                RulesSeen::Hold
+            }
             Ok(false) | Err(_) => RulesSeen::Differ,
         }
     }
@@ -65,6 +84,8 @@ impl Wall {
     pub fn put(&mut self, standing: Standing) -> Result<(), Text> {
         let wanted = self.wanted(standing);
         let Some(firewall) = &mut self.firewall else { return Ok(()) };
+        // What is put counts from 0 again. Where nothing can be read, nothing is lost that anybody knew.
+        let before = self.last.as_ref().and_then(|last| firewall.counts(last).ok()).unwrap_or_default();
         let put = match firewall.put(&wanted) {
             Ok(put) => put,
             Err(why) => {
@@ -75,7 +96,8 @@ impl Wall {
                 return Err(why);
             }
         };
-        self.refused = None;
+        Count::add_all(&mut self.counted, &before);
+        (self.refused, self.last) = (None, Some(wanted));
         let how = match put.how {
             How::Nft => "nftables",
             How::Iptables => "iptables",
@@ -96,7 +118,22 @@ impl Wall {
         self.lacks.0.words().collect()
     }
 
-    fn wanted(&self, standing: Standing) -> Table {
-        rules(standing, &self.links)
+    /// What was counted since the agent put its first rules: each name, protocol and port once.
+    ///
+    /// # Errors
+    /// The kernel does not tell.
+    pub fn counts(&mut self) -> Result<Vec<Count>, Text> {
+        let mut counts = self.counted.clone();
+        if let (Some(firewall), Some(last)) = (&mut self.firewall, &self.last) {
+            Count::add_all(&mut counts, &firewall.counts(last)?);
+        }
+        Ok(counts)
+    }
+
+    fn wanted(&mut self, standing: Standing) -> Table {
+        if self.traffic.near_only {
+            self.links.near = near(&self.links.lan);
+        }
+        rules(standing, &self.links, &self.traffic)
     }
 }

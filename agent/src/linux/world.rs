@@ -15,6 +15,17 @@ use komainu_core::World;
 use komainu_core::facts::{Attempts, Wish};
 use komainu_core::fault::{Text, text};
 use komainu_core::reason::Level;
+use komainu_core::facts::{Attempts, BootChoice, Health, Parts, RecordSeen, Wish};
+use komainu_core::fault::{FetchFault, Text, text};
+use komainu_core::firewall::Traffic;
+use komainu_core::gate::{GateSeen, RulesSeen, Standing};
+use komainu_core::names::Slot;
+use komainu_core::offer::Kept;
+use komainu_core::reason::{Level, Reason};
+use komainu_core::record::Record;
+use komainu_core::verify::Refusal;
+use komainu_core::world::{Account, Fetched, Folder, Hooks, KeptFile};
+use komainu_trust::trusted::Clock;
 use komainu_trust::{Moment, Trusted};
 use std::os::fd::BorrowedFd;
 use std::path::Path;
@@ -47,6 +58,11 @@ pub struct Linux {
     restarting: bool,
 }
 
+/// What may pass where no policy says it: a router's traffic.
+fn traffic() -> Traffic {
+    Traffic { forwards: true, near_only: false, ..Traffic::default() }
+}
+
 impl Linux {
     /// The device of the settings; nothing is touched yet.
     ///
@@ -61,6 +77,7 @@ impl Linux {
             gate: settings.gate.as_ref().map(|gate| Gate::new(gate, &settings.state)),
             wall: settings.gate.as_ref().map(Wall::new),
             ward: settings.wall.as_ref().map(|wall| Ward::new(settings, wall)),
+            wall: settings.gate.as_ref().map(|gate| Wall::new(gate, traffic())),
             gate_fault: None,
             bundle: None,
             settings: settings.clone(),

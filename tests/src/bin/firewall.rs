@@ -1,14 +1,19 @@
 //! The agent's firewall by hand: puts it, asks whether it holds, takes it away.
 //!
 //! ```text
-//! firewall closed|open|holds-closed|holds-open|remove [--lan br0]… [--page 8080] [--dns 5353]
+//! firewall closed|open|holds-closed|holds-open|counts-closed|counts-open|remove [--lan br0]… [--page 8080] [--dns 5353]
 //!          [--backend auto|nft|iptables|none] [--without NAME]… [--times N]
+//!          [--forwards yes|no] [--near-only yes|no] [--contained yes|no] [--near NETWORK]…
+//!          [--opening tcp:PORT@NETWORK]… [--way-through tcp:PORT@ADDRESS]…
+//!          [--tcp N] [--udp N] [--icmp N] [--scans N]
 //! ```
-//! `--times` puts closed and open in turn, so many times. It prints how it was done and what is lacking.
+//! Without more words it is a router's wall. `--times` puts closed and open in turn, so many times. It prints how it was
+//! done and what is lacking; of counts, a line for each that is not 0.
 
 use komainu_agent::linux::firewall::{Choice, Firewall, Lacks};
-use komainu_core::firewall::{Links, rules};
+use komainu_core::firewall::{Links, Network, Opening, Protocol, Traffic, WayThrough, rules};
 use komainu_core::gate::Standing;
+use std::fmt::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -25,18 +30,41 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<String, String> {
-    let mut links = Links { lan: Vec::new(), page_port: 8080, dns_port: 5353 };
+    let mut links = Links { lan: Vec::new(), near: Vec::new(), page_port: 8080, dns_port: 5353 };
+    let mut traffic = Traffic { forwards: true, near_only: false, ..Traffic::default() };
     let (mut choice, mut times, mut lacks) = (Choice::Auto, 1, Lacks::NONE);
     let mut words = std::env::args().skip(1);
     let what = words.next().ok_or("what?")?;
     while let Some(word) = words.next() {
         let value = words.next().ok_or(format!("{word} needs a value"))?;
-        let number = || value.parse::<u16>().map_err(|_| format!("{value} is no port"));
+        let number = || value.parse::<u16>().map_err(|_| format!("{value} is no number"));
+        let yes = || match value.as_str() {
+            "yes" => Ok(true),
+            "no" => Ok(false),
+            _ => Err(format!("{value} is neither yes nor no")),
+        };
         match word.as_str() {
             "--lan" => links.lan.push(value),
             "--page" => links.page_port = number()?,
             "--dns" => links.dns_port = number()?,
             "--times" => times = number()?,
+            "--forwards" => traffic.forwards = yes()?,
+            "--near-only" => traffic.near_only = yes()?,
+            "--contained" => traffic.contained = yes()?,
+            "--near" => links.near.push(network(&value)?),
+            "--tcp" => traffic.tcp_per_second = number()?.into(),
+            "--udp" => traffic.udp_per_second = number()?.into(),
+            "--icmp" => traffic.icmp_per_second = number()?.into(),
+            "--scans" => traffic.scans_per_minute = number()?.into(),
+            "--opening" => {
+                let (protocol, port, from) = way(&value)?;
+                traffic.openings.push(Opening { from: vec![network(from)?], protocol, port });
+            }
+            "--way-through" => {
+                let (protocol, port, to) = way(&value)?;
+                let to = to.parse().map_err(|_| format!("{to} is no address"))?;
+                traffic.ways_through.push(WayThrough { to, protocol, port });
+            }
             "--without" => lacks = lacks.and(Lacks::named(&value).ok_or("no such lack")?),
             "--backend" => {
                 choice = match value.as_str() {
@@ -52,7 +80,7 @@ fn run() -> Result<String, String> {
     }
     let mut firewall = Firewall::open(choice);
     firewall.without(lacks);
-    let (closed, open) = (rules(Standing::Closed, &links), rules(Standing::Open, &links));
+    let (closed, open) = (rules(Standing::Closed, &links, &traffic), rules(Standing::Open, &links, &traffic));
     let told = |fault: komainu_core::fault::Text| fault.to_string();
     let (wanted, other) = if what.ends_with("open") { (open, closed) } else { (closed, open) };
     match what.as_str() {
@@ -67,7 +95,44 @@ fn run() -> Result<String, String> {
             Ok(format!("{:?} {lacks:?} holds={holds}", put.how))
         }
         "holds-closed" | "holds-open" => Ok(firewall.holds(&wanted).map_err(told)?.to_string()),
+        "counts-closed" | "counts-open" => {
+            let mut said = String::new();
+            for one in firewall.counts(&wanted).map_err(told)?.iter().filter(|one| one.packets > 0) {
+                let protocol = match one.protocol {
+                    Some(Protocol::Icmp) => "icmp",
+                    Some(Protocol::Tcp) => "tcp",
+                    Some(Protocol::Udp) => "udp",
+                    Some(Protocol::Icmp6) => "icmp6",
+                    None => "any",
+                };
+                let port = one.port;
+                writeln!(said, "{} {port}/{protocol} {}", one.counted.name(), one.packets)
+                    .map_err(|error| error.to_string())?;
+            }
+            Ok(said)
+        }
         "remove" => firewall.remove().map(|()| "removed".to_owned()).map_err(told),
         _ => Err(format!("there is no {what}")),
     }
+}
+
+/// `192.0.2.0/24`.
+fn network(word: &str) -> Result<Network, String> {
+    let parts = word.split_once('/').and_then(|(address, prefix)| {
+        Some(Network { address: address.parse().ok()?, prefix: prefix.parse().ok()? })
+    });
+    parts.ok_or(format!("{word} is no network"))
+}
+
+/// `tcp:22@REST`.
+fn way(word: &str) -> Result<(Protocol, u16, &str), String> {
+    let fault = || format!("{word} is not like tcp:22@192.0.2.1");
+    let (protocol, rest) = word.split_once(':').ok_or_else(fault)?;
+    let (port, rest) = rest.split_once('@').ok_or_else(fault)?;
+    let protocol = match protocol {
+        "tcp" => Protocol::Tcp,
+        "udp" => Protocol::Udp,
+        _ => return Err(fault()),
+    };
+    Ok((protocol, port.parse().map_err(|_| fault())?, rest))
 }

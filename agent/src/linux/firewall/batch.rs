@@ -1,6 +1,6 @@
 //! A batch of nf_tables messages: our table as it shall be, in one transaction; and the question for what is there.
 
-use super::express::{INET, IP, IP6, is_of, needs_tracking, write};
+use super::express::{INET, IP, IP6, is_of, write};
 use super::lacks::Lacks;
 use super::message::{APPEND, CREATE, DUMP, Messages};
 use komainu_core::firewall::{Chain, Hook, Rule, Table, Verdict};
@@ -106,7 +106,7 @@ pub fn batch<'a>(wanted: &'a Table, lacks: Lacks, way: Way, there: &[(u8, Vec<u8
                     to.name(RULE_TABLE, TABLE);
                     to.name(RULE_CHAIN, chain_name(chain.hook));
                     let expressions = to.open(RULE_EXPRESSIONS);
-                    write(to, rule, family, !lacks.has(Lacks::REJECT));
+                    write(to, rule, family, lacks);
                     to.close(expressions);
                 });
             }
@@ -147,22 +147,20 @@ pub fn tables(wanted: &Table, lacks: Lacks) -> Vec<(u8, Vec<&Chain>)> {
 
 /// The rules of a chain that a table of this family can have.
 pub fn rules_of(chain: &Chain, family: u8, lacks: Lacks) -> impl Iterator<Item = &Rule> {
-    let tracks = !lacks.has(Lacks::TRACKING);
-    chain.rules.iter().filter(move |rule| is_of(rule, family) && (tracks || !needs_tracking(rule)))
+    chain.rules.iter().filter(move |rule| is_of(rule, family) && !lacks.leave_out(rule))
 }
 
 pub fn describe(to: &mut Messages, chain: &Chain) {
     to.name(CHAIN_NAME, chain_name(chain.hook));
+    let number = match chain.hook {
+        Hook::Early | Hook::Redirect => 0,
+        Hook::Input => 1,
+        Hook::Forward => 2,
+        Hook::Output => 3,
+        Hook::Strangers | Hook::Far | Hook::Foreign | Hook::Scan => return,
+    };
     let hook = to.open(CHAIN_HOOK);
-    to.number(
-        HOOK_NUMBER,
-        match chain.hook {
-            Hook::Redirect => 0,
-            Hook::Input => 1,
-            Hook::Forward => 2,
-            Hook::Output => 3,
-        },
-    );
+    to.number(HOOK_NUMBER, number);
     to.bytes(HOOK_PRIORITY, &chain.priority.to_be_bytes());
     to.close(hook);
     to.number(CHAIN_POLICY, u32::from(chain.policy == Verdict::Accept));
@@ -175,6 +173,11 @@ pub fn chain_name(hook: Hook) -> &'static str {
         Hook::Forward => "forward",
         Hook::Output => "output",
         Hook::Redirect => "prerouting",
+        Hook::Early => "early",
+        Hook::Strangers => "strangers",
+        Hook::Far => "far",
+        Hook::Foreign => "foreign",
+        Hook::Scan => "scan",
     }
 }
 

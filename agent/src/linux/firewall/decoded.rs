@@ -1,10 +1,18 @@
 //! Test: what we write, read by somebody else's decoder of nf_tables messages.
 
-use super::batch::{Batch, Way, batch};
+use super::batch::{
+    Batch, CHAIN_TABLE, NEW_CHAIN, NEW_RULE, NEW_TABLE, RULE_CHAIN, RULE_EXPRESSIONS, RULE_TABLE, TABLE,
+    TABLE_NAME, Way, batch, chain_name, describe,
+};
 use super::express::{INET, IP, IP6, write};
+use super::found::{Compared, Found};
 use super::lacks::Lacks;
 use super::message::{Attributes, Message, Messages};
-use komainu_core::firewall::{Family, LinkName, Links, MARK, Match, Protocol, Rule, Table, Verdict, rules};
+use super::{read_answers, written};
+use komainu_core::firewall::{
+    Chain, Count, Counted, Family, Hook, LinkName, Links, MARK, Match, Network, Protocol, Rate, Rule, Table,
+    Traffic, Verdict, rules,
+};
 use komainu_core::gate::Standing;
 use netlink_bindings::nftables::{
     ChainAttrs, ExprOps, IterableDataAttrs, IterableRuleAttrs, RuleAttrs, TableAttrs,
@@ -27,10 +35,13 @@ fn shown(batch: &Batch<'_>) -> Vec<String> {
             0xa02 => format!("no table {}", word(TableAttrs::new(body).get_name())),
             0xa03 => {
                 let chain = ChainAttrs::new(body);
-                let hook = chain.get_hook().unwrap();
+                let name = word(chain.get_name());
+                let Ok(hook) = chain.get_hook() else {
+                    lines.push(format!("{} chain {name}", message.family()));
+                    continue;
+                };
                 format!(
-                    "chain {} {} hook={} priority={} policy={}",
-                    word(chain.get_name()),
+                    "chain {name} {} hook={} priority={} policy={}",
                     word(chain.get_type()),
                     hook.get_num().unwrap(),
                     hook.get_priority().unwrap(),
@@ -82,12 +93,28 @@ fn told(rule: IterableRuleAttrs<'_>) -> String {
             Ok(ExprOps::Immediate(it)) => {
                 format!("{} {}", it.get_dreg().unwrap(), value(it.get_data().unwrap()))
             }
+            Ok(ExprOps::Fib(it)) => {
+                format!(
+                    "{} of {} => {}",
+                    it.get_result().unwrap(),
+                    it.get_flags().unwrap(),
+                    it.get_dreg().unwrap()
+                )
+            }
+            Ok(ExprOps::Counter(_)) => String::new(),
             Ok(ExprOps::Reject(it)) => format!("{} {}", it.get_type().unwrap(), it.get_icmp_code().unwrap()),
             Ok(other) => panic!("{other:?}"),
             // The decoder does not know this one.
             Err(_) if name == "redir" => {
                 let data = Attributes(Attributes(expression.get_buf()).of(2));
                 [1, 2, 3].map(|kind| data.number(kind).unwrap().to_string()).join(" ")
+            }
+            Err(_) if name == "limit" => {
+                let data = Attributes(Attributes(expression.get_buf()).of(2));
+                let long = |kind| u64::from_be_bytes(data.of(kind).try_into().unwrap());
+                let [burst, over] = [3, 5].map(|kind| data.number(kind).unwrap());
+                assert_eq!(data.number(4), None, "packets, not bytes");
+                format!("{} in {}s burst {burst} over {over}", long(1), long(2))
             }
             Err(error) => panic!("{error:?}"),
         };
@@ -99,7 +126,10 @@ fn told(rule: IterableRuleAttrs<'_>) -> String {
 fn value(data: IterableDataAttrs<'_>) -> String {
     match (data.get_value(), data.get_verdict()) {
         (Ok(bytes), _) => bytes.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}")),
-        (_, Ok(verdict)) => format!("verdict {}", verdict.get_code().unwrap()),
+        (_, Ok(verdict)) => {
+            let chain = verdict.get_chain().map_or("", |chain| chain.to_str().unwrap());
+            format!("verdict {} {chain}", verdict.get_code().unwrap().cast_signed()).trim_end().to_owned()
+        }
         _ => panic!("neither value nor verdict"),
     }
 }
@@ -110,6 +140,8 @@ fn each_rule_is_decoded_as_it_was_meant() {
     let mark = MARK.to_ne_bytes().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
     let known = if cfg!(target_endian = "little") { "06000000" } else { "00000006" };
     let invalid = known.replace('6', "1");
+    let local = known.replace('6', "2");
+    let network = |address: &str, prefix| Network { address: address.parse().unwrap(), prefix };
     let br0 = "62723000000000000000000000000000";
     let cases = [
         (INET, vec![], Verdict::Accept, String::new(), "[immediate 0 verdict 1]"),
@@ -148,6 +180,45 @@ fn each_rule_is_decoded_as_it_was_meant() {
             format!("[ct 0 => 1][bitwise 1 = 1 & {invalid} ^ 00000000 len 4][cmp neq 1 00000000]"),
             "[immediate 0 verdict 0]",
         ),
+        (
+            INET,
+            vec![Match::Source(network("172.16.0.0", 12))],
+            Verdict::Return,
+            "[payload 4b @ 1 + 12 => 1][bitwise 1 = 1 & fff00000 ^ 00000000 len 4][cmp eq 1 ac100000]".into(),
+            "[immediate 0 verdict -5]",
+        ),
+        (
+            INET,
+            vec![Match::NotSource(network("0.0.0.0", 32)), Match::ForeignSource],
+            Verdict::Drop,
+            format!("[payload 4b @ 1 + 12 => 1][cmp neq 1 00000000][fib 3 of 1 => 1][cmp neq 1 {local}]"),
+            "[immediate 0 verdict 0]",
+        ),
+        (
+            INET,
+            vec![Match::Destination(network("2001:db8:ffff::", 33))],
+            Verdict::Accept,
+            format!(
+                "[payload 16b @ 1 + 24 => 1][bitwise 1 = 1 & ffffffff8{z:023} ^ {z:032} len 16][cmp eq 1 20010db88{z:023}]",
+                z = 0
+            ),
+            "[immediate 0 verdict 1]",
+        ),
+        (INET, vec![Match::NoWayBack], Verdict::Drop, "[fib 1 of 9 => 1][cmp eq 1 00000000]".into(), "[immediate 0 verdict 0]"),
+        (
+            INET,
+            vec![Match::Protocol(Protocol::Tcp), Match::Syn],
+            Verdict::Ask(Hook::Scan),
+            "[meta 16 => 1][cmp eq 1 06][payload 1b @ 2 + 13 => 1][bitwise 1 = 1 & 17 ^ 00 len 1][cmp eq 1 02]".into(),
+            "[immediate 0 verdict -3 scan]",
+        ),
+        (
+            INET,
+            vec![Match::Over(Rate { name: "scan", packets: 6, seconds: 60, burst: 7 })],
+            Verdict::Count,
+            "[limit 6 in 60s burst 7 over 1]".into(),
+            "",
+        ),
         (INET, vec![], Verdict::Reset, String::new(), "[reject 1 0]"),
         (INET, vec![], Verdict::Unreachable, String::new(), "[reject 2 1]"),
         (IP, vec![], Verdict::Unreachable, String::new(), "[reject 0 3]"),
@@ -155,17 +226,21 @@ fn each_rule_is_decoded_as_it_was_meant() {
         (INET, vec![], Verdict::Redirect(8080), String::new(), "[immediate 1 1f90][redir 1 1 2]"),
     ];
     for (family, matches, verdict, first, last) in cases {
-        let rule = Rule { matches, verdict };
+        let rule = Rule { matches, verdict, counted: None };
         let mut written = Messages::default();
         let at = written.open(4);
-        write(&mut written, &rule, family, true);
+        write(&mut written, &rule, family, Lacks::NONE);
         written.close(at);
         assert_eq!(told(RuleAttrs::new(&written.0)), format!("{first}{last}"), "{rule:?}");
     }
 }
 
 fn closed() -> Table {
-    rules(Standing::Closed, &Links { lan: vec!["br0".into()], page_port: 8080, dns_port: 5353 })
+    rules(
+        Standing::Closed,
+        &Links { lan: vec!["br0".into()], near: Vec::new(), page_port: 8080, dns_port: 5353 },
+        &Traffic::default(),
+    )
 }
 
 #[test]
@@ -180,16 +255,23 @@ fn a_batch_is_decoded_as_it_was_meant() {
         "1 table komainu",
         "1 no rules in komainu",
         "1 no chain more",
+        "1 chain strangers",
+        "1 chain far",
+        "1 chain foreign",
+        "1 chain scan",
         "1 chain input filter hook=1 priority=-10 policy=0",
         "1 chain forward filter hook=2 priority=-10 policy=0",
         "1 chain output filter hook=3 priority=-10 policy=0",
         "1 chain prerouting nat hook=0 priority=-110 policy=1",
-        "1 rule input",
+        "1 rule strangers",
     ];
     assert_eq!(lines[..expected.len()], expected);
     let counts =
         |chain: &str| lines.iter().filter(|line| line.starts_with(&format!("1 rule {chain}"))).count();
-    for (name, chain) in ["input", "forward", "output", "prerouting"].into_iter().zip(&wanted.chains) {
+    for (name, chain) in ["strangers", "far", "foreign", "scan", "input", "forward", "output", "prerouting"]
+        .into_iter()
+        .zip(&wanted.chains)
+    {
         assert_eq!(counts(name), chain.rules.len());
     }
     // Only the last is acknowledged, and the batch's own ends are not.
@@ -225,4 +307,90 @@ fn the_batchs_own_messages_name_their_subsystem() {
         let resource = if message.kind < 0x100 { 10 } else { 0 };
         assert_eq!(message.body[1..4], [0, 0, resource], "big-endian, on every machine");
     }
+}
+
+/// A rule that counts, as a kernel tells it after so many packets.
+fn told_by_a_kernel(wanted: &Table, packets: u64) -> Vec<u8> {
+    let mut messages = Messages::default();
+    for chain in &wanted.chains {
+        let at = messages.begin(NEW_CHAIN, 0, 1, INET, 0);
+        messages.name(CHAIN_TABLE, TABLE);
+        describe(&mut messages, chain);
+        messages.end(at);
+        for rule in &chain.rules {
+            let at = messages.begin(NEW_RULE, 0, 1, INET, 0);
+            messages.name(RULE_TABLE, TABLE);
+            messages.name(RULE_CHAIN, chain_name(chain.hook));
+            let expressions = messages.open(RULE_EXPRESSIONS);
+            write(&mut messages, &Rule { counted: None, ..rule.clone() }, INET, Lacks::NONE);
+            if rule.counted.is_some() {
+                // It stands before the verdict, which is all that this rule has.
+                assert_eq!(rule.matches, []);
+                let verdict = messages.0.split_off(expressions + 4);
+                let element = messages.open(1);
+                messages.name(1, "counter");
+                let data = messages.open(2);
+                messages.long(1, packets * 60);
+                messages.bytes(3, &[]);
+                messages.long(2, packets);
+                messages.close(data);
+                messages.close(element);
+                messages.0.extend_from_slice(&verdict);
+            }
+            messages.close(expressions);
+            messages.end(at);
+        }
+    }
+    let at = messages.begin(NEW_TABLE, 0, 1, INET, 0);
+    messages.name(TABLE_NAME, TABLE);
+    messages.end(at);
+    messages.0
+}
+
+#[test]
+fn what_a_kernel_counted_is_read_and_makes_no_difference() {
+    let rule = Rule { matches: Vec::new(), verdict: Verdict::Drop, counted: Some(Counted::Stranger) };
+    let chain = Chain { hook: Hook::Strangers, priority: 0, policy: Verdict::Accept, rules: vec![rule] };
+    let wanted = Table { chains: vec![chain] };
+    for packets in [0, 5, u64::from(u32::MAX) + 1] {
+        let (holds, counts) = read_answers(&told_by_a_kernel(&wanted, packets), &wanted);
+        assert!(holds);
+        let all = Count { counted: Counted::Stranger, protocol: None, port: 0, packets };
+        assert_eq!(counts, [all]);
+    }
+}
+
+#[test]
+fn what_is_written_is_what_is_wanted() {
+    let (open, closed) = (open(), closed());
+    assert_eq!(read_answers(&written(&open), &open), (true, Vec::new()));
+    assert!(!read_answers(&written(&open), &closed).0);
+    assert!(!read_answers(&[], &open).0);
+}
+
+fn open() -> Table {
+    let links = Links { lan: vec!["br0".into()], near: Vec::new(), page_port: 8080, dns_port: 5353 };
+    rules(Standing::Open, &links, &Traffic { forwards: true, ..Traffic::default() })
+}
+
+#[test]
+fn a_kernel_that_does_not_know_the_wrong_way_round_is_found_out() {
+    let rate = Rate { name: "tcp", packets: 50, seconds: 1, burst: 100 };
+    let rule = Rule { matches: vec![Match::Over(rate)], verdict: Verdict::Drop, counted: None };
+    let chain = Chain { hook: Hook::Strangers, priority: 0, policy: Verdict::Accept, rules: vec![rule] };
+    let wanted = Table { chains: vec![chain] };
+    let mut answer = told_by_a_kernel(&wanted, 0);
+    let compared = |answer: &[u8]| {
+        let (mut found, mut bytes) = (Found::of(INET), answer);
+        while let Some(message) = Message::take(&mut bytes) {
+            found.take(&message);
+        }
+        found.compare(&wanted.chains.iter().collect::<Vec<_>>(), Lacks::NONE)
+    };
+    assert!(compared(&answer) == Compared::Same);
+    // The flag is the only 1 in an attribute of this kind and length.
+    let flag = [8u16.to_ne_bytes(), 5u16.to_ne_bytes(), [0, 0], [0, 1]].concat();
+    let at = answer.windows(8).position(|bytes| bytes == flag).unwrap();
+    answer[at + 7] = 0;
+    assert!(compared(&answer) == Compared::ButLimits);
 }

@@ -1,7 +1,10 @@
 //! A rule as the expressions of nf_tables, and expressions in one normal form to compare them in.
 
+use super::batch::chain_name;
+use super::lacks::Lacks;
 use super::message::{Attributes, Messages};
-use komainu_core::firewall::{Family, Match, Rule, Verdict};
+use komainu_core::firewall::{Family, Match, Network, Rate, Rule, Verdict};
+use std::net::IpAddr;
 
 /// Families of tables.
 pub const INET: u8 = 1;
@@ -28,11 +31,32 @@ const STATE_INVALID: u32 = 1;
 const STATE_ESTABLISHED: u32 = 2;
 const STATE_RELATED: u32 = 4;
 const DIRECTION_REPLY: u8 = 1;
+// What `fib` is asked about the source, and what it answers.
+const FIB_LINK: u32 = 1;
+const FIB_KIND: u32 = 3;
+const FIB_OF_SOURCE: u32 = 1;
+const FIB_BY_LINK: u32 = 8;
+const KIND_OWN: u32 = 2;
+/// Of a limit: it is for what is over it.
+const LIMIT_OVER: u32 = 1;
+/// Headers: of IP, and of what is in it.
+const NETWORK: u32 = 1;
+const TRANSPORT: u32 = 2;
+/// Where TCP has its flags; those of how a connection begins and ends; the one of the first packet.
+const TCP_FLAGS: u32 = 13;
+const FLAGS_MASK: u8 = 0x17;
+const FLAG_SYN: u8 = 0x02;
+// Verdicts.
+const DROP: i32 = 0;
+const ACCEPT: i32 = 1;
+const JUMP: i32 = -3;
+const RETURN: i32 = -5;
 
 /// One of `NFTA_LIST_ELEM`, `NFTA_EXPR_NAME`, `NFTA_EXPR_DATA`.
 const ELEMENT: u16 = 1;
 const NAME: u16 = 1;
 const DATA: u16 = 2;
+const COUNTER: &str = "counter";
 
 /// Whether a rule says anything in tables of this family.
 pub fn is_of(rule: &Rule, family: u8) -> bool {
@@ -43,14 +67,9 @@ pub fn is_of(rule: &Rule, family: u8) -> bool {
     })
 }
 
-/// Whether a rule needs connection tracking.
-pub fn needs_tracking(rule: &Rule) -> bool {
-    rule.matches.iter().any(|one| matches!(one, Match::Known | Match::Invalid | Match::Reply))
-}
-
-/// Writes the expressions of a rule for a table of this family. With `rejects` false, what would be refused is
+/// Writes the expressions of a rule for a table of this family. Without [`Lacks::REJECT`], what would be refused is
 /// dropped.
-pub fn write(to: &mut Messages, rule: &Rule, family: u8, rejects: bool) {
+pub fn write(to: &mut Messages, rule: &Rule, family: u8, lacks: Lacks) {
     for one in &rule.matches {
         match one {
             // Tables of one family need no such match.
@@ -71,12 +90,36 @@ pub fn write(to: &mut Messages, rule: &Rule, family: u8, rejects: bool) {
             }
             // Registers hold marks in the device's own byte order.
             Match::Mark(mark) => meta(to, META_MARK, &mark.to_ne_bytes()),
+            Match::Source(of) => address(to, EQUAL, 0, of),
+            Match::NotSource(of) => address(to, NOT_EQUAL, 0, of),
+            Match::Destination(of) => address(to, EQUAL, 1, of),
+            Match::ForeignSource => {
+                fib(to, FIB_KIND, FIB_OF_SOURCE);
+                compare(to, NOT_EQUAL, &KIND_OWN.to_ne_bytes());
+            }
+            Match::NoWayBack => {
+                fib(to, FIB_LINK, FIB_OF_SOURCE | FIB_BY_LINK);
+                compare(to, EQUAL, &[0; 4]);
+            }
+            Match::Syn => {
+                payload(to, TRANSPORT, TCP_FLAGS, 1);
+                mask(to, &[FLAGS_MASK]);
+                compare(to, EQUAL, &[FLAG_SYN]);
+            }
+            Match::Over(rate) => limit(to, *rate),
         }
     }
+    if rule.counted.is_some() && !lacks.has(Lacks::COUNT) {
+        let at = open(to, COUNTER);
+        close(to, at);
+    }
     match rule.verdict {
-        Verdict::Accept => end(to, 1),
-        Verdict::Drop => end(to, 0),
-        Verdict::Reset | Verdict::Unreachable if !rejects => end(to, 0),
+        Verdict::Accept => end(to, ACCEPT, None),
+        Verdict::Drop => end(to, DROP, None),
+        Verdict::Return => end(to, RETURN, None),
+        Verdict::Ask(hook) => end(to, JUMP, Some(chain_name(hook))),
+        Verdict::Count => {}
+        Verdict::Reset | Verdict::Unreachable if lacks.has(Lacks::REJECT) => end(to, DROP, None),
         Verdict::Reset => reject(to, 1, 0),
         // Each family has its own number for "port unreachable"; mixed tables have one for both.
         Verdict::Unreachable => match family {
@@ -129,33 +172,78 @@ fn meta(to: &mut Messages, key: u32, with: &[u8]) {
 
 /// Bytes of the header above IP.
 fn transport(to: &mut Messages, offset: u32, with: &[u8]) {
+    payload(to, TRANSPORT, offset, with.len() as u32);
+    compare(to, EQUAL, with);
+}
+
+fn payload(to: &mut Messages, base: u32, offset: u32, length: u32) {
     let at = open(to, "payload");
     to.number(1, VALUE);
-    to.number(2, 2);
+    to.number(2, base);
     to.number(3, offset);
-    to.number(4, with.len() as u32);
+    to.number(4, length);
     close(to, at);
-    compare(to, EQUAL, with);
+}
+
+/// The first (0) or the second (1) address of the IP header.
+fn address(to: &mut Messages, how: u32, which: u32, of: &Network) {
+    // Both versions as 128 bits: what counts of IPv4 are the first 32.
+    let (bytes, first, length) = match of.address {
+        IpAddr::V4(it) => (u128::from(it.to_bits()) << 96, 12, 4),
+        IpAddr::V6(it) => (it.to_bits(), 8, 16),
+    };
+    let counts = u128::MAX.checked_shl(128 - u32::from(of.prefix.min(128))).unwrap_or(0);
+    payload(to, NETWORK, first + which * length, length);
+    let length = length as usize;
+    if usize::from(of.prefix) < length * 8 {
+        mask(to, &counts.to_be_bytes()[..length]);
+    }
+    compare(to, how, &(bytes & counts).to_be_bytes()[..length]);
+}
+
+fn fib(to: &mut Messages, answer: u32, about: u32) {
+    let at = open(to, "fib");
+    to.number(1, VALUE);
+    to.number(2, answer);
+    to.number(3, about);
+    close(to, at);
+}
+
+fn limit(to: &mut Messages, rate: Rate) {
+    let at = open(to, "limit");
+    to.long(1, u64::from(rate.packets));
+    to.long(2, u64::from(rate.seconds));
+    to.number(3, rate.burst);
+    to.number(5, LIMIT_OVER);
+    close(to, at);
 }
 
 fn state(to: &mut Messages, bits: u32) {
     load(to, "ct", (1, VALUE), (2, CT_STATE));
-    let at = open(to, "bitwise");
-    to.number(1, VALUE);
-    to.number(2, VALUE);
-    to.number(3, 4);
-    value(to, 4, &bits.to_ne_bytes());
-    value(to, 5, &[0; 4]);
-    close(to, at);
+    mask(to, &bits.to_ne_bytes());
     compare(to, NOT_EQUAL, &[0; 4]);
 }
 
-fn end(to: &mut Messages, code: u32) {
+/// Keeps these bits.
+fn mask(to: &mut Messages, bits: &[u8]) {
+    let at = open(to, "bitwise");
+    to.number(1, VALUE);
+    to.number(2, VALUE);
+    to.number(3, bits.len() as u32);
+    value(to, 4, bits);
+    value(to, 5, &[0; 16][..bits.len()]);
+    close(to, at);
+}
+
+fn end(to: &mut Messages, code: i32, chain: Option<&str>) {
     let at = open(to, "immediate");
     to.number(1, VERDICT);
     let data = to.open(2);
     let verdict = to.open(2);
-    to.number(1, code);
+    to.number(1, code.cast_unsigned());
+    if let Some(chain) = chain {
+        to.name(2, chain);
+    }
     to.close(verdict);
     to.close(data);
     close(to, at);
@@ -181,13 +269,25 @@ fn redirect(to: &mut Messages, port: u16) {
     close(to, at);
 }
 
-/// Expressions in one form, however the kernel orders their attributes and whichever zeros it leaves out.
+/// How many packets a rule has counted, if it counts.
+pub fn counted(expressions: &[u8]) -> Option<u64> {
+    let mut elements = Attributes(expressions);
+    let (_, counter) = elements.find(|(_, element)| Attributes(element).name(NAME) == COUNTER.as_bytes())?;
+    let packets = Attributes(Attributes(counter).of(DATA)).of(2);
+    Some(u64::from_be_bytes(packets.try_into().ok()?))
+}
+
+/// Expressions in one form, however the kernel orders their attributes and whichever zeros it leaves out, and whatever
+/// was counted.
 pub fn normal(expressions: &[u8]) -> Vec<u8> {
     let mut normal = Vec::new();
     for (_, element) in Attributes(expressions) {
         let name = Attributes(element).name(NAME);
         normal.extend_from_slice(name);
         normal.push(0);
+        if name == COUNTER.as_bytes() {
+            continue;
+        }
         let mut parts: Vec<(u16, &[u8])> = Attributes(Attributes(element).of(DATA))
             .filter(|(_, value)| value.iter().any(|b| *b != 0))
             .collect();

@@ -5,14 +5,12 @@
 //! told, and stays shut if that breaks off.
 
 use super::lacks::Lacks;
-use super::words::{self, Family};
+use super::words::{self, Family, OURS};
 use crate::linux::program::{Ended, Program};
 use komainu_core::fault::{Text, text};
-use komainu_core::firewall::Table;
+use komainu_core::firewall::{Count, Table};
 use std::path::{Path, PathBuf};
 
-/// What all our chains' names begin with.
-const OURS: &str = "KOMAINU-";
 /// The chain that shuts everything while rules are told one by one.
 const HOLD: &str = "KOMAINU-HOLD";
 /// The chain in which is tried what the kernel can do; nothing ever comes there.
@@ -23,6 +21,8 @@ const PROGRAM_SECONDS: u32 = 30;
 #[derive(Default)]
 pub struct Iptables {
     after: Option<(Table, Vec<String>)>,
+    /// What IPv4 and IPv6 were put without.
+    without: Option<[Lacks; 2]>,
 }
 
 impl Iptables {
@@ -31,15 +31,15 @@ impl Iptables {
     /// # Errors
     /// There is no such program, or it refuses what cannot be left out.
     pub fn put(&mut self, wanted: &Table, lacks: Lacks) -> Result<Lacks, Text> {
-        self.after = None;
-        let mut lacks = put_family(Family::Four, wanted, lacks)?;
+        (self.after, self.without) = (None, None);
+        let four = put_family(Family::Four, wanted, lacks)?;
+        let mut six = four;
         if has_ip6() {
-            match put_family(Family::Six, wanted, lacks) {
-                Ok(found) => lacks = found,
-                Err(_) => lacks = lacks.and(Lacks::IP6),
-            }
+            six = put_family(Family::Six, wanted, four).unwrap_or(four.and(Lacks::IP6));
         }
-        self.after = Some((wanted.clone(), found(wanted, lacks)?));
+        let lacks = four.and(six);
+        self.without = Some([four, six]);
+        self.after = Some((wanted.clone(), self.found(wanted, lacks)?));
         Ok(lacks)
     }
 
@@ -48,19 +48,36 @@ impl Iptables {
     /// # Errors
     /// It cannot be listed.
     pub fn holds(&self, wanted: &Table, lacks: Lacks) -> Result<bool, Text> {
-        let found = found(wanted, lacks)?;
+        let found = self.found(wanted, lacks)?;
         if self.after.as_ref().is_some_and(|(of, after)| of == wanted && *after == found) {
             return Ok(true);
         }
         let mut expected = Vec::new();
-        for family in families(lacks) {
-            for table in [words::FILTER, words::NAT] {
+        for (family, lacks) in self.families(lacks) {
+            for table in words::TABLES {
                 let mut lines = words::jumps(wanted, table, family, lacks);
                 lines.extend(words::rules(wanted, table, family, lacks));
                 expected.extend(by_chain(lines));
             }
         }
         Ok(expected == found)
+    }
+
+    /// What was counted since the rules were put.
+    ///
+    /// # Errors
+    /// It cannot be listed.
+    pub fn counts(&self, wanted: &Table, lacks: Lacks) -> Result<Vec<Count>, Text> {
+        let mut counts = Vec::new();
+        for (family, lacks) in self.families(lacks) {
+            for table in words::TABLES {
+                if !words::chains(wanted, table, family, lacks).is_empty() {
+                    let listed = run(family, "", &["-t", table, "-v", "-S"], "")?;
+                    words::counts(&listed, wanted, table, family, lacks, &mut counts);
+                }
+            }
+        }
+        Ok(counts)
     }
 
     /// Takes our chains away.
@@ -70,8 +87,11 @@ impl Iptables {
     pub fn remove(&mut self) -> Result<(), Text> {
         self.after = None;
         for family in [Family::Four, Family::Six] {
-            for table in [words::FILTER, words::NAT] {
+            for table in words::TABLES {
                 // No such program or table: nothing of ours in it.
+                if is_unused(family, table) {
+                    continue;
+                }
                 let Ok(listed) = list(family, table) else { continue };
                 let lines = away(&listed, &[]);
                 if !lines.is_empty() {
@@ -81,16 +101,46 @@ impl Iptables {
         }
         Ok(())
     }
+
+    /// All that matters, of every family and table: the first rule where a way into our chains must be the first,
+    /// every such way, and our chains.
+    fn found(&self, wanted: &Table, lacks: Lacks) -> Result<Vec<String>, Text> {
+        let mut found = Vec::new();
+        for (family, lacks) in self.families(lacks) {
+            for table in words::TABLES {
+                let mut firsts = words::jumps(wanted, table, family, lacks);
+                if firsts.is_empty() && is_unused(family, table) {
+                    continue;
+                }
+                let lines = match list(family, table) {
+                    Ok(lines) => lines,
+                    Err(_) if table != words::FILTER => continue,
+                    Err(why) => return Err(why),
+                };
+                let mut kept = Vec::new();
+                for line in lines.into_iter().filter(|line| line.starts_with("-A ")) {
+                    let among_firsts = firsts.iter().position(|first| chain_of(first) == chain_of(&line));
+                    if among_firsts.map(|at| firsts.remove(at)).is_some() || line.contains(OURS) {
+                        kept.push(line);
+                    }
+                }
+                found.extend(by_chain(kept));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The families that are ours to keep, and what each is without.
+    fn families(&self, lacks: Lacks) -> impl Iterator<Item = (Family, Lacks)> {
+        let [four, six] = self.without.unwrap_or([lacks; 2]);
+        let six = (has_ip6() && !lacks.has(Lacks::IP6)).then_some((Family::Six, six));
+        [Some((Family::Four, four)), six].into_iter().flatten()
+    }
 }
 
 /// Whether the kernel speaks IPv6 at all.
 fn has_ip6() -> bool {
     Path::new("/proc/net/if_inet6").exists()
-}
-
-fn families(lacks: Lacks) -> impl Iterator<Item = Family> {
-    let six = (has_ip6() && !lacks.has(Lacks::IP6)).then_some(Family::Six);
-    [Some(Family::Four), six].into_iter().flatten()
 }
 
 fn put_family(family: Family, wanted: &Table, lacks: Lacks) -> Result<Lacks, Text> {
@@ -102,11 +152,17 @@ fn put_family(family: Family, wanted: &Table, lacks: Lacks) -> Result<Lacks, Tex
     if put_table(family, words::NAT, wanted, lacks).is_err() {
         lacks = lacks.and(if family == Family::Six { Lacks::IP6_NAT } else { Lacks::NAT });
     }
+    if put_table(family, words::MANGLE, wanted, lacks).is_err() {
+        lacks = lacks.and(Lacks::WAY_BACK);
+    }
     Ok(lacks)
 }
 
 fn put_table(family: Family, table: &str, wanted: &Table, lacks: Lacks) -> Result<(), Text> {
     let new = words::chains(wanted, table, family, lacks);
+    if new.is_empty() && is_unused(family, table) {
+        return Ok(());
+    }
     let listed = match list(family, table) {
         Ok(listed) => listed,
         // A table that is not there needs nothing taken away.
@@ -134,41 +190,12 @@ fn away(listed: &[String], stay: &[&str]) -> Vec<String> {
             lines.push(line.replacen("-A ", "-D ", 1));
         }
     }
-    for line in listed {
-        let Some(chain) =
-            line.strip_prefix("-N ").filter(|chain| chain.starts_with(OURS) && !stay.contains(chain))
-        else {
-            continue;
-        };
-        lines.push(format!("-F {chain}"));
-        lines.push(format!("-X {chain}"));
-    }
+    let ours =
+        listed.iter().filter_map(|line| line.strip_prefix("-N ")).filter(|name| name.starts_with(OURS));
+    // Ours ask each other: none can go before all are empty.
+    lines.extend(ours.clone().map(|chain| format!("-F {chain}")));
+    lines.extend(ours.filter(|name| !stay.contains(name)).map(|chain| format!("-X {chain}")));
     lines
-}
-
-/// All that matters, of every family and table: the first rule where a way into our chains must be the first,
-/// every such way, and our chains.
-fn found(wanted: &Table, lacks: Lacks) -> Result<Vec<String>, Text> {
-    let mut found = Vec::new();
-    for family in families(lacks) {
-        for table in [words::FILTER, words::NAT] {
-            let lines = match list(family, table) {
-                Ok(lines) => lines,
-                Err(_) if table == words::NAT => continue,
-                Err(why) => return Err(why),
-            };
-            let mut firsts = words::jumps(wanted, table, family, lacks);
-            let mut kept = Vec::new();
-            for line in lines.into_iter().filter(|line| line.starts_with("-A ")) {
-                let among_firsts = firsts.iter().position(|first| chain_of(first) == chain_of(&line));
-                if among_firsts.map(|at| firsts.remove(at)).is_some() || line.contains(OURS) {
-                    kept.push(line);
-                }
-            }
-            found.extend(by_chain(kept));
-        }
-    }
-    Ok(found)
 }
 
 /// The chain that a line is about.
@@ -180,6 +207,12 @@ fn chain_of(line: &str) -> &str {
 fn by_chain(mut lines: Vec<String>) -> Vec<String> {
     lines.sort_by(|a, b| chain_of(a).cmp(chain_of(b)));
     lines
+}
+
+/// Whether nobody uses a table that few devices need: to ask for its rules would load it.
+fn is_unused(family: Family, table: &str) -> bool {
+    let tables = std::fs::read_to_string(family.tables());
+    table == words::MANGLE && tables.is_ok_and(|names| !names.lines().any(|name| name == table))
 }
 
 /// The rules of a table, as the program says them.

@@ -1,9 +1,11 @@
 //! What a kernel or a firmware cannot do for the firewall, and in which words that is told.
 
-/// Some things that are lacking. Whatever is in here makes the firewall stricter or equal, but for [`Lacks::IP6`],
-/// where nothing can be enforced.
+use komainu_core::firewall::{Match, Rule, Verdict};
+
+/// Some things that are lacking. Whatever is in here makes what comes to the device stricter or equal, but for
+/// [`Lacks::IP6`], where nothing can be enforced. What it sends is guarded less where that needs what is lacking.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Lacks(u8);
+pub struct Lacks(u16);
 
 impl Lacks {
     /// Nothing is lacking.
@@ -24,9 +26,21 @@ impl Lacks {
     pub const TRACKING: Lacks = Lacks(64);
     /// Replacing all rules at once.
     pub const ATOMIC: Lacks = Lacks(128);
+    /// Counting.
+    pub const COUNT: Lacks = Lacks(256);
+    /// Limits of how much.
+    pub const LIMIT: Lacks = Lacks(512);
+    /// Knowing the device's own addresses.
+    pub const OWN_SOURCE: Lacks = Lacks(1024);
+    /// Knowing by which link an answer would go.
+    pub const WAY_BACK: Lacks = Lacks(2048);
+
+    /// Without these a rule that needs them is left out; without the others it is written in another way.
+    const LEFT_OUT: Lacks =
+        Lacks(Lacks::TRACKING.0 | Lacks::LIMIT.0 | Lacks::OWN_SOURCE.0 | Lacks::WAY_BACK.0);
 
     /// Each with its name and what it means; nothing where there is no difference to tell.
-    const ALL: [(Lacks, &'static str, &'static str); 8] = [
+    const ALL: [(Lacks, &'static str, &'static str); 12] = [
         (Lacks::MIXED, "mixed", ""),
         (Lacks::MIXED_NAT, "mixed-nat", ""),
         (Lacks::IP6, "ip6", "nothing is enforced for IPv6"),
@@ -35,6 +49,10 @@ impl Lacks {
         (Lacks::REJECT, "reject", "what would be refused is dropped"),
         (Lacks::TRACKING, "tracking", "no answers come in: connections cannot be told apart"),
         (Lacks::ATOMIC, "atomic", "all is shut for a moment while rules are replaced"),
+        (Lacks::COUNT, "count", "what is turned away is not counted"),
+        (Lacks::LIMIT, "limit", "how much the device sends is not limited"),
+        (Lacks::OWN_SOURCE, "own-source", "what the device sends may have any source address"),
+        (Lacks::WAY_BACK, "way-back", "what the LAN sends may have any source address"),
     ];
 
     /// Whether all of the others are lacking.
@@ -45,6 +63,25 @@ impl Lacks {
     /// Both.
     pub fn and(self, other: Lacks) -> Lacks {
         Lacks(self.0 | other.0)
+    }
+
+    /// The parts of a kernel that a rule needs, and that some kernels do not have.
+    pub fn needed(rule: &Rule) -> impl Iterator<Item = Lacks> {
+        let of_match = |one: &Match| match one {
+            Match::NoWayBack => Some(Lacks::WAY_BACK),
+            Match::ForeignSource => Some(Lacks::OWN_SOURCE),
+            Match::Over(_) => Some(Lacks::LIMIT),
+            Match::Known | Match::Invalid | Match::Reply => Some(Lacks::TRACKING),
+            _ => None,
+        };
+        let rejects = matches!(rule.verdict, Verdict::Reset | Verdict::Unreachable);
+        let others = [rejects.then_some(Lacks::REJECT), rule.counted.map(|_| Lacks::COUNT)];
+        rule.matches.iter().filter_map(of_match).chain(others.into_iter().flatten())
+    }
+
+    /// Whether a rule is left out for want of something.
+    pub fn leave_out(self, rule: &Rule) -> bool {
+        Lacks::needed(rule).any(|one| Lacks::LEFT_OUT.has(one) && self.has(one))
     }
 
     /// Those with this name, for trying out what a poorer kernel would get.

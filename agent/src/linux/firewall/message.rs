@@ -85,6 +85,11 @@ impl Messages {
     pub fn number(&mut self, kind: u16, number: u32) {
         self.bytes(kind, &number.to_be_bytes());
     }
+
+    /// An attribute with a long number in it.
+    pub fn long(&mut self, kind: u16, number: u64) {
+        self.bytes(kind, &number.to_be_bytes());
+    }
 }
 
 /// A message of an answer.

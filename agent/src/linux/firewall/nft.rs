@@ -4,20 +4,17 @@
 //! What the kernel refuses for want of a part of it is left out, strictest first, and told ([`Lacks`]).
 
 use super::batch::{
-    About, CHAIN_FLAGS, CHAIN_HOOK, CHAIN_NAME, CHAIN_POLICY, CHAIN_TABLE, CHAIN_TYPE, GET_CHAIN, GET_RULE,
-    GET_TABLE, HOOK_NUMBER, HOOK_PRIORITY, RULE_CHAIN, RULE_EXPRESSIONS, RULE_TABLE, TABLE, TABLE_FLAGS,
-    TABLE_NAME, Way, batch, begin, chain_name, describe, end, list, replace_table, rules_of, tables,
+    About, CHAIN_NAME, CHAIN_TABLE, GET_CHAIN, GET_RULE, GET_TABLE, TABLE, Way, batch, begin, chain_name,
+    end, list, replace_table, tables,
 };
-use super::express::{INET, IP, IP6, needs_tracking, normal, write};
+use super::express::{INET, IP, IP6};
+use super::found::{Compared, Found};
 use super::lacks::Lacks;
-use super::message::{Attributes, Messages};
 use super::socket::{Refused, Socket};
 use komainu_core::fault::{Text, text};
-use komainu_core::firewall::{Chain, Hook, Rule, Table, Verdict};
+use komainu_core::firewall::{Chain, Count, Hook, Rule, Table, Verdict};
 use nix::errno::Errno;
 
-/// The one flag that a chain of ours may show: that it hangs at a hook.
-const CHAIN_BASE: u32 = 1;
 /// How often a list is asked for that changes while it is told.
 const TRIES: usize = 5;
 
@@ -41,16 +38,19 @@ pub fn put(wanted: &Table, mut lacks: Lacks, known: Lacks) -> Result<Lacks, Text
     loop {
         let batch = batch(wanted, lacks, way, &there);
         let Err(refused) = socket.change(&batch.messages.0, batch.abouts.len() as u32) else {
+            // Before 4.3 kernels do not know what it is to be over a limit, and limit the wrong way round.
+            if !lacks.has(Lacks::LIMIT) && matches!(holds(wanted, lacks), Ok(Compared::ButLimits)) {
+                lacks = lacks.and(Lacks::LIMIT);
+                continue;
+            }
             return Ok(lacks);
         };
         let Some(about) = (refused.number as usize).checked_sub(1).and_then(|at| batch.abouts.get(at)) else {
             return Err(said("the rules", refused.error));
         };
         let sure = way == Way::Anew || there.is_empty();
-        match missing(about, refused) {
-            Some(missing) if !lacks.has(missing) && (sure || known.has(missing)) => {
-                lacks = lacks.and(missing)
-            }
+        match missing(about, refused, lacks) {
+            Some(missing) if (sure || known.has(missing)) => lacks = lacks.and(missing),
             // Somebody has made of our table what cannot be changed back in place.
             _ if !sure => way = Way::Anew,
             _ => return Err(said(name_of(about), refused.error)),
@@ -95,94 +95,61 @@ pub fn remove() -> Result<(), Text> {
 ///
 /// # Errors
 /// Those of the kernel.
-pub fn holds(wanted: &Table, lacks: Lacks) -> Result<bool, Text> {
+pub fn holds(wanted: &Table, lacks: Lacks) -> Result<Compared, Text> {
+    let mut worst = Compared::Same;
+    for (found, chains) in read(wanted, lacks)? {
+        match found.compare(&chains, lacks) {
+            Compared::Same => {}
+            Compared::ButLimits if worst == Compared::Same => worst = Compared::ButLimits,
+            Compared::ButLimits => {}
+            Compared::Not => worst = Compared::Not,
+        }
+    }
+    Ok(worst)
+}
+
+/// What was counted since the rules were put.
+///
+/// # Errors
+/// Those of the kernel.
+pub fn counts(wanted: &Table, lacks: Lacks) -> Result<Vec<Count>, Text> {
+    let mut counts = Vec::new();
+    for (found, chains) in read(wanted, lacks)? {
+        found.counts(&chains, lacks, &mut counts);
+    }
+    Ok(counts)
+}
+
+/// Reads our tables, each with the chains that are wanted in it; what is not there is empty.
+fn read(wanted: &Table, lacks: Lacks) -> Result<Vec<(Found, Vec<&Chain>)>, Text> {
     let socket = Socket::open().map_err(|error| said("netlink", error))?;
-    for _ in 0..TRIES {
-        let (mut holds, mut whole) = (true, true);
+    'again: for _ in 0..TRIES {
+        let mut read = Vec::new();
         for (family, chains) in tables(wanted, lacks) {
-            match table_holds(&socket, family, &chains, lacks) {
-                Ok(Some(same)) => holds &= same,
-                Ok(None) => whole = false,
-                Err(error) if is_absent(error) => holds = false,
-                Err(error) => return Err(said("a question", error)),
+            let mut found = Found::of(family);
+            for kind in [GET_TABLE, GET_CHAIN, GET_RULE] {
+                match socket.question(&list(kind, family).0, |message| found.take(message)) {
+                    Ok(true) => {}
+                    Ok(false) => continue 'again,
+                    Err(error) if is_absent(error) => {}
+                    Err(error) => return Err(said("a question", error)),
+                }
             }
+            read.push((found, chains));
         }
-        if whole {
-            return Ok(holds);
-        }
+        return Ok(read);
     }
     Err(text(format_args!("nf_tables: the rules change all the time, they cannot be read")))
 }
 
-/// `None` if the rules changed while they were listed.
-fn table_holds(socket: &Socket, family: u8, chains: &[&Chain], lacks: Lacks) -> Result<Option<bool>, Errno> {
-    let mut awake = false;
-    let mut whole = socket.question(&list(GET_TABLE, family).0, |message| {
-        let table = message.attributes();
-        if message.family() == family && table.name(TABLE_NAME) == TABLE.as_bytes() {
-            awake = table.number(TABLE_FLAGS).unwrap_or_default() == 0;
-        }
-    })?;
-    let mut found_chains: Vec<Vec<u8>> = Vec::new();
-    whole &= socket.question(&list(GET_CHAIN, family).0, |message| {
-        let chain = message.attributes();
-        if message.family() == family && chain.name(CHAIN_TABLE) == TABLE.as_bytes() {
-            found_chains.push(chain_form(chain));
-        }
-    })?;
-    let mut found: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
-    whole &= socket.question(&list(GET_RULE, family).0, |message| {
-        let rule = message.attributes();
-        if message.family() == family && rule.name(RULE_TABLE) == TABLE.as_bytes() {
-            found.push((rule.name(RULE_CHAIN).to_vec(), normal(rule.of(RULE_EXPRESSIONS))));
-        }
-    })?;
-    if !whole {
-        return Ok(None);
-    }
-    let mut count = 0;
-    let mut same = awake && found_chains.len() == chains.len();
-    for chain in chains {
-        let mut described = Messages::default();
-        describe(&mut described, chain);
-        same &= found_chains.contains(&chain_form(Attributes(&described.0)));
-        let name = chain_name(chain.hook).as_bytes();
-        let mut left = found.iter().filter(|(of, _)| of == name).map(|(_, rule)| rule);
-        for rule in rules_of(chain, family, lacks) {
-            let mut expressions = Messages::default();
-            write(&mut expressions, rule, family, !lacks.has(Lacks::REJECT));
-            same &= left.next() == Some(&normal(&expressions.0));
-            count += 1;
-        }
-    }
-    Ok(Some(same && count == found.len()))
-}
-
-/// All that matters of a chain, in one form.
-fn chain_form(chain: Attributes<'_>) -> Vec<u8> {
-    let hook = Attributes(chain.of(CHAIN_HOOK));
-    let mut form = Vec::new();
-    for part in [chain.name(CHAIN_NAME), chain.name(CHAIN_TYPE)] {
-        form.extend_from_slice(part);
-        form.push(0);
-    }
-    let flags = chain.number(CHAIN_FLAGS).unwrap_or_default() & !CHAIN_BASE;
-    let numbers =
-        [hook.number(HOOK_NUMBER), hook.number(HOOK_PRIORITY), chain.number(CHAIN_POLICY), Some(flags)];
-    for number in numbers {
-        form.extend_from_slice(&number.unwrap_or(u32::MAX).to_be_bytes());
-    }
-    form
-}
-
 /// What the kernel must be lacking to refuse this.
-fn missing(about: &About<'_>, refused: Refused) -> Option<Lacks> {
+fn missing(about: &About<'_>, refused: Refused, lacks: Lacks) -> Option<Lacks> {
     // Kernels before 4.18 have room for one changer of addresses, and the vendor may be it.
     let taken = refused.error == Errno::EBUSY && matches!(about, About::Chain(_, Hook::Redirect));
     if !taken && !is_absent(refused.error) {
         return None;
     }
-    match about {
+    let missing = match about {
         About::Table(INET) => Some(Lacks::MIXED),
         About::Table(IP6) => Some(Lacks::IP6),
         About::Table(_) => None,
@@ -193,10 +160,9 @@ fn missing(about: &About<'_>, refused: Refused) -> Option<Lacks> {
         About::Chain(..) => None,
         About::Rule(IP6, _, Rule { verdict: Verdict::Redirect(_), .. }) => Some(Lacks::IP6_NAT),
         About::Rule(_, _, Rule { verdict: Verdict::Redirect(_), .. }) => Some(Lacks::NAT),
-        About::Rule(_, _, rule) if needs_tracking(rule) => Some(Lacks::TRACKING),
-        About::Rule(_, _, Rule { verdict: Verdict::Reset | Verdict::Unreachable, .. }) => Some(Lacks::REJECT),
-        About::Rule(..) => None,
-    }
+        About::Rule(_, _, rule) => Lacks::needed(rule).find(|one| !lacks.has(*one)),
+    };
+    missing.filter(|one| !lacks.has(*one))
 }
 
 /// Whether an error means that the kernel does not have this.
@@ -211,10 +177,17 @@ fn name_of(about: &About<'_>) -> &'static str {
     match about {
         About::Table(_) => "our table",
         About::Chain(_, hook) => chain_name(*hook),
-        About::Rule(_, Hook::Input, _) => "a rule of input",
-        About::Rule(_, Hook::Forward, _) => "a rule of forward",
-        About::Rule(_, Hook::Output, _) => "a rule of output",
-        About::Rule(_, Hook::Redirect, _) => "a rule of prerouting",
+        About::Rule(_, hook, _) => match hook {
+            Hook::Early => "a rule of early",
+            Hook::Input => "a rule of input",
+            Hook::Forward => "a rule of forward",
+            Hook::Output => "a rule of output",
+            Hook::Redirect => "a rule of prerouting",
+            Hook::Strangers => "a rule of strangers",
+            Hook::Far => "a rule of far",
+            Hook::Foreign => "a rule of foreign",
+            Hook::Scan => "a rule of scan",
+        },
     }
 }
 

@@ -1,0 +1,116 @@
+//! What is counted, and the ports that strangers ask for.
+
+use super::{Match, Protocol, Rule};
+use alloc::vec::Vec;
+
+/// As what packets are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// Turned away: nobody here asked for it.
+    Stranger,
+    /// The device itself began more connections to ports that bots scan than it may: a sign that it is taken.
+    Scan,
+    /// The device itself sent more than it may: a sign that it is taken.
+    Flood,
+    /// The device itself sent from an address that is not its own: a sign that it is taken.
+    Spoof,
+    /// Somebody in the LAN began a connection to a port that bots scan; it went on.
+    LanScan,
+    /// Somebody in the LAN sent from an address that does not belong there.
+    LanSpoof,
+}
+
+impl Counted {
+    /// Its fixed name, for people and logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Counted::Stranger => "stranger",
+            Counted::Scan => "scan",
+            Counted::Flood => "flood",
+            Counted::Spoof => "spoof",
+            Counted::LanScan => "lan-scan",
+            Counted::LanSpoof => "lan-spoof",
+        }
+    }
+}
+
+/// How many packets were counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// As what.
+    pub counted: Counted,
+    /// Of this protocol; none: of all others, or of any.
+    pub protocol: Option<Protocol>,
+    /// To this port; 0: to all others, or to any.
+    pub port: u16,
+    /// How many since the rules were put. It goes back to 0 when they are put anew.
+    pub packets: u64,
+}
+
+/// TCP ports that bots and scanners ask for: each is counted by itself.
+#[rustfmt::skip]
+pub const TCP_COUNTED: [u16; 22] = [
+    21, 22, 23, 80, 81, 443, 445, 554, 2323, 3389, 5358, 5555, 7547, 8000, 8080, 8081, 8443, 9000, 37215, 48101, 49152,
+    52869,
+];
+/// UDP ports of what can be made to answer somebody else.
+#[rustfmt::skip]
+pub const UDP_COUNTED: [u16; 18] = [
+    17, 19, 53, 69, 111, 123, 137, 161, 389, 520, 1900, 3283, 3702, 5353, 5683, 10001, 11211, 37810,
+];
+
+/// Adds what a rule has counted; what two rules count under one name is one number.
+pub fn counts(counts: &mut Vec<Count>, rule: &Rule, packets: u64) {
+    let Some(counted) = rule.counted else { return };
+    let (mut protocol, mut port) = (None, 0);
+    for one in &rule.matches {
+        match one {
+            Match::Protocol(it) => protocol = Some(*it),
+            Match::To(it) => port = *it,
+            _ => {}
+        }
+    }
+    add(counts, Count { counted, protocol, port, packets });
+}
+
+/// Adds one count to the others.
+fn add(counts: &mut Vec<Count>, one: Count) {
+    let same = |it: &&mut Count| (it.counted, it.protocol, it.port) == (one.counted, one.protocol, one.port);
+    match counts.iter_mut().find(same) {
+        Some(it) => it.packets = it.packets.saturating_add(one.packets),
+        None => counts.push(one),
+    }
+}
+
+impl Count {
+    /// Adds these to others.
+    pub fn add_all(to: &mut Vec<Count>, more: &[Count]) {
+        for one in more {
+            add(to, *one);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::firewall::{Family, Verdict};
+
+    #[test]
+    fn what_is_counted_under_one_name_is_one_number() {
+        let rule = |matches: &[Match]| Rule {
+            matches: matches.to_vec(),
+            verdict: Verdict::Drop,
+            counted: Some(Counted::Stranger),
+        };
+        let mut found = Vec::new();
+        let telnet = [Match::Protocol(Protocol::Tcp), Match::To(23)];
+        counts(&mut found, &rule(&telnet), 3);
+        counts(&mut found, &rule(&[&[Match::Family(Family::V6)], &telnet[..]].concat()), 2);
+        counts(&mut found, &rule(&[]), u64::MAX);
+        counts(&mut found, &rule(&[]), 1);
+        counts(&mut found, &Rule { counted: None, ..rule(&telnet) }, 7);
+        let of = |protocol, port, packets| Count { counted: Counted::Stranger, protocol, port, packets };
+        assert_eq!(found, [of(Some(Protocol::Tcp), 23, 5), of(None, 0, u64::MAX)]);
+    }
+}

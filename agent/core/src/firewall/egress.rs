@@ -1,0 +1,143 @@
+//! What an open device may send: a device that somebody has taken harms nobody. Packets that are made beneath IP
+//! (`AF_PACKET`) pass no rule; who has such sockets is the wall's to find.
+
+use super::Match::{
+    Family as Of, ForeignSource, IcmpType, Known, NotSource, Over, Protocol as Proto, Reply, Syn, To,
+};
+use super::Protocol::{Icmp, Icmp6, Tcp, Udp};
+use super::Verdict::{Accept, Ask, Drop, Return};
+use super::rules::{NOBODY, V4, V6, add, add_counted};
+use super::{Counted, Hook, Match, Rate, Rule, Traffic, closed};
+use alloc::vec::Vec;
+
+/// TCP ports that bots scan.
+pub const SCANNED: [u16; 8] = [23, 2323, 5358, 5555, 7547, 37215, 48101, 52869];
+
+/// Neighbours, routers and who listens where: without them there is no IPv6, and they go no further than the link.
+const ICMP6_LINK: [u8; 8] = [130, 131, 132, 133, 134, 135, 136, 143];
+
+/// So many at once are allowed at least.
+const BURST_MIN: u32 = 5;
+/// Older hashlimits take no more.
+const BURST_MAX: u32 = 10_000;
+
+/// An open device's own packets: all that the guard does not take.
+pub fn open(guard: Vec<Rule>) -> Vec<Rule> {
+    let mut rules = closed::own();
+    for kind in ICMP6_LINK {
+        add(&mut rules, &[V6, Proto(Icmp6), IcmpType(kind)], Accept);
+    }
+    rules.extend(guard);
+    rules
+}
+
+/// Sources that are not ours, and too much of anything.
+pub fn guard(traffic: &Traffic) -> Vec<Rule> {
+    let mut rules = Vec::new();
+    for nobody in NOBODY {
+        let matches = [Of(nobody.family()), NotSource(nobody), ForeignSource];
+        add(&mut rules, &matches, Ask(Hook::Foreign));
+    }
+    for port in SCANNED {
+        add(&mut rules, &[Proto(Tcp), To(port), Syn], Ask(Hook::Scan));
+    }
+    let caps: [(&str, u32, &[Match]); 4] = [
+        ("tcp", traffic.tcp_per_second, &[Proto(Tcp), Syn]),
+        ("udp", traffic.udp_per_second, &[Proto(Udp)]),
+        ("icmp", traffic.icmp_per_second, &[V4, Proto(Icmp)]),
+        ("icmp", traffic.icmp_per_second, &[V6, Proto(Icmp6)]),
+    ];
+    for (name, packets, what) in caps {
+        // Twice as many at once: a start, or a page with many pictures, is no flood.
+        let rate = Rate { name, packets, seconds: 1, burst: burst(packets.saturating_mul(2)) };
+        add_over(&mut rules, what, rate, Counted::Flood);
+    }
+    rules
+}
+
+/// What is sent in another's name. Who forwards, or leads connections elsewhere, also refuses and answers in the name of
+/// the other side: those are answers.
+pub fn foreign() -> Vec<Rule> {
+    let mut rules = Vec::new();
+    add(&mut rules, &[Known, Reply], Return);
+    add_counted(&mut rules, &[], Counted::Spoof, Drop);
+    rules
+}
+
+/// More connections to ports that bots scan than are allowed.
+pub fn scan(traffic: &Traffic) -> Vec<Rule> {
+    let packets = traffic.scans_per_minute;
+    let mut rules = Vec::new();
+    add_over(
+        &mut rules,
+        &[],
+        Rate { name: "scan", packets, seconds: 60, burst: burst(packets) },
+        Counted::Scan,
+    );
+    rules
+}
+
+fn burst(packets: u32) -> u32 {
+    packets.clamp(BURST_MIN, BURST_MAX)
+}
+
+/// Drops what is over a rate; where nothing is allowed, all.
+fn add_over(rules: &mut Vec<Rule>, what: &[Match], rate: Rate, counted: Counted) {
+    let mut matches = what.to_vec();
+    if rate.packets > 0 {
+        matches.push(Over(rate));
+    }
+    add_counted(rules, &matches, counted, Drop);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rules::tests::{chain, links, router};
+    use super::super::{MARK, Match::Mark, rules};
+    use super::*;
+    use crate::gate::Standing;
+
+    #[test]
+    fn an_open_device_sends_all_but_too_much() {
+        let table = rules(Standing::Open, &links(&["br0"]), &router());
+        let output = chain(&table, Hook::Output);
+        assert_eq!(output.policy, Accept);
+        for rule in &output.rules {
+            let guarded = rule.matches.iter().any(|one| matches!(one, Over(_)));
+            assert_eq!(guarded, rule.verdict == Drop, "{rule:?}");
+            assert_eq!(guarded, rule.counted.is_some(), "{rule:?}");
+        }
+        assert_eq!(chain(&table, Hook::Redirect).rules, []);
+    }
+
+    #[test]
+    fn the_agents_own_packets_are_not_limited() {
+        for contained in [false, true] {
+            let table = rules(Standing::Open, &links(&["br0"]), &Traffic { contained, ..router() });
+            let output = &chain(&table, Hook::Output).rules;
+            let mine = output.iter().position(|rule| rule.matches == [Mark(MARK)]).unwrap();
+            let guard = output.iter().position(|rule| rule.verdict == Drop).unwrap();
+            assert!(mine < guard);
+        }
+    }
+
+    #[test]
+    fn where_nothing_is_allowed_all_is_dropped() {
+        let table = rules(
+            Standing::Open,
+            &links(&["br0"]),
+            &Traffic { scans_per_minute: 0, icmp_per_second: 0, ..router() },
+        );
+        let scan = &chain(&table, Hook::Scan).rules;
+        assert_eq!((&scan[0].matches[..], scan[0].verdict), (&[][..], Drop));
+        let output = &chain(&table, Hook::Output).rules;
+        assert!(output.iter().any(|rule| rule.matches == [V4, Proto(Icmp)] && rule.verdict == Drop));
+    }
+
+    #[test]
+    fn bursts_are_neither_nothing_nor_more_than_old_kernels_take() {
+        for (packets, expected) in [(1, 5), (6, 6), (2000, 2000), (u32::MAX, 10_000)] {
+            assert_eq!(burst(packets), expected);
+        }
+    }
+}

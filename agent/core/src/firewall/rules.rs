@@ -1,0 +1,249 @@
+//! What the rules of every standing share: addresses, strangers, and who is near.
+
+use super::Match::{Family as Of, From, IcmpType, In, Protocol as Proto, Source, To};
+use super::Protocol::{Icmp6, Tcp, Udp};
+use super::Verdict::{Accept, Ask, Drop, Return};
+use super::{
+    Chain, Counted, Family, Hook, LinkName, Links, Match, Network, Rule, TCP_COUNTED, Table, Traffic,
+    UDP_COUNTED, Verdict, closed, egress, open,
+};
+use crate::gate::Standing;
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Before the vendor's, so that what is dropped is dropped in silence.
+const FILTER: i32 = -10;
+/// Before the vendor's -100: the first that redirects a connection decides.
+const NAT: i32 = -110;
+/// Before connections are tracked: what is dropped there costs no memory.
+const EARLY: i32 = -290;
+
+pub const V4: Match = Of(Family::V4);
+pub const V6: Match = Of(Family::V6);
+
+/// Without these IPv6 does not work: four kinds of errors, the router's question who listens, routers and
+/// neighbours. The kernel takes the last three from the link only.
+const ICMP6_IN: [u8; 8] = [1, 2, 3, 4, 130, 134, 135, 136];
+
+const fn v4(a: u8, b: u8, prefix: u8) -> Network {
+    Network { address: IpAddr::V4(Ipv4Addr::new(a, b, 0, 0)), prefix }
+}
+
+const fn v6(first: u16, prefix: u8) -> Network {
+    Network { address: IpAddr::V6(Ipv6Addr::new(first, 0, 0, 0, 0, 0, 0, 0)), prefix }
+}
+
+/// Whoever has no address yet.
+pub const NOBODY: [Network; 2] = [v4(0, 0, 32), v6(0, 128)];
+/// What no router brings from far away. Who has no address yet asks for one.
+const NEAR: [Network; 6] =
+    [v4(10, 0, 8), v4(172, 16, 12), v4(192, 168, 16), v4(169, 254, 16), v6(0xfe80, 10), v6(0xfc00, 7)];
+
+/// What is wanted of the kernel. LAN names that no link can have are left out: that link is WAN.
+pub fn rules(wanted: Standing, links: &Links, traffic: &Traffic) -> Table {
+    let lan: Vec<LinkName> = links.lan.iter().filter_map(|name| LinkName::new(name)).collect();
+    // The first shows whether a kernel can count, before it is asked for more.
+    let mut chains = alloc::vec![part(Hook::Strangers, strangers())];
+    // All that can be asked is there, if nobody asks: kernels before 4.18 will not let go of a chain in the same change
+    // as of the rules that ask it.
+    let open = wanted == Standing::Open;
+    chains.push(part(Hook::Far, if traffic.near_only { far(&links.near) } else { Vec::new() }));
+    chains.push(part(Hook::Foreign, if open { egress::foreign() } else { Vec::new() }));
+    chains.push(part(Hook::Scan, if open { egress::scan(traffic) } else { Vec::new() }));
+    let (input, forward, output, redirect) = match wanted {
+        Standing::Closed => (
+            closed::input(&lan, links, traffic),
+            closed::forward(&lan),
+            (closed::output(&lan, links, Vec::new()), Drop),
+            closed::redirect(&lan, links),
+        ),
+        Standing::Open => {
+            if traffic.forwards && !traffic.contained {
+                chains.push(Chain { policy: Accept, ..at(Hook::Early, EARLY, open::early(&lan)) });
+            }
+            let guard = egress::guard(traffic);
+            let output = match traffic.contained {
+                true => (closed::output(&lan, links, guard), Drop),
+                false => (egress::open(guard), Accept),
+            };
+            // Without rules, and still there: where nobody else redirects, the kernel would stop translating what was
+            // redirected before, and whoever set the password would never get an answer.
+            (open::input(&lan, traffic), open::forward(&lan, traffic), output, Vec::new())
+        }
+    };
+    chains.push(at(Hook::Input, FILTER, input));
+    chains.push(at(Hook::Forward, FILTER, forward));
+    chains.push(Chain { policy: output.1, ..at(Hook::Output, FILTER, output.0) });
+    chains.push(Chain { policy: Accept, ..at(Hook::Redirect, NAT, redirect) });
+    Table { chains }
+}
+
+fn at(hook: Hook, priority: i32, rules: Vec<Rule>) -> Chain {
+    Chain { hook, priority, policy: Drop, rules }
+}
+
+/// A chain that others ask.
+fn part(hook: Hook, rules: Vec<Rule>) -> Chain {
+    Chain { hook, priority: 0, policy: Accept, rules }
+}
+
+/// Adds a rule.
+pub fn add(rules: &mut Vec<Rule>, matches: &[Match], verdict: Verdict) {
+    rules.push(Rule { matches: matches.to_vec(), verdict, counted: None });
+}
+
+/// Adds a rule that counts.
+pub fn add_counted(rules: &mut Vec<Rule>, matches: &[Match], counted: Counted, verdict: Verdict) {
+    rules.push(Rule { matches: matches.to_vec(), verdict, counted: Some(counted) });
+}
+
+/// What a device needs from outside to have addresses at all, whoever is there.
+pub fn add_addresses_in(rules: &mut Vec<Rule>) {
+    add(rules, &[V4, Proto(Udp), From(67), To(68)], Accept);
+    add(rules, &[V6, Proto(Udp), From(547), To(546)], Accept);
+    for kind in ICMP6_IN {
+        add(rules, &[V6, Proto(Icmp6), IcmpType(kind)], Accept);
+    }
+}
+
+/// Strangers that come in by a LAN's link are turned away, if that is wanted.
+pub fn add_far(rules: &mut Vec<Rule>, link: LinkName, traffic: &Traffic) {
+    if traffic.near_only {
+        add(rules, &[In(link)], Ask(Hook::Far));
+    }
+}
+
+/// One rule for each port that is counted by itself, and three for all others.
+fn strangers() -> Vec<Rule> {
+    let mut rules = Vec::new();
+    for (protocol, ports) in [(Tcp, TCP_COUNTED.as_slice()), (Udp, UDP_COUNTED.as_slice())] {
+        for port in ports {
+            add_counted(&mut rules, &[Proto(protocol), To(*port)], Counted::Stranger, Drop);
+        }
+        add_counted(&mut rules, &[Proto(protocol)], Counted::Stranger, Drop);
+    }
+    add_counted(&mut rules, &[], Counted::Stranger, Drop);
+    rules
+}
+
+fn far(near: &[Network]) -> Vec<Rule> {
+    let mut rules = Vec::new();
+    for network in NOBODY.iter().chain(&NEAR).chain(near) {
+        add(&mut rules, &[Of(network.family()), Source(*network)], Return);
+    }
+    add(&mut rules, &[], Ask(Hook::Strangers));
+    rules
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::super::Match::{Known, Out, Reply};
+    use super::super::Verdict::{Reset, Unreachable};
+    use super::*;
+    use alloc::string::ToString;
+
+    pub fn links(lan: &[&str]) -> Links {
+        let lan = lan.iter().map(ToString::to_string).collect();
+        Links { lan, near: Vec::new(), page_port: 8080, dns_port: 5353 }
+    }
+
+    pub fn router() -> Traffic {
+        Traffic { forwards: true, near_only: false, ..Traffic::default() }
+    }
+
+    pub fn chain(table: &Table, hook: Hook) -> &Chain {
+        table.chains.iter().find(|chain| chain.hook == hook).unwrap()
+    }
+
+    fn is_of_a_link(rule: &Rule) -> bool {
+        rule.matches.iter().any(|one| matches!(one, In(_) | Out(_)))
+    }
+
+    fn kinds() -> [Traffic; 4] {
+        let contained = Traffic { contained: true, ..router() };
+        let camera = Traffic { contained: true, ..Traffic::default() };
+        [router(), contained, Traffic::default(), camera]
+    }
+
+    #[test]
+    fn what_no_rule_takes_is_dropped() {
+        for (wanted, traffic) in [Standing::Closed, Standing::Open]
+            .into_iter()
+            .flat_map(|wanted| kinds().map(|traffic| (wanted, traffic)))
+        {
+            let table = rules(wanted, &links(&["br0"]), &traffic);
+            for hook in [Hook::Input, Hook::Forward] {
+                assert_eq!(chain(&table, hook).policy, Drop);
+            }
+            let sends = wanted == Standing::Open && !traffic.contained;
+            assert_eq!(chain(&table, Hook::Output).policy, if sends { Accept } else { Drop });
+            let input = &chain(&table, Hook::Input).rules;
+            assert_eq!(
+                (&input[input.len() - 1].matches[..], input[input.len() - 1].verdict),
+                (&[][..], Ask(Hook::Strangers))
+            );
+            let strangers = &chain(&table, Hook::Strangers).rules;
+            assert!(strangers.iter().all(|rule| rule.verdict == Drop && rule.counted.is_some()));
+            assert_eq!(strangers[strangers.len() - 1].matches, []);
+        }
+    }
+
+    #[test]
+    fn every_chain_that_is_asked_is_there_and_says_what_it_may() {
+        for (wanted, traffic) in [Standing::Closed, Standing::Open]
+            .into_iter()
+            .flat_map(|wanted| kinds().map(|traffic| (wanted, traffic)))
+        {
+            let table = rules(wanted, &links(&["br0", "wlan0"]), &traffic);
+            for one in &table.chains {
+                let asked = matches!(one.hook, Hook::Strangers | Hook::Far | Hook::Foreign | Hook::Scan);
+                for rule in &one.rules {
+                    match rule.verdict {
+                        Ask(hook) => assert_eq!(chain(&table, hook).hook, hook),
+                        Return => assert!(asked),
+                        verdict => assert!(!asked || verdict == Drop, "{rule:?}"),
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_closed_device_takes_nothing_new_from_the_wan() {
+        for name in ["br0", "no such link's name"] {
+            for traffic in kinds() {
+                let table = rules(Standing::Closed, &links(&[name]), &traffic);
+                for rule in chain(&table, Hook::Input).rules.iter().filter(|rule| !is_of_a_link(rule)) {
+                    let answers = rule.matches == [Known, Reply];
+                    let dhcp = [To(68), To(546)].iter().any(|port| rule.matches.contains(port));
+                    let gone = rule.verdict == Ask(Hook::Strangers);
+                    assert!(answers || dhcp || gone || rule.matches.contains(&Proto(Icmp6)), "{rule:?}");
+                }
+                let passes = |rule: &&Rule| !matches!(rule.verdict, Drop | Reset | Unreachable);
+                assert_eq!(chain(&table, Hook::Forward).rules.iter().find(passes), None);
+            }
+        }
+    }
+
+    #[test]
+    fn where_only_the_near_may_come_in_every_link_of_the_lan_is_asked_first() {
+        for wanted in [Standing::Closed, Standing::Open] {
+            let table = rules(wanted, &links(&["eth0", "wlan0"]), &Traffic::default());
+            for name in ["eth0", "wlan0"].map(|name| LinkName::new(name).unwrap()) {
+                let input = &chain(&table, Hook::Input).rules;
+                let first = input.iter().find(|rule| rule.matches.contains(&In(name))).unwrap();
+                assert_eq!((&first.matches[..], first.verdict), (&[In(name)][..], Ask(Hook::Far)));
+            }
+        }
+    }
+
+    #[test]
+    fn the_links_own_networks_are_near() {
+        let own = Network { address: "2001:db8:2::".parse().unwrap(), prefix: 64 };
+        let wanted = Links { near: alloc::vec![own], ..links(&["eth0"]) };
+        let table = rules(Standing::Open, &wanted, &Traffic::default());
+        let far = &chain(&table, Hook::Far).rules;
+        assert!(far.iter().any(|rule| rule.matches == [V6, Source(own)] && rule.verdict == Return));
+        assert_eq!(far[far.len() - 1].verdict, Ask(Hook::Strangers));
+    }
+}

@@ -1,0 +1,127 @@
+//! The networks that the LAN's links are in, as the kernel tells them: from `/proc/net/route` for IPv4, and from
+//! `/proc/net/if_inet6` for IPv6. What cannot be read is left out: then it is not near.
+
+use komainu_core::firewall::Network;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Most networks that count as near.
+pub const NEAR_MAX: usize = 32;
+/// Most lines that are read of either file.
+const LINES_MAX: usize = 4096;
+/// Of a route: it is in use.
+const ROUTE_UP: u32 = 1;
+/// Of an address: everybody knows it, whatever the link.
+const SCOPE_GLOBAL: &str = "00";
+/// A network with fewer bits than these is no neighbourhood, but a large part of the world.
+const PREFIX_MIN: [u8; 2] = [8, 32];
+
+/// What is near now, in the same order each time.
+pub fn near(lan: &[String]) -> Vec<Network> {
+    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+    of_files(&read("/proc/net/route"), &read("/proc/net/if_inet6"), lan)
+}
+
+/// What these files say of links with these names.
+pub fn of_files(routes: &str, addresses: &str, lan: &[String]) -> Vec<Network> {
+    let is_lan = |(name, _): &(&str, Network)| lan.iter().any(|one| one == name);
+    let found = routes.lines().take(LINES_MAX).filter_map(route);
+    let found = found.chain(addresses.lines().take(LINES_MAX).filter_map(address));
+    let mut near: Vec<Network> = Vec::new();
+    for (_, network) in found.filter(is_lan) {
+        if near.len() < NEAR_MAX && !near.contains(&network) {
+            near.push(network);
+        }
+    }
+    near.sort_unstable_by_key(|network| (network.address, network.prefix));
+    near
+}
+
+/// A link and a network that is on it: `br0 0001A8C0 00000000 0001 0 0 0 00FFFFFF …`.
+fn route(line: &str) -> Option<(&str, Network)> {
+    let mut words = line.split_ascii_whitespace();
+    // The kernel writes its own numbers of what is big-endian: turned around on some machines, not on others.
+    let mut number = |at| u32::from_str_radix(words.nth(at)?, 16).ok();
+    let name = line.split_ascii_whitespace().next()?;
+    let (to, by, flags, mask) = (number(1)?, number(0)?, number(0)?, number(3)?);
+    let mask = u32::from_be_bytes(mask.to_ne_bytes());
+    let on_link = by == 0 && flags & ROUTE_UP != 0 && mask.leading_ones() == mask.count_ones();
+    let address = u32::from_be_bytes(to.to_ne_bytes()) & mask;
+    let prefix = mask.count_ones() as u8;
+    (on_link && prefix >= PREFIX_MIN[0])
+        .then_some((name, Network { address: IpAddr::V4(Ipv4Addr::from_bits(address)), prefix }))
+}
+
+/// A link and the network of an address of it: `20010db8000200000000000000000001 03 40 00 80 br0`.
+fn address(line: &str) -> Option<(&str, Network)> {
+    let mut words = line.split_ascii_whitespace();
+    let address = words.next().filter(|word| word.len() == 32)?;
+    let address = u128::from_str_radix(address, 16).ok()?;
+    let prefix = u8::from_str_radix(words.nth(1)?, 16).ok().filter(|prefix| *prefix <= 128)?;
+    let scope = words.next()?;
+    let name = words.nth(1)?;
+    let counts = u128::MAX.checked_shl(128 - u32::from(prefix)).unwrap_or(0);
+    (scope == SCOPE_GLOBAL && prefix >= PREFIX_MIN[1])
+        .then_some((name, Network { address: IpAddr::V6(Ipv6Addr::from_bits(address & counts)), prefix }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ADDRESSES: &str = "\
+        20010db8000200000000000000000001 03 40 00 80      br0\n\
+        20010db8000200000000000000000007 03 40 00 00      br0\n\
+        20010db8000100000000000000000001 04 40 00 80     eth1\n\
+        fe8000000000000000000000000000ff 03 40 20 80      br0\n\
+        20010db8000900000000000000000009 03 80 00 80      br0\n\
+        00000000000000000000000000000001 01 80 10 80       lo\n";
+
+    fn routes() -> String {
+        let word = |bytes: [u8; 4]| format!("{:08X}", u32::from_ne_bytes(bytes));
+        let line = |name: &str, to, by, flags: &str, mask| {
+            format!("{name}\t{}\t{}\t{flags}\t0\t0\t0\t{}\t0\t0\t0\n", word(to), word(by), word(mask))
+        };
+        let none = [0; 4];
+        [
+            "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
+                .to_owned(),
+            line("eth1", none, [203, 0, 113, 2], "0003", none),
+            line("br0", none, none, "0001", none),
+            line("br0", [192, 0, 2, 0], none, "0001", [255, 255, 255, 0]),
+            line("br0", [198, 51, 100, 0], [192, 0, 2, 7], "0003", [255, 255, 255, 0]),
+            line("br0", [192, 0, 2, 128], none, "0001", [255, 0, 255, 0]),
+            line("eth1", [203, 0, 113, 0], none, "0001", [255, 255, 255, 0]),
+        ]
+        .concat()
+    }
+
+    #[test]
+    fn what_is_on_the_lans_links_is_near_and_nothing_else() {
+        let near = of_files(&routes(), ADDRESSES, &["br0".to_owned()]);
+        let network = |address: &str, prefix| Network { address: address.parse().unwrap(), prefix };
+        let expected = [network("192.0.2.0", 24), network("2001:db8:2::", 64), network("2001:db8:9::9", 128)];
+        assert_eq!(near, expected);
+        assert_eq!(of_files(&routes(), ADDRESSES, &[]), []);
+    }
+
+    #[test]
+    fn lines_that_make_no_sense_are_left_out() {
+        for bad in [
+            "",
+            "br0",
+            "br0 x 0 0 0 0 0 0",
+            "20010db8 03 40 00 80 br0",
+            "g0010db8000200000000000000000001 03 40 00 80 br0",
+            "20010db8000200000000000000000001 03 ff 00 80 br0",
+        ] {
+            assert_eq!(of_files(bad, bad, &["br0".to_owned()]), [], "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_near_has_an_end() {
+        let many: String =
+            (0..200).map(|net| format!("20010db8{net:04x}00000000000000000001 03 40 00 80 br0\n")).collect();
+        assert_eq!(of_files("", &many, &["br0".to_owned()]).len(), NEAR_MAX);
+    }
+}
