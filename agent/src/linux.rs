@@ -4,9 +4,9 @@
 //! hand), and below them `files`, `program`, `programs`, `clock`, `wait` and the unsafe
 //! calls in `sys`.
 
+pub mod accounts;
 #[cfg(test)]
 mod apart;
-pub mod accounts;
 pub mod aside;
 pub mod boot_choice;
 pub mod clock;
@@ -18,9 +18,9 @@ pub mod foreign;
 pub mod gate;
 pub mod guard;
 pub mod health;
-pub mod look;
 pub mod house;
 pub mod journal;
+pub mod look;
 pub mod mounts;
 pub mod near;
 pub mod program;

@@ -3,37 +3,37 @@
 //! not and how it is mended, and, honestly, what cannot be told or enforced.
 //!
 //! Map: `measure` the table, `policy` what the maker allows, `seen` what processes and sockets look like, `fix` what can
-//! be done, `respond` the answers to an infection, `plan` what is done after a look, `memory` what outlasts a restart; `around`
-//! everything that is seen and judged, `turn` a turn. The rest are judges: `doors`, `links`, `mappings`.
-//! Map: `measure` the table, `policy` what the maker allows, `fix` what can be done, `seen` what processes and sockets
-//! look like. The judges: `services` who listens, `infection` who has taken the device, both with `kin` for who is whose
-//! among processes.
-//! look like. Judges: `guard` files that only the owner changes, `mounts` where programs could be laid, `watchdog`,
-//! `tune` numbers of the kernel's, `house` what Komainu itself gave up.
+//! be done, `respond` the answers to an infection, `plan` what is done after a look, `memory` what outlasts a restart,
+//! `lines` a report for commands; `around` everything that is seen and judged, `turn` a turn.
+//!
+//! The judges: `services` who listens, `infection` who has taken the device (both with `kin` for who is whose among
+//! processes), `respawn` what starts telnet again, `accounts` and `keys` who may log in, `guard` files that only the owner
+//! changes, `mounts` where programs could be laid, `watchdog`, `tune` numbers of the kernel's, `house` what Komainu itself
+//! gave up, `doors` and `mappings` ways in, `links` whether LAN and WAN are what they are called.
 
+pub mod accounts;
 pub mod around;
 pub mod doors;
 pub mod fix;
+pub mod guard;
+pub mod house;
+pub mod infection;
+pub mod keys;
+mod kin;
 pub mod lines;
 pub mod links;
 pub mod mappings;
-pub mod infection;
-mod kin;
-pub mod accounts;
-pub mod keys;
 pub mod measure;
 pub mod memory;
-pub mod plan;
-pub mod guard;
-pub mod house;
 pub mod mounts;
+pub mod plan;
 pub mod policy;
-pub mod respond;
 pub mod respawn;
+pub mod respond;
 pub mod seen;
-pub mod turn;
 pub mod services;
 pub mod tune;
+pub mod turn;
 pub mod watchdog;
 
 pub use around::{Around, Passing};

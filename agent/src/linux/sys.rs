@@ -64,6 +64,135 @@ pub fn filter_system_calls(program: &[libc::sock_filter]) -> nix::Result<()> {
     nix::errno::Errno::result(result).map(|_| ())
 }
 
+/// `prctl(PR_CAPBSET_DROP)`: this thread, and what it starts, never has this capability again. False: the kernel does
+/// not know it.
+///
+/// # Errors
+/// We may not (`EPERM`).
+pub fn drop_from_bounding_set(capability: u8) -> nix::Result<bool> {
+    // SAFETY: the call takes two numbers and touches no memory of ours.
+    let result = unsafe { libc::prctl(libc::PR_CAPBSET_DROP, libc::c_ulong::from(capability), 0, 0, 0) };
+    match nix::errno::Errno::result(result) {
+        Err(nix::errno::Errno::EINVAL) => Ok(false),
+        other => other.map(|_| true),
+    }
+}
+
+/// What `capget` and `capset` are told: a version with room for 64 capabilities, and this thread.
+#[repr(C)]
+struct CapabilityHeader {
+    version: u32,
+    pid: i32,
+}
+
+/// The capabilities of a thread: the lower and the upper half.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub struct CapabilityHalf {
+    /// What it may now.
+    pub effective: u32,
+    /// What it may allow itself.
+    pub permitted: u32,
+    /// What programs that it starts may have from it.
+    pub inheritable: u32,
+}
+
+const CAPABILITIES: CapabilityHeader = CapabilityHeader { version: 0x2008_0522, pid: 0 };
+
+/// `capget`: the capabilities of this thread.
+///
+/// # Errors
+/// The kernel is older than 2.6.26.
+pub fn capabilities() -> nix::Result<[CapabilityHalf; 2]> {
+    let mut header = CAPABILITIES;
+    let mut halves = [CapabilityHalf::default(); 2];
+    // SAFETY: the kernel writes two halves of three numbers each for this version, and at most a version to `header`.
+    let result = unsafe { libc::syscall(libc::SYS_capget, &raw mut header, halves.as_mut_ptr()) };
+    nix::errno::Errno::result(result).map(|_| halves)
+}
+
+/// `capset`: this thread has these capabilities from now on.
+///
+/// # Errors
+/// We may not (`EPERM`).
+pub fn set_capabilities(halves: &[CapabilityHalf; 2]) -> nix::Result<()> {
+    let mut header = CAPABILITIES;
+    // SAFETY: the kernel reads two halves of three numbers each for this version, and writes at most a version to `header`.
+    let result = unsafe { libc::syscall(libc::SYS_capset, &raw mut header, halves.as_ptr()) };
+    nix::errno::Errno::result(result).map(|_| ())
+}
+
+/// What a Landlock rule set takes charge of; a kernel that knows fewer fields takes zeroes for those.
+#[repr(C)]
+#[derive(Default)]
+pub struct Landlock {
+    /// Kinds of access to files.
+    pub files: u64,
+    /// Kinds of use of TCP.
+    pub network: u64,
+    /// Kinds of reaching other processes.
+    pub scopes: u64,
+}
+
+/// `landlock_create_ruleset`, asked for the version that the kernel speaks.
+///
+/// # Errors
+/// The kernel has no Landlock, or it is turned off.
+pub fn landlock_version() -> nix::Result<u32> {
+    // SAFETY: with this flag the kernel reads nothing and gives a number.
+    let version = unsafe {
+        libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<Landlock>(), 0_usize, 1_u32)
+    };
+    nix::errno::Errno::result(version).map(|version| version as u32)
+}
+
+/// `landlock_create_ruleset`: a rule set without exceptions.
+///
+/// # Errors
+/// Those of the kernel.
+pub fn landlock_rules(takes_charge: &Landlock) -> nix::Result<OwnedFd> {
+    let size = size_of::<Landlock>();
+    // SAFETY: the kernel reads `size` bytes of plain integers.
+    let number =
+        unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, &raw const *takes_charge, size, 0_u32) };
+    let number = nix::errno::Errno::result(number)?;
+    // SAFETY: the kernel has just made this descriptor for us, and nobody else knows its number.
+    Ok(unsafe { OwnedFd::from_raw_fd(number as i32) })
+}
+
+/// `landlock_restrict_self`: this thread lives by the rule set from now on.
+///
+/// # Errors
+/// Gaining privileges is still possible (`EPERM`).
+pub fn landlock_restrict(rules: BorrowedFd<'_>) -> nix::Result<()> {
+    // SAFETY: the call takes two numbers and touches no memory of ours.
+    let result = unsafe { libc::syscall(libc::SYS_landlock_restrict_self, rules.as_raw_fd(), 0_u32) };
+    nix::errno::Errno::result(result).map(|_| ())
+}
+
+nix::ioctl_readwrite!(wdioc_settimeout, b'W', 6, libc::c_int);
+nix::ioctl_read!(wdioc_gettimeout, b'W', 7, libc::c_int);
+
+/// `WDIOC_SETTIMEOUT`: the watchdog waits this long to be fed, in seconds; gives what it made of it.
+///
+/// # Errors
+/// It has one time only, or this is no watchdog.
+pub fn set_watchdog_seconds(watchdog: BorrowedFd<'_>, seconds: u16) -> nix::Result<i32> {
+    let mut seconds = libc::c_int::from(seconds);
+    // SAFETY: the kernel reads and writes one `int`.
+    unsafe { wdioc_settimeout(watchdog.as_raw_fd(), &raw mut seconds) }.map(|_| seconds)
+}
+
+/// `WDIOC_GETTIMEOUT`: how long the watchdog waits to be fed, in seconds.
+///
+/// # Errors
+/// It does not say, or this is no watchdog.
+pub fn watchdog_seconds(watchdog: BorrowedFd<'_>) -> nix::Result<i32> {
+    let mut seconds: libc::c_int = 0;
+    // SAFETY: the kernel writes one `int`.
+    unsafe { wdioc_gettimeout(watchdog.as_raw_fd(), &raw mut seconds) }.map(|_| seconds)
+}
+
 /// `pidfd_open`: a descriptor of a process, which stays its own even when another gets its number.
 ///
 /// # Errors
@@ -88,89 +217,3 @@ pub fn signal_process(process: BorrowedFd<'_>, signal: Signal) -> nix::Result<()
     let result = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, descriptor, signal, nothing, 0) };
     nix::errno::Errno::result(result).map(|_| ())
 }
-/// `prctl(PR_CAPBSET_DROP)`: this thread, and what it starts, never has this capability again. False: the kernel does
-/// not know it.
-/// We may not (`EPERM`).
-pub fn drop_from_bounding_set(capability: u8) -> nix::Result<bool> {
-    // SAFETY: the call takes two numbers and touches no memory of ours.
-    let result = unsafe { libc::prctl(libc::PR_CAPBSET_DROP, libc::c_ulong::from(capability), 0, 0, 0) };
-    match nix::errno::Errno::result(result) {
-        Err(nix::errno::Errno::EINVAL) => Ok(false),
-        other => other.map(|_| true),
-    }
-/// What `capget` and `capset` are told: a version with room for 64 capabilities, and this thread.
-#[repr(C)]
-struct CapabilityHeader {
-    version: u32,
-    pid: i32,
-/// The capabilities of a thread: the lower and the upper half.
-#[repr(C)]
-#[derive(Clone, Copy, Default)]
-pub struct CapabilityHalf {
-    /// What it may now.
-    pub effective: u32,
-    /// What it may allow itself.
-    pub permitted: u32,
-    /// What programs that it starts may have from it.
-    pub inheritable: u32,
-const CAPABILITIES: CapabilityHeader = CapabilityHeader { version: 0x2008_0522, pid: 0 };
-/// `capget`: the capabilities of this thread.
-/// The kernel is older than 2.6.26.
-pub fn capabilities() -> nix::Result<[CapabilityHalf; 2]> {
-    let mut header = CAPABILITIES;
-    let mut halves = [CapabilityHalf::default(); 2];
-    // SAFETY: the kernel writes two halves of three numbers each for this version, and at most a version to `header`.
-    let result = unsafe { libc::syscall(libc::SYS_capget, &raw mut header, halves.as_mut_ptr()) };
-    nix::errno::Errno::result(result).map(|_| halves)
-/// `capset`: this thread has these capabilities from now on.
-/// We may not (`EPERM`).
-pub fn set_capabilities(halves: &[CapabilityHalf; 2]) -> nix::Result<()> {
-    let mut header = CAPABILITIES;
-    // SAFETY: the kernel reads two halves of three numbers each for this version, and writes at most a version to `header`.
-    let result = unsafe { libc::syscall(libc::SYS_capset, &raw mut header, halves.as_ptr()) };
-/// What a Landlock rule set takes charge of; a kernel that knows fewer fields takes zeroes for those.
-#[repr(C)]
-#[derive(Default)]
-pub struct Landlock {
-    /// Kinds of access to files.
-    pub files: u64,
-    /// Kinds of use of TCP.
-    pub network: u64,
-    /// Kinds of reaching other processes.
-    pub scopes: u64,
-/// `landlock_create_ruleset`, asked for the version that the kernel speaks.
-/// The kernel has no Landlock, or it is turned off.
-pub fn landlock_version() -> nix::Result<u32> {
-    // SAFETY: with this flag the kernel reads nothing and gives a number.
-    let version = unsafe {
-        libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<Landlock>(), 0_usize, 1_u32)
-    };
-    nix::errno::Errno::result(version).map(|version| version as u32)
-/// `landlock_create_ruleset`: a rule set without exceptions.
-/// Those of the kernel.
-pub fn landlock_rules(takes_charge: &Landlock) -> nix::Result<OwnedFd> {
-    let size = size_of::<Landlock>();
-    // SAFETY: the kernel reads `size` bytes of plain integers.
-    let number =
-        unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, &raw const *takes_charge, size, 0_u32) };
-    let number = nix::errno::Errno::result(number)?;
-    Ok(unsafe { OwnedFd::from_raw_fd(number as i32) })
-/// `landlock_restrict_self`: this thread lives by the rule set from now on.
-/// Gaining privileges is still possible (`EPERM`).
-pub fn landlock_restrict(rules: BorrowedFd<'_>) -> nix::Result<()> {
-    // SAFETY: the call takes two numbers and touches no memory of ours.
-    let result = unsafe { libc::syscall(libc::SYS_landlock_restrict_self, rules.as_raw_fd(), 0_u32) };
-nix::ioctl_readwrite!(wdioc_settimeout, b'W', 6, libc::c_int);
-nix::ioctl_read!(wdioc_gettimeout, b'W', 7, libc::c_int);
-/// `WDIOC_SETTIMEOUT`: the watchdog waits this long to be fed, in seconds; gives what it made of it.
-/// It has one time only, or this is no watchdog.
-pub fn set_watchdog_seconds(watchdog: BorrowedFd<'_>, seconds: u16) -> nix::Result<i32> {
-    let mut seconds = libc::c_int::from(seconds);
-    // SAFETY: the kernel reads and writes one `int`.
-    unsafe { wdioc_settimeout(watchdog.as_raw_fd(), &raw mut seconds) }.map(|_| seconds)
-/// `WDIOC_GETTIMEOUT`: how long the watchdog waits to be fed, in seconds.
-/// It does not say, or this is no watchdog.
-pub fn watchdog_seconds(watchdog: BorrowedFd<'_>) -> nix::Result<i32> {
-    let mut seconds: libc::c_int = 0;
-    // SAFETY: the kernel writes one `int`.
-    unsafe { wdioc_gettimeout(watchdog.as_raw_fd(), &raw mut seconds) }.map(|_| seconds)

@@ -1,28 +1,70 @@
-//! The wall's eyes and hands on this device, each in a file of its own; here they are put together.
+//! The wall's eyes and hands on this device, each in a file of its own; here they are put together. `hands` mends,
+//! `memory` is what outlasts a restart.
 
-use super::speaks_tls;
-use super::{clock, files};
+mod hands;
+mod memory;
+
+use super::accounts::trial::{Progress, Trial};
+use super::accounts::{self, Places, WebFormat};
+use super::guard::Guard;
+use super::journal::{Journal, Now};
+use super::look::Eyes;
+use super::starters::Starters;
+use super::watchdog::Watchdog;
+use super::world::built;
+use super::{clock, files, mounts, speaks_tls, tune};
 use crate::settings::Device;
 use crate::settings::wall::Wall as Settings;
 use komainu_core::fault::{Text, text};
+use komainu_core::reason::Reason;
+use komainu_core::wall::Around;
+use komainu_core::wall::accounts::AccountsSeen;
+use komainu_core::wall::fix::ProcessId;
+use komainu_core::wall::guard::{GuardSeen, Owner};
 use komainu_core::wall::links::{DefaultRoutes, read_routes, read_routes6};
 use komainu_core::wall::mappings::{self, LEASES_BYTES_MAX, Mapping};
-use komainu_core::wall::memory::{MEMORY_BYTES_MAX, Memory};
-use komainu_core::wall::{Around, Fix, Policy, Report};
+use komainu_core::wall::memory::Memory;
+use komainu_core::wall::mounts::Forbids;
+use komainu_core::wall::seen::{Process, Program, Seen};
+use komainu_core::wall::watchdog::WatchdogSeen;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Routes that are read, in bytes: a few thousand.
 const ROUTES_BYTES_MAX: u64 = 256 * 1024;
 /// Whether an opening's port speaks TLS is asked again after so many milliseconds.
 const TLS_MILLISECONDS: u64 = 60_000;
+/// A password is tried every so many milliseconds: one can take some tenths of a second on a small processor.
+const TRY_MILLISECONDS: u64 = 10_000;
+/// How long passwords are tried at once where somebody waits for the answer.
+const TRY_ALL_MILLISECONDS: u64 = 600_000;
 
 /// What guards the device against those who come in, or have.
 pub struct Ward {
     settings: Settings,
     lan: Vec<String>,
-    folder: PathBuf,
-    memory: Option<Memory>,
+    state: PathBuf,
+    kept: memory::Kept,
+    eyes: Arc<Mutex<Eyes>>,
+    /// The processes of the last look.
+    processes: Vec<Process>,
+    starters: Starters,
+    accounts: Option<(Places, Trial)>,
+    tried: u64,
+    guard: Guard,
+    /// Guarded files that differed at the last look.
+    differ: Vec<String>,
+    /// The owner is logged in until so many milliseconds of uptime.
+    owner_until: u64,
+    /// A release is on trial: its files may differ from those of the one before.
+    on_trial: bool,
+    watchdog: Result<Watchdog, WatchdogSeen>,
+    /// Mounts that programs were forbidden on, and how they were before.
+    forbidden: Vec<(String, Forbids)>,
+    /// What the agent could not give up; `None`: this is not the agent's own process.
+    house: Option<Vec<&'static str>>,
+    journal: Journal,
     tls: Vec<(u16, Option<bool>)>,
     tls_asked: Option<u64>,
 }
@@ -30,35 +72,42 @@ pub struct Ward {
 impl Ward {
     /// The one of the settings; nothing is touched yet.
     pub fn new(device: &Device, settings: &Settings) -> Ward {
+        let accounts = device.gate.as_ref().map(|gate| {
+            let mut places = Places::new(&gate.account, &gate.account_file);
+            places.passwd.clone_from(&settings.accounts_file);
+            let of =
+                |files: &[PathBuf], format| files.iter().map(move |file| (file.clone(), format)).collect();
+            places.web = of(&settings.web_credentials, WebFormat::Htpasswd);
+            places.web.extend::<Vec<_>>(of(&settings.web_passwords, WebFormat::Clear));
+            (places, Trial::new(gate))
+        });
+        let watchdog = if settings.watchdog.is_some() { WatchdogSeen::Free } else { WatchdogSeen::NotWanted };
         Ward {
             settings: settings.clone(),
             lan: device.gate.as_ref().map(|gate| gate.lan.clone()).unwrap_or_default(),
-            folder: device.state.join("wall"),
-            memory: None,
+            state: device.state.clone(),
+            kept: memory::Kept::new(&device.state),
+            eyes: Arc::new(Mutex::new(Eyes::new())),
+            processes: Vec::new(),
+            starters: Starters::new(Path::new("/")),
+            accounts,
+            tried: 0,
+            guard: Guard::new(&device.state),
+            differ: Vec::new(),
+            owner_until: 0,
+            on_trial: false,
+            watchdog: Err(watchdog),
+            forbidden: Vec::new(),
+            house: None,
+            journal: Journal::new(&device.state),
             tls: Vec::new(),
             tls_asked: None,
         }
     }
 
-    /// What the maker allows.
-    pub fn policy(&self) -> &Policy {
-        &self.settings.policy
-    }
-
-    /// What is remembered; read once, for nobody else writes it.
+    /// What is remembered over a restart.
     pub fn memory(&mut self) -> &Memory {
-        let path = self.folder.join("memory");
-        self.memory.get_or_insert_with(|| match files::read(&path, MEMORY_BYTES_MAX) {
-            Ok(None) => Memory::default(),
-            Ok(Some(bytes)) => Memory::read(&String::from_utf8_lossy(&bytes)).unwrap_or_else(|why| {
-                log::error!("wall-memory-damaged why=\"{why}\"");
-                Memory::damaged()
-            }),
-            Err(error) => {
-                log::error!("wall-memory-unreadable why=\"{error}\"");
-                Memory::damaged()
-            }
-        })
+        self.kept.memory()
     }
 
     /// Remembers; durable when it returns.
@@ -66,52 +115,139 @@ impl Ward {
     /// # Errors
     /// Path and cause.
     pub fn keep_memory(&mut self, memory: &Memory) -> Result<(), Text> {
-        let path = self.folder.join("memory");
-        let made = std::fs::create_dir_all(&self.folder);
-        let written = made.and_then(|()| files::replace(&path, memory.write().as_bytes()));
-        written.map_err(|error| cannot("write", &path, &error))?;
-        self.memory = Some(memory.clone());
-        Ok(())
+        self.kept.keep(memory)
     }
 
-    /// Something that is looked at has changed since the last look; quickly found out.
+    /// The owner is there, for so many seconds: what is changed meanwhile is the owner's wish.
+    pub fn owner_is_here(&mut self, seconds: u32) {
+        self.owner_until = clock::uptime_milliseconds() + u64::from(seconds) * 1000;
+    }
+
+    /// Whether a release is on trial.
+    pub fn set_on_trial(&mut self, on_trial: bool) {
+        if self.on_trial && !on_trial {
+            // It was confirmed, or the one before runs again: its files are what they should be.
+            self.learn();
+        }
+        self.on_trial = on_trial;
+    }
+
+    /// What the agent's process could not give up.
+    pub fn set_house(&mut self, left: Vec<&'static str>) {
+        self.house = Some(left);
+    }
+
+    /// Eyes for a short look from elsewhere, while a server is waited for.
+    pub fn eyes(&self) -> Arc<Mutex<Eyes>> {
+        Arc::clone(&self.eyes)
+    }
+
+    /// Something that is looked at has changed since the last look; quickly found out. Also a sign of life for the
+    /// watchdog, and the time to try a password.
     pub fn has_changed(&mut self) -> bool {
-        false
+        if let Ok(watchdog) = &self.watchdog {
+            watchdog.alive();
+        }
+        let now = clock::uptime_milliseconds();
+        let mut found = false;
+        if let Some((_, trial)) = self.accounts.as_mut().filter(|_| now >= self.tried + TRY_MILLISECONDS) {
+            self.tried = now;
+            found = trial.step(0) == Progress::Found;
+        }
+        found | self.eyes.lock().unwrap_or_else(PoisonError::into_inner).changed()
     }
 
-    /// The next look leaves nothing for later, however long it takes.
-    pub fn look_thoroughly(&mut self) {}
+    /// Finds out everything that is found out a little at a time, however long it takes.
+    pub fn look_thoroughly(&mut self) {
+        if let Some((places, trial)) = &mut self.accounts {
+            accounts::look(places, trial);
+            let until = clock::uptime_milliseconds() + TRY_ALL_MILLISECONDS;
+            while trial.step(1000) != Progress::Done && clock::uptime_milliseconds() < until {}
+        }
+    }
 
     /// Looks at everything.
     pub fn look_around(&mut self) -> Around {
+        let seen = self.eyes.lock().unwrap_or_else(PoisonError::into_inner).look();
+        let ours = seen.as_ref().map(ours).unwrap_or_default();
+        if let Ok(seen) = &seen {
+            self.processes.clone_from(&seen.processes);
+        }
+        let starts = self.starters.look();
         let mappings = self.mappings();
         let own = mappings.0.iter().map(|mapping| mapping.to).filter(|&host| is_own(host)).collect();
         self.ask_for_tls();
-        Around { lan: self.lan.clone(), routes: routes(), tls: self.tls.clone(), own, mappings }
+        self.journal.settle(Now::read(built()));
+        Around {
+            lan: self.lan.clone(),
+            routes: routes(),
+            tls: self.tls.clone(),
+            own,
+            mappings,
+            seen,
+            ours,
+            starters: starts.found,
+            starters_unread: starts.unread,
+            accounts: self.look_at_accounts(),
+            guarded: self.look_at_guarded(),
+            mounts: mounts::mounts(),
+            watchdog: match &self.watchdog {
+                Ok(watchdog) => watchdog.seen(),
+                Err(seen) => seen.clone(),
+            },
+            house: self.house.clone(),
+            numbers: tune::numbers(),
+            counts: Vec::new(),
+        }
     }
 
-    /// Mends something.
-    ///
-    /// # Errors
-    /// What, and why it cannot be done.
-    pub fn fix(&mut self, fix: &Fix) -> Result<(), Text> {
-        Err(text(format_args!("{} is not known here", fix.name())))
+    /// Writes an event of the wall's, or of the gate's, into the security log.
+    pub fn note(&mut self, reason: &Reason) {
+        let now = Now::read(built());
+        let line = reason.to_string();
+        let details = line.split_once(' ').map_or("", |(_, details)| details);
+        let event = match reason {
+            Reason::Found(finding) if finding.infection => "infected",
+            Reason::Found(_) => "found",
+            Reason::Mended { .. } => "mended",
+            Reason::NotMended { .. } => "not-mended",
+            Reason::Undone(_) => "undone",
+            Reason::Incident { .. } => "incident",
+            Reason::IncidentOver => "incident-over",
+            Reason::AccountChanged => "account-changed",
+            Reason::ResetAsked => "reset-asked",
+            Reason::Claiming => "claiming",
+            Reason::Confirming(_) => "confirming",
+            Reason::Reverting { .. } => "reverting",
+            _ => return,
+        };
+        self.journal.note(event, format_args!("{details}"), now);
     }
 
-    /// Undoes what was on trial.
-    ///
-    /// # Errors
-    /// What, and why it cannot be done.
-    pub fn undo(&mut self, fix: &Fix) -> Result<(), Text> {
-        Err(text(format_args!("{} is not known here", fix.name())))
+    fn look_at_accounts(&mut self) -> AccountsSeen {
+        match &mut self.accounts {
+            Some((places, trial)) => accounts::look(places, trial),
+            None => AccountsSeen {
+                unread: Some(text(format_args!(
+                    "the gate, and with it the owner's account, is left to somebody else"
+                ))),
+                ..AccountsSeen::default()
+            },
+        }
     }
 
-    /// Keeps what is seen of an infection.
-    ///
-    /// # Errors
-    /// Path and cause.
-    pub fn keep_evidence(&mut self, _report: &Report) -> Result<(), Text> {
-        Ok(())
+    fn look_at_guarded(&mut self) -> GuardSeen {
+        if self.on_trial {
+            return GuardSeen {
+                doubt: Some(text(format_args!("a release is on trial: its files may differ"))),
+                ..GuardSeen::default()
+            };
+        }
+        let here = clock::uptime_milliseconds() < self.owner_until;
+        let owner = if here { Owner::Here } else { Owner::Away };
+        let seen = self.guard.look(&self.settings.policy.guarded, owner);
+        self.differ = seen.different.iter().map(|different| different.path.clone()).collect();
+        seen
     }
 
     fn mappings(&self) -> (Vec<Mapping>, usize) {
@@ -135,6 +271,16 @@ impl Ward {
     }
 }
 
+/// The processes of this very program: the agent, its page, and whoever asks them something.
+fn ours(seen: &Seen) -> Vec<ProcessId> {
+    let Ok(own) = std::env::current_exe() else { return Vec::new() };
+    let is_ours = |process: &&Process| match &process.program {
+        Program::File { path, there: true, .. } => own == Path::new(path),
+        _ => process.id.pid == std::process::id(),
+    };
+    seen.processes.iter().filter(is_ours).map(|process| process.id).collect()
+}
+
 /// The kernel answers from an address of its own when it is asked for the way to one.
 fn is_own(host: Ipv4Addr) -> bool {
     let asked = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|socket| {
@@ -148,13 +294,10 @@ fn routes() -> DefaultRoutes {
     let read = |path: &str| {
         let bytes = files::read(Path::new(path), ROUTES_BYTES_MAX);
         // A kernel without IPv6 has no file for it.
-        bytes.map(Option::unwrap_or_default).map_err(|error| cannot("read", Path::new(path), &error))
+        let bytes = bytes.map(Option::unwrap_or_default);
+        bytes.map_err(|error| text(format_args!("cannot read {path}: {error}")))
     };
     let mut links = read_routes(&String::from_utf8_lossy(&read("/proc/net/route")?));
     links.extend(read_routes6(&String::from_utf8_lossy(&read("/proc/net/ipv6_route")?)));
     Ok(links)
-}
-
-fn cannot(verb: &str, path: &Path, why: &dyn std::fmt::Display) -> Text {
-    text(format_args!("cannot {verb} {}: {why}", path.display()))
 }

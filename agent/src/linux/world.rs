@@ -14,18 +14,9 @@ use crate::settings::Device;
 use komainu_core::World;
 use komainu_core::facts::{Attempts, Wish};
 use komainu_core::fault::{Text, text};
+use komainu_core::firewall::{Count, Traffic};
 use komainu_core::reason::Level;
-use komainu_core::facts::{Attempts, BootChoice, Health, Parts, RecordSeen, Wish};
-use komainu_core::fault::{FetchFault, Text, text};
-use komainu_core::firewall::Traffic;
-use komainu_core::gate::{GateSeen, RulesSeen, Standing};
-use komainu_core::names::Slot;
-use komainu_core::offer::Kept;
-use komainu_core::reason::{Level, Reason};
-use komainu_core::record::Record;
-use komainu_core::verify::Refusal;
-use komainu_core::world::{Account, Fetched, Folder, Hooks, KeptFile};
-use komainu_trust::trusted::Clock;
+use komainu_core::wall::Passing;
 use komainu_trust::{Moment, Trusted};
 use std::os::fd::BorrowedFd;
 use std::path::Path;
@@ -40,6 +31,8 @@ pub struct Linux {
     gate: Option<Gate>,
     wall: Option<Wall>,
     ward: Option<Ward>,
+    /// What the firewall had counted at the last look.
+    counted: Vec<Count>,
     /// Takes the server's place until there is nothing more to do with it.
     bundle: Option<Bundle>,
     /// A wish that came with the command line.
@@ -58,9 +51,10 @@ pub struct Linux {
     restarting: bool,
 }
 
-/// What may pass where no policy says it: a router's traffic.
-fn traffic() -> Traffic {
-    Traffic { forwards: true, near_only: false, ..Traffic::default() }
+/// What may pass, by the policy; where none says it: a router's traffic.
+fn traffic(settings: &Device) -> Traffic {
+    let none = || Traffic { forwards: true, near_only: false, ..Traffic::default() };
+    settings.wall.as_ref().map_or_else(none, |wall| wall.policy.traffic.clone())
 }
 
 impl Linux {
@@ -75,9 +69,9 @@ impl Linux {
             slots: Slots::new(settings.parts.clone()),
             remote: Remote::new(&settings.server, built().0)?,
             gate: settings.gate.as_ref().map(|gate| Gate::new(gate, &settings.state)),
-            wall: settings.gate.as_ref().map(Wall::new),
             ward: settings.wall.as_ref().map(|wall| Ward::new(settings, wall)),
-            wall: settings.gate.as_ref().map(|gate| Wall::new(gate, traffic())),
+            wall: settings.gate.as_ref().map(|gate| Wall::new(gate, traffic(settings))),
+            counted: Vec::new(),
             gate_fault: None,
             bundle: None,
             settings: settings.clone(),
@@ -150,6 +144,67 @@ impl Linux {
     /// Why a step of the gate failed since this was last asked.
     pub fn take_gate_fault(&mut self) -> Option<String> {
         self.gate_fault.take()
+    }
+
+    /// What the firewall turned away, dropped and saw; empty where nothing counts.
+    pub fn counts(&mut self) -> Vec<Count> {
+        self.wall.as_mut().and_then(|wall| wall.counts().ok()).unwrap_or_default()
+    }
+
+    /// What may pass besides, from now on.
+    fn set_passing(&mut self, passing: &Passing) {
+        let Some(wall) = &mut self.wall else { return };
+        let of_policy = traffic(&self.settings);
+        wall.set_traffic(Traffic {
+            near_only: of_policy.near_only || passing.near_only,
+            openings: passing.openings.clone(),
+            ways_through: passing.ways_through.clone(),
+            contained: passing.contained,
+            ..of_policy
+        });
+    }
+
+    /// What was counted since this was last asked.
+    fn fresh_counts(&mut self) -> Vec<Count> {
+        let counts = self.counts();
+        let before = std::mem::replace(&mut self.counted, counts.clone());
+        let same = |a: &Count, b: &Count| (a.counted, a.protocol, a.port) == (b.counted, b.protocol, b.port);
+        let fresh = |count: &Count| {
+            let before = before.iter().find(|other| same(count, other)).map_or(0, |other| other.packets);
+            Count { packets: count.packets.saturating_sub(before), ..*count }
+        };
+        counts.iter().map(fresh).filter(|count| count.packets > 0).collect()
+    }
+
+    /// What is known of the owner and the release, for the guard of the configuration.
+    pub fn set_owner(&mut self, here_seconds: u32, on_trial: bool) {
+        if let Some(ward) = &mut self.ward {
+            if here_seconds > 0 {
+                ward.owner_is_here(here_seconds);
+            }
+            ward.set_on_trial(on_trial);
+        }
+    }
+
+    /// Everything that is guarded is as the owner wants it, from now on.
+    pub fn learn(&mut self) {
+        if let Some(ward) = &mut self.ward {
+            ward.learn();
+        }
+    }
+
+    /// The agent's own process gives up what it does not need.
+    pub fn give_up(&mut self) {
+        use super::firewall::Choice;
+        use super::house::{Capabilities, give_up};
+        let (Some(ward), Some(wall)) = (&mut self.ward, &self.settings.wall) else { return };
+        let by_program = self.settings.gate.as_ref().is_some_and(|gate| gate.firewall != Choice::Nft);
+        let keep = match (wall.give_up, by_program) {
+            (false, _) => Capabilities::All,
+            (true, true) => Capabilities::NeededAndModules,
+            (true, false) => Capabilities::Needed,
+        };
+        ward.set_house(give_up(keep));
     }
 
     /// Something that the wall looks at has changed since it last looked.

@@ -31,8 +31,10 @@ pub struct Wall {
     pub sbom: PathBuf,
     /// The leases of the UPnP service; `None`: there is none.
     pub leases: Option<PathBuf>,
-    /// Files of web credentials: `user:password`, plain or crypt, a line each.
+    /// Files of web credentials, `user:crypt` a line (htpasswd).
     pub web_credentials: Vec<PathBuf>,
+    /// The same with the passwords in clear, as lighttpd's plain files have them.
+    pub web_passwords: Vec<PathBuf>,
     /// Where accounts are listed.
     pub accounts_file: PathBuf,
     /// Privileges that are not needed are given up; hooks and health checks then lack them too.
@@ -70,6 +72,7 @@ fn strict() -> Policy {
         unlisted: Unlisted::Stop,
         ssh: false,
         accounts: Vec::new(),
+        keys: Vec::new(),
         programs: Vec::new(),
         privileged: strings(PRIVILEGED),
         guarded: Vec::new(),
@@ -97,6 +100,7 @@ pub(super) fn read(mut keys: Keys<'_>, top: &mut Table, first: &FirstFault) -> O
         sbom: PathBuf::new(),
         leases: None,
         web_credentials: Vec::new(),
+        web_passwords: Vec::new(),
         accounts_file: PathBuf::new(),
         give_up: true,
     };
@@ -110,6 +114,7 @@ pub(super) fn read(mut keys: Keys<'_>, top: &mut Table, first: &FirstFault) -> O
         wall.sbom = keys.path("sbom", "/usr/share/komainu/sbom.json");
         wall.leases = keys.path_if_given("upnp_leases");
         wall.web_credentials = keys.paths("web_credentials");
+        wall.web_passwords = keys.paths("web_passwords");
         wall.accounts_file = keys.path("accounts_file", "/etc/passwd");
         wall.give_up = keys.boolean("give_up_privileges", true);
         read_policy(&mut wall.policy, &mut keys);
@@ -161,6 +166,7 @@ fn read_policy(policy: &mut Policy, keys: &mut Keys<'_>) {
     policy.ssh = keys.boolean("ssh", policy.ssh);
     for (key, list) in [
         ("accounts", &mut policy.accounts),
+        ("keys", &mut policy.keys),
         ("programs", &mut policy.programs),
         ("privileged", &mut policy.privileged),
         ("no_programs", &mut policy.no_programs),

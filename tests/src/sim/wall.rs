@@ -3,7 +3,11 @@
 
 use super::{Device, no_power};
 use komainu_core::fault::{Text, text};
+use komainu_core::wall::accounts::AccountsSeen;
+use komainu_core::wall::guard::GuardSeen;
 use komainu_core::wall::memory::Memory;
+use komainu_core::wall::seen::Seen;
+use komainu_core::wall::watchdog::WatchdogSeen;
 use komainu_core::wall::{Around, Fix};
 
 /// The wall of a simulated device.
@@ -44,6 +48,17 @@ pub fn nothing_odd() -> Around {
         tls: Vec::new(),
         mappings: (Vec::new(), 0),
         own: Vec::new(),
+        seen: Ok(Seen::default()),
+        ours: Vec::new(),
+        starters: Vec::new(),
+        starters_unread: None,
+        accounts: AccountsSeen::default(),
+        guarded: GuardSeen::default(),
+        mounts: Ok(Vec::new()),
+        watchdog: WatchdogSeen::Held,
+        house: Some(Vec::new()),
+        numbers: Vec::new(),
+        counts: Vec::new(),
     }
 }
 

@@ -1,11 +1,19 @@
 //! Around: everything that the wall sees in one look, and what its judges make of it. Any of it may be unknown.
 
+use super::accounts::{self, AccountsSeen};
 use super::doors::{self, DoorsSeen};
+use super::fix::ProcessId;
+use super::guard::{self, GuardSeen};
 use super::links::{self, DefaultRoutes};
 use super::mappings::{self, Mapping};
-use super::{Measure, Policy, Report};
+use super::mounts::{self, Mount};
+use super::respawn::{self, FoundStarter};
+use super::seen::Seen;
+use super::tune::{self, Number};
+use super::watchdog::{self, WatchdogSeen};
+use super::{Measure, Policy, Report, house, infection, services};
 use crate::fault::Text;
-use crate::firewall::{Opening, WayThrough};
+use crate::firewall::{Count, Counted, Opening, WayThrough};
 use crate::gate::{RulesSeen, Standing};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -25,6 +33,28 @@ pub struct Around {
     pub mappings: (Vec<Mapping>, usize),
     /// Hosts of leases that are the device itself.
     pub own: Vec<Ipv4Addr>,
+    /// Processes and sockets.
+    pub seen: Result<Seen, Text>,
+    /// Those of Komainu itself, which are never judged.
+    pub ours: Vec<ProcessId>,
+    /// What starts telnet, or fetches programs.
+    pub starters: Vec<FoundStarter>,
+    /// Why not all of that could be read.
+    pub starters_unread: Option<Text>,
+    /// Accounts, passwords and keys.
+    pub accounts: AccountsSeen,
+    /// Files that only the owner changes.
+    pub guarded: GuardSeen,
+    /// The mounts.
+    pub mounts: Result<Vec<Mount>, Text>,
+    /// The watchdog.
+    pub watchdog: WatchdogSeen,
+    /// What Komainu could not give up; `None`: it is not at work.
+    pub house: Option<Vec<&'static str>>,
+    /// Numbers of the kernel's.
+    pub numbers: Vec<Number>,
+    /// What the firewall counted since the last look.
+    pub counts: Vec<Count>,
 }
 
 /// What may pass the firewall besides what the settings say.
@@ -55,6 +85,31 @@ pub struct Standpoint {
 pub fn judge(around: &Around, stand: &Standpoint, policy: &Policy) -> (Report, Passing) {
     let mut report = Report::default();
     judge_rules(stand.rules.as_ref(), &mut report);
+    judge_counts(&around.counts, &mut report);
+    match &around.seen {
+        Ok(seen) => {
+            infection::judge(seen, policy, &around.ours, &mut report);
+            services::judge(seen, policy, &around.ours, &mut report);
+        }
+        Err(why) => {
+            for measure in [Measure::Telnet, Measure::Services, Measure::Programs, Measure::RawSockets] {
+                report.cannot_tell(measure, format_args!("{why}"));
+            }
+        }
+    }
+    respawn::judge(&around.starters, around.starters_unread.as_ref(), policy, &mut report);
+    accounts::judge(&around.accounts, policy, &mut report);
+    guard::judge(&around.guarded, &policy.guarded, &mut report);
+    match &around.mounts {
+        Ok(mounts) => mounts::judge(mounts, &policy.no_programs, &mut report),
+        Err(why) => report.cannot_tell(Measure::Mounts, format_args!("{why}")),
+    }
+    watchdog::judge(&around.watchdog, &mut report);
+    match &around.house {
+        Some(left) => house::judge(left, &mut report),
+        None => report.cannot_tell(Measure::OwnHouse, format_args!("no komainu is at work")),
+    }
+    tune::judge(&around.numbers, &mut report);
     let near_only = links::judge(&around.lan, &around.routes, policy, &mut report);
     let seen = DoorsSeen { standing: stand.standing, now: stand.now, tls: &around.tls, restricted: false };
     let openings = doors::judge(&policy.doors, &seen, &mut report);
@@ -62,6 +117,46 @@ pub fn judge(around: &Around, stand: &Standpoint, policy: &Policy) -> (Report, P
     let is_own = |address| around.own.contains(&address);
     let ways_through = mappings::judge(leases, *odd, stand.now, &is_own, &mut report);
     (report, Passing { openings, ways_through, near_only, contained: false })
+}
+
+/// What the device itself tried, and somebody in its LAN.
+fn judge_counts(counts: &[Count], report: &mut Report) {
+    for count in counts.iter().filter(|count| count.packets > 0) {
+        match count.counted {
+            Counted::Scan => report.infected(
+                Measure::Egress,
+                None,
+                format_args!(
+                    "the device asks others for port {}, more often than it may, as bots do",
+                    count.port
+                ),
+            ),
+            Counted::Spoof => {
+                report.weak(
+                    Measure::Egress,
+                    None,
+                    format_args!("the device sends under a false address; it is dropped"),
+                );
+            }
+            Counted::Flood => {
+                report.weak(
+                    Measure::Egress,
+                    None,
+                    format_args!("the device sends more than it may; the rest is dropped"),
+                );
+            }
+            Counted::LanScan => {
+                report.note(format_args!(
+                    "somebody in the LAN asks others for port {}, as bots do",
+                    count.port
+                ));
+            }
+            Counted::LanSpoof => {
+                report.note(format_args!("somebody in the LAN sends under a false address; it is dropped"));
+            }
+            Counted::Stranger => {}
+        }
+    }
 }
 
 fn judge_rules(rules: Option<&RulesSeen>, report: &mut Report) {

@@ -19,6 +19,7 @@ impl Fix {
             Fix::StopStarting { .. } => "stop-starting",
             Fix::LockAccount { .. } => "lock-account",
             Fix::SetAside { .. } => "set-aside",
+            Fix::RemoveKey { .. } => "remove-key",
             Fix::Restore { .. } => "restore",
             Fix::NoPrograms { .. } => "no-programs",
             Fix::HoldWatchdog => "hold-watchdog",

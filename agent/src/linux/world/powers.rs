@@ -209,7 +209,9 @@ impl World for Linux {
     }
 
     fn look_around(&mut self) -> Around {
-        self.ward.as_mut().expect("who looks around has a wall").look_around()
+        let counts = self.fresh_counts();
+        let ward = self.ward.as_mut().expect("who looks around has a wall");
+        Around { counts, ..ward.look_around() }
     }
 
     fn fix(&mut self, fix: &Fix) -> Result<(), Text> {
@@ -224,7 +226,9 @@ impl World for Linux {
         self.our_ward()?.keep_evidence(report)
     }
 
-    fn let_pass(&mut self, _passing: &Passing) {}
+    fn let_pass(&mut self, passing: &Passing) {
+        self.set_passing(passing);
+    }
 
     fn note(&mut self, reason: &Reason) {
         let line = reason.to_string();
@@ -237,6 +241,9 @@ impl World for Linux {
         }
         if line == self.last_note {
             return;
+        }
+        if let Some(ward) = &mut self.ward {
+            ward.note(reason);
         }
         match reason.level() {
             Level::Error => log::error!("{line}"),
