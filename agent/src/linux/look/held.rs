@@ -48,9 +48,9 @@ pub fn held(folder: &Path, wanted: &[u64], mounts: &Mounts) -> Held {
                 held.sockets.push(inode);
             }
         } else if target.starts_with(b"/") && target != b"/dev/null" && !mounts.may_hang(target) {
-            let Ok(file) = metadata(&path) else { continue };
-            held.watchdog |= is_watchdog(target, &file);
-            if !held.flash && is_flash(target, &file) {
+            let Some(device) = metadata(&path).ok().and_then(|file| Device::of(&file)) else { continue };
+            held.watchdog |= device.is_watchdog(target);
+            if !held.flash && device.is_flash(target) {
                 held.flash = is_writable(&folder.join("fdinfo").join(entry.file_name()));
             }
         }
@@ -63,17 +63,42 @@ pub fn socket_number(target: &[u8]) -> Option<u64> {
     number(target.strip_prefix(b"socket:[")?.strip_suffix(b"]")?)
 }
 
-/// By its name, or by its number under any other name.
-fn is_watchdog(target: &[u8], file: &Metadata) -> bool {
-    let named = [&b"/dev/watchdog"[..], b"/dev/misc/watchdog"].iter().any(|name| target.starts_with(name));
-    file.file_type().is_char_device() && (named || major_and_minor(file.rdev()) == (MISCELLANEOUS, WATCHDOG))
+/// A device that is open, by its major and minor number.
+#[derive(Clone, Copy)]
+enum Device {
+    /// One that is read and written as a stream.
+    Character(u64, u64),
+    /// A disk, or what passes for one.
+    Block(u64),
 }
 
-fn is_flash(target: &[u8], file: &Metadata) -> bool {
-    let (major, _) = major_and_minor(file.rdev());
-    let of_type = file.file_type();
-    of_type.is_char_device() && (major == FLASH || target.starts_with(b"/dev/ubi"))
-        || of_type.is_block_device() && !NO_DISKS.contains(&major) && !target.starts_with(b"/dev/zram")
+impl Device {
+    fn of(file: &Metadata) -> Option<Device> {
+        let (major, minor) = major_and_minor(file.rdev());
+        let of_type = file.file_type();
+        if of_type.is_char_device() {
+            Some(Device::Character(major, minor))
+        } else {
+            of_type.is_block_device().then_some(Device::Block(major))
+        }
+    }
+
+    /// By its name, or by its number under any other name.
+    fn is_watchdog(self, target: &[u8]) -> bool {
+        let named =
+            [&b"/dev/watchdog"[..], b"/dev/misc/watchdog"].iter().any(|name| target.starts_with(name));
+        match self {
+            Device::Character(major, minor) => named || (major, minor) == (MISCELLANEOUS, WATCHDOG),
+            Device::Block(_) => false,
+        }
+    }
+
+    fn is_flash(self, target: &[u8]) -> bool {
+        match self {
+            Device::Character(major, _) => major == FLASH || target.starts_with(b"/dev/ubi"),
+            Device::Block(major) => !NO_DISKS.contains(&major) && !target.starts_with(b"/dev/zram"),
+        }
+    }
 }
 
 fn is_writable(fdinfo: &Path) -> bool {
@@ -114,6 +139,33 @@ mod tests {
             );
         }
         assert!(!opens_for_writing(b""));
+    }
+
+    #[test]
+    fn watchdogs_and_flash_are_known_by_their_numbers_under_any_name() {
+        for (device, target, watchdog, flash) in [
+            (Device::Character(10, 130), "/dev/watchdog", true, false),
+            (Device::Character(248, 0), "/dev/watchdog0", true, false),
+            (Device::Character(10, 130), "/tmp/x", true, false),
+            (Device::Character(10, 131), "/dev/temperature", false, false),
+            (Device::Character(90, 8), "/dev/mtd4", false, true),
+            (Device::Character(90, 8), "/tmp/x", false, true),
+            (Device::Character(250, 1), "/dev/ubi0_1", false, true),
+            (Device::Character(4, 64), "/dev/ttyS0", false, false),
+            (Device::Block(31), "/dev/mtdblock4", false, true),
+            (Device::Block(179), "/tmp/x", false, true),
+            (Device::Block(8), "/dev/sda", false, true),
+            (Device::Block(7), "/dev/loop0", false, false),
+            (Device::Block(1), "/dev/ram0", false, false),
+            (Device::Block(252), "/dev/zram0", false, false),
+        ] {
+            let target = target.as_bytes();
+            assert_eq!(
+                (device.is_watchdog(target), device.is_flash(target)),
+                (watchdog, flash),
+                "{target:?}"
+            );
+        }
     }
 
     #[test]

@@ -69,7 +69,8 @@ impl Sum {
         Sum(0)
     }
 
-    /// Adds a socket, if it listens. Whoever asks for a name has a socket of UDP for a moment: those count only where services are.
+    /// Adds a socket, if it listens. Whoever asks for a name has a socket of UDP for a moment: those count only where
+    /// services are.
     pub fn add_socket(&mut self, transport: Transport, line: &Line) {
         let port = line.here.1;
         let counts = transport != Transport::Udp || port < 1024 || REFLECTORS.contains(&port);
