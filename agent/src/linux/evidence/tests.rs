@@ -3,7 +3,7 @@
 use super::*;
 use crate::bundle::{Entry, entries};
 use std::os::unix::fs::{FileExt, PermissionsExt};
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 
 struct Case {
     state: PathBuf,
@@ -26,8 +26,12 @@ impl Case {
         fs::create_dir_all(&state).unwrap();
         let program = state.join("x7fk2");
         // By a program: what this one has open for writing, the children of other tests have too, and nobody could start it.
-        assert!(Command::new("cp").arg("/bin/sleep").arg(&program).status().unwrap().success());
-        let suspect = Command::new(&program).arg("600").spawn().unwrap();
+        assert!(Command::new("cp").arg("/bin/cat").arg(&program).status().unwrap().success());
+        let pipes = (Stdio::piped(), Stdio::piped());
+        let mut suspect = Command::new(&program).arg("-").stdin(pipes.0).stdout(pipes.1).spawn().unwrap();
+        // Who answers has begun: before that the kernel does not know its words yet.
+        suspect.stdin.as_mut().unwrap().write_all(b"x").unwrap();
+        suspect.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
         fs::remove_file(program).unwrap();
         Case { state, suspect }
     }
@@ -67,8 +71,8 @@ fn a_process_whose_program_was_deleted_is_kept_with_its_program() {
     let named =
         |name: &str| &kept.iter().find(|(kept, _)| kept == name).unwrap_or_else(|| panic!("{name}")).1;
     let pid = suspect.pid;
-    assert!(*named(&format!("process/{pid}/exe")) == fs::read("/bin/sleep").unwrap());
-    assert!(named(&format!("process/{pid}/cmdline")).ends_with(b"x7fk2\x00600\0"));
+    assert!(*named(&format!("process/{pid}/exe")) == fs::read("/bin/cat").unwrap());
+    assert!(named(&format!("process/{pid}/cmdline")).ends_with(b"x7fk2\0-\0"));
     assert!(named(&format!("process/{pid}/status")).starts_with(b"Name:\tx7fk2"));
     assert!(!named("net/tcp").is_empty() && !named("mounts").is_empty());
     assert_eq!(*named("files/etc/hostname"), fs::read("/etc/hostname").unwrap());
