@@ -10,7 +10,7 @@ use komainu_bootstrap::credential::accounts::{self as list, Entry, HeldIn};
 use komainu_bootstrap::credential::crypt;
 use komainu_core::fault::{Text, text};
 use komainu_core::offer::Print;
-use komainu_core::wall::accounts::{AccountSeen, AccountsSeen, KeySeen, Of, PasswordSeen};
+use komainu_core::wall::accounts::{AccountSeen, AccountsSeen, KeySeen, Of, PasswordSeen, Whose};
 use komainu_core::wall::keys;
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -44,6 +44,8 @@ pub struct Places {
     pub shadow: PathBuf,
     /// The owner's account.
     pub owner: String,
+    /// The file in which the gate keeps its password: one of those two.
+    pub owner_file: PathBuf,
     /// Files of keys that belong to no home: `/etc/dropbear/authorized_keys`.
     pub keys: Vec<PathBuf>,
     /// Files of a web server's users.
@@ -56,7 +58,17 @@ impl Places {
         let passwd = PathBuf::from("/etc/passwd");
         let shadow = if account_file == passwd { "/etc/shadow".into() } else { account_file.into() };
         let keys = vec!["/etc/dropbear/authorized_keys".into()];
-        Places { passwd, shadow, owner: owner.into(), keys, web: Vec::new() }
+        Places { passwd, shadow, owner: owner.into(), owner_file: account_file.into(), keys, web: Vec::new() }
+    }
+
+    fn whose(&self, entry: &Entry) -> Whose {
+        if entry.name != self.owner {
+            Whose::Other
+        } else if entry.held_in == HeldIn::Passwd && self.owner_file != self.passwd {
+            Whose::OwnerBypassed
+        } else {
+            Whose::Owner
+        }
     }
 }
 
@@ -143,7 +155,7 @@ impl Look {
             shell: entry.shell,
             password,
             known: None,
-            owner: entry.name == places.owner,
+            whose: places.whose(entry),
         });
     }
 
@@ -164,7 +176,7 @@ impl Look {
                 shell: false,
                 password,
                 known: None,
-                owner: name == owner,
+                whose: if name == owner { Whose::Owner } else { Whose::Other },
             });
         }
     }
@@ -197,21 +209,28 @@ impl Look {
 }
 
 /// Locks an account in a file of the device's or of a web server's: what stands for its password stays behind a `!`.
-/// The owner's is never locked here. One that is locked, or not there any more, is no error.
+/// The owner's is never locked here; what bypasses it in `/etc/passwd` becomes an `x`, so that the gate's password counts
+/// again. An account that is locked, or not there any more, is no error.
 ///
 /// # Errors
 /// Path and cause; the file stays as it was.
-pub fn lock_account(file: &str, name: &str, owner: &str) -> Result<(), Text> {
+pub fn lock_account(places: &Places, file: &str, name: &str) -> Result<(), Text> {
     let path = Path::new(file);
-    if name == owner {
+    let is_owners = name == places.owner;
+    if is_owners && (path != places.passwd || path == places.owner_file) {
         return Err(cannot("change", path, &"the account is the owner's"));
     }
     let Some(found) = whole(path)? else { return Ok(()) };
     let lines = text_of(found.bytes);
-    match account::barred(&lines, name) {
+    let changed = match is_owners {
+        true => account::with_field(&lines, name, "x", 0),
+        false => account::barred(&lines, name),
+    };
+    match changed {
         Ok(changed) if changed == lines => Ok(()),
         Ok(changed) => replace(path, &bytes_of(&changed), found.metadata.permissions().mode()),
         Err(account::Fault::NoSuchAccount) => Ok(()),
+        Err(account::Fault::InShadow) if is_owners => Ok(()),
         Err(fault) => Err(cannot("change", path, &fault)),
     }
 }

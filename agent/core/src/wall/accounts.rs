@@ -33,6 +33,17 @@ pub enum Of {
     WebInClear,
 }
 
+/// To whom an account belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// The owner, whose password the gate keeps.
+    Owner,
+    /// The owner; but `/etc/passwd` holds a password that counts instead of the one that the gate keeps elsewhere.
+    OwnerBypassed,
+    /// Anybody else.
+    Other,
+}
+
 /// An account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountSeen {
@@ -50,8 +61,8 @@ pub struct AccountSeen {
     pub password: PasswordSeen,
     /// Everybody knows its password; `None`: not tried yet.
     pub known: Option<bool>,
-    /// It is the owner's.
-    pub owner: bool,
+    /// To whom it belongs.
+    pub whose: Whose,
 }
 
 /// A key that may log in.
@@ -79,7 +90,8 @@ pub struct AccountsSeen {
 /// Judges accounts, passwords and keys.
 pub fn judge(seen: &AccountsSeen, policy: &Policy, report: &mut Report) {
     // Without an owner nobody could log in after the last account is locked.
-    let has_owner = seen.accounts.iter().any(|account| account.owner);
+    let is_owners = |account: &AccountSeen| account.of == Of::Device && account.whose != Whose::Other;
+    let has_owner = seen.accounts.iter().any(is_owners);
     for account in &seen.accounts {
         match account.of {
             Of::Device => device(account, has_owner, policy, report),
@@ -104,16 +116,22 @@ fn untried(account: &AccountSeen) -> bool {
 }
 
 fn lock(account: &AccountSeen) -> Option<Fix> {
-    let can_be = !account.owner && !account.name.is_empty() && account.of != Of::WebInClear;
+    let can_be = account.whose != Whose::Owner && !account.name.is_empty() && account.of != Of::WebInClear;
     (can_be && account.password != PasswordSeen::Locked)
         .then(|| Fix::LockAccount { file: account.file.clone(), account: account.name.clone() })
 }
 
 fn device(account: &AccountSeen, has_owner: bool, policy: &Policy, report: &mut Report) {
     let AccountSeen { file, name, password, .. } = account;
-    let allowed = account.owner || policy.accounts.iter().any(|allowed| allowed == name);
+    let allowed = account.whose != Whose::Other || policy.accounts.iter().any(|allowed| allowed == name);
     let careful = |fix: Option<Fix>| fix.filter(|_| has_owner);
-    if *password == PasswordSeen::Empty && !account.owner {
+    if account.whose == Whose::OwnerBypassed && *password != PasswordSeen::Locked {
+        report.weak(
+            Measure::Accounts,
+            lock(account),
+            format_args!("{file} holds a password of {name} that counts instead of the owner's"),
+        );
+    } else if *password == PasswordSeen::Empty && account.whose == Whose::Other {
         report.weak(
             Measure::Accounts,
             lock(account),

@@ -24,6 +24,7 @@ impl Device {
             passwd: folder.join("passwd"),
             shadow: folder.join("shadow"),
             owner: "admin".into(),
+            owner_file: folder.join("shadow"),
             keys: vec![folder.join("dropbear")],
             web: vec![
                 (folder.join("htpasswd"), WebFormat::Htpasswd),
@@ -102,9 +103,9 @@ fn accounts_of_all_files_are_seen_tried_and_locked() {
         ]
     );
     assert_eq!(seen.unread, None);
-    for account in seen.accounts.iter().filter(|one| one.of != Of::WebInClear && !one.owner) {
-        lock_account(&account.file, &account.name, "admin").unwrap();
-        lock_account(&account.file, &account.name, "admin").unwrap();
+    for account in seen.accounts.iter().filter(|one| one.of != Of::WebInClear && one.whose == Whose::Other) {
+        lock_account(&device.places, &account.file, &account.name).unwrap();
+        lock_account(&device.places, &account.file, &account.name).unwrap();
     }
     let after = device.seen();
     let open: Vec<_> =
@@ -126,9 +127,23 @@ fn the_owners_account_is_never_locked_here() {
     let device = Device::new("owner");
     device.write("shadow", "admin:x$1$abcdefghijkl:1::::::\n", 0o600);
     let file = device.folder.join("shadow").display().to_string();
-    assert!(lock_account(&file, "admin", "admin").is_err());
-    assert!(lock_account(&file, "nobody", "admin").is_ok(), "who is not there is locked out");
+    assert!(lock_account(&device.places, &file, "admin").is_err());
+    assert!(lock_account(&device.places, &file, "nobody").is_ok(), "who is not there is locked out");
     assert_eq!(device.read("shadow"), "admin:x$1$abcdefghijkl:1::::::\n");
+}
+
+#[test]
+fn what_bypasses_the_owners_password_goes() {
+    let mut device = Device::new("bypass");
+    device.write("passwd", "root:*:0:0::/:\nadmin::1000:0::/:/bin/sh\n", 0o644);
+    device.write("shadow", &format!("admin:{}:1::::::\n", crypt("a good password")), 0o600);
+    let admin = device.seen().accounts.remove(1);
+    assert_eq!((admin.whose, admin.password), (Whose::OwnerBypassed, Empty));
+    lock_account(&device.places, &admin.file, "admin").unwrap();
+    lock_account(&device.places, &admin.file, "admin").unwrap();
+    assert_eq!(device.read("passwd"), "root:*:0:0::/:\nadmin:x:1000:0::/:/bin/sh\n");
+    let admin = device.seen().accounts.remove(1);
+    assert_eq!((admin.whose, admin.known), (Whose::Owner, Some(false)));
 }
 
 #[test]
@@ -156,5 +171,5 @@ fn what_cannot_be_read_is_said() {
     device.write("passwd", &"x".repeat(70_000), 0o644);
     assert!(device.seen().unread.is_some());
     let file = device.folder.join("passwd").display().to_string();
-    assert!(lock_account(&file, "root", "admin").is_err());
+    assert!(lock_account(&device.places, &file, "root").is_err());
 }

@@ -23,7 +23,7 @@ fn account(name: &str, user: u32, password: PasswordSeen, known: Option<bool>) -
         shell: true,
         password,
         known,
-        owner: name == "admin",
+        whose: if name == "admin" { Whose::Owner } else { Whose::Other },
     }
 }
 
@@ -44,7 +44,12 @@ fn every_account_is_judged_by_what_it_opens() {
     let nameless = account("", 0, Empty, None);
     let numberless = AccountSeen { user: None, ..account("odd", 7, print(), no) };
     let web = |of, password, known| AccountSeen { of, user: None, ..account("guest", 0, password, known) };
+    let bypassed =
+        |password| AccountSeen { whose: Whose::OwnerBypassed, ..account("admin", 0, password, no) };
     for (seen, expected, locks) in [
+        (bypassed(Empty), &[Accounts][..], true),
+        (bypassed(print()), &[Accounts], true),
+        (bypassed(Locked), &[], false),
         (account("admin", 1000, print(), no), &[][..], false),
         (account("admin", 1000, print(), Some(true)), &[Passwords][..], false),
         (account("admin", 0, Empty, None), &[], false),
@@ -69,7 +74,7 @@ fn every_account_is_judged_by_what_it_opens() {
     ] {
         let owner = account("admin", 1000, print(), no);
         let mut accounts = vec![seen.clone()];
-        if !seen.owner {
+        if seen.whose != Whose::Owner {
             accounts.push(owner);
         }
         let report = judged(&accounts, &[]);
