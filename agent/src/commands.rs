@@ -142,6 +142,12 @@ const COMMANDS: &[Command] = &[
         run: respond::respond,
         operand: "[WHAT]",
     },
+    Command {
+        name: "learn",
+        help: "the guarded files are as the owner wants them, whatever they were before",
+        run: respond::learn,
+        operand: "",
+    },
     Command { name: "page", help: "the page's process; komainu run starts it", run: page::page, operand: "" },
     Command { name: "version", help: "say the version of komainu", run: version::version, operand: "" },
 ];

@@ -43,6 +43,8 @@ const HALF: &str = "the password is set, but a part of the device does not know 
 const LINKS_SECONDS: u32 = 5;
 /// Who asks without end does not keep the gate and the update from their turns.
 const ASKS_AT_ONCE: usize = 8;
+/// A session counts as the owner's presence for so many seconds from each turn on.
+const HERE_SECONDS: u32 = 90;
 /// Largest file of what was tried, in bytes.
 const TRIES_BYTES_MAX: u64 = 4096;
 
@@ -189,6 +191,9 @@ impl Keeper {
         if seen.kept.is_none() {
             self.sessions.end_all();
         }
+        if self.sessions.any(uptime_seconds()) {
+            linux.owner_is_here(HERE_SECONDS);
+        }
         self.page.keep_running(uptime_seconds());
         let mut state = state::of(facts, &seen, &self.settings, &self.core, &self.logins);
         linux.wall_lacks().iter().for_each(|lack| state.push("finding", lack));
@@ -224,6 +229,10 @@ impl Keeper {
                 }
                 if answer == Answer::Done {
                     self.done(&pending.asked);
+                    // Who sets the password says that all is as it should be.
+                    if matches!(pending.asked.ask, Ask::Claim { .. }) {
+                        komainu_core::World::learn(linux);
+                    }
                 }
                 self.answer(pending.from, pending.asked.number, answer);
             }

@@ -84,6 +84,8 @@ pub enum Wish {
     Reset,
     /// An answer to an infection; the wall's.
     Respond(Response),
+    /// Guarded files are as the owner wants them.
+    Learn,
 }
 
 /// Consecutive failures of one kind of step, since the start. Not on record: a restart may try at once.
@@ -149,6 +151,15 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// The release that runs is on trial.
+    pub fn is_on_trial(&self) -> bool {
+        let slot = match &self.record {
+            RecordSeen::Found(Record { update: Update::Trial { slot, .. }, .. }) => *slot,
+            _ => return false,
+        };
+        self.booted == Ok(slot)
+    }
+
     /// Looks at everything once.
     pub fn look(world: &mut dyn World, settings: &Settings) -> Facts {
         let mut gate = world.gate();

@@ -28,7 +28,7 @@ pub fn act(world: &mut dyn World, facts: &Facts, settings: &Settings) -> Next {
     world.note(&plan.reason);
     let of_gate = |wish| matches!(wish, Wish::Claim | Wish::Reset);
     let gates_turn = plan.steps.iter().any(Step::is_of_gate);
-    let answers = |wish| of_gate(wish) || !gates_turn && !matches!(wish, Wish::Respond(_));
+    let answers = |wish| of_gate(wish) || !gates_turn && !matches!(wish, Wish::Respond(_) | Wish::Learn);
     if let Some(wish) = facts.wish.filter(|&wish| answers(wish)) {
         // Answered by this plan, whatever it is: an old wish must not come true at some later time.
         world.forget_wish();

@@ -258,6 +258,8 @@ pub trait World {
     /// # Errors
     /// Path and cause.
     fn keep_evidence(&mut self, report: &Report) -> Result<(), Text>;
+    /// Guarded files are as they should be, from now on.
+    fn learn(&mut self);
     /// Lets these pass the firewall from now on, besides what the settings say.
     fn let_pass(&mut self, passing: &Passing);
 

@@ -54,6 +54,8 @@ fn refuse_needless(linux: &mut Linux, wish: Wish) -> Result<(), String> {
         (Wish::Confirm, Update::Trial { .. }) | (Wish::Poll, _) => Ok(()),
         (Wish::Confirm, _) => Err("nothing is on trial".into()),
         (Wish::Revert, Update::Idle) => Err("nothing is staged or on trial".into()),
-        (Wish::Revert | Wish::Postpone | Wish::Claim | Wish::Reset | Wish::Respond(_), _) => Ok(()),
+        (Wish::Revert | Wish::Postpone | Wish::Claim | Wish::Reset | Wish::Respond(_) | Wish::Learn, _) => {
+            Ok(())
+        }
     }
 }

@@ -25,12 +25,26 @@ pub(super) fn respond(call: &Call) -> Result<Exit, String> {
             turn(&mut linux, &mut Watch::default(), now, policy);
             say(&mut linux)
         }
-        Err(at_work) => {
-            let left = linux.volatile().leave_wish(Wish::Respond(response), at_work);
-            left.map_err(|error| format!("cannot ask: {error}"))?;
-            print("asked the komainu that is at work; see komainu respond\n")
-        }
+        Err(at_work) => leave(&linux, Wish::Respond(response), at_work),
     }
+}
+
+/// `learn`: guarded files are as the owner wants them.
+pub(super) fn learn(call: &Call) -> Result<Exit, String> {
+    let mut linux = open(call)?;
+    match linux.lock()? {
+        Ok(_lock) => {
+            linux.learn();
+            Ok(Exit::Done)
+        }
+        Err(at_work) => leave(&linux, Wish::Learn, at_work),
+    }
+}
+
+fn leave(linux: &Linux, wish: Wish, at_work: Option<i32>) -> Result<Exit, String> {
+    let left = linux.volatile().leave_wish(wish, at_work);
+    left.map_err(|error| format!("cannot ask: {error}"))?;
+    print("asked the komainu that is at work; see komainu respond, komainu harden\n")
 }
 
 fn say(linux: &mut Linux) -> Result<Exit, String> {

@@ -30,9 +30,12 @@ pub(super) fn run(call: &Call) -> Result<Exit, String> {
     log::info!("guarding version={}", env!("CARGO_PKG_VERSION"));
     let mut keeper = None;
     let mut warden = Warden::open(&call.settings);
+    linux.give_up();
+    linux.glance_while_waiting();
     let mut running = 0;
     loop {
         let facts = Facts::look(&mut linux, &call.settings.core);
+        linux.set_on_trial(facts.is_on_trial());
         if let Some(warden) = warden.as_mut().filter(|_| facts.gate.as_ref().is_none_or(rules_hold)) {
             warden.turn_if_due(&mut linux, facts.now);
         }

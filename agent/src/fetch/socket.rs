@@ -25,16 +25,48 @@ const QUIET_MILLISECONDS: u64 = 10_000;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Bell(Arc<Mutex<Hung>>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Hung {
     bells: Vec<OwnedFd>,
     not_before: u64,
+    /// A short look elsewhere, every other second; true ends the wait.
+    glance: Option<Glance>,
+    glance_at: u64,
+}
+
+/// A short look elsewhere.
+pub(crate) type Glance = Box<dyn FnMut() -> bool + Send>;
+
+/// How often it is looked elsewhere while waiting, in milliseconds.
+const GLANCE_MILLISECONDS: u64 = 2000;
+
+impl std::fmt::Debug for Hung {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hung")
+    }
+}
+
+impl Hung {
+    /// Looks elsewhere, if it is time.
+    fn sees_something(&mut self) -> bool {
+        let now = uptime_milliseconds();
+        if now < self.glance_at {
+            return false;
+        }
+        self.glance_at = now + GLANCE_MILLISECONDS;
+        self.glance.as_mut().is_some_and(|glance| glance())
+    }
 }
 
 impl Bell {
     /// Hangs other bells, or none.
     pub(crate) fn hang(&self, bells: Vec<OwnedFd>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).bells = bells;
+    }
+
+    /// From now on it is looked there while a server is waited for.
+    pub(crate) fn glance(&self, glance: Glance) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).glance = Some(glance);
     }
 }
 
@@ -105,6 +137,13 @@ fn wait(
         let left = until.map(|until| until.saturating_sub(now));
         // Once the quiet is over it is heard again, in the middle of a wait too.
         let left = if quiet > 0 { Some(left.map_or(quiet, |left| left.min(quiet))) } else { left };
+        let left = match hung.glance {
+            Some(_) if quiet == 0 => {
+                let glance = hung.glance_at.saturating_sub(now).max(1);
+                Some(left.map_or(glance, |left| left.min(glance)))
+            }
+            _ => left,
+        };
         let left = left.map_or(PollTimeout::NONE, |left| {
             PollTimeout::try_from(i32::try_from(left).unwrap_or(i32::MAX)).unwrap_or(PollTimeout::MAX)
         });
@@ -119,8 +158,9 @@ fn wait(
         if waits_for[0].any().unwrap_or(true) {
             return Ok(());
         }
-        if waits_for[1..].iter().any(|bell| bell.any().unwrap_or(true)) {
-            drop(waits_for);
+        let rung = waits_for[1..].iter().any(|bell| bell.any().unwrap_or(true));
+        drop(waits_for);
+        if rung || quiet == 0 && hung.sees_something() {
             hung.not_before = now + QUIET_MILLISECONDS;
             return Err(Error::Other(Box::new(GivenUp::Rung)));
         }

@@ -28,6 +28,11 @@ impl Sessions {
         self.0.iter().any(|(open, since)| open == session && now < since + SESSION_SECONDS)
     }
 
+    /// True if there is one.
+    pub(super) fn any(&self, now: u64) -> bool {
+        self.0.iter().any(|(_, since)| now < since + SESSION_SECONDS)
+    }
+
     /// Ends one.
     pub(super) fn end(&mut self, session: &Session) {
         self.0.retain(|(open, _)| open != session);

@@ -3,6 +3,7 @@
 use crate::fetch::faults::CERTIFICATE_EXPIRED;
 use crate::fetch::http::{Http, HttpSettings, Small};
 use crate::fetch::roots::Roots;
+use crate::fetch::socket::Glance;
 use crate::fetch::stream::Stream;
 use crate::names::escape;
 use crate::settings::Server;
@@ -45,6 +46,11 @@ impl Remote {
         };
         let http = Http::new(http, clock).map_err(|fault| fault.to_string())?;
         Ok(Remote { settings: settings.clone(), http, floor, built, stream: None })
+    }
+
+    /// While a server is waited for, it is looked there every other second; something to see ends the wait.
+    pub(crate) fn glance(&mut self, glance: Glance) {
+        self.http.bell.glance(glance);
     }
 
     /// While a server is waited for, these end the wait.

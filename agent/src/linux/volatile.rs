@@ -89,7 +89,7 @@ impl Volatile {
         }
         let word = self.text("wish")?;
         let responses = Response::ALL.into_iter().map(Wish::Respond);
-        [Wish::Poll, Wish::Confirm, Wish::Revert]
+        [Wish::Poll, Wish::Confirm, Wish::Revert, Wish::Learn]
             .into_iter()
             .chain(responses)
             .find(|&wish| wish_word(wish) == word.trim())
@@ -139,6 +139,7 @@ fn wish_word(wish: Wish) -> &'static str {
         Wish::Claim => "claim",
         Wish::Reset => "reset",
         Wish::Respond(response) => response.name(),
+        Wish::Learn => "learn",
     }
 }
 

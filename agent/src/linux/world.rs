@@ -20,6 +20,7 @@ use komainu_core::wall::Passing;
 use komainu_trust::{Moment, Trusted};
 use std::os::fd::BorrowedFd;
 use std::path::Path;
+use std::sync::PoisonError;
 
 /// The device that this runs on.
 pub struct Linux {
@@ -176,20 +177,26 @@ impl Linux {
         counts.iter().map(fresh).filter(|count| count.packets > 0).collect()
     }
 
-    /// What is known of the owner and the release, for the guard of the configuration.
-    pub fn set_owner(&mut self, here_seconds: u32, on_trial: bool) {
+    /// The owner is logged in, and stays so for this many seconds at least: what is changed meanwhile is the owner's wish.
+    pub fn owner_is_here(&mut self, seconds: u32) {
         if let Some(ward) = &mut self.ward {
-            if here_seconds > 0 {
-                ward.owner_is_here(here_seconds);
-            }
+            ward.owner_is_here(seconds);
+        }
+    }
+
+    /// Whether a release is on trial.
+    pub fn set_on_trial(&mut self, on_trial: bool) {
+        if let Some(ward) = &mut self.ward {
             ward.set_on_trial(on_trial);
         }
     }
 
-    /// Everything that is guarded is as the owner wants it, from now on.
-    pub fn learn(&mut self) {
-        if let Some(ward) = &mut self.ward {
-            ward.learn();
+    /// From now on a server is not waited for while there is something to see.
+    pub fn glance_while_waiting(&mut self) {
+        if let Some(ward) = &self.ward {
+            let eyes = ward.eyes();
+            self.remote
+                .glance(Box::new(move || eyes.lock().unwrap_or_else(PoisonError::into_inner).changed()));
         }
     }
 

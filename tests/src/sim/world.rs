@@ -12,6 +12,7 @@ use komainu_core::names::Slot;
 use komainu_core::offer::Kept;
 use komainu_core::reason::Reason;
 use komainu_core::record::{Record, Update};
+use komainu_core::wall::guard::GuardSeen;
 use komainu_core::wall::memory::Memory;
 use komainu_core::wall::{Around, Fix, Passing, Report};
 use komainu_core::world::{Account, Fetched, Folder, Hooks, KeptFile};
@@ -320,6 +321,10 @@ impl World for Device {
         self.dead()?;
         self.wall.evidence += 1;
         Ok(())
+    }
+
+    fn learn(&mut self) {
+        self.wall.around.guarded = GuardSeen::default();
     }
 
     fn let_pass(&mut self, passing: &Passing) {

@@ -36,6 +36,11 @@ pub fn turn(world: &mut dyn World, watch: &mut Watch, now: Moment, policy: &Poli
             world.forget_wish();
             Some(response)
         }
+        Some(Wish::Learn) => {
+            world.forget_wish();
+            world.learn();
+            None
+        }
         _ => None,
     };
     let uptime = world.uptime_seconds();

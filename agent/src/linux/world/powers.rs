@@ -226,6 +226,12 @@ impl World for Linux {
         self.our_ward()?.keep_evidence(report)
     }
 
+    fn learn(&mut self) {
+        if let Some(ward) = &mut self.ward {
+            ward.learn();
+        }
+    }
+
     fn let_pass(&mut self, passing: &Passing) {
         self.set_passing(passing);
     }
