@@ -1,0 +1,144 @@
+"""A device with a wall: gate.py's, on a machine of its own (machine.py) with a vendor's firmware on it (firmware.py).
+
+What the tests know of the agent's wall is here: its settings, its commands, what they answer.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+from device import Agent
+from firmware import Firmware
+from gate import DEFAULT, Gate
+from machine import Machine
+from place import KOMAINU, Skip, wait_until
+
+#: What a device of these tests may run; all else must go.
+SERVICES = (("dnsmasq", "udp", 53), ("dnsmasq", "tcp", 53), ("dnsmasq", "udp", 67), ("lighttpd", "tcp", 80))
+#: How long a telnet service may be there, in seconds.
+SECONDS = 10
+
+
+@cache
+def has_wall():
+    """Whether this agent knows the commands of the wall."""
+    done = subprocess.run([KOMAINU, "--help"], capture_output=True, text=True, check=False)
+    return "selfcheck" in done.stdout + done.stderr
+
+
+def need_wall():
+    if not has_wall():
+        raise Skip("this agent has no wall: komainu selfcheck is not known")
+
+
+class OnMachine(Agent):
+    """The agent among the firmware's programs."""
+
+    def __init__(self, machine):
+        super().__init__(binary="/usr/sbin/komainu", runner=machine.words())
+
+    def words(self):
+        return [*self.runner, self.binary]
+
+
+class Walled(Gate):
+    """A device whose services run and whose agent does not yet. `wall` are more keys of [wall], `services` more rows
+    of what may run: program, transport, port."""
+
+    def __init__(self, place, kind="nft", *, firmware=None, wall=None, services=(), **more):
+        assert os.access(KOMAINU, os.X_OK), f"there is no agent {KOMAINU}: cargo build, or set KOMAINU"
+        self.firmware = firmware or Firmware()
+        self.machine = None
+        self.allowed = (*SERVICES, *services)
+        super().__init__(place, kind, **more)
+        self.agent = OnMachine(self.machine)
+        if has_wall():
+            self.settings["wall"] = {"kind": "router", **(wall or {})}
+
+    def _make_etc(self):
+        self.etc.mkdir()
+        self.firmware.write_etc(self.etc, DEFAULT)
+
+    def _own_mounts(self, name, script):
+        if name != "device":
+            return super()._own_mounts(name, script)
+        self.machine = Machine(self.place, self.net, name, self.firmware.build(self.folder, KOMAINU), self.etc)
+        return self.machine.words()
+
+    def settings_text(self):
+        rows = [f'[[service]]\nprogram = "{program}"\ntransport = "{transport}"\nport = {port}\nreach = "lan"\n'
+                for program, transport, port in self.allowed]
+        return super().settings_text() + ("\n".join(rows) if has_wall() else "")
+
+    def vendor(self):
+        """Waits until what the vendor has running is there: init has started it."""
+        ports = {"web": 80, "ssh": 22, "names": 53, "telnet": 23, "odd telnet": 50023, "inetd": 2323, "upnp": 5000,
+                 "unknown": 30303}
+        wanted = {ports[name] for name in self.firmware.services if name in ports}
+        wait_until(lambda: wanted <= set(self.machine.listening()), f"the vendor's ports {sorted(wanted)}")
+        if "time" in self.firmware.services:
+            wait_until(lambda: self.machine.runs("/usr/sbin/ntpd"), "the vendor's time server")
+
+    def page_process(self):
+        """The number of the page's process on the machine that runs the tests."""
+        inner = Path(f"/proc/{self.running.pid}/task/{self.running.pid}/children").read_text().split()
+        for agent in inner:
+            for child in Path(f"/proc/{agent}/task/{agent}/children").read_text().split():
+                if b"\0page\0" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    return int(child)
+        return None
+
+    def standin(self, *words):
+        """Starts the stand-in of the firmware on the device, and does not wait."""
+        self._start_program(("/usr/sbin/standin", *words))
+
+    def lay(self, file, to):
+        """Lays a program down on the device, as somebody who is in it does."""
+        done = self.machine.run("sh", "-c", f"cp {file} {to} && chmod 777 {to}")
+        assert done.returncode == 0, done.stderr
+
+    def write(self, name, text):
+        """Writes a file of the device's /etc, as somebody who is in it does."""
+        file = self.etc / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    def told(self, *words):
+        """What a command answers for machines; its exit code and the answer."""
+        code, said = self.ask(*words, "--json")
+        try:
+            return code, json.loads(said[said.index("{"):said.rindex("}") + 1])
+        except ValueError:
+            raise AssertionError(f"komainu {' '.join(words)} --json: exit {code}: {said[-2000:]}") from None
+
+    def findings(self):
+        """Each finding of the four surveys: the measure, and what was found."""
+        _, told = self.told("selfcheck")
+        return sorted((finding["measure"], finding["what"]) for finding in every(told, "findings"))
+
+    def outcome(self, measure):
+        """What `komainu harden` says of a measure: strong, weak, cannot tell or cannot enforce."""
+        _, told = self.told("harden")
+        return next(row["outcome"] for row in every(told, "measures") if row["id"] == measure)
+
+    def remove_agent(self):
+        """For who attacks the same device without it."""
+        if self.running:
+            self.kill()
+        shutil.rmtree(self.state, ignore_errors=True)
+
+
+def every(told, name):
+    """The members of every list of this name in an answer, however deep."""
+    if isinstance(told, dict):
+        for key, value in told.items():
+            if key == name and isinstance(value, list):
+                yield from value
+            else:
+                yield from every(value, name)
+    elif isinstance(told, list):
+        for value in told:
+            yield from every(value, name)
