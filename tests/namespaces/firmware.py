@@ -41,10 +41,11 @@ telnet=on) /usr/sbin/telnetd -p 23 -l /bin/sh </dev/null >/dev/null 2>&1 && echo
 esac
 """
 #: No key, no `restrict`: it tells anybody everything, as old ones do.
-NTP_CONF = "server 127.127.1.0\nfudge 127.127.1.0 stratum 10\n"
+NTP_CONF = "unrestrict default noquery limited\nserver 127.127.1.0\nfudge 127.127.1.0 stratum 10\n"
 INETD_CONF = "2323 stream tcp nowait root /usr/sbin/telnetd telnetd -i -l /bin/sh\n"
-MINIUPNPD_CONF = f"""ext_ifname=eth1
+MINIUPNPD_CONF = """ext_ifname=eth1
 listening_ip=br0
+listening_ip=eth1
 http_port=5000
 enable_natpmp=no
 enable_upnp=yes
@@ -58,7 +59,6 @@ upnp_nat_table_name=vendor_upnp
 upnp_forward_chain=forward
 upnp_nat_chain=prerouting
 upnp_nat_postrouting_chain=postrouting
-ext_ip={WAN[4]}
 """
 
 #: A line of inittab by the name of the service.
