@@ -82,6 +82,10 @@ class Walled(Gate):
         if "time" in self.firmware.services:
             wait_until(lambda: self.machine.runs("/usr/sbin/ntpd"), "the vendor's time server")
 
+    def path_of(self, program):
+        """Where the agent finds a program: of iptables, the old kind."""
+        return shutil.which(program, path=self.more["PATH"])
+
     def page_process(self):
         """The number of the page's process on the machine that runs the tests."""
         inner = Path(f"/proc/{self.running.pid}/task/{self.running.pid}/children").read_text().split()
@@ -93,12 +97,11 @@ class Walled(Gate):
 
     def standin(self, *words):
         """Starts the stand-in of the firmware on the device, and does not wait."""
-        self._start_program(("/usr/sbin/standin", *words))
+        self.start_program("/usr/sbin/standin", *words)
 
-    def lay(self, file, to):
-        """Lays a program down on the device, as somebody who is in it does."""
-        done = self.machine.run("sh", "-c", f"cp {file} {to} && chmod 777 {to}")
-        assert done.returncode == 0, done.stderr
+    def start_program(self, *words):
+        """Starts a program on the device, and does not wait; it ends with the test."""
+        self._start_program(words)
 
     def write(self, name, text):
         """Writes a file of the device's /etc, as somebody who is in it does."""
@@ -123,12 +126,6 @@ class Walled(Gate):
         """What `komainu harden` says of a measure: strong, weak, cannot tell or cannot enforce."""
         _, told = self.told("harden")
         return next(row["outcome"] for row in every(told, "measures") if row["id"] == measure)
-
-    def remove_agent(self):
-        """For who attacks the same device without it."""
-        if self.running:
-            self.kill()
-        shutil.rmtree(self.state, ignore_errors=True)
 
 
 def every(told, name):

@@ -9,6 +9,7 @@
 //! listen PORT                            listens on TCP, everywhere, and says nothing
 //! reflect PORT...                        answers each datagram with a longer one, as reflectors do
 //! raw                                    holds a raw and a packet socket
+//! hold FILE                              opens a file for writing and writes nothing
 //! stay                                   does nothing
 //! ```
 //! All but `ran` end after a minute. Exit code 1: it could not be done; what, is on standard error.
@@ -65,6 +66,10 @@ fn act(words: &[&str]) -> Result<()> {
             let none = SockFlag::empty();
             let _raw = socket(AddressFamily::Inet, SockType::Raw, none, SockProtocol::Icmp)?;
             let _frames = socket(AddressFamily::Packet, SockType::Raw, none, SockProtocol::EthAll)?;
+            stay()
+        }
+        ["hold", file] => {
+            let _held = OpenOptions::new().write(true).open(file)?;
             stay()
         }
         ["stay"] => stay(),
