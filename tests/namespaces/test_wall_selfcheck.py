@@ -2,6 +2,7 @@
 there is none."""
 
 from firmware import Firmware
+from internet import Internet
 from login import crypt
 from matrix import attacked
 from net import DEVICE_LAN
@@ -45,6 +46,7 @@ def good(place):
     """A device as it is to be: set up by its owner, nothing on it that the policy does not name."""
     one = Walled(place, "nft", firmware=Firmware(web_password=GOOD_WEB_PASSWORD))
     one.vendor()
+    Internet(one.net)
     one.run()
     one.set_up()
     wait_until(lambda: one.standing() == "open", "the device works", 5)

@@ -5,13 +5,14 @@ import contextlib
 import re
 import socket
 import struct
+from pathlib import Path
 
 from attack import lay_out
 from firmware import Firmware
 from internet import Internet
 from matrix import attacked
 from net import DEVICE_LAN, DEVICE_WAN, LAN, WAN, Services
-from place import tests, wait_until
+from place import test, tests, wait_until
 from walled import SECONDS, Walled, need_wall
 
 TCP, UDP = socket.SOCK_STREAM, socket.SOCK_DGRAM
@@ -100,15 +101,29 @@ def a_device_that_was_taken_is_cut_off_until_it_is_released(place, kind):
     assert internet.asked == []
 
 
-def the_agent_has_given_up_what_it_does_not_need(place, kind):
-    need_wall()
-    one, _ = device(place, kind)
+@test
+def the_page_has_no_privilege(place):
+    one, _ = device(place, "nft")
     ready(one)
-    status = open(f"/proc/{one.page_process()}/status", encoding="utf-8").read()
-    told = dict(re.findall(r"^(CapEff|NoNewPrivs|Seccomp):\s*(\S+)", status, re.M))
-    attacked("own-house", "the page's process: no privilege that it could use", kind,
+    told = privileges(one.page_process())
+    attacked("own-house", "the page's process: no privilege that it could use", "both",
              int(told["CapEff"], 16) == 0 and told["NoNewPrivs"] == "1", str(told))
-    attacked("own-house", "the page's process: system calls are filtered", kind, told["Seccomp"] == "2", str(told))
+    attacked("own-house", "the page's process: system calls are filtered", "both", told["Seccomp"] == "2", str(told))
+
+
+@test
+def the_agent_has_given_up_what_it_does_not_need(place):
+    need_wall()
+    one, _ = device(place, "nft")
+    ready(one)
+    told, all_of_them = privileges(one.agent_process()), privileges(one.machine.first)
+    attacked("own-house", "the agent: fewer capabilities than the device's first process", "both",
+             int(told["CapEff"], 16) < int(all_of_them["CapEff"], 16), str(told))
+    attacked("own-house", "the agent: system calls are filtered", "both", told["Seccomp"] == "2", str(told))
+
+
+def privileges(number):
+    return dict(re.findall(r"^(CapEff|NoNewPrivs|Seccomp):\s*(\S+)", Path(f"/proc/{number}/status").read_text(), re.M))
 
 
 for sentence, function in (
@@ -116,6 +131,5 @@ for sentence, function in (
     ("what_leaves_the_device_bears_its_own_address_by_{}", what_leaves_the_device_bears_its_own_address),
     ("a_device_that_was_taken_is_cut_off_until_it_is_released_by_{}",
      a_device_that_was_taken_is_cut_off_until_it_is_released),
-    ("the_agent_has_given_up_what_it_does_not_need_by_{}", the_agent_has_given_up_what_it_does_not_need),
 ):
     tests(function, sentence, BACKENDS)

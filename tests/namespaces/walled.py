@@ -86,13 +86,16 @@ class Walled(Gate):
         """Where the agent finds a program: of iptables, the old kind."""
         return shutil.which(program, path=self.more["PATH"])
 
+    def agent_process(self):
+        """The agent's number on the machine that runs the tests."""
+        return int(Path(f"/proc/{self.running.pid}/task/{self.running.pid}/children").read_text().split()[0])
+
     def page_process(self):
-        """The number of the page's process on the machine that runs the tests."""
-        inner = Path(f"/proc/{self.running.pid}/task/{self.running.pid}/children").read_text().split()
-        for agent in inner:
-            for child in Path(f"/proc/{agent}/task/{agent}/children").read_text().split():
-                if b"\0page\0" in Path(f"/proc/{child}/cmdline").read_bytes():
-                    return int(child)
+        """The page's number there."""
+        agent = self.agent_process()
+        for child in Path(f"/proc/{agent}/task/{agent}/children").read_text().split():
+            if b"\0page\0" in Path(f"/proc/{child}/cmdline").read_bytes():
+                return int(child)
         return None
 
     def standin(self, *words):

@@ -30,6 +30,8 @@ const STAYS: Duration = Duration::from_secs(60);
 const KNOCKS_MAX: usize = 64;
 /// How long a knock may take.
 const KNOCK: Duration = Duration::from_millis(50);
+/// Longest answer of a web server that is read.
+const ANSWER_MAX: u64 = 65536;
 /// Where the family makes sure that it runs once.
 const ONLY_ONE: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 48101);
 /// What the copy is told: words would be seen.
@@ -122,7 +124,8 @@ fn ran(whom: &str, port: &str, name: &str) -> Result<()> {
     let mut server = TcpStream::connect_timeout(&SocketAddr::new(address(whom)?, number(port)?), STAYS / 20)?;
     server.set_read_timeout(Some(STAYS / 20))?;
     write!(server, "GET /ran/{name} HTTP/1.0\r\nHost: {whom}\r\n\r\n")?;
-    server.read(&mut [0; 64]).map(drop)
+    // To the end, for who hangs up before makes the server complain.
+    server.take(ANSWER_MAX).read_to_end(&mut Vec::new()).map(drop)
 }
 
 fn reflect(ports: &[&str]) -> Result<()> {
