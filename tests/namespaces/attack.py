@@ -44,6 +44,7 @@ class Attack:
 
     def __init__(self, net, where, address, asked):
         self.net, self.where, self.address, self.asked = net, where, address, asked
+        self.version = 6 if ":" in address else 4
 
     def every_stage(self):
         """All four, each tried whatever became of those before."""
@@ -95,7 +96,7 @@ class Attack:
                 return "telnet"
         except OSError:
             pass
-        probe = self.net.socket(self.where, 4, socket.SOCK_STREAM)
+        probe = self.net.socket(self.where, self.version, socket.SOCK_STREAM)
         try:
             probe.connect((self.address, port))
             return "open"
@@ -107,7 +108,7 @@ class Attack:
             probe.close()
 
     def _get(self, path, credential=None):
-        made = self.net.socket(self.where, 4, socket.SOCK_STREAM)
+        made = self.net.socket(self.where, self.version, socket.SOCK_STREAM)
         asking = http.client.HTTPConnection(self.address)
         asking.sock = made
         try:

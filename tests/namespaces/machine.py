@@ -132,3 +132,8 @@ class Machine:
                 if state == "0A":
                     found.add(int(here.rsplit(":", 1)[1], 16))
         return sorted(found)
+
+    def options(self, mount):
+        """The options of what is mounted there, by the kernel's own list."""
+        lines = Path(f"/proc/{self.first}/mounts").read_text().splitlines()
+        return next((line.split()[3].split(",") for line in reversed(lines) if line.split()[1] == mount), [])

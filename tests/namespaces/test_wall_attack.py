@@ -42,7 +42,9 @@ def each_stage_of_the_attack_is_refused(place, kind):
     # The page's function is there all the same: somebody in the LAN turns telnet on, and the WAN asks again.
     assert Attack(one.net, "lan", DEVICE_LAN[4], internet.asked).login().fell, "this test sees the page"
     again = attack.every_stage()
-    for when, stages in (("before setup", before), ("after setup", after), ("with telnet turned on", again)):
+    by_six = Attack(one.net, "wan", DEVICE_WAN[6], internet.asked).every_stage()
+    for when, stages in (("before setup", before), ("after setup", after), ("with telnet turned on", again),
+                         ("with telnet turned on, by IPv6", by_six)):
         for stage in stages:
             attacked(MEASURE[stage.name], f"mobile router from the WAN, stage {stage.name}", kind, not stage.fell,
                      f"{when}: {stage}")
@@ -56,6 +58,7 @@ def who_knows_the_pages_password_gets_no_program_run(place, kind):
     one.set_up()
     wait_until(lambda: one.standing() == "open", "the device works", 5)
     attack = Attack(one.net, "lan", DEVICE_LAN[4], internet.asked)
+    wait_until(lambda: "noexec" in one.machine.options("/tmp"), "the wall's first turn is over", SECONDS)
     assert attack.login().fell, "this test turns telnet on"
     began = time.monotonic()
     # At once, while telnet may still be there: what is downloaded cannot be run.

@@ -119,15 +119,12 @@ def a_program_in_memory_raw_sockets_and_who_writes_flash_are_found(place):
     one, _ = device(place)
     one.run()
     one.set_up()
-    for words in ("mount -o remount,exec /tmp && cp /usr/sbin/standin /tmp/update && exec /tmp/update stay",
-                  "exec standin raw", "exec standin hold /dev/mtd0"):
-        one.start_program("sh", "-c", words)
-    wait_until(lambda: "mtd" in one.said(), "who has the flash open for writing is told", SECONDS)
+    words = "mount -o remount,exec /tmp && cp /usr/sbin/standin /tmp/update && exec /tmp/update stay"
+    attacked("programs", "a program runs from /tmp", "both", one.is_ended("sh", "-c", words))
+    attacked("raw-sockets", "an unknown program has a raw and a packet socket", "both", one.is_ended("standin", "raw"))
+    one.standin("hold", "/dev/mtd0")
+    wait_until(lambda: "mtd" in one.said(), "it is told", SECONDS)
     attacked("flash", "an unknown program opens the flash for writing", "both", True)
-    wait_until(lambda: not one.machine.runs("/tmp/update"), "a program in memory is ended", SECONDS)
-    attacked("programs", "a program runs from /tmp", "both", True)
-    wait_until(lambda: not one.machine.runs("raw"), "who has raw sockets is ended", SECONDS)
-    attacked("raw-sockets", "an unknown program has a raw and a packet socket", "both", True)
 
 
 tests(what_infects_a_device_is_ended, "what_infects_a_device_is_ended_by_{}", BACKENDS)

@@ -13,7 +13,7 @@ from internet import Internet
 from matrix import attacked
 from net import DEVICE_LAN, DEVICE_WAN, LAN, WAN, Services
 from place import test, tests, wait_until
-from walled import SECONDS, Walled, need_wall
+from walled import SECONDS, Walled, has_wall, need_wall
 
 TCP, UDP = socket.SOCK_STREAM, socket.SOCK_DGRAM
 BACKENDS = [("nft", "nft"), ("iptables", "iptables")]
@@ -56,6 +56,10 @@ def ports_that_upnp_leads_to_administration_are_refused(place, kind):
     ready(one)
     for port, what in ((20023, "leads to telnet of a host in the LAN"), (20080, "leads to the device's own page")):
         attacked("mappings", f"a port that {what}", kind, not one.listens("wan", DEVICE_WAN[4], port))
+    if has_wall():
+        found = [what for measure, what in one.findings() if measure == "mappings"]
+        attacked("mappings", "a port that leads to telnet is told to the owner", kind,
+                 any("20023" in what or LAN[4] in what for what in found), str(found))
 
 
 def what_leaves_the_device_bears_its_own_address(place, kind):

@@ -6,6 +6,7 @@ What the tests know of the agent's wall is here: its settings, its commands, wha
 import json
 import os
 import shutil
+import signal
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -20,6 +21,8 @@ from place import KOMAINU, Skip, wait_until
 SERVICES = (("dnsmasq", "udp", 53), ("dnsmasq", "tcp", 53), ("dnsmasq", "udp", 67), ("lighttpd", "tcp", 80))
 #: How long a telnet service may be there, in seconds.
 SECONDS = 10
+#: What a shell says when a file cannot be run.
+CANNOT_START = 126
 
 
 @cache
@@ -104,7 +107,20 @@ class Walled(Gate):
 
     def start_program(self, *words):
         """Starts a program on the device, and does not wait; it ends with the test."""
-        self._start_program(words)
+        return self._start_program(words)
+
+    def is_ended(self, *words, seconds=SECONDS):
+        """Whether a program that stays is ended by somebody. Where it cannot be started, because a mount takes no
+        programs any more, it is tried again."""
+        for _ in range(5):
+            process = self.start_program(*words)
+            try:
+                code = process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                return False
+            if code != CANNOT_START:
+                return code in (-signal.SIGKILL, -signal.SIGTERM)
+        raise AssertionError(f"{words} cannot be started")
 
     def write(self, name, text):
         """Writes a file of the device's /etc, as somebody who is in it does."""
