@@ -19,6 +19,7 @@ IN_FILES = (
     ("keys", "authorized_keys", "dropbear/authorized_keys", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA== stranger\n"),
     ("respawn", "inittab", "inittab", "::respawn:/usr/sbin/telnetd -F -p 10023\n"),
     ("respawn", "inetd.conf", "inetd.conf", "telnet stream tcp nowait root /usr/sbin/telnetd telnetd -i\n"),
+    ("passwords", "web.users", "web.users", "admin:admin\n"),
     ("configuration", "resolv.conf", "resolv.conf", "nameserver 198.51.100.66\n"),
 )
 SHADOW = (f"toor:{crypt('Not-known 7 Tsuru', '$5$planted$')}:19000:0:99999:7:::\n"

@@ -127,4 +127,20 @@ def a_program_in_memory_raw_sockets_and_who_writes_flash_are_found(place):
     attacked("flash", "an unknown program opens the flash for writing", "both", True)
 
 
+@test
+def a_device_that_was_taken_cuts_itself_off_and_is_restarted(place):
+    need_wall()
+    one, _ = device(place, wall={"respond": ["contain", "evidence", "restart"]})
+    marker = one.folder / "restarted"
+    one.settings["boot"]["reboot_command"] = ["/bin/touch", str(marker)]
+    one.run()
+    one.set_up()
+    wait_until(lambda: one.standing() == "open", "the device works", 5)
+    one.start_program("sh", "-c", "mount -o remount,exec /tmp && standin infect /tmp /dev/watchdog")
+    wait_until(lambda: one.net.says("lan", 4, socket.SOCK_STREAM, (WAN[4], 443)) in (None, "refused"), "it is cut off",
+               SECONDS)
+    attacked("programs", "an infected device goes on", "both", True)
+    wait_until(marker.exists, "it is restarted", 3 * SECONDS)
+
+
 tests(what_infects_a_device_is_ended, "what_infects_a_device_is_ended_by_{}", BACKENDS)

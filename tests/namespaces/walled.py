@@ -59,7 +59,9 @@ class Walled(Gate):
         super().__init__(place, kind, **more)
         self.agent = OnMachine(self.machine)
         if has_wall():
-            self.settings["wall"] = {"kind": "router", **(wall or {})}
+            # What it does by itself when it was taken, one test is about; the others would be cut off by it.
+            self.settings["wall"] = {"kind": "router", "respond": [], "web_credentials": ["/etc/web.users"],
+                                     **(wall or {})}
 
     def _make_etc(self):
         self.etc.mkdir()
@@ -72,7 +74,7 @@ class Walled(Gate):
         return self.machine.words()
 
     def settings_text(self):
-        rows = [f'[[service]]\nprogram = "{program}"\ntransport = "{transport}"\nport = {port}\nreach = "lan"\n'
+        rows = [f'[[service]]\nprogram = "{program}"\nlistens = ["{transport}/{port}"]\n'
                 for program, transport, port in self.allowed]
         return super().settings_text() + ("\n".join(rows) if has_wall() else "")
 
@@ -137,9 +139,10 @@ class Walled(Gate):
             raise AssertionError(f"komainu {' '.join(words)} --json: exit {code}: {said[-2000:]}") from None
 
     def findings(self):
-        """Each finding of the four surveys: the measure, and what was found."""
+        """Each finding, of the four surveys and besides: the measure, and what was found."""
         _, told = self.told("selfcheck")
-        return sorted((finding["measure"], finding["what"]) for finding in every(told, "findings"))
+        found = [*every(told, "findings"), *told["others"]]
+        return sorted((finding["measure"], finding["what"]) for finding in found)
 
     def outcome(self, measure):
         """What `komainu harden` says of a measure: strong, weak, cannot tell or cannot enforce."""
