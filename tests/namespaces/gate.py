@@ -136,6 +136,7 @@ class Gate(Device):
         with open(self.folder / "vendor.log", "a", encoding="utf-8") as log:
             process = subprocess.Popen(self.inside(*words), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.place.undo.callback(end, process)
+        return process
 
     def listens(self, where, address, port):
         """Whether a connection can be made."""
