@@ -70,7 +70,7 @@ class Machine:
         image.of_machine(folder, agent, files or {}, iptables).write(archive)
         self.console = place.path("console")
         self.number, self.heard, self.ended = 0, b"", False
-        # Memory without end would hide a leak, and a panic ends the machine, which is noticed at once.
+        # A panic ends the machine, which is noticed at once.
         append = ("panic=-1", f"console={self.kind.console}", "komainu.slot=a", *words)
         self.qemu = subprocess.Popen(
             [*DIE_WITH_US, need(self.kind.emulator, "qemu-system-mips"), "-M", self.kind.board, "-m", self.kind.megabytes,
@@ -101,7 +101,7 @@ class Machine:
 
     def start(self, command, log="/dev/null"):
         """Starts a command that goes on; its process number."""
-        return int(self.must(f"exec {command} </dev/null >{log} 2>&1 & echo $!".replace("exec ", "", 1)))
+        return int(self.must(f"{command} </dev/null >{log} 2>&1 & echo $!"))
 
     def wait(self, condition, what, seconds=60):
         """Waits, in the machine, until a command succeeds; how many of the machine's seconds that took."""

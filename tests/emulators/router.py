@@ -26,9 +26,10 @@ KOMAINU = "komainu --settings /etc/komainu.toml --testing"
 
 
 class Router:
-    """A machine with three networks whose agent does not run yet. `wall` is the table [wall] of its settings, if any."""
+    """A machine with three networks whose agent does not run yet. `wall` is the table [wall] of its settings, if any.
+    Without `network` there are no links yet: the script of that name makes them."""
 
-    def __init__(self, place, *, firewall="nft", wall=None, files=None):
+    def __init__(self, place, *, firewall="nft", wall=None, files=None, network=True):
         environment = uboot.Environment.make(place.path("environment/env").parent)
         self.settings = {
             "device": {"board": "gate-1", "id": "emulated", "release": 1, "version": "1.0.0"},
@@ -57,7 +58,8 @@ class Router:
             **(files or {}),
         })
         self.must, self.run = self.machine.must, self.machine.run
-        self.must("network")
+        if network:
+            self.must("network")
 
     def _settings_text(self):
         lines = []
@@ -80,9 +82,10 @@ class Router:
         """Starts the agent as a device does, and waits until its page answers; its process number."""
         number = self.machine.start(f"{KOMAINU} run", LOG)
         try:
-            self.machine.wait(PAGE_ANSWERS, "the page answers")
+            self.machine.wait(f"{PAGE_ANSWERS} || ! kill -0 {number}", "the page answers")
+            self.must(f"kill -0 {number}")
         except AssertionError as why:
-            raise AssertionError(f"{why}\nthe agent's log:\n{self.log()}") from None
+            raise AssertionError(f"{str(why).splitlines()[0]}; the agent's log:\n{self.log()}") from None
         return number
 
     def log(self):
@@ -95,15 +98,21 @@ class Router:
         self.machine.wait(f"netstat -ltn | grep -q ':{port} '", f"telnetd listens on {port}", 20)
         return number
 
-    def reaches(self, where, address, port):
-        """What comes of a connection from somewhere: "open", "refused", or "silent" for two seconds."""
-        said = self.run(f"at {where} timeout 10 nc -w 2 {address} {port} </dev/null 2>&1 >/dev/null")
-        if said.code == 0:
-            return "open"
-        for word, meaning in (("refused", "refused"), ("timed out", "silent"), ("unreachable", "unreachable")):
-            if word in said.out:
-                return meaning
-        raise AssertionError(f"nc from {where} to {address} port {port} says: {said.code} {said.out}")
+    def reaches(self, where, address, *ports):
+        """What comes of connections from somewhere, tried at once: a word for each port, or one word if all are the same.
+        "open", "refused", or "silent" for two seconds."""
+        said = self.must(f"""for port in {" ".join(map(str, ports))}; do
+            {{ words=$(at {where} timeout 10 nc -w 2 {address} $port </dev/null 2>&1 >/dev/null); echo $port $? $words; }} &
+            done; wait""")
+        found = {}
+        for line in said.splitlines():
+            port, code, words = (line + " ").split(" ", 2)
+            known = [("refused", "refused"), ("timed out", "silent"), ("unreachable", "unreachable")]
+            meanings = ["open"] if code == "0" else [meaning for word, meaning in known if word in words]
+            assert meanings, f"nc from {where} to {address} says: {line}"
+            found[int(port)] = meanings[0]
+        assert set(found) == set(ports), f"of {ports} only {said}"
+        return found[ports[0]] if len(set(found.values())) == 1 else found
 
     def get(self, where, address, port=80):
         """The page that is there, or what wget says of its absence."""
