@@ -92,9 +92,9 @@ def needs(module):
     return [name.replace("-", "_") for name in said[1].decode().split(",") if name] if said else []
 
 
-def of_machine(folder, agent, files, iptables=False):
-    """The image of a machine: its busybox, modules, the agent, and files by path: content, or content and mode. The
-    iptables of the old kind comes only where it is wanted: with its libraries it is a sixth of the memory."""
+def of_machine(folder, agent, control, files, iptables=False):
+    """The image of a machine: its busybox, modules, the agent, the terminal by which tests work in it, and files by path:
+    content, or content and mode. The iptables of the old kind comes only where it is wanted: with its libraries it is a sixth of the memory."""
     image = Image()
     for path in ("dev", "proc", "sys", "root", "mnt", "usr/bin", "usr/sbin", "sbin"):
         image.folder(path)
@@ -106,7 +106,8 @@ def of_machine(folder, agent, files, iptables=False):
     for name in ("iptables", "ip6tables"):
         for ending in ("", "-save", "-restore") if iptables else ():
             image.link(f"usr/sbin/{name}{ending}", "xtables-legacy-multi")
-    for name, place in (("inittab", "etc"), ("rcS", "etc"), ("control", "sbin"), ("network", "sbin"), ("at", "bin")):
+    image.file("etc/inittab", f"::sysinit:/etc/rcS\n{control}::respawn:/sbin/control\n::ctrlaltdel:/sbin/reboot\n")
+    for name, place in (("rcS", "etc"), ("control", "sbin"), ("network", "sbin"), ("at", "bin")):
         path = GUEST / name
         image.file(f"{place}/{name}", path.read_bytes(), path.stat().st_mode & 0o777)
     image.modules(folder / "modules")

@@ -4,6 +4,7 @@
 """
 
 import base64
+import contextlib
 import os
 import re
 import select
@@ -32,10 +33,12 @@ class Kind:
     kernel: str
     iptables: str
     agent: str
-    emulator: str
+    package: str
+    program: str
     board: str
     megabytes: str
     console: str
+    control: str
 
 
 KINDS = {
@@ -67,33 +70,33 @@ class Machine:
             raise Skip(f"cross/build {self.kind.agent} has not been run, or KOMAINU_DEVICE is not its folder")
         began = time.monotonic()
         archive = place.path("machine.cpio")
-        image.of_machine(folder, agent, files or {}, iptables).write(archive)
+        image.of_machine(folder, agent, self.kind.control, files or {}, iptables).write(archive)
         self.console = place.path("console")
-        self.number, self.heard, self.ended = 0, b"", False
+        self.number, self.heard, self.ended, self.listens = 0, b"", False, True
         # A panic ends the machine, which is noticed at once.
         append = ("panic=-1", f"console={self.kind.console}", "komainu.slot=a", *words)
         self.qemu = subprocess.Popen(
-            [*DIE_WITH_US, need(self.kind.emulator, "qemu-system-mips"), "-M", self.kind.board, "-m", self.kind.megabytes,
+            [*DIE_WITH_US, need(self.kind.program, self.kind.package), "-M", self.kind.board, "-m", self.kind.megabytes,
              "-kernel", folder / "kernel", "-initrd", archive, "-append", " ".join(append), "-nic", "none", "-vga", "none",
              "-display", "none", "-monitor", "none", "-no-reboot", "-serial", f"file:{self.console}", "-serial", "stdio"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=open(place.path("qemu.log"), "wb"))
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0)
         place.undo.callback(self.end)
         self._until(b"ready\n", BOOT_SECONDS, "it starts")
         self.boot_seconds = time.monotonic() - began
         broken = re.findall(r"^module .*|.*Initramfs unpacking failed.*", self.console.read_text(errors="replace"), re.M)
         assert not broken, f"the machine is not whole: {broken}"
 
-    def run(self, script, seconds=30):
+    def run(self, script, seconds=60):
         """Runs a shell script in the machine, and waits for its end."""
         self.number += 1
         self._send(f"{self.number} {base64.b64encode(script.encode()).decode()}\n".encode())
         heard = self._until(f"end {self.number}\n".encode(), seconds, f"this ends:\n{script}")
-        head, _, said = heard.partition(b"\n")
-        words = head.split()
-        assert words[:2] == [b"code", str(self.number).encode()], f"the machine's answer is not one: {heard[:200]}"
-        return Said(int(words[2]), base64.b64decode(said).decode(errors="replace"))
+        _, found, answer = heard.partition(f"code {self.number} ".encode())
+        assert found, f"the machine's answer is not one: {heard[:200]}"
+        code, _, said = answer.partition(b"\n")
+        return Said(int(code), base64.b64decode(said).decode(errors="replace"))
 
-    def must(self, script, seconds=30):
+    def must(self, script, seconds=60):
         """The same for a script that must succeed; what it said."""
         said = self.run(script, seconds)
         assert said.code == 0, f"exit {said.code}: {script}\n{said.out}"
@@ -105,9 +108,8 @@ class Machine:
 
     def wait(self, condition, what, seconds=60):
         """Waits, in the machine, until a command succeeds; how many of the machine's seconds that took."""
-        steps = seconds * 20
         script = f"""began=$(cut -d ' ' -f 1 /proc/uptime)
-            for _ in $(seq {steps}); do
+            for _ in $(seq {seconds * 20}); do
                 if {condition} >/dev/null 2>&1; then echo $began $(cut -d ' ' -f 1 /proc/uptime); exit 0; fi
                 [ $(cut -d . -f 1 /proc/uptime) -lt $((${{began%.*}} + {seconds})) ] || break
                 usleep 50000
@@ -128,10 +130,10 @@ class Machine:
             return
         self.ended = True
         try:
-            if self.qemu.poll() is None:
+            if self.listens and self.qemu.poll() is None:
                 self._send(f"{self.number + 1} {base64.b64encode(b'reboot -f').decode()}\n".encode())
                 self.qemu.wait(10)
-        except (subprocess.TimeoutExpired, OSError):
+        except subprocess.TimeoutExpired:
             pass
         finally:
             self.qemu.kill()
@@ -140,13 +142,14 @@ class Machine:
             self.qemu.stdout.close()
 
     def _send(self, line):
-        os.set_blocking(self.qemu.stdin.fileno(), True)
-        self.qemu.stdin.write(line)
-        self.qemu.stdin.flush()
+        # Who does not hear because it has ended is noticed by what it does not say.
+        with contextlib.suppress(BrokenPipeError):
+            self.qemu.stdin.write(line)
 
     def _until(self, end, seconds, what):
         """What the machine says up to this end, without it."""
         deadline = time.monotonic() + seconds
+        self.listens = False
         while end not in self.heard:
             left = deadline - time.monotonic()
             if left <= 0:
@@ -157,6 +160,7 @@ class Machine:
                     raise AssertionError(f"the machine ended before {what}\n{self._last_words()}")
                 self.heard += more.replace(b"\r", b"")
         said, _, self.heard = self.heard.partition(end)
+        self.listens = True
         return said
 
     def _last_words(self):

@@ -72,11 +72,11 @@ class Router:
     def komainu(self, *words, stdin=""):
         """Runs a command of komainu that must succeed; what it says."""
         typed = f"echo '{stdin}' | " if stdin else ""
-        return self.must(f"{typed}{KOMAINU} {' '.join(words)}", seconds=60)
+        return self.must(f"{typed}{KOMAINU} {' '.join(words)}")
 
     def status(self):
         """What the agent says of the device, looked at anew."""
-        return json.loads(self.must(f"{KOMAINU} status --json 2>/dev/null", seconds=60))
+        return json.loads(self.must(f"{KOMAINU} status --json 2>/dev/null", ))
 
     def start(self):
         """Starts the agent as a device does, and waits until its page answers; its process number."""
