@@ -1,0 +1,89 @@
+"""What looking at a busy device costs on the emulated MIPS machine: the agent at rest beside few processes, and beside
+100 processes and 200 listening sockets. Emulated milliseconds are not those of a board; a measure is printed with them.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parents[1]
+sys.path += [str(TESTS / "peers"), str(TESTS / "emulators")]
+
+from place import ROOT, Place, Skip, command  # noqa: E402
+from router import KOMAINU, LOG, PASSWORD, Router  # noqa: E402
+
+PROCESSES, SOCKETS = 100, 200
+SETTLE_SECONDS, SECONDS = 15, 60
+#: The measure for how fast this machine is: the hash of so many bytes by busybox.
+MEASURE_MIB = 4
+
+
+def run():
+    try:
+        with Place() as place:
+            measure(place)
+    except Skip as why:
+        print(f"emulated: {why}")
+
+
+def measure(place):
+    router = Router(place, files={"usr/bin/sockets": (busy_program(place), 0o755)})
+    hashing = timed(router, f"dd if=/dev/zero bs=1M count={MEASURE_MIB} 2>/dev/null | sha256sum")
+    print(f"the measure: busybox sha256sum of {MEASURE_MIB} MiB takes {hashing:.2f} s on this machine")
+    agent = router.start()
+    router.komainu("setup", stdin=PASSWORD)
+    at_rest(router, agent, "as it starts")
+    router.machine.start(f"sockets {SOCKETS} {PROCESSES}", "/run/sockets")
+    router.machine.wait(f"[ $(netstat -ltn | grep -c '127.0.0.1:20') -ge {SOCKETS} ]", "the sockets listen")
+    at_rest(router, agent, f"and {PROCESSES} processes, {SOCKETS} sockets")
+    for words in ("status", "plan", "harden", "selfcheck"):
+        said = router.run(f"{KOMAINU} {words}", 60)
+        if "see komainu --help" not in said.out:
+            print(f"komainu {words}: {timed(router, f'{KOMAINU} {words}') * 1000:.0f} ms of the processor")
+    if said := router.run(f"grep -c '' {LOG}; grep -E '^(warn|error)' {LOG} | tail -n 5").out.strip():
+        print(f"lines in the agent's log, and its last warnings: {said}")
+
+
+def at_rest(router, agent, name):
+    """Prints the share of the processor, and what one waking costs, over some time."""
+    router.must(f"sleep {SETTLE_SECONDS}", 6 * SETTLE_SECONDS)
+    seconds, spent, wakings = -router.machine.uptime(), -router.processor_seconds(agent), -woken(router, agent)
+    router.must(f"sleep {SECONDS}", 6 * SECONDS)
+    spent += router.processor_seconds(agent)
+    wakings += woken(router, agent)
+    seconds += router.machine.uptime()
+    processes, sockets = router.must("ls -d /proc/[0-9]* | wc -l; netstat -an | wc -l").split()
+    most, now = router.memory_kib(agent)
+    print(f"{name:36} {processes} processes, {sockets} sockets: {spent / seconds * 100:.2f} % of the processor,"
+          f" {wakings} wakings in {seconds:.0f} s, {spent / max(wakings, 1) * 1000:.1f} ms each, {now} KiB (most {most})")
+
+
+def woken(router, number):
+    """How often a process has waited of its own will, and so was woken."""
+    return int(router.must(f"sed -n 's/^voluntary_ctxt_switches:[^0-9]*//p' /proc/{number}/status"))
+
+
+def timed(router, script):
+    """The processor's seconds for a script and what it starts."""
+    said = router.must(f"( {script} ) >/dev/null 2>&1; cat /proc/self/stat >/dev/null; times", 120)
+    # The second line is that of the children: 0m0.123456s twice.
+    return sum(int(minutes) * 60 + float(rest) for minutes, rest in
+               (word.rstrip("s").split("m") for word in said.splitlines()[1].split()))
+
+
+def busy_program(place):
+    """The program that holds sockets and processes, for the machine: built by the compiler of cross/setup."""
+    python = ROOT / "work/cross-venv/bin/python"
+    if not python.exists():
+        raise Skip("needs cross/setup, for a C compiler for the machine")
+    program = place.path("sockets")
+    cache = str(place.path("zig"))
+    command(python, "-m", "ziglang", "cc", "-target", "mipsel-linux-musleabi", "-static", "-Os", "-s", "-o", program,
+            Path(__file__).with_name("sockets.c"), seconds=300,
+            env={**os.environ, "ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache})
+    return program.read_bytes()
+
+
+if __name__ == "__main__":
+    run()

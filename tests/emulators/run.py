@@ -1,0 +1,22 @@
+"""Runs the tests on emulated machines: a whole small computer with a kernel of its own, and the agent built for it.
+
+    python3 tests/emulators/run.py                  all of them
+    python3 tests/emulators/run.py boots telnetd    those whose name, or file, has one of these words in it
+
+It counts as tests/peers/run.py does. Needs no root, but what tests/emulators/setup installs, and cross/build.
+
+    KOMAINU_EMULATORS   the folder of tests/emulators/setup  (work/emulators)
+    KOMAINU_DEVICE      the folder of cross/build            (target/device)
+"""
+
+import sys
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent / "peers"), str(HERE)]
+
+import run as runner  # noqa: E402  the one of tests/peers
+
+if __name__ == "__main__":
+    sys.exit(runner.main(sys.argv[1:], sorted(HERE.glob("test_*.py"))))

@@ -1,0 +1,17 @@
+"""The machine itself: it starts, and the agent that was built for it runs there."""
+
+from machine import Machine
+from place import test
+
+
+@test
+def the_machine_boots_and_the_agent_says_its_version(place):
+    machine = Machine(place)
+    said = machine.must("komainu version; uname -rm; grep -m1 'cpu model' /proc/cpuinfo")
+    version, kernel = said.splitlines()[:2]
+    assert version.startswith("komainu ") and "mips" in kernel, said
+    free = machine.must("free -k").split()[9]
+    boot = machine.boot_seconds
+    machine.end()
+    assert machine.qemu.returncode == 0, f"it did not end by itself: {machine.qemu.returncode}"
+    return f"{kernel}, ready after {boot:.1f} s, {int(free) // 1024} MB free"

@@ -1,0 +1,57 @@
+"""The wall on a MIPS machine: what an infection shows outwardly is ended by a real kernel's signals, and the watchdog
+is the agent's. Nothing here is an infection: each is a program of busybox that only looks like one.
+"""
+
+from place import test
+from router import Router
+
+ROUTER = {"kind": "router"}
+#: How long each may last; what it took is printed.
+SECONDS = 60
+#: As bots name themselves.
+NAME = "x8k3q7vd"
+#: Opens the watchdog, and says goodbye to it in its own way.
+OPEN_WATCHDOG = "(exec 3>/dev/watchdog && echo -n V >&3)"
+
+
+@test
+def a_telnetd_is_ended_within_seconds(place):
+    router = Router(place, wall=ROUTER)
+    telnetd = router.telnetd()
+    assert router.reaches("lan", "192.168.1.1", 23) == "open", "there is no telnetd to be ended"
+    agent = router.start()
+    first = router.vanishes(telnetd, "the telnetd that was there before the agent", SECONDS)
+    again = router.telnetd()
+    second = router.vanishes(again, "the telnetd that was started again", SECONDS)
+    elsewhere = router.telnetd(port=2323)
+    third = router.vanishes(elsewhere, "the telnetd on port 2323", SECONDS)
+    router.must(f"test -d /proc/{agent}")
+    return f"after {first:.1f} s from the agent's first page, {second:.1f} s, and on port 2323 {third:.1f} s"
+
+
+@test
+def the_watchdog_is_the_agents(place):
+    router = Router(place, wall=ROUTER)
+    router.must(OPEN_WATCHDOG)
+    agent = router.start()
+    # Nobody else asks for it until then, as it would be busy for the agent.
+    seconds = router.machine.wait("ls -l /proc/[0-9]*/fd | grep -q /dev/watchdog", "the watchdog is held", SECONDS)
+    for other in (OPEN_WATCHDOG, "timeout 5 watchdog -F -t 1 /dev/watchdog"):
+        said = router.run(other)
+        assert said.code != 0 and "busy" in said.out, f"another program opens the watchdog: {said.code} {said.out}"
+    router.must(f"test -d /proc/{agent}")
+    return f"{seconds:.1f} s after the first page"
+
+
+@test
+def a_process_whose_program_was_deleted_is_ended(place):
+    router = Router(place, wall=ROUTER)
+    agent = router.start()
+    # A listener on Mirai's port, under a random name, whose file is gone.
+    router.must(f"cp /bin/busybox /tmp/{NAME}")
+    bot = router.machine.start(f"sh -c 'exec -a nc /tmp/{NAME} -ll -p 48101 -e /bin/true'")
+    router.machine.wait("netstat -ltn | grep -q ':48101 '", "it listens")
+    router.must(f"rm /tmp/{NAME}; readlink /proc/{bot}/exe | grep -q deleted; cat /proc/{bot}/comm | grep -q {NAME}")
+    seconds = router.vanishes(bot, "what listens on 48101", SECONDS)
+    router.must(f"test -d /proc/{agent}")
+    return f"after {seconds:.1f} s"
