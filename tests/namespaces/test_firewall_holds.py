@@ -171,6 +171,32 @@ def a_change_that_breaks_off_leaves_all_shut(place):
     assert net.says("lan", 4, TCP, (DEVICE_LAN[4], 8080)) == "page"
 
 
+def a_firmware_that_lacks_a_match_does_the_rest(place, lacking, said):
+    """An iptables that refuses one thing, as where the kernel's module is not there."""
+    wall = Wall(place, "iptables")
+    tell = firmware(wall, "iptables", "ip6tables")
+    folder = place.path("only")
+    (folder / "iptables").rename(folder / "xtables-legacy-multi")
+    for name in ("iptables", "ip6tables"):
+        (folder / name).unlink(missing_ok=True)
+        (folder / name).write_text(f'#!/bin/sh\ncase "$*" in *"-m {lacking} "*) echo "no such match" >&2; exit 1;; esac\n'
+                                   f'exec /usr/sbin/xtables-legacy-multi {name} "$@"\n')
+        (folder / name).chmod(0o755)
+    answer = tell("open")
+    assert answer == f'Iptables ["all is shut for a moment while rules are replaced", "{said}"] holds=true', answer
+    listed = wall.all_rules()
+    for other in {"hashlimit", "addrtype", "rpfilter"} - {lacking}:
+        assert f"-m {other} " in listed, other
+    assert "-j KOMAINU-STRANGERS" in listed
+
+
+tests(a_firmware_that_lacks_a_match_does_the_rest, "a_firmware_without_{}_does_the_rest", [
+    ("hashlimit", "hashlimit", "how much the device sends is not limited"),
+    ("addrtype", "addrtype", "what the device sends may have any source address"),
+    ("rpfilter", "rpfilter", "what the LAN sends may have any source address"),
+])
+
+
 @test
 def nf_tables_is_taken_where_it_is(place):
     wall = Wall(place, "nft")

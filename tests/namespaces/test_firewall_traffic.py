@@ -253,6 +253,13 @@ def the_vendors_rules_stay_beside_all_of_it(place, kind):
         assert wall.vendor() == before
         assert wall.holds(state, *more)
         assert not wall.holds(state, *more, "--scans", "7") or state == "closed"
+    if kind == "nft":
+        # What nft itself makes of our rules, it can say and hear.
+        listed = wall.net.run("device", "nft", "list", "table", "inet", "komainu").stdout
+        again = f"delete table inet komainu\n{listed}"
+        wall.net.run("device", "nft", "-f", "-", input=again)
+        assert wall.net.run("device", "nft", "list", "table", "inet", "komainu").stdout == listed
+        wall.put("open")
     wall.tell("remove")
     assert wall.all_rules() == all_before
 

@@ -194,3 +194,33 @@ fn name_of(about: &About<'_>) -> &'static str {
 fn said(what: &str, error: Errno) -> Text {
     text(format_args!("nf_tables refuses {what}: {}", std::io::Error::from(error)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use komainu_core::firewall::{Counted, Match, Rate};
+
+    #[test]
+    fn what_a_kernel_refuses_tells_what_it_lacks() {
+        let rate = Match::Over(Rate { name: "tcp", packets: 50, seconds: 1, burst: 100 });
+        let cases = [
+            (vec![], true, Verdict::Drop, Some(Lacks::COUNT)),
+            (vec![rate], true, Verdict::Drop, Some(Lacks::LIMIT)),
+            (vec![Match::NoWayBack], true, Verdict::Drop, Some(Lacks::WAY_BACK)),
+            (vec![Match::ForeignSource], false, Verdict::Ask(Hook::Foreign), Some(Lacks::OWN_SOURCE)),
+            (vec![Match::Known, Match::Reply], false, Verdict::Return, Some(Lacks::TRACKING)),
+            (vec![], false, Verdict::Reset, Some(Lacks::REJECT)),
+            (vec![], false, Verdict::Drop, None),
+        ];
+        for (matches, counts, verdict, expected) in cases {
+            let rule = Rule { matches, verdict, counted: counts.then_some(Counted::Stranger) };
+            let about = About::Rule(INET, Hook::Input, &rule);
+            let refused = |error| Refused { number: 1, error };
+            assert_eq!(missing(&about, refused(Errno::ENOENT), Lacks::NONE), expected, "{rule:?}");
+            // Nothing can be lacking twice, and a refusal for another reason is no lack.
+            let known = expected.unwrap_or_default();
+            assert!(missing(&about, refused(Errno::ENOENT), known).is_none_or(|more| more != known));
+            assert_eq!(missing(&about, refused(Errno::EPERM), Lacks::NONE), None);
+        }
+    }
+}

@@ -114,10 +114,13 @@ pub fn counts(listed: &str, wanted: &Table, table: &str, family: Family, lacks: 
     let listed = listed_counts(listed);
     for one in of(wanted, table, family, lacks) {
         let name = chain(one.hook).2;
-        let mut found = listed.iter().filter(|(of, _)| *of == name);
-        for rule in rules_of(one, family, lacks) {
-            let Some((_, packets)) = found.next() else { break };
-            firewall::counts(to, rule, *packets);
+        let found = listed.iter().filter(|(of, _)| *of == name);
+        let last = usize::from(one.policy == Verdict::Drop);
+        // Of a chain that somebody changed nobody knows which rule is which.
+        if found.clone().count() == rules_of(one, family, lacks).count() + last {
+            for (rule, (_, packets)) in rules_of(one, family, lacks).zip(found) {
+                firewall::counts(to, rule, *packets);
+            }
         }
     }
 }
@@ -265,6 +268,10 @@ mod tests {
         let mut found = Vec::new();
         counts(listed, &wanted, FILTER, Family::Four, Lacks::NONE, &mut found);
         assert_eq!(found.iter().map(|one| (one.port, one.packets)).collect::<Vec<_>>(), [(22, 0), (23, 5)]);
+        let changed = format!("{listed}-A KOMAINU-STRANGERS -c 7 420 -j RETURN\n");
+        found.clear();
+        counts(&changed, &wanted, FILTER, Family::Four, Lacks::NONE, &mut found);
+        assert_eq!(found, [], "nobody knows which rule is which");
     }
 
     #[test]
