@@ -7,6 +7,7 @@ pub mod boot_choice;
 pub mod clock;
 pub mod files;
 pub mod firewall;
+pub mod firmware;
 pub mod gate;
 pub mod health;
 pub mod program;

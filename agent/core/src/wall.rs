@@ -3,8 +3,9 @@
 //! not and how it is mended, and, honestly, what cannot be told or enforced.
 //!
 //! Map: `measure` the table, `policy` what the maker allows, `fix` what can be done, `seen` what processes and sockets
-//! look like.
+//! look like; the judges: `firmware` vulnerabilities and support.
 
+pub mod firmware;
 pub mod fix;
 pub mod measure;
 pub mod policy;
