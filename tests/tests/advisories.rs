@@ -12,6 +12,7 @@ use komainu_tests::invariants::{check_all, invariant_device_settles};
 use komainu_tests::repository::{BOARD, Repository, key};
 use komainu_tests::sim::disk::{ALL_AFTERS, After, draft};
 use komainu_tests::sim::{Device, name};
+use std::io::Write;
 use std::path::PathBuf;
 
 const PATH: &str = "boards/gate-1/advisories.json";
@@ -65,8 +66,11 @@ impl Sbom {
         self.folder.join("sbom.json")
     }
 
+    /// Written in place: the same file with other bytes.
     fn write(&self, text: &str) {
-        std::fs::write(self.path(), text).unwrap();
+        let mut options = std::fs::File::options();
+        let mut file = options.write(true).create(true).truncate(true).open(self.path()).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
     }
 }
 

@@ -24,10 +24,18 @@ struct Stamp {
     inode: u64,
 }
 
+/// A comparison, and of what.
+struct Compared {
+    sbom: Stamp,
+    advisories: Print,
+    running: Option<ReleaseId>,
+    checked: Result<Checked, Text>,
+}
+
 /// The SBOM, and the last comparison.
 pub struct FirmwareEyes {
     sbom: PathBuf,
-    last: Option<(Stamp, Print, Option<ReleaseId>, Result<Checked, Text>)>,
+    last: Option<Compared>,
 }
 
 impl FirmwareEyes {
@@ -54,14 +62,15 @@ impl FirmwareEyes {
             Err(why) => return Err(unusable(why)),
         };
         let print = Print::of(advisories);
-        if let Some((of_stamp, of_print, of_running, checked)) = &self.last
-            && (*of_stamp, *of_print, of_running.as_ref()) == (stamp, print, running)
-        {
-            return checked.clone();
+        let same =
+            |last: &&Compared| (last.sbom, last.advisories, last.running.as_ref()) == (stamp, print, running);
+        if let Some(last) = self.last.as_ref().filter(same) {
+            return last.checked.clone();
         }
         let sbom = self.read()?;
         let checked = self.judge(&sbom, advisories, board, running);
-        self.last = Some((stamp, print, running.cloned(), checked.clone()));
+        let running = running.cloned();
+        self.last = Some(Compared { sbom: stamp, advisories: print, running, checked: checked.clone() });
         checked
     }
 
