@@ -9,6 +9,9 @@ use core::cmp::Ordering;
 
 /// Most matches that are told one by one.
 pub const MATCHES_MAX: usize = 256;
+/// Most times that a component is held against an entry or a statement that names its package. An image with some hundred components
+/// needs one or two for each entry.
+pub const COMPARISONS_MAX: usize = 65_536;
 
 /// The firmware that is judged, as statements name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +59,7 @@ pub struct Checked {
     pub components: usize,
     /// What was found: what is there first, the gravest of that first.
     pub matches: Vec<Match>,
-    /// How many more there were.
+    /// How many more there were; one more stands for all beyond [`COMPARISONS_MAX`].
     pub more: u32,
 }
 
@@ -65,8 +68,9 @@ pub struct Checked {
 pub fn matches(components: &[Component], advisories: &Advisories, firmware: &Firmware<'_>) -> Checked {
     let known = Known { components, by_name: by_name(components), advisories, firmware };
     let mut checked = Checked { components: components.len(), ..Checked::default() };
+    let mut comparisons_left = COMPARISONS_MAX;
     for entry in &advisories.osv {
-        for (at, state) in known.by_versions(entry) {
+        for (at, state) in known.by_versions(entry, &mut comparisons_left) {
             let component = &components[at];
             let says = known.last_word(|name| entry.is_called(name), component);
             let state = match says.map(|statement| statement.status) {
@@ -78,7 +82,8 @@ pub fn matches(components: &[Component], advisories: &Advisories, firmware: &Fir
             checked.add(found(entry.known_as(), Some(entry), Some(component), says, state, firmware));
         }
     }
-    known.add_what_only_statements_say(&mut checked);
+    known.add_what_only_statements_say(&mut checked, &mut comparisons_left);
+    checked.more += u32::from(comparisons_left == 0);
     checked.matches.sort_by_key(|found| (found.state, core::cmp::Reverse(found.rating)));
     checked
 }
@@ -170,11 +175,12 @@ impl Known<'_> {
     }
 
     /// What the versions of an entry say, by the place of the component; those that are not vulnerable are left out.
-    fn by_versions(&self, entry: &Entry) -> Vec<(usize, State)> {
+    fn by_versions(&self, entry: &Entry, comparisons_left: &mut usize) -> Vec<(usize, State)> {
         let mut all: Vec<(usize, State)> = Vec::new();
         for affected in &entry.affected {
             let Some(purl) = Purl::parse(&affected.purl) else { continue };
-            for at in self.of_package(purl) {
+            for at in self.of_package(purl).take(*comparisons_left) {
+                *comparisons_left -= 1;
                 let Some(state) = judge(affected, purl.version, &self.components[at]) else { continue };
                 match all.iter_mut().find(|(known, _)| *known == at) {
                     // One of several that says "vulnerable" is enough.
@@ -214,7 +220,7 @@ impl Known<'_> {
 
     /// What the maker says is there, or may be, though no versions say so: components that a statement names, or
     /// all of the firmware.
-    fn add_what_only_statements_say(&self, checked: &mut Checked) {
+    fn add_what_only_statements_say(&self, checked: &mut Checked, comparisons_left: &mut usize) {
         for statement in &self.advisories.vex {
             let state = match statement.status {
                 Status::Affected => State::Affected,
@@ -225,7 +231,8 @@ impl Known<'_> {
             let entry = self.advisories.osv.iter().find(|entry| entry.is_called(called));
             let id = entry.map_or(called, Entry::known_as);
             let same = |name: &str| entry.map_or(name == called, |entry| entry.is_called(name));
-            for at in self.named(statement) {
+            for at in self.named(statement, *comparisons_left) {
+                *comparisons_left -= 1;
                 let component = &self.components[at];
                 if self.last_word(same, component).is_some_and(|last| core::ptr::eq(last, statement)) {
                     checked.add(found(id, entry, Some(component), Some(statement), state, self.firmware));
@@ -245,8 +252,8 @@ impl Known<'_> {
         }
     }
 
-    /// The components that a statement names, by place.
-    fn named(&self, statement: &Statement) -> Vec<usize> {
+    /// The components that a statement names, by place; at most so many.
+    fn named(&self, statement: &Statement, most: usize) -> Vec<usize> {
         let mut all = Vec::new();
         for product in &statement.products {
             let purls = match &product.subcomponents[..] {
@@ -256,7 +263,8 @@ impl Known<'_> {
             };
             for text in purls {
                 let Some(purl) = Purl::parse(text) else { continue };
-                all.extend(self.of_package(purl).filter(|at| names(text, &self.components[*at])));
+                let named = self.of_package(purl).filter(|at| names(text, &self.components[*at]));
+                all.extend(named.take(most - all.len()));
             }
         }
         all

@@ -179,6 +179,18 @@ fn a_statement_alone_is_told_too() {
 }
 
 #[test]
+fn comparisons_have_a_limit() {
+    // As many as allowed, and one more.
+    let all: Vec<Component> = (0..2048).map(|_| dropbear("2")).collect();
+    for (entries, more) in [(COMPARISONS_MAX / 2048 - 1, 0), (COMPARISONS_MAX / 2048 + 1, 1)] {
+        let osv: Vec<String> = (0..entries).map(|_| entry(r#""versions": [ "1" ]"#)).collect();
+        let file = format!(r#"{{ "osv": [{}] }}"#, osv.join(","));
+        let checked = matches(&all, &Advisories::read(file.as_bytes()).unwrap(), &GATE);
+        assert_eq!((checked.matches.len(), checked.more), (0, more));
+    }
+}
+
+#[test]
 fn matches_have_a_limit() {
     let osv: Vec<String> = (0..MATCHES_MAX + 5)
         .map(|at| entry(r#""versions": [ "1" ]"#).replace("CVE-1", &format!("CVE-9-{at}")))
