@@ -14,6 +14,7 @@ pub mod end;
 pub mod evidence;
 pub mod files;
 pub mod firewall;
+pub mod firmware;
 pub mod foreign;
 pub mod gate;
 pub mod guard;

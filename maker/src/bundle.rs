@@ -6,6 +6,7 @@ use crate::progress::Progress;
 use crate::rehearsal::{Fault, keep};
 use crate::shelf::Shelf;
 use anyhow::{Context, Result, anyhow, bail};
+use komainu_core::advisory::advisories_path;
 use komainu_core::manifest::{MANIFEST_BYTES_MAX, Manifest, manifest_path};
 use komainu_core::names::Name;
 use komainu_trust::delegations::Found;
@@ -83,6 +84,11 @@ pub fn make(
         if target.file.hashes.sha256 != Some(image.sha256) || target.file.length != image.length {
             bail!("{path} says other than the signed targets of {}", image.target);
         }
+        bundle.target(shelf, &target, progress, 0)?;
+    }
+
+    let advisories = advisories_path(&of.board);
+    if let Some(target) = find(shelf, &mut bundle, &mut trusted, &advisories)? {
         bundle.target(shelf, &target, progress, 0)?;
     }
 

@@ -1,5 +1,6 @@
 //! The command line: a table of subcommands, a file for each.
 
+mod advisory;
 mod bundle;
 mod ceremony;
 mod demo;
@@ -51,6 +52,7 @@ enum Command {
     Init(init::Init),
     Key(key::KeyCommand),
     Release(release::Release),
+    Advisory(advisory::Advisory),
     Publish(publish::Publish),
     Sign(sign::Sign),
     Ceremony(ceremony::CeremonyCommand),
@@ -83,6 +85,7 @@ pub fn main() -> ExitCode {
         Command::Init(args) => init::run(args).map(Outcome::from),
         Command::Key(args) => key::run(args).map(Outcome::from),
         Command::Release(args) => release::run(args).map(Outcome::from),
+        Command::Advisory(args) => advisory::run(args).map(Outcome::from),
         Command::Publish(args) => publish::run(args),
         Command::Bundle(args) => bundle::run(args).map(Outcome::from),
         Command::Sign(args) => sign::run(args).map(Outcome::from),

@@ -4,7 +4,7 @@
 //! through with the device's own code ([`rehearsal`]), before any of it can be seen.
 //!
 //! Map: [`workshop`] is the maker's folder and [`init`] makes it; [`keys`] and [`keyring`] private keys, [`token`]
-//! those that live on a token; [`metadata`] builds and signs the four TUF files; [`release`] puts a release aside;
+//! those that live on a token; [`metadata`] builds and signs the four TUF files; [`release`] puts a release aside, [`advisory`] what is known of vulnerabilities;
 //! [`publish`], [`rotate`] and [`revoke`] decide what becomes visible, [`sign`] has it signed elsewhere, and
 //! [`transaction`] makes it so, in an order that never breaks a polling device; [`mirror`] copies it in the same
 //! order, [`bundle`] puts it into one file; [`rehearsal`] is the device; [`summary`] describes files to people; [`ceremony`] prints checklists for
@@ -12,6 +12,7 @@
 //! [`clock`] the only one that asks the time; [`passwords`] makes the list of those that no device accepts; [`commands`] is the command line; [`demo`] shows all of it.
 #![forbid(unsafe_code)]
 
+pub mod advisory;
 pub mod bundle;
 pub mod ceremony;
 pub mod clock;

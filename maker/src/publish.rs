@@ -90,7 +90,7 @@ impl Workshop {
         let held = options.online_only || self.waits_for_signatures(&current, options, &mut notes)?;
         let staged = if held { BTreeMap::new() } else { release::staged(&self.dir)? };
         if options.online_only && notes.is_empty() && !release::staged(&self.dir)?.is_empty() {
-            notes.push("a release is put aside and stays there: `publish` makes it visible".into());
+            notes.push("something is put aside and stays there: `publish` makes it visible".into());
         }
         let mut change = Change::default();
         if !staged.is_empty() || options.renew_targets {

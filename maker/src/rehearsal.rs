@@ -1,11 +1,13 @@
 //! The device, played with the device's own code: it refreshes its metadata, reads every manifest, and proves
 //! every image. What it refuses is not published.
 
+use crate::advisory::is_advisories;
 use crate::files;
 use crate::metadata::{signed_part, take_object};
 use crate::progress::Progress;
 use crate::shelf::Shelf;
 use anyhow::{Context, Result, anyhow, bail};
+use komainu_core::advisory::{ADVISORIES_BYTES_MAX, Advisories};
 use komainu_core::manifest::{IMAGE_BYTES_MAX, MANIFEST_BYTES_MAX, Manifest, manifest_path};
 use komainu_trust::json::Json;
 use komainu_trust::limits::{SNAPSHOT_BYTES_MAX, TARGETS_BYTES_MAX, TIMESTAMP_BYTES_MAX};
@@ -103,7 +105,7 @@ fn listed_version(name: &str, bytes: &[u8], of: &str) -> Result<i64> {
     }
 }
 
-/// Reads every manifest and proves every target, and that manifests and targets say the same of each image.
+/// Reads every manifest and all advisories, proves every target, and that manifests and targets say the same of each image.
 ///
 /// # Errors
 /// The first that a device would refuse: which file, which field, which limit.
@@ -120,6 +122,8 @@ pub fn check_targets(
         let target = listed(&mut trusted, path)?.with_context(|| format!("{path} is not listed"))?;
         if is_manifest(path) {
             manifests.push(read_manifest(shelf, &mut trusted, target)?);
+        } else if is_advisories(path) {
+            read_advisories(shelf, target)?;
         } else {
             prove(shelf, &target, images, progress)?;
         }
@@ -127,10 +131,10 @@ pub fn check_targets(
     Ok(manifests)
 }
 
-/// True if a target of this path is a manifest: `boards/<board>/<channel>.json`.
+/// True if a target of this path is a manifest: `boards/<board>/<channel>.json`, but for the board's advisories.
 pub fn is_manifest(path: &str) -> bool {
     let inner = path.strip_prefix("boards/").and_then(|rest| rest.strip_suffix(".json"));
-    inner.is_some_and(|inner| inner.split('/').count() == 2)
+    inner.is_some_and(|inner| inner.split('/').count() == 2) && !is_advisories(path)
 }
 
 fn listed(trusted: &mut Trusted, path: &str) -> Result<Option<Verified<Target>>> {
@@ -164,6 +168,15 @@ fn read_manifest(shelf: &Shelf, trusted: &mut Trusted, target: Verified<Target>)
         }
     }
     Ok(manifest)
+}
+
+fn read_advisories(shelf: &Shelf, target: Verified<Target>) -> Result<()> {
+    let (path, fetch_path) = (&target.path, target.fetch_path());
+    let file = shelf.target(&fetch_path).with_context(|| format!("targets/{fetch_path} is missing"))?;
+    let bytes = files::read_at_most(&file, ADVISORIES_BYTES_MAX)?.unwrap_or_default();
+    let proven = target.prove(bytes).map_err(|fault| anyhow!("{fault}"))?;
+    Advisories::read(&proven).map_err(|why| anyhow!("{path} refused: {why}"))?;
+    Ok(())
 }
 
 fn prove(shelf: &Shelf, target: &Verified<Target>, images: Images, progress: Progress) -> Result<()> {

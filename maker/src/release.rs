@@ -6,6 +6,7 @@ use crate::metadata::{self, number, object, pretty, text};
 use crate::rehearsal::is_manifest;
 use crate::workshop::Workshop;
 use anyhow::{Context, Result, anyhow, bail};
+use komainu_core::advisory::ADVISORIES;
 use komainu_core::manifest::{IMAGE_BYTES_MAX, MANIFEST_BYTES_MAX, Manifest, Severity, Wave, manifest_path};
 use komainu_core::names::Name;
 use komainu_trust::json::{self, Json, Object};
@@ -78,6 +79,9 @@ impl Workshop {
             Name::parse(name).ok_or_else(|| anyhow!("{what} `{name}` must be 1 to 32 of a-z 0-9 . _ -"))
         };
         let (board, channel) = (name("the board", &draft.board)?, name("the channel", &draft.channel)?);
+        if channel.as_str() == ADVISORIES {
+            bail!("no channel can be called {ADVISORIES}: the advisories for the board are in its place");
+        }
         let path = manifest_path(&board, &channel);
         let last = self.last_release(&path)?;
         let number = draft.number.unwrap_or(last + 1);
@@ -135,7 +139,7 @@ impl Workshop {
         Ok(manifest)
     }
 
-    /// Forgets every release that was added and not yet published.
+    /// Forgets every release, and all advisories, that were added and not yet published.
     ///
     /// # Errors
     /// A publication was cut off and must be completed first, or files cannot be removed.
@@ -177,14 +181,21 @@ impl Workshop {
     }
 
     fn read_manifest(&self, path: &str, print: &Fingerprint) -> Result<Manifest> {
+        let bytes = self.read_target(path, print, MANIFEST_BYTES_MAX)?;
+        Manifest::read(&bytes)
+            .map_err(|fault| anyhow!("targets/{}: {fault}", fetch_path(path, &print.sha256)))
+    }
+
+    /// A small target, put aside or published.
+    pub(crate) fn read_target(&self, path: &str, print: &Fingerprint, bytes_max: u64) -> Result<Vec<u8>> {
         let fetch_path = fetch_path(path, &print.sha256);
         for folder in ["staging/targets", "repository/targets"] {
             let file = self.dir.join(folder).join(&fetch_path);
-            let Some(bytes) = files::read_at_most(&file, MANIFEST_BYTES_MAX)? else { continue };
+            let Some(bytes) = files::read_at_most(&file, bytes_max)? else { continue };
             if Sha256::digest(&bytes).as_slice() != print.sha256 {
                 bail!("{} was changed since it was signed or added", file.display());
             }
-            return Manifest::read(&bytes).map_err(|fault| anyhow!("{}: {fault}", file.display()));
+            return Ok(bytes);
         }
         bail!("targets/{fetch_path} is missing")
     }
@@ -236,7 +247,7 @@ pub(crate) fn drop_unused_images(
     Ok(())
 }
 
-fn listed_prints(targets: &Object) -> BTreeMap<String, Fingerprint> {
+pub(crate) fn listed_prints(targets: &Object) -> BTreeMap<String, Fingerprint> {
     let print = |(path, target): (&String, &Json)| {
         let Json::Object(fields) = target else { return None };
         let Some(Json::Int(length)) = fields.get("length") else { return None };
@@ -250,7 +261,7 @@ fn staged_file(dir: &Path) -> PathBuf {
     dir.join("staging/staged.json")
 }
 
-fn write_staged(dir: &Path, staged: &BTreeMap<String, Fingerprint>) -> Result<()> {
+pub(crate) fn write_staged(dir: &Path, staged: &BTreeMap<String, Fingerprint>) -> Result<()> {
     let targets = staged.iter().map(|(path, print)| (path.clone(), metadata::target(print))).collect();
     files::replace(&staged_file(dir), &pretty(&Json::Object(targets)))
 }

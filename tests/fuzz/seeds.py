@@ -108,6 +108,10 @@ def files():
         yield "json", name, text.encode()
         yield "json_differential", name, text.encode()
     yield "manifest", "full", json.dumps(MANIFEST).encode()
+    for name, value in ADVISORIES.items():
+        yield "advisories", name, json.dumps(value).encode()
+    for name, value in SBOMS.items():
+        yield "sbom", name, json.dumps(value).encode()
     yield "settings", "example", (TOP / "agent/dist/komainu.toml").read_bytes()
     for name, text in SETTINGS.items():
         yield "settings", name, text.encode()
@@ -158,6 +162,30 @@ MANIFEST = {
     "waves": [{"from": "2026-12-01T00:00:00Z", "percent": 10}], "notes": {"en": "New", "ja": "\u65b0"}, "fixes": ["CVE-1"],
 }
 LEAST = ('[device]\nboard = "gate-1"\nid = "x"\n[gate]\nkeep = false\n[wall]\nkeep = false\n[server]\nmetadata_url = "https://u.example/m"\n'
+DROPBEAR = {"package": {"purl": "pkg:generic/dropbear"}, "versions": ["2019.78", "1:2.0~rc1", "v1.0-beta+1"]}
+ADVISORIES = {
+    "versions": {"osv": [{"id": "CVE-1", "affected": [DROPBEAR]}]},
+    "ranges": {"osv": [{
+        "id": "GHSA-1", "aliases": ["CVE-1"], "modified": "2026-01-01T00:00:00Z", "summary": "x",
+        "database_specific": {"severity": "MODERATE"},
+        "affected": [{"package": {"purl": "pkg:deb/debian/dropbear?arch=source"}, "ranges": [
+            {"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "2020.79"}]},
+            {"type": "SEMVER", "events": [{"introduced": "1.0.0"}, {"last_affected": "1.36.1"}]},
+            {"type": "GIT", "repo": "u", "events": [{"introduced": "0"}]}]}]}]},
+    "vex": {"osv": [{"id": "CVE-1", "affected": [DROPBEAR]}, {"id": "CVE-2", "withdrawn": "x"}], "vex": [
+        {"vulnerability": {"name": "CVE-1"}, "status": status, "action_statement": "y",
+         "products": [{"@id": "pkg:generic/gate-1@2.1.0", "subcomponents": [{"@id": "pkg:generic/dropbear"}]},
+                      {"@id": "pkg:generic/dropbear@2019.78"}, {"@id": "pkg:generic/gate-1"}]}
+        for status in ("affected", "under_investigation", "fixed", "not_affected")]},
+}
+SBOMS = {
+    "least": {"bomFormat": "CycloneDX", "specVersion": "1.4", "components": [{"name": "x"}]},
+    "full": {"bomFormat": "CycloneDX", "specVersion": "1.6", "metadata": {"component": {"name": "y"}}, "components": [
+        {"type": "library", "name": "x", "version": "1", "purl": "pkg:generic/x@1", "evidence": {"confidence": 0.5},
+         "components": [{"name": "z", "components": []}]}, {"type": "file", "name": "/bin/x"}],
+        "vulnerabilities": [{"ratings": [{"score": 8.1}]}]},
+}
+LEAST = ('[device]\nboard = "gate-1"\nid = "x"\n[gate]\nkeep = false\n[server]\nmetadata_url = "https://u.example/m"\n'
          'targets_url = "http://127.0.0.1/t/"\nca_files = ["/etc/ca.pem"]\n'
          '[[part]]\nname = "rootfs"\na = "/dev/a"\nb = "/dev/b"\n')
 SETTINGS = {

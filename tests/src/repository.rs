@@ -141,6 +141,11 @@ impl Repository {
         self.targets.insert(stored, bytes.to_vec());
     }
 
+    /// Takes a file from among the targets; a server may still have it.
+    pub fn unlist_target(&mut self, path: &str) {
+        self.listed.remove(path);
+    }
+
     /// What the top-level role lists.
     pub fn listed(&self) -> &BTreeMap<String, Value> {
         &self.listed

@@ -12,7 +12,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 pub use object::Object;
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// A JSON value; objects are in the order of their names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,9 +37,22 @@ pub enum Json {
 /// A sentence with line and column: not JSON, a repeated name, a fraction, a number beyond 64 bits, nesting
 /// deeper than [`JSON_DEPTH_MAX`], more than [`JSON_VALUES_MAX`] values, anything after the value.
 pub fn parse(bytes: &[u8]) -> Result<Json, String> {
+    read(bytes, None)
+}
+
+/// The same, but for objects' fields that have none of these names: they are skipped, whatever they hold. For long files
+/// of other people's (an SBOM), of which little is wanted: what is skipped costs no memory, and may hold fractions.
+///
+/// # Errors
+/// As [`parse`], of what is not skipped.
+pub fn parse_only(bytes: &[u8], wanted: &[&str]) -> Result<Json, String> {
+    read(bytes, Some(wanted))
+}
+
+fn read(bytes: &[u8], wanted: Option<&[&str]>) -> Result<Json, String> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let mut values_left = JSON_VALUES_MAX;
-    let value = Reader { depth: 0, values_left: &mut values_left }
+    let value = Reader { depth: 0, values_left: &mut values_left, wanted }
         .deserialize(&mut reader)
         .map_err(|fault| fault.to_string())?;
     reader.end().map_err(|fault| fault.to_string())?;
@@ -101,6 +114,8 @@ struct Reader<'a> {
     depth: u32,
     /// Small values cost many times their bytes in memory: not only the length of a file has a limit.
     values_left: &'a mut u32,
+    /// The names of fields that are read; `None`: all of them.
+    wanted: Option<&'a [&'a str]>,
 }
 
 impl Reader<'_> {
@@ -108,7 +123,7 @@ impl Reader<'_> {
         if self.depth >= JSON_DEPTH_MAX {
             return Err(E::custom("nested deeper than 32 levels"));
         }
-        Ok(Reader { depth: self.depth + 1, values_left: self.values_left })
+        Ok(Reader { depth: self.depth + 1, values_left: self.values_left, wanted: self.wanted })
     }
 }
 
@@ -165,6 +180,10 @@ impl<'de> Visitor<'de> for Reader<'_> {
         // Also where it has no fields: an empty list at this depth is refused as well.
         self.deeper::<A::Error>()?;
         while let Some(name) = fields.next_key::<String>()? {
+            if self.wanted.is_some_and(|wanted| !wanted.contains(&name.as_str())) {
+                fields.next_value::<IgnoredAny>()?;
+                continue;
+            }
             if list.len() == list.capacity() {
                 // Doubling from one: most objects have one or two fields.
                 list.reserve_exact(list.len().max(1));
@@ -215,6 +234,24 @@ mod tests {
         assert!(parse(&list(JSON_VALUES_MAX)).unwrap_err().contains("more than 32768 values"));
         let objects = [b"[{\"\":{}}".as_slice(), &b",{\"\":{}}".repeat(20_000), b"]"].concat();
         assert!(parse(&objects).unwrap_err().contains("more than 32768 values"));
+    }
+
+    #[test]
+    fn fields_that_nobody_wants_are_skipped_whatever_they_hold() {
+        let wanted = |bytes: &[u8]| parse_only(bytes, &["a", "b"]).map(|value| canonical(&value));
+        let odd = br#"{"x":[1.5,{"a":1e400}],"a":[{"b":1,"y":-0.0},2],"x":0}"#;
+        assert_eq!(wanted(odd), Ok(br#"{"a":[{"b":1},2]}"#.to_vec()));
+        let deep = [&b"{\"x\":"[..], &b"[".repeat(100_000), &b"]".repeat(100_000), b"}"].concat();
+        assert_eq!(wanted(&deep), Ok(b"{}".to_vec()));
+        for (bytes, why) in [
+            (&br#"{"a":1.5}"#[..], "fractions"),
+            (br#"{"a":1,"x":2,"a":1}"#, "appears twice"),
+            (br#"{"x":[1,}"#, "expected"),
+            (br#"{"x":1} y"#, "trailing"),
+        ] {
+            let fault = wanted(bytes).unwrap_err();
+            assert!(fault.contains(why), "{fault}");
+        }
     }
 
     #[test]

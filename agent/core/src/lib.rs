@@ -3,13 +3,15 @@
 //! Map: [`turn`] is the loop's body: it looks ([`facts`]), decides ([`plan`]), acts ([`step`]). The five words
 //! of an update have a file each: [`poll`], [`verify`], [`stage`], [`activate`], [`confirm`]; and [`revert`] is
 //! the way back. [`record`] is what is remembered, [`world`] everything that can be touched, [`reason`] every
-//! event that is logged, [`firewall`] what may pass, [`wall`] what attackers must not find.
+//! event that is logged, [`firewall`] what may pass, [`wall`] what attackers must not find, [`advisory`] what the
+//! maker knows of vulnerabilities in the components that [`sbom`] lists.
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
 pub mod activate;
+pub mod advisory;
 pub mod confirm;
 pub mod facts;
 pub mod fault;
@@ -23,6 +25,7 @@ pub mod poll;
 pub mod reason;
 pub mod record;
 pub mod revert;
+pub mod sbom;
 pub mod schedule;
 pub mod settings;
 pub mod stage;

@@ -104,11 +104,22 @@ fn read_root(root: &[u8]) -> Option<Root> {
 /// # Errors
 /// Metadata is not usable, or lists a manifest beyond its limit; in words.
 pub fn manifest_target(trusted: &mut Trusted, settings: &Settings) -> Result<Option<Verified<Target>>, Text> {
-    let path = manifest_path(&settings.board, &settings.channel);
-    let target = trusted.target(&path).map_err(|fault| text(format_args!("{fault}")))?;
-    if let Some(target) = target.as_ref().filter(|target| target.file.length > MANIFEST_BYTES_MAX) {
+    listed_target(trusted, &manifest_path(&settings.board, &settings.channel), MANIFEST_BYTES_MAX)
+}
+
+/// The target of that path, if metadata is usable and lists one.
+///
+/// # Errors
+/// Metadata is not usable, or lists more bytes than allowed; in words.
+pub(crate) fn listed_target(
+    trusted: &mut Trusted,
+    path: &str,
+    bytes_max: u64,
+) -> Result<Option<Verified<Target>>, Text> {
+    let target = trusted.target(path).map_err(|fault| text(format_args!("{fault}")))?;
+    if let Some(target) = target.as_ref().filter(|target| target.file.length > bytes_max) {
         let length = target.file.length;
-        return Err(text(format_args!("{path}: {length} bytes, allowed are {MANIFEST_BYTES_MAX}")));
+        return Err(text(format_args!("{path}: {length} bytes, allowed are {bytes_max}")));
     }
     Ok(target)
 }

@@ -1,11 +1,12 @@
 //! **Poll**: asks the server for news. The trust crate says what to fetch and what to keep; this only carries.
 //! With nothing new it is one conditional request.
 
+use crate::advisory::{advisories_path, advisories_target};
 use crate::facts::{Attempts, RecordSeen, Setbacks};
 use crate::fault::{FetchFault, text};
 use crate::manifest::{Manifest, manifest_path};
 use crate::offer::{Kept, manifest_target};
-use crate::reason::Fault;
+use crate::reason::{Fault, Reason};
 use crate::record::{Record, Update};
 use crate::schedule::full_refresh_due;
 use crate::settings::Settings;
@@ -25,7 +26,7 @@ const TIMESTAMP: &str = "timestamp.json";
 /// The timestamp as a glance brought it, with its validator, for the refresh that follows.
 type Glanced = Option<(Vec<u8>, Option<String>)>;
 
-/// Refreshes metadata and manifest.
+/// Refreshes metadata, manifest and advisories.
 ///
 /// # Errors
 /// What could not be fetched, was refused, or could not be kept. What was accepted before that stays.
@@ -36,6 +37,15 @@ pub fn poll(world: &mut dyn World, settings: &Settings) -> Result<(), Fault> {
     };
     let (mut trusted, validator) = refresh(world, glanced)?;
     fetch_manifest(world, &mut trusted, settings)?;
+    let validator = match fetch_advisories(world, &mut trusted, settings) {
+        Ok(()) => validator,
+        Err(fault) => {
+            // No update waits for them. Without a validator the next poll looks for them again.
+            world.note(&Reason::AdvisoriesMissed(fault));
+            None
+        }
+    };
+    forget_unused(world, &trusted)?;
     remember_poll(world, Some(validator));
     Ok(())
 }
@@ -170,7 +180,7 @@ fn fetch_manifest(world: &mut dyn World, trusted: &mut Trusted, settings: &Setti
     let kept = world.kept().manifest;
     let path = manifest_path(&settings.board, &settings.channel);
     if find(world, trusted, &path)?.is_none() {
-        return if kept.is_some() { forget_manifest(world) } else { Ok(()) };
+        return if kept.is_some() { forget(world, KeptFile::Manifest) } else { Ok(()) };
     }
     let Some(target) = manifest_target(trusted, settings).map_err(Fault::Trust)? else { return Ok(()) };
     let manifest = match kept.and_then(|bytes| target.prove(bytes).ok()) {
@@ -181,21 +191,46 @@ fn fetch_manifest(world: &mut dyn World, trusted: &mut Trusted, settings: &Setti
     for image in Manifest::read(&manifest).map_or(Vec::new(), |manifest| manifest.images) {
         find(world, trusted, &image.target)?;
     }
-    forget_unused(world, trusted)
+    Ok(())
 }
 
 fn fetch_new_manifest(world: &mut dyn World, target: &Verified<Target>) -> Result<Verified<Vec<u8>>, Fault> {
+    let proven = fetch_target(world, target, KeptFile::Manifest)?;
+    // What went wrong with the images of another manifest says nothing about this one's.
+    let none = Setbacks::default();
+    let attempts = world.attempts();
+    world.keep_attempts(&Attempts { stage: none, proof: none, ..attempts });
+    Ok(proven)
+}
+
+/// Fetches the advisories, if the signed targets list any, and other ones than before.
+fn fetch_advisories(world: &mut dyn World, trusted: &mut Trusted, settings: &Settings) -> Result<(), Fault> {
+    let kept = world.advisories();
+    if find(world, trusted, &advisories_path(&settings.board))?.is_none() {
+        return if kept.is_some() { forget(world, KeptFile::Advisories) } else { Ok(()) };
+    }
+    let target = advisories_target(trusted, &settings.board).map_err(Fault::Trust)?;
+    match target {
+        Some(target) if kept.is_none_or(|bytes| target.prove(bytes).is_err()) => {
+            fetch_target(world, &target, KeptFile::Advisories).map(|_| ())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Fetches a small target, proves it, and keeps it.
+fn fetch_target(
+    world: &mut dyn World,
+    target: &Verified<Target>,
+    file: KeptFile<'_>,
+) -> Result<Verified<Vec<u8>>, Fault> {
     let name = || text(format_args!("{}", target.path));
     let fetched = world.fetch(Folder::Targets, &target.fetch_path(), target.file.length, None);
     let Fetched::Bytes(bytes, _) = fetched.map_err(|fault| Fault::Fetch(name(), fault))? else {
         return Err(Fault::Fetch(name(), FetchFault::NotFound));
     };
     let proven = target.prove(bytes).map_err(|fault| refused(&fault))?;
-    world.keep_file(KeptFile::Manifest, Some(&proven)).map_err(Fault::Device)?;
-    // What went wrong with the images of another manifest says nothing about this one's.
-    let none = Setbacks::default();
-    let attempts = world.attempts();
-    world.keep_attempts(&Attempts { stage: none, proof: none, ..attempts });
+    world.keep_file(file, Some(&proven)).map_err(Fault::Device)?;
     Ok(proven)
 }
 
@@ -225,8 +260,8 @@ fn forget_unused(world: &mut dyn World, trusted: &Trusted) -> Result<(), Fault> 
     Ok(())
 }
 
-fn forget_manifest(world: &mut dyn World) -> Result<(), Fault> {
-    world.keep_file(KeptFile::Manifest, None).map_err(Fault::Device)
+fn forget(world: &mut dyn World, file: KeptFile<'_>) -> Result<(), Fault> {
+    world.keep_file(file, None).map_err(Fault::Device)
 }
 
 /// Remembers a poll that worked; with a validator if it was a full refresh.

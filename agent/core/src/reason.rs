@@ -122,6 +122,8 @@ pub enum Reason {
     ResetAsked,
     /// The owner is being forgotten.
     Resetting,
+    /// Advisories could not be fetched: asked for again with the next poll.
+    AdvisoriesMissed(Fault),
     /// The owner wants the staged release to start later.
     Postponed {
         /// What.
@@ -267,6 +269,7 @@ impl fmt::Display for Reason {
             Reason::AccountChanged => write!(f, "account-changed"),
             Reason::ResetAsked => write!(f, "reset-asked"),
             Reason::Resetting => write!(f, "resetting"),
+            Reason::AdvisoriesMissed(fault) => write!(f, "advisories-missed why=\"{fault}\""),
             Reason::Postponed { release, until } => {
                 write!(f, "postponed release={} version={} until={until}", release.number, release.version)
             }

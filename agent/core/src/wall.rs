@@ -9,11 +9,12 @@
 //! The judges: `services` who listens, `infection` who has taken the device (both with `kin` for who is whose among
 //! processes), `respawn` what starts telnet again, `accounts` and `keys` who may log in, `guard` files that only the owner
 //! changes, `mounts` where programs could be laid, `watchdog`, `tune` numbers of the kernel's, `house` what Komainu itself
-//! gave up, `doors` and `mappings` ways in, `links` whether LAN and WAN are what they are called.
+//! gave up, `firmware` vulnerabilities and support, `doors` and `mappings` ways in, `links` whether LAN and WAN are what they are called.
 
 pub mod accounts;
 pub mod around;
 pub mod doors;
+pub mod firmware;
 pub mod fix;
 pub mod guard;
 pub mod house;

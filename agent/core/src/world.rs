@@ -30,7 +30,7 @@ pub enum Fetched {
 pub enum Folder {
     /// TUF metadata.
     Metadata,
-    /// Manifests and images.
+    /// Manifests, images and advisories.
     Targets,
 }
 
@@ -49,6 +49,8 @@ pub enum KeptFile<'a> {
     Delegated(&'a str),
     /// The manifest for this board and channel.
     Manifest,
+    /// The advisories for this board.
+    Advisories,
 }
 
 /// What the owner's account shall hold.
@@ -106,6 +108,8 @@ pub trait World {
     fn health(&mut self) -> Health;
     /// The kept metadata and manifest, and the shipped root.
     fn kept(&mut self) -> Kept;
+    /// The advisories last fetched. Not among the rest, because they are long, and no update needs them.
+    fn advisories(&mut self) -> Option<Vec<u8>>;
     /// What is remembered since the start.
     fn attempts(&mut self) -> Attempts;
     /// What somebody asked for and was not answered yet.

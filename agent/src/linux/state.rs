@@ -2,6 +2,7 @@
 
 use super::files;
 use crate::names::{escape, unescape};
+use komainu_core::advisory::ADVISORIES_BYTES_MAX;
 use komainu_core::facts::RecordSeen;
 use komainu_core::fault::{Text, text};
 use komainu_core::manifest::MANIFEST_BYTES_MAX;
@@ -83,13 +84,7 @@ impl State {
 
     /// Metadata, manifest and the shipped root. What cannot be read counts as not there: it is fetched again.
     pub fn kept(&self) -> Kept {
-        let file = |file: KeptFile<'_>| {
-            let path = self.path(file);
-            files::read(&path, bytes_max(file)).unwrap_or_else(|error| {
-                log::warn!("kept-file-bad path={} why=\"{error}\"", path.display());
-                None
-            })
-        };
+        let file = |file: KeptFile<'_>| self.file(file);
         let mut kept = Kept { manifest: file(KeptFile::Manifest), ..Kept::default() };
         match files::read(&self.shipped_root, ROOT_BYTES_MAX) {
             Ok(bytes) => kept.shipped_root = bytes.unwrap_or_default(),
@@ -110,6 +105,19 @@ impl State {
             kept.metadata.delegated.push((role, bytes));
         }
         kept
+    }
+
+    /// The advisories last fetched.
+    pub fn advisories(&self) -> Option<Vec<u8>> {
+        self.file(KeptFile::Advisories)
+    }
+
+    fn file(&self, file: KeptFile<'_>) -> Option<Vec<u8>> {
+        let path = self.path(file);
+        files::read(&path, bytes_max(file)).unwrap_or_else(|error| {
+            log::warn!("kept-file-bad path={} why=\"{error}\"", path.display());
+            None
+        })
     }
 
     fn delegated_folder(&self) -> PathBuf {
@@ -150,6 +158,7 @@ impl State {
             KeptFile::Snapshot => "metadata/snapshot.json",
             KeptFile::Targets => "metadata/targets.json",
             KeptFile::Manifest => "manifest.json",
+            KeptFile::Advisories => "advisories.json",
         })
     }
 }
@@ -161,6 +170,7 @@ fn bytes_max(file: KeptFile<'_>) -> u64 {
         KeptFile::Snapshot => SNAPSHOT_BYTES_MAX,
         KeptFile::Targets | KeptFile::Delegated(_) => TARGETS_BYTES_MAX,
         KeptFile::Manifest => MANIFEST_BYTES_MAX,
+        KeptFile::Advisories => ADVISORIES_BYTES_MAX,
     }
 }
 

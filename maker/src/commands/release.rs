@@ -72,7 +72,7 @@ struct List {
     place: Place,
 }
 
-/// Forget every release that was put aside and not yet published.
+/// Forget every release, and all advisories, that were put aside and not yet published.
 #[derive(Args)]
 struct Drop {
     #[command(flatten)]

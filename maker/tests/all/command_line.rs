@@ -53,6 +53,53 @@ fn the_first_steps_of_the_help_text_work() {
 }
 
 #[test]
+fn advisories_are_put_aside_checked_and_published() {
+    let place = Place::new();
+    let at = place.path(".");
+    for (name, text) in [
+        (
+            "osv.json",
+            r#"{"id":"CVE-1","modified":"2026-01-01T00:00:00Z","affected":[{"package":{"purl":"pkg:generic/x"},"versions":["1"]},
+                {"package":{"purl":"pkg:generic/y"},"versions":["1"]}]}"#,
+        ),
+        (
+            "vex.json",
+            r#"{"@context":"https://openvex.dev/ns/v0.2.0","timestamp":"2026-01-01T00:00:00Z","statements":[
+                {"vulnerability":{"name":"CVE-2"},"status":"under_investigation","products":[{"@id":"pkg:generic/b"}]}]}"#,
+        ),
+        (
+            "sbom.json",
+            r#"{"bomFormat":"CycloneDX","specVersion":"1.6","components":[{"name":"x","version":"1"},{"name":"z","version":"1"}]}"#,
+        ),
+    ] {
+        komainu_maker::files::replace(&place.path(name), text.as_bytes()).unwrap();
+    }
+    for (line, status, expected) in [
+        ("init my", 0, "my is ready"),
+        ("advisory add -w my --board b osv.json --sbom sbom.json", 0, "no SBOM given here has pkg:generic/y"),
+        ("advisory vex -w my --board b vex.json", 0, "1 vulnerabilities, 1 statements"),
+        ("advisory list -w my --board b", 0, "CVE-1  unrated"),
+        ("advisory check -w my --board b --sbom sbom.json", 0, "x 1 has CVE-1: update when there is one"),
+        (
+            "advisory check -w my --board b --sbom sbom.json",
+            0,
+            "cannot tell: the maker still looks into CVE-2 in b",
+        ),
+        ("advisory check -w my --board c --sbom sbom.json", 0, "nothing known"),
+        ("advisory check -w my --board b", 1, "name the SBOM"),
+        ("publish -w my", 0, "advisories.json"),
+        ("verify my", 0, "good"),
+        ("inspect my", 0, "target boards/b/advisories.json"),
+        ("advisory remove -w my --board b CVE-1", 0, "0 vulnerabilities, 1 statements"),
+        ("advisory remove -w my --board b CVE-1", 1, "there is nothing about CVE-1"),
+    ] {
+        let output = maker(&at, line);
+        assert_eq!(output.status.code(), Some(status), "{line}: {}", says(&output));
+        assert!(says(&output).contains(expected), "{line}: {}", says(&output));
+    }
+}
+
+#[test]
 fn the_upload_order_is_alone_on_standard_output() {
     let place = Place::new();
     let at = place.path(".");

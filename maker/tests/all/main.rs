@@ -1,6 +1,7 @@
 //! The release side as its users know it: workshops, keys, releases, publications, and the devices that watch.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod advisories;
 mod ceremony;
 mod command_line;
 mod device;

@@ -180,6 +180,10 @@ impl Disk {
         }
     }
 
+    pub fn advisories(&self) -> Option<Vec<u8>> {
+        self.files.get(&file_name(KeptFile::Advisories)).cloned()
+    }
+
     pub fn kept(&self, shipped_root: Vec<u8>) -> Kept {
         let file = |file| self.files.get(&file_name(file)).cloned();
         let mut kept = Kept { shipped_root, manifest: file(KeptFile::Manifest), ..Kept::default() };
@@ -202,5 +206,6 @@ fn file_name(file: KeptFile<'_>) -> String {
         KeptFile::Targets => "targets".into(),
         KeptFile::Delegated(role) => format!("role {role}"),
         KeptFile::Manifest => "manifest".into(),
+        KeptFile::Advisories => "advisories".into(),
     }
 }

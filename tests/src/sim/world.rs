@@ -70,6 +70,10 @@ impl World for Device {
         self.disk.kept(self.server.shipped_root())
     }
 
+    fn advisories(&mut self) -> Option<Vec<u8>> {
+        self.disk.advisories()
+    }
+
     fn attempts(&mut self) -> Attempts {
         self.attempts.clone()
     }

@@ -53,6 +53,10 @@ impl World for Linux {
         self.state.kept()
     }
 
+    fn advisories(&mut self) -> Option<Vec<u8>> {
+        self.state.advisories()
+    }
+
     fn attempts(&mut self) -> Attempts {
         self.unwritten_attempts.clone().unwrap_or_else(|| self.volatile.attempts())
     }

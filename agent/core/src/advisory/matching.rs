@@ -1,0 +1,320 @@
+//! Which components of a firmware have which vulnerabilities, as far as its SBOM and the maker's advisories say.
+
+use super::version::{compare, is_comparable, without_build};
+use super::{Advisories, Affected, Entry, Event, Purl, Range, Rating, Statement, Status};
+use crate::sbom::Component;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::cmp::Ordering;
+
+/// Most matches that are told one by one.
+pub const MATCHES_MAX: usize = 256;
+/// Most times that a component is held against an entry or a statement that names its package. An image with some hundred components
+/// needs one or two for each entry.
+pub const COMPARISONS_MAX: usize = 65_536;
+
+/// The firmware that is judged, as statements name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Firmware<'a> {
+    /// Its board.
+    pub board: &'a str,
+    /// The version that runs, where it is known.
+    pub version: Option<&'a str>,
+}
+
+/// What is known of a vulnerability in a component.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// It is there.
+    Affected,
+    /// The maker looks into it.
+    UnderInvestigation,
+    /// The component's version cannot be compared with those of the advisory.
+    Unclear,
+}
+
+/// A vulnerability that a component has, or may have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Match {
+    /// The vulnerability: a CVE, where it has one.
+    pub id: String,
+    /// The component; the board, where all of the firmware is meant.
+    pub component: String,
+    /// Its version; empty where that is not known.
+    pub version: String,
+    /// How grave it is, where somebody said so.
+    pub rating: Option<Rating>,
+    /// What is known.
+    pub state: State,
+    /// What it is, in a sentence.
+    pub summary: Option<String>,
+    /// What the owner should do, in the maker's words.
+    pub action: Option<String>,
+}
+
+/// What a comparison brought.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// How many components were looked at.
+    pub components: usize,
+    /// What was found: what is there first, the gravest of that first.
+    pub matches: Vec<Match>,
+    /// How many more there were; one more stands for all beyond [`COMPARISONS_MAX`].
+    pub more: u32,
+}
+
+/// Compares components with advisories. A component is meant by a purl that is the same but for version,
+/// qualifiers and subpath; one that has no purl, by the last part of its name.
+pub fn matches(components: &[Component], advisories: &Advisories, firmware: &Firmware<'_>) -> Checked {
+    let known = Known { components, by_name: by_name(components), advisories, firmware };
+    let mut checked = Checked { components: components.len(), ..Checked::default() };
+    let mut comparisons_left = COMPARISONS_MAX;
+    for entry in &advisories.osv {
+        for (at, state) in known.by_versions(entry, &mut comparisons_left) {
+            let component = &components[at];
+            let says = known.last_word(|name| entry.is_called(name), component);
+            let state = match says.map(|statement| statement.status) {
+                Some(Status::Fixed | Status::NotAffected) => continue,
+                Some(Status::Affected) => State::Affected,
+                Some(Status::UnderInvestigation) => State::UnderInvestigation,
+                None => state,
+            };
+            checked.add(found(entry.known_as(), Some(entry), Some(component), says, state, firmware));
+        }
+    }
+    known.add_what_only_statements_say(&mut checked, &mut comparisons_left);
+    checked.more += u32::from(comparisons_left == 0);
+    checked.matches.sort_by_key(|found| (found.state, core::cmp::Reverse(found.rating)));
+    checked
+}
+
+impl Checked {
+    fn add(&mut self, found: Match) {
+        let same = |other: &Match| {
+            other.id == found.id && other.component == found.component && other.version == found.version
+        };
+        if self.matches.iter().any(same) {
+            return;
+        }
+        if self.matches.len() < MATCHES_MAX {
+            self.matches.push(found);
+        } else {
+            self.more += 1;
+        }
+    }
+}
+
+fn found(
+    id: &str,
+    entry: Option<&Entry>,
+    component: Option<&Component>,
+    says: Option<&Statement>,
+    state: State,
+    firmware: &Firmware<'_>,
+) -> Match {
+    let (name, version) = match component {
+        Some(component) => (component.name.as_str(), component.version.as_str()),
+        None => (firmware.board, firmware.version.unwrap_or_default()),
+    };
+    Match {
+        id: id.into(),
+        component: name.into(),
+        version: version.into(),
+        rating: entry.and_then(|entry| entry.rating),
+        state,
+        summary: entry.and_then(|entry| entry.summary.clone()),
+        action: says.and_then(|statement| statement.action.clone()),
+    }
+}
+
+struct Known<'a> {
+    components: &'a [Component],
+    /// Last part of the name, and the component's place; sorted.
+    by_name: Vec<(&'a str, usize)>,
+    advisories: &'a Advisories,
+    firmware: &'a Firmware<'a>,
+}
+
+fn by_name(components: &[Component]) -> Vec<(&str, usize)> {
+    let mut names: Vec<(&str, usize)> =
+        components.iter().enumerate().map(|(at, component)| (name_of(component), at)).collect();
+    names.sort_unstable();
+    names
+}
+
+fn purl_of(component: &Component) -> Option<Purl<'_>> {
+    component.purl.as_deref().and_then(Purl::parse)
+}
+
+fn name_of(component: &Component) -> &str {
+    purl_of(component).map_or(&component.name, |purl| purl.name())
+}
+
+/// True if this purl's package is the component's.
+fn is_package(purl: &Purl<'_>, component: &Component) -> bool {
+    match purl_of(component) {
+        Some(own) => own.package == purl.package,
+        None => component.name == purl.name(),
+    }
+}
+
+/// True if this purl names the component; without a version it names all versions.
+fn names(purl: &str, component: &Component) -> bool {
+    let Some(purl) = Purl::parse(purl) else { return false };
+    let own_version = || purl_of(component).and_then(|own| own.version);
+    is_package(&purl, component)
+        && purl.version.is_none_or(|version| version == component.version || Some(version) == own_version())
+}
+
+impl Known<'_> {
+    /// The components of that package, by place.
+    fn of_package<'b>(&'b self, purl: Purl<'b>) -> impl Iterator<Item = usize> + 'b {
+        let from = self.by_name.partition_point(|(name, _)| *name < purl.name());
+        let same = self.by_name[from..].iter().take_while(move |(name, _)| *name == purl.name());
+        same.map(|(_, at)| *at).filter(move |at| is_package(&purl, &self.components[*at]))
+    }
+
+    /// What the versions of an entry say, by the place of the component; those that are not vulnerable are left out.
+    fn by_versions(&self, entry: &Entry, comparisons_left: &mut usize) -> Vec<(usize, State)> {
+        let mut all: Vec<(usize, State)> = Vec::new();
+        for affected in &entry.affected {
+            let Some(purl) = Purl::parse(&affected.purl) else { continue };
+            for at in self.of_package(purl).take(*comparisons_left) {
+                *comparisons_left -= 1;
+                let Some(state) = judge(affected, purl.version, &self.components[at]) else { continue };
+                match all.iter_mut().find(|(known, _)| *known == at) {
+                    // One of several that says "vulnerable" is enough.
+                    Some((_, known)) => *known = state.min(*known),
+                    None => all.push((at, state)),
+                }
+            }
+        }
+        all
+    }
+
+    /// The last statement on a vulnerability that applies to the component.
+    fn last_word(&self, is_called: impl Fn(&str) -> bool, component: &Component) -> Option<&Statement> {
+        let applies = |statement: &&Statement| {
+            is_called(&statement.vulnerability) && self.applies(statement, Some(component))
+        };
+        self.advisories.vex.iter().rev().find(applies)
+    }
+
+    /// True if a statement is about the component, or about all of the firmware.
+    fn applies(&self, statement: &Statement, component: Option<&Component>) -> bool {
+        statement.products.iter().any(|product| {
+            let whole = product.subcomponents.is_empty();
+            if self.is_firmware(&product.id) {
+                let within = |purl: &String| component.is_some_and(|component| names(purl, component));
+                return whole || product.subcomponents.iter().any(within);
+            }
+            whole && component.is_some_and(|component| names(&product.id, component))
+        })
+    }
+
+    fn is_firmware(&self, purl: &str) -> bool {
+        let Some(purl) = Purl::parse(purl) else { return false };
+        purl.package.strip_prefix("pkg:generic/") == Some(self.firmware.board)
+            && (purl.version.is_none() || purl.version == self.firmware.version)
+    }
+
+    /// What the maker says is there, or may be, though no versions say so: components that a statement names, or
+    /// all of the firmware.
+    fn add_what_only_statements_say(&self, checked: &mut Checked, comparisons_left: &mut usize) {
+        for statement in &self.advisories.vex {
+            let state = match statement.status {
+                Status::Affected => State::Affected,
+                Status::UnderInvestigation => State::UnderInvestigation,
+                Status::Fixed | Status::NotAffected => continue,
+            };
+            let called = statement.vulnerability.as_str();
+            let entry = self.advisories.osv.iter().find(|entry| entry.is_called(called));
+            let id = entry.map_or(called, Entry::known_as);
+            let same = |name: &str| entry.map_or(name == called, |entry| entry.is_called(name));
+            for at in self.named(statement, *comparisons_left) {
+                *comparisons_left -= 1;
+                let component = &self.components[at];
+                if self.last_word(same, component).is_some_and(|last| core::ptr::eq(last, statement)) {
+                    checked.add(found(id, entry, Some(component), Some(statement), state, self.firmware));
+                }
+            }
+            // Where its component was found, that says more; and so does whatever was said of this firmware later.
+            let told = checked.matches.iter().any(|found| found.id == id);
+            let of_firmware = |later: &&Statement| {
+                same(&later.vulnerability)
+                    && later.products.iter().any(|product| self.is_firmware(&product.id))
+            };
+            let last = self.advisories.vex.iter().rev().find(of_firmware);
+            let is_last = last.is_some_and(|last| core::ptr::eq(last, statement));
+            if !told && is_last && self.applies(statement, None) {
+                checked.add(found(id, entry, None, Some(statement), state, self.firmware));
+            }
+        }
+    }
+
+    /// The components that a statement names, by place; at most so many.
+    fn named(&self, statement: &Statement, most: usize) -> Vec<usize> {
+        let mut all = Vec::new();
+        for product in &statement.products {
+            let purls = match &product.subcomponents[..] {
+                [] => core::slice::from_ref(&product.id),
+                subcomponents if self.is_firmware(&product.id) => subcomponents,
+                _ => continue,
+            };
+            for text in purls {
+                let Some(purl) = Purl::parse(text) else { continue };
+                let named = self.of_package(purl).filter(|at| names(text, &self.components[*at]));
+                all.extend(named.take(most - all.len()));
+            }
+        }
+        all
+    }
+}
+
+/// What exact versions and ranges say of a component; `None`: not vulnerable.
+fn judge(affected: &Affected, purl_version: Option<&str>, component: &Component) -> Option<State> {
+    let version = match component.version.as_str() {
+        "" => purl_of(component).and_then(|purl| purl.version).unwrap_or_default(),
+        version => version,
+    };
+    if affected.versions.iter().any(|exact| exact == version) || purl_version == Some(version) {
+        return Some(State::Affected);
+    }
+    if affected.ranges.is_empty() && (!affected.versions.is_empty() || purl_version.is_some()) {
+        // The exact versions are all that are vulnerable; which one this is must be known for that.
+        return version.is_empty().then_some(State::Unclear);
+    }
+    if affected.ranges.is_empty() || !is_comparable(version) {
+        return Some(State::Unclear);
+    }
+    affected.ranges.iter().any(|range| is_in(range, version)).then_some(State::Affected)
+}
+
+/// OSV's rule: of all events up to this version, the last one decides.
+fn is_in(range: &Range, version: &str) -> bool {
+    let in_order = |one: &str, other: &str| match range.semver {
+        true => compare(without_build(one), without_build(other)),
+        false => compare(one, other),
+    };
+    let mut last: Option<(&str, bool)> = None;
+    for event in &range.events {
+        let (at, vulnerable, reached) = match event {
+            Event::Introduced(at) if at == "0" => ("", true, true),
+            Event::Introduced(at) => (at.as_str(), true, in_order(version, at) != Ordering::Less),
+            Event::Fixed(at) => (at.as_str(), false, in_order(version, at) != Ordering::Less),
+            Event::LastAffected(at) => (at.as_str(), false, in_order(version, at) == Ordering::Greater),
+        };
+        let later = |(before, _): (&str, bool)| match (before, at) {
+            ("", _) => true,
+            (_, "") => false,
+            _ => in_order(at, before) != Ordering::Less,
+        };
+        if reached && last.is_none_or(later) {
+            last = Some((at, vulnerable));
+        }
+    }
+    last.is_some_and(|(_, vulnerable)| vulnerable)
+}
+
+#[cfg(test)]
+mod tests;
