@@ -11,7 +11,7 @@ TESTS = Path(__file__).resolve().parents[1]
 sys.path += [str(TESTS / "peers"), str(TESTS / "emulators")]
 
 from place import ROOT, Place, Skip, command  # noqa: E402
-from router import KOMAINU, LOG, PASSWORD, Router  # noqa: E402
+from router import KOMAINU, PASSWORD, Router  # noqa: E402
 
 PROCESSES, SOCKETS = 100, 200
 SETTLE_SECONDS, SECONDS = 15, 60
@@ -41,8 +41,6 @@ def measure(place):
         said = router.run(f"{KOMAINU} {words}", 60)
         if "see komainu --help" not in said.out:
             print(f"komainu {words}: {timed(router, f'{KOMAINU} {words}') * 1000:.0f} ms of the processor")
-    if said := router.run(f"grep -c '' {LOG}; grep -E '^(warn|error)' {LOG} | tail -n 5").out.strip():
-        print(f"lines in the agent's log, and its last warnings: {said}")
 
 
 def at_rest(router, agent, name):
