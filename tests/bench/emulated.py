@@ -53,8 +53,9 @@ def at_rest(router, agent, name):
     seconds += router.machine.uptime()
     processes, sockets = router.must("ls -d /proc/[0-9]* | wc -l; netstat -an | wc -l").split()
     most, now = router.memory_kib(agent)
+    each = spent / max(wakings, 1) * 1000
     print(f"{name:36} {processes} processes, {sockets} sockets: {spent / seconds * 100:.2f} % of the processor,"
-          f" {wakings} wakings in {seconds:.0f} s, {spent / max(wakings, 1) * 1000:.1f} ms each, {now} KiB (most {most})")
+          f" {wakings} wakings in {seconds:.0f} s, {each:.1f} ms each, {now} KiB (most {most})")
 
 
 def woken(router, number):

@@ -101,8 +101,8 @@ class Router:
         return number
 
     def reaches(self, where, address, *ports):
-        """What comes of connections from somewhere, tried at once: "open", "refused", or "silent" for two seconds. A word
-        for each port, or one word if all are the same."""
+        """What comes of connections from somewhere, tried at once: "open", "refused", or "silent" for two seconds. A
+        word for each port, or one word if all are the same."""
         said = self.must(f"""for port in {" ".join(map(str, ports))}; do
             {{ words=$(at {where} timeout 10 nc -w 2 {address} $port </dev/null 2>&1 >/dev/null)
             echo $port $? $words; }} &
