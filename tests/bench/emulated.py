@@ -11,7 +11,7 @@ TESTS = Path(__file__).resolve().parents[1]
 sys.path += [str(TESTS / "peers"), str(TESTS / "emulators")]
 
 from place import ROOT, Place, Skip, command  # noqa: E402
-from router import KOMAINU, LOG, PASSWORD, Router  # noqa: E402
+from router import KOMAINU, PASSWORD, Router  # noqa: E402
 
 PROCESSES, SOCKETS = 100, 200
 SETTLE_SECONDS, SECONDS = 15, 60
@@ -41,8 +41,6 @@ def measure(place):
         said = router.run(f"{KOMAINU} {words}", 60)
         if "see komainu --help" not in said.out:
             print(f"komainu {words}: {timed(router, f'{KOMAINU} {words}') * 1000:.0f} ms of the processor")
-    if said := router.run(f"grep -c '' {LOG}; grep -E '^(warn|error)' {LOG} | tail -n 5").out.strip():
-        print(f"lines in the agent's log, and its last warnings: {said}")
 
 
 def at_rest(router, agent, name):
@@ -55,8 +53,9 @@ def at_rest(router, agent, name):
     seconds += router.machine.uptime()
     processes, sockets = router.must("ls -d /proc/[0-9]* | wc -l; netstat -an | wc -l").split()
     most, now = router.memory_kib(agent)
+    each = spent / max(wakings, 1) * 1000
     print(f"{name:36} {processes} processes, {sockets} sockets: {spent / seconds * 100:.2f} % of the processor,"
-          f" {wakings} wakings in {seconds:.0f} s, {spent / max(wakings, 1) * 1000:.1f} ms each, {now} KiB (most {most})")
+          f" {wakings} wakings in {seconds:.0f} s, {each:.1f} ms each, {now} KiB (most {most})")
 
 
 def woken(router, number):

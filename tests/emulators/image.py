@@ -12,17 +12,18 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 GUEST = HERE / "guest"
 
-#: Modules by name, with their parameters; what they need comes along, and what is built into a kernel is left out.
-#: The software watchdog only says that it would restart the machine.
-MODULES = """crc32c_generic dummy veth bridge tun nf_tables nf_conntrack nf_nat nft_chain_nat nft_ct nft_compat nft_connlimit nft_fib_inet
-nft_hash nft_limit nft_log nft_masq nft_nat nft_numgen nft_quota nft_redir nft_reject_inet nf_log_syslog nfnetlink_log
-ip_tables iptable_filter iptable_nat iptable_mangle iptable_raw ip6_tables ip6table_filter ip6table_nat ip6table_mangle
-ip6table_raw ipt_REJECT ip6t_REJECT ip6t_rt xt_tcpudp xt_conntrack xt_state xt_mark xt_REDIRECT xt_limit xt_hashlimit
-xt_recent xt_addrtype xt_comment xt_multiport xt_connlimit xt_connmark xt_LOG xt_pkttype xt_icmp xt_icmp6 xt_nat xt_set
-xt_rpfilter ipt_rpfilter ip6t_rpfilter loop squashfs overlay softdog""".split()
+#: Modules by name; what they need comes along, and what is built into a kernel is left out.
+MODULES = """crc32c_generic dummy veth bridge tun nf_tables nf_conntrack nf_nat nft_chain_nat nft_ct nft_compat
+nft_connlimit nft_fib_inet nft_hash nft_limit nft_log nft_masq nft_nat nft_numgen nft_quota nft_redir
+nft_reject_inet nf_log_syslog nfnetlink_log ip_tables iptable_filter iptable_nat iptable_mangle iptable_raw
+ip6_tables ip6table_filter ip6table_nat ip6table_mangle ip6table_raw ipt_REJECT ip6t_REJECT ip6t_rt xt_tcpudp
+xt_conntrack xt_state xt_mark xt_REDIRECT xt_limit xt_hashlimit xt_recent xt_addrtype xt_comment xt_multiport
+xt_connlimit xt_connmark xt_LOG xt_pkttype xt_icmp xt_icmp6 xt_nat xt_set xt_rpfilter ipt_rpfilter ip6t_rpfilter
+loop squashfs overlay softdog""".split()
+#: Their parameters. The software watchdog only says that it would restart the machine.
 PARAMETERS = {"softdog": "soft_noboot=1", "dummy": "numdummies=0"}
 #: Parts of a package that a device has no use for.
-NOT_IN = re.compile(r"usr/share/|usr/lib/[^/]*/(gconv|audit)/|etc/ld\.so|/libc_malloc_debug|/ebtables|-nft|/xtables-nft")
+NOT_IN = re.compile(r"usr/share/|usr/lib/[^/]*/(gconv|audit)/|etc/ld\.so|/libc_malloc_debug|/ebtables|-nft")
 
 
 class Image:
@@ -79,7 +80,8 @@ class Image:
     def write(self, file):
         """The archive: format newc, everything root's. It is compressed, as the machine must have room for both."""
         with gzip.open(file, "wb", 6) as out:
-            for number, (path, (mode, content)) in enumerate([*sorted(self.entries.items()), ("TRAILER!!!", (0, b""))], 1):
+            entries = [*sorted(self.entries.items()), ("TRAILER!!!", (0, b""))]
+            for number, (path, (mode, content)) in enumerate(entries, 1):
                 name = path.encode() + b"\0"
                 fields = (number, mode, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(name), 0)
                 head = b"070701" + b"".join(b"%08x" % field for field in fields) + name
@@ -93,8 +95,9 @@ def needs(module):
 
 
 def of_machine(folder, agent, control, files, iptables=False):
-    """The image of a machine: its busybox, modules, the agent, the terminal by which tests work in it, and files by path:
-    content, or content and mode. The iptables of the old kind comes only where it is wanted: with its libraries it is a sixth of the memory."""
+    """The image of a machine: its busybox, modules, the agent, the terminal by which tests work in it, and files by
+    path: content, or content and mode. The iptables of the old kind comes only where it is wanted: with its libraries
+    it is a sixth of the memory."""
     image = Image()
     for path in ("dev", "proc", "sys", "root", "mnt", "usr/bin", "usr/sbin", "sbin"):
         image.folder(path)

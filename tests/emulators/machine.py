@@ -76,14 +76,16 @@ class Machine:
         # A panic ends the machine, which is noticed at once.
         append = ("panic=-1", f"console={self.kind.console}", "komainu.slot=a", *words)
         self.qemu = subprocess.Popen(
-            [*DIE_WITH_US, need(self.kind.program, self.kind.package), "-M", self.kind.board, "-m", self.kind.megabytes,
-             "-kernel", folder / "kernel", "-initrd", archive, "-append", " ".join(append), "-nic", "none", "-vga", "none",
-             "-display", "none", "-monitor", "none", "-no-reboot", "-serial", f"file:{self.console}", "-serial", "stdio"],
+            [*DIE_WITH_US, need(self.kind.program, self.kind.package), "-M", self.kind.board,
+             "-m", self.kind.megabytes, "-kernel", folder / "kernel", "-initrd", archive, "-append", " ".join(append),
+             "-nic", "none", "-vga", "none", "-display", "none", "-monitor", "none", "-no-reboot",
+             "-serial", f"file:{self.console}", "-serial", "stdio"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0)
         place.undo.callback(self.end)
         self._until(b"ready\n", BOOT_SECONDS, "it starts")
         self.boot_seconds = time.monotonic() - began
-        broken = re.findall(r"^module .*|.*Initramfs unpacking failed.*", self.console.read_text(errors="replace"), re.M)
+        messages = self.console.read_text(errors="replace")
+        broken = re.findall(r"^module .*|.*Initramfs unpacking failed.*", messages, re.M)
         assert not broken, f"the machine is not whole: {broken}"
 
     def run(self, script, seconds=60):

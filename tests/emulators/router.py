@@ -93,21 +93,24 @@ class Router:
         return self.run(f"cat {LOG}").out
 
     def telnetd(self, port=23):
-        """Starts a telnetd without a password, as an attacker finds it; its process number."""
+        """Starts a telnetd without a password, as an attacker finds it; its process number. It listens, or has been
+        ended."""
         number = self.machine.start(f"telnetd -F -p {port} -l /bin/sh")
-        self.machine.wait(f"netstat -ltn | grep -q ':{port} '", f"telnetd listens on {port}", 20)
+        listens = f"netstat -ltn | grep -q ':{port} '"
+        self.machine.wait(f"{listens} || ! kill -0 {number}", f"telnetd listens on {port}", 20)
         return number
 
     def reaches(self, where, address, *ports):
-        """What comes of connections from somewhere, tried at once: a word for each port, or one word if all are the same.
-        "open", "refused", or "silent" for two seconds."""
+        """What comes of connections from somewhere, tried at once: "open", "refused", or "silent" for two seconds. A
+        word for each port, or one word if all are the same."""
         said = self.must(f"""for port in {" ".join(map(str, ports))}; do
-            {{ words=$(at {where} timeout 10 nc -w 2 {address} $port </dev/null 2>&1 >/dev/null); echo $port $? $words; }} &
+            {{ words=$(at {where} timeout 10 nc -w 2 {address} $port </dev/null 2>&1 >/dev/null)
+            echo $port $? $words; }} &
             done; wait""")
         found = {}
         for line in said.splitlines():
             port, code, words = (line + " ").split(" ", 2)
-            known = [("refused", "refused"), ("timed out", "silent"), ("unreachable", "unreachable")]
+            known = ("refused", "refused"), ("timed out", "silent"), ("unreachable", "unreachable")
             meanings = ["open"] if code == "0" else [meaning for word, meaning in known if word in words]
             assert meanings, f"nc from {where} to {address} says: {line}"
             found[int(port)] = meanings[0]

@@ -35,9 +35,10 @@ def the_firewall_is_in_place_so_soon_after_the_start(place):
         said = router.must(f"read -r a _ </proc/uptime; {KOMAINU} guard; read -r b _ </proc/uptime; echo $a $b")
         began, ended = map(float, said.split()[-2:])
         times.append(f"{ended - began:.2f}")
-    # What listens besides is not needed for this; the page needs the rules first.
+    # The page comes after the rules.
     began = router.machine.uptime()
     router.machine.start(f"{KOMAINU} run", LOG)
     router.machine.wait(PAGE_ANSWERS, "the page answers")
     page = router.machine.uptime() - began
-    return f"guard {times[0]} s, once the rules are there {times[1]} and {times[2]} s; run: page after {page:.2f} s at most"
+    first, *others = times
+    return f"guard {first} s, once the rules are there {' and '.join(others)} s; run: page after {page:.2f} s at most"

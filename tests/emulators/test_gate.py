@@ -41,7 +41,8 @@ def nothing_from_the_wan(router):
             assert found == "silent", f"the WAN hears from {address}: {found}"
 
 
-tests(guard_keeps_the_wan_out, "guard_keeps_the_wan_out_of_a_mips_kernel_by_{}", [("nft", "nft"), ("iptables", "iptables")])
+tests(guard_keeps_the_wan_out, "guard_keeps_the_wan_out_of_a_mips_kernel_by_{}",
+      [("nft", "nft"), ("iptables", "iptables")])
 
 
 @test
@@ -64,7 +65,7 @@ def a_closed_gate_is_set_up_from_the_console_and_opens(place):
     agent = router.start()
     for address in (DEVICE_LAN[4], DEVICE_LAN[6]):
         page = router.get("lan", address)
-        assert "<form" in page and VENDORS_PAGE not in page, f"port 80 of the LAN does not lead to the page: {page[:300]}"
+        assert "<form" in page and VENDORS_PAGE not in page, f"port 80 does not lead to the page: {page[:300]}"
     assert router.reaches("wan", DEVICE_WAN[4], PAGE) == "silent"
     assert router.reaches("device", WAN[4], 443) != "open", "a closed device gets out"
     assert router.status()["gate"] == "closed"
