@@ -135,8 +135,9 @@ pub fn barred(text: &str, account: &str) -> Result<String, Fault> {
     let mut barred = String::with_capacity(text.len() + 8);
     let mut fault = Some(Fault::NoSuchAccount);
     for line in text.split_inclusive('\n') {
-        let old = line.trim_end_matches(['\n', '\r']);
-        let held = is_of(old, account).then(|| read(old.split(':').nth(1).unwrap_or_default()));
+        let old = line.trim_end_matches('\n');
+        let held = is_of(old, account).then(|| old.split(':').nth(1).unwrap_or_default());
+        let held = held.map(|held| read(if held == "\r" { "" } else { held }));
         match held {
             None | Some(Field::NoSuchAccount) => barred.push_str(line),
             Some(Field::InShadow) => {

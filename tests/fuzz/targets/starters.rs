@@ -3,15 +3,8 @@
 
 use komainu_core::wall::respawn::{Kind, SAYS_BYTES_MAX, STARTERS_MAX, starters, without};
 
-const KINDS: [Kind; 7] = [
-    Kind::Inittab,
-    Kind::Inetd,
-    Kind::Xinetd,
-    Kind::Script,
-    Kind::Cron,
-    Kind::CronOfUsers,
-    Kind::Unit,
-];
+const KINDS: [Kind; 7] =
+    [Kind::Inittab, Kind::Inetd, Kind::Xinetd, Kind::Script, Kind::Cron, Kind::CronOfUsers, Kind::Unit];
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let Some((kind, text)) = bytes.split_first() else { return };

@@ -95,7 +95,7 @@ pub(super) fn xinetd(bytes: &[u8]) -> Vec<Found> {
     let mut disabled = false;
     for (number, range) in lines(bytes, false) {
         let text = String::from_utf8_lossy(&bytes[range.clone()]);
-        let text = text.trim();
+        let text = text.trim_ascii();
         let mut words = text.split_ascii_whitespace();
         if words.next() == Some("service") {
             let name = words.next().unwrap_or_default();
@@ -104,13 +104,13 @@ pub(super) fn xinetd(bytes: &[u8]) -> Vec<Found> {
         }
         let Some((line, lines, name)) = &service else { continue };
         if let Some((key, value)) = text.split_once('=') {
-            match key.trim() {
+            match key.trim_ascii() {
                 "server" | "server_args" if !is_telnet(&server) && !is_shell(&server) => {
                     let of_note =
                         value.split_ascii_whitespace().find(|word| is_telnet(word) || is_shell(word));
-                    server = of_note.unwrap_or(value.trim()).to_owned();
+                    server = of_note.unwrap_or(value.trim_ascii()).to_owned();
                 }
-                "disable" => disabled = value.trim() == "yes",
+                "disable" => disabled = value.trim_ascii() == "yes",
                 _ => {}
             }
         }
