@@ -1,5 +1,5 @@
 //! The warden takes the wall's turns: a quick look every two seconds whether anything changed, and a whole turn when it
-//! did, when somebody asks, and every half minute. It leaves the last report where commands find it.
+//! did, when somebody asks, and every ten seconds. It leaves the last report where commands find it.
 
 use crate::linux::clock::uptime_milliseconds;
 use crate::linux::files;
@@ -14,7 +14,7 @@ use std::path::PathBuf;
 /// Seconds between quick looks.
 pub const QUICK_SECONDS: u32 = 2;
 /// Milliseconds between whole turns where nothing changes.
-const WHOLE_MILLISECONDS: u64 = 30_000;
+const WHOLE_MILLISECONDS: u64 = 10_000;
 /// Turns that may follow each other at once before the next quick look is waited for.
 const TURNS_RUNNING_MAX: u32 = 4;
 

@@ -40,7 +40,7 @@ mknod dev/urandom c 1 9
 mknod dev/tty c 5 0
 # Swallow what they are given: a watchdog that barks at nobody, a flash that keeps nothing.
 mknod dev/watchdog c 1 3
-mknod dev/mtd0 c 1 3
+mknod dev/ubi0 c 1 3
 chmod 666 dev/null dev/zero dev/random dev/urandom dev/tty
 mount -t tmpfs -o mode=1777 tmp tmp
 mount -t tmpfs -o mode=755 var var

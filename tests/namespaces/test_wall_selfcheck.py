@@ -14,7 +14,7 @@ GOOD_WEB_PASSWORD = "Take-no-ko 5 Yama"
 IN_FILES = (
     ("accounts", "toor", "passwd", "toor:x:0:0::/root:/bin/sh\n"),
     ("accounts", "guest", "passwd", "guest:x:500:500::/tmp:/bin/sh\n"),
-    ("passwords", "support", "passwd", "support:x:501:501::/tmp:/bin/sh\n"),
+    ("accounts", "support", "passwd", "support:x:501:501::/tmp:/bin/sh\n"),
     ("passwords", "admin", "passwd", "admin:x:502:502::/tmp:/bin/sh\n"),
     ("keys", "authorized_keys", "dropbear/authorized_keys", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA== stranger\n"),
     ("respawn", "inittab", "inittab", "::respawn:/usr/sbin/telnetd -F -p 10023\n"),
@@ -33,7 +33,7 @@ RUNNING = (
     ("programs", "/tmp/update", "cp /usr/sbin/standin /tmp/update && exec /tmp/update stay"),
     ("programs", "deleted", "exec standin infect /tmp /dev/watchdog"),
     ("raw-sockets", "standin", "exec standin raw"),
-    ("flash", "mtd0", "exec standin hold /dev/mtd0"),
+    ("flash", "ubi0", "exec standin hold /dev/ubi0"),
 )
 #: Faults of the kernel's state.
 STATE = (
@@ -112,7 +112,7 @@ def what_was_planted_is_mended_by_the_agent(place):
     for account, what in (("toor", "a second account with number 0"), ("guest", "a guest account"),
                           ("support", "an account without a password"), ("admin", "a password that everybody knows")):
         wait_until(lambda account=account: locked(account), f"{account} is locked", 30)
-        attacked("passwords" if account in ("support", "admin") else "accounts", what, "both", True)
+        attacked("passwords" if account == "admin" else "accounts", what, "both", True)
     assert not locked("root"), "the owner is locked out"
     wait_until(lambda: not (one.etc / "dropbear/authorized_keys").exists(), "the stranger's key is set aside", 30)
     attacked("keys", "a stranger's authorized_keys", "both", True)

@@ -8,10 +8,12 @@ use crate::linux::files;
 use crate::linux::world::Linux;
 use crate::warden::report_file;
 use komainu_core::World;
+use komainu_core::facts::Facts;
+use komainu_core::settings::Settings;
 use komainu_core::wall::around::{Standpoint, judge};
 use komainu_core::wall::lines::{self, LINES_BYTES_MAX};
 use komainu_core::wall::measure::{Level, Row, Survey, TABLE};
-use komainu_core::wall::{Finding, Outcome, Report};
+use komainu_core::wall::{Finding, Outcome, Policy, Report};
 use komainu_trust::json::{Json, canonical};
 
 pub(super) fn harden(call: &Call) -> Result<Exit, String> {
@@ -98,7 +100,7 @@ fn report(call: &Call) -> Result<Report, String> {
     let policy = policy.ok_or("the settings leave the wall to somebody else ([wall] keep = false)")?;
     let free = linux.lock()?.is_ok();
     if free {
-        return Ok(look(&mut linux, policy));
+        return Ok(look(&mut linux, policy, &call.settings.core));
     }
     let path = report_file(&call.settings);
     match files::read(&path, LINES_BYTES_MAX) {
@@ -109,10 +111,12 @@ fn report(call: &Call) -> Result<Report, String> {
 }
 
 /// Looks, and changes nothing.
-pub(super) fn look(linux: &mut Linux, policy: &komainu_core::wall::Policy) -> Report {
+pub(super) fn look(linux: &mut Linux, policy: &Policy, settings: &Settings) -> Report {
     let standing = linux.gate().map(|gate| gate.standing());
     let rules = standing.map(|standing| linux.rules(standing));
     linux.look_thoroughly();
+    let facts = Facts::look(linux, settings);
+    linux.compare_firmware(&facts);
     let around = linux.look_around();
     let clock = linux.clock();
     let now = clock.system.max(clock.built);

@@ -4,6 +4,7 @@ use super::{Call, Exit, harden, open, print};
 use crate::linux::world::Linux;
 use komainu_core::World;
 use komainu_core::facts::Facts;
+use komainu_core::settings::Settings;
 use komainu_core::wall::Policy;
 use komainu_core::wall::plan::{Act, View, Watch, plan as decide_wall};
 use komainu_core::{Next, plan as decide};
@@ -25,14 +26,14 @@ pub(super) fn plan(call: &Call) -> Result<Exit, String> {
         Next::Restart => "then    restart\n".to_owned(),
     });
     if let Some(wall) = &call.settings.wall {
-        text.push_str(&of_wall(&mut linux, &facts, &wall.policy));
+        text.push_str(&of_wall(&mut linux, &facts, &wall.policy, &call.settings.core));
     }
     print(&text)
 }
 
 /// What the wall would do.
-fn of_wall(linux: &mut Linux, facts: &Facts, policy: &Policy) -> String {
-    let report = harden::look(linux, policy);
+fn of_wall(linux: &mut Linux, facts: &Facts, policy: &Policy, settings: &Settings) -> String {
+    let report = harden::look(linux, policy, settings);
     let memory = linux.wall_memory();
     let view = View {
         report: &report,

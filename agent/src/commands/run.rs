@@ -13,6 +13,8 @@ use komainu_trust::Moment;
 
 /// A restart that was asked for and does not come is asked for again after so many seconds.
 const RESTART_SECONDS: u32 = 120;
+/// The firmware is compared with what its maker publishes after each poll, and so often besides, in seconds.
+const COMPARE_SECONDS: u64 = 86_400;
 /// A turn that wants to be followed at once, so many times running, goes in circles: then it waits.
 const TURNS_RUNNING_MAX: u32 = 100_000;
 
@@ -33,9 +35,15 @@ pub(super) fn run(call: &Call) -> Result<Exit, String> {
     linux.give_up();
     linux.glance_while_waiting();
     let mut running = 0;
+    let (mut compared, mut compare_at) = (None, 0);
     loop {
         let facts = Facts::look(&mut linux, &call.settings.core);
         linux.set_on_trial(facts.is_on_trial());
+        let polled = Some(facts.attempts.polled_uptime);
+        if polled != compared || facts.uptime >= compare_at {
+            linux.compare_firmware(&facts);
+            (compared, compare_at) = (polled, facts.uptime + COMPARE_SECONDS);
+        }
         if let Some(warden) = warden.as_mut().filter(|_| facts.gate.as_ref().is_none_or(rules_hold)) {
             warden.turn_if_due(&mut linux, facts.now);
         }

@@ -6,6 +6,7 @@ mod memory;
 
 use super::accounts::trial::{Progress, Trial};
 use super::accounts::{self, Places, WebFormat};
+use super::firmware::{FirmwareEyes, Proven};
 use super::guard::Guard;
 use super::journal::{Journal, Now};
 use super::look::Eyes;
@@ -15,10 +16,14 @@ use super::world::built;
 use super::{clock, files, mounts, speaks_tls, tune};
 use crate::settings::Device;
 use crate::settings::wall::Wall as Settings;
+use komainu_core::facts::{Facts, RecordSeen};
 use komainu_core::fault::{Text, text};
+use komainu_core::offer::Offer;
 use komainu_core::reason::Reason;
+use komainu_core::settings::Settings as Core;
 use komainu_core::wall::Around;
 use komainu_core::wall::accounts::AccountsSeen;
+use komainu_core::wall::firmware::FirmwareSeen;
 use komainu_core::wall::fix::ProcessId;
 use komainu_core::wall::guard::{GuardSeen, Owner};
 use komainu_core::wall::links::{DefaultRoutes, read_routes, read_routes6};
@@ -67,6 +72,9 @@ pub struct Ward {
     journal: Journal,
     tls: Vec<(u16, Option<bool>)>,
     tls_asked: Option<u64>,
+    firmware: FirmwareEyes,
+    /// What is known of the firmware, since the last turn that read metadata.
+    known: FirmwareSeen,
 }
 
 impl Ward {
@@ -102,6 +110,25 @@ impl Ward {
             journal: Journal::new(&device.state),
             tls: Vec::new(),
             tls_asked: None,
+            firmware: FirmwareEyes::new(&settings.sbom),
+            known: FirmwareSeen {
+                checked: Err(text(format_args!("the firmware was not compared yet"))),
+                support_end: None,
+                now: built(),
+            },
+        }
+    }
+
+    /// Compares the firmware with what its maker publishes; not at every look, for signatures are verified for it.
+    pub fn compare_firmware(&mut self, advisories: &Proven, settings: &Core, facts: &Facts) {
+        let running = match &facts.record {
+            RecordSeen::Found(record) => record.confirmed.as_ref().or(settings.own_release.as_ref()),
+            RecordSeen::Absent | RecordSeen::Lost(_) => settings.own_release.as_ref(),
+        };
+        self.known.checked = self.firmware.compare(advisories, &settings.board, running);
+        self.known.now = facts.now;
+        if let Offer::Release(release) = &facts.offer {
+            self.known.support_end = release.manifest.support_end;
         }
     }
 
@@ -198,6 +225,7 @@ impl Ward {
             house: self.house.clone(),
             numbers: tune::numbers(),
             counts: Vec::new(),
+            firmware: self.known.clone(),
         }
     }
 

@@ -12,7 +12,8 @@ use super::ward::Ward;
 use crate::bundle::Bundle;
 use crate::settings::Device;
 use komainu_core::World;
-use komainu_core::facts::{Attempts, Wish};
+use komainu_core::advisory;
+use komainu_core::facts::{Attempts, Facts, Wish};
 use komainu_core::fault::{Text, text};
 use komainu_core::firewall::{Count, Traffic};
 use komainu_core::reason::Level;
@@ -188,6 +189,19 @@ impl Linux {
     pub fn set_on_trial(&mut self, on_trial: bool) {
         if let Some(ward) = &mut self.ward {
             ward.set_on_trial(on_trial);
+        }
+    }
+
+    /// Compares the firmware with what its maker publishes.
+    pub fn compare_firmware(&mut self, facts: &Facts) {
+        use komainu_core::World;
+        if self.ward.is_none() {
+            return;
+        }
+        let (kept, clock) = (self.kept(), self.clock());
+        let advisories = advisory::prove(&kept, self.state.advisories(), clock, &self.settings.core.board);
+        if let Some(ward) = &mut self.ward {
+            ward.compare_firmware(&advisories, &self.settings.core, facts);
         }
     }
 

@@ -2,8 +2,11 @@
 //! away from there; a program that comes back with the device is put there again by the test.
 
 use super::{Device, no_power};
+use crate::repository::TODAY;
+use komainu_core::advisory::Checked;
 use komainu_core::fault::{Text, text};
 use komainu_core::wall::accounts::AccountsSeen;
+use komainu_core::wall::firmware::FirmwareSeen;
 use komainu_core::wall::guard::GuardSeen;
 use komainu_core::wall::memory::Memory;
 use komainu_core::wall::seen::Seen;
@@ -59,6 +62,11 @@ pub fn nothing_odd() -> Around {
         house: Some(Vec::new()),
         numbers: Vec::new(),
         counts: Vec::new(),
+        firmware: FirmwareSeen {
+            checked: Ok(Checked::default()),
+            support_end: Some(TODAY.plus_seconds(86_400 * 365)),
+            now: TODAY,
+        },
     }
 }
 

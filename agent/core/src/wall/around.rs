@@ -2,13 +2,15 @@
 
 use super::accounts::{self, AccountsSeen};
 use super::doors::{self, DoorsSeen};
+use super::firmware::{self, FirmwareSeen};
 use super::fix::ProcessId;
 use super::guard::{self, GuardSeen};
 use super::links::{self, DefaultRoutes};
 use super::mappings::{self, Mapping};
 use super::mounts::{self, Mount};
 use super::respawn::{self, FoundStarter};
-use super::seen::Seen;
+use super::seen::{Seen, Transport};
+use super::services::REFLECTORS;
 use super::tune::{self, Number};
 use super::watchdog::{self, WatchdogSeen};
 use super::{Measure, Policy, Report, house, infection, services};
@@ -55,6 +57,8 @@ pub struct Around {
     pub numbers: Vec<Number>,
     /// What the firewall counted since the last look.
     pub counts: Vec<Count>,
+    /// What is known of the firmware's vulnerabilities and of its support.
+    pub firmware: FirmwareSeen,
 }
 
 /// What may pass the firewall besides what the settings say.
@@ -85,6 +89,9 @@ pub struct Standpoint {
 pub fn judge(around: &Around, stand: &Standpoint, policy: &Policy) -> (Report, Passing) {
     let mut report = Report::default();
     judge_rules(stand.rules.as_ref(), &mut report);
+    if let (false, Ok(seen)) = (stand.rules == Some(RulesSeen::Hold), &around.seen) {
+        open_reflectors(seen, &mut report);
+    }
     judge_counts(&around.counts, &mut report);
     match &around.seen {
         Ok(seen) => {
@@ -110,13 +117,35 @@ pub fn judge(around: &Around, stand: &Standpoint, policy: &Policy) -> (Report, P
         None => report.cannot_tell(Measure::OwnHouse, format_args!("no komainu is at work")),
     }
     tune::judge(&around.numbers, &mut report);
+    firmware::judge(&around.firmware, &mut report);
     let near_only = links::judge(&around.lan, &around.routes, policy, &mut report);
-    let seen = DoorsSeen { standing: stand.standing, now: stand.now, tls: &around.tls, restricted: false };
+    let ended = around.firmware.support_ended().is_some();
+    let seen = DoorsSeen { standing: stand.standing, now: stand.now, tls: &around.tls, restricted: ended };
     let openings = doors::judge(&policy.doors, &seen, &mut report);
     let (leases, odd) = &around.mappings;
     let is_own = |address| around.own.contains(&address);
-    let ways_through = mappings::judge(leases, *odd, stand.now, &is_own, &mut report);
+    let mut ways_through = mappings::judge(leases, *odd, stand.now, &is_own, &mut report);
+    if ended {
+        ways_through.clear();
+    }
     (report, Passing { openings, ways_through, near_only, contained: false })
+}
+
+/// Without rules that keep the WAN away, whoever answers in the LAN answers there too.
+fn open_reflectors(seen: &Seen, report: &mut Report) {
+    for listener in &seen.listeners {
+        let is_one = listener.transport == Transport::Udp && REFLECTORS.contains(&listener.port);
+        if is_one && !listener.address.is_loopback() {
+            report.weak(
+                Measure::Reflectors,
+                None,
+                format_args!(
+                    "port {} (udp) may answer on the WAN: no rules of ours keep it away",
+                    listener.port
+                ),
+            );
+        }
+    }
 }
 
 /// What the device itself tried, and somebody in its LAN.

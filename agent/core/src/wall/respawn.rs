@@ -19,7 +19,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
-use shell::{Hit, is_telnet, is_whole};
+use shell::{Hit, is_whole, serves};
 use tables::{disable, read_line, xinetd};
 
 /// Most that one file is found to start.
@@ -53,6 +53,8 @@ pub enum Kind {
 pub enum Does {
     /// It starts telnet.
     Telnet,
+    /// It starts SSH.
+    Ssh,
     /// It gives whoever connects a shell.
     Shell,
     /// It fetches a program and runs it: what malware writes to come back.
@@ -63,6 +65,7 @@ impl fmt::Display for Does {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Does::Telnet => "starts telnet",
+            Does::Ssh => "starts SSH",
             Does::Shell => "gives a shell to whoever connects",
             Does::Fetch => "fetches a program and runs it",
         })
@@ -95,13 +98,20 @@ pub struct FoundStarter {
     pub changeable: bool,
 }
 
-/// Judges the lines that were found. A service of telnet's that the policy names may be started. `unread`: why not all
+/// Judges the lines that were found. A server that the policy names may be started. `unread`: why not all
 /// could be read.
 pub fn judge(found: &[FoundStarter], unread: Option<&Text>, policy: &Policy, report: &mut Report) {
     for FoundStarter { file, starter, changeable, .. } in found {
         let Starter { line, says, program, does } = starter;
-        let allowed = |name: &str| is_telnet(name) && name.rsplit('/').next() == program.rsplit('/').next();
-        if *does == Does::Telnet && policy.services.iter().any(|service| allowed(&service.program)) {
+        let named =
+            |name: &str| serves(name).is_some() && name.rsplit('/').next() == program.rsplit('/').next();
+        let listed = || policy.services.iter().any(|service| named(&service.program));
+        let allowed = match does {
+            Does::Telnet => listed(),
+            Does::Ssh => policy.ssh || listed(),
+            Does::Shell | Does::Fetch => false,
+        };
+        if allowed {
             continue;
         }
         if !changeable {
@@ -117,7 +127,7 @@ pub fn judge(found: &[FoundStarter], unread: Option<&Text>, policy: &Policy, rep
         let fix = Some(Fix::StopStarting { file: file.clone(), line: *line, says: says.clone() });
         let what = format_args!("{file} line {line} {does}: {says}");
         match does {
-            Does::Telnet | Does::Shell => report.weak(Measure::Respawn, fix, what),
+            Does::Telnet | Does::Ssh | Does::Shell => report.weak(Measure::Respawn, fix, what),
             Does::Fetch => report.infected(Measure::Respawn, fix, what),
         }
     }

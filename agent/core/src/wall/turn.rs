@@ -4,7 +4,7 @@
 use super::around::{self, Standpoint};
 use super::plan::{Act, View, Watch, plan, print_of};
 use super::respond::Response;
-use super::{Policy, Report};
+use super::{Policy, Report, firmware};
 use crate::facts::{Attempts, Setbacks, Wish};
 use crate::fault::Text;
 use crate::gate::RulesSeen;
@@ -29,6 +29,9 @@ pub fn turn(world: &mut dyn World, watch: &mut Watch, now: Moment, policy: &Poli
     let standing = gate.as_ref().map(crate::gate::GateSeen::standing);
     let rules = standing.map(|standing| world.rules(standing));
     let around = world.look_around();
+    // After the end of support less is allowed.
+    let restricted = around.firmware.support_ended().map(|_| firmware::restricted(policy));
+    let policy = restricted.as_ref().unwrap_or(policy);
     let (report, mut passing) = around::judge(&around, &Standpoint { standing, rules, now }, policy);
     tell(world, watch, &report);
     let asked = match world.wish() {

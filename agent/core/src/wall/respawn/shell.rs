@@ -13,6 +13,8 @@ const HITS_MAX: usize = 8;
 
 /// Programs that answer with telnet.
 const TELNET: &[&str] = &["telnetd", "in.telnetd", "utelnetd", "telnetd-ssl", "in.telnetd-ssl"];
+/// Servers of SSH, by the same.
+const SSH: &[&str] = &["dropbear", "sshd"];
 const SHELLS: &[&str] = &["sh", "ash", "bash", "dash", "hush", "ksh", "msh", "zsh"];
 /// Programs that give a network connection to another program.
 const BINDERS: &[&str] = &["nc", "ncat", "netcat", "socat", "tcpsvd"];
@@ -229,9 +231,12 @@ impl Reader<'_> {
             let from = range.start + name.len() + 1;
             // Quotes within the name would be counted wrongly: nobody writes that, and it is left alone.
             let plain = self.bytes[range.start..].starts_with(name.as_bytes()) && from < range.end;
-            if plain && TELNET.contains(&base(program)) && (self.uses)(name) {
+            if plain
+                && let Some(does) = serves(program)
+                && (self.uses)(name)
+            {
                 let word = self.unquoted(from..range.end);
-                self.hit(word, program, Does::Telnet);
+                self.hit(word, program, does);
             }
             return;
         }
@@ -239,7 +244,7 @@ impl Reader<'_> {
         if KEYWORDS.contains(&value) && !self.command.launched {
             return;
         }
-        if TELNET.contains(&name) {
+        if let Some(does) = serves(name) {
             self.command.awaits = false;
             let next =
                 self.bytes[range.end..].iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'"' | b'\''));
@@ -247,7 +252,7 @@ impl Reader<'_> {
             let is_label = next == Some(&b'(') || next == Some(&b')') && self.depth == 0;
             let ended = value.contains("/init.d/") && ends(&self.bytes[range.end..]);
             if !is_label && !ended {
-                self.hit(range, value, Does::Telnet);
+                self.hit(range, value, does);
             }
             return;
         }
@@ -338,9 +343,11 @@ fn base(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or_default()
 }
 
-/// Whether a program of telnet's is named so.
-pub fn is_telnet(path: &str) -> bool {
-    TELNET.contains(&base(path))
+/// What a program of that name serves: telnet or SSH.
+pub fn serves(path: &str) -> Option<Does> {
+    let name = base(path);
+    let of = |names: &[&str], does| names.contains(&name).then_some(does);
+    of(TELNET, Does::Telnet).or_else(|| of(SSH, Does::Ssh))
 }
 
 /// Whether a shell is named so.

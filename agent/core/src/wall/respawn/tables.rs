@@ -1,7 +1,7 @@
 //! The tables among those files: which part of a line of inittab, cron or systemd is a command, and what the lines of
 //! inetd and the blocks of xinetd start.
 
-use super::shell::{self, Hit, is_shell, is_telnet};
+use super::shell::{self, Hit, is_shell, serves};
 use super::{COMMENT, Does, Found, Kind, STARTERS_MAX, is_blank, lines};
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -74,10 +74,10 @@ fn inetd(line: &[u8], range: &Range<usize>) -> Vec<Hit> {
     let mut words = text.split_ascii_whitespace();
     let service = words.clone().next().unwrap_or_default();
     let service = service.rsplit(':').next().unwrap_or_default().split('/').next().unwrap_or_default();
-    let telnet = words.clone().find(|word| is_telnet(word));
+    let server = words.clone().find_map(|word| Some((word, serves(word)?)));
     let shell = words.clone().skip(5).take(3).find(|word| is_shell(word));
-    let (program, does) = match (telnet, shell) {
-        (Some(program), _) => (program, Does::Telnet),
+    let (program, does) = match (server, shell) {
+        (Some(found), _) => found,
         (None, Some(program)) => (program, Does::Shell),
         (None, None) if matches!(service, "telnet" | "telnets") => {
             (words.nth(5).unwrap_or(service), Does::Telnet)
@@ -105,9 +105,9 @@ pub(super) fn xinetd(bytes: &[u8]) -> Vec<Found> {
         let Some((line, lines, name)) = &service else { continue };
         if let Some((key, value)) = text.split_once('=') {
             match key.trim_ascii() {
-                "server" | "server_args" if !is_telnet(&server) && !is_shell(&server) => {
+                "server" | "server_args" if serves(&server).is_none() && !is_shell(&server) => {
                     let of_note =
-                        value.split_ascii_whitespace().find(|word| is_telnet(word) || is_shell(word));
+                        value.split_ascii_whitespace().find(|word| serves(word).is_some() || is_shell(word));
                     server = of_note.unwrap_or(value.trim_ascii()).to_owned();
                 }
                 "disable" => disabled = value.trim_ascii() == "yes",
@@ -117,8 +117,9 @@ pub(super) fn xinetd(bytes: &[u8]) -> Vec<Found> {
         if text != "}" {
             continue;
         }
-        let does = if is_shell(&server) { Does::Shell } else { Does::Telnet };
-        let wanted = is_telnet(&server) || is_shell(&server) || matches!(name.as_str(), "telnet" | "telnets");
+        let does = if is_shell(&server) { Does::Shell } else { serves(&server).unwrap_or(Does::Telnet) };
+        let wanted =
+            serves(&server).is_some() || is_shell(&server) || matches!(name.as_str(), "telnet" | "telnets");
         if wanted && !disabled && all.len() < STARTERS_MAX {
             let program = if server.is_empty() { name.clone() } else { server.clone() };
             let hit = Hit { word: lines.start..range.end, program, does, alone: true };
