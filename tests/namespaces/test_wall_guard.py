@@ -19,7 +19,8 @@ CHANGES = (
     ("passwd", "stranger:x:0:0::/:/bin/sh\n", "an account"),
 )
 #: Names that are words of a log's line, more than a line, or nothing that can be shown.
-NAMES = ("/tmp/a\nwall-is-down why=none", '/tmp/b" why="none', "/tmp/c\x1b[2J\x07", "/tmp/d\udcff\udcfe", f"/tmp/{'e' * 255}")
+NAMES = ("/tmp/a\nwall-is-down why=none", '/tmp/b" why="none', "/tmp/c\x1b[2J\x07", "/tmp/d\udcff\udcfe",
+         f"/tmp/{'e' * 255}")
 
 
 def ready(place):
