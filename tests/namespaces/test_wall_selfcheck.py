@@ -14,7 +14,7 @@ GOOD_WEB_PASSWORD = "Take-no-ko 5 Yama"
 IN_FILES = (
     ("accounts", "toor", "passwd", "toor:x:0:0::/root:/bin/sh\n"),
     ("accounts", "guest", "passwd", "guest:x:500:500::/tmp:/bin/sh\n"),
-    ("passwords", "support", "passwd", "support:x:501:501::/tmp:/bin/sh\n"),
+    ("accounts", "support", "passwd", "support:x:501:501::/tmp:/bin/sh\n"),
     ("passwords", "admin", "passwd", "admin:x:502:502::/tmp:/bin/sh\n"),
     ("keys", "authorized_keys", "dropbear/authorized_keys", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA== stranger\n"),
     ("respawn", "inittab", "inittab", "::respawn:/usr/sbin/telnetd -F -p 10023\n"),
