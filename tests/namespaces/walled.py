@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from functools import cache
 from pathlib import Path
 
@@ -116,9 +117,12 @@ class Walled(Gate):
         programs again already, it is tried again, and at last is as good as ended."""
         for _ in range(5):
             process = self.start_program(*words)
-            try:
-                code = process.wait(seconds)
-            except subprocess.TimeoutExpired:
+            deadline = time.monotonic() + seconds
+            while (code := process.poll()) is None and time.monotonic() < deadline:
+                # Who is stopped before the end stops the one who started it, too.
+                process.send_signal(signal.SIGCONT)
+                time.sleep(0.05)
+            if code is None:
                 return False
             if code != CANNOT_START:
                 return code in (-signal.SIGKILL, -signal.SIGTERM)
