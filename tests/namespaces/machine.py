@@ -83,8 +83,10 @@ class Machine:
         self.first = int(Path(f"/proc/{holder.pid}/task/{holder.pid}/children").read_text().split()[0])
 
     def words(self):
-        """The words that run a program on it. Who starts it so and is killed takes it along."""
-        return (*DIE_WITH_US, "nsenter", "-t", str(self.first), "-p", "-m", "-n", *NO_HOST)
+        """The words that run a program on it. Who starts it so and is killed takes it along. The second nsenter is the
+        machine's own file: seen from there, the first has a program that is nowhere, as malware has."""
+        mounts = ("nsenter", "-t", str(self.first), "-m", "-n")
+        return (*DIE_WITH_US, *mounts, "nsenter", "--pid=/proc/1/ns/pid", *NO_HOST)
 
     def run(self, *words, seconds=15, **more):
         """Runs a program on it, whether or not it succeeds."""

@@ -67,7 +67,8 @@ def who_knows_the_pages_password_gets_no_program_run(place, kind):
     wait_until(lambda: 23 not in one.machine.listening(), "telnet is ended", SECONDS)
     seconds = time.monotonic() - began
     attacked("telnet", "the page's function turns telnet on", kind, seconds < SECONDS)
-    wait_until(lambda: ["/bin/sh"] not in [words for _, words in one.machine.processes()], "no session is left", SECONDS)
+    wait_until(lambda: ["/bin/sh"] not in [words for _, words in one.machine.processes()], "no session is left",
+               SECONDS)
     program = attack.program()
     attacked("programs", "a program is fetched by telnet from the LAN, later", kind, not program.fell, str(program))
     assert 80 in one.machine.listening(), "the page is the vendor's, and stays"
@@ -92,4 +93,5 @@ def telnet_that_is_turned_on_again_and_again_is_ended_each_time(place):
 
 
 tests(each_stage_of_the_attack_is_refused, "each_stage_of_the_attack_is_refused_by_{}", BACKENDS)
-tests(who_knows_the_pages_password_gets_no_program_run, "who_knows_the_pages_password_gets_no_program_run_by_{}", BACKENDS)
+tests(who_knows_the_pages_password_gets_no_program_run, "who_knows_the_pages_password_gets_no_program_run_by_{}",
+      BACKENDS)

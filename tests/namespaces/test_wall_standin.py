@@ -86,7 +86,8 @@ def what_infects_a_device_is_ended(place, kind):
     held = one.machine.run("sh", "-c", "readlink /proc/[0-9]*/fd/*").stdout.count("/dev/watchdog")
     attacked("watchdog", "nobody but the agent has it", kind, held == 1, f"{held} have it open")
     # Programs may be started from /tmp for once, or this measure would not be tried.
-    done = one.machine.run("sh", "-c", "mount -o remount,exec /tmp && standin infect /tmp /dev/watchdog " + " ".join(HOSTS))
+    infects = ("mount -o remount,exec /tmp && standin infect /tmp /dev/watchdog", *HOSTS)
+    done = one.machine.run("sh", "-c", " ".join(infects))
     assert done.returncode == 0, f"this test infects the device: {done.stderr}"
     began = time.monotonic()
     wait_until(lambda: not infected(one), "what hides is ended", SECONDS)
@@ -103,7 +104,8 @@ def what_infects_a_device_is_ended(place, kind):
 def nothing_is_started_from_memory(place):
     need_wall()
     one, internet = device(place)
-    assert one.machine.run("sh", "-c", "cp /usr/sbin/standin /tmp/p && /tmp/p ran 203.0.113.2 80 before").returncode == 0
+    done = one.machine.run("sh", "-c", f"cp /usr/sbin/standin /tmp/p && /tmp/p ran {WAN[4]} 80 before")
+    assert done.returncode == 0, done.stderr
     wait_until(lambda: any(path == "/ran/before" for _, path in internet.asked), "this test sees a program that runs")
     one.run()
     one.set_up()

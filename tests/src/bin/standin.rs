@@ -3,8 +3,9 @@
 //! and ends by itself. Not for devices.
 //!
 //! ```text
-//! infect FOLDER [WATCHDOG] [ADDRESS...]  copies itself into the folder, starts the copy under a random name and deletes it; the
-//!                                        copy listens on 127.0.0.1:48101, opens the watchdog, and knocks at telnet's ports
+//! infect FOLDER [WATCHDOG] [ADDRESS...]  copies itself into the folder, starts the copy under a random name and
+//!                                        deletes it; the copy listens on 127.0.0.1:48101, opens the watchdog, and
+//!                                        knocks at telnet's ports
 //! ran ADDRESS PORT NAME                  tells a web server by a request for /ran/NAME that this program was run
 //! listen PORT                            listens on TCP, everywhere, and says nothing
 //! reflect PORT...                        answers each datagram with a longer one, as reflectors do
