@@ -277,6 +277,7 @@ mod tests {
             unlisted: Unlisted::Report,
             ssh: false,
             accounts: vec![],
+            keys: Vec::new(),
             programs: vec![],
             privileged: vec![],
             guarded: vec![],
@@ -286,6 +287,7 @@ mod tests {
                 openings: vec![Opening { from: vec![], protocol: Protocol::Tcp, port: 443 }],
                 ..Traffic::default()
             },
+            doors: Vec::new(),
             automatic: Automatic {
                 contain: true,
                 evidence: true,

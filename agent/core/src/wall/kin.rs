@@ -203,11 +203,13 @@ pub(super) mod tests {
             unlisted: Unlisted::Stop,
             ssh: false,
             accounts: vec![],
+            keys: Vec::new(),
             programs: vec!["/opt/maker/".to_owned(), "/data/helper".to_owned()],
             privileged: vec!["pppd".to_owned(), "udhcpc".to_owned(), "mtd".to_owned()],
             guarded: vec![],
             no_programs: vec![],
             traffic: Traffic::default(),
+            doors: Vec::new(),
             automatic: Automatic {
                 contain: false,
                 evidence: false,

@@ -125,6 +125,7 @@ fn policy() -> Policy {
         guarded: vec![],
         no_programs: vec![],
         traffic: Traffic::default(),
+        doors: Vec::new(),
         automatic: Automatic {
             contain: false,
             evidence: false,

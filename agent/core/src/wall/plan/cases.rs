@@ -23,6 +23,7 @@ fn policy(automatic: Automatic) -> Policy {
         unlisted: Unlisted::Stop,
         ssh: false,
         accounts: Vec::new(),
+        keys: Vec::new(),
         programs: Vec::new(),
         privileged: Vec::new(),
         guarded: Vec::new(),

@@ -246,6 +246,7 @@ fn only_the_program_that_reads_a_file_is_told_of_its_change() {
         program: Program::File {
             path: ["/sbin/", name].concat(),
             there: true,
+            replaced: false,
             medium: crate::wall::seen::Medium::Firmware,
         },
         name: name.into(),
@@ -277,6 +278,7 @@ fn policy(services: Vec<Service>) -> Policy {
         guarded: vec![],
         no_programs: vec![],
         traffic: Traffic::default(),
+        doors: Vec::new(),
         automatic: Automatic {
             contain: false,
             evidence: false,
