@@ -222,11 +222,11 @@ fn answer(
     let restarted = memory.incident.as_ref().is_some_and(|incident| incident.restarts > 0);
     let came_back = infected.is_some() && restarted && !watch.restarts;
     if let Some(incident) = &mut memory.incident {
-        if came_back && automatic.reimage && incident.reimage.is_none() {
+        if came_back && automatic.reimage && incident.reimage.is_none() && !incident.reimaged {
             incident.reimage = view.booted;
         }
         if incident.reimage.is_some() && view.booted.is_some() && incident.reimage != view.booted {
-            incident.reimage = None;
+            (incident.reimage, incident.reimaged) = (None, true);
         }
         if incident.update && !watch.polls {
             watch.polls = true;

@@ -180,6 +180,25 @@ fn a_device_is_restarted_once_and_what_comes_back_asks_for_a_new_image() {
 }
 
 #[test]
+fn what_comes_back_after_a_new_image_asks_for_no_other() {
+    let mut device = Device::new(ALL);
+    device.look(&infected(), None, None);
+    device.restart();
+    for booted in [Slot::A, Slot::B, Slot::B, Slot::A] {
+        device.booted = booted;
+        device.look(&infected(), None, None);
+        device.look(&infected(), None, None);
+        let wanted = Some(Slot::A).filter(|_| !device.memory.incident.as_ref().unwrap().reimaged);
+        assert_eq!(device.memory.incident.as_ref().unwrap().reimage, wanted);
+        device.restart();
+    }
+    assert!(device.memory.incident.as_ref().unwrap().reimaged);
+    let acts = device.look(&infected(), Some(Response::Reimage), None);
+    assert_eq!(Device::words(&acts), ["remember", "fix", "poll"]);
+    assert_eq!(device.memory.incident.unwrap().reimage, Some(Slot::A), "who asks for it gets it");
+}
+
+#[test]
 fn an_incident_is_over_after_quiet_a_new_password_and_a_poll() {
     let mut device = Device::new(ALL);
     device.look(&infected(), None, None);
