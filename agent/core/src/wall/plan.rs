@@ -27,7 +27,7 @@ const FAILED_MAX: usize = 64;
 /// One thing to do, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
-    /// Write down what must outlast a restart. Where that fails, nothing that follows is done.
+    /// Write down what must outlast a restart. Where that fails, nothing is done that must be remembered.
     Remember(Memory),
     /// Keep what was seen of an infection.
     Evidence,
@@ -44,6 +44,18 @@ pub enum Act {
     Poll,
     /// Restart the device.
     Restart,
+}
+
+impl Act {
+    /// It must not be done unless it is remembered: a restart would be asked for again and again, a fix on trial never
+    /// be judged. Whoever fills the flash must not thereby keep a bot from being ended.
+    pub fn needs_memory(&self) -> bool {
+        match self {
+            Act::Fix { finding, .. } => finding.is_tried(),
+            Act::Remember(_) | Act::Evidence | Act::Restart => true,
+            Act::Undo(_) | Act::Poll => false,
+        }
+    }
 }
 
 /// A fix whose trial has begun since the start.
@@ -277,7 +289,7 @@ fn fixes(view: &View<'_>, watch: &mut Watch, memory: &mut Memory) -> Vec<Act> {
         {
             continue;
         }
-        if finding.measure.row().on_trial && !finding.infection {
+        if finding.is_tried() {
             // While it is on trial it is done again as often as it is needed.
             let on_trial = memory.trials.iter().any(|trial| trial.finding == print);
             if memory.undone.contains(&print) || !on_trial && !memory.begin_trial(print) {

@@ -79,15 +79,16 @@ pub fn turn(world: &mut dyn World, watch: &mut Watch, now: Moment, policy: &Poli
         });
     }
     let again = !acts.is_empty();
+    let mut kept = true;
     for act in acts {
-        if !perform(act, world, watch, &report) {
-            break;
+        if kept || !act.needs_memory() {
+            kept &= perform(act, world, watch, &report);
         }
     }
     Round { report, again }
 }
 
-/// Does one thing; false: what follows must not be done.
+/// Does one thing; false: what follows and needs to be remembered must not be done.
 fn perform(act: Act, world: &mut dyn World, watch: &mut Watch, report: &Report) -> bool {
     match act {
         Act::Remember(memory) => {

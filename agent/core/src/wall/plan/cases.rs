@@ -303,3 +303,15 @@ fn a_fix_that_fails_waits_longer_each_time_and_holds_back_no_other() {
     device.uptime += 4;
     assert_eq!(Device::words(&device.look(&report, None, None)), ["fix", "fix"]);
 }
+
+#[test]
+fn a_full_flash_keeps_no_bot_from_being_ended() {
+    let mut report = infected();
+    report.weak(Measure::Services, Some(end(10)), format_args!("ftpd listens on tcp/21"));
+    let mut device = Device::new(ALL);
+    let acts = device.look(&report, None, None);
+    assert_eq!(Device::words(&acts), ["remember", "evidence", "fix", "fix", "remember", "poll", "restart"]);
+    let unremembered: Vec<Act> = acts.into_iter().filter(|act| !act.needs_memory()).collect();
+    assert_eq!(Device::words(&unremembered), ["fix", "poll"]);
+    assert!(matches!(&unremembered[0], Act::Fix { fix, .. } if *fix == end(9)));
+}
