@@ -153,7 +153,10 @@ impl Ward {
 
     /// Whether a release is on trial.
     pub fn set_on_trial(&mut self, on_trial: bool) {
-        if self.on_trial && !on_trial {
+        if on_trial && !self.on_trial {
+            self.guard.owe_learning();
+        }
+        if !on_trial && self.guard.owes_learning() {
             // It was confirmed, or the one before runs again: its files are what they should be.
             self.learn();
         }
