@@ -10,6 +10,7 @@ use crate::facts::Health;
 use crate::fault::{Text, text};
 use crate::names::Slot;
 use crate::offer::Print;
+use alloc::format;
 use alloc::vec::Vec;
 use komainu_trust::Moment;
 
@@ -185,6 +186,10 @@ fn count_starts(memory: &mut Memory) {
 
 fn judge_trials(view: &View<'_>, watch: &mut Watch, memory: &mut Memory) -> Vec<Act> {
     let Some(health) = &view.health else { return Vec::new() };
+    // Whoever is cut off fails checks that ask the WAN: no fix did that harm.
+    if view.memory.incident.as_ref().is_some_and(|incident| incident.contained) {
+        return Vec::new();
+    }
     let good = *health == Health::Good;
     let (due, going): (Vec<OnTrial>, Vec<OnTrial>) =
         core::mem::take(&mut watch.trials).into_iter().partition(|trial| trial.until <= view.uptime);
@@ -283,8 +288,8 @@ fn fixes(view: &View<'_>, watch: &mut Watch, memory: &mut Memory) -> Vec<Act> {
     let mut acts: Vec<Act> = Vec::new();
     for finding in &view.report.findings {
         let Some(fix) = &finding.fix else { continue };
-        let print = print_of(finding);
-        if watch.waits(print, view.uptime)
+        let print = trial_of(finding);
+        if watch.waits(attempt_of(finding), view.uptime)
             || acts.iter().any(|act| matches!(act, Act::Fix { fix: f, .. } if f == fix))
         {
             continue;
@@ -310,9 +315,24 @@ pub fn print_of(finding: &Finding) -> Print {
     Print::of(finding.what.as_bytes())
 }
 
+/// By which the trial of its fix is known again. Of a program that is ended this is the program alone: its number, and often
+/// its port, are others after each restart, and the device would be restarted for it again and again.
+pub fn trial_of(finding: &Finding) -> Print {
+    let what: &str = &finding.what;
+    let Some(Fix::End(id)) = &finding.fix else { return print_of(finding) };
+    let number = format!("process {} ", id.pid);
+    let Some(at) = what.find(&number) else { return print_of(finding) };
+    Print::of([finding.measure.row().id, " ", &what[at + number.len()..]].concat().as_bytes())
+}
+
+/// By which the failures of its fix are counted: of one that cannot be ended others of the same program take no profit.
+pub fn attempt_of(finding: &Finding) -> Print {
+    Print::of(finding.what.as_bytes())
+}
+
 /// Why a finding is left alone, if it is.
 pub fn left_alone(finding: &Finding, memory: &Memory) -> Option<Text> {
-    let undone = memory.undone.contains(&print_of(finding));
+    let undone = memory.undone.contains(&trial_of(finding));
     undone.then(|| {
         text(format_args!(
             "{}; left alone, because the device's health checks failed without it",

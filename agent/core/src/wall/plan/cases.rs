@@ -296,7 +296,7 @@ fn a_fix_that_fails_waits_longer_each_time_and_holds_back_no_other() {
     let mut report = infected();
     report.weak(Measure::Accounts, Some(end(10)), format_args!("another"));
     device.look(&report, None, None);
-    let print = print_of(&report.findings[0]);
+    let print = attempt_of(&report.findings[0]);
     device.watch.went(print, true, device.uptime - 2);
     device.watch.went(print, true, device.uptime - 2);
     assert_eq!(Device::words(&device.look(&report, None, None)), ["fix"], "the other");
@@ -314,4 +314,39 @@ fn a_full_flash_keeps_no_bot_from_being_ended() {
     let unremembered: Vec<Act> = acts.into_iter().filter(|act| !act.needs_memory()).collect();
     assert_eq!(Device::words(&unremembered), ["fix", "poll"]);
     assert!(matches!(&unremembered[0], Act::Fix { fix, .. } if *fix == end(9)));
+}
+
+#[test]
+fn a_service_that_is_needed_is_left_alone_whatever_number_and_port_it_has_after_the_restart() {
+    let report = |pid: u32, port: u16| {
+        let mut report = Report::default();
+        let what = format_args!("port {port} (tcp) is not on the list: process {pid} (/usr/sbin/mountd)");
+        report.weak(Measure::Services, Some(end(pid)), what);
+        report
+    };
+    let mut device = Device::new(NOTHING);
+    for pid in 50..80 {
+        let acts = device.look(&report(pid, 700 + pid as u16), None, None);
+        assert!(Device::words(&acts).contains(&"fix"), "{pid} is ended as often as it comes back");
+    }
+    assert_eq!(device.memory.trials.len(), 1);
+    device.uptime += TRIAL_SECONDS;
+    let failing = Some(Health::Failing(text(format_args!("no pictures"))));
+    assert!(device.look(&Report::default(), None, failing).contains(&Act::Restart));
+    device.restart();
+    assert_eq!(device.look(&report(81, 999), None, None), []);
+    assert!(left_alone(&report(82, 1).findings[0], &device.memory).is_some());
+}
+
+#[test]
+fn who_is_cut_off_is_not_asked_for_its_health() {
+    let mut device = Device::new(NOTHING);
+    device.look(&open_mount(), None, None);
+    device.look(&Report::default(), Some(Response::Contain), None);
+    device.uptime += TRIAL_SECONDS;
+    let failing = || Some(Health::Failing(text(format_args!("no way to the internet"))));
+    assert_eq!(device.look(&Report::default(), None, failing()), []);
+    device.look(&Report::default(), Some(Response::Release), None);
+    assert_eq!(Device::words(&device.look(&Report::default(), None, Some(Health::Good))), ["remember"]);
+    assert_eq!(device.memory.undone, []);
 }
