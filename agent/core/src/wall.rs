@@ -63,6 +63,18 @@ pub struct Finding {
     pub infection: bool,
 }
 
+impl Finding {
+    /// Its fix is on trial: it could take something away that is needed. What an infection does never is.
+    pub fn is_tried(&self) -> bool {
+        self.measure.row().on_trial && !self.infection
+    }
+
+    /// What must be told first where not all can be: an infection, and what can be mended.
+    fn weight(&self) -> (bool, bool) {
+        (self.infection, self.fix.is_some())
+    }
+}
+
 /// What a look found out about one measure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -155,9 +167,14 @@ impl Report {
             return;
         }
         if self.findings.len() < FINDINGS_MAX {
+            return self.findings.push(finding);
+        }
+        self.more = self.more.saturating_add(1);
+        // Many small faults hide no great one.
+        let lightest = (0..FINDINGS_MAX).rev().min_by_key(|at| self.findings[*at].weight());
+        if let Some(at) = lightest.filter(|at| self.findings[*at].weight() < finding.weight()) {
+            self.findings.remove(at);
             self.findings.push(finding);
-        } else {
-            self.more += 1;
         }
     }
 
@@ -165,5 +182,28 @@ impl Report {
         if !self.doubts.iter().any(|(doubted, _)| *doubted == measure) {
             self.doubts.push((measure, outcome));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fix::ProcessId;
+
+    #[test]
+    fn many_small_findings_hide_no_great_one() {
+        let mut report = Report::default();
+        for number in 0..=FINDINGS_MAX {
+            report.weak(Measure::Programs, None, format_args!("number {number}"));
+        }
+        let end = |pid| Some(Fix::End(ProcessId { pid, started: 1 }));
+        report.weak(Measure::Telnet, end(7), format_args!("telnet"));
+        report.infected(Measure::Programs, end(9), format_args!("a bot"));
+        report.weak(Measure::Programs, None, format_args!("one more"));
+        assert_eq!((report.findings.len(), report.more), (FINDINGS_MAX, 4));
+        assert_eq!(report.fixes().len(), 2);
+        let last = &report.findings[FINDINGS_MAX - 2..];
+        assert_eq!((&*last[0].what, &*last[1].what), ("telnet", "a bot"));
+        assert_eq!(&*report.findings[0].what, "number 0");
     }
 }

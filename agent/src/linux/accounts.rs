@@ -14,8 +14,9 @@ use komainu_core::wall::accounts::{AccountSeen, AccountsSeen, KeySeen, Of, Passw
 use komainu_core::wall::keys;
 use std::ffi::OsString;
 use std::fmt::Display;
+use std::fs::Metadata;
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown};
 use std::path::{Path, PathBuf};
 use trial::{Hash, Trial};
 
@@ -228,7 +229,7 @@ pub fn lock_account(places: &Places, file: &str, name: &str) -> Result<(), Text>
     };
     match changed {
         Ok(changed) if changed == lines => Ok(()),
-        Ok(changed) => replace(path, &bytes_of(&changed), found.metadata.permissions().mode()),
+        Ok(changed) => replace(path, &bytes_of(&changed), &found.metadata),
         Err(account::Fault::NoSuchAccount) => Ok(()),
         Err(account::Fault::InShadow) if is_owners => Ok(()),
         Err(fault) => Err(cannot("change", path, &fault)),
@@ -243,7 +244,7 @@ pub fn remove_key(file: &str, print: &str) -> Result<(), Text> {
     let path = Path::new(file);
     let Some(found) = whole(path)? else { return Ok(()) };
     let Some(changed) = keys::without(&found.bytes, print) else { return Ok(()) };
-    replace(path, &changed, found.metadata.permissions().mode())
+    replace(path, &changed, &found.metadata)
 }
 
 /// A file that is to be changed: all of it, or none.
@@ -257,10 +258,13 @@ fn whole(path: &Path) -> Result<Option<Foreign>, Text> {
     }
 }
 
-/// Where a file is a link, what it leads to changes.
-fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Text> {
+/// Where a file is a link, what it leads to changes. It stays whose it was: a web server, or a user who logs in with a key,
+/// reads it without being root.
+fn replace(path: &Path, bytes: &[u8], before: &Metadata) -> Result<(), Text> {
     let real = std::fs::canonicalize(path).map_err(|error| cannot("find", path, &error))?;
-    files::replace_as(&real, bytes, mode & 0o777).map_err(|error| cannot("write", path, &error))
+    let written = files::replace_as(&real, bytes, before.permissions().mode() & 0o777);
+    let own = || lchown(&real, Some(before.uid()), Some(before.gid()));
+    written.and_then(|()| own()).map_err(|error| cannot("write", path, &error))
 }
 
 /// As in `gate`: each byte is a character, and becomes the same byte again.

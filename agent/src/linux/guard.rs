@@ -39,13 +39,32 @@ pub struct Guard {
     known: Vec<(String, Mark)>,
     /// The list could not be written last time.
     unwritten: bool,
+    /// A release was on trial when somebody looked last; `None`: not asked yet.
+    owes: Option<bool>,
 }
 
 impl Guard {
     /// The guard with its memory below the folder of the state; nothing is touched yet.
     pub fn new(state: &Path) -> Guard {
         let folder = state.join("wall");
-        Guard { folder, baseline: None, memory: Memory::default(), known: Vec::new(), unwritten: false }
+        let (memory, known) = (Memory::default(), Vec::new());
+        Guard { folder, baseline: None, memory, known, unwritten: false, owes: None }
+    }
+
+    /// A release is on trial: everything is to be learned when that is over, also where a power cut falls between its
+    /// confirmation and that. Else the files of the release before would be put back over those of the new one.
+    pub fn owe_learning(&mut self) {
+        let written = fs::create_dir_all(&self.folder).and_then(|()| files::replace(&self.debt(), b""));
+        if let Err(error) = written {
+            log::warn!("not-learned-later why=\"cannot write {}: {error}\"", self.debt().display());
+        }
+        self.owes = Some(true);
+    }
+
+    /// Everything is to be learned, once no release is on trial.
+    pub fn owes_learning(&mut self) -> bool {
+        let debt = self.debt();
+        *self.owes.get_or_insert_with(|| fs::symlink_metadata(debt).is_ok())
     }
 
     /// Looks at the files that policy guards. What is seen for the first time, and what changed while the owner is there,
@@ -101,7 +120,12 @@ impl Guard {
         self.unwritten = true;
         let kept = self.remember(&Baseline::default(), &mut next, &learned);
         self.baseline = Some(next);
+        // What cannot be kept is tried again at the next start.
+        self.owes = Some(false);
         kept?;
+        let debt = self.debt();
+        files::remove(&debt)
+            .map_err(|error| text(format_args!("cannot remove {}: {error}", debt.display())))?;
         looked.doubt.map_or(Ok(()), Err)
     }
 
@@ -253,6 +277,10 @@ impl Guard {
 
     fn copy_path(&self, mark: &Mark) -> PathBuf {
         self.copies().join(hex::encode(&mark.hash))
+    }
+
+    fn debt(&self) -> PathBuf {
+        self.folder.join("learns")
     }
 
     fn list(&self) -> PathBuf {

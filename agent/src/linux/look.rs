@@ -4,8 +4,8 @@
 //! Map: `process`, `sockets`, `mounts` read the kernel's text; `program` and `held` ask about one process; `ports` gathers
 //! the sockets; `telnet` asks listeners how they greet; `lines` reads within bounds.
 //!
-//! What these eyes do not see: sockets in other network namespaces; a socket that only one thread of a process holds; a
-//! program that is started in the place of another between two full looks, unless it listens.
+//! What these eyes do not see: sockets in other network namespaces; a watchdog or flash that only one thread of a process
+//! holds; a program that is started in the place of another between two full looks, unless it listens.
 
 pub mod held;
 pub mod lines;
@@ -36,6 +36,9 @@ pub const PROCESSES_MAX: usize = 4096;
 
 /// How long it is believed what a process holds open, in milliseconds; also that nobody holds a socket.
 const HELD_MILLISECONDS: u64 = 25_000;
+
+/// Most threads of one process that are looked through for a socket that nobody else holds.
+const THREADS_MAX: usize = 512;
 
 /// How long a name in `comm` is, in bytes, once it was made printable.
 const NAME_BYTES_MAX: usize = 48;
@@ -253,9 +256,33 @@ impl Eyes {
             let has_owner = |inode: &u64| self.known.iter().any(|known| known.held.sockets.contains(inode));
             let mut lost = wanted.iter().filter(|inode| **inode != 0 && !has_owner(inode));
             if everybody {
-                self.nobodys = (lost.copied().collect(), now);
+                let mut lost: Vec<u64> = lost.copied().collect();
+                self.look_through_threads(met, &mut lost, mounts);
+                self.nobodys = (lost, now);
             } else if lost.all(|inode| self.nobodys.0.binary_search(inode).is_ok()) {
                 break;
+            }
+        }
+    }
+
+    /// A thread may have files of its own, which its process does not show: looks there for sockets that are still lost, and
+    /// leaves those that stay so.
+    fn look_through_threads(&mut self, met: &[Met], lost: &mut Vec<u64>, mounts: &Mounts) {
+        for one in met {
+            let Some(known) = self.known.iter_mut().find(|known| known.id == one.process.id) else {
+                continue;
+            };
+            if lost.is_empty() {
+                return;
+            }
+            let pid = one.process.id.pid;
+            let folder = PathBuf::from(format!("/proc/{pid}"));
+            for thread in other_threads(&folder, pid).take(THREADS_MAX) {
+                let held = held(&thread, lost, mounts);
+                lost.retain(|inode| !held.sockets.contains(inode));
+                known.held.sockets.extend(held.sockets);
+                known.held.watchdog |= held.watchdog;
+                known.held.flash |= held.flash;
             }
         }
     }
@@ -303,10 +330,16 @@ fn pids() -> Result<Vec<u32>, Text> {
 
 /// A thread of this process that is not its first.
 fn other_thread(folder: &Path, pid: u32) -> Option<PathBuf> {
-    let threads = std::fs::read_dir(folder.join("task")).ok()?;
+    other_threads(folder, pid).next()
+}
+
+/// The threads of this process but for its first.
+fn other_threads(folder: &Path, pid: u32) -> impl Iterator<Item = PathBuf> {
+    let threads = std::fs::read_dir(folder.join("task")).into_iter().flatten().flatten();
     let number = |name: &std::ffi::OsStr| process::number(name.as_encoded_bytes());
-    let mut threads = threads.flatten().map(|entry| (number(&entry.file_name()), entry.path()));
-    threads.find(|(number, _)| number.is_some_and(|number| number != u64::from(pid))).map(|(_, path)| path)
+    let threads = threads.map(move |entry| (number(&entry.file_name()), entry.path()));
+    let others = threads.filter(move |(number, _)| number.is_some_and(|number| number != u64::from(pid)));
+    others.map(|(_, path)| path)
 }
 
 fn read_lines(path: &str, buffer: &mut [u8], each: &mut dyn FnMut(&[u8]) -> Go) -> Result<bool, Text> {

@@ -30,10 +30,11 @@ use komainu_core::wall::mappings::{self, LEASES_BYTES_MAX, Mapping};
 use komainu_core::wall::measure::Survey;
 use komainu_core::wall::memory::Memory;
 use komainu_core::wall::mounts::Forbids;
-use komainu_core::wall::seen::{Process, Program, Seen};
+use komainu_core::wall::seen::{Process, Seen};
 use komainu_core::wall::watchdog::WatchdogSeen;
 use komainu_core::wall::{Around, Report};
 use std::net::{Ipv4Addr, UdpSocket};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -159,7 +160,10 @@ impl Ward {
 
     /// Whether a release is on trial.
     pub fn set_on_trial(&mut self, on_trial: bool) {
-        if self.on_trial && !on_trial {
+        if on_trial && !self.on_trial {
+            self.guard.owe_learning();
+        }
+        if !on_trial && self.guard.owes_learning() {
             // It was confirmed, or the one before runs again: its files are what they should be.
             self.learn();
         }
@@ -334,12 +338,15 @@ impl Ward {
     }
 }
 
-/// The processes of this very program: the agent, its page, and whoever asks them something.
+/// The agent, its page, and whoever asks them something as root: processes of this very file, which may have been upgraded
+/// since. Anybody can start it and make it do something else (`ptrace`), so another's is a process like all others.
 fn ours(seen: &Seen) -> Vec<ProcessId> {
-    let Ok(own) = std::env::current_exe() else { return Vec::new() };
-    let is_ours = |process: &&Process| match &process.program {
-        Program::File { path, there: true, .. } => own == Path::new(path),
-        _ => process.id.pid == std::process::id(),
+    let us = std::process::id();
+    let file = |path: &str| std::fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
+    let own = file("/proc/self/exe");
+    let is_ours = |process: &&Process| {
+        let near = process.parent == us || process.user == 0;
+        process.id.pid == us || near && own.is_some() && file(&format!("/proc/{}/exe", process.id.pid)) == own
     };
     seen.processes.iter().filter(is_ours).map(|process| process.id).collect()
 }
@@ -363,4 +370,55 @@ fn routes() -> DefaultRoutes {
     let mut links = read_routes(&String::from_utf8_lossy(&read("/proc/net/route")?));
     links.extend(read_routes6(&String::from_utf8_lossy(&read("/proc/net/ipv6_route")?)));
     Ok(links)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use komainu_core::wall::seen::Program;
+
+    #[test]
+    fn what_runs_the_agents_file_for_somebody_else_is_not_the_agent() {
+        let us = std::process::id();
+        let process = |pid, parent, user| Process {
+            id: ProcessId { pid, started: 1 },
+            parent,
+            user,
+            program: Program::Hidden,
+            name: String::new(),
+            first_word: String::new(),
+            second_word: String::new(),
+            holds_watchdog: false,
+            writes_flash: false,
+        };
+        let mut sleeper = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        for (one, expected) in [
+            (process(us, 1, 1000), true),
+            (process(sleeper.id(), us, 0), false),
+            (process(u32::MAX, us, 0), false),
+        ] {
+            let seen = Seen { processes: vec![one.clone()], ..Seen::default() };
+            assert_eq!(!ours(&seen).is_empty(), expected, "{one:?}");
+        }
+        sleeper.kill().unwrap();
+        sleeper.wait().unwrap();
+        let mut twin = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "linux::ward::tests::only_waits", "--ignored"])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        for (parent, user, expected) in [(us, 1000, true), (1, 0, true), (1, 1000, false)] {
+            let seen = Seen { processes: vec![process(twin.id(), parent, user)], ..Seen::default() };
+            assert_eq!(!ours(&seen).is_empty(), expected, "parent {parent} user {user}");
+        }
+        drop(twin.stdin.take());
+        twin.wait().unwrap();
+    }
+
+    #[test]
+    #[ignore = "it is started by another test, which it waits for"]
+    fn only_waits() {
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+    }
 }

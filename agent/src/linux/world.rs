@@ -178,13 +178,12 @@ impl Linux {
     /// What was counted since this was last asked.
     fn fresh_counts(&mut self) -> Vec<Count> {
         let counts = self.counts();
-        let before = std::mem::replace(&mut self.counted, counts.clone());
-        let same = |a: &Count, b: &Count| (a.counted, a.protocol, a.port) == (b.counted, b.protocol, b.port);
-        let fresh = |count: &Count| {
-            let before = before.iter().find(|other| same(count, other)).map_or(0, |other| other.packets);
-            Count { packets: count.packets.saturating_sub(before), ..*count }
-        };
-        counts.iter().map(fresh).filter(|count| count.packets > 0).collect()
+        // What could not be read this time is compared next time.
+        if counts.is_empty() {
+            Vec::new()
+        } else {
+            fresh(std::mem::replace(&mut self.counted, counts.clone()), &counts)
+        }
     }
 
     /// The owner is logged in, and stays so for this many seconds at least: what is changed meanwhile is the owner's wish.
@@ -286,4 +285,31 @@ impl Linux {
 pub fn built() -> Moment {
     let said = option_env!("SOURCE_DATE_EPOCH").and_then(|seconds| seconds.parse().ok());
     Moment(said.unwrap_or(1_795_305_600))
+}
+/// What was counted since. What the kernel counted before anybody asked may be from long ago, before the agent started again,
+/// and is no news.
+fn fresh(before: Vec<Count>, counts: &[Count]) -> Vec<Count> {
+    if before.is_empty() {
+        return Vec::new();
+    }
+    let same = |a: &Count, b: &Count| (a.counted, a.protocol, a.port) == (b.counted, b.protocol, b.port);
+    let fresh = |count: &Count| {
+        let before = before.iter().find(|other| same(count, other)).map_or(0, |other| other.packets);
+        Count { packets: count.packets.saturating_sub(before), ..*count }
+    };
+    counts.iter().map(fresh).filter(|count| count.packets > 0).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use komainu_core::firewall::Counted;
+
+    #[test]
+    fn what_was_counted_before_the_agent_started_is_no_news() {
+        let count = |packets| vec![Count { counted: Counted::Scan, protocol: None, port: 23, packets }];
+        assert_eq!(fresh(Vec::new(), &count(7)), []);
+        assert_eq!(fresh(count(7), &count(7)), []);
+        assert_eq!(fresh(count(7), &count(9)), count(2));
+    }
 }

@@ -2,7 +2,8 @@
 //! (`AF_PACKET`) pass no rule; who has such sockets is the wall's to find.
 
 use super::Match::{
-    Family as Of, ForeignSource, IcmpType, Known, NotSource, Over, Protocol as Proto, Reply, Syn, To,
+    Destination, Family as Of, ForeignSource, IcmpType, Known, NotSource, Over, Protocol as Proto, Reply,
+    Syn, To,
 };
 use super::Protocol::{Icmp, Icmp6, Tcp, Udp};
 use super::Verdict::{Accept, Ask, Drop, Return};
@@ -68,6 +69,10 @@ pub fn foreign() -> Vec<Rule> {
 pub fn scan(traffic: &Traffic) -> Vec<Rule> {
     let packets = traffic.scans_per_minute;
     let mut rules = Vec::new();
+    // Whoever may come in, the ACS among them, is asked again and again while it is silent: that is no scan.
+    for from in traffic.openings.iter().flat_map(|opening| &opening.from) {
+        add(&mut rules, &[Of(from.family()), Destination(*from)], Return);
+    }
     add_over(
         &mut rules,
         &[],
@@ -139,5 +144,17 @@ mod tests {
         for (packets, expected) in [(1, 5), (6, 6), (2000, 2000), (u32::MAX, 10_000)] {
             assert_eq!(burst(packets), expected);
         }
+    }
+
+    #[test]
+    fn an_acs_that_is_silent_makes_no_scan_of_its_client() {
+        use super::super::{Network, Opening};
+        let acs = Network { address: "198.51.100.7".parse().unwrap(), prefix: 32 };
+        let opening = Opening { from: alloc::vec![acs], protocol: Tcp, port: 7547 };
+        let traffic = Traffic { openings: alloc::vec![opening], ..router() };
+        let table = rules(Standing::Open, &links(&["br0"]), &traffic);
+        let scan = &chain(&table, Hook::Scan).rules;
+        assert_eq!((&scan[0].matches[..], scan[0].verdict), (&[V4, Destination(acs)][..], Return));
+        assert_eq!(scan[1].counted, Some(Counted::Scan));
     }
 }

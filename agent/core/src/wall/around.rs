@@ -97,7 +97,7 @@ pub fn judge(around: &Around, stand: &Standpoint, policy: &Policy) -> (Report, P
     judge_counts(&around.counts, &mut report);
     match &around.seen {
         Ok(seen) => {
-            infection::judge(seen, policy, &around.ours, &mut report);
+            infection::judge(seen, policy, &around.ours, &around.watchdog, &mut report);
             services::judge(seen, policy, &around.ours, &mut report);
         }
         Err(why) => {

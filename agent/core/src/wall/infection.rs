@@ -7,6 +7,7 @@ use super::kin::{Kin, Told, rows};
 use super::measure::Measure;
 use super::policy::{Policy, Unlisted};
 use super::seen::{Listener, Medium, Process, Program, Seen, Transport};
+use super::watchdog::WatchdogSeen;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
@@ -26,7 +27,8 @@ pub const SCAN_HOSTS: usize = 4;
 const ICMP: [u16; 2] = [1, 58];
 
 /// Judges a look for signs of an infection; `own` are the agent's and its page's processes, which are never judged.
-pub fn judge(seen: &Seen, policy: &Policy, own: &[ProcessId], report: &mut Report) {
+/// `watchdog` is how it stands: where it is left to somebody else, that one is not ended.
+pub fn judge(seen: &Seen, policy: &Policy, own: &[ProcessId], watchdog: &WatchdogSeen, report: &mut Report) {
     let kin = Kin::new(seen, policy, own);
     for listener in &seen.listeners {
         if !kin.is_ours(listener) {
@@ -37,7 +39,7 @@ pub fn judge(seen: &Seen, policy: &Policy, own: &[ProcessId], report: &mut Repor
     for process in &seen.processes {
         if !kin.is_own(process.id) {
             program(&kin, process, report);
-            watchdog(&kin, process, report);
+            holds_watchdog(&kin, process, watchdog, report);
             flash(&kin, process, report);
             scan(&kin, process, report);
         }
@@ -132,8 +134,10 @@ fn program(kin: &Kin<'_>, process: &Process, report: &mut Report) {
     }
 }
 
-fn watchdog(kin: &Kin<'_>, process: &Process, report: &mut Report) {
-    if !process.holds_watchdog {
+fn holds_watchdog(kin: &Kin<'_>, process: &Process, watchdog: &WatchdogSeen, report: &mut Report) {
+    let suspect = is_suspect(kin, process);
+    // Without the one that feeds it the device would be restarted again and again.
+    if !process.holds_watchdog || *watchdog == WatchdogSeen::NotWanted && !suspect {
         return;
     }
     if process.id.pid == 1 {
@@ -141,7 +145,7 @@ fn watchdog(kin: &Kin<'_>, process: &Process, report: &mut Report) {
         return;
     }
     let what = format_args!("held by another: {}", Told(process));
-    if is_suspect(kin, process) {
+    if suspect {
         report.infected(Measure::Watchdog, kin.end(process), what);
     } else {
         report.weak(Measure::Watchdog, kin.end(process), what);

@@ -34,6 +34,8 @@ pub struct Incident {
     pub update: bool,
     /// The signed firmware is to be written anew into the other slot than this one, and started there.
     pub reimage: Option<Slot>,
+    /// That was done once: what comes back then comes from elsewhere, and flash does not last for ever.
+    pub reimaged: bool,
 }
 
 /// A fix that could take something away that is needed, by the print of what it mends.
@@ -79,6 +81,7 @@ impl Memory {
             if let Some(slot) = incident.reimage {
                 let _ = writeln!(lines, "reimage {slot}");
             }
+            let _ = writeln!(lines, "reimaged {}", word(incident.reimaged));
             if let Some(print) = incident.password {
                 let _ = writeln!(lines, "password {print}");
             }
@@ -136,6 +139,7 @@ impl Memory {
                     "restarts" => incident.restarts = rest.parse().ok()?,
                     "update" => incident.update = yes(rest)?,
                     "reimage" => incident.reimage = Some(Slot::parse(rest)?),
+                    "reimaged" => incident.reimaged = yes(rest)?,
                     "password" => incident.password = Some(Print::parse(rest)?),
                     _ => {}
                 }
@@ -177,6 +181,7 @@ impl Incident {
             password: None,
             update: false,
             reimage: None,
+            reimaged: false,
         }
     }
 }
@@ -202,6 +207,7 @@ mod tests {
             password: Some(Print::of(b"old")),
             update: true,
             reimage: Some(Slot::A),
+            reimaged: true,
             ..Incident::new(Moment(-7), what)
         };
         let mut memory = Memory { incident: Some(incident), ..Memory::default() };

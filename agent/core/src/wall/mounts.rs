@@ -118,9 +118,20 @@ fn around<'a>(mounts: &'a [Mount], path: &str) -> Option<&'a Mount> {
     mounts.iter().rev().filter(holds).max_by_key(|mount| mount.point.len())
 }
 
+/// The number of the process that nobody sees behind this mount.
+fn hides(point: &str) -> Option<u32> {
+    point.strip_prefix("/proc/")?.split('/').next()?.parse().ok()
+}
+
 /// Judges the mounts that policy lets no program be started from.
 pub fn judge(mounts: &[Mount], no_programs: &[String], report: &mut Report) {
     let measure = Measure::Mounts;
+    for mount in mounts {
+        if let Some(pid) = hides(&mount.point) {
+            let what = format_args!("something is mounted over /proc/{pid}, which hides a process");
+            report.infected(Measure::Programs, None, what);
+        }
+    }
     for point in no_programs {
         let Some(mount) = at(mounts, point) else {
             match around(mounts, point) {
@@ -219,6 +230,21 @@ mod tests {
                 Outcome::Strong => assert_eq!(outcome, "strong", "{point}"),
                 Outcome::CannotTell(why) | Outcome::CannotEnforce(why) => assert_eq!(&*why, outcome),
             }
+        }
+    }
+
+    #[test]
+    fn what_hides_a_process_is_a_sign() {
+        for (line, expected) in [
+            (&b"9 1 0:9 / /proc/1234 rw - tmpfs tmpfs rw\n"[..], 1),
+            (b"9 1 0:9 / /proc/1234/fd rw - tmpfs tmpfs rw\n", 1),
+            (b"9 1 0:9 / /proc/sys/fs/binfmt_misc rw - autofs systemd-1 rw\n", 0),
+            (b"9 1 0:9 / /proc/bus/usb rw - usbfs none rw\n", 0),
+            (b"9 1 0:9 / /proc rw - proc proc rw\n", 0),
+        ] {
+            let mut report = Report::default();
+            judge(&read(line), &[], &mut report);
+            assert_eq!(report.findings.iter().filter(|one| one.infection).count(), expected);
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::facts::Health;
 use crate::fault::{Text, text};
 use crate::names::Slot;
 use crate::offer::Print;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use komainu_trust::Moment;
@@ -28,7 +29,7 @@ const FAILED_MAX: usize = 64;
 /// One thing to do, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
-    /// Write down what must outlast a restart. Where that fails, nothing that follows is done.
+    /// Write down what must outlast a restart. Where that fails, nothing is done that must be remembered.
     Remember(Memory),
     /// Keep what was seen of an infection.
     Evidence,
@@ -45,6 +46,18 @@ pub enum Act {
     Poll,
     /// Restart the device.
     Restart,
+}
+
+impl Act {
+    /// It must not be done unless it is remembered: a restart would be asked for again and again, a fix on trial never
+    /// be judged. Whoever fills the flash must not thereby keep a bot from being ended.
+    pub fn needs_memory(&self) -> bool {
+        match self {
+            Act::Fix { finding, .. } => finding.is_tried(),
+            Act::Remember(_) | Act::Evidence | Act::Restart => true,
+            Act::Undo(_) | Act::Poll => false,
+        }
+    }
 }
 
 /// A fix whose trial has begun since the start.
@@ -174,6 +187,10 @@ fn count_starts(memory: &mut Memory) {
 
 fn judge_trials(view: &View<'_>, watch: &mut Watch, memory: &mut Memory) -> Vec<Act> {
     let Some(health) = &view.health else { return Vec::new() };
+    // Whoever is cut off fails checks that ask the WAN: no fix did that harm.
+    if view.memory.incident.as_ref().is_some_and(|incident| incident.contained) {
+        return Vec::new();
+    }
     let good = *health == Health::Good;
     let (due, going): (Vec<OnTrial>, Vec<OnTrial>) =
         core::mem::take(&mut watch.trials).into_iter().partition(|trial| trial.until <= view.uptime);
@@ -223,11 +240,11 @@ fn answer(
     let restarted = memory.incident.as_ref().is_some_and(|incident| incident.restarts > 0);
     let came_back = infected.is_some() && restarted && !watch.restarts;
     if let Some(incident) = &mut memory.incident {
-        if came_back && automatic.reimage && incident.reimage.is_none() {
+        if came_back && automatic.reimage && incident.reimage.is_none() && !incident.reimaged {
             incident.reimage = view.booted;
         }
         if incident.reimage.is_some() && view.booted.is_some() && incident.reimage != view.booted {
-            incident.reimage = None;
+            (incident.reimage, incident.reimaged) = (None, true);
         }
         if incident.update && !watch.polls {
             watch.polls = true;
@@ -272,13 +289,13 @@ fn fixes(view: &View<'_>, watch: &mut Watch, memory: &mut Memory) -> Vec<Act> {
     let mut acts: Vec<Act> = Vec::new();
     for finding in &view.report.findings {
         let Some(fix) = &finding.fix else { continue };
-        let print = print_of(finding);
-        if watch.waits(print, view.uptime)
+        let print = trial_of(finding);
+        if watch.waits(attempt_of(finding), view.uptime)
             || acts.iter().any(|act| matches!(act, Act::Fix { fix: f, .. } if f == fix))
         {
             continue;
         }
-        if finding.measure.row().on_trial && !finding.infection {
+        if finding.is_tried() {
             // While it is on trial it is done again as often as it is needed.
             let on_trial = memory.trials.iter().any(|trial| trial.finding == print);
             if memory.undone.contains(&print) || !on_trial && !memory.begin_trial(print) {
@@ -306,9 +323,24 @@ pub fn print_of(finding: &Finding) -> Print {
 /// Stands before the number of a process, wherever one is told.
 const PROCESS: &str = "process ";
 
+/// By which the trial of its fix is known again. Of a program that is ended this is the program alone: its number, and often
+/// its port, are others after each restart, and the device would be restarted for it again and again.
+pub fn trial_of(finding: &Finding) -> Print {
+    let what: &str = &finding.what;
+    let Some(Fix::End(id)) = &finding.fix else { return print_of(finding) };
+    let number = format!("process {} ", id.pid);
+    let Some(at) = what.find(&number) else { return print_of(finding) };
+    Print::of([finding.measure.row().id, " ", &what[at + number.len()..]].concat().as_bytes())
+}
+
+/// By which the failures of its fix are counted: of one that cannot be ended others of the same program take no profit.
+pub fn attempt_of(finding: &Finding) -> Print {
+    Print::of(finding.what.as_bytes())
+}
+
 /// Why a finding is left alone, if it is.
 pub fn left_alone(finding: &Finding, memory: &Memory) -> Option<Text> {
-    let undone = memory.undone.contains(&print_of(finding));
+    let undone = memory.undone.contains(&trial_of(finding));
     undone.then(|| {
         text(format_args!(
             "{}; left alone, because the device's health checks failed without it",

@@ -2,7 +2,7 @@
 //! metadata; what it needs of the time is told.
 
 use super::around::{self, Standpoint};
-use super::plan::{Act, View, Watch, plan, print_of};
+use super::plan::{Act, View, Watch, attempt_of, plan, print_of};
 use super::respond::Response;
 use super::{Policy, Report, firmware};
 use crate::facts::{Attempts, Setbacks, Wish};
@@ -47,8 +47,9 @@ pub fn turn(world: &mut dyn World, watch: &mut Watch, now: Moment, policy: &Poli
         _ => None,
     };
     let uptime = world.uptime_seconds();
-    let health = watch.is_trial_due(uptime).then(|| world.health());
     let memory = world.wall_memory();
+    let cut_off = memory.incident.as_ref().is_some_and(|incident| incident.contained);
+    let health = (watch.is_trial_due(uptime) && !cut_off).then(|| world.health());
     let view = View {
         report: &report,
         memory: &memory,
@@ -79,15 +80,16 @@ pub fn turn(world: &mut dyn World, watch: &mut Watch, now: Moment, policy: &Poli
         });
     }
     let again = !acts.is_empty();
+    let mut kept = true;
     for act in acts {
-        if !perform(act, world, watch, &report) {
-            break;
+        if kept || !act.needs_memory() {
+            kept &= perform(act, world, watch, &report);
         }
     }
     Round { report, again }
 }
 
-/// Does one thing; false: what follows must not be done.
+/// Does one thing; false: what follows and needs to be remembered must not be done.
 fn perform(act: Act, world: &mut dyn World, watch: &mut Watch, report: &Report) -> bool {
     match act {
         Act::Remember(memory) => {
@@ -101,7 +103,7 @@ fn perform(act: Act, world: &mut dyn World, watch: &mut Watch, report: &Report) 
         }
         Act::Fix { finding, fix } => {
             let done = world.fix(&fix).err();
-            watch.went(print_of(&finding), done.is_some(), world.uptime_seconds());
+            watch.went(attempt_of(&finding), done.is_some(), world.uptime_seconds());
             if failed(world, fix.name(), &finding.what, done).is_none() {
                 world.note(&Reason::Mended { fix: fix.name(), what: finding.what });
             }

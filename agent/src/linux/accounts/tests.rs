@@ -158,8 +158,12 @@ fn keys_are_found_and_go_one_by_one() {
     let keys = device.seen().keys;
     let told: Vec<_> = keys.iter().map(|key| (key.line, key.print == KEY_PRINT)).collect();
     assert_eq!(told, [(1, true), (1, false), (2, true)]);
+    // Only root can give a file away.
+    let theirs = if nix::unistd::geteuid().is_root() { 1234 } else { nix::unistd::getuid().as_raw() };
+    std::os::unix::fs::chown(home.join(".ssh/authorized_keys"), Some(theirs), None).unwrap();
     remove_key(&keys[1].file, KEY_PRINT).unwrap();
     remove_key(&keys[1].file, KEY_PRINT).unwrap();
+    assert_eq!(fs::metadata(home.join(".ssh/authorized_keys")).unwrap().uid(), theirs);
     assert_eq!(device.read("root/.ssh/authorized_keys"), format!("{other} a\n"));
     remove_key("/nowhere/keys", KEY_PRINT).unwrap();
 }

@@ -295,3 +295,18 @@ fn a_change_that_hides_behind_old_times_is_found_when_all_is_read_again() {
     assert_eq!(hash(&mut memory, 599_999), [7; 32], "not read");
     assert_eq!(hash(&mut memory, 600_000), first, "read again");
 }
+
+#[test]
+fn what_is_to_be_learned_after_a_trial_is_still_known_after_a_power_cut() {
+    let mut house = House::new("trial");
+    house.differs(Owner::Away);
+    assert!(!house.guard.owes_learning());
+    house.guard.owe_learning();
+    house.write("etc/hosts", "192.0.2.2 of the new release\n");
+    house.guard = Guard::new(&house.top.join("state"));
+    assert!(house.guard.owes_learning());
+    house.guard.learn(&house.guarded).unwrap();
+    house.guard = Guard::new(&house.top.join("state"));
+    assert!(!house.guard.owes_learning());
+    assert_eq!(house.differs(Owner::Away), []);
+}

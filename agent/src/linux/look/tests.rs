@@ -237,3 +237,25 @@ fn what_a_kernel_must_have_is_missed_and_what_it_may_lack_is_not() {
         );
     }
 }
+
+#[test]
+fn a_socket_that_only_one_thread_holds_is_its_processs() {
+    let (tell, told) = std::sync::mpsc::channel();
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let thread = std::thread::spawn(move || {
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_FILES).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        tell.send(listener.local_addr().unwrap().port()).unwrap();
+        let _ = ended.recv();
+    });
+    let port = told.recv().unwrap();
+    let mut eyes = Eyes::that_only_look();
+    // The first look, and one that knows everybody.
+    for _ in 0..2 {
+        let seen = eyes.look().unwrap();
+        let found = seen.listeners.iter().find(|one| one.port == port).unwrap();
+        assert!(found.owners.iter().any(|owner| owner.pid == std::process::id()), "{found:?}");
+    }
+    drop(end);
+    thread.join().unwrap();
+}

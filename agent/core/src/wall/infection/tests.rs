@@ -12,7 +12,7 @@ const OWN: ProcessId = ProcessId { pid: 500, started: 5000 };
 
 fn judged(seen: &Seen, policy: &Policy) -> Report {
     let mut report = Report::default();
-    judge(seen, policy, &[OWN], &mut report);
+    judge(seen, policy, &[OWN], &WatchdogSeen::Held, &mut report);
     report
 }
 
@@ -253,4 +253,19 @@ fn the_agent_is_never_judged_and_the_first_process_never_ended() {
     assert_eq!(judged(&seen, &policy(vec![])), Report::default());
     let init = process(1, 0, deleted("/init", Medium::Memory, false));
     assert_eq!(told(&of_process(init)), [(Measure::Programs, false, false)]);
+}
+
+#[test]
+fn a_watchdog_that_is_left_to_the_vendor_stays_the_vendors() {
+    for (program, expected) in [
+        (file("/sbin/watchdog", Medium::Firmware), vec![]),
+        (file("/tmp/x", Medium::Memory), vec![(Measure::Watchdog, true, true)]),
+    ] {
+        let held = Process { holds_watchdog: true, ..process(9, 1, program) };
+        let seen = Seen { processes: vec![held], ..Seen::default() };
+        let mut report = Report::default();
+        judge(&seen, &policy(vec![]), &[OWN], &WatchdogSeen::NotWanted, &mut report);
+        report.findings.retain(|finding| finding.measure == Measure::Watchdog);
+        assert_eq!(told(&report.findings), expected);
+    }
 }

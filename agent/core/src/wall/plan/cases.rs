@@ -166,6 +166,25 @@ fn a_device_is_restarted_once_and_what_comes_back_asks_for_a_new_image() {
 }
 
 #[test]
+fn what_comes_back_after_a_new_image_asks_for_no_other() {
+    let mut device = Device::new(ALL);
+    device.look(&infected(), None, None);
+    device.restart();
+    for booted in [Slot::A, Slot::B, Slot::B, Slot::A] {
+        device.booted = booted;
+        device.look(&infected(), None, None);
+        device.look(&infected(), None, None);
+        let wanted = Some(Slot::A).filter(|_| !device.memory.incident.as_ref().unwrap().reimaged);
+        assert_eq!(device.memory.incident.as_ref().unwrap().reimage, wanted);
+        device.restart();
+    }
+    assert!(device.memory.incident.as_ref().unwrap().reimaged);
+    let acts = device.look(&infected(), Some(Response::Reimage), None);
+    assert_eq!(Device::words(&acts), ["remember", "fix", "poll"]);
+    assert_eq!(device.memory.incident.unwrap().reimage, Some(Slot::A), "who asks for it gets it");
+}
+
+#[test]
 fn an_incident_is_over_after_quiet_a_new_password_and_a_poll() {
     let mut device = Device::new(ALL);
     device.look(&infected(), None, None);
@@ -263,7 +282,7 @@ fn a_fix_that_fails_waits_longer_each_time_and_holds_back_no_other() {
     let mut report = infected();
     report.weak(Measure::Accounts, Some(end(10)), format_args!("another"));
     device.look(&report, None, None);
-    let print = print_of(&report.findings[0]);
+    let print = attempt_of(&report.findings[0]);
     device.watch.went(print, true, device.uptime - 2);
     device.watch.went(print, true, device.uptime - 2);
     assert_eq!(Device::words(&device.look(&report, None, None)), ["fix"], "the other");
@@ -287,4 +306,51 @@ fn a_finding_is_the_same_whatever_number_its_process_has() {
         print_of(&first),
         print_of(&finding(format_args!("port 22 (tcp): process 54 (/usr/sbin/ftpd)")))
     );
+}
+
+#[test]
+fn a_full_flash_keeps_no_bot_from_being_ended() {
+    let mut report = infected();
+    report.weak(Measure::Services, Some(end(10)), format_args!("ftpd listens on tcp/21"));
+    let mut device = Device::new(ALL);
+    let acts = device.look(&report, None, None);
+    assert_eq!(Device::words(&acts), ["remember", "evidence", "fix", "fix", "remember", "poll", "restart"]);
+    let unremembered: Vec<Act> = acts.into_iter().filter(|act| !act.needs_memory()).collect();
+    assert_eq!(Device::words(&unremembered), ["fix", "poll"]);
+    assert!(matches!(&unremembered[0], Act::Fix { fix, .. } if *fix == end(9)));
+}
+
+#[test]
+fn a_service_that_is_needed_is_left_alone_whatever_number_and_port_it_has_after_the_restart() {
+    let report = |pid: u32, port: u16| {
+        let mut report = Report::default();
+        let what = format_args!("port {port} (tcp) is not on the list: process {pid} (/usr/sbin/mountd)");
+        report.weak(Measure::Services, Some(end(pid)), what);
+        report
+    };
+    let mut device = Device::new(NOTHING);
+    for pid in 50..80 {
+        let acts = device.look(&report(pid, 700 + pid as u16), None, None);
+        assert!(Device::words(&acts).contains(&"fix"), "{pid} is ended as often as it comes back");
+    }
+    assert_eq!(device.memory.trials.len(), 1);
+    device.uptime += TRIAL_SECONDS;
+    let failing = Some(Health::Failing(text(format_args!("no pictures"))));
+    assert!(device.look(&Report::default(), None, failing).contains(&Act::Restart));
+    device.restart();
+    assert_eq!(device.look(&report(81, 999), None, None), []);
+    assert!(left_alone(&report(82, 1).findings[0], &device.memory).is_some());
+}
+
+#[test]
+fn who_is_cut_off_is_not_asked_for_its_health() {
+    let mut device = Device::new(NOTHING);
+    device.look(&open_mount(), None, None);
+    device.look(&Report::default(), Some(Response::Contain), None);
+    device.uptime += TRIAL_SECONDS;
+    let failing = || Some(Health::Failing(text(format_args!("no way to the internet"))));
+    assert_eq!(device.look(&Report::default(), None, failing()), []);
+    device.look(&Report::default(), Some(Response::Release), None);
+    assert_eq!(Device::words(&device.look(&Report::default(), None, Some(Health::Good))), ["remember"]);
+    assert_eq!(device.memory.undone, []);
 }
