@@ -15,6 +15,10 @@ use std::path::PathBuf;
 pub const QUICK_SECONDS: u32 = 2;
 /// Milliseconds between whole turns where nothing changes.
 const WHOLE_MILLISECONDS: u64 = 10_000;
+/// Milliseconds between summaries in the security log: a day.
+const SUMMARY_MILLISECONDS: u64 = 86_400_000;
+/// Milliseconds from a turn in which something changed to the next.
+const AGAIN_MILLISECONDS: u64 = 2000;
 /// Turns that may follow each other at once before the next quick look is waited for.
 const TURNS_RUNNING_MAX: u32 = 4;
 
@@ -27,6 +31,8 @@ pub struct Warden {
     file: PathBuf,
     /// When the next whole turn comes, in milliseconds of uptime.
     due: u64,
+    /// When the security log has the next summary.
+    summary: u64,
 }
 
 impl Warden {
@@ -34,15 +40,23 @@ impl Warden {
     pub fn open(device: &Device) -> Option<Warden> {
         let policy = device.wall.as_ref()?.policy.clone();
         let (watch, file) = (Watch::default(), report_file(device));
-        Some(Warden { policy, watch, report: None, file, due: 0 })
+        Some(Warden { policy, watch, report: None, file, due: 0, summary: 0 })
     }
 
     /// Takes a turn, if one is due; true: the report changed.
     pub fn turn_if_due(&mut self, linux: &mut Linux, now: Moment) -> bool {
-        if uptime_milliseconds() < self.due && !linux.has_changed() && !linux.has_wish() {
+        let due = uptime_milliseconds() >= self.due;
+        // Both are asked: the one is also a sign of life.
+        let changed = linux.has_changed();
+        if !due && !changed && !linux.has_wish() {
             return false;
         }
-        self.turn(linux, now)
+        let news = self.turn(linux, now);
+        if changed && !due {
+            // What was started just now may start another program in its own place.
+            self.due = uptime_milliseconds() + AGAIN_MILLISECONDS;
+        }
+        news
     }
 
     /// Takes a turn, and those that follow at once; true: the report changed.
@@ -56,6 +70,12 @@ impl Warden {
             }
         }
         self.due = uptime_milliseconds() + WHOLE_MILLISECONDS;
+        if uptime_milliseconds() >= self.summary
+            && let Some(report) = &self.report
+        {
+            self.summary = uptime_milliseconds() + SUMMARY_MILLISECONDS;
+            linux.note_summary(report);
+        }
         let news = self.report != before;
         if news
             && let Some(report) = &self.report

@@ -13,7 +13,7 @@ use super::look::Eyes;
 use super::starters::Starters;
 use super::watchdog::Watchdog;
 use super::world::built;
-use super::{clock, files, mounts, speaks_tls, tune};
+use super::{clock, files, firewall, mounts, speaks_tls, tune};
 use crate::settings::Device;
 use crate::settings::wall::Wall as Settings;
 use komainu_core::facts::{Facts, RecordSeen};
@@ -21,17 +21,18 @@ use komainu_core::fault::{Text, text};
 use komainu_core::offer::Offer;
 use komainu_core::reason::Reason;
 use komainu_core::settings::Settings as Core;
-use komainu_core::wall::Around;
 use komainu_core::wall::accounts::AccountsSeen;
 use komainu_core::wall::firmware::FirmwareSeen;
 use komainu_core::wall::fix::ProcessId;
 use komainu_core::wall::guard::{GuardSeen, Owner};
 use komainu_core::wall::links::{DefaultRoutes, read_routes, read_routes6};
 use komainu_core::wall::mappings::{self, LEASES_BYTES_MAX, Mapping};
+use komainu_core::wall::measure::Survey;
 use komainu_core::wall::memory::Memory;
 use komainu_core::wall::mounts::Forbids;
 use komainu_core::wall::seen::{Process, Program, Seen};
 use komainu_core::wall::watchdog::WatchdogSeen;
+use komainu_core::wall::{Around, Report};
 use std::net::{Ipv4Addr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -44,6 +45,9 @@ const TLS_MILLISECONDS: u64 = 60_000;
 const TRY_MILLISECONDS: u64 = 10_000;
 /// How long passwords are tried at once where somebody waits for the answer.
 const TRY_ALL_MILLISECONDS: u64 = 600_000;
+
+/// So long after the device's start the vendor's firewall is still being built, in milliseconds of uptime.
+const STARTING_MILLISECONDS: u64 = 180_000;
 
 /// What guards the device against those who come in, or have.
 pub struct Ward {
@@ -73,6 +77,8 @@ pub struct Ward {
     tls: Vec<(u16, Option<bool>)>,
     tls_asked: Option<u64>,
     firmware: FirmwareEyes,
+    /// Chains of others in the firewall that are as they should be; those of a device that is just starting are.
+    chains: Option<Vec<String>>,
     /// What is known of the firmware, since the last turn that read metadata.
     known: FirmwareSeen,
 }
@@ -111,6 +117,7 @@ impl Ward {
             tls: Vec::new(),
             tls_asked: None,
             firmware: FirmwareEyes::new(&settings.sbom),
+            chains: None,
             known: FirmwareSeen {
                 checked: Err(text(format_args!("the firmware was not compared yet"))),
                 support_end: None,
@@ -226,6 +233,7 @@ impl Ward {
             numbers: tune::numbers(),
             counts: Vec::new(),
             firmware: self.known.clone(),
+            chains: self.new_chains(),
         }
     }
 
@@ -252,6 +260,14 @@ impl Ward {
         self.journal.note(event, format_args!("{details}"), now);
     }
 
+    /// Writes how the four surveys stand into the security log.
+    pub fn note_summary(&mut self, report: &Report, strangers: u64) {
+        let word = |survey| report.survey(survey);
+        let (a, b, c, d) = (word(Survey::A), word(Survey::B), word(Survey::C), word(Survey::D));
+        let details = format_args!("a={a} b={b} c={c} d={d} turned_away={strangers}");
+        self.journal.note("selfcheck", details, Now::read(built()));
+    }
+
     fn look_at_accounts(&mut self) -> AccountsSeen {
         match &mut self.accounts {
             Some((places, trial)) => accounts::look(places, trial),
@@ -276,6 +292,25 @@ impl Ward {
         let seen = self.guard.look(&self.settings.policy.guarded, owner);
         self.differ = seen.different.iter().map(|different| different.path.clone()).collect();
         seen
+    }
+
+    /// Chains of others in the firewall that came while neither the owner was there nor the device was starting.
+    fn new_chains(&mut self) -> Vec<String> {
+        let there = firewall::others();
+        let now = clock::uptime_milliseconds();
+        let learns = now < STARTING_MILLISECONDS || now < self.owner_until || self.on_trial;
+        match &mut self.chains {
+            Some(known) if !learns => there.into_iter().filter(|chain| !known.contains(chain)).collect(),
+            Some(known) => {
+                let new = there.into_iter().filter(|chain| !known.contains(chain)).collect::<Vec<_>>();
+                known.extend(new);
+                Vec::new()
+            }
+            None => {
+                self.chains = Some(there);
+                Vec::new()
+            }
+        }
     }
 
     fn mappings(&self) -> (Vec<Mapping>, usize) {
