@@ -172,6 +172,7 @@ fn every_attack_test_is_in_security_md() {
         ("tests/delegations.rs", "#[test]\nfn "),
         ("tests/wall_cuts.rs", "#[test]\nfn "),
         ("namespaces/test_wall_attack.py", "@test\ndef "),
+        ("namespaces/test_wall_guard.py", "@test\ndef "),
         ("namespaces/test_wall_selfcheck.py", "@test\ndef "),
         ("namespaces/test_wall_services.py", "@test\ndef "),
         ("namespaces/test_wall_standin.py", "@test\ndef "),
