@@ -207,10 +207,10 @@ fn dispatch(arguments: impl Iterator<Item = OsString>) -> Result<Exit, (Exit, St
 fn help() -> Result<Exit, (Exit, String)> {
     let mut text = String::from("komainu [--settings FILE] SUBCOMMAND\n\n");
     for command in COMMANDS {
-        text.push_str(&format!("  {:7} {:4} {}\n", command.name, command.operand, command.help));
+        text.push_str(&format!("  {:9} {:6} {}\n", command.name, command.operand, command.help));
     }
     text.push_str("\n  -s, --settings FILE  instead of /etc/komainu.toml\n");
-    text.push_str("      --json           status: for machines\n");
+    text.push_str("      --json           status, harden, selfcheck: for machines\n");
     text.push_str("      --testing        trust the example keys, which everybody has\n");
     text.push_str("\nExit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 restart the device now,\n");
     text.push_str("4 another komainu is at work. See komainu(8).\n");

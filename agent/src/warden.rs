@@ -6,9 +6,8 @@ use crate::linux::files;
 use crate::linux::world::Linux;
 use crate::settings::Device;
 use komainu_core::wall::plan::Watch;
-use komainu_core::wall::turn::turn;
+use komainu_core::wall::turn::{Known, turn};
 use komainu_core::wall::{Policy, Report, lines};
-use komainu_trust::Moment;
 use std::path::PathBuf;
 
 /// Seconds between quick looks.
@@ -44,14 +43,14 @@ impl Warden {
     }
 
     /// Takes a turn, if one is due; true: the report changed.
-    pub fn turn_if_due(&mut self, linux: &mut Linux, now: Moment) -> bool {
+    pub fn turn_if_due(&mut self, linux: &mut Linux, known: &Known) -> bool {
         let due = uptime_milliseconds() >= self.due;
         // Both are asked: the one is also a sign of life.
         let changed = linux.has_changed();
         if !due && !changed && !linux.has_wish() {
             return false;
         }
-        let news = self.turn(linux, now);
+        let news = self.turn(linux, known);
         if changed && !due {
             // What was started just now may start another program in its own place.
             self.due = uptime_milliseconds() + AGAIN_MILLISECONDS;
@@ -60,10 +59,10 @@ impl Warden {
     }
 
     /// Takes a turn, and those that follow at once; true: the report changed.
-    pub fn turn(&mut self, linux: &mut Linux, now: Moment) -> bool {
+    pub fn turn(&mut self, linux: &mut Linux, known: &Known) -> bool {
         let before = self.report.take();
         for _ in 0..TURNS_RUNNING_MAX {
-            let round = turn(linux, &mut self.watch, now, &self.policy);
+            let round = turn(linux, &mut self.watch, known, &self.policy);
             self.report = Some(round.report);
             if !round.again {
                 break;

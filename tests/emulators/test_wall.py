@@ -50,6 +50,8 @@ def a_process_whose_program_was_deleted_is_ended(place):
     router.machine.wait("netstat -ltn | grep -q ':48101 '", "it listens")
     agent = router.start()
     first = router.vanishes(bot, "what listened on 48101 before the agent came", SECONDS)
+    # No program starts from there any more, until somebody who has all rights changes that.
+    router.must(f"cp /bin/busybox /tmp/{NAME} && ! /tmp/{NAME} true && mount -o remount,exec /tmp")
     second = router.vanishes(deleted_listener(router), "what listens on 48101", SECONDS)
     router.must(f"test -d /proc/{agent}")
     return f"after {first:.1f} s from the agent's first page, and {second:.1f} s"

@@ -89,7 +89,9 @@ def telnet_that_somebody_puts_back_into_inittab_is_gone_again(place):
     line = "::respawn:/usr/sbin/telnetd -F -p 10023 -l /bin/sh\n"
     one.write("inittab", (one.etc / "inittab").read_text() + line)
     one.machine.run("kill", "-HUP", "1")
-    wait_until(lambda: 10023 in one.machine.listening() or line not in (one.etc / "inittab").read_text(), "it is back")
+    # The line stays as a comment: whoever looks later can see what was there.
+    gone = lambda: line not in (one.etc / "inittab").read_text().splitlines(keepends=True)
+    wait_until(lambda: 10023 in one.machine.listening() or gone(), "it is back")
     stays_gone(one, 10023)
     attacked("respawn", "somebody writes telnet into inittab", "both", True)
 

@@ -24,13 +24,13 @@ ALL = Firmware(services=("web", "names", "time", "upnp", "ssh"), open_resolver=T
 ALLOWED = (("ntpd", "udp", 123), ("miniupnpd", "udp", 1900), ("miniupnpd", "tcp", 5000), ("dropbear", "tcp", 22),
            *(("standin", "udp", port) for port in STAND_INS))
 #: How soon rules are back that somebody removed, in seconds. Of nf_tables the kernel tells, and rules are looked at
-#: every five seconds at most; of iptables it does not, and the wall's whole turn finds it.
-BACK = {"nft": 10, "iptables": 40}
+#: every five seconds at most; of iptables it does not, and they are looked at once a minute.
+BACK = {"nft": 10, "iptables": 70}
 
 
-def device(place, kind):
+def device(place, kind, **more):
     """Every service that a vendor may have, and stand-ins for reflectors that there is no real one of."""
-    one = Walled(place, kind, firmware=ALL, services=ALLOWED)
+    one = Walled(place, kind, firmware=ALL, services=ALLOWED, **more)
     one.vendor()
     one.standin("reflect", *(port for port in STAND_INS if port != 1900))
     return one, Internet(one.net, lay_out(place.path("attacker")))
@@ -109,7 +109,8 @@ def rules_that_somebody_removes_are_back(place, kind):
     if kind == "iptables":
         # The kernel tells nobody of it: the turns of the wall look.
         need_wall()
-    one, _ = device(place, kind)
+    one, _ = device(place, kind, wall={"ssh": True})
+    assert one.listens("wan", DEVICE_WAN[4], 22), "without rules the WAN gets through"
     one.run()
     one.set_up()
     wait_until(lambda: one.standing() == "open", "the device works", 5)

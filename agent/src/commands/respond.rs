@@ -7,7 +7,7 @@ use komainu_core::World;
 use komainu_core::facts::Wish;
 use komainu_core::wall::plan::Watch;
 use komainu_core::wall::respond::Response;
-use komainu_core::wall::turn::turn;
+use komainu_core::wall::turn::{Known, turn};
 use komainu_trust::Moment;
 
 pub(super) fn respond(call: &Call) -> Result<Exit, String> {
@@ -22,7 +22,8 @@ pub(super) fn respond(call: &Call) -> Result<Exit, String> {
         Ok(_lock) => {
             linux.own_wish = Some(Wish::Respond(response));
             let now = Moment(clock::system_seconds());
-            turn(&mut linux, &mut Watch::default(), now, policy);
+            let rules = linux.gate().map(|gate| gate.standing()).map(|standing| linux.rules(standing));
+            turn(&mut linux, &mut Watch::default(), &Known { now, rules }, policy);
             say(&mut linux)
         }
         Err(at_work) => leave(&linux, Wish::Respond(response), at_work),
@@ -31,6 +32,9 @@ pub(super) fn respond(call: &Call) -> Result<Exit, String> {
 
 /// `learn`: guarded files are as the owner wants them.
 pub(super) fn learn(call: &Call) -> Result<Exit, String> {
+    if call.settings.wall.is_none() {
+        return Err("the settings leave the wall to somebody else ([wall] keep = false)".into());
+    }
     let mut linux = open(call)?;
     match linux.lock()? {
         Ok(_lock) => {

@@ -8,6 +8,7 @@ use crate::linux::world::Linux;
 use crate::warden::{QUICK_SECONDS, Warden};
 use komainu_core::facts::{Facts, Wish};
 use komainu_core::gate::{GateSeen, RulesSeen};
+use komainu_core::wall::turn::Known;
 use komainu_core::{Next, act, turn};
 use komainu_trust::Moment;
 
@@ -45,7 +46,7 @@ pub(super) fn run(call: &Call) -> Result<Exit, String> {
             (compared, compare_at) = (polled, facts.uptime + COMPARE_SECONDS);
         }
         if let Some(warden) = warden.as_mut().filter(|_| facts.gate.as_ref().is_none_or(rules_hold)) {
-            warden.turn_if_due(&mut linux, facts.now);
+            warden.turn_if_due(&mut linux, &known_of(&facts));
         }
         if let (Some(gate), Some(seen), None) = (&call.settings.gate, &facts.gate, &keeper)
             && seen.rules != RulesSeen::Differ
@@ -93,8 +94,8 @@ pub(super) fn run(call: &Call) -> Result<Exit, String> {
             if woken == Woken::End {
                 return Ok(Exit::Done);
             }
-            let now = Moment(facts.now.0.max(clock::system_seconds()));
-            let mut news = warden.as_mut().is_some_and(|warden| warden.turn_if_due(&mut linux, now));
+            let known = known_of(&facts);
+            let mut news = warden.as_mut().is_some_and(|warden| warden.turn_if_due(&mut linux, &known));
             if let Some(keeper) = keeper.as_mut().filter(|_| woken != Woken::Wish) {
                 news |= keeper.hear(&mut linux);
             }
@@ -104,6 +105,12 @@ pub(super) fn run(call: &Call) -> Result<Exit, String> {
             keeper.iter_mut().for_each(Keeper::mend);
         }
     }
+}
+
+/// What a turn of the wall needs to know of the last turn of the update.
+fn known_of(facts: &Facts) -> Known {
+    let now = Moment(facts.now.0.max(clock::system_seconds()));
+    Known { now, rules: facts.gate.as_ref().map(|gate| gate.rules.clone()) }
 }
 
 /// The wall has its first turn when the rules are in the kernel: they come before everything else.

@@ -24,6 +24,9 @@ use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::PoisonError;
 
+/// What the firewall counted is read so often, in milliseconds: it is a hundred rules.
+const COUNT_MILLISECONDS: u64 = 30_000;
+
 /// The device that this runs on.
 pub struct Linux {
     settings: Device,
@@ -36,6 +39,7 @@ pub struct Linux {
     ward: Option<Ward>,
     /// What the firewall had counted at the last look.
     counted: Vec<Count>,
+    counted_at: u64,
     /// Takes the server's place until there is nothing more to do with it.
     bundle: Option<Bundle>,
     /// A wish that came with the command line.
@@ -75,6 +79,7 @@ impl Linux {
             ward: settings.wall.as_ref().map(|wall| Ward::new(settings, wall)),
             wall: settings.gate.as_ref().map(|gate| Wall::new(gate, traffic(settings))),
             counted: Vec::new(),
+            counted_at: 0,
             gate_fault: None,
             bundle: None,
             settings: settings.clone(),
@@ -88,6 +93,9 @@ impl Linux {
             restarting: false,
         };
         linux.raise_tls_floor();
+        // Who was cut off stays so from the first rules on, whoever puts them: at power-on, long before a look around.
+        let contained = linux.wall_memory().incident.is_some_and(|incident| incident.contained);
+        linux.set_passing(&Passing { contained, ..Passing::default() });
         Ok(linux)
     }
 
@@ -177,6 +185,11 @@ impl Linux {
 
     /// What was counted since this was last asked.
     fn fresh_counts(&mut self) -> Vec<Count> {
+        let now = super::clock::uptime_milliseconds();
+        if now < self.counted_at + COUNT_MILLISECONDS {
+            return Vec::new();
+        }
+        self.counted_at = now;
         let counts = self.counts();
         // What could not be read this time is compared next time.
         if counts.is_empty() {

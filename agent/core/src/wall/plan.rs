@@ -5,7 +5,7 @@
 
 use super::memory::{Incident, Memory, Trial};
 use super::respond::Response;
-use super::{Finding, Fix, Policy, Report};
+use super::{Finding, Fix, Passing, Policy, Report};
 use crate::facts::Health;
 use crate::fault::{Text, text};
 use crate::names::Slot;
@@ -78,6 +78,8 @@ pub struct Watch {
     pub trials: Vec<OnTrial>,
     /// Findings that the last look had.
     pub told: Vec<Print>,
+    /// What was last let through the firewall.
+    pub passing: Option<Passing>,
     /// Which fixes failed, how often in a row, and when last (seconds of uptime).
     failed: Vec<(Print, u32, u64)>,
     /// When the agent looked first, in seconds of uptime.

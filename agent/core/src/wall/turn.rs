@@ -23,11 +23,22 @@ pub struct Round {
     pub again: bool,
 }
 
-/// Takes one turn. `now` is the time by the best clock that is known.
-pub fn turn(world: &mut dyn World, watch: &mut Watch, now: Moment, policy: &Policy) -> Round {
+/// What the turns of the update know, and a turn of the wall is told: both are dear to find out.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// The time by the best clock there is.
+    pub now: Moment,
+    /// Whether the kernel had the rules when the gate was last looked at: whoever changes them is heard, and makes it
+    /// look again.
+    pub rules: Option<RulesSeen>,
+}
+
+/// Takes one turn.
+pub fn turn(world: &mut dyn World, watch: &mut Watch, known: &Known, policy: &Policy) -> Round {
+    let Known { now, rules } = known.clone();
     let gate = world.gate();
     let standing = gate.as_ref().map(crate::gate::GateSeen::standing);
-    let rules = standing.map(|standing| world.rules(standing));
+    let differ = rules == Some(RulesSeen::Differ);
     let around = world.look_around();
     // After the end of support less is allowed.
     let restricted = around.firmware.support_ended().map(|_| firmware::restricted(policy));
@@ -68,8 +79,12 @@ pub fn turn(world: &mut dyn World, watch: &mut Watch, now: Moment, policy: &Poli
         acts.iter().find_map(|act| if let Act::Remember(memory) = act { Some(memory) } else { None });
     let incident = remembered.unwrap_or(&memory).incident.as_ref();
     passing.contained = incident.is_some_and(|incident| incident.contained);
-    world.let_pass(&passing);
-    if let Some(standing) = standing
+    let passes = watch.passing.as_ref() != Some(&passing);
+    if passes {
+        world.let_pass(&passing);
+        watch.passing = Some(passing);
+    }
+    if let Some(standing) = standing.filter(|_| passes || differ)
         && world.rules(standing) == RulesSeen::Differ
         && let Err(why) = world.guard(standing)
     {
