@@ -181,7 +181,10 @@ fn signal(member: &Member, signal: Signal) -> Result<(), Text> {
     };
     match sent {
         Ok(()) | Err(Errno::ESRCH) => Ok(()),
-        Err(error) => Err(text(format_args!("cannot end process {}: {error}", member.id.pid))),
+        Err(error) => {
+            let error = io::Error::from(error);
+            Err(text(format_args!("cannot end process {}: {error}", member.id.pid)))
+        }
     }
 }
 

@@ -232,8 +232,10 @@ pub fn tell(id: ProcessId) -> Result<(), Text> {
         return Ok(());
     }
     let pid = i32::try_from(id.pid).map_err(|_| text(format_args!("{} is no process", id.pid)))?;
-    kill(Pid::from_raw(pid), Signal::SIGHUP)
-        .map_err(|error| text(format_args!("cannot tell process {pid} to read its files again: {error}")))
+    kill(Pid::from_raw(pid), Signal::SIGHUP).map_err(|error| {
+        let error = io::Error::from(error);
+        text(format_args!("cannot tell process {pid} to read its files again: {error}"))
+    })
 }
 
 /// When a process was started, in ticks since the device's start.
