@@ -15,6 +15,8 @@ use std::path::PathBuf;
 pub const QUICK_SECONDS: u32 = 2;
 /// Milliseconds between whole turns where nothing changes.
 const WHOLE_MILLISECONDS: u64 = 10_000;
+/// Milliseconds from a turn in which something changed to the next.
+const AGAIN_MILLISECONDS: u64 = 2000;
 /// Turns that may follow each other at once before the next quick look is waited for.
 const TURNS_RUNNING_MAX: u32 = 4;
 
@@ -39,10 +41,18 @@ impl Warden {
 
     /// Takes a turn, if one is due; true: the report changed.
     pub fn turn_if_due(&mut self, linux: &mut Linux, now: Moment) -> bool {
-        if uptime_milliseconds() < self.due && !linux.has_changed() && !linux.has_wish() {
+        let due = uptime_milliseconds() >= self.due;
+        // Both are asked: the one is also a sign of life.
+        let changed = linux.has_changed();
+        if !due && !changed && !linux.has_wish() {
             return false;
         }
-        self.turn(linux, now)
+        let news = self.turn(linux, now);
+        if changed && !due {
+            // What was started just now may start another program in its own place.
+            self.due = uptime_milliseconds() + AGAIN_MILLISECONDS;
+        }
+        news
     }
 
     /// Takes a turn, and those that follow at once; true: the report changed.

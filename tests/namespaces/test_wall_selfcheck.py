@@ -33,7 +33,7 @@ RUNNING = (
     ("programs", "/tmp/update", "cp /usr/sbin/standin /tmp/update && exec /tmp/update stay"),
     ("programs", "deleted", "exec standin infect /tmp /dev/watchdog"),
     ("raw-sockets", "standin", "exec standin raw"),
-    ("flash", "ubi0", "exec standin hold /dev/ubi0"),
+    ("flash", "standin", "exec standin hold /dev/ubi0"),
 )
 #: Faults of the kernel's state.
 STATE = (

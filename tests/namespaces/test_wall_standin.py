@@ -125,7 +125,7 @@ def a_program_in_memory_raw_sockets_and_who_writes_flash_are_found(place):
     attacked("programs", "a program runs from /tmp", "both", one.is_ended("sh", "-c", words))
     attacked("raw-sockets", "an unknown program has a raw and a packet socket", "both", one.is_ended("standin", "raw"))
     one.standin("hold", "/dev/ubi0")
-    wait_until(lambda: "mtd" in one.said(), "it is told", SECONDS)
+    wait_until(lambda: "measure=flash" in one.said(), "it is told", SECONDS)
     attacked("flash", "an unknown program opens the flash for writing", "both", True)
 
 

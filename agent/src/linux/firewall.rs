@@ -23,6 +23,9 @@ use iptables::Iptables;
 use komainu_core::fault::Text;
 use komainu_core::firewall::{Count, Table};
 
+/// The chains of others that see packets, where the kernel has nf_tables.
+pub use nft::others;
+
 /// Which way to take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {

@@ -13,7 +13,7 @@ use super::look::Eyes;
 use super::starters::Starters;
 use super::watchdog::Watchdog;
 use super::world::built;
-use super::{clock, files, mounts, speaks_tls, tune};
+use super::{clock, files, firewall, mounts, speaks_tls, tune};
 use crate::settings::Device;
 use crate::settings::wall::Wall as Settings;
 use komainu_core::facts::{Facts, RecordSeen};
@@ -45,6 +45,9 @@ const TRY_MILLISECONDS: u64 = 10_000;
 /// How long passwords are tried at once where somebody waits for the answer.
 const TRY_ALL_MILLISECONDS: u64 = 600_000;
 
+/// So long after the device's start the vendor's firewall is still being built, in milliseconds of uptime.
+const STARTING_MILLISECONDS: u64 = 180_000;
+
 /// What guards the device against those who come in, or have.
 pub struct Ward {
     settings: Settings,
@@ -73,6 +76,8 @@ pub struct Ward {
     tls: Vec<(u16, Option<bool>)>,
     tls_asked: Option<u64>,
     firmware: FirmwareEyes,
+    /// Chains of others in the firewall that are as they should be; those of a device that is just starting are.
+    chains: Option<Vec<String>>,
     /// What is known of the firmware, since the last turn that read metadata.
     known: FirmwareSeen,
 }
@@ -111,6 +116,7 @@ impl Ward {
             tls: Vec::new(),
             tls_asked: None,
             firmware: FirmwareEyes::new(&settings.sbom),
+            chains: None,
             known: FirmwareSeen {
                 checked: Err(text(format_args!("the firmware was not compared yet"))),
                 support_end: None,
@@ -226,6 +232,7 @@ impl Ward {
             numbers: tune::numbers(),
             counts: Vec::new(),
             firmware: self.known.clone(),
+            chains: self.new_chains(),
         }
     }
 
@@ -276,6 +283,25 @@ impl Ward {
         let seen = self.guard.look(&self.settings.policy.guarded, owner);
         self.differ = seen.different.iter().map(|different| different.path.clone()).collect();
         seen
+    }
+
+    /// Chains of others in the firewall that came while neither the owner was there nor the device was starting.
+    fn new_chains(&mut self) -> Vec<String> {
+        let there = firewall::others();
+        let now = clock::uptime_milliseconds();
+        let learns = now < STARTING_MILLISECONDS || now < self.owner_until || self.on_trial;
+        match &mut self.chains {
+            Some(known) if !learns => there.into_iter().filter(|chain| !known.contains(chain)).collect(),
+            Some(known) => {
+                let new = there.into_iter().filter(|chain| !known.contains(chain)).collect::<Vec<_>>();
+                known.extend(new);
+                Vec::new()
+            }
+            None => {
+                self.chains = Some(there);
+                Vec::new()
+            }
+        }
     }
 
     fn mappings(&self) -> (Vec<Mapping>, usize) {

@@ -41,7 +41,7 @@ const TOLD: &str = "STANDIN";
 const ANSWER: [u8; 600] = [b'r'; 600];
 
 fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into()).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let done = match std::env::var(TOLD) {
         Ok(told) => infected(&told),

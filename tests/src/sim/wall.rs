@@ -67,6 +67,7 @@ pub fn nothing_odd() -> Around {
             support_end: Some(TODAY.plus_seconds(86_400 * 365)),
             now: TODAY,
         },
+        chains: Vec::new(),
     }
 }
 

@@ -59,6 +59,8 @@ pub struct Around {
     pub counts: Vec<Count>,
     /// What is known of the firmware's vulnerabilities and of its support.
     pub firmware: FirmwareSeen,
+    /// Chains in the kernel's firewall, `table/chain`, that are neither ours nor were there before.
+    pub chains: Vec<String>,
 }
 
 /// What may pass the firewall besides what the settings say.
@@ -106,6 +108,15 @@ pub fn judge(around: &Around, stand: &Standpoint, policy: &Policy) -> (Report, P
     }
     respawn::judge(&around.starters, around.starters_unread.as_ref(), policy, &mut report);
     accounts::judge(&around.accounts, policy, &mut report);
+    for chain in &around.chains {
+        report.weak(
+            Measure::Configuration,
+            None,
+            format_args!(
+                "the firewall has a new chain {chain}, and not by the owner: attackers shut out others, too"
+            ),
+        );
+    }
     guard::judge(&around.guarded, &policy.guarded, &mut report);
     match &around.mounts {
         Ok(mounts) => mounts::judge(mounts, &policy.no_programs, &mut report),

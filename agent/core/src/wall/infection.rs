@@ -178,7 +178,7 @@ fn raw_socket(kin: &Kin<'_>, listener: &Listener, report: &mut Report) {
         let asks = transport == Transport::Raw && ICMP.contains(&listener.port);
         let listed = || rows(kin.policy, listener).any(|row| kin.runs(row, owner));
         if !asks && !kin.is_privileged(owner) && !listed() {
-            report.weak(Measure::RawSockets, None, what);
+            report.weak(Measure::RawSockets, stop(kin, owner), what);
         }
     }
 }

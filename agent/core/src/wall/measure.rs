@@ -274,7 +274,7 @@ pub const TABLE: &[Row] = &[
             ],
         ),
     ),
-    asked_by(
+    on_trial(asked_by(
         Survey::C,
         must(
             Measure::RawSockets,
@@ -282,8 +282,8 @@ pub const TABLE: &[Row] = &[
             "nobody has raw sockets who needs none",
             ["bots scan and flood with them", "the kernel's lists of raw and packet sockets", "ended"],
         ),
-    ),
-    asked_by(
+    )),
+    on_trial(asked_by(
         Survey::C,
         must(
             Measure::Flash,
@@ -291,7 +291,7 @@ pub const TABLE: &[Row] = &[
             "nobody else writes to flash",
             ["some attackers destroy devices", "who has flash open for writing", "ended"],
         ),
-    ),
+    )),
     asked_by(
         Survey::C,
         should(

@@ -10,6 +10,7 @@ use crate::facts::Health;
 use crate::fault::{Text, text};
 use crate::names::Slot;
 use crate::offer::Print;
+use alloc::string::String;
 use alloc::vec::Vec;
 use komainu_trust::Moment;
 
@@ -293,10 +294,17 @@ fn fixes(view: &View<'_>, watch: &mut Watch, memory: &mut Memory) -> Vec<Act> {
     acts
 }
 
-/// By which a finding is known again: what it says, which holds no numbers of processes.
+/// By which a finding is known again: its measure and what it says, without the numbers of processes.
 pub fn print_of(finding: &Finding) -> Print {
-    Print::of(finding.what.as_bytes())
+    let mut words = String::from(finding.measure.row().id);
+    for part in finding.what.split(PROCESS) {
+        words.push_str(part.trim_start_matches(|letter: char| letter.is_ascii_digit()));
+    }
+    Print::of(words.as_bytes())
 }
+
+/// Stands before the number of a process, wherever one is told.
+const PROCESS: &str = "process ";
 
 /// Why a finding is left alone, if it is.
 pub fn left_alone(finding: &Finding, memory: &Memory) -> Option<Text> {

@@ -221,6 +221,14 @@ pub fn replace_table(batch: &mut Batch<'_>, family: u8) {
     }
 }
 
+/// The question for all there are.
+pub fn list_all(kind: u16) -> Messages {
+    let mut messages = Messages::default();
+    let at = messages.begin(kind, DUMP, 1, 0, 0);
+    messages.end(at);
+    messages
+}
+
 /// The question for a list of tables, chains or rules; newer kernels tell of our table's rules only.
 pub fn list(kind: u16, family: u8) -> Messages {
     let mut messages = Messages::default();

@@ -4,17 +4,21 @@
 //! What the kernel refuses for want of a part of it is left out, strictest first, and told ([`Lacks`]).
 
 use super::batch::{
-    About, CHAIN_NAME, CHAIN_TABLE, GET_CHAIN, GET_RULE, GET_TABLE, TABLE, Way, batch, begin, chain_name,
-    end, list, replace_table, tables,
+    About, CHAIN_HOOK, CHAIN_NAME, CHAIN_TABLE, GET_CHAIN, GET_RULE, GET_TABLE, TABLE, Way, batch, begin,
+    chain_name, end, list, list_all, replace_table, tables,
 };
 use super::express::{INET, IP, IP6};
 use super::found::{Compared, Found};
 use super::lacks::Lacks;
 use super::socket::{Refused, Socket};
+use crate::linux::look::lines::printable;
 use komainu_core::fault::{Text, text};
 use komainu_core::firewall::{Chain, Count, Hook, Rule, Table, Verdict};
 use nix::errno::Errno;
 
+/// Most chains of others that are told, and the longest part of a name, in bytes.
+const OTHERS_MAX: usize = 128;
+const NAME_BYTES_MAX: usize = 48;
 /// How often a list is asked for that changes while it is told.
 const TRIES: usize = 5;
 
@@ -118,6 +122,26 @@ pub fn counts(wanted: &Table, lacks: Lacks) -> Result<Vec<Count>, Text> {
         found.counts(&chains, lacks, &mut counts);
     }
     Ok(counts)
+}
+
+/// The chains of others that see packets, as `table/chain`, in order: what the vendor, or somebody else, lets through or
+/// not. Nothing where the kernel does not tell.
+pub fn others() -> Vec<String> {
+    let mut others: Vec<String> = Vec::new();
+    let Ok(socket) = Socket::open() else { return others };
+    let told = socket.question(&list_all(GET_CHAIN).0, |message| {
+        let it = message.attributes();
+        let (table, chain) = (it.name(CHAIN_TABLE), it.name(CHAIN_NAME));
+        if table != TABLE.as_bytes() && !it.of(CHAIN_HOOK).is_empty() && others.len() < OTHERS_MAX {
+            others.push(format!("{}/{}", printable(table, NAME_BYTES_MAX), printable(chain, NAME_BYTES_MAX)));
+        }
+    });
+    if told != Ok(true) {
+        others.clear();
+    }
+    others.sort_unstable();
+    others.dedup();
+    others
 }
 
 /// Reads our tables, each with the chains that are wanted in it; what is not there is empty.

@@ -73,6 +73,7 @@ impl Ward {
 
     /// Everything that is guarded is as it should be, from now on.
     pub fn learn(&mut self) {
+        self.chains = None;
         if let Err(why) = self.guard.learn(&self.settings.policy.guarded) {
             log::warn!("not-learned why=\"{why}\"");
         }

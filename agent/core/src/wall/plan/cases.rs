@@ -283,3 +283,21 @@ fn a_fix_that_fails_waits_longer_each_time_and_holds_back_no_other() {
     device.uptime += 4;
     assert_eq!(Device::words(&device.look(&report, None, None)), ["fix", "fix"]);
 }
+
+#[test]
+fn a_finding_is_the_same_whatever_number_its_process_has() {
+    let finding = |what| {
+        let mut report = Report::default();
+        report.weak(Measure::Services, None, what);
+        report.findings.remove(0)
+    };
+    let first = finding(format_args!("port 21 (tcp): process 54 (/usr/sbin/ftpd)"));
+    assert_eq!(
+        print_of(&first),
+        print_of(&finding(format_args!("port 21 (tcp): process 1077 (/usr/sbin/ftpd)")))
+    );
+    assert_ne!(
+        print_of(&first),
+        print_of(&finding(format_args!("port 22 (tcp): process 54 (/usr/sbin/ftpd)")))
+    );
+}
