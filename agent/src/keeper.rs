@@ -199,6 +199,7 @@ impl Keeper {
         linux.wall_lacks().iter().for_each(|lack| state.push("finding", lack));
         if let Some(report) = wall {
             state::push_wall(&mut state, report, &linux.wall_memory());
+            state::push_turned_away(&mut state, &linux.counts());
         }
         self.page.tell_state(state, uptime_seconds());
     }

@@ -15,6 +15,8 @@ use std::path::PathBuf;
 pub const QUICK_SECONDS: u32 = 2;
 /// Milliseconds between whole turns where nothing changes.
 const WHOLE_MILLISECONDS: u64 = 10_000;
+/// Milliseconds between summaries in the security log: a day.
+const SUMMARY_MILLISECONDS: u64 = 86_400_000;
 /// Milliseconds from a turn in which something changed to the next.
 const AGAIN_MILLISECONDS: u64 = 2000;
 /// Turns that may follow each other at once before the next quick look is waited for.
@@ -29,6 +31,8 @@ pub struct Warden {
     file: PathBuf,
     /// When the next whole turn comes, in milliseconds of uptime.
     due: u64,
+    /// When the security log has the next summary.
+    summary: u64,
 }
 
 impl Warden {
@@ -36,7 +40,7 @@ impl Warden {
     pub fn open(device: &Device) -> Option<Warden> {
         let policy = device.wall.as_ref()?.policy.clone();
         let (watch, file) = (Watch::default(), report_file(device));
-        Some(Warden { policy, watch, report: None, file, due: 0 })
+        Some(Warden { policy, watch, report: None, file, due: 0, summary: 0 })
     }
 
     /// Takes a turn, if one is due; true: the report changed.
@@ -66,6 +70,12 @@ impl Warden {
             }
         }
         self.due = uptime_milliseconds() + WHOLE_MILLISECONDS;
+        if uptime_milliseconds() >= self.summary
+            && let Some(report) = &self.report
+        {
+            self.summary = uptime_milliseconds() + SUMMARY_MILLISECONDS;
+            linux.note_summary(report);
+        }
         let news = self.report != before;
         if news
             && let Some(report) = &self.report

@@ -40,6 +40,7 @@ pub mod watchdog;
 pub use around::{Around, Passing};
 pub use fix::Fix;
 pub use measure::Measure;
+use measure::Survey;
 pub use policy::Policy;
 
 use crate::fault::{Text, text};
@@ -123,6 +124,18 @@ impl Report {
         }
         let doubt = self.doubts.iter().find(|(doubted, _)| *doubted == measure);
         doubt.map_or(Outcome::Strong, |(_, outcome)| outcome.clone())
+    }
+
+    /// How a survey stands, in a word: `good`, `bad`, or `unknown` where something could not be found out.
+    pub fn survey(&self, survey: Survey) -> &'static str {
+        let asks = |measure: Measure| measure.row().survey == Some(survey);
+        if self.findings.iter().any(|finding| asks(finding.measure)) {
+            "bad"
+        } else if self.doubts.iter().any(|(measure, _)| asks(*measure)) {
+            "unknown"
+        } else {
+            "good"
+        }
     }
 
     /// The fixes, in the order of the findings, each once.

@@ -1,7 +1,7 @@
 //! `status`: what runs, what is on offer and how it stands; for people, or with `--json` for machines.
 
 use super::{Call, Exit, open, print};
-use crate::keeper::state::{findings, wall};
+use crate::keeper::state::{findings, turned_away, wall};
 use komainu_core::World;
 use komainu_core::facts::{Facts, RecordSeen};
 use komainu_core::names::Slot;
@@ -48,6 +48,9 @@ pub(super) fn status(call: &Call) -> Result<Exit, String> {
     }
     lines.extend(offer_lines(&facts.offer));
     lines.extend(gate_lines(&facts, call));
+    let away = turned_away(&linux.counts());
+    let away = away.iter().map(|count| (count.port_name(), number(count.packets)));
+    lines.push(Line("turned_away", object_of(&mut away.into_iter())));
     if let Ok(trusted) = Trusted::load(&linux.kept().stored(), clock) {
         for (index, name) in ["root", "timestamp", "snapshot", "targets"].into_iter().enumerate() {
             lines.push(Line(name, version_and_expiry(trusted.versions()[index], trusted.expiries()[index])));

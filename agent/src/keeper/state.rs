@@ -6,6 +6,7 @@ use crate::linux::firewall::Choice;
 use crate::settings::gate::Gate as Settings;
 use komainu_bootstrap::asks::State;
 use komainu_core::facts::{Facts, RecordSeen};
+use komainu_core::firewall::{Count, Counted};
 use komainu_core::gate::{GateSeen, RulesSeen, Standing};
 use komainu_core::names::ReleaseId;
 use komainu_core::offer::Offer;
@@ -14,7 +15,7 @@ use komainu_core::record::{Record, Update};
 use komainu_core::schedule::until_poll;
 use komainu_core::settings::Settings as Core;
 use komainu_core::wall::Report;
-use komainu_core::wall::measure::{Measure, Survey};
+use komainu_core::wall::measure::Survey;
 use komainu_core::wall::memory::Memory;
 
 /// Longest note of a release that the page is told, in bytes.
@@ -126,17 +127,7 @@ pub(super) fn push_wall(state: &mut State, report: &Report, memory: &Memory) {
         return;
     }
     for (letter, survey) in [("a", Survey::A), ("b", Survey::B), ("c", Survey::C), ("d", Survey::D)] {
-        let asks = |measure: Measure| measure.row().survey == Some(survey);
-        let bad = report.findings.iter().any(|finding| asks(finding.measure));
-        let doubt = report.doubts.iter().any(|(measure, _)| asks(*measure));
-        let word = if bad {
-            "bad"
-        } else if doubt {
-            "unknown"
-        } else {
-            "good"
-        };
-        state.push("survey", format_args!("{letter} {word}"));
+        state.push("survey", format_args!("{letter} {}", report.survey(survey)));
     }
     if let Some(incident) = &memory.incident {
         state.push("incident", &incident.what);
@@ -153,6 +144,24 @@ pub(super) fn push_wall(state: &mut State, report: &Report, memory: &Memory) {
     for note in report.notes.iter().take(FOUND_MAX) {
         state.push("open", note);
     }
+}
+
+/// Whom the firewall turned away, most often first.
+pub(super) fn push_turned_away(state: &mut State, counts: &[Count]) {
+    if state.of("gate") != Some(Standing::Open.name()) {
+        return;
+    }
+    for count in turned_away(counts).iter().take(FOUND_MAX) {
+        state.push("blocked", format_args!("{}: {}", count.port_name(), count.packets));
+    }
+}
+
+/// What was counted of strangers, most often first.
+pub fn turned_away(counts: &[Count]) -> Vec<Count> {
+    let strangers = counts.iter().filter(|count| count.counted == Counted::Stranger && count.packets > 0);
+    let mut strangers: Vec<Count> = strangers.copied().collect();
+    strangers.sort_unstable_by(|a, b| b.packets.cmp(&a.packets));
+    strangers
 }
 
 /// What a person should know about the gate; `komainu status` says the same.

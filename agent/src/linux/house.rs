@@ -5,7 +5,7 @@
 //! may do the same. So this is a hurdle for who has got into it (no kernel module, no memory of the device, no device
 //! node of their own), and not a wall as around the page. `no_new_privs` would break hooks that start set-user programs.
 
-use super::sys;
+use super::{sandbox, sys};
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
 use std::fs::OpenOptions;
@@ -61,6 +61,9 @@ pub fn give_up(keep: Capabilities) -> Vec<&'static str> {
     match set_stays("self", FIRST_TO_STAY) {
         Ok(()) => STAYS.store(true, Ordering::Relaxed),
         Err(_) => left.push("Komainu can be ended by the kernel when memory runs out"),
+    }
+    if keep != Capabilities::All && sandbox::refuse_needless_calls().is_err() {
+        left.push("Komainu can make every system call: the kernel has no filter for them");
     }
     if prctl::set_dumpable(false).is_err() {
         left.push("Komainu's memory can be read by other programs");

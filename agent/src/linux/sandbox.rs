@@ -139,13 +139,59 @@ fn allowed() -> Vec<libc::c_long> {
     calls
 }
 
+const ALLOW: u32 = 0x7fff_0000;
+const KILL: u32 = 0;
+/// The call fails with `EPERM`.
+const REFUSE: u32 = 0x0005_0001;
+
+fn load(offset: u32) -> sock_filter {
+    sock_filter { code: 0x20, jt: 0, jf: 0, k: offset }
+}
+
+fn end(verdict: u32) -> sock_filter {
+    sock_filter { code: 0x06, jt: 0, jf: 0, k: verdict }
+}
+
+fn skip_next_unless(value: u32) -> sock_filter {
+    sock_filter { code: 0x15, jt: 0, jf: 1, k: value }
+}
+
+fn skip_next_if(value: u32) -> sock_filter {
+    sock_filter { code: 0x15, jt: 1, jf: 0, k: value }
+}
+
+/// Calls that neither the agent nor a hook needs, and that whoever got into one of them would like to have.
+const NEEDLESS: [libc::c_long; 12] = [
+    libc::SYS_kexec_load,
+    libc::SYS_bpf,
+    libc::SYS_perf_event_open,
+    libc::SYS_open_by_handle_at,
+    libc::SYS_ptrace,
+    libc::SYS_process_vm_readv,
+    libc::SYS_process_vm_writev,
+    libc::SYS_add_key,
+    libc::SYS_keyctl,
+    libc::SYS_request_key,
+    libc::SYS_swapon,
+    libc::SYS_acct,
+];
+
+/// The agent's own filter: those calls fail, for programs that it starts too. It needs a privilege that the agent has, and
+/// no promise that none is gained any more, which would break hooks.
+///
+/// # Errors
+/// The kernel has no such filters.
+pub(super) fn refuse_needless_calls() -> nix::Result<()> {
+    // A program for another architecture is the maker's own.
+    let mut program = vec![load(ARCHITECTURE), skip_next_if(OURS), end(ALLOW), load(NUMBER)];
+    for call in NEEDLESS {
+        program.extend([skip_next_unless(call as u32), end(REFUSE)]);
+    }
+    program.push(end(ALLOW));
+    sys::filter_system_calls(&program)
+}
+
 fn program() -> Vec<sock_filter> {
-    let load = |offset| sock_filter { code: 0x20, jt: 0, jf: 0, k: offset };
-    let end = |verdict| sock_filter { code: 0x06, jt: 0, jf: 0, k: verdict };
-    let skip_next_unless = |value| sock_filter { code: 0x15, jt: 0, jf: 1, k: value };
-    let skip_next_if = |value| sock_filter { code: 0x15, jt: 1, jf: 0, k: value };
-    const ALLOW: u32 = 0x7fff_0000;
-    const KILL: u32 = 0;
     let mut program = vec![load(ARCHITECTURE), skip_next_if(OURS), end(KILL), load(NUMBER)];
     for call in allowed() {
         program.extend([skip_next_unless(call as u32), end(ALLOW)]);

@@ -21,17 +21,18 @@ use komainu_core::fault::{Text, text};
 use komainu_core::offer::Offer;
 use komainu_core::reason::Reason;
 use komainu_core::settings::Settings as Core;
-use komainu_core::wall::Around;
 use komainu_core::wall::accounts::AccountsSeen;
 use komainu_core::wall::firmware::FirmwareSeen;
 use komainu_core::wall::fix::ProcessId;
 use komainu_core::wall::guard::{GuardSeen, Owner};
 use komainu_core::wall::links::{DefaultRoutes, read_routes, read_routes6};
 use komainu_core::wall::mappings::{self, LEASES_BYTES_MAX, Mapping};
+use komainu_core::wall::measure::Survey;
 use komainu_core::wall::memory::Memory;
 use komainu_core::wall::mounts::Forbids;
 use komainu_core::wall::seen::{Process, Program, Seen};
 use komainu_core::wall::watchdog::WatchdogSeen;
+use komainu_core::wall::{Around, Report};
 use std::net::{Ipv4Addr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -257,6 +258,14 @@ impl Ward {
             _ => return,
         };
         self.journal.note(event, format_args!("{details}"), now);
+    }
+
+    /// Writes how the four surveys stand into the security log.
+    pub fn note_summary(&mut self, report: &Report, strangers: u64) {
+        let word = |survey| report.survey(survey);
+        let (a, b, c, d) = (word(Survey::A), word(Survey::B), word(Survey::C), word(Survey::D));
+        let details = format_args!("a={a} b={b} c={c} d={d} turned_away={strangers}");
+        self.journal.note("selfcheck", details, Now::read(built()));
     }
 
     fn look_at_accounts(&mut self) -> AccountsSeen {

@@ -10,6 +10,7 @@ use super::volatile::{Lock, Volatile};
 use super::wall::Wall;
 use super::ward::Ward;
 use crate::bundle::Bundle;
+use crate::keeper::state::turned_away;
 use crate::settings::Device;
 use komainu_core::World;
 use komainu_core::advisory;
@@ -17,7 +18,7 @@ use komainu_core::facts::{Attempts, Facts, Wish};
 use komainu_core::fault::{Text, text};
 use komainu_core::firewall::{Count, Traffic};
 use komainu_core::reason::Level;
-use komainu_core::wall::Passing;
+use komainu_core::wall::{Passing, Report};
 use komainu_trust::{Moment, Trusted};
 use std::os::fd::BorrowedFd;
 use std::path::Path;
@@ -151,6 +152,14 @@ impl Linux {
     /// What the firewall turned away, dropped and saw; empty where nothing counts.
     pub fn counts(&mut self) -> Vec<Count> {
         self.wall.as_mut().and_then(|wall| wall.counts().ok()).unwrap_or_default()
+    }
+
+    /// Writes how the four surveys stand, and how many strangers were turned away, into the security log.
+    pub fn note_summary(&mut self, report: &Report) {
+        let strangers = turned_away(&self.counts()).iter().map(|count| count.packets).sum::<u64>();
+        if let Some(ward) = &mut self.ward {
+            ward.note_summary(report, strangers);
+        }
     }
 
     /// What may pass besides, from now on.

@@ -1,6 +1,8 @@
 //! What is counted, and the ports that strangers ask for.
 
 use super::{Match, Protocol, Rule};
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 /// As what packets are counted.
@@ -30,6 +32,22 @@ impl Counted {
             Counted::Spoof => "spoof",
             Counted::LanScan => "lan-scan",
             Counted::LanSpoof => "lan-spoof",
+        }
+    }
+}
+
+impl Count {
+    /// What it is of, for people: `23/tcp`, `other/udp`, `other`.
+    pub fn port_name(&self) -> String {
+        let protocol = match self.protocol {
+            Some(Protocol::Tcp) => "/tcp",
+            Some(Protocol::Udp) => "/udp",
+            Some(Protocol::Icmp | Protocol::Icmp6) => "/icmp",
+            None => "",
+        };
+        match self.port {
+            0 => format!("other{protocol}"),
+            port => format!("{port}{protocol}"),
         }
     }
 }

@@ -4,7 +4,7 @@ use super::Ward;
 use crate::linux::journal::Now;
 use crate::linux::watchdog::Watchdog;
 use crate::linux::world::built;
-use crate::linux::{accounts, aside, end, evidence, mounts, starters, tune};
+use crate::linux::{accounts, aside, end, evidence, firewall, mounts, starters, tune};
 use komainu_core::fault::{Text, text};
 use komainu_core::wall::respawn::hears;
 use komainu_core::wall::watchdog::WatchdogSeen;
@@ -73,7 +73,7 @@ impl Ward {
 
     /// Everything that is guarded is as it should be, from now on.
     pub fn learn(&mut self) {
-        self.chains = None;
+        self.chains = Some(firewall::others());
         if let Err(why) = self.guard.learn(&self.settings.policy.guarded) {
             log::warn!("not-learned why=\"{why}\"");
         }
