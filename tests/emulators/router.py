@@ -26,7 +26,7 @@ KOMAINU = "komainu --settings /etc/komainu.toml --testing"
 
 
 class Router:
-    """A machine with three networks whose agent does not run yet. `wall` is the table [wall] of its settings, if any.
+    """A machine with three networks whose agent does not run yet. `wall` is the table [wall] of its settings.
     Without `network` there are no links yet: the script of that name makes them."""
 
     def __init__(self, place, *, firewall="nft", wall=None, files=None, network=True):
@@ -42,10 +42,11 @@ class Router:
             "log": {"to": "stderr"},
             "gate": {"lan": ["br-lan"], "firewall": firewall, "hash": "sha256"},
         }
-        if wall:
-            self.settings["wall"] = wall
+        self.settings["wall"] = wall or {"kind": "router"}
+        policies = (ROOT / "agent/dist/policies").glob("*.toml")
         self.machine = Machine(place, iptables=firewall == "iptables", files={
             "etc/komainu.toml": self._settings_text(),
+            **{f"usr/share/komainu/policies/{policy.name}": policy.read_text() for policy in policies},
             "usr/share/komainu/root.json": (ROOT / "keys-example/root.json").read_bytes(),
             "etc/fw_env.config": "".join(f"/etc/env {copy * uboot.SIZE:#x} {uboot.SIZE:#x}\n" for copy in range(2)),
             "etc/env": environment.bytes(),

@@ -160,7 +160,7 @@ pub(super) fn push_turned_away(state: &mut State, counts: &[Count]) {
 pub fn turned_away(counts: &[Count]) -> Vec<Count> {
     let strangers = counts.iter().filter(|count| count.counted == Counted::Stranger && count.packets > 0);
     let mut strangers: Vec<Count> = strangers.copied().collect();
-    strangers.sort_unstable_by(|a, b| b.packets.cmp(&a.packets));
+    strangers.sort_unstable_by_key(|count| std::cmp::Reverse(count.packets));
     strangers
 }
 

@@ -151,7 +151,8 @@ mod tests {
     use crate::fault::text;
     use crate::firewall::{Opening, Protocol, Traffic};
     use crate::wall::Outcome;
-    use crate::wall::policy::{Automatic, Reach, Service};
+    use crate::wall::policy::tests::bare;
+    use crate::wall::policy::{Reach, Service};
     use alloc::vec;
     use alloc::vec::Vec;
 
@@ -268,32 +269,17 @@ mod tests {
         };
         let kept = service("dnsmasq", Transport::Udp, (53, 53));
         let policy = Policy {
-            kind: "router".into(),
             services: vec![
                 kept.clone(),
                 service("miniupnpd", Transport::Udp, (1900, 1900)),
                 service("miniupnpd", Transport::Udp, (5350, 5351)),
             ],
-            unlisted: Unlisted::Report,
-            ssh: false,
-            accounts: vec![],
-            programs: vec![],
-            privileged: vec![],
-            guarded: vec![],
-            no_programs: vec![],
             traffic: Traffic {
                 forwards: true,
                 openings: vec![Opening { from: vec![], protocol: Protocol::Tcp, port: 443 }],
                 ..Traffic::default()
             },
-            automatic: Automatic {
-                contain: true,
-                evidence: true,
-                restart: true,
-                new_password: true,
-                update: true,
-                reimage: true,
-            },
+            ..bare()
         };
         let after = restricted(&policy);
         assert_eq!((&after.services, after.unlisted), (&vec![kept], Unlisted::Stop));

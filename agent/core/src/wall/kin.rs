@@ -135,8 +135,8 @@ pub(super) mod tests {
     //! Processes, sockets and a policy for the judges' tables.
 
     use super::*;
-    use crate::firewall::Traffic;
-    use crate::wall::policy::{Automatic, Reach, Unlisted};
+    use crate::wall::policy::tests::bare;
+    use crate::wall::policy::{Reach, Unlisted};
     use crate::wall::seen::Transport;
     use alloc::borrow::ToOwned;
     use alloc::string::String;
@@ -198,24 +198,11 @@ pub(super) mod tests {
     /// Everything else is not allowed, and stopped.
     pub fn policy(services: Vec<Service>) -> Policy {
         Policy {
-            kind: "strict".to_owned(),
             services,
             unlisted: Unlisted::Stop,
-            ssh: false,
-            accounts: vec![],
             programs: vec!["/opt/maker/".to_owned(), "/data/helper".to_owned()],
             privileged: vec!["pppd".to_owned(), "udhcpc".to_owned(), "mtd".to_owned()],
-            guarded: vec![],
-            no_programs: vec![],
-            traffic: Traffic::default(),
-            automatic: Automatic {
-                contain: false,
-                evidence: false,
-                restart: false,
-                new_password: false,
-                update: false,
-                reimage: false,
-            },
+            ..bare()
         }
     }
 

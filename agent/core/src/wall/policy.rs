@@ -95,3 +95,34 @@ pub struct Policy {
     /// What the device does by itself when it was taken.
     pub automatic: Automatic,
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A policy that allows nothing, reports, and answers nothing by itself.
+    pub(crate) fn bare() -> Policy {
+        Policy {
+            kind: "strict".into(),
+            services: Vec::new(),
+            unlisted: Unlisted::Report,
+            ssh: false,
+            accounts: Vec::new(),
+            keys: Vec::new(),
+            programs: Vec::new(),
+            privileged: Vec::new(),
+            guarded: Vec::new(),
+            no_programs: Vec::new(),
+            traffic: Traffic::default(),
+            doors: Vec::new(),
+            automatic: Automatic {
+                contain: false,
+                evidence: false,
+                restart: false,
+                new_password: false,
+                update: false,
+                reimage: false,
+            },
+        }
+    }
+}

@@ -58,7 +58,7 @@ impl Drop for Device {
 
 fn settings() -> crate::settings::gate::Gate {
     let text = "[device]\nboard = \"gate-1\"\nid = \"x\"\n[server]\nmetadata_url = \"http://127.0.0.1/m/\"\n\
-                targets_url = \"http://127.0.0.1/t/\"\n[gate]\nfirewall = \"none\"\nvendor = \"Koma\"\n\
+                targets_url = \"http://127.0.0.1/t/\"\n[wall]\nkeep = false\n[gate]\nfirewall = \"none\"\nvendor = \"Koma\"\n\
                 [[part]]\nname = \"rootfs\"\na = \"/a\"\nb = \"/b\"\n";
     crate::settings::Device::read(text).unwrap().gate.unwrap()
 }

@@ -1,9 +1,8 @@
 //! A table of accounts, each with what is found wrong with it.
 
 use super::*;
-use crate::firewall::Traffic;
 use crate::wall::Outcome;
-use crate::wall::policy::{Automatic, Unlisted};
+use crate::wall::policy::tests::bare;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -113,25 +112,6 @@ fn keys_that_nobody_allowed_go_and_others_stay() {
 }
 
 fn policy() -> Policy {
-    Policy {
-        kind: "strict".into(),
-        services: vec![],
-        unlisted: Unlisted::Report,
-        ssh: false,
-        accounts: vec!["service".into()],
-        keys: vec!["SHA256:good".into()],
-        programs: vec![],
-        privileged: vec![],
-        guarded: vec![],
-        no_programs: vec![],
-        traffic: Traffic::default(),
-        automatic: Automatic {
-            contain: false,
-            evidence: false,
-            restart: false,
-            new_password: false,
-            update: false,
-            reimage: false,
-        },
-    }
+    let (accounts, keys) = (vec!["service".into()], vec!["SHA256:good".into()]);
+    Policy { accounts, keys, ..bare() }
 }

@@ -178,8 +178,8 @@ fn raw_sockets_are_for_the_privileged_and_for_ping() {
         (applet(9, "ping6"), raw(58), &[]),
         (applet(9, "udhcpc"), packet(), &[]),
         (firmware(9, "/usr/sbin/pppd"), packet(), &[]),
-        (firmware(9, "/usr/sbin/tcpdump"), packet(), &[(Measure::RawSockets, false, false)]),
-        (firmware(9, "/usr/sbin/other"), raw(6), &[(Measure::RawSockets, false, false)]),
+        (firmware(9, "/usr/sbin/tcpdump"), packet(), &[(Measure::RawSockets, false, true)]),
+        (firmware(9, "/usr/sbin/other"), raw(6), &[(Measure::RawSockets, false, true)]),
         (in_memory("/tmp/ping"), raw(1), &bot),
         (in_memory("/tmp/udhcpc"), packet(), &bot),
     ] {

@@ -1,9 +1,9 @@
 //! The wall's plan, case by case.
 
 use super::*;
-use crate::firewall::Traffic;
 use crate::wall::fix::ProcessId;
 use crate::wall::measure::Measure;
+use crate::wall::policy::tests::bare;
 use crate::wall::policy::{Automatic, Unlisted};
 use alloc::string::String;
 
@@ -17,20 +17,7 @@ const ALL: Automatic = Automatic {
 };
 
 fn policy(automatic: Automatic) -> Policy {
-    Policy {
-        kind: String::from("router"),
-        services: Vec::new(),
-        unlisted: Unlisted::Stop,
-        ssh: false,
-        accounts: Vec::new(),
-        programs: Vec::new(),
-        privileged: Vec::new(),
-        guarded: Vec::new(),
-        no_programs: Vec::new(),
-        traffic: Traffic::default(),
-        doors: Vec::new(),
-        automatic,
-    }
+    Policy { unlisted: Unlisted::Stop, automatic, ..bare() }
 }
 
 /// A policy that answers nothing by itself, of a router or of something else.

@@ -1,9 +1,9 @@
 //! Tables: what a line starts, and what the file says afterwards.
 
 use super::*;
-use crate::firewall::Traffic;
 use crate::wall::Outcome;
-use crate::wall::policy::{Automatic, Reach, Service, Unlisted};
+use crate::wall::policy::tests::bare;
+use crate::wall::policy::{Reach, Service};
 use crate::wall::seen::{Program, Transport};
 use alloc::vec;
 
@@ -246,6 +246,7 @@ fn only_the_program_that_reads_a_file_is_told_of_its_change() {
         program: Program::File {
             path: ["/sbin/", name].concat(),
             there: true,
+            replaced: false,
             medium: crate::wall::seen::Medium::Firmware,
         },
         name: name.into(),
@@ -265,25 +266,5 @@ fn only_the_program_that_reads_a_file_is_told_of_its_change() {
 }
 
 fn policy(services: Vec<Service>) -> Policy {
-    Policy {
-        kind: "strict".into(),
-        services,
-        unlisted: Unlisted::Report,
-        ssh: false,
-        accounts: vec![],
-        keys: vec![],
-        programs: vec![],
-        privileged: vec![],
-        guarded: vec![],
-        no_programs: vec![],
-        traffic: Traffic::default(),
-        automatic: Automatic {
-            contain: false,
-            evidence: false,
-            restart: false,
-            new_password: false,
-            update: false,
-            reimage: false,
-        },
-    }
+    Policy { services, ..bare() }
 }
