@@ -15,6 +15,7 @@ use nix::sys::socket::{
 };
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+use std::ops::ControlFlow::Continue;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
@@ -49,9 +50,11 @@ pub(super) fn page(call: &Call) -> Result<Exit, String> {
 
 /// What whoever started the agent left open is not for strangers: a folder would be a way out of the empty root.
 fn close_what_was_inherited() {
-    let entries = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
-    let number = |entry: std::fs::DirEntry| entry.file_name().to_str()?.parse().ok();
-    let numbers: Vec<i32> = entries.filter_map(number).collect();
+    let mut numbers: Vec<i32> = Vec::new();
+    files::each_entry(Path::new("/proc/self/fd"), &mut |entry| {
+        numbers.extend(entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()));
+        Continue(())
+    });
     for number in numbers {
         if number > 2 {
             let _ = nix::unistd::close(number);

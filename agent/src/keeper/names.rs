@@ -3,10 +3,13 @@
 use crate::linux::files;
 use crate::settings::gate::Gate as Settings;
 use komainu_bootstrap::rule::Named;
+use std::ops::ControlFlow::{Break, Continue};
 use std::path::Path;
 
 /// Largest file of names or of a code, in bytes.
 const NAMES_BYTES_MAX: u64 = 4096;
+/// Most links that are asked for their address.
+const LINKS_MAX: usize = 32;
 
 /// Everything that this device is called, and that no password may be made of.
 pub(super) fn names(settings: &Settings, device_id: &str) -> Vec<(Named, String)> {
@@ -20,11 +23,13 @@ pub(super) fn names(settings: &Settings, device_id: &str) -> Vec<(Named, String)
     if let Some(host) = first_line(Path::new("/proc/sys/kernel/hostname")) {
         names.push((Named::Host, host));
     }
-    for entry in std::fs::read_dir("/sys/class/net").into_iter().flatten().flatten().take(32) {
-        if let Some(mac) = first_line(&entry.path().join("address")) {
-            names.push((Named::Mac, mac));
-        }
-    }
+    let mut links = 0;
+    files::each_entry(Path::new("/sys/class/net"), &mut |entry| {
+        links += 1;
+        let mac = first_line(&entry.path().join("address"));
+        names.extend(mac.map(|mac| (Named::Mac, mac)));
+        if links < LINKS_MAX { Continue(()) } else { Break(()) }
+    });
     if let Some(path) = &settings.names_file
         && let Ok(Some(bytes)) = files::read(path, NAMES_BYTES_MAX)
     {

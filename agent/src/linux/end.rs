@@ -2,8 +2,8 @@
 //! down. Whom, is decided elsewhere; here is only held that nobody else is hit.
 
 use super::clock::uptime_milliseconds;
-use super::look::lines::{BUFFER_BYTES, beginning};
-use super::look::process::{number, stat};
+use super::look::lines::beginning;
+use super::look::process::{Stat, number, stat};
 use super::sys;
 use komainu_core::fault::{Text, text};
 use komainu_core::wall::fix::ProcessId;
@@ -17,6 +17,9 @@ use std::path::{Path, PathBuf};
 
 /// Most processes that are ended at once; the next look finds the others.
 const TREE_MAX: usize = 1024;
+
+/// How long what the kernel says of a process in one line may be, in bytes.
+const STAT_BYTES: usize = 1024;
 
 /// How far up we follow those that we descend from ourselves.
 const ANCESTORS_MAX: usize = 256;
@@ -181,7 +184,10 @@ fn signal(member: &Member, signal: Signal) -> Result<(), Text> {
     };
     match sent {
         Ok(()) | Err(Errno::ESRCH) => Ok(()),
-        Err(error) => Err(text(format_args!("cannot end process {}: {error}", member.id.pid))),
+        Err(error) => {
+            let error = io::Error::from(error);
+            Err(text(format_args!("cannot end process {}: {error}", member.id.pid)))
+        }
     }
 }
 
@@ -190,10 +196,19 @@ enum Looked {
     Process { started: u64, parent: u32 },
 }
 
-fn look(pid: u32) -> Option<Looked> {
-    let mut buffer = [0; BUFFER_BYTES / 8];
+/// When a process was started, in ticks since the device's start; `None`: it is not there.
+pub fn started(pid: u32) -> Option<u64> {
+    Some(stat_of(pid, &mut [0; STAT_BYTES])?.started)
+}
+
+fn stat_of(pid: u32, buffer: &mut [u8]) -> Option<Stat<'_>> {
     let path = format!("/proc/{pid}/stat");
-    let stat = stat(beginning(Path::new(&path), &mut buffer).ok()?)?;
+    stat(beginning(Path::new(&path), buffer).ok()?)
+}
+
+fn look(pid: u32) -> Option<Looked> {
+    let mut buffer = [0; STAT_BYTES];
+    let stat = stat_of(pid, &mut buffer)?;
     if stat.is_kernels() {
         return Some(Looked::Kernels);
     }

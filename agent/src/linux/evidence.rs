@@ -4,6 +4,7 @@
 
 mod archive;
 
+use super::end::started;
 use super::files;
 use archive::Archive;
 use komainu_core::fault::{Text, text};
@@ -12,6 +13,7 @@ use nix::fcntl::OFlag;
 use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::ops::ControlFlow::{Break, Continue};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -78,7 +80,7 @@ pub fn keep(state: &Path, wanted: &Wanted<'_>) -> Result<PathBuf, Text> {
 /// Removes the oldest archives and what a power cut left, and gives the next number.
 fn make_room(folder: &Path) -> u32 {
     let mut numbers: Vec<u32> = Vec::new();
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+    files::each_entry(folder, &mut |entry| {
         let name = entry.file_name();
         let name = name.to_str().unwrap_or_default();
         if let Some(number) = name.strip_suffix(".tar").and_then(|number| number.parse().ok()) {
@@ -86,7 +88,8 @@ fn make_room(folder: &Path) -> u32 {
         } else if name.ends_with(".new") {
             let _ = fs::remove_file(entry.path());
         }
-    }
+        Continue(())
+    });
     numbers.sort_unstable();
     for number in numbers.iter().rev().skip(KEPT_MAX - 1) {
         let _ = fs::remove_file(folder.join(format!("{number}.tar")));
@@ -207,21 +210,16 @@ fn read(path: &Path, flags: OFlag, bytes_max: u64) -> io::Result<(Vec<u8>, bool)
     Ok((bytes, cut))
 }
 
-/// When a process was started, in the kernel's ticks; `None`: it is not there.
-fn started(pid: u32) -> Option<u64> {
-    let (stat, _) = read(Path::new(&format!("/proc/{pid}/stat")), OFlag::empty(), 4096).ok()?;
-    // Its name is in brackets, and may hold any.
-    let end = stat.iter().rposition(|&byte| byte == b')')?;
-    std::str::from_utf8(&stat[end + 1..]).ok()?.split_ascii_whitespace().nth(19)?.parse().ok()
-}
-
 /// Every process on a line: number, name, program, words.
 fn listed() -> String {
     use std::fmt::Write;
     let mut lines = String::new();
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    for pid in pids.take(LISTED_MAX) {
+    let mut pids = Vec::new();
+    files::each_entry(Path::new("/proc"), &mut |entry| {
+        pids.extend(entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()));
+        if pids.len() < LISTED_MAX { Continue(()) } else { Break(()) }
+    });
+    for pid in pids {
         let part = |name: &str| {
             let bytes = read(Path::new(&format!("/proc/{pid}/{name}")), OFlag::empty(), 160);
             String::from_utf8_lossy(&bytes.unwrap_or_default().0).replace('\0', " ")

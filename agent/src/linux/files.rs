@@ -1,8 +1,9 @@
 //! The two ways in which files are written: replaced whole, or not at all.
 #![expect(clippy::disallowed_methods, reason = "this is the file that the ban in clippy.toml points to")]
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, DirEntry, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
+use std::ops::ControlFlow;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
@@ -97,6 +98,15 @@ pub fn read(path: &Path, bytes_max: u64) -> io::Result<Option<Vec<u8>>> {
         return Err(io::Error::new(ErrorKind::InvalidData, format!("larger than {bytes_max} bytes")));
     }
     Ok(Some(bytes))
+}
+
+/// Shows each entry of a folder, in any order, until somebody has seen enough. What cannot be read is left out.
+pub fn each_entry(folder: &Path, each: &mut dyn FnMut(&DirEntry) -> ControlFlow<()>) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if each(&entry).is_break() {
+            return;
+        }
+    }
 }
 
 fn sync_folder(path: &Path) -> io::Result<()> {

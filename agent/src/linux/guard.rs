@@ -20,6 +20,7 @@ use nix::unistd::{Gid, Uid, chown};
 use sha2::{Digest, Sha256};
 use std::fs::{self, Permissions};
 use std::io;
+use std::ops::ControlFlow::Continue;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
@@ -259,14 +260,14 @@ impl Guard {
     }
 
     fn forget_copies_but_of(&self, baseline: &Baseline) {
-        let entries = fs::read_dir(self.copies()).into_iter().flatten().flatten();
-        for entry in entries {
+        files::each_entry(&self.copies(), &mut |entry| {
             let name = entry.file_name();
             let is_named = |kept: &Kept| kept.copy && name.to_str() == Some(&hex::encode(&kept.mark.hash));
             if !baseline.kept.iter().any(is_named) {
                 let _ = fs::remove_file(entry.path());
             }
-        }
+            Continue(())
+        });
     }
 
     fn copies_bytes(&self, baseline: &Baseline) -> u64 {

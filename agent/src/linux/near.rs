@@ -29,11 +29,19 @@ pub fn of_files(routes: &str, addresses: &str, lan: &[String]) -> Vec<Network> {
     let mut near: Vec<Network> = Vec::new();
     for (_, network) in found.filter(is_lan) {
         if near.len() < NEAR_MAX && !near.contains(&network) {
-            near.push(network);
+            let at = near.partition_point(|one| order(one) < order(&network));
+            near.insert(at, network);
         }
     }
-    near.sort_unstable_by_key(|network| (network.address, network.prefix));
     near
+}
+
+/// IPv4 first, then by number.
+fn order(network: &Network) -> (bool, u128, u8) {
+    match network.address {
+        IpAddr::V4(address) => (false, address.to_bits().into(), network.prefix),
+        IpAddr::V6(address) => (true, address.to_bits(), network.prefix),
+    }
 }
 
 /// A link and a network that is on it: `br0 0001A8C0 00000000 0001 0 0 0 00FFFFFF …`.

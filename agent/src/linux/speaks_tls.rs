@@ -1,12 +1,15 @@
 //! Whether what listens on a port of this device speaks TLS: it is sent the beginning of a handshake, and one byte of the
 //! answer tells. Nothing is agreed on, nothing is trusted.
 
+use super::look::telnet::{Door, call};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, poll};
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpStream};
+use std::os::fd::AsFd;
 
-/// How long it may take to connect, and to answer.
-const WAIT: Duration = Duration::from_millis(500);
+/// How long it may take to connect, and to answer, in milliseconds.
+const WAIT_MILLISECONDS: u16 = 500;
 /// The kinds of records that an answer may begin with: an alert, or a handshake.
 const ANSWERS: [u8; 2] = [0x15, 0x16];
 
@@ -32,13 +35,29 @@ const HELLO: [u8; 52] = {
 
 /// `None`: nobody answers.
 pub fn ask(port: u16) -> Option<bool> {
-    let loopback: [SocketAddr; 2] = [(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()];
-    let mut stream = loopback.iter().find_map(|address| TcpStream::connect_timeout(address, WAIT).ok())?;
-    stream.set_read_timeout(Some(WAIT)).ok()?;
-    stream.write_all(&HELLO).ok()?;
+    let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+    let mut stream = loopback.into_iter().find_map(|address| greeted(address, port))?;
     let mut first = [0];
     // Who hears a hello and says nothing, or hangs up, is somebody; and does not speak TLS.
-    Some(stream.read_exact(&mut first).is_ok() && ANSWERS.contains(&first[0]))
+    let answers = is_ready(&stream, PollFlags::POLLIN) && stream.read(&mut first).is_ok_and(|read| read == 1);
+    Some(answers && ANSWERS.contains(&first[0]))
+}
+
+/// Somebody who was sent the hello; the stream does not wait.
+fn greeted(address: IpAddr, port: u16) -> Option<TcpStream> {
+    let mut stream = TcpStream::from(call(&Door { inode: 0, address, port }).ok()?);
+    // Where nobody listens it is ready too, and takes nothing.
+    (is_ready(&stream, PollFlags::POLLOUT) && stream.write_all(&HELLO).is_ok()).then_some(stream)
+}
+
+/// Waits until there is something to be done with the stream.
+fn is_ready(stream: &TcpStream, what: PollFlags) -> bool {
+    loop {
+        match poll(&mut [PollFd::new(stream.as_fd(), what)], WAIT_MILLISECONDS) {
+            Err(Errno::EINTR) => {}
+            ready => return ready.is_ok_and(|ready| ready > 0),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The files from which programs are started at power-on, by time or by request: where they are, what in them starts
 //! telnet, and how such a line is taken away. What a line means is `komainu_core::wall::respawn`'s.
 
+use super::end::started;
 use super::files;
 use super::foreign::{self, Foreign, Stamp};
 use komainu_core::fault::{Text, text};
@@ -12,6 +13,7 @@ use nix::unistd::Pid;
 use std::fmt::Display;
 use std::fs;
 use std::io;
+use std::ops::ControlFlow::{Break, Continue};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -108,9 +110,13 @@ impl Starters {
         }
         for (name, kind) in FOLDERS {
             let mut paths: Vec<PathBuf> = Vec::new();
-            for entry in fs::read_dir(self.root.join(name)).into_iter().flatten().flatten().take(names) {
+            files::each_entry(&self.root.join(name), &mut |entry| {
+                if paths.len() == names {
+                    return Break(());
+                }
                 paths.push(entry.path());
-            }
+                Continue(())
+            });
             names -= paths.len();
             // By their bytes, as in `programs`.
             paths.sort_unstable_by(|a, b| a.as_os_str().cmp(b.as_os_str()));
@@ -232,16 +238,10 @@ pub fn tell(id: ProcessId) -> Result<(), Text> {
         return Ok(());
     }
     let pid = i32::try_from(id.pid).map_err(|_| text(format_args!("{} is no process", id.pid)))?;
-    kill(Pid::from_raw(pid), Signal::SIGHUP)
-        .map_err(|error| text(format_args!("cannot tell process {pid} to read its files again: {error}")))
-}
-
-/// When a process was started, in ticks since the device's start.
-fn started(pid: u32) -> Option<u64> {
-    let stat = foreign::read(Path::new(&format!("/proc/{pid}/stat")), 4096).ok()??.bytes;
-    let stat = String::from_utf8_lossy(&stat);
-    // The name before it is in parentheses, and may hold anything, parentheses too.
-    stat.rsplit(')').next()?.split_ascii_whitespace().nth(19)?.parse().ok()
+    kill(Pid::from_raw(pid), Signal::SIGHUP).map_err(|error| {
+        let error = io::Error::from(error);
+        text(format_args!("cannot tell process {pid} to read its files again: {error}"))
+    })
 }
 
 /// How a file is read, by where it is.

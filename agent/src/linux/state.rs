@@ -14,6 +14,7 @@ use komainu_trust::limits::{
     TIMESTAMP_BYTES_MAX,
 };
 use std::io;
+use std::ops::ControlFlow::{Break, Continue};
 use std::path::{Path, PathBuf};
 
 /// The folder of the state.
@@ -126,13 +127,13 @@ impl State {
 
     /// The names of the delegated roles that are kept. A file with another name than ours is not read.
     fn delegated_roles(&self) -> Vec<String> {
-        let entries = std::fs::read_dir(self.delegated_folder());
-        let name = |entry: std::fs::DirEntry| {
-            let file = entry.file_name().into_string().ok()?;
-            unescape(file.strip_suffix(".json")?)
-        };
-        let names = entries.into_iter().flatten().flatten().filter_map(name);
-        names.take(2 * DELEGATIONS_MAX).collect()
+        let mut names = Vec::new();
+        files::each_entry(&self.delegated_folder(), &mut |entry| {
+            let file = entry.file_name();
+            names.extend(file.to_str().and_then(|file| unescape(file.strip_suffix(".json")?)));
+            if names.len() < 2 * DELEGATIONS_MAX { Continue(()) } else { Break(()) }
+        });
+        names
     }
 
     /// Replaces or removes a kept file.

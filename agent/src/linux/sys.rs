@@ -217,3 +217,31 @@ pub fn signal_process(process: BorrowedFd<'_>, signal: Signal) -> nix::Result<()
     let result = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, descriptor, signal, nothing, 0) };
     nix::errno::Errno::result(result).map(|_| ())
 }
+
+/// `pthread_create`: a thread that does this, and that nobody waits for. The standard library's thread has a name, and the
+/// C library writes that with `printf`: twenty kilobytes that nothing else needs.
+///
+/// # Errors
+/// There is no memory for it, or there are too many (`EAGAIN`).
+pub fn start_thread<F: FnOnce() + Send + 'static>(work: F) -> nix::Result<()> {
+    extern "C" fn begin<F: FnOnce()>(work: *mut libc::c_void) -> *mut libc::c_void {
+        // SAFETY: it is the box that was given away below, to this thread alone.
+        let work = unsafe { Box::from_raw(work.cast::<F>()) };
+        work();
+        std::ptr::null_mut()
+    }
+    let mut thread = std::mem::MaybeUninit::uninit();
+    let work = Box::into_raw(Box::new(work));
+    // SAFETY: `begin` is of the very type that `work` points to, and `thread` has room for what is written there.
+    let result = unsafe {
+        libc::pthread_create(thread.as_mut_ptr(), std::ptr::null(), begin::<F>, work.cast::<libc::c_void>())
+    };
+    if result != 0 {
+        // SAFETY: no thread was started, so the box is still ours.
+        drop(unsafe { Box::from_raw(work) });
+        return Err(nix::errno::Errno::from_raw(result));
+    }
+    // SAFETY: it was started and written above, and nobody has let go of it or waits for it.
+    unsafe { libc::pthread_detach(thread.assume_init()) };
+    Ok(())
+}

@@ -5,6 +5,7 @@ use komainu_core::fault::{Text, text};
 use komainu_core::wall::tune::{Number, WANTED, is_name};
 use std::fs::OpenOptions;
 use std::io::Write;
+use std::ops::ControlFlow::{Break, Continue};
 use std::path::Path;
 
 const NUMBERS: &str = "/proc/sys";
@@ -35,12 +36,13 @@ fn numbers_below(top: &Path) -> Vec<Number> {
             continue;
         };
         // Without the folder (a kernel without IPv6) there is nothing to want.
-        let entries = std::fs::read_dir(top.join(before)).into_iter().flatten().flatten();
-        let mut names: Vec<String> = entries
-            .filter_map(|entry| Some(format!("{before}{}{after}", entry.file_name().to_str()?)))
-            .filter(|name| is_name(name))
-            .take(NAMES_MAX)
-            .collect();
+        let mut names = Vec::new();
+        files::each_entry(&top.join(before), &mut |entry| {
+            let link = entry.file_name();
+            let name = link.to_str().map(|link| format!("{before}{link}{after}"));
+            names.extend(name.filter(|name| is_name(name)));
+            if names.len() < NAMES_MAX { Continue(()) } else { Break(()) }
+        });
         names.sort_unstable();
         for name in names {
             add(name, wanted);

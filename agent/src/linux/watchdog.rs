@@ -4,24 +4,25 @@
 use super::{clock, sys};
 use komainu_core::fault::{Text, text};
 use komainu_core::wall::watchdog::WatchdogSeen;
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, poll};
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::thread::JoinHandle;
-use std::time::Duration;
 
 /// It is fed at least this often, in seconds.
-const FEED_SECONDS_MAX: u32 = 10;
+const FEED_SECONDS_MAX: u16 = 10;
 /// So often where it does not say how long it waits: the least of common hardware is 16 s.
-const FEED_SECONDS_UNKNOWN: u32 = 4;
+const FEED_SECONDS_UNKNOWN: u16 = 4;
 /// The loop may be busy with one thing for so long: an image on slow flash, health checks, a server that trickles.
 const LIFE_SECONDS: u32 = 900;
-const STACK_BYTES: usize = 32 * 1024;
 
 /// What becomes of the watchdog at an orderly end of the agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,15 +36,15 @@ pub enum AtEnd {
 /// An open watchdog.
 pub struct Watchdog {
     shared: Arc<Shared>,
-    thread: JoinHandle<()>,
+    /// Its other end is the thread's: what is shut down on one side is heard on the other.
+    bell: UnixStream,
 }
 
 struct Shared {
     file: File,
-    feed_seconds: u32,
+    feed_seconds: u16,
     /// When the loop last showed a sign of life, in seconds of uptime.
     alive: AtomicU32,
-    ends: AtomicBool,
     failed: AtomicBool,
 }
 
@@ -69,14 +70,21 @@ impl Watchdog {
             file,
             feed_seconds: feed_seconds(waits),
             alive: AtomicU32::new(uptime_seconds()),
-            ends: AtomicBool::new(false),
             failed: AtomicBool::new(false),
         });
         shared.feed().map_err(|error| refused("feed", path, &error))?;
         let theirs = Arc::clone(&shared);
-        let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || theirs.keep_feeding());
-        let thread = thread.map_err(|error| refused("feed", path, &error))?;
-        Ok(Watchdog { shared, thread })
+        let started = UnixStream::pair().and_then(|(bell, heard)| {
+            sys::start_thread(move || {
+                theirs.keep_feeding(&heard);
+                // The file is let go of before the other side hears of the end.
+                drop(theirs);
+                let _ = heard.shutdown(Shutdown::Both);
+            })?;
+            Ok(bell)
+        });
+        let bell = started.map_err(|error| refused("feed", path, &error))?;
+        Ok(Watchdog { shared, bell })
     }
 
     /// A sign of life of the loop; at every turn.
@@ -102,10 +110,9 @@ impl Watchdog {
     /// # Errors
     /// It could not be stopped: the device restarts when nobody feeds it.
     pub fn close(self, at_end: AtEnd) -> Result<(), Text> {
-        self.shared.ends.store(true, Ordering::Relaxed);
-        self.thread.thread().unpark();
-        // It cannot have panicked: it does nothing that could.
-        let _ = self.thread.join();
+        // The thread hears it, and when it has ended, nothing more can be read.
+        let _ = self.bell.shutdown(Shutdown::Write);
+        let _ = (&self.bell).read(&mut [0]);
         let letter: &[u8] = match at_end {
             // The letter that drivers know as the wish of an orderly end; written last.
             AtEnd::Stop => b"V",
@@ -122,9 +129,11 @@ impl Shared {
         (&self.file).write_all(b"k")
     }
 
-    fn keep_feeding(&self) {
-        while !self.ends.load(Ordering::Relaxed) {
-            std::thread::park_timeout(Duration::from_secs(u64::from(self.feed_seconds)));
+    /// Until something is heard.
+    fn keep_feeding(&self, heard: &UnixStream) {
+        while let Ok(0) | Err(Errno::EINTR) =
+            poll(&mut [PollFd::new(heard.as_fd(), PollFlags::POLLIN)], self.feed_seconds * 1000)
+        {
             if is_alive(self.alive.load(Ordering::Relaxed), uptime_seconds()) {
                 self.failed.store(self.feed().is_err(), Ordering::Relaxed);
             }
@@ -138,9 +147,9 @@ fn is_alive(last: u32, now: u32) -> bool {
 }
 
 /// How often a watchdog is fed that waits so many seconds: three times may fail.
-fn feed_seconds(waits: Option<i32>) -> u32 {
-    match waits.map(u32::try_from) {
-        Some(Ok(waits @ 1..)) => (waits / 4).clamp(1, FEED_SECONDS_MAX),
+fn feed_seconds(waits: Option<i32>) -> u16 {
+    match waits {
+        Some(waits @ 1..) => u16::try_from(waits / 4).unwrap_or(u16::MAX).clamp(1, FEED_SECONDS_MAX),
         _ => FEED_SECONDS_UNKNOWN,
     }
 }

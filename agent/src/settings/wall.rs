@@ -253,7 +253,8 @@ fn listened(word: &str) -> Option<(Transport, (u16, u16))> {
     }
     let (transport, ports) = word.split_once('/')?;
     let (from, to) = ports.split_once('-').unwrap_or((ports, ports));
-    let ports: (u16, u16) = (from.parse().ok()?, to.parse().ok()?);
+    let number = |word: &str| u16::try_from(word.parse::<u32>().ok()?).ok();
+    let ports = (number(from)?, number(to)?);
     let all = [Transport::Tcp, Transport::Udp, Transport::Raw];
     let transport = all.into_iter().find(|one| one.name() == transport)?;
     (ports.0 <= ports.1 && (ports.0 > 0 || transport == Transport::Raw)).then_some((transport, ports))
@@ -287,9 +288,9 @@ fn network(word: &str) -> Option<Network> {
         IpAddr::V4(v4) => (32, u128::from(u32::from(v4)) << 96),
         IpAddr::V6(v6) => (128, u128::from(v6)),
     };
-    let prefix: u8 = prefix.map_or(Some(bits), |prefix| prefix.parse().ok())?;
-    let beyond = value.checked_shl(prefix.into()).unwrap_or(0);
-    (prefix >= 8 && prefix <= bits && beyond == 0).then_some(Network { address, prefix })
+    let prefix: u32 = prefix.map_or(Some(bits), |prefix| prefix.parse().ok())?;
+    let beyond = value.checked_shl(prefix).unwrap_or(0);
+    (prefix >= 8 && prefix <= bits && beyond == 0).then_some(Network { address, prefix: prefix as u8 })
 }
 
 #[cfg(test)]

@@ -51,9 +51,10 @@ fn mapping(line: &str) -> Option<Mapping> {
         "UDP" => Protocol::Udp,
         _ => return None,
     };
-    let outside = words.next()?.parse().ok()?;
+    let port = |word: &str| u16::try_from(word.parse::<u32>().ok()?).ok();
+    let outside = port(words.next()?)?;
     let to = words.next()?.parse().ok()?;
-    let inside = words.next()?.parse().ok()?;
+    let inside = port(words.next()?)?;
     let until: i64 = words.next()?.parse().ok()?;
     Some(Mapping { protocol, outside, to, inside, until: (until > 0).then_some(Moment(until)) })
 }

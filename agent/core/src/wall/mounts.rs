@@ -61,7 +61,7 @@ fn line(line: &[u8]) -> Option<Mount> {
         return None;
     }
     let mut words = line.split(|&byte| byte == b' ');
-    let point = unescape(words.nth(4)?);
+    let point = text_of(&unescaped(words.nth(4)?));
     let mut forbids = Forbids::default();
     for option in words.next()?.split(|&byte| byte == b',') {
         match option {
@@ -75,13 +75,17 @@ fn line(line: &[u8]) -> Option<Mount> {
     }
     // Fields that a kernel may have more or fewer of end with a dash.
     words.find(|word| *word == b"-")?;
-    let kind = String::from_utf8_lossy(words.next()?).into_owned();
+    let kind = text_of(words.next()?);
     let fixed = words.nth(1)?.split(|&byte| byte == b',').any(|option| option == b"ro");
     point.starts_with('/').then_some(Mount { point, kind, forbids, fixed })
 }
 
-/// Blanks and line ends are written as three octal digits.
-fn unescape(word: &[u8]) -> String {
+fn text_of(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// What a word of the table means: blanks, line ends and backslashes are written there as three octal digits.
+pub fn unescaped(word: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(word.len());
     let mut rest = word;
     while let Some((&first, after)) = rest.split_first() {
@@ -97,7 +101,7 @@ fn unescape(word: &[u8]) -> String {
             }
         };
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    bytes
 }
 
 fn octal(digits: &[u8; 3]) -> bool {

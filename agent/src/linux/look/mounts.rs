@@ -2,6 +2,7 @@
 //! judgement needs of the files themselves it is given.
 
 use super::lines::Go;
+use komainu_core::wall::mounts::unescaped;
 use komainu_core::wall::seen::Medium;
 
 /// Most mounts that are kept; a device has thirty.
@@ -174,23 +175,6 @@ fn device_number(field: &[u8]) -> Option<u64> {
 /// Major and minor number of a device, from what `stat` tells.
 pub fn major_and_minor(device: u64) -> (u64, u64) {
     (device >> 8 & 0xfff, device & 0xff | device >> 12 & !0xff)
-}
-
-/// `\040` is a blank.
-fn unescaped(field: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(field.len());
-    let mut rest = field;
-    while let Some((first, after)) = rest.split_first() {
-        rest = after;
-        match after {
-            [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', after @ ..] if *first == b'\\' => {
-                bytes.push((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'));
-                rest = after;
-            }
-            _ => bytes.push(*first),
-        }
-    }
-    bytes
 }
 
 #[cfg(test)]

@@ -157,7 +157,10 @@ pub fn is_telnet(greeting: &[u8]) -> bool {
 
 /// Begins to connect. From the very address that the listener has, so that nothing leaves the device when that address is
 /// not ours any more.
-fn call(door: &Door) -> nix::Result<OwnedFd> {
+///
+/// # Errors
+/// Those of the kernel, as far as they are known at once.
+pub fn call(door: &Door) -> nix::Result<OwnedFd> {
     let address = match door.address {
         IpAddr::V4(address) if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(address) if address.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
