@@ -1,8 +1,9 @@
 //! The wall's eyes and hands on this device, each in a file of its own; here they are put together. `hands` mends,
-//! `memory` is what outlasts a restart.
+//! `memory` is what outlasts a restart, `ours` who is not judged.
 
 mod hands;
 mod memory;
+mod ours;
 
 use super::accounts::trial::{Progress, Trial};
 use super::accounts::{self, Places, WebFormat};
@@ -23,18 +24,17 @@ use komainu_core::reason::Reason;
 use komainu_core::settings::Settings as Core;
 use komainu_core::wall::accounts::AccountsSeen;
 use komainu_core::wall::firmware::FirmwareSeen;
-use komainu_core::wall::fix::ProcessId;
 use komainu_core::wall::guard::{GuardSeen, Owner};
 use komainu_core::wall::links::{DefaultRoutes, read_routes, read_routes6};
 use komainu_core::wall::mappings::{self, LEASES_BYTES_MAX, Mapping};
 use komainu_core::wall::measure::Survey;
 use komainu_core::wall::memory::Memory;
 use komainu_core::wall::mounts::Forbids;
-use komainu_core::wall::seen::{Process, Seen};
+use komainu_core::wall::seen::Process;
 use komainu_core::wall::watchdog::WatchdogSeen;
 use komainu_core::wall::{Around, Report};
+use ours::ours;
 use std::net::{Ipv4Addr, UdpSocket};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -338,19 +338,6 @@ impl Ward {
     }
 }
 
-/// The agent, its page, and whoever asks them something as root: processes of this very file, which may have been upgraded
-/// since. Anybody can start it and make it do something else (`ptrace`), so another's is a process like all others.
-fn ours(seen: &Seen) -> Vec<ProcessId> {
-    let us = std::process::id();
-    let file = |path: &str| std::fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
-    let own = file("/proc/self/exe");
-    let is_ours = |process: &&Process| {
-        let near = process.parent == us || process.user == 0;
-        process.id.pid == us || near && own.is_some() && file(&format!("/proc/{}/exe", process.id.pid)) == own
-    };
-    seen.processes.iter().filter(is_ours).map(|process| process.id).collect()
-}
-
 /// The kernel answers from an address of its own when it is asked for the way to one.
 fn is_own(host: Ipv4Addr) -> bool {
     let asked = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|socket| {
@@ -370,55 +357,4 @@ fn routes() -> DefaultRoutes {
     let mut links = read_routes(&String::from_utf8_lossy(&read("/proc/net/route")?));
     links.extend(read_routes6(&String::from_utf8_lossy(&read("/proc/net/ipv6_route")?)));
     Ok(links)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use komainu_core::wall::seen::Program;
-
-    #[test]
-    fn what_runs_the_agents_file_for_somebody_else_is_not_the_agent() {
-        let us = std::process::id();
-        let process = |pid, parent, user| Process {
-            id: ProcessId { pid, started: 1 },
-            parent,
-            user,
-            program: Program::Hidden,
-            name: String::new(),
-            first_word: String::new(),
-            second_word: String::new(),
-            holds_watchdog: false,
-            writes_flash: false,
-        };
-        let mut sleeper = std::process::Command::new("sleep").arg("60").spawn().unwrap();
-        for (one, expected) in [
-            (process(us, 1, 1000), true),
-            (process(sleeper.id(), us, 0), false),
-            (process(u32::MAX, us, 0), false),
-        ] {
-            let seen = Seen { processes: vec![one.clone()], ..Seen::default() };
-            assert_eq!(!ours(&seen).is_empty(), expected, "{one:?}");
-        }
-        sleeper.kill().unwrap();
-        sleeper.wait().unwrap();
-        let mut twin = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "linux::ward::tests::only_waits", "--ignored"])
-            .stdin(std::process::Stdio::piped())
-            .stdout(std::process::Stdio::null())
-            .spawn()
-            .unwrap();
-        for (parent, user, expected) in [(us, 1000, true), (1, 0, true), (1, 1000, false)] {
-            let seen = Seen { processes: vec![process(twin.id(), parent, user)], ..Seen::default() };
-            assert_eq!(!ours(&seen).is_empty(), expected, "parent {parent} user {user}");
-        }
-        drop(twin.stdin.take());
-        twin.wait().unwrap();
-    }
-
-    #[test]
-    #[ignore = "it is started by another test, which it waits for"]
-    fn only_waits() {
-        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
-    }
 }
