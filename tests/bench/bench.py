@@ -7,6 +7,7 @@ sys.dont_write_bytecode = True
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "peers")]
 
+import emulated  # noqa: E402
 import gate  # noqa: E402
 import hashing  # noqa: E402
 import idle  # noqa: E402
@@ -17,7 +18,7 @@ import staging  # noqa: E402
 
 BENCHMARKS = {
     "staging": staging.run, "memory": memory.run, "idle": idle.run, "refresh": refresh.run, "hash": hashing.run,
-    "sizes": sizes.run, "gate": gate.run,
+    "sizes": sizes.run, "gate": gate.run, "emulated": emulated.run,
 }
 
 

@@ -50,19 +50,19 @@ def a_process_whose_program_was_deleted_is_ended(place):
     router.machine.wait("netstat -ltn | grep -q ':48101 '", "it listens")
     agent = router.start()
     first = router.vanishes(bot, "what listened on 48101 before the agent came", SECONDS)
-    # No program starts from there any more, until somebody who has all rights changes that.
-    router.must(f"cp /bin/busybox /tmp/{NAME} && ! /tmp/{NAME} true && mount -o remount,exec /tmp")
-    second = router.vanishes(deleted_listener(router), "what listens on 48101", SECONDS)
+    router.must(f"cp /bin/busybox /tmp/{NAME} && ! /tmp/{NAME} true")
+    # No program starts from there any more: the next one comes from the firmware's own root.
+    second = router.vanishes(deleted_listener(router, ""), "what listens on 48101", SECONDS)
     router.must(f"test -d /proc/{agent}")
     return f"after {first:.1f} s from the agent's first page, and {second:.1f} s"
 
 
-def deleted_listener(router):
+def deleted_listener(router, folder="/tmp"):
     """A listener on Mirai's port under a random name, whose file is gone as soon as it runs; its process number."""
-    said = router.must(f"""cp /bin/busybox /tmp/{NAME}
-        sh -c 'exec -a nc /tmp/{NAME} -ll -p 48101 -e /bin/true' </dev/null >/dev/null 2>&1 & number=$!
+    said = router.must(f"""cp /bin/busybox {folder}/{NAME}
+        sh -c 'exec -a nc {folder}/{NAME} -ll -p 48101 -e /bin/true' </dev/null >/dev/null 2>&1 & number=$!
         until exe=$(readlink /proc/$number/exe) && [ "$exe" != /bin/busybox ]; do usleep 1000; done
-        rm /tmp/{NAME}
+        rm {folder}/{NAME}
         echo $number $(cat /proc/$number/comm) $(readlink /proc/$number/exe)""").split()
-    assert said[1:] == [NAME, f"/tmp/{NAME}", "(deleted)"], said
+    assert said[1:] == [NAME, f"{folder}/{NAME}", "(deleted)"], said
     return int(said[0])

@@ -138,9 +138,16 @@ def a_device_that_was_taken_cuts_itself_off_and_is_restarted(place):
     one.run()
     one.set_up()
     wait_until(lambda: one.standing() == "open", "the device works", 5)
-    one.start_program("sh", "-c", "mount -o remount,exec /tmp && standin infect /tmp /dev/watchdog")
-    wait_until(lambda: one.net.says("lan", 4, socket.SOCK_STREAM, (WAN[4], 443)) in (None, "refused"), "it is cut off",
-               SECONDS)
+    words = ("sh", "-c", "mount -o remount,exec /tmp && standin infect /tmp /dev/watchdog")
+    tries = [one.start_program(*words)]
+
+    def is_cut_off():
+        if len(tries) < 10 and tries[-1].poll() not in (None, 0):
+            # The wall was faster: the mount takes no programs again.
+            tries.append(one.start_program(*words))
+        return one.net.says("lan", 4, socket.SOCK_STREAM, (WAN[4], 443)) in (None, "refused")
+
+    wait_until(is_cut_off, "it is cut off", 2 * SECONDS)
     attacked("programs", "an infected device goes on", "both", True)
     wait_until(marker.exists, "it is restarted", 3 * SECONDS)
 
