@@ -19,7 +19,7 @@ use crate::settings::Device;
 use crate::settings::wall::Wall as Settings;
 use komainu_core::facts::{Facts, RecordSeen};
 use komainu_core::fault::{Text, text};
-use komainu_core::offer::Offer;
+use komainu_core::offer::{Offer, Print};
 use komainu_core::reason::Reason;
 use komainu_core::settings::Settings as Core;
 use komainu_core::wall::accounts::AccountsSeen;
@@ -67,6 +67,9 @@ pub struct Ward {
     differ: Vec<String>,
     /// The owner is logged in until so many milliseconds of uptime.
     owner_until: u64,
+    /// What the firmware says of itself; 0: nothing.
+    release: u64,
+    firmware_known: bool,
     /// A release is on trial: its files may differ from those of the one before.
     on_trial: bool,
     watchdog: Result<Watchdog, WatchdogSeen>,
@@ -110,6 +113,8 @@ impl Ward {
             guard: Guard::new(&device.state),
             differ: Vec::new(),
             owner_until: 0,
+            release: device.core.own_release.as_ref().map_or(0, |own| own.number),
+            firmware_known: false,
             on_trial: false,
             watchdog: Err(watchdog),
             forbidden: Vec::new(),
@@ -160,6 +165,9 @@ impl Ward {
 
     /// Whether a release is on trial.
     pub fn set_on_trial(&mut self, on_trial: bool) {
+        if !std::mem::replace(&mut self.firmware_known, true) {
+            self.know_firmware();
+        }
         if on_trial && !self.on_trial {
             self.guard.owe_learning();
         }
@@ -168,6 +176,27 @@ impl Ward {
             self.learn();
         }
         self.on_trial = on_trial;
+    }
+
+    /// A firmware that came by another way than ours has files of its own, which must not be put back to those of the one
+    /// before. It is known by its kernel and by what it says of itself.
+    fn know_firmware(&mut self) {
+        let mut says = std::fs::read("/proc/version").unwrap_or_default();
+        says.extend_from_slice(&self.release.to_be_bytes());
+        let print = Print::of(&says).to_string();
+        let file = self.state.join("wall/firmware");
+        let before = files::read(&file, print.len() as u64).unwrap_or_default();
+        if before.as_deref() == Some(print.as_bytes()) {
+            return;
+        }
+        if before.is_some() {
+            // Said before it is known: a cut in between learns once more.
+            self.guard.owe_learning();
+        }
+        let written = std::fs::create_dir_all(self.state.join("wall"));
+        if let Err(error) = written.and_then(|()| files::replace(&file, print.as_bytes())) {
+            log::warn!("firmware-not-known-again why=\"cannot write {}: {error}\"", file.display());
+        }
     }
 
     /// What the agent's process could not give up.

@@ -68,6 +68,10 @@ fn report_port(kin: &Kin<'_>, listener: &Listener, report: &mut Report) {
     }
 }
 
+/// Who was started this early, in the kernel's ticks (ten seconds), may come from the start image, whose files are deleted
+/// once the root is there: a splash screen, a file system's helper. The WAN is closed that early.
+const START_TICKS: u64 = 1000;
+
 fn program(kin: &Kin<'_>, process: &Process, report: &mut Report) {
     let random = is_randomly_named(process);
     let end = || kin.end(process);
@@ -99,6 +103,13 @@ fn program(kin: &Kin<'_>, process: &Process, report: &mut Report) {
         }
         Program::File { there: false, replaced: true, medium: Medium::Firmware, .. } if !random => {
             report.weak(Measure::Programs, None, format_args!("was upgraded and not started again: {told}"));
+        }
+        Program::File { there: false, .. } if !random && process.id.started < START_TICKS => {
+            report.weak(
+                Measure::Programs,
+                None,
+                format_args!("its file went with the device's start: {told}"),
+            );
         }
         Program::File { there: false, .. } => {
             report.infected(Measure::Programs, end(), format_args!("deleted its own file: {told}"));

@@ -145,7 +145,7 @@ pub(super) mod tests {
     use core::net::IpAddr;
 
     pub fn id(pid: u32) -> ProcessId {
-        ProcessId { pid, started: u64::from(pid) * 10 }
+        ProcessId { pid, started: 100_000 + u64::from(pid) * 10 }
     }
 
     pub fn file(path: &str, medium: Medium) -> Program {

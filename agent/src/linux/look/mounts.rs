@@ -133,6 +133,16 @@ impl Mounts {
         }
     }
 
+    /// On which medium a file lies that nobody deleted and that is not at its path: it is in another view of the files, as
+    /// a container's. What lies on a device that is mounted nowhere here counts as storage: the firmware's it is not.
+    pub fn medium_elsewhere(&self, path: &[u8], device: u64, files: &dyn Files) -> Medium {
+        if self.0.iter().any(|mount| mount.device == device) {
+            self.medium_of_lost(path, device, files)
+        } else {
+            Medium::Storage
+        }
+    }
+
     fn medium_on(&self, mount: &Mount, path: &[u8], files: &dyn Files) -> Medium {
         let is_root = mount.point == b"/";
         match mount.kind {

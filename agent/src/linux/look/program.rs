@@ -70,7 +70,7 @@ pub fn program(exe: &Path, mounts: &Mounts) -> Found {
     }
     if undeleted.len() == told.len() && running.nlink() > 0 {
         // Nobody deleted it: it is in a view of the files that is not ours, as in a container.
-        let medium = mounts.medium_of_lost(undeleted, running.dev(), &OnDevice(mounts));
+        let medium = mounts.medium_elsewhere(undeleted, running.dev(), &OnDevice(mounts));
         return Found::Program(file(undeleted, true, false, medium), number);
     }
     let replaced = metadata(at(undeleted)).is_ok_and(|other| other.is_file());

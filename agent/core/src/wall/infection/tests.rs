@@ -8,7 +8,7 @@ use crate::wall::{Finding, Outcome};
 use alloc::borrow::ToOwned;
 use alloc::vec;
 
-const OWN: ProcessId = ProcessId { pid: 500, started: 5000 };
+const OWN: ProcessId = ProcessId { pid: 500, started: 105_000 };
 
 fn judged(seen: &Seen, policy: &Policy) -> Report {
     let mut report = Report::default();
@@ -267,5 +267,25 @@ fn a_watchdog_that_is_left_to_the_vendor_stays_the_vendors() {
         judge(&seen, &policy(vec![]), &[OWN], &WatchdogSeen::NotWanted, &mut report);
         report.findings.retain(|finding| finding.measure == Measure::Watchdog);
         assert_eq!(told(&report.findings), expected);
+    }
+}
+
+#[test]
+fn who_came_with_the_devices_start_and_lost_its_file_there_is_no_infection() {
+    let deleted = |started| {
+        let program = Program::File {
+            path: "/sbin/splash".into(),
+            there: false,
+            replaced: false,
+            medium: Medium::Memory,
+        };
+        Process { id: ProcessId { pid: 60, started }, program, ..firmware(60, "/sbin/splash") }
+    };
+    for (started, infection) in [(999, false), (1000, true)] {
+        let findings = of_process(deleted(started));
+        assert_eq!(
+            (findings.len(), findings[0].infection, findings[0].fix.is_some()),
+            (1, infection, infection)
+        );
     }
 }
