@@ -1,8 +1,10 @@
 //! The wall's eyes and hands on this device, each in a file of its own; here they are put together. `hands` mends,
-//! `memory` is what outlasts a restart, `ours` who is not judged.
+//! `memory` is what outlasts a restart, `ours` who is not
+//! judged, `origin` which firmware it is.
 
 mod hands;
 mod memory;
+mod origin;
 mod ours;
 
 use super::accounts::trial::{Progress, Trial};
@@ -19,7 +21,7 @@ use crate::settings::Device;
 use crate::settings::wall::Wall as Settings;
 use komainu_core::facts::{Facts, RecordSeen};
 use komainu_core::fault::{Text, text};
-use komainu_core::offer::{Offer, Print};
+use komainu_core::offer::Offer;
 use komainu_core::reason::Reason;
 use komainu_core::settings::Settings as Core;
 use komainu_core::wall::accounts::AccountsSeen;
@@ -166,7 +168,9 @@ impl Ward {
     /// Whether a release is on trial.
     pub fn set_on_trial(&mut self, on_trial: bool) {
         if !std::mem::replace(&mut self.firmware_known, true) {
-            self.know_firmware();
+            // A firmware that came by another way than ours has files of its own, which must not be put back to those of
+            // the one before. Said before it is known: a cut in between learns once more.
+            origin::know(&self.state, self.release, &mut || self.guard.owe_learning());
         }
         if on_trial && !self.on_trial {
             self.guard.owe_learning();
@@ -176,27 +180,6 @@ impl Ward {
             self.learn();
         }
         self.on_trial = on_trial;
-    }
-
-    /// A firmware that came by another way than ours has files of its own, which must not be put back to those of the one
-    /// before. It is known by its kernel and by what it says of itself.
-    fn know_firmware(&mut self) {
-        let mut says = std::fs::read("/proc/version").unwrap_or_default();
-        says.extend_from_slice(&self.release.to_be_bytes());
-        let print = Print::of(&says).to_string();
-        let file = self.state.join("wall/firmware");
-        let before = files::read(&file, print.len() as u64).unwrap_or_default();
-        if before.as_deref() == Some(print.as_bytes()) {
-            return;
-        }
-        if before.is_some() {
-            // Said before it is known: a cut in between learns once more.
-            self.guard.owe_learning();
-        }
-        let written = std::fs::create_dir_all(self.state.join("wall"));
-        if let Err(error) = written.and_then(|()| files::replace(&file, print.as_bytes())) {
-            log::warn!("firmware-not-known-again why=\"cannot write {}: {error}\"", file.display());
-        }
     }
 
     /// What the agent's process could not give up.
