@@ -5,7 +5,8 @@ is the agent's. Nothing here is an infection: each is a program of busybox that 
 from place import test
 from router import Router
 
-ROUTER = {"kind": "router"}
+#: Without a restart: the agent would end for it, and whoever started it restart the machine.
+ROUTER = {"kind": "router", "respond": ["contain", "evidence"]}
 #: How long each may last; what it took is printed.
 SECONDS = 60
 #: As bots name themselves.

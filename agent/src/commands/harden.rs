@@ -13,6 +13,7 @@ use komainu_core::settings::Settings;
 use komainu_core::wall::around::{Standpoint, judge};
 use komainu_core::wall::lines::{self, LINES_BYTES_MAX};
 use komainu_core::wall::measure::{Level, Row, Survey, TABLE};
+use komainu_core::wall::plan::leave_alone;
 use komainu_core::wall::{Finding, Outcome, Policy, Report};
 use komainu_trust::json::{Json, canonical};
 
@@ -120,7 +121,9 @@ pub(super) fn look(linux: &mut Linux, policy: &Policy, settings: &Settings) -> R
     let around = linux.look_around();
     let clock = linux.clock();
     let now = clock.system.max(clock.built);
-    judge(&around, &Standpoint { standing, rules, now }, policy).0
+    let mut report = judge(&around, &Standpoint { standing, rules, now }, policy).0;
+    leave_alone(&mut report, &linux.wall_memory());
+    report
 }
 
 fn word(outcome: &Outcome) -> &'static str {

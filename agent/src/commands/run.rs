@@ -47,6 +47,9 @@ pub(super) fn run(call: &Call) -> Result<Exit, String> {
         }
         if let Some(warden) = warden.as_mut().filter(|_| facts.gate.as_ref().is_none_or(rules_hold)) {
             warden.turn_if_due(&mut linux, &known_of(&facts));
+            if linux.is_restarting() && call.settings.boot.reboot_command.is_empty() {
+                return Ok(Exit::Restart);
+            }
         }
         if let (Some(gate), Some(seen), None) = (&call.settings.gate, &facts.gate, &keeper)
             && seen.rules != RulesSeen::Differ
@@ -92,10 +95,15 @@ pub(super) fn run(call: &Call) -> Result<Exit, String> {
             let woken = waiter.wait(seconds, &others).map_err(|error| format!("cannot wait: {error}"))?;
             drop(others);
             if woken == Woken::End {
+                linux.end_log();
                 return Ok(Exit::Done);
             }
             let known = known_of(&facts);
             let mut news = warden.as_mut().is_some_and(|warden| warden.turn_if_due(&mut linux, &known));
+            if linux.is_restarting() && call.settings.boot.reboot_command.is_empty() {
+                // The wall wants it; the update has its own way.
+                return Ok(Exit::Restart);
+            }
             if let Some(keeper) = keeper.as_mut().filter(|_| woken != Woken::Wish) {
                 news |= keeper.hear(&mut linux);
             }

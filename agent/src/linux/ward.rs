@@ -284,6 +284,11 @@ impl Ward {
         self.journal.note("selfcheck", details, Now::read(built()));
     }
 
+    /// Writes what was counted and not written yet; at an orderly end.
+    pub fn end_log(&mut self) {
+        self.journal.settle_all(Now::read(built()));
+    }
+
     fn look_at_accounts(&mut self) -> AccountsSeen {
         match &mut self.accounts {
             Some((places, trial)) => accounts::look(places, trial),

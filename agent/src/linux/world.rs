@@ -170,6 +170,13 @@ impl Linux {
         }
     }
 
+    /// The security log gets what was counted and not written yet; at an orderly end.
+    pub fn end_log(&mut self) {
+        if let Some(ward) = &mut self.ward {
+            ward.end_log();
+        }
+    }
+
     /// What may pass besides, from now on.
     fn set_passing(&mut self, passing: &Passing) {
         let Some(wall) = &mut self.wall else { return };

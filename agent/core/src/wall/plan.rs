@@ -7,7 +7,7 @@ use super::memory::{Incident, Memory, Trial};
 use super::respond::Response;
 use super::{Finding, Fix, Passing, Policy, Report};
 use crate::facts::Health;
-use crate::fault::{Text, text};
+use crate::fault::text;
 use crate::names::Slot;
 use crate::offer::Print;
 use alloc::format;
@@ -157,6 +157,7 @@ pub fn plan(view: &View<'_>, watch: &mut Watch, policy: &Policy) -> Vec<Act> {
         count_starts(&mut memory);
     }
     last.extend(judge_trials(view, watch, &mut memory));
+    end_forgotten(view, watch, &mut memory);
     let mut acts = Vec::new();
     let is_new = answer(view, watch, policy, &mut memory, &mut last);
     let fixes = fixes(view, watch, &mut memory);
@@ -185,6 +186,14 @@ fn count_starts(memory: &mut Memory) {
     memory.trials.iter_mut().for_each(|trial| trial.starts = trial.starts.saturating_add(1));
     let over: Vec<Trial> = memory.trials.iter().filter(|trial| trial.starts >= STARTS_MAX).copied().collect();
     over.iter().for_each(|trial| memory.end_trial(trial.finding, true));
+}
+
+/// A trial that an agent before this one began, whose fix still holds and so is not found again: the device has lived with
+/// it for as long as a trial takes.
+fn end_forgotten(view: &View<'_>, watch: &Watch, memory: &mut Memory) {
+    let waits = view.uptime < watch.began.unwrap_or(view.uptime) + TRIAL_SECONDS;
+    let is_going = |finding: Print| watch.trials.iter().any(|trial| trial.finding == finding);
+    memory.trials.retain(|trial| waits || is_going(trial.finding));
 }
 
 fn judge_trials(view: &View<'_>, watch: &mut Watch, memory: &mut Memory) -> Vec<Act> {
@@ -340,15 +349,17 @@ pub fn attempt_of(finding: &Finding) -> Print {
     Print::of(finding.what.as_bytes())
 }
 
-/// Why a finding is left alone, if it is.
-pub fn left_alone(finding: &Finding, memory: &Memory) -> Option<Text> {
-    let undone = memory.undone.contains(&trial_of(finding));
-    undone.then(|| {
-        text(format_args!(
-            "{}; left alone, because the device's health checks failed without it",
-            finding.what
-        ))
-    })
+/// What was undone once is not a finding any more that somebody could mend: the report says so instead.
+pub fn leave_alone(report: &mut Report, memory: &Memory) {
+    let undone = |finding: &Finding| finding.is_tried() && memory.undone.contains(&trial_of(finding));
+    let (left, others) = core::mem::take(&mut report.findings).into_iter().partition(undone);
+    report.findings = others;
+    for Finding { measure, what, .. } in left {
+        report.cannot_enforce(
+            measure,
+            format_args!("{what}; left alone, because the device's health checks failed without it"),
+        );
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! metadata; what it needs of the time is told.
 
 use super::around::{self, Standpoint};
-use super::plan::{Act, View, Watch, attempt_of, plan, print_of};
+use super::plan::{Act, View, Watch, attempt_of, leave_alone, plan, print_of};
 use super::respond::Response;
 use super::{Policy, Report, firmware};
 use crate::facts::{Attempts, Setbacks, Wish};
@@ -43,7 +43,9 @@ pub fn turn(world: &mut dyn World, watch: &mut Watch, known: &Known, policy: &Po
     // After the end of support less is allowed.
     let restricted = around.firmware.support_ended().map(|_| firmware::restricted(policy));
     let policy = restricted.as_ref().unwrap_or(policy);
-    let (report, mut passing) = around::judge(&around, &Standpoint { standing, rules, now }, policy);
+    let (mut report, mut passing) = around::judge(&around, &Standpoint { standing, rules, now }, policy);
+    let memory = world.wall_memory();
+    leave_alone(&mut report, &memory);
     tell(world, watch, &report);
     let asked = match world.wish() {
         Some(Wish::Respond(response)) => {
@@ -58,7 +60,6 @@ pub fn turn(world: &mut dyn World, watch: &mut Watch, known: &Known, policy: &Po
         _ => None,
     };
     let uptime = world.uptime_seconds();
-    let memory = world.wall_memory();
     let cut_off = memory.incident.as_ref().is_some_and(|incident| incident.contained);
     let health = (watch.is_trial_due(uptime) && !cut_off).then(|| world.health());
     let view = View {

@@ -1,6 +1,7 @@
 //! The wall's plan, case by case.
 
 use super::*;
+use crate::wall::Outcome;
 use crate::wall::fix::ProcessId;
 use crate::wall::measure::Measure;
 use crate::wall::policy::tests::bare;
@@ -250,7 +251,7 @@ fn a_fix_that_harmed_is_undone_and_not_done_again() {
         let acts = device.look(&Report::default(), None, failing());
         assert_eq!(Device::words(&acts), ["remember", back]);
         assert_eq!(device.look(&report, None, failing()), []);
-        assert!(left_alone(&report.findings[0], &device.memory).is_some());
+        assert!(is_left_alone(report, &device.memory));
     }
 }
 
@@ -339,7 +340,7 @@ fn a_service_that_is_needed_is_left_alone_whatever_number_and_port_it_has_after_
     assert!(device.look(&Report::default(), None, failing).contains(&Act::Restart));
     device.restart();
     assert_eq!(device.look(&report(81, 999), None, None), []);
-    assert!(left_alone(&report(82, 1).findings[0], &device.memory).is_some());
+    assert!(is_left_alone(report(82, 1), &device.memory));
 }
 
 #[test]
@@ -353,4 +354,32 @@ fn who_is_cut_off_is_not_asked_for_its_health() {
     device.look(&Report::default(), Some(Response::Release), None);
     assert_eq!(Device::words(&device.look(&Report::default(), None, Some(Health::Good))), ["remember"]);
     assert_eq!(device.memory.undone, []);
+}
+
+/// The only finding of a report has become something that cannot be enforced.
+fn is_left_alone(mut report: Report, memory: &Memory) -> bool {
+    let measure = report.findings[0].measure;
+    leave_alone(&mut report, memory);
+    report.findings.is_empty() && matches!(report.outcome(measure), Outcome::CannotEnforce(_))
+}
+
+#[test]
+fn what_infects_is_never_left_alone() {
+    let mut report = infected();
+    let undone = Memory { undone: alloc::vec![trial_of(&report.findings[0])], ..Memory::default() };
+    leave_alone(&mut report, &undone);
+    assert_eq!(report, infected());
+}
+
+#[test]
+fn a_trial_whose_fix_outlived_its_agent_is_over_when_nothing_happened() {
+    let mut device = Device::new(NOTHING);
+    device.look(&open_mount(), None, None);
+    // The agent starts again, the device does not: the mount still takes no programs.
+    device.watch = Watch::default();
+    device.look(&Report::default(), None, None);
+    assert_eq!(device.memory.trials.len(), 1);
+    device.uptime += TRIAL_SECONDS;
+    device.look(&Report::default(), None, None);
+    assert_eq!(device.memory, Memory::default());
 }
