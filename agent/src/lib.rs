@@ -3,14 +3,12 @@
 //! place, `log_lines` where events go, `warden` the wall's turns, `names` what signed names become in addresses and files, `example_keys`
 //! whom a device must never trust. No code here.
 
-pub mod bundle;
-pub mod commands;
-pub mod example_keys;
-pub mod fetch;
-pub mod keeper;
-pub mod linux;
-pub mod log_lines;
-pub mod names;
-pub mod settings;
-pub mod uboot;
-pub mod warden;
+pub mod cli;
+pub mod config;
+pub mod daemon;
+pub mod firewall;
+pub mod gate;
+pub mod net;
+pub mod os;
+pub mod update;
+pub mod wall;

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    komainu_agent::commands::main(std::env::args_os().skip(1))
+    komainu_agent::cli::main(std::env::args_os().skip(1))
 }

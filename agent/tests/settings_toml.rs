@@ -2,7 +2,9 @@
 //! what each refusal says to the person with the editor.
 
 use ::toml as oracle;
-use komainu_agent::settings::toml::{self, DEPTH_MAX, ENTRIES_MAX, FILE_BYTES_MAX, Table};
+use komainu_agent::config::toml;
+use komainu_agent::config::toml::Table;
+use komainu_agent::config::toml::reader::{DEPTH_MAX, ENTRIES_MAX, FILE_BYTES_MAX};
 
 /// Takes every value that the oracle found, and refuses any that it did not.
 fn assert_same(mut ours: Table, theirs: &oracle::Table, text: &str) {

@@ -3,10 +3,10 @@
 #![expect(clippy::disallowed_methods, reason = "tests prepare and damage their files in place")]
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
-use komainu_agent::uboot::config::Config;
-use komainu_agent::uboot::environment::{Environment, Written};
-use komainu_agent::uboot::fault::EnvironmentFault;
-use komainu_agent::uboot::image::{Endian, Format, Image, Which, decode};
+use komainu_agent::update::boot::uboot::env_config::Config;
+use komainu_agent::update::boot::uboot::env_fault::EnvironmentFault;
+use komainu_agent::update::boot::uboot::env_image::{Endian, Format, Image, Which, decode};
+use komainu_agent::update::boot::uboot::environment::{Environment, Written};
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};

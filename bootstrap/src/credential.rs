@@ -6,7 +6,7 @@
 //! - [`tried`]: the passwords that malware tries, to be held against crypt strings.
 
 pub mod account;
-pub mod accounts;
+pub mod account_list;
 pub mod crypt;
+pub mod default_passwords;
 mod obscured;
-pub mod tried;

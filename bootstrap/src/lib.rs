@@ -8,9 +8,9 @@
 //! - [`throttle`]: how long to wait after wrong passwords. Pure.
 #![forbid(unsafe_code)]
 
-pub mod asks;
 pub mod credential;
+pub mod ipc;
+pub mod login_throttle;
 pub mod page;
-pub mod rule;
+pub mod password_rule;
 pub mod server;
-pub mod throttle;

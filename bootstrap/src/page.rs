@@ -4,38 +4,41 @@
 //! Map: [`request`] and [`form`] read; [`origin`] and [`token`] say who asks; [`sessions`] who is logged in;
 //! [`views`] and [`status`] write pages out of the pieces and texts in `page/`; [`dns`] answers names while closed.
 
+pub mod captive_dns;
+mod captive_portal;
+mod colour;
+mod csp;
+pub mod form;
+pub mod form_token;
+mod html;
+pub mod page_sessions;
+pub mod refusal_text;
+mod reply_pages;
+pub mod request;
+pub mod response;
+pub mod same_origin;
+pub mod status_json;
+mod status_page;
+#[cfg(test)]
+mod tests;
+pub mod theme;
+pub mod time_text;
+pub mod translations;
+mod views;
+
 mod assets {
     include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 }
-mod answers;
-mod colour;
-pub mod dns;
-pub mod form;
-mod html;
-pub mod json;
-pub mod look;
-pub mod moment;
-pub mod origin;
-mod policy;
-mod probes;
-pub mod request;
-pub mod response;
-pub mod sessions;
-mod status;
-pub mod texts;
-pub mod token;
-mod views;
-pub mod why;
 
-use crate::asks::{Ask, PASSWORD_BYTES_MAX, Secret, Session, State};
-use form::Form;
-use look::{LOGO_BYTES_MAX, Look};
-use request::{Method, Request};
-use response::Response;
-use sessions::Sessions;
+use crate::ipc::{Ask, PASSWORD_BYTES_MAX, Secret, Session, State};
+use crate::page::form::Form;
+use crate::page::page_sessions::Sessions;
+use crate::page::request::{Method, Request};
+use crate::page::response::Response;
+use crate::page::theme::{LOGO_BYTES_MAX, Look};
+use crate::page::translations::Texts;
+use crate::page::views::{Alert, View};
 use std::net::{IpAddr, SocketAddr};
-use texts::Texts;
-use views::{Alert, View};
 
 /// Longest code that is passed on.
 const CODE_BYTES_MAX: usize = 64;
@@ -96,7 +99,7 @@ impl<'a> Page<'a> {
     pub fn new(look: &'a Look) -> Page<'a> {
         let mut style = String::from(assets::STYLE);
         style.push_str(&colour::style(look.colour.as_deref()));
-        let policy = policy::content(&style, assets::SCRIPT);
+        let policy = csp::content(&style, assets::SCRIPT);
         Page { look, style, policy, state: None, heard: 0, sessions: Sessions::default() }
     }
 
@@ -128,14 +131,14 @@ impl<'a> Page<'a> {
     pub fn visit(&mut self, request: &Request, visit: Visit) -> Outcome {
         let post = request.method == Method::Post;
         let lan4 = self.state.as_ref().and_then(|state| state.of("lan4")?.parse().ok());
-        let home = || origin::home(visit.local, lan4, self.look.public_port);
+        let home = || same_origin::home(visit.local, lan4, self.look.public_port);
         let open = self.open();
-        let ours = origin::ours(request, visit.local, self.look);
+        let ours = same_origin::ours(request, visit.local, self.look);
         let response = match (open, post, ours) {
             (false, false, false) => Response::elsewhere(302, &home()),
-            (true, false, false) => probes::free(request).unwrap_or_else(elsewhere),
+            (true, false, false) => captive_portal::free(request).unwrap_or_else(elsewhere),
             (_, true, false) => elsewhere(),
-            (_, true, true) if !origin::from_our_page(request) => Response::bare(403),
+            (_, true, true) if !same_origin::from_our_page(request) => Response::bare(403),
             (_, true, true) if !request.form => Response::bare(415),
             (_, true, true) => match Form::read(&request.body) {
                 None => Response::bare(400),
@@ -167,7 +170,7 @@ impl<'a> Page<'a> {
         let session = self.sessions.find(&request.cookie, visit.now);
         let (texts, q) = self.language(request);
         let token = match &session {
-            Some(session) => token::of_session(&self.look.secret, session),
+            Some(session) => form_token::of_session(&self.look.secret, session),
             None => self.token(visit),
         };
         match (path, session) {
@@ -181,7 +184,7 @@ impl<'a> Page<'a> {
             ("/reset", Some(_)) => Response::page(200, self.view(texts, q, token).reset(None)),
             ("/status.json", session) => {
                 let body = match (session, &self.state) {
-                    (Some(_), Some(state)) => json::status(state),
+                    (Some(_), Some(state)) => status_json::status(state),
                     _ => "{\"error\":\"log in first\"}\n".into(),
                 };
                 let mut response = Response::plain(if session.is_some() { 200 } else { 401 }, &body);
@@ -198,8 +201,9 @@ impl<'a> Page<'a> {
         let (texts, q) = self.language(request);
         let asking = |what| Asking { what, visit, texts, q };
         let secret = |name: &str| Secret(form.of(name).to_owned());
-        let token_holds =
-            || token::holds(form.of("token"), &self.look.secret, visit.peer, visit.local.ip(), visit.now);
+        let token_holds = || {
+            form_token::holds(form.of("token"), &self.look.secret, visit.peer, visit.local.ip(), visit.now)
+        };
         match (&*request.path, self.open()) {
             ("/setup", false) if self.state.is_some() => {
                 let code = form.of("code").trim();
@@ -241,8 +245,8 @@ impl<'a> Page<'a> {
 
     /// A form of somebody who is logged in.
     fn sent_by(&mut self, session: Session, path: &str, form: &Form, mut asking: Asking) -> Outcome {
-        let token = token::of_session(&self.look.secret, &session);
-        if !token::same(form.of("token").as_bytes(), token.as_bytes()) {
+        let token = form_token::of_session(&self.look.secret, &session);
+        if !form_token::same(form.of("token").as_bytes(), token.as_bytes()) {
             return Outcome::Reply(Response::bare(403));
         }
         let long = |name: &str| form.of(name).len() > PASSWORD_BYTES_MAX;
@@ -288,7 +292,7 @@ impl<'a> Page<'a> {
     fn logo(&self) -> Response {
         let kinds = ["image/svg+xml", "image/png"];
         let fits =
-            |logo: &&look::Logo| logo.bytes.len() <= LOGO_BYTES_MAX && kinds.contains(&&*logo.media_type);
+            |logo: &&theme::Logo| logo.bytes.len() <= LOGO_BYTES_MAX && kinds.contains(&&*logo.media_type);
         let Some(logo) = self.look.logo.as_ref().filter(fits) else {
             return Response::bare(404);
         };
@@ -314,7 +318,7 @@ impl<'a> Page<'a> {
     }
 
     fn token(&self, visit: Visit) -> String {
-        token::issue(&self.look.secret, visit.peer, visit.local.ip(), visit.now)
+        form_token::issue(&self.look.secret, visit.peer, visit.local.ip(), visit.now)
     }
 
     fn to(&self, path: &str, q: &str) -> Response {
@@ -334,6 +338,3 @@ impl<'a> Page<'a> {
 fn elsewhere() -> Response {
     Response::plain(421, "Misdirected Request: please open this page by the device's address.\n")
 }
-
-#[cfg(test)]
-mod tests;

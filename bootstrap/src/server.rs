@@ -1,24 +1,27 @@
 //! The connections around the page: many, slow, hostile; bounded in number, bytes and time. One thread, one loop,
 //! no privileges: it holds the sockets that it was given, and asks the agent for everything else.
 
-mod agent;
-mod asked;
-mod place;
-mod places;
+mod agent_channel;
+mod connection;
+mod connection_table;
+mod pending_requests;
+#[cfg(test)]
+mod tests;
 
-pub use crate::page::look::{Logo, Look};
+use crate::page::theme::Look;
 
-use crate::asks::{Answer, Ask, Told};
-use crate::page::dns::{self, Names};
+use crate::ipc::{Answer, Ask, Told};
+use crate::page::captive_dns;
+use crate::page::captive_dns::Names;
+use crate::page::form_token::source;
 use crate::page::request::Parsed;
 use crate::page::response::Response;
-use crate::page::token::source;
 use crate::page::{Outcome, Page, Visit};
-use agent::Agent;
-use asked::AskedTable;
+use crate::server::agent_channel::Agent;
+use crate::server::connection::{Phase, Place};
+use crate::server::connection_table::Places;
+use crate::server::pending_requests::AskedTable;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use place::{Phase, Place};
-use places::Places;
 use std::convert::Infallible;
 use std::io;
 use std::net::{TcpListener, UdpSocket};
@@ -34,7 +37,7 @@ pub struct Doors {
     pub web: Vec<TcpListener>,
     /// Where names are asked for; may be empty.
     pub names: Vec<UdpSocket>,
-    /// The agent (`SOCK_SEQPACKET`): see [`crate::asks`].
+    /// The agent (`SOCK_SEQPACKET`): see [`crate::ipc`].
     pub agent: OwnedFd,
 }
 
@@ -159,7 +162,7 @@ impl Server<'_> {
         let bytes = self.page.bytes(&response, asked.method);
         let hold = response.when_open && !self.page.open();
         place.phase = if hold { Phase::Holding(bytes) } else { Phase::Writing(bytes, 0) };
-        place.until = now + if hold { place::HOLDING_SECONDS } else { place::WRITING_SECONDS };
+        place.until = now + if hold { connection::HOLDING_SECONDS } else { connection::WRITING_SECONDS };
         place.write(now);
         Ok(())
     }
@@ -177,7 +180,7 @@ impl Server<'_> {
         let mut buffer = [0; 513];
         for _ in 0..NAMES_AT_ONCE {
             let Ok((length, from)) = self.names[place].recv_from(&mut buffer) else { return };
-            if let Some(answer) = dns::answer(&buffer[..length], names) {
+            if let Some(answer) = captive_dns::answer(&buffer[..length], names) {
                 let _ = self.names[place].send_to(&answer, from);
             }
         }
@@ -221,7 +224,7 @@ impl Server<'_> {
                             let from = source(place.peer);
                             let (peer, id) = (place.peer, place.id);
                             place.phase = Phase::Thinking;
-                            place.until = now + place::THINKING_SECONDS;
+                            place.until = now + connection::THINKING_SECONDS;
                             let number = self.asked.number();
                             let refusal = if !self.asked.has_room(&from) {
                                 Answer::Wait(5)
@@ -278,6 +281,3 @@ impl Server<'_> {
         self.places.sweep();
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -5,22 +5,27 @@
 //! Map: `osv` and `vex` take out of the standards' files what devices need; `cvss` puts scores into words.
 
 mod cvss;
-mod osv;
+pub mod osv;
 mod vex;
 
-use crate::files::{self, Fingerprint};
+use crate::files;
+use crate::files::Fingerprint;
 use crate::metadata::{object, to_value};
-use crate::release::{self, fetch_path, listed_prints, write_staged};
+use crate::release;
+use crate::release::{fetch_path, listed_prints, write_staged};
 use crate::workshop::Workshop;
 use anyhow::{Context, Result, anyhow, bail};
-use komainu_core::advisory::{ADVISORIES, ADVISORIES_BYTES_MAX, Advisories, Purl, advisories_path};
-use komainu_core::names::Name;
-use komainu_core::sbom::{self, Component, SBOM_BYTES_MAX};
-use komainu_trust::json::{self, Json, Object};
+use komainu_core::advisory::purl::Purl;
+use komainu_core::advisory::sbom;
+use komainu_core::advisory::sbom::{Component, SBOM_BYTES_MAX};
+use komainu_core::advisory::{ADVISORIES, ADVISORIES_BYTES_MAX, Advisories, advisories_path};
+use komainu_core::identifiers::Name;
+use komainu_trust::json;
+use komainu_trust::json::{Json, Object};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
-pub use osv::Choice;
+pub use crate::advisory::osv::Choice;
 
 /// Largest file of OSV or OpenVEX that is read.
 const GIVEN_BYTES_MAX: u64 = 16 * 1024 * 1024;

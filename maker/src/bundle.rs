@@ -7,15 +7,16 @@ use crate::rehearsal::{Fault, keep};
 use crate::shelf::Shelf;
 use anyhow::{Context, Result, anyhow, bail};
 use komainu_core::advisory::advisories_path;
-use komainu_core::manifest::{MANIFEST_BYTES_MAX, Manifest, manifest_path};
-use komainu_core::names::Name;
+use komainu_core::identifiers::Name;
+use komainu_core::update::manifest::{MANIFEST_BYTES_MAX, Manifest, manifest_path};
 use komainu_trust::delegations::Found;
 use komainu_trust::refresh::{Ask, drive};
 use komainu_trust::trusted::{Clock, Stored, Target, Trusted};
 use komainu_trust::{Moment, Verified};
 use std::cell::RefCell;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
+use std::io::Read;
 use std::path::Path;
 
 /// What a bundle is for.

@@ -6,6 +6,7 @@ mod change;
 mod first;
 mod sheet;
 
+use crate::ceremony::sheet::{Machine, Sheet};
 use crate::metadata::signed_part;
 use crate::shelf::Shelf;
 use crate::workshop::{Workshop, read_root};
@@ -14,7 +15,6 @@ use komainu_trust::hex;
 use komainu_trust::limits::ROOT_BYTES_MAX;
 use komainu_trust::roles::{Role, Root};
 use sha2::{Digest, Sha256};
-use sheet::{Machine, Sheet};
 
 /// Stands for the key that goes where it is not known.
 const KEYID: &str = "KEYID";

@@ -18,12 +18,12 @@ pub mod story;
 pub mod timeline;
 
 use crate::clock::Stopwatch;
+use crate::demo::story::Stage;
+use crate::demo::timeline::Timeline;
 use crate::files;
 use crate::server::{Behaviour, Server};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
-use story::Stage;
-use timeline::Timeline;
 
 /// How to play.
 #[derive(Clone, Debug, Default)]

@@ -2,10 +2,12 @@
 
 use crate::files;
 use crate::keyring::KeyRing;
-use crate::keys::{self, KeyType, PrivateKey, key_json};
+use crate::keys;
+use crate::keys::{KeyType, PrivateKey, key_json};
 use crate::metadata;
 use crate::passphrase::Passphrases;
-use crate::publish::{self, Change, NewTargets};
+use crate::publish;
+use crate::publish::{Change, NewTargets};
 use crate::rehearsal;
 use crate::token;
 use crate::transaction::Transaction;

@@ -1,9 +1,11 @@
 //! Finds the private key that belongs to an identifier, in the workshop's folders and on media that were
 //! named. A `.pub` file says which PEM, or which token, is worth opening; what counts is the key inside.
 
-use crate::keys::{self, PrivateKey};
+use crate::keys;
+use crate::keys::PrivateKey;
 use crate::passphrase::Passphrases;
-use crate::token::{self, Absent};
+use crate::token;
+use crate::token::Absent;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::fs;

@@ -2,13 +2,16 @@
 //! used to sign. Public keys and their identifiers as TUF metadata writes them.
 
 use crate::files;
-use crate::metadata::{self, object, text};
+use crate::metadata;
+use crate::metadata::{object, text};
 use crate::passphrase::Passphrases;
-use crate::token::{self, Absent, TokenKey};
+use crate::token;
+use crate::token::{Absent, TokenKey};
 use anyhow::{Context, Result, bail};
 use ed25519_dalek::pkcs8::KeypairBytes;
 use komainu_trust::hex;
-use komainu_trust::json::{self, Json, Object};
+use komainu_trust::json;
+use komainu_trust::json::{Json, Object};
 use komainu_trust::keys::Key;
 use p256::ecdsa::signature::Signer;
 use pkcs8::{DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePublicKey, LineEnding};

@@ -40,9 +40,9 @@ pub mod token;
 pub mod transaction;
 pub mod workshop;
 
-pub use init::InitOptions;
+pub use crate::init::InitOptions;
+pub use crate::publish::{PublishOptions, Published};
+pub use crate::release::ReleaseDraft;
+pub use crate::server::{Behaviour, Server};
+pub use crate::workshop::Workshop;
 pub use komainu_trust::Moment;
-pub use publish::{PublishOptions, Published};
-pub use release::ReleaseDraft;
-pub use server::{Behaviour, Server};
-pub use workshop::Workshop;

@@ -3,7 +3,8 @@
 use crate::files::Fingerprint;
 use crate::keyring::KeyRing;
 use anyhow::{Context, Result, bail};
-use komainu_trust::json::{self, Json, Object};
+use komainu_trust::json;
+use komainu_trust::json::{Json, Object};
 use komainu_trust::keys::Key;
 use komainu_trust::roles::Role;
 use komainu_trust::signatures::RoleKeys;

@@ -1,7 +1,7 @@
 //! Where passphrases and the PINs of tokens come from: a file, or a question at the terminal. Never the command
 //! line, which every user of a machine can read; never an environment variable, which every child inherits.
 
-use crate::token::TokenUri;
+use crate::token::pkcs11_uri::TokenUri;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::io::IsTerminal;

@@ -1,10 +1,11 @@
-//! Lists of passwords that nobody may choose, made small enough for a device: see `komainu_bootstrap::rule::set`,
+//! Lists of passwords that nobody may choose, made small enough for a device: see `komainu_bootstrap::password_rule::word_filter`,
 //! which says what is in every byte and looks them up.
 
 use anyhow::{Result, bail};
-use komainu_bootstrap::rule::fold::fold;
-use komainu_bootstrap::rule::set::{HEADER, VERSION, head, place};
-use komainu_bootstrap::rule::{COMMON_LEAST, COMMON_MOST, is_caught_without_list};
+use komainu_bootstrap::password_rule::fold::fold;
+use komainu_bootstrap::password_rule::is_caught_without_list;
+use komainu_bootstrap::password_rule::strength::{COMMON_LEAST, COMMON_MOST};
+use komainu_bootstrap::password_rule::word_filter::{HEADER, VERSION, head, place};
 use std::collections::HashSet;
 
 /// Largest list that a device is asked to keep.
@@ -125,7 +126,7 @@ fn encode(words: &[String], false_bits: u8) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use komainu_bootstrap::rule::set::Set;
+    use komainu_bootstrap::password_rule::word_filter::Set;
 
     fn numbered(count: usize) -> Vec<String> {
         (0..count).map(|number| format!("word number {number}")).collect()

@@ -1,10 +1,12 @@
 //! Publishing: decides what has to be signed anew, composes it, rehearses it with the device's own code, and
 //! only then lets [`crate::transaction`] make it visible.
 
-use crate::files::{self, Fingerprint};
+use crate::files;
+use crate::files::Fingerprint;
 use crate::keyring::KeyRing;
 use crate::metadata;
-use crate::rehearsal::{self, Images};
+use crate::rehearsal;
+use crate::rehearsal::Images;
 use crate::release;
 use crate::shelf::Shelf;
 use crate::transaction::{Decided, Transaction};

@@ -8,7 +8,7 @@ use crate::progress::Progress;
 use crate::shelf::Shelf;
 use anyhow::{Context, Result, anyhow, bail};
 use komainu_core::advisory::{ADVISORIES_BYTES_MAX, Advisories};
-use komainu_core::manifest::{IMAGE_BYTES_MAX, MANIFEST_BYTES_MAX, Manifest, manifest_path};
+use komainu_core::update::manifest::{IMAGE_BYTES_MAX, MANIFEST_BYTES_MAX, Manifest, manifest_path};
 use komainu_trust::json::Json;
 use komainu_trust::limits::{SNAPSHOT_BYTES_MAX, TARGETS_BYTES_MAX, TIMESTAMP_BYTES_MAX};
 use komainu_trust::refresh::{Ask, Keep, drive};

@@ -1,15 +1,20 @@
 //! Putting a release aside: its images are copied into the staging area and hashed, its manifest is written
 //! and read back with the device's own reader. Nothing of it is visible before it is published.
 
-use crate::files::{self, Fingerprint};
-use crate::metadata::{self, number, object, pretty, text};
+use crate::files;
+use crate::files::Fingerprint;
+use crate::metadata;
+use crate::metadata::{number, object, pretty, text};
 use crate::rehearsal::is_manifest;
 use crate::workshop::Workshop;
 use anyhow::{Context, Result, anyhow, bail};
 use komainu_core::advisory::ADVISORIES;
-use komainu_core::manifest::{IMAGE_BYTES_MAX, MANIFEST_BYTES_MAX, Manifest, Severity, Wave, manifest_path};
-use komainu_core::names::Name;
-use komainu_trust::json::{self, Json, Object};
+use komainu_core::identifiers::Name;
+use komainu_core::update::manifest::{
+    IMAGE_BYTES_MAX, MANIFEST_BYTES_MAX, Manifest, Severity, Wave, manifest_path,
+};
+use komainu_trust::json;
+use komainu_trust::json::{Json, Object};
 use komainu_trust::{Moment, hex};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};

@@ -2,8 +2,10 @@
 //! What changes is decided here; who signs is another step ([`crate::publish`] at once, [`crate::sign`] by request).
 
 use crate::keys::{key_id, key_json};
-use crate::metadata::{self, signed_part, take_object};
-use crate::publish::{self, Change, NewTargets, PublishOptions, Published};
+use crate::metadata;
+use crate::metadata::{signed_part, take_object};
+use crate::publish;
+use crate::publish::{Change, NewTargets, PublishOptions, Published};
 use crate::rehearsal::Images;
 use crate::revoke::Revocation;
 use crate::transaction::Transaction;

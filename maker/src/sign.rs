@@ -8,20 +8,22 @@
 //! person sees what would change. None of that is believed because it is in the file.
 
 mod asking;
-mod judge;
+pub mod judge;
 mod next;
-mod seen;
+pub mod signer_state;
 mod words;
 
-pub use judge::{Judged, Need};
-pub use seen::{SEEN_FILE, Seen};
+pub use crate::sign::judge::{Judged, Need};
+pub use crate::sign::signer_state::{SEEN_FILE, Seen};
 
 use crate::keyring::KeyRing;
-use crate::metadata::{self, Signatures, object, pretty, text};
+use crate::metadata;
+use crate::metadata::{Signatures, object, pretty, text};
 use crate::workshop::read_root;
 use anyhow::{Context, Result, anyhow, bail};
 use komainu_trust::fields::Field;
-use komainu_trust::json::{self, Json};
+use komainu_trust::json;
+use komainu_trust::json::Json;
 use komainu_trust::limits::{SIGNATURES_MAX, TARGETS_BYTES_MAX};
 use komainu_trust::refresh::{Answer, Refresh};
 use komainu_trust::roles::Root;

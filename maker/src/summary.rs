@@ -3,12 +3,14 @@
 
 use crate::files;
 use crate::metadata::{signed_part, to_value};
-use crate::rehearsal::{self, is_manifest};
+use crate::rehearsal;
+use crate::rehearsal::is_manifest;
 use crate::release::{fetch_path, listed_hash};
 use crate::shelf::Shelf;
 use anyhow::{Context, Result, bail};
-use komainu_core::manifest::{MANIFEST_BYTES_MAX, Manifest};
-use komainu_trust::json::{self, Json, Object};
+use komainu_core::update::manifest::{MANIFEST_BYTES_MAX, Manifest};
+use komainu_trust::json;
+use komainu_trust::json::{Json, Object};
 use komainu_trust::limits::TARGETS_BYTES_MAX;
 use komainu_trust::{Moment, hex};
 use serde_json::{Map, Value, json};

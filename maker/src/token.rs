@@ -1,17 +1,18 @@
 //! Keys that live on a token (PKCS#11): the workshop has a small reference file, `name.token`, with the key's URI
 //! in it, and the public half beside it. The private half never leaves the token, and no PIN is ever written here.
 
-mod uri;
-#[cfg(feature = "pkcs11")]
-mod visit;
 #[cfg(not(feature = "pkcs11"))]
 #[path = "token/without.rs"]
-mod visit;
+mod pkcs11_session;
+#[cfg(feature = "pkcs11")]
+mod pkcs11_session;
+pub mod pkcs11_uri;
 
-pub use uri::TokenUri;
+pub use crate::token::pkcs11_uri::TokenUri;
 
 use crate::files;
-use crate::keys::{self, KeyType};
+use crate::keys;
+use crate::keys::KeyType;
 use crate::metadata;
 use crate::passphrase::Passphrases;
 use anyhow::{Context, Result, bail};
@@ -51,12 +52,12 @@ impl TokenKey {
     /// [`Absent`] if it is not; or the reference cannot be read, or there is no PIN.
     pub fn load(path: &Path, passphrases: &mut Passphrases) -> Result<TokenKey> {
         let uri = read_reference(path)?;
-        visit::look(&uri)?;
+        pkcs11_session::look(&uri)?;
         let half = keys::public_half(path);
         let public = if half.exists() {
             keys::read_public(&half, &mut Passphrases::none())?
         } else {
-            visit::public_key(&uri)?
+            pkcs11_session::public_key(&uri)?
         };
         let pin = passphrases.pin(&uri)?;
         Ok(TokenKey { uri, public, pin })
@@ -72,7 +73,7 @@ impl TokenKey {
     /// # Errors
     /// The token says why not; or what it gave is not this key's signature.
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>> {
-        visit::sign(&self.uri, &self.pin, &self.public, message)
+        pkcs11_session::sign(&self.uri, &self.pin, &self.public, message)
     }
 }
 
@@ -87,8 +88,8 @@ pub fn generate(
     passphrases: &mut Passphrases,
 ) -> Result<Key> {
     refuse_taken(path)?;
-    visit::look(uri)?;
-    let (uri, key) = visit::generate(uri, &passphrases.pin(uri)?, key_type)?;
+    pkcs11_session::look(uri)?;
+    let (uri, key) = pkcs11_session::generate(uri, &passphrases.pin(uri)?, key_type)?;
     write_reference(path, &uri, &key).with_context(|| {
         format!("the key is on the {}, but its reference is not complete", uri.token_name())
     })?;
@@ -101,7 +102,7 @@ pub fn generate(
 /// The file exists, the key is not there, or it is of a kind that devices do not know.
 pub fn link(path: &Path, uri: &TokenUri) -> Result<Key> {
     refuse_taken(path)?;
-    let key = visit::public_key(uri)?;
+    let key = pkcs11_session::public_key(uri)?;
     write_reference(path, uri, &key)?;
     Ok(key)
 }
@@ -111,7 +112,7 @@ pub fn link(path: &Path, uri: &TokenUri) -> Result<Key> {
 /// # Errors
 /// The reference cannot be read, or the token is not there.
 pub fn public_of(path: &Path) -> Result<Key> {
-    visit::public_key(&read_reference(path)?)
+    pkcs11_session::public_key(&read_reference(path)?)
 }
 
 /// True if that is what a reference file is called.

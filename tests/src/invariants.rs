@@ -3,9 +3,9 @@
 //! by the flash of the simulated world.)
 
 use crate::sim::Device;
-use komainu_core::gate::Standing;
-use komainu_core::names::Slot;
-use komainu_core::record::{TRIALS_MAX, Update};
+use komainu_core::gate::plan::Standing;
+use komainu_core::identifiers::Slot;
+use komainu_core::update::record::{TRIALS_MAX, Update};
 
 pub fn check_all(device: &Device) {
     invariant_only_verified_bytes_run(device);

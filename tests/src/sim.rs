@@ -12,12 +12,13 @@ mod world;
 use crate::repository::{BOARD, CHANNEL, Repository, TODAY};
 use boot::Environment;
 use disk::{After, Disk, Flash};
-use komainu_core::facts::{Attempts, Wish};
 use komainu_core::fault::{Text, text};
-use komainu_core::names::{Name, Slot};
-use komainu_core::record::Record;
+use komainu_core::identifiers::{Name, Slot};
 use komainu_core::settings::{ConfirmBy, Settings};
-use komainu_core::{Next, turn};
+use komainu_core::turn::turn;
+use komainu_core::update::facts::{Attempts, Wish};
+use komainu_core::update::plan::Next;
+use komainu_core::update::record::Record;
 use komainu_trust::Moment;
 
 /// Bytes of the two parts in either slot.
@@ -101,9 +102,9 @@ impl Device {
     /// A device fresh from the factory: release 1 in both slots, slot a running.
     pub fn new(server: Repository) -> Device {
         let flash = Flash::with_release_in_both(1);
-        let own = komainu_core::names::ReleaseId {
+        let own = komainu_core::identifiers::ReleaseId {
             number: 1,
-            version: komainu_core::names::Version::parse("1.1").unwrap(),
+            version: komainu_core::identifiers::Version::parse("1.1").unwrap(),
         };
         Device {
             disk: Disk::default(),

@@ -1,8 +1,9 @@
 //! A stand-in for the agent, for tests of the page alone: the other end of its socket, a device in memory. Its rule
 //! knows enough to give every reason; the real one is `bootstrap/src/rule.rs`.
 
-use komainu_bootstrap::asks::{Answer, Ask, Asked, MESSAGE_BYTES_MAX, Session, State, Told};
-use komainu_bootstrap::server::{Clock, Doors, Look, serve};
+use komainu_bootstrap::ipc::{Answer, Ask, Asked, MESSAGE_BYTES_MAX, Session, State, Told};
+use komainu_bootstrap::page::theme::Look;
+use komainu_bootstrap::server::{Clock, Doors, serve};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};

@@ -2,12 +2,14 @@
 //! them, and a power cut costs nothing.
 #![allow(clippy::unwrap_used, reason = "a panic is the report")]
 
-use komainu_agent::linux::firmware::FirmwareEyes;
-use komainu_core::World;
-use komainu_core::advisory::{self, ADVISORIES_BYTES_MAX};
-use komainu_core::names::{ReleaseId, Version};
-use komainu_core::wall::firmware::{FirmwareSeen, judge};
-use komainu_core::wall::{Measure, Outcome, Report};
+use komainu_agent::wall::vulnerabilities::FirmwareEyes;
+use komainu_core::advisory;
+use komainu_core::advisory::ADVISORIES_BYTES_MAX;
+use komainu_core::device::World;
+use komainu_core::identifiers::{ReleaseId, Version};
+use komainu_core::wall::judge::vulnerabilities::{FirmwareSeen, judge};
+use komainu_core::wall::measures::Measure;
+use komainu_core::wall::report::{Outcome, Report};
 use komainu_tests::invariants::{check_all, invariant_device_settles};
 use komainu_tests::repository::{BOARD, Repository, key};
 use komainu_tests::sim::disk::{ALL_AFTERS, After, draft};
@@ -39,7 +41,7 @@ fn says(device: &Device, words: &str) -> bool {
 }
 
 /// What the device can prove of what it keeps.
-fn proven(device: &mut Device) -> komainu_agent::linux::firmware::Proven {
+fn proven(device: &mut Device) -> komainu_agent::wall::vulnerabilities::Proven {
     let (kept, bytes, clock) = (device.kept(), device.advisories(), device.clock());
     advisory::prove(&kept, bytes, clock, &name(BOARD))
 }
@@ -236,7 +238,7 @@ fn advisories_that_flash_has_spoilt_are_not_used_and_fetched_again() {
     let mut device = device_with(2, ADVISORIES.as_bytes());
     device.run_until_quiet();
     device.disk.write_file(
-        komainu_core::world::KeptFile::Advisories,
+        komainu_core::device::KeptFile::Advisories,
         Some(ADVISORIES.replace("2020.79", "0.0001").as_bytes()),
         After::Kept,
     );

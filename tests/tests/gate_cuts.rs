@@ -3,8 +3,8 @@
 //! how many cuts were tried.
 #![allow(clippy::unwrap_used, reason = "a panic is the report")]
 
-use komainu_core::facts::Wish;
-use komainu_core::gate::Standing;
+use komainu_core::gate::plan::Standing;
+use komainu_core::update::facts::Wish;
 use komainu_tests::invariants::{
     check_all, invariant_a_password_is_set_everywhere_or_nowhere, invariant_the_rules_fit_the_gate,
 };

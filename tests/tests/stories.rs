@@ -1,9 +1,9 @@
 //! Stories: a release, a cut, a bad server, told in a few commands, with the expected log beside them.
 #![allow(clippy::unwrap_used, reason = "a panic is the report")]
 
-use komainu_core::facts::Wish;
-use komainu_core::names::Slot;
+use komainu_core::identifiers::Slot;
 use komainu_core::settings::ConfirmBy;
+use komainu_core::update::facts::Wish;
 use komainu_tests::invariants::{check_all, invariant_device_settles};
 use komainu_tests::repository::{Repository, TODAY};
 use komainu_tests::sim::disk::{After, draft};
@@ -20,7 +20,7 @@ fn device_with(number: u64) -> Device {
 fn take_turns(device: &mut Device, count: u32) {
     for _ in 0..count {
         let settings = device.settings.clone();
-        komainu_core::turn(device, &settings);
+        komainu_core::turn::turn(device, &settings);
         device.restart_if_asked();
     }
 }
@@ -139,7 +139,7 @@ fn a_newer_release_takes_the_place_of_one_half_staged() {
     later.publish(&draft(3));
     while device.starts == 1 {
         let settings = device.settings.clone();
-        komainu_core::turn(&mut device, &settings);
+        komainu_core::turn::turn(&mut device, &settings);
         device.pass(60);
         if device.cut_at.is_none() {
             device.pull_the_plug(After::Torn);
@@ -253,7 +253,7 @@ fn a_slot_that_cannot_be_left_is_kept_and_said() {
     device.behaves.push((2, Behaves::Unhealthy));
     for _ in 0..40 {
         let settings = device.settings.clone();
-        komainu_core::turn(&mut device, &settings);
+        komainu_core::turn::turn(&mut device, &settings);
         device.restart_if_asked();
         if device.booted_slot() == Slot::B {
             device.environment.deaf = Some(Slot::B);

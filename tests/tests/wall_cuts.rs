@@ -4,8 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a panic is the report")]
 
 use komainu_core::fault::text;
-use komainu_core::names::Slot;
-use komainu_core::wall::memory::Incident;
+use komainu_core::identifiers::Slot;
+use komainu_core::wall::incident_state::Incident;
 use komainu_tests::invariants::{check_all, invariant_device_settles};
 use komainu_tests::repository::{Repository, TODAY};
 use komainu_tests::sim::Device;

@@ -5,7 +5,9 @@ use crate::ecdsa;
 use crate::fields::{Field, FieldFault};
 use crate::hex;
 #[cfg(feature = "rsa")]
-use crate::rsa::{self, Hash, Padding};
+use crate::rsa;
+#[cfg(feature = "rsa")]
+use crate::rsa::{Hash, Padding};
 use alloc::string::String;
 use alloc::vec::Vec;
 use rustls_pki_types::SubjectPublicKeyInfoDer;

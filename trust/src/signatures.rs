@@ -4,7 +4,8 @@
 use crate::fault::{TrustFault, What};
 use crate::fields::Field;
 use crate::hex;
-use crate::json::{self, Json};
+use crate::json;
+use crate::json::Json;
 use crate::keys::Key;
 use crate::limits::SIGNATURES_MAX;
 use alloc::collections::{BTreeMap, BTreeSet};

@@ -20,16 +20,16 @@
 //! without. Unknown fields are ignored. Map: `matching` compares with the SBOM, `version` is the order of versions,
 //! `purl` takes package URLs apart.
 
-mod matching;
-mod purl;
+pub mod matching;
+pub mod purl;
+pub mod sbom;
 pub mod version;
 
-pub use matching::{Checked, Firmware, MATCHES_MAX, Match, State, matches};
-pub use purl::Purl;
+use crate::advisory::purl::Purl;
 
 use crate::fault::{Text, text};
-use crate::names::Name;
-use crate::offer::{Kept, listed_target};
+use crate::identifiers::Name;
+use crate::update::offer::{Kept, listed_target};
 use alloc::string::String;
 use alloc::vec::Vec;
 use komainu_trust::fields::{Field, FieldFault};

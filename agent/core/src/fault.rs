@@ -2,7 +2,8 @@
 //! happened, with its numbers; what to do about it is decided by `plan`, which finds it among its facts.
 
 use alloc::string::String;
-use core::fmt::{self, Write};
+use core::fmt;
+use core::fmt::Write;
 use core::ops::Deref;
 
 /// A short sentence from outside (an address, a path, a cause), on one line: at most 200 bytes, longer ones are

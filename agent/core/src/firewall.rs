@@ -8,18 +8,16 @@
 //! `count` what is counted.
 
 mod closed;
-mod count;
-mod egress;
+pub mod count;
+pub mod egress;
 mod open;
-mod rules;
+pub mod rules;
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
-pub use count::{Count, Counted, TCP_COUNTED, UDP_COUNTED, counts};
-pub use egress::SCANNED;
-pub use rules::rules;
+use crate::firewall::count::Counted;
 
 /// The mark of the agent's own sockets (`SO_MARK`): while closed, little else reaches the WAN.
 pub const MARK: u32 = 0x6b6f_6d61;

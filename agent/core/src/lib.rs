@@ -10,32 +10,15 @@
 
 extern crate alloc;
 
-pub mod activate;
 pub mod advisory;
-pub mod confirm;
-pub mod facts;
+pub mod device;
 pub mod fault;
 pub mod firewall;
 pub mod gate;
-pub mod manifest;
-pub mod names;
-pub mod offer;
-pub mod plan;
-pub mod poll;
+pub mod identifiers;
 pub mod reason;
-pub mod record;
-pub mod revert;
-pub mod sbom;
-pub mod schedule;
 pub mod settings;
-pub mod stage;
 pub mod step;
 pub mod turn;
-pub mod verify;
+pub mod update;
 pub mod wall;
-pub mod world;
-
-pub use plan::{Next, plan};
-pub use settings::Settings;
-pub use turn::{act, turn};
-pub use world::World;

@@ -1,10 +1,10 @@
 //! Reasons: why the agent does what it does, or nothing. One event a line: a fixed name, then `key=value`.
 
 use crate::fault::{FetchFault, Text};
-use crate::gate::Standing;
-use crate::names::{ReleaseId, Slot};
-use crate::verify::Refusal;
-use crate::wall::Finding;
+use crate::gate::plan::Standing;
+use crate::identifiers::{ReleaseId, Slot};
+use crate::update::verify::Refusal;
+use crate::wall::report::Finding;
 use core::fmt;
 use komainu_trust::Moment;
 

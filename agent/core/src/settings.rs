@@ -1,6 +1,6 @@
 //! What the maker decided for this device, as far as decisions need it. Paths and addresses are the agent's.
 
-use crate::names::{Name, ReleaseId};
+use crate::identifiers::{Name, ReleaseId};
 use alloc::string::String;
 
 /// Who may say that a release on trial is good.

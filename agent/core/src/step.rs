@@ -1,10 +1,10 @@
 //! Step: one thing to do, bounded in time, safe to repeat.
 
-use crate::facts::Parts;
-use crate::gate::Standing;
-use crate::names::{ReleaseId, Slot};
-use crate::offer::Release;
-use crate::record::Record;
+use crate::gate::plan::Standing;
+use crate::identifiers::{ReleaseId, Slot};
+use crate::update::facts::Parts;
+use crate::update::offer::Release;
+use crate::update::record::Record;
 use komainu_trust::Verified;
 
 /// One thing to do.

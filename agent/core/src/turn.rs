@@ -1,20 +1,20 @@
 //! One turn: look, decide, act. Nothing that matters is kept between turns except the record, so a power cut
 //! anywhere in here is the same as a slow turn.
 
-use crate::activate::activate;
-use crate::confirm::confirm;
-use crate::facts::{Attempts, Facts, Setbacks, Wish};
+use crate::device::{Account, World};
 use crate::fault::FetchFault;
-use crate::gate::doing;
-use crate::plan::{Next, plan};
-use crate::poll::poll;
+use crate::gate::execute;
 use crate::reason::{Fault, Reason};
-use crate::record::Record;
-use crate::revert::revert;
 use crate::settings::Settings;
-use crate::stage::stage;
 use crate::step::Step;
-use crate::world::{Account, World};
+use crate::update::activate::activate;
+use crate::update::confirm::confirm;
+use crate::update::facts::{Attempts, Facts, Setbacks, Wish};
+use crate::update::plan::{Next, plan};
+use crate::update::poll::poll;
+use crate::update::record::Record;
+use crate::update::rollback::revert;
+use crate::update::stage::stage;
 
 /// Takes one turn and says when to take the next.
 pub fn turn(world: &mut dyn World, settings: &Settings) -> Next {
@@ -72,14 +72,14 @@ fn perform(step: &Step, world: &mut dyn World, settings: &Settings) -> Result<()
         Step::Revert { release, slot, times } => revert(world, release, *slot, *times),
         Step::Reboot => world.reboot().map_err(Fault::Device),
         Step::Adopt(record) => keep_next(world, record.clone()),
-        Step::Settle(slot) => crate::revert::settle(world, *slot, None),
+        Step::Settle(slot) => crate::update::rollback::settle(world, *slot, None),
         Step::Guard(standing) => world.guard(*standing).map_err(Fault::Device),
-        Step::Claim => doing::claim(world),
-        Step::Finish => doing::finish(world),
-        Step::Withdraw => doing::withdraw(world),
+        Step::Claim => execute::claim(world),
+        Step::Finish => execute::finish(world),
+        Step::Withdraw => execute::withdraw(world),
         Step::Restore => world.write_account(Account::Kept).map_err(Fault::Device),
         Step::BeginReset => world.mark_reset(true).map_err(Fault::Device),
-        Step::Forget => doing::forget(world),
+        Step::Forget => execute::forget(world),
     }
 }
 

@@ -10,8 +10,8 @@ mod refusals;
 mod server;
 mod small_files;
 
-use komainu_agent::fetch::http::{Http, HttpFault, HttpSettings, Small};
-use komainu_agent::fetch::roots::Roots;
+use komainu_agent::net::http::client::{Http, HttpFault, HttpSettings, Small};
+use komainu_agent::net::tls::roots::Roots;
 use komainu_core::fault::FetchFault;
 use server::{Answer, Server, serve};
 use std::sync::Arc;

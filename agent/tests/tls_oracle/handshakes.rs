@@ -1,7 +1,7 @@
 //! Whole handshakes in memory: our provider as the client, ring as the server.
 
 use crate::chains::{Chain, KINDS, chain};
-use komainu_agent::fetch::provider::provider;
+use komainu_agent::net::tls::provider::provider;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};

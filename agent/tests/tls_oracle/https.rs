@@ -1,9 +1,9 @@
 //! The client's HTTPS over loopback: who is believed, by which clock, and in which words a refusal is told.
 
 use crate::chains::{Chain, chain, leave};
-use komainu_agent::fetch::http::{Http, HttpSettings, Small};
-use komainu_agent::fetch::roots::Roots;
-use komainu_agent::linux::clock::system_seconds;
+use komainu_agent::net::http::client::{Http, HttpSettings, Small};
+use komainu_agent::net::tls::roots::Roots;
+use komainu_agent::os::clock::system_seconds;
 use komainu_core::fault::FetchFault;
 use rustls::crypto::ring;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};

@@ -1,6 +1,6 @@
 //! Hash, HMAC, HKDF and key exchange, ours and ring's side by side.
 
-use komainu_agent::fetch::provider::provider;
+use komainu_agent::net::tls::provider::provider;
 use rustls::crypto::{CryptoProvider, SupportedKxGroup, ring};
 use rustls::{CipherSuite, NamedGroup, Tls13CipherSuite};
 

@@ -1,7 +1,7 @@
 //! Every signature scheme, made with openssl and judged by ours and by ring's: good, damaged and malformed.
 
 use crate::chains::{folder, openssl};
-use komainu_agent::fetch::provider::provider;
+use komainu_agent::net::tls::provider::provider;
 use rustls::crypto::ring;
 use rustls::pki_types::{AlgorithmIdentifier, SignatureVerificationAlgorithm as Scheme, alg_id};
 

@@ -1,7 +1,7 @@
 //! Pieces of HTML with values in them. `{name}` is a value, made harmless; `{!name}` is HTML that we made;
 //! `{=key}` is a text.
 
-use super::texts::Texts;
+use super::translations::Texts;
 
 /// A value for a place in a piece.
 pub type Value<'a> = (&'a str, &'a str);

@@ -1,6 +1,9 @@
 //! One HTTP request: bytes in, a request, "more", or a refusal with its status out. Pure and strict: what two
 //! readers could read differently is refused, and everything has a limit.
 
+#[cfg(test)]
+mod tests;
+
 /// Longest head: request line and headers.
 pub const HEAD_BYTES_MAX: usize = 8192;
 /// Longest body: a form.
@@ -217,6 +220,3 @@ fn host(must_be_there: bool, fields: &Fields<'_>, authority: Option<&str>) -> Re
     }
     Ok(host.to_ascii_lowercase())
 }
-
-#[cfg(test)]
-mod tests;

@@ -2,7 +2,7 @@
 
 use super::request::{Parsed, parse};
 use super::*;
-use crate::asks::Answer;
+use crate::ipc::Answer;
 
 const LOCAL: &str = "192.168.1.1:8080";
 
@@ -75,7 +75,7 @@ fn logged_in(page: &mut Page<'_>) -> (String, String) {
     let response = page.answered(&asking, Answer::Welcome([9; 16]), 5000);
     assert_eq!(response.status, 303);
     let cookie = response.headers.split("Set-Cookie: ").nth(1).unwrap().split(';').next().unwrap().to_owned();
-    (cookie, token::of_session(&[7; 32], &[9; 16]))
+    (cookie, form_token::of_session(&[7; 32], &[9; 16]))
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn a_picture_is_one_and_is_small() {
         ("text/html", 1, 404),
         ("image/png\r\nX: y", 1, 404),
     ] {
-        look.logo = Some(look::Logo { media_type: media_type.into(), bytes: vec![0; bytes] });
+        look.logo = Some(theme::Logo { media_type: media_type.into(), bytes: vec![0; bytes] });
         let mut page = page(&look, "closed");
         assert_eq!(reply(&mut page, &get("gate.lan", "/logo")).status, status, "{media_type} {bytes}");
     }
@@ -232,7 +232,7 @@ fn whoever_is_logged_in_is_told_everything_and_needs_the_token_to_act() {
     let with = |path: &str| request(&format!("GET {path} HTTP/1.1\r\nHost: gate.lan\r\n{cookie}\r\n"));
     assert!(body(&reply(&mut page, &with("/"))).contains("9.9.9"));
     assert!(body(&reply(&mut page, &with("/status.json"))).contains("\"version\":\"9.9.9\""));
-    let before = token::issue(&[7; 32], visit().peer, visit().local.ip(), visit().now);
+    let before = form_token::issue(&[7; 32], visit().peer, visit().local.ip(), visit().now);
     for path in ["/password", "/reset", "/update", "/postpone", "/logout"] {
         for wrong in ["", "x", &before] {
             let form = format!("token={wrong}&sure=yes&old=a&password=b");

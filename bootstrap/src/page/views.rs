@@ -2,9 +2,9 @@
 
 use super::assets;
 use super::html::{Value, close, element, escape, fill, open};
-use super::look::Look;
-use super::texts::Texts;
-use crate::asks::State;
+use super::theme::Look;
+use super::translations::Texts;
+use crate::ipc::State;
 
 /// What every page needs to know.
 pub struct View<'a> {

@@ -1,8 +1,8 @@
 //! The server with a clock that the test turns and an agent that the test plays.
 
 use super::*;
-use crate::asks::{Asked, MESSAGE_BYTES_MAX, State};
-use crate::page::token;
+use crate::ipc::{Asked, MESSAGE_BYTES_MAX, State};
+use crate::page::form_token;
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -81,7 +81,7 @@ impl Bench {
 
     fn post(&self, path: &str) -> TcpStream {
         let local = "127.0.0.1".parse().unwrap();
-        let form = format!("token={}&password=x", token::issue(&[7; 32], local, local, 5000));
+        let form = format!("token={}&password=x", form_token::issue(&[7; 32], local, local, 5000));
         self.say(&format!(
             "POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {}\r\n\
              Content-Type: application/x-www-form-urlencoded\r\n\r\n{form}",

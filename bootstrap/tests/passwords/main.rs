@@ -3,9 +3,10 @@
 
 mod tables;
 
-use komainu_bootstrap::rule::fold::fold;
-use komainu_bootstrap::rule::set::head;
-use komainu_bootstrap::rule::{About, Lists, Named, Profile, judge};
+use komainu_bootstrap::password_rule::fold::fold;
+use komainu_bootstrap::password_rule::strength::Lists;
+use komainu_bootstrap::password_rule::word_filter::head;
+use komainu_bootstrap::password_rule::{About, Named, Profile, judge};
 use tables::{ACCEPTED, REFUSED};
 
 const PROFILES: [Profile; 3] = [Profile::Nisc, Profile::Nist63b4, Profile::Bsi];

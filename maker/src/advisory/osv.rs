@@ -4,7 +4,8 @@
 use super::{cvss, insert, name_in, sentence};
 use crate::metadata::{object, text};
 use anyhow::{Context, Result, anyhow, bail};
-use komainu_core::advisory::{Purl, Rating};
+use komainu_core::advisory::Rating;
+use komainu_core::advisory::purl::Purl;
 use komainu_trust::json::{Json, Object};
 use serde_json::Value;
 

@@ -3,7 +3,7 @@
 use super::{insert, name_in, sentence};
 use crate::metadata::{object, text};
 use anyhow::{Context, Result, bail};
-use komainu_core::advisory::Purl;
+use komainu_core::advisory::purl::Purl;
 use komainu_trust::Moment;
 use komainu_trust::json::{Json, Object};
 use serde_json::Value;

@@ -1,13 +1,17 @@
 //! `advisory`: tells devices which vulnerabilities their firmware has, and which it has not.
 
 use super::{Place, warn};
-use crate::advisory::{self, Choice, PutAside};
+use crate::advisory;
+use crate::advisory::PutAside;
+use crate::advisory::osv::Choice;
 use crate::clock;
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use komainu_core::advisory::{Firmware, Rating, matches};
-use komainu_core::wall::firmware::{FirmwareSeen, judge};
-use komainu_core::wall::{Measure, Outcome, Report};
+use komainu_core::advisory::Rating;
+use komainu_core::advisory::matching::{Firmware, matches};
+use komainu_core::wall::judge::vulnerabilities::{FirmwareSeen, judge};
+use komainu_core::wall::measures::Measure;
+use komainu_core::wall::report::{Outcome, Report};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -182,7 +186,7 @@ fn check(args: &Check) -> Result<String> {
 }
 
 /// What a device shows, by the device's own judge.
-fn shown(sbom: &Path, checked: &komainu_core::advisory::Checked) -> String {
+fn shown(sbom: &Path, checked: &komainu_core::advisory::matching::Checked) -> String {
     let mut report = Report::default();
     judge(&FirmwareSeen { checked: Ok(checked.clone()), support_end: None, now: clock::now() }, &mut report);
     let mut out = format!("{}: {} components\n", sbom.display(), checked.components);

@@ -8,7 +8,7 @@ use crate::progress::Progress;
 use crate::shelf::Shelf;
 use anyhow::{Context, Result};
 use clap::Args;
-use komainu_core::names::Name;
+use komainu_core::identifiers::Name;
 use komainu_trust::limits::ROOT_BYTES_MAX;
 use std::fmt::Write as _;
 use std::path::PathBuf;

@@ -1,6 +1,7 @@
 //! `demo`: shows what a device does with updates, on this machine.
 
-use crate::demo::{self, Options};
+use crate::demo;
+use crate::demo::Options;
 use anyhow::Result;
 use clap::Args;
 use std::path::PathBuf;

@@ -1,11 +1,14 @@
 //! `key`: makes keys, in files and on tokens, and shows them. Which ones are trusted: `key_change`.
 
 use super::PassphraseFile;
-use super::key_change::{self, Revoke, Rotate};
+use super::key_change;
+use super::key_change::{Revoke, Rotate};
 use crate::files;
-use crate::keys::{self, KeyType, PrivateKey};
+use crate::keys;
+use crate::keys::{KeyType, PrivateKey};
 use crate::metadata::signed_part;
-use crate::token::{self, TokenUri};
+use crate::token;
+use crate::token::pkcs11_uri::TokenUri;
 use crate::workshop::read_root;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};

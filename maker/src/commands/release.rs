@@ -4,7 +4,7 @@ use super::{Place, read_moment, read_pair};
 use crate::release::ReleaseDraft;
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, Subcommand, ValueEnum};
-use komainu_core::manifest::{MANIFEST_BYTES_MAX, Manifest, Severity, Wave};
+use komainu_core::update::manifest::{MANIFEST_BYTES_MAX, Manifest, Severity, Wave};
 use komainu_trust::Moment;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -1,12 +1,15 @@
 //! `sign`: signing in two steps, for keys that never meet a network.
 
-use super::key_change::{self, Revoke, Rotate};
+use super::key_change;
+use super::key_change::{Revoke, Rotate};
 use super::publish::in_words;
 use super::{PassphraseFile, Place, warn};
 use crate::clock;
 use crate::files;
 use crate::keyring::KeyRing;
-use crate::sign::{Judged, REQUEST_BYTES_MAX, Request, SEEN_FILE, Seen};
+use crate::sign::judge::Judged;
+use crate::sign::signer_state::{SEEN_FILE, Seen};
+use crate::sign::{REQUEST_BYTES_MAX, Request};
 use crate::workshop::read_root;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};

@@ -3,7 +3,7 @@
 //! redundant pair with CRC-32, and starts slots as U-Boot's boot count does.
 
 use anyhow::{Context, Result, bail};
-use komainu_core::names::Slot;
+use komainu_core::identifiers::Slot;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;

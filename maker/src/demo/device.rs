@@ -1,22 +1,23 @@
 //! The demonstrated device: two slots of plain files, the simulated boot loader, and the real agent as a child.
 
 mod agent;
-mod factory;
-mod owner;
+pub mod factory;
+pub mod owner;
 
-pub use factory::Factory;
-pub use owner::AtThePage;
+pub use crate::demo::device::factory::Factory;
+pub use crate::demo::device::owner::AtThePage;
 
-use self::agent::Agent;
 use super::boot_loader::{BootLoader, Kernel, Start, Variables};
-use super::images::{self, PARTS};
+use super::images;
+use super::images::PARTS;
 use super::narrator::{Narrator, index, letter};
 use super::timeline::{Icon, Timeline};
+use crate::demo::device::agent::Agent;
 use crate::files;
 use crate::server::Server;
 use anyhow::{Context, Result, bail};
-use komainu_core::names::Slot;
-use komainu_core::record::{Record, Update};
+use komainu_core::identifiers::Slot;
+use komainu_core::update::record::{Record, Update};
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::FileExt;

@@ -4,7 +4,7 @@
 use super::narrator::{index, letter};
 use super::story::version_of;
 use super::timeline::{Chapter, Content, Icon, Mark};
-use komainu_core::names::Slot;
+use komainu_core::identifiers::Slot;
 use std::fmt::Write;
 
 const LEFT: usize = 56;

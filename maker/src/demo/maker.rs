@@ -5,14 +5,15 @@ use super::images::{Flaw, PARTS, Pool};
 use super::narrator::mib;
 use super::timeline::{Content, Icon, Mark, Side, Step, Timeline};
 use crate::clock;
-use crate::files::{self, Fingerprint};
+use crate::files;
+use crate::files::Fingerprint;
 use crate::init::InitOptions;
 use crate::mirror::mirror;
 use crate::publish::PublishOptions;
 use crate::release::ReleaseDraft;
 use crate::workshop::Workshop;
 use anyhow::{Context, Result};
-use komainu_core::names::Slot;
+use komainu_core::identifiers::Slot;
 use std::path::{Path, PathBuf};
 
 /// The board.

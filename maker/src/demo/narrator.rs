@@ -2,7 +2,7 @@
 //! is drawn. What it does not know stays in the log.
 
 use super::timeline::{Content, Icon, Mark, Side, Step, Timeline};
-use komainu_core::names::Slot;
+use komainu_core::identifiers::Slot;
 
 /// Follows one device.
 pub struct Narrator {

@@ -2,7 +2,7 @@
 //! first chapter, the gate, and the last, the attacks, have files of their own.
 
 mod attacks;
-mod gate;
+mod first_boot;
 
 use super::device::{CHECKPOINT_BYTES, Device};
 use super::images::{Flaw, HEAD_BYTES, PARTS};
@@ -11,8 +11,8 @@ use super::narrator::letter;
 use super::timeline::{Icon, Timeline};
 use crate::server::Server;
 use anyhow::Result;
-use komainu_core::names::Slot;
-use komainu_core::record::{Record, Update};
+use komainu_core::identifiers::Slot;
+use komainu_core::update::record::{Record, Update};
 use komainu_trust::hex;
 use std::path::Path;
 
@@ -37,7 +37,7 @@ pub struct Stage<'a> {
 /// # Errors
 /// Something was not as expected: what, and what was found.
 pub fn play(stage: &mut Stage<'_>) -> Result<()> {
-    gate::play(stage)?;
+    first_boot::play(stage)?;
     let first = first_update(stage)?;
     let second = power_cut(stage, &first)?;
     bad_release(stage, &second, BadRelease::UNHEALTHY)?;

@@ -3,7 +3,7 @@
 use crate::clock::Stopwatch;
 use crate::server::Server;
 use anyhow::{Result, bail};
-use komainu_core::names::Slot;
+use komainu_core::identifiers::Slot;
 use std::io::{IsTerminal, Write};
 
 /// The whole demonstration.

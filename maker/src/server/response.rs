@@ -3,7 +3,8 @@
 use super::request::{Head, Wanted, resolve, wanted};
 use super::{Request, Shared};
 use std::fs::{File, Metadata};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::MetadataExt;
 

@@ -1,19 +1,22 @@
 //! The workshop's side of signing in two steps: it asks, remembers what it asked for, and publishes that and
 //! nothing else when enough keys have signed.
 
-use super::{Asked, Judged, REQUEST_BYTES_MAX, Request};
+use super::judge::Judged;
+use super::{Asked, REQUEST_BYTES_MAX, Request};
 use crate::files;
 use crate::keys::key_json;
 use crate::metadata::{Signatures, signed_part};
-use crate::publish::{self, Change, NewTargets, PublishOptions, Published};
+use crate::publish;
+use crate::publish::{Change, NewTargets, PublishOptions, Published};
 use crate::rehearsal::{Images, is_manifest};
 use crate::release;
-use crate::rotate::{self, KeyChange, NextKeys};
+use crate::rotate;
+use crate::rotate::{KeyChange, NextKeys};
 use crate::shelf::Shelf;
 use crate::transaction::Transaction;
 use crate::workshop::{Current, Workshop};
 use anyhow::{Context, Result, bail};
-use komainu_core::manifest::MANIFEST_BYTES_MAX;
+use komainu_core::update::manifest::MANIFEST_BYTES_MAX;
 use komainu_trust::Moment;
 use komainu_trust::json::{Json, Object};
 use komainu_trust::limits::ROOT_BYTES_MAX;

@@ -1,7 +1,7 @@
 //! Judges a request: whether it may be signed, whose signatures it needs, and whether those that it has are theirs.
 
 use super::next::{next_root, next_targets, read};
-use super::seen::Seen;
+use super::signer_state::Seen;
 use super::{Asked, Request};
 use crate::metadata::signed_part;
 use anyhow::{Context, Result, anyhow, bail};

@@ -6,7 +6,8 @@ use crate::metadata;
 use anyhow::{Context, Result, anyhow, bail};
 use komainu_trust::Moment;
 use komainu_trust::fields::Field;
-use komainu_trust::json::{self, Json, Object};
+use komainu_trust::json;
+use komainu_trust::json::{Json, Object};
 use komainu_trust::roles::{Metadata, Root, Targets};
 use std::collections::BTreeSet;
 

@@ -1,9 +1,10 @@
 //! Says in words what a request would change, for the person who is about to sign it.
 
-use super::{Judged, Request};
+use super::Request;
+use super::judge::Judged;
 use crate::keys::key_id;
 use crate::rehearsal::is_manifest;
-use komainu_core::manifest::Manifest;
+use komainu_core::update::manifest::Manifest;
 use komainu_trust::hex;
 use komainu_trust::roles::{Role, Root, TargetFile, Targets};
 use std::fmt::Write as _;

@@ -1,6 +1,7 @@
 //! What there is instead of tokens in a komainu-maker that was built without the feature `pkcs11`.
 
-use super::{Absent, TokenUri};
+use super::Absent;
+use super::pkcs11_uri::TokenUri;
 use crate::keys::KeyType;
 use anyhow::{Error, Result};
 use komainu_trust::keys::Key;

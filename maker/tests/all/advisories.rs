@@ -2,10 +2,15 @@
 //! them.
 
 use super::device::{Device, NOW, Place, days};
-use komainu_core::advisory::{ADVISORIES_BYTES_MAX, Advisories, Firmware, Rating, matches};
-use komainu_maker::advisory::{Choice, is_advisories, read_sbom, strangers};
+use komainu_core::advisory::matching::{Firmware, matches};
+use komainu_core::advisory::{ADVISORIES_BYTES_MAX, Advisories, Rating};
+use komainu_maker::advisory::osv::Choice;
+use komainu_maker::advisory::{is_advisories, read_sbom, strangers};
+use komainu_maker::files;
+use komainu_maker::publish::PublishOptions;
 use komainu_maker::rehearsal::is_manifest;
-use komainu_maker::{PublishOptions, ReleaseDraft, Workshop, files};
+use komainu_maker::release::ReleaseDraft;
+use komainu_maker::workshop::Workshop;
 use std::path::PathBuf;
 
 /// As a database converts a CVE: commits, and the versions that it found for them; no package.
@@ -193,8 +198,8 @@ fn advisories_are_published_with_releases_and_rehearsed() {
 
     // A bundle has them too.
     let of = komainu_maker::bundle::Of {
-        board: komainu_core::names::Name::parse("gate-1").unwrap(),
-        channel: komainu_core::names::Name::parse("stable").unwrap(),
+        board: komainu_core::identifiers::Name::parse("gate-1").unwrap(),
+        channel: komainu_core::identifiers::Name::parse("stable").unwrap(),
     };
     let shelf = komainu_maker::shelf::Shelf::of(&workshop.repository());
     let root = std::fs::read(workshop.repository().join("metadata/1.root.json")).unwrap();

@@ -1,8 +1,11 @@
 //! The program as a person meets it: exit codes, what is printed where, what is asked for.
 
 use super::device::Place;
+use komainu_maker::clock;
+use komainu_maker::init::InitOptions;
+use komainu_maker::publish::PublishOptions;
+use komainu_maker::workshop::Workshop;
 use komainu_maker::workshop::{Config, ExpiryDays};
-use komainu_maker::{InitOptions, PublishOptions, Workshop, clock};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 

@@ -1,7 +1,7 @@
 //! The list of passwords that no device accepts, made by the program and read by the device's own code.
 
 use super::device::Place;
-use komainu_bootstrap::rule::set::{Set, head};
+use komainu_bootstrap::password_rule::word_filter::{Set, head};
 use komainu_maker::files;
 use std::process::{Command, Output};
 
@@ -23,7 +23,7 @@ fn a_list_of_ones_own_is_read_by_a_device() {
     for (word, is_there) in
         [("shishi", true), ("karashishi", true), ("agyo", true), ("ungyo", true), ("komainu", false)]
     {
-        assert_eq!(set.has(head(&komainu_bootstrap::rule::fold::fold(word))), is_there, "{word}");
+        assert_eq!(set.has(head(&komainu_bootstrap::password_rule::fold::fold(word))), is_there, "{word}");
     }
 }
 

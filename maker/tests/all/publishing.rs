@@ -1,7 +1,9 @@
 //! Publishing: rehearsed first, and harmless to polling devices after every single file.
 
 use super::device::{Device, NOW, Place, copy, days};
-use komainu_maker::{Moment, PublishOptions, Published, Workshop, mirror};
+use komainu_maker::publish::{PublishOptions, Published};
+use komainu_maker::workshop::Workshop;
+use komainu_maker::{Moment, mirror};
 
 fn publish(workshop: &mut Workshop, now: Moment) -> Published {
     workshop.publish(now, &PublishOptions::default()).unwrap()

@@ -1,7 +1,8 @@
 //! Putting releases aside: what a device would refuse is refused at the desk already.
 
 use super::device::{NOW, Place};
-use komainu_maker::{PublishOptions, ReleaseDraft};
+use komainu_maker::publish::PublishOptions;
+use komainu_maker::release::ReleaseDraft;
 
 #[test]
 fn a_release_number_that_is_not_above_the_last_is_refused() {

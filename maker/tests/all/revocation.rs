@@ -1,14 +1,17 @@
 //! Revoking keys: devices follow, the old key is worth nothing, and what a thief said is forgotten.
 
 use super::device::{Device, NOW, Place};
+use komainu_maker::files;
 use komainu_maker::keyring::KeyRing;
 use komainu_maker::keys::{KeyType, PrivateKey};
 use komainu_maker::metadata;
 use komainu_maker::passphrase::Passphrases;
+use komainu_maker::publish::PublishOptions;
 use komainu_maker::revoke::Revocation;
 use komainu_maker::rotate::Rotation;
-use komainu_maker::{PublishOptions, Workshop, files};
-use komainu_trust::json::{self, Json, Object};
+use komainu_maker::workshop::Workshop;
+use komainu_trust::json;
+use komainu_trust::json::{Json, Object};
 use komainu_trust::roles::Role;
 use komainu_trust::signatures::RoleKeys;
 use std::path::Path;

@@ -3,9 +3,11 @@
 use super::device::{Device, NOW, Place, copy, days};
 use komainu_maker::keyring::KeyRing;
 use komainu_maker::keys::{KeyType, PrivateKey};
+use komainu_maker::mirror;
 use komainu_maker::passphrase::Passphrases;
+use komainu_maker::publish::PublishOptions;
 use komainu_maker::rotate::{KeyChange, Rotation};
-use komainu_maker::{PublishOptions, Workshop, mirror};
+use komainu_maker::workshop::Workshop;
 use komainu_trust::roles::Role;
 
 fn rotation(role: Role) -> Rotation {

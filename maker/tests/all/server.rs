@@ -1,7 +1,8 @@
 //! The static server: ranges, validators, held answers, and names that would leave its folder.
 
 use super::device::Place;
-use komainu_maker::{Behaviour, Server, files};
+use komainu_maker::files;
+use komainu_maker::server::{Behaviour, Server};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;

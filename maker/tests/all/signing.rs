@@ -4,9 +4,12 @@ use super::device::{Device, NOW, Place, days};
 use komainu_maker::keyring::KeyRing;
 use komainu_maker::keys::{KeyType, PrivateKey};
 use komainu_maker::passphrase::Passphrases;
+use komainu_maker::publish::PublishOptions;
 use komainu_maker::rotate::{KeyChange, Rotation};
-use komainu_maker::sign::{Judged, Request, Seen};
-use komainu_maker::{PublishOptions, Workshop};
+use komainu_maker::sign::Request;
+use komainu_maker::sign::judge::Judged;
+use komainu_maker::sign::signer_state::Seen;
+use komainu_maker::workshop::Workshop;
 use komainu_trust::roles::Role;
 use serde_json::Value;
 

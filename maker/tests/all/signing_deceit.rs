@@ -3,7 +3,8 @@
 use super::device::{NOW, Place};
 use super::signing::{connected, edit, finish, in_words, judged, renewal, sign, try_sign};
 use komainu_maker::keys::{KeyType, PrivateKey};
-use komainu_maker::sign::{Request, Seen};
+use komainu_maker::sign::Request;
+use komainu_maker::sign::signer_state::Seen;
 use serde_json::{Value, json};
 use std::process::Command;
 

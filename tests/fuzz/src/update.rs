@@ -5,7 +5,8 @@
 
 use crate::history::{HISTORY, State};
 use crate::input::{Input, edited};
-use crate::invariants::{self, Memory};
+use crate::invariants;
+use crate::invariants::Memory;
 use komainu_tests::repository::TODAY;
 use komainu_trust::delegations::{Found, Wanted};
 use komainu_trust::refresh::{Answer, Ask, Keep};

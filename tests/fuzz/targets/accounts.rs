@@ -3,8 +3,8 @@
 #![no_main]
 
 use komainu_bootstrap::credential::account::{Fault, Field, barred, field};
-use komainu_bootstrap::credential::accounts::{ACCOUNTS_MAX, Entry, HeldIn, all, of_web};
-use komainu_core::wall::keys;
+use komainu_bootstrap::credential::account_list::{ACCOUNTS_MAX, Entry, HeldIn, all, of_web};
+use komainu_core::wall::judge::authorized_keys;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     // The first byte says how much of it is the first file.
@@ -19,12 +19,12 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     for (name, stands) in of_web(&passwd) {
         assert!(!name.contains([':', '\n']) && !stands.contains([':', '\n']));
     }
-    let found = keys::keys(rest);
-    assert!(found.len() <= keys::KEYS_MAX);
+    let found = authorized_keys::keys(rest);
+    assert!(found.len() <= authorized_keys::KEYS_MAX);
     for key in &found {
         assert_eq!(key.print.len(), "SHA256:".len() + 43);
-        let left = keys::without(rest, &key.print).expect("it was there");
-        assert!(!keys::keys(&left).iter().any(|other| other.print == key.print));
+        let left = authorized_keys::without(rest, &key.print).expect("it was there");
+        assert!(!authorized_keys::keys(&left).iter().any(|other| other.print == key.print));
     }
 });
 

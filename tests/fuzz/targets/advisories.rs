@@ -1,10 +1,12 @@
 //! Advisories from a server, before and after they are compared with an SBOM that has whatever they name.
 #![no_main]
 
-use komainu_core::advisory::{Advisories, ENTRIES_MAX, Firmware, MATCHES_MAX, Purl, State, Status, matches, version};
-use komainu_core::sbom::Component;
-use komainu_core::wall::Report;
-use komainu_core::wall::firmware::{FirmwareSeen, TOLD_MAX, judge};
+use komainu_core::advisory::{Advisories, ENTRIES_MAX, Status, version};
+use komainu_core::advisory::matching::{Firmware, MATCHES_MAX, State, matches};
+use komainu_core::advisory::purl::Purl;
+use komainu_core::advisory::sbom::Component;
+use komainu_core::wall::report::Report;
+use komainu_core::wall::judge::vulnerabilities::{FirmwareSeen, TOLD_MAX, judge};
 use komainu_fuzz::tree;
 use komainu_trust::Moment;
 use std::cmp::Ordering;

@@ -1,9 +1,9 @@
 //! Messages between the page and the agent: what is read is written again as it was, and fits.
 #![no_main]
 
-use komainu_bootstrap::asks::{Asked, PASSWORD_BYTES_MAX, Told};
-use komainu_bootstrap::page::{Page, json};
-use komainu_bootstrap::server::Look;
+use komainu_bootstrap::ipc::{Asked, PASSWORD_BYTES_MAX, Told};
+use komainu_bootstrap::page::{Page, status_json};
+use komainu_bootstrap::page::theme::Look;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     if let Some(asked) = Asked::read(bytes) {
@@ -11,14 +11,14 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         assert_eq!(Asked::read(&again).as_ref(), Some(&asked));
         assert!(again.len() <= bytes.len());
         assert!(!format!("{asked:?}").contains("Secret(\""), "a password is shown");
-        if let komainu_bootstrap::asks::Ask::Login { password } = &asked.ask {
+        if let komainu_bootstrap::ipc::Ask::Login { password } = &asked.ask {
             assert!(password.0.len() <= PASSWORD_BYTES_MAX);
         }
     }
     match Told::read(bytes) {
         Some(Told::State(state)) => {
             assert_eq!(Told::read(&Told::State(state.clone()).write()), Some(Told::State(state.clone())));
-            let text = json::status(&state);
+            let text = status_json::status(&state);
             serde_json::from_str::<serde_json::Value>(&text).expect("the state as JSON");
             shown(state);
         }
@@ -28,8 +28,8 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
 });
 
 /// The status page with it: whatever the agent says, it is text.
-fn shown(state: komainu_bootstrap::asks::State) {
-    use komainu_bootstrap::asks::Answer;
+fn shown(state: komainu_bootstrap::ipc::State) {
+    use komainu_bootstrap::ipc::Answer;
     use komainu_bootstrap::page::request::{Parsed, parse};
     use komainu_bootstrap::page::{Outcome, Visit};
     let look = Look {
@@ -48,7 +48,7 @@ fn shown(state: komainu_bootstrap::asks::State) {
     };
     let mut page = Page::new(&look);
     page.hear(state, 0);
-    let token = komainu_bootstrap::page::token::issue(&[7; 32], visit.peer, visit.local.ip(), visit.now);
+    let token = komainu_bootstrap::page::form_token::issue(&[7; 32], visit.peer, visit.local.ip(), visit.now);
     let form = format!("token={token}&password=a");
     let login = format!(
         "POST /login HTTP/1.1\r\nHost: 192.168.1.1\r\nContent-Type: application/x-www-form-urlencoded\r\n\

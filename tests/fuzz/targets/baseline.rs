@@ -1,7 +1,7 @@
 //! What is remembered of guarded files, as the flash gives it back. First byte: whether the checksum is put right first.
 #![no_main]
 
-use komainu_core::wall::guard::{BASELINE_BYTES_MAX, Baseline, Found, ITEMS_MAX, Owner, Verdict, verdict};
+use komainu_core::wall::judge::integrity::{BASELINE_BYTES_MAX, Baseline, Found, ITEMS_MAX, Owner, Verdict, verdict};
 use komainu_trust::hex;
 use sha2::{Digest, Sha256};
 

@@ -2,7 +2,7 @@
 //! right unless it says otherwise.
 #![no_main]
 
-use komainu_agent::bundle::{Entry, entries};
+use komainu_agent::update::source::bundle::{Entry, entries};
 use komainu_fuzz::input::{Input, edited};
 use std::io;
 

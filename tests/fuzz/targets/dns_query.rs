@@ -1,7 +1,7 @@
 //! Questions for names: what is answered is an answer to that very question, short, with our address or none.
 #![no_main]
 
-use komainu_bootstrap::page::dns::{ANSWER_BYTES_MAX, Names, answer};
+use komainu_bootstrap::page::captive_dns::{ANSWER_BYTES_MAX, Names, answer};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     for names in [Names::Ours([192, 168, 1, 1].into()), Names::Unknown, Names::Open] {

@@ -1,15 +1,15 @@
 //! What nf_tables answers about our table: what was written holds, and no answer is taken for two different tables.
 #![no_main]
 
-use komainu_agent::linux::firewall::{read_answers, written};
-use komainu_core::firewall::{Links, Table, Traffic, rules};
-use komainu_core::gate::Standing;
+use komainu_agent::firewall::backend::{read_answers, written};
+use komainu_core::firewall::{Links, Table, Traffic, rules::build_table};
+use komainu_core::gate::plan::Standing;
 use std::sync::LazyLock;
 
 /// Two tables, and the messages of the first.
 static TABLES: LazyLock<([Table; 2], Vec<u8>)> = LazyLock::new(|| {
     let links = Links { lan: vec!["br0".into()], near: Vec::new(), page_port: 8080, dns_port: 5353 };
-    let table = |standing| rules(standing, &links, &Traffic::default());
+    let table = |standing| build_table(standing, &links, &Traffic::default());
     let tables = [table(Standing::Open), table(Standing::Closed)];
     let bytes = written(&tables[0]);
     assert_eq!(read_answers(&bytes, &tables[0]), (true, Vec::new()));
@@ -33,7 +33,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-fn name(count: &komainu_core::firewall::Count) -> (&str, Option<u8>, u16) {
+fn name(count: &komainu_core::firewall::count::Count) -> (&str, Option<u8>, u16) {
     (count.counted.name(), count.protocol.map(|protocol| protocol as u8), count.port)
 }
 

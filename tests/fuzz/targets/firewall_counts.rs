@@ -1,7 +1,7 @@
 //! What iptables lists with its counts: only of our chains, and written again it is the same.
 #![no_main]
 
-use komainu_agent::linux::firewall::listed_counts;
+use komainu_agent::firewall::iptables::rule_text::listed_counts;
 use std::fmt::Write;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

@@ -2,10 +2,10 @@
 //! password and nothing of the device, and what it asks of the agent can be read by it.
 #![no_main]
 
-use komainu_bootstrap::asks::{Answer, Ask, Asked, PASSWORD_BYTES_MAX, State};
+use komainu_bootstrap::ipc::{Answer, Ask, Asked, PASSWORD_BYTES_MAX, State};
 use komainu_bootstrap::page::request::{BODY_BYTES_MAX, HEAD_BYTES_MAX, Method, Parsed, Request, parse};
 use komainu_bootstrap::page::{Outcome, Page, Visit};
-use komainu_bootstrap::server::Look;
+use komainu_bootstrap::page::theme::Look;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let Some((&choice, bytes)) = bytes.split_first() else { return };

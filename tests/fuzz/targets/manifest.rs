@@ -1,8 +1,8 @@
 //! A manifest from a server, before anything is compared with signed metadata.
 #![no_main]
 
-use komainu_core::manifest::{IMAGE_BYTES_MAX, Manifest, manifest_path};
-use komainu_core::names::PARTS_MAX;
+use komainu_core::update::manifest::{IMAGE_BYTES_MAX, Manifest, manifest_path};
+use komainu_core::identifiers::PARTS_MAX;
 use komainu_fuzz::tree;
 
 libfuzzer_sys::fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {

@@ -1,8 +1,9 @@
 //! The kernel's table of mounts, in which whoever may mount chooses the names.
 #![no_main]
 
-use komainu_core::wall::mounts::{MOUNTS_MAX, at, judge, read};
-use komainu_core::wall::{Fix, Report};
+use komainu_core::wall::judge::mounts::{MOUNTS_MAX, at, judge, read};
+use komainu_core::wall::remediation::Fix;
+use komainu_core::wall::report::Report;
 
 libfuzzer_sys::fuzz_target!(|table: &[u8]| {
     let mounts = read(table);

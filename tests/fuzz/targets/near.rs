@@ -1,7 +1,7 @@
 //! `/proc/net/route` and `/proc/net/if_inet6`: few networks, in order, none of them half the world.
 #![no_main]
 
-use komainu_agent::linux::near::{NEAR_MAX, of_files};
+use komainu_agent::firewall::lan_subnets::{NEAR_MAX, of_files};
 use std::net::IpAddr;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

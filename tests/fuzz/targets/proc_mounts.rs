@@ -2,8 +2,8 @@
 //! server that may not answer.
 #![no_main]
 
-use komainu_agent::linux::look::mounts::{Files, Kind, MOUNTS_MAX, Mounts, mount};
-use komainu_core::wall::seen::Medium;
+use komainu_agent::wall::scan::medium::{Files, Kind, MOUNTS_MAX, Mounts, mount};
+use komainu_core::wall::process_snapshot::Medium;
 
 /// Files that are there by their names' length: some are, some are not.
 struct Thirds<'a>(&'a Mounts);

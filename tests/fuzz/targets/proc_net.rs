@@ -2,9 +2,9 @@
 //! writes it is read as it was. The first byte says how it talks and how large the buffer is.
 #![no_main]
 
-use komainu_agent::linux::look::lines::{Go, each_line};
-use komainu_agent::linux::look::sockets::{FILES, Line, line};
-use komainu_core::wall::seen::Transport;
+use komainu_agent::os::procfs::text_reader::{Go, each_line};
+use komainu_agent::os::procfs::sockets::{FILES, Line, line};
+use komainu_core::wall::process_snapshot::Transport;
 use std::net::IpAddr;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
@@ -35,7 +35,7 @@ fn each(file: &[u8], buffer_bytes: usize, each: &mut dyn FnMut(&[u8])) {
 }
 
 fn written(transport: Transport, found: &Line) -> String {
-    use komainu_agent::linux::look::sockets::State;
+    use komainu_agent::os::procfs::sockets::State;
     if transport == Transport::Packet {
         return format!("0000 3 3 {:04x} 2 1 0 0 {}", found.here.1, found.inode);
     }

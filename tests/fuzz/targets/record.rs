@@ -1,7 +1,7 @@
 //! The record, as the flash gives it back. First byte: whether the checksum is put right first, for no fuzzer finds it.
 #![no_main]
 
-use komainu_core::record::{FAILURES_MAX, RECORD_BYTES_MAX, Record};
+use komainu_core::update::record::{FAILURES_MAX, RECORD_BYTES_MAX, Record};
 use komainu_trust::hex;
 use sha2::{Digest, Sha256};
 
@@ -25,7 +25,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
 
 /// Failures are counted, whatever their number; nothing grows.
 fn counting(bytes: &[u8]) {
-    let mut record = Record::first(komainu_core::names::Slot::A, None);
+    let mut record = Record::first(komainu_core::identifiers::Slot::A, None);
     for pair in bytes.chunks_exact(2).take(64) {
         let (release, times) = (u64::from(pair[0]), pair[1]);
         let before = record.times_failed(release);

@@ -1,7 +1,7 @@
 //! An SBOM, as whatever built an image left it there; serde_json's own reader is the oracle.
 #![no_main]
 
-use komainu_core::sbom::{COMPONENTS_MAX, read};
+use komainu_core::advisory::sbom::{COMPONENTS_MAX, read};
 use komainu_fuzz::tree;
 use serde_json::Value;
 

@@ -1,7 +1,7 @@
 //! The security log, as the flash gives it back.
 #![no_main]
 
-use komainu_agent::linux::journal::{LINE_BYTES_MAX, last_lines};
+use komainu_agent::wall::security_log::{LINE_BYTES_MAX, last_lines};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let all = last_lines(bytes, usize::MAX);

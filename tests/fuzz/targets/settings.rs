@@ -1,8 +1,9 @@
 //! The settings file, held against the `toml` crate: what ours takes means the same to it.
 #![no_main]
 
-use komainu_agent::settings::Device;
-use komainu_agent::settings::toml::{self as ours, Table};
+use komainu_agent::config::Device;
+use komainu_agent::config::toml as ours;
+use komainu_agent::config::toml::Table;
 use std::ops::RangeInclusive;
 use toml::Value;
 

@@ -1,7 +1,7 @@
 //! `fw_env.config`, as some firmware has it.
 #![no_main]
 
-use komainu_agent::uboot::config::{Config, Location};
+use komainu_agent::update::boot::uboot::env_config::{Config, Location};
 use std::path::Path;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

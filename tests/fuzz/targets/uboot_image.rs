@@ -3,8 +3,8 @@
 //! First byte: format, byte order, whether the checksum is put right first; then up to four changes of variables.
 #![no_main]
 
-use komainu_agent::uboot::image::{Endian, Format, Image, decode, encode, newer};
-use komainu_agent::uboot::variables::Variables;
+use komainu_agent::update::boot::uboot::env_image::{Endian, Format, Image, decode, encode, newer};
+use komainu_agent::update::boot::uboot::variables::Variables;
 use komainu_fuzz::input::Input;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

@@ -1,9 +1,9 @@
 //! The small readers of words: what they take, they write again as it was.
 #![no_main]
 
-use komainu_agent::names::{escape, unescape};
-use komainu_core::names::{Name, Slot, Version};
-use komainu_core::offer::Print;
+use komainu_agent::os::safe_names::{escape, unescape};
+use komainu_core::identifiers::{Name, Slot, Version};
+use komainu_core::update::offer::Print;
 use komainu_trust::{Moment, hex};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

@@ -10,9 +10,10 @@
 //! Without more words it is a router's wall. `--times` puts closed and open in turn, so many times. It prints how it was
 //! done and what is lacking; of counts, a line for each that is not 0.
 
-use komainu_agent::linux::firewall::{Choice, Firewall, Lacks};
-use komainu_core::firewall::{Links, Network, Opening, Protocol, Traffic, WayThrough, rules};
-use komainu_core::gate::Standing;
+use komainu_agent::firewall::backend::{Choice, Firewall};
+use komainu_agent::firewall::fallback::Lacks;
+use komainu_core::firewall::{Links, Network, Opening, Protocol, Traffic, WayThrough, rules::build_table};
+use komainu_core::gate::plan::Standing;
 use std::fmt::Write;
 use std::process::ExitCode;
 
@@ -80,7 +81,8 @@ fn run() -> Result<String, String> {
     }
     let mut firewall = Firewall::open(choice);
     firewall.without(lacks);
-    let (closed, open) = (rules(Standing::Closed, &links, &traffic), rules(Standing::Open, &links, &traffic));
+    let (closed, open) =
+        (build_table(Standing::Closed, &links, &traffic), build_table(Standing::Open, &links, &traffic));
     let told = |fault: komainu_core::fault::Text| fault.to_string();
     let (wanted, other) = if what.ends_with("open") { (open, closed) } else { (closed, open) };
     match what.as_str() {

@@ -7,7 +7,7 @@
 //! ```
 #![expect(clippy::disallowed_methods, reason = "it measures time")]
 
-use komainu_agent::linux::look::Eyes;
+use komainu_agent::wall::scan::Eyes;
 use std::process::ExitCode;
 use std::time::Instant;
 

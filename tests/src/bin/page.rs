@@ -12,8 +12,8 @@
 //! Each line is answered with `ok`.
 #![forbid(unsafe_code)]
 
-use komainu_bootstrap::asks::Answer;
-use komainu_bootstrap::server::Logo;
+use komainu_bootstrap::ipc::Answer;
+use komainu_bootstrap::page::theme::Logo;
 use komainu_tests::stand_in::{Device, Running, look};
 use std::io::{BufRead, Write};
 use std::process::ExitCode;

@@ -3,13 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a panic is the report")]
 
 use ed25519_dalek::SigningKey;
-use komainu_core::manifest::Manifest;
+use komainu_core::update::manifest::Manifest;
 use komainu_tests::repository::{CHANNEL, Draft, Repository, TODAY, key, sha256};
 use komainu_trust::delegations::Found;
 use komainu_trust::refresh::{Ask, Keep, drive};
 use komainu_trust::roles::Role;
+use komainu_trust::trusted::Target;
 use komainu_trust::trusted::{Clock, Stored};
-use komainu_trust::{TrustFault, Trusted, Verified, trusted::Target};
+use komainu_trust::{TrustFault, Trusted, Verified};
 use peak_alloc::PeakAlloc;
 use serde_json::{Value, json};
 use std::cell::Cell;

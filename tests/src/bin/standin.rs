@@ -17,7 +17,8 @@
 #![forbid(unsafe_code)]
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, socket};
-use std::fs::{self, File, OpenOptions};
+use std::fs;
+use std::fs::{File, OpenOptions};
 use std::io::{Error, ErrorKind, Read, Result, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::process::CommandExt;

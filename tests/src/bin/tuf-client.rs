@@ -11,11 +11,11 @@
 //! target that is in TD already, as it is signed now, is not fetched again.
 #![forbid(unsafe_code)]
 
-use komainu_agent::fetch::http::{Http, HttpSettings, Small};
-use komainu_agent::fetch::roots::Roots;
-use komainu_agent::linux::clock::system_seconds;
-use komainu_agent::linux::files;
-use komainu_agent::names::{escape, unescape};
+use komainu_agent::net::http::client::{Http, HttpSettings, Small};
+use komainu_agent::net::tls::roots::Roots;
+use komainu_agent::os::clock::system_seconds;
+use komainu_agent::os::files;
+use komainu_agent::os::safe_names::{escape, unescape};
 use komainu_trust::delegations::Found;
 use komainu_trust::limits::{ROOT_BYTES_MAX, TARGETS_BYTES_MAX};
 use komainu_trust::refresh::{Answer, Ask, Keep};

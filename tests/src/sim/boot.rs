@@ -1,8 +1,8 @@
 //! The simulated boot loader: U-Boot's bootcount, as `doc/api/bootcount.rst` of U-Boot describes it. It counts
 //! only while `upgrade_available` is set, and beyond `bootlimit` it runs `altbootcmd`, which starts the other slot.
 
-use komainu_core::facts::BootChoice;
-use komainu_core::names::Slot;
+use komainu_core::identifiers::Slot;
+use komainu_core::update::facts::BootChoice;
 
 /// The variables.
 #[derive(Clone, Debug)]

@@ -2,13 +2,13 @@
 
 use super::{KERNEL_BYTES, ROOTFS_BYTES};
 use crate::repository::{Draft, image};
-use komainu_core::facts::RecordSeen;
+use komainu_core::device::KeptFile;
 use komainu_core::fault::text;
-use komainu_core::names::Slot;
-use komainu_core::offer::Kept;
-use komainu_core::record::Record;
-use komainu_core::stage::HEAD_BYTES;
-use komainu_core::world::KeptFile;
+use komainu_core::identifiers::Slot;
+use komainu_core::update::facts::RecordSeen;
+use komainu_core::update::offer::Kept;
+use komainu_core::update::record::Record;
+use komainu_core::update::stage::HEAD_BYTES;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 

@@ -3,10 +3,10 @@
 
 use super::Device;
 use super::disk::After;
+use komainu_core::device::{Account, Hooks};
 use komainu_core::fault::{Text, text};
-use komainu_core::gate::{GateSeen, RulesSeen, Standing};
-use komainu_core::offer::Print;
-use komainu_core::world::{Account, Hooks};
+use komainu_core::gate::plan::{GateSeen, RulesSeen, Standing};
+use komainu_core::update::offer::Print;
 
 /// What the account holds in the factory, and what everybody knows.
 pub const FACTORY: &str = "admin";

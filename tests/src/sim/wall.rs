@@ -3,15 +3,16 @@
 
 use super::{Device, no_power};
 use crate::repository::TODAY;
-use komainu_core::advisory::Checked;
+use komainu_core::advisory::matching::Checked;
 use komainu_core::fault::{Text, text};
-use komainu_core::wall::accounts::AccountsSeen;
-use komainu_core::wall::firmware::FirmwareSeen;
-use komainu_core::wall::guard::GuardSeen;
-use komainu_core::wall::memory::Memory;
-use komainu_core::wall::seen::Seen;
-use komainu_core::wall::watchdog::WatchdogSeen;
-use komainu_core::wall::{Around, Fix};
+use komainu_core::wall::incident_state::Memory;
+use komainu_core::wall::judge::accounts::AccountsSeen;
+use komainu_core::wall::judge::integrity::GuardSeen;
+use komainu_core::wall::judge::vulnerabilities::FirmwareSeen;
+use komainu_core::wall::judge::watchdog::WatchdogSeen;
+use komainu_core::wall::observation::Around;
+use komainu_core::wall::process_snapshot::Seen;
+use komainu_core::wall::remediation::Fix;
 
 /// The wall of a simulated device.
 #[derive(Clone, Debug)]

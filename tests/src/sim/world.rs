@@ -4,18 +4,20 @@
 use super::disk::After;
 use super::{Behaves, Device, KERNEL_BYTES, ROOTFS_BYTES, name, no_power};
 use crate::repository::TODAY;
-use komainu_core::World;
-use komainu_core::facts::{Attempts, BootChoice, Health, Part, Parts, RecordSeen, Wish};
+use komainu_core::device::World;
+use komainu_core::device::{Account, Fetched, Folder, Hooks, KeptFile};
 use komainu_core::fault::{FetchFault, Text, text};
-use komainu_core::gate::{GateSeen, RulesSeen, Standing};
-use komainu_core::names::Slot;
-use komainu_core::offer::Kept;
+use komainu_core::gate::plan::{GateSeen, RulesSeen, Standing};
+use komainu_core::identifiers::Slot;
 use komainu_core::reason::Reason;
-use komainu_core::record::{Record, Update};
-use komainu_core::wall::guard::GuardSeen;
-use komainu_core::wall::memory::Memory;
-use komainu_core::wall::{Around, Fix, Passing, Report};
-use komainu_core::world::{Account, Fetched, Folder, Hooks, KeptFile};
+use komainu_core::update::facts::{Attempts, BootChoice, Health, Part, Parts, RecordSeen, Wish};
+use komainu_core::update::offer::Kept;
+use komainu_core::update::record::{Record, Update};
+use komainu_core::wall::incident_state::Memory;
+use komainu_core::wall::judge::integrity::GuardSeen;
+use komainu_core::wall::observation::{Around, Passing};
+use komainu_core::wall::remediation::Fix;
+use komainu_core::wall::report::Report;
 use komainu_trust::trusted::Clock;
 
 impl World for Device {

@@ -3,7 +3,8 @@
 
 use super::Json;
 use alloc::string::String;
-use alloc::vec::{self, Vec};
+use alloc::vec;
+use alloc::vec::Vec;
 use core::slice;
 
 /// A JSON object. Names are unique; their order is that of their bytes.

@@ -1,8 +1,12 @@
 //! Which components of a firmware have which vulnerabilities, as far as its SBOM and the maker's advisories say.
 
+#[cfg(test)]
+mod tests;
+
+use super::purl::Purl;
 use super::version::{compare, is_comparable, without_build};
-use super::{Advisories, Affected, Entry, Event, Purl, Range, Rating, Statement, Status};
-use crate::sbom::Component;
+use super::{Advisories, Affected, Entry, Event, Range, Rating, Statement, Status};
+use crate::advisory::sbom::Component;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
@@ -315,6 +319,3 @@ fn is_in(range: &Range, version: &str) -> bool {
     }
     last.is_some_and(|(_, vulnerable)| vulnerable)
 }
-
-#[cfg(test)]
-mod tests;

@@ -7,8 +7,9 @@ use super::Match::{
 };
 use super::Protocol::{Icmp, Icmp6, Tcp, Udp};
 use super::Verdict::{Accept, Ask, Drop, Return};
+use super::count::Counted;
 use super::rules::{NOBODY, V4, V6, add, add_counted};
-use super::{Counted, Hook, Match, Rate, Rule, Traffic, closed};
+use super::{Hook, Match, Rate, Rule, Traffic, closed};
 use alloc::vec::Vec;
 
 /// TCP ports that bots scan.
@@ -97,14 +98,15 @@ fn add_over(rules: &mut Vec<Rule>, what: &[Match], rate: Rate, counted: Counted)
 
 #[cfg(test)]
 mod tests {
-    use super::super::rules::tests::{chain, links, router};
-    use super::super::{MARK, Match::Mark, rules};
     use super::*;
-    use crate::gate::Standing;
+    use crate::firewall::Match::Mark;
+    use crate::firewall::rules::tests::{chain, links, router};
+    use crate::firewall::{MARK, rules::build_table};
+    use crate::gate::plan::Standing;
 
     #[test]
     fn an_open_device_sends_all_but_too_much() {
-        let table = rules(Standing::Open, &links(&["br0"]), &router());
+        let table = build_table(Standing::Open, &links(&["br0"]), &router());
         let output = chain(&table, Hook::Output);
         assert_eq!(output.policy, Accept);
         for rule in &output.rules {
@@ -118,7 +120,7 @@ mod tests {
     #[test]
     fn the_agents_own_packets_are_not_limited() {
         for contained in [false, true] {
-            let table = rules(Standing::Open, &links(&["br0"]), &Traffic { contained, ..router() });
+            let table = build_table(Standing::Open, &links(&["br0"]), &Traffic { contained, ..router() });
             let output = &chain(&table, Hook::Output).rules;
             let mine = output.iter().position(|rule| rule.matches == [Mark(MARK)]).unwrap();
             let guard = output.iter().position(|rule| rule.verdict == Drop).unwrap();
@@ -128,7 +130,7 @@ mod tests {
 
     #[test]
     fn where_nothing_is_allowed_all_is_dropped() {
-        let table = rules(
+        let table = build_table(
             Standing::Open,
             &links(&["br0"]),
             &Traffic { scans_per_minute: 0, icmp_per_second: 0, ..router() },
@@ -148,11 +150,11 @@ mod tests {
 
     #[test]
     fn an_acs_that_is_silent_makes_no_scan_of_its_client() {
-        use super::super::{Network, Opening};
+        use crate::firewall::{Network, Opening};
         let acs = Network { address: "198.51.100.7".parse().unwrap(), prefix: 32 };
         let opening = Opening { from: alloc::vec![acs], protocol: Tcp, port: 7547 };
         let traffic = Traffic { openings: alloc::vec![opening], ..router() };
-        let table = rules(Standing::Open, &links(&["br0"]), &traffic);
+        let table = build_table(Standing::Open, &links(&["br0"]), &traffic);
         let scan = &chain(&table, Hook::Scan).rules;
         assert_eq!((&scan[0].matches[..], scan[0].verdict), (&[V4, Destination(acs)][..], Return));
         assert_eq!(scan[1].counted, Some(Counted::Scan));

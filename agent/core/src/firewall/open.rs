@@ -5,8 +5,10 @@ use super::Match::{
 };
 use super::Protocol::{Tcp, Udp};
 use super::Verdict::{Accept, Ask, Count, Drop};
+use super::count::Counted;
+use super::egress::SCANNED;
 use super::rules::{NOBODY, add, add_addresses_in, add_counted, add_far};
-use super::{Counted, Hook, LinkName, Network, Protocol, Rule, SCANNED, Traffic, closed};
+use super::{Hook, LinkName, Network, Protocol, Rule, Traffic, closed};
 use alloc::vec::Vec;
 
 pub fn input(lan: &[LinkName], traffic: &Traffic) -> Vec<Rule> {
@@ -72,11 +74,12 @@ fn has_ports(protocol: Protocol) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Verdict::{Reset, Unreachable};
-    use super::super::rules::tests::{chain, links, router};
-    use super::super::{Opening, Protocol::Icmp, WayThrough, rules};
     use super::*;
-    use crate::gate::Standing;
+    use crate::firewall::Protocol::Icmp;
+    use crate::firewall::Verdict::{Reset, Unreachable};
+    use crate::firewall::rules::tests::{chain, links, router};
+    use crate::firewall::{Opening, WayThrough, rules::build_table};
+    use crate::gate::plan::Standing;
 
     fn opened() -> Traffic {
         let network = |address: &str, prefix| Network { address: address.parse().unwrap(), prefix };
@@ -95,7 +98,7 @@ mod tests {
 
     #[test]
     fn an_opening_is_for_its_networks_only() {
-        let table = rules(Standing::Open, &links(&["br0"]), &opened());
+        let table = build_table(Standing::Open, &links(&["br0"]), &opened());
         let input = &chain(&table, Hook::Input).rules;
         let open: Vec<&Rule> =
             input.iter().filter(|rule| rule.matches.iter().any(|one| matches!(one, Source(_)))).collect();
@@ -106,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_way_through_is_for_its_host_only() {
-        let table = rules(Standing::Open, &links(&["br0"]), &opened());
+        let table = build_table(Standing::Open, &links(&["br0"]), &opened());
         let forward = &chain(&table, Hook::Forward).rules;
         let ways: Vec<&Rule> = forward
             .iter()
@@ -121,7 +124,7 @@ mod tests {
     #[test]
     fn a_device_that_is_no_router_or_is_cut_off_forwards_nothing() {
         for traffic in [Traffic { forwards: false, ..opened() }, Traffic { contained: true, ..opened() }] {
-            let table = rules(Standing::Open, &links(&["br0"]), &traffic);
+            let table = build_table(Standing::Open, &links(&["br0"]), &traffic);
             let mut forward = chain(&table, Hook::Forward).rules.iter();
             assert!(forward.all(|rule| matches!(rule.verdict, Reset | Unreachable)));
             assert!(!table.chains.iter().any(|chain| chain.hook == Hook::Early));
@@ -130,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_device_that_is_cut_off_has_no_openings_and_keeps_no_sessions() {
-        let table = rules(Standing::Open, &links(&["br0"]), &Traffic { contained: true, ..opened() });
+        let table = build_table(Standing::Open, &links(&["br0"]), &Traffic { contained: true, ..opened() });
         let input = &chain(&table, Hook::Input).rules;
         assert!(!input.iter().any(|rule| rule.matches.contains(&To(7547))));
         assert!(!input.iter().any(|rule| rule.matches == [Known]));

@@ -3,11 +3,11 @@
 use super::Match::{Family as Of, From, IcmpType, In, Protocol as Proto, Source, To};
 use super::Protocol::{Icmp6, Tcp, Udp};
 use super::Verdict::{Accept, Ask, Drop, Return};
+use super::count::{Counted, TCP_COUNTED, UDP_COUNTED};
 use super::{
-    Chain, Counted, Family, Hook, LinkName, Links, Match, Network, Rule, TCP_COUNTED, Table, Traffic,
-    UDP_COUNTED, Verdict, closed, egress, open,
+    Chain, Family, Hook, LinkName, Links, Match, Network, Rule, Table, Traffic, Verdict, closed, egress, open,
 };
-use crate::gate::Standing;
+use crate::gate::plan::Standing;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -40,7 +40,7 @@ const NEAR: [Network; 6] =
     [v4(10, 0, 8), v4(172, 16, 12), v4(192, 168, 16), v4(169, 254, 16), v6(0xfe80, 10), v6(0xfc00, 7)];
 
 /// What is wanted of the kernel. LAN names that no link can have are left out: that link is WAN.
-pub fn rules(wanted: Standing, links: &Links, traffic: &Traffic) -> Table {
+pub fn build_table(wanted: Standing, links: &Links, traffic: &Traffic) -> Table {
     let lan: Vec<LinkName> = links.lan.iter().filter_map(|name| LinkName::new(name)).collect();
     // The first shows whether a kernel can count, before it is asked for more.
     let mut chains = alloc::vec![part(Hook::Strangers, strangers())];
@@ -137,9 +137,9 @@ fn far(near: &[Network]) -> Vec<Rule> {
 
 #[cfg(test)]
 pub mod tests {
-    use super::super::Match::{Known, Out, Reply};
-    use super::super::Verdict::{Reset, Unreachable};
     use super::*;
+    use crate::firewall::Match::{Known, Out, Reply};
+    use crate::firewall::Verdict::{Reset, Unreachable};
     use alloc::string::ToString;
 
     pub fn links(lan: &[&str]) -> Links {
@@ -171,7 +171,7 @@ pub mod tests {
             .into_iter()
             .flat_map(|wanted| kinds().map(|traffic| (wanted, traffic)))
         {
-            let table = rules(wanted, &links(&["br0"]), &traffic);
+            let table = build_table(wanted, &links(&["br0"]), &traffic);
             for hook in [Hook::Input, Hook::Forward] {
                 assert_eq!(chain(&table, hook).policy, Drop);
             }
@@ -194,7 +194,7 @@ pub mod tests {
             .into_iter()
             .flat_map(|wanted| kinds().map(|traffic| (wanted, traffic)))
         {
-            let table = rules(wanted, &links(&["br0", "wlan0"]), &traffic);
+            let table = build_table(wanted, &links(&["br0", "wlan0"]), &traffic);
             for one in &table.chains {
                 let asked = matches!(one.hook, Hook::Strangers | Hook::Far | Hook::Foreign | Hook::Scan);
                 for rule in &one.rules {
@@ -212,7 +212,7 @@ pub mod tests {
     fn a_closed_device_takes_nothing_new_from_the_wan() {
         for name in ["br0", "no such link's name"] {
             for traffic in kinds() {
-                let table = rules(Standing::Closed, &links(&[name]), &traffic);
+                let table = build_table(Standing::Closed, &links(&[name]), &traffic);
                 for rule in chain(&table, Hook::Input).rules.iter().filter(|rule| !is_of_a_link(rule)) {
                     let answers = rule.matches == [Known, Reply];
                     let dhcp = [To(68), To(546)].iter().any(|port| rule.matches.contains(port));
@@ -228,7 +228,7 @@ pub mod tests {
     #[test]
     fn where_only_the_near_may_come_in_every_link_of_the_lan_is_asked_first() {
         for wanted in [Standing::Closed, Standing::Open] {
-            let table = rules(wanted, &links(&["eth0", "wlan0"]), &Traffic::default());
+            let table = build_table(wanted, &links(&["eth0", "wlan0"]), &Traffic::default());
             for name in ["eth0", "wlan0"].map(|name| LinkName::new(name).unwrap()) {
                 let input = &chain(&table, Hook::Input).rules;
                 let first = input.iter().find(|rule| rule.matches.contains(&In(name))).unwrap();
@@ -241,7 +241,7 @@ pub mod tests {
     fn the_links_own_networks_are_near() {
         let own = Network { address: "2001:db8:2::".parse().unwrap(), prefix: 64 };
         let wanted = Links { near: alloc::vec![own], ..links(&["eth0"]) };
-        let table = rules(Standing::Open, &wanted, &Traffic::default());
+        let table = build_table(Standing::Open, &wanted, &Traffic::default());
         let far = &chain(&table, Hook::Far).rules;
         assert!(far.iter().any(|rule| rule.matches == [V6, Source(own)] && rule.verdict == Return));
         assert_eq!(far[far.len() - 1].verdict, Ask(Hook::Strangers));

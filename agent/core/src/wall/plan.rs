@@ -3,13 +3,19 @@
 //!
 //! Say it before you break it: whatever must outlast a restart is remembered before it is done.
 
-use super::memory::{Incident, Memory, Trial};
-use super::respond::Response;
-use super::{Finding, Fix, Passing, Policy, Report};
-use crate::facts::Health;
+#[cfg(test)]
+pub mod cases;
+
+use super::incident_response::Response;
+use super::incident_state::{Incident, Memory, Trial};
+use super::observation::Passing;
+use super::policy::Policy;
+use super::remediation::Fix;
+use super::report::{Finding, Report};
 use crate::fault::text;
-use crate::names::Slot;
-use crate::offer::Print;
+use crate::identifiers::Slot;
+use crate::update::facts::Health;
+use crate::update::offer::Print;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -361,8 +367,3 @@ pub fn leave_alone(report: &mut Report, memory: &Memory) {
         );
     }
 }
-
-#[cfg(test)]
-mod cases;
-#[cfg(test)]
-pub(crate) use cases::policy_of as tests_policy;

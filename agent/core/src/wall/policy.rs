@@ -1,7 +1,7 @@
 //! Policy: what the maker allows on this kind of device. What is not named is not allowed.
 
-use super::doors::Door;
-use super::seen::Transport;
+use super::judge::wan_access::Door;
+use super::process_snapshot::Transport;
 use crate::firewall::Traffic;
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -1,16 +1,19 @@
 //! One turn of the wall: look, judge, plan, act. It comes far more often than a turn of the update, so it reads no
 //! metadata; what it needs of the time is told.
 
-use super::around::{self, Standpoint};
+use super::incident_response::Response;
+use super::judge::vulnerabilities;
+use super::observation;
+use super::observation::Standpoint;
 use super::plan::{Act, View, Watch, attempt_of, leave_alone, plan, print_of};
-use super::respond::Response;
-use super::{Policy, Report, firmware};
-use crate::facts::{Attempts, Setbacks, Wish};
+use super::policy::Policy;
+use super::report::Report;
+use crate::device::World;
 use crate::fault::Text;
-use crate::gate::RulesSeen;
-use crate::offer::Print;
+use crate::gate::plan::RulesSeen;
 use crate::reason::Reason;
-use crate::world::World;
+use crate::update::facts::{Attempts, Setbacks, Wish};
+use crate::update::offer::Print;
 use alloc::vec::Vec;
 use komainu_trust::Moment;
 
@@ -37,13 +40,13 @@ pub struct Known {
 pub fn turn(world: &mut dyn World, watch: &mut Watch, known: &Known, policy: &Policy) -> Round {
     let Known { now, rules } = known.clone();
     let gate = world.gate();
-    let standing = gate.as_ref().map(crate::gate::GateSeen::standing);
+    let standing = gate.as_ref().map(crate::gate::plan::GateSeen::standing);
     let differ = rules == Some(RulesSeen::Differ);
     let around = world.look_around();
     // After the end of support less is allowed.
-    let restricted = around.firmware.support_ended().map(|_| firmware::restricted(policy));
+    let restricted = around.firmware.support_ended().map(|_| vulnerabilities::restricted(policy));
     let policy = restricted.as_ref().unwrap_or(policy);
-    let (mut report, mut passing) = around::judge(&around, &Standpoint { standing, rules, now }, policy);
+    let (mut report, mut passing) = observation::judge(&around, &Standpoint { standing, rules, now }, policy);
     let memory = world.wall_memory();
     leave_alone(&mut report, &memory);
     tell(world, watch, &report);
@@ -165,7 +168,7 @@ fn tell(world: &mut dyn World, watch: &mut Watch, report: &Report) {
 
 fn tell_incident(
     world: &mut dyn World,
-    before: &super::memory::Memory,
+    before: &super::incident_state::Memory,
     acts: &[Act],
     asked: Option<Response>,
 ) {

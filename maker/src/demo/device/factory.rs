@@ -6,7 +6,7 @@ use crate::demo::images::PARTS;
 use crate::demo::narrator::Narrator;
 use crate::files;
 use anyhow::{Context, Result};
-use komainu_core::names::Slot;
+use komainu_core::identifiers::Slot;
 use std::fs::{File, Permissions};
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};

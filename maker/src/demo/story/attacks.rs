@@ -4,7 +4,7 @@ use super::Stage;
 use crate::demo::images::Flaw;
 use crate::demo::maker::{Release, tell};
 use anyhow::Result;
-use komainu_core::names::Slot;
+use komainu_core::identifiers::Slot;
 
 /// Five attacks, one after another, then the genuine release.
 pub fn play(stage: &mut Stage<'_>, before: &Release) -> Result<()> {

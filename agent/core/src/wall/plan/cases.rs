@@ -1,11 +1,11 @@
 //! The wall's plan, case by case.
 
 use super::*;
-use crate::wall::Outcome;
-use crate::wall::fix::ProcessId;
-use crate::wall::measure::Measure;
+use crate::wall::measures::Measure;
 use crate::wall::policy::tests::bare;
 use crate::wall::policy::{Automatic, Unlisted};
+use crate::wall::remediation::ProcessId;
+use crate::wall::report::Outcome;
 use alloc::string::String;
 
 const ALL: Automatic = Automatic {

@@ -1,0 +1,142 @@
+//! The gate: no device in use without its owner's password. Decides whether it stands open, and what to do where
+//! something was left half done. A pure function; `gate/doing.rs` holds the order in which things are done.
+//!
+//! Two small files are all that is remembered. The *kept* credential is that of the owner: where there is none,
+//! there is no owner, and the gate is closed. The *next* credential is one that is being set: while it is there,
+//! the account tells how far that came, because replacing the account's line is one atomic step.
+//!
+//! | cut … | next | account holds | plan |
+//! |---|---|---|---|
+//! | before the account is written | there | something else | withdraw: the hooks give up, next goes |
+//! | after the account is written | there | next | finish: the hooks commit, next becomes kept |
+//! | anywhere in a reset | – | – | reset again, from the start; the gate is closed throughout |
+
+#[cfg(test)]
+mod cases;
+
+use crate::fault::Text;
+use crate::reason::Reason;
+use crate::settings::Settings;
+use crate::step::Step;
+use crate::update::facts::{Facts, Wish};
+use crate::update::offer::Print;
+use crate::update::plan::{Next, Plan};
+use crate::update::schedule::until_gate;
+
+/// The gate and the rules in the kernel are looked at again at least this often, in seconds.
+pub const LOOK_SECONDS: u32 = 60;
+
+/// How the gate stands. What follows from it for packets is in `firewall.rs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing but the setup page can be used.
+    Closed,
+    /// The owner's password is set; the maker's policy holds.
+    Open,
+}
+
+impl Standing {
+    /// Its name in log lines.
+    pub fn name(self) -> &'static str {
+        match self {
+            Standing::Closed => "closed",
+            Standing::Open => "open",
+        }
+    }
+}
+
+/// What the kernel has of the rules that are wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RulesSeen {
+    /// All of them, and no others in our place.
+    Hold,
+    /// Something else, or nothing.
+    Differ,
+    /// The kernel cannot hold any, or the maker leaves them to somebody else: why.
+    Beyond(Text),
+}
+
+/// What is seen of the gate. Credentials are seen by their prints: the planner never holds one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GateSeen {
+    /// A reset was begun and has not ended.
+    pub resetting: bool,
+    /// The owner's credential, as it is kept.
+    pub kept: Option<Print>,
+    /// A credential that is being set.
+    pub next: Option<Print>,
+    /// What the owner's account holds; `None`: nothing that a password could open.
+    pub account: Result<Option<Print>, Text>,
+    /// The rules for this standing.
+    pub rules: RulesSeen,
+}
+
+impl GateSeen {
+    /// How the gate stands: open only if there is an owner and the account holds the owner's credential, or the one
+    /// that the owner is just setting.
+    pub fn standing(&self) -> Standing {
+        let Ok(Some(account)) = &self.account else { return Standing::Closed };
+        let owners = self.kept.is_some() && (self.kept == Some(*account) || self.next == Some(*account));
+        if owners && !self.resetting { Standing::Open } else { Standing::Closed }
+    }
+}
+
+/// What the gate wants done this turn; `None`: nothing, or it has to wait after setbacks.
+pub(crate) fn plan_gate(facts: &Facts, settings: &Settings) -> Option<Plan> {
+    let gate = facts.gate.as_ref()?;
+    let standing = gate.standing();
+    match facts.wish {
+        // Before anything else: what is not marked is not begun.
+        Some(Wish::Reset) if !gate.resetting => {
+            return Some(now(Step::BeginReset, Reason::ResetAsked));
+        }
+        // What was left half done goes first, so that it cannot be taken for part of this.
+        Some(Wish::Claim) if gate.next.is_none() && !gate.resetting => {
+            return Some(now(Step::Claim, Reason::Claiming));
+        }
+        _ => {}
+    }
+    if until_gate(&facts.attempts, facts.uptime, settings) > 0 {
+        return None;
+    }
+    // Closing comes before mending: what is mended may fail.
+    if gate.rules == RulesSeen::Differ {
+        return Some(now(Step::Guard(standing), Reason::Guarding(standing)));
+    }
+    if gate.resetting {
+        let mut plan = now(Step::Forget, Reason::Resetting);
+        if settings.restart_after_reset {
+            plan.push(Step::Reboot);
+            plan.next = Next::Restart;
+        }
+        return Some(plan);
+    }
+    let account = gate.account.as_ref().ok()?;
+    if gate.next.is_some() {
+        return Some(if gate.next == *account {
+            now(Step::Finish, Reason::ClaimUnfinished)
+        } else {
+            now(Step::Withdraw, Reason::ClaimUnfinished)
+        });
+    }
+    if gate.kept.is_some() && gate.kept != *account {
+        return Some(now(Step::Restore, Reason::AccountChanged));
+    }
+    None
+}
+
+fn now(step: Step, reason: Reason) -> Plan {
+    Plan::step(step, reason, Next::Now)
+}
+
+/// A plan that only waits does not wait past the next look at the gate.
+pub(crate) fn look_again(facts: &Facts, mut plan: Plan, settings: &Settings) -> Plan {
+    if facts.gate.is_some()
+        && let Next::Seconds(seconds) = plan.next
+    {
+        let retry = until_gate(&facts.attempts, facts.uptime, settings);
+        let retry = if retry == 0 { LOOK_SECONDS } else { u32::try_from(retry).unwrap_or(LOOK_SECONDS) };
+        plan.next = Next::Seconds(seconds.min(retry).min(LOOK_SECONDS));
+    }
+    plan
+}

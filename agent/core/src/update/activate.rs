@@ -1,0 +1,50 @@
+//! **Activate**: records the trial, then lets the boot choice name the release. The restart is a step of its own.
+
+use crate::device::World;
+use crate::fault::text;
+use crate::identifiers::{ReleaseId, Slot};
+use crate::reason::Fault;
+use crate::settings::Settings;
+use crate::turn::keep_next;
+use crate::update::facts::{BootChoice, RecordSeen};
+use crate::update::record::{Record, Update};
+
+/// Puts a staged release on trial; repeated after a cut, it changes only what is not so already.
+///
+/// # Errors
+/// The record or the boot choice could not be written.
+pub fn activate(
+    world: &mut dyn World,
+    release: &ReleaseId,
+    slot: Slot,
+    deadline_seconds: u32,
+    settings: &Settings,
+) -> Result<(), Fault> {
+    let RecordSeen::Found(mut record) = world.record() else {
+        return Err(Fault::Device(text(format_args!("the record went away"))));
+    };
+    let known = match &record.update {
+        Update::Trial { release: tried, restarts, .. } if tried == release => Some(*restarts),
+        _ => None,
+    };
+    let trial = |restarts| Update::Trial { release: release.clone(), slot, deadline_seconds, restarts };
+    if known.is_none() {
+        // `Trial` is on record before the boot choice changes: whatever starts then finds it there.
+        record.update = trial(0);
+        keep_next(world, record.clone())?;
+        record.generation += 1;
+    }
+    let chosen = world.boot_choice().map_err(Fault::Device)?;
+    let waiting = chosen.slot == slot && chosen.tries_left.is_some_and(|tries| tries > 0);
+    if !waiting || chosen.release != Some(release.number) {
+        let choice =
+            BootChoice { slot, tries_left: Some(settings.boot_tries), release: Some(release.number) };
+        world.set_boot_choice(&choice).map_err(Fault::Device)?;
+    }
+    // Counted only now that a restart follows: an environment that cannot be written is not the release's fault.
+    if let Some(restarts) = known {
+        let update = trial(restarts.saturating_add(1));
+        keep_next(world, Record { update, ..record })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,30 @@
+//! **Confirm**: marks the running release good, then records so. Only here the floor rises.
+
+use crate::device::World;
+use crate::fault::text;
+use crate::identifiers::{ReleaseId, Slot};
+use crate::reason::Fault;
+use crate::turn::keep_next;
+use crate::update::facts::{BootChoice, RecordSeen};
+use crate::update::record::{Record, Update};
+
+/// Keeps a release that was on trial.
+///
+/// # Errors
+/// The boot choice or the record could not be written.
+pub fn confirm(world: &mut dyn World, release: &ReleaseId, slot: Slot) -> Result<(), Fault> {
+    let RecordSeen::Found(mut record) = world.record() else {
+        return Err(Fault::Device(text(format_args!("the record went away"))));
+    };
+    // Marked first: a cut before the record leaves a trial that is marked good, and is confirmed again.
+    let choice = BootChoice { slot, tries_left: None, release: Some(release.number) };
+    if world.boot_choice().map_err(Fault::Device)? != choice {
+        world.set_boot_choice(&choice).map_err(Fault::Device)?;
+    }
+    record.floor = record.floor.max(release.number);
+    let floor = record.floor;
+    // What lies below the floor is refused for that reason; its failures need no memory.
+    record.failures.retain(|failure| failure.release > floor);
+    let confirmed = Some(release.clone());
+    keep_next(world, Record { confirmed_slot: slot, confirmed, update: Update::Idle, ..record })
+}

@@ -1,0 +1,272 @@
+//! The manifest: what one release is, for one board and channel. A TUF target, `boards/<board>/<channel>.json`,
+//! that any TUF tool can publish. Read once from verified bytes; everything in it is bounded.
+//!
+//! ```json
+//! { "format": 1, "board": "gate-1", "channel": "stable", "release": 42, "version": "2.1.0",
+//!   "severity": "important", "needs": [], "support_end": "2031-12-31T00:00:00Z",
+//!   "images": [ { "part": "rootfs", "target": "images/gate-1/42/rootfs.img", "length": 8388608,
+//!                 "sha256": "…64 digits…" } ],
+//!   "waves": [ { "from": "2026-12-01T00:00:00Z", "percent": 10 } ],
+//!   "notes": { "en": "What is new", "ja": "…" }, "fixes": [ "CVE-2026-0001" ] }
+//! ```
+//!
+//! Unknown fields are ignored, so that later releases can say more. What a device must understand stands in
+//! `needs`: an unknown word there is a refusal.
+
+use crate::identifiers::{Name, PARTS_MAX, ReleaseId, Version};
+use alloc::string::String;
+use alloc::vec::Vec;
+use komainu_trust::fields::{Field, FieldFault};
+use komainu_trust::{Moment, hex, json};
+
+/// Largest manifest, in bytes.
+pub const MANIFEST_BYTES_MAX: u64 = 64 * 1024;
+/// Largest image, in bytes: beyond any flash that this is for, far below where arithmetic ends.
+pub const IMAGE_BYTES_MAX: u64 = 1 << 40;
+/// The format that this code reads.
+const FORMAT: u64 = 1;
+/// What a release may demand of the device, and this one has. Nothing yet: deltas and compression come here.
+const ABILITIES: &[&str] = &[];
+
+/// How urgent a release is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// New functions, small corrections.
+    Normal,
+    /// Closes holes or mends what matters.
+    Important,
+    /// Attacks are under way: only a bounded postponement.
+    Critical,
+}
+
+impl Severity {
+    /// The word in the manifest.
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Normal => "normal",
+            Severity::Important => "important",
+            Severity::Critical => "critical",
+        }
+    }
+}
+
+/// One image of a release: which target goes into which part of a slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// The part of the slot.
+    pub part: Name,
+    /// The TUF target.
+    pub target: String,
+    /// Its exact length in bytes.
+    pub length: u64,
+    /// Its SHA-256.
+    pub sha256: [u8; 32],
+}
+
+/// From a moment on, this share of all devices may take the release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wave {
+    /// When it begins.
+    pub from: Moment,
+    /// 0 to 100; who is among them follows from the device's id and the release number.
+    pub percent: u8,
+}
+
+/// A manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    /// The board it is for.
+    pub board: Name,
+    /// The channel it is on.
+    pub channel: Name,
+    /// Number and version.
+    pub release: ReleaseId,
+    /// How urgent.
+    pub severity: Severity,
+    /// What goes where; 1 to 8 images, each for another part.
+    pub images: Vec<Image>,
+    /// Roll-out, at most 16 waves; none means everybody at once.
+    pub waves: Vec<Wave>,
+    /// When the maker's support for the board ends, if it says so.
+    pub support_end: Option<Moment>,
+    /// What is new, by language tag; at most 32.
+    pub notes: Vec<(String, String)>,
+    /// CVE identifiers that it fixes; at most 256.
+    pub fixes: Vec<String>,
+    /// Words of `needs` that this code does not know; a release with any is refused.
+    pub unknown_needs: Vec<String>,
+}
+
+/// Why a manifest cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ManifestFault {
+    /// Not strict JSON.
+    NotJson(String),
+    /// A field is missing or not what it must be.
+    Field(FieldFault),
+}
+
+impl From<FieldFault> for ManifestFault {
+    fn from(fault: FieldFault) -> Self {
+        ManifestFault::Field(fault)
+    }
+}
+
+impl core::fmt::Display for ManifestFault {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            ManifestFault::NotJson(why) => write!(f, "not acceptable JSON: {why}"),
+            ManifestFault::Field(fault) => write!(f, "{} must be {}", fault.path, fault.must_be),
+        }
+    }
+}
+
+/// The target path of the manifest for a board and channel.
+pub fn manifest_path(board: &Name, channel: &Name) -> String {
+    alloc::format!("boards/{board}/{channel}.json")
+}
+
+impl Manifest {
+    /// Reads a manifest.
+    ///
+    /// # Errors
+    /// Names the field that is missing or wrong, and what it must be.
+    pub fn read(bytes: &[u8]) -> Result<Manifest, ManifestFault> {
+        let value = json::parse(bytes).map_err(ManifestFault::NotJson)?;
+        let top = Field::top(&value);
+        top.field("format")?.number(FORMAT, FORMAT, "1, the format that this device reads")?;
+        let release = ReleaseId {
+            number: top.field("release")?.number(1, i64::MAX as u64, "a whole number from 1 on")?,
+            version: read_version(&top.field("version")?)?,
+        };
+        Ok(Manifest {
+            board: read_name(&top.field("board")?)?,
+            channel: read_name(&top.field("channel")?)?,
+            release,
+            severity: read_severity(&top)?,
+            images: read_images(&top.field("images")?)?,
+            waves: read_waves(&top)?,
+            support_end: match top.optional("support_end")? {
+                Some(field) => Some(field.moment()?),
+                None => None,
+            },
+            notes: read_notes(&top)?,
+            fixes: read_words(&top, "fixes", 256)?,
+            unknown_needs: {
+                let mut needs = read_words(&top, "needs", 32)?;
+                needs.retain(|word| !ABILITIES.contains(&word.as_str()));
+                needs
+            },
+        })
+    }
+}
+
+fn read_name(field: &Field<'_>) -> Result<Name, FieldFault> {
+    Name::parse(field.text()?).ok_or_else(|| field.fault("1 to 32 of a-z 0-9 . _ -"))
+}
+
+fn read_version(field: &Field<'_>) -> Result<Version, FieldFault> {
+    Version::parse(field.text()?).ok_or_else(|| field.fault("1 to 48 printable characters without a space"))
+}
+
+fn read_severity(top: &Field<'_>) -> Result<Severity, FieldFault> {
+    let Some(field) = top.optional("severity")? else { return Ok(Severity::Normal) };
+    let all = [Severity::Normal, Severity::Important, Severity::Critical];
+    let word = field.text()?;
+    all.into_iter().find(|one| one.name() == word).ok_or_else(|| field.fault("normal, important or critical"))
+}
+
+fn read_images(field: &Field<'_>) -> Result<Vec<Image>, FieldFault> {
+    let mut images: Vec<Image> = Vec::new();
+    for item in field.items(PARTS_MAX)? {
+        let part = read_name(&item.field("part")?)?;
+        if images.iter().any(|image| image.part == part) {
+            return Err(item.field("part")?.fault("a part that no other image is for"));
+        }
+        let sha256 = item.field("sha256")?;
+        images.push(Image {
+            part,
+            target: item.field("target")?.text()?.into(),
+            length: item.field("length")?.number(1, IMAGE_BYTES_MAX, "1 to 2^40 bytes")?,
+            sha256: hex::decode_array(sha256.text()?).ok_or_else(|| sha256.fault("64 hexadecimal digits"))?,
+        });
+    }
+    if images.is_empty() {
+        return Err(field.fault("at least one image"));
+    }
+    Ok(images)
+}
+
+fn read_waves(top: &Field<'_>) -> Result<Vec<Wave>, FieldFault> {
+    let Some(field) = top.optional("waves")? else { return Ok(Vec::new()) };
+    let mut waves = Vec::new();
+    for item in field.items(16)? {
+        let percent = item.field("percent")?.number(0, 100, "0 to 100")?;
+        waves.push(Wave { from: item.field("from")?.moment()?, percent: percent as u8 });
+    }
+    Ok(waves)
+}
+
+fn read_notes(top: &Field<'_>) -> Result<Vec<(String, String)>, FieldFault> {
+    let Some(field) = top.optional("notes")? else { return Ok(Vec::new()) };
+    let entries = field.entries()?;
+    if entries.len() > 32 {
+        return Err(field.fault("notes in at most 32 languages"));
+    }
+    entries.into_iter().map(|(language, note)| Ok((language.into(), note.text()?.into()))).collect()
+}
+
+fn read_words(top: &Field<'_>, name: &str, most: usize) -> Result<Vec<String>, FieldFault> {
+    let Some(field) = top.optional(name)? else { return Ok(Vec::new()) };
+    field.items(most)?.iter().map(|item| Ok(item.text()?.into())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    fn manifest(change: (&str, &str)) -> Result<Manifest, ManifestFault> {
+        let text = format!(
+            r#"{{ "format": 1, "board": "gate-1", "channel": "stable", "release": 42, "version": "2.1.0",
+                 "images": [ {{ "part": "rootfs", "target": "images/rootfs", "length": 8, "sha256": "{}" }} ],
+                 "later": "unknown fields are ignored" }}"#,
+            "ab".repeat(32)
+        );
+        assert!(text.contains(change.0));
+        Manifest::read(text.replacen(change.0, change.1, 1).as_bytes())
+    }
+
+    #[test]
+    fn a_manifest_is_read() {
+        let manifest = manifest(("", "")).unwrap();
+        assert_eq!(manifest.release.number, 42);
+        assert_eq!(manifest.images[0].part.as_str(), "rootfs");
+        assert_eq!(manifest.severity, Severity::Normal);
+    }
+
+    #[test]
+    fn every_refusal_names_its_field() {
+        for (from, to, says) in [
+            ("\"format\": 1", "\"format\": 2", "format must be 1, the format"),
+            ("gate-1", "Gate", "board must be 1 to 32"),
+            ("gate-1", "../x", "board must be 1 to 32"),
+            ("\"release\": 42", "\"release\": 0", "release must be a whole number"),
+            ("2.1.0", "2 1", "version must be"),
+            ("\"length\": 8", "\"length\": 0", "images[0].length must be"),
+            ("abab", "xxxx", "images[0].sha256 must be 64"),
+            ("\"later\"", "\"severity\"", "severity must be normal"),
+            ("\"later\"", "\"board\"", "appears twice"),
+        ] {
+            let fault = format!("{}", manifest((from, to)).unwrap_err());
+            assert!(fault.contains(says), "{fault}");
+        }
+    }
+
+    #[test]
+    fn unknown_needs_are_reported() {
+        let manifest =
+            manifest(("\"later\": \"unknown fields are ignored\"", "\"needs\": [\"delta-1\"]")).unwrap();
+        assert_eq!(manifest.unknown_needs, ["delta-1"]);
+    }
+}

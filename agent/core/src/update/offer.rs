@@ -1,0 +1,163 @@
+//! The offer: what the accepted metadata has for this board and channel. Read again from the stored files
+//! every turn, with every signature and hash checked again, so that nothing has to be remembered as checked.
+
+use crate::fault::{Text, text};
+use crate::settings::Settings;
+use crate::update::manifest::{MANIFEST_BYTES_MAX, Manifest, manifest_path};
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use komainu_trust::roles::Root;
+use komainu_trust::trusted::{Clock, Stored, Target};
+use komainu_trust::{Moment, Trusted, Verified, hex};
+use sha2::{Digest, Sha256};
+
+/// Which manifest exactly: the first eight bytes of its SHA-256.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Print([u8; 8]);
+
+impl Print {
+    /// The print of a manifest's bytes.
+    pub fn of(manifest: &[u8]) -> Print {
+        let hash = Sha256::digest(manifest);
+        let mut print = [0; 8];
+        print.copy_from_slice(&hash[..8]);
+        Print(print)
+    }
+
+    /// Reads sixteen hexadecimal digits.
+    pub fn parse(text: &str) -> Option<Print> {
+        hex::decode_array(text).map(Print)
+    }
+}
+
+impl fmt::Display for Print {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(&self.0))
+    }
+}
+
+/// A release that signed metadata offers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Release {
+    /// What it is.
+    pub manifest: Manifest,
+    /// For each image of the manifest, in its order, the path to fetch it from.
+    pub fetch_paths: Vec<String>,
+    /// Which manifest it is.
+    pub print: Print,
+}
+
+/// What there is.
+#[derive(Clone, Debug)]
+pub enum Offer {
+    /// Metadata is accepted, and lists nothing for this board and channel.
+    Nothing,
+    /// No metadata has been accepted yet, or what there is cannot be used now: the reason.
+    Unusable(Text),
+    /// A release.
+    Release(Verified<Release>),
+}
+
+/// The files that the device keeps, the root that it was shipped with, and the manifest they lead to.
+#[derive(Clone, Debug, Default)]
+pub struct Kept {
+    /// TUF metadata; `root` is empty where none was kept.
+    pub metadata: Stored,
+    /// The root in the firmware.
+    pub shipped_root: Vec<u8>,
+    /// The manifest last fetched.
+    pub manifest: Option<Vec<u8>>,
+}
+
+impl Kept {
+    /// The metadata under the newer of the two roots. A kept root that flash has spoilt is as none; a firmware
+    /// that brings a newer root than the one kept is believed: it was verified before it could run.
+    pub fn stored(&self) -> Stored {
+        let root = match (self.kept_root(), self.newer_shipped_root()) {
+            (Some(_), None) => &self.metadata.root,
+            _ => &self.shipped_root,
+        };
+        Stored { root: root.clone(), ..self.metadata.clone() }
+    }
+
+    /// The root that is kept, if there is a good one.
+    pub fn kept_root(&self) -> Option<Root> {
+        read_root(&self.metadata.root)
+    }
+
+    /// The root in the firmware, if it is newer than the one that is kept.
+    pub fn newer_shipped_root(&self) -> Option<Root> {
+        let kept = self.kept_root().map_or(0, |root| root.common.version);
+        read_root(&self.shipped_root).filter(|shipped| shipped.common.version > kept)
+    }
+}
+
+fn read_root(root: &[u8]) -> Option<Root> {
+    let clock = Clock { system: Moment(0), built: Moment(0) };
+    let stored = Stored { root: root.to_vec(), ..Stored::default() };
+    Trusted::load(&stored, clock).ok().map(|trusted| trusted.root().clone())
+}
+
+/// The manifest's target for this device, if metadata is usable and lists one.
+///
+/// # Errors
+/// Metadata is not usable, or lists a manifest beyond its limit; in words.
+pub fn manifest_target(trusted: &mut Trusted, settings: &Settings) -> Result<Option<Verified<Target>>, Text> {
+    listed_target(trusted, &manifest_path(&settings.board, &settings.channel), MANIFEST_BYTES_MAX)
+}
+
+/// The target of that path, if metadata is usable and lists one.
+///
+/// # Errors
+/// Metadata is not usable, or lists more bytes than allowed; in words.
+pub(crate) fn listed_target(
+    trusted: &mut Trusted,
+    path: &str,
+    bytes_max: u64,
+) -> Result<Option<Verified<Target>>, Text> {
+    let target = trusted.target(path).map_err(|fault| text(format_args!("{fault}")))?;
+    if let Some(target) = target.as_ref().filter(|target| target.file.length > bytes_max) {
+        let length = target.file.length;
+        return Err(text(format_args!("{path}: {length} bytes, allowed are {bytes_max}")));
+    }
+    Ok(target)
+}
+
+/// What the kept files offer, and the time by the best clock there is.
+pub fn read(kept: &Kept, clock: Clock, settings: &Settings) -> (Offer, Moment) {
+    let mut trusted = match Trusted::load(&kept.stored(), clock) {
+        Ok(trusted) => trusted,
+        Err(fault) => return (Offer::Unusable(text(format_args!("{fault}"))), clock.system.max(clock.built)),
+    };
+    let offer = read_offer(&mut trusted, kept.manifest.as_deref(), settings).unwrap_or_else(Offer::Unusable);
+    (offer, trusted.now())
+}
+
+fn read_offer(trusted: &mut Trusted, manifest: Option<&[u8]>, settings: &Settings) -> Result<Offer, Text> {
+    let Some(target) = manifest_target(trusted, settings)? else { return Ok(Offer::Nothing) };
+    let Some(bytes) = manifest else { return Err(text(format_args!("{}: not fetched yet", target.path))) };
+    let proven = target.prove(bytes.to_vec()).map_err(|fault| text(format_args!("{fault}")))?;
+    let release = proven.map(|bytes| read_release(trusted, &target.path, &bytes))?;
+    Ok(Offer::Release(release))
+}
+
+fn read_release(trusted: &mut Trusted, path: &str, bytes: &[u8]) -> Result<Release, Text> {
+    let manifest = Manifest::read(bytes).map_err(|fault| text(format_args!("{path}: {fault}")))?;
+    let mut fetch_paths = Vec::new();
+    for image in &manifest.images {
+        let name = &image.target;
+        let target = trusted.target(name).map_err(|fault| text(format_args!("{fault}")))?;
+        let Some(target) = target else {
+            return Err(text(format_args!("{path}: image {name} is not among the signed targets")));
+        };
+        // Said twice, by the same keys: if the two differ, somebody made a mistake, and we do not guess which.
+        if target.file.length != image.length || target.file.hashes.sha256 != Some(image.sha256) {
+            return Err(text(format_args!(
+                "{path}: image {name} differs from the signed target in length or sha256"
+            )));
+        }
+        fetch_paths.push(target.fetch_path());
+    }
+    Ok(Release { manifest, fetch_paths, print: Print::of(bytes) })
+}

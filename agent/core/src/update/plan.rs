@@ -1,0 +1,317 @@
+//! Plan: what to do now, why, and when to look again. A pure function of the facts, and it never fails:
+//! "do nothing, because …" is a plan. The trial has a file of its own, `plan/trial.rs`.
+
+#[cfg(test)]
+pub(crate) mod cases;
+mod trial;
+
+use crate::gate::plan::{look_again, plan_gate};
+use crate::identifiers::{ReleaseId, Slot, Version};
+use crate::reason::Reason;
+use crate::settings::Settings;
+use crate::step::Step;
+use crate::update::facts::{BootChoice, Facts, Parts, RecordSeen, Wish};
+use crate::update::manifest::Severity;
+use crate::update::offer::{Offer, Release};
+use crate::update::record::{Postponed, Record, TRIALS_MAX, Update};
+use crate::update::schedule::{until_device, until_poll, until_stage};
+use crate::update::verify::{Purpose, Refusal, verify};
+use komainu_trust::Moment;
+use komainu_trust::Verified;
+
+/// How long to wait where only a person or a repair can help, in seconds.
+const UNKNOWN_SECONDS: u32 = 300;
+
+/// When to look again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// At once: a step changed the facts.
+    Now,
+    /// After so many seconds, or when something happens.
+    Seconds(u32),
+    /// Not before the restart that was asked for.
+    Restart,
+}
+
+/// What to do now.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// In this order; the first that fails ends the turn.
+    pub steps: heapless::Vec<Step, 2>,
+    /// Why.
+    pub reason: Reason,
+    /// When to look again.
+    pub next: Next,
+}
+
+impl Plan {
+    fn nothing(reason: Reason, next: Next) -> Plan {
+        Plan { steps: heapless::Vec::new(), reason, next }
+    }
+
+    fn wait(reason: Reason, seconds: u64) -> Plan {
+        Plan::nothing(reason, Next::Seconds(u32::try_from(seconds.max(1)).unwrap_or(u32::MAX)))
+    }
+
+    pub(crate) fn step(step: Step, reason: Reason, next: Next) -> Plan {
+        let mut plan = Plan::nothing(reason, next);
+        plan.push(step);
+        plan
+    }
+
+    pub(crate) fn push(&mut self, step: Step) {
+        let pushed = self.steps.push(step);
+        debug_assert!(pushed.is_ok(), "no plan has more than two steps");
+    }
+}
+
+/// Decides. The gate goes first; where it has nothing to do, or must wait, the update has its turn.
+pub fn plan(facts: &Facts, settings: &Settings) -> Plan {
+    match plan_gate(facts, settings) {
+        Some(plan) => plan,
+        None => look_again(facts, plan_pair(facts, settings), settings),
+    }
+}
+
+fn plan_pair(facts: &Facts, settings: &Settings) -> Plan {
+    // Without these two nothing can be decided that is safe: not even which slot may be written.
+    let booted = match &facts.booted {
+        Ok(slot) => *slot,
+        Err(why) => return Plan::wait(Reason::BootedUnknown(why.clone()), UNKNOWN_SECONDS.into()),
+    };
+    let choice = match &facts.boot_choice {
+        Ok(choice) => choice,
+        Err(why) => return Plan::wait(Reason::BootChoiceUnknown(why.clone()), UNKNOWN_SECONDS.into()),
+    };
+    // What comes next writes the record or the boot choice; after setbacks of the device it waits.
+    let device_wait = until_device(&facts.attempts, facts.uptime, settings);
+    let planned = match &facts.record {
+        RecordSeen::Absent => first_record(booted, choice, Reason::FirstStart(booted), settings),
+        RecordSeen::Lost(why) => first_record(booted, choice, Reason::RecordLost(why.clone()), settings),
+        RecordSeen::Found(record) => plan_by_record(facts, record, booted, choice, settings),
+    };
+    if device_wait > 0 && facts.wish.is_none() && planned.steps.iter().any(Step::is_on_device) {
+        let failures = facts.attempts.device.failures;
+        return Plan::wait(Reason::BackingOff { failures, seconds: device_wait }, device_wait);
+    }
+    planned
+}
+
+/// The record that fits what is seen where there is none. A trial under way stays one: what nobody has
+/// confirmed does not become good because somebody forgot it.
+fn first_record(booted: Slot, choice: &BootChoice, reason: Reason, settings: &Settings) -> Plan {
+    let mut record = Record::first(booted, settings.own_release.clone());
+    if let (Some(_), Some(number)) = (choice.tries_left, choice.release) {
+        record.confirmed_slot = choice.slot.other();
+        record.update = found_trial(number, choice, settings);
+        if booted == choice.slot {
+            // What the running image says of itself is what is on trial; the floor must not rise before confirm.
+            record.confirmed = None;
+            record.floor = 0;
+        }
+    }
+    Plan::step(Step::Adopt(record), reason, Next::Now)
+}
+
+fn found_trial(number: u64, choice: &BootChoice, settings: &Settings) -> Update {
+    let version =
+        settings.own_release.as_ref().filter(|own| own.number == number).map(|own| own.version.clone());
+    let version = version.unwrap_or_else(|| Version::parse("unknown").expect("a fixed word that fits"));
+    let release = ReleaseId { number, version };
+    Update::Trial { release, slot: choice.slot, deadline_seconds: settings.trial_seconds, restarts: 0 }
+}
+
+fn plan_by_record(
+    facts: &Facts,
+    record: &Record,
+    booted: Slot,
+    choice: &BootChoice,
+    settings: &Settings,
+) -> Plan {
+    match &record.update {
+        Update::Trial { release, slot, deadline_seconds, restarts } => {
+            let on = trial::Trial {
+                release,
+                slot: *slot,
+                deadline_seconds: *deadline_seconds,
+                restarts: *restarts,
+            };
+            trial::plan_trial(facts, &on, booted, choice, settings)
+        }
+        Update::Reverting { release, slot, restarts } => {
+            trial::plan_reverting(record, release, *slot, *restarts, booted, choice)
+        }
+        Update::Idle | Update::Staging { .. } | Update::Staged { .. } => {
+            if let Some(plan) = put_right(record, booted, choice, settings) {
+                return plan;
+            }
+            plan_update(facts, record, booted, settings)
+        }
+    }
+}
+
+/// Nothing is on trial by the record: then the running slot must be the good one, and the boot choice name it.
+fn put_right(record: &Record, booted: Slot, choice: &BootChoice, settings: &Settings) -> Option<Plan> {
+    let trial = choice.tries_left.is_some() && choice.slot == booted && booted != record.confirmed_slot;
+    if let Some(number) = choice.release.filter(|_| trial) {
+        // The newest record was lost, or somebody else started this trial: it is one all the same.
+        let update = found_trial(number, choice, settings);
+        let adopted = Record { update, ..record.clone() };
+        return Some(Plan::step(Step::Adopt(adopted), Reason::TrialFound(number), Next::Now));
+    }
+    if booted != record.confirmed_slot {
+        // The boot loader is not fought: it may know that the other slot no longer starts.
+        let reason = Reason::OtherSlotRuns { recorded: record.confirmed_slot, running: booted };
+        let adopted =
+            Record { confirmed_slot: booted, confirmed: None, update: Update::Idle, ..record.clone() };
+        return Some(Plan::step(Step::Adopt(adopted), reason, Next::Now));
+    }
+    if choice.slot != booted || choice.tries_left.is_some() {
+        // The slot that runs has shown that it starts; the one that is about to be written must not be chosen.
+        let reason = Reason::BootChoiceOff { chosen: choice.slot, running: booted };
+        return Some(Plan::step(Step::Settle(booted), reason, Next::Now));
+    }
+    None
+}
+
+fn plan_update(facts: &Facts, record: &Record, booted: Slot, settings: &Settings) -> Plan {
+    if facts.wish == Some(Wish::Revert)
+        && let Some(plan) = give_up(record)
+    {
+        return plan;
+    }
+    let until_poll = until_poll(&facts.attempts, facts.uptime, settings);
+    if facts.wish == Some(Wish::Poll)
+        && let Some(postponed) = record.postponed.filter(|postponed| facts.now < postponed.until)
+    {
+        // Now means now; but since when it was put off is kept, or the bound would begin anew.
+        let postponed = Some(Postponed { until: facts.now, ..postponed });
+        let record = Record { postponed, ..record.clone() };
+        let mut plan = Plan::step(Step::Adopt(record), Reason::PollDue, Next::Now);
+        plan.push(Step::Poll);
+        return plan;
+    }
+    // Who wants to wait means what is there now, and must not hear "yes" for nothing.
+    if until_poll == 0 && facts.wish != Some(Wish::Postpone) || facts.wish == Some(Wish::Poll) {
+        return Plan::step(Step::Poll, Reason::PollDue, Next::Now);
+    }
+    let parts = match &facts.parts {
+        Ok(parts) => parts,
+        Err(why) => return Plan::wait(Reason::PartsUnknown(why.clone()), until_poll),
+    };
+    let release = match &facts.offer {
+        Offer::Nothing => return Plan::wait(Reason::OfferNothing, until_poll),
+        Offer::Unusable(why) => return Plan::wait(Reason::OfferUnusable(why.clone()), until_poll),
+        Offer::Release(release) => release,
+    };
+    let into = booted.other();
+    let purpose = if facts.renew { Purpose::Renew } else { Purpose::Update };
+    match verify(&release.manifest, record, parts, into, facts.now, purpose, settings) {
+        Ok(()) => plan_accepted(facts, record, release, into, parts, settings),
+        // After a targets key went and the floor with it: what runs is offered by the keys that are left.
+        Err(Refusal::UpToDate) if record.floor < release.manifest.release.number => {
+            let floor = release.manifest.release.number;
+            let record = Record { floor, ..record.clone() };
+            Plan::step(Step::Adopt(record), Reason::FloorKnownAgain(floor), Next::Now)
+        }
+        Err(refusal) => {
+            let wait = until_wave(release, facts, &refusal).unwrap_or(until_poll).min(until_poll);
+            Plan::wait(Reason::Refused { release: release.manifest.release.number, refusal }, wait)
+        }
+    }
+}
+
+fn plan_accepted(
+    facts: &Facts,
+    record: &Record,
+    offered: &Verified<Release>,
+    into: Slot,
+    parts: &Parts,
+    settings: &Settings,
+) -> Plan {
+    let release = offered.manifest.release.clone();
+    if facts.wish == Some(Wish::Postpone)
+        && let Some(postponed) = postpone(record, offered, facts.now, settings)
+    {
+        let reason = Reason::Postponed { release, until: postponed.until };
+        let record = Record { postponed: Some(postponed), ..record.clone() };
+        return Plan::step(Step::Adopt(record), reason, Next::Now);
+    }
+    if matches!(&record.update, Update::Staged { print, slot, .. } if *print == offered.print && *slot == into)
+    {
+        if let Some(postponed) = postponed(record, release.number, facts.now) {
+            let until_poll = until_poll(&facts.attempts, facts.uptime, settings);
+            let wait = postponed.until.0.abs_diff(facts.now.0).min(until_poll);
+            return Plan::wait(Reason::Postponed { release, until: postponed.until }, wait);
+        }
+        let reason = Reason::Activating { release: release.clone(), slot: into };
+        let activate = Step::Activate { release, slot: into, deadline_seconds: settings.trial_seconds };
+        let mut plan = Plan::step(activate, reason, Next::Restart);
+        plan.push(Step::Reboot);
+        return plan;
+    }
+    let (wait, failures) = until_stage(&facts.attempts, facts.uptime, settings);
+    if wait > 0 {
+        let until_poll = until_poll(&facts.attempts, facts.uptime, settings);
+        return Plan::wait(Reason::BackingOff { failures, seconds: wait }, wait.min(until_poll));
+    }
+    let reason = Reason::Staging {
+        release,
+        slot: into,
+        done_bytes: done_bytes(&record.update, offered, into),
+        total_bytes: offered.manifest.images.iter().map(|image| image.length).sum(),
+    };
+    let step = Step::Stage { release: offered.clone(), slot: into, parts: parts.clone() };
+    Plan::step(step, reason, Next::Now)
+}
+
+/// What the record shall say where the owner wants to wait; `None`: the maker's bound is reached.
+pub fn postpone(record: &Record, offered: &Release, now: Moment, settings: &Settings) -> Option<Postponed> {
+    let days = match offered.manifest.severity {
+        Severity::Critical => settings.postpone_critical_days_max,
+        _ => settings.postpone_days_max,
+    };
+    let release = offered.manifest.release.number;
+    let before = record.postponed.filter(|postponed| postponed.release == release && postponed.since <= now);
+    let since = before.map_or(now, |postponed| postponed.since);
+    let until = since.plus_seconds(i64::from(days) * 86_400);
+    (until > now).then_some(Postponed { release, since, until })
+}
+
+/// Until when this release waits, if it does. A clock that went back ends it: nobody can know how much of the time is
+/// left.
+pub fn postponed(record: &Record, release: u64, now: Moment) -> Option<Postponed> {
+    let holds = |p: &Postponed| p.release == release && p.since <= now && now < p.until;
+    record.postponed.filter(holds)
+}
+
+/// Bytes written of all images of a release that is being staged.
+pub fn done_bytes(update: &Update, offered: &Release, into: Slot) -> u64 {
+    match update {
+        Update::Staging { print, slot, part, offset, .. } if *print == offered.print && *slot == into => {
+            let before = offered.manifest.images.iter().take(usize::from(*part));
+            before.map(|image| image.length).sum::<u64>() + offset
+        }
+        _ => 0,
+    }
+}
+
+fn until_wave(release: &Release, facts: &Facts, refusal: &Refusal) -> Option<u64> {
+    if !matches!(refusal, Refusal::WaveNotReached(_)) {
+        return None;
+    }
+    let later = release.manifest.waves.iter().filter(|wave| wave.from > facts.now);
+    later.map(|wave| wave.from.0.abs_diff(facts.now.0)).min()
+}
+
+/// The owner or the firmware does not want what is staged: it counts as failed as often as it may.
+fn give_up(record: &Record) -> Option<Plan> {
+    let (Update::Staging { release, .. } | Update::Staged { release, .. }) = &record.update else {
+        return None;
+    };
+    let mut given_up = Record { update: Update::Idle, ..record.clone() };
+    given_up.count_failure(release.number, TRIALS_MAX);
+    let why = crate::fault::text(format_args!("asked for"));
+    let reason = Reason::Reverting { release: release.clone(), why };
+    Some(Plan::step(Step::Adopt(given_up), reason, Next::Now))
+}

@@ -1,0 +1,218 @@
+//! The planner as a table: facts in, plan out. A row a case; what follows from an offer is told in `tests/`.
+
+use super::{Next, plan};
+use crate::fault::text;
+use crate::identifiers::{Name, ReleaseId, Slot, Version};
+use crate::settings::{ConfirmBy, Settings};
+use crate::step::Step;
+use crate::update::facts::{Attempts, BootChoice, Facts, Health, Parts, RecordSeen, Setbacks, Wish};
+use crate::update::offer::{Offer, Print};
+use crate::update::record::{Postponed, Record, Update};
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use komainu_trust::Moment;
+
+pub(crate) fn settings() -> Settings {
+    Settings {
+        board: Name::parse("gate-1").unwrap(),
+        channel: Name::parse("stable").unwrap(),
+        device_id: "device-1".into(),
+        own_release: None,
+        poll_seconds: 3600,
+        first_poll_within_seconds: 0,
+        full_refresh_seconds: 86_400,
+        trial_seconds: 300,
+        boot_tries: 3,
+        confirm_by: ConfirmBy::Health,
+        checkpoint_bytes: 1 << 20,
+        postpone_days_max: 7,
+        postpone_critical_days_max: 1,
+        restart_after_reset: true,
+    }
+}
+
+pub(crate) fn release(number: u64) -> ReleaseId {
+    ReleaseId { number, version: Version::parse("2.0").unwrap() }
+}
+
+/// A quiet device: release 1 in slot a is good, polled a minute ago.
+pub(crate) fn facts(update: Update) -> Facts {
+    let record = Record { update, ..Record::first(Slot::A, Some(release(1))) };
+    Facts {
+        now: Moment(1_800_000_000),
+        uptime: 1000,
+        record: RecordSeen::Found(record),
+        booted: Ok(Slot::A),
+        boot_choice: Ok(good(Slot::A)),
+        parts: Ok(Parts::new()),
+        health: Health::Good,
+        offer: Offer::Nothing,
+        attempts: Attempts { polled_uptime: Some(940), ..Attempts::default() },
+        wish: None,
+        gate: None,
+        renew: false,
+    }
+}
+
+fn good(slot: Slot) -> BootChoice {
+    BootChoice { slot, tries_left: None, release: None }
+}
+
+fn on_trial(tries: u8) -> BootChoice {
+    BootChoice { slot: Slot::B, tries_left: Some(tries), release: Some(2) }
+}
+
+fn trial(restarts: u8) -> Update {
+    Update::Trial { release: release(2), slot: Slot::B, deadline_seconds: 300, restarts }
+}
+
+fn reverting(restarts: u8) -> Update {
+    Update::Reverting { release: release(2), slot: Slot::B, restarts }
+}
+
+/// A plan in words: the steps, what the reason begins with, and when to look again.
+fn decided(facts: &Facts) -> (Vec<&'static str>, String, Next) {
+    let plan = plan(facts, &settings());
+    let steps = plan.steps.iter().map(crate::step::Step::name).collect();
+    (steps, plan.reason.to_string(), plan.next)
+}
+
+#[track_caller]
+fn expect(facts: &Facts, steps: &[&str], reason: &str) -> Next {
+    let (planned, why, next) = decided(facts);
+    assert_eq!(planned, steps, "{why}");
+    assert!(why.starts_with(reason), "{why}");
+    next
+}
+
+#[test]
+fn what_is_unknown_is_waited_for() {
+    let unknown = || text(format_args!("no such file"));
+    let quiet = facts(Update::Idle);
+    expect(&Facts { booted: Err(unknown()), ..quiet.clone() }, &[], "booted-unknown");
+    expect(&Facts { boot_choice: Err(unknown()), ..quiet.clone() }, &[], "boot-choice-unknown");
+    expect(&Facts { parts: Err(unknown()), ..quiet.clone() }, &[], "parts-unknown");
+    expect(&Facts { offer: Offer::Unusable(unknown()), ..quiet.clone() }, &[], "offer-unusable");
+    expect(&quiet, &[], "offer-nothing");
+}
+
+#[test]
+fn a_first_start_takes_what_runs_as_good() {
+    let first = Facts { record: RecordSeen::Absent, booted: Ok(Slot::B), ..facts(Update::Idle) };
+    expect(&first, &["adopt"], "first-start slot=b");
+    let lost = Facts { record: RecordSeen::Lost(text(format_args!("torn"))), ..facts(Update::Idle) };
+    expect(&lost, &["adopt"], "record-lost");
+}
+
+#[test]
+fn polls_come_when_they_are_due_or_asked_for() {
+    let quiet = facts(Update::Idle);
+    expect(&Facts { wish: Some(Wish::Poll), ..quiet.clone() }, &["poll"], "poll-due");
+    expect(&Facts { uptime: 940 + 3600 + 360, ..quiet.clone() }, &["poll"], "poll-due");
+    expect(&Facts { attempts: Attempts::default(), ..quiet.clone() }, &["poll"], "poll-due");
+    let next = expect(&quiet, &[], "offer-nothing");
+    assert!(matches!(next, Next::Seconds(seconds) if (3180..=3900).contains(&seconds)), "{next:?}");
+}
+
+#[test]
+fn the_new_slot_on_trial() {
+    let new = Facts { booted: Ok(Slot::B), boot_choice: Ok(on_trial(2)), uptime: 20, ..facts(trial(0)) };
+    let why = || text(format_args!("no route"));
+    expect(&new, &["confirm"], "confirming release=2");
+    expect(
+        &Facts { health: Health::NotYet(why()), ..new.clone() },
+        &[],
+        "trial-waits release=2 for=\"no route\"",
+    );
+    let late = Facts { health: Health::NotYet(why()), uptime: 300, ..new.clone() };
+    expect(
+        &late,
+        &["revert", "reboot"],
+        "reverting release=2 version=2.0 why=\"not good after 300 s: no route\"",
+    );
+    expect(&Facts { health: Health::Failing(why()), ..new.clone() }, &["revert", "reboot"], "reverting");
+    expect(&Facts { wish: Some(Wish::Revert), ..new.clone() }, &["revert", "reboot"], "reverting");
+    let waiting = Facts { health: Health::NotYet(why()), wish: Some(Wish::Confirm), ..new.clone() };
+    expect(&waiting, &["confirm"], "confirming");
+    // Marked good, and the cut came before it was recorded: found good is found good.
+    let marked = Facts { health: Health::NotYet(why()), boot_choice: Ok(good(Slot::B)), ..new };
+    expect(&marked, &["confirm"], "confirming");
+}
+
+#[test]
+fn the_old_slot_though_a_trial_is_on_record() {
+    let old = |choice, restarts| Facts { boot_choice: Ok(choice), ..facts(trial(restarts)) };
+    // The cut came before the choice, or before the restart.
+    expect(&old(good(Slot::A), 0), &["activate", "reboot"], "restart-into-trial release=2");
+    expect(&old(on_trial(3), 0), &["activate", "reboot"], "restart-into-trial");
+    // The boot loader gave up: by count, or by naming the old slot itself.
+    expect(&old(on_trial(0), 0), &["revert"], "reverting");
+    let renamed = BootChoice { slot: Slot::A, tries_left: None, release: Some(2) };
+    expect(&old(renamed, 0), &["revert"], "reverting");
+    // Restarts that bring nothing come to an end.
+    expect(&old(on_trial(3), 3), &["revert"], "reverting");
+}
+
+#[test]
+fn the_way_back() {
+    let back = Facts { boot_choice: Ok(good(Slot::A)), ..facts(reverting(1)) };
+    assert_eq!(expect(&back, &["revert"], "reverting"), Next::Now);
+    let failed = |choice, restarts| Facts {
+        booted: Ok(Slot::B),
+        boot_choice: Ok(choice),
+        ..facts(reverting(restarts))
+    };
+    expect(&failed(on_trial(2), 0), &["revert", "reboot"], "restart-into-old slot=a");
+    expect(&failed(good(Slot::A), 2), &["revert", "reboot"], "restart-into-old");
+    // The boot loader does not obey: what runs is kept, and said.
+    expect(&failed(good(Slot::A), 3), &["adopt"], "cannot-leave slot=b");
+}
+
+#[test]
+fn what_others_changed_is_put_right_or_taken_over() {
+    let quiet = facts(Update::Idle);
+    expect(
+        &Facts { booted: Ok(Slot::B), ..quiet.clone() },
+        &["adopt"],
+        "other-slot-runs recorded=a running=b",
+    );
+    expect(&Facts { boot_choice: Ok(good(Slot::B)), ..quiet.clone() }, &["settle"], "boot-choice-off");
+    let found = Facts { booted: Ok(Slot::B), boot_choice: Ok(on_trial(1)), ..quiet };
+    expect(&found, &["adopt"], "trial-found release=2");
+}
+
+#[test]
+fn what_is_staged_can_be_given_up() {
+    let staged = Update::Staged { release: release(2), print: Print::of(b""), slot: Slot::B };
+    expect(&Facts { wish: Some(Wish::Revert), ..facts(staged) }, &["adopt"], "reverting release=2");
+}
+
+#[test]
+fn setbacks_of_the_device_make_it_wait_but_not_a_person() {
+    let setbacks = Setbacks { failures: 3, last_uptime: 990, retry_after_seconds: 0 };
+    let attempts = Attempts { device: setbacks, ..facts(Update::Idle).attempts };
+    let old = Facts { boot_choice: Ok(good(Slot::A)), attempts, ..facts(trial(0)) };
+    expect(&old, &[], "backing-off failures=3");
+    expect(&Facts { wish: Some(Wish::Revert), ..old }, &["revert"], "reverting");
+}
+
+#[test]
+fn an_update_that_is_wanted_now_does_not_begin_the_bound_of_postponing_anew() {
+    let mut facts = facts(Update::Idle);
+    let (since, until) = (Moment(facts.now.0 - 1000), Moment(facts.now.0 + 1000));
+    let RecordSeen::Found(record) = &mut facts.record else { panic!() };
+    record.postponed = Some(Postponed { release: 2, since, until });
+    facts.wish = Some(Wish::Poll);
+    let Some(Step::Adopt(adopted)) = plan(&facts, &settings()).steps.first().cloned() else { panic!() };
+    assert_eq!(adopted.postponed, Some(Postponed { release: 2, since, until: facts.now }));
+}
+
+#[test]
+fn who_wants_to_wait_is_heard_when_a_poll_is_due() {
+    let mut facts = facts(Update::Idle);
+    facts.attempts.polled_uptime = None;
+    let polls = |facts: &Facts| matches!(plan(facts, &settings()).steps.first(), Some(Step::Poll));
+    assert!(polls(&facts));
+    facts.wish = Some(Wish::Postpone);
+    assert!(!polls(&facts));
+}

@@ -1,0 +1,284 @@
+//! **Poll**: asks the server for news. The trust crate says what to fetch and what to keep; this only carries.
+//! With nothing new it is one conditional request.
+
+use crate::advisory::{advisories_path, advisories_target};
+use crate::device::{Fetched, Folder, KeptFile, World};
+use crate::fault::{FetchFault, text};
+use crate::reason::{Fault, Reason};
+use crate::settings::Settings;
+use crate::turn::keep_next;
+use crate::update::facts::{Attempts, RecordSeen, Setbacks};
+use crate::update::manifest::{Manifest, manifest_path};
+use crate::update::offer::{Kept, manifest_target};
+use crate::update::record::{Record, Update};
+use crate::update::schedule::full_refresh_due;
+use alloc::string::String;
+use alloc::vec::Vec;
+use komainu_trust::delegations::Found;
+use komainu_trust::limits::TIMESTAMP_BYTES_MAX;
+use komainu_trust::refresh::{Answer, Ask, Keep, ROOT_STEP};
+use komainu_trust::roles::Role;
+use komainu_trust::trusted::Target;
+use komainu_trust::{Refresh, TrustFault, Trusted, Verified};
+
+const TIMESTAMP: &str = "timestamp.json";
+
+/// The timestamp as a glance brought it, with its validator, for the refresh that follows.
+type Glanced = Option<(Vec<u8>, Option<String>)>;
+
+/// Refreshes metadata, manifest and advisories.
+///
+/// # Errors
+/// What could not be fetched, was refused, or could not be kept. What was accepted before that stays.
+pub fn poll(world: &mut dyn World, settings: &Settings) -> Result<(), Fault> {
+    let Some(glanced) = glance(world, settings)? else {
+        remember_poll(world, None);
+        return Ok(());
+    };
+    let (mut trusted, validator) = refresh(world, glanced)?;
+    fetch_manifest(world, &mut trusted, settings)?;
+    let validator = match fetch_advisories(world, &mut trusted, settings) {
+        Ok(()) => validator,
+        Err(fault) => {
+            // No update waits for them. Without a validator the next poll looks for them again.
+            world.note(&Reason::AdvisoriesMissed(fault));
+            None
+        }
+    };
+    forget_unused(world, &trusted)?;
+    remember_poll(world, Some(validator));
+    Ok(())
+}
+
+/// Asks only whether the timestamp is still the one that was accepted; `None`: it is, and nothing has expired.
+///
+/// A mirror that lies here could as well withhold a new root: it can delay, as always, until the timestamp
+/// expires. And at least once a day the refresh starts at the root all the same.
+fn glance(world: &mut dyn World, settings: &Settings) -> Result<Option<Glanced>, Fault> {
+    let attempts = world.attempts();
+    let uptime = world.uptime_seconds();
+    let Some(validator) = attempts.validator.as_deref() else { return Ok(Some(None)) };
+    if full_refresh_due(&attempts, uptime, settings) || !is_complete(world, settings) {
+        return Ok(Some(None));
+    }
+    let fetched = world.fetch(Folder::Metadata, TIMESTAMP, TIMESTAMP_BYTES_MAX, Some(validator));
+    let ask = Ask { name: TIMESTAMP.into(), bytes_max: TIMESTAMP_BYTES_MAX, step: "5.4.1" };
+    match judge_fetched(fetched, &ask)? {
+        Fetched::Unchanged => Ok(None),
+        Fetched::Bytes(bytes, validator) => Ok(Some(Some((bytes, validator)))),
+        Fetched::NotThere => Ok(Some(None)),
+    }
+}
+
+/// True if all that is kept is in date and nothing is missing.
+fn is_complete(world: &mut dyn World, settings: &Settings) -> bool {
+    let clock = world.clock();
+    !matches!(
+        crate::update::offer::read(&world.kept(), clock, settings).0,
+        crate::update::offer::Offer::Unusable(_)
+    )
+}
+
+fn refresh(world: &mut dyn World, mut glanced: Glanced) -> Result<(Trusted, Option<String>), Fault> {
+    let clock = world.clock();
+    let kept = world.kept();
+    keep_shipped_root(world, &kept)?;
+    let mut refresh = Refresh::begin(kept.stored(), clock).map_err(|fault| refused(&fault))?;
+    let mut validator = None;
+    while let Some(ask) = refresh.ask() {
+        let fetched = match glanced.take_if(|_| ask.name == TIMESTAMP) {
+            Some((bytes, validator)) => Fetched::Bytes(bytes, validator),
+            None => fetch_asked(world, &ask)?,
+        };
+        let (bytes, answer_validator) = match fetched {
+            Fetched::Bytes(bytes, validator) => (Some(bytes), validator),
+            Fetched::NotThere | Fetched::Unchanged => (None, None),
+        };
+        if ask.name == TIMESTAMP {
+            validator = answer_validator;
+        }
+        let answer = bytes.as_deref().map_or(Answer::NotThere, Answer::Bytes);
+        let before = refresh.trusted().root().clone();
+        let keep = refresh.give(answer).map_err(|fault| refused(&fault))?;
+        if refresh.trusted().root().lacks_a_key_of(&before, Role::Targets) {
+            forget_floor(world)?;
+        }
+        keep_accepted(world, keep, bytes.as_deref().unwrap_or_default())?;
+    }
+    Ok((refresh.into_trusted(), validator))
+}
+
+/// A targets key is gone: whoever held it may have numbered a release so high that no later one could pass the
+/// floor. What follows is signed by the keys that are left, and its versions go on rising (§5.3.11 does the same
+/// for those). Before the root is kept, so that a cut in between repeats it.
+fn forget_floor(world: &mut dyn World) -> Result<(), Fault> {
+    match world.record() {
+        RecordSeen::Found(record) if record.floor > 0 => keep_next(world, Record { floor: 0, ..record }),
+        RecordSeen::Lost(why) => Err(Fault::Device(why)),
+        RecordSeen::Found(_) | RecordSeen::Absent => Ok(()),
+    }
+}
+
+/// Keeps a root that came with the firmware, once that firmware is confirmed: when an older slot starts one day,
+/// the keys that this root took away must not come back with it. What follows from a key that is gone follows
+/// here, too (§5.3.11).
+fn keep_shipped_root(world: &mut dyn World, kept: &Kept) -> Result<(), Fault> {
+    let confirmed = matches!(world.record(), RecordSeen::Found(record) if record.update == Update::Idle);
+    let Some(shipped) = kept.newer_shipped_root().filter(|_| confirmed) else { return Ok(()) };
+    if let Some(before) = kept.kept_root() {
+        if shipped.lacks_a_key_of(&before, Role::Targets) {
+            forget_floor(world)?;
+        }
+        let lacks = |role| shipped.lacks_a_key_of(&before, role);
+        if lacks(Role::Timestamp) || lacks(Role::Snapshot) {
+            return keep_accepted(world, Keep::GivenRootForgetRest, &kept.shipped_root);
+        }
+    }
+    keep_accepted(world, Keep::Given(Role::Root), &kept.shipped_root)
+}
+
+fn fetch_asked(world: &mut dyn World, ask: &Ask) -> Result<Fetched, Fault> {
+    let fetched = world.fetch(Folder::Metadata, &ask.name, ask.bytes_max, None);
+    judge_fetched(fetched, ask)
+}
+
+fn judge_fetched(fetched: Result<Fetched, FetchFault>, ask: &Ask) -> Result<Fetched, Fault> {
+    match fetched {
+        Ok(fetched) => Ok(fetched),
+        Err(FetchFault::NotFound) => Ok(Fetched::NotThere),
+        // What an object store says of a file that it has not, to those who may not list its files.
+        Err(FetchFault::Status { code: 403, .. }) if ask.step == ROOT_STEP => Ok(Fetched::NotThere),
+        Err(FetchFault::TooLarge { .. }) => Err(refused(&ask.too_large())),
+        Err(fault) => Err(Fault::Fetch(text(format_args!("{}", ask.name)), fault)),
+    }
+}
+
+fn keep_accepted(world: &mut dyn World, keep: Keep, bytes: &[u8]) -> Result<(), Fault> {
+    let mut change = |file, bytes| world.keep_file(file, bytes).map_err(Fault::Device);
+    match keep {
+        Keep::Nothing => Ok(()),
+        Keep::Given(role) => change(kept_file(role), Some(bytes)),
+        Keep::GivenRootForgetRest => {
+            // Forgotten first: after a cut in between the old root is still there, and leads to the new one
+            // again; the other way round, versions counted up by a stolen key would stay.
+            change(KeptFile::Timestamp, None)?;
+            change(KeptFile::Snapshot, None)?;
+            change(KeptFile::Root, Some(bytes))
+        }
+    }
+}
+
+fn kept_file(role: Role) -> KeptFile<'static> {
+    match role {
+        Role::Root => KeptFile::Root,
+        Role::Timestamp => KeptFile::Timestamp,
+        Role::Snapshot => KeptFile::Snapshot,
+        Role::Targets => KeptFile::Targets,
+    }
+}
+
+/// Fetches the manifest, if it is another one than before, and every delegated role on the way to it and to its
+/// images: with these, what is offered can be read from what is kept.
+fn fetch_manifest(world: &mut dyn World, trusted: &mut Trusted, settings: &Settings) -> Result<(), Fault> {
+    let kept = world.kept().manifest;
+    let path = manifest_path(&settings.board, &settings.channel);
+    if find(world, trusted, &path)?.is_none() {
+        return if kept.is_some() { forget(world, KeptFile::Manifest) } else { Ok(()) };
+    }
+    let Some(target) = manifest_target(trusted, settings).map_err(Fault::Trust)? else { return Ok(()) };
+    let manifest = match kept.and_then(|bytes| target.prove(bytes).ok()) {
+        Some(manifest) => manifest,
+        None => fetch_new_manifest(world, &target)?,
+    };
+    // What is wrong with a manifest is told when it is read as an offer.
+    for image in Manifest::read(&manifest).map_or(Vec::new(), |manifest| manifest.images) {
+        find(world, trusted, &image.target)?;
+    }
+    Ok(())
+}
+
+fn fetch_new_manifest(world: &mut dyn World, target: &Verified<Target>) -> Result<Verified<Vec<u8>>, Fault> {
+    let proven = fetch_target(world, target, KeptFile::Manifest)?;
+    // What went wrong with the images of another manifest says nothing about this one's.
+    let none = Setbacks::default();
+    let attempts = world.attempts();
+    world.keep_attempts(&Attempts { stage: none, proof: none, ..attempts });
+    Ok(proven)
+}
+
+/// Fetches the advisories, if the signed targets list any, and other ones than before.
+fn fetch_advisories(world: &mut dyn World, trusted: &mut Trusted, settings: &Settings) -> Result<(), Fault> {
+    let kept = world.advisories();
+    if find(world, trusted, &advisories_path(&settings.board))?.is_none() {
+        return if kept.is_some() { forget(world, KeptFile::Advisories) } else { Ok(()) };
+    }
+    let target = advisories_target(trusted, &settings.board).map_err(Fault::Trust)?;
+    match target {
+        Some(target) if kept.is_none_or(|bytes| target.prove(bytes).is_err()) => {
+            fetch_target(world, &target, KeptFile::Advisories).map(|_| ())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Fetches a small target, proves it, and keeps it.
+fn fetch_target(
+    world: &mut dyn World,
+    target: &Verified<Target>,
+    file: KeptFile<'_>,
+) -> Result<Verified<Vec<u8>>, Fault> {
+    let name = || text(format_args!("{}", target.path));
+    let fetched = world.fetch(Folder::Targets, &target.fetch_path(), target.file.length, None);
+    let Fetched::Bytes(bytes, _) = fetched.map_err(|fault| Fault::Fetch(name(), fault))? else {
+        return Err(Fault::Fetch(name(), FetchFault::NotFound));
+    };
+    let proven = target.prove(bytes).map_err(|fault| refused(&fault))?;
+    world.keep_file(file, Some(&proven)).map_err(Fault::Device)?;
+    Ok(proven)
+}
+
+/// Searches a target, fetching the delegated roles that the search wants.
+fn find(world: &mut dyn World, trusted: &mut Trusted, path: &str) -> Result<Option<Verified<Target>>, Fault> {
+    loop {
+        let wanted = match trusted.find(path).map_err(|fault| refused(&fault))? {
+            Found::Target(target) => return Ok(Some(target)),
+            Found::Nothing => return Ok(None),
+            Found::Wanted(wanted) => wanted,
+        };
+        let bytes = match fetch_asked(world, &wanted.ask)? {
+            Fetched::Bytes(bytes, _) => Some(bytes),
+            Fetched::NotThere | Fetched::Unchanged => None,
+        };
+        trusted.give_delegated(&wanted, bytes.as_deref()).map_err(|fault| refused(&fault))?;
+        world.keep_file(KeptFile::Delegated(&wanted.role), bytes.as_deref()).map_err(Fault::Device)?;
+    }
+}
+
+/// Removes kept delegated roles that no search used: their number must not grow with the years.
+fn forget_unused(world: &mut dyn World, trusted: &Trusted) -> Result<(), Fault> {
+    let kept = world.kept().metadata.delegated;
+    for (role, _) in kept.iter().filter(|(role, _)| trusted.delegated_in_use().all(|used| used != role)) {
+        world.keep_file(KeptFile::Delegated(role), None).map_err(Fault::Device)?;
+    }
+    Ok(())
+}
+
+fn forget(world: &mut dyn World, file: KeptFile<'_>) -> Result<(), Fault> {
+    world.keep_file(file, None).map_err(Fault::Device)
+}
+
+/// Remembers a poll that worked; with a validator if it was a full refresh.
+fn remember_poll(world: &mut dyn World, full: Option<Option<String>>) {
+    let uptime = world.uptime_seconds();
+    let mut attempts = world.attempts();
+    attempts.polled_uptime = Some(uptime);
+    if let Some(validator) = full {
+        attempts.refreshed_uptime = Some(uptime);
+        attempts.validator = validator;
+    }
+    world.keep_attempts(&attempts);
+}
+
+fn refused(fault: &TrustFault) -> Fault {
+    Fault::Trust(text(format_args!("{fault}")))
+}

@@ -1,0 +1,369 @@
+//! The record: the only memory that counts. Small, readable by a person, with a generation number and a
+//! checksum; the world keeps two copies and writes the older one, so that a torn write loses one step at most.
+//!
+//! ```text
+//! komainu-record 1
+//! generation 17
+//! confirmed slot=a release=41 version=2.0.9
+//! floor 41
+//! update staging slot=b release=42 version=2.1.0 print=00a1b2c3d4e5f607 part=0 offset=4194304
+//! failed release=40 times=3
+//! check 6f1e…
+//! ```
+
+use crate::identifiers::{ReleaseId, Slot, Version};
+use crate::update::offer::Print;
+use alloc::string::{String, ToString};
+use core::fmt::Write;
+use komainu_trust::{Moment, hex};
+use sha2::{Digest, Sha256};
+
+/// How many failed releases are remembered; beyond it, the lowest number goes first.
+pub const FAILURES_MAX: usize = 8;
+/// After so many failed trials a release is refused for good.
+pub const TRIALS_MAX: u8 = 3;
+/// Largest record, in bytes.
+pub const RECORD_BYTES_MAX: usize = 4096;
+const FIRST_LINE: &str = "komainu-record 1";
+
+/// What is remembered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Counts writes; of two copies the higher one counts.
+    pub generation: u64,
+    /// The slot that is known to be good.
+    pub confirmed_slot: Slot,
+    /// What is in it, where that is known.
+    pub confirmed: Option<ReleaseId>,
+    /// Releases with a lower number are refused. Raised only at confirm, and forgotten only when a root takes a
+    /// key from the targets role.
+    pub floor: u64,
+    /// The update under way.
+    pub update: Update,
+    /// Releases whose trial failed.
+    pub failures: heapless::Vec<Failure, FAILURES_MAX>,
+    /// A release that the owner wants to start later.
+    pub postponed: Option<Postponed>,
+}
+
+/// A release that the owner wants to start later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Postponed {
+    /// Its number.
+    pub release: u64,
+    /// When the owner first said so; the maker's bound counts from here.
+    pub since: Moment,
+    /// When it starts.
+    pub until: Moment,
+}
+
+/// An update under way, seen from the last thing that was recorded of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Update {
+    /// None.
+    Idle,
+    /// The slot that is not running is being filled.
+    Staging {
+        /// What with.
+        release: ReleaseId,
+        /// Which manifest exactly: a resumed download must be of the same one.
+        print: Print,
+        /// Where.
+        slot: Slot,
+        /// Index of the image being written, in the manifest's order.
+        part: u8,
+        /// Bytes of it that are written and synced. 0 with part 0: the slot is not voided yet.
+        offset: u64,
+    },
+    /// The slot was read back and holds the release.
+    Staged {
+        /// What.
+        release: ReleaseId,
+        /// Which manifest exactly.
+        print: Print,
+        /// Where.
+        slot: Slot,
+    },
+    /// The boot choice is about to name the release, or already does.
+    Trial {
+        /// What.
+        release: ReleaseId,
+        /// Where.
+        slot: Slot,
+        /// It must be good this many seconds after its start.
+        deadline_seconds: u32,
+        /// Restarts that were asked for without the new slot coming up.
+        restarts: u8,
+    },
+    /// The release failed; the boot choice is about to name the old slot, or already does.
+    Reverting {
+        /// What failed.
+        release: ReleaseId,
+        /// Where it is.
+        slot: Slot,
+        /// Restarts that were asked for without the old slot coming up.
+        restarts: u8,
+    },
+}
+
+/// A release whose trial failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Its number.
+    pub release: u64,
+    /// How many times.
+    pub times: u8,
+}
+
+impl Record {
+    /// The first record of a device: what runs is good, nothing is under way.
+    pub fn first(slot: Slot, release: Option<ReleaseId>) -> Record {
+        let floor = release.as_ref().map_or(0, |release| release.number);
+        Record {
+            generation: 0,
+            confirmed_slot: slot,
+            confirmed: release,
+            floor,
+            update: Update::Idle,
+            failures: heapless::Vec::new(),
+            postponed: None,
+        }
+    }
+
+    /// How many times the trial of a release failed.
+    pub fn times_failed(&self, release: u64) -> u8 {
+        self.failures.iter().find(|failure| failure.release == release).map_or(0, |failure| failure.times)
+    }
+
+    /// Remembers failed trials of a release.
+    pub fn count_failure(&mut self, release: u64, times: u8) {
+        if let Some(failure) = self.failures.iter_mut().find(|failure| failure.release == release) {
+            failure.times = failure.times.saturating_add(times);
+            return;
+        }
+        if self.failures.is_full() {
+            // The lowest number is the first that the floor will make needless.
+            let lowest = self.failures.iter().enumerate().min_by_key(|(_, failure)| failure.release);
+            let index = lowest.map_or(0, |(index, _)| index);
+            self.failures.swap_remove(index);
+        }
+        let pushed = self.failures.push(Failure { release, times });
+        debug_assert!(pushed.is_ok(), "a place was made above");
+    }
+
+    /// The record as text, checksum last.
+    pub fn write(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = self.write_lines(&mut text);
+        let check = checksum(&text);
+        text.push_str("check ");
+        text.push_str(&check);
+        text.push('\n');
+        text
+    }
+
+    fn write_lines(&self, out: &mut String) -> core::fmt::Result {
+        writeln!(out, "{FIRST_LINE}")?;
+        writeln!(out, "generation {}", self.generation)?;
+        write!(out, "confirmed slot={}", self.confirmed_slot)?;
+        match &self.confirmed {
+            Some(release) => writeln!(out, " release={} version={}", release.number, release.version)?,
+            None => writeln!(out)?,
+        }
+        writeln!(out, "floor {}", self.floor)?;
+        match &self.update {
+            Update::Idle => writeln!(out, "update idle")?,
+            Update::Staging { release: r, print, slot, part, offset } => writeln!(
+                out,
+                "update staging slot={slot} release={} version={} print={print} part={part} offset={offset}",
+                r.number, r.version
+            )?,
+            Update::Staged { release: r, print, slot } => writeln!(
+                out,
+                "update staged slot={slot} release={} version={} print={print}",
+                r.number, r.version
+            )?,
+            Update::Trial { release: r, slot, deadline_seconds, restarts } => writeln!(
+                out,
+                "update trial slot={slot} release={} version={} deadline={deadline_seconds} restarts={restarts}",
+                r.number, r.version
+            )?,
+            Update::Reverting { release: r, slot, restarts } => writeln!(
+                out,
+                "update reverting slot={slot} release={} version={} restarts={restarts}",
+                r.number, r.version
+            )?,
+        }
+        for failure in &self.failures {
+            writeln!(out, "failed release={} times={}", failure.release, failure.times)?;
+        }
+        if let Some(Postponed { release, since, until }) = &self.postponed {
+            writeln!(out, "postponed release={release} since={} until={}", since.0, until.0)?;
+        }
+        Ok(())
+    }
+
+    /// Reads a record.
+    ///
+    /// # Errors
+    /// A sentence: which line is wrong, or that the checksum does not fit.
+    pub fn read(text: &str) -> Result<Record, String> {
+        let checked = text.rfind("check ").ok_or("no checksum: the record is cut short")?;
+        let (lines, check) = text.split_at(checked);
+        if check.strip_prefix("check ").map(str::trim_end) != Some(checksum(lines).as_str()) {
+            return Err("the checksum does not fit".to_string());
+        }
+        let mut lines = lines.lines();
+        if lines.next() != Some(FIRST_LINE) {
+            return Err("not a record of this format".to_string());
+        }
+        let mut record = Record::first(Slot::A, None);
+        for line in lines {
+            record.read_line(line).ok_or_else(|| alloc::format!("cannot read the line `{line}`"))?;
+        }
+        Ok(record)
+    }
+
+    fn read_line(&mut self, line: &str) -> Option<()> {
+        let (word, rest) = line.split_once(' ')?;
+        match word {
+            "generation" => self.generation = rest.parse().ok()?,
+            "floor" => self.floor = rest.parse().ok()?,
+            "confirmed" => {
+                self.confirmed_slot = Slot::parse(value(rest, "slot")?)?;
+                self.confirmed = if value(rest, "release").is_some() { Some(release(rest)?) } else { None };
+            }
+            "failed" => {
+                let failure = Failure { release: number(rest, "release")?, times: number(rest, "times")? };
+                self.failures.push(failure).ok()?;
+            }
+            "update" => self.update = read_update(rest)?,
+            "postponed" => {
+                let (since, until) = (Moment(number(rest, "since")?), Moment(number(rest, "until")?));
+                self.postponed = Some(Postponed { release: number(rest, "release")?, since, until });
+            }
+            // A later komainu may remember more; after going back to this one, the rest must still count.
+            _ => {}
+        }
+        Some(())
+    }
+}
+
+fn read_update(rest: &str) -> Option<Update> {
+    let (word, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+    if word == "idle" {
+        return Some(Update::Idle);
+    }
+    let (release, slot) = (release(rest)?, Slot::parse(value(rest, "slot")?)?);
+    Some(match word {
+        "staging" => Update::Staging {
+            release,
+            slot,
+            print: Print::parse(value(rest, "print")?)?,
+            part: number(rest, "part")?,
+            offset: number(rest, "offset")?,
+        },
+        "staged" => Update::Staged { release, slot, print: Print::parse(value(rest, "print")?)? },
+        "trial" => Update::Trial {
+            release,
+            slot,
+            deadline_seconds: number(rest, "deadline")?,
+            restarts: number(rest, "restarts")?,
+        },
+        "reverting" => Update::Reverting { release, slot, restarts: number(rest, "restarts")? },
+        _ => return None,
+    })
+}
+
+fn value<'a>(rest: &'a str, name: &str) -> Option<&'a str> {
+    rest.split(' ').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+}
+
+fn number<N: core::str::FromStr>(rest: &str, name: &str) -> Option<N> {
+    value(rest, name)?.parse().ok()
+}
+
+fn release(rest: &str) -> Option<ReleaseId> {
+    Some(ReleaseId { number: number(rest, "release")?, version: Version::parse(value(rest, "version")?)? })
+}
+
+fn checksum(lines: &str) -> String {
+    hex::encode(&Sha256::digest(lines.as_bytes())[..8])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    fn release(number: u64) -> ReleaseId {
+        ReleaseId { number, version: Version::parse("2.1.0").unwrap() }
+    }
+
+    fn records() -> Vec<Record> {
+        let print = Print::of(b"manifest");
+        let slot = Slot::B;
+        let updates = [
+            Update::Idle,
+            Update::Staging { release: release(42), print, slot, part: 1, offset: u64::MAX },
+            Update::Staged { release: release(42), print, slot },
+            Update::Trial { release: release(42), slot, deadline_seconds: 300, restarts: 2 },
+            Update::Reverting { release: release(42), slot, restarts: 0 },
+        ];
+        let with = |update| {
+            let mut record = Record { generation: 7, update, ..Record::first(Slot::A, Some(release(41))) };
+            record.count_failure(40, 3);
+            record.postponed = Some(Postponed { release: 42, since: Moment(-1), until: Moment(i64::MAX) });
+            record
+        };
+        updates.into_iter().map(with).collect()
+    }
+
+    #[test]
+    fn a_record_is_read_as_it_was_written() {
+        for record in records() {
+            assert_eq!(Record::read(&record.write()), Ok(record));
+        }
+        let unknown = Record::first(Slot::B, None);
+        assert_eq!(Record::read(&unknown.write()), Ok(unknown));
+    }
+
+    #[test]
+    fn a_torn_or_flipped_record_is_refused() {
+        for record in records() {
+            let text = record.write();
+            for length in 0..text.len() - 1 {
+                assert!(Record::read(&text[..length]).is_err(), "cut at {length}");
+            }
+            for at in 0..text.len() - 1 {
+                let mut bytes = text.clone().into_bytes();
+                bytes[at] ^= 1;
+                let flipped = String::from_utf8(bytes).unwrap();
+                assert!(Record::read(&flipped).is_err(), "flipped at {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_later_komainu_remembers_does_no_harm() {
+        let record = records().remove(0);
+        let text = record.write();
+        let (lines, _) = text.split_once("check ").unwrap();
+        let more = alloc::format!("{lines}colour red\n");
+        let more = alloc::format!("{more}check {}\n", checksum(&more));
+        assert_eq!(Record::read(&more), Ok(record));
+    }
+
+    #[test]
+    fn the_lowest_failure_makes_room() {
+        let mut record = Record::first(Slot::A, None);
+        for number in 1..=9 {
+            record.count_failure(number, 1);
+        }
+        assert_eq!(record.times_failed(1), 0);
+        assert_eq!(record.times_failed(9), 1);
+        record.count_failure(9, 2);
+        assert_eq!(record.times_failed(9), 3);
+    }
+}

@@ -1,0 +1,54 @@
+//! **Revert**: gives up a release on trial. Recorded and counted first, then the boot choice names the old slot;
+//! when that one runs, it is over.
+
+use crate::device::World;
+use crate::fault::text;
+use crate::identifiers::{ReleaseId, Slot};
+use crate::reason::Fault;
+use crate::turn::keep_next;
+use crate::update::facts::{BootChoice, RecordSeen};
+use crate::update::record::{Record, Update};
+
+/// Goes back to the slot that is not `failed`; repeated after a cut, it counts nothing twice.
+///
+/// # Errors
+/// The record or the boot choice could not be written.
+pub fn revert(world: &mut dyn World, release: &ReleaseId, failed: Slot, times: u8) -> Result<(), Fault> {
+    let RecordSeen::Found(mut record) = world.record() else {
+        return Err(Fault::Device(text(format_args!("the record went away"))));
+    };
+    let old_runs = world.booted().map_err(Fault::Device)? != failed;
+    let known = match &record.update {
+        Update::Reverting { release: reverting, restarts, .. } if reverting == release => Some(*restarts),
+        _ => None,
+    };
+    if known.is_none() {
+        record.count_failure(release.number, times);
+    }
+    // On record before the choice changes, so that a cut in between cannot make the failure forgotten. While
+    // the failed slot runs, a restart follows, and it is counted.
+    if known.is_none() || !old_runs {
+        let restarts = known.map_or(0, |restarts| restarts.saturating_add(1));
+        record.update = Update::Reverting { release: release.clone(), slot: failed, restarts };
+        keep_next(world, record.clone())?;
+        record.generation += 1;
+    }
+    let confirmed = record.confirmed.as_ref().map(|confirmed| confirmed.number);
+    settle(world, failed.other(), confirmed)?;
+    if old_runs {
+        keep_next(world, Record { update: Update::Idle, ..record })?;
+    }
+    Ok(())
+}
+
+/// Lets the boot choice name a slot as good, if it does not already.
+///
+/// # Errors
+/// The boot choice could not be read or written.
+pub fn settle(world: &mut dyn World, slot: Slot, release: Option<u64>) -> Result<(), Fault> {
+    let chosen = world.boot_choice().map_err(Fault::Device)?;
+    if chosen.slot == slot && chosen.tries_left.is_none() {
+        return Ok(());
+    }
+    world.set_boot_choice(&BootChoice { slot, tries_left: None, release }).map_err(Fault::Device)
+}

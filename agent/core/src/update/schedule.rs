@@ -1,0 +1,134 @@
+//! When to try next. Spread over a fleet by the device's id, so that a power cut in a city does not end in a
+//! hundred thousand polls in one second; the same device always gets the same answer.
+
+use crate::settings::Settings;
+use crate::update::facts::{Attempts, Setbacks};
+use sha2::{Digest, Sha256};
+
+/// The first wait after a setback, in seconds; it doubles with each further one.
+const BACKOFF_SECONDS: u32 = 30;
+/// The longest wait after setbacks of the device itself (a boot environment that cannot be written).
+const DEVICE_BACKOFF_SECONDS_MAX: u32 = 3600;
+/// The longest wait after setbacks of the gate: rules that the kernel did not take are tried again soon.
+const GATE_BACKOFF_SECONDS_MAX: u32 = 60;
+/// The longest that a server can make us wait.
+const RETRY_AFTER_SECONDS_MAX: u32 = 7 * 24 * 3600;
+
+/// A number from 0 to `below - 1` that follows from the device's id and what it is for. 0 if `below` is 0.
+pub fn lot(device_id: &str, what_for: &str, below: u64) -> u64 {
+    let mut hash = Sha256::new();
+    hash.update(device_id.as_bytes());
+    hash.update([0]);
+    hash.update(what_for.as_bytes());
+    let digest = hash.finalize();
+    let drawn = digest.iter().take(8).fold(0, |sum: u64, &byte| sum << 8 | u64::from(byte));
+    drawn.checked_rem(below).unwrap_or(0)
+}
+
+/// Seconds until the next poll; 0: now.
+pub fn until_poll(attempts: &Attempts, uptime: u64, settings: &Settings) -> u64 {
+    if attempts.poll.failures > 0 {
+        return until_server(&attempts.poll, uptime, settings);
+    }
+    let at = match attempts.polled_uptime {
+        None => lot(&settings.device_id, "first poll", u64::from(settings.first_poll_within_seconds) + 1),
+        Some(last) => {
+            // A tenth more or less, drawn anew for each poll, so that a fleet never marches in step.
+            let interval = u64::from(settings.poll_seconds);
+            let spread = interval / 10;
+            let drawn = lot(&settings.device_id, &alloc::format!("poll {last}"), spread * 2 + 1);
+            last + interval - spread + drawn
+        }
+    };
+    at.saturating_sub(uptime)
+}
+
+/// Seconds until images may be fetched again after setbacks, and how many there were; 0: now.
+pub fn until_stage(attempts: &Attempts, uptime: u64, settings: &Settings) -> (u64, u32) {
+    let [line, proof] =
+        [&attempts.stage, &attempts.proof].map(|setbacks| until_server(setbacks, uptime, settings));
+    (line.max(proof), attempts.stage.failures.max(attempts.proof.failures))
+}
+
+fn until_server(setbacks: &Setbacks, uptime: u64, settings: &Settings) -> u64 {
+    until_after(setbacks, uptime, settings.poll_seconds.max(BACKOFF_SECONDS), &settings.device_id)
+}
+
+/// Seconds until the device itself may be tried again after setbacks; 0: now.
+pub fn until_device(attempts: &Attempts, uptime: u64, settings: &Settings) -> u64 {
+    until_after(&attempts.device, uptime, DEVICE_BACKOFF_SECONDS_MAX, &settings.device_id)
+}
+
+/// Seconds until the gate may be tried again after setbacks; 0: now.
+pub fn until_gate(attempts: &Attempts, uptime: u64, settings: &Settings) -> u64 {
+    until_after(&attempts.gate, uptime, GATE_BACKOFF_SECONDS_MAX, &settings.device_id)
+}
+
+fn until_after(setbacks: &Setbacks, uptime: u64, longest: u32, device_id: &str) -> u64 {
+    if setbacks.failures == 0 {
+        return 0;
+    }
+    let doublings = (setbacks.failures - 1).min(20);
+    let full = (u64::from(BACKOFF_SECONDS) << doublings).min(u64::from(longest));
+    // Half of it is certain, the other half drawn.
+    let drawn = lot(device_id, &alloc::format!("setback {}", setbacks.failures), full / 2 + 1);
+    let asked = u64::from(setbacks.retry_after_seconds.min(RETRY_AFTER_SECONDS_MAX));
+    (setbacks.last_uptime + (full / 2 + drawn).max(asked)).saturating_sub(uptime)
+}
+
+/// True if a full refresh, beginning with the root, is due.
+pub fn full_refresh_due(attempts: &Attempts, uptime: u64, settings: &Settings) -> bool {
+    let every = u64::from(settings.full_refresh_seconds);
+    attempts.refreshed_uptime.is_none_or(|last| uptime >= last + every)
+}
+
+/// True if the device is among the `percent` of all devices that may take a release.
+pub fn in_wave(device_id: &str, release: u64, percent: u8) -> bool {
+    lot(device_id, &alloc::format!("release {release}"), 100) < u64::from(percent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_the_longest_and_never_shrink_below_half() {
+        let mut last_full = 0;
+        for failures in 1..40 {
+            let setbacks = Setbacks { failures, last_uptime: 1000, retry_after_seconds: 0 };
+            let wait = until_after(&setbacks, 1000, 21_600, "device-1");
+            let full = (30 << (failures - 1).min(20)).min(21_600);
+            assert!(wait >= full / 2 && wait <= full, "{failures}: {wait}");
+            assert!(full >= last_full);
+            last_full = full;
+        }
+    }
+
+    #[test]
+    fn the_server_may_ask_for_more_but_not_for_ever() {
+        let setbacks = Setbacks { failures: 1, last_uptime: 0, retry_after_seconds: 7200 };
+        assert_eq!(until_after(&setbacks, 0, 21_600, "d"), 7200);
+        let setbacks = Setbacks { retry_after_seconds: u32::MAX, ..setbacks };
+        assert_eq!(until_after(&setbacks, 0, 21_600, "d"), 604_800);
+    }
+
+    #[test]
+    fn a_fleet_is_spread_evenly() {
+        let mut tenths = [0; 10];
+        for device in 0..10_000 {
+            tenths[lot(&alloc::format!("device-{device}"), "first poll", 10) as usize] += 1;
+        }
+        assert!(tenths.iter().all(|&count| (850..1150).contains(&count)), "{tenths:?}");
+    }
+
+    #[test]
+    fn waves_grow_and_hundred_percent_is_everybody() {
+        let members = |percent| {
+            let device = |number: &u32| in_wave(&alloc::format!("device-{number}"), 42, percent);
+            (0..1000).filter(device).collect::<alloc::vec::Vec<u32>>()
+        };
+        let (none, ten, half, all) = (members(0), members(10), members(50), members(100));
+        assert!(none.is_empty() && all.len() == 1000);
+        assert!(ten.len() < half.len() && ten.iter().all(|device| half.contains(device)));
+    }
+}

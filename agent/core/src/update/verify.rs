@@ -1,0 +1,145 @@
+//! **Verify** decides whether a release that is rightly signed is right for this device: for this board, newer,
+//! above the floor, not failed before, fitting its slots, and its wave reached.
+
+use crate::fault::{Text, text};
+use crate::identifiers::{Name, Slot};
+use crate::settings::Settings;
+use crate::update::facts::Parts;
+use crate::update::manifest::Manifest;
+use crate::update::record::{Record, TRIALS_MAX};
+use crate::update::schedule::in_wave;
+use core::fmt;
+use komainu_trust::Moment;
+
+/// Why a release is not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It is what runs already.
+    UpToDate,
+    /// It is for another board.
+    OtherBoard(Name),
+    /// It is for another channel.
+    OtherChannel(Name),
+    /// It asks for something that this device cannot do.
+    UnknownNeed(Text),
+    /// Its number is below the floor.
+    BelowFloor(u64),
+    /// Its trial failed as often as it may.
+    FailedBefore(u8),
+    /// It has no image for a part of the slot.
+    PartWithoutImage(Name),
+    /// It has an image for a part that the slots do not have.
+    ImageWithoutPart(Name),
+    /// An image does not fit.
+    SlotTooSmall {
+        /// The part.
+        part: Name,
+        /// Bytes of the image.
+        image_bytes: u64,
+        /// Bytes of the part.
+        part_bytes: u64,
+    },
+    /// Its roll-out has not reached this device: it has begun with so many percent, or not yet.
+    WaveNotReached(u8),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::UpToDate => write!(f, "why=up-to-date"),
+            Refusal::OtherBoard(board) => write!(f, "why=other-board manifest={board}"),
+            Refusal::OtherChannel(channel) => write!(f, "why=other-channel manifest={channel}"),
+            Refusal::UnknownNeed(word) => write!(f, "why=unknown-need need={word}"),
+            Refusal::BelowFloor(floor) => write!(f, "why=below-floor floor={floor}"),
+            Refusal::FailedBefore(times) => write!(f, "why=failed-before times={times}"),
+            Refusal::PartWithoutImage(part) => write!(f, "why=part-without-image part={part}"),
+            Refusal::ImageWithoutPart(part) => write!(f, "why=image-without-part part={part}"),
+            Refusal::SlotTooSmall { part, image_bytes, part_bytes } => {
+                write!(f, "why=slot-too-small part={part} image_bytes={image_bytes} part_bytes={part_bytes}")
+            }
+            Refusal::WaveNotReached(percent) => write!(f, "why=wave-not-reached percent={percent}"),
+        }
+    }
+}
+
+/// What a release is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To have a newer one.
+    Update,
+    /// To have what runs written anew, because somebody may have changed it.
+    Renew,
+}
+
+/// Judges a release by what is known of the device.
+///
+/// # Errors
+/// The first reason against it.
+pub fn verify(
+    manifest: &Manifest,
+    record: &Record,
+    parts: &Parts,
+    into: Slot,
+    now: Moment,
+    purpose: Purpose,
+    settings: &Settings,
+) -> Result<(), Refusal> {
+    // The path already names board and channel; a manifest copied to another path would lie about them.
+    if manifest.board != settings.board {
+        return Err(Refusal::OtherBoard(manifest.board.clone()));
+    }
+    if manifest.channel != settings.channel {
+        return Err(Refusal::OtherChannel(manifest.channel.clone()));
+    }
+    if let Some(word) = manifest.unknown_needs.first() {
+        return Err(Refusal::UnknownNeed(text(format_args!("{word}"))));
+    }
+    let number = manifest.release.number;
+    let runs = record.confirmed.as_ref().is_some_and(|confirmed| confirmed.number == number);
+    let renews = purpose == Purpose::Renew && runs;
+    if runs && !renews {
+        return Err(Refusal::UpToDate);
+    }
+    // The floor is the highest number ever confirmed: what equals it is installed again only where nobody
+    // knows any more what is running, or whether it is whole.
+    if number < record.floor || (number == record.floor && record.confirmed.is_some() && !renews) {
+        return Err(Refusal::BelowFloor(record.floor));
+    }
+    let times = record.times_failed(number);
+    if times >= TRIALS_MAX {
+        return Err(Refusal::FailedBefore(times));
+    }
+    fits(manifest, parts, into)?;
+    let percent = percent_now(manifest, now);
+    if !renews && !in_wave(&settings.device_id, number, percent) {
+        return Err(Refusal::WaveNotReached(percent));
+    }
+    Ok(())
+}
+
+fn fits(manifest: &Manifest, parts: &Parts, into: Slot) -> Result<(), Refusal> {
+    for image in &manifest.images {
+        let Some(part) = parts.iter().find(|part| part.name == image.part) else {
+            return Err(Refusal::ImageWithoutPart(image.part.clone()));
+        };
+        let part_bytes = part.bytes(into);
+        if image.length > part_bytes {
+            return Err(Refusal::SlotTooSmall {
+                part: part.name.clone(),
+                image_bytes: image.length,
+                part_bytes,
+            });
+        }
+    }
+    // A slot with one part of an old release and one of a new one is neither.
+    let bare = parts.iter().find(|part| manifest.images.iter().all(|image| image.part != part.name));
+    bare.map_or(Ok(()), |part| Err(Refusal::PartWithoutImage(part.name.clone())))
+}
+
+/// The share of devices that may take a release now.
+pub fn percent_now(manifest: &Manifest, now: Moment) -> u8 {
+    if manifest.waves.is_empty() {
+        return 100;
+    }
+    manifest.waves.iter().filter(|wave| wave.from <= now).map(|wave| wave.percent).max().unwrap_or(0)
+}

@@ -1,0 +1,199 @@
+//! Accounts that may log in, passwords that everybody knows, and keys: NOTICE's survey A, on the device itself.
+//!
+//! The owner's account is the gate's: it is judged here like every other one, but nothing here locks it.
+
+#[cfg(test)]
+mod tests;
+
+use crate::fault::Text;
+use crate::update::offer::Print;
+use crate::wall::measures::Measure;
+use crate::wall::policy::Policy;
+use crate::wall::remediation::Fix;
+use crate::wall::report::Report;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// What opens an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PasswordSeen {
+    /// Nothing is asked for.
+    Empty,
+    /// No password opens it.
+    Locked,
+    /// One that is hashed in a way that cannot be computed here.
+    Unknown,
+    /// One with this print, of its crypt string.
+    Set(Print),
+}
+
+/// Whose account it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// The device's: `/etc/passwd` and `/etc/shadow`.
+    Device,
+    /// A web server's, in a file that can hold an account without a password (htpasswd).
+    Web,
+    /// A web server's, in a file of passwords in clear, where nothing can be locked.
+    WebInClear,
+}
+
+/// To whom an account belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// The owner, whose password the gate keeps.
+    Owner,
+    /// The owner; but `/etc/passwd` holds a password that counts instead of the one that the gate keeps elsewhere.
+    OwnerBypassed,
+    /// Anybody else.
+    Other,
+}
+
+/// An account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountSeen {
+    /// The file that holds its password.
+    pub file: String,
+    /// Whose it is.
+    pub of: Of,
+    /// Its name.
+    pub name: String,
+    /// Its number; `None` where the file has none that can be read, which may be taken for 0, and for the web's.
+    pub user: Option<u32>,
+    /// Its shell lets it log in.
+    pub shell: bool,
+    /// What opens it.
+    pub password: PasswordSeen,
+    /// Everybody knows its password; `None`: not tried yet.
+    pub known: Option<bool>,
+    /// To whom it belongs.
+    pub whose: Whose,
+}
+
+/// A key that may log in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeySeen {
+    /// The file that holds it.
+    pub file: String,
+    /// Its line.
+    pub line: u32,
+    /// Its print, as `ssh-keygen -l` shows it.
+    pub print: String,
+}
+
+/// What one look saw.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AccountsSeen {
+    /// The accounts.
+    pub accounts: Vec<AccountSeen>,
+    /// The keys, those of one file together.
+    pub keys: Vec<KeySeen>,
+    /// Why not everything could be read.
+    pub unread: Option<Text>,
+}
+
+/// Judges accounts, passwords and keys.
+pub fn judge(seen: &AccountsSeen, policy: &Policy, report: &mut Report) {
+    // Without an owner nobody could log in after the last account is locked.
+    let is_owners = |account: &AccountSeen| account.of == Of::Device && account.whose != Whose::Other;
+    let has_owner = seen.accounts.iter().any(is_owners);
+    for account in &seen.accounts {
+        match account.of {
+            Of::Device => device(account, has_owner, policy, report),
+            Of::Web | Of::WebInClear => web(account, report),
+        }
+    }
+    let untried = seen.accounts.iter().filter(|account| untried(account)).count();
+    if untried > 0 {
+        report.cannot_tell(Measure::Passwords, format_args!("{untried} passwords are not tried yet"));
+    }
+    for key in &seen.keys {
+        judge_key(key, &seen.keys, policy, report);
+    }
+    if let Some(why) = &seen.unread {
+        report.cannot_tell(Measure::Accounts, format_args!("{}", &**why));
+        report.cannot_tell(Measure::Keys, format_args!("{}", &**why));
+    }
+}
+
+fn untried(account: &AccountSeen) -> bool {
+    matches!(account.password, PasswordSeen::Set(_)) && account.known.is_none()
+}
+
+fn lock(account: &AccountSeen) -> Option<Fix> {
+    let can_be = account.whose != Whose::Owner && !account.name.is_empty() && account.of != Of::WebInClear;
+    (can_be && account.password != PasswordSeen::Locked)
+        .then(|| Fix::LockAccount { file: account.file.clone(), account: account.name.clone() })
+}
+
+fn device(account: &AccountSeen, has_owner: bool, policy: &Policy, report: &mut Report) {
+    let AccountSeen { file, name, password, .. } = account;
+    let allowed = account.whose != Whose::Other || policy.accounts.iter().any(|allowed| allowed == name);
+    let careful = |fix: Option<Fix>| fix.filter(|_| has_owner);
+    if account.whose == Whose::OwnerBypassed && *password != PasswordSeen::Locked {
+        report.weak(
+            Measure::Accounts,
+            lock(account),
+            format_args!("{file} holds a password of {name} that counts instead of the owner's"),
+        );
+    } else if *password == PasswordSeen::Empty && account.whose == Whose::Other {
+        report.weak(
+            Measure::Accounts,
+            lock(account),
+            format_args!("the account {name} in {file} has no password: whoever knows its name is in"),
+        );
+    }
+    if !allowed && name != "root" && account.user.unwrap_or(0) == 0 {
+        report.weak(
+            Measure::Accounts,
+            careful(lock(account)),
+            format_args!("the account {name} has all rights, like root (number 0), and nobody allowed it"),
+        );
+    }
+    let opens = matches!(password, PasswordSeen::Set(_) | PasswordSeen::Unknown);
+    if !allowed && opens && account.shell {
+        report.weak(
+            Measure::Accounts,
+            careful(lock(account)),
+            format_args!("the account {name} in {file} can log in with a password, and nobody allowed it"),
+        );
+    }
+    known(account, careful(lock(account)), report);
+}
+
+fn web(account: &AccountSeen, report: &mut Report) {
+    let AccountSeen { file, name, password, .. } = account;
+    if *password == PasswordSeen::Empty {
+        let what = format_args!("the web account {name} in {file} has no password");
+        report.weak(Measure::Accounts, lock(account), what);
+    }
+    known(account, lock(account), report);
+}
+
+fn known(account: &AccountSeen, fix: Option<Fix>, report: &mut Report) {
+    let AccountSeen { file, name, password, .. } = account;
+    if account.known == Some(true) {
+        let what = format_args!("the password of {name} in {file} is one that malware tries");
+        report.weak(Measure::Passwords, fix, what);
+    } else if *password == PasswordSeen::Unknown {
+        report.cannot_tell(
+            Measure::Passwords,
+            format_args!("the password of {name} in {file} is hashed in a way that cannot be tried here"),
+        );
+    }
+}
+
+fn judge_key(key: &KeySeen, all: &[KeySeen], policy: &Policy, report: &mut Report) {
+    let allowed = |key: &KeySeen| policy.keys.contains(&key.print);
+    if allowed(key) {
+        return;
+    }
+    let KeySeen { file, line, print } = key;
+    // A file without a single key that is allowed is kept as evidence, whole.
+    let mixed = all.iter().any(|other| other.file == *file && allowed(other));
+    let fix = match mixed {
+        true => Fix::RemoveKey { file: file.clone(), print: print.clone() },
+        false => Fix::SetAside { file: file.clone() },
+    };
+    report.weak(Measure::Keys, Some(fix), format_args!("{file} line {line}: nobody allowed the key {print}"));
+}

@@ -1,0 +1,117 @@
+//! A table of accounts, each with what is found wrong with it.
+
+use super::*;
+use crate::wall::policy::tests::bare;
+use crate::wall::report::Outcome;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use Measure::{Accounts, Passwords};
+use PasswordSeen::{Empty, Locked, Set, Unknown};
+
+fn print() -> PasswordSeen {
+    Set(Print::of(b"x"))
+}
+
+fn account(name: &str, user: u32, password: PasswordSeen, known: Option<bool>) -> AccountSeen {
+    AccountSeen {
+        file: "/etc/shadow".into(),
+        of: Of::Device,
+        name: name.into(),
+        user: Some(user),
+        shell: true,
+        password,
+        known,
+        whose: if name == "admin" { Whose::Owner } else { Whose::Other },
+    }
+}
+
+fn judged(accounts: &[AccountSeen], keys: &[(&str, &str)]) -> Report {
+    let mut report = Report::default();
+    let keys = keys.iter().zip(1..);
+    let keys =
+        keys.map(|((file, print), line)| KeySeen { file: (*file).into(), line, print: (*print).into() });
+    let seen = AccountsSeen { accounts: accounts.to_vec(), keys: keys.collect(), unread: None };
+    judge(&seen, &policy(), &mut report);
+    report
+}
+
+#[test]
+fn every_account_is_judged_by_what_it_opens() {
+    let no = Some(false);
+    let shell_less = AccountSeen { shell: false, ..account("www", 33, print(), no) };
+    let nameless = account("", 0, Empty, None);
+    let numberless = AccountSeen { user: None, ..account("odd", 7, print(), no) };
+    let web = |of, password, known| AccountSeen { of, user: None, ..account("guest", 0, password, known) };
+    let bypassed =
+        |password| AccountSeen { whose: Whose::OwnerBypassed, ..account("admin", 0, password, no) };
+    for (seen, expected, locks) in [
+        (bypassed(Empty), &[Accounts][..], true),
+        (bypassed(print()), &[Accounts], true),
+        (bypassed(Locked), &[], false),
+        (account("admin", 1000, print(), no), &[][..], false),
+        (account("admin", 1000, print(), Some(true)), &[Passwords][..], false),
+        (account("admin", 0, Empty, None), &[], false),
+        (account("root", 0, Locked, None), &[], false),
+        (account("root", 0, print(), no), &[Accounts], true),
+        (account("service", 500, print(), no), &[], false),
+        (account("service", 500, print(), Some(true)), &[Passwords], true),
+        (account("service", 0, print(), no), &[], false),
+        (account("guest", 500, Empty, None), &[Accounts], true),
+        (account("guest", 500, print(), Some(true)), &[Accounts, Passwords], true),
+        (account("guest", 500, Unknown, None), &[Accounts], true),
+        (account("guest", 500, Locked, None), &[], false),
+        (account("toor", 0, print(), no), &[Accounts, Accounts], true),
+        (account("toor", 0, Locked, None), &[Accounts], false),
+        (numberless, &[Accounts, Accounts], true),
+        (shell_less, &[], false),
+        (nameless, &[Accounts, Accounts], false),
+        (web(Of::Web, print(), no), &[], false),
+        (web(Of::Web, print(), Some(true)), &[Passwords], true),
+        (web(Of::WebInClear, print(), Some(true)), &[Passwords], false),
+        (web(Of::Web, Empty, None), &[Accounts], true),
+    ] {
+        let owner = account("admin", 1000, print(), no);
+        let mut accounts = vec![seen.clone()];
+        if seen.whose != Whose::Owner {
+            accounts.push(owner);
+        }
+        let report = judged(&accounts, &[]);
+        let found: Vec<Measure> = report.findings.iter().map(|finding| finding.measure).collect();
+        assert_eq!(found, expected, "{seen:?}");
+        let lock = Fix::LockAccount { file: "/etc/shadow".into(), account: seen.name.clone() };
+        assert_eq!(report.fixes(), if locks { vec![&lock] } else { vec![] }, "{seen:?}");
+    }
+}
+
+#[test]
+fn what_was_not_tried_or_cannot_be_is_said() {
+    let report = judged(&[account("admin", 0, print(), None)], &[]);
+    let Outcome::CannotTell(why) = report.outcome(Passwords) else { panic!("{report:?}") };
+    assert_eq!(&*why, "1 passwords are not tried yet");
+    let report = judged(&[account("admin", 0, Unknown, None)], &[]);
+    assert!(matches!(report.outcome(Passwords), Outcome::CannotTell(_)));
+    assert_eq!(report.outcome(Accounts), Outcome::Strong);
+}
+
+#[test]
+fn without_an_owner_nobody_who_has_a_password_is_locked_out() {
+    let report = judged(&[account("root", 0, print(), Some(true)), account("guest", 5, Empty, None)], &[]);
+    assert_eq!(report.fixes(), [&Fix::LockAccount { file: "/etc/shadow".into(), account: "guest".into() }]);
+    assert_eq!(report.outcome(Passwords), Outcome::Weak);
+}
+
+#[test]
+fn keys_that_nobody_allowed_go_and_others_stay() {
+    let report =
+        judged(&[], &[("/a", "SHA256:good"), ("/a", "SHA256:bad"), ("/b", "SHA256:bad"), ("/b", "SHA256:x")]);
+    let remove = Fix::RemoveKey { file: "/a".into(), print: "SHA256:bad".into() };
+    assert_eq!(report.fixes(), [&remove, &Fix::SetAside { file: "/b".into() }]);
+    assert_eq!(&*report.findings[0].what, "/a line 2: nobody allowed the key SHA256:bad");
+    assert_eq!(judged(&[], &[("/a", "SHA256:good")]), Report::default());
+}
+
+fn policy() -> Policy {
+    let (accounts, keys) = (vec!["service".into()], vec!["SHA256:good".into()]);
+    Policy { accounts, keys, ..bare() }
+}

@@ -1,0 +1,308 @@
+//! What starts telnet again when it was ended: lines of `/etc/inittab`, of inetd's and xinetd's files, of start scripts,
+//! of crontabs and of systemd's units. Readers of such files, what they become without that line, and the judgement.
+//! All of them are written by strangers, and may hold any bytes.
+//!
+//! A line is taken away so that the rest of its file means what it meant, and the device starts as it did: where a line
+//! is an entry of a table it becomes a comment; in scripts only the program's name becomes `true`, which every shell
+//! has, so that quotes, `if` and `&` around it stay whole.
+
+pub mod shell;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+use crate::fault::Text;
+use crate::wall::judge::autostart::shell::{Hit, is_whole, serves};
+use crate::wall::judge::autostart::tables::{disable, read_line, xinetd};
+use crate::wall::measures::Measure;
+use crate::wall::policy::Policy;
+use crate::wall::process_snapshot::Process;
+use crate::wall::remediation::{Fix, ProcessId};
+use crate::wall::report::Report;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::ops::Range;
+
+/// Most that one file is found to start.
+pub const STARTERS_MAX: usize = 16;
+/// Longest that is told of a line, in bytes; a longer one is compared as far as that.
+pub const SAYS_BYTES_MAX: usize = 512;
+/// How often one file is searched for the use of a variable.
+const USES_MAX: u32 = 32;
+
+/// How a file is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `/etc/inittab`.
+    Inittab,
+    /// inetd's table.
+    Inetd,
+    /// A file of xinetd's services.
+    Xinetd,
+    /// A script of the shell's: `rc.local`, `init.d`, procd's, hotplug's.
+    Script,
+    /// One user's table of cron.
+    Cron,
+    /// The system's table of cron, whose lines name a user.
+    CronOfUsers,
+    /// A unit of systemd's.
+    Unit,
+}
+
+/// What a line does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Does {
+    /// It starts telnet.
+    Telnet,
+    /// It starts SSH.
+    Ssh,
+    /// It gives whoever connects a shell.
+    Shell,
+    /// It fetches a program and runs it: what malware writes to come back.
+    Fetch,
+}
+
+impl fmt::Display for Does {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Does::Telnet => "starts telnet",
+            Does::Ssh => "starts SSH",
+            Does::Shell => "gives a shell to whoever connects",
+            Does::Fetch => "fetches a program and runs it",
+        })
+    }
+}
+
+/// A line that starts what nobody wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Starter {
+    /// Its number, from 1.
+    pub line: u32,
+    /// What it says, up to [`SAYS_BYTES_MAX`]; lines that belong together are one.
+    pub says: String,
+    /// The program, as the line names it.
+    pub program: String,
+    /// What it does.
+    pub does: Does,
+}
+
+/// One that was found on the device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundStarter {
+    /// The file.
+    pub file: String,
+    /// How it was read.
+    pub kind: Kind,
+    /// The line.
+    pub starter: Starter,
+    /// The file is on a medium that can be written.
+    pub changeable: bool,
+}
+
+/// Judges the lines that were found. A server that the policy names may be started. `unread`: why not all
+/// could be read.
+pub fn judge(found: &[FoundStarter], unread: Option<&Text>, policy: &Policy, report: &mut Report) {
+    for FoundStarter { file, starter, changeable, .. } in found {
+        let Starter { line, says, program, does } = starter;
+        let named =
+            |name: &str| serves(name).is_some() && name.rsplit('/').next() == program.rsplit('/').next();
+        let listed = || policy.services.iter().any(|service| named(&service.program));
+        let allowed = match does {
+            Does::Telnet => listed(),
+            Does::Ssh => policy.ssh || listed(),
+            Does::Shell | Does::Fetch => false,
+        };
+        if allowed {
+            continue;
+        }
+        if !changeable {
+            report.cannot_enforce(
+                Measure::Respawn,
+                format_args!(
+                    "the firmware itself {does}: {file} line {line} cannot be changed; \
+                     what it starts is ended each time it appears"
+                ),
+            );
+            continue;
+        }
+        let fix = Some(Fix::StopStarting { file: file.clone(), line: *line, says: says.clone() });
+        let what = format_args!("{file} line {line} {does}: {says}");
+        match does {
+            Does::Telnet | Does::Ssh | Does::Shell => report.weak(Measure::Respawn, fix, what),
+            Does::Fetch => report.infected(Measure::Respawn, fix, what),
+        }
+    }
+    if let Some(why) = unread {
+        report.cannot_tell(Measure::Respawn, format_args!("{}", &**why));
+    }
+}
+
+/// Who must be told (with SIGHUP) to read a changed file of this kind again; nobody unless it is exactly the program that
+/// is known to do so. systemd reads its units again at the same signal as init its table.
+pub fn hears(kind: Kind, processes: &[Process]) -> Option<ProcessId> {
+    let names: &[&str] = match kind {
+        Kind::Inittab | Kind::Unit => &["init", "systemd", "linuxrc"],
+        Kind::Inetd => &["inetd"],
+        Kind::Xinetd => &["xinetd"],
+        Kind::Script | Kind::Cron | Kind::CronOfUsers => return None,
+    };
+    let first = matches!(kind, Kind::Inittab | Kind::Unit);
+    let mut of_name = processes
+        .iter()
+        .filter(|one| one.user == 0 && (one.id.pid == 1) == first && names.contains(&one.called()));
+    let one = of_name.next()?.id;
+    of_name.next().is_none().then_some(one)
+}
+
+/// The lines of a file that start what nobody wants: at most [`STARTERS_MAX`], in their order.
+pub fn starters(kind: Kind, bytes: &[u8]) -> Vec<Starter> {
+    let mut starters: Vec<Starter> = Vec::new();
+    for found in find(kind, bytes) {
+        let starter = found.starter(bytes);
+        // Of one line the gravest counts; the fix mends them all.
+        match starters.last_mut().filter(|last| last.line == starter.line) {
+            Some(last) if starter.does == Does::Fetch => *last = starter,
+            Some(_) => {}
+            None => starters.push(starter),
+        }
+    }
+    starters
+}
+
+/// The file without what a line starts; `None` where the line no longer says so, or has quotes in the program's name.
+pub fn without(kind: Kind, bytes: &[u8], line: u32, says: &str) -> Option<Vec<u8>> {
+    let mut edits: Vec<(Range<usize>, &[u8])> = Vec::new();
+    for found in find(kind, bytes) {
+        if found.line != line || told(&bytes[found.lines.clone()]) != says {
+            continue;
+        }
+        found.edit(kind, bytes, &mut edits)?;
+    }
+    edits.sort_by_key(|(range, _)| range.start);
+    edits.dedup();
+    let mut changed = Vec::with_capacity(bytes.len() + 64);
+    let mut from = 0;
+    for (range, new) in &edits {
+        changed.extend_from_slice(bytes.get(from..range.start)?);
+        changed.extend_from_slice(new);
+        from = range.end;
+    }
+    changed.extend_from_slice(&bytes[from..]);
+    (!edits.is_empty()).then_some(changed)
+}
+
+const COMMENT: &[u8] = b"# komainu: ";
+
+/// A hit, and where it is.
+struct Found {
+    line: u32,
+    /// The line, or the lines that belong together, without the last line end.
+    lines: Range<usize>,
+    hit: Hit,
+}
+
+impl Found {
+    fn starter(&self, bytes: &[u8]) -> Starter {
+        Starter {
+            line: self.line,
+            says: told(&bytes[self.lines.clone()]),
+            program: self.hit.program.clone(),
+            does: self.hit.does,
+        }
+    }
+
+    /// How the line is taken away.
+    fn edit(&self, kind: Kind, bytes: &[u8], edits: &mut Vec<(Range<usize>, &'static [u8])>) -> Option<()> {
+        let comment = match kind {
+            Kind::Inetd | Kind::Cron | Kind::CronOfUsers => true,
+            // With other commands on its line, the others stay.
+            Kind::Inittab => self.hit.alone,
+            Kind::Xinetd => {
+                disable(bytes, &self.hit.word, edits);
+                return Some(());
+            }
+            Kind::Script | Kind::Unit => false,
+        };
+        if comment {
+            edits.push((self.lines.start..self.lines.start, COMMENT));
+            return Some(());
+        }
+        let word = &bytes[self.hit.word.clone()];
+        if !is_whole(word) {
+            return None;
+        }
+        let by_path = word.contains(&b'/') || kind == Kind::Unit;
+        edits.push((self.hit.word.clone(), if by_path { b"/bin/true" } else { b"true" }));
+        Some(())
+    }
+}
+
+fn find(kind: Kind, bytes: &[u8]) -> Vec<Found> {
+    if kind == Kind::Xinetd {
+        return xinetd(bytes);
+    }
+    let uses_left = core::cell::Cell::new(USES_MAX);
+    let uses = |name: &str| {
+        uses_left.set(uses_left.get().saturating_sub(1));
+        uses_left.get() == 0 || is_used(bytes, name.as_bytes())
+    };
+    let mut all = Vec::new();
+    let joins = matches!(kind, Kind::Script | Kind::Unit);
+    for (line, range) in lines(bytes, joins) {
+        for hit in read_line(kind, bytes, range.clone(), &uses) {
+            all.push(Found { line, lines: range.clone(), hit });
+        }
+        if all.len() >= STARTERS_MAX {
+            all.truncate(STARTERS_MAX);
+            break;
+        }
+    }
+    all
+}
+
+/// The lines with their numbers, without line ends; `joins`: one that ends with a backslash goes on in the next.
+fn lines(bytes: &[u8], joins: bool) -> impl Iterator<Item = (u32, Range<usize>)> + '_ {
+    let mut at = 0;
+    let mut number = 0;
+    core::iter::from_fn(move || {
+        if at >= bytes.len() {
+            return None;
+        }
+        let (start, first) = (at, number + 1);
+        loop {
+            number += 1;
+            let length = bytes[at..].iter().position(|byte| *byte == b'\n');
+            let end = length.map_or(bytes.len(), |length| at + length);
+            at = end + 1;
+            let line = &bytes[start..end];
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if !joins || !line.ends_with(b"\\") || at >= bytes.len() {
+                return Some((first, start..start + line.len()));
+            }
+        }
+    })
+}
+
+/// A line as it is told.
+fn told(line: &[u8]) -> String {
+    let mut says = String::from_utf8_lossy(line).into_owned();
+    says.retain(|letter| letter != '\0');
+    let mut end = says.len().min(SAYS_BYTES_MAX);
+    while !says.is_char_boundary(end) {
+        end -= 1;
+    }
+    says.truncate(end);
+    says
+}
+
+/// Whether `$NAME` or `${NAME` is anywhere.
+fn is_used(bytes: &[u8], name: &[u8]) -> bool {
+    let rests = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'$').map(|(at, _)| &bytes[at + 1..]);
+    let mut rests = rests.map(|rest| rest.strip_prefix(b"{").unwrap_or(rest));
+    rests.any(|rest| rest.starts_with(name))
+}
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0)
+}

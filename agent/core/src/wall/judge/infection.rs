@@ -1,0 +1,249 @@
+//! Judges whether somebody has taken the device: the signs that the Mirai family shows in processes and sockets. Each sign
+//! has a sentence of its own in the report; two together weigh more than one.
+
+#[cfg(test)]
+mod tests;
+
+use super::watchdog::WatchdogSeen;
+use crate::wall::measures::Measure;
+use crate::wall::policy::{Policy, Unlisted};
+use crate::wall::process_snapshot::{Listener, Medium, Process, Program, Seen, Transport};
+use crate::wall::process_tree::{Kin, Told, rows};
+use crate::wall::remediation::{Fix, ProcessId};
+use crate::wall::report::Report;
+use alloc::vec::Vec;
+use core::net::IpAddr;
+
+/// Where Mirai reports what it found, and what it holds so that only one of it runs. Nothing else listens there.
+pub const REPORT_PORT: u16 = 48_101;
+
+/// Ports where bots look for the next device.
+pub const SCANNED: [u16; 11] = [22, 23, 80, 81, 2323, 5358, 5555, 7547, 8080, 37_215, 52_869];
+
+/// Of those, where honest programs open connections too.
+const WEB: [u16; 3] = [80, 81, 8080];
+
+/// So many hosts at the same time, none of which has answered yet, are a scan.
+pub const SCAN_HOSTS: usize = 4;
+
+/// Protocols of raw sockets with which hosts ask each other: ICMP, and ICMP of IPv6.
+const ICMP: [u16; 2] = [1, 58];
+
+/// Judges a look for signs of an infection; `own` are the agent's and its page's processes, which are never judged.
+/// `watchdog` is how it stands: where it is left to somebody else, that one is not ended.
+pub fn judge(seen: &Seen, policy: &Policy, own: &[ProcessId], watchdog: &WatchdogSeen, report: &mut Report) {
+    let kin = Kin::new(seen, policy, own);
+    for listener in &seen.listeners {
+        if !kin.is_ours(listener) {
+            report_port(&kin, listener, report);
+            raw_socket(&kin, listener, report);
+        }
+    }
+    for process in &seen.processes {
+        if !kin.is_own(process.id) {
+            program(&kin, process, report);
+            holds_watchdog(&kin, process, watchdog, report);
+            flash(&kin, process, report);
+            scan(&kin, process, report);
+        }
+    }
+}
+
+/// It is a sign by itself, apart from what it does: a program that hides, or one that nobody vouches for.
+fn is_suspect(kin: &Kin<'_>, process: &Process) -> bool {
+    process.id.pid != 1 && (!kin.is_trusted(&process.program) || is_randomly_named(process))
+}
+
+fn report_port(kin: &Kin<'_>, listener: &Listener, report: &mut Report) {
+    if listener.transport != Transport::Tcp || listener.port != REPORT_PORT {
+        return;
+    }
+    if kin.owners(&listener.owners).next().is_none() {
+        let what = format_args!("somebody who is not found listens at port {REPORT_PORT}, as Mirai does");
+        report.infected(Measure::Services, None, what);
+    }
+    for owner in kin.owners(&listener.owners) {
+        report.infected(
+            Measure::Services,
+            kin.end(owner),
+            format_args!("listens at port {REPORT_PORT}, as Mirai does: {}", Told(owner)),
+        );
+    }
+}
+
+/// Who was started this early, in the kernel's ticks (ten seconds), may come from the start image, whose files are deleted
+/// once the root is there: a splash screen, a file system's helper. The WAN is closed that early.
+const START_TICKS: u64 = 1000;
+
+fn program(kin: &Kin<'_>, process: &Process, report: &mut Report) {
+    let random = is_randomly_named(process);
+    let end = || kin.end(process);
+    let told = Told(process);
+    // Who vouches for a file need not vouch for a name that hides it.
+    if kin.is_listed(&process.program) && !random {
+        return;
+    }
+    // The first process may come from the kernel's start image, which is deleted when the root is there.
+    if process.id.pid == 1 {
+        if !kin.is_trusted(&process.program) {
+            report.weak(
+                Measure::Programs,
+                None,
+                format_args!("the first process is not the firmware's: {told}"),
+            );
+        }
+        return;
+    }
+    match &process.program {
+        Program::Nameless => {
+            report.infected(Measure::Programs, end(), format_args!("made in memory, without a file: {told}"));
+        }
+        Program::Hidden if random => {
+            report.infected(Measure::Programs, end(), format_args!("hides, and has a random name: {told}"));
+        }
+        Program::Hidden => {
+            report.cannot_tell(Measure::Programs, format_args!("the kernel does not tell of {told}"));
+        }
+        Program::File { there: false, replaced: true, medium: Medium::Firmware, .. } if !random => {
+            report.weak(Measure::Programs, None, format_args!("was upgraded and not started again: {told}"));
+        }
+        Program::File { there: false, .. } if !random && process.id.started < START_TICKS => {
+            report.weak(
+                Measure::Programs,
+                None,
+                format_args!("its file went with the device's start: {told}"),
+            );
+        }
+        Program::File { there: false, .. } => {
+            report.infected(Measure::Programs, end(), format_args!("deleted its own file: {told}"));
+        }
+        Program::File { medium: Medium::Firmware, .. } if random => {
+            report.weak(Measure::Programs, None, format_args!("has a random name: {told}"));
+        }
+        _ if random => {
+            report.infected(
+                Measure::Programs,
+                end(),
+                format_args!("not the firmware's, and has a random name: {told}"),
+            );
+        }
+        Program::File { path, medium: Medium::Firmware, .. } => {
+            if is_under_hidden_folder(path) {
+                report.weak(Measure::Programs, None, format_args!("in a hidden folder: {told}"));
+            }
+        }
+        Program::File { path, .. } if is_under_hidden_folder(path) => {
+            report.infected(Measure::Programs, end(), format_args!("in a hidden folder: {told}"));
+        }
+        Program::File { medium: Medium::Memory, .. } => {
+            report.infected(
+                Measure::Programs,
+                stop(kin, process),
+                format_args!("runs out of memory: {told}"),
+            );
+        }
+        Program::File { medium: Medium::Storage, .. } => {
+            report.weak(Measure::Programs, stop(kin, process), format_args!("not the firmware's: {told}"));
+        }
+    }
+}
+
+fn holds_watchdog(kin: &Kin<'_>, process: &Process, watchdog: &WatchdogSeen, report: &mut Report) {
+    let suspect = is_suspect(kin, process);
+    // Without the one that feeds it the device would be restarted again and again.
+    if !process.holds_watchdog || *watchdog == WatchdogSeen::NotWanted && !suspect {
+        return;
+    }
+    if process.id.pid == 1 {
+        report.cannot_enforce(Measure::Watchdog, format_args!("the first process has it open"));
+        return;
+    }
+    let what = format_args!("held by another: {}", Told(process));
+    if suspect {
+        report.infected(Measure::Watchdog, kin.end(process), what);
+    } else {
+        report.weak(Measure::Watchdog, kin.end(process), what);
+    }
+}
+
+fn flash(kin: &Kin<'_>, process: &Process, report: &mut Report) {
+    if !process.writes_flash || kin.is_privileged(process) && !is_randomly_named(process) {
+        return;
+    }
+    let what = format_args!("has flash or a disk open for writing: {}", Told(process));
+    if is_suspect(kin, process) {
+        report.infected(Measure::Flash, kin.end(process), what);
+    } else {
+        report.weak(Measure::Flash, stop(kin, process), what);
+    }
+}
+
+fn raw_socket(kin: &Kin<'_>, listener: &Listener, report: &mut Report) {
+    let transport = listener.transport;
+    if !matches!(transport, Transport::Raw | Transport::Packet) {
+        return;
+    }
+    let name = transport.name();
+    if kin.owners(&listener.owners).next().is_none() {
+        report.cannot_tell(Measure::RawSockets, format_args!("nobody is found who holds a {name} socket"));
+    }
+    for owner in kin.owners(&listener.owners) {
+        let what = format_args!("a {name} socket: {}", Told(owner));
+        if is_suspect(kin, owner) {
+            report.infected(Measure::RawSockets, kin.end(owner), what);
+            continue;
+        }
+        let asks = transport == Transport::Raw && ICMP.contains(&listener.port);
+        let listed = || rows(kin.policy, listener).any(|row| kin.runs(row, owner));
+        if !asks && !kin.is_privileged(owner) && !listed() {
+            report.weak(Measure::RawSockets, stop(kin, owner), what);
+        }
+    }
+}
+
+fn scan(kin: &Kin<'_>, process: &Process, report: &mut Report) {
+    let (mut hosts, mut web_only): (Vec<IpAddr>, bool) = (Vec::new(), true);
+    for connection in &kin.seen.connections {
+        let scans = connection.opening && SCANNED.contains(&connection.there);
+        if scans && connection.owners.contains(&process.id) && !hosts.contains(&connection.peer) {
+            hosts.push(connection.peer);
+            web_only &= WEB.contains(&connection.there);
+        }
+    }
+    if hosts.len() < SCAN_HOSTS {
+        return;
+    }
+    let what =
+        format_args!("connects to {} hosts at once that do not answer: {}", hosts.len(), Told(process));
+    // With the line down, an honest program that knows several servers looks the same.
+    if web_only && !is_suspect(kin, process) {
+        report.weak(Measure::Egress, None, what);
+    } else {
+        report.infected(Measure::Egress, kin.end(process), what);
+    }
+}
+
+/// Ends what is not on the list, where policy wants it so.
+fn stop(kin: &Kin<'_>, process: &Process) -> Option<Fix> {
+    if kin.policy.unlisted == Unlisted::Stop { kin.end(process) } else { None }
+}
+
+/// It calls itself as Mirai does, in both ways in which a process can, and not as its program.
+fn is_randomly_named(process: &Process) -> bool {
+    let small = |word: &str| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let (word, name, base) = (&*process.first_word, &*process.name, process.program.base_name());
+    matches!(word.len(), 12 | 16 | 20 | 24)
+        && small(word)
+        && matches!(name.len(), 12..=15)
+        && small(name)
+        && !base.starts_with(word)
+        // The kernel cuts names at 15 bytes.
+        && !base.starts_with(name)
+        // A program with many names bears the same one in both places; Mirai makes up two.
+        && !word.starts_with(name)
+}
+
+fn is_under_hidden_folder(path: &str) -> bool {
+    let mut folders = path.split('/').rev().skip(1);
+    folders.any(|folder| folder.starts_with('.'))
+}

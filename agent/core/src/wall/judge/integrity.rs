@@ -1,0 +1,272 @@
+//! The configuration guard: files that only the owner changes are compared with what they were when the owner, or the
+//! maker, last had a say. What is remembered of them, how it is written, and what is made of a difference; reading and
+//! writing the files is the agent's.
+
+#[cfg(test)]
+mod tests;
+
+use crate::fault::{Text, text};
+use crate::wall::measures::Measure;
+use crate::wall::policy::Guarded;
+use crate::wall::remediation::Fix;
+use crate::wall::report::Report;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::Write;
+use komainu_trust::hex;
+use sha2::{Digest, Sha256};
+
+/// Most files, links and folders that are remembered, what is in the folders counted.
+pub const ITEMS_MAX: usize = 256;
+/// Longest path of one, in bytes.
+pub const PATH_BYTES_MAX: usize = 512;
+/// The written baseline is never longer, in bytes.
+pub const BASELINE_BYTES_MAX: usize = 192 * 1024;
+const FIRST_LINE: &str = "komainu-baseline 1";
+
+/// What stands at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Nothing.
+    Absent,
+    /// A file.
+    File,
+    /// A symbolic link.
+    Link,
+    /// A folder; what is in it are items of their own.
+    Folder,
+    /// A device, a pipe, a socket.
+    Other,
+}
+
+const KINDS: [(Kind, &str); 5] = [
+    (Kind::Absent, "absent"),
+    (Kind::File, "file"),
+    (Kind::Link, "link"),
+    (Kind::Folder, "folder"),
+    (Kind::Other, "other"),
+];
+
+/// What is compared: two equal marks mean that nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// What it is.
+    pub kind: Kind,
+    /// Its permissions (the lower twelve bits).
+    pub mode: u32,
+    /// Whose it is.
+    pub user: u32,
+    /// And of which group.
+    pub group: u32,
+    /// SHA-256 of a file's content or of where a link leads; zeroes for everything else.
+    pub hash: [u8; 32],
+}
+
+impl Mark {
+    /// Of a path where nothing stands.
+    pub const ABSENT: Mark = Mark { kind: Kind::Absent, mode: 0, user: 0, group: 0, hash: [0; 32] };
+}
+
+/// One thing that is remembered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Where it is. No control characters.
+    pub path: String,
+    /// How it was.
+    pub mark: Mark,
+    /// A copy of its content is kept.
+    pub copy: bool,
+}
+
+/// All that is remembered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Baseline {
+    /// Each path once.
+    pub kept: Vec<Kept>,
+}
+
+impl Baseline {
+    /// What is remembered of a path.
+    pub fn find(&self, path: &str) -> Option<&Kept> {
+        self.kept.iter().find(|kept| kept.path == path)
+    }
+
+    /// Remembers this in the place of what was there; false if there is no room.
+    pub fn put(&mut self, new: Kept) -> bool {
+        if new.path.len() > PATH_BYTES_MAX || new.path.chars().any(char::is_control) {
+            return false;
+        }
+        match self.kept.iter().position(|kept| kept.path == new.path) {
+            Some(at) => self.kept[at] = new,
+            None if self.kept.len() < ITEMS_MAX => self.kept.push(new),
+            None => return false,
+        }
+        true
+    }
+
+    /// As it is kept in a file: a line each, and a checksum.
+    pub fn write(&self) -> String {
+        let mut lines = String::from(FIRST_LINE);
+        lines.push('\n');
+        for Kept { path, mark, copy } in &self.kept {
+            let kind = KINDS.iter().find(|(kind, _)| *kind == mark.kind).map_or("", |(_, word)| word);
+            let (copy, hash) = (if *copy { "copy" } else { "-" }, hex::encode(&mark.hash));
+            let Mark { mode, user, group, .. } = mark;
+            // Writing to a string does not fail.
+            let _ = writeln!(lines, "{kind} {mode:o} {user} {group} {copy} {hash} {path}");
+        }
+        let check = hex::encode(&Sha256::digest(lines.as_bytes()));
+        let _ = writeln!(lines, "check {check}");
+        lines
+    }
+
+    /// Reads what [`Baseline::write`] wrote.
+    ///
+    /// # Errors
+    /// It is damaged, or was not written by this: where.
+    pub fn read(lines: &str) -> Result<Baseline, Text> {
+        let wrong = |what: &str| text(format_args!("the baseline of guarded files is damaged: {what}"));
+        let (said, check) = lines.rsplit_once("check ").ok_or_else(|| wrong("it has no checksum"))?;
+        let right = check.strip_suffix('\n').and_then(hex::decode_array::<32>);
+        if right != Some(Sha256::digest(said.as_bytes()).into()) {
+            return Err(wrong("its checksum is wrong"));
+        }
+        let mut said = said.lines();
+        if said.next() != Some(FIRST_LINE) {
+            return Err(wrong("its first line is of another format"));
+        }
+        let mut baseline = Baseline::default();
+        for line in said {
+            let kept = read_line(line).ok_or_else(|| wrong(line))?;
+            if baseline.find(&kept.path).is_some() || !baseline.put(kept) {
+                return Err(wrong(line));
+            }
+        }
+        Ok(baseline)
+    }
+}
+
+fn read_line(line: &str) -> Option<Kept> {
+    let mut words = line.splitn(7, ' ');
+    let kind = words.next()?;
+    let &(kind, _) = KINDS.iter().find(|(_, word)| *word == kind)?;
+    let mode = u32::from_str_radix(words.next()?, 8).ok()?;
+    let (user, group) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    let copy = match words.next()? {
+        "copy" => true,
+        "-" => false,
+        _ => return None,
+    };
+    let hash = hex::decode_array(words.next()?)?;
+    let path = String::from(words.next()?);
+    Some(Kept { path, mark: Mark { kind, mode, user, group, hash }, copy })
+}
+
+/// One thing as it is found now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Where it is.
+    pub path: String,
+    /// The guarded folder that it is in; `None`: policy names it itself, or a link that leads to it.
+    pub below: Option<String>,
+    /// How it is.
+    pub mark: Mark,
+}
+
+/// How something differs from what is remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Its content, its permissions or whose it is.
+    Changed,
+    /// It is no longer there.
+    Gone,
+    /// It was not there.
+    New,
+}
+
+/// Whether the owner may have changed something just now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// No session is open, nor was one until a moment ago.
+    Away,
+    /// There is a session: what is changed meanwhile is the owner's wish.
+    Here,
+}
+
+/// What becomes of one thing that was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// As it was.
+    Same,
+    /// It is remembered as it is now.
+    Learn,
+    /// It differs, and nobody has said that it may.
+    Differs(Change),
+}
+
+/// What becomes of something found, by what was remembered before this look. `known` is that it differed in the same way
+/// before the owner came: a session does not make somebody else's change good, only [`Verdict::Learn`] on request does.
+pub fn verdict(found: &Found, baseline: &Baseline, owner: Owner, known: bool) -> Verdict {
+    let change = match baseline.find(&found.path) {
+        Some(kept) if kept.mark == found.mark => return Verdict::Same,
+        Some(kept) if kept.mark.kind == Kind::Absent => Change::New,
+        Some(_) if found.mark.kind == Kind::Absent => Change::Gone,
+        Some(_) => Change::Changed,
+        // In a folder that was looked at before it is new; with a folder that policy names for the first time it is not.
+        None if found.below.as_deref().is_some_and(|below| baseline.find(below).is_some()) => Change::New,
+        None => return Verdict::Learn,
+    };
+    if owner == Owner::Here && !known { Verdict::Learn } else { Verdict::Differs(change) }
+}
+
+/// A thing that differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Different {
+    /// Where it is.
+    pub path: String,
+    /// The path in policy that it belongs to.
+    pub listed: String,
+    /// How it differs.
+    pub change: Change,
+    /// There is something to put back: a copy, or permissions that are all of it.
+    pub can_restore: bool,
+}
+
+/// What a look at the guarded files saw.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GuardSeen {
+    /// What differs.
+    pub different: Vec<Different>,
+    /// What was remembered was lost: why. It is learned anew.
+    pub damaged: Option<Text>,
+    /// What could not be read, or not be remembered; the first of them.
+    pub doubt: Option<Text>,
+}
+
+/// Judges a look at the files that policy guards.
+pub fn judge(seen: &GuardSeen, guarded: &[Guarded], report: &mut Report) {
+    let measure = Measure::Configuration;
+    if let Some(why) = &seen.damaged {
+        report.weak(measure, None, format_args!("{why}; they are learned anew, whatever was changed before"));
+    }
+    for Different { path, listed, change, can_restore } in &seen.different {
+        let Some(guarded) = guarded.iter().find(|guarded| guarded.path == *listed) else { continue };
+        let file = path.clone();
+        let fix = match change {
+            _ if !guarded.restore => None,
+            Change::New => Some(Fix::SetAside { file }),
+            Change::Changed | Change::Gone => can_restore.then_some(Fix::Restore { file }),
+        };
+        let how = match change {
+            Change::Changed => "was changed",
+            Change::Gone => "was taken away",
+            Change::New => "is new",
+        };
+        let lost = if guarded.restore && fix.is_none() { "; no copy of it is kept" } else { "" };
+        let what = &guarded.what;
+        report.weak(measure, fix, format_args!("{path} ({what}) {how}, and not by the owner{lost}"));
+    }
+    if let Some(why) = &seen.doubt {
+        report.cannot_tell(measure, format_args!("{why}"));
+    }
+}

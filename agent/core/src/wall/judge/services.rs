@@ -1,0 +1,217 @@
+//! Judges who listens: telnet, SSH, what is not on the policy's list, and what others could use as a reflector. How a
+//! socket answers is seen by the agent's eyes; signs of an infection are judged in `infection`.
+
+#[cfg(test)]
+mod tests;
+
+use super::infection::REPORT_PORT;
+use crate::wall::measures::Measure;
+use crate::wall::policy::{Policy, Reach, Unlisted};
+use crate::wall::process_snapshot::{Listener, Process, Seen, Transport};
+use crate::wall::process_tree::{Kin, Told, rows};
+use crate::wall::remediation::{Fix, ProcessId};
+use crate::wall::report::Report;
+use alloc::vec::Vec;
+
+/// Servers of telnet, by the names of programs and applets.
+const TELNET: [&str; 4] = ["telnetd", "utelnetd", "in.telnetd", "telnetd.real"];
+
+/// Servers of SSH.
+const SSH: [&str; 4] = ["dropbear", "sshd", "sshd-session", "dropbearmulti"];
+const SSH_PORT: u16 = 22;
+
+/// Ports of UDP whose services answer a small question with a large answer: QOTD, CharGEN, DNS, TFTP, portmap, NTP, NetBIOS,
+/// SNMP, CLDAP, RIP, SSDP, ARMS, WS-Discovery, mDNS, CoAP, Ubiquiti's discovery, memcached, DHCPDiscover of recorders.
+pub const REFLECTORS: [u16; 18] =
+    [17, 19, 53, 69, 111, 123, 137, 161, 389, 520, 1900, 3283, 3702, 5353, 5683, 10001, 11211, 37810];
+
+/// The first of the ports that Linux gives to who asks for none.
+const EPHEMERAL: u16 = 32_768;
+
+/// Judges the listeners of a look; `own` are the agent's and its page's processes, which are never judged.
+pub fn judge(seen: &Seen, policy: &Policy, own: &[ProcessId], report: &mut Report) {
+    let kin = Kin::new(seen, policy, own);
+    telnet(&kin, report);
+    for listener in &seen.listeners {
+        let network = matches!(listener.transport, Transport::Tcp | Transport::Udp);
+        // Raw sockets are judged in `infection`, and so is who listens where only malware does.
+        if !network || kin.is_ours(listener) || is_telnet(&kin, listener) || is_report_port(listener) {
+            continue;
+        }
+        if is_ssh(&kin, listener) {
+            ssh(&kin, listener, report);
+        } else {
+            service(&kin, listener, report);
+        }
+    }
+    if seen.cut_short {
+        report.cannot_tell(
+            Measure::Services,
+            format_args!("there are more processes or sockets than one look takes in"),
+        );
+    }
+}
+
+fn is_report_port(listener: &Listener) -> bool {
+    listener.transport == Transport::Tcp && listener.port == REPORT_PORT
+}
+
+fn has_telnets_name(process: &Process) -> bool {
+    TELNET.contains(&process.called())
+}
+
+fn is_telnet(kin: &Kin<'_>, listener: &Listener) -> bool {
+    listener.transport == Transport::Tcp
+        && (listener.telnet == Some(true) || kin.owners(&listener.owners).any(has_telnets_name))
+}
+
+/// Everything of telnet: who is called so, who answers so, and who talks to one of them.
+fn telnet(kin: &Kin<'_>, report: &mut Report) {
+    let mut ended: Vec<ProcessId> = Vec::new();
+    let listening = |listener: &&Listener| is_telnet(kin, listener) && !kin.is_ours(listener);
+    for listener in kin.seen.listeners.iter().filter(listening) {
+        let port = listener.port;
+        if kin.owners(&listener.owners).next().is_none() {
+            report.weak(
+                Measure::Telnet,
+                None,
+                format_args!("telnet answers at port {port}, and nobody is found who holds it"),
+            );
+        }
+        for owner in kin.owners(&listener.owners) {
+            if ended.contains(&owner.id) {
+                continue;
+            }
+            let fix = kin.end(owner);
+            if fix.is_some() {
+                ended.push(owner.id);
+                report.weak(Measure::Telnet, fix, format_args!("telnet at port {port}: {}", Told(owner)));
+            } else {
+                report.weak(
+                    Measure::Telnet,
+                    None,
+                    format_args!("telnet at port {port}: {} must not be ended", Told(owner)),
+                );
+            }
+        }
+    }
+    for process in kin.seen.processes.iter().filter(|process| has_telnets_name(process)) {
+        if !kin.is_own(process.id) && !kin.is_below(process, &ended) {
+            report.weak(Measure::Telnet, kin.end(process), format_args!("telnet: {}", Told(process)));
+            ended.push(process.id);
+        }
+    }
+    // Whoever is logged in stays so when the server ends, unless the session descends from it.
+    let is_port = |port| kin.seen.listeners.iter().filter(listening).any(|listener| listener.port == port);
+    for connection in kin.seen.connections.iter().filter(|one| !one.opening && is_port(one.here)) {
+        for owner in kin.owners(&connection.owners) {
+            if !kin.is_own(owner.id) && !kin.is_below(owner, &ended) {
+                let peer = connection.peer;
+                let what = format_args!("telnet session from {peer}: {}", Told(owner));
+                report.weak(Measure::Telnet, kin.end(owner), what);
+                ended.push(owner.id);
+            }
+        }
+    }
+}
+
+fn is_ssh(kin: &Kin<'_>, listener: &Listener) -> bool {
+    let by_name = kin.owners(&listener.owners).any(|owner| SSH.contains(&owner.called()));
+    let listed =
+        || rows(kin.policy, listener).any(|row| kin.owners(&listener.owners).any(|one| kin.runs(row, one)));
+    listener.transport == Transport::Tcp && (by_name || listener.port == SSH_PORT && !listed())
+}
+
+fn ssh(kin: &Kin<'_>, listener: &Listener, report: &mut Report) {
+    let port = listener.port;
+    for owner in kin.owners(&listener.owners) {
+        let is_server = SSH.contains(&owner.called()) && kin.is_trusted(&owner.program);
+        if kin.policy.ssh && is_server {
+            continue;
+        }
+        if kin.policy.ssh {
+            // A bot that took the port, or keeps its rivals out, is who is found there.
+            stranger(kin, listener, owner, report);
+        } else {
+            report.weak(Measure::Ssh, kin.end(owner), format_args!("SSH at port {port}: {}", Told(owner)));
+        }
+    }
+    if kin.owners(&listener.owners).next().is_none() {
+        report.cannot_tell(Measure::Ssh, format_args!("nobody is found who holds port {port}"));
+    }
+}
+
+fn service(kin: &Kin<'_>, listener: &Listener, report: &mut Report) {
+    let Listener { transport, address, port, .. } = listener;
+    let transport = transport.name();
+    let mut allowed = rows(kin.policy, listener)
+        .filter(|row| kin.owners(&listener.owners).any(|owner| kin.runs(row, owner)))
+        .peekable();
+    if allowed.peek().is_some() {
+        if !address.is_loopback() && allowed.all(|row| row.reach == Reach::Loopback) {
+            report.weak(
+                Measure::Services,
+                None,
+                format_args!("port {port} ({transport}) is for the device itself, and is bound to {address}"),
+            );
+        }
+        return;
+    }
+    if kin.owners(&listener.owners).next().is_none() {
+        // The kernel's own servers and tunnels have no process; where policy names no program, they are meant too.
+        if !rows(kin.policy, listener).any(|row| row.program.is_empty()) {
+            report.cannot_tell(
+                Measure::Services,
+                format_args!("nobody is found who holds port {port} ({transport})"),
+            );
+        }
+        return;
+    }
+    if listener.transport == Transport::Udp {
+        if kin.owners(&listener.owners).any(|owner| only_asks(kin, listener, owner)) {
+            return;
+        }
+        if REFLECTORS.contains(port) && !address.is_loopback() {
+            report.weak(
+                Measure::Reflectors,
+                None,
+                format_args!("port {port} (udp) can be made to flood others, and policy does not name it"),
+            );
+        }
+    }
+    for owner in kin.owners(&listener.owners) {
+        stranger(kin, listener, owner, report);
+    }
+}
+
+/// Whoever asks by UDP has a socket that takes what comes, for as long as the answer takes. A trusted program may have
+/// one at the ports that Linux chooses; one that may serve by UDP chooses its own (dnsmasq, from 1024).
+fn only_asks(kin: &Kin<'_>, listener: &Listener, owner: &Process) -> bool {
+    let serves = || {
+        let mut rows = kin.policy.services.iter().filter(|row| row.transport == Transport::Udp);
+        rows.any(|row| !row.program.is_empty() && kin.runs(row, owner))
+    };
+    kin.is_trusted(&owner.program)
+        && !REFLECTORS.contains(&listener.port)
+        && (listener.port >= EPHEMERAL || listener.port >= 1024 && serves())
+}
+
+/// Somebody listens whom policy does not name for it.
+fn stranger(kin: &Kin<'_>, listener: &Listener, owner: &Process, report: &mut Report) {
+    let (port, transport) = (listener.port, listener.transport.name());
+    let taken = rows(kin.policy, listener).next().is_some() || listener.port == SSH_PORT;
+    if taken && !kin.is_trusted(&owner.program) {
+        report.infected(
+            Measure::Services,
+            kin.end(owner),
+            format_args!("port {port} ({transport}) was taken from whom it belongs to: {}", Told(owner)),
+        );
+        return;
+    }
+    let fix: Option<Fix> = if kin.policy.unlisted == Unlisted::Stop { kin.end(owner) } else { None };
+    report.weak(
+        Measure::Services,
+        fix,
+        format_args!("port {port} ({transport}) is not on the list: {}", Told(owner)),
+    );
+}

@@ -1,0 +1,230 @@
+//! Who listens, case by case: what may, what is stopped, and what is only told.
+
+use super::*;
+use crate::wall::process_snapshot::{Connection, Medium, Program};
+use crate::wall::process_tree::tests::{
+    applet, deleted, file, firmware, id, listener, policy, process, service,
+};
+use crate::wall::report::{Finding, Outcome};
+use alloc::borrow::ToOwned;
+use alloc::vec;
+
+fn judged(seen: &Seen, policy: &Policy) -> Report {
+    let mut report = Report::default();
+    judge(seen, policy, &[id(500)], &mut report);
+    report
+}
+
+fn seen(processes: Vec<Process>, listeners: Vec<Listener>) -> Seen {
+    Seen { processes, listeners, ..Seen::default() }
+}
+
+/// What is known of one listener that process 9 holds.
+fn one(policy: &Policy, process: Process, listener: Listener) -> Vec<Finding> {
+    judged(&seen(vec![process], vec![listener]), policy).findings
+}
+
+fn tcp(address: &str, port: u16) -> Listener {
+    listener(Transport::Tcp, address, port, &[9])
+}
+
+fn udp(address: &str, port: u16) -> Listener {
+    listener(Transport::Udp, address, port, &[9])
+}
+
+fn lan_services() -> Policy {
+    policy(vec![
+        service("uhttpd", Transport::Tcp, 80, Reach::Lan),
+        service("dnsmasq", Transport::Udp, 53, Reach::Lan),
+        service("/usr/sbin/rpcd", Transport::Tcp, 9000, Reach::Loopback),
+        service("", Transport::Tcp, 554, Reach::Lan),
+    ])
+}
+
+#[test]
+fn what_policy_names_may_listen_and_nothing_else() {
+    let policy = lan_services();
+    for (path, medium, listener, found) in [
+        ("/usr/sbin/uhttpd", Medium::Firmware, tcp("0.0.0.0", 80), None),
+        ("/usr/sbin/uhttpd", Medium::Firmware, tcp("::", 80), None),
+        ("/usr/sbin/uhttpd", Medium::Firmware, tcp("127.0.0.1", 80), None),
+        ("/usr/sbin/uhttpd", Medium::Firmware, tcp("0.0.0.0", 8080), Some((false, true))),
+        ("/usr/sbin/lighttpd", Medium::Firmware, tcp("0.0.0.0", 80), Some((false, true))),
+        ("/tmp/uhttpd", Medium::Memory, tcp("0.0.0.0", 80), Some((true, true))),
+        ("/data/uhttpd", Medium::Storage, tcp("0.0.0.0", 80), Some((true, true))),
+        ("/opt/maker/uhttpd", Medium::Storage, tcp("0.0.0.0", 80), None),
+        ("/usr/sbin/rpcd", Medium::Firmware, tcp("127.0.0.1", 9000), None),
+        ("/usr/sbin/rpcd", Medium::Firmware, tcp("::1", 9000), None),
+        ("/usr/sbin/rpcd", Medium::Firmware, tcp("0.0.0.0", 9000), Some((false, false))),
+        ("/usr/bin/rtspd", Medium::Firmware, tcp("0.0.0.0", 554), None),
+        ("/data/rtspd", Medium::Storage, tcp("0.0.0.0", 554), Some((true, true))),
+        ("/usr/sbin/dnsmasq", Medium::Firmware, tcp("0.0.0.0", 53), Some((false, true))),
+        ("/usr/sbin/dnsmasq", Medium::Firmware, udp("0.0.0.0", 53), None),
+    ] {
+        let case = alloc::format!("{path} {} {}", listener.transport.name(), listener.port);
+        let findings = one(&policy, process(9, 1, file(path, medium)), listener);
+        let told = findings.first().map(|finding| (finding.infection, finding.fix == Some(Fix::End(id(9)))));
+        assert_eq!(told, found, "{case}: {findings:?}");
+        assert!(findings.iter().all(|finding| finding.measure == Measure::Services), "{case}");
+    }
+}
+
+#[test]
+fn what_is_not_on_the_list_is_only_told_where_policy_wants_it_so() {
+    let mut policy = lan_services();
+    policy.unlisted = Unlisted::Report;
+    let findings = one(&policy, firmware(9, "/usr/sbin/ftpd"), tcp("0.0.0.0", 21));
+    assert_eq!((findings.len(), findings[0].fix.clone()), (1, None));
+}
+
+#[test]
+fn a_program_that_was_upgraded_and_still_runs_keeps_its_port() {
+    let upgraded = process(9, 1, deleted("/usr/sbin/uhttpd", Medium::Firmware, true));
+    assert_eq!(one(&lan_services(), upgraded, tcp("0.0.0.0", 80)), []);
+}
+
+#[test]
+fn a_telnetd_on_another_port_is_found_by_its_name_and_by_its_answer() {
+    let policy = lan_services();
+    for (process, answer) in [
+        (applet(9, "telnetd"), None),
+        (firmware(9, "/usr/sbin/utelnetd"), Some(false)),
+        (firmware(9, "/usr/sbin/innocent"), Some(true)),
+        (process(9, 1, file("/tmp/uhttpd", Medium::Memory)), Some(true)),
+    ] {
+        let mut socket = tcp("0.0.0.0", 8023);
+        socket.telnet = answer;
+        let findings = one(&policy, process, socket);
+        assert_eq!(findings.len(), 1, "{findings:?}");
+        assert_eq!((findings[0].measure, &findings[0].fix), (Measure::Telnet, &Some(Fix::End(id(9)))));
+    }
+}
+
+#[test]
+fn telnet_is_ended_even_where_policy_names_its_port_or_only_reports() {
+    let mut policy = policy(vec![service("telnetd", Transport::Tcp, 23, Reach::Lan)]);
+    policy.unlisted = Unlisted::Report;
+    let findings = one(&policy, applet(9, "telnetd"), tcp("0.0.0.0", 23));
+    assert_eq!((findings.len(), &findings[0].fix), (1, &Some(Fix::End(id(9)))));
+}
+
+#[test]
+fn a_busybox_that_is_told_its_applet_as_second_word_is_that_applet() {
+    let mut telnetd = firmware(9, "/bin/busybox");
+    telnetd.second_word = "telnetd".to_owned();
+    let findings = judged(&seen(vec![telnetd], vec![]), &lan_services()).findings;
+    assert_eq!((findings.len(), &findings[0].fix), (1, &Some(Fix::End(id(9)))));
+}
+
+#[test]
+fn telnet_sessions_are_ended_with_their_server_and_without_it() {
+    let mut socket = tcp("0.0.0.0", 23);
+    socket.telnet = Some(true);
+    let mut seen = seen(
+        vec![
+            applet(9, "telnetd"),
+            process(20, 9, file("/bin/login", Medium::Firmware)),
+            process(21, 20, file("/bin/sh", Medium::Firmware)),
+            firmware(30, "/bin/login"),
+            firmware(31, "/usr/bin/other"),
+        ],
+        vec![socket],
+    );
+    let peer = [192, 0, 2, 9].into();
+    let connection =
+        |here, owner| Connection { here, peer, there: 40_000, opening: false, owners: vec![id(owner)] };
+    seen.connections = vec![connection(23, 20), connection(23, 30), connection(80, 31)];
+    let report = judged(&seen, &lan_services());
+    // Those that descend from the server end with it.
+    assert_eq!(report.fixes(), [&Fix::End(id(9)), &Fix::End(id(30))]);
+    assert!(report.findings.iter().all(|finding| finding.measure == Measure::Telnet));
+}
+
+#[test]
+fn a_first_process_that_answers_with_telnet_is_told_and_not_ended() {
+    let mut socket = listener(Transport::Tcp, "0.0.0.0", 23, &[1]);
+    socket.telnet = Some(true);
+    let findings = judged(&seen(vec![firmware(1, "/sbin/init")], vec![socket]), &lan_services()).findings;
+    assert_eq!((findings.len(), findings[0].measure, &findings[0].fix), (1, Measure::Telnet, &None));
+}
+
+#[test]
+fn ssh_is_off_unless_policy_wants_it() {
+    let mut policy = lan_services();
+    let dropbear = || firmware(9, "/usr/sbin/dropbear");
+    for port in [22, 2222] {
+        let findings = one(&policy, dropbear(), tcp("0.0.0.0", port));
+        assert_eq!((findings[0].measure, &findings[0].fix), (Measure::Ssh, &Some(Fix::End(id(9)))));
+    }
+    let findings = one(&policy, firmware(9, "/usr/sbin/something"), tcp("0.0.0.0", 22));
+    assert_eq!((findings[0].measure, &findings[0].fix), (Measure::Ssh, &Some(Fix::End(id(9)))));
+    policy.ssh = true;
+    assert_eq!(one(&policy, dropbear(), tcp("0.0.0.0", 22)), []);
+    let findings = one(&policy, process(9, 1, file("/tmp/dropbear", Medium::Memory)), tcp("0.0.0.0", 22));
+    assert_eq!((findings.len(), findings[0].infection), (1, true), "a bot that took the port");
+}
+
+#[test]
+fn a_service_of_the_makers_may_have_port_22() {
+    let policy = policy(vec![service("honest", Transport::Tcp, 22, Reach::Lan)]);
+    assert_eq!(one(&policy, firmware(9, "/usr/sbin/honest"), tcp("0.0.0.0", 22)), []);
+}
+
+#[test]
+fn a_socket_whose_owner_is_not_found_is_no_finding_but_a_doubt() {
+    let policy = lan_services();
+    let nobodys = |port| listener(Transport::Tcp, "0.0.0.0", port, &[]);
+    let report = judged(&seen(vec![], vec![nobodys(2049)]), &policy);
+    assert!(matches!(report.outcome(Measure::Services), Outcome::CannotTell(_)));
+    // Any program may have this one: also the kernel.
+    let report = judged(&seen(vec![], vec![nobodys(554)]), &policy);
+    assert_eq!(report.outcome(Measure::Services), Outcome::Strong);
+}
+
+#[test]
+fn whoever_only_asks_by_udp_is_left_alone() {
+    let policy = lan_services();
+    for (path, medium, port, left_alone) in [
+        ("/usr/bin/clouds", Medium::Firmware, 40_123, true),
+        ("/usr/bin/clouds", Medium::Firmware, 5_000, false),
+        ("/usr/sbin/dnsmasq", Medium::Firmware, 5_000, true),
+        ("/usr/sbin/dnsmasq", Medium::Firmware, 1_023, false),
+        ("/usr/sbin/dnsmasq", Medium::Firmware, 1_900, false),
+        ("/usr/sbin/sofia", Medium::Firmware, 37_810, false),
+        ("/tmp/clouds", Medium::Memory, 40_123, false),
+    ] {
+        let findings = one(&policy, process(9, 1, file(path, medium)), udp("0.0.0.0", port));
+        assert_eq!(findings.is_empty(), left_alone, "{path} {port}: {findings:?}");
+    }
+}
+
+#[test]
+fn what_can_flood_others_is_told_unless_policy_names_it() {
+    let policy = lan_services();
+    for (port, address, told) in [
+        (1900, "0.0.0.0", true),
+        (123, "192.168.1.1", true),
+        (123, "127.0.0.1", false),
+        (53, "0.0.0.0", false),
+    ] {
+        let findings = one(&policy, firmware(9, "/usr/sbin/dnsmasq"), udp(address, port));
+        let reflector = findings.iter().find(|finding| finding.measure == Measure::Reflectors);
+        assert_eq!(reflector.is_some(), told, "{port} {address}");
+        assert!(reflector.is_none_or(|finding| finding.fix.is_none()));
+    }
+}
+
+#[test]
+fn the_agent_and_its_page_are_never_judged() {
+    let mut socket = listener(Transport::Tcp, "0.0.0.0", 23, &[500, 9]);
+    socket.telnet = Some(true);
+    let page = process(500, 1, Program::Nameless);
+    let report = judged(&seen(vec![page], vec![socket]), &lan_services());
+    assert_eq!(report, Report::default());
+}
+
+#[test]
+fn a_look_that_was_cut_short_says_so() {
+    let seen = Seen { cut_short: true, ..Seen::default() };
+    assert!(matches!(judged(&seen, &lan_services()).outcome(Measure::Services), Outcome::CannotTell(_)));
+}

@@ -1,0 +1,134 @@
+//! Ways in from the WAN to the device itself. Each needs addresses, TLS, an owner with a good password, and a day on which
+//! it ends; one that lacks any of these is shut, and the report says which. An ACS (TR-069) needs its addresses only.
+
+use crate::firewall::{Network, Opening, Protocol};
+use crate::gate::plan::Standing;
+use crate::wall::measures::Measure;
+use crate::wall::report::Report;
+use alloc::vec::Vec;
+use komainu_trust::Moment;
+
+/// A way in that the maker, or the owner, wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Door {
+    /// It is for an ACS that asks the device to call back.
+    pub is_acs: bool,
+    /// The port.
+    pub port: u16,
+    /// TCP or UDP.
+    pub protocol: Protocol,
+    /// From where.
+    pub from: Vec<Network>,
+    /// When it ends.
+    pub until: Option<Moment>,
+}
+
+/// What is known when doors are judged.
+#[derive(Clone, Debug)]
+pub struct DoorsSeen<'a> {
+    /// How the gate stands: open only with an owner whose password the rule has judged.
+    pub standing: Option<Standing>,
+    /// The time by the best clock.
+    pub now: Moment,
+    /// Ports that answered with TLS; `None`: nobody answered.
+    pub tls: &'a [(u16, Option<bool>)],
+    /// The maker's support has ended: no administration from the WAN any more.
+    pub restricted: bool,
+}
+
+/// The doors that may stand open now.
+pub fn judge(doors: &[Door], seen: &DoorsSeen<'_>, report: &mut Report) -> Vec<Opening> {
+    let mut openings = Vec::new();
+    for door in doors {
+        match why_shut(door, seen) {
+            None => {
+                let Door { port, protocol, from, .. } = door;
+                let whom = if door.is_acs { "the ACS" } else { "administration" };
+                report.note(format_args!(
+                    "port {port} is open on the WAN for {whom}, to {} addresses or networks",
+                    from.len()
+                ));
+                openings.push(Opening { from: from.clone(), protocol: *protocol, port: *port });
+            }
+            Some(why) => {
+                report.cannot_enforce(
+                    Measure::WanAdmin,
+                    format_args!("the way in to port {} is shut, because {why}", door.port),
+                );
+            }
+        }
+    }
+    openings
+}
+
+fn why_shut(door: &Door, seen: &DoorsSeen<'_>) -> Option<&'static str> {
+    if door.from.is_empty() {
+        return Some("no address is named that may come in");
+    }
+    if door.until.is_some_and(|until| until <= seen.now) {
+        return Some("its time is over");
+    }
+    if door.is_acs {
+        return None;
+    }
+    if door.until.is_none() {
+        return Some("it has no end");
+    }
+    if seen.restricted {
+        return Some("the maker's support has ended");
+    }
+    if seen.standing != Some(Standing::Open) {
+        return Some("the owner has not set a password");
+    }
+    match seen.tls.iter().find(|(port, _)| *port == door.port).and_then(|(_, tls)| *tls) {
+        Some(true) => None,
+        Some(false) => Some("what answers there does not speak TLS"),
+        None => Some("nobody answers there"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::net::{IpAddr, Ipv4Addr};
+
+    fn door() -> Door {
+        let network = Network { address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)), prefix: 32 };
+        let until = Some(Moment(2_000));
+        Door { is_acs: false, port: 443, protocol: Protocol::Tcp, from: alloc::vec![network], until }
+    }
+
+    #[test]
+    fn a_way_in_lacks_nothing_or_is_shut() {
+        let all = DoorsSeen {
+            standing: Some(Standing::Open),
+            now: Moment(1_000),
+            tls: &[(443, Some(true))],
+            restricted: false,
+        };
+        let shut = |door: Door, seen: &DoorsSeen<'_>| {
+            let mut report = Report::default();
+            judge(&[door], seen, &mut report).is_empty()
+        };
+        assert!(!shut(door(), &all));
+        assert!(shut(Door { from: Vec::new(), ..door() }, &all));
+        assert!(shut(Door { until: None, ..door() }, &all));
+        assert!(shut(door(), &DoorsSeen { now: Moment(2_000), ..all.clone() }));
+        assert!(shut(door(), &DoorsSeen { standing: Some(Standing::Closed), ..all.clone() }));
+        assert!(shut(door(), &DoorsSeen { standing: None, ..all.clone() }));
+        assert!(shut(door(), &DoorsSeen { tls: &[(443, Some(false))], ..all.clone() }));
+        assert!(shut(door(), &DoorsSeen { tls: &[(443, None)], ..all.clone() }));
+        assert!(shut(door(), &DoorsSeen { tls: &[(80, Some(true))], ..all.clone() }));
+        assert!(shut(door(), &DoorsSeen { restricted: true, ..all.clone() }));
+    }
+
+    #[test]
+    fn an_acs_needs_its_addresses_only() {
+        let acs = Door { is_acs: true, until: None, ..door() };
+        let none = DoorsSeen { standing: None, now: Moment(1_000), tls: &[], restricted: true };
+        let mut report = Report::default();
+        assert_eq!(judge(core::slice::from_ref(&acs), &none, &mut report).len(), 1);
+        assert_eq!((report.doubts.len(), report.notes.len()), (0, 1));
+        assert!(judge(&[Door { from: Vec::new(), ..acs }], &none, &mut report).is_empty());
+    }
+}

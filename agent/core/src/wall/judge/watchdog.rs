@@ -1,0 +1,64 @@
+//! The watchdog: who holds it decides whether the device restarts when it hangs. Bots open it to stop it; it lets
+//! itself be opened only once. Who else holds it is judged with the processes.
+
+use crate::fault::Text;
+use crate::wall::measures::Measure;
+use crate::wall::remediation::Fix;
+use crate::wall::report::Report;
+
+/// How it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WatchdogSeen {
+    /// The settings leave it to somebody else.
+    NotWanted,
+    /// It is open, and fed.
+    Held,
+    /// It has not been opened yet.
+    Free,
+    /// This device has none: which one was looked for.
+    None(Text),
+    /// It could not be opened or fed: why.
+    Refused(Text),
+}
+
+/// Judges it.
+pub fn judge(seen: &WatchdogSeen, report: &mut Report) {
+    let measure = Measure::Watchdog;
+    let mut weak = |what| report.weak(measure, Some(Fix::HoldWatchdog), what);
+    match seen {
+        WatchdogSeen::Held => {}
+        WatchdogSeen::Free => weak(format_args!("the watchdog is not held: whoever opens it can stop it")),
+        WatchdogSeen::Refused(why) => weak(format_args!("{why}")),
+        WatchdogSeen::None(path) => report.cannot_enforce(measure, format_args!("there is no {path}")),
+        WatchdogSeen::NotWanted => {
+            report.cannot_enforce(measure, format_args!("the settings leave the watchdog to somebody else"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::text;
+    use crate::wall::report::Outcome;
+
+    #[test]
+    fn a_watchdog_is_held_or_it_is_said_why_not() {
+        let busy = text(format_args!("cannot open /dev/watchdog: Device or resource busy"));
+        for (seen, outcome, fix) in [
+            (WatchdogSeen::Held, Outcome::Strong, false),
+            (WatchdogSeen::Free, Outcome::Weak, true),
+            (WatchdogSeen::Refused(busy), Outcome::Weak, true),
+            (
+                WatchdogSeen::None(text(format_args!("/dev/watchdog"))),
+                Outcome::CannotEnforce(text(format_args!("there is no /dev/watchdog"))),
+                false,
+            ),
+        ] {
+            let mut report = Report::default();
+            judge(&seen, &mut report);
+            assert_eq!(report.outcome(Measure::Watchdog), outcome);
+            assert_eq!(report.fixes() == [&Fix::HoldWatchdog], fix);
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! What a look at the device sees of processes and sockets. Any of it may be a stranger's: names hold whatever bytes
+//! an attacker chose, and are made printable before they come here.
+
+use super::remediation::ProcessId;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::IpAddr;
+
+/// Where a program's file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Medium {
+    /// On a file system that cannot be written, or on the firmware's own root: part of the firmware.
+    Firmware,
+    /// On one that can be written and survives a restart.
+    Storage,
+    /// In memory: tmpfs, devtmpfs, ramfs that is not the root.
+    Memory,
+}
+
+/// The program of a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// A file.
+    File {
+        /// Its path as the kernel tells it, without ` (deleted)`.
+        path: String,
+        /// It is still there, and is the one that runs.
+        there: bool,
+        /// It is not, but another file has its path now: somebody upgraded it.
+        replaced: bool,
+        /// Where it is, or was.
+        medium: Medium,
+    },
+    /// No file at all: made in memory (memfd).
+    Nameless,
+    /// The kernel does not tell.
+    Hidden,
+}
+
+impl Program {
+    /// The last part of its path; empty where there is none.
+    pub fn base_name(&self) -> &str {
+        match self {
+            Program::File { path, .. } => path.rsplit('/').next().unwrap_or_default(),
+            _ => "",
+        }
+    }
+}
+
+/// A process that is not the kernel's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// Which one.
+    pub id: ProcessId,
+    /// The number of the one that started it, or of who took it over.
+    pub parent: u32,
+    /// As whom it runs (effective).
+    pub user: u32,
+    /// Its program.
+    pub program: Program,
+    /// What it calls itself: `comm`, at most 15 bytes.
+    pub name: String,
+    /// The first of its words (`argv[0]`), at most 64 bytes.
+    pub first_word: String,
+    /// The second: for a program with many names (busybox) that is started by another, the one that counts.
+    pub second_word: String,
+    /// It has a watchdog open.
+    pub holds_watchdog: bool,
+    /// It has flash or a whole disk open for writing (`/dev/mtd*`, `/dev/mmcblk*`, `/dev/sd*`, `/dev/ubi*`).
+    pub writes_flash: bool,
+}
+
+impl Process {
+    /// Under which name policy knows it: that of its program, or the applet's for a program with many names.
+    pub fn called(&self) -> &str {
+        let base = self.program.base_name();
+        let applet = |word: &'_ str| -> usize { word.rfind('/').map_or(0, |at| at + 1) };
+        if base != "busybox" && base != "toybox" {
+            return base;
+        }
+        let first = self.first_word.trim_start_matches('-');
+        let first = &first[applet(first)..];
+        if first == base && !self.second_word.is_empty() { &self.second_word } else { first }
+    }
+}
+
+/// How a socket talks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+    /// IP as it is, of any protocol.
+    Raw,
+    /// Frames as they are.
+    Packet,
+}
+
+impl Transport {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Transport::Tcp => "tcp",
+            Transport::Udp => "udp",
+            Transport::Raw => "raw",
+            Transport::Packet => "packet",
+        }
+    }
+}
+
+/// A socket that takes what comes: a listening one of TCP, any unconnected one of the others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// How it talks.
+    pub transport: Transport,
+    /// Where it is bound; unspecified: everywhere.
+    pub address: IpAddr,
+    /// Its port; for raw sockets the protocol.
+    pub port: u16,
+    /// Whose it is; several where it was inherited. Empty: nobody's that could be found.
+    pub owners: Vec<ProcessId>,
+    /// Somebody answers there with telnet's negotiation; `None`: not asked, or no answer.
+    pub telnet: Option<bool>,
+}
+
+/// A connection of TCP that is open, or about to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// The port on this device.
+    pub here: u16,
+    /// Who is there.
+    pub peer: IpAddr,
+    /// The port there.
+    pub there: u16,
+    /// Still waiting for the first answer (`SYN_SENT`).
+    pub opening: bool,
+    /// Whose it is.
+    pub owners: Vec<ProcessId>,
+}
+
+/// Processes and sockets, at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// The processes, by number.
+    pub processes: Vec<Process>,
+    /// Who listens.
+    pub listeners: Vec<Listener>,
+    /// Connections that judges ask for: to ports of listeners, and those that are opening.
+    pub connections: Vec<Connection>,
+    /// There was more than the limits of a look.
+    pub cut_short: bool,
+}
+
+impl Seen {
+    /// The process, if it is still seen.
+    pub fn process(&self, id: ProcessId) -> Option<&Process> {
+        self.processes.iter().find(|process| process.id == id)
+    }
+}

@@ -1,0 +1,254 @@
+//! Who is whose among processes: what descends from what, who may be ended at all, whose program the firmware or the
+//! maker's policy vouches for. No judgement is made here.
+
+use super::policy::{Policy, Service};
+use super::process_snapshot::{Listener, Medium, Process, Program, Seen};
+use super::remediation::{Fix, ProcessId};
+
+/// How far up a process is followed to those it descends from. A loop among them cannot be; a limit costs nothing.
+const ANCESTORS_MAX: usize = 64;
+
+/// Where the first process of a device is told of: it is never ended, because the kernel would stop with it.
+const INIT: u32 = 1;
+
+/// A look, with what is known of the processes in it.
+pub struct Kin<'a> {
+    /// The look.
+    pub seen: &'a Seen,
+    /// What is allowed.
+    pub policy: &'a Policy,
+    own: &'a [ProcessId],
+}
+
+impl<'a> Kin<'a> {
+    /// `own` are the agent's and its page's processes.
+    pub fn new(seen: &'a Seen, policy: &'a Policy, own: &'a [ProcessId]) -> Kin<'a> {
+        Kin { seen, policy, own }
+    }
+
+    /// It is the agent, or its page.
+    pub fn is_own(&self, id: ProcessId) -> bool {
+        self.own.contains(&id)
+    }
+
+    /// One of those who hold the socket is the agent, or its page.
+    pub fn is_ours(&self, listener: &Listener) -> bool {
+        listener.owners.iter().any(|owner| self.is_own(*owner))
+    }
+
+    /// The processes that hold a socket, as far as they were seen.
+    pub fn owners(&self, owners: &'a [ProcessId]) -> impl Iterator<Item = &'a Process> {
+        owners.iter().filter_map(|owner| self.seen.process(*owner))
+    }
+
+    /// It is one of these, or descends from one of them.
+    pub fn is_below(&self, process: &Process, those: &[ProcessId]) -> bool {
+        if those.contains(&process.id) {
+            return true;
+        }
+        let mut parent = process.parent;
+        for _ in 0..ANCESTORS_MAX {
+            let Some(above) = self.seen.processes.iter().find(|above| above.id.pid == parent) else {
+                return false;
+            };
+            if those.contains(&above.id) {
+                return true;
+            }
+            parent = above.parent;
+        }
+        false
+    }
+
+    /// Ends it, if it may be ended: not the first process, not ourselves, and nobody that we descend from.
+    pub fn end(&self, process: &Process) -> Option<Fix> {
+        let above_us =
+            |own: &ProcessId| self.seen.process(*own).is_some_and(|own| self.is_below(own, &[process.id]));
+        let never = process.id.pid <= INIT || self.is_own(process.id) || self.own.iter().any(above_us);
+        (!never).then_some(Fix::End(process.id))
+    }
+
+    /// The policy names its program among those that may run, wherever they are.
+    pub fn is_listed(&self, program: &Program) -> bool {
+        let Program::File { path, .. } = program else { return false };
+        self.policy.programs.iter().any(|listed| {
+            if listed.ends_with('/') { path.starts_with(listed.as_str()) } else { path == listed }
+        })
+    }
+
+    /// Its program is the firmware's, in the place where it was built in or since upgraded, or one that policy names. Only
+    /// of such a program does its name say anything: anybody can call a file `dnsmasq`.
+    pub fn is_trusted(&self, program: &Program) -> bool {
+        let firmware = matches!(
+            program,
+            Program::File { medium: Medium::Firmware, there, replaced, .. } if *there || *replaced
+        );
+        firmware || self.is_listed(program)
+    }
+
+    /// Policy allows it raw sockets, and to write to flash.
+    pub fn is_privileged(&self, process: &Process) -> bool {
+        let called = process.called();
+        self.is_trusted(&process.program) && self.policy.privileged.iter().any(|name| name == called)
+    }
+
+    /// The row of policy's services speaks of this process.
+    pub fn runs(&self, service: &Service, process: &Process) -> bool {
+        let named = &*service.program;
+        match &process.program {
+            Program::File { path, there, replaced, .. } if named.contains('/') => {
+                path == named && (*there || *replaced)
+            }
+            program @ Program::File { medium, .. } if named.is_empty() => {
+                *medium == Medium::Firmware && self.is_trusted(program)
+            }
+            program => !named.contains('/') && process.called() == named && self.is_trusted(program),
+        }
+    }
+}
+
+/// The rows of policy's services that speak of this socket, whoever holds it.
+pub fn rows<'a>(policy: &'a Policy, listener: &'a Listener) -> impl Iterator<Item = &'a Service> {
+    policy.services.iter().filter(|service| {
+        let (first, last) = service.ports;
+        service.transport == listener.transport && (first..=last).contains(&listener.port)
+    })
+}
+
+/// How a process is told of: what it is called, its number, and its file. What a stranger wrote into it comes last.
+pub struct Told<'a>(pub &'a Process);
+
+impl core::fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let process = self.0;
+        write!(f, "process {} ", process.id.pid)?;
+        match &process.program {
+            Program::File { path, there: true, .. } => write!(f, "({path})"),
+            Program::File { path, .. } => write!(f, "({path}, deleted)"),
+            Program::Nameless => write!(f, "({}, a program without a file)", process.name),
+            Program::Hidden => write!(f, "({}, its program is hidden)", process.name),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    //! Processes, sockets and a policy for the judges' tables.
+
+    use super::*;
+    use crate::wall::policy::tests::bare;
+    use crate::wall::policy::{Reach, Unlisted};
+    use crate::wall::process_snapshot::Transport;
+    use alloc::borrow::ToOwned;
+    use alloc::string::String;
+    use alloc::vec;
+    use alloc::vec::Vec;
+    use core::net::IpAddr;
+
+    pub fn id(pid: u32) -> ProcessId {
+        ProcessId { pid, started: 100_000 + u64::from(pid) * 10 }
+    }
+
+    pub fn file(path: &str, medium: Medium) -> Program {
+        Program::File { path: path.to_owned(), there: true, replaced: false, medium }
+    }
+
+    pub fn deleted(path: &str, medium: Medium, replaced: bool) -> Program {
+        Program::File { path: path.to_owned(), there: false, replaced, medium }
+    }
+
+    /// A process as it mostly is: named after its program.
+    pub fn process(pid: u32, parent: u32, program: Program) -> Process {
+        let base = program.base_name().to_owned();
+        Process {
+            id: id(pid),
+            parent,
+            user: 0,
+            name: base.chars().take(15).collect(),
+            first_word: base,
+            second_word: String::new(),
+            program,
+            holds_watchdog: false,
+            writes_flash: false,
+        }
+    }
+
+    /// One of the firmware's.
+    pub fn firmware(pid: u32, path: &str) -> Process {
+        process(pid, 1, file(path, Medium::Firmware))
+    }
+
+    /// A busybox that was started under this name.
+    pub fn applet(pid: u32, name: &str) -> Process {
+        let mut applet = firmware(pid, "/bin/busybox");
+        applet.first_word = name.to_owned();
+        applet.name = name.to_owned();
+        applet
+    }
+
+    pub fn listener(transport: Transport, address: &str, port: u16, owners: &[u32]) -> Listener {
+        let address: IpAddr = address.parse().unwrap();
+        let owners = owners.iter().map(|pid| id(*pid)).collect();
+        Listener { transport, address, port, owners, telnet: None }
+    }
+
+    pub fn service(program: &str, transport: Transport, port: u16, reach: Reach) -> Service {
+        Service { program: program.to_owned(), transport, ports: (port, port), reach }
+    }
+
+    /// Everything else is not allowed, and stopped.
+    pub fn policy(services: Vec<Service>) -> Policy {
+        Policy {
+            services,
+            unlisted: Unlisted::Stop,
+            programs: vec!["/opt/maker/".to_owned(), "/data/helper".to_owned()],
+            privileged: vec!["pppd".to_owned(), "udhcpc".to_owned(), "mtd".to_owned()],
+            ..bare()
+        }
+    }
+
+    #[test]
+    fn neither_init_nor_the_agent_nor_who_started_it_is_ended() {
+        let (policy, own) = (policy(vec![]), [id(50), id(51)]);
+        let processes = vec![
+            firmware(1, "/sbin/init"),
+            process(40, 1, file("/sbin/supervise", Medium::Firmware)),
+            process(50, 40, file("/usr/sbin/komainu", Medium::Firmware)),
+            process(51, 50, file("/usr/sbin/komainu", Medium::Firmware)),
+            process(52, 50, file("/tmp/x", Medium::Memory)),
+            process(60, 1, file("/tmp/y", Medium::Memory)),
+        ];
+        let seen = Seen { processes, ..Seen::default() };
+        let kin = Kin::new(&seen, &policy, &own);
+        let ended: Vec<u32> =
+            seen.processes.iter().filter(|one| kin.end(one).is_some()).map(|one| one.id.pid).collect();
+        assert_eq!(ended, [52, 60]);
+    }
+
+    #[test]
+    fn a_loop_of_parents_ends() {
+        let processes = vec![process(7, 8, Program::Hidden), process(8, 7, Program::Hidden)];
+        let (policy, seen) = (policy(vec![]), Seen { processes, ..Seen::default() });
+        let kin = Kin::new(&seen, &policy, &[]);
+        assert!(!kin.is_below(&seen.processes[0], &[id(9)]));
+    }
+
+    #[test]
+    fn a_name_counts_only_where_the_firmware_or_the_maker_vouches_for_the_file() {
+        let policy = policy(vec![service("dnsmasq", Transport::Udp, 53, Reach::Lan)]);
+        let seen = Seen::default();
+        let kin = Kin::new(&seen, &policy, &[]);
+        let row = &policy.services[0];
+        for (program, runs) in [
+            (file("/usr/sbin/dnsmasq", Medium::Firmware), true),
+            (file("/opt/maker/dnsmasq", Medium::Storage), true),
+            (file("/opt/makers/dnsmasq", Medium::Storage), false),
+            (file("/tmp/dnsmasq", Medium::Memory), false),
+            (deleted("/usr/sbin/dnsmasq", Medium::Firmware, true), true),
+            (deleted("/usr/sbin/dnsmasq", Medium::Firmware, false), false),
+            (Program::Nameless, false),
+            (Program::Hidden, false),
+        ] {
+            assert_eq!(kin.runs(row, &process(9, 1, program.clone())), runs, "{program:?}");
+        }
+    }
+}

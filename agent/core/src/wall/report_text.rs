@@ -1,0 +1,81 @@
+//! A report as lines, for whoever asks while the agent is at work: `weak telnet what`, `infected programs what`,
+//! `cannot-tell links why`, `cannot-enforce firewall why`, `note - what`, `more - 3`.
+
+use super::measures::{Measure, TABLE};
+use super::report::{Finding, Outcome, Report};
+use crate::fault::text;
+use alloc::string::String;
+use core::fmt::Write;
+
+/// Largest file of lines, in bytes: every finding, doubt and note with its longest text.
+pub const LINES_BYTES_MAX: u64 = 64 * 1024;
+
+/// Writes a report. How each finding is mended is left out.
+pub fn write(report: &Report) -> String {
+    let mut lines = String::new();
+    // Writing into a string cannot fail.
+    for Finding { measure, what, infection, .. } in &report.findings {
+        let word = if *infection { "infected" } else { "weak" };
+        let _ = writeln!(lines, "{word} {} {what}", measure.row().id);
+    }
+    for (measure, outcome) in &report.doubts {
+        let (word, why) = match outcome {
+            Outcome::CannotTell(why) => ("cannot-tell", why),
+            Outcome::CannotEnforce(why) => ("cannot-enforce", why),
+            Outcome::Strong | Outcome::Weak => continue,
+        };
+        let _ = writeln!(lines, "{word} {} {why}", measure.row().id);
+    }
+    for note in &report.notes {
+        let _ = writeln!(lines, "note - {note}");
+    }
+    if report.more > 0 {
+        let _ = writeln!(lines, "more - {}", report.more);
+    }
+    lines
+}
+
+/// Reads lines. Those that are not understood are left out: they are a later komainu's.
+pub fn read(lines: &str) -> Report {
+    let mut report = Report::default();
+    for line in lines.lines() {
+        let mut words = line.splitn(3, ' ');
+        let (Some(word), Some(id), Some(rest)) = (words.next(), words.next(), words.next()) else { continue };
+        match (word, measure(id)) {
+            ("weak", Some(measure)) => report.weak(measure, None, format_args!("{rest}")),
+            ("infected", Some(measure)) => report.infected(measure, None, format_args!("{rest}")),
+            ("cannot-tell", Some(measure)) => report.cannot_tell(measure, format_args!("{rest}")),
+            ("cannot-enforce", Some(measure)) => report.cannot_enforce(measure, format_args!("{rest}")),
+            ("note", _) => report.notes.push(text(format_args!("{rest}"))),
+            ("more", _) => report.more = rest.parse().unwrap_or(0),
+            _ => {}
+        }
+    }
+    report
+}
+
+fn measure(id: &str) -> Option<Measure> {
+    TABLE.iter().find(|row| row.id == id).map(|row| row.measure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_read_as_it_was_written() {
+        let mut report = Report::default();
+        report.weak(Measure::Telnet, None, format_args!("telnetd answers on tcp/2323"));
+        report.infected(Measure::Programs, None, format_args!("a deleted program runs"));
+        report.cannot_tell(Measure::Support, format_args!("the manifest does not say"));
+        report.cannot_enforce(Measure::Watchdog, format_args!("there is no /dev/watchdog"));
+        report.note(format_args!("port 443 is open"));
+        report.more = 3;
+        assert_eq!(read(&write(&report)), report);
+    }
+
+    #[test]
+    fn what_is_not_understood_is_left_out() {
+        assert_eq!(read("weak\nweak telnet\nred telnet x\nweak tea is cold\n\u{0}\n"), Report::default());
+    }
+}

@@ -1,0 +1,246 @@
+//! The table of subcommands, and what all of them share: options, settings, exit codes.
+
+mod check;
+mod decide;
+mod harden;
+mod incident;
+mod install;
+mod owner;
+mod page;
+mod plan;
+mod run;
+mod status;
+mod version;
+
+use crate::config::Device;
+use crate::daemon::linux_device::Linux;
+use crate::os::log_output;
+use crate::update::example_keys;
+use komainu_core::device::World;
+use komainu_trust::Trusted;
+use lexopt::{Arg, Parser, ValueExt};
+use std::ffi::OsString;
+use std::io::{Write, stderr, stdout};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// How a subcommand ends. The numbers are part of the interface; the man page explains them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// Something failed; what, was said.
+    Failed = 1,
+    /// Wrong usage, or settings that cannot be read.
+    Usage = 2,
+    /// The device must be restarted now, by whoever started komainu (`reboot_command = []`).
+    Restart = 3,
+    /// Another komainu is at work.
+    Busy = 4,
+}
+
+/// What a subcommand is started with.
+pub struct Call {
+    /// The settings.
+    pub settings: Device,
+    /// Where they were read from.
+    pub settings_file: PathBuf,
+    /// `--json` was given.
+    pub json: bool,
+    /// `--testing` was given: keys that everybody has are trusted.
+    pub testing: bool,
+    /// What follows the subcommand.
+    pub operand: Option<PathBuf>,
+}
+
+struct Command {
+    name: &'static str,
+    help: &'static str,
+    run: fn(&Call) -> Result<Exit, String>,
+    /// What must follow it, if anything may.
+    operand: &'static str,
+}
+
+const COMMANDS: &[Command] = &[
+    Command {
+        name: "run",
+        help: "guard the device: poll, stage, activate, confirm, again and again",
+        run: run::run,
+        operand: "",
+    },
+    Command { name: "once", help: "poll now, do what there is to do, and end", run: run::once, operand: "" },
+    Command {
+        name: "install",
+        help: "do the same with a bundle, a file of komainu-maker, in the server's place",
+        run: install::install,
+        operand: "FILE",
+    },
+    Command {
+        name: "plan",
+        help: "say what would be done now, and why, and do nothing",
+        run: plan::plan,
+        operand: "",
+    },
+    Command {
+        name: "status",
+        help: "say what runs, what is on offer and how it stands (--json)",
+        run: status::status,
+        operand: "",
+    },
+    Command {
+        name: "check",
+        help: "look whether all is in place for updates, change nothing",
+        run: check::check,
+        operand: "",
+    },
+    Command { name: "confirm", help: "the release on trial is good", run: decide::confirm, operand: "" },
+    Command {
+        name: "revert",
+        help: "give up the release that is staged or on trial",
+        run: decide::revert,
+        operand: "",
+    },
+    Command {
+        name: "setup",
+        help: "set the owner's password, or another one, from the console",
+        run: owner::setup,
+        operand: "",
+    },
+    Command {
+        name: "guard",
+        help: "close or open the firewall as the gate stands, and end; for init scripts",
+        run: owner::guard,
+        operand: "",
+    },
+    Command {
+        name: "pressed",
+        help: "the device's button was pressed: a first password may be set now",
+        run: owner::pressed,
+        operand: "",
+    },
+    Command {
+        name: "reset",
+        help: "forget the owner: data, password, sessions; the firmware stays",
+        run: owner::reset,
+        operand: "",
+    },
+    Command {
+        name: "harden",
+        help: "show the wall, measure by measure, and what it found (--json)",
+        run: harden::harden,
+        operand: "",
+    },
+    Command {
+        name: "selfcheck",
+        help: "show the same as four surveys: passwords, firmware, infection, reflectors (--json)",
+        run: harden::selfcheck,
+        operand: "",
+    },
+    Command {
+        name: "respond",
+        help: "answer an infection: contain, evidence, restart, new-password, update, reimage, release",
+        run: incident::respond,
+        operand: "[WHAT]",
+    },
+    Command {
+        name: "learn",
+        help: "the guarded files are as the owner wants them, whatever they were before",
+        run: incident::learn,
+        operand: "",
+    },
+    Command { name: "page", help: "the page's process; komainu run starts it", run: page::page, operand: "" },
+    Command { name: "version", help: "say the version of komainu", run: version::version, operand: "" },
+];
+
+const DEFAULT_SETTINGS: &str = "/etc/komainu.toml";
+
+/// Runs the subcommand that the arguments name.
+pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let exit = match dispatch(arguments) {
+        Ok(exit) => exit,
+        Err((exit, sentence)) => {
+            let _ = writeln!(stderr(), "komainu: {sentence}");
+            exit
+        }
+    };
+    ExitCode::from(exit as u8)
+}
+
+fn dispatch(arguments: impl Iterator<Item = OsString>) -> Result<Exit, (Exit, String)> {
+    let usage = |sentence: String| (Exit::Usage, format!("{sentence}; see komainu --help"));
+    let mut parser = Parser::from_args(arguments);
+    let (mut command, mut settings) = (None, PathBuf::from(DEFAULT_SETTINGS));
+    let (mut json, mut testing, mut operand) = (false, false, None);
+    while let Some(argument) = parser.next().map_err(|error| usage(error.to_string()))? {
+        match argument {
+            Arg::Long("help") | Arg::Short('h') => return help(),
+            Arg::Long("version") | Arg::Short('V') => command = Some("version".to_owned()),
+            Arg::Long("settings") | Arg::Short('s') => {
+                settings = parser.value().map_err(|error| usage(error.to_string()))?.into();
+            }
+            Arg::Long("json") => json = true,
+            Arg::Long("testing") => testing = true,
+            Arg::Value(value) if command.is_none() => {
+                command = Some(value.string().map_err(|error| usage(error.to_string()))?);
+            }
+            Arg::Value(value) if operand.is_none() => operand = Some(PathBuf::from(value)),
+            other => return Err(usage(other.unexpected().to_string())),
+        }
+    }
+    let Some(name) = command else { return Err(usage("which subcommand?".into())) };
+    let found = COMMANDS.iter().find(|command| command.name == name);
+    let found = found.ok_or_else(|| usage(format!("there is no subcommand {name}")))?;
+    let may_be_left_out = found.operand.starts_with('[');
+    if found.operand.is_empty() != operand.is_none() && !(may_be_left_out && operand.is_none()) {
+        let takes = if found.operand.is_empty() { "nothing" } else { found.operand };
+        return Err(usage(format!("{name} is followed by {takes}")));
+    }
+    if name == "version" {
+        return version::print();
+    }
+    let settings_file = settings;
+    let settings = Device::load(&settings_file).map_err(|fault| (Exit::Usage, fault.to_string()))?;
+    (found.run)(&Call { settings, settings_file, json, testing, operand })
+        .map_err(|sentence| (Exit::Failed, sentence))
+}
+
+fn help() -> Result<Exit, (Exit, String)> {
+    let mut text = String::from("komainu [--settings FILE] SUBCOMMAND\n\n");
+    for command in COMMANDS {
+        text.push_str(&format!("  {:9} {:6} {}\n", command.name, command.operand, command.help));
+    }
+    text.push_str("\n  -s, --settings FILE  instead of /etc/komainu.toml\n");
+    text.push_str("      --json           status, harden, selfcheck: for machines\n");
+    text.push_str("      --testing        trust the example keys, which everybody has\n");
+    text.push_str("\nExit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 restart the device now,\n");
+    text.push_str("4 another komainu is at work. See komainu(8).\n");
+    print(&text).map_err(|sentence| (Exit::Failed, sentence))
+}
+
+/// Prints to standard output.
+fn print(text: &str) -> Result<Exit, String> {
+    stdout().write_all(text.as_bytes()).map_err(|error| format!("cannot print: {error}"))?;
+    Ok(Exit::Done)
+}
+
+/// Opens the device, and refuses one that trusts keys which everybody has.
+fn open(call: &Call) -> Result<Linux, String> {
+    log_output::open(call.settings.log);
+    let mut linux = Linux::open(&call.settings)?;
+    let clock = linux.clock();
+    match Trusted::load(&linux.kept().stored(), clock) {
+        Ok(trusted) => {
+            if let Some(key) = example_keys::found(&trusted).filter(|_| !call.testing) {
+                return Err(format!(
+                    "the trusted root has the example key {key}, which everybody has: nothing is trusted. \
+                     Make your own with komainu-maker init, or start with --testing"
+                ));
+            }
+        }
+        Err(fault) => return Err(format!("no root to trust: {}: {fault}", call.settings.root.display())),
+    }
+    if call.testing {
+        log::warn!("testing: keys that everybody has are trusted");
+    }
+    Ok(linux)
+}

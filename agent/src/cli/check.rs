@@ -1,0 +1,176 @@
+//! `check`: is everything in place for updates? One line for each thing that a maker can have got wrong; changes
+//! nothing on the device, and polls the server without keeping anything.
+
+use super::{Call, Exit, open, print};
+use crate::daemon::linux_device::Linux;
+use crate::os::process::program_folder;
+use komainu_core::device::World;
+use komainu_core::device::{Fetched, Folder};
+use komainu_core::fault::FetchFault;
+use komainu_core::update::facts::RecordSeen;
+use komainu_core::update::manifest::manifest_path;
+use komainu_core::update::offer::manifest_target;
+use komainu_trust::delegations::Found;
+use komainu_trust::refresh::{ROOT_STEP, drive};
+use komainu_trust::{TrustFault, Trusted};
+use std::fmt::Write;
+
+/// What a look brought: a sentence, good or bad.
+type Sentence = Result<String, String>;
+
+/// What is looked at: a name, and how.
+type Look = (&'static str, fn(&mut Linux, &Call) -> Sentence);
+
+const LOOKS: &[Look] = &[
+    ("trusted root", root),
+    ("record", record),
+    ("running slot", running),
+    ("boot environment", boot),
+    ("slots", slots),
+    ("health checks", checks),
+    ("gate", gate),
+    ("server", server),
+];
+
+pub(super) fn check(call: &Call) -> Result<Exit, String> {
+    let mut linux = open(call)?;
+    let (mut text, mut exit) = (String::new(), Exit::Done);
+    for (name, look) in LOOKS {
+        let (word, sentence) = match look(&mut linux, call) {
+            Ok(sentence) => ("ok  ", sentence),
+            Err(sentence) => {
+                exit = Exit::Failed;
+                ("FAIL", sentence)
+            }
+        };
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{word} {name}: {sentence}");
+    }
+    print(&text)?;
+    Ok(exit)
+}
+
+fn root(linux: &mut Linux, _: &Call) -> Sentence {
+    let clock = linux.clock();
+    let trusted = Trusted::load(&linux.kept().stored(), clock).map_err(|fault| fault.to_string())?;
+    let [version, ..] = trusted.versions();
+    Ok(format!("version {version}, expires {}", trusted.root().common.expires))
+}
+
+fn record(linux: &mut Linux, _: &Call) -> Sentence {
+    match linux.record() {
+        RecordSeen::Found(record) => Ok(format!("generation {}, floor {}", record.generation, record.floor)),
+        RecordSeen::Absent => Ok("none yet: the first start makes it".into()),
+        RecordSeen::Lost(why) => Err(why.to_string()),
+    }
+}
+
+fn running(linux: &mut Linux, _: &Call) -> Sentence {
+    linux.booted().map(|slot| slot.to_string()).map_err(|why| why.to_string())
+}
+
+fn boot(linux: &mut Linux, _: &Call) -> Sentence {
+    let choice = linux.boot_choice().map_err(|why| why.to_string())?;
+    let trial = choice.tries_left.map_or("good".to_owned(), |tries| format!("on trial, {tries} starts left"));
+    Ok(format!("starts slot {}, {trial}", choice.slot))
+}
+
+fn slots(linux: &mut Linux, _: &Call) -> Sentence {
+    let parts = linux.parts().map_err(|why| why.to_string())?;
+    let mut sizes = String::new();
+    for part in &parts {
+        let _ = write!(sizes, "{} {}+{} bytes, ", part.name, part.bytes_a, part.bytes_b);
+    }
+    Ok(sizes.trim_end_matches(", ").into())
+}
+
+fn checks(_: &mut Linux, call: &Call) -> Sentence {
+    let folder = &call.settings.health;
+    match program_folder::in_folder(folder) {
+        Ok(checks) if checks.is_empty() => {
+            if std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
+                return Err(format!("nothing in {} may be executed (chmod +x)", folder.display()));
+            }
+            Ok(format!("none in {}: a release counts as good once komainu runs", folder.display()))
+        }
+        Ok(checks) => Ok(format!("{} in {}", checks.len(), folder.display())),
+        Err(error) => Err(format!("cannot read {}: {error}", folder.display())),
+    }
+}
+
+fn gate(linux: &mut Linux, call: &Call) -> Sentence {
+    let Some(settings) = &call.settings.gate else { return Ok("left to somebody else".into()) };
+    let seen = linux.gate().ok_or("left to somebody else")?;
+    seen.account.map_err(|why| why.to_string())?;
+    let missing: Vec<&str> = settings
+        .lan
+        .iter()
+        .map(String::as_str)
+        .filter(|link| !std::path::Path::new("/sys/class/net").join(link).exists())
+        .collect();
+    if !missing.is_empty() {
+        return Err(format!("there is no link {}: what is not named as LAN is the WAN", missing.join(", ")));
+    }
+    let hooks = program_folder::in_folder(&settings.hooks)
+        .map_err(|error| format!("cannot read {}: {error}", settings.hooks.display()))?;
+    if let Some(path) = settings.code_file.as_ref().filter(|path| !path.exists()) {
+        return Err(format!("code_file {} is not there: nobody can set the first password", path.display()));
+    }
+    let mut said = format!("account {}, {} places to wipe, hooks:", settings.account, settings.wipe.len());
+    for hook in &hooks {
+        let _ = write!(said, " {}", hook.file_name().unwrap_or_default().to_string_lossy());
+    }
+    if hooks.is_empty() {
+        let _ = write!(said, " none that may be executed in {}", settings.hooks.display());
+    }
+    Ok(said)
+}
+
+enum PollFault {
+    Trust(TrustFault),
+    Fetch(String),
+}
+
+impl From<TrustFault> for PollFault {
+    fn from(fault: TrustFault) -> Self {
+        PollFault::Trust(fault)
+    }
+}
+
+fn server(linux: &mut Linux, call: &Call) -> Sentence {
+    let (stored, clock) = (linux.kept().stored(), linux.clock());
+    let fetch = |ask: &komainu_trust::refresh::Ask| match linux.fetch(
+        Folder::Metadata,
+        &ask.name,
+        ask.bytes_max,
+        None,
+    ) {
+        Ok(Fetched::Bytes(bytes, _)) => Ok(Some(bytes)),
+        Ok(Fetched::NotThere | Fetched::Unchanged) => Ok(None),
+        Err(FetchFault::Status { code: 403, .. }) if ask.step == ROOT_STEP => Ok(None),
+        Err(fault) => Err(PollFault::Fetch(format!("{}: {fault}", ask.name))),
+    };
+    let mut trusted = drive(stored, clock, fetch, |_, _| Ok(())).map_err(|fault| match fault {
+        PollFault::Trust(fault) => fault.to_string(),
+        PollFault::Fetch(sentence) => sentence,
+    })?;
+    find_delegated(linux, &mut trusted, call)?;
+    match manifest_target(&mut trusted, &call.settings.core).map_err(|why| why.to_string())? {
+        Some(target) => Ok(format!("reached, offers {}", target.path)),
+        None => Err("reached, but offers nothing for this board and channel".into()),
+    }
+}
+
+/// Fetches the delegated roles on the way to the manifest; keeps none.
+fn find_delegated(linux: &mut Linux, trusted: &mut Trusted, call: &Call) -> Result<(), String> {
+    let path = manifest_path(&call.settings.core.board, &call.settings.core.channel);
+    while let Found::Wanted(wanted) = trusted.find(&path).map_err(|fault| fault.to_string())? {
+        let fetched = linux.fetch(Folder::Metadata, &wanted.ask.name, wanted.ask.bytes_max, None);
+        let bytes = match fetched.map_err(|fault| format!("{}: {fault}", wanted.ask.name))? {
+            Fetched::Bytes(bytes, _) => Some(bytes),
+            Fetched::NotThere | Fetched::Unchanged => None,
+        };
+        trusted.give_delegated(&wanted, bytes.as_deref()).map_err(|fault| fault.to_string())?;
+    }
+    Ok(())
+}

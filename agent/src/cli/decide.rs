@@ -1,0 +1,61 @@
+//! `confirm` and `revert`: a person, or the firmware, decides. Asks the komainu that is at work, or does it itself.
+
+use super::{Call, Exit, open, print, run};
+use crate::daemon::linux_device::Linux;
+use komainu_core::device::World;
+use komainu_core::update::facts::{RecordSeen, Wish};
+use komainu_core::update::record::Update;
+
+pub(super) fn confirm(call: &Call) -> Result<Exit, String> {
+    ask(call, Wish::Confirm)
+}
+
+pub(super) fn revert(call: &Call) -> Result<Exit, String> {
+    ask(call, Wish::Revert)
+}
+
+fn ask(call: &Call, wish: Wish) -> Result<Exit, String> {
+    let mut linux = open(call)?;
+    refuse_needless(&mut linux, wish)?;
+    if wish == Wish::Confirm {
+        refuse_before_restart(&mut linux)?;
+    }
+    match linux.lock()? {
+        Ok(_lock) => {
+            linux.own_wish = Some(wish);
+            run::round(&mut linux, call)
+        }
+        Err(at_work) => {
+            linux.volatile().leave_wish(wish, at_work).map_err(|error| format!("cannot ask: {error}"))?;
+            print("asked the komainu that is at work; see komainu status\n")
+        }
+    }
+}
+
+/// Until the release on trial was started, looking at it again would only count as one more restart that brought
+/// nothing.
+pub(super) fn refuse_before_restart(linux: &mut Linux) -> Result<(), String> {
+    let RecordSeen::Found(record) = linux.record() else { return Ok(()) };
+    match record.update {
+        Update::Trial { release, slot, .. } if linux.booted().is_ok_and(|booted| booted != slot) => {
+            Err(format!("release {} waits for its trial: restart the device first", release.number))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Who confirms what is not on trial should hear so, not silence.
+fn refuse_needless(linux: &mut Linux, wish: Wish) -> Result<(), String> {
+    let update = match linux.record() {
+        RecordSeen::Found(record) => record.update,
+        RecordSeen::Absent | RecordSeen::Lost(_) => Update::Idle,
+    };
+    match (wish, update) {
+        (Wish::Confirm, Update::Trial { .. }) | (Wish::Poll, _) => Ok(()),
+        (Wish::Confirm, _) => Err("nothing is on trial".into()),
+        (Wish::Revert, Update::Idle) => Err("nothing is staged or on trial".into()),
+        (Wish::Revert | Wish::Postpone | Wish::Claim | Wish::Reset | Wish::Respond(_) | Wish::Learn, _) => {
+            Ok(())
+        }
+    }
+}

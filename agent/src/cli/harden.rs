@@ -1,0 +1,182 @@
+//! `harden`: the wall's table, measure by measure: what holds, what does not, and what cannot be told or enforced.
+//! `selfcheck`: the same as NICT NOTICE asks it, in four surveys. Both show what the komainu that is at work found last;
+//! where none is, they look themselves, and change nothing.
+
+use super::status::{object, text};
+use super::{Call, Exit, open, print};
+use crate::daemon::linux_device::Linux;
+use crate::daemon::wall_loop::report_file;
+use crate::os::files;
+use komainu_core::device::World;
+use komainu_core::settings::Settings;
+use komainu_core::update::facts::Facts;
+use komainu_core::wall::measures::{Level, Row, Survey, TABLE};
+use komainu_core::wall::observation::{Standpoint, judge};
+use komainu_core::wall::plan::leave_alone;
+use komainu_core::wall::policy::Policy;
+use komainu_core::wall::report::{Finding, Outcome, Report};
+use komainu_core::wall::report_text;
+use komainu_core::wall::report_text::LINES_BYTES_MAX;
+use komainu_trust::json::{Json, canonical};
+
+pub(super) fn harden(call: &Call) -> Result<Exit, String> {
+    let report = report(call)?;
+    let rows = TABLE.iter().map(|row| (row, report.outcome(row.measure)));
+    if call.json {
+        let rows = rows.map(|(row, outcome)| row_object(row, &outcome, &report)).collect();
+        let notes = report.notes.iter().map(text).collect();
+        let all = object([("measures", Json::List(rows)), ("notes", Json::List(notes))]);
+        print(&as_line(&all))?;
+    } else {
+        let mut said = String::new();
+        for (row, outcome) in rows {
+            said.push_str(&format!("{:14} {:15} {}\n", word(&outcome), row.id, row.name));
+            for line in details(row, &outcome, &report) {
+                said.push_str(&format!("{:14} {line}\n", ""));
+            }
+        }
+        for note in &report.notes {
+            said.push_str(&format!("{:14} {note}\n", "note"));
+        }
+        if report.more > 0 {
+            said.push_str(&format!("and {} findings more\n", report.more));
+        }
+        print(&said)?;
+    }
+    Ok(if report.findings.is_empty() { Exit::Done } else { Exit::Failed })
+}
+
+pub(super) fn selfcheck(call: &Call) -> Result<Exit, String> {
+    let report = report(call)?;
+    let surveys = [
+        (Survey::A, "passwords that are easily guessed"),
+        (Survey::B, "firmware with known vulnerabilities"),
+        (Survey::C, "infection"),
+        (Survey::D, "reflectors"),
+    ];
+    let mut said = String::new();
+    let mut all = Vec::new();
+    for (survey, about) in surveys {
+        let asked = |finding: &&Finding| finding.measure.row().survey == Some(survey);
+        let found: Vec<&Finding> = report.findings.iter().filter(asked).collect();
+        let doubts: Vec<_> =
+            report.doubts.iter().filter(|(measure, _)| measure.row().survey == Some(survey)).collect();
+        let word = match (found.len(), doubts.len()) {
+            (0, 0) => "good",
+            (0, _) => "cannot tell all",
+            _ => "bad",
+        };
+        said.push_str(&format!("{} {:15} {about}\n", survey.letter(), word));
+        found.iter().for_each(|finding| said.push_str(&format!("{:17} {}\n", "", finding.what)));
+        for (_, outcome) in &doubts {
+            said.push_str(&format!("{:17} {}\n", "", why(outcome)));
+        }
+        let list = |items: Vec<Json>| Json::List(items);
+        all.push(object([
+            ("survey", text(&survey.letter())),
+            ("about", text(&about)),
+            ("result", text(&word)),
+            ("findings", list(found.iter().map(|finding| finding_object(finding)).collect())),
+            ("doubts", list(doubts.iter().map(|(_, outcome)| text(&why(outcome))).collect())),
+        ]));
+    }
+    let others = report.findings.iter().filter(|finding| finding.measure.row().survey.is_none());
+    let others: Vec<&Finding> = others.collect();
+    if !others.is_empty() {
+        said.push_str("And besides the surveys:\n");
+        others.iter().for_each(|finding| said.push_str(&format!("{:17} {}\n", "", finding.what)));
+    }
+    let others = Json::List(others.iter().map(|finding| finding_object(finding)).collect());
+    let json = object([("surveys", Json::List(all)), ("others", others)]);
+    print(&if call.json { as_line(&json) } else { said })?;
+    Ok(if report.findings.is_empty() { Exit::Done } else { Exit::Failed })
+}
+
+fn as_line(json: &Json) -> String {
+    format!("{}\n", String::from_utf8_lossy(&canonical(json)))
+}
+
+/// What the komainu at work found last; or what is found now.
+fn report(call: &Call) -> Result<Report, String> {
+    let mut linux = open(call)?;
+    let policy = call.settings.wall.as_ref().map(|wall| &wall.policy);
+    let policy = policy.ok_or("the settings leave the wall to somebody else ([wall] keep = false)")?;
+    let free = linux.lock()?.is_ok();
+    if free {
+        return Ok(look(&mut linux, policy, &call.settings.core));
+    }
+    let path = report_file(&call.settings);
+    match files::read(&path, LINES_BYTES_MAX) {
+        Ok(Some(bytes)) => Ok(report_text::read(&String::from_utf8_lossy(&bytes))),
+        Ok(None) => Err("the komainu that is at work has not looked yet; ask again in a moment".into()),
+        Err(error) => Err(format!("cannot read {}: {error}", path.display())),
+    }
+}
+
+/// Looks, and changes nothing.
+pub(super) fn look(linux: &mut Linux, policy: &Policy, settings: &Settings) -> Report {
+    let standing = linux.gate().map(|gate| gate.standing());
+    let rules = standing.map(|standing| linux.rules(standing));
+    linux.look_thoroughly();
+    let facts = Facts::look(linux, settings);
+    linux.compare_firmware(&facts);
+    let around = linux.look_around();
+    let clock = linux.clock();
+    let now = clock.system.max(clock.built);
+    let mut report = judge(&around, &Standpoint { standing, rules, now }, policy).0;
+    leave_alone(&mut report, &linux.wall_memory());
+    report
+}
+
+fn word(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Strong => "strong",
+        Outcome::Weak => "weak",
+        Outcome::CannotTell(_) => "cannot tell",
+        Outcome::CannotEnforce(_) => "cannot enforce",
+    }
+}
+
+fn why(outcome: &Outcome) -> &str {
+    match outcome {
+        Outcome::CannotTell(why) | Outcome::CannotEnforce(why) => why,
+        Outcome::Strong | Outcome::Weak => "",
+    }
+}
+
+fn details<'r>(row: &Row, outcome: &'r Outcome, report: &'r Report) -> Vec<&'r str> {
+    let mut details: Vec<&str> = of_row(row, report).map(|finding| &*finding.what).collect();
+    if !why(outcome).is_empty() {
+        details.push(why(outcome));
+    }
+    details
+}
+
+fn of_row<'r>(row: &Row, report: &'r Report) -> impl Iterator<Item = &'r Finding> {
+    let measure = row.measure;
+    report.findings.iter().filter(move |finding| finding.measure == measure)
+}
+
+fn row_object(row: &Row, outcome: &Outcome, report: &Report) -> Json {
+    object([
+        ("id", text(&row.id)),
+        ("name", text(&row.name)),
+        ("why", text(&row.why)),
+        ("seen", text(&row.seen)),
+        ("fixed", text(&row.fixed)),
+        ("level", text(&if row.level == Level::Must { "must" } else { "should" })),
+        ("survey", row.survey.map_or(Json::Null, |survey| text(&survey.letter()))),
+        ("on_trial", Json::Bool(row.on_trial)),
+        ("outcome", text(&word(outcome))),
+        ("reason", text(&why(outcome))),
+        ("findings", Json::List(of_row(row, report).map(finding_object).collect())),
+    ])
+}
+
+fn finding_object(finding: &Finding) -> Json {
+    object([
+        ("measure", text(&finding.measure.row().id)),
+        ("what", text(&finding.what)),
+        ("infection", Json::Bool(finding.infection)),
+    ])
+}

@@ -1,0 +1,149 @@
+//! `setup` and `reset`: the gate from the device's own console. They ask the komainu that is running. And `guard`, for
+//! init scripts: the rules, before anything else starts.
+
+use super::{Call, Exit, open, print};
+use crate::config::gate_settings::Gate as Settings;
+use crate::daemon::control_socket;
+use crate::daemon::device_names::press;
+use crate::daemon::linux_device::Linux;
+use crate::gate::credential_store::Gate;
+use crate::os::clock::uptime_milliseconds;
+use komainu_bootstrap::ipc::{Answer, Ask, PASSWORD_BYTES_MAX, Secret, Session};
+use komainu_bootstrap::page::refusal_text;
+use komainu_core::device::World;
+use komainu_core::gate::plan::RulesSeen;
+use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
+use std::io;
+use std::io::{BufRead, IsTerminal, Read, Write, stderr, stdin};
+
+pub(super) fn setup(call: &Call) -> Result<Exit, String> {
+    let owned = Gate::new(gate(call)?, &call.settings.state).seen().kept.is_some();
+    let is_terminal = stdin().is_terminal();
+    let old = if owned { Some(read_secret("Password that holds now: ")?) } else { None };
+    let new = read_secret("New password: ")?;
+    if !is_terminal && new.0.is_empty() {
+        let lines = if owned {
+            "two lines: the password that holds, and the new one"
+        } else {
+            "one line: the password"
+        };
+        return Err(format!("standard input should hold {lines}"));
+    }
+    if is_terminal && read_secret("The same again: ")? != new {
+        return Err("the two are not the same".into());
+    }
+    let answer = match old {
+        Some(old) => ask(call, Ask::Change { session: Session::default(), old, new })?,
+        None => ask(call, Ask::Claim { password: new, code: String::new() })?,
+    };
+    match answer {
+        Answer::Done => print("The password is set.\n"),
+        other => Err(in_words(&other)),
+    }
+}
+
+/// The button of the device was pressed: for two minutes a first password may be set.
+pub(super) fn pressed(call: &Call) -> Result<Exit, String> {
+    gate(call)?;
+    let run = &call.settings.run;
+    press(run, uptime_milliseconds() / 1000)
+        .map_err(|error| format!("cannot write to {}: {error}", run.display()))?;
+    print("A first password may be set in the next two minutes.\n")
+}
+
+/// Puts the rules of the gate's standing into the kernel, and ends: then whoever starts the network knows that they
+/// are there.
+pub(super) fn guard(call: &Call) -> Result<Exit, String> {
+    gate(call)?;
+    let mut linux = open(call)?;
+    put_rules(&mut linux)?;
+    Ok(Exit::Done)
+}
+
+/// Also for who can do nothing else.
+pub(super) fn put_rules(linux: &mut Linux) -> Result<(), String> {
+    let Some(seen) = linux.gate() else { return Ok(()) };
+    let standing = seen.standing();
+    match linux.rules(standing) {
+        RulesSeen::Differ => linux.guard(standing).map_err(|why| why.to_string()),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn reset(call: &Call) -> Result<Exit, String> {
+    gate(call)?;
+    let password = Secret(String::new());
+    match ask(call, Ask::Reset { session: Session::default(), password })? {
+        Answer::Done => print("The owner is being forgotten; the firmware stays. The gate is closed.\n"),
+        other => Err(in_words(&other)),
+    }
+}
+
+fn gate(call: &Call) -> Result<&Settings, String> {
+    let gate = call.settings.gate.as_ref();
+    gate.ok_or_else(|| "the settings leave the gate to somebody else ([gate] keep = false)".into())
+}
+
+fn ask(call: &Call, what: Ask) -> Result<Answer, String> {
+    let answer = control_socket::ask(&call.settings.run, what)?;
+    answer.ok_or_else(|| "no komainu is running here: start it first (komainu run)".into())
+}
+
+fn in_words(answer: &Answer) -> String {
+    match answer {
+        Answer::Weak(words) => {
+            let whys: Vec<String> = words.iter().map(|word| refusal_text::in_english(word)).collect();
+            format!("not good enough: {}", whys.join(" "))
+        }
+        Answer::Wrong => "the password is wrong".into(),
+        Answer::Wait(seconds) => format!("too many were wrong; wait {seconds} s"),
+        Answer::NotNow => "not as things stand; see komainu status".into(),
+        Answer::Failed(why) => why.clone(),
+        Answer::Done | Answer::Welcome(_) | Answer::NoSession => "komainu answered something else".into(),
+    }
+}
+
+/// Reads one line; what is typed at a terminal is not shown.
+fn read_line(question: &str) -> io::Result<Vec<u8>> {
+    let mut hidden = None;
+    if stdin().is_terminal() {
+        let _ = write!(stderr(), "{question}");
+        hidden = Some(Hidden::new()?);
+    }
+    let mut line = Vec::new();
+    stdin().lock().take(PASSWORD_BYTES_MAX as u64 + 2).read_until(b'\n', &mut line)?;
+    if hidden.is_some() {
+        let _ = writeln!(stderr());
+    }
+    Ok(line)
+}
+
+fn read_secret(question: &str) -> Result<Secret, String> {
+    let mut line = read_line(question).map_err(|error| format!("cannot read the password: {error}"))?;
+    while line.last().is_some_and(|byte| b"\r\n".contains(byte)) {
+        line.pop();
+    }
+    if line.len() > PASSWORD_BYTES_MAX {
+        return Err(format!("a password may have {PASSWORD_BYTES_MAX} bytes at most"));
+    }
+    String::from_utf8(line).map(Secret).map_err(|_| "a password must be UTF-8".into())
+}
+
+/// A terminal that does not show what is typed, until this is dropped.
+struct Hidden(Termios);
+
+impl Hidden {
+    fn new() -> io::Result<Hidden> {
+        let before = tcgetattr(stdin())?;
+        let mut hidden = before.clone();
+        hidden.local_flags.remove(LocalFlags::ECHO);
+        tcsetattr(stdin(), SetArg::TCSANOW, &hidden)?;
+        Ok(Hidden(before))
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        let _ = tcsetattr(stdin(), SetArg::TCSANOW, &self.0);
+    }
+}

@@ -1,0 +1,130 @@
+//! `page`: the process that reads what strangers send. The agent starts it, with its end of a pair of sockets as
+//! standard input; it opens its doors, gives up its privileges, and serves until the agent has gone.
+
+use super::{Call, Exit};
+use crate::config::gate_settings::Gate;
+use crate::firewall::backend::Choice;
+use crate::os::clock::uptime_milliseconds;
+use crate::os::log_output;
+use crate::os::{files, sandbox};
+use komainu_bootstrap::page::theme::{Logo, Look};
+use komainu_bootstrap::server;
+use komainu_bootstrap::server::{Clock, Doors};
+use nix::errno::Errno;
+use nix::sys::socket::sockopt::{Ipv6V6Only, ReuseAddr};
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, listen, setsockopt, socket,
+};
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+use std::ops::ControlFlow::Continue;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
+
+/// Largest logo, in bytes.
+const LOGO_BYTES_MAX: u64 = 8 * 1024;
+const HTTP_PORT: u16 = 80;
+
+pub(super) fn page(call: &Call) -> Result<Exit, String> {
+    let gate = call.settings.gate.as_ref().ok_or("the settings leave the gate to somebody else")?;
+    close_what_was_inherited();
+    log_output::open(call.settings.log);
+    let agent = std::io::stdin().as_fd().try_clone_to_owned();
+    let agent = agent.map_err(|error| format!("no way to the agent: {error}"))?;
+    let (mut web, mut names) = (Vec::new(), Vec::new());
+    for address in &gate.listen {
+        web.extend(open(*address, gate.page_port, SockType::Stream)?.map(TcpListener::from));
+        if gate.firewall != Choice::None {
+            names.extend(open(*address, gate.dns_port, SockType::Datagram)?.map(UdpSocket::from));
+        }
+    }
+    if web.is_empty() {
+        return Err("there is no address to listen on".into());
+    }
+    let look = look(gate)?;
+    for what in sandbox::enter(&call.settings.run.join("empty"), gate.page_user)? {
+        log::warn!("page-less-safe why=\"{what}\"");
+    }
+    let error = server::serve(Doors { web, names, agent }, &look, &mut Uptime);
+    log::debug!("page-ends why=\"{error}\"");
+    Ok(Exit::Done)
+}
+
+/// What whoever started the agent left open is not for strangers: a folder would be a way out of the empty root.
+fn close_what_was_inherited() {
+    let mut numbers: Vec<i32> = Vec::new();
+    files::each_entry(Path::new("/proc/self/fd"), &mut |entry| {
+        numbers.extend(entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()));
+        Continue(())
+    });
+    for number in numbers {
+        if number > 2 {
+            let _ = nix::unistd::close(number);
+        }
+    }
+}
+
+struct Uptime;
+
+impl Clock for Uptime {
+    fn seconds(&mut self) -> u64 {
+        uptime_milliseconds() / 1000
+    }
+}
+
+/// One door; `None` where the kernel has no such kind of address.
+fn open(address: IpAddr, port: u16, kind: SockType) -> Result<Option<OwnedFd>, String> {
+    let address = SocketAddr::new(address, port);
+    door(address, kind).map_err(|error| format!("cannot listen on {address}: {error}"))
+}
+
+fn door(address: SocketAddr, kind: SockType) -> io::Result<Option<OwnedFd>> {
+    let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    let Ok(door) = socket(family, kind, SockFlag::SOCK_CLOEXEC, None) else { return Ok(None) };
+    if address.is_ipv6() {
+        setsockopt(&door, Ipv6V6Only, &true)?;
+    }
+    if kind == SockType::Stream {
+        setsockopt(&door, ReuseAddr, &true)?;
+    }
+    match bind(door.as_raw_fd(), &SockaddrStorage::from(address)) {
+        // IPv6 was compiled in and switched off.
+        Err(Errno::EADDRNOTAVAIL) if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) => return Ok(None),
+        other => other?,
+    }
+    if kind == SockType::Stream {
+        listen(&door, Backlog::new(64)?)?;
+    }
+    Ok(Some(door))
+}
+
+/// What the page looks like; read while files can be.
+fn look(gate: &Gate) -> Result<Look, String> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(|error| format!("no random numbers: {error}"))?;
+    Ok(Look {
+        name: gate.look.name.clone(),
+        language: gate.look.language.clone(),
+        colour: gate.look.colour.clone(),
+        logo: gate.look.logo.as_deref().and_then(logo),
+        hosts: gate.look.hosts.clone(),
+        public_port: if gate.firewall == Choice::None { gate.page_port } else { HTTP_PORT },
+        secret,
+    })
+}
+
+fn logo(path: &Path) -> Option<Logo> {
+    let media_type = match path.extension()?.to_str()? {
+        "svg" => "image/svg+xml",
+        "png" => "image/png",
+        _ => return None,
+    };
+    match files::read(path, LOGO_BYTES_MAX) {
+        Ok(Some(bytes)) => Some(Logo { media_type: media_type.into(), bytes }),
+        Ok(None) => None,
+        Err(error) => {
+            log::warn!("logo-not-shown path={} why=\"{error}\"", path.display());
+            None
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! `plan`: what would be done now, and why. Does nothing.
+
+use super::{Call, Exit, harden, open, print};
+use crate::daemon::linux_device::Linux;
+use komainu_core::device::World;
+use komainu_core::settings::Settings;
+use komainu_core::update::facts::Facts;
+use komainu_core::update::plan::{Next, plan as decide};
+use komainu_core::wall::plan::{Act, View, Watch, plan as decide_wall};
+use komainu_core::wall::policy::Policy;
+
+pub(super) fn plan(call: &Call) -> Result<Exit, String> {
+    let mut linux = open(call)?;
+    let facts = Facts::look(&mut linux, &call.settings.core);
+    let plan = decide(&facts, &call.settings.core);
+    let mut text = format!("because {}\n", plan.reason);
+    if plan.steps.is_empty() {
+        text.push_str("do      nothing\n");
+    }
+    for step in &plan.steps {
+        text.push_str(&format!("do      {}\n", step.name()));
+    }
+    text.push_str(&match plan.next {
+        Next::Now => "then    look again at once\n".to_owned(),
+        Next::Seconds(seconds) => format!("then    look again in {seconds} s\n"),
+        Next::Restart => "then    restart\n".to_owned(),
+    });
+    if let Some(wall) = &call.settings.wall {
+        text.push_str(&of_wall(&mut linux, &facts, &wall.policy, &call.settings.core));
+    }
+    print(&text)
+}
+
+/// What the wall would do.
+fn of_wall(linux: &mut Linux, facts: &Facts, policy: &Policy, settings: &Settings) -> String {
+    let report = harden::look(linux, policy, settings);
+    let memory = linux.wall_memory();
+    let view = View {
+        report: &report,
+        memory: &memory,
+        asked: None,
+        owner: facts.gate.as_ref().and_then(|gate| gate.kept),
+        polled: facts.attempts.polled_uptime,
+        booted: facts.booted.clone().ok(),
+        health: None,
+        now: facts.now,
+        uptime: facts.uptime,
+    };
+    let mut text = String::new();
+    for act in decide_wall(&view, &mut Watch::default(), policy) {
+        let line = match act {
+            Act::Remember(_) => continue,
+            Act::Evidence => "keep evidence".to_owned(),
+            Act::Fix { finding, fix } => format!("{}, because {}", fix.name(), finding.what),
+            Act::Undo(fix) => format!("undo {}", fix.name()),
+            Act::Poll => "poll".to_owned(),
+            Act::Restart => "restart".to_owned(),
+        };
+        text.push_str(&format!("wall    {line}\n"));
+    }
+    let left = report.findings.iter().filter(|finding| finding.fix.is_none());
+    for finding in left {
+        text.push_str(&format!("wall    nothing can be done: {}\n", finding.what));
+    }
+    text
+}

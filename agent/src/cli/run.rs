@@ -1,0 +1,189 @@
+//! `run` and `once`: the loop, and one round of it.
+
+use super::{Call, Exit, open, owner};
+use crate::daemon::linux_device::Linux;
+use crate::daemon::page_host::Keeper;
+use crate::daemon::wall_loop::{QUICK_SECONDS, Warden};
+use crate::os::clock;
+use crate::os::clock::uptime_milliseconds;
+use crate::os::wakeup::{Waiter, Woken};
+use komainu_core::gate::plan::{GateSeen, RulesSeen};
+use komainu_core::turn::{act, turn};
+use komainu_core::update::facts::{Facts, Wish};
+use komainu_core::update::plan::Next;
+use komainu_core::wall::turn::Known;
+use komainu_trust::Moment;
+
+/// A restart that was asked for and does not come is asked for again after so many seconds.
+const RESTART_SECONDS: u32 = 120;
+/// The firmware is compared with what its maker publishes after each poll, and so often besides, in seconds.
+const COMPARE_SECONDS: u64 = 86_400;
+/// A turn that wants to be followed at once, so many times running, goes in circles: then it waits.
+const TURNS_RUNNING_MAX: u32 = 100_000;
+
+pub(super) fn run(call: &Call) -> Result<Exit, String> {
+    let mut linux = open(call)?;
+    let locked = linux.lock();
+    if locked.is_err()
+        && let Err(why) = owner::put_rules(&mut linux)
+    {
+        // A device that can keep nothing has no owner; it must not stand open for that.
+        log::error!("wall-missing why=\"{why}\"");
+    }
+    let Ok(_lock) = locked? else { return Ok(busy()) };
+    let mut waiter = Waiter::new().map_err(|error| format!("cannot wait for signals: {error}"))?;
+    log::info!("guarding version={}", env!("CARGO_PKG_VERSION"));
+    let mut keeper = None;
+    let mut warden = Warden::open(&call.settings);
+    linux.give_up();
+    linux.glance_while_waiting();
+    let mut running = 0;
+    let (mut compared, mut compare_at) = (None, 0);
+    loop {
+        let facts = Facts::look(&mut linux, &call.settings.core);
+        linux.set_on_trial(facts.is_on_trial());
+        let polled = Some(facts.attempts.polled_uptime);
+        if polled != compared || facts.uptime >= compare_at {
+            linux.compare_firmware(&facts);
+            (compared, compare_at) = (polled, facts.uptime + COMPARE_SECONDS);
+        }
+        if let Some(warden) = warden.as_mut().filter(|_| facts.gate.as_ref().is_none_or(rules_hold)) {
+            warden.turn_if_due(&mut linux, &known_of(&facts));
+            if linux.is_restarting() && call.settings.boot.reboot_command.is_empty() {
+                return Ok(Exit::Restart);
+            }
+        }
+        if let (Some(gate), Some(seen), None) = (&call.settings.gate, &facts.gate, &keeper)
+            && seen.rules != RulesSeen::Differ
+        {
+            // An agent that starts again finds its rules: its page need not wait for a server that is silent.
+            let keeper =
+                keeper.insert(Keeper::open(&call.settings, gate, &call.settings_file, call.testing)?);
+            keeper.after_turn(&mut linux, &facts, warden.as_ref().and_then(Warden::report));
+            linux.hear_bells(&keeper.bell());
+        }
+        let next = act(&mut linux, &facts, &call.settings.core);
+        let mut news = false;
+        if let Some(gate) = &call.settings.gate {
+            // Where there were no rules yet, not before this turn: they come before the page.
+            let opened = match keeper.take() {
+                Some(keeper) => keeper,
+                None => Keeper::open(&call.settings, gate, &call.settings_file, call.testing)?,
+            };
+            let keeper = keeper.insert(opened);
+            keeper.after_turn(&mut linux, &facts, warden.as_ref().and_then(Warden::report));
+            news = keeper.hear(&mut linux);
+            linux.hear_bells(&keeper.bell());
+        }
+        if matches!(next, Next::Seconds(_)) {
+            linux.end_install();
+        }
+        running = if next == Next::Now { running + 1 } else { 0 };
+        let seconds = match next {
+            Next::Restart if call.settings.boot.reboot_command.is_empty() => return Ok(Exit::Restart),
+            Next::Restart => RESTART_SECONDS,
+            _ if news || linux.own_wish.is_some() => 0,
+            Next::Now if running < TURNS_RUNNING_MAX => 0,
+            Next::Now => RESTART_SECONDS,
+            Next::Seconds(seconds) => seconds,
+        };
+        let until = uptime_milliseconds() + u64::from(seconds) * 1000;
+        loop {
+            let left = until.saturating_sub(uptime_milliseconds()).div_ceil(1000);
+            let left = u32::try_from(left).unwrap_or(u32::MAX);
+            let seconds = keeper.as_ref().and_then(Keeper::wakes_in).map_or(left, |wait| wait.min(left));
+            let seconds = if warden.is_some() { seconds.min(QUICK_SECONDS) } else { seconds };
+            let others = keeper.as_ref().map(Keeper::waits_for).unwrap_or_default();
+            let woken = waiter.wait(seconds, &others).map_err(|error| format!("cannot wait: {error}"))?;
+            drop(others);
+            if woken == Woken::End {
+                linux.end_log();
+                return Ok(Exit::Done);
+            }
+            let known = known_of(&facts);
+            let mut news = warden.as_mut().is_some_and(|warden| warden.turn_if_due(&mut linux, &known));
+            if linux.is_restarting() && call.settings.boot.reboot_command.is_empty() {
+                // The wall wants it; the update has its own way.
+                return Ok(Exit::Restart);
+            }
+            if let Some(keeper) = keeper.as_mut().filter(|_| woken != Woken::Wish) {
+                news |= keeper.hear(&mut linux);
+            }
+            if news || woken == Woken::Wish || linux.own_wish.is_some() || uptime_milliseconds() >= until {
+                break;
+            }
+            keeper.iter_mut().for_each(Keeper::mend);
+        }
+    }
+}
+
+/// What a turn of the wall needs to know of the last turn of the update.
+fn known_of(facts: &Facts) -> Known {
+    let now = Moment(facts.now.0.max(clock::system_seconds()));
+    Known { now, rules: facts.gate.as_ref().map(|gate| gate.rules.clone()) }
+}
+
+/// The wall has its first turn when the rules are in the kernel: they come before everything else.
+fn rules_hold(gate: &GateSeen) -> bool {
+    gate.rules != RulesSeen::Differ
+}
+
+pub(super) fn once(call: &Call) -> Result<Exit, String> {
+    let mut linux = open(call)?;
+    let Ok(_lock) = linux.lock()? else { return Ok(busy()) };
+    linux.own_wish = Some(Wish::Poll);
+    round(&mut linux, call)
+}
+
+/// Takes turns until there is nothing to do at once; on trial, until it is decided.
+pub(super) fn round(linux: &mut Linux, call: &Call) -> Result<Exit, String> {
+    let began = uptime_milliseconds();
+    let mut waiter = Waiter::new().map_err(|error| format!("cannot wait for signals: {error}"))?;
+    let mut running = 0;
+    loop {
+        let next = turn(linux, &call.settings.core);
+        running = if next == Next::Now { running + 1 } else { 0 };
+        let seconds = match next {
+            Next::Now if running < TURNS_RUNNING_MAX => 0,
+            Next::Now => return Err("it goes in circles; the log says what it does".into()),
+            Next::Restart => return Ok(if linux.is_restarting() { Exit::Restart } else { Exit::Failed }),
+            Next::Seconds(seconds) if on_trial(linux) => seconds,
+            Next::Seconds(_) => {
+                log::debug!("round milliseconds={}", uptime_milliseconds() - began);
+                return Ok(if failed(linux) { Exit::Failed } else { Exit::Done });
+            }
+        };
+        if waiter.wait(seconds, &[]).map_err(|error| format!("cannot wait: {error}"))? == Woken::End {
+            return Ok(Exit::Done);
+        }
+    }
+}
+
+fn on_trial(linux: &mut Linux) -> bool {
+    use komainu_core::device::World;
+    use komainu_core::update::facts::RecordSeen;
+    use komainu_core::update::record::{Record, Update};
+    let RecordSeen::Found(Record { update: Update::Trial { slot, .. }, .. }) = linux.record() else {
+        return false;
+    };
+    linux.booted() == Ok(slot)
+}
+
+fn failed(linux: &mut Linux) -> bool {
+    use komainu_core::device::World;
+    if linux.booted().is_err() || linux.boot_choice().is_err() || linux.parts().is_err() {
+        return true;
+    }
+    if linux.last_note_is_bad() {
+        return true;
+    }
+    let attempts = linux.attempts();
+    [attempts.poll, attempts.stage, attempts.proof, attempts.device]
+        .iter()
+        .any(|setbacks| setbacks.failures > 0)
+}
+
+fn busy() -> Exit {
+    log::error!("another komainu is at work");
+    Exit::Busy
+}

@@ -1,0 +1,382 @@
+//! The wall's part of the settings, and the policy files of the kinds of devices: what may listen, who may log in, what
+//! may pass, what the device does by itself. The table `[wall]` must be there: a device whose maker forgot it would have
+//! no wall.
+//!
+//! A kind's file has the same keys. It is read first; `[wall]` of the settings replaces what it says, key by key, and
+//! `[[service]]`, `[[guarded]]` and `[[opening]]` of both hold. A kind without a file gets the strictest there is.
+
+use super::table_reader::{FirstFault, Keys};
+use super::toml;
+use super::toml::{SettingsFault, Table};
+use komainu_core::firewall::{Network, Protocol, Traffic};
+use komainu_core::wall::incident_response::Response;
+use komainu_core::wall::judge::wan_access::Door;
+use komainu_core::wall::policy::{Automatic, Guarded, Policy, Reach, Service, Unlisted};
+use komainu_core::wall::process_snapshot::Transport;
+use komainu_trust::Moment;
+use std::fs;
+use std::io::ErrorKind;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+/// The wall of a device.
+#[derive(Clone, Debug)]
+pub struct Wall {
+    /// What is allowed.
+    pub policy: Policy,
+    /// The watchdog; `None`: it is left to somebody else.
+    pub watchdog: Option<PathBuf>,
+    /// After how many seconds without a sign of life it restarts the device.
+    pub watchdog_seconds: u32,
+    /// What the firmware is made of: CycloneDX, JSON.
+    pub sbom: PathBuf,
+    /// The leases of the UPnP service; `None`: there is none.
+    pub leases: Option<PathBuf>,
+    /// Files of web credentials, `user:crypt` a line (htpasswd).
+    pub web_credentials: Vec<PathBuf>,
+    /// The same with the passwords in clear, as lighttpd's plain files have them.
+    pub web_passwords: Vec<PathBuf>,
+    /// Where accounts are listed.
+    pub accounts_file: PathBuf,
+    /// Privileges that are not needed are given up; hooks and health checks then lack them too.
+    pub give_up: bool,
+}
+
+/// Programs that every Linux device needs raw sockets or flash for.
+const PRIVILEGED: &[&str] = &[
+    "udhcpc",
+    "udhcpd",
+    "dhclient",
+    "dhcpcd",
+    "odhcpd",
+    "odhcp6c",
+    "dnsmasq",
+    "pppd",
+    "ping",
+    "ping6",
+    "hostapd",
+    "wpa_supplicant",
+    "mtd",
+    "fw_setenv",
+    "ubiupdatevol",
+    "mount",
+];
+/// Where everybody may write, and nobody needs to start programs.
+const NO_PROGRAMS: &[&str] = &["/tmp", "/var", "/run", "/dev", "/dev/shm", "/mnt"];
+
+/// The strictest: nothing but Komainu listens, nothing passes.
+fn strict() -> Policy {
+    let strings = |words: &[&str]| words.iter().map(|&word| word.into()).collect();
+    Policy {
+        kind: "strict".into(),
+        services: Vec::new(),
+        unlisted: Unlisted::Stop,
+        ssh: false,
+        accounts: Vec::new(),
+        keys: Vec::new(),
+        programs: Vec::new(),
+        privileged: strings(PRIVILEGED),
+        guarded: Vec::new(),
+        no_programs: strings(NO_PROGRAMS),
+        traffic: Traffic::default(),
+        doors: Vec::new(),
+        automatic: Automatic {
+            contain: true,
+            evidence: true,
+            restart: true,
+            new_password: true,
+            update: true,
+            reimage: true,
+        },
+    }
+}
+
+/// Reads `[wall]` and its lists; `None` where it says `keep = false`.
+pub(super) fn read(mut keys: Keys<'_>, top: &mut Table, first: &FirstFault) -> Option<Wall> {
+    let kept = keys.boolean("keep", true);
+    let mut wall = Wall {
+        policy: strict(),
+        watchdog: None,
+        watchdog_seconds: 60,
+        sbom: PathBuf::new(),
+        leases: None,
+        web_credentials: Vec::new(),
+        web_passwords: Vec::new(),
+        accounts_file: PathBuf::new(),
+        give_up: true,
+    };
+    if kept {
+        let kind = keys.required_string("kind");
+        let folder = keys.path("policies_directory", "/usr/share/komainu/policies");
+        read_kind(&mut wall, &folder, &kind, &keys);
+        wall.watchdog =
+            Some(keys.path("watchdog", "/dev/watchdog")).filter(|path| !path.as_os_str().is_empty());
+        wall.watchdog_seconds = keys.number("watchdog_seconds", 10..=3600, 60);
+        wall.sbom = keys.path("sbom", "/usr/share/komainu/sbom.json");
+        wall.leases = keys.path_if_given("upnp_leases");
+        wall.web_credentials = keys.paths("web_credentials");
+        wall.web_passwords = keys.paths("web_passwords");
+        wall.accounts_file = keys.path("accounts_file", "/etc/passwd");
+        wall.give_up = keys.boolean("give_up_privileges", true);
+        read_policy(&mut wall.policy, &mut keys);
+    }
+    keys.finish();
+    read_lists(&mut wall, top, first);
+    kept.then_some(wall)
+}
+
+/// The kind's own file. What is wrong with it is told with its name: the line is that file's.
+fn read_kind(wall: &mut Wall, folder: &Path, kind: &str, keys: &Keys<'_>) {
+    let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if kind.is_empty() || !kind.bytes().all(is_name) {
+        keys.fault(
+            "kind",
+            "must be a word of a-z 0-9 -: \"router\", \"camera\", \"recorder\", \"nas\", \"appliance\"",
+        );
+        return;
+    }
+    let path = folder.join(format!("{kind}.toml"));
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        // Unknown means strict.
+        Err(error) if error.kind() == ErrorKind::NotFound => return,
+        Err(error) => {
+            return keys.fault("kind", &format!("cannot be looked up in {}: {error}", path.display()));
+        }
+    };
+    if let Err(fault) = read_file(wall, &text) {
+        keys.fault("kind", &format!("has a file that is wrong: {}: {fault}", path.display()));
+    }
+    wall.policy.kind = kind.into();
+}
+
+fn read_file(wall: &mut Wall, text: &str) -> Result<(), SettingsFault> {
+    let mut top = toml::parse(text)?;
+    let first = FirstFault::default();
+    let mut keys = Keys::of(&mut top, "wall", &first);
+    read_policy(&mut wall.policy, &mut keys);
+    keys.finish();
+    read_lists(wall, &mut top, &first);
+    top.finish().unwrap_or_else(|fault| first.tell(fault));
+    first.or(())
+}
+
+fn read_policy(policy: &mut Policy, keys: &mut Keys<'_>) {
+    let unlisted = keys.string_of("unlisted", &["stop", "report"]);
+    policy.unlisted = unlisted.map_or(policy.unlisted, |at| [Unlisted::Stop, Unlisted::Report][at]);
+    policy.ssh = keys.boolean("ssh", policy.ssh);
+    for (key, list) in [
+        ("accounts", &mut policy.accounts),
+        ("keys", &mut policy.keys),
+        ("programs", &mut policy.programs),
+        ("privileged", &mut policy.privileged),
+        ("no_programs", &mut policy.no_programs),
+    ] {
+        if let Some(given) = keys.strings_if_given(key) {
+            *list = given;
+        }
+    }
+    let traffic = &mut policy.traffic;
+    traffic.forwards = keys.boolean("forwards", traffic.forwards);
+    traffic.near_only = keys.boolean("near_only", traffic.near_only);
+    for (key, number) in [
+        ("tcp_per_second", &mut traffic.tcp_per_second),
+        ("udp_per_second", &mut traffic.udp_per_second),
+        ("icmp_per_second", &mut traffic.icmp_per_second),
+        ("scans_per_minute", &mut traffic.scans_per_minute),
+    ] {
+        *number = keys.number(key, 1..=100_000, *number);
+    }
+    if let Some(words) = keys.strings_if_given("respond") {
+        let known =
+            |word: &String| Response::parse(word).is_some_and(|response| response != Response::Release);
+        if !words.iter().all(known) {
+            keys.fault("respond", RESPOND);
+        }
+        let has = |response: Response| words.iter().any(|word| word == response.name());
+        policy.automatic = Automatic {
+            contain: has(Response::Contain),
+            evidence: has(Response::Evidence),
+            restart: has(Response::Restart),
+            new_password: has(Response::NewPassword),
+            update: has(Response::Update),
+            reimage: has(Response::Reimage),
+        };
+    }
+}
+
+const RESPOND: &str =
+    "must hold some of \"contain\", \"evidence\", \"restart\", \"new-password\", \"update\", \"reimage\"";
+
+fn read_lists(wall: &mut Wall, top: &mut Table, first: &FirstFault) {
+    for table in first.unless(top.take_tables("service")).unwrap_or_default() {
+        read_service(&mut wall.policy.services, Keys::new(table, first));
+    }
+    for table in first.unless(top.take_tables("guarded")).unwrap_or_default() {
+        let mut keys = Keys::new(table, first);
+        let path = keys.required_string("path");
+        if !path.starts_with('/') {
+            keys.fault("path", "must begin with /");
+        }
+        let what = keys.word("what", "settings");
+        wall.policy.guarded.push(Guarded { path, what, restore: keys.boolean("restore", false) });
+        keys.finish();
+    }
+    for table in first.unless(top.take_tables("opening")).unwrap_or_default() {
+        read_door(&mut wall.policy.doors, Keys::new(table, first));
+    }
+}
+
+fn read_service(services: &mut Vec<Service>, mut keys: Keys<'_>) {
+    let program = keys.word("program", "");
+    let reach = [Reach::Lan, Reach::Loopback][keys.choice("reach", &["lan", "loopback"])];
+    let listens = keys.strings("listens", &[]);
+    if listens.is_empty() {
+        keys.fault("listens", LISTENS);
+    }
+    for word in &listens {
+        match listened(word) {
+            Some((transport, ports)) => {
+                services.push(Service { program: program.clone(), transport, ports, reach });
+            }
+            None => keys.fault("listens", LISTENS),
+        }
+    }
+    keys.finish();
+}
+
+const LISTENS: &str =
+    "must hold words like \"tcp/80\", \"udp/5000-5100\", \"raw/1\" (a protocol) or \"packet\"";
+
+fn listened(word: &str) -> Option<(Transport, (u16, u16))> {
+    if word == "packet" {
+        return Some((Transport::Packet, (0, u16::MAX)));
+    }
+    let (transport, ports) = word.split_once('/')?;
+    let (from, to) = ports.split_once('-').unwrap_or((ports, ports));
+    let number = |word: &str| u16::try_from(word.parse::<u32>().ok()?).ok();
+    let ports = (number(from)?, number(to)?);
+    let all = [Transport::Tcp, Transport::Udp, Transport::Raw];
+    let transport = all.into_iter().find(|one| one.name() == transport)?;
+    (ports.0 <= ports.1 && (ports.0 > 0 || transport == Transport::Raw)).then_some((transport, ports))
+}
+
+/// A way in from the WAN: who may come, to what, and until when.
+fn read_door(doors: &mut Vec<Door>, mut keys: Keys<'_>) {
+    let what = [false, true][keys.choice("what", &["admin", "acs"])];
+    let port = keys.number("port", 1..=65_535, if what { 7547 } else { 443 }) as u16;
+    let from: Vec<Option<Network>> = keys.strings("from", &[]).iter().map(|word| network(word)).collect();
+    if from.is_empty() || from.contains(&None) {
+        keys.fault("from", "must hold the addresses that may come in: \"192.0.2.7\", \"2001:db8::/48\"");
+    }
+    let until = keys.string("until").map(|day| Moment::parse(&format!("{day}T00:00:00Z")));
+    if until == Some(None) || until.is_none() && !what {
+        keys.fault(
+            "until",
+            "must be the day on which this ends, like \"2027-03-31\"; administration has no way in for ever",
+        );
+    }
+    let from = from.into_iter().flatten().collect();
+    doors.push(Door { is_acs: what, port, protocol: Protocol::Tcp, from, until: until.flatten() });
+    keys.finish();
+}
+
+/// An address, or a network as address and prefix. One that means everybody is none.
+fn network(word: &str) -> Option<Network> {
+    let (address, prefix) = word.split_once('/').map_or((word, None), |(a, p)| (a, Some(p)));
+    let address: IpAddr = address.parse().ok()?;
+    let (bits, value) = match address {
+        IpAddr::V4(v4) => (32, u128::from(u32::from(v4)) << 96),
+        IpAddr::V6(v6) => (128, u128::from(v6)),
+    };
+    let prefix: u32 = prefix.map_or(Some(bits), |prefix| prefix.parse().ok())?;
+    let beyond = value.checked_shl(prefix).unwrap_or(0);
+    (prefix >= 8 && prefix <= bits && beyond == 0).then_some(Network { address, prefix: prefix as u8 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_text(text: &str) -> Result<Option<Wall>, String> {
+        let mut top = toml::parse(text).map_err(|fault| fault.to_string())?;
+        let first = FirstFault::default();
+        let keys = Keys::of(&mut top, "wall", &first);
+        let wall = read(keys, &mut top, &first);
+        top.finish().unwrap_or_else(|fault| first.tell(fault));
+        first.or(wall).map_err(|fault| fault.to_string())
+    }
+
+    fn shipped(kind: &str) -> Wall {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/dist/policies");
+        read_text(&format!("[wall]\nkind = \"{kind}\"\npolicies_directory = \"{folder}\"\n"))
+            .unwrap()
+            .unwrap()
+    }
+
+    #[test]
+    fn every_shipped_kind_is_read() {
+        for kind in ["router", "camera", "recorder", "nas", "appliance"] {
+            let wall = shipped(kind);
+            assert_eq!(wall.policy.kind, kind);
+            assert_eq!(wall.policy.traffic.forwards, kind == "router");
+            assert_eq!(wall.policy.traffic.near_only, kind != "router");
+            assert!(!wall.policy.ssh && wall.policy.doors.is_empty(), "{kind}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_kind_gets_the_strictest() {
+        let wall = shipped("toaster");
+        assert_eq!((wall.policy.kind.as_str(), wall.policy.services.len()), ("strict", 0));
+        assert!(!wall.policy.traffic.forwards && wall.policy.automatic.contain);
+    }
+
+    #[test]
+    fn settings_replace_what_the_kind_says_and_add_to_its_lists() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/dist/policies");
+        let wall = read_text(&format!(
+            "[wall]\nkind = \"router\"\npolicies_directory = \"{folder}\"\nssh = true\nrespond = [\"evidence\"]\n\
+             [[service]]\nprogram = \"streamer\"\nlistens = [\"udp/5000-5100\", \"packet\"]\n\
+             [[opening]]\nfrom = [\"192.0.2.0/24\"]\nuntil = \"2027-03-31\"\n"
+        ));
+        let wall = wall.unwrap().unwrap();
+        assert!(wall.policy.ssh && wall.policy.automatic.evidence && !wall.policy.automatic.contain);
+        let ours = wall.policy.services.last().unwrap();
+        assert_eq!((ours.transport, ours.program.as_str()), (Transport::Packet, "streamer"));
+        assert!(wall.policy.services.len() > 2, "those of the kind");
+        assert_eq!(wall.policy.doors[0].until, Some(Moment(1_806_451_200)));
+    }
+
+    #[test]
+    fn no_wall_must_be_said() {
+        assert!(read_text("[wall]\nkeep = false\n").unwrap().is_none());
+        assert!(read_text("").unwrap_err().contains("kind"));
+    }
+
+    #[test]
+    fn every_refusal_names_its_key() {
+        for (more, says) in [
+            ("unlisted = \"maybe\"\n", "unlisted"),
+            ("respond = [\"panic\"]\n", "respond"),
+            ("respond = [\"release\"]\n", "respond"),
+            ("[[service]]\nlistens = [\"tcp/0\"]\n", "listens"),
+            ("[[service]]\nlistens = [\"tcp/90-80\"]\n", "listens"),
+            ("[[service]]\nlistens = [\"tcp/65536\"]\n", "listens"),
+            ("[[service]]\nprogram = \"x\"\n", "listens"),
+            ("[[guarded]]\npath = \"etc/resolv.conf\"\n", "path"),
+            ("[[opening]]\nuntil = \"2027-03-31\"\n", "from"),
+            ("[[opening]]\nfrom = [\"0.0.0.0/0\"]\nuntil = \"2027-03-31\"\n", "from"),
+            ("[[opening]]\nfrom = [\"192.0.2.1/24\"]\nuntil = \"2027-03-31\"\n", "from"),
+            ("[[opening]]\nfrom = [\"192.0.2.1\"]\n", "until"),
+            ("[[opening]]\nfrom = [\"192.0.2.1\"]\nuntil = \"soon\"\n", "until"),
+            ("colour = \"red\"\n", "colour"),
+        ] {
+            let said = read_text(&format!("[wall]\nkind = \"none\"\n{more}")).unwrap_err();
+            assert!(said.contains(says), "{more}: {said}");
+        }
+        for good in ["192.0.2.1", "192.0.2.0/24", "2001:db8::/48", "10.0.0.0/8"] {
+            assert!(network(good).is_some(), "{good}");
+        }
+    }
+}

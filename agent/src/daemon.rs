@@ -1,0 +1,13 @@
+//! The daemon: `komainu run`.
+
+pub mod control_socket;
+pub mod device_names;
+pub(crate) mod link_monitor;
+pub mod linux_device;
+pub(crate) mod login_history;
+pub(crate) mod owner_sessions;
+pub mod page_host;
+pub(crate) mod page_process;
+pub mod page_status;
+pub(crate) mod request_handler;
+pub mod wall_loop;

@@ -1,0 +1,283 @@
+//! The powers of `World` on Linux: each call is handed to the file that knows how.
+
+use super::{Linux, built};
+use crate::gate::credential_store::Gate;
+use crate::os::clock;
+use crate::os::process::spawn::{Ended, Program};
+use crate::update::boot::bootcount;
+use crate::update::health;
+use crate::update::source::bundle::Bundle;
+use komainu_core::device::World;
+use komainu_core::device::{Account, Fetched, Folder, Hooks, KeptFile};
+use komainu_core::fault::{FetchFault, Text, text};
+use komainu_core::gate::plan::{GateSeen, RulesSeen, Standing};
+use komainu_core::identifiers::Slot;
+use komainu_core::reason::{Level, Reason};
+use komainu_core::update::facts::{Attempts, BootChoice, Health, Parts, RecordSeen, Wish};
+use komainu_core::update::offer::Kept;
+use komainu_core::update::record::Record;
+use komainu_core::update::verify::Refusal;
+use komainu_core::wall::incident_state::Memory;
+use komainu_core::wall::observation::{Around, Passing};
+use komainu_core::wall::remediation::Fix;
+use komainu_core::wall::report::Report;
+use komainu_trust::Moment;
+use komainu_trust::trusted::Clock;
+
+impl World for Linux {
+    fn clock(&mut self) -> Clock {
+        Clock { system: Moment(clock::system_seconds()), built: built() }
+    }
+
+    fn uptime_seconds(&mut self) -> u64 {
+        clock::uptime_milliseconds() / 1000
+    }
+
+    fn record(&mut self) -> RecordSeen {
+        self.state.record()
+    }
+
+    fn booted(&mut self) -> Result<Slot, Text> {
+        bootcount::booted(&self.settings.boot)
+    }
+
+    fn boot_choice(&mut self) -> Result<BootChoice, Text> {
+        bootcount::read(&self.settings.boot)
+    }
+
+    fn parts(&mut self) -> Result<Parts, Text> {
+        self.slots.sizes()
+    }
+
+    fn health(&mut self) -> Health {
+        health::ask(&self.settings.health, self.settings.health_check_seconds)
+    }
+
+    fn kept(&mut self) -> Kept {
+        self.state.kept()
+    }
+
+    fn advisories(&mut self) -> Option<Vec<u8>> {
+        self.state.advisories()
+    }
+
+    fn attempts(&mut self) -> Attempts {
+        self.unwritten_attempts.clone().unwrap_or_else(|| self.volatile.attempts())
+    }
+
+    fn wish(&mut self) -> Option<Wish> {
+        if self.own_wish.is_some() || self.wish_answered {
+            return self.own_wish;
+        }
+        if let Some(path) = self.volatile.bundle() {
+            match Bundle::open(&path) {
+                Ok(bundle) => self.bundle = Some(bundle),
+                Err(why) => log::error!("bundle-refused why=\"{why}\""),
+            }
+        }
+        self.volatile.wish()
+    }
+
+    fn fetch(
+        &mut self,
+        folder: Folder,
+        path: &str,
+        bytes_max: u64,
+        validator: Option<&str>,
+    ) -> Result<Fetched, FetchFault> {
+        let fetched = match &self.bundle {
+            Some(bundle) => bundle.small(folder, path, bytes_max),
+            None => self.remote.small(folder, path, bytes_max, validator),
+        };
+        log::debug!("fetched path={path} {}", fetched_word(&fetched));
+        fetched
+    }
+
+    fn fetch_piece(
+        &mut self,
+        path: &str,
+        offset: u64,
+        total_bytes: u64,
+        buffer: &mut [u8],
+    ) -> Result<usize, FetchFault> {
+        match &self.bundle {
+            Some(bundle) => bundle.piece(path, offset, total_bytes, buffer),
+            None => self.remote.piece(path, offset, total_bytes, buffer),
+        }
+    }
+
+    fn keep_record(&mut self, record: &Record) -> Result<(), Text> {
+        self.state.keep_record(record)
+    }
+
+    fn keep_attempts(&mut self, attempts: &Attempts) {
+        let written = self.volatile.keep_attempts(attempts);
+        self.unwritten_attempts = (!written).then(|| attempts.clone());
+    }
+
+    fn keep_file(&mut self, file: KeptFile<'_>, bytes: Option<&[u8]>) -> Result<(), Text> {
+        self.state.keep(file, bytes)?;
+        if file == KeptFile::Timestamp {
+            self.raise_tls_floor();
+        }
+        Ok(())
+    }
+
+    fn write_part(&mut self, slot: Slot, part: usize, offset: u64, bytes: &[u8]) -> Result<(), Text> {
+        self.slots.write(slot, part, offset, bytes)
+    }
+
+    fn sync_part(&mut self, slot: Slot, part: usize) -> Result<(), Text> {
+        self.slots.sync(slot, part)
+    }
+
+    fn read_part(&mut self, slot: Slot, part: usize, offset: u64, buffer: &mut [u8]) -> Result<(), Text> {
+        self.slots.read(slot, part, offset, buffer)
+    }
+
+    fn set_boot_choice(&mut self, choice: &BootChoice) -> Result<(), Text> {
+        bootcount::write(&self.settings.boot, choice)
+    }
+
+    fn reboot(&mut self) -> Result<(), Text> {
+        self.slots.close();
+        self.restarting = true;
+        let Some((program, arguments)) = self.settings.boot.reboot_command.split_first() else {
+            return Ok(());
+        };
+        let ended = Program::start(program.as_ref(), arguments).and_then(|program| program.wait());
+        let why = match ended {
+            Ok(Ended::Code(0)) => return Ok(()),
+            Ok(ended) => text(format_args!("{program}: {ended}")),
+            Err(error) => text(format_args!("{program}: {error}")),
+        };
+        self.restarting = false;
+        Err(why)
+    }
+
+    fn forget_wish(&mut self) {
+        if self.own_wish.take().is_none() {
+            // One that cannot be removed must not come true again and again.
+            self.wish_answered = !self.volatile.forget_wish();
+        }
+    }
+
+    fn gate(&mut self) -> Option<GateSeen> {
+        self.gate.as_ref().map(Gate::seen)
+    }
+
+    fn rules(&mut self, standing: Standing) -> RulesSeen {
+        let Some(wall) = &mut self.wall else { return RulesSeen::Hold };
+        wall.seen(standing)
+    }
+
+    fn guard(&mut self, standing: Standing) -> Result<(), Text> {
+        let wall = self.wall.as_mut();
+        wall.ok_or_else(|| text(format_args!("the gate is not ours to keep")))?.put(standing)
+    }
+
+    fn keep_next_credential(&mut self) -> Result<(), Text> {
+        self.our_gate()?.keep_next()
+    }
+
+    fn next_becomes_kept(&mut self) -> Result<(), Text> {
+        self.our_gate()?.next_becomes_kept()
+    }
+
+    fn forget_next_credential(&mut self) -> Result<(), Text> {
+        self.our_gate()?.forget_next()
+    }
+
+    fn forget_kept_credential(&mut self) -> Result<(), Text> {
+        self.our_gate()?.forget_kept()
+    }
+
+    fn write_account(&mut self, holds: Account) -> Result<(), Text> {
+        self.our_gate()?.write_account(holds)
+    }
+
+    fn run_hooks(&mut self, hooks: Hooks) -> Result<(), Text> {
+        self.our_gate()?.run_hooks(hooks)
+    }
+
+    fn mark_reset(&mut self, begun: bool) -> Result<(), Text> {
+        self.our_gate()?.mark_reset(begun)
+    }
+
+    fn wipe_owner(&mut self) -> Result<(), Text> {
+        self.our_gate()?.wipe()
+    }
+
+    fn wall_memory(&mut self) -> Memory {
+        self.ward.as_mut().map(|ward| ward.memory().clone()).unwrap_or_default()
+    }
+
+    fn keep_wall_memory(&mut self, memory: &Memory) -> Result<(), Text> {
+        self.our_ward()?.keep_memory(memory)
+    }
+
+    fn look_around(&mut self) -> Around {
+        let counts = self.fresh_counts();
+        let ward = self.ward.as_mut().expect("who looks around has a wall");
+        Around { counts, ..ward.look_around() }
+    }
+
+    fn fix(&mut self, fix: &Fix) -> Result<(), Text> {
+        self.our_ward()?.fix(fix)
+    }
+
+    fn undo(&mut self, fix: &Fix) -> Result<(), Text> {
+        self.our_ward()?.undo(fix)
+    }
+
+    fn keep_evidence(&mut self, report: &Report) -> Result<(), Text> {
+        self.our_ward()?.keep_evidence(report)
+    }
+
+    fn learn(&mut self) {
+        if let Some(ward) = &mut self.ward {
+            ward.learn();
+        }
+    }
+
+    fn let_pass(&mut self, passing: &Passing) {
+        self.set_passing(passing);
+    }
+
+    fn note(&mut self, reason: &Reason) {
+        let line = reason.to_string();
+        if let Reason::StepFailed {
+            step: "claim" | "finish" | "withdraw" | "begin-reset" | "forget",
+            fault,
+        } = reason
+        {
+            self.gate_fault = Some(fault.to_string());
+        }
+        if line == self.last_note {
+            return;
+        }
+        if let Some(ward) = &mut self.ward {
+            ward.note(reason);
+        }
+        match reason.level() {
+            Level::Error => log::error!("{line}"),
+            Level::Info => log::info!("{line}"),
+            Level::Debug => log::debug!("{line}"),
+        }
+        self.last_level = reason.level();
+        self.refused = matches!(reason, Reason::Refused { refusal, .. } if *refusal != Refusal::UpToDate);
+        if self.last_level == Level::Error {
+            self.first_error.get_or_insert_with(|| line.clone());
+        }
+        self.last_note = line;
+    }
+}
+
+fn fetched_word(fetched: &Result<Fetched, FetchFault>) -> String {
+    match fetched {
+        Ok(Fetched::Bytes(bytes, _)) => format!("bytes={}", bytes.len()),
+        Ok(Fetched::NotThere) => "not-there".into(),
+        Ok(Fetched::Unchanged) => "unchanged".into(),
+        Err(fault) => format!("why=\"{fault}\""),
+    }
+}

@@ -1,0 +1,70 @@
+//! Who is logged in. In memory only: a restart ends every session. The page knows idle sessions; here is how long
+//! one may last at most, whatever the page says.
+
+use komainu_bootstrap::ipc::Session;
+
+/// How long a session lasts at most, in seconds.
+const SESSION_SECONDS: u64 = 1800;
+const SESSIONS_MAX: usize = 8;
+
+/// The open sessions, oldest first.
+#[derive(Default)]
+pub(crate) struct Sessions(Vec<(Session, u64)>);
+
+impl Sessions {
+    /// Opens one; the oldest makes room. `None`: there is no randomness.
+    pub(crate) fn open(&mut self, now: u64) -> Option<Session> {
+        let mut session = Session::default();
+        getrandom::fill(&mut session).ok()?;
+        if self.0.len() == SESSIONS_MAX {
+            self.0.remove(0);
+        }
+        self.0.push((session, now));
+        Some(session)
+    }
+
+    /// True if it is open.
+    pub(crate) fn holds(&self, session: &Session, now: u64) -> bool {
+        self.0.iter().any(|(open, since)| open == session && now < since + SESSION_SECONDS)
+    }
+
+    /// True if there is one.
+    pub(crate) fn any(&self, now: u64) -> bool {
+        self.0.iter().any(|(_, since)| now < since + SESSION_SECONDS)
+    }
+
+    /// Ends one.
+    pub(crate) fn end(&mut self, session: &Session) {
+        self.0.retain(|(open, _)| open != session);
+    }
+
+    /// Ends all but one.
+    pub(crate) fn end_others(&mut self, session: &Session) {
+        self.0.retain(|(open, _)| open == session);
+    }
+
+    /// Ends all.
+    pub(crate) fn end_all(&mut self) {
+        self.0.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_ends_by_time_by_logout_and_when_there_are_too_many() {
+        let mut sessions = Sessions::default();
+        let first = sessions.open(100).unwrap();
+        assert!(sessions.holds(&first, 1899) && !sessions.holds(&first, 1900));
+        let second = sessions.open(100).unwrap();
+        sessions.end(&second);
+        assert!(!sessions.holds(&second, 100) && sessions.holds(&first, 100));
+        let many: Vec<_> = (0..SESSIONS_MAX).map(|_| sessions.open(100).unwrap()).collect();
+        assert!(!sessions.holds(&first, 100) && many.iter().all(|session| sessions.holds(session, 100)));
+        sessions.end_others(&many[3]);
+        assert_eq!(many.iter().filter(|session| sessions.holds(session, 100)).count(), 1);
+        assert!(!sessions.holds(&Session::default(), 100));
+    }
+}

@@ -1,0 +1,277 @@
+//! The keeper of the gate: hears what the page and the console ask, judges it with the agent's privileges, and
+//! answers. What the page found out counts for nothing here. Map: `judge` what becomes of an ask, `page` the process
+//! without privileges, `console` the door for root, `links` what changes in the network, `sessions` who is logged in,
+//! `logins` who tried, `names` what the device is called, `state` what the page is told.
+
+use crate::daemon::login_history;
+use crate::daemon::page_status;
+
+use crate::config::Device;
+use crate::config::gate_settings::Gate as Settings;
+use crate::daemon::control_socket::Console;
+use crate::daemon::link_monitor::Links;
+use crate::daemon::linux_device::Linux;
+use crate::daemon::login_history::Logins;
+use crate::daemon::owner_sessions::Sessions;
+use crate::daemon::page_process::Page;
+use crate::os::clock::uptime_milliseconds;
+use crate::os::files;
+use komainu_bootstrap::ipc::{Answer, Ask, Asked, Told};
+use komainu_bootstrap::login_throttle::Throttle;
+use komainu_core::device::World;
+use komainu_core::gate::plan::RulesSeen;
+use komainu_core::settings::Settings as Core;
+use komainu_core::update::facts::Facts;
+use komainu_core::update::offer::Print;
+use komainu_core::wall::report::Report;
+use std::os::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
+
+/// A password that cannot be set within so many turns is not being set.
+const TURNS_MAX: u32 = 8;
+/// What is said where the account has the password and a hook could not commit.
+const HALF: &str = "the password is set, but a part of the device does not know it yet, and is told again";
+/// After a change of links or rules, the next one is looked at so many seconds later.
+const LINKS_SECONDS: u32 = 5;
+/// Who asks without end does not keep the gate and the update from their turns.
+const ASKS_AT_ONCE: usize = 8;
+/// A session counts as the owner's presence for so many seconds from each turn on.
+const HERE_SECONDS: u32 = 90;
+/// Largest file of what was tried, in bytes.
+const TRIES_BYTES_MAX: u64 = 4096;
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum From {
+    /// The page, for somebody in the network.
+    Page,
+    /// Root, at the console; by its place in the list of those connected.
+    Console(usize),
+}
+
+/// An ask whose answer needs turns.
+pub(crate) struct Pending {
+    pub(crate) from: From,
+    pub(crate) asked: Asked,
+    /// What was kept before.
+    pub(crate) kept: Option<Print>,
+    pub(crate) turns: u32,
+}
+
+/// The keeper of one device's gate.
+pub struct Keeper {
+    pub(crate) settings: Settings,
+    pub(crate) core: Core,
+    pub(crate) folder: PathBuf,
+    pub(crate) run: PathBuf,
+    pub(crate) page: Page,
+    pub(crate) console: Console,
+    pub(crate) links: Links,
+    pub(crate) links_changed: bool,
+    pub(crate) links_quiet_until: u64,
+    pub(crate) sessions: Sessions,
+    pub(crate) throttle: Throttle,
+    pub(crate) tries_kept: String,
+    pub(crate) logins: Logins,
+    pub(crate) pending: Option<Pending>,
+}
+
+impl Keeper {
+    /// Opens both doors. A page that cannot be started is tried again; the gate does not depend on it.
+    ///
+    /// # Errors
+    /// The console's door cannot be made, in words.
+    pub fn open(
+        device: &Device,
+        settings: &Settings,
+        settings_file: &Path,
+        testing: bool,
+    ) -> Result<Keeper, String> {
+        let folder = device.state.join("gate");
+        let kept = files::read(&folder.join("tries"), TRIES_BYTES_MAX).ok().flatten().unwrap_or_default();
+        let logins = Logins::load(&folder);
+        let mut throttle = Throttle::after_restart(&String::from_utf8_lossy(&kept), uptime_seconds());
+        logins.known().for_each(|who| throttle.know(who));
+        Ok(Keeper {
+            settings: settings.clone(),
+            core: device.core.clone(),
+            throttle,
+            tries_kept: String::from_utf8_lossy(&kept).into_owned(),
+            logins,
+            folder,
+            run: device.run.clone(),
+            page: Page::new(settings_file, testing),
+            console: Console::open(&device.run)?,
+            links: Links::open(),
+            links_changed: false,
+            links_quiet_until: 0,
+            sessions: Sessions::default(),
+            pending: None,
+        })
+    }
+
+    /// What to wait for besides time and signals.
+    pub fn waits_for(&self) -> Vec<BorrowedFd<'_>> {
+        let mut waits_for = self.bell();
+        waits_for.extend(self.links.waits_for());
+        waits_for
+    }
+
+    /// What rings while a server is waited for: people.
+    pub fn bell(&self) -> Vec<BorrowedFd<'_>> {
+        let mut bell = self.console.waits_for();
+        bell.extend(self.page.waits_for());
+        bell
+    }
+
+    /// Seconds until the keeper has something to do that nobody wakes it for.
+    pub fn wakes_in(&self) -> Option<u32> {
+        let page = self.page.starts_in(uptime_seconds());
+        let links = self.links_changed.then(|| {
+            u32::try_from(self.links_quiet_until.saturating_sub(uptime_seconds())).unwrap_or(LINKS_SECONDS)
+        });
+        page.into_iter().chain(links).min()
+    }
+
+    /// Starts the page again, where it does not run and may.
+    pub fn mend(&mut self) {
+        self.page.keep_running(uptime_seconds());
+    }
+
+    /// Hears what was asked since, a few asks at a time and none beyond one that needs a turn, and answers what can be
+    /// answered at once; true: something happened that a turn has to see or show.
+    pub fn hear(&mut self, linux: &mut Linux) -> bool {
+        self.console.accept();
+        for _ in 0..ASKS_AT_ONCE {
+            if linux.own_wish.is_some() {
+                break;
+            }
+            let Some((from, asked)) = self.next_ask() else { break };
+            let number = asked.number;
+            if let Some(answer) = self.judge(linux, from, asked) {
+                self.answer(from, number, answer);
+            }
+        }
+        self.logins.take_news() | self.links_news()
+    }
+
+    /// Whether links or rules changed; a few times a minute at most, whoever changes them all the time.
+    fn links_news(&mut self) -> bool {
+        self.links_changed |= self.links.changed();
+        let now = uptime_seconds();
+        let news = self.links_changed && now >= self.links_quiet_until;
+        if news {
+            (self.links_changed, self.links_quiet_until) = (false, now + u64::from(LINKS_SECONDS));
+        }
+        news
+    }
+
+    fn next_ask(&mut self) -> Option<(From, Asked)> {
+        // Root first: strangers are many.
+        if let Some((client, asked)) = self.console.next_ask() {
+            return Some((From::Console(client), asked));
+        }
+        self.page.next_ask().map(|asked| (From::Page, asked))
+    }
+
+    /// After a turn: answers what it settled, sees to the page's process, and tells it how things stand.
+    pub fn after_turn(&mut self, linux: &mut Linux, facts: &Facts, wall: Option<&Report>) {
+        self.settle(linux);
+        let (Some(mut seen), Some(before)) = (linux.gate(), &facts.gate) else { return };
+        // The kernel was asked at the beginning of the turn, and is again at the next.
+        seen.rules = before.rules.clone();
+        if seen.kept.is_none() {
+            self.sessions.end_all();
+        }
+        if self.sessions.any(uptime_seconds()) {
+            linux.owner_is_here(HERE_SECONDS);
+        }
+        self.page.keep_running(uptime_seconds());
+        let mut state = page_status::of(facts, &seen, &self.settings, &self.core, &self.logins);
+        linux.wall_lacks().iter().for_each(|lack| state.push("finding", lack));
+        if let Some(report) = wall {
+            page_status::push_wall(&mut state, report, &linux.wall_memory());
+            page_status::push_turned_away(&mut state, &linux.counts());
+        }
+        self.page.tell_state(state, uptime_seconds());
+    }
+
+    fn settle(&mut self, linux: &mut Linux) {
+        let Some(mut pending) = self.pending.take() else { return };
+        pending.turns += 1;
+        let Some(seen) = linux.gate() else { return };
+        // Whoever set a password wants to use the device: it is told once it can be. The same with closing.
+        let ready = linux.rules(seen.standing()) != RulesSeen::Differ || pending.turns >= TURNS_MAX;
+        let done = match pending.asked.ask {
+            Ask::Reset { .. } => seen.resetting || seen.kept.is_none(),
+            _ => seen.next.is_none() && seen.kept.is_some() && seen.kept != pending.kept,
+        };
+        let answer = (done && ready).then_some(Answer::Done);
+        // What was left half done is finished or given up by the next turn: only then it is known how it went.
+        let known = seen.next.is_none() || pending.turns > 1;
+        let half = seen.next.is_some() && seen.account == Ok(seen.next);
+        let in_words = |why| if half { format!("{HALF}: {why}") } else { why };
+        let fault = known.then(|| linux.take_gate_fault()).flatten();
+        let answer = answer.or_else(|| fault.map(in_words).map(Answer::Failed));
+        let late = || Answer::Failed("it is taking too long; look at the log".into());
+        match answer.or_else(|| (pending.turns >= TURNS_MAX).then(late)) {
+            None => self.pending = Some(pending),
+            Some(answer) => {
+                if let Some(gate) = linux.gate_mut() {
+                    gate.set_waiting(None);
+                }
+                if answer == Answer::Done {
+                    self.done(&pending.asked);
+                    // Who sets the password says that all is as it should be.
+                    if matches!(pending.asked.ask, Ask::Claim { .. }) {
+                        komainu_core::device::World::learn(linux);
+                    }
+                }
+                self.answer(pending.from, pending.asked.number, answer);
+            }
+        }
+    }
+
+    fn done(&mut self, asked: &Asked) {
+        match &asked.ask {
+            // Who set it knows it.
+            Ask::Claim { .. } => self.throttle.know(asked.peer),
+            Ask::Change { session, .. } => {
+                self.sessions.end_others(session);
+                if asked.peer.is_unspecified() {
+                    // The page knows who is logged in, and forgets it with its process.
+                    self.page.renew();
+                }
+            }
+            Ask::Reset { .. } => {
+                self.sessions.end_all();
+                self.logins = Logins::default();
+                self.throttle = Throttle::default();
+                self.keep_tries();
+            }
+            _ => {}
+        }
+        log::info!("gate-{} from={}", word(&asked.ask), login_history::who(asked.peer));
+    }
+
+    fn answer(&mut self, from: From, number: u32, answer: Answer) {
+        let told = Told::Answer(number, answer);
+        match from {
+            From::Page => self.page.tell(&told),
+            From::Console(client) => self.console.tell(client, &told),
+        }
+    }
+}
+
+fn word(ask: &Ask) -> &'static str {
+    match ask {
+        Ask::Claim { .. } => "claimed",
+        Ask::Change { .. } => "password-changed",
+        Ask::Reset { .. } => "reset-begun",
+        _ => "asked",
+    }
+}
+
+pub(crate) fn uptime_seconds() -> u64 {
+    uptime_milliseconds() / 1000
+}

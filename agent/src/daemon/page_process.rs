@@ -1,0 +1,163 @@
+//! The page's process as the keeper sees it: started, spoken to over one pair of sockets, started again when it
+//! ends, ended when it says what no page says.
+
+use crate::os::process::spawn::Program;
+use komainu_bootstrap::ipc::{Asked, MESSAGE_BYTES_MAX, State, Told};
+use nix::errno::Errno;
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+/// The first wait before it is started again, in seconds; it doubles.
+const AGAIN_SECONDS: u64 = 1;
+const AGAIN_SECONDS_MAX: u64 = 60;
+/// One that ran so long was well; the next wait begins anew.
+const WELL_SECONDS: u64 = 60;
+/// The clock is told again after so many seconds, though nothing else changed.
+const CLOCK_SECONDS: u64 = 30;
+
+pub(crate) struct Page {
+    settings_file: PathBuf,
+    testing: bool,
+    running: Option<Running>,
+    failures: u32,
+    not_before: u64,
+    last_state: Option<(State, u64)>,
+}
+
+struct Running {
+    program: Program,
+    socket: OwnedFd,
+    since: u64,
+}
+
+impl Page {
+    pub(crate) fn new(settings_file: &Path, testing: bool) -> Page {
+        Page {
+            settings_file: settings_file.into(),
+            testing,
+            running: None,
+            failures: 0,
+            not_before: 0,
+            last_state: None,
+        }
+    }
+
+    /// Starts it where it does not run and may.
+    pub(crate) fn keep_running(&mut self, now: u64) {
+        if self.running.is_some() || now < self.not_before {
+            return;
+        }
+        match self.start(now) {
+            Ok(running) => {
+                self.running = Some(running);
+                let last = self.last_state.take();
+                if let Some((state, _)) = last {
+                    self.tell_state(state, now);
+                }
+            }
+            Err(error) => {
+                log::error!("page-not-started why=\"{error}\"");
+                self.count_failure(now, 0);
+            }
+        }
+    }
+
+    /// Seconds until it is started again; `None`: it runs.
+    pub(crate) fn starts_in(&self, now: u64) -> Option<u32> {
+        let left = u32::try_from(self.not_before.saturating_sub(now)).unwrap_or(u32::MAX);
+        self.running.is_none().then_some(left)
+    }
+
+    fn start(&self, now: u64) -> io::Result<Running> {
+        let none = SockFlag::SOCK_CLOEXEC;
+        let (ours, its) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, none)?;
+        let settings = self.settings_file.to_string_lossy().into_owned();
+        let mut arguments = vec!["page".to_owned(), "--settings".to_owned(), settings];
+        if self.testing {
+            arguments.push("--testing".into());
+        }
+        let program = Program::start_with_input("/proc/self/exe".as_ref(), &arguments, its.as_fd())?;
+        Ok(Running { program, socket: ours, since: now })
+    }
+
+    pub(crate) fn waits_for(&self) -> Option<BorrowedFd<'_>> {
+        self.running.as_ref().map(|running| running.socket.as_fd())
+    }
+
+    /// The next ask that is there, if one is.
+    pub(crate) fn next_ask(&mut self) -> Option<Asked> {
+        let running = self.running.as_ref()?;
+        let mut message = [0; MESSAGE_BYTES_MAX];
+        match recv(running.socket.as_raw_fd(), &mut message, MsgFlags::MSG_DONTWAIT) {
+            Ok(0) => self.end("it has ended"),
+            Ok(count) => match Asked::read(&message[..count]) {
+                Some(asked) => return Some(asked),
+                None => self.end("it says what no page says"),
+            },
+            Err(Errno::EAGAIN | Errno::EINTR) => {}
+            Err(error) => self.end(&io::Error::from(error).to_string()),
+        }
+        None
+    }
+
+    /// Tells it something; one that does not listen is ended.
+    pub(crate) fn tell(&mut self, told: &Told) {
+        let Some(running) = &self.running else { return };
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+        if let Err(error) = send(running.socket.as_raw_fd(), &told.write(), flags) {
+            self.end(&io::Error::from(error).to_string());
+        }
+    }
+
+    /// Tells it how things stand, where that has changed. The clock alone is no news for a while.
+    pub(crate) fn tell_state(&mut self, state: State, now: u64) {
+        if self.running.is_none() {
+            return;
+        }
+        let old = self.last_state.as_ref();
+        if old.is_some_and(|(old, told)| same(old, &state) && now < told + CLOCK_SECONDS) {
+            return;
+        }
+        self.tell(&Told::State(state.clone()));
+        self.last_state = Some((state, now));
+    }
+
+    /// Ends it and lets it start anew: its sessions go with it.
+    pub(crate) fn renew(&mut self) {
+        self.end("it is to forget who is logged in");
+        (self.failures, self.not_before) = (0, 0);
+    }
+
+    fn end(&mut self, why: &str) {
+        let Some(running) = self.running.take() else { return };
+        log::warn!("page-ended why=\"{why}\"");
+        let now = super::page_host::uptime_seconds();
+        if let Err(error) = running.program.end() {
+            log::warn!("page-not-ended why=\"{error}\"");
+        }
+        self.count_failure(now, now.saturating_sub(running.since));
+    }
+
+    fn count_failure(&mut self, now: u64, ran_seconds: u64) {
+        self.failures = if ran_seconds >= WELL_SECONDS { 1 } else { self.failures.saturating_add(1) };
+        let wait = AGAIN_SECONDS << (self.failures - 1).min(10);
+        self.not_before = now + wait.min(AGAIN_SECONDS_MAX);
+    }
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        if let Some(running) = self.running.take() {
+            let _ = running.program.end();
+        }
+    }
+}
+
+fn same(old: &State, new: &State) -> bool {
+    let rest = |state: &'_ State| -> Vec<String> {
+        state.0.lines().filter(|line| !line.starts_with("now=")).map(str::to_owned).collect()
+    };
+    rest(old) == rest(new)
+}

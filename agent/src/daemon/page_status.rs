@@ -1,0 +1,217 @@
+//! How things stand, as the page is told: facts in, lines out (`asks::State` says which). Also what `status` shows of
+//! the gate.
+
+use super::login_history::Logins;
+use crate::config::gate_settings::Gate as Settings;
+use crate::firewall::backend::Choice;
+use komainu_bootstrap::ipc::State;
+use komainu_core::firewall::count::{Count, Counted};
+use komainu_core::gate::plan::{GateSeen, RulesSeen, Standing};
+use komainu_core::identifiers::ReleaseId;
+use komainu_core::settings::Settings as Core;
+use komainu_core::update::facts::{Facts, RecordSeen};
+use komainu_core::update::offer::Offer;
+use komainu_core::update::plan;
+use komainu_core::update::plan::{postpone, postponed};
+use komainu_core::update::record::{Record, Update};
+use komainu_core::update::schedule::until_poll;
+use komainu_core::wall::incident_state::Memory;
+use komainu_core::wall::measures::Survey;
+use komainu_core::wall::report::Report;
+
+/// Longest note of a release that the page is told, in bytes.
+const NOTE_BYTES_MAX: usize = 1024;
+/// Most fixes that the page is told.
+const FIXES_MAX: usize = 16;
+
+/// Everything that the page may know.
+pub(crate) fn of(facts: &Facts, seen: &GateSeen, settings: &Settings, core: &Core, logins: &Logins) -> State {
+    let mut state = State::default();
+    state.push("gate", seen.standing().name());
+    state.push("account", &settings.account);
+    if settings.code_file.is_some() {
+        state.push("code", "wanted");
+    }
+    if settings.button {
+        state.push("button", "wanted");
+    }
+    if let Some(lan4) = lan_address(settings) {
+        state.push("lan4", lan4);
+    }
+    state.push("now", facts.now.0);
+    state.push("name", &settings.look.name);
+    state.push("rule", settings.rule.name());
+    if seen.standing() == Standing::Closed {
+        // Until somebody can log in, nobody needs to know more.
+        return state;
+    }
+    push_pair(&mut state, facts, core);
+    for finding in findings(seen, settings) {
+        state.push("finding", finding);
+    }
+    state.push("wall", wall(seen, settings));
+    for login in logins.lines() {
+        state.push("login", login);
+    }
+    state
+}
+
+fn push_pair(state: &mut State, facts: &Facts, core: &Core) {
+    if let Ok(slot) = facts.booted {
+        state.push("slot", slot);
+    }
+    let none = Record::first(komainu_core::identifiers::Slot::A, None);
+    let record = match &facts.record {
+        RecordSeen::Found(record) => record,
+        RecordSeen::Absent | RecordSeen::Lost(_) => &none,
+    };
+    if let Some(ReleaseId { number, version }) = record.confirmed.as_ref().or(core.own_release.as_ref()) {
+        state.push("version", version);
+        state.push("release", number);
+    }
+    let (word, other) = match &record.update {
+        Update::Idle => ("idle", None),
+        Update::Staging { release, .. } => ("staging", Some(release)),
+        Update::Staged { release, .. } => ("staged", Some(release)),
+        Update::Trial { release, .. } => ("trial", Some(release)),
+        Update::Reverting { release, .. } => ("reverting", Some(release)),
+    };
+    state.push("update", word);
+    if let Some(other) = other {
+        state.push("other", other);
+    }
+    if let Some(polled) = facts.attempts.polled_uptime {
+        state.push("polled", facts.now.0 - i64::try_from(facts.uptime.saturating_sub(polled)).unwrap_or(0));
+    }
+    let next = until_poll(&facts.attempts, facts.uptime, core);
+    // To the minute: what counts down by seconds is no news.
+    state.push("next", (facts.now.0 + i64::try_from(next).unwrap_or(0)) / 60 * 60);
+    // The gate has said its part; the reason is the update's.
+    let pair = Facts { gate: None, wish: None, ..facts.clone() };
+    state.push("reason", plan::plan(&pair, core).reason);
+    if let Offer::Release(release) = &facts.offer {
+        let manifest = &release.manifest;
+        if let Some(end) = manifest.support_end {
+            state.push("support_end", end.0);
+        }
+        if manifest.release.number > record.confirmed.as_ref().map_or(record.floor, |release| release.number)
+        {
+            state.push("offer", manifest.release.number);
+            state.push("offer_version", &manifest.release.version);
+            state.push("severity", manifest.severity.name());
+            let fixes: Vec<&str> = manifest.fixes.iter().take(FIXES_MAX).map(String::as_str).collect();
+            state.push("fixes", fixes.join(" "));
+            for (language, note) in manifest.notes.iter().take(4) {
+                let end = (0..=note.len().min(NOTE_BYTES_MAX)).rev().find(|&at| note.is_char_boundary(at));
+                state.push(&format!("note.{language}"), &note[..end.unwrap_or(0)]);
+            }
+            if let Update::Staging { slot, .. } = &record.update {
+                let done = plan::done_bytes(&record.update, release, *slot);
+                let total: u64 = manifest.images.iter().map(|image| image.length).sum();
+                state.push("percent", (done.saturating_mul(100)).checked_div(total).unwrap_or(0));
+            }
+            if let Some(postponed) = postponed(record, manifest.release.number, facts.now) {
+                state.push("postponed", postponed.until.0);
+            } else if postpone(record, release, facts.now, core).is_some() {
+                state.push("postponable", 1);
+            }
+        }
+    }
+}
+
+/// Most of the wall's findings that the page shows; `komainu harden` shows all.
+const FOUND_MAX: usize = 12;
+
+/// What the wall found.
+pub(crate) fn push_wall(state: &mut State, report: &Report, memory: &Memory) {
+    if state.of("gate") != Some(Standing::Open.name()) {
+        return;
+    }
+    for (letter, survey) in [("a", Survey::A), ("b", Survey::B), ("c", Survey::C), ("d", Survey::D)] {
+        state.push("survey", format_args!("{letter} {}", report.survey(survey)));
+    }
+    if let Some(incident) = &memory.incident {
+        state.push("incident", &incident.what);
+        if incident.contained {
+            state.push("contained", 1);
+        }
+        if incident.password.is_some() {
+            state.push("wants_password", 1);
+        }
+    }
+    for finding in report.findings.iter().take(FOUND_MAX) {
+        state.push("finding", &finding.what);
+    }
+    for note in report.notes.iter().take(FOUND_MAX) {
+        state.push("open", note);
+    }
+}
+
+/// Whom the firewall turned away, most often first.
+pub(crate) fn push_turned_away(state: &mut State, counts: &[Count]) {
+    if state.of("gate") != Some(Standing::Open.name()) {
+        return;
+    }
+    for count in turned_away(counts).iter().take(FOUND_MAX) {
+        state.push("blocked", format_args!("{}: {}", count.port_name(), count.packets));
+    }
+}
+
+/// What was counted of strangers, most often first.
+pub fn turned_away(counts: &[Count]) -> Vec<Count> {
+    let strangers = counts.iter().filter(|count| count.counted == Counted::Stranger && count.packets > 0);
+    let mut strangers: Vec<Count> = strangers.copied().collect();
+    strangers.sort_unstable_by_key(|count| std::cmp::Reverse(count.packets));
+    strangers
+}
+
+/// What a person should know about the gate; `komainu status` says the same.
+pub fn findings(seen: &GateSeen, settings: &Settings) -> Vec<String> {
+    let mut findings = Vec::new();
+    if let RulesSeen::Beyond(why) = &seen.rules {
+        findings.push(format!("no packets are kept out by Komainu: {why}"));
+    }
+    if seen.rules == RulesSeen::Differ {
+        findings.push("the kernel does not have the gate's rules".into());
+    }
+    if seen.resetting {
+        findings.push("the owner is being forgotten, which has not ended yet: the log says why".into());
+    }
+    if seen.next.is_some() {
+        findings.push("a password is not set everywhere yet: the log says why".into());
+    }
+    if let Some(path) = settings.code_file.as_ref().filter(|path| !path.exists()) {
+        findings.push(format!("nobody can set the first password: the code is not in {}", path.display()));
+    }
+    if settings.hash == komainu_bootstrap::credential::crypt::Method::Md5 {
+        findings.push(
+            "the password is hashed by MD5, which is quickly guessed: the settings say hash = \"md5\"".into(),
+        );
+    }
+    if let Err(why) = &seen.account {
+        findings.push(format!("the account cannot be read: {why}"));
+    }
+    findings
+}
+
+/// How it stands with the rules in the kernel, in a few words.
+pub fn wall(seen: &GateSeen, settings: &Settings) -> &'static str {
+    match (&seen.rules, settings.firewall) {
+        (RulesSeen::Hold, _) => "holds",
+        (RulesSeen::Differ, _) => "being put up",
+        (RulesSeen::Beyond(_), Choice::None) => "left to somebody else",
+        (RulesSeen::Beyond(_), _) => "not possible here",
+    }
+}
+
+/// The device's own address where the owner is.
+fn lan_address(settings: &Settings) -> Option<std::net::Ipv4Addr> {
+    for entry in nix::ifaddrs::getifaddrs().ok()? {
+        if settings.lan.contains(&entry.interface_name)
+            && let Some(address) = entry.address.as_ref().and_then(|address| address.as_sockaddr_in())
+        {
+            return Some(address.ip());
+        }
+    }
+    None
+}

@@ -1,0 +1,201 @@
+//! What becomes of an ask: judged anew with what the agent knows, whatever the page found out.
+
+use super::device_names::{first_line, names, same_code, was_pressed};
+use super::login_history::who;
+use super::page_host::{From, Keeper, Pending, uptime_seconds};
+use crate::daemon::linux_device::Linux;
+use crate::os::clock::system_seconds;
+use crate::os::files;
+use komainu_bootstrap::credential::crypt;
+use komainu_bootstrap::credential::crypt::Verdict;
+use komainu_bootstrap::ipc::{Answer, Ask, Asked, Secret, Session};
+use komainu_bootstrap::password_rule;
+use komainu_bootstrap::password_rule::About;
+use komainu_core::device::World;
+use komainu_core::gate::plan::GateSeen;
+use komainu_core::update::facts::Wish;
+
+impl Keeper {
+    /// The answer, where it does not need a turn.
+    pub(crate) fn judge(&mut self, linux: &mut Linux, from: From, asked: Asked) -> Option<Answer> {
+        let seen = linux.gate()?;
+        if let Some(wait) = Some(self.throttle.wait(asked.peer, uptime_seconds())).filter(|&wait| wait > 0)
+            && needs_secret(&asked.ask)
+            && from == From::Page
+        {
+            return Some(Answer::Wait(wait));
+        }
+        match asked.ask.clone() {
+            Ask::Claim { password, code } => self.claim(linux, from, asked, &seen, password, &code),
+            Ask::Login { password } => Some(match self.is_owners(linux, &asked, &seen, &password) {
+                Ok(()) => match self.sessions.open(uptime_seconds()) {
+                    Some(session) => Answer::Welcome(session),
+                    None => Answer::Failed("no random numbers".into()),
+                },
+                Err(answer) => answer,
+            }),
+            Ask::Logout { session } => {
+                self.sessions.end(&session);
+                Some(Answer::Done)
+            }
+            Ask::UpdateNow { session } => Some(self.wish(linux, &session, Wish::Poll)),
+            Ask::Postpone { session } => Some(self.wish(linux, &session, Wish::Postpone)),
+            Ask::Change { session, old, new } => {
+                if let Err(answer) =
+                    self.may(from, &session).and_then(|()| self.is_owners(linux, &asked, &seen, &old))
+                {
+                    return Some(answer);
+                }
+                self.set(linux, from, asked, &seen, new)
+            }
+            Ask::Reset { session, password } => {
+                // Root at the console, or the button's hook, stands at the device: that is proof enough.
+                if from == From::Page
+                    && let Err(answer) = self
+                        .may(from, &session)
+                        .and_then(|()| self.is_owners(linux, &asked, &seen, &password))
+                {
+                    return Some(answer);
+                }
+                self.begin(linux, from, asked, &seen, Wish::Reset)
+            }
+        }
+    }
+
+    fn claim(
+        &mut self,
+        linux: &mut Linux,
+        from: From,
+        asked: Asked,
+        seen: &GateSeen,
+        password: Secret,
+        code: &str,
+    ) -> Option<Answer> {
+        if seen.kept.is_some() || seen.resetting {
+            return Some(Answer::NotNow);
+        }
+        if from == From::Page
+            && let Some(path) = &self.settings.code_file
+        {
+            match first_line(path) {
+                None => return Some(Answer::Failed("the code of this device cannot be read".into())),
+                Some(wanted) if !same_code(&wanted, code) => return Some(self.wrong(&asked)),
+                Some(_) => {}
+            }
+        }
+        // Not a wrong try: nobody can guess at a button.
+        if from == From::Page && self.settings.button && !was_pressed(&self.run, uptime_seconds()) {
+            return Some(Answer::Wrong);
+        }
+        self.set(linux, from, asked, seen, password)
+    }
+
+    /// Judges a new password, and lets it wait for the next turn.
+    fn set(
+        &mut self,
+        linux: &mut Linux,
+        from: From,
+        asked: Asked,
+        seen: &GateSeen,
+        password: Secret,
+    ) -> Option<Answer> {
+        let names = names(&self.settings, &self.core.device_id);
+        let about =
+            About { profile: self.settings.rule, names: &names, former: &self.settings.former_defaults };
+        if let Err(whys) = password_rule::judge(&password.0, &about) {
+            return Some(Answer::Weak(whys.iter().map(password_rule::Why::word).collect()));
+        }
+        if self.pending.is_none() && seen.next.is_none() {
+            linux.gate_mut()?.set_waiting(Some(password));
+        }
+        self.begin(linux, from, asked, seen, Wish::Claim)
+    }
+
+    fn begin(
+        &mut self,
+        linux: &mut Linux,
+        from: From,
+        asked: Asked,
+        seen: &GateSeen,
+        wish: Wish,
+    ) -> Option<Answer> {
+        // While another password is half set, that one will be set or given up; "done" would be said of the wrong one.
+        if self.pending.is_some() || wish == Wish::Claim && seen.next.is_some() {
+            return Some(Answer::NotNow);
+        }
+        linux.take_gate_fault();
+        linux.own_wish = Some(wish);
+        self.pending = Some(Pending { from, asked, kept: seen.kept, turns: 0 });
+        None
+    }
+
+    fn wish(&mut self, linux: &mut Linux, session: &Session, wish: Wish) -> Answer {
+        if !self.sessions.holds(session, uptime_seconds()) {
+            return Answer::NoSession;
+        }
+        if self.pending.is_some() {
+            return Answer::NotNow;
+        }
+        linux.own_wish = Some(wish);
+        Answer::Done
+    }
+
+    fn may(&self, from: From, session: &Session) -> Result<(), Answer> {
+        let holds = from != From::Page || self.sessions.holds(session, uptime_seconds());
+        if holds { Ok(()) } else { Err(Answer::NoSession) }
+    }
+
+    /// Whether this is the owner's password, by the account itself.
+    fn is_owners(
+        &mut self,
+        linux: &mut Linux,
+        asked: &Asked,
+        seen: &GateSeen,
+        password: &Secret,
+    ) -> Result<(), Answer> {
+        if seen.kept.is_none() {
+            return Err(Answer::NotNow);
+        }
+        let crypt = linux.gate_mut().and_then(|gate| gate.account().ok()).flatten();
+        let Some(crypt) = crypt else { return Err(Answer::Failed("the account cannot be read".into())) };
+        match crypt::verify(&password.0, &crypt) {
+            Verdict::Right => {
+                self.throttle.right(asked.peer, uptime_seconds());
+                self.keep_tries();
+                self.logins.add(&self.folder, system_seconds(), asked.peer, true);
+                log::info!("login from={}", who(asked.peer));
+                Ok(())
+            }
+            Verdict::Wrong => Err(self.wrong(asked)),
+            Verdict::CannotTell => Err(Answer::Failed("the account's kind of hash is not known here".into())),
+        }
+    }
+
+    fn wrong(&mut self, asked: &Asked) -> Answer {
+        self.throttle.wrong(asked.peer, uptime_seconds());
+        self.keep_tries();
+        self.logins.add(&self.folder, system_seconds(), asked.peer, false);
+        log::info!("login-wrong from={}", who(asked.peer));
+        Answer::Wrong
+    }
+
+    /// What was tried survives a restart: else a restart would be the way around it.
+    pub(crate) fn keep_tries(&mut self) {
+        let path = self.folder.join("tries");
+        let kept = self.throttle.kept();
+        if kept == self.tries_kept {
+            return;
+        }
+        let written =
+            if kept.is_empty() { files::remove(&path) } else { files::replace(&path, kept.as_bytes()) };
+        if let Err(error) = written {
+            log::warn!("tries-unwritten why=\"{error}\"");
+            return;
+        }
+        self.tries_kept = kept;
+    }
+}
+
+fn needs_secret(ask: &Ask) -> bool {
+    matches!(ask, Ask::Claim { .. } | Ask::Login { .. } | Ask::Change { .. } | Ask::Reset { .. })
+}

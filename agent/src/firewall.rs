@@ -1,0 +1,8 @@
+//! The firewall on Linux.
+
+pub mod backend;
+pub mod controller;
+pub mod fallback;
+pub(crate) mod iptables;
+pub mod lan_subnets;
+pub mod nftables;

@@ -1,0 +1,185 @@
+//! The firewall: tells the kernel what `komainu_core::firewall` wants, and asks it whether that still holds.
+//!
+//! Map: `nft` nf_tables by netlink (`batch` all messages of a change, `express` rules as expressions, `message`
+//! bytes, `socket`, `found` what the kernel tells of it), `iptables` the firmware's own programs where the kernel has no nf_tables (`words` rules in
+//! their words), `lacks` what either cannot do.
+
+use crate::firewall::nftables;
+use crate::firewall::nftables::batch;
+use crate::firewall::nftables::encode;
+use crate::firewall::nftables::netlink_message;
+
+use crate::firewall::fallback::Lacks;
+
+use crate::firewall::iptables::Iptables;
+use crate::firewall::nftables::read_back::{Compared, Found};
+use komainu_core::fault::Text;
+use komainu_core::firewall::Table;
+use komainu_core::firewall::count::Count;
+
+/// The chains of others that see packets, where the kernel has nf_tables.
+pub use crate::firewall::nftables::others;
+
+/// Which way to take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// nf_tables where the kernel has it, else iptables.
+    Auto,
+    /// nf_tables only.
+    Nft,
+    /// The firmware's iptables only.
+    Iptables,
+    /// None: the maker answers for the firewall.
+    None,
+}
+
+/// Which way was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// nf_tables.
+    Nft,
+    /// The firmware's iptables.
+    Iptables,
+    /// Nobody was told anything.
+    Nothing,
+}
+
+/// What was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Put {
+    /// Which way was taken.
+    pub how: How,
+    /// What had to be left out.
+    pub lacks: Lacks,
+}
+
+/// The door to the kernel's firewall.
+pub struct Firewall {
+    choice: Choice,
+    /// What it is to do without, whatever the kernel can.
+    without: Lacks,
+    /// How it was last done.
+    put: Put,
+    iptables: Iptables,
+}
+
+impl Firewall {
+    /// Opens it. Nothing is changed yet.
+    pub fn open(choice: Choice) -> Firewall {
+        let how = match choice {
+            Choice::Nft => How::Nft,
+            Choice::Auto if nftables::is_there() => How::Nft,
+            Choice::Auto | Choice::Iptables => How::Iptables,
+            Choice::None => How::Nothing,
+        };
+        let put = Put { how, lacks: Lacks::NONE };
+        Firewall { choice, without: Lacks::NONE, put, iptables: Iptables::default() }
+    }
+
+    /// Does without something, as on a kernel that lacks it.
+    pub fn without(&mut self, lacks: Lacks) {
+        self.without = self.without.and(lacks);
+        self.put.lacks = self.without;
+    }
+
+    /// Makes the kernel do what is wanted, in the place of what it was told before. Vendor rules stay. Where
+    /// something was lacking it is worth trying again: modules may have been loaded since.
+    ///
+    /// # Errors
+    /// It cannot be done; then all is as before, or shut.
+    pub fn put(&mut self, wanted: &Table) -> Result<Put, Text> {
+        let put = match self.choice {
+            Choice::None => Put { how: How::Nothing, lacks: self.without },
+            Choice::Nft => self.put_nft(wanted)?,
+            Choice::Auto if nftables::is_there() => self.put_best(wanted)?,
+            Choice::Auto | Choice::Iptables => self.put_iptables(wanted)?,
+        };
+        self.put = put;
+        Ok(put)
+    }
+
+    fn put_nft(&mut self, wanted: &Table) -> Result<Put, Text> {
+        let known = if self.put.how == How::Nft { self.put.lacks } else { Lacks::NONE };
+        Ok(Put { how: How::Nft, lacks: nftables::put(wanted, self.without, known)? })
+    }
+
+    fn put_iptables(&mut self, wanted: &Table) -> Result<Put, Text> {
+        Ok(Put { how: How::Iptables, lacks: self.iptables.put(wanted, self.without)? })
+    }
+
+    /// By nf_tables, but for one that cannot do the gate's work beside an iptables that can.
+    fn put_best(&mut self, wanted: &Table) -> Result<Put, Text> {
+        let tracks = |put: &Put| !put.lacks.has(Lacks::TRACKING);
+        let by_nft = self.put_nft(wanted);
+        if by_nft.as_ref().is_ok_and(tracks) {
+            if self.put.how == How::Iptables {
+                self.iptables.remove()?;
+            }
+            return by_nft;
+        }
+        match self.put_iptables(wanted) {
+            Ok(put) if by_nft.is_err() || tracks(&put) => {
+                nftables::remove()?;
+                Ok(put)
+            }
+            Ok(_) => {
+                self.iptables.remove()?;
+                by_nft
+            }
+            Err(_) => by_nft,
+        }
+    }
+
+    /// Whether the kernel still does what is wanted, no more and no less.
+    ///
+    /// # Errors
+    /// It cannot be found out.
+    pub fn holds(&mut self, wanted: &Table) -> Result<bool, Text> {
+        match self.put.how {
+            How::Nothing => Ok(true),
+            How::Nft => Ok(nftables::holds(wanted, self.put.lacks)? == Compared::Same),
+            How::Iptables => self.iptables.holds(wanted, self.put.lacks),
+        }
+    }
+
+    /// What was counted since the rules were put: each name, protocol and port once.
+    ///
+    /// # Errors
+    /// It cannot be found out.
+    pub fn counts(&mut self, wanted: &Table) -> Result<Vec<Count>, Text> {
+        match self.put.how {
+            How::Nothing => Ok(Vec::new()),
+            How::Nft => nftables::counts(wanted, self.put.lacks),
+            How::Iptables => self.iptables.counts(wanted, self.put.lacks),
+        }
+    }
+
+    /// Takes everything of ours away; the vendor's rules are what is left.
+    ///
+    /// # Errors
+    /// It cannot be done.
+    pub fn remove(&mut self) -> Result<(), Text> {
+        match self.put.how {
+            How::Nothing => Ok(()),
+            How::Nft => nftables::remove(),
+            How::Iptables => self.iptables.remove(),
+        }
+    }
+}
+
+/// Reads answers of nf_tables about our table, for both families in one: whether it is what is wanted, and what was
+/// counted. [`Firewall::holds`] and [`Firewall::counts`] read what the kernel says in the same way.
+pub fn read_answers(mut bytes: &[u8], wanted: &Table) -> (bool, Vec<Count>) {
+    let (mut found, mut counts) = (Found::of(encode::INET), Vec::new());
+    while let Some(message) = netlink_message::Message::take(&mut bytes) {
+        found.take(&message);
+    }
+    let chains: Vec<_> = wanted.chains.iter().collect();
+    found.counts(&chains, Lacks::NONE, &mut counts);
+    (found.compare(&chains, Lacks::NONE) == Compared::Same, counts)
+}
+
+/// What is sent to nf_tables for a table: its messages are also those that the kernel answers with.
+pub fn written(wanted: &Table) -> Vec<u8> {
+    batch::batch(wanted, Lacks::NONE, batch::Way::Refill, &[]).messages.0
+}

@@ -1,0 +1,142 @@
+//! The gate's standing as rules in the kernel: what is wanted by the settings, and what became of it.
+
+use super::backend::{Choice, Firewall, How};
+use super::fallback::Lacks;
+use super::lan_subnets::near;
+use crate::config::gate_settings::Gate as Settings;
+use crate::os::clock::uptime_milliseconds;
+use komainu_core::fault::{Text, text};
+use komainu_core::firewall::count::Count;
+use komainu_core::firewall::rules::build_table;
+use komainu_core::firewall::{Links, Table, Traffic};
+use komainu_core::gate::plan::{RulesSeen, Standing};
+
+/// The firewall of this device.
+pub struct Wall {
+    links: Links,
+    traffic: Traffic,
+    firewall: Option<Firewall>,
+    /// The rules that were last put, and what those before them counted.
+    last: Option<Table>,
+    counted: Vec<Count>,
+    /// What the kernel could not do last time, and when that was, in milliseconds of uptime.
+    lacks: (Lacks, u64),
+    refused: Option<Refused>,
+}
+
+/// The kernel took no rules at all.
+struct Refused {
+    why: Text,
+    times: u32,
+    /// When it is asked again, in milliseconds of uptime.
+    again: u64,
+}
+
+/// How long it is left alone after the first time; then twice as long, up to as long as below.
+const REFUSED_MILLISECONDS: u64 = 30_000;
+
+/// What a kernel lacks may come later, with a module: it is asked again after so long.
+const LACKS_MILLISECONDS: u64 = 3_600_000;
+
+impl Wall {
+    /// The firewall of the settings; nothing is touched yet.
+    pub fn new(settings: &Settings, traffic: Traffic) -> Wall {
+        let links = Links {
+            lan: settings.lan.clone(),
+            near: Vec::new(),
+            page_port: settings.page_port,
+            dns_port: settings.dns_port,
+        };
+        let firewall = (settings.firewall != Choice::None).then(|| Firewall::open(settings.firewall));
+        let (last, counted) = (None, Vec::new());
+        Wall { links, traffic, firewall, last, counted, lacks: (Lacks::NONE, 0), refused: None }
+    }
+
+    /// From now on this is what may pass; the rules follow at the next look.
+    pub fn set_traffic(&mut self, traffic: Traffic) {
+        self.traffic = traffic;
+    }
+
+    /// Whether the kernel has the rules for this standing.
+    pub fn seen(&mut self, standing: Standing) -> RulesSeen {
+        let wanted = self.wanted(standing);
+        let Some(firewall) = &mut self.firewall else {
+            return RulesSeen::Beyond(text(format_args!("the settings leave it to somebody else")));
+        };
+        if let Some(refused) = self.refused.as_ref().filter(|refused| uptime_milliseconds() < refused.again) {
+            return RulesSeen::Beyond(refused.why.clone());
+        }
+        let (lacks, since) = self.lacks;
+        if lacks != Lacks::NONE && uptime_milliseconds() >= since + LACKS_MILLISECONDS {
+            return RulesSeen::Differ;
+        }
+        match firewall.holds(&wanted) {
+            Ok(true) => {
+                // They may be from before this agent started: what they counted is ours all the same.
+                self.last = Some(wanted);
+                RulesSeen::Hold
+            }
+            Ok(false) | Err(_) => RulesSeen::Differ,
+        }
+    }
+
+    /// Puts the rules for this standing into the kernel.
+    ///
+    /// # Errors
+    /// Why it did not take them.
+    pub fn put(&mut self, standing: Standing) -> Result<(), Text> {
+        let wanted = self.wanted(standing);
+        let Some(firewall) = &mut self.firewall else { return Ok(()) };
+        // What is put counts from 0 again. Where nothing can be read, nothing is lost that anybody knew.
+        let before = self.last.as_ref().and_then(|last| firewall.counts(last).ok()).unwrap_or_default();
+        let put = match firewall.put(&wanted) {
+            Ok(put) => put,
+            Err(why) => {
+                let times = self.refused.take().map_or(0, |refused| refused.times);
+                let wait = (REFUSED_MILLISECONDS << times.min(10)).min(LACKS_MILLISECONDS);
+                let again = uptime_milliseconds() + wait;
+                self.refused = Some(Refused { why: why.clone(), times: times + 1, again });
+                return Err(why);
+            }
+        };
+        Count::add_all(&mut self.counted, &before);
+        (self.refused, self.last) = (None, Some(wanted));
+        let how = match put.how {
+            How::Nft => "nftables",
+            How::Iptables => "iptables",
+            How::Nothing => "nothing",
+        };
+        log::info!("wall gate={} by={how}", standing.name());
+        if put.lacks != self.lacks.0 {
+            for what in put.lacks.words() {
+                log::warn!("wall-lacks what=\"{what}\"");
+            }
+        }
+        self.lacks = (put.lacks, uptime_milliseconds());
+        Ok(())
+    }
+
+    /// What the kernel cannot do, in words.
+    pub fn lacks(&self) -> Vec<&'static str> {
+        self.lacks.0.words().collect()
+    }
+
+    /// What was counted since the agent put its first rules: each name, protocol and port once.
+    ///
+    /// # Errors
+    /// The kernel does not tell.
+    pub fn counts(&mut self) -> Result<Vec<Count>, Text> {
+        let mut counts = self.counted.clone();
+        if let (Some(firewall), Some(last)) = (&mut self.firewall, &self.last) {
+            Count::add_all(&mut counts, &firewall.counts(last)?);
+        }
+        Ok(counts)
+    }
+
+    fn wanted(&mut self, standing: Standing) -> Table {
+        if self.traffic.near_only {
+            self.links.near = near(&self.links.lan);
+        }
+        build_table(standing, &self.links, &self.traffic)
+    }
+}

@@ -1,0 +1,239 @@
+//! A batch of nf_tables messages: our table as it shall be, in one transaction; and the question for what is there.
+
+use super::encode::{INET, IP, IP6, is_of, write};
+use super::netlink_message::{APPEND, CREATE, DUMP, Messages};
+use crate::firewall::fallback::Lacks;
+use komainu_core::firewall::{Chain, Hook, Rule, Table, Verdict};
+
+/// Our table's name, in every family.
+pub const TABLE: &str = "komainu";
+
+// Messages.
+pub const SUBSYSTEM: u16 = 10;
+const BATCH_BEGIN: u16 = 16;
+const BATCH_END: u16 = 17;
+pub const NEW_TABLE: u16 = SUBSYSTEM << 8;
+pub const GET_TABLE: u16 = NEW_TABLE + 1;
+pub const DELETE_TABLE: u16 = NEW_TABLE + 2;
+pub const NEW_CHAIN: u16 = NEW_TABLE + 3;
+pub const GET_CHAIN: u16 = NEW_TABLE + 4;
+pub const DELETE_CHAIN: u16 = NEW_TABLE + 5;
+pub const NEW_RULE: u16 = NEW_TABLE + 6;
+pub const GET_RULE: u16 = NEW_TABLE + 7;
+pub const DELETE_RULE: u16 = NEW_TABLE + 8;
+
+// Attributes of tables, chains and rules.
+pub const TABLE_NAME: u16 = 1;
+pub const TABLE_FLAGS: u16 = 2;
+pub const CHAIN_TABLE: u16 = 1;
+pub const CHAIN_NAME: u16 = 3;
+pub const CHAIN_HOOK: u16 = 4;
+pub const CHAIN_POLICY: u16 = 5;
+pub const CHAIN_TYPE: u16 = 7;
+pub const CHAIN_FLAGS: u16 = 10;
+pub const HOOK_NUMBER: u16 = 1;
+pub const HOOK_PRIORITY: u16 = 2;
+pub const RULE_TABLE: u16 = 1;
+pub const RULE_CHAIN: u16 = 2;
+pub const RULE_EXPRESSIONS: u16 = 4;
+
+/// What a message of a batch is about, to understand what the kernel refuses.
+#[derive(Clone, Copy)]
+pub enum About<'a> {
+    Table(u8),
+    Chain(u8, Hook),
+    Rule(u8, Hook, &'a Rule),
+}
+
+/// A batch, and what each of its messages is about; the first about is of message 1.
+pub struct Batch<'a> {
+    pub messages: Messages,
+    pub abouts: Vec<About<'a>>,
+    /// Where the last message begins.
+    last: usize,
+}
+
+/// How a table that is there is replaced; both in one transaction.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// The rules are, the chains stay at their hooks.
+    Refill,
+    /// All is. While one chain goes and another comes, kernels let packets through (6.18 does; so it is with
+    /// `nft -f` too), which makes this the second choice.
+    Anew,
+}
+
+/// The whole replacement, where `there` are our chains now.
+pub fn batch<'a>(wanted: &'a Table, lacks: Lacks, way: Way, there: &[(u8, Vec<u8>)]) -> Batch<'a> {
+    let mut batch = begin();
+    let tables = tables(wanted, lacks);
+    for family in [INET, IP, IP6] {
+        // From a time when the kernel could do less, or more.
+        let left_over =
+            there.iter().any(|(of, _)| *of == family) && tables.iter().all(|(of, _)| *of != family);
+        if left_over {
+            replace_table(&mut batch, family);
+        }
+    }
+    for (family, chains) in tables {
+        if way == Way::Anew {
+            replace_table(&mut batch, family);
+        }
+        let about = About::Table(family);
+        message(&mut batch, NEW_TABLE, CREATE, about, |to| {
+            to.name(TABLE_NAME, TABLE);
+            // Awake, if it was put to sleep.
+            to.number(TABLE_FLAGS, 0);
+        });
+        message(&mut batch, DELETE_RULE, 0, about, |to| to.name(RULE_TABLE, TABLE));
+        let stays = |name: &[u8]| chains.iter().any(|chain| chain_name(chain.hook).as_bytes() == name);
+        let goes = |of: &u8, name: &[u8]| way == Way::Refill && *of == family && !stays(name);
+        for (_, name) in there.iter().filter(|(of, name)| goes(of, name)) {
+            message(&mut batch, DELETE_CHAIN, 0, about, |to| {
+                to.name(CHAIN_TABLE, TABLE);
+                to.zero_ended(CHAIN_NAME, name);
+            });
+        }
+        for chain in &chains {
+            message(&mut batch, NEW_CHAIN, CREATE, About::Chain(family, chain.hook), |to| {
+                to.name(CHAIN_TABLE, TABLE);
+                describe(to, chain);
+            });
+        }
+        for chain in &chains {
+            for rule in rules_of(chain, family, lacks) {
+                message(&mut batch, NEW_RULE, CREATE | APPEND, About::Rule(family, chain.hook, rule), |to| {
+                    to.name(RULE_TABLE, TABLE);
+                    to.name(RULE_CHAIN, chain_name(chain.hook));
+                    let expressions = to.open(RULE_EXPRESSIONS);
+                    write(to, rule, family, lacks);
+                    to.close(expressions);
+                });
+            }
+        }
+    }
+    end(batch)
+}
+
+/// Our tables by family, and the chains in each.
+pub fn tables(wanted: &Table, lacks: Lacks) -> Vec<(u8, Vec<&Chain>)> {
+    let of = |nat| wanted.chains.iter().filter(move |chain| (chain.hook == Hook::Redirect) == nat);
+    let nat = |family| match family {
+        INET => !lacks.has(Lacks::MIXED_NAT),
+        _ if !lacks.has(Lacks::MIXED_NAT) && !lacks.has(Lacks::MIXED) => false,
+        IP6 => !lacks.has(Lacks::IP6_NAT),
+        _ => true,
+    };
+    let mut tables = Vec::new();
+    for family in [INET, IP, IP6] {
+        let left_out = match family {
+            INET => lacks.has(Lacks::MIXED),
+            IP6 => lacks.has(Lacks::IP6),
+            _ => false,
+        };
+        let mut chains: Vec<&Chain> = Vec::new();
+        if (family == INET) != lacks.has(Lacks::MIXED) {
+            chains.extend(of(false));
+        }
+        if nat(family) && !lacks.has(Lacks::NAT) {
+            chains.extend(of(true));
+        }
+        if !left_out && !chains.is_empty() {
+            tables.push((family, chains));
+        }
+    }
+    tables
+}
+
+/// The rules of a chain that a table of this family can have.
+pub fn rules_of(chain: &Chain, family: u8, lacks: Lacks) -> impl Iterator<Item = &Rule> {
+    chain.rules.iter().filter(move |rule| is_of(rule, family) && !lacks.leave_out(rule))
+}
+
+pub fn describe(to: &mut Messages, chain: &Chain) {
+    to.name(CHAIN_NAME, chain_name(chain.hook));
+    let number = match chain.hook {
+        Hook::Early | Hook::Redirect => 0,
+        Hook::Input => 1,
+        Hook::Forward => 2,
+        Hook::Output => 3,
+        Hook::Strangers | Hook::Far | Hook::Foreign | Hook::Scan => return,
+    };
+    let hook = to.open(CHAIN_HOOK);
+    to.number(HOOK_NUMBER, number);
+    to.bytes(HOOK_PRIORITY, &chain.priority.to_be_bytes());
+    to.close(hook);
+    to.number(CHAIN_POLICY, u32::from(chain.policy == Verdict::Accept));
+    to.name(CHAIN_TYPE, if chain.hook == Hook::Redirect { "nat" } else { "filter" });
+}
+
+pub fn chain_name(hook: Hook) -> &'static str {
+    match hook {
+        Hook::Input => "input",
+        Hook::Forward => "forward",
+        Hook::Output => "output",
+        Hook::Redirect => "prerouting",
+        Hook::Early => "early",
+        Hook::Strangers => "strangers",
+        Hook::Far => "far",
+        Hook::Foreign => "foreign",
+        Hook::Scan => "scan",
+    }
+}
+
+pub fn begin<'a>() -> Batch<'a> {
+    let mut messages = Messages::default();
+    // No acknowledgement is asked for: before 6.10 kernels give none reliably.
+    let at = messages.begin(BATCH_BEGIN, 0, 0, 0, SUBSYSTEM);
+    messages.end(at);
+    Batch { messages, abouts: Vec::new(), last: at }
+}
+
+/// The last message before the end is the one that is acknowledged: each would be an answer to keep room for.
+pub fn end(mut batch: Batch<'_>) -> Batch<'_> {
+    batch.messages.acknowledge(batch.last);
+    let number = batch.abouts.len() as u32 + 1;
+    let at = batch.messages.begin(BATCH_END, 0, number, 0, SUBSYSTEM);
+    batch.messages.end(at);
+    batch
+}
+
+fn message<'a>(
+    batch: &mut Batch<'a>,
+    kind: u16,
+    flags: u16,
+    about: About<'a>,
+    write: impl FnOnce(&mut Messages),
+) {
+    let (About::Table(family) | About::Chain(family, _) | About::Rule(family, ..)) = about;
+    batch.abouts.push(about);
+    let number = batch.abouts.len() as u32;
+    batch.last = batch.messages.begin(kind, flags, number, family, 0);
+    write(&mut batch.messages);
+    batch.messages.end(batch.last);
+}
+
+/// Takes our table away, whether it was there or not.
+pub fn replace_table(batch: &mut Batch<'_>, family: u8) {
+    // A table can only be deleted if it is there, so it is made first.
+    for (kind, flags) in [(NEW_TABLE, CREATE), (DELETE_TABLE, 0)] {
+        message(batch, kind, flags, About::Table(family), |to| to.name(TABLE_NAME, TABLE));
+    }
+}
+
+/// The question for all there are.
+pub fn list_all(kind: u16) -> Messages {
+    let mut messages = Messages::default();
+    let at = messages.begin(kind, DUMP, 1, 0, 0);
+    messages.end(at);
+    messages
+}
+
+/// The question for a list of tables, chains or rules; newer kernels tell of our table's rules only.
+pub fn list(kind: u16, family: u8) -> Messages {
+    let mut messages = Messages::default();
+    let at = messages.begin(kind, DUMP, 1, family, 0);
+    messages.name(TABLE_NAME, TABLE);
+    messages.end(at);
+    messages
+}

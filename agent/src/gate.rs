@@ -1,0 +1,3 @@
+//! The gate on Linux.
+
+pub mod credential_store;

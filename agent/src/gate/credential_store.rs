@@ -1,0 +1,361 @@
+//! What the gate's steps touch: the two credentials, the account's file, the hooks, the owner's data.
+
+use crate::config::gate_settings::Gate as Settings;
+use crate::os::process::program_folder;
+use crate::os::process::program_folder::Answer;
+use crate::os::{clock, files};
+use komainu_bootstrap::credential::account;
+use komainu_bootstrap::credential::account::Field;
+use komainu_bootstrap::credential::crypt;
+use komainu_bootstrap::ipc::Secret;
+use komainu_core::device::{Account, Hooks};
+use komainu_core::fault::{Text, text};
+use komainu_core::gate::plan::{GateSeen, RulesSeen};
+use komainu_core::update::offer::Print;
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+
+/// Largest file of accounts, in bytes.
+const ACCOUNTS_BYTES_MAX: u64 = 64 * 1024;
+/// Largest file with a credential, in bytes.
+const CREDENTIAL_BYTES_MAX: u64 = 1024;
+/// The owner's credential, and its copy.
+const KEPT: [&str; 2] = ["credential", "credential.copy"];
+/// The one that is being set.
+const NEXT: &str = "credential.next";
+
+/// The gate of this device.
+pub struct Gate {
+    settings: Settings,
+    folder: PathBuf,
+    /// The password that waits to be set.
+    waits: Option<Secret>,
+}
+
+impl Gate {
+    /// The gate of the settings; nothing is touched yet.
+    pub fn new(settings: &Settings, state: &Path) -> Gate {
+        Gate { settings: settings.clone(), folder: state.join("gate"), waits: None }
+    }
+
+    /// Makes the folder where it is not there yet.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn make(&self) -> std::io::Result<()> {
+        std::fs::create_dir_all(&self.folder)
+    }
+
+    /// A password waits to be set, or does no longer.
+    pub fn set_waiting(&mut self, password: Option<Secret>) {
+        self.waits = password;
+    }
+
+    /// The crypt string of the owner's account, if it holds one.
+    ///
+    /// # Errors
+    /// Path and cause.
+    pub fn account(&self) -> Result<Option<String>, Text> {
+        let lines = self.account_lines()?;
+        match account::field(&lines, &self.settings.account) {
+            Field::Crypt(crypt) => Ok(Some(crypt)),
+            Field::Empty | Field::Locked => Ok(None),
+            Field::InShadow => Err(self.wrong(&"the password of the account is in another file")),
+            Field::NoSuchAccount => {
+                Err(self.wrong(&format_args!("there is no account {}", self.settings.account)))
+            }
+        }
+    }
+
+    /// What is seen of it, but for the rules in the kernel.
+    pub fn seen(&self) -> GateSeen {
+        let print = |of: String| Print::of(of.as_bytes());
+        GateSeen {
+            resetting: self.resetting_file().exists(),
+            kept: self.kept().map(print),
+            // Whatever is there: what cannot be read is no account's credential, and is given up.
+            next: self.next_file().exists().then(|| self.credential(NEXT).unwrap_or_default()).map(print),
+            account: self.account().map(|crypt| crypt.map(print)),
+            rules: RulesSeen::Hold,
+        }
+    }
+
+    /// The owner's credential, from either copy. Where both are damaged there is an owner all the same, whose credential
+    /// no account holds: nobody else may take the device for theirs.
+    fn kept(&self) -> Option<String> {
+        let good = KEPT.iter().find_map(|name| self.credential(name));
+        good.or_else(|| KEPT.iter().any(|name| is_there(&self.folder.join(name))).then(String::new))
+    }
+
+    /// Hashes the password that waits and keeps it as the next credential.
+    ///
+    /// # Errors
+    /// No password waits, there is no randomness, or path and cause.
+    pub fn keep_next(&self) -> Result<(), Text> {
+        let waits = self.waits.as_ref().ok_or_else(|| text(format_args!("no password waits to be set")))?;
+        let mut random = [0; 12];
+        getrandom::fill(&mut random).map_err(|error| text(format_args!("no random numbers: {error}")))?;
+        let crypt = crypt::make(&waits.0, self.settings.hash, random);
+        self.replace(&self.next_file(), &lines_of(&crypt))
+    }
+
+    /// The next credential becomes the kept one.
+    ///
+    /// # Errors
+    /// Path and cause.
+    pub fn next_becomes_kept(&self) -> Result<(), Text> {
+        let [kept, copy] = KEPT.map(|name| self.folder.join(name));
+        let crypt =
+            self.credential(NEXT).ok_or_else(|| text(format_args!("there is no whole {NEXT} to keep")))?;
+        // The copy first: a cut behind it finds the next one still there, and comes here again.
+        self.replace(&copy, &lines_of(&crypt))?;
+        files::rename(&self.next_file(), &kept).map_err(|error| cannot("write", &kept, &error))
+    }
+
+    /// Removes the next credential.
+    ///
+    /// # Errors
+    /// Path and cause.
+    pub fn forget_next(&self) -> Result<(), Text> {
+        remove(&self.next_file())
+    }
+
+    /// Removes the kept credential.
+    ///
+    /// # Errors
+    /// Path and cause.
+    pub fn forget_kept(&self) -> Result<(), Text> {
+        let [kept, copy] = KEPT.map(|name| self.folder.join(name));
+        remove(&copy).and(remove(&kept))
+    }
+
+    /// Changes the owner's line in the file of accounts, and nothing else in it.
+    ///
+    /// # Errors
+    /// Path and cause; the file stays as it was.
+    pub fn write_account(&self, holds: Account) -> Result<(), Text> {
+        let lines = self.account_lines()?;
+        let days = u32::try_from(clock::system_seconds() / 86_400).unwrap_or(0);
+        let account = &self.settings.account;
+        let changed = match holds {
+            Account::Locked => account::locked(&lines, account, days),
+            Account::Next | Account::Kept => {
+                let names: &[&str] = if holds == Account::Next { &[NEXT] } else { &KEPT };
+                let crypt = names.iter().find_map(|name| self.credential(name));
+                let crypt =
+                    crypt.ok_or_else(|| text(format_args!("there is no whole {} to write", names[0])))?;
+                account::with_field(&lines, account, &crypt, days)
+            }
+        };
+        let changed = changed.map_err(|fault| self.wrong(&fault))?;
+        let bytes: Vec<u8> = changed.chars().map(|letter| letter as u8).collect();
+        let path = self.account_file()?;
+        // Everybody must be able to read the file of names; the other one is nobody's business.
+        let is_of_names = |line: &str| {
+            line.strip_prefix(account.as_str()).is_some_and(|rest| rest.starts_with(':'))
+                && line.split(':').count() == 7
+        };
+        let mode = if lines.lines().any(is_of_names) { 0o644 } else { 0o600 };
+        files::replace_as(&path, &bytes, mode).map_err(|error| cannot("write", &path, &error))
+    }
+
+    /// Runs the hooks up to the first that fails: `HOOK prepare|commit|abort|reset ACCOUNT`, the password, and nothing
+    /// else, on the standard input of the first.
+    ///
+    /// # Errors
+    /// Which hook, and why.
+    pub fn run_hooks(&self, hooks: Hooks) -> Result<(), Text> {
+        let word = match hooks {
+            Hooks::Prepare => "prepare",
+            Hooks::Commit => "commit",
+            Hooks::Abort => "abort",
+            Hooks::Reset => "reset",
+        };
+        let folder = &self.settings.hooks;
+        let found = program_folder::in_folder(folder).map_err(|error| cannot("read", folder, &error))?;
+        let arguments = [word.to_owned(), self.settings.account.clone()];
+        let input = match (&self.waits, hooks) {
+            (Some(password), Hooks::Prepare) => password.0.as_bytes(),
+            _ => &[],
+        };
+        for hook in found {
+            match program_folder::ask(&hook, &arguments, input, self.settings.hook_seconds) {
+                Answer::Good => {}
+                Answer::Code(_, why) | Answer::None(why) => {
+                    return Err(text(format_args!("hook {word}: {why}")));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Marks that a reset was begun, or has ended.
+    ///
+    /// # Errors
+    /// Path and cause.
+    pub fn mark_reset(&self, begun: bool) -> Result<(), Text> {
+        if begun { self.replace(&self.resetting_file(), b"") } else { remove(&self.resetting_file()) }
+    }
+
+    /// Removes what the settings name, and the list of who logged in.
+    ///
+    /// # Errors
+    /// Path and cause.
+    pub fn wipe(&self) -> Result<(), Text> {
+        let mut wiped = remove(&self.folder.join("logins"));
+        for path in &self.settings.wipe {
+            // What cannot be removed keeps nothing else.
+            wiped = wiped.and(self.wipe_one(path));
+        }
+        wiped
+    }
+
+    fn wipe_one(&self, path: &Path) -> Result<(), Text> {
+        // The settings were checked for this; a link may lead there all the same.
+        let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.into());
+        if self.folder.canonicalize().is_ok_and(|state| state.starts_with(&real)) {
+            return Err(cannot("remove", path, &"the state of Komainu is in it"));
+        }
+        files::wipe(path).map_err(|error| cannot("remove", path, &error))
+    }
+
+    fn account_lines(&self) -> Result<String, Text> {
+        let path = &self.settings.account_file;
+        let bytes = files::read(path, ACCOUNTS_BYTES_MAX).map_err(|error| cannot("read", path, &error))?;
+        let bytes = bytes.ok_or_else(|| cannot("read", path, &"there is no such file"))?;
+        // A file of accounts that somebody wrote strange letters into still has its owner's line: each byte is a
+        // character here, and becomes the same byte again.
+        Ok(bytes.into_iter().map(char::from).collect())
+    }
+
+    /// Where the file of accounts really is: on some firmware its place in `/etc` is a link to where one may write.
+    fn account_file(&self) -> Result<PathBuf, Text> {
+        let path = &self.settings.account_file;
+        std::fs::canonicalize(path).map_err(|error| cannot("find", path, &error))
+    }
+
+    /// A credential that is there, and whole.
+    fn credential(&self, name: &str) -> Option<String> {
+        let bytes = files::read(&self.folder.join(name), CREDENTIAL_BYTES_MAX).ok()??;
+        let lines = String::from_utf8(bytes).ok()?;
+        let (crypt, print) = lines.split_once('\n')?;
+        (Print::parse(print.trim_end()) == Some(Print::of(crypt.as_bytes()))).then(|| crypt.to_owned())
+    }
+
+    fn next_file(&self) -> PathBuf {
+        self.folder.join(NEXT)
+    }
+
+    fn resetting_file(&self) -> PathBuf {
+        self.folder.join("resetting")
+    }
+
+    fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), Text> {
+        files::replace(path, bytes).map_err(|error| cannot("write", path, &error))
+    }
+
+    fn wrong(&self, why: &dyn Display) -> Text {
+        text(format_args!("{}: {why}", self.settings.account_file.display()))
+    }
+}
+
+fn lines_of(crypt: &str) -> Vec<u8> {
+    format!("{crypt}\n{}\n", Print::of(crypt.as_bytes())).into_bytes()
+}
+
+/// What cannot even be looked for counts as there.
+fn is_there(path: &Path) -> bool {
+    path.try_exists().unwrap_or(true)
+}
+
+fn remove(path: &Path) -> Result<(), Text> {
+    files::remove(path).map_err(|error| cannot("remove", path, &error))
+}
+
+fn cannot(verb: &str, path: &Path, why: &dyn Display) -> Text {
+    text(format_args!("cannot {verb} {}: {why}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Device;
+    use komainu_core::gate::plan::Standing;
+
+    /// A gate with an account of the factory's, in a folder that goes with it.
+    struct Place(PathBuf, Gate);
+
+    impl Place {
+        fn new(name: &str) -> Place {
+            let folder = std::env::temp_dir().join(format!("komainu-gate-{}-{name}", std::process::id()));
+            std::fs::create_dir_all(&folder).unwrap();
+            let at = folder.display();
+            let text = format!(
+                "[device]\nboard = \"gate-1\"\nid = \"x\"\n[server]\nmetadata_url = \"http://127.0.0.1/m/\"\n\
+                 targets_url = \"http://127.0.0.1/t/\"\n[wall]\nkeep = false\n[gate]\nfirewall = \"none\"\n\
+                 account_file = \"{at}/shadow\"\nhooks_directory = \"{at}/hooks\"\n\
+                 [[part]]\nname = \"rootfs\"\na = \"{at}/a\"\nb = \"{at}/b\"\n"
+            );
+            let device = Device::read(&text).unwrap();
+            files::replace(&folder.join("shadow"), b"root:!:19000:0:99999:7:::\n").unwrap();
+            let gate = Gate::new(device.gate.as_ref().unwrap(), &folder);
+            gate.make().unwrap();
+            Place(folder, gate)
+        }
+
+        /// Sets a password as the steps of the gate do.
+        fn claim(&mut self, password: &str) {
+            let gate = &mut self.1;
+            gate.set_waiting(Some(Secret(password.into())));
+            gate.keep_next().unwrap();
+            gate.write_account(Account::Next).unwrap();
+            gate.next_becomes_kept().unwrap();
+        }
+
+        fn damage(&self, name: &str) {
+            files::replace(&self.0.join("gate").join(name), b"$5$x$y\n0123456789abcdef\n").unwrap();
+        }
+    }
+
+    impl Drop for Place {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn a_damaged_credential_is_an_owners_all_the_same() {
+        let mut place = Place::new("damaged");
+        assert_eq!(place.1.seen().kept, None);
+        place.claim("a good password");
+        assert_eq!(place.1.seen().standing(), Standing::Open);
+        place.damage("credential");
+        assert_eq!(place.1.seen().standing(), Standing::Open, "the copy is as good");
+        place.damage("credential.copy");
+        let seen = place.1.seen();
+        assert_eq!((seen.standing(), seen.kept.is_some()), (Standing::Closed, true));
+        place.1.forget_kept().unwrap();
+        assert_eq!(place.1.seen().kept, None);
+    }
+
+    #[test]
+    fn the_owners_credential_comes_back_from_either_copy() {
+        let mut place = Place::new("either");
+        place.claim("a good password");
+        let account = place.1.account().unwrap();
+        place.damage("credential");
+        place.1.write_account(Account::Locked).unwrap();
+        assert_eq!(place.1.account().unwrap(), None);
+        place.1.write_account(Account::Kept).unwrap();
+        assert_eq!(place.1.account().unwrap(), account);
+    }
+
+    #[test]
+    fn a_next_credential_that_is_torn_is_still_one_to_give_up() {
+        let place = Place::new("torn");
+        place.damage("credential.next");
+        let seen = place.1.seen();
+        assert!(seen.next.is_some() && Ok(seen.next) != seen.account);
+        assert!(place.1.write_account(Account::Next).is_err(), "and is never written anywhere");
+    }
+}

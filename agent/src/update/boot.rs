@@ -1,0 +1,4 @@
+//! Boot flows: how the boot loader learns which slot to start.
+
+pub mod bootcount;
+pub mod uboot;

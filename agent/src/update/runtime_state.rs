@@ -1,0 +1,221 @@
+//! What a restart may lose: the lock, the wish of a person, and what was attempted since the start.
+
+use crate::os::files;
+use komainu_core::update::facts::{Attempts, Setbacks, Wish};
+use komainu_core::wall::incident_response::Response;
+use nix::fcntl::{Flock, FlockArg};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::ffi::OsStr;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::io::{Read, Seek, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+const FILE_BYTES_MAX: u64 = 4200;
+/// Stands before the path of a bundle that somebody wants to be installed from.
+const BUNDLE: &str = "install ";
+
+/// The folder of what may be lost.
+pub struct Volatile {
+    folder: PathBuf,
+}
+
+/// Only one komainu acts at a time; dropping this lets the next one.
+pub struct Lock(#[expect(dead_code, reason = "held, not used")] Flock<File>);
+
+impl Volatile {
+    /// What is in a folder; nothing is touched yet.
+    pub fn new(folder: &Path) -> Volatile {
+        Volatile { folder: folder.into() }
+    }
+
+    /// Takes the lock and leaves this process's number in it; `Err` holds the number of who has it. Makes the
+    /// folder where it is not there yet.
+    ///
+    /// # Errors
+    /// The lock file cannot be opened or written.
+    pub fn lock(&self) -> io::Result<Result<Lock, Option<i32>>> {
+        std::fs::create_dir_all(&self.folder)?;
+        let path = self.folder.join("lock");
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(mut held) => {
+                held.set_len(0)?;
+                held.rewind()?;
+                writeln!(*held, "{}", std::process::id())?;
+                Ok(Ok(Lock(held)))
+            }
+            Err((mut file, nix::errno::Errno::EWOULDBLOCK)) => {
+                let mut text = String::new();
+                file.read_to_string(&mut text)?;
+                Ok(Err(text.trim().parse().ok()))
+            }
+            Err((_, error)) => Err(error.into()),
+        }
+    }
+
+    /// Leaves a wish for the komainu that is at work, and wakes it.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn leave_wish(&self, wish: Wish, at_work: Option<i32>) -> io::Result<()> {
+        self.leave(wish_word(wish).as_bytes(), at_work)
+    }
+
+    /// Asks the komainu that is at work to install from a bundle.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn leave_bundle(&self, bundle: &Path, at_work: Option<i32>) -> io::Result<()> {
+        self.leave(&[BUNDLE.as_bytes(), bundle.as_os_str().as_bytes()].concat(), at_work)
+    }
+
+    fn leave(&self, wish: &[u8], at_work: Option<i32>) -> io::Result<()> {
+        files::replace(&self.folder.join("wish"), wish)?;
+        if let Some(process) = at_work {
+            // It may have ended meanwhile: then the wish waits for the next.
+            let _ = kill(Pid::from_raw(process), Signal::SIGUSR1);
+        }
+        Ok(())
+    }
+
+    /// The wish that was left.
+    pub fn wish(&self) -> Option<Wish> {
+        if self.bundle().is_some() {
+            return Some(Wish::Poll);
+        }
+        let word = self.text("wish")?;
+        let responses = Response::ALL.into_iter().map(Wish::Respond);
+        [Wish::Poll, Wish::Confirm, Wish::Revert, Wish::Learn]
+            .into_iter()
+            .chain(responses)
+            .find(|&wish| wish_word(wish) == word.trim())
+    }
+
+    /// The bundle that somebody wants to be installed from.
+    pub fn bundle(&self) -> Option<PathBuf> {
+        let bytes = files::read(&self.folder.join("wish"), FILE_BYTES_MAX).ok()??;
+        Some(OsStr::from_bytes(bytes.strip_prefix(BUNDLE.as_bytes())?).into())
+    }
+
+    /// The wish has been answered; false if it cannot be removed.
+    pub fn forget_wish(&self) -> bool {
+        let removed = files::remove(&self.folder.join("wish"));
+        if let Err(error) = &removed {
+            log::warn!("wish-stays why=\"{error}\"");
+        }
+        removed.is_ok()
+    }
+
+    /// What was attempted since the start; as if nothing was, where it cannot be read.
+    pub fn attempts(&self) -> Attempts {
+        self.text("attempts").and_then(|text| read_attempts(&text)).unwrap_or_default()
+    }
+
+    /// Remembers what was attempted, until the next start; false if it cannot be written.
+    pub fn keep_attempts(&self, attempts: &Attempts) -> bool {
+        let written = files::replace(&self.folder.join("attempts"), write_attempts(attempts).as_bytes());
+        if let Err(error) = &written {
+            log::warn!("attempts-unwritten why=\"{error}\"");
+        }
+        written.is_ok()
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        let bytes = files::read(&self.folder.join(name), FILE_BYTES_MAX).ok()??;
+        String::from_utf8(bytes).ok()
+    }
+}
+
+fn wish_word(wish: Wish) -> &'static str {
+    match wish {
+        Wish::Poll => "poll",
+        Wish::Confirm => "confirm",
+        Wish::Revert => "revert",
+        Wish::Postpone => "postpone",
+        Wish::Claim => "claim",
+        Wish::Reset => "reset",
+        Wish::Respond(response) => response.name(),
+        Wish::Learn => "learn",
+    }
+}
+
+/// Which start of the device the memory is of: after another one, its uptimes mean nothing.
+fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}
+
+fn write_attempts(attempts: &Attempts) -> String {
+    let seconds = |uptime: Option<u64>| uptime.map_or("-".to_owned(), |uptime| uptime.to_string());
+    let setbacks = |s: &Setbacks| format!("{} {} {}", s.failures, s.last_uptime, s.retry_after_seconds);
+    format!(
+        "start {}\npolled {}\nrefreshed {}\npoll {}\nstage {}\nproof {}\ndevice {}\ngate {}\nvalidator {}\n",
+        boot_id(),
+        seconds(attempts.polled_uptime),
+        seconds(attempts.refreshed_uptime),
+        setbacks(&attempts.poll),
+        setbacks(&attempts.stage),
+        setbacks(&attempts.proof),
+        setbacks(&attempts.device),
+        setbacks(&attempts.gate),
+        attempts.validator.as_deref().unwrap_or_default(),
+    )
+}
+
+fn read_attempts(text: &str) -> Option<Attempts> {
+    let mut attempts = Attempts::default();
+    for line in text.lines() {
+        let (word, rest) = line.split_once(' ')?;
+        match word {
+            "start" if rest != boot_id() => return None,
+            "start" => {}
+            "polled" => attempts.polled_uptime = rest.parse().ok(),
+            "refreshed" => attempts.refreshed_uptime = rest.parse().ok(),
+            "poll" => attempts.poll = read_setbacks(rest)?,
+            "stage" => attempts.stage = read_setbacks(rest)?,
+            "proof" => attempts.proof = read_setbacks(rest)?,
+            "device" => attempts.device = read_setbacks(rest)?,
+            "gate" => attempts.gate = read_setbacks(rest)?,
+            "validator" => {
+                attempts.validator = Some(rest.to_owned()).filter(|validator| !validator.is_empty())
+            }
+            _ => return None,
+        }
+    }
+    Some(attempts)
+}
+
+fn read_setbacks(rest: &str) -> Option<Setbacks> {
+    let mut numbers = rest.split(' ');
+    Some(Setbacks {
+        failures: numbers.next()?.parse().ok()?,
+        last_uptime: numbers.next()?.parse().ok()?,
+        retry_after_seconds: numbers.next()?.parse().ok()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_are_read_as_they_were_written() {
+        let setbacks = Setbacks { failures: 2, last_uptime: 77, retry_after_seconds: 9 };
+        let attempts = Attempts {
+            polled_uptime: Some(5),
+            refreshed_uptime: None,
+            validator: Some("\"abc 1\"".into()),
+            poll: setbacks,
+            stage: Setbacks::default(),
+            proof: setbacks,
+            device: Setbacks::default(),
+            gate: setbacks,
+        };
+        assert_eq!(read_attempts(&write_attempts(&attempts)), Some(attempts));
+        assert_eq!(read_attempts(&write_attempts(&Attempts::default())), Some(Attempts::default()));
+    }
+}

@@ -1,0 +1,158 @@
+//! The server: where its files are, and the one image stream that is open.
+
+use crate::config::Server;
+use crate::net::http::client::{Http, HttpSettings, Small};
+use crate::net::http::faults::CERTIFICATE_EXPIRED;
+use crate::net::http::stream::Stream;
+use crate::net::socket::Glance;
+use crate::net::tls::roots::Roots;
+use crate::os::safe_names::escape;
+use komainu_core::device::{Fetched, Folder};
+use komainu_core::fault::FetchFault;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The server of the settings.
+pub struct Remote {
+    settings: Server,
+    http: Http,
+    /// No TLS certificate is judged by an earlier time than this (seconds since 1970).
+    floor: Arc<Mutex<i64>>,
+    /// Nor by one earlier than this.
+    built: i64,
+    /// An image that is being read, and its path; continued if the next piece follows, else opened anew.
+    stream: Option<(String, Stream)>,
+}
+
+impl Remote {
+    /// Makes a client; connects to nothing yet.
+    ///
+    /// # Errors
+    /// A CA file cannot be used, or TLS cannot be set up; in words.
+    pub fn new(settings: &Server, built: i64) -> Result<Remote, String> {
+        let floor = Arc::new(Mutex::new(built));
+        let clock = {
+            let floor = Arc::clone(&floor);
+            Arc::new(move || {
+                crate::os::clock::system_seconds().max(*floor.lock().unwrap_or_else(PoisonError::into_inner))
+            })
+        };
+        let http = HttpSettings {
+            stall_seconds: settings.stall_seconds,
+            slow_seconds: settings.slow_seconds,
+            slow_bytes_per_second: settings.slow_bytes_per_second,
+            roots: roots(settings)?,
+            user_agent: concat!("komainu/", env!("CARGO_PKG_VERSION")).into(),
+        };
+        let http = Http::new(http, clock).map_err(|fault| fault.to_string())?;
+        Ok(Remote { settings: settings.clone(), http, floor, built, stream: None })
+    }
+
+    /// While a server is waited for, it is looked there every other second; something to see ends the wait.
+    pub(crate) fn glance(&mut self, glance: Glance) {
+        self.http.bell.glance(glance);
+    }
+
+    /// While a server is waited for, these end the wait.
+    pub fn hang_bells(&mut self, bells: Vec<OwnedFd>) {
+        self.http.bell.hang(bells);
+    }
+
+    /// Sets the floor of the clock that TLS certificates are judged by.
+    pub fn set_floor(&mut self, seconds: i64) {
+        *self.floor.lock().unwrap_or_else(PoisonError::into_inner) = seconds;
+    }
+
+    /// Fetches a small file.
+    ///
+    /// # Errors
+    /// Why it could not be had.
+    pub fn small(
+        &mut self,
+        folder: Folder,
+        path: &str,
+        bytes_max: u64,
+        validator: Option<&str>,
+    ) -> Result<Fetched, FetchFault> {
+        self.stream = None;
+        let url = self.url(folder, path);
+        let fetched = self.http.small(&url, bytes_max, validator);
+        Ok(match self.or_by_an_earlier_clock(fetched, |http| http.small(&url, bytes_max, validator))? {
+            Small::Bytes { bytes, validator } => Fetched::Bytes(bytes, validator),
+            Small::NotThere => Fetched::NotThere,
+            Small::Unchanged => Fetched::Unchanged,
+        })
+    }
+
+    /// Fills the buffer with the next bytes of an image.
+    ///
+    /// # Errors
+    /// Why none could be had.
+    pub fn piece(
+        &mut self,
+        path: &str,
+        offset: u64,
+        total_bytes: u64,
+        buffer: &mut [u8],
+    ) -> Result<usize, FetchFault> {
+        let open = self.stream.take().filter(|(name, stream)| name == path && stream.position() == offset);
+        let mut stream = match open {
+            Some((_, stream)) => stream,
+            None => {
+                // Only the head of an image is ever read from its first byte, and nothing after it.
+                let until = if offset == 0 { buffer.len() as u64 } else { total_bytes };
+                let url = self.url(Folder::Targets, path);
+                let opened = self.http.open_until(&url, offset, until, total_bytes);
+                let again = |http: &mut Http| http.open_until(&url, offset, until, total_bytes);
+                self.or_by_an_earlier_clock(opened, again)?
+            }
+        };
+        // After a fault the stream is gone; the next piece opens another.
+        let count = stream.read(buffer)?;
+        self.stream = Some((path.into(), stream));
+        Ok(count)
+    }
+
+    /// Where a server's certificate has expired by the time that signed metadata gave, asks once more by the system
+    /// clock, or the time of the build: signed time may have been run ahead with a stolen key, and the very file that
+    /// ends that is on this server. What is fetched is believed for its signatures, never for its server.
+    fn or_by_an_earlier_clock<T>(
+        &mut self,
+        first: Result<T, FetchFault>,
+        again: impl FnOnce(&mut Http) -> Result<T, FetchFault>,
+    ) -> Result<T, FetchFault> {
+        let expired =
+            matches!(&first, Err(FetchFault::NotProven(why)) if why.starts_with(CERTIFICATE_EXPIRED));
+        let floor = *self.floor.lock().unwrap_or_else(PoisonError::into_inner);
+        if !expired || floor <= crate::os::clock::system_seconds().max(self.built) {
+            return first;
+        }
+        self.set_floor(self.built);
+        let second = again(&mut self.http);
+        self.set_floor(floor);
+        second
+    }
+
+    fn url(&self, folder: Folder, path: &str) -> String {
+        let base = match folder {
+            Folder::Metadata => &self.settings.metadata_url,
+            Folder::Targets => &self.settings.targets_url,
+        };
+        match folder {
+            // A role's name may hold a slash; in the address it is one part all the same.
+            Folder::Metadata => format!("{base}{}", escape(path)),
+            Folder::Targets => format!("{base}{}", path.split('/').map(escape).collect::<Vec<_>>().join("/")),
+        }
+    }
+}
+
+fn roots(settings: &Server) -> Result<Roots, String> {
+    if !settings.ca_files.is_empty() {
+        return Roots::from_files(&settings.ca_files).map_err(|fault| fault.to_string());
+    }
+    #[cfg(feature = "public-roots")]
+    return Ok(Roots::public());
+    // The settings have no https address then.
+    #[cfg(not(feature = "public-roots"))]
+    return Ok(Roots::none());
+}

@@ -1,0 +1,291 @@
+//! The accounts of the device, the users of its web servers, and the keys that log in: what their files say, and how one
+//! of them is locked. Whether everybody knows a password is found out in `trial`, a little at a time.
+
+pub mod password_trial;
+#[cfg(test)]
+mod tests;
+
+use crate::os::files;
+use crate::os::untrusted_file;
+use crate::os::untrusted_file::Foreign;
+use crate::wall::accounts::password_trial::{Hash, Trial};
+use komainu_bootstrap::credential::account;
+use komainu_bootstrap::credential::account::Field;
+use komainu_bootstrap::credential::account_list as list;
+use komainu_bootstrap::credential::account_list::{Entry, HeldIn};
+use komainu_bootstrap::credential::crypt;
+use komainu_core::fault::{Text, text};
+use komainu_core::update::offer::Print;
+use komainu_core::wall::judge::accounts::{AccountSeen, AccountsSeen, KeySeen, Of, PasswordSeen, Whose};
+use komainu_core::wall::judge::authorized_keys;
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::fs::Metadata;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown};
+use std::path::{Path, PathBuf};
+
+/// Largest file of accounts or keys, in bytes.
+const FILE_BYTES_MAX: u64 = 64 * 1024;
+/// Most keys of one look.
+const KEYS_MAX: usize = 256;
+/// Where in a home keys are.
+const KEY_FILES: &[&str] = &[".ssh/authorized_keys", ".ssh/authorized_keys2"];
+
+/// How a web server's file keeps its users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WebFormat {
+    /// `user:crypt string`.
+    Htpasswd,
+    /// `user:password`, as lighttpd's plain files do.
+    Clear,
+}
+
+/// Where everything is.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// `/etc/passwd`.
+    pub passwd: PathBuf,
+    /// `/etc/shadow`, or whatever the owner's password is in.
+    pub shadow: PathBuf,
+    /// The owner's account.
+    pub owner: String,
+    /// The file in which the gate keeps its password: one of those two.
+    pub owner_file: PathBuf,
+    /// Files of keys that belong to no home: `/etc/dropbear/authorized_keys`.
+    pub keys: Vec<PathBuf>,
+    /// Files of a web server's users.
+    pub web: Vec<(PathBuf, WebFormat)>,
+}
+
+impl Places {
+    /// Those of a device whose owner has this account in this file.
+    pub fn new(owner: &str, account_file: &Path) -> Places {
+        let passwd = PathBuf::from("/etc/passwd");
+        let shadow = if account_file == passwd { "/etc/shadow".into() } else { account_file.into() };
+        let keys = vec!["/etc/dropbear/authorized_keys".into()];
+        Places { passwd, shadow, owner: owner.into(), owner_file: account_file.into(), keys, web: Vec::new() }
+    }
+
+    fn whose(&self, entry: &Entry) -> Whose {
+        if entry.name != self.owner {
+            Whose::Other
+        } else if entry.held_in == HeldIn::Passwd && self.owner_file != self.passwd {
+            Whose::OwnerBypassed
+        } else {
+            Whose::Owner
+        }
+    }
+}
+
+/// Reads everything. What the trial found out about passwords is in the answer, and it learns which there are now.
+pub fn look(places: &Places, trial: &mut Trial) -> AccountsSeen {
+    let mut look = Look { seen: AccountsSeen::default(), hashes: Vec::new() };
+    let passwd = look.text(&places.passwd);
+    let shadow = look.text(&places.shadow);
+    let (entries, more) = list::all(passwd.as_deref(), shadow.as_deref());
+    if more {
+        look.unread(text(format_args!("there are more than {} accounts", list::ACCOUNTS_MAX)));
+    }
+    for entry in &entries {
+        look.account(entry, places);
+    }
+    for (path, format) in &places.web {
+        look.web(path, *format, &places.owner);
+    }
+    let mut key_files = places.keys.clone();
+    for home in entries.iter().map(|entry| &entry.home).filter(|home| home.starts_with('/')) {
+        key_files.extend(
+            KEY_FILES.iter().map(|name| PathBuf::from(OsString::from_vec(bytes_of(home))).join(name)),
+        );
+    }
+    key_files.sort_unstable_by(|a, b| a.as_os_str().cmp(b.as_os_str()));
+    key_files.dedup();
+    for path in key_files {
+        look.keys(&path);
+    }
+    trial.set(look.hashes);
+    for account in &mut look.seen.accounts {
+        if let PasswordSeen::Set(print) = account.password {
+            account.known = trial.known(print);
+        }
+    }
+    look.seen
+}
+
+struct Look {
+    seen: AccountsSeen,
+    hashes: Vec<Hash>,
+}
+
+impl Look {
+    fn unread(&mut self, why: Text) {
+        self.seen.unread.get_or_insert(why);
+    }
+
+    fn read(&mut self, path: &Path) -> Option<Vec<u8>> {
+        match untrusted_file::read(path, FILE_BYTES_MAX) {
+            Ok(found) => {
+                let found = found?;
+                if !found.whole {
+                    self.unread(cannot("read", path, &format_args!("larger than {FILE_BYTES_MAX} bytes")));
+                }
+                Some(found.bytes)
+            }
+            Err(error) => {
+                self.unread(cannot("read", path, &error));
+                None
+            }
+        }
+    }
+
+    fn text(&mut self, path: &Path) -> Option<String> {
+        self.read(path).map(text_of)
+    }
+
+    fn account(&mut self, entry: &Entry, places: &Places) {
+        let file = match entry.held_in {
+            HeldIn::Passwd => &places.passwd,
+            HeldIn::Shadow => &places.shadow,
+        };
+        let password = match &entry.field {
+            Field::Empty => PasswordSeen::Empty,
+            Field::Crypt(crypt) => self.password(&entry.name, crypt, false),
+            Field::Locked | Field::InShadow | Field::NoSuchAccount => PasswordSeen::Locked,
+        };
+        self.seen.accounts.push(AccountSeen {
+            file: file.to_string_lossy().into_owned(),
+            of: Of::Device,
+            name: entry.name.clone(),
+            user: entry.user,
+            shell: entry.shell,
+            password,
+            known: None,
+            whose: places.whose(entry),
+        });
+    }
+
+    fn web(&mut self, path: &Path, format: WebFormat, owner: &str) {
+        let Some(text) = self.text(path) else { return };
+        for (name, stands) in list::of_web(&text) {
+            let clear = format == WebFormat::Clear;
+            let password = match stands {
+                "" => PasswordSeen::Empty,
+                _ if !clear && stands.starts_with(['!', '*']) => PasswordSeen::Locked,
+                _ => self.password(name, stands, clear),
+            };
+            self.seen.accounts.push(AccountSeen {
+                file: path.to_string_lossy().into_owned(),
+                of: if clear { Of::WebInClear } else { Of::Web },
+                name: name.to_owned(),
+                user: None,
+                shell: false,
+                password,
+                known: None,
+                whose: if name == owner { Whose::Owner } else { Whose::Other },
+            });
+        }
+    }
+
+    fn password(&mut self, name: &str, stands: &str, clear: bool) -> PasswordSeen {
+        if !clear && !crypt::is_verifiable(stands) {
+            return PasswordSeen::Unknown;
+        }
+        let hash = Hash::new(name, stands, clear);
+        let print = hash.print();
+        self.hashes.push(hash);
+        PasswordSeen::Set(print)
+    }
+
+    fn keys(&mut self, path: &Path) {
+        let Some(bytes) = self.read(path) else { return };
+        let file = path.to_string_lossy();
+        for key in authorized_keys::keys(&bytes) {
+            if self.seen.keys.len() >= KEYS_MAX {
+                self.unread(text(format_args!("there are more than {KEYS_MAX} keys that log in")));
+                return;
+            }
+            self.seen.keys.push(KeySeen {
+                file: file.clone().into_owned(),
+                line: key.line,
+                print: key.print,
+            });
+        }
+    }
+}
+
+/// Locks an account in a file of the device's or of a web server's: what stands for its password stays behind a `!`.
+/// The owner's is never locked here; what bypasses it in `/etc/passwd` becomes an `x`, so that the gate's password counts
+/// again. An account that is locked, or not there any more, is no error.
+///
+/// # Errors
+/// Path and cause; the file stays as it was.
+pub fn lock_account(places: &Places, file: &str, name: &str) -> Result<(), Text> {
+    let path = Path::new(file);
+    let is_owners = name == places.owner;
+    if is_owners && (path != places.passwd || path == places.owner_file) {
+        return Err(cannot("change", path, &"the account is the owner's"));
+    }
+    let Some(found) = whole(path)? else { return Ok(()) };
+    let lines = text_of(found.bytes);
+    let changed = match is_owners {
+        true => account::with_field(&lines, name, "x", 0),
+        false => account::barred(&lines, name),
+    };
+    match changed {
+        Ok(changed) if changed == lines => Ok(()),
+        Ok(changed) => replace(path, &bytes_of(&changed), &found.metadata),
+        Err(account::Fault::NoSuchAccount) => Ok(()),
+        Err(account::Fault::InShadow) if is_owners => Ok(()),
+        Err(fault) => Err(cannot("change", path, &fault)),
+    }
+}
+
+/// Removes a key from a file of keys that log in.
+///
+/// # Errors
+/// Path and cause; the file stays as it was.
+pub fn remove_key(file: &str, print: &str) -> Result<(), Text> {
+    let path = Path::new(file);
+    let Some(found) = whole(path)? else { return Ok(()) };
+    let Some(changed) = authorized_keys::without(&found.bytes, print) else { return Ok(()) };
+    replace(path, &changed, &found.metadata)
+}
+
+/// A file that is to be changed: all of it, or none.
+fn whole(path: &Path) -> Result<Option<Foreign>, Text> {
+    let found = untrusted_file::read(path, FILE_BYTES_MAX).map_err(|error| cannot("read", path, &error))?;
+    match found {
+        Some(found) if !found.whole => {
+            Err(cannot("change", path, &format_args!("larger than {FILE_BYTES_MAX} bytes")))
+        }
+        found => Ok(found),
+    }
+}
+
+/// Where a file is a link, what it leads to changes. It stays whose it was: a web server, or a user who logs in with a key,
+/// reads it without being root.
+fn replace(path: &Path, bytes: &[u8], before: &Metadata) -> Result<(), Text> {
+    let real = std::fs::canonicalize(path).map_err(|error| cannot("find", path, &error))?;
+    let written = files::replace_as(&real, bytes, before.permissions().mode() & 0o777);
+    let own = || lchown(&real, Some(before.uid()), Some(before.gid()));
+    written.and_then(|()| own()).map_err(|error| cannot("write", path, &error))
+}
+
+/// As in `gate`: each byte is a character, and becomes the same byte again.
+fn text_of(bytes: Vec<u8>) -> String {
+    bytes.into_iter().map(char::from).collect()
+}
+
+fn bytes_of(text: &str) -> Vec<u8> {
+    text.chars().map(|letter| letter as u8).collect()
+}
+
+fn cannot(verb: &str, path: &Path, why: &dyn Display) -> Text {
+    text(format_args!("cannot {verb} {}: {why}", path.display()))
+}
+
+/// What is remembered of a crypt string, and of whom it is.
+fn print_of(name: &str, stands: &str) -> Print {
+    Print::of([name, "\0", stands].concat().as_bytes())
+}

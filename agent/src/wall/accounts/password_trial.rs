@@ -1,0 +1,233 @@
+//! Does everybody know this password? Each crypt string is held against the passwords that malware tries, the names of
+//! the account and of the device with numbers behind them, and what earlier firmware came with; a few at a time, so that
+//! a small processor has time for its work. What was found out is remembered until the crypt string changes.
+
+use super::print_of;
+use crate::config::gate_settings::Gate as Settings;
+use crate::os::clock::uptime_milliseconds;
+use komainu_bootstrap::credential::crypt::{Verdict, verify};
+use komainu_bootstrap::credential::default_passwords::Tried;
+use komainu_bootstrap::ipc::Secret;
+use komainu_core::update::offer::Print;
+
+/// What people put behind a name.
+const BEHIND: &[&str] = &["", "1", "12", "123", "1234", "12345", "123456", "@123", "0", "00", "01", "888"];
+/// Most names, besides the account's, and most passwords of earlier firmware.
+const WORDS_MAX: usize = 64;
+
+/// What stands for a password, and whose it is.
+pub struct Hash {
+    name: String,
+    stands: Secret,
+    clear: bool,
+    print: Print,
+}
+
+impl Hash {
+    /// A crypt string that can be verified, or a password in clear.
+    pub fn new(name: &str, stands: &str, clear: bool) -> Hash {
+        Hash { name: name.into(), stands: Secret(stands.into()), clear, print: print_of(name, stands) }
+    }
+
+    /// What it is remembered by.
+    pub fn print(&self) -> Print {
+        self.print
+    }
+
+    fn is(&self, password: &str) -> bool {
+        if self.clear {
+            self.stands.0 == password
+        } else {
+            verify(password, &self.stands.0) == Verdict::Right
+        }
+    }
+}
+
+/// How far it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Every password is tried.
+    Done,
+    /// There is more to try.
+    More,
+    /// One was found out just now; there may be more to try.
+    Found,
+}
+
+/// What was tried, and what is to be.
+pub struct Trial {
+    /// Names of the device.
+    names: Vec<String>,
+    /// Passwords of earlier firmware.
+    former: Vec<String>,
+    /// What is there now.
+    hashes: Vec<Hash>,
+    /// What was found out.
+    known: Vec<(Print, bool)>,
+    /// The one that is being tried.
+    going: Option<(Print, Place)>,
+}
+
+/// How far one of them is.
+struct Place {
+    /// Of the words that depend on the device and the account.
+    own: usize,
+    tried: Tried,
+}
+
+impl Trial {
+    /// Nothing is tried yet.
+    pub fn new(settings: &Settings) -> Trial {
+        let mut names: Vec<String> = Vec::new();
+        for name in [&settings.vendor, &settings.model] {
+            names.extend(name.split_whitespace().map(str::to_owned));
+        }
+        Trial::of(names, settings.former_defaults.clone())
+    }
+
+    fn of(mut names: Vec<String>, mut former: Vec<String>) -> Trial {
+        names.truncate(WORDS_MAX);
+        former.truncate(WORDS_MAX);
+        Trial { names, former, hashes: Vec::new(), known: Vec::new(), going: None }
+    }
+
+    /// What is there now; what was found out about anything else is forgotten.
+    pub fn set(&mut self, hashes: Vec<Hash>) {
+        let there = |print: &Print| hashes.iter().any(|hash| hash.print == *print);
+        self.known.retain(|(print, _)| there(print));
+        self.going.take_if(|(print, _)| !there(print));
+        self.hashes = hashes;
+    }
+
+    /// Whether everybody knows the password of this print; `None`: that is not found out yet.
+    pub fn known(&self, print: Print) -> Option<bool> {
+        self.known.iter().find(|(known, _)| *known == print).map(|(_, verdict)| *verdict)
+    }
+
+    /// Tries one password, and more while the time lasts. One can take some tenths of a second on a small processor.
+    pub fn step(&mut self, milliseconds_max: u64) -> Progress {
+        let until = uptime_milliseconds().saturating_add(milliseconds_max);
+        loop {
+            let print = match &self.going {
+                Some((print, _)) => *print,
+                None => {
+                    let next = self.hashes.iter().find(|hash| self.known(hash.print).is_none());
+                    let Some(hash) = next else { return Progress::Done };
+                    self.going = Some((hash.print, Place { own: 0, tried: Tried::new() }));
+                    hash.print
+                }
+            };
+            if let Some(verdict) = self.try_one(print) {
+                self.going = None;
+                self.known.push((print, verdict));
+                if verdict {
+                    return Progress::Found;
+                }
+            }
+            if uptime_milliseconds() >= until {
+                return Progress::More;
+            }
+        }
+    }
+
+    /// Tries the next password; says what is found out when there are no more, or it is the right one.
+    fn try_one(&mut self, print: Print) -> Option<bool> {
+        let (_, place) = self.going.as_mut()?;
+        let hash = self.hashes.iter().find(|hash| hash.print == print)?;
+        if let Some(password) = own(place.own, &hash.name, &self.names, &self.former) {
+            place.own += 1;
+            return hash.is(&password).then_some(true);
+        }
+        match place.tried.next_password() {
+            Some(password) => hash.is(password).then_some(true),
+            None => Some(false),
+        }
+    }
+}
+
+/// The words that depend on the device and the account, by their number: none at all, names with something behind them,
+/// as they are and in small letters, and former defaults.
+fn own(number: usize, account: &str, names: &[String], former: &[String]) -> Option<String> {
+    let Some(number) = number.checked_sub(1) else { return Some(String::new()) };
+    let (word, behind) = (number / (2 * BEHIND.len()), BEHIND[number / 2 % BEHIND.len()]);
+    let word = match word.checked_sub(1) {
+        None => account,
+        Some(name) if name < names.len() => &names[name],
+        Some(_) => return former.get(number - (names.len() + 1) * 2 * BEHIND.len()).cloned(),
+    };
+    let word = [word, behind].concat();
+    Some(if number % 2 == 0 { word } else { word.to_ascii_lowercase() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use komainu_bootstrap::credential::crypt::{Method, make};
+
+    fn crypt(password: &str) -> String {
+        make(password, Method::Md5, [7; 12])
+    }
+
+    fn trial() -> Trial {
+        Trial::of(vec!["Aterm".into()], vec!["former 1".into(), "former 2".into()])
+    }
+
+    /// Tries all there is, and counts the steps.
+    fn run(trial: &mut Trial) -> usize {
+        let mut steps = 0;
+        while trial.step(0) != Progress::Done {
+            steps += 1;
+        }
+        steps
+    }
+
+    #[test]
+    fn a_password_that_malware_tries_is_found_out_and_a_good_one_is_not() {
+        let mut trial = trial();
+        let all = [
+            ("root", "juantech", true),
+            ("root", "", true),
+            ("Support", "support123", true),
+            ("Support", "Support", true),
+            ("x", "aterm@123", true),
+            ("x", "former 2", true),
+            ("x", "former", false),
+            ("root", "犬も歩けば棒に当たる", false),
+        ];
+        let hashes = all.map(|(name, password, _)| Hash::new(name, &crypt(password), false));
+        let prints: Vec<Print> = hashes.iter().map(Hash::print).collect();
+        trial.set(hashes.into());
+        assert!(prints.iter().all(|print| trial.known(*print).is_none()));
+        run(&mut trial);
+        for ((name, password, expected), print) in all.iter().zip(prints) {
+            assert_eq!(trial.known(print), Some(*expected), "{name} {password}");
+        }
+    }
+
+    #[test]
+    fn only_a_changed_crypt_string_is_tried_again() {
+        let mut trial = trial();
+        let hash = || Hash::new("root", &crypt("nobody knows"), false);
+        trial.set(vec![hash()]);
+        let first = run(&mut trial);
+        assert!(first > 100, "{first}: one password a step");
+        trial.set(vec![hash()]);
+        assert_eq!(trial.step(0), Progress::Done);
+        trial.set(vec![hash(), Hash::new("root", &make("nobody knows", Method::Md5, [8; 12]), false)]);
+        assert_eq!(run(&mut trial), first);
+        trial.set(vec![]);
+        assert!(trial.known.is_empty());
+        assert_eq!(trial.known(hash().print()), None, "what is gone is forgotten");
+    }
+
+    #[test]
+    fn what_vanishes_while_it_is_tried_is_let_go() {
+        let mut trial = trial();
+        trial.set(vec![Hash::new("root", &crypt("nobody knows"), false)]);
+        assert_eq!(trial.step(0), Progress::More);
+        trial.set(vec![Hash::new("web", "admin", true)]);
+        while trial.step(0) == Progress::More {}
+        assert_eq!(trial.known(Hash::new("web", "admin", true).print()), Some(true));
+        assert_eq!(trial.step(1_000), Progress::Done);
+    }
+}

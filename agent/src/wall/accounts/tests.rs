@@ -1,0 +1,179 @@
+//! Accounts and keys in a folder of their own: found, locked, removed.
+
+use super::password_trial::Progress;
+use super::*;
+use komainu_bootstrap::credential::crypt::{Method, make};
+use komainu_core::wall::judge::accounts::PasswordSeen::{Empty, Locked, Set, Unknown};
+use std::fs;
+
+const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c";
+const KEY_PRINT: &str = "SHA256:fe85JkIjo8VPe+XqXJGH5Mau1EMFdK1OdKvJUFicyA8";
+
+/// A device's files, which go with it.
+struct Device {
+    folder: PathBuf,
+    places: Places,
+    trial: Trial,
+}
+
+impl Device {
+    fn new(name: &str) -> Device {
+        let folder = std::env::temp_dir().join(format!("komainu-accounts-{}-{name}", std::process::id()));
+        fs::create_dir_all(folder.join("root/.ssh")).unwrap();
+        let places = Places {
+            passwd: folder.join("passwd"),
+            shadow: folder.join("shadow"),
+            owner: "admin".into(),
+            owner_file: folder.join("shadow"),
+            keys: vec![folder.join("dropbear")],
+            web: vec![
+                (folder.join("htpasswd"), WebFormat::Htpasswd),
+                (folder.join("plain"), WebFormat::Clear),
+            ],
+        };
+        Device { folder, places, trial: Trial::new(&settings()) }
+    }
+
+    fn write(&self, name: &str, bytes: &str, mode: u32) {
+        files::replace_as(&self.folder.join(name), bytes.as_bytes(), mode).unwrap();
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.folder.join(name)).unwrap()
+    }
+
+    /// What is there, with every password tried.
+    fn seen(&mut self) -> AccountsSeen {
+        look(&self.places, &mut self.trial);
+        while self.trial.step(10) != Progress::Done {}
+        look(&self.places, &mut self.trial)
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn settings() -> crate::config::gate_settings::Gate {
+    let text = "[device]\nboard = \"gate-1\"\nid = \"x\"\n[server]\nmetadata_url = \"http://127.0.0.1/m/\"\n\
+                targets_url = \"http://127.0.0.1/t/\"\n[wall]\nkeep = false\n[gate]\nfirewall = \"none\"\nvendor = \"Koma\"\n\
+                [[part]]\nname = \"rootfs\"\na = \"/a\"\nb = \"/b\"\n";
+    crate::config::Device::read(text).unwrap().gate.unwrap()
+}
+
+fn crypt(password: &str) -> String {
+    make(password, Method::Md5, [9; 12])
+}
+
+#[test]
+fn accounts_of_all_files_are_seen_tried_and_locked() {
+    let mut device = Device::new("all");
+    let home = device.folder.join("root");
+    let passwd = format!(
+        "root:x:0:0::{}:/bin/sh\nadmin:x:1000:0::/:/bin/sh\nguest:{}:5:5::relative:/bin/sh\nold:abJnggxhB/yWI:7:7::/:\n",
+        home.display(),
+        crypt("guest123")
+    );
+    device.write("passwd", &passwd, 0o644);
+    device.write("shadow", &format!("root::1::::::\nadmin:{}:1::::::\n", crypt("a good password")), 0o600);
+    device.write(
+        "htpasswd",
+        &format!("user:{}\nother:$apr1$salt$0123456789012345678901\noff:!x\n", crypt("koma1234")),
+        0o640,
+    );
+    device.write("plain", "admin:admin\nguest:nobody knows\n", 0o600);
+    let seen = device.seen();
+    let told: Vec<_> = seen.accounts.iter().map(|one| (one.name.as_str(), one.password, one.known)).collect();
+    let set = |name: &str, password: &str| Set(print_of(name, &crypt(password)));
+    let clear = |name: &str, password: &str| Set(print_of(name, password));
+    assert_eq!(
+        told,
+        [
+            ("root", Empty, None),
+            ("admin", set("admin", "a good password"), Some(false)),
+            ("guest", set("guest", "guest123"), Some(true)),
+            ("old", Unknown, None),
+            ("user", set("user", "koma1234"), Some(true)),
+            ("other", Unknown, None),
+            ("off", Locked, None),
+            ("admin", clear("admin", "admin"), Some(true)),
+            ("guest", clear("guest", "nobody knows"), Some(false)),
+        ]
+    );
+    assert_eq!(seen.unread, None);
+    for account in seen.accounts.iter().filter(|one| one.of != Of::WebInClear && one.whose == Whose::Other) {
+        lock_account(&device.places, &account.file, &account.name).unwrap();
+        lock_account(&device.places, &account.file, &account.name).unwrap();
+    }
+    let after = device.seen();
+    let open: Vec<_> =
+        after.accounts.iter().filter(|one| one.password != Locked).map(|one| &*one.name).collect();
+    assert_eq!(open, ["admin", "admin", "guest"]);
+    assert!(device.read("passwd").contains(&format!("guest:!{}:5:5:", crypt("guest123"))));
+    assert_eq!(
+        device.read("htpasswd"),
+        format!("user:!{}\nother:!$apr1$salt$0123456789012345678901\noff:!x\n", crypt("koma1234"))
+    );
+    for (name, mode) in [("passwd", 0o644), ("shadow", 0o600), ("htpasswd", 0o640)] {
+        let metadata = fs::metadata(device.folder.join(name)).unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o777, mode, "{name}");
+    }
+}
+
+#[test]
+fn the_owners_account_is_never_locked_here() {
+    let device = Device::new("owner");
+    device.write("shadow", "admin:x$1$abcdefghijkl:1::::::\n", 0o600);
+    let file = device.folder.join("shadow").display().to_string();
+    assert!(lock_account(&device.places, &file, "admin").is_err());
+    assert!(lock_account(&device.places, &file, "nobody").is_ok(), "who is not there is locked out");
+    assert_eq!(device.read("shadow"), "admin:x$1$abcdefghijkl:1::::::\n");
+}
+
+#[test]
+fn what_bypasses_the_owners_password_goes() {
+    let mut device = Device::new("bypass");
+    device.write("passwd", "root:*:0:0::/:\nadmin::1000:0::/:/bin/sh\n", 0o644);
+    device.write("shadow", &format!("admin:{}:1::::::\n", crypt("a good password")), 0o600);
+    let admin = device.seen().accounts.remove(1);
+    assert_eq!((admin.whose, admin.password), (Whose::OwnerBypassed, Empty));
+    lock_account(&device.places, &admin.file, "admin").unwrap();
+    lock_account(&device.places, &admin.file, "admin").unwrap();
+    assert_eq!(device.read("passwd"), "root:*:0:0::/:\nadmin:x:1000:0::/:/bin/sh\n");
+    let admin = device.seen().accounts.remove(1);
+    assert_eq!((admin.whose, admin.known), (Whose::Owner, Some(false)));
+}
+
+#[test]
+fn keys_are_found_and_go_one_by_one() {
+    let mut device = Device::new("keys");
+    let home = device.folder.join("root");
+    device.write("passwd", &format!("root:x:0:0::{0}:/bin/sh\nx:*:0:0::{0}:\n", home.display()), 0o644);
+    let other = KEY.replace("IIqI", "IIqJ");
+    device.write("root/.ssh/authorized_keys", &format!("{other} a\nno-pty {KEY} b\n"), 0o600);
+    device.write("dropbear", KEY, 0o600);
+    nix::unistd::mkfifo(&home.join(".ssh/authorized_keys2"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let keys = device.seen().keys;
+    let told: Vec<_> = keys.iter().map(|key| (key.line, key.print == KEY_PRINT)).collect();
+    assert_eq!(told, [(1, true), (1, false), (2, true)]);
+    // Only root can give a file away.
+    let theirs = if nix::unistd::geteuid().is_root() { 1234 } else { nix::unistd::getuid().as_raw() };
+    std::os::unix::fs::chown(home.join(".ssh/authorized_keys"), Some(theirs), None).unwrap();
+    remove_key(&keys[1].file, KEY_PRINT).unwrap();
+    remove_key(&keys[1].file, KEY_PRINT).unwrap();
+    assert_eq!(fs::metadata(home.join(".ssh/authorized_keys")).unwrap().uid(), theirs);
+    assert_eq!(device.read("root/.ssh/authorized_keys"), format!("{other} a\n"));
+    remove_key("/nowhere/keys", KEY_PRINT).unwrap();
+}
+
+#[test]
+fn what_cannot_be_read_is_said() {
+    let mut device = Device::new("unread");
+    assert_eq!(device.seen(), AccountsSeen::default());
+    device.write("passwd", &"x".repeat(70_000), 0o644);
+    assert!(device.seen().unread.is_some());
+    let file = device.folder.join("passwd").display().to_string();
+    assert!(lock_account(&device.places, &file, "root").is_err());
+}

@@ -1,0 +1,381 @@
+//! The wall's eyes and hands on this device, each in a file of its own; here they are put together. `hands` mends,
+//! `memory` is what outlasts a restart, `ours` who is not
+//! judged, `origin` which firmware it is.
+
+use crate::wall::firmware_identity;
+use crate::wall::incident_store;
+
+use super::accounts;
+use super::accounts::password_trial::{Progress, Trial};
+use super::accounts::{Places, WebFormat};
+use super::autostart::Starters;
+use super::integrity::Guard;
+use super::probe::tls_greeting;
+use super::scan::Eyes;
+use super::security_log::{Journal, Now};
+use super::vulnerabilities::{FirmwareEyes, Proven};
+use super::{remount, sysctl};
+use crate::config::Device;
+use crate::config::wall_settings::Wall as Settings;
+use crate::daemon::linux_device::built;
+use crate::firewall::backend;
+use crate::os::watchdog::Watchdog;
+use crate::os::{clock, files};
+use crate::wall::own_processes::ours;
+use komainu_core::fault::{Text, text};
+use komainu_core::reason::Reason;
+use komainu_core::settings::Settings as Core;
+use komainu_core::update::facts::{Facts, RecordSeen};
+use komainu_core::update::offer::Offer;
+use komainu_core::wall::incident_state::Memory;
+use komainu_core::wall::judge::accounts::AccountsSeen;
+use komainu_core::wall::judge::integrity::{GuardSeen, Owner};
+use komainu_core::wall::judge::links::{DefaultRoutes, read_routes, read_routes6};
+use komainu_core::wall::judge::mounts::Forbids;
+use komainu_core::wall::judge::upnp;
+use komainu_core::wall::judge::upnp::{LEASES_BYTES_MAX, Mapping};
+use komainu_core::wall::judge::vulnerabilities::FirmwareSeen;
+use komainu_core::wall::judge::watchdog::WatchdogSeen;
+use komainu_core::wall::measures::Survey;
+use komainu_core::wall::observation::Around;
+use komainu_core::wall::process_snapshot::Process;
+use komainu_core::wall::report::Report;
+use std::net::{Ipv4Addr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Routes that are read, in bytes: a few thousand.
+const ROUTES_BYTES_MAX: u64 = 256 * 1024;
+/// Whether an opening's port speaks TLS is asked again after so many milliseconds.
+const TLS_MILLISECONDS: u64 = 60_000;
+/// A password is tried every so many milliseconds: one can take some tenths of a second on a small processor.
+const TRY_MILLISECONDS: u64 = 10_000;
+/// How long passwords are tried at once where somebody waits for the answer.
+const TRY_ALL_MILLISECONDS: u64 = 600_000;
+
+/// So long after the device's start the vendor's firewall is still being built, in milliseconds of uptime.
+const STARTING_MILLISECONDS: u64 = 180_000;
+
+/// What guards the device against those who come in, or have.
+pub struct Ward {
+    pub(crate) settings: Settings,
+    pub(crate) lan: Vec<String>,
+    pub(crate) state: PathBuf,
+    pub(crate) kept: incident_store::Kept,
+    pub(crate) eyes: Arc<Mutex<Eyes>>,
+    /// The processes of the last look.
+    pub(crate) processes: Vec<Process>,
+    pub(crate) starters: Starters,
+    pub(crate) accounts: Option<(Places, Trial)>,
+    pub(crate) tried: u64,
+    pub(crate) guard: Guard,
+    /// Guarded files that differed at the last look.
+    pub(crate) differ: Vec<String>,
+    /// The owner is logged in until so many milliseconds of uptime.
+    pub(crate) owner_until: u64,
+    /// What the firmware says of itself; 0: nothing.
+    pub(crate) release: u64,
+    pub(crate) firmware_known: bool,
+    /// A release is on trial: its files may differ from those of the one before.
+    pub(crate) on_trial: bool,
+    pub(crate) watchdog: Result<Watchdog, WatchdogSeen>,
+    /// Mounts that programs were forbidden on, and how they were before.
+    pub(crate) forbidden: Vec<(String, Forbids)>,
+    /// What the agent could not give up; `None`: this is not the agent's own process.
+    pub(crate) house: Option<Vec<&'static str>>,
+    pub(crate) journal: Journal,
+    pub(crate) tls: Vec<(u16, Option<bool>)>,
+    pub(crate) tls_asked: Option<u64>,
+    pub(crate) firmware: FirmwareEyes,
+    /// Chains of others in the firewall that are as they should be; those of a device that is just starting are.
+    pub(crate) chains: Option<Vec<String>>,
+    /// What is known of the firmware, since the last turn that read metadata.
+    pub(crate) known: FirmwareSeen,
+}
+
+impl Ward {
+    /// The one of the settings; nothing is touched yet.
+    pub fn new(device: &Device, settings: &Settings) -> Ward {
+        let accounts = device.gate.as_ref().map(|gate| {
+            let mut places = Places::new(&gate.account, &gate.account_file);
+            places.passwd.clone_from(&settings.accounts_file);
+            let of =
+                |files: &[PathBuf], format| files.iter().map(move |file| (file.clone(), format)).collect();
+            places.web = of(&settings.web_credentials, WebFormat::Htpasswd);
+            places.web.extend::<Vec<_>>(of(&settings.web_passwords, WebFormat::Clear));
+            (places, Trial::new(gate))
+        });
+        let watchdog = if settings.watchdog.is_some() { WatchdogSeen::Free } else { WatchdogSeen::NotWanted };
+        Ward {
+            settings: settings.clone(),
+            lan: device.gate.as_ref().map(|gate| gate.lan.clone()).unwrap_or_default(),
+            state: device.state.clone(),
+            kept: incident_store::Kept::new(&device.state),
+            eyes: Arc::new(Mutex::new(Eyes::new())),
+            processes: Vec::new(),
+            starters: Starters::new(Path::new("/")),
+            accounts,
+            tried: 0,
+            guard: Guard::new(&device.state),
+            differ: Vec::new(),
+            owner_until: 0,
+            release: device.core.own_release.as_ref().map_or(0, |own| own.number),
+            firmware_known: false,
+            on_trial: false,
+            watchdog: Err(watchdog),
+            forbidden: Vec::new(),
+            house: None,
+            journal: Journal::new(&device.state),
+            tls: Vec::new(),
+            tls_asked: None,
+            firmware: FirmwareEyes::new(&settings.sbom),
+            chains: None,
+            known: FirmwareSeen {
+                checked: Err(text(format_args!("the firmware was not compared yet"))),
+                support_end: None,
+                now: built(),
+            },
+        }
+    }
+
+    /// Compares the firmware with what its maker publishes; not at every look, for signatures are verified for it.
+    pub fn compare_firmware(&mut self, advisories: &Proven, settings: &Core, facts: &Facts) {
+        let running = match &facts.record {
+            RecordSeen::Found(record) => record.confirmed.as_ref().or(settings.own_release.as_ref()),
+            RecordSeen::Absent | RecordSeen::Lost(_) => settings.own_release.as_ref(),
+        };
+        self.known.checked = self.firmware.compare(advisories, &settings.board, running);
+        self.known.now = facts.now;
+        if let Offer::Release(release) = &facts.offer {
+            self.known.support_end = release.manifest.support_end;
+        }
+    }
+
+    /// What is remembered over a restart.
+    pub fn memory(&mut self) -> &Memory {
+        self.kept.memory()
+    }
+
+    /// Remembers; durable when it returns.
+    ///
+    /// # Errors
+    /// Path and cause.
+    pub fn keep_memory(&mut self, memory: &Memory) -> Result<(), Text> {
+        self.kept.keep(memory)
+    }
+
+    /// The owner is there, for so many seconds: what is changed meanwhile is the owner's wish.
+    pub fn owner_is_here(&mut self, seconds: u32) {
+        self.owner_until = clock::uptime_milliseconds() + u64::from(seconds) * 1000;
+    }
+
+    /// Whether a release is on trial.
+    pub fn set_on_trial(&mut self, on_trial: bool) {
+        if !std::mem::replace(&mut self.firmware_known, true) {
+            // A firmware that came by another way than ours has files of its own, which must not be put back to those of
+            // the one before. Said before it is known: a cut in between learns once more.
+            firmware_identity::know(&self.state, self.release, &mut || self.guard.owe_learning());
+        }
+        if on_trial && !self.on_trial {
+            self.guard.owe_learning();
+        }
+        if !on_trial && self.guard.owes_learning() {
+            // It was confirmed, or the one before runs again: its files are what they should be.
+            self.learn();
+        }
+        self.on_trial = on_trial;
+    }
+
+    /// What the agent's process could not give up.
+    pub fn set_house(&mut self, left: Vec<&'static str>) {
+        self.house = Some(left);
+    }
+
+    /// Eyes for a short look from elsewhere, while a server is waited for.
+    pub fn eyes(&self) -> Arc<Mutex<Eyes>> {
+        Arc::clone(&self.eyes)
+    }
+
+    /// Something that is looked at has changed since the last look; quickly found out. Also a sign of life for the
+    /// watchdog, and the time to try a password.
+    pub fn has_changed(&mut self) -> bool {
+        if let Ok(watchdog) = &self.watchdog {
+            watchdog.alive();
+        }
+        let now = clock::uptime_milliseconds();
+        let mut found = false;
+        if let Some((_, trial)) = self.accounts.as_mut().filter(|_| now >= self.tried + TRY_MILLISECONDS) {
+            self.tried = now;
+            found = trial.step(0) == Progress::Found;
+        }
+        found | self.eyes.lock().unwrap_or_else(PoisonError::into_inner).changed()
+    }
+
+    /// Finds out everything that is found out a little at a time, however long it takes.
+    pub fn look_thoroughly(&mut self) {
+        if let Some((places, trial)) = &mut self.accounts {
+            accounts::look(places, trial);
+            let until = clock::uptime_milliseconds() + TRY_ALL_MILLISECONDS;
+            while trial.step(1000) != Progress::Done && clock::uptime_milliseconds() < until {}
+        }
+    }
+
+    /// Looks at everything.
+    pub fn look_around(&mut self) -> Around {
+        let seen = self.eyes.lock().unwrap_or_else(PoisonError::into_inner).look();
+        let ours = seen.as_ref().map(ours).unwrap_or_default();
+        if let Ok(seen) = &seen {
+            self.processes.clone_from(&seen.processes);
+        }
+        let starts = self.starters.look();
+        let mappings = self.mappings();
+        let own = mappings.0.iter().map(|mapping| mapping.to).filter(|&host| is_own(host)).collect();
+        self.ask_for_tls();
+        self.journal.settle(Now::read(built()));
+        Around {
+            lan: self.lan.clone(),
+            routes: routes(),
+            tls: self.tls.clone(),
+            own,
+            mappings,
+            seen,
+            ours,
+            starters: starts.found,
+            starters_unread: starts.unread,
+            accounts: self.look_at_accounts(),
+            guarded: self.look_at_guarded(),
+            mounts: remount::mounts(),
+            watchdog: match &self.watchdog {
+                Ok(watchdog) => watchdog.seen(),
+                Err(seen) => seen.clone(),
+            },
+            house: self.house.clone(),
+            numbers: sysctl::numbers(),
+            counts: Vec::new(),
+            firmware: self.known.clone(),
+            chains: self.new_chains(),
+        }
+    }
+
+    /// Writes an event of the wall's, or of the gate's, into the security log.
+    pub fn note(&mut self, reason: &Reason) {
+        let now = Now::read(built());
+        let line = reason.to_string();
+        let details = line.split_once(' ').map_or("", |(_, details)| details);
+        let event = match reason {
+            Reason::Found(finding) if finding.infection => "infected",
+            Reason::Found(_) => "found",
+            Reason::Mended { .. } => "mended",
+            Reason::NotMended { .. } => "not-mended",
+            Reason::Undone(_) => "undone",
+            Reason::Incident { .. } => "incident",
+            Reason::IncidentOver => "incident-over",
+            Reason::AccountChanged => "account-changed",
+            Reason::ResetAsked => "reset-asked",
+            Reason::Claiming => "claiming",
+            Reason::Confirming(_) => "confirming",
+            Reason::Reverting { .. } => "reverting",
+            _ => return,
+        };
+        self.journal.note(event, format_args!("{details}"), now);
+    }
+
+    /// Writes how the four surveys stand into the security log.
+    pub fn note_summary(&mut self, report: &Report, strangers: u64) {
+        let word = |survey| report.survey(survey);
+        let (a, b, c, d) = (word(Survey::A), word(Survey::B), word(Survey::C), word(Survey::D));
+        let details = format_args!("a={a} b={b} c={c} d={d} turned_away={strangers}");
+        self.journal.note("selfcheck", details, Now::read(built()));
+    }
+
+    /// Writes what was counted and not written yet; at an orderly end.
+    pub fn end_log(&mut self) {
+        self.journal.settle_all(Now::read(built()));
+    }
+
+    fn look_at_accounts(&mut self) -> AccountsSeen {
+        match &mut self.accounts {
+            Some((places, trial)) => accounts::look(places, trial),
+            None => AccountsSeen {
+                unread: Some(text(format_args!(
+                    "the gate, and with it the owner's account, is left to somebody else"
+                ))),
+                ..AccountsSeen::default()
+            },
+        }
+    }
+
+    fn look_at_guarded(&mut self) -> GuardSeen {
+        if self.on_trial {
+            return GuardSeen {
+                doubt: Some(text(format_args!("a release is on trial: its files may differ"))),
+                ..GuardSeen::default()
+            };
+        }
+        let here = clock::uptime_milliseconds() < self.owner_until;
+        let owner = if here { Owner::Here } else { Owner::Away };
+        let seen = self.guard.look(&self.settings.policy.guarded, owner);
+        self.differ = seen.different.iter().map(|different| different.path.clone()).collect();
+        seen
+    }
+
+    /// Chains of others in the firewall that came while neither the owner was there nor the device was starting.
+    fn new_chains(&mut self) -> Vec<String> {
+        let there = backend::others();
+        let now = clock::uptime_milliseconds();
+        let learns = now < STARTING_MILLISECONDS || now < self.owner_until || self.on_trial;
+        match &mut self.chains {
+            Some(known) if !learns => there.into_iter().filter(|chain| !known.contains(chain)).collect(),
+            Some(known) => {
+                let new = there.into_iter().filter(|chain| !known.contains(chain)).collect::<Vec<_>>();
+                known.extend(new);
+                Vec::new()
+            }
+            None => {
+                self.chains = Some(there);
+                Vec::new()
+            }
+        }
+    }
+
+    fn mappings(&self) -> (Vec<Mapping>, usize) {
+        let Some(path) = &self.settings.leases else { return (Vec::new(), 0) };
+        match files::read(path, LEASES_BYTES_MAX) {
+            Ok(Some(bytes)) => upnp::read(&String::from_utf8_lossy(&bytes)),
+            Ok(None) => (Vec::new(), 0),
+            // What cannot be read is not let through.
+            Err(_) => (Vec::new(), 1),
+        }
+    }
+
+    fn ask_for_tls(&mut self) {
+        let now = clock::uptime_milliseconds();
+        if self.tls_asked.is_some_and(|asked| now < asked + TLS_MILLISECONDS) {
+            return;
+        }
+        self.tls_asked = Some(now);
+        let doors = self.settings.policy.doors.iter().filter(|door| !door.is_acs);
+        self.tls = doors.map(|door| (door.port, tls_greeting::ask(door.port))).collect();
+    }
+}
+
+/// The kernel answers from an address of its own when it is asked for the way to one.
+fn is_own(host: Ipv4Addr) -> bool {
+    let asked = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|socket| {
+        socket.connect((host, 9))?;
+        socket.local_addr()
+    });
+    asked.is_ok_and(|own| own.ip() == host)
+}
+
+fn routes() -> DefaultRoutes {
+    let read = |path: &str| {
+        let bytes = files::read(Path::new(path), ROUTES_BYTES_MAX);
+        // A kernel without IPv6 has no file for it.
+        let bytes = bytes.map(Option::unwrap_or_default);
+        bytes.map_err(|error| text(format_args!("cannot read {path}: {error}")))
+    };
+    let mut links = read_routes(&String::from_utf8_lossy(&read("/proc/net/route")?));
+    links.extend(read_routes6(&String::from_utf8_lossy(&read("/proc/net/ipv6_route")?)));
+    Ok(links)
+}

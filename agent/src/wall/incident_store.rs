@@ -1,0 +1,48 @@
+//! The wall's memory on this device: one small file, read once, because nobody else writes it.
+
+use crate::os::files;
+use komainu_core::fault::{Text, text};
+use komainu_core::wall::incident_state::{MEMORY_BYTES_MAX, Memory};
+use std::path::{Path, PathBuf};
+
+/// What outlasts a restart.
+pub(crate) struct Kept {
+    file: PathBuf,
+    memory: Option<Memory>,
+}
+
+impl Kept {
+    /// Below the folder of the state; nothing is touched yet.
+    pub(crate) fn new(state: &Path) -> Kept {
+        Kept { file: state.join("wall/memory"), memory: None }
+    }
+
+    /// What is remembered.
+    pub(crate) fn memory(&mut self) -> &Memory {
+        let file = &self.file;
+        self.memory.get_or_insert_with(|| {
+            let read = files::read(file, MEMORY_BYTES_MAX).map_err(|error| text(format_args!("{error}")));
+            let memory = read.and_then(|bytes| match bytes {
+                None => Ok(Memory::default()),
+                Some(bytes) => Memory::read(&String::from_utf8_lossy(&bytes)),
+            });
+            memory.unwrap_or_else(|why| {
+                log::error!("wall-memory-damaged why=\"{why}\"");
+                Memory::damaged()
+            })
+        })
+    }
+
+    /// Remembers; durable when it returns.
+    ///
+    /// # Errors
+    /// Path and cause; the old memory stays.
+    pub(crate) fn keep(&mut self, memory: &Memory) -> Result<(), Text> {
+        let folder = self.file.parent().unwrap_or(Path::new("/"));
+        let written = std::fs::create_dir_all(folder)
+            .and_then(|()| files::replace(&self.file, memory.write().as_bytes()));
+        written.map_err(|error| text(format_args!("cannot write {}: {error}", self.file.display())))?;
+        self.memory = Some(memory.clone());
+        Ok(())
+    }
+}

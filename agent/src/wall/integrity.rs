@@ -1,0 +1,301 @@
+//! The hands of the configuration guard: looks at the guarded files, remembers how the owner wants them, and puts them
+//! back. What a difference means is judged by `komainu_core::wall::judge::integrity`.
+//!
+//! What is remembered lies in `wall/` of the state: `baseline`, a list with a checksum, replaced whole; and in `copies/` each
+//! content under its own hash. Copies are written first, and what no list names is removed last: a power cut leaves the
+//! old list with its copies, or the new one with all of its own.
+
+mod file_scan;
+#[cfg(test)]
+mod tests;
+
+use crate::os::{clock, files};
+use crate::wall::integrity::file_scan::{Looked, Memory, content};
+use komainu_core::fault::{Text, text};
+use komainu_core::wall::judge::integrity::{
+    BASELINE_BYTES_MAX, Baseline, Change, Different, Found, GuardSeen, Kept, Kind, Mark, Owner, Verdict,
+    verdict,
+};
+use komainu_core::wall::policy::Guarded;
+use komainu_trust::hex;
+use nix::unistd::{Gid, Uid, chown};
+use sha2::{Digest, Sha256};
+use std::fs;
+use std::fs::Permissions;
+use std::io;
+use std::ops::ControlFlow::Continue;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+/// Largest file that a copy is kept of, in bytes.
+const COPY_BYTES_MAX: usize = 64 * 1024;
+/// Most files that copies are kept of.
+const COPIES_MAX: usize = 64;
+/// Most that all copies take together, in bytes: the state lies on flash that others need too.
+const COPIES_BYTES_MAX: u64 = 512 * 1024;
+
+/// The guard of one device's configuration.
+pub struct Guard {
+    folder: PathBuf,
+    baseline: Option<Baseline>,
+    memory: Memory,
+    /// What was found different, and as what: a session that begins later does not make it good.
+    known: Vec<(String, Mark)>,
+    /// The list could not be written last time.
+    unwritten: bool,
+    /// A release was on trial when somebody looked last; `None`: not asked yet.
+    owes: Option<bool>,
+}
+
+impl Guard {
+    /// The guard with its memory below the folder of the state; nothing is touched yet.
+    pub fn new(state: &Path) -> Guard {
+        let folder = state.join("wall");
+        let (memory, known) = (Memory::default(), Vec::new());
+        Guard { folder, baseline: None, memory, known, unwritten: false, owes: None }
+    }
+
+    /// A release is on trial: everything is to be learned when that is over, also where a power cut falls between its
+    /// confirmation and that. Else the files of the release before would be put back over those of the new one.
+    pub fn owe_learning(&mut self) {
+        let written = fs::create_dir_all(&self.folder).and_then(|()| files::replace(&self.debt(), b""));
+        if let Err(error) = written {
+            log::warn!("not-learned-later why=\"cannot write {}: {error}\"", self.debt().display());
+        }
+        self.owes = Some(true);
+    }
+
+    /// Everything is to be learned, once no release is on trial.
+    pub fn owes_learning(&mut self) -> bool {
+        let debt = self.debt();
+        *self.owes.get_or_insert_with(|| fs::symlink_metadata(debt).is_ok())
+    }
+
+    /// Looks at the files that policy guards. What is seen for the first time, and what changed while the owner is there,
+    /// is remembered as it is now. Not while a release is on trial: its files may differ, and are learned when it is
+    /// confirmed.
+    pub fn look(&mut self, guarded: &[Guarded], owner: Owner) -> GuardSeen {
+        let mut seen = GuardSeen::default();
+        let baseline = self.take_baseline(&mut seen);
+        let looked = self.memory.look(guarded, &baseline, clock::uptime_milliseconds());
+        let mut next = baseline.clone();
+        let mut learned = Vec::new();
+        let mut known = Vec::new();
+        for Looked { found, listed } in &looked.all {
+            let was_known = self.known.iter().any(|(path, mark)| *path == found.path && *mark == found.mark);
+            match verdict(found, &baseline, owner, was_known) {
+                Verdict::Same => {}
+                Verdict::Learn => learned.push(found),
+                Verdict::Differs(change) => {
+                    let can_restore =
+                        change != Change::New && baseline.find(&found.path).is_some_and(can_restore);
+                    known.push((found.path.clone(), found.mark.clone()));
+                    seen.different.push(Different {
+                        path: found.path.clone(),
+                        listed: listed.clone(),
+                        change,
+                        can_restore,
+                    });
+                }
+            }
+        }
+        self.known = known;
+        seen.doubt = looked.doubt;
+        if (self.unwritten || !learned.is_empty())
+            && let Err(why) = self.remember(&baseline, &mut next, &learned)
+        {
+            seen.doubt.get_or_insert(why);
+        }
+        self.baseline = Some(next);
+        seen
+    }
+
+    /// Remembers everything as it is now, whatever was before: the owner has set a password or said that it is good, or
+    /// a new firmware is confirmed.
+    ///
+    /// # Errors
+    /// Something could not be read or kept: path and cause. What could be is remembered.
+    pub fn learn(&mut self, guarded: &[Guarded]) -> Result<(), Text> {
+        self.known.clear();
+        self.memory = Memory::default();
+        let looked = self.memory.look(guarded, &Baseline::default(), clock::uptime_milliseconds());
+        let learned: Vec<_> = looked.all.iter().map(|looked| &looked.found).collect();
+        let mut next = Baseline::default();
+        self.unwritten = true;
+        let kept = self.remember(&Baseline::default(), &mut next, &learned);
+        self.baseline = Some(next);
+        // What cannot be kept is tried again at the next start.
+        self.owes = Some(false);
+        kept?;
+        let debt = self.debt();
+        files::remove(&debt)
+            .map_err(|error| text(format_args!("cannot remove {}: {error}", debt.display())))?;
+        looked.doubt.map_or(Ok(()), Err)
+    }
+
+    /// Puts a file, a link, or the permissions of a folder back to what is remembered.
+    ///
+    /// # Errors
+    /// Nothing is remembered of it, its copy is damaged, or path and cause.
+    pub fn restore(&mut self, path: &str) -> Result<(), Text> {
+        let mut seen = GuardSeen::default();
+        let baseline = self.take_baseline(&mut seen);
+        let restored = match baseline.find(path) {
+            Some(kept) => self.restore_kept(kept),
+            None => Err(text(format_args!("nothing is remembered of {path}"))),
+        };
+        self.baseline = Some(baseline);
+        restored
+    }
+
+    fn restore_kept(&self, kept: &Kept) -> Result<(), Text> {
+        let Kept { path, mark, .. } = kept;
+        if !can_restore(kept) {
+            return Err(text(format_args!("no copy of {path} is kept")));
+        }
+        let cannot = |error: io::Error| text(format_args!("cannot put {path} back: {error}"));
+        let at = Path::new(path);
+        match mark.kind {
+            Kind::File => {
+                let content = self.copy(mark)?;
+                files::replace_as(at, &content, mark.mode & 0o777).map_err(cannot)?;
+            }
+            Kind::Link => {
+                let target = self.copy(mark)?;
+                let target = std::ffi::OsStr::new(std::str::from_utf8(&target).unwrap_or_default());
+                let beside = at.with_extension("new");
+                let _ = fs::remove_file(&beside);
+                return symlink(target, &beside).and_then(|()| files::rename(&beside, at)).map_err(cannot);
+            }
+            _ => match fs::symlink_metadata(at) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    fs::create_dir(at).map_err(cannot)?
+                }
+                Ok(seen) if seen.is_dir() => {}
+                // What leads elsewhere must not be changed there.
+                Ok(_) => return Err(text(format_args!("{path} is no folder any more"))),
+                Err(error) => return Err(cannot(error)),
+            },
+        }
+        // Whose it is first: that takes bits of the permissions away.
+        chown(at, Some(Uid::from_raw(mark.user)), Some(Gid::from_raw(mark.group)))
+            .map_err(io::Error::from)
+            .and_then(|()| fs::set_permissions(at, Permissions::from_mode(mark.mode)))
+            .map_err(cannot)
+    }
+
+    /// The copy of a content, if it is whole.
+    fn copy(&self, mark: &Mark) -> Result<Vec<u8>, Text> {
+        let path = self.copy_path(mark);
+        let wrong =
+            |why: &dyn std::fmt::Display| text(format_args!("the copy {} is lost: {why}", path.display()));
+        match files::read(&path, COPY_BYTES_MAX as u64) {
+            Ok(Some(bytes)) if <[u8; 32]>::from(Sha256::digest(&bytes)) == mark.hash => Ok(bytes),
+            Ok(Some(_)) => Err(wrong(&"it is damaged")),
+            Ok(None) => Err(wrong(&"it is not there")),
+            Err(error) => Err(wrong(&error)),
+        }
+    }
+
+    /// Writes copies and list. Without room for a copy the thing is remembered without one.
+    fn remember(&mut self, before: &Baseline, next: &mut Baseline, learned: &[&Found]) -> Result<(), Text> {
+        let mut doubt = None;
+        let cannot = |what: &Path, error: &dyn std::fmt::Display| {
+            text(format_args!("cannot write {}: {error}", what.display()))
+        };
+        let copies = self.copies();
+        let made = fs::create_dir_all(&copies);
+        made.map_err(|error| text(format_args!("cannot make {}: {error}", copies.display())))?;
+        // What was remembered of these makes room.
+        for found in learned {
+            next.kept.retain(|kept| kept.path != found.path);
+        }
+        let mut count = next.kept.iter().filter(|kept| kept.copy).count();
+        let mut room = COPIES_BYTES_MAX.saturating_sub(self.copies_bytes(next));
+        for found in learned {
+            // Within a folder, what is gone is nothing to remember.
+            if found.below.is_some() && found.mark.kind == Kind::Absent {
+                continue;
+            }
+            let mut kept = Kept { path: found.path.clone(), mark: found.mark.clone(), copy: false };
+            if let Some(bytes) = content(found, COPY_BYTES_MAX as u64) {
+                let path = self.copy_path(&found.mark);
+                let is_there = self.copy(&found.mark).is_ok();
+                let size = if is_there { 0 } else { bytes.len() as u64 };
+                if count < COPIES_MAX && size <= room {
+                    match if is_there { Ok(()) } else { files::replace(&path, &bytes) } {
+                        Ok(()) => (kept.copy, count, room) = (true, count + 1, room - size),
+                        Err(error) => doubt = Some(cannot(&path, &error)),
+                    }
+                }
+            }
+            if !next.put(kept) {
+                doubt = Some(text(format_args!("{} is not guarded: there are too many files", found.path)));
+            }
+        }
+        // What has no room is tried again at every look, and flash must not be written for it.
+        if self.unwritten || next != before {
+            let list = self.list();
+            let written = files::replace(&list, next.write().as_bytes());
+            self.unwritten = written.is_err();
+            written.map_err(|error| cannot(&list, &error))?;
+        }
+        // Only now that no list names them.
+        self.forget_copies_but_of(next);
+        doubt.map_or(Ok(()), Err)
+    }
+
+    /// What is remembered; learned anew where it is damaged.
+    fn take_baseline(&mut self, seen: &mut GuardSeen) -> Baseline {
+        if let Some(baseline) = self.baseline.take() {
+            return baseline;
+        }
+        let path = self.list();
+        let read = match files::read(&path, BASELINE_BYTES_MAX as u64) {
+            Ok(None) => Ok(Baseline::default()),
+            Ok(Some(bytes)) => Baseline::read(&String::from_utf8_lossy(&bytes)),
+            Err(error) => Err(text(format_args!("cannot read {}: {error}", path.display()))),
+        };
+        read.unwrap_or_else(|why| {
+            seen.damaged = Some(why);
+            Baseline::default()
+        })
+    }
+
+    fn forget_copies_but_of(&self, baseline: &Baseline) {
+        files::each_entry(&self.copies(), &mut |entry| {
+            let name = entry.file_name();
+            let is_named = |kept: &Kept| kept.copy && name.to_str() == Some(&hex::encode(&kept.mark.hash));
+            if !baseline.kept.iter().any(is_named) {
+                let _ = fs::remove_file(entry.path());
+            }
+            Continue(())
+        });
+    }
+
+    fn copies_bytes(&self, baseline: &Baseline) -> u64 {
+        let copies = baseline.kept.iter().filter(|kept| kept.copy);
+        let sizes = copies.filter_map(|kept| fs::metadata(self.copy_path(&kept.mark)).ok());
+        sizes.map(|seen| seen.len()).sum()
+    }
+
+    fn copy_path(&self, mark: &Mark) -> PathBuf {
+        self.copies().join(hex::encode(&mark.hash))
+    }
+
+    fn debt(&self) -> PathBuf {
+        self.folder.join("learns")
+    }
+
+    fn list(&self) -> PathBuf {
+        self.folder.join("baseline")
+    }
+
+    fn copies(&self) -> PathBuf {
+        self.folder.join("copies")
+    }
+}
+
+fn can_restore(kept: &Kept) -> bool {
+    kept.copy || kept.mark.kind == Kind::Folder
+}

@@ -1,0 +1,266 @@
+//! Looks at guarded files: what stands where, by hash, permissions and owner. What has not been touched by the file
+//! system's own account is not read again for a while.
+
+use komainu_core::fault::{Text, text};
+use komainu_core::wall::judge::integrity::{Baseline, Found, ITEMS_MAX, Kind, Mark, PATH_BYTES_MAX};
+use komainu_core::wall::policy::Guarded;
+use nix::fcntl::OFlag;
+use sha2::{Digest, Sha256};
+use std::fmt::Display;
+use std::fs;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io;
+use std::io::{ErrorKind, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+/// Most paths of policy.
+const GUARDED_MAX: usize = 64;
+/// Largest file that is guarded, in bytes.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// Everything is read again after so long: times of files can be set, and a clock can stand still.
+const AGAIN_MILLISECONDS: u64 = 600_000;
+
+/// One thing that was looked at.
+pub struct Looked {
+    /// What was found.
+    pub found: Found,
+    /// The path in policy that it belongs to.
+    pub listed: String,
+}
+
+/// All that was looked at.
+#[derive(Default)]
+pub struct All {
+    /// Each path once.
+    pub all: Vec<Looked>,
+    /// What could not be read; the first of it.
+    pub doubt: Option<Text>,
+}
+
+/// What was read before, and when.
+#[derive(Default)]
+pub struct Memory {
+    read: Vec<Remembered>,
+}
+
+struct Remembered {
+    path: String,
+    stamp: Stamp,
+    /// In milliseconds of uptime.
+    at: u64,
+    mark: Mark,
+}
+
+/// Changes whenever a file does, as far as the file system tells.
+#[derive(Clone, PartialEq, Eq)]
+struct Stamp([u64; 5], [i64; 4]);
+
+impl Stamp {
+    fn of(seen: &Metadata) -> Stamp {
+        let owner = u64::from(seen.uid()) << 32 | u64::from(seen.gid());
+        Stamp(
+            [seen.dev(), seen.ino(), seen.size(), u64::from(seen.mode()), owner],
+            [seen.mtime(), seen.mtime_nsec(), seen.ctime(), seen.ctime_nsec()],
+        )
+    }
+}
+
+impl Memory {
+    /// Looks at all that policy guards, at this time in milliseconds of uptime; in the folders also for what `baseline`
+    /// has there.
+    pub fn look(&mut self, guarded: &[Guarded], baseline: &Baseline, now: u64) -> All {
+        let mut look =
+            Look { before: std::mem::take(&mut self.read), now: Vec::new(), at: now, all: All::default() };
+        if guarded.len() > GUARDED_MAX {
+            look.doubt(format_args!("policy guards more than {GUARDED_MAX} files; the rest is left out"));
+        }
+        for Guarded { path, .. } in guarded.iter().take(GUARDED_MAX) {
+            match look.add(path, None, path) {
+                Some(Kind::Folder) => look.inside(path, baseline),
+                Some(Kind::Link) => look.behind(path, baseline),
+                _ => {}
+            }
+        }
+        self.read = look.now;
+        look.all
+    }
+
+    /// As if this had been read.
+    #[cfg(test)]
+    pub fn pretend(&mut self, path: &str, hash: [u8; 32]) {
+        let known = self.read.iter_mut().find(|known| known.path == path).expect("it was read");
+        known.mark.hash = hash;
+    }
+}
+
+struct Look {
+    before: Vec<Remembered>,
+    now: Vec<Remembered>,
+    at: u64,
+    all: All,
+}
+
+impl Look {
+    /// Looks at one path, and says what it is.
+    fn add(&mut self, path: &str, below: Option<&str>, listed: &str) -> Option<Kind> {
+        if self.all.all.iter().any(|looked| looked.found.path == path) {
+            return None;
+        }
+        if path.len() > PATH_BYTES_MAX || path.chars().any(char::is_control) {
+            self.doubt(format_args!("{path}: not a name that can be guarded"));
+            return None;
+        }
+        if self.all.all.len() >= ITEMS_MAX {
+            self.doubt(format_args!("{path} is not guarded: there are more than {ITEMS_MAX} files"));
+            return None;
+        }
+        let mark = match self.mark(path) {
+            Ok(mark) => mark,
+            Err(error) => {
+                self.cannot_read(path, &error);
+                return None;
+            }
+        };
+        let kind = mark.kind;
+        let found = Found { path: path.into(), below: below.map(Into::into), mark };
+        self.all.all.push(Looked { found, listed: listed.into() });
+        Some(kind)
+    }
+
+    /// Looks at what is in a folder, and for what was.
+    fn inside(&mut self, folder: &str, baseline: &Baseline) {
+        let entries = match fs::read_dir(folder) {
+            Ok(entries) => entries.take(ITEMS_MAX + 1),
+            Err(error) => return self.cannot_read(folder, &error),
+        };
+        let top = folder.trim_end_matches('/');
+        let mut there: Vec<String> = Vec::new();
+        for entry in entries.flatten() {
+            there.push(format!("{top}/{}", entry.file_name().to_string_lossy()));
+        }
+        there.sort_unstable();
+        for path in &there {
+            self.add(path, Some(folder), folder);
+        }
+        for kept in &baseline.kept {
+            let name = kept.path.strip_prefix(top).and_then(|rest| rest.strip_prefix('/'));
+            let was_inside = name.is_some_and(|name| !name.is_empty() && !name.contains('/'));
+            if was_inside && !there.contains(&kept.path) {
+                self.add(&kept.path, Some(folder), folder);
+            }
+        }
+    }
+
+    /// Looks at what a link leads to in the end. It may come later than the link (a file in memory that DHCP writes), and
+    /// is seen for the first time then. Where a stranger has led the link elsewhere, that is no file of the owner's.
+    fn behind(&mut self, link: &str, baseline: &Baseline) {
+        let now = self.all.all.last().map(|looked| &looked.found.mark);
+        if baseline.find(link).is_some_and(|kept| Some(&kept.mark) != now) {
+            return;
+        }
+        // What leads nowhere is the link's business.
+        let Ok(target) = fs::canonicalize(link) else { return };
+        match target.to_str() {
+            Some(target) => drop(self.add(target, None, link)),
+            None => self.doubt(format_args!("{link} leads to a name that is no text")),
+        }
+    }
+
+    fn mark(&mut self, path: &str) -> io::Result<Mark> {
+        let at = Path::new(path);
+        let seen = match fs::symlink_metadata(at) {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return Ok(Mark::ABSENT);
+            }
+            other => other?,
+        };
+        if seen.is_symlink() {
+            let hash = Sha256::digest(fs::read_link(at)?.as_os_str().as_bytes()).into();
+            return Ok(Mark { kind: Kind::Link, hash, ..Mark::ABSENT });
+        }
+        if seen.is_dir() {
+            return Ok(mark_of(Kind::Folder, &seen));
+        }
+        if !seen.is_file() {
+            return Ok(mark_of(Kind::Other, &seen));
+        }
+        let stamp = Stamp::of(&seen);
+        if let Some(known) = self.before.iter().position(|known| known.path == path) {
+            let known = self.before.swap_remove(known);
+            if known.stamp == stamp && self.at.saturating_sub(known.at) < AGAIN_MILLISECONDS {
+                let mark = known.mark.clone();
+                self.now.push(known);
+                return Ok(mark);
+            }
+        }
+        let mut file = open(at)?;
+        let stamp = Stamp::of(&file.metadata()?);
+        let hash = hash(&mut file)?;
+        let after = file.metadata()?;
+        let mark = Mark { hash, ..mark_of(Kind::File, &after) };
+        // Who writes while we read is read again next time.
+        if Stamp::of(&after) == stamp {
+            self.now.push(Remembered { path: path.into(), stamp, at: self.at, mark: mark.clone() });
+        }
+        Ok(mark)
+    }
+
+    fn cannot_read(&mut self, path: &str, error: &dyn Display) {
+        self.doubt(format_args!("cannot read {path}: {error}"));
+    }
+
+    fn doubt(&mut self, why: std::fmt::Arguments<'_>) {
+        self.all.doubt.get_or_insert_with(|| text(why));
+    }
+}
+
+/// What makes a file or link anew: its bytes or where it leads; `None` where it is too large, or was changed since it
+/// was looked at.
+pub fn content(found: &Found, bytes_max: u64) -> Option<Vec<u8>> {
+    let path = Path::new(&found.path);
+    let bytes = match found.mark.kind {
+        Kind::File => {
+            let mut bytes = Vec::new();
+            open(path).ok()?.take(bytes_max + 1).read_to_end(&mut bytes).ok()?;
+            bytes
+        }
+        Kind::Link => fs::read_link(path).ok()?.as_os_str().as_bytes().to_vec(),
+        _ => return None,
+    };
+    let is_it = <[u8; 32]>::from(Sha256::digest(&bytes)) == found.mark.hash;
+    (is_it && bytes.len() as u64 <= bytes_max).then_some(bytes)
+}
+
+/// Opens a file, and nothing that only looks like one.
+fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(ErrorKind::InvalidInput, "not a file"));
+    }
+    Ok(file)
+}
+
+fn hash(file: &mut File) -> io::Result<[u8; 32]> {
+    let mut hash = Sha256::new();
+    let mut buffer = [0; 4096];
+    let mut total = 0;
+    loop {
+        let count = file.read(&mut buffer)?;
+        if count == 0 {
+            return Ok(hash.finalize().into());
+        }
+        total += count as u64;
+        if total > FILE_BYTES_MAX {
+            let why = format!("larger than {FILE_BYTES_MAX} bytes");
+            return Err(io::Error::new(ErrorKind::InvalidData, why));
+        }
+        hash.update(&buffer[..count]);
+    }
+}
+
+fn mark_of(kind: Kind, seen: &Metadata) -> Mark {
+    Mark { kind, mode: seen.mode() & 0o7777, user: seen.uid(), group: seen.gid(), hash: [0; 32] }
+}

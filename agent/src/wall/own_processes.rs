@@ -1,0 +1,74 @@
+//! Which processes are Komainu's own, and so are never judged.
+
+use komainu_core::wall::process_snapshot::{Process, Seen};
+use komainu_core::wall::remediation::ProcessId;
+use std::os::unix::fs::MetadataExt;
+
+/// The agent, its page, and whoever asks them something as root: processes of this very file, which may have been upgraded
+/// since. Anybody can start it and make it do something else (`ptrace`), so another's is a process like all others.
+pub(crate) fn ours(seen: &Seen) -> Vec<ProcessId> {
+    let us = std::process::id();
+    let file = |path: &str| std::fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
+    let own = file("/proc/self/exe");
+    let is_ours = |process: &&Process| {
+        let near = process.parent == us || process.user == 0;
+        process.id.pid == us || near && own.is_some() && file(&format!("/proc/{}/exe", process.id.pid)) == own
+    };
+    seen.processes.iter().filter(is_ours).map(|process| process.id).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use komainu_core::wall::process_snapshot::Program;
+
+    #[test]
+    fn what_runs_the_agents_file_for_somebody_else_is_not_the_agent() {
+        let us = std::process::id();
+        let process = |pid, parent, user| Process {
+            id: ProcessId { pid, started: 1 },
+            parent,
+            user,
+            program: Program::Hidden,
+            name: String::new(),
+            first_word: String::new(),
+            second_word: String::new(),
+            holds_watchdog: false,
+            writes_flash: false,
+        };
+        let mut sleeper = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        for (one, expected) in [
+            (process(us, 1, 1000), true),
+            (process(sleeper.id(), us, 0), false),
+            (process(u32::MAX, us, 0), false),
+        ] {
+            let seen = Seen { processes: vec![one.clone()], ..Seen::default() };
+            assert_eq!(!ours(&seen).is_empty(), expected, "{one:?}");
+        }
+        sleeper.kill().unwrap();
+        sleeper.wait().unwrap();
+        let mut twin = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "linux::ward::ours::tests::who_is_told_to_wait_waits"])
+            .env(WAITS, "yes")
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        for (parent, user, expected) in [(us, 1000, true), (1, 0, true), (1, 1000, false)] {
+            let seen = Seen { processes: vec![process(twin.id(), parent, user)], ..Seen::default() };
+            assert_eq!(!ours(&seen).is_empty(), expected, "parent {parent} user {user}");
+        }
+        drop(twin.stdin.take());
+        twin.wait().unwrap();
+    }
+
+    /// Set for the one that is started to be looked at.
+    const WAITS: &str = "KOMAINU_TEST_WAITS";
+
+    #[test]
+    fn who_is_told_to_wait_waits() {
+        if std::env::var_os(WAITS).is_some() {
+            let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        }
+    }
+}

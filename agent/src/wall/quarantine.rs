@@ -1,0 +1,98 @@
+//! Files that are taken away from where they do harm, and kept where nothing reads them.
+
+use crate::os::safe_names::escape;
+use crate::os::{files, untrusted_file};
+use komainu_core::fault::{Text, text};
+use std::fmt::Display;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Most files that are kept; for another the oldest goes.
+const KEPT_MAX: usize = 16;
+/// Most that is kept of one, in bytes: evidence, not a store.
+const KEPT_BYTES_MAX: u64 = 128 * 1024;
+/// Most names that are looked at in the folder.
+const NAMES_MAX: usize = 256;
+/// Longest part of a name that is kept.
+const NAME_BYTES_MAX: usize = 64;
+
+/// Takes a file away and keeps it, with no right to anybody, as `<state>/wall/aside/<number>-<name>`. One that is not
+/// there any more is no error. Of a large one only the beginning is kept.
+///
+/// # Errors
+/// Path and cause. While it cannot be kept it stays where it is.
+pub fn set_aside(state: &Path, file: &Path) -> Result<(), Text> {
+    let metadata = match fs::symlink_metadata(file) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        other => other.map_err(|error| cannot("look at", file, &error))?,
+    };
+    if metadata.is_dir() {
+        return Err(cannot("set aside", file, &"it is a folder"));
+    }
+    let folder = state.join("wall/aside");
+    fs::create_dir_all(&folder).map_err(|error| cannot("make", &folder, &error))?;
+    let found = untrusted_file::read(file, KEPT_BYTES_MAX).map_err(|error| cannot("read", file, &error))?;
+    // A link that leads nowhere, or a pipe, has no bytes to keep; its name tells enough.
+    let bytes = found.map(|found| found.bytes).unwrap_or_default();
+    let kept = next_place(&folder, file)?;
+    files::replace_as(&kept, &bytes, 0).map_err(|error| cannot("write", &kept, &error))?;
+    files::remove(file).map_err(|error| cannot("remove", file, &error))
+}
+
+/// Where the next one is kept; the oldest goes if there are too many.
+fn next_place(folder: &Path, file: &Path) -> Result<PathBuf, Text> {
+    let entries = fs::read_dir(folder).map_err(|error| cannot("read", folder, &error))?;
+    let mut numbered: Vec<(u64, PathBuf)> = Vec::new();
+    for entry in entries.take(NAMES_MAX) {
+        let path = entry.map_err(|error| cannot("read", folder, &error))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let number = name.split('-').next().and_then(|number| number.parse().ok()).unwrap_or(0);
+        numbered.push((number, path));
+    }
+    numbered.sort_unstable_by_key(|(number, _)| *number);
+    let too_many = (numbered.len() + 1).saturating_sub(KEPT_MAX);
+    for (_, oldest) in &numbered[..too_many] {
+        files::remove(oldest).map_err(|error| cannot("remove", oldest, &error))?;
+    }
+    let number = numbered.last().map_or(1, |(number, _)| number.saturating_add(1));
+    let mut name = escape(&file.file_name().unwrap_or_default().to_string_lossy());
+    // It is ASCII now. A point in it would make its ending another one while it is written.
+    name.truncate(NAME_BYTES_MAX);
+    Ok(folder.join(format!("{number}-{}", name.replace('.', "_"))))
+}
+
+fn cannot(verb: &str, path: &Path, why: &dyn Display) -> Text {
+    text(format_args!("cannot {verb} {}: {why}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_file_is_kept_as_evidence_and_the_oldest_goes() {
+        let folder = std::env::temp_dir().join(format!("komainu-aside-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("authorized_keys.old");
+        for round in 0..KEPT_MAX + 3 {
+            files::replace(&file, format!("round {round}").as_bytes()).unwrap();
+            set_aside(&folder, &file).unwrap();
+            assert!(!file.exists());
+        }
+        set_aside(&folder, &file).unwrap();
+        let mut kept: Vec<_> =
+            fs::read_dir(folder.join("wall/aside")).unwrap().map(|entry| entry.unwrap().path()).collect();
+        kept.sort();
+        assert_eq!(kept.len(), KEPT_MAX);
+        assert_eq!(kept[0].file_name().unwrap(), "10-authorized_keys_old");
+        assert_eq!(fs::metadata(&kept[0]).unwrap().permissions().mode() & 0o777, 0);
+        fs::set_permissions(&kept[0], fs::Permissions::from_mode(0o400)).unwrap();
+        assert_eq!(fs::read(&kept[0]).unwrap(), b"round 9");
+        std::os::unix::fs::symlink("/nowhere", &file).unwrap();
+        set_aside(&folder, &file).unwrap();
+        assert!(fs::symlink_metadata(&file).is_err());
+        assert!(set_aside(&folder, &folder).is_err());
+        fs::remove_dir_all(folder).unwrap();
+    }
+}

@@ -1,0 +1,114 @@
+//! The wall's hands: each fix, and its way back, is handed to the file that knows how.
+
+use super::driver::Ward;
+use crate::daemon::linux_device::built;
+use crate::firewall::backend;
+use crate::os::process::kill_tree;
+use crate::os::watchdog::Watchdog;
+use crate::wall::security_log::Now;
+use crate::wall::{accounts, autostart, forensics, quarantine, remount, sysctl};
+use komainu_core::fault::{Text, text};
+use komainu_core::wall::judge::autostart::hears;
+use komainu_core::wall::judge::watchdog::WatchdogSeen;
+use komainu_core::wall::remediation::Fix;
+use komainu_core::wall::report::Report;
+use std::path::Path;
+
+impl Ward {
+    /// Mends something.
+    ///
+    /// # Errors
+    /// What, and why it cannot be done.
+    pub fn fix(&mut self, fix: &Fix) -> Result<(), Text> {
+        match fix {
+            Fix::End(id) => kill_tree::end(*id),
+            Fix::StopStarting { file, line, says } => self.stop_starting(file, *line, says),
+            Fix::LockAccount { file, account } => match &self.accounts {
+                Some((places, _)) => accounts::lock_account(places, file, account),
+                None => Err(text(format_args!("whose account is the owner's is not known"))),
+            },
+            Fix::SetAside { file } => quarantine::set_aside(&self.state, Path::new(file)),
+            Fix::RemoveKey { file, print } => accounts::remove_key(file, print),
+            Fix::Restore { file } => self.guard.restore(file),
+            Fix::NoPrograms { mount } => {
+                let before = remount::forbid_programs(mount)?;
+                self.forbidden.push((mount.clone(), before));
+                Ok(())
+            }
+            Fix::HoldWatchdog => self.hold_watchdog(),
+            Fix::Tune { name, value } => sysctl::tune(name, *value),
+        }
+    }
+
+    /// Undoes what was on trial.
+    ///
+    /// # Errors
+    /// What, and why it cannot be done.
+    pub fn undo(&mut self, fix: &Fix) -> Result<(), Text> {
+        let Fix::NoPrograms { mount } = fix else {
+            return Err(text(format_args!("{} cannot be undone", fix.name())));
+        };
+        let at = self.forbidden.iter().position(|(point, _)| point == mount);
+        let before = at.map(|at| self.forbidden.remove(at).1);
+        remount::allow_programs(mount, before)
+    }
+
+    /// Keeps what is seen of an infection.
+    ///
+    /// # Errors
+    /// Path and cause.
+    pub fn keep_evidence(&mut self, report: &Report) -> Result<(), Text> {
+        let infected = || report.findings.iter().filter(|finding| finding.infection);
+        let processes = infected().filter_map(|finding| match finding.fix {
+            Some(Fix::End(id)) => Some(id),
+            _ => None,
+        });
+        let processes: Vec<_> = processes.collect();
+        let mut files = self.journal.paths().to_vec();
+        files.extend(self.differ.iter().map(Into::into));
+        let why = infected().next().map_or("asked for", |finding| &finding.what);
+        let now = Now::read(built());
+        let wanted = forensics::Wanted { why, time: &now, processes: &processes, files: &files };
+        let path = forensics::keep(&self.state, &wanted)?;
+        log::info!("evidence path={}", path.display());
+        Ok(())
+    }
+
+    /// Everything that is guarded is as it should be, from now on.
+    pub fn learn(&mut self) {
+        self.chains = Some(backend::others());
+        if let Err(why) = self.guard.learn(&self.settings.policy.guarded) {
+            log::warn!("not-learned why=\"{why}\"");
+        }
+    }
+
+    fn stop_starting(&mut self, file: &str, line: u32, says: &str) -> Result<(), Text> {
+        let Some(kind) = autostart::stop_starting(Path::new("/"), file, line, says)? else { return Ok(()) };
+        // What we changed ourselves is no stranger's change.
+        self.guard.look(&self.settings.policy.guarded, komainu_core::wall::judge::integrity::Owner::Here);
+        match hears(kind, &self.processes) {
+            Some(id) => autostart::tell(id),
+            None => Ok(()),
+        }
+    }
+
+    fn hold_watchdog(&mut self) -> Result<(), Text> {
+        let Some(path) = &self.settings.watchdog else { return Ok(()) };
+        let seconds = u16::try_from(self.settings.watchdog_seconds).unwrap_or(u16::MAX);
+        match Watchdog::open(path, seconds) {
+            Ok(watchdog) => {
+                self.watchdog = Ok(watchdog);
+                Ok(())
+            }
+            Err(seen) => {
+                let why = match &seen {
+                    WatchdogSeen::Refused(why) => why.clone(),
+                    WatchdogSeen::None(path) => text(format_args!("there is no {path}")),
+                    _ => text(format_args!("it cannot be held")),
+                };
+                self.watchdog = Err(seen);
+                Err(why)
+            }
+        }
+    }
+}

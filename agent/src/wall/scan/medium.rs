@@ -1,0 +1,314 @@
+//! What is mounted where (`/proc/self/mountinfo`), and from that on which medium a program lies. Reading is pure; what a
+//! judgement needs of the files themselves it is given.
+
+use crate::os::procfs::text_reader::Go;
+use komainu_core::wall::judge::mounts::unescaped;
+use komainu_core::wall::process_snapshot::Medium;
+
+/// Most mounts that are kept; a device has thirty.
+pub const MOUNTS_MAX: usize = 512;
+
+/// What a file system is to a program that lies on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// In memory.
+    Memory,
+    /// It cannot be written, by what it is or by how the kernel holds it.
+    Unwritable,
+    /// One that can be written laid over one that cannot.
+    Overlay,
+    /// Somebody else's, over a network or a program: asking it may take for ever.
+    Remote,
+    /// Any other.
+    Writable,
+}
+
+/// One mount.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount {
+    /// Where, as bytes.
+    pub point: Vec<u8>,
+    /// The number of its device, as `stat` tells it of the files on it.
+    pub device: u64,
+    /// What it is to programs.
+    pub kind: Kind,
+    /// Of an overlay: where what was written since lies.
+    pub upper: Option<Vec<u8>>,
+}
+
+/// What is mounted, in the order of mounting.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mounts(Vec<Mount>);
+
+/// What a judgement may ask about files.
+pub trait Files {
+    /// There is a file, a folder or anything else of this name.
+    fn is_there(&self, path: &[u8]) -> bool;
+}
+
+/// In memory, and gone with a restart.
+const MEMORY: [&[u8]; 7] = [b"tmpfs", b"ramfs", b"devtmpfs", b"rootfs", b"proc", b"sysfs", b"hugetlbfs"];
+/// Never written to.
+const UNWRITABLE: [&[u8]; 5] = [b"squashfs", b"cramfs", b"romfs", b"erofs", b"iso9660"];
+const OVERLAY: [&[u8]; 3] = [b"overlay", b"overlayfs", b"mini_fo"];
+/// Others begin with `fuse`.
+const REMOTE: [&[u8]; 8] = [b"nfs", b"nfs4", b"cifs", b"smb3", b"9p", b"ceph", b"afs", b"autofs"];
+
+/// Where an OpenWrt has the firmware's own files, below those that were written since.
+const ROM: &[u8] = b"/rom";
+
+/// Reads one line: `36 35 98:0 /root /point options [optional…] - type source super-options`. Blanks, line ends and
+/// backslashes in paths are written as three octal digits.
+pub fn mount(line: &[u8]) -> Option<Mount> {
+    let mut fields = line.split(|byte| *byte == b' ').filter(|field| !field.is_empty());
+    let device = device_number(fields.nth(2)?)?;
+    let point = unescaped(fields.nth(1)?);
+    let mut rest = fields.skip_while(|field| *field != b"-");
+    let of_type = rest.nth(1)?;
+    // The source may be empty, and then there are two blanks in a row: the options are the last.
+    let options = rest.last().unwrap_or_default();
+    let has = |wanted: &[u8]| options.split(|byte| *byte == b',').any(|option| option == wanted);
+    let upper = options.split(|byte| *byte == b',').find_map(|option| option.strip_prefix(b"upperdir="));
+    let kind = if MEMORY.contains(&of_type) {
+        Kind::Memory
+    } else if OVERLAY.contains(&of_type) {
+        Kind::Overlay
+    } else if REMOTE.contains(&of_type) || of_type.starts_with(b"fuse") {
+        Kind::Remote
+    } else if UNWRITABLE.contains(&of_type) || has(b"ro") {
+        Kind::Unwritable
+    } else {
+        Kind::Writable
+    };
+    let upper = upper.filter(|_| kind == Kind::Overlay).map(unescaped);
+    point.starts_with(b"/").then_some(Mount { point, device, kind, upper })
+}
+
+impl Mounts {
+    /// Takes one line of the file.
+    pub fn take(&mut self, line: &[u8]) -> Go {
+        self.0.extend(mount(line));
+        if self.0.len() < MOUNTS_MAX { Go::On } else { Go::Stop }
+    }
+
+    /// The mount that a path leads to: of those with the longest name the last, which lies on top.
+    pub fn holding(&self, path: &[u8]) -> Option<&Mount> {
+        let mut found: Option<&Mount> = None;
+        for mount in &self.0 {
+            let longer = found.is_none_or(|found| mount.point.len() >= found.point.len());
+            if longer && is_below(path, &mount.point) {
+                found = Some(mount);
+            }
+        }
+        found
+    }
+
+    /// Asking about a file there may take for ever.
+    pub fn may_hang(&self, path: &[u8]) -> bool {
+        self.holding(path).is_some_and(|mount| mount.kind == Kind::Remote)
+    }
+
+    /// On which medium the file at this path lies.
+    ///
+    /// The root is the firmware's, whatever it is: a development board has a writable one, a small device one in memory. An
+    /// overlay is the firmware's too, but for what was written since, which lies in its upper folder; where that cannot
+    /// be seen, an overlay at the root is taken for the firmware's, and any other for storage.
+    pub fn medium(&self, path: &[u8], files: &dyn Files) -> Medium {
+        let Some(mount) = self.holding(path) else { return Medium::Firmware };
+        self.medium_on(mount, path, files)
+    }
+
+    /// On which medium a file lay that is not at its path any more, or never was in our sight, by the number of its device.
+    /// What lies on a device that is mounted nowhere here counts as memory: somebody took care that it is not seen.
+    pub fn medium_of_lost(&self, path: &[u8], device: u64, files: &dyn Files) -> Medium {
+        let here = self.holding(path).filter(|mount| mount.device == device || mount.kind == Kind::Overlay);
+        match here.or_else(|| self.0.iter().rev().find(|mount| mount.device == device)) {
+            // Its upper folder has forgotten it. What the firmware had at this path was the firmware's.
+            Some(mount) if mount.kind == Kind::Overlay => {
+                let in_rom = files.is_there(&[ROM, path].concat());
+                if in_rom { Medium::Firmware } else { Medium::Storage }
+            }
+            Some(mount) => self.medium_on(mount, path, files),
+            None => Medium::Memory,
+        }
+    }
+
+    /// On which medium a file lies that nobody deleted and that is not at its path: it is in another view of the files, as
+    /// a container's. What lies on a device that is mounted nowhere here counts as storage: the firmware's it is not.
+    pub fn medium_elsewhere(&self, path: &[u8], device: u64, files: &dyn Files) -> Medium {
+        if self.0.iter().any(|mount| mount.device == device) {
+            self.medium_of_lost(path, device, files)
+        } else {
+            Medium::Storage
+        }
+    }
+
+    fn medium_on(&self, mount: &Mount, path: &[u8], files: &dyn Files) -> Medium {
+        let is_root = mount.point == b"/";
+        match mount.kind {
+            Kind::Overlay => {
+                let beyond = if is_root { Medium::Firmware } else { Medium::Storage };
+                let Some(upper) = &mount.upper else { return Medium::Firmware };
+                if !files.is_there(upper) {
+                    return beyond;
+                }
+                let inside = path.strip_prefix(&mount.point[..]).unwrap_or_default();
+                let inside = inside.strip_prefix(b"/").unwrap_or(inside);
+                let written = [upper, &b"/"[..], inside].concat();
+                if !files.is_there(&written) {
+                    return Medium::Firmware;
+                }
+                let in_memory = self.holding(upper).is_some_and(|below| below.kind == Kind::Memory);
+                if in_memory { Medium::Memory } else { Medium::Storage }
+            }
+            _ if is_root => Medium::Firmware,
+            Kind::Memory => Medium::Memory,
+            Kind::Unwritable => Medium::Firmware,
+            Kind::Remote | Kind::Writable => Medium::Storage,
+        }
+    }
+}
+
+fn is_below(path: &[u8], point: &[u8]) -> bool {
+    let point = point.strip_suffix(b"/").unwrap_or(point);
+    path.strip_prefix(point).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+}
+
+/// `8:1` as `stat` tells it: the kernel's new numbers of devices.
+fn device_number(field: &[u8]) -> Option<u64> {
+    let colon = field.iter().position(|byte| *byte == b':')?;
+    let major = crate::os::procfs::process_files::number(&field[..colon]).filter(|major| *major <= 0xfff)?;
+    let minor =
+        crate::os::procfs::process_files::number(&field[colon + 1..]).filter(|minor| *minor <= 0xf_ffff)?;
+    Some(major << 8 | minor & 0xff | (minor & !0xff) << 12)
+}
+
+/// Major and minor number of a device, from what `stat` tells.
+pub fn major_and_minor(device: u64) -> (u64, u64) {
+    (device >> 8 & 0xfff, device & 0xff | device >> 12 & !0xff)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct These<'a>(&'a [&'a str]);
+
+    impl Files for These<'_> {
+        fn is_there(&self, path: &[u8]) -> bool {
+            self.0.iter().any(|file| file.as_bytes() == path)
+        }
+    }
+
+    fn mounts(lines: &[&str]) -> Mounts {
+        let mut mounts = Mounts::default();
+        for line in lines {
+            mounts.take(line.as_bytes());
+        }
+        mounts
+    }
+
+    /// An OpenWrt after its start.
+    const OPENWRT: [&str; 7] = [
+        "20 25 31:2 / /rom ro,relatime - squashfs /dev/root ro",
+        "21 25 0:5 / /proc rw,nosuid - proc proc rw",
+        "22 25 0:19 / /tmp rw,nosuid,nodev - tmpfs tmpfs rw",
+        "23 25 31:3 / /overlay rw,noatime - jffs2 /dev/mtdblock3 rw",
+        "25 1 0:17 / / rw,noatime - overlay overlayfs:/overlay rw,lowerdir=/,upperdir=/overlay/upper,workdir=/overlay/work",
+        "26 25 0:20 / /dev rw - tmpfs tmpfs rw,size=512k",
+        "30 25 8:1 / /mnt/usb\\040disk rw - ext4 /dev/sda1 rw",
+    ];
+
+    #[test]
+    fn a_line_is_read_with_what_its_path_holds() {
+        let line = b"30 25 259:300 / /mnt/a\\040b\\134\\012 rw shared:1 master:2 - ext4 /dev/x ro,seclabel";
+        let mount = mount(line).unwrap();
+        assert_eq!(mount.point, b"/mnt/a b\\\n");
+        assert_eq!((mount.kind, major_and_minor(mount.device)), (Kind::Unwritable, (259, 300)));
+        for line in
+            [&b""[..], b"1 2 3:4 / /x rw", b"1 2 3 / /x rw - ext4 a rw", b"1 2 3:4 / x rw - ext4 a rw"]
+        {
+            assert_eq!(super::mount(line), None);
+        }
+        assert!(super::mount(b"1 2 3:4 / /x rw - tmpfs  rw").is_some(), "an empty source");
+    }
+
+    #[test]
+    fn what_came_with_an_openwrt_is_firmware_and_what_was_written_since_is_storage() {
+        let files = These(&["/overlay/upper", "/overlay/upper/usr/bin/bot", "/rom/usr/sbin/dnsmasq"]);
+        for (path, medium) in [
+            ("/usr/sbin/dnsmasq", Medium::Firmware),
+            ("/usr/bin/bot", Medium::Storage),
+            ("/rom/bin/busybox", Medium::Firmware),
+            ("/overlay/upper/usr/bin/bot", Medium::Storage),
+            ("/tmp/bot", Medium::Memory),
+            ("/tmpfoo", Medium::Firmware),
+            ("/dev/.bot", Medium::Memory),
+            ("/mnt/usb disk/bot", Medium::Storage),
+            ("/mnt/usb", Medium::Firmware),
+        ] {
+            assert_eq!(mounts(&OPENWRT).medium(path.as_bytes(), &files), medium, "{path}");
+        }
+        let lost = |path: &str, device| mounts(&OPENWRT).medium_of_lost(path.as_bytes(), device, &files);
+        assert_eq!(lost("/usr/sbin/dnsmasq", 0x11), Medium::Firmware, "upgraded");
+        assert_eq!(lost("/usr/bin/bot", 0x11), Medium::Storage);
+        assert_eq!(lost("/tmp/bot", 19), Medium::Memory);
+        assert_eq!(lost("/mnt/elsewhere", 99), Medium::Storage, "an overlay hides its devices");
+    }
+
+    #[test]
+    fn an_overlay_whose_upper_folder_is_not_seen_is_firmware_at_the_root_only() {
+        let overlay = |point: &str, options: &str| {
+            mounts(&[
+                "1 0 8:1 / / ro - ext4 /dev/sda1 ro",
+                &format!("25 1 0:17 / {point} rw - overlay x rw,{options}"),
+            ])
+        };
+        let medium = |mounts: Mounts| mounts.medium(b"/usr/bin/x", &These(&["/ram", "/ram/bin/x"]));
+        assert_eq!(medium(overlay("/", "lowerdir=/,upperdir=/gone")), Medium::Firmware);
+        assert_eq!(medium(overlay("/usr", "lowerdir=/usr,upperdir=/gone")), Medium::Storage);
+        assert_eq!(medium(overlay("/usr", "lowerdir=/usr")), Medium::Firmware, "nothing can be written");
+        let mut in_memory = overlay("/usr", "lowerdir=/usr,upperdir=/ram");
+        assert_eq!(medium(in_memory.clone()), Medium::Storage);
+        in_memory.take(b"30 1 0:9 / /ram rw - tmpfs tmpfs rw");
+        assert_eq!(medium(in_memory), Medium::Memory);
+    }
+
+    #[test]
+    fn the_root_is_firmware_even_where_it_can_be_written() {
+        let board =
+            mounts(&["1 0 179:2 / / rw - ext4 /dev/mmcblk0p2 rw", "2 1 179:3 / /data rw - ext4 x rw"]);
+        let none = These(&[]);
+        assert_eq!(board.medium(b"/usr/bin/x", &none), Medium::Firmware);
+        assert_eq!(board.medium(b"/data/x", &none), Medium::Storage);
+        assert_eq!(board.medium_of_lost(b"/usr/bin/x", 179 << 8 | 2, &none), Medium::Firmware);
+        assert_eq!(
+            board.medium_of_lost(b"/usr/bin/x", 179 << 8 | 3, &none),
+            Medium::Storage,
+            "a lie about its path"
+        );
+        assert_eq!(
+            board.medium_of_lost(b"/usr/bin/x", 77, &none),
+            Medium::Memory,
+            "mounted where we do not see it"
+        );
+        let small = mounts(&["1 0 0:2 / / rw - rootfs rootfs rw"]);
+        assert_eq!(small.medium(b"/bin/x", &none), Medium::Firmware);
+    }
+
+    #[test]
+    fn what_is_mounted_on_top_counts() {
+        let twice = mounts(&[
+            "1 0 8:1 / / rw - ext4 a rw",
+            "2 1 8:2 / /data rw - ext4 b rw",
+            "3 2 0:9 / /data rw - tmpfs tmpfs rw",
+        ]);
+        assert_eq!(twice.medium(b"/data/x", &These(&[])), Medium::Memory);
+    }
+
+    #[test]
+    fn a_network_may_hang() {
+        let nas = mounts(&["1 0 8:1 / / rw - ext4 a rw", "2 1 0:9 / /share rw - nfs4 host:/x rw"]);
+        assert!(nas.may_hang(b"/share/x") && !nas.may_hang(b"/shared"));
+    }
+}

@@ -1,0 +1,101 @@
+//! The sockets of one look: who takes what comes, who is connected to such a one, who is about to connect. And their sum,
+//! by which a quick look sees that listeners have changed.
+
+use crate::os::procfs::sockets::{FILES, Line, State, line};
+use crate::os::procfs::text_reader::Go;
+use komainu_core::fault::Text;
+use komainu_core::wall::judge::services::REFLECTORS;
+use komainu_core::wall::process_snapshot::{Connection, Listener, Transport};
+
+/// Most listeners, and most connections, of one look.
+pub const LISTENERS_MAX: usize = 1024;
+const CONNECTIONS_MAX: usize = 1024;
+
+/// Sockets of this look with the kernel's numbers of them.
+#[derive(Default)]
+pub struct Sockets {
+    /// Who listens.
+    pub listeners: Vec<(Listener, u64)>,
+    /// Who is connected to one of them, or about to connect to anybody.
+    pub connections: Vec<(Connection, u64)>,
+    /// There were more than are kept.
+    pub cut_short: bool,
+}
+
+impl Sockets {
+    /// Takes one socket.
+    pub fn take(&mut self, transport: Transport, line: &Line) {
+        let (address, port) = line.here;
+        if line.state == State::Listens {
+            if self.listeners.len() == LISTENERS_MAX {
+                self.cut_short = true;
+                return;
+            }
+            let listener = Listener { transport, address, port, owners: Vec::new(), telnet: None };
+            self.listeners.push((listener, line.inode));
+            return;
+        }
+        let opening = line.state == State::Opening;
+        // Those that listen come first in each file, and their connections in the same one.
+        let is_service = || {
+            let mut listeners = self.listeners.iter().map(|(listener, _)| listener);
+            listeners.any(|listener| listener.transport == Transport::Tcp && listener.port == port)
+        };
+        if transport == Transport::Tcp && (opening || line.state == State::Open && is_service()) {
+            if self.connections.len() == CONNECTIONS_MAX {
+                self.cut_short = true;
+                return;
+            }
+            let (peer, there) = line.there;
+            let connection = Connection { here: port, peer, there, opening, owners: Vec::new() };
+            self.connections.push((connection, line.inode));
+        }
+    }
+
+    /// The kernel's numbers of them all.
+    pub fn numbers(&self) -> Vec<u64> {
+        let listeners = self.listeners.iter().map(|(_, inode)| *inode);
+        listeners.chain(self.connections.iter().map(|(_, inode)| *inode)).collect()
+    }
+}
+
+/// A sum over the listeners (FNV-1a of each). It need not withstand anybody: whoever hides from it is seen by the next full
+/// look.
+pub struct Sum(pub u64);
+
+impl Sum {
+    /// No listener.
+    pub fn new() -> Sum {
+        Sum(0)
+    }
+
+    /// Adds a socket, if it listens. Whoever asks for a name has a socket of UDP for a moment: those count only where
+    /// services are.
+    pub fn add_socket(&mut self, transport: Transport, line: &Line) {
+        let port = line.here.1;
+        let counts = transport != Transport::Udp || port < 1024 || REFLECTORS.contains(&port);
+        if line.state != State::Listens || !counts {
+            return;
+        }
+        let mut sum: u64 = 0xcbf2_9ce4_8422_2325;
+        for byte in (u64::from(port) << 48 ^ line.inode).to_be_bytes() {
+            sum = (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        // The order in the file does not matter: the kernel's tables have none.
+        self.0 = self.0.wrapping_add(sum);
+    }
+}
+
+/// Reads all files of sockets; `true`: one of them was longer than is read. What a kernel does not have (IPv6, sockets for
+/// frames) it does not tell of.
+///
+/// # Errors
+/// One of them is there and cannot be read.
+pub fn read_sockets(buffer: &mut [u8], each: &mut dyn FnMut(Transport, &Line) -> Go) -> Result<bool, Text> {
+    let mut cut_short = false;
+    for (path, transport) in FILES {
+        let mut of_file = |bytes: &[u8]| line(transport, bytes).map_or(Go::On, |line| each(transport, &line));
+        cut_short |= super::read_lines(path, buffer, &mut of_file)?;
+    }
+    Ok(cut_short)
+}

@@ -1,0 +1,131 @@
+//! Who is logged in: a few at a time, and not for long.
+
+use super::form_token::{hex, same};
+use crate::ipc::Session;
+
+/// How many browsers at a time.
+const SESSIONS_MAX: usize = 8;
+/// Without doing anything.
+const IDLE_SECONDS: u64 = 600;
+/// In all.
+const WHOLE_SECONDS: u64 = 1800;
+/// The cookie's name.
+const COOKIE: &str = "komainu";
+
+struct Entry {
+    session: Session,
+    since: u64,
+    seen: u64,
+    /// A text to be shown once.
+    notice: Option<&'static str>,
+}
+
+/// The sessions.
+#[derive(Default)]
+pub struct Sessions(Vec<Entry>);
+
+impl Sessions {
+    /// Takes a new one in; the one that did nothing for the longest time makes room.
+    pub fn open(&mut self, session: Session, now: u64) {
+        self.expire(now);
+        if self.0.len() >= SESSIONS_MAX
+            && let Some((place, _)) = self.0.iter().enumerate().min_by_key(|(_, entry)| entry.seen)
+        {
+            self.0.remove(place);
+        }
+        self.0.push(Entry { session, since: now, seen: now, notice: None });
+    }
+
+    /// The session that the browser's cookies name, if there is one.
+    pub fn find(&mut self, cookies: &str, now: u64) -> Option<Session> {
+        self.expire(now);
+        let mut found = None;
+        for cookie in cookies.split(';') {
+            let Some((COOKIE, value)) = cookie.trim().split_once('=') else { continue };
+            for entry in &mut self.0 {
+                if same(value.as_bytes(), hex(&entry.session).as_bytes()) {
+                    entry.seen = now;
+                    found = Some(entry.session);
+                }
+            }
+        }
+        found
+    }
+
+    /// Forgets one.
+    pub fn close(&mut self, session: &Session) {
+        self.0.retain(|entry| entry.session != *session);
+    }
+
+    /// Forgets all but one.
+    pub fn close_others(&mut self, session: &Session) {
+        self.0.retain(|entry| entry.session == *session);
+    }
+
+    /// Forgets all.
+    pub fn close_all(&mut self) {
+        self.0.clear();
+    }
+
+    /// Leaves a text for the next page of a session.
+    pub fn leave(&mut self, session: &Session, notice: &'static str) {
+        if let Some(entry) = self.0.iter_mut().find(|entry| entry.session == *session) {
+            entry.notice = Some(notice);
+        }
+    }
+
+    /// The text that was left, once.
+    pub fn notice(&mut self, session: &Session) -> Option<&'static str> {
+        self.0.iter_mut().find(|entry| entry.session == *session)?.notice.take()
+    }
+
+    fn expire(&mut self, now: u64) {
+        self.0.retain(|entry| {
+            now.saturating_sub(entry.seen) < IDLE_SECONDS && now.saturating_sub(entry.since) < WHOLE_SECONDS
+        });
+    }
+}
+
+/// The header that gives a browser its cookie, or takes it.
+pub fn cookie(session: Option<&Session>) -> String {
+    let mut header = String::from("Set-Cookie: komainu=");
+    match session {
+        Some(session) => header.push_str(&hex(session)),
+        None => header.push_str("; Max-Age=0"),
+    }
+    header.push_str("; HttpOnly; SameSite=Strict; Path=/\r\n");
+    header
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_ends_when_nothing_is_done_or_after_half_an_hour() {
+        let mut sessions = Sessions::default();
+        sessions.open([1; 16], 0);
+        let cookie = format!("a=b; komainu={}", hex(&[1; 16]));
+        assert_eq!(sessions.find(&cookie, 599), Some([1; 16]));
+        assert_eq!(sessions.find(&cookie, 599 + 600), None);
+        sessions.open([1; 16], 0);
+        for now in (0..1800).step_by(500) {
+            assert!(sessions.find(&cookie, now).is_some());
+        }
+        assert_eq!(sessions.find(&cookie, 1800), None);
+        for odd in ["", "komainu=", "komainu", "=", ";;", &cookie[..20]] {
+            assert_eq!(sessions.find(odd, 0), None);
+        }
+    }
+
+    #[test]
+    fn the_ninth_session_takes_the_place_of_the_idlest() {
+        let mut sessions = Sessions::default();
+        for number in 0..9 {
+            sessions.open([number; 16], u64::from(number));
+        }
+        let cookie = |number| format!("komainu={}", hex(&[number; 16]));
+        assert_eq!(sessions.find(&cookie(0), 9), None);
+        assert!((1..9).all(|number| sessions.find(&cookie(number), 9).is_some()));
+    }
+}

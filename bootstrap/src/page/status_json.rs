@@ -1,0 +1,117 @@
+//! `/status.json`: all that the agent told, for programs. Every key once; what may be there many times is a list.
+
+use crate::ipc::State;
+
+/// What is a list even with one or no item.
+const LISTS: &[&str] = &["finding", "login", "survey", "blocked", "open"];
+/// What is a number, where it is one.
+const NUMBERS: &[&str] =
+    &["now", "since", "release", "percent", "polled", "next", "offer", "postponed", "support_end"];
+
+/// The state as JSON.
+pub fn status(state: &State) -> String {
+    let mut out = String::from("{");
+    let mut done: Vec<&str> = Vec::new();
+    for key in state.0.lines().filter_map(|line| Some(line.split_once('=')?.0)).chain(LISTS.iter().copied()) {
+        if done.contains(&key) {
+            continue;
+        }
+        done.push(key);
+        if out.len() > 1 {
+            out.push(',');
+        }
+        string(&mut out, key);
+        out.push(':');
+        let list = LISTS.contains(&key) || state.all(key).nth(1).is_some();
+        if list {
+            out.push('[');
+        }
+        for (place, item) in state.all(key).enumerate() {
+            if place > 0 {
+                out.push(',');
+            }
+            value(&mut out, key, item);
+        }
+        if list {
+            out.push(']');
+        }
+    }
+    out.push_str("}\n");
+    out
+}
+
+fn value(out: &mut String, key: &str, value: &str) {
+    let mut words = value.splitn(3, ' ');
+    match (key, words.next(), words.next(), words.next()) {
+        ("login", Some(time), Some(address), Some(result)) => {
+            for (before, word) in [("{\"time\":", time), (",\"address\":", address), (",\"result\":", result)]
+            {
+                out.push_str(before);
+                if before.starts_with('{') { number(out, word) } else { string(out, word) }
+            }
+            out.push('}');
+        }
+        ("postponable", ..) => out.push_str(if value == "1" { "true" } else { "false" }),
+        _ if NUMBERS.contains(&key) => number(out, value),
+        _ => string(out, value),
+    }
+}
+
+/// A number as JSON has them and every reader can hold them; else a string.
+fn number(out: &mut String, text: &str) {
+    let digits = !text.is_empty() && text.len() <= 15 && text.bytes().all(|byte| byte.is_ascii_digit());
+    if digits && (text == "0" || !text.starts_with('0')) { out.push_str(text) } else { string(out, text) }
+}
+
+fn string(out: &mut String, text: &str) {
+    out.push('"');
+    for letter in text.chars() {
+        match letter {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            letter if letter.is_control() => {
+                out.push_str("\\u00");
+                for four in [u32::from(letter) >> 4, u32::from(letter) & 15] {
+                    out.push(char::from_digit(four & 15, 16).unwrap_or('0'));
+                }
+            }
+            letter => out.push(letter),
+        }
+    }
+    out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_state_is_json() {
+        let mut state = State::default();
+        for (key, value) in [
+            ("gate", "open"),
+            ("release", "41"),
+            ("percent", "007"),
+            ("version", "2"),
+            ("finding", "a \"b\" \\ \u{1}\u{85}"),
+            ("postponable", "1"),
+            ("login", "7 ::1 ok"),
+            ("fixes", "A"),
+            ("fixes", "B"),
+            ("login", "odd"),
+        ] {
+            state.push(key, value);
+        }
+        assert_eq!(
+            status(&state),
+            "{\"gate\":\"open\",\"release\":41,\"percent\":\"007\",\"version\":\"2\",\
+             \"finding\":[\"a \\\"b\\\" \\\\ \\u0001\\u0085\"],\"postponable\":true,\
+             \"login\":[{\"time\":7,\"address\":\"::1\",\"result\":\"ok\"},\"odd\"],\"fixes\":[\"A\",\"B\"],\
+             \"survey\":[],\"blocked\":[],\"open\":[]}\n"
+        );
+        assert_eq!(
+            status(&State::default()),
+            "{\"finding\":[],\"login\":[],\"survey\":[],\"blocked\":[],\"open\":[]}\n"
+        );
+    }
+}
