@@ -3,6 +3,6 @@
 pub mod backend;
 pub mod controller;
 pub mod fallback;
-pub(crate) mod iptables;
+pub mod iptables;
 pub mod lan_subnets;
 pub mod nftables;

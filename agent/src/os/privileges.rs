@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn what_is_not_needed_is_gone_for_us_and_for_what_we_start() {
-        apart("linux::house::tests::what_is_not_needed_is_gone_for_us_and_for_what_we_start", || {
+        apart("os::privileges::tests::what_is_not_needed_is_gone_for_us_and_for_what_we_start", || {
             let before = set("CapBnd:");
             let left = give_up(Capabilities::NeededAndModules);
             // In a namespace of users nobody may stay longer than others.
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn what_we_start_is_ended_for_want_of_memory_like_others() {
-        apart("linux::house::tests::what_we_start_is_ended_for_want_of_memory_like_others", || {
+        apart("os::privileges::tests::what_we_start_is_ended_for_want_of_memory_like_others", || {
             // Anybody may be ended sooner, and go back to what it was.
             set_stays("self", "300").unwrap();
             let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn keeping_all_is_the_settings_choice_and_is_told() {
-        apart("linux::house::tests::keeping_all_is_the_settings_choice_and_is_told", || {
+        apart("os::privileges::tests::keeping_all_is_the_settings_choice_and_is_told", || {
             let before = set("CapBnd:");
             assert!(give_up(Capabilities::All)[0].starts_with("the settings keep"));
             assert_eq!(set("CapBnd:"), before);

@@ -48,7 +48,7 @@ mod tests {
         sleeper.kill().unwrap();
         sleeper.wait().unwrap();
         let mut twin = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "linux::ward::ours::tests::who_is_told_to_wait_waits"])
+            .args(["--exact", "wall::own_processes::tests::who_is_told_to_wait_waits"])
             .env(WAITS, "yes")
             .stdin(std::process::Stdio::piped())
             .stdout(std::process::Stdio::null())

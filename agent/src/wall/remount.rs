@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn no_program_is_started_from_a_mount_that_forbids_it() {
-        apart("linux::mounts::tests::no_program_is_started_from_a_mount_that_forbids_it", || {
+        apart("wall::remount::tests::no_program_is_started_from_a_mount_that_forbids_it", || {
             let point = std::env::temp_dir().join(format!("komainu mounts-{}", std::process::id()));
             fs::create_dir_all(&point).unwrap();
             let point = point.to_str().unwrap();

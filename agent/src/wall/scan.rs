@@ -1,5 +1,5 @@
 //! The wall's eyes: processes and sockets as `/proc` tells of them, within bounds, and cheaply enough to look every other
-//! second. Nothing here judges (`komainu_core::wall::report`) or ends anything (`linux::end`).
+//! second. Nothing here judges (`komainu_core::wall::judge`) or ends anything (`os::process::kill_tree`).
 //!
 //! Map: `process`, `sockets`, `mounts` read the kernel's text; `program` and `held` ask about one process; `ports` gathers
 //! the sockets; `telnet` asks listeners how they greet; `lines` reads within bounds.
