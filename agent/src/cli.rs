@@ -12,8 +12,8 @@ mod run;
 mod status;
 mod version;
 
-use crate::config::Device;
-use crate::daemon::linux_device::Linux;
+use crate::config::DeviceSettings;
+use crate::daemon::linux_device::LinuxDevice;
 use crate::os::log_output;
 use crate::update::example_keys;
 use komainu_core::device::World;
@@ -42,7 +42,7 @@ pub enum Exit {
 /// What a subcommand is started with.
 pub struct Call {
     /// The settings.
-    pub settings: Device,
+    pub settings: DeviceSettings,
     /// Where they were read from.
     pub settings_file: PathBuf,
     /// `--json` was given.
@@ -199,7 +199,7 @@ fn dispatch(arguments: impl Iterator<Item = OsString>) -> Result<Exit, (Exit, St
         return version::print();
     }
     let settings_file = settings;
-    let settings = Device::load(&settings_file).map_err(|fault| (Exit::Usage, fault.to_string()))?;
+    let settings = DeviceSettings::load(&settings_file).map_err(|fault| (Exit::Usage, fault.to_string()))?;
     (found.run)(&Call { settings, settings_file, json, testing, operand })
         .map_err(|sentence| (Exit::Failed, sentence))
 }
@@ -224,9 +224,9 @@ fn print(text: &str) -> Result<Exit, String> {
 }
 
 /// Opens the device, and refuses one that trusts keys which everybody has.
-fn open(call: &Call) -> Result<Linux, String> {
+fn open(call: &Call) -> Result<LinuxDevice, String> {
     log_output::open(call.settings.log);
-    let mut linux = Linux::open(&call.settings)?;
+    let mut linux = LinuxDevice::open(&call.settings)?;
     let clock = linux.clock();
     match Trusted::load(&linux.kept().stored(), clock) {
         Ok(trusted) => {

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 /// Everything that the maker decided.
 #[derive(Clone, Debug)]
-pub struct Device {
+pub struct DeviceSettings {
     /// What decisions need.
     pub core: Settings,
     /// Where releases come from.
@@ -40,9 +40,9 @@ pub struct Device {
     /// Where log lines go.
     pub log: LogTo,
     /// How the gate is kept; `None`: by somebody else.
-    pub gate: Option<gate_settings::Gate>,
+    pub gate: Option<gate_settings::GateSettings>,
     /// The wall; `None`: somebody else's.
-    pub wall: Option<wall_settings::Wall>,
+    pub wall: Option<wall_settings::WallSettings>,
 }
 
 /// Where releases come from.
@@ -118,22 +118,22 @@ impl fmt::Display for LoadFault {
     }
 }
 
-impl Device {
+impl DeviceSettings {
     /// Reads the settings file.
     ///
     /// # Errors
     /// Names the file and, where it can, the line.
-    pub fn load(path: &Path) -> Result<Device, LoadFault> {
+    pub fn load(path: &Path) -> Result<DeviceSettings, LoadFault> {
         let wrong = |why: String| LoadFault { path: path.into(), why };
         let text = fs::read_to_string(path).map_err(|error| wrong(format!("cannot read: {error}")))?;
-        Device::read(&text).map_err(|fault| wrong(fault.to_string()))
+        DeviceSettings::read(&text).map_err(|fault| wrong(fault.to_string()))
     }
 
     /// Reads the text of a settings file.
     ///
     /// # Errors
     /// The line and what is wrong with it.
-    pub fn read(text: &str) -> Result<Device, SettingsFault> {
+    pub fn read(text: &str) -> Result<DeviceSettings, SettingsFault> {
         let mut top = toml::parse(text)?;
         let first = FirstFault::default();
         let mut keys = |table: &str| Keys::of(&mut top, table, &first);
@@ -141,7 +141,7 @@ impl Device {
         let (mut state, mut trust, mut reset) = (keys("state"), keys("trust"), keys("reset"));
         let (server, boot, log, gate) = (keys("server"), keys("boot"), keys("log"), keys("gate"));
         let wall = keys("wall");
-        let read = Device {
+        let read = DeviceSettings {
             core: read_core(&mut device, &mut poll, &mut trial, &mut state, &mut reset),
             server: read_server(server),
             root: trust.path("root", "/usr/share/komainu/root.json"),
@@ -321,17 +321,17 @@ mod tests {
 
     #[test]
     fn the_least_settings_are_enough() {
-        let device = Device::read(LEAST).unwrap();
+        let device = DeviceSettings::read(LEAST).unwrap();
         assert_eq!(device.server.metadata_url, "https://updates.example/metadata/");
         assert_eq!(device.core.channel.as_str(), "stable");
     }
 
     #[test]
     fn the_shipped_example_is_read_and_shows_the_defaults() {
-        let shown = Device::read(include_str!("../dist/komainu.toml")).unwrap();
+        let shown = DeviceSettings::read(include_str!("../dist/komainu.toml")).unwrap();
         assert_eq!(shown.core.poll_seconds, 21_600);
         let same = |a: &dyn fmt::Debug, b: &dyn fmt::Debug| assert_eq!(format!("{a:?}"), format!("{b:?}"));
-        let least = Device::read(LEAST).unwrap();
+        let least = DeviceSettings::read(LEAST).unwrap();
         same(&shown.boot, &least.boot);
         same(&shown.log, &least.log);
         same(&(&shown.state, &shown.run, &shown.root), &(&least.state, &least.run, &least.root));
@@ -342,7 +342,7 @@ mod tests {
         for (from, to, says) in [
             ("id = \"x\"", "idd = \"x\"", "id"),
             ("id = \"x\"\n", "id = \"x\"\ncolour = \"red\"\n", "line 4: "),
-            ("gate-1", "Gate 1", "line 2: "),
+            ("gate-1", "GateSettings 1", "line 2: "),
             ("https://updates", "ftp://updates", "line 5: "),
             ("\"/dev/b\"", "\"/dev/a\"", "line 15: "),
             ("lan = [\"br-lan\"]\n", "", "lan"),
@@ -353,7 +353,7 @@ mod tests {
             ("[device]\n", "[poll]\ninterval_seconds = 5\n[device]\n", "line 2: "),
         ] {
             assert!(LEAST.contains(from), "{from}");
-            let fault = Device::read(&LEAST.replacen(from, to, 1)).unwrap_err().to_string();
+            let fault = DeviceSettings::read(&LEAST.replacen(from, to, 1)).unwrap_err().to_string();
             assert!(fault.contains(says), "{from} -> {to}: {fault}");
         }
     }

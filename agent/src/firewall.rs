@@ -1,4 +1,4 @@
-//! The firewall on Linux.
+//! The firewall on LinuxDevice.
 
 pub mod backend;
 pub mod controller;

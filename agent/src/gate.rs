@@ -1,3 +1,3 @@
-//! The gate on Linux.
+//! The gate on LinuxDevice.
 
 pub mod credential_store;

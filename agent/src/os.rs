@@ -1,4 +1,4 @@
-//! Everything that touches Linux. Map: `world` is the one implementation of `World`; what it is made of has a
+//! Everything that touches LinuxDevice. Map: `world` is the one implementation of `World`; what it is made of has a
 //! file each: `slots`, `boot_choice`, `state` (record and metadata), `volatile` (what a restart may lose),
 //! `health`, `gate`, `firewall`, `remote` (the server), `look` and `end` (the wall's eyes on processes and sockets, and its
 //! hand), and below them `files`, `program`, `programs`, `clock`, `wait` and the unsafe

@@ -1,4 +1,4 @@
-//! The wall's eyes and hands on Linux.
+//! The wall's eyes and hands on LinuxDevice.
 
 pub mod accounts;
 pub mod autostart;

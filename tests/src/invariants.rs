@@ -3,7 +3,7 @@
 //! by the flash of the simulated world.)
 
 use crate::sim::Device;
-use komainu_core::gate::plan::Standing;
+use komainu_core::gate::plan::GateState;
 use komainu_core::identifiers::Slot;
 use komainu_core::update::record::{TRIALS_MAX, Update};
 
@@ -53,7 +53,7 @@ pub fn invariant_the_good_slot_is_untouched(device: &Device) {
 pub fn invariant_the_gate_is_closed_or_owned(device: &Device) {
     let Some(gate) = &device.gate else { return };
     let owned = gate.chosen.contains(&gate.account);
-    assert!(gate.rules != Some(Standing::Open) || owned, "open with {:?}: {:#?}", gate.account, device.log);
+    assert!(gate.rules != Some(GateState::Open) || owned, "open with {:?}: {:#?}", gate.account, device.log);
 }
 
 /// Once quiet, nothing of a password is half set: account, hook and what is kept say the same, or there is no owner
@@ -79,7 +79,7 @@ pub fn invariant_a_password_is_set_everywhere_or_nowhere(device: &Device) {
 /// Once quiet, the rules in the kernel are those of the gate's standing.
 pub fn invariant_the_rules_fit_the_gate(device: &Device) {
     let gate = device.gate.as_ref().expect("this device keeps a gate");
-    let wanted = if gate.kept.is_some() { Standing::Open } else { Standing::Closed };
+    let wanted = if gate.kept.is_some() { GateState::Open } else { GateState::Closed };
     assert!(gate.no_firewall || gate.rules == Some(wanted), "{gate:?} {:#?}", device.log);
 }
 

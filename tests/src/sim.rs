@@ -16,7 +16,7 @@ use komainu_core::fault::{Text, text};
 use komainu_core::identifiers::{Name, Slot};
 use komainu_core::settings::{ConfirmBy, Settings};
 use komainu_core::turn::turn;
-use komainu_core::update::facts::{Attempts, Wish};
+use komainu_core::update::facts::{OperatorRequest, RetryState};
 use komainu_core::update::plan::Next;
 use komainu_core::update::record::Record;
 use komainu_trust::Moment;
@@ -47,7 +47,7 @@ pub struct Device {
     pub settings: Settings,
     pub behaves: Vec<(u64, Behaves)>,
     pub log: Vec<String>,
-    pub wish: Option<Wish>,
+    pub wish: Option<OperatorRequest>,
     pub system_clock: Moment,
     /// Changing calls so far; the cut comes at this one.
     pub changes: u64,
@@ -65,7 +65,7 @@ pub struct Device {
     powered: bool,
     booted: Slot,
     uptime: u64,
-    attempts: Attempts,
+    attempts: RetryState,
     restarting: bool,
     /// Starts since it was made.
     pub starts: u32,
@@ -126,7 +126,7 @@ impl Device {
             powered: true,
             booted: Slot::A,
             uptime: 0,
-            attempts: Attempts::default(),
+            attempts: RetryState::default(),
             restarting: false,
             starts: 1,
             gate: None,
@@ -168,7 +168,7 @@ impl Device {
             match next {
                 Next::Now => {}
                 Next::Restart => panic!("a restart was planned and not asked for: {:?}", self.log.last()),
-                // Setbacks are waited for a few times; a server that never mends leaves a quiet device too.
+                // Backoff are waited for a few times; a server that never mends leaves a quiet device too.
                 Next::Seconds(seconds) if seconds <= 10 || (1..=4).contains(&self.setbacks()) => {
                     self.pass(seconds.into());
                 }
@@ -189,7 +189,7 @@ impl Device {
 
     /// Asks for a poll now, and runs.
     pub fn poll_and_run(&mut self) {
-        self.wish = Some(Wish::Poll);
+        self.wish = Some(OperatorRequest::Poll);
         self.run_until_quiet();
     }
 
@@ -200,7 +200,7 @@ impl Device {
     }
 
     fn setbacks(&self) -> u32 {
-        let Attempts { poll, stage, proof, gate, .. } = &self.attempts;
+        let RetryState { poll, stage, proof, gate, .. } = &self.attempts;
         poll.failures + stage.failures + proof.failures + gate.failures
     }
 
@@ -234,7 +234,7 @@ impl Device {
 
     fn start(&mut self) {
         self.restarting = false;
-        self.attempts = Attempts::default();
+        self.attempts = RetryState::default();
         self.wish = None;
         if let Some(gate) = &mut self.gate {
             gate.restart();

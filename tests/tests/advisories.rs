@@ -2,7 +2,7 @@
 //! them, and a power cut costs nothing.
 #![allow(clippy::unwrap_used, reason = "a panic is the report")]
 
-use komainu_agent::wall::vulnerabilities::FirmwareEyes;
+use komainu_agent::wall::vulnerabilities::FirmwareInventory;
 use komainu_core::advisory;
 use komainu_core::advisory::ADVISORIES_BYTES_MAX;
 use komainu_core::device::World;
@@ -92,7 +92,7 @@ fn a_device_polls_advisories_and_tells_its_owner() {
     let mut device = device_with(2, ADVISORIES.as_bytes());
     device.run_until_quiet();
     assert_eq!(device.running_release(), 2);
-    let mut eyes = FirmwareEyes::new(&sbom.path());
+    let mut eyes = FirmwareInventory::new(&sbom.path());
     let checked = eyes.compare(&proven(&mut device), &name(BOARD), Some(&release(2)));
     let support_end = None;
     let mut report = Report::default();
@@ -129,7 +129,7 @@ fn a_device_polls_advisories_and_tells_its_owner() {
 fn what_cannot_be_compared_says_why() {
     let sbom = Sbom::new("why", SBOM);
     let compare = |device: &mut Device| {
-        let compared = FirmwareEyes::new(&sbom.path()).compare(&proven(device), &name(BOARD), None);
+        let compared = FirmwareInventory::new(&sbom.path()).compare(&proven(device), &name(BOARD), None);
         compared.unwrap_err().to_string()
     };
     let mut server = Repository::new();
@@ -160,7 +160,7 @@ fn the_same_sbom_and_advisories_are_compared_once() {
     let mut device = device_with(2, ADVISORIES.as_bytes());
     device.run_until_quiet();
     let proven = proven(&mut device);
-    let mut eyes = FirmwareEyes::new(&sbom.path());
+    let mut eyes = FirmwareInventory::new(&sbom.path());
     let first = eyes.compare(&proven, &name(BOARD), None).unwrap();
     // Other bytes behind the same length, time and inode: nobody reads them.
     let stamp = std::fs::metadata(sbom.path()).unwrap().modified().unwrap();
@@ -238,7 +238,7 @@ fn advisories_that_flash_has_spoilt_are_not_used_and_fetched_again() {
     let mut device = device_with(2, ADVISORIES.as_bytes());
     device.run_until_quiet();
     device.disk.write_file(
-        komainu_core::device::KeptFile::Advisories,
+        komainu_core::device::StoredFile::Advisories,
         Some(ADVISORIES.replace("2020.79", "0.0001").as_bytes()),
         After::Kept,
     );

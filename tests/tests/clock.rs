@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is the report")]
 
 use komainu_core::turn::turn;
-use komainu_core::update::facts::Wish;
+use komainu_core::update::facts::OperatorRequest;
 use komainu_tests::attacked::{device, recovers, refused};
 use komainu_tests::invariants::{check_all, invariant_device_settles};
 use komainu_tests::repository::{Repository, TODAY, key};
@@ -195,7 +195,7 @@ fn a_trial_is_decided_though_everything_expires_meanwhile() {
         let mut device = device();
         device.server.publish(&draft(3));
         device.behaves = vec![(3, behaves)];
-        device.wish = Some(Wish::Poll);
+        device.wish = Some(OperatorRequest::Poll);
         let settings = device.settings.clone();
         while device.running_release() != 3 {
             turn(&mut device, &settings);

@@ -3,8 +3,8 @@
 //! how many cuts were tried.
 #![allow(clippy::unwrap_used, reason = "a panic is the report")]
 
-use komainu_core::gate::plan::Standing;
-use komainu_core::update::facts::Wish;
+use komainu_core::gate::plan::GateState;
+use komainu_core::update::facts::OperatorRequest;
 use komainu_tests::invariants::{
     check_all, invariant_a_password_is_set_everywhere_or_nowhere, invariant_the_rules_fit_the_gate,
 };
@@ -48,11 +48,11 @@ fn do_act(device: &mut Device, act: Act) {
         Act::Claim(password) | Act::Refused(password) => {
             gate.hook_refuses = matches!(act, Act::Refused(_));
             gate.choose(password);
-            device.wish = Some(Wish::Claim);
+            device.wish = Some(OperatorRequest::Claim);
         }
         Act::Reset => {
             gate.owners_data = true;
-            device.wish = Some(Wish::Reset);
+            device.wish = Some(OperatorRequest::Reset);
         }
     }
     device.run_until_quiet();
@@ -100,7 +100,7 @@ fn run(acts: &[Act], cut_at: Option<(u64, After)>, cut_next: Option<(u64, After)
     };
     let end = gate(&mut device).clone();
     assert_eq!(end.account, wanted, "{:#?}", device.log);
-    assert_eq!(end.rules == Some(Standing::Open), owned, "{:#?}", device.log);
+    assert_eq!(end.rules == Some(GateState::Open), owned, "{:#?}", device.log);
     assert!(*last != Act::Reset || !end.owners_data, "{:#?}", device.log);
     if uncut { (changes, 0) } else { (changes, happened) }
 }
@@ -177,7 +177,7 @@ fn a_device_is_closed_after_every_start_until_it_has_looked() {
     device.pull_the_plug(After::Lost);
     assert_eq!(gate(&mut device).rules, None);
     device.run_until_quiet();
-    assert_eq!(gate(&mut device).rules, Some(Standing::Open));
+    assert_eq!(gate(&mut device).rules, Some(GateState::Open));
 }
 
 #[test]

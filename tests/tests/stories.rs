@@ -3,7 +3,7 @@
 
 use komainu_core::identifiers::Slot;
 use komainu_core::settings::ConfirmBy;
-use komainu_core::update::facts::Wish;
+use komainu_core::update::facts::OperatorRequest;
 use komainu_tests::invariants::{check_all, invariant_device_settles};
 use komainu_tests::repository::{Repository, TODAY};
 use komainu_tests::sim::disk::{After, draft};
@@ -171,7 +171,7 @@ fn the_firmware_itself_can_confirm() {
     device.settings.confirm_by = ConfirmBy::Command;
     take_turns(&mut device, 30);
     assert_eq!(device.log.last().unwrap(), "trial-waits release=2 for=\"komainu confirm\"");
-    device.wish = Some(Wish::Confirm);
+    device.wish = Some(OperatorRequest::Confirm);
     device.run_until_quiet();
     assert_eq!(device.running_release(), 2);
     invariant_device_settles(&device);
@@ -182,7 +182,7 @@ fn a_release_that_was_given_up_by_hand_does_not_come_back() {
     let mut device = device_with(2);
     device.settings.confirm_by = ConfirmBy::Command;
     take_turns(&mut device, 30);
-    device.wish = Some(Wish::Revert);
+    device.wish = Some(OperatorRequest::Rollback);
     device.run_until_quiet();
     says(&device, "reverting release=2 version=1.2 why=\"asked for\"");
     device.poll_and_run();

@@ -29,7 +29,7 @@ use crate::advisory::purl::Purl;
 
 use crate::fault::{Text, text};
 use crate::identifiers::Name;
-use crate::update::offer::{Kept, listed_target};
+use crate::update::offer::{StoredMetadata, listed_target};
 use alloc::string::String;
 use alloc::vec::Vec;
 use komainu_trust::fields::{Field, FieldFault};
@@ -213,7 +213,7 @@ pub fn advisories_target(trusted: &mut Trusted, board: &Name) -> Result<Option<V
 /// # Errors
 /// Metadata is not usable, or what was kept is not what it names; in words.
 pub fn prove(
-    kept: &Kept,
+    kept: &StoredMetadata,
     advisories: Option<Vec<u8>>,
     clock: Clock,
     board: &Name,

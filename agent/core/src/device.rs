@@ -1,16 +1,16 @@
 //! World: the one trait through which anything outside is touched. This page is the full list of the agent's
-//! powers. One implementation does it on Linux, one simulates it and cuts the power.
+//! powers. One implementation does it on LinuxDevice, one simulates it and cuts the power.
 
 use crate::fault::{FetchFault, Text};
-use crate::gate::plan::{GateSeen, Standing};
+use crate::gate::plan::{GateFacts, GateState};
 use crate::identifiers::Slot;
 use crate::reason::Reason;
-use crate::update::facts::{Attempts, BootChoice, Health, Parts, RecordSeen, Wish};
-use crate::update::offer::Kept;
+use crate::update::facts::{BootChoice, Health, OperatorRequest, Parts, RecordSeen, RetryState};
+use crate::update::offer::StoredMetadata;
 use crate::update::record::Record;
-use crate::wall::incident_state::Memory;
-use crate::wall::observation::{Around, Passing};
-use crate::wall::remediation::Fix;
+use crate::wall::incident_state::IncidentState;
+use crate::wall::observation::{FirewallGrants, Observation};
+use crate::wall::remediation::Remediation;
 use crate::wall::report::Report;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -38,7 +38,7 @@ pub enum Folder {
 
 /// A file that is kept exactly as it was received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeptFile<'a> {
+pub enum StoredFile<'a> {
     /// `root.json`
     Root,
     /// `timestamp.json`
@@ -109,17 +109,17 @@ pub trait World {
     /// Asks the health checks, each within its time.
     fn health(&mut self) -> Health;
     /// The kept metadata and manifest, and the shipped root.
-    fn kept(&mut self) -> Kept;
+    fn kept(&mut self) -> StoredMetadata;
     /// The advisories last fetched. Not among the rest, because they are long, and no update needs them.
     fn advisories(&mut self) -> Option<Vec<u8>>;
     /// What is remembered since the start.
-    fn attempts(&mut self) -> Attempts;
+    fn attempts(&mut self) -> RetryState;
     /// What somebody asked for and was not answered yet.
-    fn wish(&mut self) -> Option<Wish>;
+    fn wish(&mut self) -> Option<OperatorRequest>;
     /// The gate, but for the rules in the kernel; `None` where the maker's settings leave it to somebody else.
-    fn gate(&mut self) -> Option<GateSeen>;
+    fn gate(&mut self) -> Option<GateFacts>;
     /// Whether the kernel has the rules for this standing.
-    fn rules(&mut self, standing: Standing) -> crate::gate::plan::RulesSeen;
+    fn rules(&mut self, standing: GateState) -> crate::gate::plan::FirewallStatus;
 
     // Fetch.
 
@@ -155,12 +155,12 @@ pub trait World {
     /// Why it could not be written; the newer copy stays.
     fn keep_record(&mut self, record: &Record) -> Result<(), Text>;
     /// Remembers until the next start.
-    fn keep_attempts(&mut self, attempts: &Attempts);
+    fn keep_attempts(&mut self, attempts: &RetryState);
     /// Replaces a kept file, or removes it; atomic, and durable when it returns.
     ///
     /// # Errors
     /// Why it could not be written; the old file stays.
-    fn keep_file(&mut self, file: KeptFile<'_>, bytes: Option<&[u8]>) -> Result<(), Text>;
+    fn keep_file(&mut self, file: StoredFile<'_>, bytes: Option<&[u8]>) -> Result<(), Text>;
     /// Writes into a part of the slot that is not running. Not durable before [`World::sync_part`].
     ///
     /// # Errors
@@ -196,7 +196,7 @@ pub trait World {
     ///
     /// # Errors
     /// Why the kernel did not take them; the old ones stay.
-    fn guard(&mut self, standing: Standing) -> Result<(), Text>;
+    fn guard(&mut self, standing: GateState) -> Result<(), Text>;
     /// Keeps the credential of the password that waits as the next one; durable when it returns.
     ///
     /// # Errors
@@ -241,33 +241,33 @@ pub trait World {
     // The wall.
 
     /// What the wall remembers over a restart.
-    fn wall_memory(&mut self) -> Memory;
+    fn wall_memory(&mut self) -> IncidentState;
     /// Remembers it; durable when it returns.
     ///
     /// # Errors
     /// Path and cause; the old memory stays.
-    fn keep_wall_memory(&mut self, memory: &Memory) -> Result<(), Text>;
+    fn keep_wall_memory(&mut self, memory: &IncidentState) -> Result<(), Text>;
     /// Looks at processes, sockets, accounts, files, and whatever else attackers use.
-    fn look_around(&mut self) -> Around;
+    fn look_around(&mut self) -> Observation;
     /// Mends something.
     ///
     /// # Errors
     /// What it was, and why it cannot be done.
-    fn fix(&mut self, fix: &Fix) -> Result<(), Text>;
+    fn fix(&mut self, fix: &Remediation) -> Result<(), Text>;
     /// Undoes a fix that was on trial.
     ///
     /// # Errors
     /// What it was, and why it cannot be done.
-    fn undo(&mut self, fix: &Fix) -> Result<(), Text>;
+    fn undo(&mut self, fix: &Remediation) -> Result<(), Text>;
     /// Keeps what is seen of an infection, for whoever wants to know later.
     ///
     /// # Errors
     /// Path and cause.
     fn keep_evidence(&mut self, report: &Report) -> Result<(), Text>;
-    /// Guarded files are as they should be, from now on.
+    /// ProtectedPath files are as they should be, from now on.
     fn learn(&mut self);
     /// Lets these pass the firewall from now on, besides what the settings say.
-    fn let_pass(&mut self, passing: &Passing);
+    fn let_pass(&mut self, passing: &FirewallGrants);
 
     // Say.
 

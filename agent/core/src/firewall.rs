@@ -44,9 +44,9 @@ pub struct Traffic {
     /// devices in somebody else's network, where a forwarded port would lead strangers in.
     pub near_only: bool,
     /// Ways in from the WAN to the device itself.
-    pub openings: Vec<Opening>,
+    pub openings: Vec<WanRule>,
     /// Ways in from the WAN to hosts in the LAN; whoever translates the addresses is the vendor's.
-    pub ways_through: Vec<WayThrough>,
+    pub ways_through: Vec<PortForward>,
     /// The device is cut off from the WAN but for the agent's own packets, because somebody has taken it.
     pub contained: bool,
     /// Most new connections of TCP that the device itself may begin, in a second.
@@ -94,7 +94,7 @@ impl Network {
 
 /// A way in from the WAN to the device itself: remote administration, or an ACS that asks for a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Opening {
+pub struct WanRule {
     /// From where; none: from nowhere.
     pub from: Vec<Network>,
     /// TCP or UDP.
@@ -105,7 +105,7 @@ pub struct Opening {
 
 /// A way in from the WAN to a host in the LAN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WayThrough {
+pub struct PortForward {
     /// The host.
     pub to: IpAddr,
     /// TCP or UDP.

@@ -1,7 +1,7 @@
 //! Reasons: why the agent does what it does, or nothing. One event a line: a fixed name, then `key=value`.
 
 use crate::fault::{FetchFault, Text};
-use crate::gate::plan::Standing;
+use crate::gate::plan::GateState;
 use crate::identifiers::{ReleaseId, Slot};
 use crate::update::verify::Refusal;
 use crate::wall::report::Finding;
@@ -93,7 +93,7 @@ pub enum Reason {
     /// A release on trial is good and stays.
     Confirming(ReleaseId),
     /// A release on trial, or on its way there, is given up.
-    Reverting {
+    RollingBack {
         /// What.
         release: ReleaseId,
         /// Why.
@@ -105,13 +105,13 @@ pub enum Reason {
     CannotLeave(Slot),
     /// Waiting after setbacks.
     BackingOff {
-        /// Setbacks in a row.
+        /// Backoff in a row.
         failures: u32,
         /// Seconds to wait.
         seconds: u64,
     },
     /// The kernel does not have the gate's rules: they are put there.
-    Guarding(Standing),
+    ApplyingFirewall(GateState),
     /// A password is being set.
     Claiming,
     /// Setting a password was interrupted.
@@ -203,7 +203,7 @@ impl Reason {
             | Reason::PartsUnknown(_)
             | Reason::OfferUnusable(_)
             | Reason::AccountChanged
-            | Reason::Reverting { .. }
+            | Reason::RollingBack { .. }
             | Reason::CannotLeave(_)
             | Reason::Found(Finding { infection: true, .. })
             | Reason::NotMended { .. }
@@ -255,7 +255,7 @@ impl fmt::Display for Reason {
             Reason::Confirming(release) => {
                 write!(f, "confirming release={} version={}", release.number, release.version)
             }
-            Reason::Reverting { release, why } => {
+            Reason::RollingBack { release, why } => {
                 write!(f, "reverting release={} version={} why=\"{why}\"", release.number, release.version)
             }
             Reason::RestartIntoOld(slot) => write!(f, "restart-into-old slot={slot}"),
@@ -263,7 +263,7 @@ impl fmt::Display for Reason {
             Reason::BackingOff { failures, seconds } => {
                 write!(f, "backing-off failures={failures} seconds={seconds}")
             }
-            Reason::Guarding(standing) => write!(f, "guarding gate={}", standing.name()),
+            Reason::ApplyingFirewall(standing) => write!(f, "guarding gate={}", standing.name()),
             Reason::Claiming => write!(f, "claiming"),
             Reason::ClaimUnfinished => write!(f, "claim-unfinished"),
             Reason::AccountChanged => write!(f, "account-changed"),

@@ -1,6 +1,6 @@
 //! Step: one thing to do, bounded in time, safe to repeat.
 
-use crate::gate::plan::Standing;
+use crate::gate::plan::GateState;
 use crate::identifiers::{ReleaseId, Slot};
 use crate::update::facts::Parts;
 use crate::update::offer::Release;
@@ -38,7 +38,7 @@ pub enum Step {
         slot: Slot,
     },
     /// Record that a release failed, let the boot choice name the old slot, and end it when that one runs.
-    Revert {
+    RollBack {
         /// What.
         release: ReleaseId,
         /// Where it is.
@@ -53,7 +53,7 @@ pub enum Step {
     /// Let the boot choice name the running slot as good.
     Settle(Slot),
     /// Put the gate's rules into the kernel.
-    Guard(Standing),
+    ApplyFirewall(GateState),
     /// Set the password that waits.
     Claim,
     /// Go on with a password that the account holds already.
@@ -76,11 +76,11 @@ impl Step {
             Step::Stage { .. } => "stage",
             Step::Activate { .. } => "activate",
             Step::Confirm { .. } => "confirm",
-            Step::Revert { .. } => "revert",
+            Step::RollBack { .. } => "rollback",
             Step::Reboot => "reboot",
             Step::Adopt(_) => "adopt",
             Step::Settle(_) => "settle",
-            Step::Guard(_) => "guard",
+            Step::ApplyFirewall(_) => "apply-firewall",
             Step::Claim => "claim",
             Step::Finish => "finish",
             Step::Withdraw => "withdraw",
@@ -97,7 +97,7 @@ impl Step {
 
     /// True if it is the gate's.
     pub fn is_of_gate(&self) -> bool {
-        use Step::{BeginReset, Claim, Finish, Forget, Guard, Restore, Withdraw};
-        matches!(self, Guard(_) | Claim | Finish | Withdraw | Restore | BeginReset | Forget)
+        use Step::{ApplyFirewall, BeginReset, Claim, Finish, Forget, Restore, Withdraw};
+        matches!(self, ApplyFirewall(_) | Claim | Finish | Withdraw | Restore | BeginReset | Forget)
     }
 }

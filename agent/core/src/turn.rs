@@ -9,7 +9,7 @@ use crate::settings::Settings;
 use crate::step::Step;
 use crate::update::activate::activate;
 use crate::update::confirm::confirm;
-use crate::update::facts::{Attempts, Facts, Setbacks, Wish};
+use crate::update::facts::{Backoff, Facts, OperatorRequest, RetryState};
 use crate::update::plan::{Next, plan};
 use crate::update::poll::poll;
 use crate::update::record::Record;
@@ -26,16 +26,19 @@ pub fn turn(world: &mut dyn World, settings: &Settings) -> Next {
 pub fn act(world: &mut dyn World, facts: &Facts, settings: &Settings) -> Next {
     let plan = plan(facts, settings);
     world.note(&plan.reason);
-    let of_gate = |wish| matches!(wish, Wish::Claim | Wish::Reset);
+    let of_gate = |wish| matches!(wish, OperatorRequest::Claim | OperatorRequest::Reset);
     let gates_turn = plan.steps.iter().any(Step::is_of_gate);
-    let answers = |wish| of_gate(wish) || !gates_turn && !matches!(wish, Wish::Respond(_) | Wish::Learn);
+    let answers = |wish| {
+        of_gate(wish)
+            || !gates_turn && !matches!(wish, OperatorRequest::Incident(_) | OperatorRequest::AcceptChanges)
+    };
     if let Some(wish) = facts.wish.filter(|&wish| answers(wish)) {
         // Answered by this plan, whatever it is: an old wish must not come true at some later time.
         world.forget_wish();
         // Who asks does not want to wait for what failed an hour ago.
-        let none = Setbacks::default();
+        let none = Backoff::default();
         let attempts = facts.attempts.clone();
-        world.keep_attempts(&Attempts {
+        world.keep_attempts(&RetryState {
             poll: none,
             stage: none,
             proof: none,
@@ -69,11 +72,11 @@ fn perform(step: &Step, world: &mut dyn World, settings: &Settings) -> Result<()
             activate(world, release, *slot, *deadline_seconds, settings)
         }
         Step::Confirm { release, slot } => confirm(world, release, *slot),
-        Step::Revert { release, slot, times } => revert(world, release, *slot, *times),
+        Step::RollBack { release, slot, times } => revert(world, release, *slot, *times),
         Step::Reboot => world.reboot().map_err(Fault::Device),
         Step::Adopt(record) => keep_next(world, record.clone()),
         Step::Settle(slot) => crate::update::rollback::settle(world, *slot, None),
-        Step::Guard(standing) => world.guard(*standing).map_err(Fault::Device),
+        Step::ApplyFirewall(standing) => world.guard(*standing).map_err(Fault::Device),
         Step::Claim => execute::claim(world),
         Step::Finish => execute::finish(world),
         Step::Withdraw => execute::withdraw(world),
@@ -109,7 +112,7 @@ fn count_setback(world: &mut dyn World, step: &Step, fault: &Fault) {
     world.keep_attempts(&attempts);
 }
 
-fn setbacks_of<'a>(attempts: &'a mut Attempts, step: &Step) -> &'a mut Setbacks {
+fn setbacks_of<'a>(attempts: &'a mut RetryState, step: &Step) -> &'a mut Backoff {
     match step {
         Step::Poll => &mut attempts.poll,
         Step::Stage { .. } => &mut attempts.stage,
@@ -122,9 +125,9 @@ fn forget_setbacks(world: &mut dyn World, steps: &[Step]) {
     let mut attempts = world.attempts();
     let before = attempts.clone();
     for step in steps {
-        *setbacks_of(&mut attempts, step) = Setbacks::default();
+        *setbacks_of(&mut attempts, step) = Backoff::default();
         if matches!(step, Step::Activate { .. }) {
-            attempts.proof = Setbacks::default();
+            attempts.proof = Backoff::default();
         }
     }
     if attempts != before {

@@ -2,7 +2,7 @@
 //! nothing on the device, and polls the server without keeping anything.
 
 use super::{Call, Exit, open, print};
-use crate::daemon::linux_device::Linux;
+use crate::daemon::linux_device::LinuxDevice;
 use crate::os::process::program_folder;
 use komainu_core::device::World;
 use komainu_core::device::{Fetched, Folder};
@@ -19,7 +19,7 @@ use std::fmt::Write;
 type Sentence = Result<String, String>;
 
 /// What is looked at: a name, and how.
-type Look = (&'static str, fn(&mut Linux, &Call) -> Sentence);
+type Look = (&'static str, fn(&mut LinuxDevice, &Call) -> Sentence);
 
 const LOOKS: &[Look] = &[
     ("trusted root", root),
@@ -50,14 +50,14 @@ pub(super) fn check(call: &Call) -> Result<Exit, String> {
     Ok(exit)
 }
 
-fn root(linux: &mut Linux, _: &Call) -> Sentence {
+fn root(linux: &mut LinuxDevice, _: &Call) -> Sentence {
     let clock = linux.clock();
     let trusted = Trusted::load(&linux.kept().stored(), clock).map_err(|fault| fault.to_string())?;
     let [version, ..] = trusted.versions();
     Ok(format!("version {version}, expires {}", trusted.root().common.expires))
 }
 
-fn record(linux: &mut Linux, _: &Call) -> Sentence {
+fn record(linux: &mut LinuxDevice, _: &Call) -> Sentence {
     match linux.record() {
         RecordSeen::Found(record) => Ok(format!("generation {}, floor {}", record.generation, record.floor)),
         RecordSeen::Absent => Ok("none yet: the first start makes it".into()),
@@ -65,17 +65,17 @@ fn record(linux: &mut Linux, _: &Call) -> Sentence {
     }
 }
 
-fn running(linux: &mut Linux, _: &Call) -> Sentence {
+fn running(linux: &mut LinuxDevice, _: &Call) -> Sentence {
     linux.booted().map(|slot| slot.to_string()).map_err(|why| why.to_string())
 }
 
-fn boot(linux: &mut Linux, _: &Call) -> Sentence {
+fn boot(linux: &mut LinuxDevice, _: &Call) -> Sentence {
     let choice = linux.boot_choice().map_err(|why| why.to_string())?;
     let trial = choice.tries_left.map_or("good".to_owned(), |tries| format!("on trial, {tries} starts left"));
     Ok(format!("starts slot {}, {trial}", choice.slot))
 }
 
-fn slots(linux: &mut Linux, _: &Call) -> Sentence {
+fn slots(linux: &mut LinuxDevice, _: &Call) -> Sentence {
     let parts = linux.parts().map_err(|why| why.to_string())?;
     let mut sizes = String::new();
     for part in &parts {
@@ -84,7 +84,7 @@ fn slots(linux: &mut Linux, _: &Call) -> Sentence {
     Ok(sizes.trim_end_matches(", ").into())
 }
 
-fn checks(_: &mut Linux, call: &Call) -> Sentence {
+fn checks(_: &mut LinuxDevice, call: &Call) -> Sentence {
     let folder = &call.settings.health;
     match program_folder::in_folder(folder) {
         Ok(checks) if checks.is_empty() => {
@@ -98,7 +98,7 @@ fn checks(_: &mut Linux, call: &Call) -> Sentence {
     }
 }
 
-fn gate(linux: &mut Linux, call: &Call) -> Sentence {
+fn gate(linux: &mut LinuxDevice, call: &Call) -> Sentence {
     let Some(settings) = &call.settings.gate else { return Ok("left to somebody else".into()) };
     let seen = linux.gate().ok_or("left to somebody else")?;
     seen.account.map_err(|why| why.to_string())?;
@@ -137,7 +137,7 @@ impl From<TrustFault> for PollFault {
     }
 }
 
-fn server(linux: &mut Linux, call: &Call) -> Sentence {
+fn server(linux: &mut LinuxDevice, call: &Call) -> Sentence {
     let (stored, clock) = (linux.kept().stored(), linux.clock());
     let fetch = |ask: &komainu_trust::refresh::Ask| match linux.fetch(
         Folder::Metadata,
@@ -162,7 +162,7 @@ fn server(linux: &mut Linux, call: &Call) -> Sentence {
 }
 
 /// Fetches the delegated roles on the way to the manifest; keeps none.
-fn find_delegated(linux: &mut Linux, trusted: &mut Trusted, call: &Call) -> Result<(), String> {
+fn find_delegated(linux: &mut LinuxDevice, trusted: &mut Trusted, call: &Call) -> Result<(), String> {
     let path = manifest_path(&call.settings.core.board, &call.settings.core.channel);
     while let Found::Wanted(wanted) = trusted.find(&path).map_err(|fault| fault.to_string())? {
         let fetched = linux.fetch(Folder::Metadata, &wanted.ask.name, wanted.ask.bytes_max, None);

@@ -1,23 +1,23 @@
 //! `confirm` and `revert`: a person, or the firmware, decides. Asks the komainu that is at work, or does it itself.
 
 use super::{Call, Exit, open, print, run};
-use crate::daemon::linux_device::Linux;
+use crate::daemon::linux_device::LinuxDevice;
 use komainu_core::device::World;
-use komainu_core::update::facts::{RecordSeen, Wish};
+use komainu_core::update::facts::{OperatorRequest, RecordSeen};
 use komainu_core::update::record::Update;
 
 pub(super) fn confirm(call: &Call) -> Result<Exit, String> {
-    ask(call, Wish::Confirm)
+    ask(call, OperatorRequest::Confirm)
 }
 
 pub(super) fn revert(call: &Call) -> Result<Exit, String> {
-    ask(call, Wish::Revert)
+    ask(call, OperatorRequest::Rollback)
 }
 
-fn ask(call: &Call, wish: Wish) -> Result<Exit, String> {
+fn ask(call: &Call, wish: OperatorRequest) -> Result<Exit, String> {
     let mut linux = open(call)?;
     refuse_needless(&mut linux, wish)?;
-    if wish == Wish::Confirm {
+    if wish == OperatorRequest::Confirm {
         refuse_before_restart(&mut linux)?;
     }
     match linux.lock()? {
@@ -34,7 +34,7 @@ fn ask(call: &Call, wish: Wish) -> Result<Exit, String> {
 
 /// Until the release on trial was started, looking at it again would only count as one more restart that brought
 /// nothing.
-pub(super) fn refuse_before_restart(linux: &mut Linux) -> Result<(), String> {
+pub(super) fn refuse_before_restart(linux: &mut LinuxDevice) -> Result<(), String> {
     let RecordSeen::Found(record) = linux.record() else { return Ok(()) };
     match record.update {
         Update::Trial { release, slot, .. } if linux.booted().is_ok_and(|booted| booted != slot) => {
@@ -45,17 +45,23 @@ pub(super) fn refuse_before_restart(linux: &mut Linux) -> Result<(), String> {
 }
 
 /// Who confirms what is not on trial should hear so, not silence.
-fn refuse_needless(linux: &mut Linux, wish: Wish) -> Result<(), String> {
+fn refuse_needless(linux: &mut LinuxDevice, wish: OperatorRequest) -> Result<(), String> {
     let update = match linux.record() {
         RecordSeen::Found(record) => record.update,
         RecordSeen::Absent | RecordSeen::Lost(_) => Update::Idle,
     };
     match (wish, update) {
-        (Wish::Confirm, Update::Trial { .. }) | (Wish::Poll, _) => Ok(()),
-        (Wish::Confirm, _) => Err("nothing is on trial".into()),
-        (Wish::Revert, Update::Idle) => Err("nothing is staged or on trial".into()),
-        (Wish::Revert | Wish::Postpone | Wish::Claim | Wish::Reset | Wish::Respond(_) | Wish::Learn, _) => {
-            Ok(())
-        }
+        (OperatorRequest::Confirm, Update::Trial { .. }) | (OperatorRequest::Poll, _) => Ok(()),
+        (OperatorRequest::Confirm, _) => Err("nothing is on trial".into()),
+        (OperatorRequest::Rollback, Update::Idle) => Err("nothing is staged or on trial".into()),
+        (
+            OperatorRequest::Rollback
+            | OperatorRequest::Postpone
+            | OperatorRequest::Claim
+            | OperatorRequest::Reset
+            | OperatorRequest::Incident(_)
+            | OperatorRequest::AcceptChanges,
+            _,
+        ) => Ok(()),
     }
 }

@@ -4,14 +4,14 @@
 
 use super::status::{object, text};
 use super::{Call, Exit, open, print};
-use crate::daemon::linux_device::Linux;
+use crate::daemon::linux_device::LinuxDevice;
 use crate::daemon::wall_loop::report_file;
 use crate::os::files;
 use komainu_core::device::World;
 use komainu_core::settings::Settings;
 use komainu_core::update::facts::Facts;
 use komainu_core::wall::measures::{Level, Row, Survey, TABLE};
-use komainu_core::wall::observation::{Standpoint, judge};
+use komainu_core::wall::observation::{GateContext, judge};
 use komainu_core::wall::plan::leave_alone;
 use komainu_core::wall::policy::Policy;
 use komainu_core::wall::report::{Finding, Outcome, Report};
@@ -114,7 +114,7 @@ fn report(call: &Call) -> Result<Report, String> {
 }
 
 /// Looks, and changes nothing.
-pub(super) fn look(linux: &mut Linux, policy: &Policy, settings: &Settings) -> Report {
+pub(super) fn look(linux: &mut LinuxDevice, policy: &Policy, settings: &Settings) -> Report {
     let standing = linux.gate().map(|gate| gate.standing());
     let rules = standing.map(|standing| linux.rules(standing));
     linux.look_thoroughly();
@@ -123,7 +123,7 @@ pub(super) fn look(linux: &mut Linux, policy: &Policy, settings: &Settings) -> R
     let around = linux.look_around();
     let clock = linux.clock();
     let now = clock.system.max(clock.built);
-    let mut report = judge(&around, &Standpoint { standing, rules, now }, policy).0;
+    let mut report = judge(&around, &GateContext { standing, rules, now }, policy).0;
     leave_alone(&mut report, &linux.wall_memory());
     report
 }

@@ -1,13 +1,13 @@
 //! `respond`: what is done where somebody has taken the device. Without a word it says how things stand.
 
 use super::{Call, Exit, open, print};
-use crate::daemon::linux_device::Linux;
+use crate::daemon::linux_device::LinuxDevice;
 use crate::os::clock;
 use komainu_core::device::World;
-use komainu_core::update::facts::Wish;
-use komainu_core::wall::incident_response::Response;
+use komainu_core::update::facts::OperatorRequest;
+use komainu_core::wall::incident_response::IncidentResponse;
 use komainu_core::wall::plan::Watch;
-use komainu_core::wall::turn::{Known, turn};
+use komainu_core::wall::turn::{TurnContext, turn};
 use komainu_trust::Moment;
 
 pub(super) fn respond(call: &Call) -> Result<Exit, String> {
@@ -15,18 +15,18 @@ pub(super) fn respond(call: &Call) -> Result<Exit, String> {
     let policy = policy.ok_or("the settings leave the wall to somebody else ([wall] keep = false)")?;
     let mut linux = open(call)?;
     let Some(word) = &call.operand else { return say(&mut linux) };
-    let known = || Response::ALL.map(Response::name).join(", ");
-    let response = word.to_str().and_then(Response::parse);
+    let known = || IncidentResponse::ALL.map(IncidentResponse::name).join(", ");
+    let response = word.to_str().and_then(IncidentResponse::parse);
     let response = response.ok_or_else(|| format!("{} is none of {}", word.display(), known()))?;
     match linux.lock()? {
         Ok(_lock) => {
-            linux.own_wish = Some(Wish::Respond(response));
+            linux.own_wish = Some(OperatorRequest::Incident(response));
             let now = Moment(clock::system_seconds());
             let rules = linux.gate().map(|gate| gate.standing()).map(|standing| linux.rules(standing));
-            turn(&mut linux, &mut Watch::default(), &Known { now, rules }, policy);
+            turn(&mut linux, &mut Watch::default(), &TurnContext { now, rules }, policy);
             say(&mut linux)
         }
-        Err(at_work) => leave(&linux, Wish::Respond(response), at_work),
+        Err(at_work) => leave(&linux, OperatorRequest::Incident(response), at_work),
     }
 }
 
@@ -41,17 +41,17 @@ pub(super) fn learn(call: &Call) -> Result<Exit, String> {
             linux.learn();
             Ok(Exit::Done)
         }
-        Err(at_work) => leave(&linux, Wish::Learn, at_work),
+        Err(at_work) => leave(&linux, OperatorRequest::AcceptChanges, at_work),
     }
 }
 
-fn leave(linux: &Linux, wish: Wish, at_work: Option<i32>) -> Result<Exit, String> {
+fn leave(linux: &LinuxDevice, wish: OperatorRequest, at_work: Option<i32>) -> Result<Exit, String> {
     let left = linux.volatile().leave_wish(wish, at_work);
     left.map_err(|error| format!("cannot ask: {error}"))?;
     print("asked the komainu that is at work; see komainu respond, komainu harden\n")
 }
 
-fn say(linux: &mut Linux) -> Result<Exit, String> {
+fn say(linux: &mut LinuxDevice) -> Result<Exit, String> {
     let memory = linux.wall_memory();
     let Some(incident) = memory.incident else { return print("nothing: there is no incident\n") };
     let yes = |is: bool| if is { "yes" } else { "no" };

@@ -2,22 +2,22 @@
 //! init scripts: the rules, before anything else starts.
 
 use super::{Call, Exit, open, print};
-use crate::config::gate_settings::Gate as Settings;
+use crate::config::gate_settings::GateSettings as Settings;
 use crate::daemon::control_socket;
 use crate::daemon::device_names::press;
-use crate::daemon::linux_device::Linux;
-use crate::gate::credential_store::Gate;
+use crate::daemon::linux_device::LinuxDevice;
+use crate::gate::credential_store::CredentialStore;
 use crate::os::clock::uptime_milliseconds;
 use komainu_bootstrap::ipc::{Answer, Ask, PASSWORD_BYTES_MAX, Secret, Session};
 use komainu_bootstrap::page::refusal_text;
 use komainu_core::device::World;
-use komainu_core::gate::plan::RulesSeen;
+use komainu_core::gate::plan::FirewallStatus;
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use std::io;
 use std::io::{BufRead, IsTerminal, Read, Write, stderr, stdin};
 
 pub(super) fn setup(call: &Call) -> Result<Exit, String> {
-    let owned = Gate::new(gate(call)?, &call.settings.state).seen().kept.is_some();
+    let owned = CredentialStore::new(gate(call)?, &call.settings.state).seen().kept.is_some();
     let is_terminal = stdin().is_terminal();
     let old = if owned { Some(read_secret("Password that holds now: ")?) } else { None };
     let new = read_secret("New password: ")?;
@@ -61,11 +61,11 @@ pub(super) fn guard(call: &Call) -> Result<Exit, String> {
 }
 
 /// Also for who can do nothing else.
-pub(super) fn put_rules(linux: &mut Linux) -> Result<(), String> {
+pub(super) fn put_rules(linux: &mut LinuxDevice) -> Result<(), String> {
     let Some(seen) = linux.gate() else { return Ok(()) };
     let standing = seen.standing();
     match linux.rules(standing) {
-        RulesSeen::Differ => linux.guard(standing).map_err(|why| why.to_string()),
+        FirewallStatus::Differ => linux.guard(standing).map_err(|why| why.to_string()),
         _ => Ok(()),
     }
 }

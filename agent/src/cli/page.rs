@@ -2,7 +2,7 @@
 //! standard input; it opens its doors, gives up its privileges, and serves until the agent has gone.
 
 use super::{Call, Exit};
-use crate::config::gate_settings::Gate;
+use crate::config::gate_settings::GateSettings;
 use crate::firewall::backend::Choice;
 use crate::os::clock::uptime_milliseconds;
 use crate::os::log_output;
@@ -99,7 +99,7 @@ fn door(address: SocketAddr, kind: SockType) -> io::Result<Option<OwnedFd>> {
 }
 
 /// What the page looks like; read while files can be.
-fn look(gate: &Gate) -> Result<Look, String> {
+fn look(gate: &GateSettings) -> Result<Look, String> {
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).map_err(|error| format!("no random numbers: {error}"))?;
     Ok(Look {

@@ -1,7 +1,7 @@
 //! `plan`: what would be done now, and why. Does nothing.
 
 use super::{Call, Exit, harden, open, print};
-use crate::daemon::linux_device::Linux;
+use crate::daemon::linux_device::LinuxDevice;
 use komainu_core::device::World;
 use komainu_core::settings::Settings;
 use komainu_core::update::facts::Facts;
@@ -32,7 +32,7 @@ pub(super) fn plan(call: &Call) -> Result<Exit, String> {
 }
 
 /// What the wall would do.
-fn of_wall(linux: &mut Linux, facts: &Facts, policy: &Policy, settings: &Settings) -> String {
+fn of_wall(linux: &mut LinuxDevice, facts: &Facts, policy: &Policy, settings: &Settings) -> String {
     let report = harden::look(linux, policy, settings);
     let memory = linux.wall_memory();
     let view = View {
@@ -51,7 +51,7 @@ fn of_wall(linux: &mut Linux, facts: &Facts, policy: &Policy, settings: &Setting
         let line = match act {
             Act::Remember(_) => continue,
             Act::Evidence => "keep evidence".to_owned(),
-            Act::Fix { finding, fix } => format!("{}, because {}", fix.name(), finding.what),
+            Act::Remediate { finding, fix } => format!("{}, because {}", fix.name(), finding.what),
             Act::Undo(fix) => format!("undo {}", fix.name()),
             Act::Poll => "poll".to_owned(),
             Act::Restart => "restart".to_owned(),

@@ -1,17 +1,17 @@
 //! `run` and `once`: the loop, and one round of it.
 
 use super::{Call, Exit, open, owner};
-use crate::daemon::linux_device::Linux;
-use crate::daemon::page_host::Keeper;
-use crate::daemon::wall_loop::{QUICK_SECONDS, Warden};
+use crate::daemon::linux_device::LinuxDevice;
+use crate::daemon::page_host::PageHost;
+use crate::daemon::wall_loop::{QUICK_SECONDS, WallLoop};
 use crate::os::clock;
 use crate::os::clock::uptime_milliseconds;
 use crate::os::wakeup::{Waiter, Woken};
-use komainu_core::gate::plan::{GateSeen, RulesSeen};
+use komainu_core::gate::plan::{FirewallStatus, GateFacts};
 use komainu_core::turn::{act, turn};
-use komainu_core::update::facts::{Facts, Wish};
+use komainu_core::update::facts::{Facts, OperatorRequest};
 use komainu_core::update::plan::Next;
-use komainu_core::wall::turn::Known;
+use komainu_core::wall::turn::TurnContext;
 use komainu_trust::Moment;
 
 /// A restart that was asked for and does not come is asked for again after so many seconds.
@@ -34,7 +34,7 @@ pub(super) fn run(call: &Call) -> Result<Exit, String> {
     let mut waiter = Waiter::new().map_err(|error| format!("cannot wait for signals: {error}"))?;
     log::info!("guarding version={}", env!("CARGO_PKG_VERSION"));
     let mut keeper = None;
-    let mut warden = Warden::open(&call.settings);
+    let mut warden = WallLoop::open(&call.settings);
     linux.give_up();
     linux.glance_while_waiting();
     let mut running = 0;
@@ -54,12 +54,12 @@ pub(super) fn run(call: &Call) -> Result<Exit, String> {
             }
         }
         if let (Some(gate), Some(seen), None) = (&call.settings.gate, &facts.gate, &keeper)
-            && seen.rules != RulesSeen::Differ
+            && seen.rules != FirewallStatus::Differ
         {
             // An agent that starts again finds its rules: its page need not wait for a server that is silent.
             let keeper =
-                keeper.insert(Keeper::open(&call.settings, gate, &call.settings_file, call.testing)?);
-            keeper.after_turn(&mut linux, &facts, warden.as_ref().and_then(Warden::report));
+                keeper.insert(PageHost::open(&call.settings, gate, &call.settings_file, call.testing)?);
+            keeper.after_turn(&mut linux, &facts, warden.as_ref().and_then(WallLoop::report));
             linux.hear_bells(&keeper.bell());
         }
         let next = act(&mut linux, &facts, &call.settings.core);
@@ -68,10 +68,10 @@ pub(super) fn run(call: &Call) -> Result<Exit, String> {
             // Where there were no rules yet, not before this turn: they come before the page.
             let opened = match keeper.take() {
                 Some(keeper) => keeper,
-                None => Keeper::open(&call.settings, gate, &call.settings_file, call.testing)?,
+                None => PageHost::open(&call.settings, gate, &call.settings_file, call.testing)?,
             };
             let keeper = keeper.insert(opened);
-            keeper.after_turn(&mut linux, &facts, warden.as_ref().and_then(Warden::report));
+            keeper.after_turn(&mut linux, &facts, warden.as_ref().and_then(WallLoop::report));
             news = keeper.hear(&mut linux);
             linux.hear_bells(&keeper.bell());
         }
@@ -91,9 +91,9 @@ pub(super) fn run(call: &Call) -> Result<Exit, String> {
         loop {
             let left = until.saturating_sub(uptime_milliseconds()).div_ceil(1000);
             let left = u32::try_from(left).unwrap_or(u32::MAX);
-            let seconds = keeper.as_ref().and_then(Keeper::wakes_in).map_or(left, |wait| wait.min(left));
+            let seconds = keeper.as_ref().and_then(PageHost::wakes_in).map_or(left, |wait| wait.min(left));
             let seconds = if warden.is_some() { seconds.min(QUICK_SECONDS) } else { seconds };
-            let others = keeper.as_ref().map(Keeper::waits_for).unwrap_or_default();
+            let others = keeper.as_ref().map(PageHost::waits_for).unwrap_or_default();
             let woken = waiter.wait(seconds, &others).map_err(|error| format!("cannot wait: {error}"))?;
             drop(others);
             if woken == Woken::End {
@@ -106,37 +106,37 @@ pub(super) fn run(call: &Call) -> Result<Exit, String> {
                 // The wall wants it; the update has its own way.
                 return Ok(Exit::Restart);
             }
-            if let Some(keeper) = keeper.as_mut().filter(|_| woken != Woken::Wish) {
+            if let Some(keeper) = keeper.as_mut().filter(|_| woken != Woken::Request) {
                 news |= keeper.hear(&mut linux);
             }
-            if news || woken == Woken::Wish || linux.own_wish.is_some() || uptime_milliseconds() >= until {
+            if news || woken == Woken::Request || linux.own_wish.is_some() || uptime_milliseconds() >= until {
                 break;
             }
-            keeper.iter_mut().for_each(Keeper::mend);
+            keeper.iter_mut().for_each(PageHost::mend);
         }
     }
 }
 
 /// What a turn of the wall needs to know of the last turn of the update.
-fn known_of(facts: &Facts) -> Known {
+fn known_of(facts: &Facts) -> TurnContext {
     let now = Moment(facts.now.0.max(clock::system_seconds()));
-    Known { now, rules: facts.gate.as_ref().map(|gate| gate.rules.clone()) }
+    TurnContext { now, rules: facts.gate.as_ref().map(|gate| gate.rules.clone()) }
 }
 
 /// The wall has its first turn when the rules are in the kernel: they come before everything else.
-fn rules_hold(gate: &GateSeen) -> bool {
-    gate.rules != RulesSeen::Differ
+fn rules_hold(gate: &GateFacts) -> bool {
+    gate.rules != FirewallStatus::Differ
 }
 
 pub(super) fn once(call: &Call) -> Result<Exit, String> {
     let mut linux = open(call)?;
     let Ok(_lock) = linux.lock()? else { return Ok(busy()) };
-    linux.own_wish = Some(Wish::Poll);
+    linux.own_wish = Some(OperatorRequest::Poll);
     round(&mut linux, call)
 }
 
 /// Takes turns until there is nothing to do at once; on trial, until it is decided.
-pub(super) fn round(linux: &mut Linux, call: &Call) -> Result<Exit, String> {
+pub(super) fn round(linux: &mut LinuxDevice, call: &Call) -> Result<Exit, String> {
     let began = uptime_milliseconds();
     let mut waiter = Waiter::new().map_err(|error| format!("cannot wait for signals: {error}"))?;
     let mut running = 0;
@@ -159,7 +159,7 @@ pub(super) fn round(linux: &mut Linux, call: &Call) -> Result<Exit, String> {
     }
 }
 
-fn on_trial(linux: &mut Linux) -> bool {
+fn on_trial(linux: &mut LinuxDevice) -> bool {
     use komainu_core::device::World;
     use komainu_core::update::facts::RecordSeen;
     use komainu_core::update::record::{Record, Update};
@@ -169,7 +169,7 @@ fn on_trial(linux: &mut Linux) -> bool {
     linux.booted() == Ok(slot)
 }
 
-fn failed(linux: &mut Linux) -> bool {
+fn failed(linux: &mut LinuxDevice) -> bool {
     use komainu_core::device::World;
     if linux.booted().is_err() || linux.boot_choice().is_err() || linux.parts().is_err() {
         return true;

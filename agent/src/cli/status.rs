@@ -85,7 +85,7 @@ fn record_lines(record: &Record) -> Vec<Line> {
         Update::Staging { release, slot, .. } => ("staging", Some(release), Some(slot)),
         Update::Staged { release, slot, .. } => ("staged", Some(release), Some(slot)),
         Update::Trial { release, slot, .. } => ("trial", Some(release), Some(slot)),
-        Update::Reverting { release, slot, .. } => ("reverting", Some(release), Some(slot)),
+        Update::RollingBack { release, slot, .. } => ("reverting", Some(release), Some(slot)),
     };
     lines.push(Line("update", text(&word)));
     lines.push(Line("update_release", release.map_or(Json::Null, |release| number(release.number))));

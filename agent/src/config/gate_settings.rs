@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 /// How the gate is kept.
 #[derive(Clone, Debug)]
-pub struct Gate {
+pub struct GateSettings {
     /// The owner's account.
     pub account: String,
     /// The file that holds its password: `/etc/shadow`, or `/etc/passwd` where there is no other.
@@ -70,7 +70,7 @@ pub struct Look {
 }
 
 /// Reads `[gate]`; `None` where it says `keep = false`.
-pub(super) fn read(mut keys: Keys<'_>) -> Option<Gate> {
+pub(super) fn read(mut keys: Keys<'_>) -> Option<GateSettings> {
     if !keys.boolean("keep", true) {
         keys.finish();
         return None;
@@ -96,7 +96,7 @@ pub(super) fn read(mut keys: Keys<'_>) -> Option<Gate> {
             Err(_) => keys.fault("listen", "must hold IP addresses"),
         }
     }
-    let gate = Gate {
+    let gate = GateSettings {
         account,
         account_file: keys.path("account_file", "/etc/shadow"),
         hash: [Method::Sha256, Method::Sha512, Method::Md5]

@@ -9,9 +9,9 @@ use super::table_reader::{FirstFault, Keys};
 use super::toml;
 use super::toml::{SettingsFault, Table};
 use komainu_core::firewall::{Network, Protocol, Traffic};
-use komainu_core::wall::incident_response::Response;
-use komainu_core::wall::judge::wan_access::Door;
-use komainu_core::wall::policy::{Automatic, Guarded, Policy, Reach, Service, Unlisted};
+use komainu_core::wall::incident_response::IncidentResponse;
+use komainu_core::wall::judge::wan_access::WanAccess;
+use komainu_core::wall::policy::{Automatic, Policy, ProtectedPath, Reach, Service, Unlisted};
 use komainu_core::wall::process_snapshot::Transport;
 use komainu_trust::Moment;
 use std::fs;
@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 /// The wall of a device.
 #[derive(Clone, Debug)]
-pub struct Wall {
+pub struct WallSettings {
     /// What is allowed.
     pub policy: Policy,
     /// The watchdog; `None`: it is left to somebody else.
@@ -42,7 +42,7 @@ pub struct Wall {
     pub give_up: bool,
 }
 
-/// Programs that every Linux device needs raw sockets or flash for.
+/// Programs that every LinuxDevice device needs raw sockets or flash for.
 const PRIVILEGED: &[&str] = &[
     "udhcpc",
     "udhcpd",
@@ -92,9 +92,9 @@ fn strict() -> Policy {
 }
 
 /// Reads `[wall]` and its lists; `None` where it says `keep = false`.
-pub(super) fn read(mut keys: Keys<'_>, top: &mut Table, first: &FirstFault) -> Option<Wall> {
+pub(super) fn read(mut keys: Keys<'_>, top: &mut Table, first: &FirstFault) -> Option<WallSettings> {
     let kept = keys.boolean("keep", true);
-    let mut wall = Wall {
+    let mut wall = WallSettings {
         policy: strict(),
         watchdog: None,
         watchdog_seconds: 60,
@@ -126,7 +126,7 @@ pub(super) fn read(mut keys: Keys<'_>, top: &mut Table, first: &FirstFault) -> O
 }
 
 /// The kind's own file. What is wrong with it is told with its name: the line is that file's.
-fn read_kind(wall: &mut Wall, folder: &Path, kind: &str, keys: &Keys<'_>) {
+fn read_kind(wall: &mut WallSettings, folder: &Path, kind: &str, keys: &Keys<'_>) {
     let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if kind.is_empty() || !kind.bytes().all(is_name) {
         keys.fault(
@@ -150,7 +150,7 @@ fn read_kind(wall: &mut Wall, folder: &Path, kind: &str, keys: &Keys<'_>) {
     wall.policy.kind = kind.into();
 }
 
-fn read_file(wall: &mut Wall, text: &str) -> Result<(), SettingsFault> {
+fn read_file(wall: &mut WallSettings, text: &str) -> Result<(), SettingsFault> {
     let mut top = toml::parse(text)?;
     let first = FirstFault::default();
     let mut keys = Keys::of(&mut top, "wall", &first);
@@ -188,19 +188,20 @@ fn read_policy(policy: &mut Policy, keys: &mut Keys<'_>) {
         *number = keys.number(key, 1..=100_000, *number);
     }
     if let Some(words) = keys.strings_if_given("respond") {
-        let known =
-            |word: &String| Response::parse(word).is_some_and(|response| response != Response::Release);
+        let known = |word: &String| {
+            IncidentResponse::parse(word).is_some_and(|response| response != IncidentResponse::Release)
+        };
         if !words.iter().all(known) {
             keys.fault("respond", RESPOND);
         }
-        let has = |response: Response| words.iter().any(|word| word == response.name());
+        let has = |response: IncidentResponse| words.iter().any(|word| word == response.name());
         policy.automatic = Automatic {
-            contain: has(Response::Contain),
-            evidence: has(Response::Evidence),
-            restart: has(Response::Restart),
-            new_password: has(Response::NewPassword),
-            update: has(Response::Update),
-            reimage: has(Response::Reimage),
+            contain: has(IncidentResponse::Contain),
+            evidence: has(IncidentResponse::Evidence),
+            restart: has(IncidentResponse::Restart),
+            new_password: has(IncidentResponse::NewPassword),
+            update: has(IncidentResponse::Update),
+            reimage: has(IncidentResponse::Reimage),
         };
     }
 }
@@ -208,7 +209,7 @@ fn read_policy(policy: &mut Policy, keys: &mut Keys<'_>) {
 const RESPOND: &str =
     "must hold some of \"contain\", \"evidence\", \"restart\", \"new-password\", \"update\", \"reimage\"";
 
-fn read_lists(wall: &mut Wall, top: &mut Table, first: &FirstFault) {
+fn read_lists(wall: &mut WallSettings, top: &mut Table, first: &FirstFault) {
     for table in first.unless(top.take_tables("service")).unwrap_or_default() {
         read_service(&mut wall.policy.services, Keys::new(table, first));
     }
@@ -219,7 +220,7 @@ fn read_lists(wall: &mut Wall, top: &mut Table, first: &FirstFault) {
             keys.fault("path", "must begin with /");
         }
         let what = keys.word("what", "settings");
-        wall.policy.guarded.push(Guarded { path, what, restore: keys.boolean("restore", false) });
+        wall.policy.guarded.push(ProtectedPath { path, what, restore: keys.boolean("restore", false) });
         keys.finish();
     }
     for table in first.unless(top.take_tables("opening")).unwrap_or_default() {
@@ -262,7 +263,7 @@ fn listened(word: &str) -> Option<(Transport, (u16, u16))> {
 }
 
 /// A way in from the WAN: who may come, to what, and until when.
-fn read_door(doors: &mut Vec<Door>, mut keys: Keys<'_>) {
+fn read_door(doors: &mut Vec<WanAccess>, mut keys: Keys<'_>) {
     let what = [false, true][keys.choice("what", &["admin", "acs"])];
     let port = keys.number("port", 1..=65_535, if what { 7547 } else { 443 }) as u16;
     let from: Vec<Option<Network>> = keys.strings("from", &[]).iter().map(|word| network(word)).collect();
@@ -277,7 +278,7 @@ fn read_door(doors: &mut Vec<Door>, mut keys: Keys<'_>) {
         );
     }
     let from = from.into_iter().flatten().collect();
-    doors.push(Door { is_acs: what, port, protocol: Protocol::Tcp, from, until: until.flatten() });
+    doors.push(WanAccess { is_acs: what, port, protocol: Protocol::Tcp, from, until: until.flatten() });
     keys.finish();
 }
 
@@ -298,7 +299,7 @@ fn network(word: &str) -> Option<Network> {
 mod tests {
     use super::*;
 
-    fn read_text(text: &str) -> Result<Option<Wall>, String> {
+    fn read_text(text: &str) -> Result<Option<WallSettings>, String> {
         let mut top = toml::parse(text).map_err(|fault| fault.to_string())?;
         let first = FirstFault::default();
         let keys = Keys::of(&mut top, "wall", &first);
@@ -307,7 +308,7 @@ mod tests {
         first.or(wall).map_err(|fault| fault.to_string())
     }
 
-    fn shipped(kind: &str) -> Wall {
+    fn shipped(kind: &str) -> WallSettings {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/dist/policies");
         read_text(&format!("[wall]\nkind = \"{kind}\"\npolicies_directory = \"{folder}\"\n"))
             .unwrap()

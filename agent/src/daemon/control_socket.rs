@@ -24,19 +24,19 @@ const WANTS_MILLISECONDS: u8 = 200;
 /// How long an answer may take: hooks, and a restart of the network, are part of it.
 const ANSWER_SECONDS: i64 = 120;
 
-pub(crate) struct Console {
+pub(crate) struct ControlSocket {
     path: PathBuf,
     door: OwnedFd,
     clients: Vec<Option<OwnedFd>>,
 }
 
-impl Console {
+impl ControlSocket {
     /// Makes the door.
-    pub(crate) fn open(run: &Path) -> Result<Console, String> {
+    pub(crate) fn open(run: &Path) -> Result<ControlSocket, String> {
         let path = run.join("keeper");
         let door =
-            Console::door(&path).map_err(|error| format!("cannot open {}: {error}", path.display()))?;
-        Ok(Console { path, door, clients: Vec::new() })
+            ControlSocket::door(&path).map_err(|error| format!("cannot open {}: {error}", path.display()))?;
+        Ok(ControlSocket { path, door, clients: Vec::new() })
     }
 
     fn door(path: &Path) -> io::Result<OwnedFd> {
@@ -106,7 +106,7 @@ impl Console {
     }
 }
 
-impl Drop for Console {
+impl Drop for ControlSocket {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.path);
     }

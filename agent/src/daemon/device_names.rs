@@ -1,6 +1,6 @@
 //! What the device is called, the code on its label, and whether its button was pressed.
 
-use crate::config::gate_settings::Gate as Settings;
+use crate::config::gate_settings::GateSettings as Settings;
 use crate::os::files;
 use komainu_bootstrap::password_rule::Named;
 use std::ops::ControlFlow::{Break, Continue};

@@ -17,12 +17,12 @@ const RULES: u32 = 1 << 6;
 const REMOVALS: [u16; 3] = [0x0a02, 0x0a05, 0x0a08];
 const MESSAGES_BYTES: usize = 4096;
 
-pub(crate) struct Links([Option<OwnedFd>; 2]);
+pub(crate) struct LinkMonitor([Option<OwnedFd>; 2]);
 
-impl Links {
+impl LinkMonitor {
     /// From now on hears; a kernel that does not tell is asked every minute all the same.
-    pub(crate) fn open() -> Links {
-        Links([open(SockProtocol::NetlinkRoute, LINKS), open(SockProtocol::NetlinkNetFilter, RULES)])
+    pub(crate) fn open() -> LinkMonitor {
+        LinkMonitor([open(SockProtocol::NetlinkRoute, LINKS), open(SockProtocol::NetlinkNetFilter, RULES)])
     }
 
     pub(crate) fn waits_for(&self) -> impl Iterator<Item = BorrowedFd<'_>> {

@@ -1,25 +1,25 @@
-//! The device as Linux shows it: what its parts are, and what commands ask of it. `powers` is the `World` that turns see.
+//! The device as LinuxDevice shows it: what its parts are, and what commands ask of it. `powers` is the `World` that turns see.
 
 mod powers;
 
-use crate::config::Device;
+use crate::config::DeviceSettings;
 use crate::daemon::page_status::turned_away;
-use crate::firewall::controller::Wall;
-use crate::gate::credential_store::Gate;
-use crate::update::runtime_state::{Lock, Volatile};
+use crate::firewall::controller::FirewallController;
+use crate::gate::credential_store::CredentialStore;
+use crate::update::runtime_state::{Lock, RuntimeState};
 use crate::update::source::bundle::Bundle;
-use crate::update::source::http_repository::Remote;
+use crate::update::source::http_repository::HttpRepository;
 use crate::update::storage::Slots;
 use crate::update::store::State;
-use crate::wall::driver::Ward;
+use crate::wall::driver::WallDriver;
 use komainu_core::advisory;
 use komainu_core::device::World;
 use komainu_core::fault::{Text, text};
 use komainu_core::firewall::Traffic;
 use komainu_core::firewall::count::Count;
 use komainu_core::reason::Level;
-use komainu_core::update::facts::{Attempts, Facts, Wish};
-use komainu_core::wall::observation::Passing;
+use komainu_core::update::facts::{Facts, OperatorRequest, RetryState};
+use komainu_core::wall::observation::FirewallGrants;
 use komainu_core::wall::report::Report;
 use komainu_trust::{Moment, Trusted};
 use std::os::fd::BorrowedFd;
@@ -30,26 +30,26 @@ use std::sync::PoisonError;
 const COUNT_MILLISECONDS: u64 = 30_000;
 
 /// The device that this runs on.
-pub struct Linux {
-    settings: Device,
+pub struct LinuxDevice {
+    settings: DeviceSettings,
     state: State,
-    volatile: Volatile,
+    volatile: RuntimeState,
     slots: Slots,
-    remote: Remote,
-    gate: Option<Gate>,
-    wall: Option<Wall>,
-    ward: Option<Ward>,
+    remote: HttpRepository,
+    gate: Option<CredentialStore>,
+    wall: Option<FirewallController>,
+    ward: Option<WallDriver>,
     /// What the firewall had counted at the last look.
     counted: Vec<Count>,
     counted_at: u64,
     /// Takes the server's place until there is nothing more to do with it.
     bundle: Option<Bundle>,
     /// A wish that came with the command line.
-    pub own_wish: Option<Wish>,
+    pub own_wish: Option<OperatorRequest>,
     /// A wish was answered and could not be removed.
     wish_answered: bool,
     /// What could not be written; without it a full file system would mean polling without a pause.
-    unwritten_attempts: Option<Attempts>,
+    unwritten_attempts: Option<RetryState>,
     first_error: Option<String>,
     /// Why the gate's last step failed, until somebody asks.
     gate_fault: Option<String>,
@@ -61,25 +61,25 @@ pub struct Linux {
 }
 
 /// What may pass, by the policy; where none says it: a router's traffic.
-fn traffic(settings: &Device) -> Traffic {
+fn traffic(settings: &DeviceSettings) -> Traffic {
     let none = || Traffic { forwards: true, near_only: false, ..Traffic::default() };
     settings.wall.as_ref().map_or_else(none, |wall| wall.policy.traffic.clone())
 }
 
-impl Linux {
+impl LinuxDevice {
     /// The device of the settings; nothing is touched yet.
     ///
     /// # Errors
     /// There can be no TLS: a CA file cannot be used; in words.
-    pub fn open(settings: &Device) -> Result<Linux, String> {
-        let mut linux = Linux {
+    pub fn open(settings: &DeviceSettings) -> Result<LinuxDevice, String> {
+        let mut linux = LinuxDevice {
             state: State::new(&settings.state, &settings.root),
-            volatile: Volatile::new(&settings.run),
+            volatile: RuntimeState::new(&settings.run),
             slots: Slots::new(settings.parts.clone()),
-            remote: Remote::new(&settings.server, built().0)?,
-            gate: settings.gate.as_ref().map(|gate| Gate::new(gate, &settings.state)),
-            ward: settings.wall.as_ref().map(|wall| Ward::new(settings, wall)),
-            wall: settings.gate.as_ref().map(|gate| Wall::new(gate, traffic(settings))),
+            remote: HttpRepository::new(&settings.server, built().0)?,
+            gate: settings.gate.as_ref().map(|gate| CredentialStore::new(gate, &settings.state)),
+            ward: settings.wall.as_ref().map(|wall| WallDriver::new(settings, wall)),
+            wall: settings.gate.as_ref().map(|gate| FirewallController::new(gate, traffic(settings))),
             counted: Vec::new(),
             counted_at: 0,
             gate_fault: None,
@@ -97,7 +97,7 @@ impl Linux {
         linux.raise_tls_floor();
         // Who was cut off stays so from the first rules on, whoever puts them: at power-on, long before a look around.
         let contained = linux.wall_memory().incident.is_some_and(|incident| incident.contained);
-        linux.set_passing(&Passing { contained, ..Passing::default() });
+        linux.set_passing(&FirewallGrants { contained, ..FirewallGrants::default() });
         Ok(linux)
     }
 
@@ -122,7 +122,7 @@ impl Linux {
     /// Polls this bundle next, instead of the server.
     pub fn install(&mut self, bundle: Bundle) {
         self.bundle = Some(bundle);
-        self.own_wish = Some(Wish::Poll);
+        self.own_wish = Some(OperatorRequest::Poll);
     }
 
     /// From now on the server is asked again. Called when a round is over.
@@ -145,13 +145,13 @@ impl Linux {
     }
 
     /// The gate, where it is ours to keep.
-    pub fn gate_mut(&mut self) -> Option<&mut Gate> {
+    pub fn gate_mut(&mut self) -> Option<&mut CredentialStore> {
         self.gate.as_mut()
     }
 
     /// What the kernel's firewall cannot do, in words.
     pub fn wall_lacks(&self) -> Vec<&'static str> {
-        self.wall.as_ref().map(Wall::lacks).unwrap_or_default()
+        self.wall.as_ref().map(FirewallController::lacks).unwrap_or_default()
     }
 
     /// Why a step of the gate failed since this was last asked.
@@ -180,7 +180,7 @@ impl Linux {
     }
 
     /// What may pass besides, from now on.
-    fn set_passing(&mut self, passing: &Passing) {
+    fn set_passing(&mut self, passing: &FirewallGrants) {
         let Some(wall) = &mut self.wall else { return };
         let of_policy = traffic(&self.settings);
         wall.set_traffic(Traffic {
@@ -260,7 +260,7 @@ impl Linux {
 
     /// Something that the wall looks at has changed since it last looked.
     pub fn has_changed(&mut self) -> bool {
-        self.ward.as_mut().is_some_and(Ward::has_changed)
+        self.ward.as_mut().is_some_and(WallDriver::has_changed)
     }
 
     /// Somebody asks for something.
@@ -276,11 +276,11 @@ impl Linux {
         }
     }
 
-    fn our_ward(&mut self) -> Result<&mut Ward, Text> {
+    fn our_ward(&mut self) -> Result<&mut WallDriver, Text> {
         self.ward.as_mut().ok_or_else(|| text(format_args!("the wall is not ours to keep")))
     }
 
-    fn our_gate(&self) -> Result<&Gate, Text> {
+    fn our_gate(&self) -> Result<&CredentialStore, Text> {
         self.gate.as_ref().ok_or_else(|| text(format_args!("the gate is not ours to keep")))
     }
 
@@ -290,7 +290,7 @@ impl Linux {
     }
 
     /// Wishes and attempts.
-    pub fn volatile(&self) -> &Volatile {
+    pub fn volatile(&self) -> &RuntimeState {
         &self.volatile
     }
 

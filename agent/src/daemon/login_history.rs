@@ -12,7 +12,7 @@ const FILE_BYTES_MAX: u64 = 4096;
 
 /// The last tries, newest first, each as the page is told it.
 #[derive(Default)]
-pub(crate) struct Logins {
+pub(crate) struct LoginHistory {
     lines: Vec<String>,
     /// There was a try that nobody was told of yet.
     news: bool,
@@ -23,12 +23,12 @@ pub(crate) fn who(peer: IpAddr) -> String {
     if peer.is_unspecified() { "console".into() } else { peer.to_string() }
 }
 
-impl Logins {
+impl LoginHistory {
     /// What was kept.
-    pub(crate) fn load(folder: &Path) -> Logins {
+    pub(crate) fn load(folder: &Path) -> LoginHistory {
         let bytes = files::read(&folder.join("logins"), FILE_BYTES_MAX).ok().flatten().unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        Logins { lines: text.lines().take(LOGINS_MAX).map(str::to_owned).collect(), news: false }
+        LoginHistory { lines: text.lines().take(LOGINS_MAX).map(str::to_owned).collect(), news: false }
     }
 
     /// Adds a try.

@@ -6,12 +6,12 @@
 use crate::daemon::login_history;
 use crate::daemon::page_status;
 
-use crate::config::Device;
-use crate::config::gate_settings::Gate as Settings;
-use crate::daemon::control_socket::Console;
-use crate::daemon::link_monitor::Links;
-use crate::daemon::linux_device::Linux;
-use crate::daemon::login_history::Logins;
+use crate::config::DeviceSettings;
+use crate::config::gate_settings::GateSettings as Settings;
+use crate::daemon::control_socket::ControlSocket;
+use crate::daemon::link_monitor::LinkMonitor;
+use crate::daemon::linux_device::LinuxDevice;
+use crate::daemon::login_history::LoginHistory;
 use crate::daemon::owner_sessions::Sessions;
 use crate::daemon::page_process::Page;
 use crate::os::clock::uptime_milliseconds;
@@ -19,10 +19,10 @@ use crate::os::files;
 use komainu_bootstrap::ipc::{Answer, Ask, Asked, Told};
 use komainu_bootstrap::login_throttle::Throttle;
 use komainu_core::device::World;
-use komainu_core::gate::plan::RulesSeen;
+use komainu_core::gate::plan::FirewallStatus;
 use komainu_core::settings::Settings as Core;
 use komainu_core::update::facts::Facts;
-use komainu_core::update::offer::Print;
+use komainu_core::update::offer::Digest64;
 use komainu_core::wall::report::Report;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ pub(crate) enum From {
     /// The page, for somebody in the network.
     Page,
     /// Root, at the console; by its place in the list of those connected.
-    Console(usize),
+    ControlSocket(usize),
 }
 
 /// An ask whose answer needs turns.
@@ -54,45 +54,45 @@ pub(crate) struct Pending {
     pub(crate) from: From,
     pub(crate) asked: Asked,
     /// What was kept before.
-    pub(crate) kept: Option<Print>,
+    pub(crate) kept: Option<Digest64>,
     pub(crate) turns: u32,
 }
 
 /// The keeper of one device's gate.
-pub struct Keeper {
+pub struct PageHost {
     pub(crate) settings: Settings,
     pub(crate) core: Core,
     pub(crate) folder: PathBuf,
     pub(crate) run: PathBuf,
     pub(crate) page: Page,
-    pub(crate) console: Console,
-    pub(crate) links: Links,
+    pub(crate) console: ControlSocket,
+    pub(crate) links: LinkMonitor,
     pub(crate) links_changed: bool,
     pub(crate) links_quiet_until: u64,
     pub(crate) sessions: Sessions,
     pub(crate) throttle: Throttle,
     pub(crate) tries_kept: String,
-    pub(crate) logins: Logins,
+    pub(crate) logins: LoginHistory,
     pub(crate) pending: Option<Pending>,
 }
 
-impl Keeper {
+impl PageHost {
     /// Opens both doors. A page that cannot be started is tried again; the gate does not depend on it.
     ///
     /// # Errors
     /// The console's door cannot be made, in words.
     pub fn open(
-        device: &Device,
+        device: &DeviceSettings,
         settings: &Settings,
         settings_file: &Path,
         testing: bool,
-    ) -> Result<Keeper, String> {
+    ) -> Result<PageHost, String> {
         let folder = device.state.join("gate");
         let kept = files::read(&folder.join("tries"), TRIES_BYTES_MAX).ok().flatten().unwrap_or_default();
-        let logins = Logins::load(&folder);
+        let logins = LoginHistory::load(&folder);
         let mut throttle = Throttle::after_restart(&String::from_utf8_lossy(&kept), uptime_seconds());
         logins.known().for_each(|who| throttle.know(who));
-        Ok(Keeper {
+        Ok(PageHost {
             settings: settings.clone(),
             core: device.core.clone(),
             throttle,
@@ -101,8 +101,8 @@ impl Keeper {
             folder,
             run: device.run.clone(),
             page: Page::new(settings_file, testing),
-            console: Console::open(&device.run)?,
-            links: Links::open(),
+            console: ControlSocket::open(&device.run)?,
+            links: LinkMonitor::open(),
             links_changed: false,
             links_quiet_until: 0,
             sessions: Sessions::default(),
@@ -140,7 +140,7 @@ impl Keeper {
 
     /// Hears what was asked since, a few asks at a time and none beyond one that needs a turn, and answers what can be
     /// answered at once; true: something happened that a turn has to see or show.
-    pub fn hear(&mut self, linux: &mut Linux) -> bool {
+    pub fn hear(&mut self, linux: &mut LinuxDevice) -> bool {
         self.console.accept();
         for _ in 0..ASKS_AT_ONCE {
             if linux.own_wish.is_some() {
@@ -169,13 +169,13 @@ impl Keeper {
     fn next_ask(&mut self) -> Option<(From, Asked)> {
         // Root first: strangers are many.
         if let Some((client, asked)) = self.console.next_ask() {
-            return Some((From::Console(client), asked));
+            return Some((From::ControlSocket(client), asked));
         }
         self.page.next_ask().map(|asked| (From::Page, asked))
     }
 
     /// After a turn: answers what it settled, sees to the page's process, and tells it how things stand.
-    pub fn after_turn(&mut self, linux: &mut Linux, facts: &Facts, wall: Option<&Report>) {
+    pub fn after_turn(&mut self, linux: &mut LinuxDevice, facts: &Facts, wall: Option<&Report>) {
         self.settle(linux);
         let (Some(mut seen), Some(before)) = (linux.gate(), &facts.gate) else { return };
         // The kernel was asked at the beginning of the turn, and is again at the next.
@@ -196,12 +196,12 @@ impl Keeper {
         self.page.tell_state(state, uptime_seconds());
     }
 
-    fn settle(&mut self, linux: &mut Linux) {
+    fn settle(&mut self, linux: &mut LinuxDevice) {
         let Some(mut pending) = self.pending.take() else { return };
         pending.turns += 1;
         let Some(seen) = linux.gate() else { return };
         // Whoever set a password wants to use the device: it is told once it can be. The same with closing.
-        let ready = linux.rules(seen.standing()) != RulesSeen::Differ || pending.turns >= TURNS_MAX;
+        let ready = linux.rules(seen.standing()) != FirewallStatus::Differ || pending.turns >= TURNS_MAX;
         let done = match pending.asked.ask {
             Ask::Reset { .. } => seen.resetting || seen.kept.is_none(),
             _ => seen.next.is_none() && seen.kept.is_some() && seen.kept != pending.kept,
@@ -245,7 +245,7 @@ impl Keeper {
             }
             Ask::Reset { .. } => {
                 self.sessions.end_all();
-                self.logins = Logins::default();
+                self.logins = LoginHistory::default();
                 self.throttle = Throttle::default();
                 self.keep_tries();
             }
@@ -258,7 +258,7 @@ impl Keeper {
         let told = Told::Answer(number, answer);
         match from {
             From::Page => self.page.tell(&told),
-            From::Console(client) => self.console.tell(client, &told),
+            From::ControlSocket(client) => self.console.tell(client, &told),
         }
     }
 }

@@ -1,12 +1,12 @@
 //! How things stand, as the page is told: facts in, lines out (`asks::State` says which). Also what `status` shows of
 //! the gate.
 
-use super::login_history::Logins;
-use crate::config::gate_settings::Gate as Settings;
+use super::login_history::LoginHistory;
+use crate::config::gate_settings::GateSettings as Settings;
 use crate::firewall::backend::Choice;
 use komainu_bootstrap::ipc::State;
 use komainu_core::firewall::count::{Count, Counted};
-use komainu_core::gate::plan::{GateSeen, RulesSeen, Standing};
+use komainu_core::gate::plan::{FirewallStatus, GateFacts, GateState};
 use komainu_core::identifiers::ReleaseId;
 use komainu_core::settings::Settings as Core;
 use komainu_core::update::facts::{Facts, RecordSeen};
@@ -15,7 +15,7 @@ use komainu_core::update::plan;
 use komainu_core::update::plan::{postpone, postponed};
 use komainu_core::update::record::{Record, Update};
 use komainu_core::update::schedule::until_poll;
-use komainu_core::wall::incident_state::Memory;
+use komainu_core::wall::incident_state::IncidentState;
 use komainu_core::wall::measures::Survey;
 use komainu_core::wall::report::Report;
 
@@ -25,7 +25,13 @@ const NOTE_BYTES_MAX: usize = 1024;
 const FIXES_MAX: usize = 16;
 
 /// Everything that the page may know.
-pub(crate) fn of(facts: &Facts, seen: &GateSeen, settings: &Settings, core: &Core, logins: &Logins) -> State {
+pub(crate) fn of(
+    facts: &Facts,
+    seen: &GateFacts,
+    settings: &Settings,
+    core: &Core,
+    logins: &LoginHistory,
+) -> State {
     let mut state = State::default();
     state.push("gate", seen.standing().name());
     state.push("account", &settings.account);
@@ -41,7 +47,7 @@ pub(crate) fn of(facts: &Facts, seen: &GateSeen, settings: &Settings, core: &Cor
     state.push("now", facts.now.0);
     state.push("name", &settings.look.name);
     state.push("rule", settings.rule.name());
-    if seen.standing() == Standing::Closed {
+    if seen.standing() == GateState::Closed {
         // Until somebody can log in, nobody needs to know more.
         return state;
     }
@@ -74,7 +80,7 @@ fn push_pair(state: &mut State, facts: &Facts, core: &Core) {
         Update::Staging { release, .. } => ("staging", Some(release)),
         Update::Staged { release, .. } => ("staged", Some(release)),
         Update::Trial { release, .. } => ("trial", Some(release)),
-        Update::Reverting { release, .. } => ("reverting", Some(release)),
+        Update::RollingBack { release, .. } => ("reverting", Some(release)),
     };
     state.push("update", word);
     if let Some(other) = other {
@@ -123,8 +129,8 @@ fn push_pair(state: &mut State, facts: &Facts, core: &Core) {
 const FOUND_MAX: usize = 12;
 
 /// What the wall found.
-pub(crate) fn push_wall(state: &mut State, report: &Report, memory: &Memory) {
-    if state.of("gate") != Some(Standing::Open.name()) {
+pub(crate) fn push_wall(state: &mut State, report: &Report, memory: &IncidentState) {
+    if state.of("gate") != Some(GateState::Open.name()) {
         return;
     }
     for (letter, survey) in [("a", Survey::A), ("b", Survey::B), ("c", Survey::C), ("d", Survey::D)] {
@@ -149,7 +155,7 @@ pub(crate) fn push_wall(state: &mut State, report: &Report, memory: &Memory) {
 
 /// Whom the firewall turned away, most often first.
 pub(crate) fn push_turned_away(state: &mut State, counts: &[Count]) {
-    if state.of("gate") != Some(Standing::Open.name()) {
+    if state.of("gate") != Some(GateState::Open.name()) {
         return;
     }
     for count in turned_away(counts).iter().take(FOUND_MAX) {
@@ -166,12 +172,12 @@ pub fn turned_away(counts: &[Count]) -> Vec<Count> {
 }
 
 /// What a person should know about the gate; `komainu status` says the same.
-pub fn findings(seen: &GateSeen, settings: &Settings) -> Vec<String> {
+pub fn findings(seen: &GateFacts, settings: &Settings) -> Vec<String> {
     let mut findings = Vec::new();
-    if let RulesSeen::Beyond(why) = &seen.rules {
+    if let FirewallStatus::Beyond(why) = &seen.rules {
         findings.push(format!("no packets are kept out by Komainu: {why}"));
     }
-    if seen.rules == RulesSeen::Differ {
+    if seen.rules == FirewallStatus::Differ {
         findings.push("the kernel does not have the gate's rules".into());
     }
     if seen.resetting {
@@ -195,12 +201,12 @@ pub fn findings(seen: &GateSeen, settings: &Settings) -> Vec<String> {
 }
 
 /// How it stands with the rules in the kernel, in a few words.
-pub fn wall(seen: &GateSeen, settings: &Settings) -> &'static str {
+pub fn wall(seen: &GateFacts, settings: &Settings) -> &'static str {
     match (&seen.rules, settings.firewall) {
-        (RulesSeen::Hold, _) => "holds",
-        (RulesSeen::Differ, _) => "being put up",
-        (RulesSeen::Beyond(_), Choice::None) => "left to somebody else",
-        (RulesSeen::Beyond(_), _) => "not possible here",
+        (FirewallStatus::Hold, _) => "holds",
+        (FirewallStatus::Differ, _) => "being put up",
+        (FirewallStatus::Beyond(_), Choice::None) => "left to somebody else",
+        (FirewallStatus::Beyond(_), _) => "not possible here",
     }
 }
 

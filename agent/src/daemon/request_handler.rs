@@ -2,8 +2,8 @@
 
 use super::device_names::{first_line, names, same_code, was_pressed};
 use super::login_history::who;
-use super::page_host::{From, Keeper, Pending, uptime_seconds};
-use crate::daemon::linux_device::Linux;
+use super::page_host::{From, PageHost, Pending, uptime_seconds};
+use crate::daemon::linux_device::LinuxDevice;
 use crate::os::clock::system_seconds;
 use crate::os::files;
 use komainu_bootstrap::credential::crypt;
@@ -12,12 +12,12 @@ use komainu_bootstrap::ipc::{Answer, Ask, Asked, Secret, Session};
 use komainu_bootstrap::password_rule;
 use komainu_bootstrap::password_rule::About;
 use komainu_core::device::World;
-use komainu_core::gate::plan::GateSeen;
-use komainu_core::update::facts::Wish;
+use komainu_core::gate::plan::GateFacts;
+use komainu_core::update::facts::OperatorRequest;
 
-impl Keeper {
+impl PageHost {
     /// The answer, where it does not need a turn.
-    pub(crate) fn judge(&mut self, linux: &mut Linux, from: From, asked: Asked) -> Option<Answer> {
+    pub(crate) fn judge(&mut self, linux: &mut LinuxDevice, from: From, asked: Asked) -> Option<Answer> {
         let seen = linux.gate()?;
         if let Some(wait) = Some(self.throttle.wait(asked.peer, uptime_seconds())).filter(|&wait| wait > 0)
             && needs_secret(&asked.ask)
@@ -38,8 +38,8 @@ impl Keeper {
                 self.sessions.end(&session);
                 Some(Answer::Done)
             }
-            Ask::UpdateNow { session } => Some(self.wish(linux, &session, Wish::Poll)),
-            Ask::Postpone { session } => Some(self.wish(linux, &session, Wish::Postpone)),
+            Ask::UpdateNow { session } => Some(self.wish(linux, &session, OperatorRequest::Poll)),
+            Ask::Postpone { session } => Some(self.wish(linux, &session, OperatorRequest::Postpone)),
             Ask::Change { session, old, new } => {
                 if let Err(answer) =
                     self.may(from, &session).and_then(|()| self.is_owners(linux, &asked, &seen, &old))
@@ -57,17 +57,17 @@ impl Keeper {
                 {
                     return Some(answer);
                 }
-                self.begin(linux, from, asked, &seen, Wish::Reset)
+                self.begin(linux, from, asked, &seen, OperatorRequest::Reset)
             }
         }
     }
 
     fn claim(
         &mut self,
-        linux: &mut Linux,
+        linux: &mut LinuxDevice,
         from: From,
         asked: Asked,
-        seen: &GateSeen,
+        seen: &GateFacts,
         password: Secret,
         code: &str,
     ) -> Option<Answer> {
@@ -93,10 +93,10 @@ impl Keeper {
     /// Judges a new password, and lets it wait for the next turn.
     fn set(
         &mut self,
-        linux: &mut Linux,
+        linux: &mut LinuxDevice,
         from: From,
         asked: Asked,
-        seen: &GateSeen,
+        seen: &GateFacts,
         password: Secret,
     ) -> Option<Answer> {
         let names = names(&self.settings, &self.core.device_id);
@@ -108,19 +108,19 @@ impl Keeper {
         if self.pending.is_none() && seen.next.is_none() {
             linux.gate_mut()?.set_waiting(Some(password));
         }
-        self.begin(linux, from, asked, seen, Wish::Claim)
+        self.begin(linux, from, asked, seen, OperatorRequest::Claim)
     }
 
     fn begin(
         &mut self,
-        linux: &mut Linux,
+        linux: &mut LinuxDevice,
         from: From,
         asked: Asked,
-        seen: &GateSeen,
-        wish: Wish,
+        seen: &GateFacts,
+        wish: OperatorRequest,
     ) -> Option<Answer> {
         // While another password is half set, that one will be set or given up; "done" would be said of the wrong one.
-        if self.pending.is_some() || wish == Wish::Claim && seen.next.is_some() {
+        if self.pending.is_some() || wish == OperatorRequest::Claim && seen.next.is_some() {
             return Some(Answer::NotNow);
         }
         linux.take_gate_fault();
@@ -129,7 +129,7 @@ impl Keeper {
         None
     }
 
-    fn wish(&mut self, linux: &mut Linux, session: &Session, wish: Wish) -> Answer {
+    fn wish(&mut self, linux: &mut LinuxDevice, session: &Session, wish: OperatorRequest) -> Answer {
         if !self.sessions.holds(session, uptime_seconds()) {
             return Answer::NoSession;
         }
@@ -148,9 +148,9 @@ impl Keeper {
     /// Whether this is the owner's password, by the account itself.
     fn is_owners(
         &mut self,
-        linux: &mut Linux,
+        linux: &mut LinuxDevice,
         asked: &Asked,
-        seen: &GateSeen,
+        seen: &GateFacts,
         password: &Secret,
     ) -> Result<(), Answer> {
         if seen.kept.is_none() {

@@ -1,15 +1,15 @@
 //! The warden takes the wall's turns: a quick look every two seconds whether anything changed, and a whole turn when it
 //! did, when somebody asks, and every ten seconds. It leaves the last report where commands find it.
 
-use crate::config::Device;
-use crate::daemon::linux_device::Linux;
+use crate::config::DeviceSettings;
+use crate::daemon::linux_device::LinuxDevice;
 use crate::os::clock::uptime_milliseconds;
 use crate::os::files;
 use komainu_core::wall::plan::Watch;
 use komainu_core::wall::policy::Policy;
 use komainu_core::wall::report::Report;
 use komainu_core::wall::report_text;
-use komainu_core::wall::turn::{Known, turn};
+use komainu_core::wall::turn::{TurnContext, turn};
 use std::path::PathBuf;
 
 /// Seconds between quick looks.
@@ -24,7 +24,7 @@ const AGAIN_MILLISECONDS: u64 = 2000;
 const TURNS_RUNNING_MAX: u32 = 4;
 
 /// Who keeps the wall of one device.
-pub struct Warden {
+pub struct WallLoop {
     policy: Policy,
     watch: Watch,
     report: Option<Report>,
@@ -36,16 +36,16 @@ pub struct Warden {
     summary: u64,
 }
 
-impl Warden {
+impl WallLoop {
     /// The one of the settings; `None` where the wall is somebody else's.
-    pub fn open(device: &Device) -> Option<Warden> {
+    pub fn open(device: &DeviceSettings) -> Option<WallLoop> {
         let policy = device.wall.as_ref()?.policy.clone();
         let (watch, file) = (Watch::default(), report_file(device));
-        Some(Warden { policy, watch, report: None, file, due: 0, summary: 0 })
+        Some(WallLoop { policy, watch, report: None, file, due: 0, summary: 0 })
     }
 
     /// Takes a turn, if one is due; true: the report changed.
-    pub fn turn_if_due(&mut self, linux: &mut Linux, known: &Known) -> bool {
+    pub fn turn_if_due(&mut self, linux: &mut LinuxDevice, known: &TurnContext) -> bool {
         let due = uptime_milliseconds() >= self.due;
         // Both are asked: the one is also a sign of life.
         let changed = linux.has_changed();
@@ -61,7 +61,7 @@ impl Warden {
     }
 
     /// Takes a turn, and those that follow at once; true: the report changed.
-    pub fn turn(&mut self, linux: &mut Linux, known: &Known) -> bool {
+    pub fn turn(&mut self, linux: &mut LinuxDevice, known: &TurnContext) -> bool {
         let before = self.report.take();
         for _ in 0..TURNS_RUNNING_MAX {
             let round = turn(linux, &mut self.watch, known, &self.policy);
@@ -94,6 +94,6 @@ impl Warden {
 }
 
 /// Where the agent leaves its report.
-pub fn report_file(device: &Device) -> PathBuf {
+pub fn report_file(device: &DeviceSettings) -> PathBuf {
     device.run.join("wall")
 }

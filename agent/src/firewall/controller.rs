@@ -3,16 +3,16 @@
 use super::backend::{Choice, Firewall, How};
 use super::fallback::Lacks;
 use super::lan_subnets::near;
-use crate::config::gate_settings::Gate as Settings;
+use crate::config::gate_settings::GateSettings as Settings;
 use crate::os::clock::uptime_milliseconds;
 use komainu_core::fault::{Text, text};
 use komainu_core::firewall::count::Count;
 use komainu_core::firewall::rules::build_table;
 use komainu_core::firewall::{Links, Table, Traffic};
-use komainu_core::gate::plan::{RulesSeen, Standing};
+use komainu_core::gate::plan::{FirewallStatus, GateState};
 
 /// The firewall of this device.
-pub struct Wall {
+pub struct FirewallController {
     links: Links,
     traffic: Traffic,
     firewall: Option<Firewall>,
@@ -38,9 +38,9 @@ const REFUSED_MILLISECONDS: u64 = 30_000;
 /// What a kernel lacks may come later, with a module: it is asked again after so long.
 const LACKS_MILLISECONDS: u64 = 3_600_000;
 
-impl Wall {
+impl FirewallController {
     /// The firewall of the settings; nothing is touched yet.
-    pub fn new(settings: &Settings, traffic: Traffic) -> Wall {
+    pub fn new(settings: &Settings, traffic: Traffic) -> FirewallController {
         let links = Links {
             lan: settings.lan.clone(),
             near: Vec::new(),
@@ -49,7 +49,7 @@ impl Wall {
         };
         let firewall = (settings.firewall != Choice::None).then(|| Firewall::open(settings.firewall));
         let (last, counted) = (None, Vec::new());
-        Wall { links, traffic, firewall, last, counted, lacks: (Lacks::NONE, 0), refused: None }
+        FirewallController { links, traffic, firewall, last, counted, lacks: (Lacks::NONE, 0), refused: None }
     }
 
     /// From now on this is what may pass; the rules follow at the next look.
@@ -58,25 +58,25 @@ impl Wall {
     }
 
     /// Whether the kernel has the rules for this standing.
-    pub fn seen(&mut self, standing: Standing) -> RulesSeen {
+    pub fn seen(&mut self, standing: GateState) -> FirewallStatus {
         let wanted = self.wanted(standing);
         let Some(firewall) = &mut self.firewall else {
-            return RulesSeen::Beyond(text(format_args!("the settings leave it to somebody else")));
+            return FirewallStatus::Beyond(text(format_args!("the settings leave it to somebody else")));
         };
         if let Some(refused) = self.refused.as_ref().filter(|refused| uptime_milliseconds() < refused.again) {
-            return RulesSeen::Beyond(refused.why.clone());
+            return FirewallStatus::Beyond(refused.why.clone());
         }
         let (lacks, since) = self.lacks;
         if lacks != Lacks::NONE && uptime_milliseconds() >= since + LACKS_MILLISECONDS {
-            return RulesSeen::Differ;
+            return FirewallStatus::Differ;
         }
         match firewall.holds(&wanted) {
             Ok(true) => {
                 // They may be from before this agent started: what they counted is ours all the same.
                 self.last = Some(wanted);
-                RulesSeen::Hold
+                FirewallStatus::Hold
             }
-            Ok(false) | Err(_) => RulesSeen::Differ,
+            Ok(false) | Err(_) => FirewallStatus::Differ,
         }
     }
 
@@ -84,7 +84,7 @@ impl Wall {
     ///
     /// # Errors
     /// Why it did not take them.
-    pub fn put(&mut self, standing: Standing) -> Result<(), Text> {
+    pub fn put(&mut self, standing: GateState) -> Result<(), Text> {
         let wanted = self.wanted(standing);
         let Some(firewall) = &mut self.firewall else { return Ok(()) };
         // What is put counts from 0 again. Where nothing can be read, nothing is lost that anybody knew.
@@ -133,7 +133,7 @@ impl Wall {
         Ok(counts)
     }
 
-    fn wanted(&mut self, standing: Standing) -> Table {
+    fn wanted(&mut self, standing: GateState) -> Table {
         if self.traffic.near_only {
             self.links.near = near(&self.links.lan);
         }

@@ -1,6 +1,6 @@
 //! What the gate's steps touch: the two credentials, the account's file, the hooks, the owner's data.
 
-use crate::config::gate_settings::Gate as Settings;
+use crate::config::gate_settings::GateSettings as Settings;
 use crate::os::process::program_folder;
 use crate::os::process::program_folder::Answer;
 use crate::os::{clock, files};
@@ -10,8 +10,8 @@ use komainu_bootstrap::credential::crypt;
 use komainu_bootstrap::ipc::Secret;
 use komainu_core::device::{Account, Hooks};
 use komainu_core::fault::{Text, text};
-use komainu_core::gate::plan::{GateSeen, RulesSeen};
-use komainu_core::update::offer::Print;
+use komainu_core::gate::plan::{FirewallStatus, GateFacts};
+use komainu_core::update::offer::Digest64;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
@@ -25,17 +25,17 @@ const KEPT: [&str; 2] = ["credential", "credential.copy"];
 const NEXT: &str = "credential.next";
 
 /// The gate of this device.
-pub struct Gate {
+pub struct CredentialStore {
     settings: Settings,
     folder: PathBuf,
     /// The password that waits to be set.
     waits: Option<Secret>,
 }
 
-impl Gate {
+impl CredentialStore {
     /// The gate of the settings; nothing is touched yet.
-    pub fn new(settings: &Settings, state: &Path) -> Gate {
-        Gate { settings: settings.clone(), folder: state.join("gate"), waits: None }
+    pub fn new(settings: &Settings, state: &Path) -> CredentialStore {
+        CredentialStore { settings: settings.clone(), folder: state.join("gate"), waits: None }
     }
 
     /// Makes the folder where it is not there yet.
@@ -68,15 +68,15 @@ impl Gate {
     }
 
     /// What is seen of it, but for the rules in the kernel.
-    pub fn seen(&self) -> GateSeen {
-        let print = |of: String| Print::of(of.as_bytes());
-        GateSeen {
+    pub fn seen(&self) -> GateFacts {
+        let print = |of: String| Digest64::of(of.as_bytes());
+        GateFacts {
             resetting: self.resetting_file().exists(),
             kept: self.kept().map(print),
             // Whatever is there: what cannot be read is no account's credential, and is given up.
             next: self.next_file().exists().then(|| self.credential(NEXT).unwrap_or_default()).map(print),
             account: self.account().map(|crypt| crypt.map(print)),
-            rules: RulesSeen::Hold,
+            rules: FirewallStatus::Hold,
         }
     }
 
@@ -239,7 +239,7 @@ impl Gate {
         let bytes = files::read(&self.folder.join(name), CREDENTIAL_BYTES_MAX).ok()??;
         let lines = String::from_utf8(bytes).ok()?;
         let (crypt, print) = lines.split_once('\n')?;
-        (Print::parse(print.trim_end()) == Some(Print::of(crypt.as_bytes()))).then(|| crypt.to_owned())
+        (Digest64::parse(print.trim_end()) == Some(Digest64::of(crypt.as_bytes()))).then(|| crypt.to_owned())
     }
 
     fn next_file(&self) -> PathBuf {
@@ -260,7 +260,7 @@ impl Gate {
 }
 
 fn lines_of(crypt: &str) -> Vec<u8> {
-    format!("{crypt}\n{}\n", Print::of(crypt.as_bytes())).into_bytes()
+    format!("{crypt}\n{}\n", Digest64::of(crypt.as_bytes())).into_bytes()
 }
 
 /// What cannot even be looked for counts as there.
@@ -279,11 +279,11 @@ fn cannot(verb: &str, path: &Path, why: &dyn Display) -> Text {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Device;
-    use komainu_core::gate::plan::Standing;
+    use crate::config::DeviceSettings;
+    use komainu_core::gate::plan::GateState;
 
     /// A gate with an account of the factory's, in a folder that goes with it.
-    struct Place(PathBuf, Gate);
+    struct Place(PathBuf, CredentialStore);
 
     impl Place {
         fn new(name: &str) -> Place {
@@ -296,9 +296,9 @@ mod tests {
                  account_file = \"{at}/shadow\"\nhooks_directory = \"{at}/hooks\"\n\
                  [[part]]\nname = \"rootfs\"\na = \"{at}/a\"\nb = \"{at}/b\"\n"
             );
-            let device = Device::read(&text).unwrap();
+            let device = DeviceSettings::read(&text).unwrap();
             files::replace(&folder.join("shadow"), b"root:!:19000:0:99999:7:::\n").unwrap();
-            let gate = Gate::new(device.gate.as_ref().unwrap(), &folder);
+            let gate = CredentialStore::new(device.gate.as_ref().unwrap(), &folder);
             gate.make().unwrap();
             Place(folder, gate)
         }
@@ -328,12 +328,12 @@ mod tests {
         let mut place = Place::new("damaged");
         assert_eq!(place.1.seen().kept, None);
         place.claim("a good password");
-        assert_eq!(place.1.seen().standing(), Standing::Open);
+        assert_eq!(place.1.seen().standing(), GateState::Open);
         place.damage("credential");
-        assert_eq!(place.1.seen().standing(), Standing::Open, "the copy is as good");
+        assert_eq!(place.1.seen().standing(), GateState::Open, "the copy is as good");
         place.damage("credential.copy");
         let seen = place.1.seen();
-        assert_eq!((seen.standing(), seen.kept.is_some()), (Standing::Closed, true));
+        assert_eq!((seen.standing(), seen.kept.is_some()), (GateState::Closed, true));
         place.1.forget_kept().unwrap();
         assert_eq!(place.1.seen().kept, None);
     }

@@ -24,7 +24,7 @@ const QUIET_MILLISECONDS: u64 = 10_000;
 
 /// What ends a wait for a server early: descriptors, when one can be read.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Bell(Arc<Mutex<Hung>>);
+pub(crate) struct Wakeup(Arc<Mutex<Hung>>);
 
 #[derive(Default)]
 struct Hung {
@@ -59,7 +59,7 @@ impl Hung {
     }
 }
 
-impl Bell {
+impl Wakeup {
     /// Hangs other bells, or none.
     pub(crate) fn hang(&self, bells: Vec<OwnedFd>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).bells = bells;
@@ -72,7 +72,7 @@ impl Bell {
 }
 
 /// Connects to the first address that lets it; all together get the time that there is.
-pub(super) fn connect_any(details: &ConnectionDetails<'_>, bell: &Bell) -> Result<Socket, Error> {
+pub(super) fn connect_any(details: &ConnectionDetails<'_>, bell: &Wakeup) -> Result<Socket, Error> {
     let whole = milliseconds(details.timeout);
     let began = uptime_milliseconds();
     let mut last: Error = io::Error::from(ErrorKind::ConnectionRefused).into();
@@ -99,7 +99,7 @@ fn connect_one(
     address: SocketAddr,
     share: Option<u64>,
     timeout: NextTimeout,
-    bell: &Bell,
+    bell: &Wakeup,
 ) -> Result<TcpStream, Error> {
     let failed = |error: Errno| Error::Io(error.into());
     let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
@@ -128,7 +128,7 @@ fn wait(
     wanted: PollFlags,
     milliseconds: Option<u64>,
     timeout: NextTimeout,
-    bell: &Bell,
+    bell: &Wakeup,
 ) -> Result<(), Error> {
     let until = milliseconds.map(|milliseconds| uptime_milliseconds().saturating_add(milliseconds));
     let mut hung = bell.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -179,7 +179,7 @@ fn milliseconds(timeout: NextTimeout) -> Option<u64> {
 pub(super) struct Socket {
     stream: TcpStream,
     buffers: LazyBuffers,
-    bell: Bell,
+    bell: Wakeup,
 }
 
 impl Socket {

@@ -23,7 +23,7 @@ pub struct Foreign {
 /// # Errors
 /// Those of the file system.
 pub fn read(path: &Path, bytes_max: u64) -> io::Result<Option<Foreign>> {
-    // Opening a pipe would else wait for somebody to write into it.
+    // WanRule a pipe would else wait for somebody to write into it.
     let opened = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
     let file = match opened {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {

@@ -12,7 +12,7 @@ pub enum Woken {
     /// The time was over.
     Time,
     /// Somebody left a wish.
-    Wish,
+    Request,
     /// Something of what was waited for besides can be read.
     Heard,
     /// The agent is asked to end.
@@ -55,7 +55,7 @@ impl Waiter {
             };
             let heard = waits_for[1..].iter().any(|other| other.any().unwrap_or(true));
             match self.0.read_signal()? {
-                Some(signal) if signal.ssi_signo == Signal::SIGUSR1 as u32 => return Ok(Woken::Wish),
+                Some(signal) if signal.ssi_signo == Signal::SIGUSR1 as u32 => return Ok(Woken::Request),
                 Some(_) => return Ok(Woken::End),
                 None if heard => return Ok(Woken::Heard),
                 None if super::clock::uptime_milliseconds() >= until => return Ok(Woken::Time),

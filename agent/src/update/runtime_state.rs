@@ -1,8 +1,8 @@
 //! What a restart may lose: the lock, the wish of a person, and what was attempted since the start.
 
 use crate::os::files;
-use komainu_core::update::facts::{Attempts, Setbacks, Wish};
-use komainu_core::wall::incident_response::Response;
+use komainu_core::update::facts::{Backoff, OperatorRequest, RetryState};
+use komainu_core::wall::incident_response::IncidentResponse;
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -19,17 +19,17 @@ const FILE_BYTES_MAX: u64 = 4200;
 const BUNDLE: &str = "install ";
 
 /// The folder of what may be lost.
-pub struct Volatile {
+pub struct RuntimeState {
     folder: PathBuf,
 }
 
 /// Only one komainu acts at a time; dropping this lets the next one.
 pub struct Lock(#[expect(dead_code, reason = "held, not used")] Flock<File>);
 
-impl Volatile {
+impl RuntimeState {
     /// What is in a folder; nothing is touched yet.
-    pub fn new(folder: &Path) -> Volatile {
-        Volatile { folder: folder.into() }
+    pub fn new(folder: &Path) -> RuntimeState {
+        RuntimeState { folder: folder.into() }
     }
 
     /// Takes the lock and leaves this process's number in it; `Err` holds the number of who has it. Makes the
@@ -62,7 +62,7 @@ impl Volatile {
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn leave_wish(&self, wish: Wish, at_work: Option<i32>) -> io::Result<()> {
+    pub fn leave_wish(&self, wish: OperatorRequest, at_work: Option<i32>) -> io::Result<()> {
         self.leave(wish_word(wish).as_bytes(), at_work)
     }
 
@@ -84,16 +84,21 @@ impl Volatile {
     }
 
     /// The wish that was left.
-    pub fn wish(&self) -> Option<Wish> {
+    pub fn wish(&self) -> Option<OperatorRequest> {
         if self.bundle().is_some() {
-            return Some(Wish::Poll);
+            return Some(OperatorRequest::Poll);
         }
         let word = self.text("wish")?;
-        let responses = Response::ALL.into_iter().map(Wish::Respond);
-        [Wish::Poll, Wish::Confirm, Wish::Revert, Wish::Learn]
-            .into_iter()
-            .chain(responses)
-            .find(|&wish| wish_word(wish) == word.trim())
+        let responses = IncidentResponse::ALL.into_iter().map(OperatorRequest::Incident);
+        [
+            OperatorRequest::Poll,
+            OperatorRequest::Confirm,
+            OperatorRequest::Rollback,
+            OperatorRequest::AcceptChanges,
+        ]
+        .into_iter()
+        .chain(responses)
+        .find(|&wish| wish_word(wish) == word.trim())
     }
 
     /// The bundle that somebody wants to be installed from.
@@ -112,12 +117,12 @@ impl Volatile {
     }
 
     /// What was attempted since the start; as if nothing was, where it cannot be read.
-    pub fn attempts(&self) -> Attempts {
+    pub fn attempts(&self) -> RetryState {
         self.text("attempts").and_then(|text| read_attempts(&text)).unwrap_or_default()
     }
 
     /// Remembers what was attempted, until the next start; false if it cannot be written.
-    pub fn keep_attempts(&self, attempts: &Attempts) -> bool {
+    pub fn keep_attempts(&self, attempts: &RetryState) -> bool {
         let written = files::replace(&self.folder.join("attempts"), write_attempts(attempts).as_bytes());
         if let Err(error) = &written {
             log::warn!("attempts-unwritten why=\"{error}\"");
@@ -131,16 +136,16 @@ impl Volatile {
     }
 }
 
-fn wish_word(wish: Wish) -> &'static str {
+fn wish_word(wish: OperatorRequest) -> &'static str {
     match wish {
-        Wish::Poll => "poll",
-        Wish::Confirm => "confirm",
-        Wish::Revert => "revert",
-        Wish::Postpone => "postpone",
-        Wish::Claim => "claim",
-        Wish::Reset => "reset",
-        Wish::Respond(response) => response.name(),
-        Wish::Learn => "learn",
+        OperatorRequest::Poll => "poll",
+        OperatorRequest::Confirm => "confirm",
+        OperatorRequest::Rollback => "revert",
+        OperatorRequest::Postpone => "postpone",
+        OperatorRequest::Claim => "claim",
+        OperatorRequest::Reset => "reset",
+        OperatorRequest::Incident(response) => response.name(),
+        OperatorRequest::AcceptChanges => "learn",
     }
 }
 
@@ -149,9 +154,9 @@ fn boot_id() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }
 
-fn write_attempts(attempts: &Attempts) -> String {
+fn write_attempts(attempts: &RetryState) -> String {
     let seconds = |uptime: Option<u64>| uptime.map_or("-".to_owned(), |uptime| uptime.to_string());
-    let setbacks = |s: &Setbacks| format!("{} {} {}", s.failures, s.last_uptime, s.retry_after_seconds);
+    let setbacks = |s: &Backoff| format!("{} {} {}", s.failures, s.last_uptime, s.retry_after_seconds);
     format!(
         "start {}\npolled {}\nrefreshed {}\npoll {}\nstage {}\nproof {}\ndevice {}\ngate {}\nvalidator {}\n",
         boot_id(),
@@ -166,8 +171,8 @@ fn write_attempts(attempts: &Attempts) -> String {
     )
 }
 
-fn read_attempts(text: &str) -> Option<Attempts> {
-    let mut attempts = Attempts::default();
+fn read_attempts(text: &str) -> Option<RetryState> {
+    let mut attempts = RetryState::default();
     for line in text.lines() {
         let (word, rest) = line.split_once(' ')?;
         match word {
@@ -189,9 +194,9 @@ fn read_attempts(text: &str) -> Option<Attempts> {
     Some(attempts)
 }
 
-fn read_setbacks(rest: &str) -> Option<Setbacks> {
+fn read_setbacks(rest: &str) -> Option<Backoff> {
     let mut numbers = rest.split(' ');
-    Some(Setbacks {
+    Some(Backoff {
         failures: numbers.next()?.parse().ok()?,
         last_uptime: numbers.next()?.parse().ok()?,
         retry_after_seconds: numbers.next()?.parse().ok()?,
@@ -204,18 +209,18 @@ mod tests {
 
     #[test]
     fn attempts_are_read_as_they_were_written() {
-        let setbacks = Setbacks { failures: 2, last_uptime: 77, retry_after_seconds: 9 };
-        let attempts = Attempts {
+        let setbacks = Backoff { failures: 2, last_uptime: 77, retry_after_seconds: 9 };
+        let attempts = RetryState {
             polled_uptime: Some(5),
             refreshed_uptime: None,
             validator: Some("\"abc 1\"".into()),
             poll: setbacks,
-            stage: Setbacks::default(),
+            stage: Backoff::default(),
             proof: setbacks,
-            device: Setbacks::default(),
+            device: Backoff::default(),
             gate: setbacks,
         };
         assert_eq!(read_attempts(&write_attempts(&attempts)), Some(attempts));
-        assert_eq!(read_attempts(&write_attempts(&Attempts::default())), Some(Attempts::default()));
+        assert_eq!(read_attempts(&write_attempts(&RetryState::default())), Some(RetryState::default()));
     }
 }

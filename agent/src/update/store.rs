@@ -3,11 +3,11 @@
 use crate::os::files;
 use crate::os::safe_names::{escape, unescape};
 use komainu_core::advisory::ADVISORIES_BYTES_MAX;
-use komainu_core::device::KeptFile;
+use komainu_core::device::StoredFile;
 use komainu_core::fault::{Text, text};
 use komainu_core::update::facts::RecordSeen;
 use komainu_core::update::manifest::MANIFEST_BYTES_MAX;
-use komainu_core::update::offer::Kept;
+use komainu_core::update::offer::StoredMetadata;
 use komainu_core::update::record::{RECORD_BYTES_MAX, Record};
 use komainu_trust::limits::{
     DELEGATED_BYTES_MAX, DELEGATIONS_MAX, ROOT_BYTES_MAX, SNAPSHOT_BYTES_MAX, TARGETS_BYTES_MAX,
@@ -84,22 +84,22 @@ impl State {
     }
 
     /// Metadata, manifest and the shipped root. What cannot be read counts as not there: it is fetched again.
-    pub fn kept(&self) -> Kept {
-        let file = |file: KeptFile<'_>| self.file(file);
-        let mut kept = Kept { manifest: file(KeptFile::Manifest), ..Kept::default() };
+    pub fn kept(&self) -> StoredMetadata {
+        let file = |file: StoredFile<'_>| self.file(file);
+        let mut kept = StoredMetadata { manifest: file(StoredFile::Manifest), ..StoredMetadata::default() };
         match files::read(&self.shipped_root, ROOT_BYTES_MAX) {
             Ok(bytes) => kept.shipped_root = bytes.unwrap_or_default(),
             Err(error) => {
                 log::error!("shipped-root-bad path={} why=\"{error}\"", self.shipped_root.display())
             }
         }
-        kept.metadata.root = file(KeptFile::Root).unwrap_or_default();
-        kept.metadata.timestamp = file(KeptFile::Timestamp);
-        kept.metadata.snapshot = file(KeptFile::Snapshot);
-        kept.metadata.targets = file(KeptFile::Targets);
+        kept.metadata.root = file(StoredFile::Root).unwrap_or_default();
+        kept.metadata.timestamp = file(StoredFile::Timestamp);
+        kept.metadata.snapshot = file(StoredFile::Snapshot);
+        kept.metadata.targets = file(StoredFile::Targets);
         let mut room = DELEGATED_BYTES_MAX;
         for role in self.delegated_roles() {
-            let Some(bytes) = file(KeptFile::Delegated(&role)) else { continue };
+            let Some(bytes) = file(StoredFile::Delegated(&role)) else { continue };
             // More than this was never accepted together; what is left over is fetched where it is wanted.
             let Some(left) = room.checked_sub(bytes.len() as u64) else { break };
             room = left;
@@ -110,10 +110,10 @@ impl State {
 
     /// The advisories last fetched.
     pub fn advisories(&self) -> Option<Vec<u8>> {
-        self.file(KeptFile::Advisories)
+        self.file(StoredFile::Advisories)
     }
 
-    fn file(&self, file: KeptFile<'_>) -> Option<Vec<u8>> {
+    fn file(&self, file: StoredFile<'_>) -> Option<Vec<u8>> {
         let path = self.path(file);
         files::read(&path, bytes_max(file)).unwrap_or_else(|error| {
             log::warn!("kept-file-bad path={} why=\"{error}\"", path.display());
@@ -140,7 +140,7 @@ impl State {
     ///
     /// # Errors
     /// Path and cause.
-    pub fn keep(&self, file: KeptFile<'_>, bytes: Option<&[u8]>) -> Result<(), Text> {
+    pub fn keep(&self, file: StoredFile<'_>, bytes: Option<&[u8]>) -> Result<(), Text> {
         let path = self.path(file);
         match bytes {
             Some(bytes) => replace(&path, bytes),
@@ -149,29 +149,29 @@ impl State {
         }
     }
 
-    fn path(&self, file: KeptFile<'_>) -> PathBuf {
+    fn path(&self, file: StoredFile<'_>) -> PathBuf {
         self.folder.join(match file {
-            KeptFile::Delegated(role) => {
+            StoredFile::Delegated(role) => {
                 return self.delegated_folder().join(format!("{}.json", escape(role)));
             }
-            KeptFile::Root => "metadata/root.json",
-            KeptFile::Timestamp => "metadata/timestamp.json",
-            KeptFile::Snapshot => "metadata/snapshot.json",
-            KeptFile::Targets => "metadata/targets.json",
-            KeptFile::Manifest => "manifest.json",
-            KeptFile::Advisories => "advisories.json",
+            StoredFile::Root => "metadata/root.json",
+            StoredFile::Timestamp => "metadata/timestamp.json",
+            StoredFile::Snapshot => "metadata/snapshot.json",
+            StoredFile::Targets => "metadata/targets.json",
+            StoredFile::Manifest => "manifest.json",
+            StoredFile::Advisories => "advisories.json",
         })
     }
 }
 
-fn bytes_max(file: KeptFile<'_>) -> u64 {
+fn bytes_max(file: StoredFile<'_>) -> u64 {
     match file {
-        KeptFile::Root => ROOT_BYTES_MAX,
-        KeptFile::Timestamp => TIMESTAMP_BYTES_MAX,
-        KeptFile::Snapshot => SNAPSHOT_BYTES_MAX,
-        KeptFile::Targets | KeptFile::Delegated(_) => TARGETS_BYTES_MAX,
-        KeptFile::Manifest => MANIFEST_BYTES_MAX,
-        KeptFile::Advisories => ADVISORIES_BYTES_MAX,
+        StoredFile::Root => ROOT_BYTES_MAX,
+        StoredFile::Timestamp => TIMESTAMP_BYTES_MAX,
+        StoredFile::Snapshot => SNAPSHOT_BYTES_MAX,
+        StoredFile::Targets | StoredFile::Delegated(_) => TARGETS_BYTES_MAX,
+        StoredFile::Manifest => MANIFEST_BYTES_MAX,
+        StoredFile::Advisories => ADVISORIES_BYTES_MAX,
     }
 }
 

@@ -15,7 +15,7 @@ use komainu_bootstrap::credential::account_list as list;
 use komainu_bootstrap::credential::account_list::{Entry, HeldIn};
 use komainu_bootstrap::credential::crypt;
 use komainu_core::fault::{Text, text};
-use komainu_core::update::offer::Print;
+use komainu_core::update::offer::Digest64;
 use komainu_core::wall::judge::accounts::{AccountSeen, AccountsSeen, KeySeen, Of, PasswordSeen, Whose};
 use komainu_core::wall::judge::authorized_keys;
 use std::ffi::OsString;
@@ -286,6 +286,6 @@ fn cannot(verb: &str, path: &Path, why: &dyn Display) -> Text {
 }
 
 /// What is remembered of a crypt string, and of whom it is.
-fn print_of(name: &str, stands: &str) -> Print {
-    Print::of([name, "\0", stands].concat().as_bytes())
+fn print_of(name: &str, stands: &str) -> Digest64 {
+    Digest64::of([name, "\0", stands].concat().as_bytes())
 }

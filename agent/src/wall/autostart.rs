@@ -10,7 +10,7 @@ use crate::os::untrusted_file;
 use crate::os::untrusted_file::{Foreign, Stamp};
 use komainu_core::fault::{Text, text};
 use komainu_core::wall::judge::autostart;
-use komainu_core::wall::judge::autostart::{FoundStarter, Kind, Starter};
+use komainu_core::wall::judge::autostart::{AutostartEntry, FoundAutostart, Kind};
 use komainu_core::wall::remediation::ProcessId;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::statvfs::{FsFlags, statvfs};
@@ -75,7 +75,7 @@ const FOLDERS: &[(&str, Kind)] = &[
 ];
 
 /// Those files, and what was found in them.
-pub struct Starters {
+pub struct Autostart {
     root: PathBuf,
     /// Whatever has not changed since is not read again.
     read: Vec<Read>,
@@ -85,7 +85,7 @@ pub struct Starters {
 struct Read {
     path: PathBuf,
     stamp: Stamp,
-    starters: Vec<Starter>,
+    starters: Vec<AutostartEntry>,
     /// It is larger than what is read of it.
     cut: bool,
 }
@@ -94,15 +94,15 @@ struct Read {
 #[derive(Default)]
 pub struct Look {
     /// The lines that start what nobody wants.
-    pub found: Vec<FoundStarter>,
+    pub found: Vec<FoundAutostart>,
     /// Why not everything could be read.
     pub unread: Option<Text>,
 }
 
-impl Starters {
+impl Autostart {
     /// The files below this root; nothing is touched yet.
-    pub fn new(root: &Path) -> Starters {
-        Starters { root: root.into(), read: Vec::new() }
+    pub fn new(root: &Path) -> Autostart {
+        Autostart { root: root.into(), read: Vec::new() }
     }
 
     /// Reads what has changed, and says what is in all of them.
@@ -175,7 +175,7 @@ impl Starters {
         if !read.starters.is_empty() {
             let changeable = !read.cut && !is_read_only(&read.path);
             let file = read.path.to_string_lossy();
-            look.found.extend(read.starters.iter().map(|starter| FoundStarter {
+            look.found.extend(read.starters.iter().map(|starter| FoundAutostart {
                 file: file.clone().into_owned(),
                 kind,
                 starter: starter.clone(),

@@ -8,15 +8,15 @@ use crate::wall::incident_store;
 use super::accounts;
 use super::accounts::password_trial::{Progress, Trial};
 use super::accounts::{Places, WebFormat};
-use super::autostart::Starters;
-use super::integrity::Guard;
+use super::autostart::Autostart;
+use super::integrity::IntegrityGuard;
 use super::probe::tls_greeting;
-use super::scan::Eyes;
-use super::security_log::{Journal, Now};
-use super::vulnerabilities::{FirmwareEyes, Proven};
+use super::scan::Scanner;
+use super::security_log::{Now, SecurityLog};
+use super::vulnerabilities::{FirmwareInventory, Proven};
 use super::{remount, sysctl};
-use crate::config::Device;
-use crate::config::wall_settings::Wall as Settings;
+use crate::config::DeviceSettings;
+use crate::config::wall_settings::WallSettings as Settings;
 use crate::daemon::linux_device::built;
 use crate::firewall::backend;
 use crate::os::watchdog::Watchdog;
@@ -27,17 +27,17 @@ use komainu_core::reason::Reason;
 use komainu_core::settings::Settings as Core;
 use komainu_core::update::facts::{Facts, RecordSeen};
 use komainu_core::update::offer::Offer;
-use komainu_core::wall::incident_state::Memory;
+use komainu_core::wall::incident_state::IncidentState;
 use komainu_core::wall::judge::accounts::AccountsSeen;
-use komainu_core::wall::judge::integrity::{GuardSeen, Owner};
+use komainu_core::wall::judge::integrity::{IntegrityFacts, Owner};
 use komainu_core::wall::judge::links::{DefaultRoutes, read_routes, read_routes6};
 use komainu_core::wall::judge::mounts::Forbids;
 use komainu_core::wall::judge::upnp;
-use komainu_core::wall::judge::upnp::{LEASES_BYTES_MAX, Mapping};
+use komainu_core::wall::judge::upnp::{LEASES_BYTES_MAX, UpnpLease};
 use komainu_core::wall::judge::vulnerabilities::FirmwareSeen;
 use komainu_core::wall::judge::watchdog::WatchdogSeen;
 use komainu_core::wall::measures::Survey;
-use komainu_core::wall::observation::Around;
+use komainu_core::wall::observation::Observation;
 use komainu_core::wall::process_snapshot::Process;
 use komainu_core::wall::report::Report;
 use std::net::{Ipv4Addr, UdpSocket};
@@ -57,19 +57,19 @@ const TRY_ALL_MILLISECONDS: u64 = 600_000;
 const STARTING_MILLISECONDS: u64 = 180_000;
 
 /// What guards the device against those who come in, or have.
-pub struct Ward {
+pub struct WallDriver {
     pub(crate) settings: Settings,
     pub(crate) lan: Vec<String>,
     pub(crate) state: PathBuf,
-    pub(crate) kept: incident_store::Kept,
-    pub(crate) eyes: Arc<Mutex<Eyes>>,
+    pub(crate) kept: incident_store::IncidentStore,
+    pub(crate) eyes: Arc<Mutex<Scanner>>,
     /// The processes of the last look.
     pub(crate) processes: Vec<Process>,
-    pub(crate) starters: Starters,
+    pub(crate) starters: Autostart,
     pub(crate) accounts: Option<(Places, Trial)>,
     pub(crate) tried: u64,
-    pub(crate) guard: Guard,
-    /// Guarded files that differed at the last look.
+    pub(crate) guard: IntegrityGuard,
+    /// ProtectedPath files that differed at the last look.
     pub(crate) differ: Vec<String>,
     /// The owner is logged in until so many milliseconds of uptime.
     pub(crate) owner_until: u64,
@@ -83,19 +83,19 @@ pub struct Ward {
     pub(crate) forbidden: Vec<(String, Forbids)>,
     /// What the agent could not give up; `None`: this is not the agent's own process.
     pub(crate) house: Option<Vec<&'static str>>,
-    pub(crate) journal: Journal,
+    pub(crate) journal: SecurityLog,
     pub(crate) tls: Vec<(u16, Option<bool>)>,
     pub(crate) tls_asked: Option<u64>,
-    pub(crate) firmware: FirmwareEyes,
+    pub(crate) firmware: FirmwareInventory,
     /// Chains of others in the firewall that are as they should be; those of a device that is just starting are.
     pub(crate) chains: Option<Vec<String>>,
     /// What is known of the firmware, since the last turn that read metadata.
     pub(crate) known: FirmwareSeen,
 }
 
-impl Ward {
+impl WallDriver {
     /// The one of the settings; nothing is touched yet.
-    pub fn new(device: &Device, settings: &Settings) -> Ward {
+    pub fn new(device: &DeviceSettings, settings: &Settings) -> WallDriver {
         let accounts = device.gate.as_ref().map(|gate| {
             let mut places = Places::new(&gate.account, &gate.account_file);
             places.passwd.clone_from(&settings.accounts_file);
@@ -106,17 +106,17 @@ impl Ward {
             (places, Trial::new(gate))
         });
         let watchdog = if settings.watchdog.is_some() { WatchdogSeen::Free } else { WatchdogSeen::NotWanted };
-        Ward {
+        WallDriver {
             settings: settings.clone(),
             lan: device.gate.as_ref().map(|gate| gate.lan.clone()).unwrap_or_default(),
             state: device.state.clone(),
-            kept: incident_store::Kept::new(&device.state),
-            eyes: Arc::new(Mutex::new(Eyes::new())),
+            kept: incident_store::IncidentStore::new(&device.state),
+            eyes: Arc::new(Mutex::new(Scanner::new())),
             processes: Vec::new(),
-            starters: Starters::new(Path::new("/")),
+            starters: Autostart::new(Path::new("/")),
             accounts,
             tried: 0,
-            guard: Guard::new(&device.state),
+            guard: IntegrityGuard::new(&device.state),
             differ: Vec::new(),
             owner_until: 0,
             release: device.core.own_release.as_ref().map_or(0, |own| own.number),
@@ -125,10 +125,10 @@ impl Ward {
             watchdog: Err(watchdog),
             forbidden: Vec::new(),
             house: None,
-            journal: Journal::new(&device.state),
+            journal: SecurityLog::new(&device.state),
             tls: Vec::new(),
             tls_asked: None,
-            firmware: FirmwareEyes::new(&settings.sbom),
+            firmware: FirmwareInventory::new(&settings.sbom),
             chains: None,
             known: FirmwareSeen {
                 checked: Err(text(format_args!("the firmware was not compared yet"))),
@@ -152,7 +152,7 @@ impl Ward {
     }
 
     /// What is remembered over a restart.
-    pub fn memory(&mut self) -> &Memory {
+    pub fn memory(&mut self) -> &IncidentState {
         self.kept.memory()
     }
 
@@ -160,7 +160,7 @@ impl Ward {
     ///
     /// # Errors
     /// Path and cause.
-    pub fn keep_memory(&mut self, memory: &Memory) -> Result<(), Text> {
+    pub fn keep_memory(&mut self, memory: &IncidentState) -> Result<(), Text> {
         self.kept.keep(memory)
     }
 
@@ -191,8 +191,8 @@ impl Ward {
         self.house = Some(left);
     }
 
-    /// Eyes for a short look from elsewhere, while a server is waited for.
-    pub fn eyes(&self) -> Arc<Mutex<Eyes>> {
+    /// Scanner for a short look from elsewhere, while a server is waited for.
+    pub fn eyes(&self) -> Arc<Mutex<Scanner>> {
         Arc::clone(&self.eyes)
     }
 
@@ -221,7 +221,7 @@ impl Ward {
     }
 
     /// Looks at everything.
-    pub fn look_around(&mut self) -> Around {
+    pub fn look_around(&mut self) -> Observation {
         let seen = self.eyes.lock().unwrap_or_else(PoisonError::into_inner).look();
         let ours = seen.as_ref().map(ours).unwrap_or_default();
         if let Ok(seen) = &seen {
@@ -232,7 +232,7 @@ impl Ward {
         let own = mappings.0.iter().map(|mapping| mapping.to).filter(|&host| is_own(host)).collect();
         self.ask_for_tls();
         self.journal.settle(Now::read(built()));
-        Around {
+        Observation {
             lan: self.lan.clone(),
             routes: routes(),
             tls: self.tls.clone(),
@@ -274,7 +274,7 @@ impl Ward {
             Reason::ResetAsked => "reset-asked",
             Reason::Claiming => "claiming",
             Reason::Confirming(_) => "confirming",
-            Reason::Reverting { .. } => "reverting",
+            Reason::RollingBack { .. } => "reverting",
             _ => return,
         };
         self.journal.note(event, format_args!("{details}"), now);
@@ -305,11 +305,11 @@ impl Ward {
         }
     }
 
-    fn look_at_guarded(&mut self) -> GuardSeen {
+    fn look_at_guarded(&mut self) -> IntegrityFacts {
         if self.on_trial {
-            return GuardSeen {
+            return IntegrityFacts {
                 doubt: Some(text(format_args!("a release is on trial: its files may differ"))),
-                ..GuardSeen::default()
+                ..IntegrityFacts::default()
             };
         }
         let here = clock::uptime_milliseconds() < self.owner_until;
@@ -338,7 +338,7 @@ impl Ward {
         }
     }
 
-    fn mappings(&self) -> (Vec<Mapping>, usize) {
+    fn mappings(&self) -> (Vec<UpnpLease>, usize) {
         let Some(path) = &self.settings.leases else { return (Vec::new(), 0) };
         match files::read(path, LEASES_BYTES_MAX) {
             Ok(Some(bytes)) => upnp::read(&String::from_utf8_lossy(&bytes)),

@@ -2,7 +2,7 @@
 //! another way than ours, or was confirmed; either way its files are its own.
 
 use crate::os::files;
-use komainu_core::update::offer::Print;
+use komainu_core::update::offer::Digest64;
 use std::path::Path;
 
 /// Calls `is_another` if the firmware is another one than at the last start, and remembers it. `release` is what it
@@ -12,7 +12,7 @@ pub(crate) fn know(state: &Path, release: u64, is_another: &mut dyn FnMut()) {
 }
 
 fn know_by(kernel: &[u8], state: &Path, release: u64, is_another: &mut dyn FnMut()) {
-    let print = Print::of(&[kernel, &release.to_be_bytes()].concat()).to_string();
+    let print = Digest64::of(&[kernel, &release.to_be_bytes()].concat()).to_string();
     let (folder, file) = (state.join("wall"), state.join("wall/firmware"));
     let before = files::read(&file, 64).unwrap_or_default();
     if before.as_deref() == Some(print.as_bytes()) {
@@ -39,9 +39,9 @@ mod tests {
             know_by(kernel.as_bytes(), &state, release, &mut || times += 1);
             times
         };
-        assert_eq!([know("Linux 6.1", 1), know("Linux 6.1", 1)], [0, 0]);
-        assert_eq!([know("Linux 6.1", 2), know("Linux 6.1", 2)], [1, 1]);
-        assert_eq!([know("Linux 6.6", 2), know("Linux 6.6", 2)], [2, 2]);
+        assert_eq!([know("LinuxDevice 6.1", 1), know("LinuxDevice 6.1", 1)], [0, 0]);
+        assert_eq!([know("LinuxDevice 6.1", 2), know("LinuxDevice 6.1", 2)], [1, 1]);
+        assert_eq!([know("LinuxDevice 6.6", 2), know("LinuxDevice 6.6", 2)], [2, 2]);
         std::fs::remove_dir_all(state).unwrap();
     }
 }

@@ -2,33 +2,33 @@
 
 use crate::os::files;
 use komainu_core::fault::{Text, text};
-use komainu_core::wall::incident_state::{MEMORY_BYTES_MAX, Memory};
+use komainu_core::wall::incident_state::{IncidentState, MEMORY_BYTES_MAX};
 use std::path::{Path, PathBuf};
 
 /// What outlasts a restart.
-pub(crate) struct Kept {
+pub(crate) struct IncidentStore {
     file: PathBuf,
-    memory: Option<Memory>,
+    memory: Option<IncidentState>,
 }
 
-impl Kept {
+impl IncidentStore {
     /// Below the folder of the state; nothing is touched yet.
-    pub(crate) fn new(state: &Path) -> Kept {
-        Kept { file: state.join("wall/memory"), memory: None }
+    pub(crate) fn new(state: &Path) -> IncidentStore {
+        IncidentStore { file: state.join("wall/memory"), memory: None }
     }
 
     /// What is remembered.
-    pub(crate) fn memory(&mut self) -> &Memory {
+    pub(crate) fn memory(&mut self) -> &IncidentState {
         let file = &self.file;
         self.memory.get_or_insert_with(|| {
             let read = files::read(file, MEMORY_BYTES_MAX).map_err(|error| text(format_args!("{error}")));
             let memory = read.and_then(|bytes| match bytes {
-                None => Ok(Memory::default()),
-                Some(bytes) => Memory::read(&String::from_utf8_lossy(&bytes)),
+                None => Ok(IncidentState::default()),
+                Some(bytes) => IncidentState::read(&String::from_utf8_lossy(&bytes)),
             });
             memory.unwrap_or_else(|why| {
                 log::error!("wall-memory-damaged why=\"{why}\"");
-                Memory::damaged()
+                IncidentState::damaged()
             })
         })
     }
@@ -37,7 +37,7 @@ impl Kept {
     ///
     /// # Errors
     /// Path and cause; the old memory stays.
-    pub(crate) fn keep(&mut self, memory: &Memory) -> Result<(), Text> {
+    pub(crate) fn keep(&mut self, memory: &IncidentState) -> Result<(), Text> {
         let folder = self.file.parent().unwrap_or(Path::new("/"));
         let written = std::fs::create_dir_all(folder)
             .and_then(|()| files::replace(&self.file, memory.write().as_bytes()));

@@ -10,13 +10,13 @@ mod file_scan;
 mod tests;
 
 use crate::os::{clock, files};
-use crate::wall::integrity::file_scan::{Looked, Memory, content};
+use crate::wall::integrity::file_scan::{Looked, ScanCache, content};
 use komainu_core::fault::{Text, text};
 use komainu_core::wall::judge::integrity::{
-    BASELINE_BYTES_MAX, Baseline, Change, Different, Found, GuardSeen, Kept, Kind, Mark, Owner, Verdict,
+    BASELINE_BYTES_MAX, Baseline, Change, Different, Found, IntegrityFacts, Kept, Kind, Mark, Owner, Verdict,
     verdict,
 };
-use komainu_core::wall::policy::Guarded;
+use komainu_core::wall::policy::ProtectedPath;
 use komainu_trust::hex;
 use nix::unistd::{Gid, Uid, chown};
 use sha2::{Digest, Sha256};
@@ -35,10 +35,10 @@ const COPIES_MAX: usize = 64;
 const COPIES_BYTES_MAX: u64 = 512 * 1024;
 
 /// The guard of one device's configuration.
-pub struct Guard {
+pub struct IntegrityGuard {
     folder: PathBuf,
     baseline: Option<Baseline>,
-    memory: Memory,
+    memory: ScanCache,
     /// What was found different, and as what: a session that begins later does not make it good.
     known: Vec<(String, Mark)>,
     /// The list could not be written last time.
@@ -47,12 +47,12 @@ pub struct Guard {
     owes: Option<bool>,
 }
 
-impl Guard {
+impl IntegrityGuard {
     /// The guard with its memory below the folder of the state; nothing is touched yet.
-    pub fn new(state: &Path) -> Guard {
+    pub fn new(state: &Path) -> IntegrityGuard {
         let folder = state.join("wall");
-        let (memory, known) = (Memory::default(), Vec::new());
-        Guard { folder, baseline: None, memory, known, unwritten: false, owes: None }
+        let (memory, known) = (ScanCache::default(), Vec::new());
+        IntegrityGuard { folder, baseline: None, memory, known, unwritten: false, owes: None }
     }
 
     /// A release is on trial: everything is to be learned when that is over, also where a power cut falls between its
@@ -74,8 +74,8 @@ impl Guard {
     /// Looks at the files that policy guards. What is seen for the first time, and what changed while the owner is there,
     /// is remembered as it is now. Not while a release is on trial: its files may differ, and are learned when it is
     /// confirmed.
-    pub fn look(&mut self, guarded: &[Guarded], owner: Owner) -> GuardSeen {
-        let mut seen = GuardSeen::default();
+    pub fn look(&mut self, guarded: &[ProtectedPath], owner: Owner) -> IntegrityFacts {
+        let mut seen = IntegrityFacts::default();
         let baseline = self.take_baseline(&mut seen);
         let looked = self.memory.look(guarded, &baseline, clock::uptime_milliseconds());
         let mut next = baseline.clone();
@@ -115,9 +115,9 @@ impl Guard {
     ///
     /// # Errors
     /// Something could not be read or kept: path and cause. What could be is remembered.
-    pub fn learn(&mut self, guarded: &[Guarded]) -> Result<(), Text> {
+    pub fn learn(&mut self, guarded: &[ProtectedPath]) -> Result<(), Text> {
         self.known.clear();
-        self.memory = Memory::default();
+        self.memory = ScanCache::default();
         let looked = self.memory.look(guarded, &Baseline::default(), clock::uptime_milliseconds());
         let learned: Vec<_> = looked.all.iter().map(|looked| &looked.found).collect();
         let mut next = Baseline::default();
@@ -138,7 +138,7 @@ impl Guard {
     /// # Errors
     /// Nothing is remembered of it, its copy is damaged, or path and cause.
     pub fn restore(&mut self, path: &str) -> Result<(), Text> {
-        let mut seen = GuardSeen::default();
+        let mut seen = IntegrityFacts::default();
         let baseline = self.take_baseline(&mut seen);
         let restored = match baseline.find(path) {
             Some(kept) => self.restore_kept(kept),
@@ -246,7 +246,7 @@ impl Guard {
     }
 
     /// What is remembered; learned anew where it is damaged.
-    fn take_baseline(&mut self, seen: &mut GuardSeen) -> Baseline {
+    fn take_baseline(&mut self, seen: &mut IntegrityFacts) -> Baseline {
         if let Some(baseline) = self.baseline.take() {
             return baseline;
         }

@@ -1,12 +1,12 @@
 //! Which processes are Komainu's own, and so are never judged.
 
-use komainu_core::wall::process_snapshot::{Process, Seen};
+use komainu_core::wall::process_snapshot::{Process, ProcessSnapshot};
 use komainu_core::wall::remediation::ProcessId;
 use std::os::unix::fs::MetadataExt;
 
 /// The agent, its page, and whoever asks them something as root: processes of this very file, which may have been upgraded
 /// since. Anybody can start it and make it do something else (`ptrace`), so another's is a process like all others.
-pub(crate) fn ours(seen: &Seen) -> Vec<ProcessId> {
+pub(crate) fn ours(seen: &ProcessSnapshot) -> Vec<ProcessId> {
     let us = std::process::id();
     let file = |path: &str| std::fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
     let own = file("/proc/self/exe");
@@ -42,7 +42,7 @@ mod tests {
             (process(sleeper.id(), us, 0), false),
             (process(u32::MAX, us, 0), false),
         ] {
-            let seen = Seen { processes: vec![one.clone()], ..Seen::default() };
+            let seen = ProcessSnapshot { processes: vec![one.clone()], ..ProcessSnapshot::default() };
             assert_eq!(!ours(&seen).is_empty(), expected, "{one:?}");
         }
         sleeper.kill().unwrap();
@@ -55,7 +55,10 @@ mod tests {
             .spawn()
             .unwrap();
         for (parent, user, expected) in [(us, 1000, true), (1, 0, true), (1, 1000, false)] {
-            let seen = Seen { processes: vec![process(twin.id(), parent, user)], ..Seen::default() };
+            let seen = ProcessSnapshot {
+                processes: vec![process(twin.id(), parent, user)],
+                ..ProcessSnapshot::default()
+            };
             assert_eq!(!ours(&seen).is_empty(), expected, "parent {parent} user {user}");
         }
         drop(twin.stdin.take());

@@ -1,6 +1,6 @@
 //! The wall's hands: each fix, and its way back, is handed to the file that knows how.
 
-use super::driver::Ward;
+use super::driver::WallDriver;
 use crate::daemon::linux_device::built;
 use crate::firewall::backend;
 use crate::os::process::kill_tree;
@@ -10,33 +10,33 @@ use crate::wall::{accounts, autostart, forensics, quarantine, remount, sysctl};
 use komainu_core::fault::{Text, text};
 use komainu_core::wall::judge::autostart::hears;
 use komainu_core::wall::judge::watchdog::WatchdogSeen;
-use komainu_core::wall::remediation::Fix;
+use komainu_core::wall::remediation::Remediation;
 use komainu_core::wall::report::Report;
 use std::path::Path;
 
-impl Ward {
+impl WallDriver {
     /// Mends something.
     ///
     /// # Errors
     /// What, and why it cannot be done.
-    pub fn fix(&mut self, fix: &Fix) -> Result<(), Text> {
+    pub fn fix(&mut self, fix: &Remediation) -> Result<(), Text> {
         match fix {
-            Fix::End(id) => kill_tree::end(*id),
-            Fix::StopStarting { file, line, says } => self.stop_starting(file, *line, says),
-            Fix::LockAccount { file, account } => match &self.accounts {
+            Remediation::End(id) => kill_tree::end(*id),
+            Remediation::StopStarting { file, line, says } => self.stop_starting(file, *line, says),
+            Remediation::LockAccount { file, account } => match &self.accounts {
                 Some((places, _)) => accounts::lock_account(places, file, account),
                 None => Err(text(format_args!("whose account is the owner's is not known"))),
             },
-            Fix::SetAside { file } => quarantine::set_aside(&self.state, Path::new(file)),
-            Fix::RemoveKey { file, print } => accounts::remove_key(file, print),
-            Fix::Restore { file } => self.guard.restore(file),
-            Fix::NoPrograms { mount } => {
+            Remediation::SetAside { file } => quarantine::set_aside(&self.state, Path::new(file)),
+            Remediation::RemoveKey { file, print } => accounts::remove_key(file, print),
+            Remediation::Restore { file } => self.guard.restore(file),
+            Remediation::NoPrograms { mount } => {
                 let before = remount::forbid_programs(mount)?;
                 self.forbidden.push((mount.clone(), before));
                 Ok(())
             }
-            Fix::HoldWatchdog => self.hold_watchdog(),
-            Fix::Tune { name, value } => sysctl::tune(name, *value),
+            Remediation::HoldWatchdog => self.hold_watchdog(),
+            Remediation::Tune { name, value } => sysctl::tune(name, *value),
         }
     }
 
@@ -44,8 +44,8 @@ impl Ward {
     ///
     /// # Errors
     /// What, and why it cannot be done.
-    pub fn undo(&mut self, fix: &Fix) -> Result<(), Text> {
-        let Fix::NoPrograms { mount } = fix else {
+    pub fn undo(&mut self, fix: &Remediation) -> Result<(), Text> {
+        let Remediation::NoPrograms { mount } = fix else {
             return Err(text(format_args!("{} cannot be undone", fix.name())));
         };
         let at = self.forbidden.iter().position(|(point, _)| point == mount);
@@ -60,7 +60,7 @@ impl Ward {
     pub fn keep_evidence(&mut self, report: &Report) -> Result<(), Text> {
         let infected = || report.findings.iter().filter(|finding| finding.infection);
         let processes = infected().filter_map(|finding| match finding.fix {
-            Some(Fix::End(id)) => Some(id),
+            Some(Remediation::End(id)) => Some(id),
             _ => None,
         });
         let processes: Vec<_> = processes.collect();

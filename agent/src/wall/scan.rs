@@ -19,13 +19,13 @@ use crate::os::procfs::process_files;
 use crate::os::clock::uptime_milliseconds;
 use crate::os::procfs::sockets::{Line, State};
 use crate::os::procfs::text_reader::{BUFFER_BYTES, Go, beginning, each_line, printable};
-use crate::wall::probe::telnet::{Asked, Door};
+use crate::wall::probe::telnet::{Asked, ProbedPort};
 use crate::wall::scan::executable::{Found, program};
 use crate::wall::scan::medium::Mounts;
 use crate::wall::scan::open_files::{Held, held};
 use crate::wall::scan::ports::{Sockets, Sum, read_sockets};
 use komainu_core::fault::{Text, text};
-use komainu_core::wall::process_snapshot::{Listener, Process, Program, Seen, Transport};
+use komainu_core::wall::process_snapshot::{Listener, Process, ProcessSnapshot, Program, Transport};
 use komainu_core::wall::remediation::ProcessId;
 use std::fs::File;
 use std::io::ErrorKind;
@@ -44,16 +44,16 @@ const THREADS_MAX: usize = 512;
 const NAME_BYTES_MAX: usize = 48;
 
 /// Looks at processes and sockets, and remembers what is dear to find out.
-pub struct Eyes {
+pub struct Scanner {
     buffer: Vec<u8>,
     known: Vec<Known>,
     /// Sockets that nobody was found to hold, in order; and when they were looked for.
     nobodys: (Vec<u64>, u64),
     /// What listeners answered; `None`: nobody is asked.
     asked: Option<Asked>,
-    /// The listeners of the last full look, as [`Eyes::changed`] compares them.
+    /// The listeners of the last full look, as [`Scanner::changed`] compares them.
     sum: Option<u64>,
-    /// The processes that [`Eyes::changed`] knows, in order; the kernel's own among them.
+    /// The processes that [`Scanner::changed`] knows, in order; the kernel's own among them.
     pids: Vec<u32>,
 }
 
@@ -74,29 +74,36 @@ struct Met {
     folder: PathBuf,
 }
 
-impl Default for Eyes {
-    fn default() -> Eyes {
-        Eyes::new()
+impl Default for Scanner {
+    fn default() -> Scanner {
+        Scanner::new()
     }
 }
 
-impl Eyes {
+impl Scanner {
     /// Nothing is looked at yet.
-    pub fn new() -> Eyes {
-        Eyes { asked: Some(Asked::default()), ..Eyes::that_only_look() }
+    pub fn new() -> Scanner {
+        Scanner { asked: Some(Asked::default()), ..Scanner::that_only_look() }
     }
 
-    /// Eyes that ask no listener for telnet: looking changes nothing, and nobody notices.
-    pub fn that_only_look() -> Eyes {
+    /// Scanner that ask no listener for telnet: looking changes nothing, and nobody notices.
+    pub fn that_only_look() -> Scanner {
         let buffer = vec![0; BUFFER_BYTES];
-        Eyes { buffer, known: Vec::new(), nobodys: (Vec::new(), 0), asked: None, sum: None, pids: Vec::new() }
+        Scanner {
+            buffer,
+            known: Vec::new(),
+            nobodys: (Vec::new(), 0),
+            asked: None,
+            sum: None,
+            pids: Vec::new(),
+        }
     }
 
     /// Looks at everything. It may take up to 1.5 s when there are new listeners that greet nobody.
     ///
     /// # Errors
     /// `/proc` cannot be read.
-    pub fn look(&mut self) -> Result<Seen, Text> {
+    pub fn look(&mut self) -> Result<ProcessSnapshot, Text> {
         let now = uptime_milliseconds();
         let mounts = self.mounts()?;
         let mut sum = Sum::new();
@@ -125,7 +132,7 @@ impl Eyes {
         }
         self.ask_for_telnet(&mut sockets.listeners, &processes);
         (self.sum, self.pids) = (Some(sum.0), pids);
-        Ok(Seen {
+        Ok(ProcessSnapshot {
             processes,
             listeners: sockets.listeners.into_iter().map(|(listener, _)| listener).collect(),
             connections: sockets.connections.into_iter().map(|(connection, _)| connection).collect(),
@@ -302,9 +309,9 @@ impl Eyes {
         };
         let door = |listener: &Listener, inode: u64| {
             let is_asked = listener.transport == Transport::Tcp && !listener.owners.iter().any(ours);
-            is_asked.then_some(Door { inode, address: listener.address, port: listener.port })
+            is_asked.then_some(ProbedPort { inode, address: listener.address, port: listener.port })
         };
-        let doors: Vec<Door> =
+        let doors: Vec<ProbedPort> =
             listeners.iter().filter_map(|(listener, inode)| door(listener, *inode)).collect();
         asked.ask(&doors);
         for (listener, inode) in listeners {

@@ -65,7 +65,7 @@ struct Repeated {
 }
 
 /// The log.
-pub struct Journal {
+pub struct SecurityLog {
     folder: PathBuf,
     repeated: Vec<Repeated>,
     /// When the hour began whose lines are counted, in seconds of uptime.
@@ -76,11 +76,11 @@ pub struct Journal {
     fails: bool,
 }
 
-impl Journal {
+impl SecurityLog {
     /// The log below the folder of the state; nothing is touched yet.
-    pub fn new(state: &Path) -> Journal {
+    pub fn new(state: &Path) -> SecurityLog {
         let folder = state.join("log");
-        Journal { folder, repeated: Vec::new(), hour: 0, lines: 0, left_out: 0, fails: false }
+        SecurityLog { folder, repeated: Vec::new(), hour: 0, lines: 0, left_out: 0, fails: false }
     }
 
     /// Something happened: the fixed name of the event, and `key=value` of it. What was said within the hour is counted.

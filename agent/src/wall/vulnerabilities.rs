@@ -9,7 +9,7 @@ use komainu_core::advisory::sbom;
 use komainu_core::advisory::sbom::SBOM_BYTES_MAX;
 use komainu_core::fault::{Text, text};
 use komainu_core::identifiers::{Name, ReleaseId};
-use komainu_core::update::offer::Print;
+use komainu_core::update::offer::Digest64;
 use komainu_trust::Verified;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
@@ -30,21 +30,21 @@ struct Stamp {
 /// A comparison, and of what.
 struct Compared {
     sbom: Stamp,
-    advisories: Print,
+    advisories: Digest64,
     running: Option<ReleaseId>,
     checked: Result<Checked, Text>,
 }
 
 /// The SBOM, and the last comparison.
-pub struct FirmwareEyes {
+pub struct FirmwareInventory {
     sbom: PathBuf,
     last: Option<Compared>,
 }
 
-impl FirmwareEyes {
-    /// Eyes on the SBOM of that path; nothing is read yet.
-    pub fn new(sbom: &Path) -> FirmwareEyes {
-        FirmwareEyes { sbom: sbom.into(), last: None }
+impl FirmwareInventory {
+    /// Scanner on the SBOM of that path; nothing is read yet.
+    pub fn new(sbom: &Path) -> FirmwareInventory {
+        FirmwareInventory { sbom: sbom.into(), last: None }
     }
 
     /// Compares the SBOM with the advisories, as proven by [`advisory::prove`]. `running` is the release that runs,
@@ -64,7 +64,7 @@ impl FirmwareEyes {
             Ok(None) => return Err(text(format_args!("the maker publishes no advisories for {board}"))),
             Err(why) => return Err(unusable(why)),
         };
-        let print = Print::of(advisories);
+        let print = Digest64::of(advisories);
         let same =
             |last: &&Compared| (last.sbom, last.advisories, last.running.as_ref()) == (stamp, print, running);
         if let Some(last) = self.last.as_ref().filter(same) {

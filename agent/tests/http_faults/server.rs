@@ -34,11 +34,11 @@ impl Answer {
 
 pub struct Server {
     address: SocketAddr,
-    seen: Arc<Mutex<Seen>>,
+    seen: Arc<Mutex<ProcessSnapshot>>,
 }
 
 #[derive(Default)]
-struct Seen {
+struct ProcessSnapshot {
     connections: u32,
     requests: Vec<String>,
 }
@@ -60,7 +60,7 @@ impl Server {
 pub fn serve<const N: usize>(script: [Vec<Answer>; N]) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let seen = Arc::new(Mutex::new(Seen::default()));
+    let seen = Arc::new(Mutex::new(ProcessSnapshot::default()));
     let server = Server { address, seen: seen.clone() };
     thread::spawn(move || {
         for answers in script {
@@ -74,7 +74,7 @@ pub fn serve<const N: usize>(script: [Vec<Answer>; N]) -> Server {
 }
 
 // Where the client hangs up, there is nothing more to say: no error here is one of the test.
-fn talk(mut connection: TcpStream, answers: Vec<Answer>, seen: &Mutex<Seen>) {
+fn talk(mut connection: TcpStream, answers: Vec<Answer>, seen: &Mutex<ProcessSnapshot>) {
     for answer in answers {
         if !matches!(answer, Answer::Silence) {
             let Some(request) = request(&mut connection) else { return };

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 pub struct Inspect {
     /// A file, a repository, or a workshop
     path: PathBuf,
-    /// Print JSON
+    /// Digest64 JSON
     #[arg(long)]
     json: bool,
 }

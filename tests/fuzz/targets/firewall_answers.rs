@@ -3,14 +3,14 @@
 
 use komainu_agent::firewall::backend::{read_answers, written};
 use komainu_core::firewall::{Links, Table, Traffic, rules::build_table};
-use komainu_core::gate::plan::Standing;
+use komainu_core::gate::plan::GateState;
 use std::sync::LazyLock;
 
 /// Two tables, and the messages of the first.
 static TABLES: LazyLock<([Table; 2], Vec<u8>)> = LazyLock::new(|| {
     let links = Links { lan: vec!["br0".into()], near: Vec::new(), page_port: 8080, dns_port: 5353 };
     let table = |standing| build_table(standing, &links, &Traffic::default());
-    let tables = [table(Standing::Open), table(Standing::Closed)];
+    let tables = [table(GateState::Open), table(GateState::Closed)];
     let bytes = written(&tables[0]);
     assert_eq!(read_answers(&bytes, &tables[0]), (true, Vec::new()));
     (tables, bytes)

@@ -2,7 +2,7 @@
 #![no_main]
 
 use komainu_core::wall::judge::mounts::{MOUNTS_MAX, at, judge, read};
-use komainu_core::wall::remediation::Fix;
+use komainu_core::wall::remediation::Remediation;
 use komainu_core::wall::report::Report;
 
 libfuzzer_sys::fuzz_target!(|table: &[u8]| {
@@ -19,7 +19,7 @@ libfuzzer_sys::fuzz_target!(|table: &[u8]| {
     let mut report = Report::default();
     judge(&mounts, &points, &mut report);
     for fix in report.fixes() {
-        let Fix::NoPrograms { mount } = fix else { panic!("another fix") };
+        let Remediation::NoPrograms { mount } = fix else { panic!("another fix") };
         let mount = at(&mounts, mount).expect("what is mended is mounted");
         assert!(mount.writable() && !mount.forbids.programs);
     }

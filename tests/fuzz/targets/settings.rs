@@ -1,7 +1,7 @@
 //! The settings file, held against the `toml` crate: what ours takes means the same to it.
 #![no_main]
 
-use komainu_agent::config::Device;
+use komainu_agent::config::DeviceSettings;
 use komainu_agent::config::toml as ours;
 use komainu_agent::config::toml::Table;
 use std::ops::RangeInclusive;
@@ -23,7 +23,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     }
     // `id_file` names a file to read: none of this machine's.
     if !text.contains("id_file") {
-        match Device::read(text) {
+        match DeviceSettings::read(text) {
             Ok(device) => {
                 assert!((1..=8).contains(&device.parts.len()));
                 for url in [&device.server.metadata_url, &device.server.targets_url] {

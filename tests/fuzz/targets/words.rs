@@ -3,7 +3,7 @@
 
 use komainu_agent::os::safe_names::{escape, unescape};
 use komainu_core::identifiers::{Name, Slot, Version};
-use komainu_core::update::offer::Print;
+use komainu_core::update::offer::Digest64;
 use komainu_trust::{Moment, hex};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
@@ -32,7 +32,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     if let Some(slot) = Slot::parse(text) {
         assert_eq!(slot.to_string(), text);
     }
-    if let Some(print) = Print::parse(text) {
+    if let Some(print) = Digest64::parse(text) {
         assert_eq!(print.to_string(), text.to_ascii_lowercase());
     }
     // Any number of seconds can be shown, and what has four digits of year is read back.

@@ -12,8 +12,8 @@
 
 use komainu_agent::firewall::backend::{Choice, Firewall};
 use komainu_agent::firewall::fallback::Lacks;
-use komainu_core::firewall::{Links, Network, Opening, Protocol, Traffic, WayThrough, rules::build_table};
-use komainu_core::gate::plan::Standing;
+use komainu_core::firewall::{Links, Network, PortForward, Protocol, Traffic, WanRule, rules::build_table};
+use komainu_core::gate::plan::GateState;
 use std::fmt::Write;
 use std::process::ExitCode;
 
@@ -59,12 +59,12 @@ fn run() -> Result<String, String> {
             "--scans" => traffic.scans_per_minute = number()?.into(),
             "--opening" => {
                 let (protocol, port, from) = way(&value)?;
-                traffic.openings.push(Opening { from: vec![network(from)?], protocol, port });
+                traffic.openings.push(WanRule { from: vec![network(from)?], protocol, port });
             }
             "--way-through" => {
                 let (protocol, port, to) = way(&value)?;
                 let to = to.parse().map_err(|_| format!("{to} is no address"))?;
-                traffic.ways_through.push(WayThrough { to, protocol, port });
+                traffic.ways_through.push(PortForward { to, protocol, port });
             }
             "--without" => lacks = lacks.and(Lacks::named(&value).ok_or("no such lack")?),
             "--backend" => {
@@ -82,7 +82,7 @@ fn run() -> Result<String, String> {
     let mut firewall = Firewall::open(choice);
     firewall.without(lacks);
     let (closed, open) =
-        (build_table(Standing::Closed, &links, &traffic), build_table(Standing::Open, &links, &traffic));
+        (build_table(GateState::Closed, &links, &traffic), build_table(GateState::Open, &links, &traffic));
     let told = |fault: komainu_core::fault::Text| fault.to_string();
     let (wanted, other) = if what.ends_with("open") { (open, closed) } else { (closed, open) };
     match what.as_str() {

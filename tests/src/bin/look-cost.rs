@@ -7,7 +7,7 @@
 //! ```
 #![expect(clippy::disallowed_methods, reason = "it measures time")]
 
-use komainu_agent::wall::scan::Eyes;
+use komainu_agent::wall::scan::Scanner;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -18,7 +18,7 @@ fn main() -> ExitCode {
         words.remove(0);
     }
     let times: u32 = words.first().and_then(|word| word.parse().ok()).unwrap_or(100);
-    let mut eyes = Eyes::that_only_look();
+    let mut eyes = Scanner::that_only_look();
     let began = Instant::now();
     let seen = match eyes.look() {
         Ok(seen) => seen,

@@ -2,11 +2,11 @@
 
 use super::{KERNEL_BYTES, ROOTFS_BYTES};
 use crate::repository::{Draft, image};
-use komainu_core::device::KeptFile;
+use komainu_core::device::StoredFile;
 use komainu_core::fault::text;
 use komainu_core::identifiers::Slot;
 use komainu_core::update::facts::RecordSeen;
-use komainu_core::update::offer::Kept;
+use komainu_core::update::offer::StoredMetadata;
 use komainu_core::update::record::Record;
 use komainu_core::update::stage::HEAD_BYTES;
 use std::collections::BTreeMap;
@@ -169,7 +169,7 @@ impl Disk {
         self.records[(newest.generation % 2) as usize] = Some("garbage".into());
     }
 
-    pub fn write_file(&mut self, file: KeptFile<'_>, bytes: Option<&[u8]>, after: After) {
+    pub fn write_file(&mut self, file: StoredFile<'_>, bytes: Option<&[u8]>, after: After) {
         let name = file_name(file);
         match (after, bytes) {
             (After::Lost, _) => {}
@@ -181,16 +181,20 @@ impl Disk {
     }
 
     pub fn advisories(&self) -> Option<Vec<u8>> {
-        self.files.get(&file_name(KeptFile::Advisories)).cloned()
+        self.files.get(&file_name(StoredFile::Advisories)).cloned()
     }
 
-    pub fn kept(&self, shipped_root: Vec<u8>) -> Kept {
+    pub fn kept(&self, shipped_root: Vec<u8>) -> StoredMetadata {
         let file = |file| self.files.get(&file_name(file)).cloned();
-        let mut kept = Kept { shipped_root, manifest: file(KeptFile::Manifest), ..Kept::default() };
-        kept.metadata.root = file(KeptFile::Root).unwrap_or_default();
-        kept.metadata.timestamp = file(KeptFile::Timestamp);
-        kept.metadata.snapshot = file(KeptFile::Snapshot);
-        kept.metadata.targets = file(KeptFile::Targets);
+        let mut kept = StoredMetadata {
+            shipped_root,
+            manifest: file(StoredFile::Manifest),
+            ..StoredMetadata::default()
+        };
+        kept.metadata.root = file(StoredFile::Root).unwrap_or_default();
+        kept.metadata.timestamp = file(StoredFile::Timestamp);
+        kept.metadata.snapshot = file(StoredFile::Snapshot);
+        kept.metadata.targets = file(StoredFile::Targets);
         let delegated =
             self.files.iter().filter_map(|(name, bytes)| Some((name.strip_prefix("role ")?, bytes)));
         kept.metadata.delegated = delegated.map(|(name, bytes)| (name.into(), bytes.clone())).collect();
@@ -198,14 +202,14 @@ impl Disk {
     }
 }
 
-fn file_name(file: KeptFile<'_>) -> String {
+fn file_name(file: StoredFile<'_>) -> String {
     match file {
-        KeptFile::Root => "root".into(),
-        KeptFile::Timestamp => "timestamp".into(),
-        KeptFile::Snapshot => "snapshot".into(),
-        KeptFile::Targets => "targets".into(),
-        KeptFile::Delegated(role) => format!("role {role}"),
-        KeptFile::Manifest => "manifest".into(),
-        KeptFile::Advisories => "advisories".into(),
+        StoredFile::Root => "root".into(),
+        StoredFile::Timestamp => "timestamp".into(),
+        StoredFile::Snapshot => "snapshot".into(),
+        StoredFile::Targets => "targets".into(),
+        StoredFile::Delegated(role) => format!("role {role}"),
+        StoredFile::Manifest => "manifest".into(),
+        StoredFile::Advisories => "advisories".into(),
     }
 }

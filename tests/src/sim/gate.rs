@@ -5,8 +5,8 @@ use super::Device;
 use super::disk::After;
 use komainu_core::device::{Account, Hooks};
 use komainu_core::fault::{Text, text};
-use komainu_core::gate::plan::{GateSeen, RulesSeen, Standing};
-use komainu_core::update::offer::Print;
+use komainu_core::gate::plan::{FirewallStatus, GateFacts, GateState};
+use komainu_core::update::offer::Digest64;
 
 /// What the account holds in the factory, and what everybody knows.
 pub const FACTORY: &str = "admin";
@@ -22,7 +22,7 @@ pub struct Gate {
     /// The password that waits to be set; memory only.
     pub waits: Option<String>,
     /// The rules in the kernel; memory only.
-    pub rules: Option<Standing>,
+    pub rules: Option<GateState>,
     /// Another place that must have the password: what holds there, and what is laid ready.
     pub hook_holds: String,
     pub hook_ready: Option<String>,
@@ -66,27 +66,27 @@ impl Gate {
         self.rules = None;
     }
 
-    pub fn seen(&self) -> GateSeen {
-        let print = |of: &String| Print::of(of.as_bytes());
-        GateSeen {
+    pub fn seen(&self) -> GateFacts {
+        let print = |of: &String| Digest64::of(of.as_bytes());
+        GateFacts {
             resetting: self.resetting,
             kept: self.kept.as_ref().map(print),
             next: self.next.as_ref().map(print),
             account: Ok((!self.account.is_empty()).then(|| print(&self.account))),
-            rules: RulesSeen::Hold,
+            rules: FirewallStatus::Hold,
         }
     }
 
-    pub fn rules_seen(&self, standing: Standing) -> RulesSeen {
+    pub fn rules_seen(&self, standing: GateState) -> FirewallStatus {
         match self.rules {
-            _ if self.no_firewall => RulesSeen::Beyond(text(format_args!("no nf_tables"))),
-            Some(rules) if rules == standing => RulesSeen::Hold,
-            _ => RulesSeen::Differ,
+            _ if self.no_firewall => FirewallStatus::Beyond(text(format_args!("no nf_tables"))),
+            Some(rules) if rules == standing => FirewallStatus::Hold,
+            _ => FirewallStatus::Differ,
         }
     }
 
-    fn put_rules(&mut self, standing: Standing) {
-        if standing == Standing::Open {
+    fn put_rules(&mut self, standing: GateState) {
+        if standing == GateState::Open {
             assert!(self.chosen.contains(&self.account), "opened with {:?}", self.account);
             assert!(!self.resetting, "opened in the middle of a reset");
         }
@@ -141,7 +141,7 @@ impl Device {
         Err(super::no_power())
     }
 
-    pub(super) fn gate_guard(&mut self, standing: Standing) -> Result<(), Text> {
+    pub(super) fn gate_guard(&mut self, standing: GateState) -> Result<(), Text> {
         self.change_gate(|gate| {
             gate.put_rules(standing);
             Ok(())

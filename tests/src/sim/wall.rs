@@ -5,24 +5,24 @@ use super::{Device, no_power};
 use crate::repository::TODAY;
 use komainu_core::advisory::matching::Checked;
 use komainu_core::fault::{Text, text};
-use komainu_core::wall::incident_state::Memory;
+use komainu_core::wall::incident_state::IncidentState;
 use komainu_core::wall::judge::accounts::AccountsSeen;
-use komainu_core::wall::judge::integrity::GuardSeen;
+use komainu_core::wall::judge::integrity::IntegrityFacts;
 use komainu_core::wall::judge::vulnerabilities::FirmwareSeen;
 use komainu_core::wall::judge::watchdog::WatchdogSeen;
-use komainu_core::wall::observation::Around;
-use komainu_core::wall::process_snapshot::Seen;
-use komainu_core::wall::remediation::Fix;
+use komainu_core::wall::observation::Observation;
+use komainu_core::wall::process_snapshot::ProcessSnapshot;
+use komainu_core::wall::remediation::Remediation;
 
 /// The wall of a simulated device.
 #[derive(Clone, Debug)]
 pub struct Wall {
     /// Written as one file, and replaced as a whole.
-    pub memory: Memory,
+    pub memory: IncidentState,
     /// What the next look sees.
-    pub around: Around,
+    pub around: Observation,
     /// What was mended, in order.
-    pub mended: Vec<Fix>,
+    pub mended: Vec<Remediation>,
     /// Every fix fails.
     pub mends_nothing: bool,
     /// The device is cut off from the WAN by the rules in the kernel; memory only.
@@ -34,7 +34,7 @@ pub struct Wall {
 impl Default for Wall {
     fn default() -> Wall {
         Wall {
-            memory: Memory::default(),
+            memory: IncidentState::default(),
             around: nothing_odd(),
             mended: Vec::new(),
             mends_nothing: false,
@@ -45,19 +45,19 @@ impl Default for Wall {
 }
 
 /// A device on which nothing is odd.
-pub fn nothing_odd() -> Around {
-    Around {
+pub fn nothing_odd() -> Observation {
+    Observation {
         lan: vec!["br0".into()],
         routes: Ok(vec!["eth1".into()]),
         tls: Vec::new(),
         mappings: (Vec::new(), 0),
         own: Vec::new(),
-        seen: Ok(Seen::default()),
+        seen: Ok(ProcessSnapshot::default()),
         ours: Vec::new(),
         starters: Vec::new(),
         starters_unread: None,
         accounts: AccountsSeen::default(),
-        guarded: GuardSeen::default(),
+        guarded: IntegrityFacts::default(),
         mounts: Ok(Vec::new()),
         watchdog: WatchdogSeen::Held,
         house: Some(Vec::new()),
@@ -73,7 +73,7 @@ pub fn nothing_odd() -> Around {
 }
 
 impl Device {
-    pub(super) fn remember(&mut self, memory: &Memory) -> Result<(), Text> {
+    pub(super) fn remember(&mut self, memory: &IncidentState) -> Result<(), Text> {
         self.dead()?;
         match self.change() {
             Ok(()) => self.wall.memory = memory.clone(),
@@ -89,7 +89,7 @@ impl Device {
         Ok(())
     }
 
-    pub(super) fn mend(&mut self, fix: &Fix) -> Result<(), Text> {
+    pub(super) fn mend(&mut self, fix: &Remediation) -> Result<(), Text> {
         self.dead()?;
         if self.wall.mends_nothing {
             return Err(text(format_args!("read-only file system")));

@@ -5,18 +5,18 @@ use super::disk::After;
 use super::{Behaves, Device, KERNEL_BYTES, ROOTFS_BYTES, name, no_power};
 use crate::repository::TODAY;
 use komainu_core::device::World;
-use komainu_core::device::{Account, Fetched, Folder, Hooks, KeptFile};
+use komainu_core::device::{Account, Fetched, Folder, Hooks, StoredFile};
 use komainu_core::fault::{FetchFault, Text, text};
-use komainu_core::gate::plan::{GateSeen, RulesSeen, Standing};
+use komainu_core::gate::plan::{FirewallStatus, GateFacts, GateState};
 use komainu_core::identifiers::Slot;
 use komainu_core::reason::Reason;
-use komainu_core::update::facts::{Attempts, BootChoice, Health, Part, Parts, RecordSeen, Wish};
-use komainu_core::update::offer::Kept;
+use komainu_core::update::facts::{BootChoice, Health, OperatorRequest, Part, Parts, RecordSeen, RetryState};
+use komainu_core::update::offer::StoredMetadata;
 use komainu_core::update::record::{Record, Update};
-use komainu_core::wall::incident_state::Memory;
-use komainu_core::wall::judge::integrity::GuardSeen;
-use komainu_core::wall::observation::{Around, Passing};
-use komainu_core::wall::remediation::Fix;
+use komainu_core::wall::incident_state::IncidentState;
+use komainu_core::wall::judge::integrity::IntegrityFacts;
+use komainu_core::wall::observation::{FirewallGrants, Observation};
+use komainu_core::wall::remediation::Remediation;
 use komainu_core::wall::report::Report;
 use komainu_trust::trusted::Clock;
 
@@ -65,9 +65,9 @@ impl World for Device {
         }
     }
 
-    fn kept(&mut self) -> Kept {
+    fn kept(&mut self) -> StoredMetadata {
         if !self.powered {
-            return Kept::default();
+            return StoredMetadata::default();
         }
         self.disk.kept(self.server.shipped_root())
     }
@@ -76,11 +76,11 @@ impl World for Device {
         self.disk.advisories()
     }
 
-    fn attempts(&mut self) -> Attempts {
+    fn attempts(&mut self) -> RetryState {
         self.attempts.clone()
     }
 
-    fn wish(&mut self) -> Option<Wish> {
+    fn wish(&mut self) -> Option<OperatorRequest> {
         self.wish
     }
 
@@ -150,13 +150,13 @@ impl World for Device {
         Ok(())
     }
 
-    fn keep_attempts(&mut self, attempts: &Attempts) {
+    fn keep_attempts(&mut self, attempts: &RetryState) {
         if self.powered {
             self.attempts = attempts.clone();
         }
     }
 
-    fn keep_file(&mut self, file: KeptFile<'_>, bytes: Option<&[u8]>) -> Result<(), Text> {
+    fn keep_file(&mut self, file: StoredFile<'_>, bytes: Option<&[u8]>) -> Result<(), Text> {
         self.dead()?;
         match self.change() {
             Ok(()) => self.disk.write_file(file, bytes, After::Kept),
@@ -237,20 +237,20 @@ impl World for Device {
         self.wish = None;
     }
 
-    fn gate(&mut self) -> Option<GateSeen> {
+    fn gate(&mut self) -> Option<GateFacts> {
         let dead = self.dead().err();
         let mut seen = self.gate.as_ref()?.seen();
         if let Some(why) = dead {
-            seen = GateSeen { account: Err(why), ..seen };
+            seen = GateFacts { account: Err(why), ..seen };
         }
         Some(seen)
     }
 
-    fn rules(&mut self, standing: Standing) -> RulesSeen {
-        self.gate.as_ref().map_or(RulesSeen::Hold, |gate| gate.rules_seen(standing))
+    fn rules(&mut self, standing: GateState) -> FirewallStatus {
+        self.gate.as_ref().map_or(FirewallStatus::Hold, |gate| gate.rules_seen(standing))
     }
 
-    fn guard(&mut self, standing: Standing) -> Result<(), Text> {
+    fn guard(&mut self, standing: GateState) -> Result<(), Text> {
         self.gate_guard(standing)
     }
 
@@ -301,23 +301,23 @@ impl World for Device {
         })
     }
 
-    fn wall_memory(&mut self) -> Memory {
+    fn wall_memory(&mut self) -> IncidentState {
         self.wall.memory.clone()
     }
 
-    fn keep_wall_memory(&mut self, memory: &Memory) -> Result<(), Text> {
+    fn keep_wall_memory(&mut self, memory: &IncidentState) -> Result<(), Text> {
         self.remember(memory)
     }
 
-    fn look_around(&mut self) -> Around {
+    fn look_around(&mut self) -> Observation {
         self.wall.around.clone()
     }
 
-    fn fix(&mut self, fix: &Fix) -> Result<(), Text> {
+    fn fix(&mut self, fix: &Remediation) -> Result<(), Text> {
         self.mend(fix)
     }
 
-    fn undo(&mut self, fix: &Fix) -> Result<(), Text> {
+    fn undo(&mut self, fix: &Remediation) -> Result<(), Text> {
         self.dead()?;
         self.wall.mended.retain(|mended| mended != fix);
         Ok(())
@@ -330,10 +330,10 @@ impl World for Device {
     }
 
     fn learn(&mut self) {
-        self.wall.around.guarded = GuardSeen::default();
+        self.wall.around.guarded = IntegrityFacts::default();
     }
 
-    fn let_pass(&mut self, passing: &Passing) {
+    fn let_pass(&mut self, passing: &FirewallGrants) {
         self.wall.contained = passing.contained;
     }
 

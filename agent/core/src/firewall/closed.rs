@@ -96,11 +96,11 @@ mod tests {
     use super::*;
     use crate::firewall::rules::build_table;
     use crate::firewall::rules::tests::{chain, links, router};
-    use crate::gate::plan::Standing;
+    use crate::gate::plan::GateState;
 
     #[test]
     fn without_a_lan_nobody_gets_the_page() {
-        let table = build_table(Standing::Closed, &links(&["eth+", "0123456789abcdef"]), &router());
+        let table = build_table(GateState::Closed, &links(&["eth+", "0123456789abcdef"]), &router());
         assert_eq!(chain(&table, Hook::Redirect).rules, []);
         let input = &chain(&table, Hook::Input).rules;
         assert!(!input.iter().any(|rule| rule.matches.contains(&To(8080))));
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn port_443_is_never_redirected() {
-        let table = build_table(Standing::Closed, &links(&["br0", "wlan0"]), &router());
+        let table = build_table(GateState::Closed, &links(&["br0", "wlan0"]), &router());
         let redirected = &chain(&table, Hook::Redirect).rules;
         assert_eq!(redirected.len(), 4);
         for rule in redirected {

@@ -102,11 +102,11 @@ mod tests {
     use crate::firewall::Match::Mark;
     use crate::firewall::rules::tests::{chain, links, router};
     use crate::firewall::{MARK, rules::build_table};
-    use crate::gate::plan::Standing;
+    use crate::gate::plan::GateState;
 
     #[test]
     fn an_open_device_sends_all_but_too_much() {
-        let table = build_table(Standing::Open, &links(&["br0"]), &router());
+        let table = build_table(GateState::Open, &links(&["br0"]), &router());
         let output = chain(&table, Hook::Output);
         assert_eq!(output.policy, Accept);
         for rule in &output.rules {
@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn the_agents_own_packets_are_not_limited() {
         for contained in [false, true] {
-            let table = build_table(Standing::Open, &links(&["br0"]), &Traffic { contained, ..router() });
+            let table = build_table(GateState::Open, &links(&["br0"]), &Traffic { contained, ..router() });
             let output = &chain(&table, Hook::Output).rules;
             let mine = output.iter().position(|rule| rule.matches == [Mark(MARK)]).unwrap();
             let guard = output.iter().position(|rule| rule.verdict == Drop).unwrap();
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn where_nothing_is_allowed_all_is_dropped() {
         let table = build_table(
-            Standing::Open,
+            GateState::Open,
             &links(&["br0"]),
             &Traffic { scans_per_minute: 0, icmp_per_second: 0, ..router() },
         );
@@ -150,11 +150,11 @@ mod tests {
 
     #[test]
     fn an_acs_that_is_silent_makes_no_scan_of_its_client() {
-        use crate::firewall::{Network, Opening};
+        use crate::firewall::{Network, WanRule};
         let acs = Network { address: "198.51.100.7".parse().unwrap(), prefix: 32 };
-        let opening = Opening { from: alloc::vec![acs], protocol: Tcp, port: 7547 };
+        let opening = WanRule { from: alloc::vec![acs], protocol: Tcp, port: 7547 };
         let traffic = Traffic { openings: alloc::vec![opening], ..router() };
-        let table = build_table(Standing::Open, &links(&["br0"]), &traffic);
+        let table = build_table(GateState::Open, &links(&["br0"]), &traffic);
         let scan = &chain(&table, Hook::Scan).rules;
         assert_eq!((&scan[0].matches[..], scan[0].verdict), (&[V4, Destination(acs)][..], Return));
         assert_eq!(scan[1].counted, Some(Counted::Scan));

@@ -78,18 +78,18 @@ mod tests {
     use crate::firewall::Protocol::Icmp;
     use crate::firewall::Verdict::{Reset, Unreachable};
     use crate::firewall::rules::tests::{chain, links, router};
-    use crate::firewall::{Opening, WayThrough, rules::build_table};
-    use crate::gate::plan::Standing;
+    use crate::firewall::{PortForward, WanRule, rules::build_table};
+    use crate::gate::plan::GateState;
 
     fn opened() -> Traffic {
         let network = |address: &str, prefix| Network { address: address.parse().unwrap(), prefix };
         let here = alloc::vec![network("198.51.100.7", 32), network("2001:db8:9::", 48)];
-        let way = |protocol| WayThrough { to: "192.168.1.20".parse().unwrap(), protocol, port: 22 };
+        let way = |protocol| PortForward { to: "192.168.1.20".parse().unwrap(), protocol, port: 22 };
         Traffic {
             openings: alloc::vec![
-                Opening { from: here.clone(), protocol: Tcp, port: 7547 },
-                Opening { from: Vec::new(), protocol: Tcp, port: 443 },
-                Opening { from: here, protocol: Icmp, port: 1 },
+                WanRule { from: here.clone(), protocol: Tcp, port: 7547 },
+                WanRule { from: Vec::new(), protocol: Tcp, port: 443 },
+                WanRule { from: here, protocol: Icmp, port: 1 },
             ],
             ways_through: alloc::vec![way(Tcp), way(Icmp)],
             ..router()
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn an_opening_is_for_its_networks_only() {
-        let table = build_table(Standing::Open, &links(&["br0"]), &opened());
+        let table = build_table(GateState::Open, &links(&["br0"]), &opened());
         let input = &chain(&table, Hook::Input).rules;
         let open: Vec<&Rule> =
             input.iter().filter(|rule| rule.matches.iter().any(|one| matches!(one, Source(_)))).collect();
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_way_through_is_for_its_host_only() {
-        let table = build_table(Standing::Open, &links(&["br0"]), &opened());
+        let table = build_table(GateState::Open, &links(&["br0"]), &opened());
         let forward = &chain(&table, Hook::Forward).rules;
         let ways: Vec<&Rule> = forward
             .iter()
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn a_device_that_is_no_router_or_is_cut_off_forwards_nothing() {
         for traffic in [Traffic { forwards: false, ..opened() }, Traffic { contained: true, ..opened() }] {
-            let table = build_table(Standing::Open, &links(&["br0"]), &traffic);
+            let table = build_table(GateState::Open, &links(&["br0"]), &traffic);
             let mut forward = chain(&table, Hook::Forward).rules.iter();
             assert!(forward.all(|rule| matches!(rule.verdict, Reset | Unreachable)));
             assert!(!table.chains.iter().any(|chain| chain.hook == Hook::Early));
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_device_that_is_cut_off_has_no_openings_and_keeps_no_sessions() {
-        let table = build_table(Standing::Open, &links(&["br0"]), &Traffic { contained: true, ..opened() });
+        let table = build_table(GateState::Open, &links(&["br0"]), &Traffic { contained: true, ..opened() });
         let input = &chain(&table, Hook::Input).rules;
         assert!(!input.iter().any(|rule| rule.matches.contains(&To(7547))));
         assert!(!input.iter().any(|rule| rule.matches == [Known]));

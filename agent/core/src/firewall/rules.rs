@@ -7,7 +7,7 @@ use super::count::{Counted, TCP_COUNTED, UDP_COUNTED};
 use super::{
     Chain, Family, Hook, LinkName, Links, Match, Network, Rule, Table, Traffic, Verdict, closed, egress, open,
 };
-use crate::gate::plan::Standing;
+use crate::gate::plan::GateState;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -40,24 +40,24 @@ const NEAR: [Network; 6] =
     [v4(10, 0, 8), v4(172, 16, 12), v4(192, 168, 16), v4(169, 254, 16), v6(0xfe80, 10), v6(0xfc00, 7)];
 
 /// What is wanted of the kernel. LAN names that no link can have are left out: that link is WAN.
-pub fn build_table(wanted: Standing, links: &Links, traffic: &Traffic) -> Table {
+pub fn build_table(wanted: GateState, links: &Links, traffic: &Traffic) -> Table {
     let lan: Vec<LinkName> = links.lan.iter().filter_map(|name| LinkName::new(name)).collect();
     // The first shows whether a kernel can count, before it is asked for more.
     let mut chains = alloc::vec![part(Hook::Strangers, strangers())];
     // All that can be asked is there, if nobody asks: kernels before 4.18 will not let go of a chain in the same change
     // as of the rules that ask it.
-    let open = wanted == Standing::Open;
+    let open = wanted == GateState::Open;
     chains.push(part(Hook::Far, if traffic.near_only { far(&links.near) } else { Vec::new() }));
     chains.push(part(Hook::Foreign, if open { egress::foreign() } else { Vec::new() }));
     chains.push(part(Hook::Scan, if open { egress::scan(traffic) } else { Vec::new() }));
     let (input, forward, output, redirect) = match wanted {
-        Standing::Closed => (
+        GateState::Closed => (
             closed::input(&lan, links, traffic),
             closed::forward(&lan),
             (closed::output(&lan, links, Vec::new()), Drop),
             closed::redirect(&lan, links),
         ),
-        Standing::Open => {
+        GateState::Open => {
             if traffic.forwards && !traffic.contained {
                 chains.push(Chain { policy: Accept, ..at(Hook::Early, EARLY, open::early(&lan)) });
             }
@@ -167,7 +167,7 @@ pub mod tests {
 
     #[test]
     fn what_no_rule_takes_is_dropped() {
-        for (wanted, traffic) in [Standing::Closed, Standing::Open]
+        for (wanted, traffic) in [GateState::Closed, GateState::Open]
             .into_iter()
             .flat_map(|wanted| kinds().map(|traffic| (wanted, traffic)))
         {
@@ -175,7 +175,7 @@ pub mod tests {
             for hook in [Hook::Input, Hook::Forward] {
                 assert_eq!(chain(&table, hook).policy, Drop);
             }
-            let sends = wanted == Standing::Open && !traffic.contained;
+            let sends = wanted == GateState::Open && !traffic.contained;
             assert_eq!(chain(&table, Hook::Output).policy, if sends { Accept } else { Drop });
             let input = &chain(&table, Hook::Input).rules;
             assert_eq!(
@@ -190,7 +190,7 @@ pub mod tests {
 
     #[test]
     fn every_chain_that_is_asked_is_there_and_says_what_it_may() {
-        for (wanted, traffic) in [Standing::Closed, Standing::Open]
+        for (wanted, traffic) in [GateState::Closed, GateState::Open]
             .into_iter()
             .flat_map(|wanted| kinds().map(|traffic| (wanted, traffic)))
         {
@@ -212,7 +212,7 @@ pub mod tests {
     fn a_closed_device_takes_nothing_new_from_the_wan() {
         for name in ["br0", "no such link's name"] {
             for traffic in kinds() {
-                let table = build_table(Standing::Closed, &links(&[name]), &traffic);
+                let table = build_table(GateState::Closed, &links(&[name]), &traffic);
                 for rule in chain(&table, Hook::Input).rules.iter().filter(|rule| !is_of_a_link(rule)) {
                     let answers = rule.matches == [Known, Reply];
                     let dhcp = [To(68), To(546)].iter().any(|port| rule.matches.contains(port));
@@ -227,7 +227,7 @@ pub mod tests {
 
     #[test]
     fn where_only_the_near_may_come_in_every_link_of_the_lan_is_asked_first() {
-        for wanted in [Standing::Closed, Standing::Open] {
+        for wanted in [GateState::Closed, GateState::Open] {
             let table = build_table(wanted, &links(&["eth0", "wlan0"]), &Traffic::default());
             for name in ["eth0", "wlan0"].map(|name| LinkName::new(name).unwrap()) {
                 let input = &chain(&table, Hook::Input).rules;
@@ -241,7 +241,7 @@ pub mod tests {
     fn the_links_own_networks_are_near() {
         let own = Network { address: "2001:db8:2::".parse().unwrap(), prefix: 64 };
         let wanted = Links { near: alloc::vec![own], ..links(&["eth0"]) };
-        let table = build_table(Standing::Open, &wanted, &Traffic::default());
+        let table = build_table(GateState::Open, &wanted, &Traffic::default());
         let far = &chain(&table, Hook::Far).rules;
         assert!(far.iter().any(|rule| rule.matches == [V6, Source(own)] && rule.verdict == Return));
         assert_eq!(far[far.len() - 1].verdict, Ask(Hook::Strangers));

@@ -18,8 +18,8 @@ use crate::fault::Text;
 use crate::reason::Reason;
 use crate::settings::Settings;
 use crate::step::Step;
-use crate::update::facts::{Facts, Wish};
-use crate::update::offer::Print;
+use crate::update::facts::{Facts, OperatorRequest};
+use crate::update::offer::Digest64;
 use crate::update::plan::{Next, Plan};
 use crate::update::schedule::until_gate;
 
@@ -28,26 +28,26 @@ pub const LOOK_SECONDS: u32 = 60;
 
 /// How the gate stands. What follows from it for packets is in `firewall.rs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum GateState {
     /// Nothing but the setup page can be used.
     Closed,
     /// The owner's password is set; the maker's policy holds.
     Open,
 }
 
-impl Standing {
+impl GateState {
     /// Its name in log lines.
     pub fn name(self) -> &'static str {
         match self {
-            Standing::Closed => "closed",
-            Standing::Open => "open",
+            GateState::Closed => "closed",
+            GateState::Open => "open",
         }
     }
 }
 
 /// What the kernel has of the rules that are wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RulesSeen {
+pub enum FirewallStatus {
     /// All of them, and no others in our place.
     Hold,
     /// Something else, or nothing.
@@ -58,26 +58,26 @@ pub enum RulesSeen {
 
 /// What is seen of the gate. Credentials are seen by their prints: the planner never holds one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GateSeen {
+pub struct GateFacts {
     /// A reset was begun and has not ended.
     pub resetting: bool,
     /// The owner's credential, as it is kept.
-    pub kept: Option<Print>,
+    pub kept: Option<Digest64>,
     /// A credential that is being set.
-    pub next: Option<Print>,
+    pub next: Option<Digest64>,
     /// What the owner's account holds; `None`: nothing that a password could open.
-    pub account: Result<Option<Print>, Text>,
+    pub account: Result<Option<Digest64>, Text>,
     /// The rules for this standing.
-    pub rules: RulesSeen,
+    pub rules: FirewallStatus,
 }
 
-impl GateSeen {
+impl GateFacts {
     /// How the gate stands: open only if there is an owner and the account holds the owner's credential, or the one
     /// that the owner is just setting.
-    pub fn standing(&self) -> Standing {
-        let Ok(Some(account)) = &self.account else { return Standing::Closed };
+    pub fn standing(&self) -> GateState {
+        let Ok(Some(account)) = &self.account else { return GateState::Closed };
         let owners = self.kept.is_some() && (self.kept == Some(*account) || self.next == Some(*account));
-        if owners && !self.resetting { Standing::Open } else { Standing::Closed }
+        if owners && !self.resetting { GateState::Open } else { GateState::Closed }
     }
 }
 
@@ -87,11 +87,11 @@ pub(crate) fn plan_gate(facts: &Facts, settings: &Settings) -> Option<Plan> {
     let standing = gate.standing();
     match facts.wish {
         // Before anything else: what is not marked is not begun.
-        Some(Wish::Reset) if !gate.resetting => {
+        Some(OperatorRequest::Reset) if !gate.resetting => {
             return Some(now(Step::BeginReset, Reason::ResetAsked));
         }
         // What was left half done goes first, so that it cannot be taken for part of this.
-        Some(Wish::Claim) if gate.next.is_none() && !gate.resetting => {
+        Some(OperatorRequest::Claim) if gate.next.is_none() && !gate.resetting => {
             return Some(now(Step::Claim, Reason::Claiming));
         }
         _ => {}
@@ -100,8 +100,8 @@ pub(crate) fn plan_gate(facts: &Facts, settings: &Settings) -> Option<Plan> {
         return None;
     }
     // Closing comes before mending: what is mended may fail.
-    if gate.rules == RulesSeen::Differ {
-        return Some(now(Step::Guard(standing), Reason::Guarding(standing)));
+    if gate.rules == FirewallStatus::Differ {
+        return Some(now(Step::ApplyFirewall(standing), Reason::ApplyingFirewall(standing)));
     }
     if gate.resetting {
         let mut plan = now(Step::Forget, Reason::Resetting);

@@ -2,13 +2,13 @@
 
 use crate::device::World;
 use crate::fault::Text;
-use crate::gate::plan::GateSeen;
+use crate::gate::plan::GateFacts;
 use crate::identifiers::{Name, PARTS_MAX, Slot};
 use crate::settings::Settings;
 use crate::update::offer;
 use crate::update::offer::Offer;
 use crate::update::record::{Record, Update};
-use crate::wall::incident_response::Response;
+use crate::wall::incident_response::IncidentResponse;
 use komainu_trust::Moment;
 
 /// The record as it was found.
@@ -70,13 +70,13 @@ pub type Parts = heapless::Vec<Part, PARTS_MAX>;
 
 /// What somebody asked for since the last turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wish {
+pub enum OperatorRequest {
     /// Poll now.
     Poll,
     /// The release on trial is good.
     Confirm,
     /// Give up the release that is staged or on trial.
-    Revert,
+    Rollback,
     /// Start what is staged later, as much later as the maker allows.
     Postpone,
     /// Set the password that waits.
@@ -84,14 +84,14 @@ pub enum Wish {
     /// Forget the owner.
     Reset,
     /// An answer to an infection; the wall's.
-    Respond(Response),
-    /// Guarded files are as the owner wants them.
-    Learn,
+    Incident(IncidentResponse),
+    /// ProtectedPath files are as the owner wants them.
+    AcceptChanges,
 }
 
 /// Consecutive failures of one kind of step, since the start. Not on record: a restart may try at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Setbacks {
+pub struct Backoff {
     /// How many in a row.
     pub failures: u32,
     /// When the last was, in seconds of uptime.
@@ -102,24 +102,24 @@ pub struct Setbacks {
 
 /// What is remembered between turns, but not over a restart: losing it costs a poll, no more.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Attempts {
+pub struct RetryState {
     /// The last poll that worked, in seconds of uptime.
     pub polled_uptime: Option<u64>,
     /// The last full refresh that worked, in seconds of uptime.
     pub refreshed_uptime: Option<u64>,
     /// What the server gave with the timestamp last accepted, for a conditional request (`ETag`).
     pub validator: Option<alloc::string::String>,
-    /// Setbacks of polling.
-    pub poll: Setbacks,
-    /// Setbacks of fetching and writing images; any progress ends them.
-    pub stage: Setbacks,
+    /// Backoff of polling.
+    pub poll: Backoff,
+    /// Backoff of fetching and writing images; any progress ends them.
+    pub stage: Backoff,
     /// Images that were complete and not what was signed. Progress does not end these: it would mean fetching
     /// the same wrong image for ever.
-    pub proof: Setbacks,
-    /// Setbacks of everything else that an update needs of the device.
-    pub device: Setbacks,
-    /// Setbacks of the gate.
-    pub gate: Setbacks,
+    pub proof: Backoff,
+    /// Backoff of everything else that an update needs of the device.
+    pub device: Backoff,
+    /// Backoff of the gate.
+    pub gate: Backoff,
 }
 
 /// Everything seen this turn.
@@ -141,12 +141,12 @@ pub struct Facts {
     pub health: Health,
     /// What metadata offers.
     pub offer: Offer,
-    /// Attempts since the start.
-    pub attempts: Attempts,
+    /// RetryState since the start.
+    pub attempts: RetryState,
     /// What somebody asked for.
-    pub wish: Option<Wish>,
+    pub wish: Option<OperatorRequest>,
     /// The gate; `None` where somebody else keeps it.
-    pub gate: Option<GateSeen>,
+    pub gate: Option<GateFacts>,
     /// What runs shall be written anew into the other slot, because somebody may have changed it.
     pub renew: bool,
 }

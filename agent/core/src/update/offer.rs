@@ -14,24 +14,24 @@ use sha2::{Digest, Sha256};
 
 /// Which manifest exactly: the first eight bytes of its SHA-256.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Print([u8; 8]);
+pub struct Digest64([u8; 8]);
 
-impl Print {
+impl Digest64 {
     /// The print of a manifest's bytes.
-    pub fn of(manifest: &[u8]) -> Print {
+    pub fn of(manifest: &[u8]) -> Digest64 {
         let hash = Sha256::digest(manifest);
         let mut print = [0; 8];
         print.copy_from_slice(&hash[..8]);
-        Print(print)
+        Digest64(print)
     }
 
     /// Reads sixteen hexadecimal digits.
-    pub fn parse(text: &str) -> Option<Print> {
-        hex::decode_array(text).map(Print)
+    pub fn parse(text: &str) -> Option<Digest64> {
+        hex::decode_array(text).map(Digest64)
     }
 }
 
-impl fmt::Display for Print {
+impl fmt::Display for Digest64 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&hex::encode(&self.0))
     }
@@ -45,7 +45,7 @@ pub struct Release {
     /// For each image of the manifest, in its order, the path to fetch it from.
     pub fetch_paths: Vec<String>,
     /// Which manifest it is.
-    pub print: Print,
+    pub print: Digest64,
 }
 
 /// What there is.
@@ -61,7 +61,7 @@ pub enum Offer {
 
 /// The files that the device keeps, the root that it was shipped with, and the manifest they lead to.
 #[derive(Clone, Debug, Default)]
-pub struct Kept {
+pub struct StoredMetadata {
     /// TUF metadata; `root` is empty where none was kept.
     pub metadata: Stored,
     /// The root in the firmware.
@@ -70,7 +70,7 @@ pub struct Kept {
     pub manifest: Option<Vec<u8>>,
 }
 
-impl Kept {
+impl StoredMetadata {
     /// The metadata under the newer of the two roots. A kept root that flash has spoilt is as none; a firmware
     /// that brings a newer root than the one kept is believed: it was verified before it could run.
     pub fn stored(&self) -> Stored {
@@ -125,7 +125,7 @@ pub(crate) fn listed_target(
 }
 
 /// What the kept files offer, and the time by the best clock there is.
-pub fn read(kept: &Kept, clock: Clock, settings: &Settings) -> (Offer, Moment) {
+pub fn read(kept: &StoredMetadata, clock: Clock, settings: &Settings) -> (Offer, Moment) {
     let mut trusted = match Trusted::load(&kept.stored(), clock) {
         Ok(trusted) => trusted,
         Err(fault) => return (Offer::Unusable(text(format_args!("{fault}"))), clock.system.max(clock.built)),
@@ -159,5 +159,5 @@ fn read_release(trusted: &mut Trusted, path: &str, bytes: &[u8]) -> Result<Relea
         }
         fetch_paths.push(target.fetch_path());
     }
-    Ok(Release { manifest, fetch_paths, print: Print::of(bytes) })
+    Ok(Release { manifest, fetch_paths, print: Digest64::of(bytes) })
 }

@@ -10,7 +10,7 @@ use crate::identifiers::{ReleaseId, Slot, Version};
 use crate::reason::Reason;
 use crate::settings::Settings;
 use crate::step::Step;
-use crate::update::facts::{BootChoice, Facts, Parts, RecordSeen, Wish};
+use crate::update::facts::{BootChoice, Facts, OperatorRequest, Parts, RecordSeen};
 use crate::update::manifest::Severity;
 use crate::update::offer::{Offer, Release};
 use crate::update::record::{Postponed, Record, TRIALS_MAX, Update};
@@ -138,7 +138,7 @@ fn plan_by_record(
             };
             trial::plan_trial(facts, &on, booted, choice, settings)
         }
-        Update::Reverting { release, slot, restarts } => {
+        Update::RollingBack { release, slot, restarts } => {
             trial::plan_reverting(record, release, *slot, *restarts, booted, choice)
         }
         Update::Idle | Update::Staging { .. } | Update::Staged { .. } => {
@@ -175,13 +175,13 @@ fn put_right(record: &Record, booted: Slot, choice: &BootChoice, settings: &Sett
 }
 
 fn plan_update(facts: &Facts, record: &Record, booted: Slot, settings: &Settings) -> Plan {
-    if facts.wish == Some(Wish::Revert)
+    if facts.wish == Some(OperatorRequest::Rollback)
         && let Some(plan) = give_up(record)
     {
         return plan;
     }
     let until_poll = until_poll(&facts.attempts, facts.uptime, settings);
-    if facts.wish == Some(Wish::Poll)
+    if facts.wish == Some(OperatorRequest::Poll)
         && let Some(postponed) = record.postponed.filter(|postponed| facts.now < postponed.until)
     {
         // Now means now; but since when it was put off is kept, or the bound would begin anew.
@@ -192,7 +192,9 @@ fn plan_update(facts: &Facts, record: &Record, booted: Slot, settings: &Settings
         return plan;
     }
     // Who wants to wait means what is there now, and must not hear "yes" for nothing.
-    if until_poll == 0 && facts.wish != Some(Wish::Postpone) || facts.wish == Some(Wish::Poll) {
+    if until_poll == 0 && facts.wish != Some(OperatorRequest::Postpone)
+        || facts.wish == Some(OperatorRequest::Poll)
+    {
         return Plan::step(Step::Poll, Reason::PollDue, Next::Now);
     }
     let parts = match &facts.parts {
@@ -205,7 +207,7 @@ fn plan_update(facts: &Facts, record: &Record, booted: Slot, settings: &Settings
         Offer::Release(release) => release,
     };
     let into = booted.other();
-    let purpose = if facts.renew { Purpose::Renew } else { Purpose::Update };
+    let purpose = if facts.renew { Purpose::Reimage } else { Purpose::Update };
     match verify(&release.manifest, record, parts, into, facts.now, purpose, settings) {
         Ok(()) => plan_accepted(facts, record, release, into, parts, settings),
         // After a targets key went and the floor with it: what runs is offered by the keys that are left.
@@ -230,7 +232,7 @@ fn plan_accepted(
     settings: &Settings,
 ) -> Plan {
     let release = offered.manifest.release.clone();
-    if facts.wish == Some(Wish::Postpone)
+    if facts.wish == Some(OperatorRequest::Postpone)
         && let Some(postponed) = postpone(record, offered, facts.now, settings)
     {
         let reason = Reason::Postponed { release, until: postponed.until };
@@ -312,6 +314,6 @@ fn give_up(record: &Record) -> Option<Plan> {
     let mut given_up = Record { update: Update::Idle, ..record.clone() };
     given_up.count_failure(release.number, TRIALS_MAX);
     let why = crate::fault::text(format_args!("asked for"));
-    let reason = Reason::Reverting { release: release.clone(), why };
+    let reason = Reason::RollingBack { release: release.clone(), why };
     Some(Plan::step(Step::Adopt(given_up), reason, Next::Now))
 }

@@ -2,14 +2,14 @@
 //! With nothing new it is one conditional request.
 
 use crate::advisory::{advisories_path, advisories_target};
-use crate::device::{Fetched, Folder, KeptFile, World};
+use crate::device::{Fetched, Folder, StoredFile, World};
 use crate::fault::{FetchFault, text};
 use crate::reason::{Fault, Reason};
 use crate::settings::Settings;
 use crate::turn::keep_next;
-use crate::update::facts::{Attempts, RecordSeen, Setbacks};
+use crate::update::facts::{Backoff, RecordSeen, RetryState};
 use crate::update::manifest::{Manifest, manifest_path};
-use crate::update::offer::{Kept, manifest_target};
+use crate::update::offer::{StoredMetadata, manifest_target};
 use crate::update::record::{Record, Update};
 use crate::update::schedule::full_refresh_due;
 use alloc::string::String;
@@ -122,7 +122,7 @@ fn forget_floor(world: &mut dyn World) -> Result<(), Fault> {
 /// Keeps a root that came with the firmware, once that firmware is confirmed: when an older slot starts one day,
 /// the keys that this root took away must not come back with it. What follows from a key that is gone follows
 /// here, too (§5.3.11).
-fn keep_shipped_root(world: &mut dyn World, kept: &Kept) -> Result<(), Fault> {
+fn keep_shipped_root(world: &mut dyn World, kept: &StoredMetadata) -> Result<(), Fault> {
     let confirmed = matches!(world.record(), RecordSeen::Found(record) if record.update == Update::Idle);
     let Some(shipped) = kept.newer_shipped_root().filter(|_| confirmed) else { return Ok(()) };
     if let Some(before) = kept.kept_root() {
@@ -161,19 +161,19 @@ fn keep_accepted(world: &mut dyn World, keep: Keep, bytes: &[u8]) -> Result<(), 
         Keep::GivenRootForgetRest => {
             // Forgotten first: after a cut in between the old root is still there, and leads to the new one
             // again; the other way round, versions counted up by a stolen key would stay.
-            change(KeptFile::Timestamp, None)?;
-            change(KeptFile::Snapshot, None)?;
-            change(KeptFile::Root, Some(bytes))
+            change(StoredFile::Timestamp, None)?;
+            change(StoredFile::Snapshot, None)?;
+            change(StoredFile::Root, Some(bytes))
         }
     }
 }
 
-fn kept_file(role: Role) -> KeptFile<'static> {
+fn kept_file(role: Role) -> StoredFile<'static> {
     match role {
-        Role::Root => KeptFile::Root,
-        Role::Timestamp => KeptFile::Timestamp,
-        Role::Snapshot => KeptFile::Snapshot,
-        Role::Targets => KeptFile::Targets,
+        Role::Root => StoredFile::Root,
+        Role::Timestamp => StoredFile::Timestamp,
+        Role::Snapshot => StoredFile::Snapshot,
+        Role::Targets => StoredFile::Targets,
     }
 }
 
@@ -183,7 +183,7 @@ fn fetch_manifest(world: &mut dyn World, trusted: &mut Trusted, settings: &Setti
     let kept = world.kept().manifest;
     let path = manifest_path(&settings.board, &settings.channel);
     if find(world, trusted, &path)?.is_none() {
-        return if kept.is_some() { forget(world, KeptFile::Manifest) } else { Ok(()) };
+        return if kept.is_some() { forget(world, StoredFile::Manifest) } else { Ok(()) };
     }
     let Some(target) = manifest_target(trusted, settings).map_err(Fault::Trust)? else { return Ok(()) };
     let manifest = match kept.and_then(|bytes| target.prove(bytes).ok()) {
@@ -198,11 +198,11 @@ fn fetch_manifest(world: &mut dyn World, trusted: &mut Trusted, settings: &Setti
 }
 
 fn fetch_new_manifest(world: &mut dyn World, target: &Verified<Target>) -> Result<Verified<Vec<u8>>, Fault> {
-    let proven = fetch_target(world, target, KeptFile::Manifest)?;
+    let proven = fetch_target(world, target, StoredFile::Manifest)?;
     // What went wrong with the images of another manifest says nothing about this one's.
-    let none = Setbacks::default();
+    let none = Backoff::default();
     let attempts = world.attempts();
-    world.keep_attempts(&Attempts { stage: none, proof: none, ..attempts });
+    world.keep_attempts(&RetryState { stage: none, proof: none, ..attempts });
     Ok(proven)
 }
 
@@ -210,12 +210,12 @@ fn fetch_new_manifest(world: &mut dyn World, target: &Verified<Target>) -> Resul
 fn fetch_advisories(world: &mut dyn World, trusted: &mut Trusted, settings: &Settings) -> Result<(), Fault> {
     let kept = world.advisories();
     if find(world, trusted, &advisories_path(&settings.board))?.is_none() {
-        return if kept.is_some() { forget(world, KeptFile::Advisories) } else { Ok(()) };
+        return if kept.is_some() { forget(world, StoredFile::Advisories) } else { Ok(()) };
     }
     let target = advisories_target(trusted, &settings.board).map_err(Fault::Trust)?;
     match target {
         Some(target) if kept.is_none_or(|bytes| target.prove(bytes).is_err()) => {
-            fetch_target(world, &target, KeptFile::Advisories).map(|_| ())
+            fetch_target(world, &target, StoredFile::Advisories).map(|_| ())
         }
         _ => Ok(()),
     }
@@ -225,7 +225,7 @@ fn fetch_advisories(world: &mut dyn World, trusted: &mut Trusted, settings: &Set
 fn fetch_target(
     world: &mut dyn World,
     target: &Verified<Target>,
-    file: KeptFile<'_>,
+    file: StoredFile<'_>,
 ) -> Result<Verified<Vec<u8>>, Fault> {
     let name = || text(format_args!("{}", target.path));
     let fetched = world.fetch(Folder::Targets, &target.fetch_path(), target.file.length, None);
@@ -250,7 +250,7 @@ fn find(world: &mut dyn World, trusted: &mut Trusted, path: &str) -> Result<Opti
             Fetched::NotThere | Fetched::Unchanged => None,
         };
         trusted.give_delegated(&wanted, bytes.as_deref()).map_err(|fault| refused(&fault))?;
-        world.keep_file(KeptFile::Delegated(&wanted.role), bytes.as_deref()).map_err(Fault::Device)?;
+        world.keep_file(StoredFile::Delegated(&wanted.role), bytes.as_deref()).map_err(Fault::Device)?;
     }
 }
 
@@ -258,12 +258,12 @@ fn find(world: &mut dyn World, trusted: &mut Trusted, path: &str) -> Result<Opti
 fn forget_unused(world: &mut dyn World, trusted: &Trusted) -> Result<(), Fault> {
     let kept = world.kept().metadata.delegated;
     for (role, _) in kept.iter().filter(|(role, _)| trusted.delegated_in_use().all(|used| used != role)) {
-        world.keep_file(KeptFile::Delegated(role), None).map_err(Fault::Device)?;
+        world.keep_file(StoredFile::Delegated(role), None).map_err(Fault::Device)?;
     }
     Ok(())
 }
 
-fn forget(world: &mut dyn World, file: KeptFile<'_>) -> Result<(), Fault> {
+fn forget(world: &mut dyn World, file: StoredFile<'_>) -> Result<(), Fault> {
     world.keep_file(file, None).map_err(Fault::Device)
 }
 

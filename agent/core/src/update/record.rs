@@ -12,7 +12,7 @@
 //! ```
 
 use crate::identifiers::{ReleaseId, Slot, Version};
-use crate::update::offer::Print;
+use crate::update::offer::Digest64;
 use alloc::string::{String, ToString};
 use core::fmt::Write;
 use komainu_trust::{Moment, hex};
@@ -67,7 +67,7 @@ pub enum Update {
         /// What with.
         release: ReleaseId,
         /// Which manifest exactly: a resumed download must be of the same one.
-        print: Print,
+        print: Digest64,
         /// Where.
         slot: Slot,
         /// Index of the image being written, in the manifest's order.
@@ -80,7 +80,7 @@ pub enum Update {
         /// What.
         release: ReleaseId,
         /// Which manifest exactly.
-        print: Print,
+        print: Digest64,
         /// Where.
         slot: Slot,
     },
@@ -96,7 +96,7 @@ pub enum Update {
         restarts: u8,
     },
     /// The release failed; the boot choice is about to name the old slot, or already does.
-    Reverting {
+    RollingBack {
         /// What failed.
         release: ReleaseId,
         /// Where it is.
@@ -189,7 +189,7 @@ impl Record {
                 "update trial slot={slot} release={} version={} deadline={deadline_seconds} restarts={restarts}",
                 r.number, r.version
             )?,
-            Update::Reverting { release: r, slot, restarts } => writeln!(
+            Update::RollingBack { release: r, slot, restarts } => writeln!(
                 out,
                 "update reverting slot={slot} release={} version={} restarts={restarts}",
                 r.number, r.version
@@ -260,18 +260,18 @@ fn read_update(rest: &str) -> Option<Update> {
         "staging" => Update::Staging {
             release,
             slot,
-            print: Print::parse(value(rest, "print")?)?,
+            print: Digest64::parse(value(rest, "print")?)?,
             part: number(rest, "part")?,
             offset: number(rest, "offset")?,
         },
-        "staged" => Update::Staged { release, slot, print: Print::parse(value(rest, "print")?)? },
+        "staged" => Update::Staged { release, slot, print: Digest64::parse(value(rest, "print")?)? },
         "trial" => Update::Trial {
             release,
             slot,
             deadline_seconds: number(rest, "deadline")?,
             restarts: number(rest, "restarts")?,
         },
-        "reverting" => Update::Reverting { release, slot, restarts: number(rest, "restarts")? },
+        "reverting" => Update::RollingBack { release, slot, restarts: number(rest, "restarts")? },
         _ => return None,
     })
 }
@@ -302,14 +302,14 @@ mod tests {
     }
 
     fn records() -> Vec<Record> {
-        let print = Print::of(b"manifest");
+        let print = Digest64::of(b"manifest");
         let slot = Slot::B;
         let updates = [
             Update::Idle,
             Update::Staging { release: release(42), print, slot, part: 1, offset: u64::MAX },
             Update::Staged { release: release(42), print, slot },
             Update::Trial { release: release(42), slot, deadline_seconds: 300, restarts: 2 },
-            Update::Reverting { release: release(42), slot, restarts: 0 },
+            Update::RollingBack { release: release(42), slot, restarts: 0 },
         ];
         let with = |update| {
             let mut record = Record { generation: 7, update, ..Record::first(Slot::A, Some(release(41))) };

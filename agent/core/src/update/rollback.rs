@@ -19,7 +19,7 @@ pub fn revert(world: &mut dyn World, release: &ReleaseId, failed: Slot, times: u
     };
     let old_runs = world.booted().map_err(Fault::Device)? != failed;
     let known = match &record.update {
-        Update::Reverting { release: reverting, restarts, .. } if reverting == release => Some(*restarts),
+        Update::RollingBack { release: reverting, restarts, .. } if reverting == release => Some(*restarts),
         _ => None,
     };
     if known.is_none() {
@@ -29,7 +29,7 @@ pub fn revert(world: &mut dyn World, release: &ReleaseId, failed: Slot, times: u
     // the failed slot runs, a restart follows, and it is counted.
     if known.is_none() || !old_runs {
         let restarts = known.map_or(0, |restarts| restarts.saturating_add(1));
-        record.update = Update::Reverting { release: release.clone(), slot: failed, restarts };
+        record.update = Update::RollingBack { release: release.clone(), slot: failed, restarts };
         keep_next(world, record.clone())?;
         record.generation += 1;
     }

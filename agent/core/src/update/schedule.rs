@@ -2,7 +2,7 @@
 //! hundred thousand polls in one second; the same device always gets the same answer.
 
 use crate::settings::Settings;
-use crate::update::facts::{Attempts, Setbacks};
+use crate::update::facts::{Backoff, RetryState};
 use sha2::{Digest, Sha256};
 
 /// The first wait after a setback, in seconds; it doubles with each further one.
@@ -26,7 +26,7 @@ pub fn lot(device_id: &str, what_for: &str, below: u64) -> u64 {
 }
 
 /// Seconds until the next poll; 0: now.
-pub fn until_poll(attempts: &Attempts, uptime: u64, settings: &Settings) -> u64 {
+pub fn until_poll(attempts: &RetryState, uptime: u64, settings: &Settings) -> u64 {
     if attempts.poll.failures > 0 {
         return until_server(&attempts.poll, uptime, settings);
     }
@@ -44,27 +44,27 @@ pub fn until_poll(attempts: &Attempts, uptime: u64, settings: &Settings) -> u64 
 }
 
 /// Seconds until images may be fetched again after setbacks, and how many there were; 0: now.
-pub fn until_stage(attempts: &Attempts, uptime: u64, settings: &Settings) -> (u64, u32) {
+pub fn until_stage(attempts: &RetryState, uptime: u64, settings: &Settings) -> (u64, u32) {
     let [line, proof] =
         [&attempts.stage, &attempts.proof].map(|setbacks| until_server(setbacks, uptime, settings));
     (line.max(proof), attempts.stage.failures.max(attempts.proof.failures))
 }
 
-fn until_server(setbacks: &Setbacks, uptime: u64, settings: &Settings) -> u64 {
+fn until_server(setbacks: &Backoff, uptime: u64, settings: &Settings) -> u64 {
     until_after(setbacks, uptime, settings.poll_seconds.max(BACKOFF_SECONDS), &settings.device_id)
 }
 
 /// Seconds until the device itself may be tried again after setbacks; 0: now.
-pub fn until_device(attempts: &Attempts, uptime: u64, settings: &Settings) -> u64 {
+pub fn until_device(attempts: &RetryState, uptime: u64, settings: &Settings) -> u64 {
     until_after(&attempts.device, uptime, DEVICE_BACKOFF_SECONDS_MAX, &settings.device_id)
 }
 
 /// Seconds until the gate may be tried again after setbacks; 0: now.
-pub fn until_gate(attempts: &Attempts, uptime: u64, settings: &Settings) -> u64 {
+pub fn until_gate(attempts: &RetryState, uptime: u64, settings: &Settings) -> u64 {
     until_after(&attempts.gate, uptime, GATE_BACKOFF_SECONDS_MAX, &settings.device_id)
 }
 
-fn until_after(setbacks: &Setbacks, uptime: u64, longest: u32, device_id: &str) -> u64 {
+fn until_after(setbacks: &Backoff, uptime: u64, longest: u32, device_id: &str) -> u64 {
     if setbacks.failures == 0 {
         return 0;
     }
@@ -77,7 +77,7 @@ fn until_after(setbacks: &Setbacks, uptime: u64, longest: u32, device_id: &str) 
 }
 
 /// True if a full refresh, beginning with the root, is due.
-pub fn full_refresh_due(attempts: &Attempts, uptime: u64, settings: &Settings) -> bool {
+pub fn full_refresh_due(attempts: &RetryState, uptime: u64, settings: &Settings) -> bool {
     let every = u64::from(settings.full_refresh_seconds);
     attempts.refreshed_uptime.is_none_or(|last| uptime >= last + every)
 }
@@ -95,7 +95,7 @@ mod tests {
     fn waits_double_up_to_the_longest_and_never_shrink_below_half() {
         let mut last_full = 0;
         for failures in 1..40 {
-            let setbacks = Setbacks { failures, last_uptime: 1000, retry_after_seconds: 0 };
+            let setbacks = Backoff { failures, last_uptime: 1000, retry_after_seconds: 0 };
             let wait = until_after(&setbacks, 1000, 21_600, "device-1");
             let full = (30 << (failures - 1).min(20)).min(21_600);
             assert!(wait >= full / 2 && wait <= full, "{failures}: {wait}");
@@ -106,9 +106,9 @@ mod tests {
 
     #[test]
     fn the_server_may_ask_for_more_but_not_for_ever() {
-        let setbacks = Setbacks { failures: 1, last_uptime: 0, retry_after_seconds: 7200 };
+        let setbacks = Backoff { failures: 1, last_uptime: 0, retry_after_seconds: 7200 };
         assert_eq!(until_after(&setbacks, 0, 21_600, "d"), 7200);
-        let setbacks = Setbacks { retry_after_seconds: u32::MAX, ..setbacks };
+        let setbacks = Backoff { retry_after_seconds: u32::MAX, ..setbacks };
         assert_eq!(until_after(&setbacks, 0, 21_600, "d"), 604_800);
     }
 

@@ -68,7 +68,7 @@ pub enum Purpose {
     /// To have a newer one.
     Update,
     /// To have what runs written anew, because somebody may have changed it.
-    Renew,
+    Reimage,
 }
 
 /// Judges a release by what is known of the device.
@@ -96,7 +96,7 @@ pub fn verify(
     }
     let number = manifest.release.number;
     let runs = record.confirmed.as_ref().is_some_and(|confirmed| confirmed.number == number);
-    let renews = purpose == Purpose::Renew && runs;
+    let renews = purpose == Purpose::Reimage && runs;
     if runs && !renews {
         return Err(Refusal::UpToDate);
     }

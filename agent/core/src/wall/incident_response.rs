@@ -3,7 +3,7 @@
 
 /// One answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Response {
+pub enum IncidentResponse {
     /// Cut the device off from the WAN; the LAN keeps its page.
     Contain,
     /// Keep what is seen of the infection.
@@ -20,33 +20,33 @@ pub enum Response {
     Release,
 }
 
-impl Response {
+impl IncidentResponse {
     /// All of them.
-    pub const ALL: [Response; 7] = [
-        Response::Contain,
-        Response::Evidence,
-        Response::Restart,
-        Response::NewPassword,
-        Response::Update,
-        Response::Reimage,
-        Response::Release,
+    pub const ALL: [IncidentResponse; 7] = [
+        IncidentResponse::Contain,
+        IncidentResponse::Evidence,
+        IncidentResponse::Restart,
+        IncidentResponse::NewPassword,
+        IncidentResponse::Update,
+        IncidentResponse::Reimage,
+        IncidentResponse::Release,
     ];
 
     /// Its name, in settings and on the command line.
     pub fn name(self) -> &'static str {
         match self {
-            Response::Contain => "contain",
-            Response::Evidence => "evidence",
-            Response::Restart => "restart",
-            Response::NewPassword => "new-password",
-            Response::Update => "update",
-            Response::Reimage => "reimage",
-            Response::Release => "release",
+            IncidentResponse::Contain => "contain",
+            IncidentResponse::Evidence => "evidence",
+            IncidentResponse::Restart => "restart",
+            IncidentResponse::NewPassword => "new-password",
+            IncidentResponse::Update => "update",
+            IncidentResponse::Reimage => "reimage",
+            IncidentResponse::Release => "release",
         }
     }
 
     /// The one with this name.
-    pub fn parse(name: &str) -> Option<Response> {
-        Response::ALL.into_iter().find(|response| response.name() == name)
+    pub fn parse(name: &str) -> Option<IncidentResponse> {
+        IncidentResponse::ALL.into_iter().find(|response| response.name() == name)
     }
 }

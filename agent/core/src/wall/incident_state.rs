@@ -4,7 +4,7 @@
 
 use crate::fault::{Text, text};
 use crate::identifiers::Slot;
-use crate::update::offer::Print;
+use crate::update::offer::Digest64;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write;
@@ -29,7 +29,7 @@ pub struct Incident {
     /// How often the device was restarted for it.
     pub restarts: u8,
     /// The owner's credential at that time: another one must be set before this is over.
-    pub password: Option<Print>,
+    pub password: Option<Digest64>,
     /// An update must be looked for before this is over.
     pub update: bool,
     /// The signed firmware is to be written anew into the other slot than this one, and started there.
@@ -42,28 +42,28 @@ pub struct Incident {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trial {
     /// The print of the finding.
-    pub finding: Print,
+    pub finding: Digest64,
     /// At how many starts of the agent it was found unfinished.
     pub starts: u8,
 }
 
 /// What is remembered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Memory {
+pub struct IncidentState {
     /// The incident that is not over.
     pub incident: Option<Incident>,
     /// Fixes on trial.
     pub trials: Vec<Trial>,
     /// Fixes that were undone, and are left alone.
-    pub undone: Vec<Print>,
+    pub undone: Vec<Digest64>,
 }
 
-impl Memory {
+impl IncidentState {
     /// What is assumed where the memory is damaged: an incident, and contained, until it has been quiet for a while.
-    pub fn damaged() -> Memory {
+    pub fn damaged() -> IncidentState {
         let what = text(format_args!("what was remembered is damaged"));
         let incident = Incident { contained: true, ..Incident::new(Moment(0), what) };
-        Memory { incident: Some(incident), ..Memory::default() }
+        IncidentState { incident: Some(incident), ..IncidentState::default() }
     }
 
     /// As lines, the last of which is a checksum.
@@ -92,7 +92,7 @@ impl Memory {
         for undone in &self.undone {
             let _ = writeln!(lines, "undone {undone}");
         }
-        let check = Print::of(lines.as_bytes());
+        let check = Digest64::of(lines.as_bytes());
         let _ = writeln!(lines, "check {check}");
         lines
     }
@@ -101,18 +101,18 @@ impl Memory {
     ///
     /// # Errors
     /// In words: the checksum is wrong, or a line is not what it should be.
-    pub fn read(lines: &str) -> Result<Memory, Text> {
+    pub fn read(lines: &str) -> Result<IncidentState, Text> {
         let wrong = |why: &str| text(format_args!("{why}"));
         let (body, check) = lines
             .rfind("check ")
             .filter(|at| *at == 0 || lines[..*at].ends_with('\n'))
             .map(|at| lines.split_at(at))
             .ok_or_else(|| wrong("it has no checksum"))?;
-        let check = check.strip_prefix("check ").and_then(|check| Print::parse(check.trim_end()));
-        if check != Some(Print::of(body.as_bytes())) {
+        let check = check.strip_prefix("check ").and_then(|check| Digest64::parse(check.trim_end()));
+        if check != Some(Digest64::of(body.as_bytes())) {
             return Err(wrong("its checksum is not that of its lines"));
         }
-        let mut memory = Memory::default();
+        let mut memory = IncidentState::default();
         for line in body.lines() {
             let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
             memory
@@ -127,9 +127,9 @@ impl Memory {
             "incident" => self.incident = Some(Incident::new(Moment(0), text(format_args!("{rest}")))),
             "trial" if self.trials.len() < FIXES_MAX => {
                 let (print, starts) = rest.split_once(' ')?;
-                self.trials.push(Trial { finding: Print::parse(print)?, starts: starts.parse().ok()? });
+                self.trials.push(Trial { finding: Digest64::parse(print)?, starts: starts.parse().ok()? });
             }
-            "undone" if self.undone.len() < FIXES_MAX => self.undone.push(Print::parse(rest)?),
+            "undone" if self.undone.len() < FIXES_MAX => self.undone.push(Digest64::parse(rest)?),
             _ => {
                 let Some(incident) = &mut self.incident else { return Some(()) };
                 match word {
@@ -140,7 +140,7 @@ impl Memory {
                     "update" => incident.update = yes(rest)?,
                     "reimage" => incident.reimage = Some(Slot::parse(rest)?),
                     "reimaged" => incident.reimaged = yes(rest)?,
-                    "password" => incident.password = Some(Print::parse(rest)?),
+                    "password" => incident.password = Some(Digest64::parse(rest)?),
                     _ => {}
                 }
             }
@@ -149,7 +149,7 @@ impl Memory {
     }
 
     /// Starts a trial; false: there are too many already.
-    pub fn begin_trial(&mut self, finding: Print) -> bool {
+    pub fn begin_trial(&mut self, finding: Digest64) -> bool {
         let room = self.trials.len() < FIXES_MAX;
         if room {
             self.trials.push(Trial { finding, starts: 0 });
@@ -158,7 +158,7 @@ impl Memory {
     }
 
     /// Ends a trial; with `undone` its fix is left alone from now on. The oldest that was undone makes room.
-    pub fn end_trial(&mut self, finding: Print, undone: bool) {
+    pub fn end_trial(&mut self, finding: Digest64, undone: bool) {
         self.trials.retain(|trial| trial.finding != finding);
         if undone && !self.undone.contains(&finding) {
             if self.undone.len() == FIXES_MAX {
@@ -198,28 +198,28 @@ fn yes(word: &str) -> Option<bool> {
 mod tests {
     use super::*;
 
-    fn full() -> Memory {
+    fn full() -> IncidentState {
         let what = text(format_args!("a program that was deleted runs: dvrHelper"));
         let incident = Incident {
             contained: true,
             evidence: true,
             restarts: 2,
-            password: Some(Print::of(b"old")),
+            password: Some(Digest64::of(b"old")),
             update: true,
             reimage: Some(Slot::A),
             reimaged: true,
             ..Incident::new(Moment(-7), what)
         };
-        let mut memory = Memory { incident: Some(incident), ..Memory::default() };
-        assert!(memory.begin_trial(Print::of(b"/tmp")));
-        memory.end_trial(Print::of(b"/var"), true);
+        let mut memory = IncidentState { incident: Some(incident), ..IncidentState::default() };
+        assert!(memory.begin_trial(Digest64::of(b"/tmp")));
+        memory.end_trial(Digest64::of(b"/var"), true);
         memory
     }
 
     #[test]
     fn a_memory_is_read_as_it_was_written() {
-        for memory in [Memory::default(), full(), Memory::damaged()] {
-            assert_eq!(Memory::read(&memory.write()), Ok(memory));
+        for memory in [IncidentState::default(), full(), IncidentState::damaged()] {
+            assert_eq!(IncidentState::read(&memory.write()), Ok(memory));
         }
     }
 
@@ -227,23 +227,23 @@ mod tests {
     fn a_torn_or_flipped_memory_is_refused() {
         let lines = full().write();
         for length in 0..lines.len() - 1 {
-            assert!(Memory::read(&lines[..length]).is_err(), "cut at {length}");
+            assert!(IncidentState::read(&lines[..length]).is_err(), "cut at {length}");
         }
         for at in 0..lines.len() - 1 {
             let mut bytes = lines.clone().into_bytes();
             bytes[at] ^= 1;
-            assert!(Memory::read(&String::from_utf8(bytes).unwrap()).is_err(), "flipped at {at}");
+            assert!(IncidentState::read(&String::from_utf8(bytes).unwrap()).is_err(), "flipped at {at}");
         }
     }
 
     #[test]
     fn what_was_undone_first_makes_room() {
-        let mut memory = Memory::default();
+        let mut memory = IncidentState::default();
         for number in 0..=FIXES_MAX as u8 {
-            memory.end_trial(Print::of(&[number]), true);
+            memory.end_trial(Digest64::of(&[number]), true);
         }
         assert_eq!(memory.undone.len(), FIXES_MAX);
-        assert!(!memory.undone.contains(&Print::of(&[0])));
+        assert!(!memory.undone.contains(&Digest64::of(&[0])));
         assert!(memory.write().len() as u64 <= MEMORY_BYTES_MAX);
     }
 }

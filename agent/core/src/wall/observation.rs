@@ -1,11 +1,11 @@
-//! Around: everything that the wall sees in one look, and what its judges make of it. Any of it may be unknown.
+//! Observation: everything that the wall sees in one look, and what its judges make of it. Any of it may be unknown.
 
 use super::judge::accounts;
 use super::judge::accounts::AccountsSeen;
 use super::judge::autostart;
-use super::judge::autostart::FoundStarter;
+use super::judge::autostart::FoundAutostart;
 use super::judge::integrity;
-use super::judge::integrity::GuardSeen;
+use super::judge::integrity::IntegrityFacts;
 use super::judge::links;
 use super::judge::links::DefaultRoutes;
 use super::judge::mounts;
@@ -14,23 +14,23 @@ use super::judge::services::REFLECTORS;
 use super::judge::sysctl;
 use super::judge::sysctl::Number;
 use super::judge::upnp;
-use super::judge::upnp::Mapping;
+use super::judge::upnp::UpnpLease;
 use super::judge::vulnerabilities;
 use super::judge::vulnerabilities::FirmwareSeen;
 use super::judge::wan_access;
-use super::judge::wan_access::DoorsSeen;
+use super::judge::wan_access::WanAccessFacts;
 use super::judge::watchdog;
 use super::judge::watchdog::WatchdogSeen;
 use super::judge::{confinement, infection, services};
 use super::measures::Measure;
 use super::policy::Policy;
-use super::process_snapshot::{Seen, Transport};
+use super::process_snapshot::{ProcessSnapshot, Transport};
 use super::remediation::ProcessId;
 use super::report::Report;
 use crate::fault::Text;
 use crate::firewall::count::{Count, Counted};
-use crate::firewall::{Opening, WayThrough};
-use crate::gate::plan::{RulesSeen, Standing};
+use crate::firewall::{PortForward, WanRule};
+use crate::gate::plan::{FirewallStatus, GateState};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;
@@ -38,7 +38,7 @@ use komainu_trust::Moment;
 
 /// What is seen.
 #[derive(Clone, Debug)]
-pub struct Around {
+pub struct Observation {
     /// The links that the settings call LAN.
     pub lan: Vec<String>,
     /// Where the ways to the internet lead.
@@ -46,21 +46,21 @@ pub struct Around {
     /// Ports of openings, and whether what answers there speaks TLS.
     pub tls: Vec<(u16, Option<bool>)>,
     /// Leases of UPnP, and how many were not understood.
-    pub mappings: (Vec<Mapping>, usize),
+    pub mappings: (Vec<UpnpLease>, usize),
     /// Hosts of leases that are the device itself.
     pub own: Vec<Ipv4Addr>,
     /// Processes and sockets.
-    pub seen: Result<Seen, Text>,
+    pub seen: Result<ProcessSnapshot, Text>,
     /// Those of Komainu itself, which are never judged.
     pub ours: Vec<ProcessId>,
     /// What starts telnet, or fetches programs.
-    pub starters: Vec<FoundStarter>,
+    pub starters: Vec<FoundAutostart>,
     /// Why not all of that could be read.
     pub starters_unread: Option<Text>,
     /// Accounts, passwords and keys.
     pub accounts: AccountsSeen,
     /// Files that only the owner changes.
-    pub guarded: GuardSeen,
+    pub guarded: IntegrityFacts,
     /// The mounts.
     pub mounts: Result<Vec<Mount>, Text>,
     /// The watchdog.
@@ -79,11 +79,11 @@ pub struct Around {
 
 /// What may pass the firewall besides what the settings say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Passing {
+pub struct FirewallGrants {
     /// Ways in from the WAN to the device.
-    pub openings: Vec<Opening>,
+    pub openings: Vec<WanRule>,
     /// Ways in from the WAN to hosts in the LAN.
-    pub ways_through: Vec<WayThrough>,
+    pub ways_through: Vec<PortForward>,
     /// The LAN is not what it seems: only near addresses are let in there.
     pub near_only: bool,
     /// The device is cut off from the WAN.
@@ -92,20 +92,20 @@ pub struct Passing {
 
 /// How the gate and the clock stand, which the wall needs to know.
 #[derive(Clone, Debug)]
-pub struct Standpoint {
+pub struct GateContext {
     /// How the gate stands; `None`: somebody else keeps it.
-    pub standing: Option<Standing>,
+    pub standing: Option<GateState>,
     /// The rules in the kernel.
-    pub rules: Option<RulesSeen>,
+    pub rules: Option<FirewallStatus>,
     /// The time by the best clock.
     pub now: Moment,
 }
 
 /// Judges everything.
-pub fn judge(around: &Around, stand: &Standpoint, policy: &Policy) -> (Report, Passing) {
+pub fn judge(around: &Observation, stand: &GateContext, policy: &Policy) -> (Report, FirewallGrants) {
     let mut report = Report::default();
     judge_rules(stand.rules.as_ref(), &mut report);
-    if let (false, Ok(seen)) = (stand.rules == Some(RulesSeen::Hold), &around.seen) {
+    if let (false, Ok(seen)) = (stand.rules == Some(FirewallStatus::Hold), &around.seen) {
         open_reflectors(seen, &mut report);
     }
     judge_counts(&around.counts, &mut report);
@@ -145,7 +145,8 @@ pub fn judge(around: &Around, stand: &Standpoint, policy: &Policy) -> (Report, P
     vulnerabilities::judge(&around.firmware, &mut report);
     let near_only = links::judge(&around.lan, &around.routes, policy, &mut report);
     let ended = around.firmware.support_ended().is_some();
-    let seen = DoorsSeen { standing: stand.standing, now: stand.now, tls: &around.tls, restricted: ended };
+    let seen =
+        WanAccessFacts { standing: stand.standing, now: stand.now, tls: &around.tls, restricted: ended };
     let openings = wan_access::judge(&policy.doors, &seen, &mut report);
     let (leases, odd) = &around.mappings;
     let is_own = |address| around.own.contains(&address);
@@ -153,11 +154,11 @@ pub fn judge(around: &Around, stand: &Standpoint, policy: &Policy) -> (Report, P
     if ended {
         ways_through.clear();
     }
-    (report, Passing { openings, ways_through, near_only, contained: false })
+    (report, FirewallGrants { openings, ways_through, near_only, contained: false })
 }
 
 /// Without rules that keep the WAN away, whoever answers in the LAN answers there too.
-fn open_reflectors(seen: &Seen, report: &mut Report) {
+fn open_reflectors(seen: &ProcessSnapshot, report: &mut Report) {
     for listener in &seen.listeners {
         let is_one = listener.transport == Transport::Udp && REFLECTORS.contains(&listener.port);
         if is_one && !listener.address.is_loopback() {
@@ -213,14 +214,14 @@ fn judge_counts(counts: &[Count], report: &mut Report) {
     }
 }
 
-fn judge_rules(rules: Option<&RulesSeen>, report: &mut Report) {
+fn judge_rules(rules: Option<&FirewallStatus>, report: &mut Report) {
     let why: Option<Text> = match rules {
-        Some(RulesSeen::Hold) => None,
-        Some(RulesSeen::Differ) => {
+        Some(FirewallStatus::Hold) => None,
+        Some(FirewallStatus::Differ) => {
             report.weak(Measure::Firewall, None, format_args!("the kernel does not have the rules"));
             None
         }
-        Some(RulesSeen::Beyond(why)) => Some(why.clone()),
+        Some(FirewallStatus::Beyond(why)) => Some(why.clone()),
         None => Some(crate::fault::text(format_args!(
             "the gate, and with it the firewall, is left to somebody else"
         ))),

@@ -6,16 +6,16 @@
 #[cfg(test)]
 pub mod cases;
 
-use super::incident_response::Response;
-use super::incident_state::{Incident, Memory, Trial};
-use super::observation::Passing;
+use super::incident_response::IncidentResponse;
+use super::incident_state::{Incident, IncidentState, Trial};
+use super::observation::FirewallGrants;
 use super::policy::Policy;
-use super::remediation::Fix;
+use super::remediation::Remediation;
 use super::report::{Finding, Report};
 use crate::fault::text;
 use crate::identifiers::Slot;
 use crate::update::facts::Health;
-use crate::update::offer::Print;
+use crate::update::offer::Digest64;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -36,18 +36,18 @@ const FAILED_MAX: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
     /// Write down what must outlast a restart. Where that fails, nothing is done that must be remembered.
-    Remember(Memory),
+    Remember(IncidentState),
     /// Keep what was seen of an infection.
     Evidence,
     /// Mend something.
-    Fix {
+    Remediate {
         /// What.
         finding: Finding,
         /// How.
-        fix: Fix,
+        fix: Remediation,
     },
     /// Undo a fix that was on trial.
-    Undo(Fix),
+    Undo(Remediation),
     /// Look for an update.
     Poll,
     /// Restart the device.
@@ -59,7 +59,7 @@ impl Act {
     /// be judged. Whoever fills the flash must not thereby keep a bot from being ended.
     pub fn needs_memory(&self) -> bool {
         match self {
-            Act::Fix { finding, .. } => finding.is_tried(),
+            Act::Remediate { finding, .. } => finding.is_tried(),
             Act::Remember(_) | Act::Evidence | Act::Restart => true,
             Act::Undo(_) | Act::Poll => false,
         }
@@ -70,9 +70,9 @@ impl Act {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OnTrial {
     /// The print of the finding.
-    pub finding: Print,
+    pub finding: Digest64,
     /// What was done.
-    pub fix: Fix,
+    pub fix: Remediation,
     /// When it is judged, in seconds of uptime.
     pub until: u64,
 }
@@ -83,11 +83,11 @@ pub struct Watch {
     /// Fixes on trial.
     pub trials: Vec<OnTrial>,
     /// Findings that the last look had.
-    pub told: Vec<Print>,
+    pub told: Vec<Digest64>,
     /// What was last let through the firewall.
-    pub passing: Option<Passing>,
+    pub passing: Option<FirewallGrants>,
     /// Which fixes failed, how often in a row, and when last (seconds of uptime).
-    failed: Vec<(Print, u32, u64)>,
+    failed: Vec<(Digest64, u32, u64)>,
     /// When the agent looked first, in seconds of uptime.
     began: Option<u64>,
     /// When an infection was seen last, in seconds of uptime.
@@ -105,7 +105,7 @@ impl Watch {
     }
 
     /// How a fix went.
-    pub fn went(&mut self, finding: Print, failed: bool, uptime: u64) {
+    pub fn went(&mut self, finding: Digest64, failed: bool, uptime: u64) {
         let before = self.failed.iter().position(|(print, ..)| *print == finding);
         match (before, failed) {
             (Some(at), true) => {
@@ -123,7 +123,7 @@ impl Watch {
         }
     }
 
-    fn waits(&self, finding: Print, uptime: u64) -> bool {
+    fn waits(&self, finding: Digest64, uptime: u64) -> bool {
         self.failed.iter().any(|&(print, times, last)| {
             print == finding && uptime < last + (1 << times.min(30)).min(BACKOFF_SECONDS_MAX)
         })
@@ -136,11 +136,11 @@ pub struct View<'a> {
     /// What the look found.
     pub report: &'a Report,
     /// What is remembered over restarts.
-    pub memory: &'a Memory,
+    pub memory: &'a IncidentState,
     /// What somebody asked for.
-    pub asked: Option<Response>,
+    pub asked: Option<IncidentResponse>,
     /// The owner's credential; `None`: no owner.
-    pub owner: Option<Print>,
+    pub owner: Option<Digest64>,
     /// When a poll last worked, in seconds of uptime.
     pub polled: Option<u64>,
     /// The slot that runs.
@@ -170,12 +170,12 @@ pub fn plan(view: &View<'_>, watch: &mut Watch, policy: &Policy) -> Vec<Act> {
     if memory != *view.memory {
         acts.push(Act::Remember(memory.clone()));
     }
-    if is_new && policy.automatic.evidence || view.asked == Some(Response::Evidence) {
+    if is_new && policy.automatic.evidence || view.asked == Some(IncidentResponse::Evidence) {
         acts.push(Act::Evidence);
     }
     acts.extend(fixes);
     let restarts = memory.incident.as_ref().is_some_and(|incident| incident.restarts == 0);
-    if is_new && policy.automatic.restart && restarts || view.asked == Some(Response::Restart) {
+    if is_new && policy.automatic.restart && restarts || view.asked == Some(IncidentResponse::Restart) {
         if let Some(incident) = &mut memory.incident {
             incident.restarts = incident.restarts.saturating_add(1);
             acts.push(Act::Remember(memory));
@@ -188,7 +188,7 @@ pub fn plan(view: &View<'_>, watch: &mut Watch, policy: &Policy) -> Vec<Act> {
 }
 
 /// What was on trial when the agent ended is on trial again, but not for ever.
-fn count_starts(memory: &mut Memory) {
+fn count_starts(memory: &mut IncidentState) {
     memory.trials.iter_mut().for_each(|trial| trial.starts = trial.starts.saturating_add(1));
     let over: Vec<Trial> = memory.trials.iter().filter(|trial| trial.starts >= STARTS_MAX).copied().collect();
     over.iter().for_each(|trial| memory.end_trial(trial.finding, true));
@@ -196,13 +196,13 @@ fn count_starts(memory: &mut Memory) {
 
 /// A trial that an agent before this one began, whose fix still holds and so is not found again: the device has lived with
 /// it for as long as a trial takes.
-fn end_forgotten(view: &View<'_>, watch: &Watch, memory: &mut Memory) {
+fn end_forgotten(view: &View<'_>, watch: &Watch, memory: &mut IncidentState) {
     let waits = view.uptime < watch.began.unwrap_or(view.uptime) + TRIAL_SECONDS;
-    let is_going = |finding: Print| watch.trials.iter().any(|trial| trial.finding == finding);
+    let is_going = |finding: Digest64| watch.trials.iter().any(|trial| trial.finding == finding);
     memory.trials.retain(|trial| waits || is_going(trial.finding));
 }
 
-fn judge_trials(view: &View<'_>, watch: &mut Watch, memory: &mut Memory) -> Vec<Act> {
+fn judge_trials(view: &View<'_>, watch: &mut Watch, memory: &mut IncidentState) -> Vec<Act> {
     let Some(health) = &view.health else { return Vec::new() };
     // Whoever is cut off fails checks that ask the WAN: no fix did that harm.
     if view.memory.incident.as_ref().is_some_and(|incident| incident.contained) {
@@ -217,7 +217,7 @@ fn judge_trials(view: &View<'_>, watch: &mut Watch, memory: &mut Memory) -> Vec<
         memory.end_trial(trial.finding, !good);
         match trial.fix {
             _ if good => {}
-            fix @ Fix::NoPrograms { .. } => acts.push(Act::Undo(fix)),
+            fix @ Remediation::NoPrograms { .. } => acts.push(Act::Undo(fix)),
             // What was ended comes back with the device, and is left alone then.
             _ if acts.contains(&Act::Restart) => {}
             _ => acts.push(Act::Restart),
@@ -231,7 +231,7 @@ fn answer(
     view: &View<'_>,
     watch: &mut Watch,
     policy: &Policy,
-    memory: &mut Memory,
+    memory: &mut IncidentState,
     last: &mut Vec<Act>,
 ) -> bool {
     let infected = view.report.findings.iter().find(|finding| finding.infection);
@@ -252,7 +252,7 @@ fn answer(
     }
     if let Some(asked) = view.asked {
         respond(asked, view, memory);
-        watch.polls &= asked != Response::Update;
+        watch.polls &= asked != IncidentResponse::Update;
     }
     let restarted = memory.incident.as_ref().is_some_and(|incident| incident.restarts > 0);
     let came_back = infected.is_some() && restarted && !watch.restarts;
@@ -274,20 +274,20 @@ fn answer(
     begins
 }
 
-fn respond(asked: Response, view: &View<'_>, memory: &mut Memory) {
-    if asked == Response::Release {
+fn respond(asked: IncidentResponse, view: &View<'_>, memory: &mut IncidentState) {
+    if asked == IncidentResponse::Release {
         memory.incident = None;
         return;
     }
     let asked_for = || Incident::new(view.now, text(format_args!("asked for")));
     let incident = memory.incident.get_or_insert_with(asked_for);
     match asked {
-        Response::Contain => incident.contained = true,
-        Response::Evidence => incident.evidence = true,
-        Response::NewPassword => incident.password = view.owner,
-        Response::Update => incident.update = true,
-        Response::Reimage => incident.reimage = view.booted,
-        Response::Restart | Response::Release => {}
+        IncidentResponse::Contain => incident.contained = true,
+        IncidentResponse::Evidence => incident.evidence = true,
+        IncidentResponse::NewPassword => incident.password = view.owner,
+        IncidentResponse::Update => incident.update = true,
+        IncidentResponse::Reimage => incident.reimage = view.booted,
+        IncidentResponse::Restart | IncidentResponse::Release => {}
     }
 }
 
@@ -302,13 +302,13 @@ fn is_over(incident: &Incident, view: &View<'_>, watch: &Watch) -> bool {
     quiet && password && updated && incident.reimage.is_none()
 }
 
-fn fixes(view: &View<'_>, watch: &mut Watch, memory: &mut Memory) -> Vec<Act> {
+fn fixes(view: &View<'_>, watch: &mut Watch, memory: &mut IncidentState) -> Vec<Act> {
     let mut acts: Vec<Act> = Vec::new();
     for finding in &view.report.findings {
         let Some(fix) = &finding.fix else { continue };
         let print = trial_of(finding);
         if watch.waits(attempt_of(finding), view.uptime)
-            || acts.iter().any(|act| matches!(act, Act::Fix { fix: f, .. } if f == fix))
+            || acts.iter().any(|act| matches!(act, Act::Remediate { fix: f, .. } if f == fix))
         {
             continue;
         }
@@ -323,18 +323,18 @@ fn fixes(view: &View<'_>, watch: &mut Watch, memory: &mut Memory) -> Vec<Act> {
                 watch.trials.push(OnTrial { finding: print, fix: fix.clone(), until });
             }
         }
-        acts.push(Act::Fix { finding: finding.clone(), fix: fix.clone() });
+        acts.push(Act::Remediate { finding: finding.clone(), fix: fix.clone() });
     }
     acts
 }
 
 /// By which a finding is known again: its measure and what it says, without the numbers of processes.
-pub fn print_of(finding: &Finding) -> Print {
+pub fn print_of(finding: &Finding) -> Digest64 {
     let mut words = String::from(finding.measure.row().id);
     for part in finding.what.split(PROCESS) {
         words.push_str(part.trim_start_matches(|letter: char| letter.is_ascii_digit()));
     }
-    Print::of(words.as_bytes())
+    Digest64::of(words.as_bytes())
 }
 
 /// Stands before the number of a process, wherever one is told.
@@ -342,21 +342,21 @@ const PROCESS: &str = "process ";
 
 /// By which the trial of its fix is known again. Of a program that is ended this is the program alone: its number, and often
 /// its port, are others after each restart, and the device would be restarted for it again and again.
-pub fn trial_of(finding: &Finding) -> Print {
+pub fn trial_of(finding: &Finding) -> Digest64 {
     let what: &str = &finding.what;
-    let Some(Fix::End(id)) = &finding.fix else { return print_of(finding) };
+    let Some(Remediation::End(id)) = &finding.fix else { return print_of(finding) };
     let number = format!("process {} ", id.pid);
     let Some(at) = what.find(&number) else { return print_of(finding) };
-    Print::of([finding.measure.row().id, " ", &what[at + number.len()..]].concat().as_bytes())
+    Digest64::of([finding.measure.row().id, " ", &what[at + number.len()..]].concat().as_bytes())
 }
 
 /// By which the failures of its fix are counted: of one that cannot be ended others of the same program take no profit.
-pub fn attempt_of(finding: &Finding) -> Print {
-    Print::of(finding.what.as_bytes())
+pub fn attempt_of(finding: &Finding) -> Digest64 {
+    Digest64::of(finding.what.as_bytes())
 }
 
 /// What was undone once is not a finding any more that somebody could mend: the report says so instead.
-pub fn leave_alone(report: &mut Report, memory: &Memory) {
+pub fn leave_alone(report: &mut Report, memory: &IncidentState) {
     let undone = |finding: &Finding| finding.is_tried() && memory.undone.contains(&trial_of(finding));
     let (left, others) = core::mem::take(&mut report.findings).into_iter().partition(undone);
     report.findings = others;

@@ -1,6 +1,6 @@
 //! Policy: what the maker allows on this kind of device. What is not named is not allowed.
 
-use super::judge::wan_access::Door;
+use super::judge::wan_access::WanAccess;
 use super::process_snapshot::Transport;
 use crate::firewall::Traffic;
 use alloc::string::String;
@@ -39,7 +39,7 @@ pub enum Unlisted {
 
 /// A file whose change needs the owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Guarded {
+pub struct ProtectedPath {
     /// The file.
     pub path: String,
     /// What it holds, for people: DNS, accounts, firewall, start scripts.
@@ -85,13 +85,13 @@ pub struct Policy {
     /// Programs that may have raw sockets (ping, pppd, DHCP clients) or write to flash, by name.
     pub privileged: Vec<String>,
     /// Files whose change needs the owner.
-    pub guarded: Vec<Guarded>,
+    pub guarded: Vec<ProtectedPath>,
     /// Mounts that no program may be started from.
     pub no_programs: Vec<String>,
     /// What may pass the firewall of an open device, without what is judged anew at each look.
     pub traffic: Traffic,
     /// Ways in from the WAN that the maker or the owner wants.
-    pub doors: Vec<Door>,
+    pub doors: Vec<WanAccess>,
     /// What the device does by itself when it was taken.
     pub automatic: Automatic,
 }

@@ -141,7 +141,7 @@ pub struct Connection {
 
 /// Processes and sockets, at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
+pub struct ProcessSnapshot {
     /// The processes, by number.
     pub processes: Vec<Process>,
     /// Who listens.
@@ -152,7 +152,7 @@ pub struct Seen {
     pub cut_short: bool,
 }
 
-impl Seen {
+impl ProcessSnapshot {
     /// The process, if it is still seen.
     pub fn process(&self, id: ProcessId) -> Option<&Process> {
         self.processes.iter().find(|process| process.id == id)

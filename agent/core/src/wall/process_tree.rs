@@ -2,8 +2,8 @@
 //! maker's policy vouches for. No judgement is made here.
 
 use super::policy::{Policy, Service};
-use super::process_snapshot::{Listener, Medium, Process, Program, Seen};
-use super::remediation::{Fix, ProcessId};
+use super::process_snapshot::{Listener, Medium, Process, ProcessSnapshot, Program};
+use super::remediation::{ProcessId, Remediation};
 
 /// How far up a process is followed to those it descends from. A loop among them cannot be; a limit costs nothing.
 const ANCESTORS_MAX: usize = 64;
@@ -12,18 +12,18 @@ const ANCESTORS_MAX: usize = 64;
 const INIT: u32 = 1;
 
 /// A look, with what is known of the processes in it.
-pub struct Kin<'a> {
+pub struct ProcessTree<'a> {
     /// The look.
-    pub seen: &'a Seen,
+    pub seen: &'a ProcessSnapshot,
     /// What is allowed.
     pub policy: &'a Policy,
     own: &'a [ProcessId],
 }
 
-impl<'a> Kin<'a> {
+impl<'a> ProcessTree<'a> {
     /// `own` are the agent's and its page's processes.
-    pub fn new(seen: &'a Seen, policy: &'a Policy, own: &'a [ProcessId]) -> Kin<'a> {
-        Kin { seen, policy, own }
+    pub fn new(seen: &'a ProcessSnapshot, policy: &'a Policy, own: &'a [ProcessId]) -> ProcessTree<'a> {
+        ProcessTree { seen, policy, own }
     }
 
     /// It is the agent, or its page.
@@ -60,11 +60,11 @@ impl<'a> Kin<'a> {
     }
 
     /// Ends it, if it may be ended: not the first process, not ourselves, and nobody that we descend from.
-    pub fn end(&self, process: &Process) -> Option<Fix> {
+    pub fn end(&self, process: &Process) -> Option<Remediation> {
         let above_us =
             |own: &ProcessId| self.seen.process(*own).is_some_and(|own| self.is_below(own, &[process.id]));
         let never = process.id.pid <= INIT || self.is_own(process.id) || self.own.iter().any(above_us);
-        (!never).then_some(Fix::End(process.id))
+        (!never).then_some(Remediation::End(process.id))
     }
 
     /// The policy names its program among those that may run, wherever they are.
@@ -217,8 +217,8 @@ pub(crate) mod tests {
             process(52, 50, file("/tmp/x", Medium::Memory)),
             process(60, 1, file("/tmp/y", Medium::Memory)),
         ];
-        let seen = Seen { processes, ..Seen::default() };
-        let kin = Kin::new(&seen, &policy, &own);
+        let seen = ProcessSnapshot { processes, ..ProcessSnapshot::default() };
+        let kin = ProcessTree::new(&seen, &policy, &own);
         let ended: Vec<u32> =
             seen.processes.iter().filter(|one| kin.end(one).is_some()).map(|one| one.id.pid).collect();
         assert_eq!(ended, [52, 60]);
@@ -227,16 +227,16 @@ pub(crate) mod tests {
     #[test]
     fn a_loop_of_parents_ends() {
         let processes = vec![process(7, 8, Program::Hidden), process(8, 7, Program::Hidden)];
-        let (policy, seen) = (policy(vec![]), Seen { processes, ..Seen::default() });
-        let kin = Kin::new(&seen, &policy, &[]);
+        let (policy, seen) = (policy(vec![]), ProcessSnapshot { processes, ..ProcessSnapshot::default() });
+        let kin = ProcessTree::new(&seen, &policy, &[]);
         assert!(!kin.is_below(&seen.processes[0], &[id(9)]));
     }
 
     #[test]
     fn a_name_counts_only_where_the_firmware_or_the_maker_vouches_for_the_file() {
         let policy = policy(vec![service("dnsmasq", Transport::Udp, 53, Reach::Lan)]);
-        let seen = Seen::default();
-        let kin = Kin::new(&seen, &policy, &[]);
+        let seen = ProcessSnapshot::default();
+        let kin = ProcessTree::new(&seen, &policy, &[]);
         let row = &policy.services[0];
         for (program, runs) in [
             (file("/usr/sbin/dnsmasq", Medium::Firmware), true),

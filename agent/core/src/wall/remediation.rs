@@ -1,4 +1,4 @@
-//! Fix: one thing that mends the device, safe to repeat. What it does is the agent's; here is what can be asked of it.
+//! Remediation: one thing that mends the device, safe to repeat. What it does is the agent's; here is what can be asked of it.
 
 use alloc::string::String;
 
@@ -11,26 +11,26 @@ pub struct ProcessId {
     pub started: u64,
 }
 
-impl Fix {
+impl Remediation {
     /// Its name in log lines.
     pub fn name(&self) -> &'static str {
         match self {
-            Fix::End(_) => "end",
-            Fix::StopStarting { .. } => "stop-starting",
-            Fix::LockAccount { .. } => "lock-account",
-            Fix::SetAside { .. } => "set-aside",
-            Fix::RemoveKey { .. } => "remove-key",
-            Fix::Restore { .. } => "restore",
-            Fix::NoPrograms { .. } => "no-programs",
-            Fix::HoldWatchdog => "hold-watchdog",
-            Fix::Tune { .. } => "tune",
+            Remediation::End(_) => "end",
+            Remediation::StopStarting { .. } => "stop-starting",
+            Remediation::LockAccount { .. } => "lock-account",
+            Remediation::SetAside { .. } => "set-aside",
+            Remediation::RemoveKey { .. } => "remove-key",
+            Remediation::Restore { .. } => "restore",
+            Remediation::NoPrograms { .. } => "no-programs",
+            Remediation::HoldWatchdog => "hold-watchdog",
+            Remediation::Tune { .. } => "tune",
         }
     }
 }
 
 /// One thing that mends the device.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fix {
+pub enum Remediation {
     /// End a process and all that descend from it.
     End(ProcessId),
     /// Take away what starts a program again and again: the line of this file (counted from 1), as it was read. What the

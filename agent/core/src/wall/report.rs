@@ -13,7 +13,7 @@
 
 use crate::wall::measures::Measure;
 use crate::wall::measures::Survey;
-use crate::wall::remediation::Fix;
+use crate::wall::remediation::Remediation;
 
 use crate::fault::{Text, text};
 use alloc::vec::Vec;
@@ -30,7 +30,7 @@ pub struct Finding {
     /// What was found, for a person.
     pub what: Text,
     /// How it is mended, where it can be.
-    pub fix: Option<Fix>,
+    pub fix: Option<Remediation>,
     /// It is a sign that somebody has taken the device, not of a door left open.
     pub infection: bool,
 }
@@ -75,12 +75,12 @@ pub struct Report {
 
 impl Report {
     /// A door that is left open.
-    pub fn weak(&mut self, measure: Measure, fix: Option<Fix>, what: fmt::Arguments<'_>) {
+    pub fn weak(&mut self, measure: Measure, fix: Option<Remediation>, what: fmt::Arguments<'_>) {
         self.add(Finding { measure, what: text(what), fix, infection: false });
     }
 
     /// A sign that somebody has taken the device.
-    pub fn infected(&mut self, measure: Measure, fix: Option<Fix>, what: fmt::Arguments<'_>) {
+    pub fn infected(&mut self, measure: Measure, fix: Option<Remediation>, what: fmt::Arguments<'_>) {
         self.add(Finding { measure, what: text(what), fix, infection: true });
     }
 
@@ -123,8 +123,8 @@ impl Report {
     }
 
     /// The fixes, in the order of the findings, each once.
-    pub fn fixes(&self) -> Vec<&Fix> {
-        let mut fixes: Vec<&Fix> = Vec::new();
+    pub fn fixes(&self) -> Vec<&Remediation> {
+        let mut fixes: Vec<&Remediation> = Vec::new();
         for fix in self.findings.iter().filter_map(|finding| finding.fix.as_ref()) {
             if !fixes.contains(&fix) {
                 fixes.push(fix);
@@ -168,7 +168,7 @@ mod tests {
         for number in 0..=FINDINGS_MAX {
             report.weak(Measure::Programs, None, format_args!("number {number}"));
         }
-        let end = |pid| Some(Fix::End(ProcessId { pid, started: 1 }));
+        let end = |pid| Some(Remediation::End(ProcessId { pid, started: 1 }));
         report.weak(Measure::Telnet, end(7), format_args!("telnet"));
         report.infected(Measure::Programs, end(9), format_args!("a bot"));
         report.weak(Measure::Programs, None, format_args!("one more"));

@@ -1,19 +1,19 @@
 //! One turn of the wall: look, judge, plan, act. It comes far more often than a turn of the update, so it reads no
 //! metadata; what it needs of the time is told.
 
-use super::incident_response::Response;
+use super::incident_response::IncidentResponse;
 use super::judge::vulnerabilities;
 use super::observation;
-use super::observation::Standpoint;
+use super::observation::GateContext;
 use super::plan::{Act, View, Watch, attempt_of, leave_alone, plan, print_of};
 use super::policy::Policy;
 use super::report::Report;
 use crate::device::World;
 use crate::fault::Text;
-use crate::gate::plan::RulesSeen;
+use crate::gate::plan::FirewallStatus;
 use crate::reason::Reason;
-use crate::update::facts::{Attempts, Setbacks, Wish};
-use crate::update::offer::Print;
+use crate::update::facts::{Backoff, OperatorRequest, RetryState};
+use crate::update::offer::Digest64;
 use alloc::vec::Vec;
 use komainu_trust::Moment;
 
@@ -28,34 +28,35 @@ pub struct Round {
 
 /// What the turns of the update know, and a turn of the wall is told: both are dear to find out.
 #[derive(Clone, Debug)]
-pub struct Known {
+pub struct TurnContext {
     /// The time by the best clock there is.
     pub now: Moment,
     /// Whether the kernel had the rules when the gate was last looked at: whoever changes them is heard, and makes it
     /// look again.
-    pub rules: Option<RulesSeen>,
+    pub rules: Option<FirewallStatus>,
 }
 
 /// Takes one turn.
-pub fn turn(world: &mut dyn World, watch: &mut Watch, known: &Known, policy: &Policy) -> Round {
-    let Known { now, rules } = known.clone();
+pub fn turn(world: &mut dyn World, watch: &mut Watch, known: &TurnContext, policy: &Policy) -> Round {
+    let TurnContext { now, rules } = known.clone();
     let gate = world.gate();
-    let standing = gate.as_ref().map(crate::gate::plan::GateSeen::standing);
-    let differ = rules == Some(RulesSeen::Differ);
+    let standing = gate.as_ref().map(crate::gate::plan::GateFacts::standing);
+    let differ = rules == Some(FirewallStatus::Differ);
     let around = world.look_around();
     // After the end of support less is allowed.
     let restricted = around.firmware.support_ended().map(|_| vulnerabilities::restricted(policy));
     let policy = restricted.as_ref().unwrap_or(policy);
-    let (mut report, mut passing) = observation::judge(&around, &Standpoint { standing, rules, now }, policy);
+    let (mut report, mut passing) =
+        observation::judge(&around, &GateContext { standing, rules, now }, policy);
     let memory = world.wall_memory();
     leave_alone(&mut report, &memory);
     tell(world, watch, &report);
     let asked = match world.wish() {
-        Some(Wish::Respond(response)) => {
+        Some(OperatorRequest::Incident(response)) => {
             world.forget_wish();
             Some(response)
         }
-        Some(Wish::Learn) => {
+        Some(OperatorRequest::AcceptChanges) => {
             world.forget_wish();
             world.learn();
             None
@@ -89,7 +90,7 @@ pub fn turn(world: &mut dyn World, watch: &mut Watch, known: &Known, policy: &Po
         watch.passing = Some(passing);
     }
     if let Some(standing) = standing.filter(|_| passes || differ)
-        && world.rules(standing) == RulesSeen::Differ
+        && world.rules(standing) == FirewallStatus::Differ
         && let Err(why) = world.guard(standing)
     {
         world.note(&Reason::NotMended {
@@ -120,7 +121,7 @@ fn perform(act: Act, world: &mut dyn World, watch: &mut Watch, report: &Report) 
             failed(world, "evidence", "an infection", kept.err());
             true
         }
-        Act::Fix { finding, fix } => {
+        Act::Remediate { finding, fix } => {
             let done = world.fix(&fix).err();
             watch.went(attempt_of(&finding), done.is_some(), world.uptime_seconds());
             if failed(world, fix.name(), &finding.what, done).is_none() {
@@ -137,8 +138,8 @@ fn perform(act: Act, world: &mut dyn World, watch: &mut Watch, report: &Report) 
         Act::Poll => {
             // What was polled before the incident does not count, and who asks does not wait for old setbacks.
             let attempts = world.attempts();
-            let none = Setbacks::default();
-            world.keep_attempts(&Attempts { polled_uptime: None, poll: none, stage: none, ..attempts });
+            let none = Backoff::default();
+            world.keep_attempts(&RetryState { polled_uptime: None, poll: none, stage: none, ..attempts });
             true
         }
         Act::Restart => {
@@ -157,7 +158,7 @@ fn failed(world: &mut dyn World, fix: &'static str, what: &str, why: Option<Text
 
 /// Each finding is told once, until it goes away.
 fn tell(world: &mut dyn World, watch: &mut Watch, report: &Report) {
-    let prints: Vec<Print> = report.findings.iter().map(print_of).collect();
+    let prints: Vec<Digest64> = report.findings.iter().map(print_of).collect();
     for (finding, print) in report.findings.iter().zip(&prints) {
         if !watch.told.contains(print) {
             world.note(&Reason::Found(finding.clone()));
@@ -168,9 +169,9 @@ fn tell(world: &mut dyn World, watch: &mut Watch, report: &Report) {
 
 fn tell_incident(
     world: &mut dyn World,
-    before: &super::incident_state::Memory,
+    before: &super::incident_state::IncidentState,
     acts: &[Act],
-    asked: Option<Response>,
+    asked: Option<IncidentResponse>,
 ) {
     let Some(after) =
         acts.iter().find_map(|act| if let Act::Remember(memory) = act { Some(memory) } else { None })

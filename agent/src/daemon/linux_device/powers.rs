@@ -1,30 +1,30 @@
-//! The powers of `World` on Linux: each call is handed to the file that knows how.
+//! The powers of `World` on LinuxDevice: each call is handed to the file that knows how.
 
-use super::{Linux, built};
-use crate::gate::credential_store::Gate;
+use super::{LinuxDevice, built};
+use crate::gate::credential_store::CredentialStore;
 use crate::os::clock;
 use crate::os::process::spawn::{Ended, Program};
 use crate::update::boot::bootcount;
 use crate::update::health;
 use crate::update::source::bundle::Bundle;
 use komainu_core::device::World;
-use komainu_core::device::{Account, Fetched, Folder, Hooks, KeptFile};
+use komainu_core::device::{Account, Fetched, Folder, Hooks, StoredFile};
 use komainu_core::fault::{FetchFault, Text, text};
-use komainu_core::gate::plan::{GateSeen, RulesSeen, Standing};
+use komainu_core::gate::plan::{FirewallStatus, GateFacts, GateState};
 use komainu_core::identifiers::Slot;
 use komainu_core::reason::{Level, Reason};
-use komainu_core::update::facts::{Attempts, BootChoice, Health, Parts, RecordSeen, Wish};
-use komainu_core::update::offer::Kept;
+use komainu_core::update::facts::{BootChoice, Health, OperatorRequest, Parts, RecordSeen, RetryState};
+use komainu_core::update::offer::StoredMetadata;
 use komainu_core::update::record::Record;
 use komainu_core::update::verify::Refusal;
-use komainu_core::wall::incident_state::Memory;
-use komainu_core::wall::observation::{Around, Passing};
-use komainu_core::wall::remediation::Fix;
+use komainu_core::wall::incident_state::IncidentState;
+use komainu_core::wall::observation::{FirewallGrants, Observation};
+use komainu_core::wall::remediation::Remediation;
 use komainu_core::wall::report::Report;
 use komainu_trust::Moment;
 use komainu_trust::trusted::Clock;
 
-impl World for Linux {
+impl World for LinuxDevice {
     fn clock(&mut self) -> Clock {
         Clock { system: Moment(clock::system_seconds()), built: built() }
     }
@@ -53,7 +53,7 @@ impl World for Linux {
         health::ask(&self.settings.health, self.settings.health_check_seconds)
     }
 
-    fn kept(&mut self) -> Kept {
+    fn kept(&mut self) -> StoredMetadata {
         self.state.kept()
     }
 
@@ -61,11 +61,11 @@ impl World for Linux {
         self.state.advisories()
     }
 
-    fn attempts(&mut self) -> Attempts {
+    fn attempts(&mut self) -> RetryState {
         self.unwritten_attempts.clone().unwrap_or_else(|| self.volatile.attempts())
     }
 
-    fn wish(&mut self) -> Option<Wish> {
+    fn wish(&mut self) -> Option<OperatorRequest> {
         if self.own_wish.is_some() || self.wish_answered {
             return self.own_wish;
         }
@@ -110,14 +110,14 @@ impl World for Linux {
         self.state.keep_record(record)
     }
 
-    fn keep_attempts(&mut self, attempts: &Attempts) {
+    fn keep_attempts(&mut self, attempts: &RetryState) {
         let written = self.volatile.keep_attempts(attempts);
         self.unwritten_attempts = (!written).then(|| attempts.clone());
     }
 
-    fn keep_file(&mut self, file: KeptFile<'_>, bytes: Option<&[u8]>) -> Result<(), Text> {
+    fn keep_file(&mut self, file: StoredFile<'_>, bytes: Option<&[u8]>) -> Result<(), Text> {
         self.state.keep(file, bytes)?;
-        if file == KeptFile::Timestamp {
+        if file == StoredFile::Timestamp {
             self.raise_tls_floor();
         }
         Ok(())
@@ -162,16 +162,16 @@ impl World for Linux {
         }
     }
 
-    fn gate(&mut self) -> Option<GateSeen> {
-        self.gate.as_ref().map(Gate::seen)
+    fn gate(&mut self) -> Option<GateFacts> {
+        self.gate.as_ref().map(CredentialStore::seen)
     }
 
-    fn rules(&mut self, standing: Standing) -> RulesSeen {
-        let Some(wall) = &mut self.wall else { return RulesSeen::Hold };
+    fn rules(&mut self, standing: GateState) -> FirewallStatus {
+        let Some(wall) = &mut self.wall else { return FirewallStatus::Hold };
         wall.seen(standing)
     }
 
-    fn guard(&mut self, standing: Standing) -> Result<(), Text> {
+    fn guard(&mut self, standing: GateState) -> Result<(), Text> {
         let wall = self.wall.as_mut();
         wall.ok_or_else(|| text(format_args!("the gate is not ours to keep")))?.put(standing)
     }
@@ -208,25 +208,25 @@ impl World for Linux {
         self.our_gate()?.wipe()
     }
 
-    fn wall_memory(&mut self) -> Memory {
+    fn wall_memory(&mut self) -> IncidentState {
         self.ward.as_mut().map(|ward| ward.memory().clone()).unwrap_or_default()
     }
 
-    fn keep_wall_memory(&mut self, memory: &Memory) -> Result<(), Text> {
+    fn keep_wall_memory(&mut self, memory: &IncidentState) -> Result<(), Text> {
         self.our_ward()?.keep_memory(memory)
     }
 
-    fn look_around(&mut self) -> Around {
+    fn look_around(&mut self) -> Observation {
         let counts = self.fresh_counts();
         let ward = self.ward.as_mut().expect("who looks around has a wall");
-        Around { counts, ..ward.look_around() }
+        Observation { counts, ..ward.look_around() }
     }
 
-    fn fix(&mut self, fix: &Fix) -> Result<(), Text> {
+    fn fix(&mut self, fix: &Remediation) -> Result<(), Text> {
         self.our_ward()?.fix(fix)
     }
 
-    fn undo(&mut self, fix: &Fix) -> Result<(), Text> {
+    fn undo(&mut self, fix: &Remediation) -> Result<(), Text> {
         self.our_ward()?.undo(fix)
     }
 
@@ -240,7 +240,7 @@ impl World for Linux {
         }
     }
 
-    fn let_pass(&mut self, passing: &Passing) {
+    fn let_pass(&mut self, passing: &FirewallGrants) {
         self.set_passing(passing);
     }
 

@@ -14,7 +14,7 @@ use komainu_core::firewall::rules::build_table;
 use komainu_core::firewall::{
     Chain, Family, Hook, LinkName, Links, MARK, Match, Network, Protocol, Rate, Rule, Table, Traffic, Verdict,
 };
-use komainu_core::gate::plan::Standing;
+use komainu_core::gate::plan::GateState;
 use netlink_bindings::nftables::{
     ChainAttrs, ExprOps, IterableDataAttrs, IterableRuleAttrs, RuleAttrs, TableAttrs,
 };
@@ -238,7 +238,7 @@ fn each_rule_is_decoded_as_it_was_meant() {
 
 fn closed() -> Table {
     build_table(
-        Standing::Closed,
+        GateState::Closed,
         &Links { lan: vec!["br0".into()], near: Vec::new(), page_port: 8080, dns_port: 5353 },
         &Traffic::default(),
     )
@@ -371,7 +371,7 @@ fn what_is_written_is_what_is_wanted() {
 
 fn open() -> Table {
     let links = Links { lan: vec!["br0".into()], near: Vec::new(), page_port: 8080, dns_port: 5353 };
-    build_table(Standing::Open, &links, &Traffic { forwards: true, ..Traffic::default() })
+    build_table(GateState::Open, &links, &Traffic { forwards: true, ..Traffic::default() })
 }
 
 #[test]

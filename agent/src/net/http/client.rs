@@ -13,7 +13,7 @@ use super::response::{
 use super::stream::Stream;
 use super::transfer_limits::{Limit, Pace};
 use crate::net::resolver::SystemResolver;
-use crate::net::socket::Bell;
+use crate::net::socket::Wakeup;
 use crate::net::tls::roots::Roots;
 use komainu_core::fault::{FetchFault, text};
 use std::fmt;
@@ -72,7 +72,7 @@ pub struct Http {
     agent: Agent,
     pace: Pace,
     /// Ends a wait for the server early.
-    pub(crate) bell: Bell,
+    pub(crate) bell: Wakeup,
 }
 
 /// The answer for a small file.
@@ -105,7 +105,7 @@ impl Http {
             return Err(HttpFault::UserAgent);
         }
         let pace = Pace::new(Limit { seconds: slow_seconds, bytes_per_second: slow_bytes_per_second });
-        let bell = Bell::default();
+        let bell = Wakeup::default();
         let connector =
             DeviceConnector::new(roots, clock, pace.clone(), bell.clone()).map_err(HttpFault::Tls)?;
         let stall = Some(Duration::from_secs(u64::from(stall_seconds)));

@@ -6,7 +6,7 @@
 
 use super::request_line::Versioned;
 use super::transfer_limits::{Pace, Paced};
-use crate::net::socket::{Bell, connect_any};
+use crate::net::socket::{Wakeup, connect_any};
 use crate::net::tls::provider::provider;
 use crate::net::tls::roots::Roots;
 use rustls::client::Resumption;
@@ -35,7 +35,7 @@ const RECORD_BYTES: usize = 16 * 1024;
 
 /// Makes all connections of one client.
 pub(crate) struct DeviceConnector {
-    bell: Bell,
+    bell: Wakeup,
     tls: Arc<ClientConfig>,
     pace: Pace,
 }
@@ -45,7 +45,7 @@ impl DeviceConnector {
         roots: Roots,
         clock: Clock,
         pace: Pace,
-        bell: Bell,
+        bell: Wakeup,
     ) -> Result<DeviceConnector, rustls::Error> {
         let mut tls = ClientConfig::builder_with_details(Arc::new(provider()), Arc::new(Believed(clock)))
             .with_protocol_versions(&[&rustls::version::TLS13])?

@@ -64,7 +64,7 @@ struct Member {
 
 /// A hold on a process, so that a signal reaches it and nobody who has its number later.
 enum Held {
-    /// Linux 5.3 and later: a descriptor of the very process.
+    /// LinuxDevice 5.3 and later: a descriptor of the very process.
     Descriptor(OwnedFd),
     /// Before: its number, and a look at its start just before each signal.
     Number,
@@ -160,7 +160,7 @@ fn hold(id: ProcessId) -> Result<Option<Member>, Text> {
     // First the descriptor, then the look: what was looked at is what is held.
     let held = match sys::open_process(pid) {
         Ok(descriptor) => Held::Descriptor(descriptor),
-        // Before Linux 5.3, or forbidden by a filter of system calls; or its first thread has ended and others run on.
+        // Before LinuxDevice 5.3, or forbidden by a filter of system calls; or its first thread has ended and others run on.
         Err(_) => Held::Number,
     };
     match look(id.pid) {

@@ -13,7 +13,7 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The server of the settings.
-pub struct Remote {
+pub struct HttpRepository {
     settings: Server,
     http: Http,
     /// No TLS certificate is judged by an earlier time than this (seconds since 1970).
@@ -24,12 +24,12 @@ pub struct Remote {
     stream: Option<(String, Stream)>,
 }
 
-impl Remote {
+impl HttpRepository {
     /// Makes a client; connects to nothing yet.
     ///
     /// # Errors
     /// A CA file cannot be used, or TLS cannot be set up; in words.
-    pub fn new(settings: &Server, built: i64) -> Result<Remote, String> {
+    pub fn new(settings: &Server, built: i64) -> Result<HttpRepository, String> {
         let floor = Arc::new(Mutex::new(built));
         let clock = {
             let floor = Arc::clone(&floor);
@@ -45,7 +45,7 @@ impl Remote {
             user_agent: concat!("komainu/", env!("CARGO_PKG_VERSION")).into(),
         };
         let http = Http::new(http, clock).map_err(|fault| fault.to_string())?;
-        Ok(Remote { settings: settings.clone(), http, floor, built, stream: None })
+        Ok(HttpRepository { settings: settings.clone(), http, floor, built, stream: None })
     }
 
     /// While a server is waited for, it is looked there every other second; something to see ends the wait.

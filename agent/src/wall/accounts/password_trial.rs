@@ -3,12 +3,12 @@
 //! a small processor has time for its work. What was found out is remembered until the crypt string changes.
 
 use super::print_of;
-use crate::config::gate_settings::Gate as Settings;
+use crate::config::gate_settings::GateSettings as Settings;
 use crate::os::clock::uptime_milliseconds;
 use komainu_bootstrap::credential::crypt::{Verdict, verify};
 use komainu_bootstrap::credential::default_passwords::Tried;
 use komainu_bootstrap::ipc::Secret;
-use komainu_core::update::offer::Print;
+use komainu_core::update::offer::Digest64;
 
 /// What people put behind a name.
 const BEHIND: &[&str] = &["", "1", "12", "123", "1234", "12345", "123456", "@123", "0", "00", "01", "888"];
@@ -20,7 +20,7 @@ pub struct Hash {
     name: String,
     stands: Secret,
     clear: bool,
-    print: Print,
+    print: Digest64,
 }
 
 impl Hash {
@@ -30,7 +30,7 @@ impl Hash {
     }
 
     /// What it is remembered by.
-    pub fn print(&self) -> Print {
+    pub fn print(&self) -> Digest64 {
         self.print
     }
 
@@ -63,9 +63,9 @@ pub struct Trial {
     /// What is there now.
     hashes: Vec<Hash>,
     /// What was found out.
-    known: Vec<(Print, bool)>,
+    known: Vec<(Digest64, bool)>,
     /// The one that is being tried.
-    going: Option<(Print, Place)>,
+    going: Option<(Digest64, Place)>,
 }
 
 /// How far one of them is.
@@ -93,14 +93,14 @@ impl Trial {
 
     /// What is there now; what was found out about anything else is forgotten.
     pub fn set(&mut self, hashes: Vec<Hash>) {
-        let there = |print: &Print| hashes.iter().any(|hash| hash.print == *print);
+        let there = |print: &Digest64| hashes.iter().any(|hash| hash.print == *print);
         self.known.retain(|(print, _)| there(print));
         self.going.take_if(|(print, _)| !there(print));
         self.hashes = hashes;
     }
 
     /// Whether everybody knows the password of this print; `None`: that is not found out yet.
-    pub fn known(&self, print: Print) -> Option<bool> {
+    pub fn known(&self, print: Digest64) -> Option<bool> {
         self.known.iter().find(|(known, _)| *known == print).map(|(_, verdict)| *verdict)
     }
 
@@ -131,7 +131,7 @@ impl Trial {
     }
 
     /// Tries the next password; says what is found out when there are no more, or it is the right one.
-    fn try_one(&mut self, print: Print) -> Option<bool> {
+    fn try_one(&mut self, print: Digest64) -> Option<bool> {
         let (_, place) = self.going.as_mut()?;
         let hash = self.hashes.iter().find(|hash| hash.print == print)?;
         if let Some(password) = own(place.own, &hash.name, &self.names, &self.former) {
@@ -195,7 +195,7 @@ mod tests {
             ("root", "犬も歩けば棒に当たる", false),
         ];
         let hashes = all.map(|(name, password, _)| Hash::new(name, &crypt(password), false));
-        let prints: Vec<Print> = hashes.iter().map(Hash::print).collect();
+        let prints: Vec<Digest64> = hashes.iter().map(Hash::print).collect();
         trial.set(hashes.into());
         assert!(prints.iter().all(|print| trial.known(*print).is_none()));
         run(&mut trial);

@@ -10,14 +10,14 @@ const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIqI4910CfGV/VLbLTy6XXLKZ
 const KEY_PRINT: &str = "SHA256:fe85JkIjo8VPe+XqXJGH5Mau1EMFdK1OdKvJUFicyA8";
 
 /// A device's files, which go with it.
-struct Device {
+struct DeviceSettings {
     folder: PathBuf,
     places: Places,
     trial: Trial,
 }
 
-impl Device {
-    fn new(name: &str) -> Device {
+impl DeviceSettings {
+    fn new(name: &str) -> DeviceSettings {
         let folder = std::env::temp_dir().join(format!("komainu-accounts-{}-{name}", std::process::id()));
         fs::create_dir_all(folder.join("root/.ssh")).unwrap();
         let places = Places {
@@ -31,7 +31,7 @@ impl Device {
                 (folder.join("plain"), WebFormat::Clear),
             ],
         };
-        Device { folder, places, trial: Trial::new(&settings()) }
+        DeviceSettings { folder, places, trial: Trial::new(&settings()) }
     }
 
     fn write(&self, name: &str, bytes: &str, mode: u32) {
@@ -50,17 +50,17 @@ impl Device {
     }
 }
 
-impl Drop for Device {
+impl Drop for DeviceSettings {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
-fn settings() -> crate::config::gate_settings::Gate {
+fn settings() -> crate::config::gate_settings::GateSettings {
     let text = "[device]\nboard = \"gate-1\"\nid = \"x\"\n[server]\nmetadata_url = \"http://127.0.0.1/m/\"\n\
                 targets_url = \"http://127.0.0.1/t/\"\n[wall]\nkeep = false\n[gate]\nfirewall = \"none\"\nvendor = \"Koma\"\n\
                 [[part]]\nname = \"rootfs\"\na = \"/a\"\nb = \"/b\"\n";
-    crate::config::Device::read(text).unwrap().gate.unwrap()
+    crate::config::DeviceSettings::read(text).unwrap().gate.unwrap()
 }
 
 fn crypt(password: &str) -> String {
@@ -69,7 +69,7 @@ fn crypt(password: &str) -> String {
 
 #[test]
 fn accounts_of_all_files_are_seen_tried_and_locked() {
-    let mut device = Device::new("all");
+    let mut device = DeviceSettings::new("all");
     let home = device.folder.join("root");
     let passwd = format!(
         "root:x:0:0::{}:/bin/sh\nadmin:x:1000:0::/:/bin/sh\nguest:{}:5:5::relative:/bin/sh\nold:abJnggxhB/yWI:7:7::/:\n",
@@ -124,7 +124,7 @@ fn accounts_of_all_files_are_seen_tried_and_locked() {
 
 #[test]
 fn the_owners_account_is_never_locked_here() {
-    let device = Device::new("owner");
+    let device = DeviceSettings::new("owner");
     device.write("shadow", "admin:x$1$abcdefghijkl:1::::::\n", 0o600);
     let file = device.folder.join("shadow").display().to_string();
     assert!(lock_account(&device.places, &file, "admin").is_err());
@@ -134,7 +134,7 @@ fn the_owners_account_is_never_locked_here() {
 
 #[test]
 fn what_bypasses_the_owners_password_goes() {
-    let mut device = Device::new("bypass");
+    let mut device = DeviceSettings::new("bypass");
     device.write("passwd", "root:*:0:0::/:\nadmin::1000:0::/:/bin/sh\n", 0o644);
     device.write("shadow", &format!("admin:{}:1::::::\n", crypt("a good password")), 0o600);
     let admin = device.seen().accounts.remove(1);
@@ -148,7 +148,7 @@ fn what_bypasses_the_owners_password_goes() {
 
 #[test]
 fn keys_are_found_and_go_one_by_one() {
-    let mut device = Device::new("keys");
+    let mut device = DeviceSettings::new("keys");
     let home = device.folder.join("root");
     device.write("passwd", &format!("root:x:0:0::{0}:/bin/sh\nx:*:0:0::{0}:\n", home.display()), 0o644);
     let other = KEY.replace("IIqI", "IIqJ");
@@ -170,7 +170,7 @@ fn keys_are_found_and_go_one_by_one() {
 
 #[test]
 fn what_cannot_be_read_is_said() {
-    let mut device = Device::new("unread");
+    let mut device = DeviceSettings::new("unread");
     assert_eq!(device.seen(), AccountsSeen::default());
     device.write("passwd", &"x".repeat(70_000), 0o644);
     assert!(device.seen().unread.is_some());

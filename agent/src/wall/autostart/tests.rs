@@ -26,7 +26,7 @@ impl Root {
         files::replace_as(&self.path(name), bytes.as_bytes(), mode).unwrap();
     }
 
-    fn found(&self, starters: &mut Starters) -> Vec<(String, u32)> {
+    fn found(&self, starters: &mut Autostart) -> Vec<(String, u32)> {
         let look = starters.look();
         let inside = |file: &str| file[self.0.as_os_str().len() + 1..].to_owned();
         look.found.iter().map(|one| (inside(&one.file), one.starter.line)).collect()
@@ -57,7 +57,7 @@ fn what_starts_telnet_is_found_in_every_place_and_taken_away() {
     symlink("/etc/passwd", root.path("etc/rc.d/S51out")).unwrap();
     symlink("nowhere", root.path("etc/rc.d/S52nowhere")).unwrap();
     nix::unistd::mkfifo(&root.path("etc/init.d/S99pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
-    let mut starters = Starters::new(&root.0);
+    let mut starters = Autostart::new(&root.0);
     let all = [
         ("etc/inittab", 2),
         ("var/spool/cron/crontabs/root", 1),
@@ -106,7 +106,7 @@ fn a_script_that_was_changed_still_runs_and_starts_nothing() {
         let (_, signs) = run(&script);
         assert!(signs >= 1, "it starts telnet: {script}");
         root.write("etc/rc.local", &script, 0o755);
-        let mut starters = Starters::new(&root.0);
+        let mut starters = Autostart::new(&root.0);
         for one in starters.look().found {
             stop_starting(&root.0, &one.file, one.starter.line, &one.starter.says).unwrap();
         }
@@ -118,7 +118,7 @@ fn a_script_that_was_changed_still_runs_and_starts_nothing() {
 #[test]
 fn an_unchanged_file_is_not_read_again_and_a_changed_one_is() {
     let root = Root::new("kept", &[("etc/inittab", "::respawn:telnetd\n", 0o644)]);
-    let mut starters = Starters::new(&root.0);
+    let mut starters = Autostart::new(&root.0);
     assert_eq!(root.found(&mut starters).len(), 1);
     // What is remembered is what is said, until the file changes.
     starters.read[0].starters.clear();
@@ -134,7 +134,7 @@ fn a_link_in_the_place_of_a_file_stays_one() {
     let root = Root::new("link", &[("var/inetd.conf", "telnet stream tcp nowait root telnetd\n", 0o640)]);
     fs::create_dir_all(root.path("etc")).unwrap();
     symlink("../var/inetd.conf", root.path("etc/inetd.conf")).unwrap();
-    let one = Starters::new(&root.0).look().found.remove(0);
+    let one = Autostart::new(&root.0).look().found.remove(0);
     stop_starting(&root.0, &one.file, 1, &one.starter.says).unwrap();
     assert!(fs::symlink_metadata(root.path("etc/inetd.conf")).unwrap().is_symlink());
     let now = fs::read_to_string(root.path("var/inetd.conf")).unwrap();
@@ -145,14 +145,14 @@ fn a_link_in_the_place_of_a_file_stays_one() {
 fn too_much_is_said_and_never_changed() {
     let long = ["telnetd &\n", &"#\n".repeat(40_000)].concat();
     let root = Root::new("much", &[("etc/rc.local", &long, 0o755)]);
-    let look = Starters::new(&root.0).look();
+    let look = Autostart::new(&root.0).look();
     assert!(look.unread.is_some() && !look.found[0].changeable);
     assert!(stop_starting(&root.0, &look.found[0].file, 1, "telnetd &").is_err());
     assert!(stop_starting(&root.0, "/etc/shadow", 1, "x").is_err());
     for number in 0..300 {
         root.write(&format!("etc/init.d/S{number}"), ":\n", 0o755);
     }
-    assert!(Starters::new(&root.0).look().unread.is_some());
+    assert!(Autostart::new(&root.0).look().unread.is_some());
 }
 
 #[test]

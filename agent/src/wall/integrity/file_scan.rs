@@ -3,7 +3,7 @@
 
 use komainu_core::fault::{Text, text};
 use komainu_core::wall::judge::integrity::{Baseline, Found, ITEMS_MAX, Kind, Mark, PATH_BYTES_MAX};
-use komainu_core::wall::policy::Guarded;
+use komainu_core::wall::policy::ProtectedPath;
 use nix::fcntl::OFlag;
 use sha2::{Digest, Sha256};
 use std::fmt::Display;
@@ -41,7 +41,7 @@ pub struct All {
 
 /// What was read before, and when.
 #[derive(Default)]
-pub struct Memory {
+pub struct ScanCache {
     read: Vec<Remembered>,
 }
 
@@ -67,16 +67,16 @@ impl Stamp {
     }
 }
 
-impl Memory {
+impl ScanCache {
     /// Looks at all that policy guards, at this time in milliseconds of uptime; in the folders also for what `baseline`
     /// has there.
-    pub fn look(&mut self, guarded: &[Guarded], baseline: &Baseline, now: u64) -> All {
+    pub fn look(&mut self, guarded: &[ProtectedPath], baseline: &Baseline, now: u64) -> All {
         let mut look =
             Look { before: std::mem::take(&mut self.read), now: Vec::new(), at: now, all: All::default() };
         if guarded.len() > GUARDED_MAX {
             look.doubt(format_args!("policy guards more than {GUARDED_MAX} files; the rest is left out"));
         }
-        for Guarded { path, .. } in guarded.iter().take(GUARDED_MAX) {
+        for ProtectedPath { path, .. } in guarded.iter().take(GUARDED_MAX) {
             match look.add(path, None, path) {
                 Some(Kind::Folder) => look.inside(path, baseline),
                 Some(Kind::Link) => look.behind(path, baseline),

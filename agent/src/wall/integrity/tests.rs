@@ -6,8 +6,8 @@ use std::io::Write;
 
 struct House {
     top: PathBuf,
-    guarded: Vec<Guarded>,
-    guard: Guard,
+    guarded: Vec<ProtectedPath>,
+    guard: IntegrityGuard,
 }
 
 impl Drop for House {
@@ -24,12 +24,12 @@ impl House {
         fs::create_dir_all(top.join("etc/cron.d")).unwrap();
         fs::create_dir_all(top.join("run")).unwrap();
         let top = fs::canonicalize(top).unwrap();
-        let guarded = ["hosts", "cron.d", "resolv.conf", "ld.so.preload"].map(|name| Guarded {
+        let guarded = ["hosts", "cron.d", "resolv.conf", "ld.so.preload"].map(|name| ProtectedPath {
             path: top.join("etc").join(name).to_str().unwrap().into(),
             what: name.into(),
             restore: true,
         });
-        let house = House { guarded: guarded.into(), guard: Guard::new(&top.join("state")), top };
+        let house = House { guarded: guarded.into(), guard: IntegrityGuard::new(&top.join("state")), top };
         house.write("etc/hosts", "192.0.2.1 gate\n");
         house.write("etc/cron.d/daily", "0 3 * * * backup\n");
         house.write("run/resolv.conf", "nameserver 192.0.2.1\n");
@@ -61,7 +61,7 @@ impl House {
     }
 
     fn restart(&mut self) {
-        self.guard = Guard::new(&self.top.join("state"));
+        self.guard = IntegrityGuard::new(&self.top.join("state"));
     }
 
     fn list(&self) -> PathBuf {
@@ -286,9 +286,10 @@ fn a_file_that_is_too_large_for_a_copy_is_compared_all_the_same() {
 #[test]
 fn a_change_that_hides_behind_old_times_is_found_when_all_is_read_again() {
     let house = House::new("stamp");
-    let mut memory = Memory::default();
+    let mut memory = ScanCache::default();
     let baseline = Baseline::default();
-    let hash = |memory: &mut Memory, now| memory.look(&house.guarded, &baseline, now).all[0].found.mark.hash;
+    let hash =
+        |memory: &mut ScanCache, now| memory.look(&house.guarded, &baseline, now).all[0].found.mark.hash;
     let first = hash(&mut memory, 0);
     // As if the file system's account of the file had not changed with it.
     memory.pretend(&house.path("etc/hosts"), [7; 32]);
@@ -303,10 +304,10 @@ fn what_is_to_be_learned_after_a_trial_is_still_known_after_a_power_cut() {
     assert!(!house.guard.owes_learning());
     house.guard.owe_learning();
     house.write("etc/hosts", "192.0.2.2 of the new release\n");
-    house.guard = Guard::new(&house.top.join("state"));
+    house.guard = IntegrityGuard::new(&house.top.join("state"));
     assert!(house.guard.owes_learning());
     house.guard.learn(&house.guarded).unwrap();
-    house.guard = Guard::new(&house.top.join("state"));
+    house.guard = IntegrityGuard::new(&house.top.join("state"));
     assert!(!house.guard.owes_learning());
     assert_eq!(house.differs(Owner::Away), []);
 }

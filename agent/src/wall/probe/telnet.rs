@@ -32,7 +32,7 @@ const LAST_OPTION: u8 = 49;
 
 /// A listener to be asked: the number of its socket, and where it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Door {
+pub struct ProbedPort {
     /// The kernel's number of the socket.
     pub inode: u64,
     /// Where it is bound; unspecified: everywhere.
@@ -46,7 +46,7 @@ pub struct Door {
 pub struct Asked(Vec<Answer>);
 
 struct Answer {
-    door: Door,
+    door: ProbedPort,
     telnet: Option<bool>,
     times: u8,
     /// When it was asked, in milliseconds of uptime.
@@ -55,13 +55,13 @@ struct Answer {
 
 impl Asked {
     /// Asks those that were not asked before, or were silent once; those that are not among `doors` are forgotten.
-    pub fn ask(&mut self, doors: &[Door]) {
+    pub fn ask(&mut self, doors: &[ProbedPort]) {
         self.0.retain(|answer| doors.contains(&answer.door));
         let now = uptime_milliseconds();
         let is_due = |answer: &Answer| {
             answer.telnet.is_none() && answer.times < TIMES_MAX && now >= answer.at + AGAIN_MILLISECONDS
         };
-        let mut due: Vec<Door> = Vec::new();
+        let mut due: Vec<ProbedPort> = Vec::new();
         for door in doors {
             let before = self.0.iter().find(|answer| answer.door == *door);
             if due.len() < ASKED_AT_ONCE_MAX && !due.contains(door) && before.is_none_or(is_due) {
@@ -83,7 +83,7 @@ impl Asked {
     }
 
     /// What is known of a listener.
-    pub fn telnet(&self, door: &Door) -> Option<bool> {
+    pub fn telnet(&self, door: &ProbedPort) -> Option<bool> {
         self.0.iter().find(|answer| answer.door == *door)?.telnet
     }
 }
@@ -96,8 +96,8 @@ struct Call {
 }
 
 /// Asks them all, and gives what each said, in their order.
-fn ask_all(doors: &[Door], budget_milliseconds: u64) -> Vec<Option<bool>> {
-    let begin = |door: &Door| Call { socket: call(door).ok(), greeting: Vec::new(), telnet: None };
+fn ask_all(doors: &[ProbedPort], budget_milliseconds: u64) -> Vec<Option<bool>> {
+    let begin = |door: &ProbedPort| Call { socket: call(door).ok(), greeting: Vec::new(), telnet: None };
     let mut calls: Vec<Call> = doors.iter().map(begin).collect();
     let deadline = uptime_milliseconds() + budget_milliseconds;
     loop {
@@ -160,7 +160,7 @@ pub fn is_telnet(greeting: &[u8]) -> bool {
 ///
 /// # Errors
 /// Those of the kernel, as far as they are known at once.
-pub fn call(door: &Door) -> nix::Result<OwnedFd> {
+pub fn call(door: &ProbedPort) -> nix::Result<OwnedFd> {
     let address = match door.address {
         IpAddr::V4(address) if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(address) if address.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
@@ -183,13 +183,13 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
     use std::thread::spawn;
 
-    fn door(listener: &TcpListener, inode: u64) -> Door {
+    fn door(listener: &TcpListener, inode: u64) -> ProbedPort {
         let at = listener.local_addr().unwrap();
-        Door { inode, address: at.ip(), port: at.port() }
+        ProbedPort { inode, address: at.ip(), port: at.port() }
     }
 
     /// Somebody who greets whoever comes, and then holds the line until we hang up.
-    fn greeter(address: &str, pieces: Vec<Vec<u8>>) -> (Door, std::thread::JoinHandle<()>) {
+    fn greeter(address: &str, pieces: Vec<Vec<u8>>) -> (ProbedPort, std::thread::JoinHandle<()>) {
         let listener = TcpListener::bind(address).unwrap();
         let door = door(&listener, 1);
         let thread = spawn(move || {
@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn an_address_that_is_not_ours_is_never_called() {
-        let door = Door { inode: 1, address: [192, 0, 2, 1].into(), port: 9 };
+        let door = ProbedPort { inode: 1, address: [192, 0, 2, 1].into(), port: 9 };
         assert_eq!(call(&door).err(), Some(Errno::EADDRNOTAVAIL));
     }
 

@@ -1,7 +1,7 @@
 //! Whether what listens on a port of this device speaks TLS: it is sent the beginning of a handshake, and one byte of the
 //! answer tells. Nothing is agreed on, nothing is trusted.
 
-use super::telnet::{Door, call};
+use super::telnet::{ProbedPort, call};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
 use std::io::{Read, Write};
@@ -45,7 +45,7 @@ pub fn ask(port: u16) -> Option<bool> {
 
 /// Somebody who was sent the hello; the stream does not wait.
 fn greeted(address: IpAddr, port: u16) -> Option<TcpStream> {
-    let mut stream = TcpStream::from(call(&Door { inode: 0, address, port }).ok()?);
+    let mut stream = TcpStream::from(call(&ProbedPort { inode: 0, address, port }).ok()?);
     // Where nobody listens it is ready too, and takes nothing.
     (is_ready(&stream, PollFlags::POLLOUT) && stream.write_all(&HELLO).is_ok()).then_some(stream)
 }

@@ -38,7 +38,7 @@ fn with_copy(folder: &str, name: &str) -> (PathBuf, PathBuf) {
 }
 
 fn met(child: &Waiting) -> Process {
-    let mut eyes = Eyes::that_only_look();
+    let mut eyes = Scanner::that_only_look();
     let mounts = eyes.mounts().unwrap();
     eyes.meet(child.0.id(), &mounts).unwrap().process
 }
@@ -107,7 +107,7 @@ fn a_program_made_in_memory_has_no_file() {
 #[test]
 fn a_process_that_vanishes_is_not_there() {
     let mut child = wait_with(Path::new("/bin/cat"));
-    let mut eyes = Eyes::that_only_look();
+    let mut eyes = Scanner::that_only_look();
     let mounts = eyes.mounts().unwrap();
     child.0.kill().unwrap();
     // Ended, and not yet buried: then buried.
@@ -126,7 +126,7 @@ fn our_own_sockets_are_seen_as_ours() {
     let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
     let connected = TcpStream::connect(tcp.local_addr().unwrap()).unwrap();
     let (_accepted, _) = tcp.accept().unwrap();
-    let mut eyes = Eyes::that_only_look();
+    let mut eyes = Scanner::that_only_look();
     // Twice: the second time from what is remembered.
     for _ in 0..2 {
         let seen = eyes.look().unwrap();
@@ -167,7 +167,7 @@ fn our_own_listeners_are_not_asked_for_telnet() {
         };
         (listener, 1)
     };
-    Eyes::new().ask_for_telnet(&mut [entry(vec![ours])], &[]);
+    Scanner::new().ask_for_telnet(&mut [entry(vec![ours])], &[]);
     assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
     // Somebody else's is.
     let thread = std::thread::spawn(move || {
@@ -180,14 +180,14 @@ fn our_own_listeners_are_not_asked_for_telnet() {
         }
     });
     let mut others = [entry(vec![])];
-    Eyes::new().ask_for_telnet(&mut others, &[]);
+    Scanner::new().ask_for_telnet(&mut others, &[]);
     thread.join().unwrap();
     assert_eq!(others[0].0.telnet, Some(true));
 }
 
 #[test]
 fn a_new_listener_and_a_new_process_are_a_change() {
-    let mut eyes = Eyes::that_only_look();
+    let mut eyes = Scanner::that_only_look();
     assert!(eyes.changed(), "nothing was looked at yet");
     // Others start processes on this machine, too: it is quiet at some time.
     let bound = uptime_milliseconds() + 60_000;
@@ -202,7 +202,7 @@ fn a_new_listener_and_a_new_process_are_a_change() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     assert!(eyes.changed());
     drop(listener);
-    let mut eyes = Eyes::that_only_look();
+    let mut eyes = Scanner::that_only_look();
     eyes.look().unwrap();
     let _child = wait_with(Path::new("/bin/cat"));
     assert!(eyes.changed());
@@ -211,7 +211,7 @@ fn a_new_listener_and_a_new_process_are_a_change() {
 #[test]
 fn where_a_program_in_memory_lies_is_told() {
     let shared = Path::new("/dev/shm");
-    let mut eyes = Eyes::that_only_look();
+    let mut eyes = Scanner::that_only_look();
     let mounts = eyes.mounts().unwrap();
     if mounts.holding(b"/dev/shm/x").is_none_or(|mount| mount.kind != medium::Kind::Memory) {
         // Nothing here is in memory, and nobody mounts anything for a unit test.
@@ -251,7 +251,7 @@ fn a_socket_that_only_one_thread_holds_is_its_processs() {
         let _ = ended.recv();
     });
     let port = told.recv().unwrap();
-    let mut eyes = Eyes::that_only_look();
+    let mut eyes = Scanner::that_only_look();
     // The first look, and one that knows everybody.
     for _ in 0..2 {
         let seen = eyes.look().unwrap();

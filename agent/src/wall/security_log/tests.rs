@@ -5,7 +5,7 @@ use std::fs;
 
 struct Log {
     state: PathBuf,
-    journal: Journal,
+    journal: SecurityLog,
 }
 
 impl Drop for Log {
@@ -17,7 +17,7 @@ impl Drop for Log {
 fn log(name: &str) -> Log {
     let state = std::env::temp_dir().join(format!("komainu-journal-{name}-{}", std::process::id()));
     let _ = fs::remove_dir_all(&state);
-    Log { journal: Journal::new(&state), state }
+    Log { journal: SecurityLog::new(&state), state }
 }
 
 fn at(uptime_seconds: u64) -> Now {

@@ -1,33 +1,33 @@
 //! The gate's planner as a table: what is seen, and the one step that it leads to.
 
-use super::{GateSeen, LOOK_SECONDS, RulesSeen, Standing};
+use super::{FirewallStatus, GateFacts, GateState, LOOK_SECONDS};
 use crate::fault::text;
 use crate::step::Step;
-use crate::update::facts::{Attempts, Facts, Setbacks, Wish};
-use crate::update::offer::Print;
+use crate::update::facts::{Backoff, Facts, OperatorRequest, RetryState};
+use crate::update::offer::Digest64;
 use crate::update::plan::{Next, cases, plan};
 use crate::update::record::Update;
 
-fn print(of: &str) -> Option<Print> {
-    Some(Print::of(of.as_bytes()))
+fn print(of: &str) -> Option<Digest64> {
+    Some(Digest64::of(of.as_bytes()))
 }
 
 /// An owner, the account as it should be, rules as they should be.
-fn quiet() -> GateSeen {
-    GateSeen {
+fn quiet() -> GateFacts {
+    GateFacts {
         resetting: false,
         kept: print("owner"),
         next: None,
         account: Ok(print("owner")),
-        rules: RulesSeen::Hold,
+        rules: FirewallStatus::Hold,
     }
 }
 
-fn facts(gate: GateSeen, wish: Option<Wish>) -> Facts {
+fn facts(gate: GateFacts, wish: Option<OperatorRequest>) -> Facts {
     Facts { gate: Some(gate), wish, ..cases::facts(Update::Idle) }
 }
 
-fn steps(gate: GateSeen, wish: Option<Wish>) -> Vec<&'static str> {
+fn steps(gate: GateFacts, wish: Option<OperatorRequest>) -> Vec<&'static str> {
     let plan = plan(&facts(gate, wish), &cases::settings());
     plan.steps.iter().map(Step::name).collect()
 }
@@ -39,69 +39,69 @@ fn the_gate_is_open_only_for_the_owners_credential() {
     let unreadable = || Err(text(format_args!("Input/output error")));
     for (name, gate, open) in [
         ("owner", quiet(), true),
-        ("no owner, empty account", GateSeen { kept: None, account: Ok(None), ..quiet() }, false),
+        ("no owner, empty account", GateFacts { kept: None, account: Ok(None), ..quiet() }, false),
         (
             "no owner, a default password",
-            GateSeen { kept: None, account: Ok(print("default")), ..quiet() },
+            GateFacts { kept: None, account: Ok(print("default")), ..quiet() },
             false,
         ),
-        ("owner, account emptied", GateSeen { account: Ok(None), ..quiet() }, false),
-        ("owner, account changed", GateSeen { account: Ok(print("other")), ..quiet() }, false),
-        ("owner, account unreadable", GateSeen { account: unreadable(), ..quiet() }, false),
-        ("first password half set", GateSeen { kept: None, next: print("owner"), ..quiet() }, false),
-        ("another password half set", GateSeen { next: print("new"), ..quiet() }, true),
+        ("owner, account emptied", GateFacts { account: Ok(None), ..quiet() }, false),
+        ("owner, account changed", GateFacts { account: Ok(print("other")), ..quiet() }, false),
+        ("owner, account unreadable", GateFacts { account: unreadable(), ..quiet() }, false),
+        ("first password half set", GateFacts { kept: None, next: print("owner"), ..quiet() }, false),
+        ("another password half set", GateFacts { next: print("new"), ..quiet() }, true),
         (
             "another password all but set",
-            GateSeen { next: print("new"), account: Ok(print("new")), ..quiet() },
+            GateFacts { next: print("new"), account: Ok(print("new")), ..quiet() },
             true,
         ),
-        ("being reset", GateSeen { resetting: true, ..quiet() }, false),
+        ("being reset", GateFacts { resetting: true, ..quiet() }, false),
         (
             "being reset, half a password",
-            GateSeen { resetting: true, next: print("new"), account: Ok(print("new")), ..quiet() },
+            GateFacts { resetting: true, next: print("new"), account: Ok(print("new")), ..quiet() },
             false,
         ),
     ] {
-        assert_eq!(gate.standing() == Standing::Open, open, "{name}");
+        assert_eq!(gate.standing() == GateState::Open, open, "{name}");
     }
 }
 
 #[test]
 fn each_sight_leads_to_its_step() {
-    let differ = RulesSeen::Differ;
-    let beyond = RulesSeen::Beyond(text(format_args!("no nf_tables")));
-    let fresh = || GateSeen { kept: None, account: Ok(print("default")), ..quiet() };
+    let differ = FirewallStatus::Differ;
+    let beyond = FirewallStatus::Beyond(text(format_args!("no nf_tables")));
+    let fresh = || GateFacts { kept: None, account: Ok(print("default")), ..quiet() };
     for (name, gate, wish, wanted) in [
         ("all well", quiet(), None, &[][..]),
         ("closed and waiting", fresh(), None, &[]),
-        ("no firewall is not waited for", GateSeen { rules: beyond.clone(), ..quiet() }, None, &[]),
-        ("rules gone", GateSeen { rules: differ.clone(), ..quiet() }, None, &["guard"]),
-        ("rules before mending", GateSeen { rules: differ, account: Ok(None), ..quiet() }, None, &["guard"]),
-        ("a password waits", fresh(), Some(Wish::Claim), &["claim"]),
-        ("another password waits", quiet(), Some(Wish::Claim), &["claim"]),
+        ("no firewall is not waited for", GateFacts { rules: beyond.clone(), ..quiet() }, None, &[]),
+        ("rules gone", GateFacts { rules: differ.clone(), ..quiet() }, None, &["guard"]),
+        ("rules before mending", GateFacts { rules: differ, account: Ok(None), ..quiet() }, None, &["guard"]),
+        ("a password waits", fresh(), Some(OperatorRequest::Claim), &["claim"]),
+        ("another password waits", quiet(), Some(OperatorRequest::Claim), &["claim"]),
         (
             "a password waits, half of one is there",
-            GateSeen { next: print("half"), ..fresh() },
-            Some(Wish::Claim),
+            GateFacts { next: print("half"), ..fresh() },
+            Some(OperatorRequest::Claim),
             &["withdraw"],
         ),
-        ("cut before the account", GateSeen { next: print("new"), ..fresh() }, None, &["withdraw"]),
+        ("cut before the account", GateFacts { next: print("new"), ..fresh() }, None, &["withdraw"]),
         (
             "cut after the account",
-            GateSeen { next: print("new"), account: Ok(print("new")), ..fresh() },
+            GateFacts { next: print("new"), account: Ok(print("new")), ..fresh() },
             None,
             &["finish"],
         ),
-        ("change cut before the account", GateSeen { next: print("new"), ..quiet() }, None, &["withdraw"]),
-        ("account changed by others", GateSeen { account: Ok(print("bot")), ..quiet() }, None, &["restore"]),
-        ("account locked by others", GateSeen { account: Ok(None), ..quiet() }, None, &["restore"]),
-        ("reset asked", quiet(), Some(Wish::Reset), &["begin-reset"]),
-        ("reset asked with no owner", fresh(), Some(Wish::Reset), &["begin-reset"]),
-        ("resetting", GateSeen { resetting: true, ..quiet() }, None, &["forget", "reboot"]),
+        ("change cut before the account", GateFacts { next: print("new"), ..quiet() }, None, &["withdraw"]),
+        ("account changed by others", GateFacts { account: Ok(print("bot")), ..quiet() }, None, &["restore"]),
+        ("account locked by others", GateFacts { account: Ok(None), ..quiet() }, None, &["restore"]),
+        ("reset asked", quiet(), Some(OperatorRequest::Reset), &["begin-reset"]),
+        ("reset asked with no owner", fresh(), Some(OperatorRequest::Reset), &["begin-reset"]),
+        ("resetting", GateFacts { resetting: true, ..quiet() }, None, &["forget", "reboot"]),
         (
             "no claim in a reset",
-            GateSeen { resetting: true, ..fresh() },
-            Some(Wish::Claim),
+            GateFacts { resetting: true, ..fresh() },
+            Some(OperatorRequest::Claim),
             &["forget", "reboot"],
         ),
     ] {
@@ -111,18 +111,18 @@ fn each_sight_leads_to_its_step() {
 
 #[test]
 fn a_gate_in_trouble_does_not_hold_back_the_update() {
-    let gate = GateSeen { rules: RulesSeen::Differ, ..quiet() };
+    let gate = GateFacts { rules: FirewallStatus::Differ, ..quiet() };
     let mut facts = facts(gate, None);
     facts.attempts.polled_uptime = None;
-    let setbacks = Setbacks { failures: 3, last_uptime: facts.uptime, retry_after_seconds: 0 };
-    facts.attempts = Attempts { gate: setbacks, ..facts.attempts };
+    let setbacks = Backoff { failures: 3, last_uptime: facts.uptime, retry_after_seconds: 0 };
+    facts.attempts = RetryState { gate: setbacks, ..facts.attempts };
     let plan = plan(&facts, &cases::settings());
     assert_eq!(plan.steps.iter().map(Step::name).collect::<Vec<_>>(), ["poll"]);
 }
 
 #[test]
 fn a_wait_never_outlasts_the_next_look_at_the_gate() {
-    let waits = |gate: GateSeen| plan(&facts(gate, None), &cases::settings()).next;
+    let waits = |gate: GateFacts| plan(&facts(gate, None), &cases::settings()).next;
     assert_eq!(waits(quiet()), Next::Seconds(LOOK_SECONDS));
     let without = Facts { gate: None, ..facts(quiet(), None) };
     assert!(matches!(plan(&without, &cases::settings()).next, Next::Seconds(more) if more > LOOK_SECONDS));
@@ -130,7 +130,7 @@ fn a_wait_never_outlasts_the_next_look_at_the_gate() {
 
 #[test]
 fn the_gate_is_kept_where_nothing_is_known_of_slots() {
-    let gate = GateSeen { rules: RulesSeen::Differ, kept: None, ..quiet() };
+    let gate = GateFacts { rules: FirewallStatus::Differ, kept: None, ..quiet() };
     let why = || text(format_args!("no such file"));
     let facts = Facts { booted: Err(why()), boot_choice: Err(why()), ..facts(gate, None) };
     assert_eq!(plan(&facts, &cases::settings()).steps.first().map(Step::name), Some("guard"));

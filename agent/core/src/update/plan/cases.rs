@@ -5,8 +5,10 @@ use crate::fault::text;
 use crate::identifiers::{Name, ReleaseId, Slot, Version};
 use crate::settings::{ConfirmBy, Settings};
 use crate::step::Step;
-use crate::update::facts::{Attempts, BootChoice, Facts, Health, Parts, RecordSeen, Setbacks, Wish};
-use crate::update::offer::{Offer, Print};
+use crate::update::facts::{
+    Backoff, BootChoice, Facts, Health, OperatorRequest, Parts, RecordSeen, RetryState,
+};
+use crate::update::offer::{Digest64, Offer};
 use crate::update::record::{Postponed, Record, Update};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -47,7 +49,7 @@ pub(crate) fn facts(update: Update) -> Facts {
         parts: Ok(Parts::new()),
         health: Health::Good,
         offer: Offer::Nothing,
-        attempts: Attempts { polled_uptime: Some(940), ..Attempts::default() },
+        attempts: RetryState { polled_uptime: Some(940), ..RetryState::default() },
         wish: None,
         gate: None,
         renew: false,
@@ -67,7 +69,7 @@ fn trial(restarts: u8) -> Update {
 }
 
 fn reverting(restarts: u8) -> Update {
-    Update::Reverting { release: release(2), slot: Slot::B, restarts }
+    Update::RollingBack { release: release(2), slot: Slot::B, restarts }
 }
 
 /// A plan in words: the steps, what the reason begins with, and when to look again.
@@ -107,9 +109,9 @@ fn a_first_start_takes_what_runs_as_good() {
 #[test]
 fn polls_come_when_they_are_due_or_asked_for() {
     let quiet = facts(Update::Idle);
-    expect(&Facts { wish: Some(Wish::Poll), ..quiet.clone() }, &["poll"], "poll-due");
+    expect(&Facts { wish: Some(OperatorRequest::Poll), ..quiet.clone() }, &["poll"], "poll-due");
     expect(&Facts { uptime: 940 + 3600 + 360, ..quiet.clone() }, &["poll"], "poll-due");
-    expect(&Facts { attempts: Attempts::default(), ..quiet.clone() }, &["poll"], "poll-due");
+    expect(&Facts { attempts: RetryState::default(), ..quiet.clone() }, &["poll"], "poll-due");
     let next = expect(&quiet, &[], "offer-nothing");
     assert!(matches!(next, Next::Seconds(seconds) if (3180..=3900).contains(&seconds)), "{next:?}");
 }
@@ -131,8 +133,13 @@ fn the_new_slot_on_trial() {
         "reverting release=2 version=2.0 why=\"not good after 300 s: no route\"",
     );
     expect(&Facts { health: Health::Failing(why()), ..new.clone() }, &["revert", "reboot"], "reverting");
-    expect(&Facts { wish: Some(Wish::Revert), ..new.clone() }, &["revert", "reboot"], "reverting");
-    let waiting = Facts { health: Health::NotYet(why()), wish: Some(Wish::Confirm), ..new.clone() };
+    expect(
+        &Facts { wish: Some(OperatorRequest::Rollback), ..new.clone() },
+        &["revert", "reboot"],
+        "reverting",
+    );
+    let waiting =
+        Facts { health: Health::NotYet(why()), wish: Some(OperatorRequest::Confirm), ..new.clone() };
     expect(&waiting, &["confirm"], "confirming");
     // Marked good, and the cut came before it was recorded: found good is found good.
     let marked = Facts { health: Health::NotYet(why()), boot_choice: Ok(good(Slot::B)), ..new };
@@ -183,17 +190,21 @@ fn what_others_changed_is_put_right_or_taken_over() {
 
 #[test]
 fn what_is_staged_can_be_given_up() {
-    let staged = Update::Staged { release: release(2), print: Print::of(b""), slot: Slot::B };
-    expect(&Facts { wish: Some(Wish::Revert), ..facts(staged) }, &["adopt"], "reverting release=2");
+    let staged = Update::Staged { release: release(2), print: Digest64::of(b""), slot: Slot::B };
+    expect(
+        &Facts { wish: Some(OperatorRequest::Rollback), ..facts(staged) },
+        &["adopt"],
+        "reverting release=2",
+    );
 }
 
 #[test]
 fn setbacks_of_the_device_make_it_wait_but_not_a_person() {
-    let setbacks = Setbacks { failures: 3, last_uptime: 990, retry_after_seconds: 0 };
-    let attempts = Attempts { device: setbacks, ..facts(Update::Idle).attempts };
+    let setbacks = Backoff { failures: 3, last_uptime: 990, retry_after_seconds: 0 };
+    let attempts = RetryState { device: setbacks, ..facts(Update::Idle).attempts };
     let old = Facts { boot_choice: Ok(good(Slot::A)), attempts, ..facts(trial(0)) };
     expect(&old, &[], "backing-off failures=3");
-    expect(&Facts { wish: Some(Wish::Revert), ..old }, &["revert"], "reverting");
+    expect(&Facts { wish: Some(OperatorRequest::Rollback), ..old }, &["revert"], "reverting");
 }
 
 #[test]
@@ -202,7 +213,7 @@ fn an_update_that_is_wanted_now_does_not_begin_the_bound_of_postponing_anew() {
     let (since, until) = (Moment(facts.now.0 - 1000), Moment(facts.now.0 + 1000));
     let RecordSeen::Found(record) = &mut facts.record else { panic!() };
     record.postponed = Some(Postponed { release: 2, since, until });
-    facts.wish = Some(Wish::Poll);
+    facts.wish = Some(OperatorRequest::Poll);
     let Some(Step::Adopt(adopted)) = plan(&facts, &settings()).steps.first().cloned() else { panic!() };
     assert_eq!(adopted.postponed, Some(Postponed { release: 2, since, until: facts.now }));
 }
@@ -213,6 +224,6 @@ fn who_wants_to_wait_is_heard_when_a_poll_is_due() {
     facts.attempts.polled_uptime = None;
     let polls = |facts: &Facts| matches!(plan(facts, &settings()).steps.first(), Some(Step::Poll));
     assert!(polls(&facts));
-    facts.wish = Some(Wish::Postpone);
+    facts.wish = Some(OperatorRequest::Postpone);
     assert!(!polls(&facts));
 }

@@ -6,7 +6,7 @@ use crate::identifiers::{ReleaseId, Slot};
 use crate::reason::Reason;
 use crate::settings::{ConfirmBy, Settings};
 use crate::step::Step;
-use crate::update::facts::{BootChoice, Facts, Health, RecordSeen, Wish};
+use crate::update::facts::{BootChoice, Facts, Health, OperatorRequest, RecordSeen};
 use crate::update::record::{Record, TRIALS_MAX, Update};
 
 /// Health is asked again after so many seconds.
@@ -38,7 +38,7 @@ pub(super) fn plan_trial(
     if booted != trial.slot {
         return plan_not_started(facts, trial, choice);
     }
-    if facts.wish == Some(Wish::Revert) {
+    if facts.wish == Some(OperatorRequest::Rollback) {
         return revert_as_asked(trial, Next::Restart);
     }
     let marked_good = choice.slot == booted && choice.tries_left.is_none();
@@ -59,7 +59,7 @@ fn verdict(facts: &Facts, trial: &Trial<'_>, marked_good: bool, settings: &Setti
     if marked_good {
         return Verdict::Good;
     }
-    if facts.wish == Some(Wish::Confirm) {
+    if facts.wish == Some(OperatorRequest::Confirm) {
         return Verdict::Good;
     }
     let waits_for = match (&facts.health, settings.confirm_by) {
@@ -78,7 +78,7 @@ fn verdict(facts: &Facts, trial: &Trial<'_>, marked_good: bool, settings: &Setti
 /// The old slot runs though a trial is on record.
 fn plan_not_started(facts: &Facts, trial: &Trial<'_>, choice: &BootChoice) -> Plan {
     let release = trial.release.clone();
-    if facts.wish == Some(Wish::Revert) {
+    if facts.wish == Some(OperatorRequest::Rollback) {
         return revert_as_asked(trial, Next::Now);
     }
     // What runs bears the same number where it is written anew: then only the slot tells.
@@ -110,8 +110,8 @@ fn revert_as_asked(trial: &Trial<'_>, next: Next) -> Plan {
 
 fn revert(trial: &Trial<'_>, times: u8, why: Text, next: Next) -> Plan {
     let release = trial.release.clone();
-    let reason = Reason::Reverting { release: release.clone(), why };
-    let mut plan = Plan::step(Step::Revert { release, slot: trial.slot, times }, reason, next);
+    let reason = Reason::RollingBack { release: release.clone(), why };
+    let mut plan = Plan::step(Step::RollBack { release, slot: trial.slot, times }, reason, next);
     if next == Next::Restart {
         plan.push(Step::Reboot);
     }
@@ -131,8 +131,8 @@ pub(super) fn plan_reverting(
     if booted == old {
         // Revert ends it: the choice first, if a cut came before it, then the record.
         let why = text(format_args!("back in slot {old}"));
-        let step = Step::Revert { release: release.clone(), slot: failed, times: 1 };
-        return Plan::step(step, Reason::Reverting { release: release.clone(), why }, Next::Now);
+        let step = Step::RollBack { release: release.clone(), slot: failed, times: 1 };
+        return Plan::step(step, Reason::RollingBack { release: release.clone(), why }, Next::Now);
     }
     if restarts >= RESTARTS_MAX && settled {
         // The boot loader does not obey its environment, or the old slot no longer starts. A device that
@@ -142,7 +142,7 @@ pub(super) fn plan_reverting(
         return Plan::step(Step::Adopt(adopted), Reason::CannotLeave(failed), Next::Now);
     }
     let mut plan = Plan::step(
-        Step::Revert { release: release.clone(), slot: failed, times: 1 },
+        Step::RollBack { release: release.clone(), slot: failed, times: 1 },
         Reason::RestartIntoOld(old),
         Next::Restart,
     );

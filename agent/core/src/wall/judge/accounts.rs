@@ -6,10 +6,10 @@
 mod tests;
 
 use crate::fault::Text;
-use crate::update::offer::Print;
+use crate::update::offer::Digest64;
 use crate::wall::measures::Measure;
 use crate::wall::policy::Policy;
-use crate::wall::remediation::Fix;
+use crate::wall::remediation::Remediation;
 use crate::wall::report::Report;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -24,7 +24,7 @@ pub enum PasswordSeen {
     /// One that is hashed in a way that cannot be computed here.
     Unknown,
     /// One with this print, of its crypt string.
-    Set(Print),
+    Set(Digest64),
 }
 
 /// Whose account it is.
@@ -120,16 +120,16 @@ fn untried(account: &AccountSeen) -> bool {
     matches!(account.password, PasswordSeen::Set(_)) && account.known.is_none()
 }
 
-fn lock(account: &AccountSeen) -> Option<Fix> {
+fn lock(account: &AccountSeen) -> Option<Remediation> {
     let can_be = account.whose != Whose::Owner && !account.name.is_empty() && account.of != Of::WebInClear;
     (can_be && account.password != PasswordSeen::Locked)
-        .then(|| Fix::LockAccount { file: account.file.clone(), account: account.name.clone() })
+        .then(|| Remediation::LockAccount { file: account.file.clone(), account: account.name.clone() })
 }
 
 fn device(account: &AccountSeen, has_owner: bool, policy: &Policy, report: &mut Report) {
     let AccountSeen { file, name, password, .. } = account;
     let allowed = account.whose != Whose::Other || policy.accounts.iter().any(|allowed| allowed == name);
-    let careful = |fix: Option<Fix>| fix.filter(|_| has_owner);
+    let careful = |fix: Option<Remediation>| fix.filter(|_| has_owner);
     if account.whose == Whose::OwnerBypassed && *password != PasswordSeen::Locked {
         report.weak(
             Measure::Accounts,
@@ -170,7 +170,7 @@ fn web(account: &AccountSeen, report: &mut Report) {
     known(account, lock(account), report);
 }
 
-fn known(account: &AccountSeen, fix: Option<Fix>, report: &mut Report) {
+fn known(account: &AccountSeen, fix: Option<Remediation>, report: &mut Report) {
     let AccountSeen { file, name, password, .. } = account;
     if account.known == Some(true) {
         let what = format_args!("the password of {name} in {file} is one that malware tries");
@@ -192,8 +192,8 @@ fn judge_key(key: &KeySeen, all: &[KeySeen], policy: &Policy, report: &mut Repor
     // A file without a single key that is allowed is kept as evidence, whole.
     let mixed = all.iter().any(|other| other.file == *file && allowed(other));
     let fix = match mixed {
-        true => Fix::RemoveKey { file: file.clone(), print: print.clone() },
-        false => Fix::SetAside { file: file.clone() },
+        true => Remediation::RemoveKey { file: file.clone(), print: print.clone() },
+        false => Remediation::SetAside { file: file.clone() },
     };
     report.weak(Measure::Keys, Some(fix), format_args!("{file} line {line}: nobody allowed the key {print}"));
 }

@@ -17,7 +17,7 @@ use crate::wall::judge::autostart::tables::{disable, read_line, xinetd};
 use crate::wall::measures::Measure;
 use crate::wall::policy::Policy;
 use crate::wall::process_snapshot::Process;
-use crate::wall::remediation::{Fix, ProcessId};
+use crate::wall::remediation::{ProcessId, Remediation};
 use crate::wall::report::Report;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -76,7 +76,7 @@ impl fmt::Display for Does {
 
 /// A line that starts what nobody wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Starter {
+pub struct AutostartEntry {
     /// Its number, from 1.
     pub line: u32,
     /// What it says, up to [`SAYS_BYTES_MAX`]; lines that belong together are one.
@@ -89,22 +89,22 @@ pub struct Starter {
 
 /// One that was found on the device.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FoundStarter {
+pub struct FoundAutostart {
     /// The file.
     pub file: String,
     /// How it was read.
     pub kind: Kind,
     /// The line.
-    pub starter: Starter,
+    pub starter: AutostartEntry,
     /// The file is on a medium that can be written.
     pub changeable: bool,
 }
 
 /// Judges the lines that were found. A server that the policy names may be started. `unread`: why not all
 /// could be read.
-pub fn judge(found: &[FoundStarter], unread: Option<&Text>, policy: &Policy, report: &mut Report) {
-    for FoundStarter { file, starter, changeable, .. } in found {
-        let Starter { line, says, program, does } = starter;
+pub fn judge(found: &[FoundAutostart], unread: Option<&Text>, policy: &Policy, report: &mut Report) {
+    for FoundAutostart { file, starter, changeable, .. } in found {
+        let AutostartEntry { line, says, program, does } = starter;
         let named =
             |name: &str| serves(name).is_some() && name.rsplit('/').next() == program.rsplit('/').next();
         let listed = || policy.services.iter().any(|service| named(&service.program));
@@ -126,7 +126,7 @@ pub fn judge(found: &[FoundStarter], unread: Option<&Text>, policy: &Policy, rep
             );
             continue;
         }
-        let fix = Some(Fix::StopStarting { file: file.clone(), line: *line, says: says.clone() });
+        let fix = Some(Remediation::StopStarting { file: file.clone(), line: *line, says: says.clone() });
         let what = format_args!("{file} line {line} {does}: {says}");
         match does {
             Does::Telnet | Does::Ssh | Does::Shell => report.weak(Measure::Respawn, fix, what),
@@ -156,8 +156,8 @@ pub fn hears(kind: Kind, processes: &[Process]) -> Option<ProcessId> {
 }
 
 /// The lines of a file that start what nobody wants: at most [`STARTERS_MAX`], in their order.
-pub fn starters(kind: Kind, bytes: &[u8]) -> Vec<Starter> {
-    let mut starters: Vec<Starter> = Vec::new();
+pub fn starters(kind: Kind, bytes: &[u8]) -> Vec<AutostartEntry> {
+    let mut starters: Vec<AutostartEntry> = Vec::new();
     for found in find(kind, bytes) {
         let starter = found.starter(bytes);
         // Of one line the gravest counts; the fix mends them all.
@@ -203,8 +203,8 @@ struct Found {
 }
 
 impl Found {
-    fn starter(&self, bytes: &[u8]) -> Starter {
-        Starter {
+    fn starter(&self, bytes: &[u8]) -> AutostartEntry {
+        AutostartEntry {
             line: self.line,
             says: told(&bytes[self.lines.clone()]),
             program: self.hit.program.clone(),

@@ -7,9 +7,9 @@ mod tests;
 use super::watchdog::WatchdogSeen;
 use crate::wall::measures::Measure;
 use crate::wall::policy::{Policy, Unlisted};
-use crate::wall::process_snapshot::{Listener, Medium, Process, Program, Seen, Transport};
-use crate::wall::process_tree::{Kin, Told, rows};
-use crate::wall::remediation::{Fix, ProcessId};
+use crate::wall::process_snapshot::{Listener, Medium, Process, ProcessSnapshot, Program, Transport};
+use crate::wall::process_tree::{ProcessTree, Told, rows};
+use crate::wall::remediation::{ProcessId, Remediation};
 use crate::wall::report::Report;
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -31,8 +31,14 @@ const ICMP: [u16; 2] = [1, 58];
 
 /// Judges a look for signs of an infection; `own` are the agent's and its page's processes, which are never judged.
 /// `watchdog` is how it stands: where it is left to somebody else, that one is not ended.
-pub fn judge(seen: &Seen, policy: &Policy, own: &[ProcessId], watchdog: &WatchdogSeen, report: &mut Report) {
-    let kin = Kin::new(seen, policy, own);
+pub fn judge(
+    seen: &ProcessSnapshot,
+    policy: &Policy,
+    own: &[ProcessId],
+    watchdog: &WatchdogSeen,
+    report: &mut Report,
+) {
+    let kin = ProcessTree::new(seen, policy, own);
     for listener in &seen.listeners {
         if !kin.is_ours(listener) {
             report_port(&kin, listener, report);
@@ -50,11 +56,11 @@ pub fn judge(seen: &Seen, policy: &Policy, own: &[ProcessId], watchdog: &Watchdo
 }
 
 /// It is a sign by itself, apart from what it does: a program that hides, or one that nobody vouches for.
-fn is_suspect(kin: &Kin<'_>, process: &Process) -> bool {
+fn is_suspect(kin: &ProcessTree<'_>, process: &Process) -> bool {
     process.id.pid != 1 && (!kin.is_trusted(&process.program) || is_randomly_named(process))
 }
 
-fn report_port(kin: &Kin<'_>, listener: &Listener, report: &mut Report) {
+fn report_port(kin: &ProcessTree<'_>, listener: &Listener, report: &mut Report) {
     if listener.transport != Transport::Tcp || listener.port != REPORT_PORT {
         return;
     }
@@ -75,7 +81,7 @@ fn report_port(kin: &Kin<'_>, listener: &Listener, report: &mut Report) {
 /// once the root is there: a splash screen, a file system's helper. The WAN is closed that early.
 const START_TICKS: u64 = 1000;
 
-fn program(kin: &Kin<'_>, process: &Process, report: &mut Report) {
+fn program(kin: &ProcessTree<'_>, process: &Process, report: &mut Report) {
     let random = is_randomly_named(process);
     let end = || kin.end(process);
     let told = Told(process);
@@ -148,7 +154,7 @@ fn program(kin: &Kin<'_>, process: &Process, report: &mut Report) {
     }
 }
 
-fn holds_watchdog(kin: &Kin<'_>, process: &Process, watchdog: &WatchdogSeen, report: &mut Report) {
+fn holds_watchdog(kin: &ProcessTree<'_>, process: &Process, watchdog: &WatchdogSeen, report: &mut Report) {
     let suspect = is_suspect(kin, process);
     // Without the one that feeds it the device would be restarted again and again.
     if !process.holds_watchdog || *watchdog == WatchdogSeen::NotWanted && !suspect {
@@ -166,7 +172,7 @@ fn holds_watchdog(kin: &Kin<'_>, process: &Process, watchdog: &WatchdogSeen, rep
     }
 }
 
-fn flash(kin: &Kin<'_>, process: &Process, report: &mut Report) {
+fn flash(kin: &ProcessTree<'_>, process: &Process, report: &mut Report) {
     if !process.writes_flash || kin.is_privileged(process) && !is_randomly_named(process) {
         return;
     }
@@ -178,7 +184,7 @@ fn flash(kin: &Kin<'_>, process: &Process, report: &mut Report) {
     }
 }
 
-fn raw_socket(kin: &Kin<'_>, listener: &Listener, report: &mut Report) {
+fn raw_socket(kin: &ProcessTree<'_>, listener: &Listener, report: &mut Report) {
     let transport = listener.transport;
     if !matches!(transport, Transport::Raw | Transport::Packet) {
         return;
@@ -201,7 +207,7 @@ fn raw_socket(kin: &Kin<'_>, listener: &Listener, report: &mut Report) {
     }
 }
 
-fn scan(kin: &Kin<'_>, process: &Process, report: &mut Report) {
+fn scan(kin: &ProcessTree<'_>, process: &Process, report: &mut Report) {
     let (mut hosts, mut web_only): (Vec<IpAddr>, bool) = (Vec::new(), true);
     for connection in &kin.seen.connections {
         let scans = connection.opening && SCANNED.contains(&connection.there);
@@ -224,7 +230,7 @@ fn scan(kin: &Kin<'_>, process: &Process, report: &mut Report) {
 }
 
 /// Ends what is not on the list, where policy wants it so.
-fn stop(kin: &Kin<'_>, process: &Process) -> Option<Fix> {
+fn stop(kin: &ProcessTree<'_>, process: &Process) -> Option<Remediation> {
     if kin.policy.unlisted == Unlisted::Stop { kin.end(process) } else { None }
 }
 

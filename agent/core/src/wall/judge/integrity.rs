@@ -7,8 +7,8 @@ mod tests;
 
 use crate::fault::{Text, text};
 use crate::wall::measures::Measure;
-use crate::wall::policy::Guarded;
-use crate::wall::remediation::Fix;
+use crate::wall::policy::ProtectedPath;
+use crate::wall::remediation::Remediation;
 use crate::wall::report::Report;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -234,7 +234,7 @@ pub struct Different {
 
 /// What a look at the guarded files saw.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct GuardSeen {
+pub struct IntegrityFacts {
     /// What differs.
     pub different: Vec<Different>,
     /// What was remembered was lost: why. It is learned anew.
@@ -244,7 +244,7 @@ pub struct GuardSeen {
 }
 
 /// Judges a look at the files that policy guards.
-pub fn judge(seen: &GuardSeen, guarded: &[Guarded], report: &mut Report) {
+pub fn judge(seen: &IntegrityFacts, guarded: &[ProtectedPath], report: &mut Report) {
     let measure = Measure::Configuration;
     if let Some(why) = &seen.damaged {
         report.weak(measure, None, format_args!("{why}; they are learned anew, whatever was changed before"));
@@ -254,8 +254,8 @@ pub fn judge(seen: &GuardSeen, guarded: &[Guarded], report: &mut Report) {
         let file = path.clone();
         let fix = match change {
             _ if !guarded.restore => None,
-            Change::New => Some(Fix::SetAside { file }),
-            Change::Changed | Change::Gone => can_restore.then_some(Fix::Restore { file }),
+            Change::New => Some(Remediation::SetAside { file }),
+            Change::Changed | Change::Gone => can_restore.then_some(Remediation::Restore { file }),
         };
         let how = match change {
             Change::Changed => "was changed",

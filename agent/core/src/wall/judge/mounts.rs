@@ -2,7 +2,7 @@
 //! judges the mounts that policy names. A script that is given to a shell still runs from there; a program does not.
 
 use crate::wall::measures::Measure;
-use crate::wall::remediation::Fix;
+use crate::wall::remediation::Remediation;
 use crate::wall::report::Report;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -155,7 +155,7 @@ pub fn judge(mounts: &[Mount], no_programs: &[String], report: &mut Report) {
             continue;
         };
         if mount.writable() && !mount.forbids.programs {
-            let fix = Fix::NoPrograms { mount: point.clone() };
+            let fix = Remediation::NoPrograms { mount: point.clone() };
             let kind = &mount.kind;
             let what = format_args!("programs can be laid into {point} ({kind}) and started from there");
             report.weak(measure, Some(fix), what);
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn mounts_that_policy_names_are_judged() {
-        let weak = |mount: &str| Some(Fix::NoPrograms { mount: mount.into() });
+        let weak = |mount: &str| Some(Remediation::NoPrograms { mount: mount.into() });
         for (table, point, fix, outcome) in [
             (TABLE, "/tmp", weak("/tmp"), "weak"),
             (TABLE, "/dev", weak("/dev"), "weak"),

@@ -7,9 +7,9 @@ mod tests;
 use super::infection::REPORT_PORT;
 use crate::wall::measures::Measure;
 use crate::wall::policy::{Policy, Reach, Unlisted};
-use crate::wall::process_snapshot::{Listener, Process, Seen, Transport};
-use crate::wall::process_tree::{Kin, Told, rows};
-use crate::wall::remediation::{Fix, ProcessId};
+use crate::wall::process_snapshot::{Listener, Process, ProcessSnapshot, Transport};
+use crate::wall::process_tree::{ProcessTree, Told, rows};
+use crate::wall::remediation::{ProcessId, Remediation};
 use crate::wall::report::Report;
 use alloc::vec::Vec;
 
@@ -25,12 +25,12 @@ const SSH_PORT: u16 = 22;
 pub const REFLECTORS: [u16; 18] =
     [17, 19, 53, 69, 111, 123, 137, 161, 389, 520, 1900, 3283, 3702, 5353, 5683, 10001, 11211, 37810];
 
-/// The first of the ports that Linux gives to who asks for none.
+/// The first of the ports that LinuxDevice gives to who asks for none.
 const EPHEMERAL: u16 = 32_768;
 
 /// Judges the listeners of a look; `own` are the agent's and its page's processes, which are never judged.
-pub fn judge(seen: &Seen, policy: &Policy, own: &[ProcessId], report: &mut Report) {
-    let kin = Kin::new(seen, policy, own);
+pub fn judge(seen: &ProcessSnapshot, policy: &Policy, own: &[ProcessId], report: &mut Report) {
+    let kin = ProcessTree::new(seen, policy, own);
     telnet(&kin, report);
     for listener in &seen.listeners {
         let network = matches!(listener.transport, Transport::Tcp | Transport::Udp);
@@ -60,13 +60,13 @@ fn has_telnets_name(process: &Process) -> bool {
     TELNET.contains(&process.called())
 }
 
-fn is_telnet(kin: &Kin<'_>, listener: &Listener) -> bool {
+fn is_telnet(kin: &ProcessTree<'_>, listener: &Listener) -> bool {
     listener.transport == Transport::Tcp
         && (listener.telnet == Some(true) || kin.owners(&listener.owners).any(has_telnets_name))
 }
 
 /// Everything of telnet: who is called so, who answers so, and who talks to one of them.
-fn telnet(kin: &Kin<'_>, report: &mut Report) {
+fn telnet(kin: &ProcessTree<'_>, report: &mut Report) {
     let mut ended: Vec<ProcessId> = Vec::new();
     let listening = |listener: &&Listener| is_telnet(kin, listener) && !kin.is_ours(listener);
     for listener in kin.seen.listeners.iter().filter(listening) {
@@ -115,14 +115,14 @@ fn telnet(kin: &Kin<'_>, report: &mut Report) {
     }
 }
 
-fn is_ssh(kin: &Kin<'_>, listener: &Listener) -> bool {
+fn is_ssh(kin: &ProcessTree<'_>, listener: &Listener) -> bool {
     let by_name = kin.owners(&listener.owners).any(|owner| SSH.contains(&owner.called()));
     let listed =
         || rows(kin.policy, listener).any(|row| kin.owners(&listener.owners).any(|one| kin.runs(row, one)));
     listener.transport == Transport::Tcp && (by_name || listener.port == SSH_PORT && !listed())
 }
 
-fn ssh(kin: &Kin<'_>, listener: &Listener, report: &mut Report) {
+fn ssh(kin: &ProcessTree<'_>, listener: &Listener, report: &mut Report) {
     let port = listener.port;
     for owner in kin.owners(&listener.owners) {
         let is_server = SSH.contains(&owner.called()) && kin.is_trusted(&owner.program);
@@ -141,7 +141,7 @@ fn ssh(kin: &Kin<'_>, listener: &Listener, report: &mut Report) {
     }
 }
 
-fn service(kin: &Kin<'_>, listener: &Listener, report: &mut Report) {
+fn service(kin: &ProcessTree<'_>, listener: &Listener, report: &mut Report) {
     let Listener { transport, address, port, .. } = listener;
     let transport = transport.name();
     let mut allowed = rows(kin.policy, listener)
@@ -185,8 +185,8 @@ fn service(kin: &Kin<'_>, listener: &Listener, report: &mut Report) {
 }
 
 /// Whoever asks by UDP has a socket that takes what comes, for as long as the answer takes. A trusted program may have
-/// one at the ports that Linux chooses; one that may serve by UDP chooses its own (dnsmasq, from 1024).
-fn only_asks(kin: &Kin<'_>, listener: &Listener, owner: &Process) -> bool {
+/// one at the ports that LinuxDevice chooses; one that may serve by UDP chooses its own (dnsmasq, from 1024).
+fn only_asks(kin: &ProcessTree<'_>, listener: &Listener, owner: &Process) -> bool {
     let serves = || {
         let mut rows = kin.policy.services.iter().filter(|row| row.transport == Transport::Udp);
         rows.any(|row| !row.program.is_empty() && kin.runs(row, owner))
@@ -197,7 +197,7 @@ fn only_asks(kin: &Kin<'_>, listener: &Listener, owner: &Process) -> bool {
 }
 
 /// Somebody listens whom policy does not name for it.
-fn stranger(kin: &Kin<'_>, listener: &Listener, owner: &Process, report: &mut Report) {
+fn stranger(kin: &ProcessTree<'_>, listener: &Listener, owner: &Process, report: &mut Report) {
     let (port, transport) = (listener.port, listener.transport.name());
     let taken = rows(kin.policy, listener).next().is_some() || listener.port == SSH_PORT;
     if taken && !kin.is_trusted(&owner.program) {
@@ -208,7 +208,7 @@ fn stranger(kin: &Kin<'_>, listener: &Listener, owner: &Process, report: &mut Re
         );
         return;
     }
-    let fix: Option<Fix> = if kin.policy.unlisted == Unlisted::Stop { kin.end(owner) } else { None };
+    let fix: Option<Remediation> = if kin.policy.unlisted == Unlisted::Stop { kin.end(owner) } else { None };
     report.weak(
         Measure::Services,
         fix,

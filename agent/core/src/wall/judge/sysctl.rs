@@ -1,7 +1,7 @@
 //! Numbers of the kernel's that make a device's network harder to abuse. Only such as lock nobody out.
 
 use crate::wall::measures::Measure;
-use crate::wall::remediation::Fix;
+use crate::wall::remediation::Remediation;
 use crate::wall::report::Report;
 use alloc::string::String;
 use core::fmt::Write;
@@ -94,7 +94,7 @@ pub fn judge(numbers: &[Number], report: &mut Report) {
             None => drop(write!(lacking, ", {name}")),
             Some(value) if (row.value..=row.good_to).contains(value) => {}
             Some(value) => {
-                let fix = Fix::Tune { name: name.clone(), value: row.value };
+                let fix = Remediation::Tune { name: name.clone(), value: row.value };
                 report.weak(Measure::Egress, Some(fix), format_args!("{}: {name} is {value}", row.why));
             }
         }
@@ -135,7 +135,7 @@ mod tests {
             let name = WANTED[wanted].name.to_string();
             let mut report = Report::default();
             judge(&[Number { name: name.clone(), wanted, value: Some(value) }], &mut report);
-            let fix = fix.map(|value| Fix::Tune { name, value });
+            let fix = fix.map(|value| Remediation::Tune { name, value });
             assert_eq!(report.fixes().first().copied(), fix.as_ref(), "{wanted} {value}");
         }
     }

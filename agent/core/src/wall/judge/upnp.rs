@@ -1,7 +1,7 @@
 //! Ways in that programs in the LAN asked the UPnP service for (IGD). One to the device itself, to a port of
 //! administration, to a host that is not in the LAN, or without an end is not let through; the others are, and listed.
 
-use crate::firewall::{Protocol, WayThrough};
+use crate::firewall::{PortForward, Protocol};
 use crate::wall::measures::Measure;
 use crate::wall::report::Report;
 use alloc::vec::Vec;
@@ -18,7 +18,7 @@ const ADMINISTRATION: [u16; 16] =
 
 /// A lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mapping {
+pub struct UpnpLease {
     /// TCP or UDP.
     pub protocol: Protocol,
     /// The port on the WAN.
@@ -33,7 +33,7 @@ pub struct Mapping {
 
 /// Reads miniupnpd's file of leases: `TCP:8080:192.168.1.2:80:1700000000:who`, one a line. What is not such a line is
 /// counted, and not let through.
-pub fn read(text: &str) -> (Vec<Mapping>, usize) {
+pub fn read(text: &str) -> (Vec<UpnpLease>, usize) {
     let mut odd = 0;
     let mut mappings = Vec::new();
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
@@ -45,7 +45,7 @@ pub fn read(text: &str) -> (Vec<Mapping>, usize) {
     (mappings, odd)
 }
 
-fn mapping(line: &str) -> Option<Mapping> {
+fn mapping(line: &str) -> Option<UpnpLease> {
     let mut words = line.trim().splitn(6, ':');
     let protocol = match words.next()? {
         "TCP" => Protocol::Tcp,
@@ -57,23 +57,23 @@ fn mapping(line: &str) -> Option<Mapping> {
     let to = words.next()?.parse().ok()?;
     let inside = port(words.next()?)?;
     let until: i64 = words.next()?.parse().ok()?;
-    Some(Mapping { protocol, outside, to, inside, until: (until > 0).then_some(Moment(until)) })
+    Some(UpnpLease { protocol, outside, to, inside, until: (until > 0).then_some(Moment(until)) })
 }
 
 /// Which mappings are let through. `is_own` tells whether an address is the device's.
 pub fn judge(
-    mappings: &[Mapping],
+    mappings: &[UpnpLease],
     odd: usize,
     now: Moment,
     is_own: &dyn Fn(Ipv4Addr) -> bool,
     report: &mut Report,
-) -> Vec<WayThrough> {
+) -> Vec<PortForward> {
     let mut ways = Vec::new();
     if odd > 0 {
         report.note(format_args!("{odd} leases of UPnP are not understood, and not let through"));
     }
     for mapping in mappings {
-        let Mapping { protocol, outside, to, inside, until } = *mapping;
+        let UpnpLease { protocol, outside, to, inside, until } = *mapping;
         let name = if protocol == Protocol::Tcp { "tcp" } else { "udp" };
         let why = match until {
             _ if is_own(to) => "it leads to the device itself",
@@ -85,7 +85,7 @@ pub fn judge(
                 let seconds = until.0.saturating_sub(now.0);
                 report
                     .note(format_args!("UPnP leads {outside}/{name} to {to}:{inside} for {seconds} s more"));
-                ways.push(WayThrough { to: IpAddr::V4(to), protocol, port: inside });
+                ways.push(PortForward { to: IpAddr::V4(to), protocol, port: inside });
                 continue;
             }
         };

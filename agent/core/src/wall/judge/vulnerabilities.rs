@@ -149,7 +149,7 @@ mod tests {
     use super::*;
     use crate::advisory::Rating;
     use crate::fault::text;
-    use crate::firewall::{Opening, Protocol, Traffic};
+    use crate::firewall::{Protocol, Traffic, WanRule};
     use crate::wall::policy::tests::bare;
     use crate::wall::policy::{Reach, Service};
     use crate::wall::report::Outcome;
@@ -276,7 +276,7 @@ mod tests {
             ],
             traffic: Traffic {
                 forwards: true,
-                openings: vec![Opening { from: vec![], protocol: Protocol::Tcp, port: 443 }],
+                openings: vec![WanRule { from: vec![], protocol: Protocol::Tcp, port: 443 }],
                 ..Traffic::default()
             },
             ..bare()

@@ -1,8 +1,8 @@
 //! Ways in from the WAN to the device itself. Each needs addresses, TLS, an owner with a good password, and a day on which
 //! it ends; one that lacks any of these is shut, and the report says which. An ACS (TR-069) needs its addresses only.
 
-use crate::firewall::{Network, Opening, Protocol};
-use crate::gate::plan::Standing;
+use crate::firewall::{Network, Protocol, WanRule};
+use crate::gate::plan::GateState;
 use crate::wall::measures::Measure;
 use crate::wall::report::Report;
 use alloc::vec::Vec;
@@ -10,7 +10,7 @@ use komainu_trust::Moment;
 
 /// A way in that the maker, or the owner, wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Door {
+pub struct WanAccess {
     /// It is for an ACS that asks the device to call back.
     pub is_acs: bool,
     /// The port.
@@ -25,9 +25,9 @@ pub struct Door {
 
 /// What is known when doors are judged.
 #[derive(Clone, Debug)]
-pub struct DoorsSeen<'a> {
+pub struct WanAccessFacts<'a> {
     /// How the gate stands: open only with an owner whose password the rule has judged.
-    pub standing: Option<Standing>,
+    pub standing: Option<GateState>,
     /// The time by the best clock.
     pub now: Moment,
     /// Ports that answered with TLS; `None`: nobody answered.
@@ -37,18 +37,18 @@ pub struct DoorsSeen<'a> {
 }
 
 /// The doors that may stand open now.
-pub fn judge(doors: &[Door], seen: &DoorsSeen<'_>, report: &mut Report) -> Vec<Opening> {
+pub fn judge(doors: &[WanAccess], seen: &WanAccessFacts<'_>, report: &mut Report) -> Vec<WanRule> {
     let mut openings = Vec::new();
     for door in doors {
         match why_shut(door, seen) {
             None => {
-                let Door { port, protocol, from, .. } = door;
+                let WanAccess { port, protocol, from, .. } = door;
                 let whom = if door.is_acs { "the ACS" } else { "administration" };
                 report.note(format_args!(
                     "port {port} is open on the WAN for {whom}, to {} addresses or networks",
                     from.len()
                 ));
-                openings.push(Opening { from: from.clone(), protocol: *protocol, port: *port });
+                openings.push(WanRule { from: from.clone(), protocol: *protocol, port: *port });
             }
             Some(why) => {
                 report.cannot_enforce(
@@ -61,7 +61,7 @@ pub fn judge(doors: &[Door], seen: &DoorsSeen<'_>, report: &mut Report) -> Vec<O
     openings
 }
 
-fn why_shut(door: &Door, seen: &DoorsSeen<'_>) -> Option<&'static str> {
+fn why_shut(door: &WanAccess, seen: &WanAccessFacts<'_>) -> Option<&'static str> {
     if door.from.is_empty() {
         return Some("no address is named that may come in");
     }
@@ -77,7 +77,7 @@ fn why_shut(door: &Door, seen: &DoorsSeen<'_>) -> Option<&'static str> {
     if seen.restricted {
         return Some("the maker's support has ended");
     }
-    if seen.standing != Some(Standing::Open) {
+    if seen.standing != Some(GateState::Open) {
         return Some("the owner has not set a password");
     }
     match seen.tls.iter().find(|(port, _)| *port == door.port).and_then(|(_, tls)| *tls) {
@@ -92,43 +92,43 @@ mod tests {
     use super::*;
     use core::net::{IpAddr, Ipv4Addr};
 
-    fn door() -> Door {
+    fn door() -> WanAccess {
         let network = Network { address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)), prefix: 32 };
         let until = Some(Moment(2_000));
-        Door { is_acs: false, port: 443, protocol: Protocol::Tcp, from: alloc::vec![network], until }
+        WanAccess { is_acs: false, port: 443, protocol: Protocol::Tcp, from: alloc::vec![network], until }
     }
 
     #[test]
     fn a_way_in_lacks_nothing_or_is_shut() {
-        let all = DoorsSeen {
-            standing: Some(Standing::Open),
+        let all = WanAccessFacts {
+            standing: Some(GateState::Open),
             now: Moment(1_000),
             tls: &[(443, Some(true))],
             restricted: false,
         };
-        let shut = |door: Door, seen: &DoorsSeen<'_>| {
+        let shut = |door: WanAccess, seen: &WanAccessFacts<'_>| {
             let mut report = Report::default();
             judge(&[door], seen, &mut report).is_empty()
         };
         assert!(!shut(door(), &all));
-        assert!(shut(Door { from: Vec::new(), ..door() }, &all));
-        assert!(shut(Door { until: None, ..door() }, &all));
-        assert!(shut(door(), &DoorsSeen { now: Moment(2_000), ..all.clone() }));
-        assert!(shut(door(), &DoorsSeen { standing: Some(Standing::Closed), ..all.clone() }));
-        assert!(shut(door(), &DoorsSeen { standing: None, ..all.clone() }));
-        assert!(shut(door(), &DoorsSeen { tls: &[(443, Some(false))], ..all.clone() }));
-        assert!(shut(door(), &DoorsSeen { tls: &[(443, None)], ..all.clone() }));
-        assert!(shut(door(), &DoorsSeen { tls: &[(80, Some(true))], ..all.clone() }));
-        assert!(shut(door(), &DoorsSeen { restricted: true, ..all.clone() }));
+        assert!(shut(WanAccess { from: Vec::new(), ..door() }, &all));
+        assert!(shut(WanAccess { until: None, ..door() }, &all));
+        assert!(shut(door(), &WanAccessFacts { now: Moment(2_000), ..all.clone() }));
+        assert!(shut(door(), &WanAccessFacts { standing: Some(GateState::Closed), ..all.clone() }));
+        assert!(shut(door(), &WanAccessFacts { standing: None, ..all.clone() }));
+        assert!(shut(door(), &WanAccessFacts { tls: &[(443, Some(false))], ..all.clone() }));
+        assert!(shut(door(), &WanAccessFacts { tls: &[(443, None)], ..all.clone() }));
+        assert!(shut(door(), &WanAccessFacts { tls: &[(80, Some(true))], ..all.clone() }));
+        assert!(shut(door(), &WanAccessFacts { restricted: true, ..all.clone() }));
     }
 
     #[test]
     fn an_acs_needs_its_addresses_only() {
-        let acs = Door { is_acs: true, until: None, ..door() };
-        let none = DoorsSeen { standing: None, now: Moment(1_000), tls: &[], restricted: true };
+        let acs = WanAccess { is_acs: true, until: None, ..door() };
+        let none = WanAccessFacts { standing: None, now: Moment(1_000), tls: &[], restricted: true };
         let mut report = Report::default();
         assert_eq!(judge(core::slice::from_ref(&acs), &none, &mut report).len(), 1);
         assert_eq!((report.doubts.len(), report.notes.len()), (0, 1));
-        assert!(judge(&[Door { from: Vec::new(), ..acs }], &none, &mut report).is_empty());
+        assert!(judge(&[WanAccess { from: Vec::new(), ..acs }], &none, &mut report).is_empty());
     }
 }

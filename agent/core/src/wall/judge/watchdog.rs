@@ -3,7 +3,7 @@
 
 use crate::fault::Text;
 use crate::wall::measures::Measure;
-use crate::wall::remediation::Fix;
+use crate::wall::remediation::Remediation;
 use crate::wall::report::Report;
 
 /// How it stands.
@@ -24,7 +24,7 @@ pub enum WatchdogSeen {
 /// Judges it.
 pub fn judge(seen: &WatchdogSeen, report: &mut Report) {
     let measure = Measure::Watchdog;
-    let mut weak = |what| report.weak(measure, Some(Fix::HoldWatchdog), what);
+    let mut weak = |what| report.weak(measure, Some(Remediation::HoldWatchdog), what);
     match seen {
         WatchdogSeen::Held => {}
         WatchdogSeen::Free => weak(format_args!("the watchdog is not held: whoever opens it can stop it")),
@@ -58,7 +58,7 @@ mod tests {
             let mut report = Report::default();
             judge(&seen, &mut report);
             assert_eq!(report.outcome(Measure::Watchdog), outcome);
-            assert_eq!(report.fixes() == [&Fix::HoldWatchdog], fix);
+            assert_eq!(report.fixes() == [&Remediation::HoldWatchdog], fix);
         }
     }
 }

@@ -37,8 +37,8 @@ const NOTHING: Automatic = Automatic {
     reimage: false,
 };
 
-fn end(pid: u32) -> Fix {
-    Fix::End(ProcessId { pid, started: 7 })
+fn end(pid: u32) -> Remediation {
+    Remediation::End(ProcessId { pid, started: 7 })
 }
 
 fn infected() -> Report {
@@ -55,17 +55,17 @@ fn unlisted() -> Report {
 
 fn open_mount() -> Report {
     let mut report = Report::default();
-    let fix = Fix::NoPrograms { mount: String::from("/tmp") };
+    let fix = Remediation::NoPrograms { mount: String::from("/tmp") };
     report.weak(Measure::Mounts, Some(fix), format_args!("/tmp lets programs start"));
     report
 }
 
 /// A device that keeps its memory, and is looked at again and again.
 struct Device {
-    memory: Memory,
+    memory: IncidentState,
     watch: Watch,
     policy: Policy,
-    owner: Print,
+    owner: Digest64,
     polled: Option<u64>,
     booted: Slot,
     uptime: u64,
@@ -74,17 +74,17 @@ struct Device {
 impl Device {
     fn new(automatic: Automatic) -> Device {
         Device {
-            memory: Memory::default(),
+            memory: IncidentState::default(),
             watch: Watch::default(),
             policy: policy(automatic),
-            owner: Print::of(b"first"),
+            owner: Digest64::of(b"first"),
             polled: None,
             booted: Slot::A,
             uptime: 100,
         }
     }
 
-    fn look(&mut self, report: &Report, asked: Option<Response>, health: Option<Health>) -> Vec<Act> {
+    fn look(&mut self, report: &Report, asked: Option<IncidentResponse>, health: Option<Health>) -> Vec<Act> {
         let view = View {
             report,
             memory: &self.memory.clone(),
@@ -116,7 +116,7 @@ impl Device {
         let word = |act: &Act| match act {
             Act::Remember(_) => "remember",
             Act::Evidence => "evidence",
-            Act::Fix { .. } => "fix",
+            Act::Remediate { .. } => "fix",
             Act::Undo(_) => "undo",
             Act::Poll => "poll",
             Act::Restart => "restart",
@@ -180,7 +180,7 @@ fn what_comes_back_after_a_new_image_asks_for_no_other() {
         device.restart();
     }
     assert!(device.memory.incident.as_ref().unwrap().reimaged);
-    let acts = device.look(&infected(), Some(Response::Reimage), None);
+    let acts = device.look(&infected(), Some(IncidentResponse::Reimage), None);
     assert_eq!(Device::words(&acts), ["remember", "fix", "poll"]);
     assert_eq!(device.memory.incident.unwrap().reimage, Some(Slot::A), "who asks for it gets it");
 }
@@ -194,7 +194,7 @@ fn an_incident_is_over_after_quiet_a_new_password_and_a_poll() {
     {
         match what {
             "the same password" => device.uptime += QUIET_SECONDS,
-            "no poll" => device.owner = Print::of(b"second"),
+            "no poll" => device.owner = Digest64::of(b"second"),
             "all" => device.polled = Some(device.uptime),
             _ => {}
         }
@@ -206,24 +206,24 @@ fn an_incident_is_over_after_quiet_a_new_password_and_a_poll() {
 #[test]
 fn what_the_owner_cut_off_the_owner_lets_go() {
     let mut device = Device::new(NOTHING);
-    device.look(&Report::default(), Some(Response::Contain), None);
+    device.look(&Report::default(), Some(IncidentResponse::Contain), None);
     device.uptime += 10 * QUIET_SECONDS;
     device.look(&Report::default(), None, None);
     assert!(device.memory.incident.as_ref().unwrap().contained);
-    device.look(&Report::default(), Some(Response::Release), None);
+    device.look(&Report::default(), Some(IncidentResponse::Release), None);
     assert_eq!(device.memory.incident, None);
 }
 
 #[test]
 fn every_answer_can_be_asked_for() {
     for (asked, words) in [
-        (Response::Contain, &["remember"][..]),
-        (Response::Evidence, &["remember", "evidence"]),
-        (Response::Restart, &["remember", "remember", "restart"]),
-        (Response::NewPassword, &["remember"]),
-        (Response::Update, &["remember", "poll"]),
-        (Response::Reimage, &["remember"]),
-        (Response::Release, &[]),
+        (IncidentResponse::Contain, &["remember"][..]),
+        (IncidentResponse::Evidence, &["remember", "evidence"]),
+        (IncidentResponse::Restart, &["remember", "remember", "restart"]),
+        (IncidentResponse::NewPassword, &["remember"]),
+        (IncidentResponse::Update, &["remember", "poll"]),
+        (IncidentResponse::Reimage, &["remember"]),
+        (IncidentResponse::Release, &[]),
     ] {
         let mut device = Device::new(NOTHING);
         let acts = device.look(&Report::default(), Some(asked), None);
@@ -238,7 +238,7 @@ fn a_fix_that_may_harm_is_on_trial_and_kept_where_the_device_is_well() {
     assert_eq!(device.memory.trials.len(), 1);
     device.uptime += TRIAL_SECONDS;
     assert_eq!(Device::words(&device.look(&Report::default(), None, Some(Health::Good))), ["remember"]);
-    assert_eq!(device.memory, Memory::default());
+    assert_eq!(device.memory, IncidentState::default());
 }
 
 #[test]
@@ -318,7 +318,7 @@ fn a_full_flash_keeps_no_bot_from_being_ended() {
     assert_eq!(Device::words(&acts), ["remember", "evidence", "fix", "fix", "remember", "poll", "restart"]);
     let unremembered: Vec<Act> = acts.into_iter().filter(|act| !act.needs_memory()).collect();
     assert_eq!(Device::words(&unremembered), ["fix", "poll"]);
-    assert!(matches!(&unremembered[0], Act::Fix { fix, .. } if *fix == end(9)));
+    assert!(matches!(&unremembered[0], Act::Remediate { fix, .. } if *fix == end(9)));
 }
 
 #[test]
@@ -347,17 +347,17 @@ fn a_service_that_is_needed_is_left_alone_whatever_number_and_port_it_has_after_
 fn who_is_cut_off_is_not_asked_for_its_health() {
     let mut device = Device::new(NOTHING);
     device.look(&open_mount(), None, None);
-    device.look(&Report::default(), Some(Response::Contain), None);
+    device.look(&Report::default(), Some(IncidentResponse::Contain), None);
     device.uptime += TRIAL_SECONDS;
     let failing = || Some(Health::Failing(text(format_args!("no way to the internet"))));
     assert_eq!(device.look(&Report::default(), None, failing()), []);
-    device.look(&Report::default(), Some(Response::Release), None);
+    device.look(&Report::default(), Some(IncidentResponse::Release), None);
     assert_eq!(Device::words(&device.look(&Report::default(), None, Some(Health::Good))), ["remember"]);
     assert_eq!(device.memory.undone, []);
 }
 
 /// The only finding of a report has become something that cannot be enforced.
-fn is_left_alone(mut report: Report, memory: &Memory) -> bool {
+fn is_left_alone(mut report: Report, memory: &IncidentState) -> bool {
     let measure = report.findings[0].measure;
     leave_alone(&mut report, memory);
     report.findings.is_empty() && matches!(report.outcome(measure), Outcome::CannotEnforce(_))
@@ -366,7 +366,8 @@ fn is_left_alone(mut report: Report, memory: &Memory) -> bool {
 #[test]
 fn what_infects_is_never_left_alone() {
     let mut report = infected();
-    let undone = Memory { undone: alloc::vec![trial_of(&report.findings[0])], ..Memory::default() };
+    let undone =
+        IncidentState { undone: alloc::vec![trial_of(&report.findings[0])], ..IncidentState::default() };
     leave_alone(&mut report, &undone);
     assert_eq!(report, infected());
 }
@@ -381,5 +382,5 @@ fn a_trial_whose_fix_outlived_its_agent_is_over_when_nothing_happened() {
     assert_eq!(device.memory.trials.len(), 1);
     device.uptime += TRIAL_SECONDS;
     device.look(&Report::default(), None, None);
-    assert_eq!(device.memory, Memory::default());
+    assert_eq!(device.memory, IncidentState::default());
 }

@@ -10,7 +10,7 @@ use Measure::{Accounts, Passwords};
 use PasswordSeen::{Empty, Locked, Set, Unknown};
 
 fn print() -> PasswordSeen {
-    Set(Print::of(b"x"))
+    Set(Digest64::of(b"x"))
 }
 
 fn account(name: &str, user: u32, password: PasswordSeen, known: Option<bool>) -> AccountSeen {
@@ -79,7 +79,7 @@ fn every_account_is_judged_by_what_it_opens() {
         let report = judged(&accounts, &[]);
         let found: Vec<Measure> = report.findings.iter().map(|finding| finding.measure).collect();
         assert_eq!(found, expected, "{seen:?}");
-        let lock = Fix::LockAccount { file: "/etc/shadow".into(), account: seen.name.clone() };
+        let lock = Remediation::LockAccount { file: "/etc/shadow".into(), account: seen.name.clone() };
         assert_eq!(report.fixes(), if locks { vec![&lock] } else { vec![] }, "{seen:?}");
     }
 }
@@ -97,7 +97,10 @@ fn what_was_not_tried_or_cannot_be_is_said() {
 #[test]
 fn without_an_owner_nobody_who_has_a_password_is_locked_out() {
     let report = judged(&[account("root", 0, print(), Some(true)), account("guest", 5, Empty, None)], &[]);
-    assert_eq!(report.fixes(), [&Fix::LockAccount { file: "/etc/shadow".into(), account: "guest".into() }]);
+    assert_eq!(
+        report.fixes(),
+        [&Remediation::LockAccount { file: "/etc/shadow".into(), account: "guest".into() }]
+    );
     assert_eq!(report.outcome(Passwords), Outcome::Weak);
 }
 
@@ -105,8 +108,8 @@ fn without_an_owner_nobody_who_has_a_password_is_locked_out() {
 fn keys_that_nobody_allowed_go_and_others_stay() {
     let report =
         judged(&[], &[("/a", "SHA256:good"), ("/a", "SHA256:bad"), ("/b", "SHA256:bad"), ("/b", "SHA256:x")]);
-    let remove = Fix::RemoveKey { file: "/a".into(), print: "SHA256:bad".into() };
-    assert_eq!(report.fixes(), [&remove, &Fix::SetAside { file: "/b".into() }]);
+    let remove = Remediation::RemoveKey { file: "/a".into(), print: "SHA256:bad".into() };
+    assert_eq!(report.fixes(), [&remove, &Remediation::SetAside { file: "/b".into() }]);
     assert_eq!(&*report.findings[0].what, "/a line 2: nobody allowed the key SHA256:bad");
     assert_eq!(judged(&[], &[("/a", "SHA256:good")]), Report::default());
 }

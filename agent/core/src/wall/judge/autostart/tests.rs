@@ -211,9 +211,9 @@ fn a_file_without_end_is_read_in_bounds() {
 fn a_line_on_the_firmwares_own_medium_cannot_be_changed_and_that_is_said() {
     let found = |text: &str, changeable| {
         let starter = starters(Inittab, text.as_bytes()).remove(0);
-        [FoundStarter { file: "/etc/inittab".into(), kind: Inittab, starter, changeable }]
+        [FoundAutostart { file: "/etc/inittab".into(), kind: Inittab, starter, changeable }]
     };
-    let judged = |found: &[FoundStarter], policy: &Policy| {
+    let judged = |found: &[FoundAutostart], policy: &Policy| {
         let mut report = Report::default();
         judge(found, None, policy, &mut report);
         report
@@ -222,7 +222,8 @@ fn a_line_on_the_firmwares_own_medium_cannot_be_changed_and_that_is_said() {
     let report = judged(&found("::respawn:telnetd", true), &strict);
     assert_eq!(&*report.findings[0].what, "/etc/inittab line 1 starts telnet: ::respawn:telnetd");
     assert!(!report.findings[0].infection);
-    let fix = Fix::StopStarting { file: "/etc/inittab".into(), line: 1, says: "::respawn:telnetd".into() };
+    let fix =
+        Remediation::StopStarting { file: "/etc/inittab".into(), line: 1, says: "::respawn:telnetd".into() };
     assert_eq!(report.fixes(), [&fix]);
     let report = judged(&found("::respawn:telnetd", false), &strict);
     assert!(matches!(report.outcome(Measure::Respawn), Outcome::CannotEnforce(_)));

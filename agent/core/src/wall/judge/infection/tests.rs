@@ -12,24 +12,29 @@ use alloc::vec;
 
 const OWN: ProcessId = ProcessId { pid: 500, started: 105_000 };
 
-fn judged(seen: &Seen, policy: &Policy) -> Report {
+fn judged(seen: &ProcessSnapshot, policy: &Policy) -> Report {
     let mut report = Report::default();
     judge(seen, policy, &[OWN], &WatchdogSeen::Held, &mut report);
     report
 }
 
 fn of_process(process: Process) -> Vec<Finding> {
-    judged(&Seen { processes: vec![process], ..Seen::default() }, &policy(vec![])).findings
+    judged(&ProcessSnapshot { processes: vec![process], ..ProcessSnapshot::default() }, &policy(vec![]))
+        .findings
 }
 
 fn of_socket(process: Process, listener: Listener) -> Vec<Finding> {
-    let seen = Seen { processes: vec![process], listeners: vec![listener], ..Seen::default() };
+    let seen =
+        ProcessSnapshot { processes: vec![process], listeners: vec![listener], ..ProcessSnapshot::default() };
     judged(&seen, &policy(vec![])).findings
 }
 
 /// Measure, infection, ended.
 fn told(findings: &[Finding]) -> Vec<(Measure, bool, bool)> {
-    findings.iter().map(|one| (one.measure, one.infection, one.fix == Some(Fix::End(id(9))))).collect()
+    findings
+        .iter()
+        .map(|one| (one.measure, one.infection, one.fix == Some(Remediation::End(id(9)))))
+        .collect()
 }
 
 fn in_memory(path: &str) -> Process {
@@ -48,7 +53,10 @@ fn mirais_report_port_is_a_sign_at_any_address_and_whoever_holds_it() {
         let socket = listener(Transport::Tcp, address, 48_101, &[9]);
         assert_eq!(told(&of_socket(applet(9, "nc"), socket)), [(Measure::Services, true, true)]);
     }
-    let seen = Seen { listeners: vec![listener(Transport::Tcp, "::", 48_101, &[])], ..Seen::default() };
+    let seen = ProcessSnapshot {
+        listeners: vec![listener(Transport::Tcp, "::", 48_101, &[])],
+        ..ProcessSnapshot::default()
+    };
     assert_eq!(told(&judged(&seen, &policy(vec![])).findings), [(Measure::Services, true, false)]);
     let udp = listener(Transport::Udp, "0.0.0.0", 48_101, &[9]);
     assert_eq!(of_socket(applet(9, "nc"), udp), []);
@@ -94,7 +102,8 @@ fn what_is_only_not_on_the_list_is_only_told_where_policy_wants_it_so() {
         (deleted("/tmp/bot", Medium::Memory, false), true, true),
         (Program::Nameless, true, true),
     ] {
-        let seen = Seen { processes: vec![process(9, 1, program.clone())], ..Seen::default() };
+        let seen =
+            ProcessSnapshot { processes: vec![process(9, 1, program.clone())], ..ProcessSnapshot::default() };
         assert_eq!(
             told(&judged(&seen, &policy).findings),
             [(Measure::Programs, infection, ended)],
@@ -106,7 +115,8 @@ fn what_is_only_not_on_the_list_is_only_told_where_policy_wants_it_so() {
 #[test]
 fn a_program_that_the_kernel_does_not_tell_of_is_a_doubt_and_with_a_random_name_a_sign() {
     let hidden = || process(9, 1, Program::Hidden);
-    let report = judged(&Seen { processes: vec![hidden()], ..Seen::default() }, &policy(vec![]));
+    let report =
+        judged(&ProcessSnapshot { processes: vec![hidden()], ..ProcessSnapshot::default() }, &policy(vec![]));
     assert!(matches!(report.outcome(Measure::Programs), Outcome::CannotTell(_)));
     let findings = of_process(named(hidden(), "k3jd8sk1lq0a", "9dk2ls0sjq1ab"));
     assert_eq!(told(&findings), [(Measure::Programs, true, true)]);
@@ -151,7 +161,8 @@ fn whoever_holds_the_watchdog_lets_go_but_for_the_first_process() {
     }
     let mut procd = firmware(1, "/sbin/procd");
     procd.holds_watchdog = true;
-    let report = judged(&Seen { processes: vec![procd], ..Seen::default() }, &policy(vec![]));
+    let report =
+        judged(&ProcessSnapshot { processes: vec![procd], ..ProcessSnapshot::default() }, &policy(vec![]));
     assert!(matches!(report.outcome(Measure::Watchdog), Outcome::CannotEnforce(_)));
 }
 
@@ -188,7 +199,10 @@ fn raw_sockets_are_for_the_privileged_and_for_ping() {
         let what = holder.called().to_owned();
         assert_eq!(told(&of_socket(holder, socket)), expected, "{what}");
     }
-    let nobodys = Seen { listeners: vec![listener(Transport::Raw, "::", 6, &[])], ..Seen::default() };
+    let nobodys = ProcessSnapshot {
+        listeners: vec![listener(Transport::Raw, "::", 6, &[])],
+        ..ProcessSnapshot::default()
+    };
     let report = judged(&nobodys, &policy(vec![]));
     assert!(matches!(report.outcome(Measure::RawSockets), Outcome::CannotTell(_)));
 }
@@ -196,10 +210,10 @@ fn raw_sockets_are_for_the_privileged_and_for_ping() {
 #[test]
 fn a_raw_socket_that_policy_lists_is_allowed() {
     let mut row = service("ospfd", Transport::Raw, 89, Reach::Lan);
-    let seen = Seen {
+    let seen = ProcessSnapshot {
         processes: vec![firmware(9, "/usr/sbin/ospfd")],
         listeners: vec![listener(Transport::Raw, "0.0.0.0", 89, &[9])],
-        ..Seen::default()
+        ..ProcessSnapshot::default()
     };
     assert_eq!(judged(&seen, &policy(vec![row.clone()])).findings, []);
     row.ports = (1, 88);
@@ -218,7 +232,7 @@ fn four_hosts_at_once_that_do_not_answer_are_a_scan() {
                 owners: vec![id(9)],
             })
             .collect();
-        let seen = Seen { processes: vec![holder], connections, ..Seen::default() };
+        let seen = ProcessSnapshot { processes: vec![holder], connections, ..ProcessSnapshot::default() };
         told(&judged(&seen, &policy(vec![])).findings)
     };
     let sh = || applet(9, "sh");
@@ -242,7 +256,8 @@ fn one_host_asked_often_is_no_scan() {
         owners: vec![id(9)],
     };
     let connections = (40_000..40_009).map(connection).collect();
-    let seen = Seen { processes: vec![applet(9, "sh")], connections, ..Seen::default() };
+    let seen =
+        ProcessSnapshot { processes: vec![applet(9, "sh")], connections, ..ProcessSnapshot::default() };
     assert_eq!(judged(&seen, &policy(vec![])).findings, []);
 }
 
@@ -251,7 +266,8 @@ fn the_agent_is_never_judged_and_the_first_process_never_ended() {
     let mut own = process(500, 1, deleted("/tmp/komainu", Medium::Memory, false));
     (own.id, own.holds_watchdog, own.writes_flash) = (OWN, true, true);
     let socket = listener(Transport::Packet, "0.0.0.0", 0, &[500]);
-    let seen = Seen { processes: vec![own], listeners: vec![socket], ..Seen::default() };
+    let seen =
+        ProcessSnapshot { processes: vec![own], listeners: vec![socket], ..ProcessSnapshot::default() };
     assert_eq!(judged(&seen, &policy(vec![])), Report::default());
     let init = process(1, 0, deleted("/init", Medium::Memory, false));
     assert_eq!(told(&of_process(init)), [(Measure::Programs, false, false)]);
@@ -264,7 +280,7 @@ fn a_watchdog_that_is_left_to_the_vendor_stays_the_vendors() {
         (file("/tmp/x", Medium::Memory), vec![(Measure::Watchdog, true, true)]),
     ] {
         let held = Process { holds_watchdog: true, ..process(9, 1, program) };
-        let seen = Seen { processes: vec![held], ..Seen::default() };
+        let seen = ProcessSnapshot { processes: vec![held], ..ProcessSnapshot::default() };
         let mut report = Report::default();
         judge(&seen, &policy(vec![]), &[OWN], &WatchdogSeen::NotWanted, &mut report);
         report.findings.retain(|finding| finding.measure == Measure::Watchdog);

@@ -29,8 +29,8 @@ fn found(path: &str, below: Option<&str>, mark: Mark) -> Found {
     Found { path: path.into(), below: below.map(Into::into), mark }
 }
 
-fn policy(restore: bool) -> [Guarded; 2] {
-    let guarded = |path: &str, what: &str| Guarded { path: path.into(), what: what.into(), restore };
+fn policy(restore: bool) -> [ProtectedPath; 2] {
+    let guarded = |path: &str, what: &str| ProtectedPath { path: path.into(), what: what.into(), restore };
     [guarded("/etc/resolv.conf", "DNS"), guarded("/etc/cron.d", "start scripts")]
 }
 
@@ -119,7 +119,7 @@ fn a_difference_is_mended_where_policy_says_so() {
         can_restore,
     };
     let (dns, cron) = ("/etc/resolv.conf", "/etc/cron.d");
-    let restore = |file: &str| Some(Fix::Restore { file: file.into() });
+    let restore = |file: &str| Some(Remediation::Restore { file: file.into() });
     let bot = "/etc/cron.d/bot";
     for (different, fix, words) in [
         (different(dns, dns, Change::Changed, true), restore(dns), "(DNS) was changed, and not by the owner"),
@@ -127,11 +127,11 @@ fn a_difference_is_mended_where_policy_says_so() {
         (different(dns, dns, Change::Changed, false), None, "no copy of it is kept"),
         (
             different(bot, cron, Change::New, false),
-            Some(Fix::SetAside { file: bot.into() }),
+            Some(Remediation::SetAside { file: bot.into() }),
             "/etc/cron.d/bot (start scripts) is new",
         ),
     ] {
-        let seen = GuardSeen { different: vec![different], ..GuardSeen::default() };
+        let seen = IntegrityFacts { different: vec![different], ..IntegrityFacts::default() };
         let mut report = Report::default();
         judge(&seen, &policy(true), &mut report);
         assert_eq!(report.findings[0].fix, fix);
@@ -146,11 +146,15 @@ fn a_difference_is_mended_where_policy_says_so() {
 #[test]
 fn a_lost_baseline_and_a_file_that_cannot_be_read_are_told() {
     let mut report = Report::default();
-    judge(&GuardSeen::default(), &policy(true), &mut report);
+    judge(&IntegrityFacts::default(), &policy(true), &mut report);
     assert_eq!(report.outcome(Measure::Configuration), Outcome::Strong);
     let why = text(format_args!("cannot read /etc/x: is a pipe"));
-    judge(&GuardSeen { doubt: Some(why.clone()), ..GuardSeen::default() }, &policy(true), &mut report);
+    judge(
+        &IntegrityFacts { doubt: Some(why.clone()), ..IntegrityFacts::default() },
+        &policy(true),
+        &mut report,
+    );
     assert_eq!(report.outcome(Measure::Configuration), Outcome::CannotTell(why.clone()));
-    judge(&GuardSeen { damaged: Some(why), ..GuardSeen::default() }, &policy(true), &mut report);
+    judge(&IntegrityFacts { damaged: Some(why), ..IntegrityFacts::default() }, &policy(true), &mut report);
     assert_eq!(report.outcome(Measure::Configuration), Outcome::Weak);
 }

@@ -9,14 +9,14 @@ use crate::wall::report::{Finding, Outcome};
 use alloc::borrow::ToOwned;
 use alloc::vec;
 
-fn judged(seen: &Seen, policy: &Policy) -> Report {
+fn judged(seen: &ProcessSnapshot, policy: &Policy) -> Report {
     let mut report = Report::default();
     judge(seen, policy, &[id(500)], &mut report);
     report
 }
 
-fn seen(processes: Vec<Process>, listeners: Vec<Listener>) -> Seen {
-    Seen { processes, listeners, ..Seen::default() }
+fn seen(processes: Vec<Process>, listeners: Vec<Listener>) -> ProcessSnapshot {
+    ProcessSnapshot { processes, listeners, ..ProcessSnapshot::default() }
 }
 
 /// What is known of one listener that process 9 holds.
@@ -63,7 +63,8 @@ fn what_policy_names_may_listen_and_nothing_else() {
     ] {
         let case = alloc::format!("{path} {} {}", listener.transport.name(), listener.port);
         let findings = one(&policy, process(9, 1, file(path, medium)), listener);
-        let told = findings.first().map(|finding| (finding.infection, finding.fix == Some(Fix::End(id(9)))));
+        let told =
+            findings.first().map(|finding| (finding.infection, finding.fix == Some(Remediation::End(id(9)))));
         assert_eq!(told, found, "{case}: {findings:?}");
         assert!(findings.iter().all(|finding| finding.measure == Measure::Services), "{case}");
     }
@@ -96,7 +97,10 @@ fn a_telnetd_on_another_port_is_found_by_its_name_and_by_its_answer() {
         socket.telnet = answer;
         let findings = one(&policy, process, socket);
         assert_eq!(findings.len(), 1, "{findings:?}");
-        assert_eq!((findings[0].measure, &findings[0].fix), (Measure::Telnet, &Some(Fix::End(id(9)))));
+        assert_eq!(
+            (findings[0].measure, &findings[0].fix),
+            (Measure::Telnet, &Some(Remediation::End(id(9))))
+        );
     }
 }
 
@@ -105,7 +109,7 @@ fn telnet_is_ended_even_where_policy_names_its_port_or_only_reports() {
     let mut policy = policy(vec![service("telnetd", Transport::Tcp, 23, Reach::Lan)]);
     policy.unlisted = Unlisted::Report;
     let findings = one(&policy, applet(9, "telnetd"), tcp("0.0.0.0", 23));
-    assert_eq!((findings.len(), &findings[0].fix), (1, &Some(Fix::End(id(9)))));
+    assert_eq!((findings.len(), &findings[0].fix), (1, &Some(Remediation::End(id(9)))));
 }
 
 #[test]
@@ -113,7 +117,7 @@ fn a_busybox_that_is_told_its_applet_as_second_word_is_that_applet() {
     let mut telnetd = firmware(9, "/bin/busybox");
     telnetd.second_word = "telnetd".to_owned();
     let findings = judged(&seen(vec![telnetd], vec![]), &lan_services()).findings;
-    assert_eq!((findings.len(), &findings[0].fix), (1, &Some(Fix::End(id(9)))));
+    assert_eq!((findings.len(), &findings[0].fix), (1, &Some(Remediation::End(id(9)))));
 }
 
 #[test]
@@ -136,7 +140,7 @@ fn telnet_sessions_are_ended_with_their_server_and_without_it() {
     seen.connections = vec![connection(23, 20), connection(23, 30), connection(80, 31)];
     let report = judged(&seen, &lan_services());
     // Those that descend from the server end with it.
-    assert_eq!(report.fixes(), [&Fix::End(id(9)), &Fix::End(id(30))]);
+    assert_eq!(report.fixes(), [&Remediation::End(id(9)), &Remediation::End(id(30))]);
     assert!(report.findings.iter().all(|finding| finding.measure == Measure::Telnet));
 }
 
@@ -154,10 +158,10 @@ fn ssh_is_off_unless_policy_wants_it() {
     let dropbear = || firmware(9, "/usr/sbin/dropbear");
     for port in [22, 2222] {
         let findings = one(&policy, dropbear(), tcp("0.0.0.0", port));
-        assert_eq!((findings[0].measure, &findings[0].fix), (Measure::Ssh, &Some(Fix::End(id(9)))));
+        assert_eq!((findings[0].measure, &findings[0].fix), (Measure::Ssh, &Some(Remediation::End(id(9)))));
     }
     let findings = one(&policy, firmware(9, "/usr/sbin/something"), tcp("0.0.0.0", 22));
-    assert_eq!((findings[0].measure, &findings[0].fix), (Measure::Ssh, &Some(Fix::End(id(9)))));
+    assert_eq!((findings[0].measure, &findings[0].fix), (Measure::Ssh, &Some(Remediation::End(id(9)))));
     policy.ssh = true;
     assert_eq!(one(&policy, dropbear(), tcp("0.0.0.0", 22)), []);
     let findings = one(&policy, process(9, 1, file("/tmp/dropbear", Medium::Memory)), tcp("0.0.0.0", 22));
@@ -225,6 +229,6 @@ fn the_agent_and_its_page_are_never_judged() {
 
 #[test]
 fn a_look_that_was_cut_short_says_so() {
-    let seen = Seen { cut_short: true, ..Seen::default() };
+    let seen = ProcessSnapshot { cut_short: true, ..ProcessSnapshot::default() };
     assert!(matches!(judged(&seen, &lan_services()).outcome(Measure::Services), Outcome::CannotTell(_)));
 }
