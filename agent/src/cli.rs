@@ -95,7 +95,7 @@ const COMMANDS: &[Command] = &[
     },
     Command { name: "confirm", help: "the release on trial is good", run: decide::confirm, operand: "" },
     Command {
-        name: "revert",
+        name: "rollback",
         help: "give up the release that is staged or on trial",
         run: decide::revert,
         operand: "",
@@ -107,13 +107,13 @@ const COMMANDS: &[Command] = &[
         operand: "",
     },
     Command {
-        name: "guard",
+        name: "firewall",
         help: "close or open the firewall as the gate stands, and end; for init scripts",
         run: owner::guard,
         operand: "",
     },
     Command {
-        name: "pressed",
+        name: "button-pressed",
         help: "the device's button was pressed: a first password may be set now",
         run: owner::pressed,
         operand: "",
@@ -137,15 +137,15 @@ const COMMANDS: &[Command] = &[
         operand: "",
     },
     Command {
-        name: "respond",
+        name: "incident",
         help: "answer an infection: contain, evidence, restart, new-password, update, reimage, release",
         run: incident::respond,
         operand: "[WHAT]",
     },
     Command {
-        name: "learn",
-        help: "the guarded files are as the owner wants them, whatever they were before",
-        run: incident::learn,
+        name: "accept-changes",
+        help: "the protected files are as the owner wants them, whatever they were before",
+        run: incident::accept_changes,
         operand: "",
     },
     Command { name: "page", help: "the page's process; komainu run starts it", run: page::page, operand: "" },
@@ -207,7 +207,7 @@ fn dispatch(arguments: impl Iterator<Item = OsString>) -> Result<Exit, (Exit, St
 fn help() -> Result<Exit, (Exit, String)> {
     let mut text = String::from("komainu [--settings FILE] SUBCOMMAND\n\n");
     for command in COMMANDS {
-        text.push_str(&format!("  {:9} {:6} {}\n", command.name, command.operand, command.help));
+        text.push_str(&format!("  {:14} {:6} {}\n", command.name, command.operand, command.help));
     }
     text.push_str("\n  -s, --settings FILE  instead of /etc/komainu.toml\n");
     text.push_str("      --json           status, harden, selfcheck: for machines\n");

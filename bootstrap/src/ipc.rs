@@ -122,7 +122,7 @@ pub enum Told {
 /// account=root            lan4=192.168.1.1       (what a name server answers while closed)
 /// now=1795305600          since=1795305000       (password set)
 /// name=Gate One           version=2.0.9          release=41     slot=a     other=42 (2.1.0)
-/// update=idle|staging|staged|trial|reverting     percent=40     polled=…   next=…     reason=up to date
+/// update=idle|staging|staged|trial|rolling-back     percent=40     polled=…   next=…     reason=up to date
 /// offer=42                offer_version=2.1.0    severity=critical         fixes=CVE-2026-1 CVE-2026-2
 /// note.en=What it brings  note.ja=…              postponable=1  postponed=… (until then)
 /// support_end=…           wall=nftables          finding=…      (many)

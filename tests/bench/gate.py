@@ -85,11 +85,11 @@ def first_rule():
         settings = place.path("komainu.toml")
         settings.write_text(device.settings_text())
         rules = place.path("rules")
-        guard = [*device.agent.words(), "--settings", str(settings), "guard"]
+        guard = [*device.agent.words(), "--settings", str(settings), "firewall"]
         said = subprocess.run(["unshare", "-n", "sh", "-c", '"$@" && nft list ruleset', "sh", *guard],
                               capture_output=True, text=True, check=True)
         rules.write_text(said.stdout)
-        times = {"komainu guard": guard, "nft -f": ["nft", "-f", str(rules)], "true": ["true"]}
+        times = {"komainu firewall": guard, "nft -f": ["nft", "-f", str(rules)], "true": ["true"]}
         medians = {name: statistics.median(seconds(["unshare", "-n", *words]) for _ in range(30)) * 1e3
                    for name, words in times.items()}
         ours, theirs, none = medians.values()

@@ -19,7 +19,7 @@ def guard_keeps_the_wan_out(place, firewall):
     assert VENDORS_PAGE in router.get("wan", DEVICE_WAN[4])
     assert router.status()["wall"] != "holds"
     began, ended = router.must(f"""read -r began _ </proc/uptime
-        {KOMAINU} guard >/dev/null 2>/run/guard || {{ cat /run/guard; exit 1; }}
+        {KOMAINU} firewall >/dev/null 2>/run/guard || {{ cat /run/guard; exit 1; }}
         read -r ended _ </proc/uptime; echo $began $ended""").split()
     assert router.status()["wall"] == "holds"
     nothing_from_the_wan(router)
@@ -28,7 +28,7 @@ def guard_keeps_the_wan_out(place, firewall):
     if firewall == "iptables":
         router.must("iptables -F INPUT")
         assert router.status()["wall"] != "holds", "who takes our rules away is not seen"
-        router.komainu("guard")
+        router.komainu("firewall")
         assert router.status()["wall"] == "holds"
     return f"rules in place {float(ended) - float(began):.2f} s after the agent's start"
 
@@ -50,7 +50,7 @@ def guard_before_there_is_a_network_holds_when_it_comes(place):
     router = Router(place, network=False)
     router.telnetd()
     assert "eth1" not in router.must("ls /sys/class/net")
-    router.komainu("guard")
+    router.komainu("firewall")
     router.must("network")
     nothing_from_the_wan(router)
     assert router.status()["wall"] == "holds"

@@ -203,10 +203,10 @@ RECORDS = {
           f"update {update}\nfailed release=40 times=3\n"
     for kind, update in {
         "idle": "idle",
-        "staging": "staging slot=b release=42 version=2.1.0 print=00a1b2c3d4e5f607 part=0 offset=4194304",
-        "staged": "staged slot=b release=42 version=2.1.0 print=00a1b2c3d4e5f607",
+        "staging": "staging slot=b release=42 version=2.1.0 digest=00a1b2c3d4e5f607 part=0 offset=4194304",
+        "staged": "staged slot=b release=42 version=2.1.0 digest=00a1b2c3d4e5f607",
         "trial": "trial slot=b release=42 version=2.1.0 deadline=300 restarts=2",
-        "reverting": "reverting slot=b release=42 version=2.1.0 restarts=0",
+        "rolling-back": "rolling-back slot=b release=42 version=2.1.0 restarts=0",
     }.items()
 }
 WORDS = {"moment": "2027-01-15T08:00:00Z", "leap": "2000-02-29T23:59:59Z", "escaped": "..%2Fx%E6%97%A5", "dots": "..",

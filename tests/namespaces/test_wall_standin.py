@@ -136,7 +136,7 @@ def a_program_in_memory_raw_sockets_and_who_writes_flash_are_found(place):
 @test
 def a_device_that_was_taken_cuts_itself_off_and_is_restarted(place):
     need_wall()
-    one, _ = device(place, wall={"respond": ["contain", "evidence", "restart"]})
+    one, _ = device(place, wall={"incident_response": ["contain", "evidence", "restart"]})
     marker = one.folder / "restarted"
     one.settings["boot"]["reboot_command"] = ["/bin/touch", str(marker)]
     one.run()

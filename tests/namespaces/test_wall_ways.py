@@ -101,18 +101,18 @@ def a_device_that_was_taken_is_cut_off_until_it_is_released(place, kind):
     marker = place.path("device/restarted")
     one.settings["boot"]["reboot_command"] = ["/bin/touch", str(marker)]
     ready(one)
-    assert one.ask("respond", "contain")[0] == 0
+    assert one.ask("incident", "contain")[0] == 0
     wait_until(lambda: one.net.says("lan", 4, TCP, (WAN[4], 443)) in (None, "refused"),
                "the LAN does not reach the WAN", SECONDS)
     attacked("firewall", "the LAN of a contained device asks the WAN", kind, True)
     attacked("egress", "a contained device asks the WAN", kind,
              one.net.says("device", 4, TCP, (WAN[4], 443)) in (None, "refused", "forbidden"))
     assert one.page().status == 200, "the owner's page stays"
-    code, said = one.ask("respond", "evidence")
+    code, said = one.ask("incident", "evidence")
     assert code == 0, said
-    assert one.ask("respond", "release")[0] == 0
+    assert one.ask("incident", "release")[0] == 0
     wait_until(lambda: one.net.says("lan", 4, TCP, (WAN[4], 443)) == "wan", "the WAN is back", SECONDS)
-    one.ask("respond", "restart")
+    one.ask("incident", "restart")
     wait_until(marker.exists, "it is restarted", SECONDS)
     assert internet.asked == []
 

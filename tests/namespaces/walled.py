@@ -61,7 +61,7 @@ class Walled(Gate):
         self.agent = OnMachine(self.machine)
         if has_wall():
             # What it does by itself when it was taken, one test is about; the others would be cut off by it.
-            self.settings["wall"] = {"kind": "router", "respond": [], "web_passwords": ["/etc/web.users"],
+            self.settings["wall"] = {"kind": "router", "incident_response": [], "web_passwords": ["/etc/web.users"],
                                      **(wall or {})}
 
     def _make_etc(self):

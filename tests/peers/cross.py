@@ -50,14 +50,14 @@ def two_releases(place, target, chain, more=""):
     broken = workshop.publish(3, marks={"rootfs": BROKEN})
     device.stage(3, broken)
     assert device.restart() == "a"
-    device.once().must(RESTART, "reverting release=3", "10-alive: it says that it is broken")
+    device.once().must(RESTART, "rolling-back release=3", "10-alive: it says that it is broken")
     assert device.restart() == "b"
     # Still on offer, it is tried again; the third time was the last.
     for times in (1, 2):
         device.once().must(RESTART, "back in slot b", "activating release=3")
         assert device.status()["failed"] == [{"release": 3, "times": times}]
         assert device.restart() == "a"
-        device.once().must(RESTART, "reverting release=3")
+        device.once().must(RESTART, "rolling-back release=3")
         assert device.restart() == "b"
     device.once().must(DONE, "refused release=3 why=failed-before times=3")
     device.holds(images, "b")

@@ -126,7 +126,7 @@ def a_release_that_never_starts_is_given_up_by_the_boot_loader(place):
         slots = [device.restart() for _ in range(4)]
         assert slots == ["b", "b", "b", "a"], slots
         # Back in the old slot the agent gives it up, and may try it again at once, until it has failed three times.
-        run = device.once().must(3 if times < 3 else DONE, "reverting release=2",
+        run = device.once().must(3 if times < 3 else DONE, "rolling-back release=2",
                                  "did not start within the boot loader's tries")
         assert device.status()["failed"] == [{"release": 2, "times": times}]
     run.must(DONE, "refused release=2 why=failed-before times=3")

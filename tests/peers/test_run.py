@@ -14,7 +14,7 @@ def run_updates_by_itself_and_ends_when_told(place):
     images = workshop.publish(2)
     device = Device(place, workshop.root, Web(place, workshop.repository).url)
     # It ends because the device must be restarted, by whoever started it.
-    device.komainu("run").must(RESTART, "guarding", "activating release=2")
+    device.komainu("run").must(RESTART, "started", "activating release=2")
     assert device.restart() == "b"
     running = device.start("run")
     wait_until(lambda: "confirming release=2" in device.log.read_text(), "release 2 is confirmed")

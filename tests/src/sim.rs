@@ -47,7 +47,7 @@ pub struct Device {
     pub settings: Settings,
     pub behaves: Vec<(u64, Behaves)>,
     pub log: Vec<String>,
-    pub wish: Option<OperatorRequest>,
+    pub request: Option<OperatorRequest>,
     pub system_clock: Moment,
     /// Changing calls so far; the cut comes at this one.
     pub changes: u64,
@@ -65,7 +65,7 @@ pub struct Device {
     powered: bool,
     booted: Slot,
     uptime: u64,
-    attempts: RetryState,
+    retry: RetryState,
     restarting: bool,
     /// Starts since it was made.
     pub starts: u32,
@@ -113,7 +113,7 @@ impl Device {
             settings: Settings { own_release: Some(own), ..settings() },
             behaves: Vec::new(),
             log: Vec::new(),
-            wish: None,
+            request: None,
             system_clock: TODAY,
             changes: 0,
             cut_at: None,
@@ -126,7 +126,7 @@ impl Device {
             powered: true,
             booted: Slot::A,
             uptime: 0,
-            attempts: RetryState::default(),
+            retry: RetryState::default(),
             restarting: false,
             starts: 1,
             gate: None,
@@ -169,7 +169,7 @@ impl Device {
                 Next::Now => {}
                 Next::Restart => panic!("a restart was planned and not asked for: {:?}", self.log.last()),
                 // Backoff are waited for a few times; a server that never mends leaves a quiet device too.
-                Next::Seconds(seconds) if seconds <= 10 || (1..=4).contains(&self.setbacks()) => {
+                Next::Seconds(seconds) if seconds <= 10 || (1..=4).contains(&self.backoff()) => {
                     self.pass(seconds.into());
                 }
                 Next::Seconds(_) => return,
@@ -189,7 +189,7 @@ impl Device {
 
     /// Asks for a poll now, and runs.
     pub fn poll_and_run(&mut self) {
-        self.wish = Some(OperatorRequest::Poll);
+        self.request = Some(OperatorRequest::Poll);
         self.run_until_quiet();
     }
 
@@ -199,8 +199,8 @@ impl Device {
         self.start_after_cut();
     }
 
-    fn setbacks(&self) -> u32 {
-        let RetryState { poll, stage, proof, gate, .. } = &self.attempts;
+    fn backoff(&self) -> u32 {
+        let RetryState { poll, stage, proof, gate, .. } = &self.retry;
         poll.failures + stage.failures + proof.failures + gate.failures
     }
 
@@ -234,8 +234,8 @@ impl Device {
 
     fn start(&mut self) {
         self.restarting = false;
-        self.attempts = RetryState::default();
-        self.wish = None;
+        self.retry = RetryState::default();
+        self.request = None;
         if let Some(gate) = &mut self.gate {
             gate.restart();
         }

@@ -87,14 +87,14 @@ impl Device {
             }
             Ask::Reset { password, .. } if password.0 != self.password => Answer::Wrong,
             Ask::Reset { .. } => {
-                self.renew();
+                self.reimage();
                 Answer::Done
             }
         }
     }
 
     /// Forgets the owner.
-    pub fn renew(&mut self) {
+    pub fn reimage(&mut self) {
         let (code, lines) = (std::mem::take(&mut self.code), std::mem::take(&mut self.lines));
         *self = Device { code, lines, ..Device::default() };
     }
@@ -214,11 +214,11 @@ impl Running {
         let kind = (AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC);
         let (ours, agent) = socketpair(kind.0, kind.1, kind.2, kind.3)?;
         look.public_port = web_at.port();
-        let doors = Doors { web: vec![web], names: vec![names], agent };
+        let wan_access = Doors { web: vec![web], names: vec![names], agent };
         #[expect(clippy::disallowed_methods, reason = "a clock for the page of a test")]
         let mut clock = Real(Instant::now());
         thread::spawn(move || {
-            let error = serve(doors, &look, &mut clock);
+            let error = serve(wan_access, &look, &mut clock);
             eprintln!("the page ended: {error}");
         });
         let running = Running {

@@ -92,8 +92,8 @@ fn a_device_polls_advisories_and_tells_its_owner() {
     let mut device = device_with(2, ADVISORIES.as_bytes());
     device.run_until_quiet();
     assert_eq!(device.running_release(), 2);
-    let mut eyes = FirmwareInventory::new(&sbom.path());
-    let checked = eyes.compare(&proven(&mut device), &name(BOARD), Some(&release(2)));
+    let mut scanner = FirmwareInventory::new(&sbom.path());
+    let checked = scanner.compare(&proven(&mut device), &name(BOARD), Some(&release(2)));
     let support_end = None;
     let mut report = Report::default();
     judge(&FirmwareSeen { checked, support_end, now: device.system_clock }, &mut report);
@@ -121,7 +121,7 @@ fn a_device_polls_advisories_and_tells_its_owner() {
     device.server.publish(&draft(3));
     device.poll_and_run();
     assert_eq!(device.running_release(), 3);
-    let checked = eyes.compare(&proven(&mut device), &name(BOARD), Some(&release(3))).unwrap();
+    let checked = scanner.compare(&proven(&mut device), &name(BOARD), Some(&release(3))).unwrap();
     assert_eq!((checked.components, checked.matches.len()), (2, 0));
 }
 
@@ -160,16 +160,16 @@ fn the_same_sbom_and_advisories_are_compared_once() {
     let mut device = device_with(2, ADVISORIES.as_bytes());
     device.run_until_quiet();
     let proven = proven(&mut device);
-    let mut eyes = FirmwareInventory::new(&sbom.path());
-    let first = eyes.compare(&proven, &name(BOARD), None).unwrap();
+    let mut scanner = FirmwareInventory::new(&sbom.path());
+    let first = scanner.compare(&proven, &name(BOARD), None).unwrap();
     // Other bytes behind the same length, time and inode: nobody reads them.
     let stamp = std::fs::metadata(sbom.path()).unwrap().modified().unwrap();
     sbom.write(&SBOM.replace("2019.78", "2022.83"));
     let file = std::fs::File::options().append(true).open(sbom.path()).unwrap();
     file.set_modified(stamp).unwrap();
-    assert_eq!(eyes.compare(&proven, &name(BOARD), None).unwrap(), first);
+    assert_eq!(scanner.compare(&proven, &name(BOARD), None).unwrap(), first);
     file.set_modified(stamp + std::time::Duration::from_secs(1)).unwrap();
-    assert_eq!(eyes.compare(&proven, &name(BOARD), None).unwrap().matches.len(), first.matches.len() - 1);
+    assert_eq!(scanner.compare(&proven, &name(BOARD), None).unwrap().matches.len(), first.matches.len() - 1);
 }
 
 #[test]

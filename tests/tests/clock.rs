@@ -195,7 +195,7 @@ fn a_trial_is_decided_though_everything_expires_meanwhile() {
         let mut device = device();
         device.server.publish(&draft(3));
         device.behaves = vec![(3, behaves)];
-        device.wish = Some(OperatorRequest::Poll);
+        device.request = Some(OperatorRequest::Poll);
         let settings = device.settings.clone();
         while device.running_release() != 3 {
             turn(&mut device, &settings);

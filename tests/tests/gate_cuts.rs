@@ -48,11 +48,11 @@ fn do_act(device: &mut Device, act: Act) {
         Act::Claim(password) | Act::Refused(password) => {
             gate.hook_refuses = matches!(act, Act::Refused(_));
             gate.choose(password);
-            device.wish = Some(OperatorRequest::Claim);
+            device.request = Some(OperatorRequest::Claim);
         }
         Act::Reset => {
             gate.owners_data = true;
-            device.wish = Some(OperatorRequest::Reset);
+            device.request = Some(OperatorRequest::Reset);
         }
     }
     device.run_until_quiet();

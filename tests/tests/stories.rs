@@ -78,7 +78,7 @@ fn a_release_that_fails_three_times_is_refused_and_the_next_one_taken() {
     device.run_until_quiet();
     let tried = device.log.iter().filter(|line| line.starts_with("started slot=b")).count();
     assert_eq!(tried, 3, "{:#?}", device.log);
-    says(&device, "reverting release=2 version=1.2 why=\"no route to the internet\"");
+    says(&device, "rolling-back release=2 version=1.2 why=\"no route to the internet\"");
     assert_eq!(device.log.last().unwrap(), "refused release=2 why=failed-before times=3");
     assert_eq!(device.running_release(), 1);
     device.server.publish(&draft(3));
@@ -171,7 +171,7 @@ fn the_firmware_itself_can_confirm() {
     device.settings.confirm_by = ConfirmBy::Command;
     take_turns(&mut device, 30);
     assert_eq!(device.log.last().unwrap(), "trial-waits release=2 for=\"komainu confirm\"");
-    device.wish = Some(OperatorRequest::Confirm);
+    device.request = Some(OperatorRequest::Confirm);
     device.run_until_quiet();
     assert_eq!(device.running_release(), 2);
     invariant_device_settles(&device);
@@ -182,9 +182,9 @@ fn a_release_that_was_given_up_by_hand_does_not_come_back() {
     let mut device = device_with(2);
     device.settings.confirm_by = ConfirmBy::Command;
     take_turns(&mut device, 30);
-    device.wish = Some(OperatorRequest::Rollback);
+    device.request = Some(OperatorRequest::Rollback);
     device.run_until_quiet();
-    says(&device, "reverting release=2 version=1.2 why=\"asked for\"");
+    says(&device, "rolling-back release=2 version=1.2 why=\"asked for\"");
     device.poll_and_run();
     assert_eq!(device.running_release(), 1);
     assert_eq!(device.log.last().unwrap(), "refused release=2 why=failed-before times=3");

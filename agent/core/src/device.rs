@@ -113,13 +113,13 @@ pub trait World {
     /// The advisories last fetched. Not among the rest, because they are long, and no update needs them.
     fn advisories(&mut self) -> Option<Vec<u8>>;
     /// What is remembered since the start.
-    fn attempts(&mut self) -> RetryState;
+    fn retry(&mut self) -> RetryState;
     /// What somebody asked for and was not answered yet.
-    fn wish(&mut self) -> Option<OperatorRequest>;
+    fn request(&mut self) -> Option<OperatorRequest>;
     /// The gate, but for the rules in the kernel; `None` where the maker's settings leave it to somebody else.
     fn gate(&mut self) -> Option<GateFacts>;
     /// Whether the kernel has the rules for this standing.
-    fn rules(&mut self, standing: GateState) -> crate::gate::plan::FirewallStatus;
+    fn rules(&mut self, gate_state: GateState) -> crate::gate::plan::FirewallStatus;
 
     // Fetch.
 
@@ -155,7 +155,7 @@ pub trait World {
     /// Why it could not be written; the newer copy stays.
     fn keep_record(&mut self, record: &Record) -> Result<(), Text>;
     /// Remembers until the next start.
-    fn keep_attempts(&mut self, attempts: &RetryState);
+    fn keep_retry(&mut self, retry: &RetryState);
     /// Replaces a kept file, or removes it; atomic, and durable when it returns.
     ///
     /// # Errors
@@ -188,7 +188,7 @@ pub trait World {
     /// Why it will not happen.
     fn reboot(&mut self) -> Result<(), Text>;
     /// The wish has been answered.
-    fn forget_wish(&mut self);
+    fn request_answered(&mut self);
 
     // The gate.
 
@@ -196,7 +196,7 @@ pub trait World {
     ///
     /// # Errors
     /// Why the kernel did not take them; the old ones stay.
-    fn guard(&mut self, standing: GateState) -> Result<(), Text>;
+    fn guard(&mut self, gate_state: GateState) -> Result<(), Text>;
     /// Keeps the credential of the password that waits as the next one; durable when it returns.
     ///
     /// # Errors
@@ -241,33 +241,33 @@ pub trait World {
     // The wall.
 
     /// What the wall remembers over a restart.
-    fn wall_memory(&mut self) -> IncidentState;
+    fn incident_state(&mut self) -> IncidentState;
     /// Remembers it; durable when it returns.
     ///
     /// # Errors
     /// Path and cause; the old memory stays.
-    fn keep_wall_memory(&mut self, memory: &IncidentState) -> Result<(), Text>;
+    fn keep_incident_state(&mut self, memory: &IncidentState) -> Result<(), Text>;
     /// Looks at processes, sockets, accounts, files, and whatever else attackers use.
-    fn look_around(&mut self) -> Observation;
+    fn observe(&mut self) -> Observation;
     /// Mends something.
     ///
     /// # Errors
     /// What it was, and why it cannot be done.
-    fn fix(&mut self, fix: &Remediation) -> Result<(), Text>;
+    fn remediation(&mut self, remediation: &Remediation) -> Result<(), Text>;
     /// Undoes a fix that was on trial.
     ///
     /// # Errors
     /// What it was, and why it cannot be done.
-    fn undo(&mut self, fix: &Remediation) -> Result<(), Text>;
+    fn undo(&mut self, remediation: &Remediation) -> Result<(), Text>;
     /// Keeps what is seen of an infection, for whoever wants to know later.
     ///
     /// # Errors
     /// Path and cause.
     fn keep_evidence(&mut self, report: &Report) -> Result<(), Text>;
     /// ProtectedPath files are as they should be, from now on.
-    fn learn(&mut self);
+    fn accept_changes(&mut self);
     /// Lets these pass the firewall from now on, besides what the settings say.
-    fn let_pass(&mut self, passing: &FirewallGrants);
+    fn grant(&mut self, grants: &FirewallGrants);
 
     // Say.
 

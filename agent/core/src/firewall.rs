@@ -28,7 +28,7 @@ pub struct Links {
     /// Names of the LAN's links. One that cannot be a link's name counts for nothing.
     pub lan: Vec<String>,
     /// The networks that the LAN's links are in, besides those that are always near.
-    pub near: Vec<Network>,
+    pub lan_subnets: Vec<Network>,
     /// Where the page listens (TCP).
     pub page_port: u16,
     /// Where our name server listens (UDP), while closed.
@@ -42,11 +42,11 @@ pub struct Traffic {
     pub forwards: bool,
     /// What comes from the LAN must bear an address that is near: private, link-local, or of the link's own network. For
     /// devices in somebody else's network, where a forwarded port would lead strangers in.
-    pub near_only: bool,
+    pub lan_subnets_only: bool,
     /// Ways in from the WAN to the device itself.
-    pub openings: Vec<WanRule>,
+    pub wan_rules: Vec<WanRule>,
     /// Ways in from the WAN to hosts in the LAN; whoever translates the addresses is the vendor's.
-    pub ways_through: Vec<PortForward>,
+    pub port_forwards: Vec<PortForward>,
     /// The device is cut off from the WAN but for the agent's own packets, because somebody has taken it.
     pub contained: bool,
     /// Most new connections of TCP that the device itself may begin, in a second.
@@ -64,9 +64,9 @@ impl Default for Traffic {
     fn default() -> Traffic {
         Traffic {
             forwards: false,
-            near_only: true,
-            openings: Vec::new(),
-            ways_through: Vec::new(),
+            lan_subnets_only: true,
+            wan_rules: Vec::new(),
+            port_forwards: Vec::new(),
             contained: false,
             tcp_per_second: 50,
             udp_per_second: 2000,

@@ -136,14 +136,14 @@ pub enum Reason {
     /// It was mended.
     Mended {
         /// What was done.
-        fix: &'static str,
+        remediation: &'static str,
         /// What was found.
         what: Text,
     },
     /// It could not be mended.
     NotMended {
         /// What was to be done.
-        fix: &'static str,
+        remediation: &'static str,
         /// What was found.
         what: Text,
         /// Why not.
@@ -256,14 +256,14 @@ impl fmt::Display for Reason {
                 write!(f, "confirming release={} version={}", release.number, release.version)
             }
             Reason::RollingBack { release, why } => {
-                write!(f, "reverting release={} version={} why=\"{why}\"", release.number, release.version)
+                write!(f, "rolling-back release={} version={} why=\"{why}\"", release.number, release.version)
             }
             Reason::RestartIntoOld(slot) => write!(f, "restart-into-old slot={slot}"),
             Reason::CannotLeave(slot) => write!(f, "cannot-leave slot={slot}"),
             Reason::BackingOff { failures, seconds } => {
                 write!(f, "backing-off failures={failures} seconds={seconds}")
             }
-            Reason::ApplyingFirewall(standing) => write!(f, "guarding gate={}", standing.name()),
+            Reason::ApplyingFirewall(gate_state) => write!(f, "firewall gate={}", gate_state.name()),
             Reason::Claiming => write!(f, "claiming"),
             Reason::ClaimUnfinished => write!(f, "claim-unfinished"),
             Reason::AccountChanged => write!(f, "account-changed"),
@@ -277,11 +277,11 @@ impl fmt::Display for Reason {
                 let word = if *infection { "infected" } else { "found" };
                 write!(f, "{word} measure={} what=\"{what}\"", measure.row().id)
             }
-            Reason::Mended { fix, what } => write!(f, "mended by={fix} what=\"{what}\""),
-            Reason::NotMended { fix, what, why } => {
-                write!(f, "not-mended by={fix} what=\"{what}\" why=\"{why}\"")
+            Reason::Mended { remediation, what } => write!(f, "mended by={remediation} what=\"{what}\""),
+            Reason::NotMended { remediation, what, why } => {
+                write!(f, "not-mended by={remediation} what=\"{what}\" why=\"{why}\"")
             }
-            Reason::Undone(fix) => write!(f, "undone fix={fix}"),
+            Reason::Undone(remediation) => write!(f, "undone remediation={remediation}"),
             Reason::Incident { what, contained } => {
                 write!(f, "incident contained={contained} what=\"{what}\"")
             }

@@ -26,25 +26,26 @@ pub fn turn(world: &mut dyn World, settings: &Settings) -> Next {
 pub fn act(world: &mut dyn World, facts: &Facts, settings: &Settings) -> Next {
     let plan = plan(facts, settings);
     world.note(&plan.reason);
-    let of_gate = |wish| matches!(wish, OperatorRequest::Claim | OperatorRequest::Reset);
+    let of_gate = |request| matches!(request, OperatorRequest::Claim | OperatorRequest::Reset);
     let gates_turn = plan.steps.iter().any(Step::is_of_gate);
-    let answers = |wish| {
-        of_gate(wish)
-            || !gates_turn && !matches!(wish, OperatorRequest::Incident(_) | OperatorRequest::AcceptChanges)
+    let answers = |request| {
+        of_gate(request)
+            || !gates_turn
+                && !matches!(request, OperatorRequest::Incident(_) | OperatorRequest::AcceptChanges)
     };
-    if let Some(wish) = facts.wish.filter(|&wish| answers(wish)) {
+    if let Some(request) = facts.request.filter(|&request| answers(request)) {
         // Answered by this plan, whatever it is: an old wish must not come true at some later time.
-        world.forget_wish();
+        world.request_answered();
         // Who asks does not want to wait for what failed an hour ago.
         let none = Backoff::default();
-        let attempts = facts.attempts.clone();
-        world.keep_attempts(&RetryState {
+        let retry = facts.retry.clone();
+        world.keep_retry(&RetryState {
             poll: none,
             stage: none,
             proof: none,
             device: none,
-            gate: if of_gate(wish) { none } else { attempts.gate },
-            ..attempts
+            gate: if of_gate(request) { none } else { retry.gate },
+            ..retry
         });
     }
     for step in &plan.steps {
@@ -52,14 +53,14 @@ pub fn act(world: &mut dyn World, facts: &Facts, settings: &Settings) -> Next {
             if matches!(fault, Fault::Fetch(_, FetchFault::Interrupted)) {
                 return Next::Now;
             }
-            count_setback(world, step, &fault);
+            count_failure_of(world, step, &fault);
             world.note(&Reason::StepFailed { step: step.name(), fault });
             // The next turn finds this failure among its facts, and backs off.
             return Next::Now;
         }
     }
     if !plan.steps.is_empty() {
-        forget_setbacks(world, &plan.steps);
+        forget_backoff(world, &plan.steps);
     }
     plan.next
 }
@@ -76,7 +77,7 @@ fn perform(step: &Step, world: &mut dyn World, settings: &Settings) -> Result<()
         Step::Reboot => world.reboot().map_err(Fault::Device),
         Step::Adopt(record) => keep_next(world, record.clone()),
         Step::Settle(slot) => crate::update::rollback::settle(world, *slot, None),
-        Step::ApplyFirewall(standing) => world.guard(*standing).map_err(Fault::Device),
+        Step::ApplyFirewall(gate_state) => world.guard(*gate_state).map_err(Fault::Device),
         Step::Claim => execute::claim(world),
         Step::Finish => execute::finish(world),
         Step::Withdraw => execute::withdraw(world),
@@ -92,45 +93,45 @@ pub(crate) fn keep_next(world: &mut dyn World, mut record: Record) -> Result<(),
     world.keep_record(&record).map_err(Fault::Device)
 }
 
-fn count_setback(world: &mut dyn World, step: &Step, fault: &Fault) {
+fn count_failure_of(world: &mut dyn World, step: &Step, fault: &Fault) {
     if matches!(step, Step::Claim) {
         // Somebody is told at once, and nothing of the gate must wait for it.
         return;
     }
     let uptime = world.uptime_seconds();
-    let mut attempts = world.attempts();
-    let setbacks = match (step, fault) {
-        (_, Fault::NotWhatWasSigned(_)) => &mut attempts.proof,
-        _ => setbacks_of(&mut attempts, step),
+    let mut retry = world.retry();
+    let backoff = match (step, fault) {
+        (_, Fault::NotWhatWasSigned(_)) => &mut retry.proof,
+        _ => setbacks_of(&mut retry, step),
     };
-    setbacks.failures = setbacks.failures.saturating_add(1);
-    setbacks.last_uptime = uptime;
-    setbacks.retry_after_seconds = match fault {
+    backoff.failures = backoff.failures.saturating_add(1);
+    backoff.last_uptime = uptime;
+    backoff.retry_after_seconds = match fault {
         Fault::Fetch(_, FetchFault::Status { retry_after_seconds, .. }) => retry_after_seconds.unwrap_or(0),
         _ => 0,
     };
-    world.keep_attempts(&attempts);
+    world.keep_retry(&retry);
 }
 
-fn setbacks_of<'a>(attempts: &'a mut RetryState, step: &Step) -> &'a mut Backoff {
+fn setbacks_of<'a>(retry: &'a mut RetryState, step: &Step) -> &'a mut Backoff {
     match step {
-        Step::Poll => &mut attempts.poll,
-        Step::Stage { .. } => &mut attempts.stage,
-        step if step.is_of_gate() => &mut attempts.gate,
-        _ => &mut attempts.device,
+        Step::Poll => &mut retry.poll,
+        Step::Stage { .. } => &mut retry.stage,
+        step if step.is_of_gate() => &mut retry.gate,
+        _ => &mut retry.device,
     }
 }
 
-fn forget_setbacks(world: &mut dyn World, steps: &[Step]) {
-    let mut attempts = world.attempts();
-    let before = attempts.clone();
+fn forget_backoff(world: &mut dyn World, steps: &[Step]) {
+    let mut retry = world.retry();
+    let before = retry.clone();
     for step in steps {
-        *setbacks_of(&mut attempts, step) = Backoff::default();
+        *setbacks_of(&mut retry, step) = Backoff::default();
         if matches!(step, Step::Activate { .. }) {
-            attempts.proof = Backoff::default();
+            retry.proof = Backoff::default();
         }
     }
-    if attempts != before {
-        world.keep_attempts(&attempts);
+    if retry != before {
+        world.keep_retry(&retry);
     }
 }

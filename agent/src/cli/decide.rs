@@ -14,19 +14,19 @@ pub(super) fn revert(call: &Call) -> Result<Exit, String> {
     ask(call, OperatorRequest::Rollback)
 }
 
-fn ask(call: &Call, wish: OperatorRequest) -> Result<Exit, String> {
+fn ask(call: &Call, request: OperatorRequest) -> Result<Exit, String> {
     let mut linux = open(call)?;
-    refuse_needless(&mut linux, wish)?;
-    if wish == OperatorRequest::Confirm {
+    refuse_needless(&mut linux, request)?;
+    if request == OperatorRequest::Confirm {
         refuse_before_restart(&mut linux)?;
     }
     match linux.lock()? {
         Ok(_lock) => {
-            linux.own_wish = Some(wish);
+            linux.own_request = Some(request);
             run::round(&mut linux, call)
         }
         Err(at_work) => {
-            linux.volatile().leave_wish(wish, at_work).map_err(|error| format!("cannot ask: {error}"))?;
+            linux.volatile().leave_wish(request, at_work).map_err(|error| format!("cannot ask: {error}"))?;
             print("asked the komainu that is at work; see komainu status\n")
         }
     }
@@ -45,12 +45,12 @@ pub(super) fn refuse_before_restart(linux: &mut LinuxDevice) -> Result<(), Strin
 }
 
 /// Who confirms what is not on trial should hear so, not silence.
-fn refuse_needless(linux: &mut LinuxDevice, wish: OperatorRequest) -> Result<(), String> {
+fn refuse_needless(linux: &mut LinuxDevice, request: OperatorRequest) -> Result<(), String> {
     let update = match linux.record() {
         RecordSeen::Found(record) => record.update,
         RecordSeen::Absent | RecordSeen::Lost(_) => Update::Idle,
     };
-    match (wish, update) {
+    match (request, update) {
         (OperatorRequest::Confirm, Update::Trial { .. }) | (OperatorRequest::Poll, _) => Ok(()),
         (OperatorRequest::Confirm, _) => Err("nothing is on trial".into()),
         (OperatorRequest::Rollback, Update::Idle) => Err("nothing is staged or on trial".into()),

@@ -115,16 +115,16 @@ fn report(call: &Call) -> Result<Report, String> {
 
 /// Looks, and changes nothing.
 pub(super) fn look(linux: &mut LinuxDevice, policy: &Policy, settings: &Settings) -> Report {
-    let standing = linux.gate().map(|gate| gate.standing());
-    let rules = standing.map(|standing| linux.rules(standing));
+    let gate_state = linux.gate().map(|gate| gate.gate_state());
+    let rules = gate_state.map(|gate_state| linux.rules(gate_state));
     linux.look_thoroughly();
     let facts = Facts::look(linux, settings);
     linux.compare_firmware(&facts);
-    let around = linux.look_around();
+    let observation = linux.observe();
     let clock = linux.clock();
     let now = clock.system.max(clock.built);
-    let mut report = judge(&around, &GateContext { standing, rules, now }, policy).0;
-    leave_alone(&mut report, &linux.wall_memory());
+    let mut report = judge(&observation, &GateContext { gate_state, rules, now }, policy).0;
+    leave_alone(&mut report, &linux.incident_state());
     report
 }
 

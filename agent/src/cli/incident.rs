@@ -20,9 +20,9 @@ pub(super) fn respond(call: &Call) -> Result<Exit, String> {
     let response = response.ok_or_else(|| format!("{} is none of {}", word.display(), known()))?;
     match linux.lock()? {
         Ok(_lock) => {
-            linux.own_wish = Some(OperatorRequest::Incident(response));
+            linux.own_request = Some(OperatorRequest::Incident(response));
             let now = Moment(clock::system_seconds());
-            let rules = linux.gate().map(|gate| gate.standing()).map(|standing| linux.rules(standing));
+            let rules = linux.gate().map(|gate| gate.gate_state()).map(|gate_state| linux.rules(gate_state));
             turn(&mut linux, &mut Watch::default(), &TurnContext { now, rules }, policy);
             say(&mut linux)
         }
@@ -30,29 +30,29 @@ pub(super) fn respond(call: &Call) -> Result<Exit, String> {
     }
 }
 
-/// `learn`: guarded files are as the owner wants them.
-pub(super) fn learn(call: &Call) -> Result<Exit, String> {
+/// `accept_changes`: guarded files are as the owner wants them.
+pub(super) fn accept_changes(call: &Call) -> Result<Exit, String> {
     if call.settings.wall.is_none() {
         return Err("the settings leave the wall to somebody else ([wall] keep = false)".into());
     }
     let mut linux = open(call)?;
     match linux.lock()? {
         Ok(_lock) => {
-            linux.learn();
+            linux.accept_changes();
             Ok(Exit::Done)
         }
         Err(at_work) => leave(&linux, OperatorRequest::AcceptChanges, at_work),
     }
 }
 
-fn leave(linux: &LinuxDevice, wish: OperatorRequest, at_work: Option<i32>) -> Result<Exit, String> {
-    let left = linux.volatile().leave_wish(wish, at_work);
+fn leave(linux: &LinuxDevice, request: OperatorRequest, at_work: Option<i32>) -> Result<Exit, String> {
+    let left = linux.volatile().leave_wish(request, at_work);
     left.map_err(|error| format!("cannot ask: {error}"))?;
-    print("asked the komainu that is at work; see komainu respond, komainu harden\n")
+    print("asked the komainu that is at work; see komainu incident, komainu harden\n")
 }
 
 fn say(linux: &mut LinuxDevice) -> Result<Exit, String> {
-    let memory = linux.wall_memory();
+    let memory = linux.incident_state();
     let Some(incident) = memory.incident else { return print("nothing: there is no incident\n") };
     let yes = |is: bool| if is { "yes" } else { "no" };
     let slot = incident.reimage.map_or_else(|| "no".to_owned(), |slot| format!("in place of slot {slot}"));

@@ -14,7 +14,7 @@ pub(super) fn install(call: &Call) -> Result<Exit, String> {
     match linux.lock()? {
         Ok(_lock) => {
             // An older wish for another bundle is over.
-            linux.volatile().forget_wish();
+            linux.volatile().request_answered();
             linux.install(bundle);
             let exit = run::round(&mut linux, call)?;
             // What went wrong first is about the bundle; what was said last, about the device.

@@ -63,9 +63,9 @@ pub(super) fn guard(call: &Call) -> Result<Exit, String> {
 /// Also for who can do nothing else.
 pub(super) fn put_rules(linux: &mut LinuxDevice) -> Result<(), String> {
     let Some(seen) = linux.gate() else { return Ok(()) };
-    let standing = seen.standing();
-    match linux.rules(standing) {
-        FirewallStatus::Differ => linux.guard(standing).map_err(|why| why.to_string()),
+    let gate_state = seen.gate_state();
+    match linux.rules(gate_state) {
+        FirewallStatus::Differ => linux.guard(gate_state).map_err(|why| why.to_string()),
         _ => Ok(()),
     }
 }

@@ -34,13 +34,13 @@ pub(super) fn plan(call: &Call) -> Result<Exit, String> {
 /// What the wall would do.
 fn of_wall(linux: &mut LinuxDevice, facts: &Facts, policy: &Policy, settings: &Settings) -> String {
     let report = harden::look(linux, policy, settings);
-    let memory = linux.wall_memory();
+    let memory = linux.incident_state();
     let view = View {
         report: &report,
         memory: &memory,
         asked: None,
         owner: facts.gate.as_ref().and_then(|gate| gate.kept),
-        polled: facts.attempts.polled_uptime,
+        polled: facts.retry.polled_uptime,
         booted: facts.booted.clone().ok(),
         health: None,
         now: facts.now,
@@ -51,14 +51,16 @@ fn of_wall(linux: &mut LinuxDevice, facts: &Facts, policy: &Policy, settings: &S
         let line = match act {
             Act::Remember(_) => continue,
             Act::Evidence => "keep evidence".to_owned(),
-            Act::Remediate { finding, fix } => format!("{}, because {}", fix.name(), finding.what),
-            Act::Undo(fix) => format!("undo {}", fix.name()),
+            Act::Remediate { finding, remediation } => {
+                format!("{}, because {}", remediation.name(), finding.what)
+            }
+            Act::Undo(remediation) => format!("undo {}", remediation.name()),
             Act::Poll => "poll".to_owned(),
             Act::Restart => "restart".to_owned(),
         };
         text.push_str(&format!("wall    {line}\n"));
     }
-    let left = report.findings.iter().filter(|finding| finding.fix.is_none());
+    let left = report.findings.iter().filter(|finding| finding.remediation.is_none());
     for finding in left {
         text.push_str(&format!("wall    nothing can be done: {}\n", finding.what));
     }

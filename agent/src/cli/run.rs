@@ -28,13 +28,13 @@ pub(super) fn run(call: &Call) -> Result<Exit, String> {
         && let Err(why) = owner::put_rules(&mut linux)
     {
         // A device that can keep nothing has no owner; it must not stand open for that.
-        log::error!("wall-missing why=\"{why}\"");
+        log::error!("firewall-missing why=\"{why}\"");
     }
     let Ok(_lock) = locked? else { return Ok(busy()) };
     let mut waiter = Waiter::new().map_err(|error| format!("cannot wait for signals: {error}"))?;
-    log::info!("guarding version={}", env!("CARGO_PKG_VERSION"));
-    let mut keeper = None;
-    let mut warden = WallLoop::open(&call.settings);
+    log::info!("started version={}", env!("CARGO_PKG_VERSION"));
+    let mut page_host = None;
+    let mut wall_loop = WallLoop::open(&call.settings);
     linux.give_up();
     linux.glance_while_waiting();
     let mut running = 0;
@@ -42,38 +42,38 @@ pub(super) fn run(call: &Call) -> Result<Exit, String> {
     loop {
         let facts = Facts::look(&mut linux, &call.settings.core);
         linux.set_on_trial(facts.is_on_trial());
-        let polled = Some(facts.attempts.polled_uptime);
+        let polled = Some(facts.retry.polled_uptime);
         if polled != compared || facts.uptime >= compare_at {
             linux.compare_firmware(&facts);
             (compared, compare_at) = (polled, facts.uptime + COMPARE_SECONDS);
         }
-        if let Some(warden) = warden.as_mut().filter(|_| facts.gate.as_ref().is_none_or(rules_hold)) {
-            warden.turn_if_due(&mut linux, &known_of(&facts));
+        if let Some(wall_loop) = wall_loop.as_mut().filter(|_| facts.gate.as_ref().is_none_or(rules_hold)) {
+            wall_loop.turn_if_due(&mut linux, &known_of(&facts));
             if linux.is_restarting() && call.settings.boot.reboot_command.is_empty() {
                 return Ok(Exit::Restart);
             }
         }
-        if let (Some(gate), Some(seen), None) = (&call.settings.gate, &facts.gate, &keeper)
+        if let (Some(gate), Some(seen), None) = (&call.settings.gate, &facts.gate, &page_host)
             && seen.rules != FirewallStatus::Differ
         {
             // An agent that starts again finds its rules: its page need not wait for a server that is silent.
-            let keeper =
-                keeper.insert(PageHost::open(&call.settings, gate, &call.settings_file, call.testing)?);
-            keeper.after_turn(&mut linux, &facts, warden.as_ref().and_then(WallLoop::report));
-            linux.hear_bells(&keeper.bell());
+            let page_host =
+                page_host.insert(PageHost::open(&call.settings, gate, &call.settings_file, call.testing)?);
+            page_host.after_turn(&mut linux, &facts, wall_loop.as_ref().and_then(WallLoop::report));
+            linux.listen_to_wakeups(&page_host.wakeup());
         }
         let next = act(&mut linux, &facts, &call.settings.core);
         let mut news = false;
         if let Some(gate) = &call.settings.gate {
             // Where there were no rules yet, not before this turn: they come before the page.
-            let opened = match keeper.take() {
-                Some(keeper) => keeper,
+            let opened = match page_host.take() {
+                Some(page_host) => page_host,
                 None => PageHost::open(&call.settings, gate, &call.settings_file, call.testing)?,
             };
-            let keeper = keeper.insert(opened);
-            keeper.after_turn(&mut linux, &facts, warden.as_ref().and_then(WallLoop::report));
-            news = keeper.hear(&mut linux);
-            linux.hear_bells(&keeper.bell());
+            let page_host = page_host.insert(opened);
+            page_host.after_turn(&mut linux, &facts, wall_loop.as_ref().and_then(WallLoop::report));
+            news = page_host.hear(&mut linux);
+            linux.listen_to_wakeups(&page_host.wakeup());
         }
         if matches!(next, Next::Seconds(_)) {
             linux.end_install();
@@ -82,7 +82,7 @@ pub(super) fn run(call: &Call) -> Result<Exit, String> {
         let seconds = match next {
             Next::Restart if call.settings.boot.reboot_command.is_empty() => return Ok(Exit::Restart),
             Next::Restart => RESTART_SECONDS,
-            _ if news || linux.own_wish.is_some() => 0,
+            _ if news || linux.own_request.is_some() => 0,
             Next::Now if running < TURNS_RUNNING_MAX => 0,
             Next::Now => RESTART_SECONDS,
             Next::Seconds(seconds) => seconds,
@@ -91,9 +91,9 @@ pub(super) fn run(call: &Call) -> Result<Exit, String> {
         loop {
             let left = until.saturating_sub(uptime_milliseconds()).div_ceil(1000);
             let left = u32::try_from(left).unwrap_or(u32::MAX);
-            let seconds = keeper.as_ref().and_then(PageHost::wakes_in).map_or(left, |wait| wait.min(left));
-            let seconds = if warden.is_some() { seconds.min(QUICK_SECONDS) } else { seconds };
-            let others = keeper.as_ref().map(PageHost::waits_for).unwrap_or_default();
+            let seconds = page_host.as_ref().and_then(PageHost::wakes_in).map_or(left, |wait| wait.min(left));
+            let seconds = if wall_loop.is_some() { seconds.min(QUICK_SECONDS) } else { seconds };
+            let others = page_host.as_ref().map(PageHost::waits_for).unwrap_or_default();
             let woken = waiter.wait(seconds, &others).map_err(|error| format!("cannot wait: {error}"))?;
             drop(others);
             if woken == Woken::End {
@@ -101,18 +101,23 @@ pub(super) fn run(call: &Call) -> Result<Exit, String> {
                 return Ok(Exit::Done);
             }
             let known = known_of(&facts);
-            let mut news = warden.as_mut().is_some_and(|warden| warden.turn_if_due(&mut linux, &known));
+            let mut news =
+                wall_loop.as_mut().is_some_and(|wall_loop| wall_loop.turn_if_due(&mut linux, &known));
             if linux.is_restarting() && call.settings.boot.reboot_command.is_empty() {
                 // The wall wants it; the update has its own way.
                 return Ok(Exit::Restart);
             }
-            if let Some(keeper) = keeper.as_mut().filter(|_| woken != Woken::Request) {
-                news |= keeper.hear(&mut linux);
+            if let Some(page_host) = page_host.as_mut().filter(|_| woken != Woken::Request) {
+                news |= page_host.hear(&mut linux);
             }
-            if news || woken == Woken::Request || linux.own_wish.is_some() || uptime_milliseconds() >= until {
+            if news
+                || woken == Woken::Request
+                || linux.own_request.is_some()
+                || uptime_milliseconds() >= until
+            {
                 break;
             }
-            keeper.iter_mut().for_each(PageHost::mend);
+            page_host.iter_mut().for_each(PageHost::mend);
         }
     }
 }
@@ -131,7 +136,7 @@ fn rules_hold(gate: &GateFacts) -> bool {
 pub(super) fn once(call: &Call) -> Result<Exit, String> {
     let mut linux = open(call)?;
     let Ok(_lock) = linux.lock()? else { return Ok(busy()) };
-    linux.own_wish = Some(OperatorRequest::Poll);
+    linux.own_request = Some(OperatorRequest::Poll);
     round(&mut linux, call)
 }
 
@@ -177,10 +182,8 @@ fn failed(linux: &mut LinuxDevice) -> bool {
     if linux.last_note_is_bad() {
         return true;
     }
-    let attempts = linux.attempts();
-    [attempts.poll, attempts.stage, attempts.proof, attempts.device]
-        .iter()
-        .any(|setbacks| setbacks.failures > 0)
+    let retry = linux.retry();
+    [retry.poll, retry.stage, retry.proof, retry.device].iter().any(|backoff| backoff.failures > 0)
 }
 
 fn busy() -> Exit {

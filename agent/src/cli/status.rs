@@ -56,18 +56,15 @@ pub(super) fn status(call: &Call) -> Result<Exit, String> {
             lines.push(Line(name, version_and_expiry(trusted.versions()[index], trusted.expiries()[index])));
         }
     }
-    let until_poll = until_poll(&facts.attempts, facts.uptime, &call.settings.core);
-    let since = facts.attempts.polled_uptime.map(|polled| facts.uptime.saturating_sub(polled));
+    let until_poll = until_poll(&facts.retry, facts.uptime, &call.settings.core);
+    let since = facts.retry.polled_uptime.map(|polled| facts.uptime.saturating_sub(polled));
     lines.extend([
         Line("clock", text(&facts.now)),
         Line("system_clock", text(&clock.system)),
         Line("seconds_since_poll", since.map_or(Json::Null, number)),
         Line("seconds_until_poll", number(until_poll)),
-        Line(
-            "seconds_until_stage",
-            number(until_stage(&facts.attempts, facts.uptime, &call.settings.core).0),
-        ),
-        Line("poll_failures", number(facts.attempts.poll.failures.into())),
+        Line("seconds_until_stage", number(until_stage(&facts.retry, facts.uptime, &call.settings.core).0)),
+        Line("poll_failures", number(facts.retry.poll.failures.into())),
         Line("now", text(&decide(&facts, &call.settings.core).reason)),
     ]);
     print(&if call.json { as_json(lines) } else { as_text(lines) })
@@ -85,7 +82,7 @@ fn record_lines(record: &Record) -> Vec<Line> {
         Update::Staging { release, slot, .. } => ("staging", Some(release), Some(slot)),
         Update::Staged { release, slot, .. } => ("staged", Some(release), Some(slot)),
         Update::Trial { release, slot, .. } => ("trial", Some(release), Some(slot)),
-        Update::RollingBack { release, slot, .. } => ("reverting", Some(release), Some(slot)),
+        Update::RollingBack { release, slot, .. } => ("rolling-back", Some(release), Some(slot)),
     };
     lines.push(Line("update", text(&word)));
     lines.push(Line("update_release", release.map_or(Json::Null, |release| number(release.number))));
@@ -103,7 +100,7 @@ fn gate_lines(facts: &Facts, call: &Call) -> Vec<Line> {
     };
     let findings = findings(seen, settings).iter().map(text).collect();
     vec![
-        Line("gate", text(&if seen.resetting { "being reset" } else { seen.standing().name() })),
+        Line("gate", text(&if seen.resetting { "being reset" } else { seen.gate_state().name() })),
         Line("wall", text(&wall(seen, settings))),
         Line("findings", Json::List(findings)),
     ]

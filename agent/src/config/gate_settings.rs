@@ -30,7 +30,7 @@ pub struct GateSettings {
     pub names_file: Option<PathBuf>,
     /// A file whose first line is the code on the label; whoever sets the first password must know it.
     pub code_file: Option<PathBuf>,
-    /// The button of the device must have been pressed (`komainu pressed`) before the first password is set.
+    /// The button of the device must have been pressed (`komainu button-pressed`) before the first password is set.
     pub button: bool,
     /// Programs that bring the password to wherever else it belongs.
     pub hooks: PathBuf,

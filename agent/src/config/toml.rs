@@ -7,7 +7,7 @@
 //! four deep, 64 entries in each array or table. Everything else is refused with its line.
 //!
 //! ```
-//! # use crate::config::toml::{self, SettingsFault};
+//! # use komainu_agent::config::toml::{self, SettingsFault};
 //! # fn main() -> Result<(), SettingsFault> {
 //! let mut top = toml::parse("[server]\nurl = \"https://updates.example\"\n")?;
 //! let mut server = top.take_table("server")?;

@@ -3,7 +3,7 @@
 //! no wall.
 //!
 //! A kind's file has the same keys. It is read first; `[wall]` of the settings replaces what it says, key by key, and
-//! `[[service]]`, `[[guarded]]` and `[[opening]]` of both hold. A kind without a file gets the strictest there is.
+//! `[[service]]`, `[[integrity]]` and `[[wan_rule]]` of both hold. A kind without a file gets the strictest there is.
 
 use super::table_reader::{FirstFault, Keys};
 use super::toml;
@@ -76,10 +76,10 @@ fn strict() -> Policy {
         keys: Vec::new(),
         programs: Vec::new(),
         privileged: strings(PRIVILEGED),
-        guarded: Vec::new(),
-        no_programs: strings(NO_PROGRAMS),
+        integrity: Vec::new(),
+        noexec_mounts: strings(NO_PROGRAMS),
         traffic: Traffic::default(),
-        doors: Vec::new(),
+        wan_access: Vec::new(),
         automatic: Automatic {
             contain: true,
             evidence: true,
@@ -170,7 +170,7 @@ fn read_policy(policy: &mut Policy, keys: &mut Keys<'_>) {
         ("keys", &mut policy.keys),
         ("programs", &mut policy.programs),
         ("privileged", &mut policy.privileged),
-        ("no_programs", &mut policy.no_programs),
+        ("noexec_mounts", &mut policy.noexec_mounts),
     ] {
         if let Some(given) = keys.strings_if_given(key) {
             *list = given;
@@ -178,7 +178,7 @@ fn read_policy(policy: &mut Policy, keys: &mut Keys<'_>) {
     }
     let traffic = &mut policy.traffic;
     traffic.forwards = keys.boolean("forwards", traffic.forwards);
-    traffic.near_only = keys.boolean("near_only", traffic.near_only);
+    traffic.lan_subnets_only = keys.boolean("lan_subnets_only", traffic.lan_subnets_only);
     for (key, number) in [
         ("tcp_per_second", &mut traffic.tcp_per_second),
         ("udp_per_second", &mut traffic.udp_per_second),
@@ -187,12 +187,12 @@ fn read_policy(policy: &mut Policy, keys: &mut Keys<'_>) {
     ] {
         *number = keys.number(key, 1..=100_000, *number);
     }
-    if let Some(words) = keys.strings_if_given("respond") {
+    if let Some(words) = keys.strings_if_given("incident_response") {
         let known = |word: &String| {
             IncidentResponse::parse(word).is_some_and(|response| response != IncidentResponse::Release)
         };
         if !words.iter().all(known) {
-            keys.fault("respond", RESPOND);
+            keys.fault("incident_response", RESPOND);
         }
         let has = |response: IncidentResponse| words.iter().any(|word| word == response.name());
         policy.automatic = Automatic {
@@ -213,18 +213,18 @@ fn read_lists(wall: &mut WallSettings, top: &mut Table, first: &FirstFault) {
     for table in first.unless(top.take_tables("service")).unwrap_or_default() {
         read_service(&mut wall.policy.services, Keys::new(table, first));
     }
-    for table in first.unless(top.take_tables("guarded")).unwrap_or_default() {
+    for table in first.unless(top.take_tables("integrity")).unwrap_or_default() {
         let mut keys = Keys::new(table, first);
         let path = keys.required_string("path");
         if !path.starts_with('/') {
             keys.fault("path", "must begin with /");
         }
         let what = keys.word("what", "settings");
-        wall.policy.guarded.push(ProtectedPath { path, what, restore: keys.boolean("restore", false) });
+        wall.policy.integrity.push(ProtectedPath { path, what, restore: keys.boolean("restore", false) });
         keys.finish();
     }
-    for table in first.unless(top.take_tables("opening")).unwrap_or_default() {
-        read_door(&mut wall.policy.doors, Keys::new(table, first));
+    for table in first.unless(top.take_tables("wan_rule")).unwrap_or_default() {
+        read_door(&mut wall.policy.wan_access, Keys::new(table, first));
     }
 }
 
@@ -263,7 +263,7 @@ fn listened(word: &str) -> Option<(Transport, (u16, u16))> {
 }
 
 /// A way in from the WAN: who may come, to what, and until when.
-fn read_door(doors: &mut Vec<WanAccess>, mut keys: Keys<'_>) {
+fn read_door(wan_access: &mut Vec<WanAccess>, mut keys: Keys<'_>) {
     let what = [false, true][keys.choice("what", &["admin", "acs"])];
     let port = keys.number("port", 1..=65_535, if what { 7547 } else { 443 }) as u16;
     let from: Vec<Option<Network>> = keys.strings("from", &[]).iter().map(|word| network(word)).collect();
@@ -278,7 +278,7 @@ fn read_door(doors: &mut Vec<WanAccess>, mut keys: Keys<'_>) {
         );
     }
     let from = from.into_iter().flatten().collect();
-    doors.push(WanAccess { is_acs: what, port, protocol: Protocol::Tcp, from, until: until.flatten() });
+    wan_access.push(WanAccess { is_acs: what, port, protocol: Protocol::Tcp, from, until: until.flatten() });
     keys.finish();
 }
 
@@ -321,8 +321,8 @@ mod tests {
             let wall = shipped(kind);
             assert_eq!(wall.policy.kind, kind);
             assert_eq!(wall.policy.traffic.forwards, kind == "router");
-            assert_eq!(wall.policy.traffic.near_only, kind != "router");
-            assert!(!wall.policy.ssh && wall.policy.doors.is_empty(), "{kind}");
+            assert_eq!(wall.policy.traffic.lan_subnets_only, kind != "router");
+            assert!(!wall.policy.ssh && wall.policy.wan_access.is_empty(), "{kind}");
         }
     }
 
@@ -337,16 +337,16 @@ mod tests {
     fn settings_replace_what_the_kind_says_and_add_to_its_lists() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/dist/policies");
         let wall = read_text(&format!(
-            "[wall]\nkind = \"router\"\npolicies_directory = \"{folder}\"\nssh = true\nrespond = [\"evidence\"]\n\
+            "[wall]\nkind = \"router\"\npolicies_directory = \"{folder}\"\nssh = true\nincident_response = [\"evidence\"]\n\
              [[service]]\nprogram = \"streamer\"\nlistens = [\"udp/5000-5100\", \"packet\"]\n\
-             [[opening]]\nfrom = [\"192.0.2.0/24\"]\nuntil = \"2027-03-31\"\n"
+             [[wan_rule]]\nfrom = [\"192.0.2.0/24\"]\nuntil = \"2027-03-31\"\n"
         ));
         let wall = wall.unwrap().unwrap();
         assert!(wall.policy.ssh && wall.policy.automatic.evidence && !wall.policy.automatic.contain);
         let ours = wall.policy.services.last().unwrap();
         assert_eq!((ours.transport, ours.program.as_str()), (Transport::Packet, "streamer"));
         assert!(wall.policy.services.len() > 2, "those of the kind");
-        assert_eq!(wall.policy.doors[0].until, Some(Moment(1_806_451_200)));
+        assert_eq!(wall.policy.wan_access[0].until, Some(Moment(1_806_451_200)));
     }
 
     #[test]
@@ -359,18 +359,18 @@ mod tests {
     fn every_refusal_names_its_key() {
         for (more, says) in [
             ("unlisted = \"maybe\"\n", "unlisted"),
-            ("respond = [\"panic\"]\n", "respond"),
-            ("respond = [\"release\"]\n", "respond"),
+            ("incident_response = [\"panic\"]\n", "incident_response"),
+            ("incident_response = [\"release\"]\n", "incident_response"),
             ("[[service]]\nlistens = [\"tcp/0\"]\n", "listens"),
             ("[[service]]\nlistens = [\"tcp/90-80\"]\n", "listens"),
             ("[[service]]\nlistens = [\"tcp/65536\"]\n", "listens"),
             ("[[service]]\nprogram = \"x\"\n", "listens"),
-            ("[[guarded]]\npath = \"etc/resolv.conf\"\n", "path"),
-            ("[[opening]]\nuntil = \"2027-03-31\"\n", "from"),
-            ("[[opening]]\nfrom = [\"0.0.0.0/0\"]\nuntil = \"2027-03-31\"\n", "from"),
-            ("[[opening]]\nfrom = [\"192.0.2.1/24\"]\nuntil = \"2027-03-31\"\n", "from"),
-            ("[[opening]]\nfrom = [\"192.0.2.1\"]\n", "until"),
-            ("[[opening]]\nfrom = [\"192.0.2.1\"]\nuntil = \"soon\"\n", "until"),
+            ("[[integrity]]\npath = \"etc/resolv.conf\"\n", "path"),
+            ("[[wan_rule]]\nuntil = \"2027-03-31\"\n", "from"),
+            ("[[wan_rule]]\nfrom = [\"0.0.0.0/0\"]\nuntil = \"2027-03-31\"\n", "from"),
+            ("[[wan_rule]]\nfrom = [\"192.0.2.1/24\"]\nuntil = \"2027-03-31\"\n", "from"),
+            ("[[wan_rule]]\nfrom = [\"192.0.2.1\"]\n", "until"),
+            ("[[wan_rule]]\nfrom = [\"192.0.2.1\"]\nuntil = \"soon\"\n", "until"),
             ("colour = \"red\"\n", "colour"),
         ] {
             let said = read_text(&format!("[wall]\nkind = \"none\"\n{more}")).unwrap_err();

@@ -38,18 +38,18 @@ pub struct LinuxDevice {
     remote: HttpRepository,
     gate: Option<CredentialStore>,
     wall: Option<FirewallController>,
-    ward: Option<WallDriver>,
+    driver: Option<WallDriver>,
     /// What the firewall had counted at the last look.
     counted: Vec<Count>,
     counted_at: u64,
     /// Takes the server's place until there is nothing more to do with it.
     bundle: Option<Bundle>,
     /// A wish that came with the command line.
-    pub own_wish: Option<OperatorRequest>,
+    pub own_request: Option<OperatorRequest>,
     /// A wish was answered and could not be removed.
-    wish_answered: bool,
+    request_forgotten: bool,
     /// What could not be written; without it a full file system would mean polling without a pause.
-    unwritten_attempts: Option<RetryState>,
+    unwritten_retry: Option<RetryState>,
     first_error: Option<String>,
     /// Why the gate's last step failed, until somebody asks.
     gate_fault: Option<String>,
@@ -62,7 +62,7 @@ pub struct LinuxDevice {
 
 /// What may pass, by the policy; where none says it: a router's traffic.
 fn traffic(settings: &DeviceSettings) -> Traffic {
-    let none = || Traffic { forwards: true, near_only: false, ..Traffic::default() };
+    let none = || Traffic { forwards: true, lan_subnets_only: false, ..Traffic::default() };
     settings.wall.as_ref().map_or_else(none, |wall| wall.policy.traffic.clone())
 }
 
@@ -78,16 +78,16 @@ impl LinuxDevice {
             slots: Slots::new(settings.parts.clone()),
             remote: HttpRepository::new(&settings.server, built().0)?,
             gate: settings.gate.as_ref().map(|gate| CredentialStore::new(gate, &settings.state)),
-            ward: settings.wall.as_ref().map(|wall| WallDriver::new(settings, wall)),
+            driver: settings.wall.as_ref().map(|wall| WallDriver::new(settings, wall)),
             wall: settings.gate.as_ref().map(|gate| FirewallController::new(gate, traffic(settings))),
             counted: Vec::new(),
             counted_at: 0,
             gate_fault: None,
             bundle: None,
             settings: settings.clone(),
-            own_wish: None,
-            wish_answered: false,
-            unwritten_attempts: None,
+            own_request: None,
+            request_forgotten: false,
+            unwritten_retry: None,
             first_error: None,
             refused: false,
             last_note: String::new(),
@@ -96,8 +96,8 @@ impl LinuxDevice {
         };
         linux.raise_tls_floor();
         // Who was cut off stays so from the first rules on, whoever puts them: at power-on, long before a look around.
-        let contained = linux.wall_memory().incident.is_some_and(|incident| incident.contained);
-        linux.set_passing(&FirewallGrants { contained, ..FirewallGrants::default() });
+        let contained = linux.incident_state().incident.is_some_and(|incident| incident.contained);
+        linux.set_grants(&FirewallGrants { contained, ..FirewallGrants::default() });
         Ok(linux)
     }
 
@@ -122,7 +122,7 @@ impl LinuxDevice {
     /// Polls this bundle next, instead of the server.
     pub fn install(&mut self, bundle: Bundle) {
         self.bundle = Some(bundle);
-        self.own_wish = Some(OperatorRequest::Poll);
+        self.own_request = Some(OperatorRequest::Poll);
     }
 
     /// From now on the server is asked again. Called when a round is over.
@@ -167,27 +167,27 @@ impl LinuxDevice {
     /// Writes how the four surveys stand, and how many strangers were turned away, into the security log.
     pub fn note_summary(&mut self, report: &Report) {
         let strangers = turned_away(&self.counts()).iter().map(|count| count.packets).sum::<u64>();
-        if let Some(ward) = &mut self.ward {
-            ward.note_summary(report, strangers);
+        if let Some(driver) = &mut self.driver {
+            driver.note_summary(report, strangers);
         }
     }
 
     /// The security log gets what was counted and not written yet; at an orderly end.
     pub fn end_log(&mut self) {
-        if let Some(ward) = &mut self.ward {
-            ward.end_log();
+        if let Some(driver) = &mut self.driver {
+            driver.end_log();
         }
     }
 
     /// What may pass besides, from now on.
-    fn set_passing(&mut self, passing: &FirewallGrants) {
+    fn set_grants(&mut self, grants: &FirewallGrants) {
         let Some(wall) = &mut self.wall else { return };
         let of_policy = traffic(&self.settings);
         wall.set_traffic(Traffic {
-            near_only: of_policy.near_only || passing.near_only,
-            openings: passing.openings.clone(),
-            ways_through: passing.ways_through.clone(),
-            contained: passing.contained,
+            lan_subnets_only: of_policy.lan_subnets_only || grants.lan_subnets_only,
+            wan_rules: grants.wan_rules.clone(),
+            port_forwards: grants.port_forwards.clone(),
+            contained: grants.contained,
             ..of_policy
         });
     }
@@ -210,37 +210,37 @@ impl LinuxDevice {
 
     /// The owner is logged in, and stays so for this many seconds at least: what is changed meanwhile is the owner's wish.
     pub fn owner_is_here(&mut self, seconds: u32) {
-        if let Some(ward) = &mut self.ward {
-            ward.owner_is_here(seconds);
+        if let Some(driver) = &mut self.driver {
+            driver.owner_is_here(seconds);
         }
     }
 
     /// Whether a release is on trial.
     pub fn set_on_trial(&mut self, on_trial: bool) {
-        if let Some(ward) = &mut self.ward {
-            ward.set_on_trial(on_trial);
+        if let Some(driver) = &mut self.driver {
+            driver.set_on_trial(on_trial);
         }
     }
 
     /// Compares the firmware with what its maker publishes.
     pub fn compare_firmware(&mut self, facts: &Facts) {
         use komainu_core::device::World;
-        if self.ward.is_none() {
+        if self.driver.is_none() {
             return;
         }
         let (kept, clock) = (self.kept(), self.clock());
         let advisories = advisory::prove(&kept, self.state.advisories(), clock, &self.settings.core.board);
-        if let Some(ward) = &mut self.ward {
-            ward.compare_firmware(&advisories, &self.settings.core, facts);
+        if let Some(driver) = &mut self.driver {
+            driver.compare_firmware(&advisories, &self.settings.core, facts);
         }
     }
 
     /// From now on a server is not waited for while there is something to see.
     pub fn glance_while_waiting(&mut self) {
-        if let Some(ward) = &self.ward {
-            let eyes = ward.eyes();
+        if let Some(driver) = &self.driver {
+            let scanner = driver.scanner();
             self.remote
-                .glance(Box::new(move || eyes.lock().unwrap_or_else(PoisonError::into_inner).changed()));
+                .glance(Box::new(move || scanner.lock().unwrap_or_else(PoisonError::into_inner).changed()));
         }
     }
 
@@ -248,36 +248,36 @@ impl LinuxDevice {
     pub fn give_up(&mut self) {
         use crate::firewall::backend::Choice;
         use crate::os::privileges::{Capabilities, give_up};
-        let (Some(ward), Some(wall)) = (&mut self.ward, &self.settings.wall) else { return };
+        let (Some(driver), Some(wall)) = (&mut self.driver, &self.settings.wall) else { return };
         let by_program = self.settings.gate.as_ref().is_some_and(|gate| gate.firewall != Choice::Nft);
         let keep = match (wall.give_up, by_program) {
             (false, _) => Capabilities::All,
             (true, true) => Capabilities::NeededAndModules,
             (true, false) => Capabilities::Needed,
         };
-        ward.set_house(give_up(keep));
+        driver.set_confinement(give_up(keep));
     }
 
     /// Something that the wall looks at has changed since it last looked.
     pub fn has_changed(&mut self) -> bool {
-        self.ward.as_mut().is_some_and(WallDriver::has_changed)
+        self.driver.as_mut().is_some_and(WallDriver::has_changed)
     }
 
     /// Somebody asks for something.
-    pub fn has_wish(&mut self) -> bool {
+    pub fn has_request(&mut self) -> bool {
         use komainu_core::device::World;
-        self.wish().is_some()
+        self.request().is_some()
     }
 
     /// The next look leaves nothing for later, however long it takes.
     pub fn look_thoroughly(&mut self) {
-        if let Some(ward) = &mut self.ward {
-            ward.look_thoroughly();
+        if let Some(driver) = &mut self.driver {
+            driver.look_thoroughly();
         }
     }
 
-    fn our_ward(&mut self) -> Result<&mut WallDriver, Text> {
-        self.ward.as_mut().ok_or_else(|| text(format_args!("the wall is not ours to keep")))
+    fn wall_driver(&mut self) -> Result<&mut WallDriver, Text> {
+        self.driver.as_mut().ok_or_else(|| text(format_args!("the wall is not ours to keep")))
     }
 
     fn our_gate(&self) -> Result<&CredentialStore, Text> {
@@ -285,8 +285,10 @@ impl LinuxDevice {
     }
 
     /// While a server is waited for, these end the wait: they can be read when somebody asks for something.
-    pub fn hear_bells(&mut self, bells: &[BorrowedFd<'_>]) {
-        self.remote.hang_bells(bells.iter().filter_map(|bell| bell.try_clone_to_owned().ok()).collect());
+    pub fn listen_to_wakeups(&mut self, wakeups: &[BorrowedFd<'_>]) {
+        self.remote.listen_to_wakeups(
+            wakeups.iter().filter_map(|wakeup| wakeup.try_clone_to_owned().ok()).collect(),
+        );
     }
 
     /// Wishes and attempts.

@@ -112,16 +112,16 @@ impl PageHost {
 
     /// What to wait for besides time and signals.
     pub fn waits_for(&self) -> Vec<BorrowedFd<'_>> {
-        let mut waits_for = self.bell();
+        let mut waits_for = self.wakeup();
         waits_for.extend(self.links.waits_for());
         waits_for
     }
 
     /// What rings while a server is waited for: people.
-    pub fn bell(&self) -> Vec<BorrowedFd<'_>> {
-        let mut bell = self.console.waits_for();
-        bell.extend(self.page.waits_for());
-        bell
+    pub fn wakeup(&self) -> Vec<BorrowedFd<'_>> {
+        let mut wakeup = self.console.waits_for();
+        wakeup.extend(self.page.waits_for());
+        wakeup
     }
 
     /// Seconds until the keeper has something to do that nobody wakes it for.
@@ -143,7 +143,7 @@ impl PageHost {
     pub fn hear(&mut self, linux: &mut LinuxDevice) -> bool {
         self.console.accept();
         for _ in 0..ASKS_AT_ONCE {
-            if linux.own_wish.is_some() {
+            if linux.own_request.is_some() {
                 break;
             }
             let Some((from, asked)) = self.next_ask() else { break };
@@ -190,7 +190,7 @@ impl PageHost {
         let mut state = page_status::of(facts, &seen, &self.settings, &self.core, &self.logins);
         linux.wall_lacks().iter().for_each(|lack| state.push("finding", lack));
         if let Some(report) = wall {
-            page_status::push_wall(&mut state, report, &linux.wall_memory());
+            page_status::push_wall(&mut state, report, &linux.incident_state());
             page_status::push_turned_away(&mut state, &linux.counts());
         }
         self.page.tell_state(state, uptime_seconds());
@@ -201,7 +201,7 @@ impl PageHost {
         pending.turns += 1;
         let Some(seen) = linux.gate() else { return };
         // Whoever set a password wants to use the device: it is told once it can be. The same with closing.
-        let ready = linux.rules(seen.standing()) != FirewallStatus::Differ || pending.turns >= TURNS_MAX;
+        let ready = linux.rules(seen.gate_state()) != FirewallStatus::Differ || pending.turns >= TURNS_MAX;
         let done = match pending.asked.ask {
             Ask::Reset { .. } => seen.resetting || seen.kept.is_none(),
             _ => seen.next.is_none() && seen.kept.is_some() && seen.kept != pending.kept,
@@ -224,7 +224,7 @@ impl PageHost {
                     self.done(&pending.asked);
                     // Who sets the password says that all is as it should be.
                     if matches!(pending.asked.ask, Ask::Claim { .. }) {
-                        komainu_core::device::World::learn(linux);
+                        komainu_core::device::World::accept_changes(linux);
                     }
                 }
                 self.answer(pending.from, pending.asked.number, answer);
@@ -240,7 +240,7 @@ impl PageHost {
                 self.sessions.end_others(session);
                 if asked.peer.is_unspecified() {
                     // The page knows who is logged in, and forgets it with its process.
-                    self.page.renew();
+                    self.page.reimage();
                 }
             }
             Ask::Reset { .. } => {

@@ -125,7 +125,7 @@ impl Page {
     }
 
     /// Ends it and lets it start anew: its sessions go with it.
-    pub(crate) fn renew(&mut self) {
+    pub(crate) fn reimage(&mut self) {
         self.end("it is to forget who is logged in");
         (self.failures, self.not_before) = (0, 0);
     }

@@ -33,7 +33,7 @@ pub(crate) fn of(
     logins: &LoginHistory,
 ) -> State {
     let mut state = State::default();
-    state.push("gate", seen.standing().name());
+    state.push("gate", seen.gate_state().name());
     state.push("account", &settings.account);
     if settings.code_file.is_some() {
         state.push("code", "wanted");
@@ -47,7 +47,7 @@ pub(crate) fn of(
     state.push("now", facts.now.0);
     state.push("name", &settings.look.name);
     state.push("rule", settings.rule.name());
-    if seen.standing() == GateState::Closed {
+    if seen.gate_state() == GateState::Closed {
         // Until somebody can log in, nobody needs to know more.
         return state;
     }
@@ -80,20 +80,20 @@ fn push_pair(state: &mut State, facts: &Facts, core: &Core) {
         Update::Staging { release, .. } => ("staging", Some(release)),
         Update::Staged { release, .. } => ("staged", Some(release)),
         Update::Trial { release, .. } => ("trial", Some(release)),
-        Update::RollingBack { release, .. } => ("reverting", Some(release)),
+        Update::RollingBack { release, .. } => ("rolling-back", Some(release)),
     };
     state.push("update", word);
     if let Some(other) = other {
         state.push("other", other);
     }
-    if let Some(polled) = facts.attempts.polled_uptime {
+    if let Some(polled) = facts.retry.polled_uptime {
         state.push("polled", facts.now.0 - i64::try_from(facts.uptime.saturating_sub(polled)).unwrap_or(0));
     }
-    let next = until_poll(&facts.attempts, facts.uptime, core);
+    let next = until_poll(&facts.retry, facts.uptime, core);
     // To the minute: what counts down by seconds is no news.
     state.push("next", (facts.now.0 + i64::try_from(next).unwrap_or(0)) / 60 * 60);
     // The gate has said its part; the reason is the update's.
-    let pair = Facts { gate: None, wish: None, ..facts.clone() };
+    let pair = Facts { gate: None, request: None, ..facts.clone() };
     state.push("reason", plan::plan(&pair, core).reason);
     if let Offer::Release(release) = &facts.offer {
         let manifest = &release.manifest;

@@ -38,8 +38,8 @@ impl PageHost {
                 self.sessions.end(&session);
                 Some(Answer::Done)
             }
-            Ask::UpdateNow { session } => Some(self.wish(linux, &session, OperatorRequest::Poll)),
-            Ask::Postpone { session } => Some(self.wish(linux, &session, OperatorRequest::Postpone)),
+            Ask::UpdateNow { session } => Some(self.request(linux, &session, OperatorRequest::Poll)),
+            Ask::Postpone { session } => Some(self.request(linux, &session, OperatorRequest::Postpone)),
             Ask::Change { session, old, new } => {
                 if let Err(answer) =
                     self.may(from, &session).and_then(|()| self.is_owners(linux, &asked, &seen, &old))
@@ -117,26 +117,26 @@ impl PageHost {
         from: From,
         asked: Asked,
         seen: &GateFacts,
-        wish: OperatorRequest,
+        request: OperatorRequest,
     ) -> Option<Answer> {
         // While another password is half set, that one will be set or given up; "done" would be said of the wrong one.
-        if self.pending.is_some() || wish == OperatorRequest::Claim && seen.next.is_some() {
+        if self.pending.is_some() || request == OperatorRequest::Claim && seen.next.is_some() {
             return Some(Answer::NotNow);
         }
         linux.take_gate_fault();
-        linux.own_wish = Some(wish);
+        linux.own_request = Some(request);
         self.pending = Some(Pending { from, asked, kept: seen.kept, turns: 0 });
         None
     }
 
-    fn wish(&mut self, linux: &mut LinuxDevice, session: &Session, wish: OperatorRequest) -> Answer {
+    fn request(&mut self, linux: &mut LinuxDevice, session: &Session, request: OperatorRequest) -> Answer {
         if !self.sessions.holds(session, uptime_seconds()) {
             return Answer::NoSession;
         }
         if self.pending.is_some() {
             return Answer::NotNow;
         }
-        linux.own_wish = Some(wish);
+        linux.own_request = Some(request);
         Answer::Done
     }
 

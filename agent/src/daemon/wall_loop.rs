@@ -49,7 +49,7 @@ impl WallLoop {
         let due = uptime_milliseconds() >= self.due;
         // Both are asked: the one is also a sign of life.
         let changed = linux.has_changed();
-        if !due && !changed && !linux.has_wish() {
+        if !due && !changed && !linux.has_request() {
             return false;
         }
         let news = self.turn(linux, known);

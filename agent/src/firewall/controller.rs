@@ -2,7 +2,7 @@
 
 use super::backend::{Choice, Firewall, How};
 use super::fallback::Lacks;
-use super::lan_subnets::near;
+use super::lan_subnets::lan_subnets;
 use crate::config::gate_settings::GateSettings as Settings;
 use crate::os::clock::uptime_milliseconds;
 use komainu_core::fault::{Text, text};
@@ -43,7 +43,7 @@ impl FirewallController {
     pub fn new(settings: &Settings, traffic: Traffic) -> FirewallController {
         let links = Links {
             lan: settings.lan.clone(),
-            near: Vec::new(),
+            lan_subnets: Vec::new(),
             page_port: settings.page_port,
             dns_port: settings.dns_port,
         };
@@ -58,8 +58,8 @@ impl FirewallController {
     }
 
     /// Whether the kernel has the rules for this standing.
-    pub fn seen(&mut self, standing: GateState) -> FirewallStatus {
-        let wanted = self.wanted(standing);
+    pub fn seen(&mut self, gate_state: GateState) -> FirewallStatus {
+        let wanted = self.wanted(gate_state);
         let Some(firewall) = &mut self.firewall else {
             return FirewallStatus::Beyond(text(format_args!("the settings leave it to somebody else")));
         };
@@ -84,8 +84,8 @@ impl FirewallController {
     ///
     /// # Errors
     /// Why it did not take them.
-    pub fn put(&mut self, standing: GateState) -> Result<(), Text> {
-        let wanted = self.wanted(standing);
+    pub fn put(&mut self, gate_state: GateState) -> Result<(), Text> {
+        let wanted = self.wanted(gate_state);
         let Some(firewall) = &mut self.firewall else { return Ok(()) };
         // What is put counts from 0 again. Where nothing can be read, nothing is lost that anybody knew.
         let before = self.last.as_ref().and_then(|last| firewall.counts(last).ok()).unwrap_or_default();
@@ -106,10 +106,10 @@ impl FirewallController {
             How::Iptables => "iptables",
             How::Nothing => "nothing",
         };
-        log::info!("wall gate={} by={how}", standing.name());
+        log::info!("wall gate={} by={how}", gate_state.name());
         if put.lacks != self.lacks.0 {
             for what in put.lacks.words() {
-                log::warn!("wall-lacks what=\"{what}\"");
+                log::warn!("firewall-lacks what=\"{what}\"");
             }
         }
         self.lacks = (put.lacks, uptime_milliseconds());
@@ -133,10 +133,10 @@ impl FirewallController {
         Ok(counts)
     }
 
-    fn wanted(&mut self, standing: GateState) -> Table {
-        if self.traffic.near_only {
-            self.links.near = near(&self.links.lan);
+    fn wanted(&mut self, gate_state: GateState) -> Table {
+        if self.traffic.lan_subnets_only {
+            self.links.lan_subnets = lan_subnets(&self.links.lan);
         }
-        build_table(standing, &self.links, &self.traffic)
+        build_table(gate_state, &self.links, &self.traffic)
     }
 }

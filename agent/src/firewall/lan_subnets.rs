@@ -16,7 +16,7 @@ const SCOPE_GLOBAL: &str = "00";
 const PREFIX_MIN: [u8; 2] = [8, 32];
 
 /// What is near now, in the same order each time.
-pub fn near(lan: &[String]) -> Vec<Network> {
+pub fn lan_subnets(lan: &[String]) -> Vec<Network> {
     let read = |path| std::fs::read_to_string(path).unwrap_or_default();
     of_files(&read("/proc/net/route"), &read("/proc/net/if_inet6"), lan)
 }
@@ -26,14 +26,14 @@ pub fn of_files(routes: &str, addresses: &str, lan: &[String]) -> Vec<Network> {
     let is_lan = |(name, _): &(&str, Network)| lan.iter().any(|one| one == name);
     let found = routes.lines().take(LINES_MAX).filter_map(route);
     let found = found.chain(addresses.lines().take(LINES_MAX).filter_map(address));
-    let mut near: Vec<Network> = Vec::new();
+    let mut lan_subnets: Vec<Network> = Vec::new();
     for (_, network) in found.filter(is_lan) {
-        if near.len() < NEAR_MAX && !near.contains(&network) {
-            let at = near.partition_point(|one| order(one) < order(&network));
-            near.insert(at, network);
+        if lan_subnets.len() < NEAR_MAX && !lan_subnets.contains(&network) {
+            let at = lan_subnets.partition_point(|one| order(one) < order(&network));
+            lan_subnets.insert(at, network);
         }
     }
-    near
+    lan_subnets
 }
 
 /// IPv4 first, then by number.

@@ -69,13 +69,13 @@ impl CredentialStore {
 
     /// What is seen of it, but for the rules in the kernel.
     pub fn seen(&self) -> GateFacts {
-        let print = |of: String| Digest64::of(of.as_bytes());
+        let digest = |of: String| Digest64::of(of.as_bytes());
         GateFacts {
             resetting: self.resetting_file().exists(),
-            kept: self.kept().map(print),
+            kept: self.kept().map(digest),
             // Whatever is there: what cannot be read is no account's credential, and is given up.
-            next: self.next_file().exists().then(|| self.credential(NEXT).unwrap_or_default()).map(print),
-            account: self.account().map(|crypt| crypt.map(print)),
+            next: self.next_file().exists().then(|| self.credential(NEXT).unwrap_or_default()).map(digest),
+            account: self.account().map(|crypt| crypt.map(digest)),
             rules: FirewallStatus::Hold,
         }
     }
@@ -238,8 +238,8 @@ impl CredentialStore {
     fn credential(&self, name: &str) -> Option<String> {
         let bytes = files::read(&self.folder.join(name), CREDENTIAL_BYTES_MAX).ok()??;
         let lines = String::from_utf8(bytes).ok()?;
-        let (crypt, print) = lines.split_once('\n')?;
-        (Digest64::parse(print.trim_end()) == Some(Digest64::of(crypt.as_bytes()))).then(|| crypt.to_owned())
+        let (crypt, digest) = lines.split_once('\n')?;
+        (Digest64::parse(digest.trim_end()) == Some(Digest64::of(crypt.as_bytes()))).then(|| crypt.to_owned())
     }
 
     fn next_file(&self) -> PathBuf {
@@ -328,12 +328,12 @@ mod tests {
         let mut place = Place::new("damaged");
         assert_eq!(place.1.seen().kept, None);
         place.claim("a good password");
-        assert_eq!(place.1.seen().standing(), GateState::Open);
+        assert_eq!(place.1.seen().gate_state(), GateState::Open);
         place.damage("credential");
-        assert_eq!(place.1.seen().standing(), GateState::Open, "the copy is as good");
+        assert_eq!(place.1.seen().gate_state(), GateState::Open, "the copy is as good");
         place.damage("credential.copy");
         let seen = place.1.seen();
-        assert_eq!((seen.standing(), seen.kept.is_some()), (GateState::Closed, true));
+        assert_eq!((seen.gate_state(), seen.kept.is_some()), (GateState::Closed, true));
         place.1.forget_kept().unwrap();
         assert_eq!(place.1.seen().kept, None);
     }

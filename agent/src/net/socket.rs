@@ -28,7 +28,7 @@ pub(crate) struct Wakeup(Arc<Mutex<Hung>>);
 
 #[derive(Default)]
 struct Hung {
-    bells: Vec<OwnedFd>,
+    wakeups: Vec<OwnedFd>,
     not_before: u64,
     /// A short look elsewhere, every other second; true ends the wait.
     glance: Option<Glance>,
@@ -61,8 +61,8 @@ impl Hung {
 
 impl Wakeup {
     /// Hangs other bells, or none.
-    pub(crate) fn hang(&self, bells: Vec<OwnedFd>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).bells = bells;
+    pub(crate) fn hang(&self, wakeups: Vec<OwnedFd>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).wakeups = wakeups;
     }
 
     /// From now on it is looked there while a server is waited for.
@@ -72,7 +72,7 @@ impl Wakeup {
 }
 
 /// Connects to the first address that lets it; all together get the time that there is.
-pub(super) fn connect_any(details: &ConnectionDetails<'_>, bell: &Wakeup) -> Result<Socket, Error> {
+pub(super) fn connect_any(details: &ConnectionDetails<'_>, wakeup: &Wakeup) -> Result<Socket, Error> {
     let whole = milliseconds(details.timeout);
     let began = uptime_milliseconds();
     let mut last: Error = io::Error::from(ErrorKind::ConnectionRefused).into();
@@ -83,10 +83,10 @@ pub(super) fn connect_any(details: &ConnectionDetails<'_>, bell: &Wakeup) -> Res
             let left = whole.saturating_sub(uptime_milliseconds().saturating_sub(began));
             (left / (addresses - before)).max(1)
         });
-        match connect_one(*address, share, details.timeout, bell) {
+        match connect_one(*address, share, details.timeout, wakeup) {
             Ok(stream) => {
                 let buffers = LazyBuffers::new(INPUT_BYTES, OUTPUT_BYTES);
-                return Ok(Socket { stream, buffers, bell: bell.clone() });
+                return Ok(Socket { stream, buffers, wakeup: wakeup.clone() });
             }
             Err(rung @ Error::Other(_)) => return Err(rung),
             Err(error) => last = error,
@@ -99,7 +99,7 @@ fn connect_one(
     address: SocketAddr,
     share: Option<u64>,
     timeout: NextTimeout,
-    bell: &Wakeup,
+    wakeup: &Wakeup,
 ) -> Result<TcpStream, Error> {
     let failed = |error: Errno| Error::Io(error.into());
     let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
@@ -111,7 +111,7 @@ fn connect_one(
     match connect(door.as_raw_fd(), &SockaddrStorage::from(address)) {
         Ok(()) => {}
         Err(Errno::EINPROGRESS) => {
-            wait(door.as_fd(), PollFlags::POLLOUT, share, timeout, bell)?;
+            wait(door.as_fd(), PollFlags::POLLOUT, share, timeout, wakeup)?;
             match getsockopt(&door, SocketError).map_err(failed)? {
                 0 => {}
                 error => return Err(failed(Errno::from_raw(error))),
@@ -128,10 +128,10 @@ fn wait(
     wanted: PollFlags,
     milliseconds: Option<u64>,
     timeout: NextTimeout,
-    bell: &Wakeup,
+    wakeup: &Wakeup,
 ) -> Result<(), Error> {
     let until = milliseconds.map(|milliseconds| uptime_milliseconds().saturating_add(milliseconds));
-    let mut hung = bell.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut hung = wakeup.0.lock().unwrap_or_else(PoisonError::into_inner);
     loop {
         let now = uptime_milliseconds();
         let quiet = hung.not_before.saturating_sub(now);
@@ -150,7 +150,8 @@ fn wait(
         });
         let mut waits_for = vec![PollFd::new(socket, wanted)];
         if quiet == 0 {
-            waits_for.extend(hung.bells.iter().map(|bell| PollFd::new(bell.as_fd(), PollFlags::POLLIN)));
+            waits_for
+                .extend(hung.wakeups.iter().map(|wakeup| PollFd::new(wakeup.as_fd(), PollFlags::POLLIN)));
         }
         match poll(&mut waits_for, left) {
             Err(Errno::EINTR) => continue,
@@ -159,7 +160,7 @@ fn wait(
         if waits_for[0].any().unwrap_or(true) {
             return Ok(());
         }
-        let rung = waits_for[1..].iter().any(|bell| bell.any().unwrap_or(true));
+        let rung = waits_for[1..].iter().any(|wakeup| wakeup.any().unwrap_or(true));
         drop(waits_for);
         if rung || quiet == 0 && hung.sees_something() {
             hung.not_before = now + QUIET_MILLISECONDS;
@@ -179,12 +180,12 @@ fn milliseconds(timeout: NextTimeout) -> Option<u64> {
 pub(super) struct Socket {
     stream: TcpStream,
     buffers: LazyBuffers,
-    bell: Wakeup,
+    wakeup: Wakeup,
 }
 
 impl Socket {
     fn wait(&self, wanted: PollFlags, timeout: NextTimeout) -> Result<(), Error> {
-        wait(self.stream.as_fd(), wanted, milliseconds(timeout), timeout, &self.bell)
+        wait(self.stream.as_fd(), wanted, milliseconds(timeout), timeout, &self.wakeup)
     }
 }
 

@@ -38,7 +38,7 @@ pub enum AtEnd {
 pub struct Watchdog {
     shared: Arc<Shared>,
     /// Its other end is the thread's: what is shut down on one side is heard on the other.
-    bell: UnixStream,
+    wakeup: UnixStream,
 }
 
 struct Shared {
@@ -75,17 +75,17 @@ impl Watchdog {
         });
         shared.feed().map_err(|error| refused("feed", path, &error))?;
         let theirs = Arc::clone(&shared);
-        let started = UnixStream::pair().and_then(|(bell, heard)| {
+        let started = UnixStream::pair().and_then(|(wakeup, heard)| {
             sys::start_thread(move || {
                 theirs.keep_feeding(&heard);
                 // The file is let go of before the other side hears of the end.
                 drop(theirs);
                 let _ = heard.shutdown(Shutdown::Both);
             })?;
-            Ok(bell)
+            Ok(wakeup)
         });
-        let bell = started.map_err(|error| refused("feed", path, &error))?;
-        Ok(Watchdog { shared, bell })
+        let wakeup = started.map_err(|error| refused("feed", path, &error))?;
+        Ok(Watchdog { shared, wakeup })
     }
 
     /// A sign of life of the loop; at every turn.
@@ -112,8 +112,8 @@ impl Watchdog {
     /// It could not be stopped: the device restarts when nobody feeds it.
     pub fn close(self, at_end: AtEnd) -> Result<(), Text> {
         // The thread hears it, and when it has ended, nothing more can be read.
-        let _ = self.bell.shutdown(Shutdown::Write);
-        let _ = (&self.bell).read(&mut [0]);
+        let _ = self.wakeup.shutdown(Shutdown::Write);
+        let _ = (&self.wakeup).read(&mut [0]);
         let letter: &[u8] = match at_end {
             // The letter that drivers know as the wish of an orderly end; written last.
             AtEnd::Stop => b"V",

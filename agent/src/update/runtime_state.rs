@@ -62,8 +62,8 @@ impl RuntimeState {
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn leave_wish(&self, wish: OperatorRequest, at_work: Option<i32>) -> io::Result<()> {
-        self.leave(wish_word(wish).as_bytes(), at_work)
+    pub fn leave_wish(&self, request: OperatorRequest, at_work: Option<i32>) -> io::Result<()> {
+        self.leave(wish_word(request).as_bytes(), at_work)
     }
 
     /// Asks the komainu that is at work to install from a bundle.
@@ -74,8 +74,8 @@ impl RuntimeState {
         self.leave(&[BUNDLE.as_bytes(), bundle.as_os_str().as_bytes()].concat(), at_work)
     }
 
-    fn leave(&self, wish: &[u8], at_work: Option<i32>) -> io::Result<()> {
-        files::replace(&self.folder.join("wish"), wish)?;
+    fn leave(&self, request: &[u8], at_work: Option<i32>) -> io::Result<()> {
+        files::replace(&self.folder.join("request"), request)?;
         if let Some(process) = at_work {
             // It may have ended meanwhile: then the wish waits for the next.
             let _ = kill(Pid::from_raw(process), Signal::SIGUSR1);
@@ -84,11 +84,11 @@ impl RuntimeState {
     }
 
     /// The wish that was left.
-    pub fn wish(&self) -> Option<OperatorRequest> {
+    pub fn request(&self) -> Option<OperatorRequest> {
         if self.bundle().is_some() {
             return Some(OperatorRequest::Poll);
         }
-        let word = self.text("wish")?;
+        let word = self.text("request")?;
         let responses = IncidentResponse::ALL.into_iter().map(OperatorRequest::Incident);
         [
             OperatorRequest::Poll,
@@ -98,34 +98,34 @@ impl RuntimeState {
         ]
         .into_iter()
         .chain(responses)
-        .find(|&wish| wish_word(wish) == word.trim())
+        .find(|&request| wish_word(request) == word.trim())
     }
 
     /// The bundle that somebody wants to be installed from.
     pub fn bundle(&self) -> Option<PathBuf> {
-        let bytes = files::read(&self.folder.join("wish"), FILE_BYTES_MAX).ok()??;
+        let bytes = files::read(&self.folder.join("request"), FILE_BYTES_MAX).ok()??;
         Some(OsStr::from_bytes(bytes.strip_prefix(BUNDLE.as_bytes())?).into())
     }
 
     /// The wish has been answered; false if it cannot be removed.
-    pub fn forget_wish(&self) -> bool {
-        let removed = files::remove(&self.folder.join("wish"));
+    pub fn request_answered(&self) -> bool {
+        let removed = files::remove(&self.folder.join("request"));
         if let Err(error) = &removed {
-            log::warn!("wish-stays why=\"{error}\"");
+            log::warn!("request-stays why=\"{error}\"");
         }
         removed.is_ok()
     }
 
     /// What was attempted since the start; as if nothing was, where it cannot be read.
-    pub fn attempts(&self) -> RetryState {
-        self.text("attempts").and_then(|text| read_attempts(&text)).unwrap_or_default()
+    pub fn retry(&self) -> RetryState {
+        self.text("retry").and_then(|text| read_retry(&text)).unwrap_or_default()
     }
 
     /// Remembers what was attempted, until the next start; false if it cannot be written.
-    pub fn keep_attempts(&self, attempts: &RetryState) -> bool {
-        let written = files::replace(&self.folder.join("attempts"), write_attempts(attempts).as_bytes());
+    pub fn keep_retry(&self, retry: &RetryState) -> bool {
+        let written = files::replace(&self.folder.join("retry"), write_retry(retry).as_bytes());
         if let Err(error) = &written {
-            log::warn!("attempts-unwritten why=\"{error}\"");
+            log::warn!("retry-state-unwritten why=\"{error}\"");
         }
         written.is_ok()
     }
@@ -136,16 +136,16 @@ impl RuntimeState {
     }
 }
 
-fn wish_word(wish: OperatorRequest) -> &'static str {
-    match wish {
+fn wish_word(request: OperatorRequest) -> &'static str {
+    match request {
         OperatorRequest::Poll => "poll",
         OperatorRequest::Confirm => "confirm",
-        OperatorRequest::Rollback => "revert",
+        OperatorRequest::Rollback => "rollback",
         OperatorRequest::Postpone => "postpone",
         OperatorRequest::Claim => "claim",
         OperatorRequest::Reset => "reset",
         OperatorRequest::Incident(response) => response.name(),
-        OperatorRequest::AcceptChanges => "learn",
+        OperatorRequest::AcceptChanges => "accept-changes",
     }
 }
 
@@ -154,47 +154,45 @@ fn boot_id() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }
 
-fn write_attempts(attempts: &RetryState) -> String {
+fn write_retry(retry: &RetryState) -> String {
     let seconds = |uptime: Option<u64>| uptime.map_or("-".to_owned(), |uptime| uptime.to_string());
-    let setbacks = |s: &Backoff| format!("{} {} {}", s.failures, s.last_uptime, s.retry_after_seconds);
+    let backoff = |s: &Backoff| format!("{} {} {}", s.failures, s.last_uptime, s.retry_after_seconds);
     format!(
         "start {}\npolled {}\nrefreshed {}\npoll {}\nstage {}\nproof {}\ndevice {}\ngate {}\nvalidator {}\n",
         boot_id(),
-        seconds(attempts.polled_uptime),
-        seconds(attempts.refreshed_uptime),
-        setbacks(&attempts.poll),
-        setbacks(&attempts.stage),
-        setbacks(&attempts.proof),
-        setbacks(&attempts.device),
-        setbacks(&attempts.gate),
-        attempts.validator.as_deref().unwrap_or_default(),
+        seconds(retry.polled_uptime),
+        seconds(retry.refreshed_uptime),
+        backoff(&retry.poll),
+        backoff(&retry.stage),
+        backoff(&retry.proof),
+        backoff(&retry.device),
+        backoff(&retry.gate),
+        retry.validator.as_deref().unwrap_or_default(),
     )
 }
 
-fn read_attempts(text: &str) -> Option<RetryState> {
-    let mut attempts = RetryState::default();
+fn read_retry(text: &str) -> Option<RetryState> {
+    let mut retry = RetryState::default();
     for line in text.lines() {
         let (word, rest) = line.split_once(' ')?;
         match word {
             "start" if rest != boot_id() => return None,
             "start" => {}
-            "polled" => attempts.polled_uptime = rest.parse().ok(),
-            "refreshed" => attempts.refreshed_uptime = rest.parse().ok(),
-            "poll" => attempts.poll = read_setbacks(rest)?,
-            "stage" => attempts.stage = read_setbacks(rest)?,
-            "proof" => attempts.proof = read_setbacks(rest)?,
-            "device" => attempts.device = read_setbacks(rest)?,
-            "gate" => attempts.gate = read_setbacks(rest)?,
-            "validator" => {
-                attempts.validator = Some(rest.to_owned()).filter(|validator| !validator.is_empty())
-            }
+            "polled" => retry.polled_uptime = rest.parse().ok(),
+            "refreshed" => retry.refreshed_uptime = rest.parse().ok(),
+            "poll" => retry.poll = read_backoff(rest)?,
+            "stage" => retry.stage = read_backoff(rest)?,
+            "proof" => retry.proof = read_backoff(rest)?,
+            "device" => retry.device = read_backoff(rest)?,
+            "gate" => retry.gate = read_backoff(rest)?,
+            "validator" => retry.validator = Some(rest.to_owned()).filter(|validator| !validator.is_empty()),
             _ => return None,
         }
     }
-    Some(attempts)
+    Some(retry)
 }
 
-fn read_setbacks(rest: &str) -> Option<Backoff> {
+fn read_backoff(rest: &str) -> Option<Backoff> {
     let mut numbers = rest.split(' ');
     Some(Backoff {
         failures: numbers.next()?.parse().ok()?,
@@ -209,18 +207,18 @@ mod tests {
 
     #[test]
     fn attempts_are_read_as_they_were_written() {
-        let setbacks = Backoff { failures: 2, last_uptime: 77, retry_after_seconds: 9 };
-        let attempts = RetryState {
+        let backoff = Backoff { failures: 2, last_uptime: 77, retry_after_seconds: 9 };
+        let retry = RetryState {
             polled_uptime: Some(5),
             refreshed_uptime: None,
             validator: Some("\"abc 1\"".into()),
-            poll: setbacks,
+            poll: backoff,
             stage: Backoff::default(),
-            proof: setbacks,
+            proof: backoff,
             device: Backoff::default(),
-            gate: setbacks,
+            gate: backoff,
         };
-        assert_eq!(read_attempts(&write_attempts(&attempts)), Some(attempts));
-        assert_eq!(read_attempts(&write_attempts(&RetryState::default())), Some(RetryState::default()));
+        assert_eq!(read_retry(&write_retry(&retry)), Some(retry));
+        assert_eq!(read_retry(&write_retry(&RetryState::default())), Some(RetryState::default()));
     }
 }

@@ -116,7 +116,7 @@ impl State {
     fn file(&self, file: StoredFile<'_>) -> Option<Vec<u8>> {
         let path = self.path(file);
         files::read(&path, bytes_max(file)).unwrap_or_else(|error| {
-            log::warn!("kept-file-bad path={} why=\"{error}\"", path.display());
+            log::warn!("stored-file-bad path={} why=\"{error}\"", path.display());
             None
         })
     }

@@ -106,8 +106,8 @@ pub fn look(places: &Places, trial: &mut Trial) -> AccountsSeen {
     }
     trial.set(look.hashes);
     for account in &mut look.seen.accounts {
-        if let PasswordSeen::Set(print) = account.password {
-            account.known = trial.known(print);
+        if let PasswordSeen::Set(fingerprint) = account.password {
+            account.known = trial.known(fingerprint);
         }
     }
     look.seen
@@ -192,9 +192,9 @@ impl Look {
             return PasswordSeen::Unknown;
         }
         let hash = Hash::new(name, stands, clear);
-        let print = hash.print();
+        let fingerprint = hash.print();
         self.hashes.push(hash);
-        PasswordSeen::Set(print)
+        PasswordSeen::Set(fingerprint)
     }
 
     fn keys(&mut self, path: &Path) {
@@ -208,7 +208,7 @@ impl Look {
             self.seen.keys.push(KeySeen {
                 file: file.clone().into_owned(),
                 line: key.line,
-                print: key.print,
+                fingerprint: key.fingerprint,
             });
         }
     }
@@ -245,10 +245,10 @@ pub fn lock_account(places: &Places, file: &str, name: &str) -> Result<(), Text>
 ///
 /// # Errors
 /// Path and cause; the file stays as it was.
-pub fn remove_key(file: &str, print: &str) -> Result<(), Text> {
+pub fn remove_key(file: &str, fingerprint: &str) -> Result<(), Text> {
     let path = Path::new(file);
     let Some(found) = whole(path)? else { return Ok(()) };
-    let Some(changed) = authorized_keys::without(&found.bytes, print) else { return Ok(()) };
+    let Some(changed) = authorized_keys::without(&found.bytes, fingerprint) else { return Ok(()) };
     replace(path, &changed, &found.metadata)
 }
 
@@ -286,6 +286,6 @@ fn cannot(verb: &str, path: &Path, why: &dyn Display) -> Text {
 }
 
 /// What is remembered of a crypt string, and of whom it is.
-fn print_of(name: &str, stands: &str) -> Digest64 {
+fn digest_of(name: &str, stands: &str) -> Digest64 {
     Digest64::of([name, "\0", stands].concat().as_bytes())
 }

@@ -85,7 +85,7 @@ pub struct Autostart {
 struct Read {
     path: PathBuf,
     stamp: Stamp,
-    starters: Vec<AutostartEntry>,
+    autostart: Vec<AutostartEntry>,
     /// It is larger than what is read of it.
     cut: bool,
 }
@@ -153,12 +153,13 @@ impl Autostart {
         }
         let known = before.iter().find(|read| read.stamp == stamp && read.path == path);
         let read = match known {
-            Some(known) => Read { path, stamp, starters: known.starters.clone(), cut: known.cut },
+            Some(known) => Read { path, stamp, autostart: known.autostart.clone(), cut: known.cut },
             None => match untrusted_file::read(&path, FILE_BYTES_MAX) {
                 Ok(Some(Foreign { bytes, whole, metadata })) => {
                     let is_text = !bytes.starts_with(b"\x7fELF");
-                    let starters = if is_text { autostart::starters(kind, &bytes) } else { Vec::new() };
-                    Read { path, stamp: untrusted_file::stamp(&metadata), starters, cut: is_text && !whole }
+                    let autostart =
+                        if is_text { autostart::autostart_entries(kind, &bytes) } else { Vec::new() };
+                    Read { path, stamp: untrusted_file::stamp(&metadata), autostart, cut: is_text && !whole }
                 }
                 Ok(None) => return,
                 Err(error) => {
@@ -172,10 +173,10 @@ impl Autostart {
             look.unread =
                 Some(text(format_args!("{path} is larger than {FILE_BYTES_MAX} bytes; not all was read")));
         }
-        if !read.starters.is_empty() {
+        if !read.autostart.is_empty() {
             let changeable = !read.cut && !is_read_only(&read.path);
             let file = read.path.to_string_lossy();
-            look.found.extend(read.starters.iter().map(|starter| FoundAutostart {
+            look.found.extend(read.autostart.iter().map(|starter| FoundAutostart {
                 file: file.clone().into_owned(),
                 kind,
                 starter: starter.clone(),
@@ -206,7 +207,8 @@ pub fn stop_starting(root: &Path, file: &str, line: u32, says: &str) -> Result<O
     if !whole || bytes.starts_with(b"\x7fELF") {
         return Err(cannot("change", path, &"it is larger than what is read of it, or no text"));
     }
-    let there = autostart::starters(kind, &bytes).iter().any(|one| one.line == line && one.says == says);
+    let there =
+        autostart::autostart_entries(kind, &bytes).iter().any(|one| one.line == line && one.says == says);
     if !there {
         return Ok(None);
     }

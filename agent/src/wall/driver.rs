@@ -62,10 +62,10 @@ pub struct WallDriver {
     pub(crate) lan: Vec<String>,
     pub(crate) state: PathBuf,
     pub(crate) kept: incident_store::IncidentStore,
-    pub(crate) eyes: Arc<Mutex<Scanner>>,
+    pub(crate) scanner: Arc<Mutex<Scanner>>,
     /// The processes of the last look.
     pub(crate) processes: Vec<Process>,
-    pub(crate) starters: Autostart,
+    pub(crate) autostart: Autostart,
     pub(crate) accounts: Option<(Places, Trial)>,
     pub(crate) tried: u64,
     pub(crate) guard: IntegrityGuard,
@@ -82,8 +82,8 @@ pub struct WallDriver {
     /// Mounts that programs were forbidden on, and how they were before.
     pub(crate) forbidden: Vec<(String, Forbids)>,
     /// What the agent could not give up; `None`: this is not the agent's own process.
-    pub(crate) house: Option<Vec<&'static str>>,
-    pub(crate) journal: SecurityLog,
+    pub(crate) confinement: Option<Vec<&'static str>>,
+    pub(crate) security_log: SecurityLog,
     pub(crate) tls: Vec<(u16, Option<bool>)>,
     pub(crate) tls_asked: Option<u64>,
     pub(crate) firmware: FirmwareInventory,
@@ -111,9 +111,9 @@ impl WallDriver {
             lan: device.gate.as_ref().map(|gate| gate.lan.clone()).unwrap_or_default(),
             state: device.state.clone(),
             kept: incident_store::IncidentStore::new(&device.state),
-            eyes: Arc::new(Mutex::new(Scanner::new())),
+            scanner: Arc::new(Mutex::new(Scanner::new())),
             processes: Vec::new(),
-            starters: Autostart::new(Path::new("/")),
+            autostart: Autostart::new(Path::new("/")),
             accounts,
             tried: 0,
             guard: IntegrityGuard::new(&device.state),
@@ -124,8 +124,8 @@ impl WallDriver {
             on_trial: false,
             watchdog: Err(watchdog),
             forbidden: Vec::new(),
-            house: None,
-            journal: SecurityLog::new(&device.state),
+            confinement: None,
+            security_log: SecurityLog::new(&device.state),
             tls: Vec::new(),
             tls_asked: None,
             firmware: FirmwareInventory::new(&settings.sbom),
@@ -181,19 +181,19 @@ impl WallDriver {
         }
         if !on_trial && self.guard.owes_learning() {
             // It was confirmed, or the one before runs again: its files are what they should be.
-            self.learn();
+            self.accept_changes();
         }
         self.on_trial = on_trial;
     }
 
     /// What the agent's process could not give up.
-    pub fn set_house(&mut self, left: Vec<&'static str>) {
-        self.house = Some(left);
+    pub fn set_confinement(&mut self, left: Vec<&'static str>) {
+        self.confinement = Some(left);
     }
 
     /// Scanner for a short look from elsewhere, while a server is waited for.
-    pub fn eyes(&self) -> Arc<Mutex<Scanner>> {
-        Arc::clone(&self.eyes)
+    pub fn scanner(&self) -> Arc<Mutex<Scanner>> {
+        Arc::clone(&self.scanner)
     }
 
     /// Something that is looked at has changed since the last look; quickly found out. Also a sign of life for the
@@ -208,7 +208,7 @@ impl WallDriver {
             self.tried = now;
             found = trial.step(0) == Progress::Found;
         }
-        found | self.eyes.lock().unwrap_or_else(PoisonError::into_inner).changed()
+        found | self.scanner.lock().unwrap_or_else(PoisonError::into_inner).changed()
     }
 
     /// Finds out everything that is found out a little at a time, however long it takes.
@@ -221,35 +221,35 @@ impl WallDriver {
     }
 
     /// Looks at everything.
-    pub fn look_around(&mut self) -> Observation {
-        let seen = self.eyes.lock().unwrap_or_else(PoisonError::into_inner).look();
+    pub fn observe(&mut self) -> Observation {
+        let seen = self.scanner.lock().unwrap_or_else(PoisonError::into_inner).look();
         let ours = seen.as_ref().map(ours).unwrap_or_default();
         if let Ok(seen) = &seen {
             self.processes.clone_from(&seen.processes);
         }
-        let starts = self.starters.look();
-        let mappings = self.mappings();
-        let own = mappings.0.iter().map(|mapping| mapping.to).filter(|&host| is_own(host)).collect();
+        let starts = self.autostart.look();
+        let upnp_leases = self.upnp_leases();
+        let own = upnp_leases.0.iter().map(|mapping| mapping.to).filter(|&host| is_own(host)).collect();
         self.ask_for_tls();
-        self.journal.settle(Now::read(built()));
+        self.security_log.settle(Now::read(built()));
         Observation {
             lan: self.lan.clone(),
             routes: routes(),
             tls: self.tls.clone(),
             own,
-            mappings,
+            upnp_leases,
             seen,
             ours,
-            starters: starts.found,
-            starters_unread: starts.unread,
+            autostart: starts.found,
+            autostart_unread: starts.unread,
             accounts: self.look_at_accounts(),
-            guarded: self.look_at_guarded(),
+            integrity: self.look_at_guarded(),
             mounts: remount::mounts(),
             watchdog: match &self.watchdog {
                 Ok(watchdog) => watchdog.seen(),
                 Err(seen) => seen.clone(),
             },
-            house: self.house.clone(),
+            confinement: self.confinement.clone(),
             numbers: sysctl::numbers(),
             counts: Vec::new(),
             firmware: self.known.clone(),
@@ -274,10 +274,10 @@ impl WallDriver {
             Reason::ResetAsked => "reset-asked",
             Reason::Claiming => "claiming",
             Reason::Confirming(_) => "confirming",
-            Reason::RollingBack { .. } => "reverting",
+            Reason::RollingBack { .. } => "rolling-back",
             _ => return,
         };
-        self.journal.note(event, format_args!("{details}"), now);
+        self.security_log.note(event, format_args!("{details}"), now);
     }
 
     /// Writes how the four surveys stand into the security log.
@@ -285,12 +285,12 @@ impl WallDriver {
         let word = |survey| report.survey(survey);
         let (a, b, c, d) = (word(Survey::A), word(Survey::B), word(Survey::C), word(Survey::D));
         let details = format_args!("a={a} b={b} c={c} d={d} turned_away={strangers}");
-        self.journal.note("selfcheck", details, Now::read(built()));
+        self.security_log.note("selfcheck", details, Now::read(built()));
     }
 
     /// Writes what was counted and not written yet; at an orderly end.
     pub fn end_log(&mut self) {
-        self.journal.settle_all(Now::read(built()));
+        self.security_log.settle_all(Now::read(built()));
     }
 
     fn look_at_accounts(&mut self) -> AccountsSeen {
@@ -314,7 +314,7 @@ impl WallDriver {
         }
         let here = clock::uptime_milliseconds() < self.owner_until;
         let owner = if here { Owner::Here } else { Owner::Away };
-        let seen = self.guard.look(&self.settings.policy.guarded, owner);
+        let seen = self.guard.look(&self.settings.policy.integrity, owner);
         self.differ = seen.different.iter().map(|different| different.path.clone()).collect();
         seen
     }
@@ -338,7 +338,7 @@ impl WallDriver {
         }
     }
 
-    fn mappings(&self) -> (Vec<UpnpLease>, usize) {
+    fn upnp_leases(&self) -> (Vec<UpnpLease>, usize) {
         let Some(path) = &self.settings.leases else { return (Vec::new(), 0) };
         match files::read(path, LEASES_BYTES_MAX) {
             Ok(Some(bytes)) => upnp::read(&String::from_utf8_lossy(&bytes)),
@@ -354,8 +354,8 @@ impl WallDriver {
             return;
         }
         self.tls_asked = Some(now);
-        let doors = self.settings.policy.doors.iter().filter(|door| !door.is_acs);
-        self.tls = doors.map(|door| (door.port, tls_greeting::ask(door.port))).collect();
+        let wan_access = self.settings.policy.wan_access.iter().filter(|door| !door.is_acs);
+        self.tls = wan_access.map(|door| (door.port, tls_greeting::ask(door.port))).collect();
     }
 }
 

@@ -12,16 +12,16 @@ pub(crate) fn know(state: &Path, release: u64, is_another: &mut dyn FnMut()) {
 }
 
 fn know_by(kernel: &[u8], state: &Path, release: u64, is_another: &mut dyn FnMut()) {
-    let print = Digest64::of(&[kernel, &release.to_be_bytes()].concat()).to_string();
+    let digest = Digest64::of(&[kernel, &release.to_be_bytes()].concat()).to_string();
     let (folder, file) = (state.join("wall"), state.join("wall/firmware"));
     let before = files::read(&file, 64).unwrap_or_default();
-    if before.as_deref() == Some(print.as_bytes()) {
+    if before.as_deref() == Some(digest.as_bytes()) {
         return;
     }
     if before.is_some() {
         is_another();
     }
-    let written = std::fs::create_dir_all(folder).and_then(|()| files::replace(&file, print.as_bytes()));
+    let written = std::fs::create_dir_all(folder).and_then(|()| files::replace(&file, digest.as_bytes()));
     if let Err(error) = written {
         log::warn!("firmware-not-known-again why=\"cannot write {}: {error}\"", file.display());
     }

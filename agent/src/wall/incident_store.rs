@@ -27,7 +27,7 @@ impl IncidentStore {
                 Some(bytes) => IncidentState::read(&String::from_utf8_lossy(&bytes)),
             });
             memory.unwrap_or_else(|why| {
-                log::error!("wall-memory-damaged why=\"{why}\"");
+                log::error!("incident-state-damaged why=\"{why}\"");
                 IncidentState::damaged()
             })
         })

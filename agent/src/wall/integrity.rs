@@ -60,7 +60,7 @@ impl IntegrityGuard {
     pub fn owe_learning(&mut self) {
         let written = fs::create_dir_all(&self.folder).and_then(|()| files::replace(&self.debt(), b""));
         if let Err(error) = written {
-            log::warn!("not-learned-later why=\"cannot write {}: {error}\"", self.debt().display());
+            log::warn!("changes-not-accepted-later why=\"cannot write {}: {error}\"", self.debt().display());
         }
         self.owes = Some(true);
     }
@@ -74,10 +74,10 @@ impl IntegrityGuard {
     /// Looks at the files that policy guards. What is seen for the first time, and what changed while the owner is there,
     /// is remembered as it is now. Not while a release is on trial: its files may differ, and are learned when it is
     /// confirmed.
-    pub fn look(&mut self, guarded: &[ProtectedPath], owner: Owner) -> IntegrityFacts {
+    pub fn look(&mut self, integrity: &[ProtectedPath], owner: Owner) -> IntegrityFacts {
         let mut seen = IntegrityFacts::default();
         let baseline = self.take_baseline(&mut seen);
-        let looked = self.memory.look(guarded, &baseline, clock::uptime_milliseconds());
+        let looked = self.memory.look(integrity, &baseline, clock::uptime_milliseconds());
         let mut next = baseline.clone();
         let mut learned = Vec::new();
         let mut known = Vec::new();
@@ -115,10 +115,10 @@ impl IntegrityGuard {
     ///
     /// # Errors
     /// Something could not be read or kept: path and cause. What could be is remembered.
-    pub fn learn(&mut self, guarded: &[ProtectedPath]) -> Result<(), Text> {
+    pub fn accept_changes(&mut self, integrity: &[ProtectedPath]) -> Result<(), Text> {
         self.known.clear();
         self.memory = ScanCache::default();
-        let looked = self.memory.look(guarded, &Baseline::default(), clock::uptime_milliseconds());
+        let looked = self.memory.look(integrity, &Baseline::default(), clock::uptime_milliseconds());
         let learned: Vec<_> = looked.all.iter().map(|looked| &looked.found).collect();
         let mut next = Baseline::default();
         self.unwritten = true;

@@ -11,8 +11,9 @@ pub(crate) fn ours(seen: &ProcessSnapshot) -> Vec<ProcessId> {
     let file = |path: &str| std::fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
     let own = file("/proc/self/exe");
     let is_ours = |process: &&Process| {
-        let near = process.parent == us || process.user == 0;
-        process.id.pid == us || near && own.is_some() && file(&format!("/proc/{}/exe", process.id.pid)) == own
+        let lan_subnets = process.parent == us || process.user == 0;
+        process.id.pid == us
+            || lan_subnets && own.is_some() && file(&format!("/proc/{}/exe", process.id.pid)) == own
     };
     seen.processes.iter().filter(is_ours).map(|process| process.id).collect()
 }

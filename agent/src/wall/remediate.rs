@@ -19,8 +19,8 @@ impl WallDriver {
     ///
     /// # Errors
     /// What, and why it cannot be done.
-    pub fn fix(&mut self, fix: &Remediation) -> Result<(), Text> {
-        match fix {
+    pub fn remediation(&mut self, remediation: &Remediation) -> Result<(), Text> {
+        match remediation {
             Remediation::End(id) => kill_tree::end(*id),
             Remediation::StopStarting { file, line, says } => self.stop_starting(file, *line, says),
             Remediation::LockAccount { file, account } => match &self.accounts {
@@ -28,7 +28,7 @@ impl WallDriver {
                 None => Err(text(format_args!("whose account is the owner's is not known"))),
             },
             Remediation::SetAside { file } => quarantine::set_aside(&self.state, Path::new(file)),
-            Remediation::RemoveKey { file, print } => accounts::remove_key(file, print),
+            Remediation::RemoveKey { file, fingerprint } => accounts::remove_key(file, fingerprint),
             Remediation::Restore { file } => self.guard.restore(file),
             Remediation::NoPrograms { mount } => {
                 let before = remount::forbid_programs(mount)?;
@@ -44,9 +44,9 @@ impl WallDriver {
     ///
     /// # Errors
     /// What, and why it cannot be done.
-    pub fn undo(&mut self, fix: &Remediation) -> Result<(), Text> {
-        let Remediation::NoPrograms { mount } = fix else {
-            return Err(text(format_args!("{} cannot be undone", fix.name())));
+    pub fn undo(&mut self, remediation: &Remediation) -> Result<(), Text> {
+        let Remediation::NoPrograms { mount } = remediation else {
+            return Err(text(format_args!("{} cannot be undone", remediation.name())));
         };
         let at = self.forbidden.iter().position(|(point, _)| point == mount);
         let before = at.map(|at| self.forbidden.remove(at).1);
@@ -59,12 +59,12 @@ impl WallDriver {
     /// Path and cause.
     pub fn keep_evidence(&mut self, report: &Report) -> Result<(), Text> {
         let infected = || report.findings.iter().filter(|finding| finding.infection);
-        let processes = infected().filter_map(|finding| match finding.fix {
+        let processes = infected().filter_map(|finding| match finding.remediation {
             Some(Remediation::End(id)) => Some(id),
             _ => None,
         });
         let processes: Vec<_> = processes.collect();
-        let mut files = self.journal.paths().to_vec();
+        let mut files = self.security_log.paths().to_vec();
         files.extend(self.differ.iter().map(Into::into));
         let why = infected().next().map_or("asked for", |finding| &finding.what);
         let now = Now::read(built());
@@ -75,17 +75,17 @@ impl WallDriver {
     }
 
     /// Everything that is guarded is as it should be, from now on.
-    pub fn learn(&mut self) {
+    pub fn accept_changes(&mut self) {
         self.chains = Some(backend::others());
-        if let Err(why) = self.guard.learn(&self.settings.policy.guarded) {
-            log::warn!("not-learned why=\"{why}\"");
+        if let Err(why) = self.guard.accept_changes(&self.settings.policy.integrity) {
+            log::warn!("changes-not-accepted why=\"{why}\"");
         }
     }
 
     fn stop_starting(&mut self, file: &str, line: u32, says: &str) -> Result<(), Text> {
         let Some(kind) = autostart::stop_starting(Path::new("/"), file, line, says)? else { return Ok(()) };
         // What we changed ourselves is no stranger's change.
-        self.guard.look(&self.settings.policy.guarded, komainu_core::wall::judge::integrity::Owner::Here);
+        self.guard.look(&self.settings.policy.integrity, komainu_core::wall::judge::integrity::Owner::Here);
         match hears(kind, &self.processes) {
             Some(id) => autostart::tell(id),
             None => Ok(()),

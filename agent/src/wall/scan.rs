@@ -311,9 +311,9 @@ impl Scanner {
             let is_asked = listener.transport == Transport::Tcp && !listener.owners.iter().any(ours);
             is_asked.then_some(ProbedPort { inode, address: listener.address, port: listener.port })
         };
-        let doors: Vec<ProbedPort> =
+        let wan_access: Vec<ProbedPort> =
             listeners.iter().filter_map(|(listener, inode)| door(listener, *inode)).collect();
-        asked.ask(&doors);
+        asked.ask(&wan_access);
         for (listener, inode) in listeners {
             listener.telnet = door(listener, *inode).and_then(|door| asked.telnet(&door));
         }

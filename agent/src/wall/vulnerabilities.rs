@@ -64,16 +64,17 @@ impl FirmwareInventory {
             Ok(None) => return Err(text(format_args!("the maker publishes no advisories for {board}"))),
             Err(why) => return Err(unusable(why)),
         };
-        let print = Digest64::of(advisories);
-        let same =
-            |last: &&Compared| (last.sbom, last.advisories, last.running.as_ref()) == (stamp, print, running);
+        let digest = Digest64::of(advisories);
+        let same = |last: &&Compared| {
+            (last.sbom, last.advisories, last.running.as_ref()) == (stamp, digest, running)
+        };
         if let Some(last) = self.last.as_ref().filter(same) {
             return last.checked.clone();
         }
         let sbom = self.read()?;
         let checked = self.judge(&sbom, advisories, board, running);
         let running = running.cloned();
-        self.last = Some(Compared { sbom: stamp, advisories: print, running, checked: checked.clone() });
+        self.last = Some(Compared { sbom: stamp, advisories: digest, running, checked: checked.clone() });
         checked
     }
 

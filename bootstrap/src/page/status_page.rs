@@ -16,7 +16,7 @@ const STATES: &[(&str, &str)] = &[
     ("staging", "state-staging"),
     ("staged", "state-staged"),
     ("trial", "state-trial"),
-    ("reverting", "state-reverting"),
+    ("rolling-back", "state-rolling-back"),
 ];
 
 /// NICT NOTICE's surveys, as the device asks itself.
@@ -136,7 +136,7 @@ impl View<'_> {
             line.push_str(&time_text::shown(until));
             element(&mut what, "p", &line);
         }
-        let on_its_way = matches!(step, "trial" | "reverting");
+        let on_its_way = matches!(step, "trial" | "rolling-back");
         if !on_its_way {
             self.press(&mut what, "update", "now", "update-now");
         }

@@ -136,7 +136,7 @@ impl Narrator {
                 let mark = self.mark(Icon::Confirm, "healthy:\nit stays");
                 self.tell(timeline, at, &done, meaning, Some(mark));
             }
-            "reverting" => self.reverting(timeline, at, version, why),
+            "rolling-back" => self.reverting(timeline, at, version, why),
             "refused" | "step-failed" => self.refused(timeline, at, word, rest, why),
             "backing-off" => {
                 let done =

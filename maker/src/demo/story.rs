@@ -160,7 +160,7 @@ fn bad_release(stage: &mut Stage<'_>, before: &Release, bad: BadRelease) -> Resu
     let release = stage.publish(bad.number, bad.version, bad.flaw)?;
     stage.device.poll(&mut stage.timeline, &stage.server)?;
     let version = bad.version;
-    let reverted = stage.device.said(&["reverting", version, bad.why]);
+    let reverted = stage.device.said(&["rolling-back", version, bad.why]);
     stage.check(
         &format!("{version} was given up three times"),
         reverted == 3,

@@ -22,9 +22,9 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let found = authorized_keys::keys(rest);
     assert!(found.len() <= authorized_keys::KEYS_MAX);
     for key in &found {
-        assert_eq!(key.print.len(), "SHA256:".len() + 43);
-        let left = authorized_keys::without(rest, &key.print).expect("it was there");
-        assert!(!authorized_keys::keys(&left).iter().any(|other| other.print == key.print));
+        assert_eq!(key.fingerprint.len(), "SHA256:".len() + 43);
+        let left = authorized_keys::without(rest, &key.fingerprint).expect("it was there");
+        assert!(!authorized_keys::keys(&left).iter().any(|other| other.fingerprint == key.fingerprint));
     }
 });
 

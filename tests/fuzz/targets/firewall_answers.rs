@@ -8,8 +8,8 @@ use std::sync::LazyLock;
 
 /// Two tables, and the messages of the first.
 static TABLES: LazyLock<([Table; 2], Vec<u8>)> = LazyLock::new(|| {
-    let links = Links { lan: vec!["br0".into()], near: Vec::new(), page_port: 8080, dns_port: 5353 };
-    let table = |standing| build_table(standing, &links, &Traffic::default());
+    let links = Links { lan: vec!["br0".into()], lan_subnets: Vec::new(), page_port: 8080, dns_port: 5353 };
+    let table = |gate_state| build_table(gate_state, &links, &Traffic::default());
     let tables = [table(GateState::Open), table(GateState::Closed)];
     let bytes = written(&tables[0]);
     assert_eq!(read_answers(&bytes, &tables[0]), (true, Vec::new()));

@@ -18,8 +18,8 @@ libfuzzer_sys::fuzz_target!(|table: &[u8]| {
     }
     let mut report = Report::default();
     judge(&mounts, &points, &mut report);
-    for fix in report.fixes() {
-        let Remediation::NoPrograms { mount } = fix else { panic!("another fix") };
+    for remediation in report.remediations() {
+        let Remediation::NoPrograms { mount } = remediation else { panic!("another fix") };
         let mount = at(&mounts, mount).expect("what is mended is mounted");
         assert!(mount.writable() && !mount.forbids.programs);
     }

@@ -6,10 +6,10 @@ use std::net::IpAddr;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let text = String::from_utf8_lossy(bytes);
-    let near = of_files(&text, &text, &["br0".to_owned(), "eth0".to_owned()]);
-    assert!(near.len() <= NEAR_MAX);
-    assert!(near.windows(2).all(|two| (two[0].address, two[0].prefix) < (two[1].address, two[1].prefix)));
-    for network in near {
+    let lan_subnets = of_files(&text, &text, &["br0".to_owned(), "eth0".to_owned()]);
+    assert!(lan_subnets.len() <= NEAR_MAX);
+    assert!(lan_subnets.windows(2).all(|two| (two[0].address, two[0].prefix) < (two[1].address, two[1].prefix)));
+    for network in lan_subnets {
         let (left, least) = match network.address {
             IpAddr::V4(it) => (u128::from(it.to_bits()) << 96, 8..=32),
             IpAddr::V6(it) => (it.to_bits(), 32..=128),

@@ -1,7 +1,7 @@
 //! Files that start programs, of every kind: what is found is within bounds, and what is taken away is gone.
 #![no_main]
 
-use komainu_core::wall::judge::autostart::{Kind, SAYS_BYTES_MAX, STARTERS_MAX, starters, without};
+use komainu_core::wall::judge::autostart::{Kind, SAYS_BYTES_MAX, STARTERS_MAX, autostart_entries, without};
 
 const KINDS: [Kind; 7] =
     [Kind::Inittab, Kind::Inetd, Kind::Xinetd, Kind::Script, Kind::Cron, Kind::CronOfUsers, Kind::Unit];
@@ -9,7 +9,7 @@ const KINDS: [Kind; 7] =
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let Some((kind, text)) = bytes.split_first() else { return };
     let kind = KINDS[usize::from(*kind) % KINDS.len()];
-    let found = starters(kind, text);
+    let found = autostart_entries(kind, text);
     assert!(found.len() <= STARTERS_MAX);
     let lines = text.iter().filter(|byte| **byte == b'\n').count() + 1;
     for one in &found {
@@ -18,7 +18,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         assert_eq!(without(kind, text, one.line, &format!("{} ", one.says)), None, "it says something else");
         let Some(changed) = without(kind, text, one.line, &one.says) else { continue };
         assert!(changed.len() <= text.len() + 512, "no file grows without bound");
-        let again = starters(kind, &changed);
+        let again = autostart_entries(kind, &changed);
         assert!(!again.iter().any(|left| left == one), "{one:?} is still there");
     }
 });

@@ -32,8 +32,8 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     if let Some(slot) = Slot::parse(text) {
         assert_eq!(slot.to_string(), text);
     }
-    if let Some(print) = Digest64::parse(text) {
-        assert_eq!(print.to_string(), text.to_ascii_lowercase());
+    if let Some(digest) = Digest64::parse(text) {
+        assert_eq!(digest.to_string(), text.to_ascii_lowercase());
     }
     // Any number of seconds can be shown, and what has four digits of year is read back.
     let seconds: [u8; 8] = std::array::from_fn(|index| bytes.get(index).copied().unwrap_or_default());

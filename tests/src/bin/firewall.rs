@@ -31,8 +31,8 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<String, String> {
-    let mut links = Links { lan: Vec::new(), near: Vec::new(), page_port: 8080, dns_port: 5353 };
-    let mut traffic = Traffic { forwards: true, near_only: false, ..Traffic::default() };
+    let mut links = Links { lan: Vec::new(), lan_subnets: Vec::new(), page_port: 8080, dns_port: 5353 };
+    let mut traffic = Traffic { forwards: true, lan_subnets_only: false, ..Traffic::default() };
     let (mut choice, mut times, mut lacks) = (Choice::Auto, 1, Lacks::NONE);
     let mut words = std::env::args().skip(1);
     let what = words.next().ok_or("what?")?;
@@ -50,21 +50,21 @@ fn run() -> Result<String, String> {
             "--dns" => links.dns_port = number()?,
             "--times" => times = number()?,
             "--forwards" => traffic.forwards = yes()?,
-            "--near-only" => traffic.near_only = yes()?,
+            "--near-only" => traffic.lan_subnets_only = yes()?,
             "--contained" => traffic.contained = yes()?,
-            "--near" => links.near.push(network(&value)?),
+            "--near" => links.lan_subnets.push(network(&value)?),
             "--tcp" => traffic.tcp_per_second = number()?.into(),
             "--udp" => traffic.udp_per_second = number()?.into(),
             "--icmp" => traffic.icmp_per_second = number()?.into(),
             "--scans" => traffic.scans_per_minute = number()?.into(),
             "--opening" => {
                 let (protocol, port, from) = way(&value)?;
-                traffic.openings.push(WanRule { from: vec![network(from)?], protocol, port });
+                traffic.wan_rules.push(WanRule { from: vec![network(from)?], protocol, port });
             }
             "--way-through" => {
                 let (protocol, port, to) = way(&value)?;
                 let to = to.parse().map_err(|_| format!("{to} is no address"))?;
-                traffic.ways_through.push(PortForward { to, protocol, port });
+                traffic.port_forwards.push(PortForward { to, protocol, port });
             }
             "--without" => lacks = lacks.and(Lacks::named(&value).ok_or("no such lack")?),
             "--backend" => {

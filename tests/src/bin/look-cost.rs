@@ -18,9 +18,9 @@ fn main() -> ExitCode {
         words.remove(0);
     }
     let times: u32 = words.first().and_then(|word| word.parse().ok()).unwrap_or(100);
-    let mut eyes = Scanner::that_only_look();
+    let mut scanner = Scanner::that_only_look();
     let began = Instant::now();
-    let seen = match eyes.look() {
+    let seen = match scanner.look() {
         Ok(seen) => seen,
         Err(why) => {
             eprintln!("look-cost: {why}");
@@ -37,13 +37,13 @@ fn main() -> ExitCode {
     if only.as_deref() != Some("quick") {
         let began = Instant::now();
         for _ in 0..times {
-            let _ = eyes.look();
+            let _ = scanner.look();
         }
         println!("full look {} us", began.elapsed().as_micros() / u128::from(times.max(1)));
     }
     if only.as_deref() != Some("full") {
         let began = Instant::now();
-        let changes = (0..times).filter(|_| eyes.changed()).count();
+        let changes = (0..times).filter(|_| scanner.changed()).count();
         println!(
             "quick look {} us, {changes} of {times} changed",
             began.elapsed().as_micros() / u128::from(times.max(1))

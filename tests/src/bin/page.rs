@@ -63,7 +63,7 @@ fn obey(line: &str, device: &mut Device) -> Result<(), String> {
     let (key, value) = rest.split_once('=').unwrap_or((rest, ""));
     match word {
         "password" => {
-            device.renew();
+            device.reimage();
             device.password = rest.into();
         }
         "code" => device.code = rest.into(),

@@ -67,30 +67,30 @@ impl Gate {
     }
 
     pub fn seen(&self) -> GateFacts {
-        let print = |of: &String| Digest64::of(of.as_bytes());
+        let digest = |of: &String| Digest64::of(of.as_bytes());
         GateFacts {
             resetting: self.resetting,
-            kept: self.kept.as_ref().map(print),
-            next: self.next.as_ref().map(print),
-            account: Ok((!self.account.is_empty()).then(|| print(&self.account))),
+            kept: self.kept.as_ref().map(digest),
+            next: self.next.as_ref().map(digest),
+            account: Ok((!self.account.is_empty()).then(|| digest(&self.account))),
             rules: FirewallStatus::Hold,
         }
     }
 
-    pub fn rules_seen(&self, standing: GateState) -> FirewallStatus {
+    pub fn rules_seen(&self, gate_state: GateState) -> FirewallStatus {
         match self.rules {
             _ if self.no_firewall => FirewallStatus::Beyond(text(format_args!("no nf_tables"))),
-            Some(rules) if rules == standing => FirewallStatus::Hold,
+            Some(rules) if rules == gate_state => FirewallStatus::Hold,
             _ => FirewallStatus::Differ,
         }
     }
 
-    fn put_rules(&mut self, standing: GateState) {
-        if standing == GateState::Open {
+    fn put_rules(&mut self, gate_state: GateState) {
+        if gate_state == GateState::Open {
             assert!(self.chosen.contains(&self.account), "opened with {:?}", self.account);
             assert!(!self.resetting, "opened in the middle of a reset");
         }
-        self.rules = Some(standing);
+        self.rules = Some(gate_state);
     }
 
     fn write(&mut self, holds: Account) {
@@ -141,9 +141,9 @@ impl Device {
         Err(super::no_power())
     }
 
-    pub(super) fn gate_guard(&mut self, standing: GateState) -> Result<(), Text> {
+    pub(super) fn gate_guard(&mut self, gate_state: GateState) -> Result<(), Text> {
         self.change_gate(|gate| {
-            gate.put_rules(standing);
+            gate.put_rules(gate_state);
             Ok(())
         })
     }

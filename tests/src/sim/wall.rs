@@ -20,7 +20,7 @@ pub struct Wall {
     /// Written as one file, and replaced as a whole.
     pub memory: IncidentState,
     /// What the next look sees.
-    pub around: Observation,
+    pub observation: Observation,
     /// What was mended, in order.
     pub mended: Vec<Remediation>,
     /// Every fix fails.
@@ -35,7 +35,7 @@ impl Default for Wall {
     fn default() -> Wall {
         Wall {
             memory: IncidentState::default(),
-            around: nothing_odd(),
+            observation: nothing_odd(),
             mended: Vec::new(),
             mends_nothing: false,
             contained: false,
@@ -50,17 +50,17 @@ pub fn nothing_odd() -> Observation {
         lan: vec!["br0".into()],
         routes: Ok(vec!["eth1".into()]),
         tls: Vec::new(),
-        mappings: (Vec::new(), 0),
+        upnp_leases: (Vec::new(), 0),
         own: Vec::new(),
         seen: Ok(ProcessSnapshot::default()),
         ours: Vec::new(),
-        starters: Vec::new(),
-        starters_unread: None,
+        autostart: Vec::new(),
+        autostart_unread: None,
         accounts: AccountsSeen::default(),
-        guarded: IntegrityFacts::default(),
+        integrity: IntegrityFacts::default(),
         mounts: Ok(Vec::new()),
         watchdog: WatchdogSeen::Held,
-        house: Some(Vec::new()),
+        confinement: Some(Vec::new()),
         numbers: Vec::new(),
         counts: Vec::new(),
         firmware: FirmwareSeen {
@@ -89,12 +89,12 @@ impl Device {
         Ok(())
     }
 
-    pub(super) fn mend(&mut self, fix: &Remediation) -> Result<(), Text> {
+    pub(super) fn mend(&mut self, remediation: &Remediation) -> Result<(), Text> {
         self.dead()?;
         if self.wall.mends_nothing {
             return Err(text(format_args!("read-only file system")));
         }
-        self.wall.mended.push(fix.clone());
+        self.wall.mended.push(remediation.clone());
         Ok(())
     }
 }

@@ -76,12 +76,12 @@ impl World for Device {
         self.disk.advisories()
     }
 
-    fn attempts(&mut self) -> RetryState {
-        self.attempts.clone()
+    fn retry(&mut self) -> RetryState {
+        self.retry.clone()
     }
 
-    fn wish(&mut self) -> Option<OperatorRequest> {
-        self.wish
+    fn request(&mut self) -> Option<OperatorRequest> {
+        self.request
     }
 
     fn fetch(
@@ -150,9 +150,9 @@ impl World for Device {
         Ok(())
     }
 
-    fn keep_attempts(&mut self, attempts: &RetryState) {
+    fn keep_retry(&mut self, retry: &RetryState) {
         if self.powered {
-            self.attempts = attempts.clone();
+            self.retry = retry.clone();
         }
     }
 
@@ -233,8 +233,8 @@ impl World for Device {
         Ok(())
     }
 
-    fn forget_wish(&mut self) {
-        self.wish = None;
+    fn request_answered(&mut self) {
+        self.request = None;
     }
 
     fn gate(&mut self) -> Option<GateFacts> {
@@ -246,12 +246,12 @@ impl World for Device {
         Some(seen)
     }
 
-    fn rules(&mut self, standing: GateState) -> FirewallStatus {
-        self.gate.as_ref().map_or(FirewallStatus::Hold, |gate| gate.rules_seen(standing))
+    fn rules(&mut self, gate_state: GateState) -> FirewallStatus {
+        self.gate.as_ref().map_or(FirewallStatus::Hold, |gate| gate.rules_seen(gate_state))
     }
 
-    fn guard(&mut self, standing: GateState) -> Result<(), Text> {
-        self.gate_guard(standing)
+    fn guard(&mut self, gate_state: GateState) -> Result<(), Text> {
+        self.gate_guard(gate_state)
     }
 
     fn keep_next_credential(&mut self) -> Result<(), Text> {
@@ -301,25 +301,25 @@ impl World for Device {
         })
     }
 
-    fn wall_memory(&mut self) -> IncidentState {
+    fn incident_state(&mut self) -> IncidentState {
         self.wall.memory.clone()
     }
 
-    fn keep_wall_memory(&mut self, memory: &IncidentState) -> Result<(), Text> {
+    fn keep_incident_state(&mut self, memory: &IncidentState) -> Result<(), Text> {
         self.remember(memory)
     }
 
-    fn look_around(&mut self) -> Observation {
-        self.wall.around.clone()
+    fn observe(&mut self) -> Observation {
+        self.wall.observation.clone()
     }
 
-    fn fix(&mut self, fix: &Remediation) -> Result<(), Text> {
-        self.mend(fix)
+    fn remediation(&mut self, remediation: &Remediation) -> Result<(), Text> {
+        self.mend(remediation)
     }
 
-    fn undo(&mut self, fix: &Remediation) -> Result<(), Text> {
+    fn undo(&mut self, remediation: &Remediation) -> Result<(), Text> {
         self.dead()?;
-        self.wall.mended.retain(|mended| mended != fix);
+        self.wall.mended.retain(|mended| mended != remediation);
         Ok(())
     }
 
@@ -329,12 +329,12 @@ impl World for Device {
         Ok(())
     }
 
-    fn learn(&mut self) {
-        self.wall.around.guarded = IntegrityFacts::default();
+    fn accept_changes(&mut self) {
+        self.wall.observation.integrity = IntegrityFacts::default();
     }
 
-    fn let_pass(&mut self, passing: &FirewallGrants) {
-        self.wall.contained = passing.contained;
+    fn grant(&mut self, grants: &FirewallGrants) {
+        self.wall.contained = grants.contained;
     }
 
     fn note(&mut self, reason: &Reason) {

@@ -71,7 +71,7 @@ pub fn scan(traffic: &Traffic) -> Vec<Rule> {
     let packets = traffic.scans_per_minute;
     let mut rules = Vec::new();
     // Whoever may come in, the ACS among them, is asked again and again while it is silent: that is no scan.
-    for from in traffic.openings.iter().flat_map(|opening| &opening.from) {
+    for from in traffic.wan_rules.iter().flat_map(|opening| &opening.from) {
         add(&mut rules, &[Of(from.family()), Destination(*from)], Return);
     }
     add_over(
@@ -110,9 +110,9 @@ mod tests {
         let output = chain(&table, Hook::Output);
         assert_eq!(output.policy, Accept);
         for rule in &output.rules {
-            let guarded = rule.matches.iter().any(|one| matches!(one, Over(_)));
-            assert_eq!(guarded, rule.verdict == Drop, "{rule:?}");
-            assert_eq!(guarded, rule.counted.is_some(), "{rule:?}");
+            let limited = rule.matches.iter().any(|one| matches!(one, Over(_)));
+            assert_eq!(limited, rule.verdict == Drop, "{rule:?}");
+            assert_eq!(limited, rule.counted.is_some(), "{rule:?}");
         }
         assert_eq!(chain(&table, Hook::Redirect).rules, []);
     }
@@ -153,7 +153,7 @@ mod tests {
         use crate::firewall::{Network, WanRule};
         let acs = Network { address: "198.51.100.7".parse().unwrap(), prefix: 32 };
         let opening = WanRule { from: alloc::vec![acs], protocol: Tcp, port: 7547 };
-        let traffic = Traffic { openings: alloc::vec![opening], ..router() };
+        let traffic = Traffic { wan_rules: alloc::vec![opening], ..router() };
         let table = build_table(GateState::Open, &links(&["br0"]), &traffic);
         let scan = &chain(&table, Hook::Scan).rules;
         assert_eq!((&scan[0].matches[..], scan[0].verdict), (&[V4, Destination(acs)][..], Return));

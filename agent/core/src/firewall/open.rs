@@ -18,7 +18,7 @@ pub fn input(lan: &[LinkName], traffic: &Traffic) -> Vec<Rule> {
     add(&mut rules, if traffic.contained { &[Known, Reply] } else { &[Known] }, Accept);
     add_addresses_in(&mut rules);
     if !traffic.contained {
-        for opening in traffic.openings.iter().filter(|opening| has_ports(opening.protocol)) {
+        for opening in traffic.wan_rules.iter().filter(|opening| has_ports(opening.protocol)) {
             for from in &opening.from {
                 let matches = [Of(from.family()), Source(*from), Proto(opening.protocol), To(opening.port)];
                 add(&mut rules, &matches, Accept);
@@ -47,7 +47,7 @@ pub fn forward(lan: &[LinkName], traffic: &Traffic) -> Vec<Rule> {
             add_counted(&mut rules, &matches, Counted::LanScan, Count);
         }
         add(&mut rules, &[In(*link)], Accept);
-        for way in traffic.ways_through.iter().filter(|way| has_ports(way.protocol)) {
+        for way in traffic.port_forwards.iter().filter(|way| has_ports(way.protocol)) {
             let to = Network { address: way.to, prefix: if way.to.is_ipv4() { 32 } else { 128 } };
             let matches = [Of(to.family()), Destination(to), Out(*link), Proto(way.protocol), To(way.port)];
             add(&mut rules, &matches, Accept);
@@ -86,12 +86,12 @@ mod tests {
         let here = alloc::vec![network("198.51.100.7", 32), network("2001:db8:9::", 48)];
         let way = |protocol| PortForward { to: "192.168.1.20".parse().unwrap(), protocol, port: 22 };
         Traffic {
-            openings: alloc::vec![
+            wan_rules: alloc::vec![
                 WanRule { from: here.clone(), protocol: Tcp, port: 7547 },
                 WanRule { from: Vec::new(), protocol: Tcp, port: 443 },
                 WanRule { from: here, protocol: Icmp, port: 1 },
             ],
-            ways_through: alloc::vec![way(Tcp), way(Icmp)],
+            port_forwards: alloc::vec![way(Tcp), way(Icmp)],
             ..router()
         }
     }

@@ -47,7 +47,7 @@ pub fn build_table(wanted: GateState, links: &Links, traffic: &Traffic) -> Table
     // All that can be asked is there, if nobody asks: kernels before 4.18 will not let go of a chain in the same change
     // as of the rules that ask it.
     let open = wanted == GateState::Open;
-    chains.push(part(Hook::Far, if traffic.near_only { far(&links.near) } else { Vec::new() }));
+    chains.push(part(Hook::Far, if traffic.lan_subnets_only { far(&links.lan_subnets) } else { Vec::new() }));
     chains.push(part(Hook::Foreign, if open { egress::foreign() } else { Vec::new() }));
     chains.push(part(Hook::Scan, if open { egress::scan(traffic) } else { Vec::new() }));
     let (input, forward, output, redirect) = match wanted {
@@ -108,7 +108,7 @@ pub fn add_addresses_in(rules: &mut Vec<Rule>) {
 
 /// Strangers that come in by a LAN's link are turned away, if that is wanted.
 pub fn add_far(rules: &mut Vec<Rule>, link: LinkName, traffic: &Traffic) {
-    if traffic.near_only {
+    if traffic.lan_subnets_only {
         add(rules, &[In(link)], Ask(Hook::Far));
     }
 }
@@ -126,9 +126,9 @@ fn strangers() -> Vec<Rule> {
     rules
 }
 
-fn far(near: &[Network]) -> Vec<Rule> {
+fn far(lan_subnets: &[Network]) -> Vec<Rule> {
     let mut rules = Vec::new();
-    for network in NOBODY.iter().chain(&NEAR).chain(near) {
+    for network in NOBODY.iter().chain(&NEAR).chain(lan_subnets) {
         add(&mut rules, &[Of(network.family()), Source(*network)], Return);
     }
     add(&mut rules, &[], Ask(Hook::Strangers));
@@ -144,11 +144,11 @@ pub mod tests {
 
     pub fn links(lan: &[&str]) -> Links {
         let lan = lan.iter().map(ToString::to_string).collect();
-        Links { lan, near: Vec::new(), page_port: 8080, dns_port: 5353 }
+        Links { lan, lan_subnets: Vec::new(), page_port: 8080, dns_port: 5353 }
     }
 
     pub fn router() -> Traffic {
-        Traffic { forwards: true, near_only: false, ..Traffic::default() }
+        Traffic { forwards: true, lan_subnets_only: false, ..Traffic::default() }
     }
 
     pub fn chain(table: &Table, hook: Hook) -> &Chain {
@@ -240,7 +240,7 @@ pub mod tests {
     #[test]
     fn the_links_own_networks_are_near() {
         let own = Network { address: "2001:db8:2::".parse().unwrap(), prefix: 64 };
-        let wanted = Links { near: alloc::vec![own], ..links(&["eth0"]) };
+        let wanted = Links { lan_subnets: alloc::vec![own], ..links(&["eth0"]) };
         let table = build_table(GateState::Open, &wanted, &Traffic::default());
         let far = &chain(&table, Hook::Far).rules;
         assert!(far.iter().any(|rule| rule.matches == [V6, Source(own)] && rule.verdict == Return));

@@ -74,7 +74,7 @@ pub struct GateFacts {
 impl GateFacts {
     /// How the gate stands: open only if there is an owner and the account holds the owner's credential, or the one
     /// that the owner is just setting.
-    pub fn standing(&self) -> GateState {
+    pub fn gate_state(&self) -> GateState {
         let Ok(Some(account)) = &self.account else { return GateState::Closed };
         let owners = self.kept.is_some() && (self.kept == Some(*account) || self.next == Some(*account));
         if owners && !self.resetting { GateState::Open } else { GateState::Closed }
@@ -84,8 +84,8 @@ impl GateFacts {
 /// What the gate wants done this turn; `None`: nothing, or it has to wait after setbacks.
 pub(crate) fn plan_gate(facts: &Facts, settings: &Settings) -> Option<Plan> {
     let gate = facts.gate.as_ref()?;
-    let standing = gate.standing();
-    match facts.wish {
+    let gate_state = gate.gate_state();
+    match facts.request {
         // Before anything else: what is not marked is not begun.
         Some(OperatorRequest::Reset) if !gate.resetting => {
             return Some(now(Step::BeginReset, Reason::ResetAsked));
@@ -96,12 +96,12 @@ pub(crate) fn plan_gate(facts: &Facts, settings: &Settings) -> Option<Plan> {
         }
         _ => {}
     }
-    if until_gate(&facts.attempts, facts.uptime, settings) > 0 {
+    if until_gate(&facts.retry, facts.uptime, settings) > 0 {
         return None;
     }
     // Closing comes before mending: what is mended may fail.
     if gate.rules == FirewallStatus::Differ {
-        return Some(now(Step::ApplyFirewall(standing), Reason::ApplyingFirewall(standing)));
+        return Some(now(Step::ApplyFirewall(gate_state), Reason::ApplyingFirewall(gate_state)));
     }
     if gate.resetting {
         let mut plan = now(Step::Forget, Reason::Resetting);
@@ -134,7 +134,7 @@ pub(crate) fn look_again(facts: &Facts, mut plan: Plan, settings: &Settings) -> 
     if facts.gate.is_some()
         && let Next::Seconds(seconds) = plan.next
     {
-        let retry = until_gate(&facts.attempts, facts.uptime, settings);
+        let retry = until_gate(&facts.retry, facts.uptime, settings);
         let retry = if retry == 0 { LOOK_SECONDS } else { u32::try_from(retry).unwrap_or(LOOK_SECONDS) };
         plan.next = Next::Seconds(seconds.min(retry).min(LOOK_SECONDS));
     }

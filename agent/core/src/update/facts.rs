@@ -142,13 +142,13 @@ pub struct Facts {
     /// What metadata offers.
     pub offer: Offer,
     /// RetryState since the start.
-    pub attempts: RetryState,
+    pub retry: RetryState,
     /// What somebody asked for.
-    pub wish: Option<OperatorRequest>,
+    pub request: Option<OperatorRequest>,
     /// The gate; `None` where somebody else keeps it.
     pub gate: Option<GateFacts>,
     /// What runs shall be written anew into the other slot, because somebody may have changed it.
-    pub renew: bool,
+    pub reimage: bool,
 }
 
 impl Facts {
@@ -165,7 +165,7 @@ impl Facts {
     pub fn look(world: &mut dyn World, settings: &Settings) -> Facts {
         let mut gate = world.gate();
         if let Some(gate) = &mut gate {
-            gate.rules = world.rules(gate.standing());
+            gate.rules = world.rules(gate.gate_state());
         }
         let record = world.record();
         let booted = world.booted();
@@ -177,7 +177,7 @@ impl Facts {
         };
         let health = if on_trial { world.health() } else { Health::Good };
         let clock = world.clock();
-        let renew = world.wall_memory().incident.and_then(|incident| incident.reimage);
+        let reimage = world.incident_state().incident.and_then(|incident| incident.reimage);
         let (offer, now) = offer::read(&world.kept(), clock, settings);
         Facts {
             now,
@@ -187,10 +187,10 @@ impl Facts {
             parts: world.parts(),
             health,
             offer,
-            attempts: world.attempts(),
-            wish: world.wish(),
+            retry: world.retry(),
+            request: world.request(),
             gate,
-            renew: renew.is_some_and(|slot| booted == Ok(slot)),
+            reimage: reimage.is_some_and(|slot| booted == Ok(slot)),
             booted,
         }
     }

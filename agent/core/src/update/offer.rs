@@ -17,12 +17,12 @@ use sha2::{Digest, Sha256};
 pub struct Digest64([u8; 8]);
 
 impl Digest64 {
-    /// The print of a manifest's bytes.
+    /// The digest of a manifest's bytes.
     pub fn of(manifest: &[u8]) -> Digest64 {
         let hash = Sha256::digest(manifest);
-        let mut print = [0; 8];
-        print.copy_from_slice(&hash[..8]);
-        Digest64(print)
+        let mut digest = [0; 8];
+        digest.copy_from_slice(&hash[..8]);
+        Digest64(digest)
     }
 
     /// Reads sixteen hexadecimal digits.
@@ -45,7 +45,7 @@ pub struct Release {
     /// For each image of the manifest, in its order, the path to fetch it from.
     pub fetch_paths: Vec<String>,
     /// Which manifest it is.
-    pub print: Digest64,
+    pub digest: Digest64,
 }
 
 /// What there is.
@@ -159,5 +159,5 @@ fn read_release(trusted: &mut Trusted, path: &str, bytes: &[u8]) -> Result<Relea
         }
         fetch_paths.push(target.fetch_path());
     }
-    Ok(Release { manifest, fetch_paths, print: Digest64::of(bytes) })
+    Ok(Release { manifest, fetch_paths, digest: Digest64::of(bytes) })
 }

@@ -84,14 +84,14 @@ fn plan_pair(facts: &Facts, settings: &Settings) -> Plan {
         Err(why) => return Plan::wait(Reason::BootChoiceUnknown(why.clone()), UNKNOWN_SECONDS.into()),
     };
     // What comes next writes the record or the boot choice; after setbacks of the device it waits.
-    let device_wait = until_device(&facts.attempts, facts.uptime, settings);
+    let device_wait = until_device(&facts.retry, facts.uptime, settings);
     let planned = match &facts.record {
         RecordSeen::Absent => first_record(booted, choice, Reason::FirstStart(booted), settings),
         RecordSeen::Lost(why) => first_record(booted, choice, Reason::RecordLost(why.clone()), settings),
         RecordSeen::Found(record) => plan_by_record(facts, record, booted, choice, settings),
     };
-    if device_wait > 0 && facts.wish.is_none() && planned.steps.iter().any(Step::is_on_device) {
-        let failures = facts.attempts.device.failures;
+    if device_wait > 0 && facts.request.is_none() && planned.steps.iter().any(Step::is_on_device) {
+        let failures = facts.retry.device.failures;
         return Plan::wait(Reason::BackingOff { failures, seconds: device_wait }, device_wait);
     }
     planned
@@ -175,13 +175,13 @@ fn put_right(record: &Record, booted: Slot, choice: &BootChoice, settings: &Sett
 }
 
 fn plan_update(facts: &Facts, record: &Record, booted: Slot, settings: &Settings) -> Plan {
-    if facts.wish == Some(OperatorRequest::Rollback)
+    if facts.request == Some(OperatorRequest::Rollback)
         && let Some(plan) = give_up(record)
     {
         return plan;
     }
-    let until_poll = until_poll(&facts.attempts, facts.uptime, settings);
-    if facts.wish == Some(OperatorRequest::Poll)
+    let until_poll = until_poll(&facts.retry, facts.uptime, settings);
+    if facts.request == Some(OperatorRequest::Poll)
         && let Some(postponed) = record.postponed.filter(|postponed| facts.now < postponed.until)
     {
         // Now means now; but since when it was put off is kept, or the bound would begin anew.
@@ -192,8 +192,8 @@ fn plan_update(facts: &Facts, record: &Record, booted: Slot, settings: &Settings
         return plan;
     }
     // Who wants to wait means what is there now, and must not hear "yes" for nothing.
-    if until_poll == 0 && facts.wish != Some(OperatorRequest::Postpone)
-        || facts.wish == Some(OperatorRequest::Poll)
+    if until_poll == 0 && facts.request != Some(OperatorRequest::Postpone)
+        || facts.request == Some(OperatorRequest::Poll)
     {
         return Plan::step(Step::Poll, Reason::PollDue, Next::Now);
     }
@@ -207,7 +207,7 @@ fn plan_update(facts: &Facts, record: &Record, booted: Slot, settings: &Settings
         Offer::Release(release) => release,
     };
     let into = booted.other();
-    let purpose = if facts.renew { Purpose::Reimage } else { Purpose::Update };
+    let purpose = if facts.reimage { Purpose::Reimage } else { Purpose::Update };
     match verify(&release.manifest, record, parts, into, facts.now, purpose, settings) {
         Ok(()) => plan_accepted(facts, record, release, into, parts, settings),
         // After a targets key went and the floor with it: what runs is offered by the keys that are left.
@@ -232,17 +232,17 @@ fn plan_accepted(
     settings: &Settings,
 ) -> Plan {
     let release = offered.manifest.release.clone();
-    if facts.wish == Some(OperatorRequest::Postpone)
+    if facts.request == Some(OperatorRequest::Postpone)
         && let Some(postponed) = postpone(record, offered, facts.now, settings)
     {
         let reason = Reason::Postponed { release, until: postponed.until };
         let record = Record { postponed: Some(postponed), ..record.clone() };
         return Plan::step(Step::Adopt(record), reason, Next::Now);
     }
-    if matches!(&record.update, Update::Staged { print, slot, .. } if *print == offered.print && *slot == into)
+    if matches!(&record.update, Update::Staged { digest, slot, .. } if *digest == offered.digest && *slot == into)
     {
         if let Some(postponed) = postponed(record, release.number, facts.now) {
-            let until_poll = until_poll(&facts.attempts, facts.uptime, settings);
+            let until_poll = until_poll(&facts.retry, facts.uptime, settings);
             let wait = postponed.until.0.abs_diff(facts.now.0).min(until_poll);
             return Plan::wait(Reason::Postponed { release, until: postponed.until }, wait);
         }
@@ -252,9 +252,9 @@ fn plan_accepted(
         plan.push(Step::Reboot);
         return plan;
     }
-    let (wait, failures) = until_stage(&facts.attempts, facts.uptime, settings);
+    let (wait, failures) = until_stage(&facts.retry, facts.uptime, settings);
     if wait > 0 {
-        let until_poll = until_poll(&facts.attempts, facts.uptime, settings);
+        let until_poll = until_poll(&facts.retry, facts.uptime, settings);
         return Plan::wait(Reason::BackingOff { failures, seconds: wait }, wait.min(until_poll));
     }
     let reason = Reason::Staging {
@@ -290,7 +290,7 @@ pub fn postponed(record: &Record, release: u64, now: Moment) -> Option<Postponed
 /// Bytes written of all images of a release that is being staged.
 pub fn done_bytes(update: &Update, offered: &Release, into: Slot) -> u64 {
     match update {
-        Update::Staging { print, slot, part, offset, .. } if *print == offered.print && *slot == into => {
+        Update::Staging { digest, slot, part, offset, .. } if *digest == offered.digest && *slot == into => {
             let before = offered.manifest.images.iter().take(usize::from(*part));
             before.map(|image| image.length).sum::<u64>() + offset
         }

@@ -55,10 +55,10 @@ pub fn poll(world: &mut dyn World, settings: &Settings) -> Result<(), Fault> {
 /// A mirror that lies here could as well withhold a new root: it can delay, as always, until the timestamp
 /// expires. And at least once a day the refresh starts at the root all the same.
 fn glance(world: &mut dyn World, settings: &Settings) -> Result<Option<Glanced>, Fault> {
-    let attempts = world.attempts();
+    let retry = world.retry();
     let uptime = world.uptime_seconds();
-    let Some(validator) = attempts.validator.as_deref() else { return Ok(Some(None)) };
-    if full_refresh_due(&attempts, uptime, settings) || !is_complete(world, settings) {
+    let Some(validator) = retry.validator.as_deref() else { return Ok(Some(None)) };
+    if full_refresh_due(&retry, uptime, settings) || !is_complete(world, settings) {
         return Ok(Some(None));
     }
     let fetched = world.fetch(Folder::Metadata, TIMESTAMP, TIMESTAMP_BYTES_MAX, Some(validator));
@@ -157,7 +157,7 @@ fn keep_accepted(world: &mut dyn World, keep: Keep, bytes: &[u8]) -> Result<(), 
     let mut change = |file, bytes| world.keep_file(file, bytes).map_err(Fault::Device);
     match keep {
         Keep::Nothing => Ok(()),
-        Keep::Given(role) => change(kept_file(role), Some(bytes)),
+        Keep::Given(role) => change(stored_file(role), Some(bytes)),
         Keep::GivenRootForgetRest => {
             // Forgotten first: after a cut in between the old root is still there, and leads to the new one
             // again; the other way round, versions counted up by a stolen key would stay.
@@ -168,7 +168,7 @@ fn keep_accepted(world: &mut dyn World, keep: Keep, bytes: &[u8]) -> Result<(), 
     }
 }
 
-fn kept_file(role: Role) -> StoredFile<'static> {
+fn stored_file(role: Role) -> StoredFile<'static> {
     match role {
         Role::Root => StoredFile::Root,
         Role::Timestamp => StoredFile::Timestamp,
@@ -201,8 +201,8 @@ fn fetch_new_manifest(world: &mut dyn World, target: &Verified<Target>) -> Resul
     let proven = fetch_target(world, target, StoredFile::Manifest)?;
     // What went wrong with the images of another manifest says nothing about this one's.
     let none = Backoff::default();
-    let attempts = world.attempts();
-    world.keep_attempts(&RetryState { stage: none, proof: none, ..attempts });
+    let retry = world.retry();
+    world.keep_retry(&RetryState { stage: none, proof: none, ..retry });
     Ok(proven)
 }
 
@@ -270,13 +270,13 @@ fn forget(world: &mut dyn World, file: StoredFile<'_>) -> Result<(), Fault> {
 /// Remembers a poll that worked; with a validator if it was a full refresh.
 fn remember_poll(world: &mut dyn World, full: Option<Option<String>>) {
     let uptime = world.uptime_seconds();
-    let mut attempts = world.attempts();
-    attempts.polled_uptime = Some(uptime);
+    let mut retry = world.retry();
+    retry.polled_uptime = Some(uptime);
     if let Some(validator) = full {
-        attempts.refreshed_uptime = Some(uptime);
-        attempts.validator = validator;
+        retry.refreshed_uptime = Some(uptime);
+        retry.validator = validator;
     }
-    world.keep_attempts(&attempts);
+    world.keep_retry(&retry);
 }
 
 fn refused(fault: &TrustFault) -> Fault {

@@ -6,7 +6,7 @@
 //! generation 17
 //! confirmed slot=a release=41 version=2.0.9
 //! floor 41
-//! update staging slot=b release=42 version=2.1.0 print=00a1b2c3d4e5f607 part=0 offset=4194304
+//! update staging slot=b release=42 version=2.1.0 digest=00a1b2c3d4e5f607 part=0 offset=4194304
 //! failed release=40 times=3
 //! check 6f1e…
 //! ```
@@ -67,7 +67,7 @@ pub enum Update {
         /// What with.
         release: ReleaseId,
         /// Which manifest exactly: a resumed download must be of the same one.
-        print: Digest64,
+        digest: Digest64,
         /// Where.
         slot: Slot,
         /// Index of the image being written, in the manifest's order.
@@ -80,7 +80,7 @@ pub enum Update {
         /// What.
         release: ReleaseId,
         /// Which manifest exactly.
-        print: Digest64,
+        digest: Digest64,
         /// Where.
         slot: Slot,
     },
@@ -174,14 +174,14 @@ impl Record {
         writeln!(out, "floor {}", self.floor)?;
         match &self.update {
             Update::Idle => writeln!(out, "update idle")?,
-            Update::Staging { release: r, print, slot, part, offset } => writeln!(
+            Update::Staging { release: r, digest, slot, part, offset } => writeln!(
                 out,
-                "update staging slot={slot} release={} version={} print={print} part={part} offset={offset}",
+                "update staging slot={slot} release={} version={} digest={digest} part={part} offset={offset}",
                 r.number, r.version
             )?,
-            Update::Staged { release: r, print, slot } => writeln!(
+            Update::Staged { release: r, digest, slot } => writeln!(
                 out,
-                "update staged slot={slot} release={} version={} print={print}",
+                "update staged slot={slot} release={} version={} digest={digest}",
                 r.number, r.version
             )?,
             Update::Trial { release: r, slot, deadline_seconds, restarts } => writeln!(
@@ -191,7 +191,7 @@ impl Record {
             )?,
             Update::RollingBack { release: r, slot, restarts } => writeln!(
                 out,
-                "update reverting slot={slot} release={} version={} restarts={restarts}",
+                "update rolling-back slot={slot} release={} version={} restarts={restarts}",
                 r.number, r.version
             )?,
         }
@@ -260,18 +260,18 @@ fn read_update(rest: &str) -> Option<Update> {
         "staging" => Update::Staging {
             release,
             slot,
-            print: Digest64::parse(value(rest, "print")?)?,
+            digest: Digest64::parse(value(rest, "digest")?)?,
             part: number(rest, "part")?,
             offset: number(rest, "offset")?,
         },
-        "staged" => Update::Staged { release, slot, print: Digest64::parse(value(rest, "print")?)? },
+        "staged" => Update::Staged { release, slot, digest: Digest64::parse(value(rest, "digest")?)? },
         "trial" => Update::Trial {
             release,
             slot,
             deadline_seconds: number(rest, "deadline")?,
             restarts: number(rest, "restarts")?,
         },
-        "reverting" => Update::RollingBack { release, slot, restarts: number(rest, "restarts")? },
+        "rolling-back" => Update::RollingBack { release, slot, restarts: number(rest, "restarts")? },
         _ => return None,
     })
 }
@@ -302,12 +302,12 @@ mod tests {
     }
 
     fn records() -> Vec<Record> {
-        let print = Digest64::of(b"manifest");
+        let digest = Digest64::of(b"manifest");
         let slot = Slot::B;
         let updates = [
             Update::Idle,
-            Update::Staging { release: release(42), print, slot, part: 1, offset: u64::MAX },
-            Update::Staged { release: release(42), print, slot },
+            Update::Staging { release: release(42), digest, slot, part: 1, offset: u64::MAX },
+            Update::Staged { release: release(42), digest, slot },
             Update::Trial { release: release(42), slot, deadline_seconds: 300, restarts: 2 },
             Update::RollingBack { release: release(42), slot, restarts: 0 },
         ];

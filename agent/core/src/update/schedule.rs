@@ -26,11 +26,11 @@ pub fn lot(device_id: &str, what_for: &str, below: u64) -> u64 {
 }
 
 /// Seconds until the next poll; 0: now.
-pub fn until_poll(attempts: &RetryState, uptime: u64, settings: &Settings) -> u64 {
-    if attempts.poll.failures > 0 {
-        return until_server(&attempts.poll, uptime, settings);
+pub fn until_poll(retry: &RetryState, uptime: u64, settings: &Settings) -> u64 {
+    if retry.poll.failures > 0 {
+        return until_server(&retry.poll, uptime, settings);
     }
-    let at = match attempts.polled_uptime {
+    let at = match retry.polled_uptime {
         None => lot(&settings.device_id, "first poll", u64::from(settings.first_poll_within_seconds) + 1),
         Some(last) => {
             // A tenth more or less, drawn anew for each poll, so that a fleet never marches in step.
@@ -44,42 +44,41 @@ pub fn until_poll(attempts: &RetryState, uptime: u64, settings: &Settings) -> u6
 }
 
 /// Seconds until images may be fetched again after setbacks, and how many there were; 0: now.
-pub fn until_stage(attempts: &RetryState, uptime: u64, settings: &Settings) -> (u64, u32) {
-    let [line, proof] =
-        [&attempts.stage, &attempts.proof].map(|setbacks| until_server(setbacks, uptime, settings));
-    (line.max(proof), attempts.stage.failures.max(attempts.proof.failures))
+pub fn until_stage(retry: &RetryState, uptime: u64, settings: &Settings) -> (u64, u32) {
+    let [line, proof] = [&retry.stage, &retry.proof].map(|backoff| until_server(backoff, uptime, settings));
+    (line.max(proof), retry.stage.failures.max(retry.proof.failures))
 }
 
-fn until_server(setbacks: &Backoff, uptime: u64, settings: &Settings) -> u64 {
-    until_after(setbacks, uptime, settings.poll_seconds.max(BACKOFF_SECONDS), &settings.device_id)
+fn until_server(backoff: &Backoff, uptime: u64, settings: &Settings) -> u64 {
+    until_after(backoff, uptime, settings.poll_seconds.max(BACKOFF_SECONDS), &settings.device_id)
 }
 
 /// Seconds until the device itself may be tried again after setbacks; 0: now.
-pub fn until_device(attempts: &RetryState, uptime: u64, settings: &Settings) -> u64 {
-    until_after(&attempts.device, uptime, DEVICE_BACKOFF_SECONDS_MAX, &settings.device_id)
+pub fn until_device(retry: &RetryState, uptime: u64, settings: &Settings) -> u64 {
+    until_after(&retry.device, uptime, DEVICE_BACKOFF_SECONDS_MAX, &settings.device_id)
 }
 
 /// Seconds until the gate may be tried again after setbacks; 0: now.
-pub fn until_gate(attempts: &RetryState, uptime: u64, settings: &Settings) -> u64 {
-    until_after(&attempts.gate, uptime, GATE_BACKOFF_SECONDS_MAX, &settings.device_id)
+pub fn until_gate(retry: &RetryState, uptime: u64, settings: &Settings) -> u64 {
+    until_after(&retry.gate, uptime, GATE_BACKOFF_SECONDS_MAX, &settings.device_id)
 }
 
-fn until_after(setbacks: &Backoff, uptime: u64, longest: u32, device_id: &str) -> u64 {
-    if setbacks.failures == 0 {
+fn until_after(backoff: &Backoff, uptime: u64, longest: u32, device_id: &str) -> u64 {
+    if backoff.failures == 0 {
         return 0;
     }
-    let doublings = (setbacks.failures - 1).min(20);
+    let doublings = (backoff.failures - 1).min(20);
     let full = (u64::from(BACKOFF_SECONDS) << doublings).min(u64::from(longest));
     // Half of it is certain, the other half drawn.
-    let drawn = lot(device_id, &alloc::format!("setback {}", setbacks.failures), full / 2 + 1);
-    let asked = u64::from(setbacks.retry_after_seconds.min(RETRY_AFTER_SECONDS_MAX));
-    (setbacks.last_uptime + (full / 2 + drawn).max(asked)).saturating_sub(uptime)
+    let drawn = lot(device_id, &alloc::format!("setback {}", backoff.failures), full / 2 + 1);
+    let asked = u64::from(backoff.retry_after_seconds.min(RETRY_AFTER_SECONDS_MAX));
+    (backoff.last_uptime + (full / 2 + drawn).max(asked)).saturating_sub(uptime)
 }
 
 /// True if a full refresh, beginning with the root, is due.
-pub fn full_refresh_due(attempts: &RetryState, uptime: u64, settings: &Settings) -> bool {
+pub fn full_refresh_due(retry: &RetryState, uptime: u64, settings: &Settings) -> bool {
     let every = u64::from(settings.full_refresh_seconds);
-    attempts.refreshed_uptime.is_none_or(|last| uptime >= last + every)
+    retry.refreshed_uptime.is_none_or(|last| uptime >= last + every)
 }
 
 /// True if the device is among the `percent` of all devices that may take a release.
@@ -95,8 +94,8 @@ mod tests {
     fn waits_double_up_to_the_longest_and_never_shrink_below_half() {
         let mut last_full = 0;
         for failures in 1..40 {
-            let setbacks = Backoff { failures, last_uptime: 1000, retry_after_seconds: 0 };
-            let wait = until_after(&setbacks, 1000, 21_600, "device-1");
+            let backoff = Backoff { failures, last_uptime: 1000, retry_after_seconds: 0 };
+            let wait = until_after(&backoff, 1000, 21_600, "device-1");
             let full = (30 << (failures - 1).min(20)).min(21_600);
             assert!(wait >= full / 2 && wait <= full, "{failures}: {wait}");
             assert!(full >= last_full);
@@ -106,10 +105,10 @@ mod tests {
 
     #[test]
     fn the_server_may_ask_for_more_but_not_for_ever() {
-        let setbacks = Backoff { failures: 1, last_uptime: 0, retry_after_seconds: 7200 };
-        assert_eq!(until_after(&setbacks, 0, 21_600, "d"), 7200);
-        let setbacks = Backoff { retry_after_seconds: u32::MAX, ..setbacks };
-        assert_eq!(until_after(&setbacks, 0, 21_600, "d"), 604_800);
+        let backoff = Backoff { failures: 1, last_uptime: 0, retry_after_seconds: 7200 };
+        assert_eq!(until_after(&backoff, 0, 21_600, "d"), 7200);
+        let backoff = Backoff { retry_after_seconds: u32::MAX, ..backoff };
+        assert_eq!(until_after(&backoff, 0, 21_600, "d"), 604_800);
     }
 
     #[test]

@@ -45,7 +45,7 @@ impl Job<'_> {
     fn update(&self, part: usize, offset: u64) -> Update {
         let part = u8::try_from(part).unwrap_or(u8::MAX);
         let release = self.release.manifest.release.clone();
-        Update::Staging { release, print: self.release.print, slot: self.slot, part, offset }
+        Update::Staging { release, digest: self.release.digest, slot: self.slot, part, offset }
     }
 }
 
@@ -70,8 +70,8 @@ pub fn stage(
     }
     let job = Job { release, slot, parts };
     let (part, offset) = match &record.update {
-        Update::Staging { print, slot: into, part, offset, .. }
-            if *print == release.print && *into == slot =>
+        Update::Staging { digest, slot: into, part, offset, .. }
+            if *digest == release.digest && *into == slot =>
         {
             (usize::from(*part), *offset)
         }
@@ -95,8 +95,8 @@ pub fn stage(
         }
         return Err(fault);
     }
-    let (release, print) = (release.manifest.release.clone(), release.print);
-    keep_next(world, Record { update: Update::Staged { release, print, slot }, ..record })
+    let (release, digest) = (release.manifest.release.clone(), release.digest);
+    keep_next(world, Record { update: Update::Staged { release, digest, slot }, ..record })
 }
 
 fn head_bytes(image: &Image) -> u64 {

@@ -1,4 +1,4 @@
-//! The answers to an infection (RSP-1 to RSP-6). Each can be asked for by `komainu respond`; policy says which the device
+//! The answers to an infection (RSP-1 to RSP-6). Each can be asked for by `komainu incident`; policy says which the device
 //! gives by itself.
 
 /// One answer.

@@ -82,8 +82,8 @@ impl IncidentState {
                 let _ = writeln!(lines, "reimage {slot}");
             }
             let _ = writeln!(lines, "reimaged {}", word(incident.reimaged));
-            if let Some(print) = incident.password {
-                let _ = writeln!(lines, "password {print}");
+            if let Some(digest) = incident.password {
+                let _ = writeln!(lines, "password {digest}");
             }
         }
         for trial in &self.trials {
@@ -126,8 +126,8 @@ impl IncidentState {
         match word {
             "incident" => self.incident = Some(Incident::new(Moment(0), text(format_args!("{rest}")))),
             "trial" if self.trials.len() < FIXES_MAX => {
-                let (print, starts) = rest.split_once(' ')?;
-                self.trials.push(Trial { finding: Digest64::parse(print)?, starts: starts.parse().ok()? });
+                let (digest, starts) = rest.split_once(' ')?;
+                self.trials.push(Trial { finding: Digest64::parse(digest)?, starts: starts.parse().ok()? });
             }
             "undone" if self.undone.len() < FIXES_MAX => self.undone.push(Digest64::parse(rest)?),
             _ => {

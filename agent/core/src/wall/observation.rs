@@ -46,7 +46,7 @@ pub struct Observation {
     /// Ports of openings, and whether what answers there speaks TLS.
     pub tls: Vec<(u16, Option<bool>)>,
     /// Leases of UPnP, and how many were not understood.
-    pub mappings: (Vec<UpnpLease>, usize),
+    pub upnp_leases: (Vec<UpnpLease>, usize),
     /// Hosts of leases that are the device itself.
     pub own: Vec<Ipv4Addr>,
     /// Processes and sockets.
@@ -54,19 +54,19 @@ pub struct Observation {
     /// Those of Komainu itself, which are never judged.
     pub ours: Vec<ProcessId>,
     /// What starts telnet, or fetches programs.
-    pub starters: Vec<FoundAutostart>,
+    pub autostart: Vec<FoundAutostart>,
     /// Why not all of that could be read.
-    pub starters_unread: Option<Text>,
+    pub autostart_unread: Option<Text>,
     /// Accounts, passwords and keys.
     pub accounts: AccountsSeen,
     /// Files that only the owner changes.
-    pub guarded: IntegrityFacts,
+    pub integrity: IntegrityFacts,
     /// The mounts.
     pub mounts: Result<Vec<Mount>, Text>,
     /// The watchdog.
     pub watchdog: WatchdogSeen,
     /// What Komainu could not give up; `None`: it is not at work.
-    pub house: Option<Vec<&'static str>>,
+    pub confinement: Option<Vec<&'static str>>,
     /// Numbers of the kernel's.
     pub numbers: Vec<Number>,
     /// What the firewall counted since the last look.
@@ -81,11 +81,11 @@ pub struct Observation {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FirewallGrants {
     /// Ways in from the WAN to the device.
-    pub openings: Vec<WanRule>,
+    pub wan_rules: Vec<WanRule>,
     /// Ways in from the WAN to hosts in the LAN.
-    pub ways_through: Vec<PortForward>,
+    pub port_forwards: Vec<PortForward>,
     /// The LAN is not what it seems: only near addresses are let in there.
-    pub near_only: bool,
+    pub lan_subnets_only: bool,
     /// The device is cut off from the WAN.
     pub contained: bool,
 }
@@ -94,7 +94,7 @@ pub struct FirewallGrants {
 #[derive(Clone, Debug)]
 pub struct GateContext {
     /// How the gate stands; `None`: somebody else keeps it.
-    pub standing: Option<GateState>,
+    pub gate_state: Option<GateState>,
     /// The rules in the kernel.
     pub rules: Option<FirewallStatus>,
     /// The time by the best clock.
@@ -102,17 +102,17 @@ pub struct GateContext {
 }
 
 /// Judges everything.
-pub fn judge(around: &Observation, stand: &GateContext, policy: &Policy) -> (Report, FirewallGrants) {
+pub fn judge(observation: &Observation, stand: &GateContext, policy: &Policy) -> (Report, FirewallGrants) {
     let mut report = Report::default();
     judge_rules(stand.rules.as_ref(), &mut report);
-    if let (false, Ok(seen)) = (stand.rules == Some(FirewallStatus::Hold), &around.seen) {
+    if let (false, Ok(seen)) = (stand.rules == Some(FirewallStatus::Hold), &observation.seen) {
         open_reflectors(seen, &mut report);
     }
-    judge_counts(&around.counts, &mut report);
-    match &around.seen {
+    judge_counts(&observation.counts, &mut report);
+    match &observation.seen {
         Ok(seen) => {
-            infection::judge(seen, policy, &around.ours, &around.watchdog, &mut report);
-            services::judge(seen, policy, &around.ours, &mut report);
+            infection::judge(seen, policy, &observation.ours, &observation.watchdog, &mut report);
+            services::judge(seen, policy, &observation.ours, &mut report);
         }
         Err(why) => {
             for measure in [Measure::Telnet, Measure::Services, Measure::Programs, Measure::RawSockets] {
@@ -120,9 +120,9 @@ pub fn judge(around: &Observation, stand: &GateContext, policy: &Policy) -> (Rep
             }
         }
     }
-    autostart::judge(&around.starters, around.starters_unread.as_ref(), policy, &mut report);
-    accounts::judge(&around.accounts, policy, &mut report);
-    for chain in &around.chains {
+    autostart::judge(&observation.autostart, observation.autostart_unread.as_ref(), policy, &mut report);
+    accounts::judge(&observation.accounts, policy, &mut report);
+    for chain in &observation.chains {
         report.weak(
             Measure::Configuration,
             None,
@@ -131,30 +131,34 @@ pub fn judge(around: &Observation, stand: &GateContext, policy: &Policy) -> (Rep
             ),
         );
     }
-    integrity::judge(&around.guarded, &policy.guarded, &mut report);
-    match &around.mounts {
-        Ok(mounts) => mounts::judge(mounts, &policy.no_programs, &mut report),
+    integrity::judge(&observation.integrity, &policy.integrity, &mut report);
+    match &observation.mounts {
+        Ok(mounts) => mounts::judge(mounts, &policy.noexec_mounts, &mut report),
         Err(why) => report.cannot_tell(Measure::Mounts, format_args!("{why}")),
     }
-    watchdog::judge(&around.watchdog, &mut report);
-    match &around.house {
+    watchdog::judge(&observation.watchdog, &mut report);
+    match &observation.confinement {
         Some(left) => confinement::judge(left, &mut report),
         None => report.cannot_tell(Measure::OwnHouse, format_args!("no komainu is at work")),
     }
-    sysctl::judge(&around.numbers, &mut report);
-    vulnerabilities::judge(&around.firmware, &mut report);
-    let near_only = links::judge(&around.lan, &around.routes, policy, &mut report);
-    let ended = around.firmware.support_ended().is_some();
-    let seen =
-        WanAccessFacts { standing: stand.standing, now: stand.now, tls: &around.tls, restricted: ended };
-    let openings = wan_access::judge(&policy.doors, &seen, &mut report);
-    let (leases, odd) = &around.mappings;
-    let is_own = |address| around.own.contains(&address);
-    let mut ways_through = upnp::judge(leases, *odd, stand.now, &is_own, &mut report);
+    sysctl::judge(&observation.numbers, &mut report);
+    vulnerabilities::judge(&observation.firmware, &mut report);
+    let lan_subnets_only = links::judge(&observation.lan, &observation.routes, policy, &mut report);
+    let ended = observation.firmware.support_ended().is_some();
+    let seen = WanAccessFacts {
+        gate_state: stand.gate_state,
+        now: stand.now,
+        tls: &observation.tls,
+        restricted: ended,
+    };
+    let wan_rules = wan_access::judge(&policy.wan_access, &seen, &mut report);
+    let (leases, odd) = &observation.upnp_leases;
+    let is_own = |address| observation.own.contains(&address);
+    let mut port_forwards = upnp::judge(leases, *odd, stand.now, &is_own, &mut report);
     if ended {
-        ways_through.clear();
+        port_forwards.clear();
     }
-    (report, FirewallGrants { openings, ways_through, near_only, contained: false })
+    (report, FirewallGrants { wan_rules, port_forwards, lan_subnets_only, contained: false })
 }
 
 /// Without rules that keep the WAN away, whoever answers in the LAN answers there too.

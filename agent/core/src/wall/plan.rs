@@ -44,7 +44,7 @@ pub enum Act {
         /// What.
         finding: Finding,
         /// How.
-        fix: Remediation,
+        remediation: Remediation,
     },
     /// Undo a fix that was on trial.
     Undo(Remediation),
@@ -57,7 +57,7 @@ pub enum Act {
 impl Act {
     /// It must not be done unless it is remembered: a restart would be asked for again and again, a fix on trial never
     /// be judged. Whoever fills the flash must not thereby keep a bot from being ended.
-    pub fn needs_memory(&self) -> bool {
+    pub fn needs_incident_state(&self) -> bool {
         match self {
             Act::Remediate { finding, .. } => finding.is_tried(),
             Act::Remember(_) | Act::Evidence | Act::Restart => true,
@@ -72,7 +72,7 @@ pub struct OnTrial {
     /// The print of the finding.
     pub finding: Digest64,
     /// What was done.
-    pub fix: Remediation,
+    pub remediation: Remediation,
     /// When it is judged, in seconds of uptime.
     pub until: u64,
 }
@@ -85,7 +85,7 @@ pub struct Watch {
     /// Findings that the last look had.
     pub told: Vec<Digest64>,
     /// What was last let through the firewall.
-    pub passing: Option<FirewallGrants>,
+    pub grants: Option<FirewallGrants>,
     /// Which fixes failed, how often in a row, and when last (seconds of uptime).
     failed: Vec<(Digest64, u32, u64)>,
     /// When the agent looked first, in seconds of uptime.
@@ -106,7 +106,7 @@ impl Watch {
 
     /// How a fix went.
     pub fn went(&mut self, finding: Digest64, failed: bool, uptime: u64) {
-        let before = self.failed.iter().position(|(print, ..)| *print == finding);
+        let before = self.failed.iter().position(|(digest, ..)| *digest == finding);
         match (before, failed) {
             (Some(at), true) => {
                 self.failed[at].1 = self.failed[at].1.saturating_add(1);
@@ -124,8 +124,8 @@ impl Watch {
     }
 
     fn waits(&self, finding: Digest64, uptime: u64) -> bool {
-        self.failed.iter().any(|&(print, times, last)| {
-            print == finding && uptime < last + (1 << times.min(30)).min(BACKOFF_SECONDS_MAX)
+        self.failed.iter().any(|&(digest, times, last)| {
+            digest == finding && uptime < last + (1 << times.min(30)).min(BACKOFF_SECONDS_MAX)
         })
     }
 }
@@ -166,14 +166,14 @@ pub fn plan(view: &View<'_>, watch: &mut Watch, policy: &Policy) -> Vec<Act> {
     end_forgotten(view, watch, &mut memory);
     let mut acts = Vec::new();
     let is_new = answer(view, watch, policy, &mut memory, &mut last);
-    let fixes = fixes(view, watch, &mut memory);
+    let remediations = remediations(view, watch, &mut memory);
     if memory != *view.memory {
         acts.push(Act::Remember(memory.clone()));
     }
     if is_new && policy.automatic.evidence || view.asked == Some(IncidentResponse::Evidence) {
         acts.push(Act::Evidence);
     }
-    acts.extend(fixes);
+    acts.extend(remediations);
     let restarts = memory.incident.as_ref().is_some_and(|incident| incident.restarts == 0);
     if is_new && policy.automatic.restart && restarts || view.asked == Some(IncidentResponse::Restart) {
         if let Some(incident) = &mut memory.incident {
@@ -215,9 +215,9 @@ fn judge_trials(view: &View<'_>, watch: &mut Watch, memory: &mut IncidentState) 
     let mut acts = Vec::new();
     for trial in due {
         memory.end_trial(trial.finding, !good);
-        match trial.fix {
+        match trial.remediation {
             _ if good => {}
-            fix @ Remediation::NoPrograms { .. } => acts.push(Act::Undo(fix)),
+            remediation @ Remediation::NoPrograms { .. } => acts.push(Act::Undo(remediation)),
             // What was ended comes back with the device, and is left alone then.
             _ if acts.contains(&Act::Restart) => {}
             _ => acts.push(Act::Restart),
@@ -302,34 +302,34 @@ fn is_over(incident: &Incident, view: &View<'_>, watch: &Watch) -> bool {
     quiet && password && updated && incident.reimage.is_none()
 }
 
-fn fixes(view: &View<'_>, watch: &mut Watch, memory: &mut IncidentState) -> Vec<Act> {
+fn remediations(view: &View<'_>, watch: &mut Watch, memory: &mut IncidentState) -> Vec<Act> {
     let mut acts: Vec<Act> = Vec::new();
     for finding in &view.report.findings {
-        let Some(fix) = &finding.fix else { continue };
-        let print = trial_of(finding);
+        let Some(remediation) = &finding.remediation else { continue };
+        let digest = trial_of(finding);
         if watch.waits(attempt_of(finding), view.uptime)
-            || acts.iter().any(|act| matches!(act, Act::Remediate { fix: f, .. } if f == fix))
+            || acts.iter().any(|act| matches!(act, Act::Remediate { remediation: f, .. } if f == remediation))
         {
             continue;
         }
         if finding.is_tried() {
             // While it is on trial it is done again as often as it is needed.
-            let on_trial = memory.trials.iter().any(|trial| trial.finding == print);
-            if memory.undone.contains(&print) || !on_trial && !memory.begin_trial(print) {
+            let on_trial = memory.trials.iter().any(|trial| trial.finding == digest);
+            if memory.undone.contains(&digest) || !on_trial && !memory.begin_trial(digest) {
                 continue;
             }
-            if !watch.trials.iter().any(|trial| trial.finding == print) {
+            if !watch.trials.iter().any(|trial| trial.finding == digest) {
                 let until = view.uptime + TRIAL_SECONDS;
-                watch.trials.push(OnTrial { finding: print, fix: fix.clone(), until });
+                watch.trials.push(OnTrial { finding: digest, remediation: remediation.clone(), until });
             }
         }
-        acts.push(Act::Remediate { finding: finding.clone(), fix: fix.clone() });
+        acts.push(Act::Remediate { finding: finding.clone(), remediation: remediation.clone() });
     }
     acts
 }
 
 /// By which a finding is known again: its measure and what it says, without the numbers of processes.
-pub fn print_of(finding: &Finding) -> Digest64 {
+pub fn digest_of(finding: &Finding) -> Digest64 {
     let mut words = String::from(finding.measure.row().id);
     for part in finding.what.split(PROCESS) {
         words.push_str(part.trim_start_matches(|letter: char| letter.is_ascii_digit()));
@@ -344,9 +344,9 @@ const PROCESS: &str = "process ";
 /// its port, are others after each restart, and the device would be restarted for it again and again.
 pub fn trial_of(finding: &Finding) -> Digest64 {
     let what: &str = &finding.what;
-    let Some(Remediation::End(id)) = &finding.fix else { return print_of(finding) };
+    let Some(Remediation::End(id)) = &finding.remediation else { return digest_of(finding) };
     let number = format!("process {} ", id.pid);
-    let Some(at) = what.find(&number) else { return print_of(finding) };
+    let Some(at) = what.find(&number) else { return digest_of(finding) };
     Digest64::of([finding.measure.row().id, " ", &what[at + number.len()..]].concat().as_bytes())
 }
 

@@ -85,13 +85,13 @@ pub struct Policy {
     /// Programs that may have raw sockets (ping, pppd, DHCP clients) or write to flash, by name.
     pub privileged: Vec<String>,
     /// Files whose change needs the owner.
-    pub guarded: Vec<ProtectedPath>,
+    pub integrity: Vec<ProtectedPath>,
     /// Mounts that no program may be started from.
-    pub no_programs: Vec<String>,
+    pub noexec_mounts: Vec<String>,
     /// What may pass the firewall of an open device, without what is judged anew at each look.
     pub traffic: Traffic,
     /// Ways in from the WAN that the maker or the owner wants.
-    pub doors: Vec<WanAccess>,
+    pub wan_access: Vec<WanAccess>,
     /// What the device does by itself when it was taken.
     pub automatic: Automatic,
 }
@@ -111,10 +111,10 @@ pub(crate) mod tests {
             keys: Vec::new(),
             programs: Vec::new(),
             privileged: Vec::new(),
-            guarded: Vec::new(),
-            no_programs: Vec::new(),
+            integrity: Vec::new(),
+            noexec_mounts: Vec::new(),
             traffic: Traffic::default(),
-            doors: Vec::new(),
+            wan_access: Vec::new(),
             automatic: Automatic {
                 contain: false,
                 evidence: false,

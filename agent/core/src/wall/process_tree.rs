@@ -218,9 +218,9 @@ pub(crate) mod tests {
             process(60, 1, file("/tmp/y", Medium::Memory)),
         ];
         let seen = ProcessSnapshot { processes, ..ProcessSnapshot::default() };
-        let kin = ProcessTree::new(&seen, &policy, &own);
+        let tree = ProcessTree::new(&seen, &policy, &own);
         let ended: Vec<u32> =
-            seen.processes.iter().filter(|one| kin.end(one).is_some()).map(|one| one.id.pid).collect();
+            seen.processes.iter().filter(|one| tree.end(one).is_some()).map(|one| one.id.pid).collect();
         assert_eq!(ended, [52, 60]);
     }
 
@@ -228,15 +228,15 @@ pub(crate) mod tests {
     fn a_loop_of_parents_ends() {
         let processes = vec![process(7, 8, Program::Hidden), process(8, 7, Program::Hidden)];
         let (policy, seen) = (policy(vec![]), ProcessSnapshot { processes, ..ProcessSnapshot::default() });
-        let kin = ProcessTree::new(&seen, &policy, &[]);
-        assert!(!kin.is_below(&seen.processes[0], &[id(9)]));
+        let tree = ProcessTree::new(&seen, &policy, &[]);
+        assert!(!tree.is_below(&seen.processes[0], &[id(9)]));
     }
 
     #[test]
     fn a_name_counts_only_where_the_firmware_or_the_maker_vouches_for_the_file() {
         let policy = policy(vec![service("dnsmasq", Transport::Udp, 53, Reach::Lan)]);
         let seen = ProcessSnapshot::default();
-        let kin = ProcessTree::new(&seen, &policy, &[]);
+        let tree = ProcessTree::new(&seen, &policy, &[]);
         let row = &policy.services[0];
         for (program, runs) in [
             (file("/usr/sbin/dnsmasq", Medium::Firmware), true),
@@ -248,7 +248,7 @@ pub(crate) mod tests {
             (Program::Nameless, false),
             (Program::Hidden, false),
         ] {
-            assert_eq!(kin.runs(row, &process(9, 1, program.clone())), runs, "{program:?}");
+            assert_eq!(tree.runs(row, &process(9, 1, program.clone())), runs, "{program:?}");
         }
     }
 }

@@ -59,8 +59,8 @@ pub enum Remediation {
     RemoveKey {
         /// The file.
         file: String,
-        /// Its print, as `ssh-keygen -l` shows it.
-        print: String,
+        /// Its fingerprint, as `ssh-keygen -l` shows it.
+        fingerprint: String,
     },
     /// Put a guarded file back to what the owner, or the maker, had it say.
     Restore {

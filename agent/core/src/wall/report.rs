@@ -2,14 +2,14 @@
 //! judged by pure functions, one file a subject, and every judgement goes into a [`Report`]: what holds, what does
 //! not and how it is mended, and, honestly, what cannot be told or enforced.
 //!
-//! Map: `measure` the table, `policy` what the maker allows, `seen` what processes and sockets look like, `fix` what can
+//! Map: `measure` the table, `policy` what the maker allows, `seen` what processes and sockets look like, `remediation` what can
 //! be done, `respond` the answers to an infection, `plan` what is done after a look, `memory` what outlasts a restart,
-//! `lines` a report for commands; `around` everything that is seen and judged, `turn` a turn.
+//! `lines` a report for commands; `observation` everything that is seen and judged, `turn` a turn.
 //!
-//! The judges: `services` who listens, `infection` who has taken the device (both with `kin` for who is whose among
+//! The judges: `services` who listens, `infection` who has taken the device (both with `tree` for who is whose among
 //! processes), `respawn` what starts telnet again, `accounts` and `keys` who may log in, `guard` files that only the owner
-//! changes, `mounts` where programs could be laid, `watchdog`, `tune` numbers of the kernel's, `house` what Komainu itself
-//! gave up, `firmware` vulnerabilities and support, `doors` and `mappings` ways in, `links` whether LAN and WAN are what they are called.
+//! changes, `mounts` where programs could be laid, `watchdog`, `tune` numbers of the kernel's, `confinement` what Komainu itself
+//! gave up, `firmware` vulnerabilities and support, `wan_access` and `upnp_leases` ways in, `links` whether LAN and WAN are what they are called.
 
 use crate::wall::measures::Measure;
 use crate::wall::measures::Survey;
@@ -30,7 +30,7 @@ pub struct Finding {
     /// What was found, for a person.
     pub what: Text,
     /// How it is mended, where it can be.
-    pub fix: Option<Remediation>,
+    pub remediation: Option<Remediation>,
     /// It is a sign that somebody has taken the device, not of a door left open.
     pub infection: bool,
 }
@@ -43,7 +43,7 @@ impl Finding {
 
     /// What must be told first where not all can be: an infection, and what can be mended.
     fn weight(&self) -> (bool, bool) {
-        (self.infection, self.fix.is_some())
+        (self.infection, self.remediation.is_some())
     }
 }
 
@@ -75,13 +75,13 @@ pub struct Report {
 
 impl Report {
     /// A door that is left open.
-    pub fn weak(&mut self, measure: Measure, fix: Option<Remediation>, what: fmt::Arguments<'_>) {
-        self.add(Finding { measure, what: text(what), fix, infection: false });
+    pub fn weak(&mut self, measure: Measure, remediation: Option<Remediation>, what: fmt::Arguments<'_>) {
+        self.add(Finding { measure, what: text(what), remediation, infection: false });
     }
 
     /// A sign that somebody has taken the device.
-    pub fn infected(&mut self, measure: Measure, fix: Option<Remediation>, what: fmt::Arguments<'_>) {
-        self.add(Finding { measure, what: text(what), fix, infection: true });
+    pub fn infected(&mut self, measure: Measure, remediation: Option<Remediation>, what: fmt::Arguments<'_>) {
+        self.add(Finding { measure, what: text(what), remediation, infection: true });
     }
 
     /// It could not be found out.
@@ -123,14 +123,14 @@ impl Report {
     }
 
     /// The fixes, in the order of the findings, each once.
-    pub fn fixes(&self) -> Vec<&Remediation> {
-        let mut fixes: Vec<&Remediation> = Vec::new();
-        for fix in self.findings.iter().filter_map(|finding| finding.fix.as_ref()) {
-            if !fixes.contains(&fix) {
-                fixes.push(fix);
+    pub fn remediations(&self) -> Vec<&Remediation> {
+        let mut remediations: Vec<&Remediation> = Vec::new();
+        for remediation in self.findings.iter().filter_map(|finding| finding.remediation.as_ref()) {
+            if !remediations.contains(&remediation) {
+                remediations.push(remediation);
             }
         }
-        fixes
+        remediations
     }
 
     fn add(&mut self, finding: Finding) {
@@ -173,7 +173,7 @@ mod tests {
         report.infected(Measure::Programs, end(9), format_args!("a bot"));
         report.weak(Measure::Programs, None, format_args!("one more"));
         assert_eq!((report.findings.len(), report.more), (FINDINGS_MAX, 4));
-        assert_eq!(report.fixes().len(), 2);
+        assert_eq!(report.remediations().len(), 2);
         let last = &report.findings[FINDINGS_MAX - 2..];
         assert_eq!((&*last[0].what, &*last[1].what), ("telnet", "a bot"));
         assert_eq!(&*report.findings[0].what, "number 0");

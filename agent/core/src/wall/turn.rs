@@ -5,7 +5,7 @@ use super::incident_response::IncidentResponse;
 use super::judge::vulnerabilities;
 use super::observation;
 use super::observation::GateContext;
-use super::plan::{Act, View, Watch, attempt_of, leave_alone, plan, print_of};
+use super::plan::{Act, View, Watch, attempt_of, digest_of, leave_alone, plan};
 use super::policy::Policy;
 use super::report::Report;
 use crate::device::World;
@@ -40,25 +40,25 @@ pub struct TurnContext {
 pub fn turn(world: &mut dyn World, watch: &mut Watch, known: &TurnContext, policy: &Policy) -> Round {
     let TurnContext { now, rules } = known.clone();
     let gate = world.gate();
-    let standing = gate.as_ref().map(crate::gate::plan::GateFacts::standing);
+    let gate_state = gate.as_ref().map(crate::gate::plan::GateFacts::gate_state);
     let differ = rules == Some(FirewallStatus::Differ);
-    let around = world.look_around();
+    let observation = world.observe();
     // After the end of support less is allowed.
-    let restricted = around.firmware.support_ended().map(|_| vulnerabilities::restricted(policy));
+    let restricted = observation.firmware.support_ended().map(|_| vulnerabilities::restricted(policy));
     let policy = restricted.as_ref().unwrap_or(policy);
-    let (mut report, mut passing) =
-        observation::judge(&around, &GateContext { standing, rules, now }, policy);
-    let memory = world.wall_memory();
+    let (mut report, mut grants) =
+        observation::judge(&observation, &GateContext { gate_state, rules, now }, policy);
+    let memory = world.incident_state();
     leave_alone(&mut report, &memory);
     tell(world, watch, &report);
-    let asked = match world.wish() {
+    let asked = match world.request() {
         Some(OperatorRequest::Incident(response)) => {
-            world.forget_wish();
+            world.request_answered();
             Some(response)
         }
         Some(OperatorRequest::AcceptChanges) => {
-            world.forget_wish();
-            world.learn();
+            world.request_answered();
+            world.accept_changes();
             None
         }
         _ => None,
@@ -71,7 +71,7 @@ pub fn turn(world: &mut dyn World, watch: &mut Watch, known: &TurnContext, polic
         memory: &memory,
         asked,
         owner: gate.and_then(|gate| gate.kept),
-        polled: world.attempts().polled_uptime,
+        polled: world.retry().polled_uptime,
         booted: world.booted().ok(),
         health,
         now,
@@ -83,18 +83,18 @@ pub fn turn(world: &mut dyn World, watch: &mut Watch, known: &TurnContext, polic
     let remembered =
         acts.iter().find_map(|act| if let Act::Remember(memory) = act { Some(memory) } else { None });
     let incident = remembered.unwrap_or(&memory).incident.as_ref();
-    passing.contained = incident.is_some_and(|incident| incident.contained);
-    let passes = watch.passing.as_ref() != Some(&passing);
+    grants.contained = incident.is_some_and(|incident| incident.contained);
+    let passes = watch.grants.as_ref() != Some(&grants);
     if passes {
-        world.let_pass(&passing);
-        watch.passing = Some(passing);
+        world.grant(&grants);
+        watch.grants = Some(grants);
     }
-    if let Some(standing) = standing.filter(|_| passes || differ)
-        && world.rules(standing) == FirewallStatus::Differ
-        && let Err(why) = world.guard(standing)
+    if let Some(gate_state) = gate_state.filter(|_| passes || differ)
+        && world.rules(gate_state) == FirewallStatus::Differ
+        && let Err(why) = world.guard(gate_state)
     {
         world.note(&Reason::NotMended {
-            fix: "guard",
+            remediation: "apply-firewall",
             what: crate::fault::text(format_args!("firewall")),
             why,
         });
@@ -102,7 +102,7 @@ pub fn turn(world: &mut dyn World, watch: &mut Watch, known: &TurnContext, polic
     let again = !acts.is_empty();
     let mut kept = true;
     for act in acts {
-        if kept || !act.needs_memory() {
+        if kept || !act.needs_incident_state() {
             kept &= perform(act, world, watch, &report);
         }
     }
@@ -113,7 +113,7 @@ pub fn turn(world: &mut dyn World, watch: &mut Watch, known: &TurnContext, polic
 fn perform(act: Act, world: &mut dyn World, watch: &mut Watch, report: &Report) -> bool {
     match act {
         Act::Remember(memory) => {
-            let kept = world.keep_wall_memory(&memory);
+            let kept = world.keep_incident_state(&memory);
             failed(world, "remember", "what must outlast a restart", kept.err()).is_none()
         }
         Act::Evidence => {
@@ -121,25 +121,25 @@ fn perform(act: Act, world: &mut dyn World, watch: &mut Watch, report: &Report) 
             failed(world, "evidence", "an infection", kept.err());
             true
         }
-        Act::Remediate { finding, fix } => {
-            let done = world.fix(&fix).err();
+        Act::Remediate { finding, remediation } => {
+            let done = world.remediation(&remediation).err();
             watch.went(attempt_of(&finding), done.is_some(), world.uptime_seconds());
-            if failed(world, fix.name(), &finding.what, done).is_none() {
-                world.note(&Reason::Mended { fix: fix.name(), what: finding.what });
+            if failed(world, remediation.name(), &finding.what, done).is_none() {
+                world.note(&Reason::Mended { remediation: remediation.name(), what: finding.what });
             }
             true
         }
-        Act::Undo(fix) => {
-            let done = world.undo(&fix);
-            failed(world, fix.name(), "a fix that did harm", done.err());
-            world.note(&Reason::Undone(fix.name()));
+        Act::Undo(remediation) => {
+            let done = world.undo(&remediation);
+            failed(world, remediation.name(), "a fix that did harm", done.err());
+            world.note(&Reason::Undone(remediation.name()));
             true
         }
         Act::Poll => {
             // What was polled before the incident does not count, and who asks does not wait for old setbacks.
-            let attempts = world.attempts();
+            let retry = world.retry();
             let none = Backoff::default();
-            world.keep_attempts(&RetryState { polled_uptime: None, poll: none, stage: none, ..attempts });
+            world.keep_retry(&RetryState { polled_uptime: None, poll: none, stage: none, ..retry });
             true
         }
         Act::Restart => {
@@ -150,17 +150,17 @@ fn perform(act: Act, world: &mut dyn World, watch: &mut Watch, report: &Report) 
     }
 }
 
-fn failed(world: &mut dyn World, fix: &'static str, what: &str, why: Option<Text>) -> Option<()> {
+fn failed(world: &mut dyn World, remediation: &'static str, what: &str, why: Option<Text>) -> Option<()> {
     let why = why?;
-    world.note(&Reason::NotMended { fix, what: crate::fault::text(format_args!("{what}")), why });
+    world.note(&Reason::NotMended { remediation, what: crate::fault::text(format_args!("{what}")), why });
     Some(())
 }
 
 /// Each finding is told once, until it goes away.
 fn tell(world: &mut dyn World, watch: &mut Watch, report: &Report) {
-    let prints: Vec<Digest64> = report.findings.iter().map(print_of).collect();
-    for (finding, print) in report.findings.iter().zip(&prints) {
-        if !watch.told.contains(print) {
+    let prints: Vec<Digest64> = report.findings.iter().map(digest_of).collect();
+    for (finding, digest) in report.findings.iter().zip(&prints) {
+        if !watch.told.contains(digest) {
             world.note(&Reason::Found(finding.clone()));
         }
     }

@@ -61,13 +61,13 @@ impl World for LinuxDevice {
         self.state.advisories()
     }
 
-    fn attempts(&mut self) -> RetryState {
-        self.unwritten_attempts.clone().unwrap_or_else(|| self.volatile.attempts())
+    fn retry(&mut self) -> RetryState {
+        self.unwritten_retry.clone().unwrap_or_else(|| self.volatile.retry())
     }
 
-    fn wish(&mut self) -> Option<OperatorRequest> {
-        if self.own_wish.is_some() || self.wish_answered {
-            return self.own_wish;
+    fn request(&mut self) -> Option<OperatorRequest> {
+        if self.own_request.is_some() || self.request_forgotten {
+            return self.own_request;
         }
         if let Some(path) = self.volatile.bundle() {
             match Bundle::open(&path) {
@@ -75,7 +75,7 @@ impl World for LinuxDevice {
                 Err(why) => log::error!("bundle-refused why=\"{why}\""),
             }
         }
-        self.volatile.wish()
+        self.volatile.request()
     }
 
     fn fetch(
@@ -110,9 +110,9 @@ impl World for LinuxDevice {
         self.state.keep_record(record)
     }
 
-    fn keep_attempts(&mut self, attempts: &RetryState) {
-        let written = self.volatile.keep_attempts(attempts);
-        self.unwritten_attempts = (!written).then(|| attempts.clone());
+    fn keep_retry(&mut self, retry: &RetryState) {
+        let written = self.volatile.keep_retry(retry);
+        self.unwritten_retry = (!written).then(|| retry.clone());
     }
 
     fn keep_file(&mut self, file: StoredFile<'_>, bytes: Option<&[u8]>) -> Result<(), Text> {
@@ -155,10 +155,10 @@ impl World for LinuxDevice {
         Err(why)
     }
 
-    fn forget_wish(&mut self) {
-        if self.own_wish.take().is_none() {
+    fn request_answered(&mut self) {
+        if self.own_request.take().is_none() {
             // One that cannot be removed must not come true again and again.
-            self.wish_answered = !self.volatile.forget_wish();
+            self.request_forgotten = !self.volatile.request_answered();
         }
     }
 
@@ -166,14 +166,14 @@ impl World for LinuxDevice {
         self.gate.as_ref().map(CredentialStore::seen)
     }
 
-    fn rules(&mut self, standing: GateState) -> FirewallStatus {
+    fn rules(&mut self, gate_state: GateState) -> FirewallStatus {
         let Some(wall) = &mut self.wall else { return FirewallStatus::Hold };
-        wall.seen(standing)
+        wall.seen(gate_state)
     }
 
-    fn guard(&mut self, standing: GateState) -> Result<(), Text> {
+    fn guard(&mut self, gate_state: GateState) -> Result<(), Text> {
         let wall = self.wall.as_mut();
-        wall.ok_or_else(|| text(format_args!("the gate is not ours to keep")))?.put(standing)
+        wall.ok_or_else(|| text(format_args!("the gate is not ours to keep")))?.put(gate_state)
     }
 
     fn keep_next_credential(&mut self) -> Result<(), Text> {
@@ -208,40 +208,40 @@ impl World for LinuxDevice {
         self.our_gate()?.wipe()
     }
 
-    fn wall_memory(&mut self) -> IncidentState {
-        self.ward.as_mut().map(|ward| ward.memory().clone()).unwrap_or_default()
+    fn incident_state(&mut self) -> IncidentState {
+        self.driver.as_mut().map(|driver| driver.memory().clone()).unwrap_or_default()
     }
 
-    fn keep_wall_memory(&mut self, memory: &IncidentState) -> Result<(), Text> {
-        self.our_ward()?.keep_memory(memory)
+    fn keep_incident_state(&mut self, memory: &IncidentState) -> Result<(), Text> {
+        self.wall_driver()?.keep_memory(memory)
     }
 
-    fn look_around(&mut self) -> Observation {
+    fn observe(&mut self) -> Observation {
         let counts = self.fresh_counts();
-        let ward = self.ward.as_mut().expect("who looks around has a wall");
-        Observation { counts, ..ward.look_around() }
+        let driver = self.driver.as_mut().expect("who looks around has a wall");
+        Observation { counts, ..driver.observe() }
     }
 
-    fn fix(&mut self, fix: &Remediation) -> Result<(), Text> {
-        self.our_ward()?.fix(fix)
+    fn remediation(&mut self, remediation: &Remediation) -> Result<(), Text> {
+        self.wall_driver()?.remediation(remediation)
     }
 
-    fn undo(&mut self, fix: &Remediation) -> Result<(), Text> {
-        self.our_ward()?.undo(fix)
+    fn undo(&mut self, remediation: &Remediation) -> Result<(), Text> {
+        self.wall_driver()?.undo(remediation)
     }
 
     fn keep_evidence(&mut self, report: &Report) -> Result<(), Text> {
-        self.our_ward()?.keep_evidence(report)
+        self.wall_driver()?.keep_evidence(report)
     }
 
-    fn learn(&mut self) {
-        if let Some(ward) = &mut self.ward {
-            ward.learn();
+    fn accept_changes(&mut self) {
+        if let Some(driver) = &mut self.driver {
+            driver.accept_changes();
         }
     }
 
-    fn let_pass(&mut self, passing: &FirewallGrants) {
-        self.set_passing(passing);
+    fn grant(&mut self, grants: &FirewallGrants) {
+        self.set_grants(grants);
     }
 
     fn note(&mut self, reason: &Reason) {
@@ -256,8 +256,8 @@ impl World for LinuxDevice {
         if line == self.last_note {
             return;
         }
-        if let Some(ward) = &mut self.ward {
-            ward.note(reason);
+        if let Some(driver) = &mut self.driver {
+            driver.note(reason);
         }
         match reason.level() {
             Level::Error => log::error!("{line}"),

@@ -239,7 +239,7 @@ fn each_rule_is_decoded_as_it_was_meant() {
 fn closed() -> Table {
     build_table(
         GateState::Closed,
-        &Links { lan: vec!["br0".into()], near: Vec::new(), page_port: 8080, dns_port: 5353 },
+        &Links { lan: vec!["br0".into()], lan_subnets: Vec::new(), page_port: 8080, dns_port: 5353 },
         &Traffic::default(),
     )
 }
@@ -370,7 +370,7 @@ fn what_is_written_is_what_is_wanted() {
 }
 
 fn open() -> Table {
-    let links = Links { lan: vec!["br0".into()], near: Vec::new(), page_port: 8080, dns_port: 5353 };
+    let links = Links { lan: vec!["br0".into()], lan_subnets: Vec::new(), page_port: 8080, dns_port: 5353 };
     build_table(GateState::Open, &links, &Traffic { forwards: true, ..Traffic::default() })
 }
 

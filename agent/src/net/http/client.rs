@@ -72,7 +72,7 @@ pub struct Http {
     agent: Agent,
     pace: Pace,
     /// Ends a wait for the server early.
-    pub(crate) bell: Wakeup,
+    pub(crate) wakeup: Wakeup,
 }
 
 /// The answer for a small file.
@@ -105,9 +105,9 @@ impl Http {
             return Err(HttpFault::UserAgent);
         }
         let pace = Pace::new(Limit { seconds: slow_seconds, bytes_per_second: slow_bytes_per_second });
-        let bell = Wakeup::default();
+        let wakeup = Wakeup::default();
         let connector =
-            DeviceConnector::new(roots, clock, pace.clone(), bell.clone()).map_err(HttpFault::Tls)?;
+            DeviceConnector::new(roots, clock, pace.clone(), wakeup.clone()).map_err(HttpFault::Tls)?;
         let stall = Some(Duration::from_secs(u64::from(stall_seconds)));
         let config = Agent::config_builder()
             .proxy(None)
@@ -128,7 +128,7 @@ impl Http {
             .max_idle_connections_per_host(1)
             .max_idle_age(Duration::from_secs(IDLE_SECONDS))
             .build();
-        Ok(Http { agent: Agent::with_parts(config, connector, SystemResolver), pace, bell })
+        Ok(Http { agent: Agent::with_parts(config, connector, SystemResolver), pace, wakeup })
     }
 
     /// Fetches a whole small file. `validator` is what an earlier answer gave; it may be anything.

@@ -35,7 +35,7 @@ const RECORD_BYTES: usize = 16 * 1024;
 
 /// Makes all connections of one client.
 pub(crate) struct DeviceConnector {
-    bell: Wakeup,
+    wakeup: Wakeup,
     tls: Arc<ClientConfig>,
     pace: Pace,
 }
@@ -45,7 +45,7 @@ impl DeviceConnector {
         roots: Roots,
         clock: Clock,
         pace: Pace,
-        bell: Wakeup,
+        wakeup: Wakeup,
     ) -> Result<DeviceConnector, rustls::Error> {
         let mut tls = ClientConfig::builder_with_details(Arc::new(provider()), Arc::new(Believed(clock)))
             .with_protocol_versions(&[&rustls::version::TLS13])?
@@ -53,7 +53,7 @@ impl DeviceConnector {
             .with_no_client_auth();
         // A device asks a few times a day, and within one poll its connection stays open: nothing to resume.
         tls.resumption = Resumption::disabled();
-        Ok(DeviceConnector { bell, tls: Arc::new(tls), pace })
+        Ok(DeviceConnector { wakeup, tls: Arc::new(tls), pace })
     }
 }
 
@@ -61,7 +61,7 @@ impl Connector for DeviceConnector {
     type Out = Box<dyn Transport>;
 
     fn connect(&self, details: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<Self::Out>, Error> {
-        let socket = connect_any(details, &self.bell)?;
+        let socket = connect_any(details, &self.wakeup)?;
         let socket = Paced { inner: socket, pace: self.pace.clone() };
         if !details.needs_tls() {
             return Ok(Some(Box::new(Versioned(socket))));

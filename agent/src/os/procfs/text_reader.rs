@@ -45,7 +45,7 @@ pub fn each_line(
     each: &mut dyn FnMut(&[u8]) -> Go,
 ) -> std::io::Result<bool> {
     // What is in the buffer and not handed out, and whether the rest of a line too long is passed over.
-    let (mut kept, mut passing, mut lines) = (0, false, 0);
+    let (mut kept, mut grants, mut lines) = (0, false, 0);
     loop {
         let count = match reader.read(&mut buffer[kept..]) {
             Ok(count) => count,
@@ -57,7 +57,7 @@ pub fn each_line(
         while let Some(length) = buffer[begin..filled].iter().position(|byte| *byte == b'\n') {
             let line = begin..begin + length;
             begin += length + 1;
-            if std::mem::take(&mut passing) {
+            if std::mem::take(&mut grants) {
                 continue;
             }
             if lines == LINES_MAX {
@@ -68,7 +68,7 @@ pub fn each_line(
                 return Ok(false);
             }
         }
-        if passing {
+        if grants {
             begin = filled;
         }
         let is_full = begin == 0 && filled == buffer.len();
@@ -77,7 +77,7 @@ pub fn each_line(
                 return Ok(true);
             }
             lines += 1;
-            passing = is_full;
+            grants = is_full;
             if each(&buffer[begin..filled]) == Go::Stop {
                 return Ok(false);
             }

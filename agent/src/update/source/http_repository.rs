@@ -50,12 +50,12 @@ impl HttpRepository {
 
     /// While a server is waited for, it is looked there every other second; something to see ends the wait.
     pub(crate) fn glance(&mut self, glance: Glance) {
-        self.http.bell.glance(glance);
+        self.http.wakeup.glance(glance);
     }
 
     /// While a server is waited for, these end the wait.
-    pub fn hang_bells(&mut self, bells: Vec<OwnedFd>) {
-        self.http.bell.hang(bells);
+    pub fn listen_to_wakeups(&mut self, wakeups: Vec<OwnedFd>) {
+        self.http.wakeup.hang(wakeups);
     }
 
     /// Sets the floor of the clock that TLS certificates are judged by.

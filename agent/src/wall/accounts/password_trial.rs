@@ -2,7 +2,7 @@
 //! the account and of the device with numbers behind them, and what earlier firmware came with; a few at a time, so that
 //! a small processor has time for its work. What was found out is remembered until the crypt string changes.
 
-use super::print_of;
+use super::digest_of;
 use crate::config::gate_settings::GateSettings as Settings;
 use crate::os::clock::uptime_milliseconds;
 use komainu_bootstrap::credential::crypt::{Verdict, verify};
@@ -20,18 +20,18 @@ pub struct Hash {
     name: String,
     stands: Secret,
     clear: bool,
-    print: Digest64,
+    digest: Digest64,
 }
 
 impl Hash {
     /// A crypt string that can be verified, or a password in clear.
     pub fn new(name: &str, stands: &str, clear: bool) -> Hash {
-        Hash { name: name.into(), stands: Secret(stands.into()), clear, print: print_of(name, stands) }
+        Hash { name: name.into(), stands: Secret(stands.into()), clear, digest: digest_of(name, stands) }
     }
 
     /// What it is remembered by.
     pub fn print(&self) -> Digest64 {
-        self.print
+        self.digest
     }
 
     fn is(&self, password: &str) -> bool {
@@ -93,33 +93,33 @@ impl Trial {
 
     /// What is there now; what was found out about anything else is forgotten.
     pub fn set(&mut self, hashes: Vec<Hash>) {
-        let there = |print: &Digest64| hashes.iter().any(|hash| hash.print == *print);
-        self.known.retain(|(print, _)| there(print));
-        self.going.take_if(|(print, _)| !there(print));
+        let there = |digest: &Digest64| hashes.iter().any(|hash| hash.digest == *digest);
+        self.known.retain(|(digest, _)| there(digest));
+        self.going.take_if(|(digest, _)| !there(digest));
         self.hashes = hashes;
     }
 
     /// Whether everybody knows the password of this print; `None`: that is not found out yet.
-    pub fn known(&self, print: Digest64) -> Option<bool> {
-        self.known.iter().find(|(known, _)| *known == print).map(|(_, verdict)| *verdict)
+    pub fn known(&self, digest: Digest64) -> Option<bool> {
+        self.known.iter().find(|(known, _)| *known == digest).map(|(_, verdict)| *verdict)
     }
 
     /// Tries one password, and more while the time lasts. One can take some tenths of a second on a small processor.
     pub fn step(&mut self, milliseconds_max: u64) -> Progress {
         let until = uptime_milliseconds().saturating_add(milliseconds_max);
         loop {
-            let print = match &self.going {
-                Some((print, _)) => *print,
+            let digest = match &self.going {
+                Some((digest, _)) => *digest,
                 None => {
-                    let next = self.hashes.iter().find(|hash| self.known(hash.print).is_none());
+                    let next = self.hashes.iter().find(|hash| self.known(hash.digest).is_none());
                     let Some(hash) = next else { return Progress::Done };
-                    self.going = Some((hash.print, Place { own: 0, tried: Tried::new() }));
-                    hash.print
+                    self.going = Some((hash.digest, Place { own: 0, tried: Tried::new() }));
+                    hash.digest
                 }
             };
-            if let Some(verdict) = self.try_one(print) {
+            if let Some(verdict) = self.try_one(digest) {
                 self.going = None;
-                self.known.push((print, verdict));
+                self.known.push((digest, verdict));
                 if verdict {
                     return Progress::Found;
                 }
@@ -131,9 +131,9 @@ impl Trial {
     }
 
     /// Tries the next password; says what is found out when there are no more, or it is the right one.
-    fn try_one(&mut self, print: Digest64) -> Option<bool> {
+    fn try_one(&mut self, digest: Digest64) -> Option<bool> {
         let (_, place) = self.going.as_mut()?;
-        let hash = self.hashes.iter().find(|hash| hash.print == print)?;
+        let hash = self.hashes.iter().find(|hash| hash.digest == digest)?;
         if let Some(password) = own(place.own, &hash.name, &self.names, &self.former) {
             place.own += 1;
             return hash.is(&password).then_some(true);
@@ -197,10 +197,10 @@ mod tests {
         let hashes = all.map(|(name, password, _)| Hash::new(name, &crypt(password), false));
         let prints: Vec<Digest64> = hashes.iter().map(Hash::print).collect();
         trial.set(hashes.into());
-        assert!(prints.iter().all(|print| trial.known(*print).is_none()));
+        assert!(prints.iter().all(|digest| trial.known(*digest).is_none()));
         run(&mut trial);
-        for ((name, password, expected), print) in all.iter().zip(prints) {
-            assert_eq!(trial.known(print), Some(*expected), "{name} {password}");
+        for ((name, password, expected), digest) in all.iter().zip(prints) {
+            assert_eq!(trial.known(digest), Some(*expected), "{name} {password}");
         }
     }
 

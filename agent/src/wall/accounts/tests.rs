@@ -86,8 +86,8 @@ fn accounts_of_all_files_are_seen_tried_and_locked() {
     device.write("plain", "admin:admin\nguest:nobody knows\n", 0o600);
     let seen = device.seen();
     let told: Vec<_> = seen.accounts.iter().map(|one| (one.name.as_str(), one.password, one.known)).collect();
-    let set = |name: &str, password: &str| Set(print_of(name, &crypt(password)));
-    let clear = |name: &str, password: &str| Set(print_of(name, password));
+    let set = |name: &str, password: &str| Set(digest_of(name, &crypt(password)));
+    let clear = |name: &str, password: &str| Set(digest_of(name, password));
     assert_eq!(
         told,
         [
@@ -156,7 +156,7 @@ fn keys_are_found_and_go_one_by_one() {
     device.write("dropbear", KEY, 0o600);
     nix::unistd::mkfifo(&home.join(".ssh/authorized_keys2"), nix::sys::stat::Mode::S_IRWXU).unwrap();
     let keys = device.seen().keys;
-    let told: Vec<_> = keys.iter().map(|key| (key.line, key.print == KEY_PRINT)).collect();
+    let told: Vec<_> = keys.iter().map(|key| (key.line, key.fingerprint == KEY_PRINT)).collect();
     assert_eq!(told, [(1, true), (1, false), (2, true)]);
     // Only root can give a file away.
     let theirs = if nix::unistd::geteuid().is_root() { 1234 } else { nix::unistd::getuid().as_raw() };

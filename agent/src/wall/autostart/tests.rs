@@ -26,8 +26,8 @@ impl Root {
         files::replace_as(&self.path(name), bytes.as_bytes(), mode).unwrap();
     }
 
-    fn found(&self, starters: &mut Autostart) -> Vec<(String, u32)> {
-        let look = starters.look();
+    fn found(&self, autostart: &mut Autostart) -> Vec<(String, u32)> {
+        let look = autostart.look();
         let inside = |file: &str| file[self.0.as_os_str().len() + 1..].to_owned();
         look.found.iter().map(|one| (inside(&one.file), one.starter.line)).collect()
     }
@@ -57,22 +57,22 @@ fn what_starts_telnet_is_found_in_every_place_and_taken_away() {
     symlink("/etc/passwd", root.path("etc/rc.d/S51out")).unwrap();
     symlink("nowhere", root.path("etc/rc.d/S52nowhere")).unwrap();
     nix::unistd::mkfifo(&root.path("etc/init.d/S99pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
-    let mut starters = Autostart::new(&root.0);
+    let mut autostart = Autostart::new(&root.0);
     let all = [
         ("etc/inittab", 2),
         ("var/spool/cron/crontabs/root", 1),
         ("etc/init.d/S50telnet", 3),
         ("etc/systemd/system/telnet@.service", 2),
     ];
-    assert_eq!(root.found(&mut starters), all.map(|(file, line)| (file.to_owned(), line)));
-    for one in starters.look().found {
+    assert_eq!(root.found(&mut autostart), all.map(|(file, line)| (file.to_owned(), line)));
+    for one in autostart.look().found {
         assert!(one.changeable);
         let stopped = stop_starting(&root.0, &one.file, one.starter.line, &one.starter.says);
         assert_eq!(stopped, Ok(Some(one.kind)));
         let again = stop_starting(&root.0, &one.file, one.starter.line, &one.starter.says);
         assert_eq!(again, Ok(None), "once more does nothing");
     }
-    assert_eq!(root.found(&mut starters), []);
+    assert_eq!(root.found(&mut autostart), []);
     let left = fs::read_dir(root.path("etc")).unwrap().flatten();
     assert!(left.into_iter().all(|entry| !entry.file_name().to_string_lossy().contains("komainu")));
     let script = root.path("etc/init.d/S50telnet");
@@ -106,8 +106,8 @@ fn a_script_that_was_changed_still_runs_and_starts_nothing() {
         let (_, signs) = run(&script);
         assert!(signs >= 1, "it starts telnet: {script}");
         root.write("etc/rc.local", &script, 0o755);
-        let mut starters = Autostart::new(&root.0);
-        for one in starters.look().found {
+        let mut autostart = Autostart::new(&root.0);
+        for one in autostart.look().found {
             stop_starting(&root.0, &one.file, one.starter.line, &one.starter.says).unwrap();
         }
         let changed = fs::read_to_string(root.path("etc/rc.local")).unwrap();
@@ -118,15 +118,15 @@ fn a_script_that_was_changed_still_runs_and_starts_nothing() {
 #[test]
 fn an_unchanged_file_is_not_read_again_and_a_changed_one_is() {
     let root = Root::new("kept", &[("etc/inittab", "::respawn:telnetd\n", 0o644)]);
-    let mut starters = Autostart::new(&root.0);
-    assert_eq!(root.found(&mut starters).len(), 1);
+    let mut autostart = Autostart::new(&root.0);
+    assert_eq!(root.found(&mut autostart).len(), 1);
     // What is remembered is what is said, until the file changes.
-    starters.read[0].starters.clear();
-    assert_eq!(root.found(&mut starters), []);
+    autostart.read[0].autostart.clear();
+    assert_eq!(root.found(&mut autostart), []);
     root.write("etc/inittab", "::respawn:telnetd\n", 0o644);
-    assert_eq!(root.found(&mut starters).len(), 1);
+    assert_eq!(root.found(&mut autostart).len(), 1);
     fs::remove_file(root.path("etc/inittab")).unwrap();
-    assert_eq!(root.found(&mut starters), []);
+    assert_eq!(root.found(&mut autostart), []);
 }
 
 #[test]

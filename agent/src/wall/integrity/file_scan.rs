@@ -70,13 +70,13 @@ impl Stamp {
 impl ScanCache {
     /// Looks at all that policy guards, at this time in milliseconds of uptime; in the folders also for what `baseline`
     /// has there.
-    pub fn look(&mut self, guarded: &[ProtectedPath], baseline: &Baseline, now: u64) -> All {
+    pub fn look(&mut self, integrity: &[ProtectedPath], baseline: &Baseline, now: u64) -> All {
         let mut look =
             Look { before: std::mem::take(&mut self.read), now: Vec::new(), at: now, all: All::default() };
-        if guarded.len() > GUARDED_MAX {
+        if integrity.len() > GUARDED_MAX {
             look.doubt(format_args!("policy guards more than {GUARDED_MAX} files; the rest is left out"));
         }
-        for ProtectedPath { path, .. } in guarded.iter().take(GUARDED_MAX) {
+        for ProtectedPath { path, .. } in integrity.iter().take(GUARDED_MAX) {
             match look.add(path, None, path) {
                 Some(Kind::Folder) => look.inside(path, baseline),
                 Some(Kind::Link) => look.behind(path, baseline),

@@ -4,37 +4,38 @@ use super::*;
 use komainu_core::wall::judge::integrity::Change;
 use std::io::Write;
 
-struct House {
+struct Fixture {
     top: PathBuf,
-    guarded: Vec<ProtectedPath>,
+    integrity: Vec<ProtectedPath>,
     guard: IntegrityGuard,
 }
 
-impl Drop for House {
+impl Drop for Fixture {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.top);
     }
 }
 
-impl House {
+impl Fixture {
     /// A device with a file, a folder of start scripts, a link, and the path of a file that is not there.
-    fn new(name: &str) -> House {
+    fn new(name: &str) -> Fixture {
         let top = std::env::temp_dir().join(format!("komainu-guard-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&top);
         fs::create_dir_all(top.join("etc/cron.d")).unwrap();
         fs::create_dir_all(top.join("run")).unwrap();
         let top = fs::canonicalize(top).unwrap();
-        let guarded = ["hosts", "cron.d", "resolv.conf", "ld.so.preload"].map(|name| ProtectedPath {
+        let integrity = ["hosts", "cron.d", "resolv.conf", "ld.so.preload"].map(|name| ProtectedPath {
             path: top.join("etc").join(name).to_str().unwrap().into(),
             what: name.into(),
             restore: true,
         });
-        let house = House { guarded: guarded.into(), guard: IntegrityGuard::new(&top.join("state")), top };
-        house.write("etc/hosts", "192.0.2.1 gate\n");
-        house.write("etc/cron.d/daily", "0 3 * * * backup\n");
-        house.write("run/resolv.conf", "nameserver 192.0.2.1\n");
-        symlink(house.top.join("run/resolv.conf"), house.top.join("etc/resolv.conf")).unwrap();
-        house
+        let fixture =
+            Fixture { integrity: integrity.into(), guard: IntegrityGuard::new(&top.join("state")), top };
+        fixture.write("etc/hosts", "192.0.2.1 gate\n");
+        fixture.write("etc/cron.d/daily", "0 3 * * * backup\n");
+        fixture.write("run/resolv.conf", "nameserver 192.0.2.1\n");
+        symlink(fixture.top.join("run/resolv.conf"), fixture.top.join("etc/resolv.conf")).unwrap();
+        fixture
     }
 
     fn path(&self, name: &str) -> String {
@@ -53,7 +54,7 @@ impl House {
 
     /// What differs, by its name.
     fn differs(&mut self, owner: Owner) -> Vec<(String, Change, bool)> {
-        let seen = self.guard.look(&self.guarded, owner);
+        let seen = self.guard.look(&self.integrity, owner);
         assert_eq!((seen.damaged, seen.doubt), (None, None));
         let top = self.path("");
         let name = |path: &str| path.strip_prefix(&top).unwrap().to_owned();
@@ -71,14 +72,14 @@ impl House {
 
 #[test]
 fn what_a_stranger_changes_is_found_and_put_back() {
-    let mut house = House::new("restore");
-    assert_eq!(house.differs(Owner::Away), [], "seen for the first time");
-    house.restart();
-    house.write("etc/hosts", "203.0.113.9 update.example\n");
-    fs::remove_file(house.path("etc/cron.d/daily")).unwrap();
-    house.write("etc/cron.d/bot", "* * * * * /tmp/x\n");
-    house.write("run/resolv.conf", "nameserver 203.0.113.9\n");
-    house.write("etc/ld.so.preload", "/tmp/x.so\n");
+    let mut fixture = Fixture::new("restore");
+    assert_eq!(fixture.differs(Owner::Away), [], "seen for the first time");
+    fixture.restart();
+    fixture.write("etc/hosts", "203.0.113.9 update.example\n");
+    fs::remove_file(fixture.path("etc/cron.d/daily")).unwrap();
+    fixture.write("etc/cron.d/bot", "* * * * * /tmp/x\n");
+    fixture.write("run/resolv.conf", "nameserver 203.0.113.9\n");
+    fixture.write("etc/ld.so.preload", "/tmp/x.so\n");
     let all = [
         ("etc/hosts".into(), Change::Changed, true),
         ("etc/cron.d/bot".into(), Change::New, false),
@@ -86,228 +87,228 @@ fn what_a_stranger_changes_is_found_and_put_back() {
         ("run/resolv.conf".into(), Change::Changed, true),
         ("etc/ld.so.preload".into(), Change::New, false),
     ];
-    assert_eq!(house.differs(Owner::Away), all);
+    assert_eq!(fixture.differs(Owner::Away), all);
     // The owner comes, but these changes are not theirs.
-    assert_eq!(house.differs(Owner::Here), all);
-    house.restart();
+    assert_eq!(fixture.differs(Owner::Here), all);
+    fixture.restart();
     for name in ["etc/hosts", "etc/cron.d/daily", "run/resolv.conf"] {
-        house.guard.restore(&house.path(name)).unwrap();
+        fixture.guard.restore(&fixture.path(name)).unwrap();
     }
     for name in ["etc/cron.d/bot", "etc/ld.so.preload"] {
-        let path = house.path(name);
-        assert!(house.guard.restore(&path).is_err(), "nothing to put back");
+        let path = fixture.path(name);
+        assert!(fixture.guard.restore(&path).is_err(), "nothing to put back");
         fs::remove_file(path).unwrap();
     }
-    assert_eq!(house.differs(Owner::Away), []);
-    assert_eq!(house.read("etc/hosts"), "192.0.2.1 gate\n");
-    assert_eq!(house.read("etc/cron.d/daily"), "0 3 * * * backup\n");
+    assert_eq!(fixture.differs(Owner::Away), []);
+    assert_eq!(fixture.read("etc/hosts"), "192.0.2.1 gate\n");
+    assert_eq!(fixture.read("etc/cron.d/daily"), "0 3 * * * backup\n");
 }
 
 #[test]
 fn what_changes_while_the_owner_is_there_is_the_new_rule() {
-    let mut house = House::new("owner");
-    house.differs(Owner::Away);
-    house.write("etc/hosts", "192.0.2.2 gate\n");
-    fs::remove_file(house.path("etc/cron.d/daily")).unwrap();
-    assert_eq!(house.differs(Owner::Here), []);
-    house.restart();
-    assert_eq!(house.differs(Owner::Away), []);
-    house.write("etc/hosts", "x");
-    assert_eq!(house.differs(Owner::Away).len(), 1);
-    house.guard.restore(&house.path("etc/hosts")).unwrap();
-    assert_eq!(house.read("etc/hosts"), "192.0.2.2 gate\n");
+    let mut fixture = Fixture::new("owner");
+    fixture.differs(Owner::Away);
+    fixture.write("etc/hosts", "192.0.2.2 gate\n");
+    fs::remove_file(fixture.path("etc/cron.d/daily")).unwrap();
+    assert_eq!(fixture.differs(Owner::Here), []);
+    fixture.restart();
+    assert_eq!(fixture.differs(Owner::Away), []);
+    fixture.write("etc/hosts", "x");
+    assert_eq!(fixture.differs(Owner::Away).len(), 1);
+    fixture.guard.restore(&fixture.path("etc/hosts")).unwrap();
+    assert_eq!(fixture.read("etc/hosts"), "192.0.2.2 gate\n");
 }
 
 #[test]
 fn learning_makes_everything_good_and_keeps_no_more_copies_than_needed() {
-    let mut house = House::new("learn");
-    house.differs(Owner::Away);
-    house.write("etc/hosts", "other\n");
-    house.write("etc/cron.d/bot", "x\n");
-    assert_eq!(house.differs(Owner::Away).len(), 2);
-    house.guard.learn(&house.guarded).unwrap();
-    assert_eq!(house.differs(Owner::Away), []);
+    let mut fixture = Fixture::new("learn");
+    fixture.differs(Owner::Away);
+    fixture.write("etc/hosts", "other\n");
+    fixture.write("etc/cron.d/bot", "x\n");
+    assert_eq!(fixture.differs(Owner::Away).len(), 2);
+    fixture.guard.accept_changes(&fixture.integrity).unwrap();
+    assert_eq!(fixture.differs(Owner::Away), []);
     // hosts, daily, bot, the link, and what it leads to.
-    assert_eq!(fs::read_dir(house.path("state/wall/copies")).unwrap().count(), 5);
+    assert_eq!(fs::read_dir(fixture.path("state/wall/copies")).unwrap().count(), 5);
 }
 
 #[test]
 fn permissions_and_links_are_guarded_too() {
-    let mut house = House::new("modes");
-    house.differs(Owner::Away);
-    fs::set_permissions(house.path("etc/hosts"), Permissions::from_mode(0o666)).unwrap();
-    fs::set_permissions(house.path("etc/cron.d"), Permissions::from_mode(0o777)).unwrap();
-    fs::remove_file(house.path("etc/resolv.conf")).unwrap();
-    symlink("/tmp/elsewhere", house.path("etc/resolv.conf")).unwrap();
-    let found = house.differs(Owner::Away);
+    let mut fixture = Fixture::new("modes");
+    fixture.differs(Owner::Away);
+    fs::set_permissions(fixture.path("etc/hosts"), Permissions::from_mode(0o666)).unwrap();
+    fs::set_permissions(fixture.path("etc/cron.d"), Permissions::from_mode(0o777)).unwrap();
+    fs::remove_file(fixture.path("etc/resolv.conf")).unwrap();
+    symlink("/tmp/elsewhere", fixture.path("etc/resolv.conf")).unwrap();
+    let found = fixture.differs(Owner::Away);
     let names: Vec<&str> = found.iter().map(|(name, ..)| name.as_str()).collect();
     assert_eq!(names, ["etc/hosts", "etc/cron.d", "etc/resolv.conf"]);
     for name in names {
-        house.guard.restore(&house.path(name)).unwrap();
+        fixture.guard.restore(&fixture.path(name)).unwrap();
     }
-    assert_eq!(house.differs(Owner::Away), []);
-    let mode = fs::metadata(house.path("etc/hosts")).unwrap().permissions().mode();
+    assert_eq!(fixture.differs(Owner::Away), []);
+    let mode = fs::metadata(fixture.path("etc/hosts")).unwrap().permissions().mode();
     assert_eq!(mode & 0o7777, 0o644);
 }
 
 #[test]
 fn a_folder_that_was_taken_away_comes_back_with_its_files() {
-    let mut house = House::new("folder");
-    house.differs(Owner::Away);
-    fs::remove_dir_all(house.path("etc/cron.d")).unwrap();
-    assert_eq!(house.differs(Owner::Away), [("etc/cron.d".into(), Change::Gone, true)]);
-    house.guard.restore(&house.path("etc/cron.d")).unwrap();
-    assert_eq!(house.differs(Owner::Away), [("etc/cron.d/daily".into(), Change::Gone, true)]);
-    house.guard.restore(&house.path("etc/cron.d/daily")).unwrap();
-    assert_eq!(house.differs(Owner::Away), []);
+    let mut fixture = Fixture::new("folder");
+    fixture.differs(Owner::Away);
+    fs::remove_dir_all(fixture.path("etc/cron.d")).unwrap();
+    assert_eq!(fixture.differs(Owner::Away), [("etc/cron.d".into(), Change::Gone, true)]);
+    fixture.guard.restore(&fixture.path("etc/cron.d")).unwrap();
+    assert_eq!(fixture.differs(Owner::Away), [("etc/cron.d/daily".into(), Change::Gone, true)]);
+    fixture.guard.restore(&fixture.path("etc/cron.d/daily")).unwrap();
+    assert_eq!(fixture.differs(Owner::Away), []);
     // A link in its place is not followed.
-    fs::remove_dir_all(house.path("etc/cron.d")).unwrap();
-    symlink(house.path("run"), house.path("etc/cron.d")).unwrap();
-    let why = house.guard.restore(&house.path("etc/cron.d")).unwrap_err();
+    fs::remove_dir_all(fixture.path("etc/cron.d")).unwrap();
+    symlink(fixture.path("run"), fixture.path("etc/cron.d")).unwrap();
+    let why = fixture.guard.restore(&fixture.path("etc/cron.d")).unwrap_err();
     assert!(why.ends_with("etc/cron.d is no folder any more"), "{why}");
 }
 
 #[test]
 fn what_a_link_leads_to_may_come_later_and_is_guarded_from_then_on() {
-    let mut house = House::new("later");
-    fs::remove_file(house.path("run/resolv.conf")).unwrap();
-    assert_eq!(house.differs(Owner::Away), []);
-    house.write("run/resolv.conf", "nameserver 192.0.2.1\n");
-    assert_eq!(house.differs(Owner::Away), []);
-    house.write("run/resolv.conf", "nameserver 203.0.113.9\n");
-    assert_eq!(house.differs(Owner::Away), [("run/resolv.conf".into(), Change::Changed, true)]);
+    let mut fixture = Fixture::new("later");
+    fs::remove_file(fixture.path("run/resolv.conf")).unwrap();
+    assert_eq!(fixture.differs(Owner::Away), []);
+    fixture.write("run/resolv.conf", "nameserver 192.0.2.1\n");
+    assert_eq!(fixture.differs(Owner::Away), []);
+    fixture.write("run/resolv.conf", "nameserver 203.0.113.9\n");
+    assert_eq!(fixture.differs(Owner::Away), [("run/resolv.conf".into(), Change::Changed, true)]);
 }
 
 #[test]
 fn a_damaged_list_is_learned_anew_and_told_once() {
-    let mut house = House::new("damaged");
-    house.differs(Owner::Away);
-    let mut bytes = fs::read(house.list()).unwrap();
+    let mut fixture = Fixture::new("damaged");
+    fixture.differs(Owner::Away);
+    let mut bytes = fs::read(fixture.list()).unwrap();
     bytes[40] ^= 1;
-    fs::File::create(house.list()).unwrap().write_all(&bytes).unwrap();
-    house.restart();
-    let seen = house.guard.look(&house.guarded, Owner::Away);
+    fs::File::create(fixture.list()).unwrap().write_all(&bytes).unwrap();
+    fixture.restart();
+    let seen = fixture.guard.look(&fixture.integrity, Owner::Away);
     assert_eq!(
         seen.damaged.as_deref(),
         Some("the baseline of guarded files is damaged: its checksum is wrong")
     );
-    assert_eq!(house.differs(Owner::Away), []);
-    house.restart();
-    assert_eq!(house.differs(Owner::Away), []);
+    assert_eq!(fixture.differs(Owner::Away), []);
+    fixture.restart();
+    assert_eq!(fixture.differs(Owner::Away), []);
 }
 
 #[test]
 fn a_damaged_copy_is_never_put_back() {
-    let mut house = House::new("copy");
-    house.differs(Owner::Away);
-    for copy in fs::read_dir(house.path("state/wall/copies")).unwrap() {
+    let mut fixture = Fixture::new("copy");
+    fixture.differs(Owner::Away);
+    for copy in fs::read_dir(fixture.path("state/wall/copies")).unwrap() {
         fs::File::create(copy.unwrap().path()).unwrap().write_all(b"spoilt").unwrap();
     }
-    house.write("etc/hosts", "bad\n");
-    let why = house.guard.restore(&house.path("etc/hosts")).unwrap_err();
+    fixture.write("etc/hosts", "bad\n");
+    let why = fixture.guard.restore(&fixture.path("etc/hosts")).unwrap_err();
     assert!(why.starts_with("the copy ") && why.ends_with("is lost: it is damaged"), "{why}");
-    assert_eq!(house.read("etc/hosts"), "bad\n");
+    assert_eq!(fixture.read("etc/hosts"), "bad\n");
 }
 
 #[test]
 fn a_cut_before_the_list_is_written_leaves_the_old_rule() {
-    let mut house = House::new("cut");
-    house.differs(Owner::Away);
-    let before = fs::read(house.list()).unwrap();
-    house.write("etc/hosts", "new\n");
+    let mut fixture = Fixture::new("cut");
+    fixture.differs(Owner::Away);
+    let before = fs::read(fixture.list()).unwrap();
+    fixture.write("etc/hosts", "new\n");
     // The list cannot be replaced: what has its name cannot be removed.
-    fs::create_dir_all(house.path("state/wall/baseline.new/x")).unwrap();
-    let seen = house.guard.look(&house.guarded, Owner::Here);
+    fs::create_dir_all(fixture.path("state/wall/baseline.new/x")).unwrap();
+    let seen = fixture.guard.look(&fixture.integrity, Owner::Here);
     assert!(seen.doubt.unwrap().starts_with("cannot write "));
-    assert_eq!(fs::read(house.list()).unwrap(), before);
-    house.restart();
-    assert_eq!(house.differs(Owner::Away).len(), 1);
-    house.guard.restore(&house.path("etc/hosts")).unwrap();
-    assert_eq!(house.read("etc/hosts"), "192.0.2.1 gate\n");
+    assert_eq!(fs::read(fixture.list()).unwrap(), before);
+    fixture.restart();
+    assert_eq!(fixture.differs(Owner::Away).len(), 1);
+    fixture.guard.restore(&fixture.path("etc/hosts")).unwrap();
+    assert_eq!(fixture.read("etc/hosts"), "192.0.2.1 gate\n");
 }
 
 #[test]
 fn a_list_that_could_not_be_written_is_written_later() {
-    let mut house = House::new("unwritten");
-    house.differs(Owner::Away);
-    house.write("etc/hosts", "new\n");
-    fs::create_dir_all(house.path("state/wall/baseline.new/x")).unwrap();
-    assert!(house.guard.look(&house.guarded, Owner::Here).doubt.is_some());
-    fs::remove_dir_all(house.path("state/wall/baseline.new")).unwrap();
-    assert_eq!(house.differs(Owner::Away), []);
-    house.restart();
-    assert_eq!(house.differs(Owner::Away), []);
+    let mut fixture = Fixture::new("unwritten");
+    fixture.differs(Owner::Away);
+    fixture.write("etc/hosts", "new\n");
+    fs::create_dir_all(fixture.path("state/wall/baseline.new/x")).unwrap();
+    assert!(fixture.guard.look(&fixture.integrity, Owner::Here).doubt.is_some());
+    fs::remove_dir_all(fixture.path("state/wall/baseline.new")).unwrap();
+    assert_eq!(fixture.differs(Owner::Away), []);
+    fixture.restart();
+    assert_eq!(fixture.differs(Owner::Away), []);
 }
 
 #[test]
 fn what_has_no_room_does_not_have_the_list_written_at_every_look() {
-    let mut house = House::new("room");
+    let mut fixture = Fixture::new("room");
     let name = |number: usize| format!("etc/cron.d/{number:04}");
-    (0..komainu_core::wall::judge::integrity::ITEMS_MAX).for_each(|number| house.write(&name(number), ""));
-    assert!(house.guard.look(&house.guarded, Owner::Here).doubt.is_some());
+    (0..komainu_core::wall::judge::integrity::ITEMS_MAX).for_each(|number| fixture.write(&name(number), ""));
+    assert!(fixture.guard.look(&fixture.integrity, Owner::Here).doubt.is_some());
     // Other files in the places of those that are remembered.
     for number in 0..100 {
-        fs::remove_file(house.path(&name(number))).unwrap();
-        house.write(&name(number + 5000), "");
+        fs::remove_file(fixture.path(&name(number))).unwrap();
+        fixture.write(&name(number + 5000), "");
     }
-    house.guard.look(&house.guarded, Owner::Here);
-    let written = fs::metadata(house.list()).unwrap();
-    house.guard.look(&house.guarded, Owner::Here);
+    fixture.guard.look(&fixture.integrity, Owner::Here);
+    let written = fs::metadata(fixture.list()).unwrap();
+    fixture.guard.look(&fixture.integrity, Owner::Here);
     let inode = |seen: &fs::Metadata| std::os::unix::fs::MetadataExt::ino(seen);
-    assert_eq!(inode(&fs::metadata(house.list()).unwrap()), inode(&written));
+    assert_eq!(inode(&fs::metadata(fixture.list()).unwrap()), inode(&written));
 }
 
 #[test]
 fn odd_things_are_told_and_never_waited_for() {
-    let mut house = House::new("odd");
-    nix::unistd::mkfifo(Path::new(&house.path("etc/cron.d/pipe")), nix::sys::stat::Mode::S_IRWXU).unwrap();
-    assert_eq!(house.differs(Owner::Away), [], "a pipe is remembered as one");
-    fs::File::create(house.path("etc/hosts")).unwrap().set_len(2 << 20).unwrap();
-    let seen = house.guard.look(&house.guarded, Owner::Away);
+    let mut fixture = Fixture::new("odd");
+    nix::unistd::mkfifo(Path::new(&fixture.path("etc/cron.d/pipe")), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    assert_eq!(fixture.differs(Owner::Away), [], "a pipe is remembered as one");
+    fs::File::create(fixture.path("etc/hosts")).unwrap().set_len(2 << 20).unwrap();
+    let seen = fixture.guard.look(&fixture.integrity, Owner::Away);
     assert!(seen.doubt.unwrap().ends_with("etc/hosts: larger than 1048576 bytes"));
     // Names that are no lines and no text.
     let odd = std::os::unix::ffi::OsStrExt::from_bytes(b"etc/cron.d/\n\xff");
-    fs::File::create(house.top.join::<&std::ffi::OsStr>(odd)).unwrap();
-    house.write("etc/hosts", "192.0.2.1 gate\n");
-    let seen = house.guard.look(&house.guarded, Owner::Away);
+    fs::File::create(fixture.top.join::<&std::ffi::OsStr>(odd)).unwrap();
+    fixture.write("etc/hosts", "192.0.2.1 gate\n");
+    let seen = fixture.guard.look(&fixture.integrity, Owner::Away);
     assert!(seen.doubt.unwrap().ends_with("not a name that can be guarded"));
 }
 
 #[test]
 fn a_file_that_is_too_large_for_a_copy_is_compared_all_the_same() {
-    let mut house = House::new("large");
-    house.write("etc/hosts", &"x".repeat(COPY_BYTES_MAX + 1));
-    house.differs(Owner::Away);
-    house.write("etc/hosts", &"y".repeat(COPY_BYTES_MAX + 1));
-    assert_eq!(house.differs(Owner::Away), [("etc/hosts".into(), Change::Changed, false)]);
-    assert!(house.guard.restore(&house.path("etc/hosts")).unwrap_err().starts_with("no copy of "));
+    let mut fixture = Fixture::new("large");
+    fixture.write("etc/hosts", &"x".repeat(COPY_BYTES_MAX + 1));
+    fixture.differs(Owner::Away);
+    fixture.write("etc/hosts", &"y".repeat(COPY_BYTES_MAX + 1));
+    assert_eq!(fixture.differs(Owner::Away), [("etc/hosts".into(), Change::Changed, false)]);
+    assert!(fixture.guard.restore(&fixture.path("etc/hosts")).unwrap_err().starts_with("no copy of "));
 }
 
 #[test]
 fn a_change_that_hides_behind_old_times_is_found_when_all_is_read_again() {
-    let house = House::new("stamp");
+    let fixture = Fixture::new("stamp");
     let mut memory = ScanCache::default();
     let baseline = Baseline::default();
     let hash =
-        |memory: &mut ScanCache, now| memory.look(&house.guarded, &baseline, now).all[0].found.mark.hash;
+        |memory: &mut ScanCache, now| memory.look(&fixture.integrity, &baseline, now).all[0].found.mark.hash;
     let first = hash(&mut memory, 0);
     // As if the file system's account of the file had not changed with it.
-    memory.pretend(&house.path("etc/hosts"), [7; 32]);
+    memory.pretend(&fixture.path("etc/hosts"), [7; 32]);
     assert_eq!(hash(&mut memory, 599_999), [7; 32], "not read");
     assert_eq!(hash(&mut memory, 600_000), first, "read again");
 }
 
 #[test]
 fn what_is_to_be_learned_after_a_trial_is_still_known_after_a_power_cut() {
-    let mut house = House::new("trial");
-    house.differs(Owner::Away);
-    assert!(!house.guard.owes_learning());
-    house.guard.owe_learning();
-    house.write("etc/hosts", "192.0.2.2 of the new release\n");
-    house.guard = IntegrityGuard::new(&house.top.join("state"));
-    assert!(house.guard.owes_learning());
-    house.guard.learn(&house.guarded).unwrap();
-    house.guard = IntegrityGuard::new(&house.top.join("state"));
-    assert!(!house.guard.owes_learning());
-    assert_eq!(house.differs(Owner::Away), []);
+    let mut fixture = Fixture::new("trial");
+    fixture.differs(Owner::Away);
+    assert!(!fixture.guard.owes_learning());
+    fixture.guard.owe_learning();
+    fixture.write("etc/hosts", "192.0.2.2 of the new release\n");
+    fixture.guard = IntegrityGuard::new(&fixture.top.join("state"));
+    assert!(fixture.guard.owes_learning());
+    fixture.guard.accept_changes(&fixture.integrity).unwrap();
+    fixture.guard = IntegrityGuard::new(&fixture.top.join("state"));
+    assert!(!fixture.guard.owes_learning());
+    assert_eq!(fixture.differs(Owner::Away), []);
 }

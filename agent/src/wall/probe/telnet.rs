@@ -54,15 +54,15 @@ struct Answer {
 }
 
 impl Asked {
-    /// Asks those that were not asked before, or were silent once; those that are not among `doors` are forgotten.
-    pub fn ask(&mut self, doors: &[ProbedPort]) {
-        self.0.retain(|answer| doors.contains(&answer.door));
+    /// Asks those that were not asked before, or were silent once; those that are not among `wan_access` are forgotten.
+    pub fn ask(&mut self, wan_access: &[ProbedPort]) {
+        self.0.retain(|answer| wan_access.contains(&answer.door));
         let now = uptime_milliseconds();
         let is_due = |answer: &Answer| {
             answer.telnet.is_none() && answer.times < TIMES_MAX && now >= answer.at + AGAIN_MILLISECONDS
         };
         let mut due: Vec<ProbedPort> = Vec::new();
-        for door in doors {
+        for door in wan_access {
             let before = self.0.iter().find(|answer| answer.door == *door);
             if due.len() < ASKED_AT_ONCE_MAX && !due.contains(door) && before.is_none_or(is_due) {
                 due.push(*door);
@@ -96,9 +96,9 @@ struct Call {
 }
 
 /// Asks them all, and gives what each said, in their order.
-fn ask_all(doors: &[ProbedPort], budget_milliseconds: u64) -> Vec<Option<bool>> {
+fn ask_all(wan_access: &[ProbedPort], budget_milliseconds: u64) -> Vec<Option<bool>> {
     let begin = |door: &ProbedPort| Call { socket: call(door).ok(), greeting: Vec::new(), telnet: None };
-    let mut calls: Vec<Call> = doors.iter().map(begin).collect();
+    let mut calls: Vec<Call> = wan_access.iter().map(begin).collect();
     let deadline = uptime_milliseconds() + budget_milliseconds;
     loop {
         let left = deadline.saturating_sub(uptime_milliseconds());

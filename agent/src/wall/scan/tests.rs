@@ -38,9 +38,9 @@ fn with_copy(folder: &str, name: &str) -> (PathBuf, PathBuf) {
 }
 
 fn met(child: &Waiting) -> Process {
-    let mut eyes = Scanner::that_only_look();
-    let mounts = eyes.mounts().unwrap();
-    eyes.meet(child.0.id(), &mounts).unwrap().process
+    let mut scanner = Scanner::that_only_look();
+    let mounts = scanner.mounts().unwrap();
+    scanner.meet(child.0.id(), &mounts).unwrap().process
 }
 
 fn there(process: &Process) -> (&str, bool, bool) {
@@ -107,16 +107,16 @@ fn a_program_made_in_memory_has_no_file() {
 #[test]
 fn a_process_that_vanishes_is_not_there() {
     let mut child = wait_with(Path::new("/bin/cat"));
-    let mut eyes = Scanner::that_only_look();
-    let mounts = eyes.mounts().unwrap();
+    let mut scanner = Scanner::that_only_look();
+    let mounts = scanner.mounts().unwrap();
     child.0.kill().unwrap();
     // Ended, and not yet buried: then buried.
     let bound = uptime_milliseconds() + 20_000;
-    while eyes.meet(child.0.id(), &mounts).is_some() {
+    while scanner.meet(child.0.id(), &mounts).is_some() {
         assert!(uptime_milliseconds() < bound);
     }
     child.0.wait().unwrap();
-    assert!(eyes.meet(child.0.id(), &mounts).is_none());
+    assert!(scanner.meet(child.0.id(), &mounts).is_none());
 }
 
 #[test]
@@ -126,10 +126,10 @@ fn our_own_sockets_are_seen_as_ours() {
     let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
     let connected = TcpStream::connect(tcp.local_addr().unwrap()).unwrap();
     let (_accepted, _) = tcp.accept().unwrap();
-    let mut eyes = Scanner::that_only_look();
+    let mut scanner = Scanner::that_only_look();
     // Twice: the second time from what is remembered.
     for _ in 0..2 {
-        let seen = eyes.look().unwrap();
+        let seen = scanner.look().unwrap();
         for (transport, at) in [
             (Transport::Tcp, tcp.local_addr().unwrap()),
             (Transport::Tcp, tcp6.local_addr().unwrap()),
@@ -187,32 +187,32 @@ fn our_own_listeners_are_not_asked_for_telnet() {
 
 #[test]
 fn a_new_listener_and_a_new_process_are_a_change() {
-    let mut eyes = Scanner::that_only_look();
-    assert!(eyes.changed(), "nothing was looked at yet");
+    let mut scanner = Scanner::that_only_look();
+    assert!(scanner.changed(), "nothing was looked at yet");
     // Others start processes on this machine, too: it is quiet at some time.
     let bound = uptime_milliseconds() + 60_000;
     let mut look_quietly = || loop {
-        eyes.look().unwrap();
-        if !eyes.changed() {
+        scanner.look().unwrap();
+        if !scanner.changed() {
             return;
         }
         assert!(uptime_milliseconds() < bound);
     };
     look_quietly();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    assert!(eyes.changed());
+    assert!(scanner.changed());
     drop(listener);
-    let mut eyes = Scanner::that_only_look();
-    eyes.look().unwrap();
+    let mut scanner = Scanner::that_only_look();
+    scanner.look().unwrap();
     let _child = wait_with(Path::new("/bin/cat"));
-    assert!(eyes.changed());
+    assert!(scanner.changed());
 }
 
 #[test]
 fn where_a_program_in_memory_lies_is_told() {
     let shared = Path::new("/dev/shm");
-    let mut eyes = Scanner::that_only_look();
-    let mounts = eyes.mounts().unwrap();
+    let mut scanner = Scanner::that_only_look();
+    let mounts = scanner.mounts().unwrap();
     if mounts.holding(b"/dev/shm/x").is_none_or(|mount| mount.kind != medium::Kind::Memory) {
         // Nothing here is in memory, and nobody mounts anything for a unit test.
         return;
@@ -251,10 +251,10 @@ fn a_socket_that_only_one_thread_holds_is_its_processs() {
         let _ = ended.recv();
     });
     let port = told.recv().unwrap();
-    let mut eyes = Scanner::that_only_look();
+    let mut scanner = Scanner::that_only_look();
     // The first look, and one that knows everybody.
     for _ in 0..2 {
-        let seen = eyes.look().unwrap();
+        let seen = scanner.look().unwrap();
         let found = seen.listeners.iter().find(|one| one.port == port).unwrap();
         assert!(found.owners.iter().any(|owner| owner.pid == std::process::id()), "{found:?}");
     }

@@ -23,12 +23,12 @@ fn quiet() -> GateFacts {
     }
 }
 
-fn facts(gate: GateFacts, wish: Option<OperatorRequest>) -> Facts {
-    Facts { gate: Some(gate), wish, ..cases::facts(Update::Idle) }
+fn facts(gate: GateFacts, request: Option<OperatorRequest>) -> Facts {
+    Facts { gate: Some(gate), request, ..cases::facts(Update::Idle) }
 }
 
-fn steps(gate: GateFacts, wish: Option<OperatorRequest>) -> Vec<&'static str> {
-    let plan = plan(&facts(gate, wish), &cases::settings());
+fn steps(gate: GateFacts, request: Option<OperatorRequest>) -> Vec<&'static str> {
+    let plan = plan(&facts(gate, request), &cases::settings());
     plan.steps.iter().map(Step::name).collect()
 }
 
@@ -62,7 +62,7 @@ fn the_gate_is_open_only_for_the_owners_credential() {
             false,
         ),
     ] {
-        assert_eq!(gate.standing() == GateState::Open, open, "{name}");
+        assert_eq!(gate.gate_state() == GateState::Open, open, "{name}");
     }
 }
 
@@ -71,12 +71,17 @@ fn each_sight_leads_to_its_step() {
     let differ = FirewallStatus::Differ;
     let beyond = FirewallStatus::Beyond(text(format_args!("no nf_tables")));
     let fresh = || GateFacts { kept: None, account: Ok(print("default")), ..quiet() };
-    for (name, gate, wish, wanted) in [
+    for (name, gate, request, wanted) in [
         ("all well", quiet(), None, &[][..]),
         ("closed and waiting", fresh(), None, &[]),
         ("no firewall is not waited for", GateFacts { rules: beyond.clone(), ..quiet() }, None, &[]),
-        ("rules gone", GateFacts { rules: differ.clone(), ..quiet() }, None, &["guard"]),
-        ("rules before mending", GateFacts { rules: differ, account: Ok(None), ..quiet() }, None, &["guard"]),
+        ("rules gone", GateFacts { rules: differ.clone(), ..quiet() }, None, &["apply-firewall"]),
+        (
+            "rules before mending",
+            GateFacts { rules: differ, account: Ok(None), ..quiet() },
+            None,
+            &["apply-firewall"],
+        ),
         ("a password waits", fresh(), Some(OperatorRequest::Claim), &["claim"]),
         ("another password waits", quiet(), Some(OperatorRequest::Claim), &["claim"]),
         (
@@ -105,7 +110,7 @@ fn each_sight_leads_to_its_step() {
             &["forget", "reboot"],
         ),
     ] {
-        assert_eq!(steps(gate, wish), wanted, "{name}");
+        assert_eq!(steps(gate, request), wanted, "{name}");
     }
 }
 
@@ -113,9 +118,9 @@ fn each_sight_leads_to_its_step() {
 fn a_gate_in_trouble_does_not_hold_back_the_update() {
     let gate = GateFacts { rules: FirewallStatus::Differ, ..quiet() };
     let mut facts = facts(gate, None);
-    facts.attempts.polled_uptime = None;
-    let setbacks = Backoff { failures: 3, last_uptime: facts.uptime, retry_after_seconds: 0 };
-    facts.attempts = RetryState { gate: setbacks, ..facts.attempts };
+    facts.retry.polled_uptime = None;
+    let backoff = Backoff { failures: 3, last_uptime: facts.uptime, retry_after_seconds: 0 };
+    facts.retry = RetryState { gate: backoff, ..facts.retry };
     let plan = plan(&facts, &cases::settings());
     assert_eq!(plan.steps.iter().map(Step::name).collect::<Vec<_>>(), ["poll"]);
 }
@@ -133,5 +138,5 @@ fn the_gate_is_kept_where_nothing_is_known_of_slots() {
     let gate = GateFacts { rules: FirewallStatus::Differ, kept: None, ..quiet() };
     let why = || text(format_args!("no such file"));
     let facts = Facts { booted: Err(why()), boot_choice: Err(why()), ..facts(gate, None) };
-    assert_eq!(plan(&facts, &cases::settings()).steps.first().map(Step::name), Some("guard"));
+    assert_eq!(plan(&facts, &cases::settings()).steps.first().map(Step::name), Some("apply-firewall"));
 }

@@ -49,10 +49,10 @@ pub(crate) fn facts(update: Update) -> Facts {
         parts: Ok(Parts::new()),
         health: Health::Good,
         offer: Offer::Nothing,
-        attempts: RetryState { polled_uptime: Some(940), ..RetryState::default() },
-        wish: None,
+        retry: RetryState { polled_uptime: Some(940), ..RetryState::default() },
+        request: None,
         gate: None,
-        renew: false,
+        reimage: false,
     }
 }
 
@@ -109,9 +109,9 @@ fn a_first_start_takes_what_runs_as_good() {
 #[test]
 fn polls_come_when_they_are_due_or_asked_for() {
     let quiet = facts(Update::Idle);
-    expect(&Facts { wish: Some(OperatorRequest::Poll), ..quiet.clone() }, &["poll"], "poll-due");
+    expect(&Facts { request: Some(OperatorRequest::Poll), ..quiet.clone() }, &["poll"], "poll-due");
     expect(&Facts { uptime: 940 + 3600 + 360, ..quiet.clone() }, &["poll"], "poll-due");
-    expect(&Facts { attempts: RetryState::default(), ..quiet.clone() }, &["poll"], "poll-due");
+    expect(&Facts { retry: RetryState::default(), ..quiet.clone() }, &["poll"], "poll-due");
     let next = expect(&quiet, &[], "offer-nothing");
     assert!(matches!(next, Next::Seconds(seconds) if (3180..=3900).contains(&seconds)), "{next:?}");
 }
@@ -129,17 +129,17 @@ fn the_new_slot_on_trial() {
     let late = Facts { health: Health::NotYet(why()), uptime: 300, ..new.clone() };
     expect(
         &late,
-        &["revert", "reboot"],
-        "reverting release=2 version=2.0 why=\"not good after 300 s: no route\"",
+        &["rollback", "reboot"],
+        "rolling-back release=2 version=2.0 why=\"not good after 300 s: no route\"",
     );
-    expect(&Facts { health: Health::Failing(why()), ..new.clone() }, &["revert", "reboot"], "reverting");
+    expect(&Facts { health: Health::Failing(why()), ..new.clone() }, &["rollback", "reboot"], "rolling-back");
     expect(
-        &Facts { wish: Some(OperatorRequest::Rollback), ..new.clone() },
-        &["revert", "reboot"],
-        "reverting",
+        &Facts { request: Some(OperatorRequest::Rollback), ..new.clone() },
+        &["rollback", "reboot"],
+        "rolling-back",
     );
     let waiting =
-        Facts { health: Health::NotYet(why()), wish: Some(OperatorRequest::Confirm), ..new.clone() };
+        Facts { health: Health::NotYet(why()), request: Some(OperatorRequest::Confirm), ..new.clone() };
     expect(&waiting, &["confirm"], "confirming");
     // Marked good, and the cut came before it was recorded: found good is found good.
     let marked = Facts { health: Health::NotYet(why()), boot_choice: Ok(good(Slot::B)), ..new };
@@ -153,24 +153,24 @@ fn the_old_slot_though_a_trial_is_on_record() {
     expect(&old(good(Slot::A), 0), &["activate", "reboot"], "restart-into-trial release=2");
     expect(&old(on_trial(3), 0), &["activate", "reboot"], "restart-into-trial");
     // The boot loader gave up: by count, or by naming the old slot itself.
-    expect(&old(on_trial(0), 0), &["revert"], "reverting");
+    expect(&old(on_trial(0), 0), &["rollback"], "rolling-back");
     let renamed = BootChoice { slot: Slot::A, tries_left: None, release: Some(2) };
-    expect(&old(renamed, 0), &["revert"], "reverting");
+    expect(&old(renamed, 0), &["rollback"], "rolling-back");
     // Restarts that bring nothing come to an end.
-    expect(&old(on_trial(3), 3), &["revert"], "reverting");
+    expect(&old(on_trial(3), 3), &["rollback"], "rolling-back");
 }
 
 #[test]
 fn the_way_back() {
     let back = Facts { boot_choice: Ok(good(Slot::A)), ..facts(reverting(1)) };
-    assert_eq!(expect(&back, &["revert"], "reverting"), Next::Now);
+    assert_eq!(expect(&back, &["rollback"], "rolling-back"), Next::Now);
     let failed = |choice, restarts| Facts {
         booted: Ok(Slot::B),
         boot_choice: Ok(choice),
         ..facts(reverting(restarts))
     };
-    expect(&failed(on_trial(2), 0), &["revert", "reboot"], "restart-into-old slot=a");
-    expect(&failed(good(Slot::A), 2), &["revert", "reboot"], "restart-into-old");
+    expect(&failed(on_trial(2), 0), &["rollback", "reboot"], "restart-into-old slot=a");
+    expect(&failed(good(Slot::A), 2), &["rollback", "reboot"], "restart-into-old");
     // The boot loader does not obey: what runs is kept, and said.
     expect(&failed(good(Slot::A), 3), &["adopt"], "cannot-leave slot=b");
 }
@@ -190,21 +190,21 @@ fn what_others_changed_is_put_right_or_taken_over() {
 
 #[test]
 fn what_is_staged_can_be_given_up() {
-    let staged = Update::Staged { release: release(2), print: Digest64::of(b""), slot: Slot::B };
+    let staged = Update::Staged { release: release(2), digest: Digest64::of(b""), slot: Slot::B };
     expect(
-        &Facts { wish: Some(OperatorRequest::Rollback), ..facts(staged) },
+        &Facts { request: Some(OperatorRequest::Rollback), ..facts(staged) },
         &["adopt"],
-        "reverting release=2",
+        "rolling-back release=2",
     );
 }
 
 #[test]
 fn setbacks_of_the_device_make_it_wait_but_not_a_person() {
-    let setbacks = Backoff { failures: 3, last_uptime: 990, retry_after_seconds: 0 };
-    let attempts = RetryState { device: setbacks, ..facts(Update::Idle).attempts };
-    let old = Facts { boot_choice: Ok(good(Slot::A)), attempts, ..facts(trial(0)) };
+    let backoff = Backoff { failures: 3, last_uptime: 990, retry_after_seconds: 0 };
+    let retry = RetryState { device: backoff, ..facts(Update::Idle).retry };
+    let old = Facts { boot_choice: Ok(good(Slot::A)), retry, ..facts(trial(0)) };
     expect(&old, &[], "backing-off failures=3");
-    expect(&Facts { wish: Some(OperatorRequest::Rollback), ..old }, &["revert"], "reverting");
+    expect(&Facts { request: Some(OperatorRequest::Rollback), ..old }, &["rollback"], "rolling-back");
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn an_update_that_is_wanted_now_does_not_begin_the_bound_of_postponing_anew() {
     let (since, until) = (Moment(facts.now.0 - 1000), Moment(facts.now.0 + 1000));
     let RecordSeen::Found(record) = &mut facts.record else { panic!() };
     record.postponed = Some(Postponed { release: 2, since, until });
-    facts.wish = Some(OperatorRequest::Poll);
+    facts.request = Some(OperatorRequest::Poll);
     let Some(Step::Adopt(adopted)) = plan(&facts, &settings()).steps.first().cloned() else { panic!() };
     assert_eq!(adopted.postponed, Some(Postponed { release: 2, since, until: facts.now }));
 }
@@ -221,9 +221,9 @@ fn an_update_that_is_wanted_now_does_not_begin_the_bound_of_postponing_anew() {
 #[test]
 fn who_wants_to_wait_is_heard_when_a_poll_is_due() {
     let mut facts = facts(Update::Idle);
-    facts.attempts.polled_uptime = None;
+    facts.retry.polled_uptime = None;
     let polls = |facts: &Facts| matches!(plan(facts, &settings()).steps.first(), Some(Step::Poll));
     assert!(polls(&facts));
-    facts.wish = Some(OperatorRequest::Postpone);
+    facts.request = Some(OperatorRequest::Postpone);
     assert!(!polls(&facts));
 }

@@ -38,7 +38,7 @@ pub(super) fn plan_trial(
     if booted != trial.slot {
         return plan_not_started(facts, trial, choice);
     }
-    if facts.wish == Some(OperatorRequest::Rollback) {
+    if facts.request == Some(OperatorRequest::Rollback) {
         return revert_as_asked(trial, Next::Restart);
     }
     let marked_good = choice.slot == booted && choice.tries_left.is_none();
@@ -59,7 +59,7 @@ fn verdict(facts: &Facts, trial: &Trial<'_>, marked_good: bool, settings: &Setti
     if marked_good {
         return Verdict::Good;
     }
-    if facts.wish == Some(OperatorRequest::Confirm) {
+    if facts.request == Some(OperatorRequest::Confirm) {
         return Verdict::Good;
     }
     let waits_for = match (&facts.health, settings.confirm_by) {
@@ -78,7 +78,7 @@ fn verdict(facts: &Facts, trial: &Trial<'_>, marked_good: bool, settings: &Setti
 /// The old slot runs though a trial is on record.
 fn plan_not_started(facts: &Facts, trial: &Trial<'_>, choice: &BootChoice) -> Plan {
     let release = trial.release.clone();
-    if facts.wish == Some(OperatorRequest::Rollback) {
+    if facts.request == Some(OperatorRequest::Rollback) {
         return revert_as_asked(trial, Next::Now);
     }
     // What runs bears the same number where it is written anew: then only the slot tells.

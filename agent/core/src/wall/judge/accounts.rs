@@ -23,7 +23,7 @@ pub enum PasswordSeen {
     Locked,
     /// One that is hashed in a way that cannot be computed here.
     Unknown,
-    /// One with this print, of its crypt string.
+    /// One with this fingerprint, of its crypt string.
     Set(Digest64),
 }
 
@@ -77,8 +77,8 @@ pub struct KeySeen {
     pub file: String,
     /// Its line.
     pub line: u32,
-    /// Its print, as `ssh-keygen -l` shows it.
-    pub print: String,
+    /// Its fingerprint, as `ssh-keygen -l` shows it.
+    pub fingerprint: String,
 }
 
 /// What one look saw.
@@ -129,7 +129,7 @@ fn lock(account: &AccountSeen) -> Option<Remediation> {
 fn device(account: &AccountSeen, has_owner: bool, policy: &Policy, report: &mut Report) {
     let AccountSeen { file, name, password, .. } = account;
     let allowed = account.whose != Whose::Other || policy.accounts.iter().any(|allowed| allowed == name);
-    let careful = |fix: Option<Remediation>| fix.filter(|_| has_owner);
+    let careful = |remediation: Option<Remediation>| remediation.filter(|_| has_owner);
     if account.whose == Whose::OwnerBypassed && *password != PasswordSeen::Locked {
         report.weak(
             Measure::Accounts,
@@ -170,11 +170,11 @@ fn web(account: &AccountSeen, report: &mut Report) {
     known(account, lock(account), report);
 }
 
-fn known(account: &AccountSeen, fix: Option<Remediation>, report: &mut Report) {
+fn known(account: &AccountSeen, remediation: Option<Remediation>, report: &mut Report) {
     let AccountSeen { file, name, password, .. } = account;
     if account.known == Some(true) {
         let what = format_args!("the password of {name} in {file} is one that malware tries");
-        report.weak(Measure::Passwords, fix, what);
+        report.weak(Measure::Passwords, remediation, what);
     } else if *password == PasswordSeen::Unknown {
         report.cannot_tell(
             Measure::Passwords,
@@ -184,16 +184,20 @@ fn known(account: &AccountSeen, fix: Option<Remediation>, report: &mut Report) {
 }
 
 fn judge_key(key: &KeySeen, all: &[KeySeen], policy: &Policy, report: &mut Report) {
-    let allowed = |key: &KeySeen| policy.keys.contains(&key.print);
+    let allowed = |key: &KeySeen| policy.keys.contains(&key.fingerprint);
     if allowed(key) {
         return;
     }
-    let KeySeen { file, line, print } = key;
+    let KeySeen { file, line, fingerprint } = key;
     // A file without a single key that is allowed is kept as evidence, whole.
     let mixed = all.iter().any(|other| other.file == *file && allowed(other));
-    let fix = match mixed {
-        true => Remediation::RemoveKey { file: file.clone(), print: print.clone() },
+    let remediation = match mixed {
+        true => Remediation::RemoveKey { file: file.clone(), fingerprint: fingerprint.clone() },
         false => Remediation::SetAside { file: file.clone() },
     };
-    report.weak(Measure::Keys, Some(fix), format_args!("{file} line {line}: nobody allowed the key {print}"));
+    report.weak(
+        Measure::Keys,
+        Some(remediation),
+        format_args!("{file} line {line}: nobody allowed the key {fingerprint}"),
+    );
 }

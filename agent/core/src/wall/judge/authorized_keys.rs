@@ -14,29 +14,32 @@ const KEY_BYTES_MAX: usize = 4096;
 pub struct Key {
     /// Its line, from 1.
     pub line: u32,
-    /// Its print, as `ssh-keygen -l` shows it: `SHA256:` and base64 without `=`.
-    pub print: String,
+    /// Its fingerprint, as `ssh-keygen -l` shows it: `SHA256:` and base64 without `=`.
+    pub fingerprint: String,
 }
 
 /// The keys of a file, at most [`KEYS_MAX`]. What no SSH server takes for a key is none.
 pub fn keys(bytes: &[u8]) -> Vec<Key> {
     let lines = bytes.split(|byte| *byte == b'\n').zip(1..);
-    lines.filter_map(|(text, line)| Some(Key { line, print: print(text)? })).take(KEYS_MAX).collect()
+    lines
+        .filter_map(|(text, line)| Some(Key { line, fingerprint: fingerprint(text)? }))
+        .take(KEYS_MAX)
+        .collect()
 }
 
 /// The file without the lines of this key; `None` where it has none.
 pub fn without(bytes: &[u8], unwanted: &str) -> Option<Vec<u8>> {
     let mut rest = Vec::with_capacity(bytes.len());
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-        if print(line).is_none_or(|print| print != unwanted) {
+        if fingerprint(line).is_none_or(|fingerprint| fingerprint != unwanted) {
             rest.extend_from_slice(line);
         }
     }
     (rest.len() < bytes.len()).then_some(rest)
 }
 
-/// The print of the key on a line: `[options] type base64 [comment]`.
-fn print(line: &[u8]) -> Option<String> {
+/// The fingerprint of the key on a line: `[options] type base64 [comment]`.
+fn fingerprint(line: &[u8]) -> Option<String> {
     let line = line.trim_ascii();
     if line.starts_with(b"#") {
         return None;
@@ -50,9 +53,9 @@ fn print(line: &[u8]) -> Option<String> {
             && key.get(4..4 + kind.len()) == Some(kind)
             && key.get(..4) == Some(&(kind.len() as u32).to_be_bytes()[..])
         {
-            let mut print = String::from("SHA256:");
-            encode(&mut print, &Sha256::digest(&key));
-            return Some(print);
+            let mut fingerprint = String::from("SHA256:");
+            encode(&mut fingerprint, &Sha256::digest(&key));
+            return Some(fingerprint);
         }
         kind = word;
     }
@@ -114,7 +117,7 @@ mod tests {
         );
         let found = keys(text.as_bytes());
         let expected = [(2, ONE_PRINT), (4, TWO_PRINT), (6, ONE_PRINT)];
-        let expected = expected.map(|(line, print)| Key { line, print: print.into() });
+        let expected = expected.map(|(line, fingerprint)| Key { line, fingerprint: fingerprint.into() });
         assert_eq!(found, expected);
     }
 

@@ -156,7 +156,7 @@ pub fn hears(kind: Kind, processes: &[Process]) -> Option<ProcessId> {
 }
 
 /// The lines of a file that start what nobody wants: at most [`STARTERS_MAX`], in their order.
-pub fn starters(kind: Kind, bytes: &[u8]) -> Vec<AutostartEntry> {
+pub fn autostart_entries(kind: Kind, bytes: &[u8]) -> Vec<AutostartEntry> {
     let mut starters: Vec<AutostartEntry> = Vec::new();
     for found in find(kind, bytes) {
         let starter = found.starter(bytes);

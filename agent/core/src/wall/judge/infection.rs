@@ -38,40 +38,40 @@ pub fn judge(
     watchdog: &WatchdogSeen,
     report: &mut Report,
 ) {
-    let kin = ProcessTree::new(seen, policy, own);
+    let tree = ProcessTree::new(seen, policy, own);
     for listener in &seen.listeners {
-        if !kin.is_ours(listener) {
-            report_port(&kin, listener, report);
-            raw_socket(&kin, listener, report);
+        if !tree.is_ours(listener) {
+            report_port(&tree, listener, report);
+            raw_socket(&tree, listener, report);
         }
     }
     for process in &seen.processes {
-        if !kin.is_own(process.id) {
-            program(&kin, process, report);
-            holds_watchdog(&kin, process, watchdog, report);
-            flash(&kin, process, report);
-            scan(&kin, process, report);
+        if !tree.is_own(process.id) {
+            program(&tree, process, report);
+            holds_watchdog(&tree, process, watchdog, report);
+            flash(&tree, process, report);
+            scan(&tree, process, report);
         }
     }
 }
 
 /// It is a sign by itself, apart from what it does: a program that hides, or one that nobody vouches for.
-fn is_suspect(kin: &ProcessTree<'_>, process: &Process) -> bool {
-    process.id.pid != 1 && (!kin.is_trusted(&process.program) || is_randomly_named(process))
+fn is_suspect(tree: &ProcessTree<'_>, process: &Process) -> bool {
+    process.id.pid != 1 && (!tree.is_trusted(&process.program) || is_randomly_named(process))
 }
 
-fn report_port(kin: &ProcessTree<'_>, listener: &Listener, report: &mut Report) {
+fn report_port(tree: &ProcessTree<'_>, listener: &Listener, report: &mut Report) {
     if listener.transport != Transport::Tcp || listener.port != REPORT_PORT {
         return;
     }
-    if kin.owners(&listener.owners).next().is_none() {
+    if tree.owners(&listener.owners).next().is_none() {
         let what = format_args!("somebody who is not found listens at port {REPORT_PORT}, as Mirai does");
         report.infected(Measure::Services, None, what);
     }
-    for owner in kin.owners(&listener.owners) {
+    for owner in tree.owners(&listener.owners) {
         report.infected(
             Measure::Services,
-            kin.end(owner),
+            tree.end(owner),
             format_args!("listens at port {REPORT_PORT}, as Mirai does: {}", Told(owner)),
         );
     }
@@ -81,17 +81,17 @@ fn report_port(kin: &ProcessTree<'_>, listener: &Listener, report: &mut Report) 
 /// once the root is there: a splash screen, a file system's helper. The WAN is closed that early.
 const START_TICKS: u64 = 1000;
 
-fn program(kin: &ProcessTree<'_>, process: &Process, report: &mut Report) {
+fn program(tree: &ProcessTree<'_>, process: &Process, report: &mut Report) {
     let random = is_randomly_named(process);
-    let end = || kin.end(process);
+    let end = || tree.end(process);
     let told = Told(process);
     // Who vouches for a file need not vouch for a name that hides it.
-    if kin.is_listed(&process.program) && !random {
+    if tree.is_listed(&process.program) && !random {
         return;
     }
     // The first process may come from the kernel's start image, which is deleted when the root is there.
     if process.id.pid == 1 {
-        if !kin.is_trusted(&process.program) {
+        if !tree.is_trusted(&process.program) {
             report.weak(
                 Measure::Programs,
                 None,
@@ -144,18 +144,18 @@ fn program(kin: &ProcessTree<'_>, process: &Process, report: &mut Report) {
         Program::File { medium: Medium::Memory, .. } => {
             report.infected(
                 Measure::Programs,
-                stop(kin, process),
+                stop(tree, process),
                 format_args!("runs out of memory: {told}"),
             );
         }
         Program::File { medium: Medium::Storage, .. } => {
-            report.weak(Measure::Programs, stop(kin, process), format_args!("not the firmware's: {told}"));
+            report.weak(Measure::Programs, stop(tree, process), format_args!("not the firmware's: {told}"));
         }
     }
 }
 
-fn holds_watchdog(kin: &ProcessTree<'_>, process: &Process, watchdog: &WatchdogSeen, report: &mut Report) {
-    let suspect = is_suspect(kin, process);
+fn holds_watchdog(tree: &ProcessTree<'_>, process: &Process, watchdog: &WatchdogSeen, report: &mut Report) {
+    let suspect = is_suspect(tree, process);
     // Without the one that feeds it the device would be restarted again and again.
     if !process.holds_watchdog || *watchdog == WatchdogSeen::NotWanted && !suspect {
         return;
@@ -166,50 +166,50 @@ fn holds_watchdog(kin: &ProcessTree<'_>, process: &Process, watchdog: &WatchdogS
     }
     let what = format_args!("held by another: {}", Told(process));
     if suspect {
-        report.infected(Measure::Watchdog, kin.end(process), what);
+        report.infected(Measure::Watchdog, tree.end(process), what);
     } else {
-        report.weak(Measure::Watchdog, kin.end(process), what);
+        report.weak(Measure::Watchdog, tree.end(process), what);
     }
 }
 
-fn flash(kin: &ProcessTree<'_>, process: &Process, report: &mut Report) {
-    if !process.writes_flash || kin.is_privileged(process) && !is_randomly_named(process) {
+fn flash(tree: &ProcessTree<'_>, process: &Process, report: &mut Report) {
+    if !process.writes_flash || tree.is_privileged(process) && !is_randomly_named(process) {
         return;
     }
     let what = format_args!("has flash or a disk open for writing: {}", Told(process));
-    if is_suspect(kin, process) {
-        report.infected(Measure::Flash, kin.end(process), what);
+    if is_suspect(tree, process) {
+        report.infected(Measure::Flash, tree.end(process), what);
     } else {
-        report.weak(Measure::Flash, stop(kin, process), what);
+        report.weak(Measure::Flash, stop(tree, process), what);
     }
 }
 
-fn raw_socket(kin: &ProcessTree<'_>, listener: &Listener, report: &mut Report) {
+fn raw_socket(tree: &ProcessTree<'_>, listener: &Listener, report: &mut Report) {
     let transport = listener.transport;
     if !matches!(transport, Transport::Raw | Transport::Packet) {
         return;
     }
     let name = transport.name();
-    if kin.owners(&listener.owners).next().is_none() {
+    if tree.owners(&listener.owners).next().is_none() {
         report.cannot_tell(Measure::RawSockets, format_args!("nobody is found who holds a {name} socket"));
     }
-    for owner in kin.owners(&listener.owners) {
+    for owner in tree.owners(&listener.owners) {
         let what = format_args!("a {name} socket: {}", Told(owner));
-        if is_suspect(kin, owner) {
-            report.infected(Measure::RawSockets, kin.end(owner), what);
+        if is_suspect(tree, owner) {
+            report.infected(Measure::RawSockets, tree.end(owner), what);
             continue;
         }
         let asks = transport == Transport::Raw && ICMP.contains(&listener.port);
-        let listed = || rows(kin.policy, listener).any(|row| kin.runs(row, owner));
-        if !asks && !kin.is_privileged(owner) && !listed() {
-            report.weak(Measure::RawSockets, stop(kin, owner), what);
+        let listed = || rows(tree.policy, listener).any(|row| tree.runs(row, owner));
+        if !asks && !tree.is_privileged(owner) && !listed() {
+            report.weak(Measure::RawSockets, stop(tree, owner), what);
         }
     }
 }
 
-fn scan(kin: &ProcessTree<'_>, process: &Process, report: &mut Report) {
+fn scan(tree: &ProcessTree<'_>, process: &Process, report: &mut Report) {
     let (mut hosts, mut web_only): (Vec<IpAddr>, bool) = (Vec::new(), true);
-    for connection in &kin.seen.connections {
+    for connection in &tree.seen.connections {
         let scans = connection.opening && SCANNED.contains(&connection.there);
         if scans && connection.owners.contains(&process.id) && !hosts.contains(&connection.peer) {
             hosts.push(connection.peer);
@@ -222,16 +222,16 @@ fn scan(kin: &ProcessTree<'_>, process: &Process, report: &mut Report) {
     let what =
         format_args!("connects to {} hosts at once that do not answer: {}", hosts.len(), Told(process));
     // With the line down, an honest program that knows several servers looks the same.
-    if web_only && !is_suspect(kin, process) {
+    if web_only && !is_suspect(tree, process) {
         report.weak(Measure::Egress, None, what);
     } else {
-        report.infected(Measure::Egress, kin.end(process), what);
+        report.infected(Measure::Egress, tree.end(process), what);
     }
 }
 
 /// Ends what is not on the list, where policy wants it so.
-fn stop(kin: &ProcessTree<'_>, process: &Process) -> Option<Remediation> {
-    if kin.policy.unlisted == Unlisted::Stop { kin.end(process) } else { None }
+fn stop(tree: &ProcessTree<'_>, process: &Process) -> Option<Remediation> {
+    if tree.policy.unlisted == Unlisted::Stop { tree.end(process) } else { None }
 }
 
 /// It calls itself as Mirai does, in both ways in which a process can, and not as its program.

@@ -244,16 +244,16 @@ pub struct IntegrityFacts {
 }
 
 /// Judges a look at the files that policy guards.
-pub fn judge(seen: &IntegrityFacts, guarded: &[ProtectedPath], report: &mut Report) {
+pub fn judge(seen: &IntegrityFacts, integrity: &[ProtectedPath], report: &mut Report) {
     let measure = Measure::Configuration;
     if let Some(why) = &seen.damaged {
         report.weak(measure, None, format_args!("{why}; they are learned anew, whatever was changed before"));
     }
     for Different { path, listed, change, can_restore } in &seen.different {
-        let Some(guarded) = guarded.iter().find(|guarded| guarded.path == *listed) else { continue };
+        let Some(integrity) = integrity.iter().find(|integrity| integrity.path == *listed) else { continue };
         let file = path.clone();
-        let fix = match change {
-            _ if !guarded.restore => None,
+        let remediation = match change {
+            _ if !integrity.restore => None,
             Change::New => Some(Remediation::SetAside { file }),
             Change::Changed | Change::Gone => can_restore.then_some(Remediation::Restore { file }),
         };
@@ -262,9 +262,9 @@ pub fn judge(seen: &IntegrityFacts, guarded: &[ProtectedPath], report: &mut Repo
             Change::Gone => "was taken away",
             Change::New => "is new",
         };
-        let lost = if guarded.restore && fix.is_none() { "; no copy of it is kept" } else { "" };
-        let what = &guarded.what;
-        report.weak(measure, fix, format_args!("{path} ({what}) {how}, and not by the owner{lost}"));
+        let lost = if integrity.restore && remediation.is_none() { "; no copy of it is kept" } else { "" };
+        let what = &integrity.what;
+        report.weak(measure, remediation, format_args!("{path} ({what}) {how}, and not by the owner{lost}"));
     }
     if let Some(why) = &seen.doubt {
         report.cannot_tell(measure, format_args!("{why}"));

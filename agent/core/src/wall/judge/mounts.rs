@@ -116,7 +116,7 @@ pub fn at<'a>(mounts: &'a [Mount], point: &str) -> Option<&'a Mount> {
 }
 
 /// The mount that this path is part of.
-fn around<'a>(mounts: &'a [Mount], path: &str) -> Option<&'a Mount> {
+fn observation<'a>(mounts: &'a [Mount], path: &str) -> Option<&'a Mount> {
     let holds = |mount: &&Mount| {
         let rest = path.strip_prefix(mount.point.trim_end_matches('/'));
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -130,7 +130,7 @@ fn hides(point: &str) -> Option<u32> {
 }
 
 /// Judges the mounts that policy lets no program be started from.
-pub fn judge(mounts: &[Mount], no_programs: &[String], report: &mut Report) {
+pub fn judge(mounts: &[Mount], noexec_mounts: &[String], report: &mut Report) {
     let measure = Measure::Mounts;
     for mount in mounts {
         if let Some(pid) = hides(&mount.point) {
@@ -138,9 +138,9 @@ pub fn judge(mounts: &[Mount], no_programs: &[String], report: &mut Report) {
             report.infected(Measure::Programs, None, what);
         }
     }
-    for point in no_programs {
+    for point in noexec_mounts {
         let Some(mount) = at(mounts, point) else {
-            match around(mounts, point) {
+            match observation(mounts, point) {
                 Some(mount) if mount.forbids.programs || !mount.writable() => {}
                 Some(mount) if mount.point == "/" => report.cannot_enforce(
                     measure,
@@ -155,10 +155,10 @@ pub fn judge(mounts: &[Mount], no_programs: &[String], report: &mut Report) {
             continue;
         };
         if mount.writable() && !mount.forbids.programs {
-            let fix = Remediation::NoPrograms { mount: point.clone() };
+            let remediation = Remediation::NoPrograms { mount: point.clone() };
             let kind = &mount.kind;
             let what = format_args!("programs can be laid into {point} ({kind}) and started from there");
-            report.weak(measure, Some(fix), what);
+            report.weak(measure, Some(remediation), what);
         }
     }
 }
@@ -230,7 +230,7 @@ mod tests {
         ] {
             let mut report = Report::default();
             judge(&read(table), &[point.into()], &mut report);
-            assert_eq!(report.fixes().first().copied(), fix.as_ref(), "{point}");
+            assert_eq!(report.remediations().first().copied(), fix.as_ref(), "{point}");
             match report.outcome(Measure::Mounts) {
                 Outcome::Weak => assert_eq!(outcome, "weak", "{point}"),
                 Outcome::Strong => assert_eq!(outcome, "strong", "{point}"),

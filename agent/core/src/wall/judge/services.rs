@@ -30,18 +30,18 @@ const EPHEMERAL: u16 = 32_768;
 
 /// Judges the listeners of a look; `own` are the agent's and its page's processes, which are never judged.
 pub fn judge(seen: &ProcessSnapshot, policy: &Policy, own: &[ProcessId], report: &mut Report) {
-    let kin = ProcessTree::new(seen, policy, own);
-    telnet(&kin, report);
+    let tree = ProcessTree::new(seen, policy, own);
+    telnet(&tree, report);
     for listener in &seen.listeners {
         let network = matches!(listener.transport, Transport::Tcp | Transport::Udp);
         // Raw sockets are judged in `infection`, and so is who listens where only malware does.
-        if !network || kin.is_ours(listener) || is_telnet(&kin, listener) || is_report_port(listener) {
+        if !network || tree.is_ours(listener) || is_telnet(&tree, listener) || is_report_port(listener) {
             continue;
         }
-        if is_ssh(&kin, listener) {
-            ssh(&kin, listener, report);
+        if is_ssh(&tree, listener) {
+            ssh(&tree, listener, report);
         } else {
-            service(&kin, listener, report);
+            service(&tree, listener, report);
         }
     }
     if seen.cut_short {
@@ -60,32 +60,36 @@ fn has_telnets_name(process: &Process) -> bool {
     TELNET.contains(&process.called())
 }
 
-fn is_telnet(kin: &ProcessTree<'_>, listener: &Listener) -> bool {
+fn is_telnet(tree: &ProcessTree<'_>, listener: &Listener) -> bool {
     listener.transport == Transport::Tcp
-        && (listener.telnet == Some(true) || kin.owners(&listener.owners).any(has_telnets_name))
+        && (listener.telnet == Some(true) || tree.owners(&listener.owners).any(has_telnets_name))
 }
 
 /// Everything of telnet: who is called so, who answers so, and who talks to one of them.
-fn telnet(kin: &ProcessTree<'_>, report: &mut Report) {
+fn telnet(tree: &ProcessTree<'_>, report: &mut Report) {
     let mut ended: Vec<ProcessId> = Vec::new();
-    let listening = |listener: &&Listener| is_telnet(kin, listener) && !kin.is_ours(listener);
-    for listener in kin.seen.listeners.iter().filter(listening) {
+    let listening = |listener: &&Listener| is_telnet(tree, listener) && !tree.is_ours(listener);
+    for listener in tree.seen.listeners.iter().filter(listening) {
         let port = listener.port;
-        if kin.owners(&listener.owners).next().is_none() {
+        if tree.owners(&listener.owners).next().is_none() {
             report.weak(
                 Measure::Telnet,
                 None,
                 format_args!("telnet answers at port {port}, and nobody is found who holds it"),
             );
         }
-        for owner in kin.owners(&listener.owners) {
+        for owner in tree.owners(&listener.owners) {
             if ended.contains(&owner.id) {
                 continue;
             }
-            let fix = kin.end(owner);
-            if fix.is_some() {
+            let remediation = tree.end(owner);
+            if remediation.is_some() {
                 ended.push(owner.id);
-                report.weak(Measure::Telnet, fix, format_args!("telnet at port {port}: {}", Told(owner)));
+                report.weak(
+                    Measure::Telnet,
+                    remediation,
+                    format_args!("telnet at port {port}: {}", Told(owner)),
+                );
             } else {
                 report.weak(
                     Measure::Telnet,
@@ -95,57 +99,58 @@ fn telnet(kin: &ProcessTree<'_>, report: &mut Report) {
             }
         }
     }
-    for process in kin.seen.processes.iter().filter(|process| has_telnets_name(process)) {
-        if !kin.is_own(process.id) && !kin.is_below(process, &ended) {
-            report.weak(Measure::Telnet, kin.end(process), format_args!("telnet: {}", Told(process)));
+    for process in tree.seen.processes.iter().filter(|process| has_telnets_name(process)) {
+        if !tree.is_own(process.id) && !tree.is_below(process, &ended) {
+            report.weak(Measure::Telnet, tree.end(process), format_args!("telnet: {}", Told(process)));
             ended.push(process.id);
         }
     }
     // Whoever is logged in stays so when the server ends, unless the session descends from it.
-    let is_port = |port| kin.seen.listeners.iter().filter(listening).any(|listener| listener.port == port);
-    for connection in kin.seen.connections.iter().filter(|one| !one.opening && is_port(one.here)) {
-        for owner in kin.owners(&connection.owners) {
-            if !kin.is_own(owner.id) && !kin.is_below(owner, &ended) {
+    let is_port = |port| tree.seen.listeners.iter().filter(listening).any(|listener| listener.port == port);
+    for connection in tree.seen.connections.iter().filter(|one| !one.opening && is_port(one.here)) {
+        for owner in tree.owners(&connection.owners) {
+            if !tree.is_own(owner.id) && !tree.is_below(owner, &ended) {
                 let peer = connection.peer;
                 let what = format_args!("telnet session from {peer}: {}", Told(owner));
-                report.weak(Measure::Telnet, kin.end(owner), what);
+                report.weak(Measure::Telnet, tree.end(owner), what);
                 ended.push(owner.id);
             }
         }
     }
 }
 
-fn is_ssh(kin: &ProcessTree<'_>, listener: &Listener) -> bool {
-    let by_name = kin.owners(&listener.owners).any(|owner| SSH.contains(&owner.called()));
-    let listed =
-        || rows(kin.policy, listener).any(|row| kin.owners(&listener.owners).any(|one| kin.runs(row, one)));
+fn is_ssh(tree: &ProcessTree<'_>, listener: &Listener) -> bool {
+    let by_name = tree.owners(&listener.owners).any(|owner| SSH.contains(&owner.called()));
+    let listed = || {
+        rows(tree.policy, listener).any(|row| tree.owners(&listener.owners).any(|one| tree.runs(row, one)))
+    };
     listener.transport == Transport::Tcp && (by_name || listener.port == SSH_PORT && !listed())
 }
 
-fn ssh(kin: &ProcessTree<'_>, listener: &Listener, report: &mut Report) {
+fn ssh(tree: &ProcessTree<'_>, listener: &Listener, report: &mut Report) {
     let port = listener.port;
-    for owner in kin.owners(&listener.owners) {
-        let is_server = SSH.contains(&owner.called()) && kin.is_trusted(&owner.program);
-        if kin.policy.ssh && is_server {
+    for owner in tree.owners(&listener.owners) {
+        let is_server = SSH.contains(&owner.called()) && tree.is_trusted(&owner.program);
+        if tree.policy.ssh && is_server {
             continue;
         }
-        if kin.policy.ssh {
+        if tree.policy.ssh {
             // A bot that took the port, or keeps its rivals out, is who is found there.
-            stranger(kin, listener, owner, report);
+            stranger(tree, listener, owner, report);
         } else {
-            report.weak(Measure::Ssh, kin.end(owner), format_args!("SSH at port {port}: {}", Told(owner)));
+            report.weak(Measure::Ssh, tree.end(owner), format_args!("SSH at port {port}: {}", Told(owner)));
         }
     }
-    if kin.owners(&listener.owners).next().is_none() {
+    if tree.owners(&listener.owners).next().is_none() {
         report.cannot_tell(Measure::Ssh, format_args!("nobody is found who holds port {port}"));
     }
 }
 
-fn service(kin: &ProcessTree<'_>, listener: &Listener, report: &mut Report) {
+fn service(tree: &ProcessTree<'_>, listener: &Listener, report: &mut Report) {
     let Listener { transport, address, port, .. } = listener;
     let transport = transport.name();
-    let mut allowed = rows(kin.policy, listener)
-        .filter(|row| kin.owners(&listener.owners).any(|owner| kin.runs(row, owner)))
+    let mut allowed = rows(tree.policy, listener)
+        .filter(|row| tree.owners(&listener.owners).any(|owner| tree.runs(row, owner)))
         .peekable();
     if allowed.peek().is_some() {
         if !address.is_loopback() && allowed.all(|row| row.reach == Reach::Loopback) {
@@ -157,9 +162,9 @@ fn service(kin: &ProcessTree<'_>, listener: &Listener, report: &mut Report) {
         }
         return;
     }
-    if kin.owners(&listener.owners).next().is_none() {
+    if tree.owners(&listener.owners).next().is_none() {
         // The kernel's own servers and tunnels have no process; where policy names no program, they are meant too.
-        if !rows(kin.policy, listener).any(|row| row.program.is_empty()) {
+        if !rows(tree.policy, listener).any(|row| row.program.is_empty()) {
             report.cannot_tell(
                 Measure::Services,
                 format_args!("nobody is found who holds port {port} ({transport})"),
@@ -168,7 +173,7 @@ fn service(kin: &ProcessTree<'_>, listener: &Listener, report: &mut Report) {
         return;
     }
     if listener.transport == Transport::Udp {
-        if kin.owners(&listener.owners).any(|owner| only_asks(kin, listener, owner)) {
+        if tree.owners(&listener.owners).any(|owner| only_asks(tree, listener, owner)) {
             return;
         }
         if REFLECTORS.contains(port) && !address.is_loopback() {
@@ -179,39 +184,40 @@ fn service(kin: &ProcessTree<'_>, listener: &Listener, report: &mut Report) {
             );
         }
     }
-    for owner in kin.owners(&listener.owners) {
-        stranger(kin, listener, owner, report);
+    for owner in tree.owners(&listener.owners) {
+        stranger(tree, listener, owner, report);
     }
 }
 
 /// Whoever asks by UDP has a socket that takes what comes, for as long as the answer takes. A trusted program may have
 /// one at the ports that LinuxDevice chooses; one that may serve by UDP chooses its own (dnsmasq, from 1024).
-fn only_asks(kin: &ProcessTree<'_>, listener: &Listener, owner: &Process) -> bool {
+fn only_asks(tree: &ProcessTree<'_>, listener: &Listener, owner: &Process) -> bool {
     let serves = || {
-        let mut rows = kin.policy.services.iter().filter(|row| row.transport == Transport::Udp);
-        rows.any(|row| !row.program.is_empty() && kin.runs(row, owner))
+        let mut rows = tree.policy.services.iter().filter(|row| row.transport == Transport::Udp);
+        rows.any(|row| !row.program.is_empty() && tree.runs(row, owner))
     };
-    kin.is_trusted(&owner.program)
+    tree.is_trusted(&owner.program)
         && !REFLECTORS.contains(&listener.port)
         && (listener.port >= EPHEMERAL || listener.port >= 1024 && serves())
 }
 
 /// Somebody listens whom policy does not name for it.
-fn stranger(kin: &ProcessTree<'_>, listener: &Listener, owner: &Process, report: &mut Report) {
+fn stranger(tree: &ProcessTree<'_>, listener: &Listener, owner: &Process, report: &mut Report) {
     let (port, transport) = (listener.port, listener.transport.name());
-    let taken = rows(kin.policy, listener).next().is_some() || listener.port == SSH_PORT;
-    if taken && !kin.is_trusted(&owner.program) {
+    let taken = rows(tree.policy, listener).next().is_some() || listener.port == SSH_PORT;
+    if taken && !tree.is_trusted(&owner.program) {
         report.infected(
             Measure::Services,
-            kin.end(owner),
+            tree.end(owner),
             format_args!("port {port} ({transport}) was taken from whom it belongs to: {}", Told(owner)),
         );
         return;
     }
-    let fix: Option<Remediation> = if kin.policy.unlisted == Unlisted::Stop { kin.end(owner) } else { None };
+    let remediation: Option<Remediation> =
+        if tree.policy.unlisted == Unlisted::Stop { tree.end(owner) } else { None };
     report.weak(
         Measure::Services,
-        fix,
+        remediation,
         format_args!("port {port} ({transport}) is not on the list: {}", Told(owner)),
     );
 }

@@ -94,8 +94,12 @@ pub fn judge(numbers: &[Number], report: &mut Report) {
             None => drop(write!(lacking, ", {name}")),
             Some(value) if (row.value..=row.good_to).contains(value) => {}
             Some(value) => {
-                let fix = Remediation::Tune { name: name.clone(), value: row.value };
-                report.weak(Measure::Egress, Some(fix), format_args!("{}: {name} is {value}", row.why));
+                let remediation = Remediation::Tune { name: name.clone(), value: row.value };
+                report.weak(
+                    Measure::Egress,
+                    Some(remediation),
+                    format_args!("{}: {name} is {value}", row.why),
+                );
             }
         }
     }
@@ -123,7 +127,7 @@ mod tests {
 
     #[test]
     fn numbers_are_judged_by_their_row() {
-        for (wanted, value, fix) in [
+        for (wanted, value, remediation) in [
             (0, 0, Some(1)),
             (0, 1, None),
             (0, 2, None),
@@ -135,8 +139,8 @@ mod tests {
             let name = WANTED[wanted].name.to_string();
             let mut report = Report::default();
             judge(&[Number { name: name.clone(), wanted, value: Some(value) }], &mut report);
-            let fix = fix.map(|value| Remediation::Tune { name, value });
-            assert_eq!(report.fixes().first().copied(), fix.as_ref(), "{wanted} {value}");
+            let remediation = remediation.map(|value| Remediation::Tune { name, value });
+            assert_eq!(report.remediations().first().copied(), remediation.as_ref(), "{wanted} {value}");
         }
     }
 

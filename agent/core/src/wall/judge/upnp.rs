@@ -35,14 +35,14 @@ pub struct UpnpLease {
 /// counted, and not let through.
 pub fn read(text: &str) -> (Vec<UpnpLease>, usize) {
     let mut odd = 0;
-    let mut mappings = Vec::new();
+    let mut upnp_leases = Vec::new();
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
         match mapping(line) {
-            Some(mapping) if mappings.len() < MAPPINGS_MAX => mappings.push(mapping),
+            Some(mapping) if upnp_leases.len() < MAPPINGS_MAX => upnp_leases.push(mapping),
             _ => odd += 1,
         }
     }
-    (mappings, odd)
+    (upnp_leases, odd)
 }
 
 fn mapping(line: &str) -> Option<UpnpLease> {
@@ -62,7 +62,7 @@ fn mapping(line: &str) -> Option<UpnpLease> {
 
 /// Which mappings are let through. `is_own` tells whether an address is the device's.
 pub fn judge(
-    mappings: &[UpnpLease],
+    upnp_leases: &[UpnpLease],
     odd: usize,
     now: Moment,
     is_own: &dyn Fn(Ipv4Addr) -> bool,
@@ -72,7 +72,7 @@ pub fn judge(
     if odd > 0 {
         report.note(format_args!("{odd} leases of UPnP are not understood, and not let through"));
     }
-    for mapping in mappings {
+    for mapping in upnp_leases {
         let UpnpLease { protocol, outside, to, inside, until } = *mapping;
         let name = if protocol == Protocol::Tcp { "tcp" } else { "udp" };
         let why = match until {
@@ -107,10 +107,10 @@ mod tests {
     const NOW: Moment = Moment(1_000);
 
     fn judged(line: &str) -> (usize, Report) {
-        let (mappings, odd) = read(line);
+        let (upnp_leases, odd) = read(line);
         let mut report = Report::default();
         let own = |address| address == Ipv4Addr::new(192, 168, 1, 1);
-        let ways = judge(&mappings, odd, NOW, &own, &mut report);
+        let ways = judge(&upnp_leases, odd, NOW, &own, &mut report);
         (ways.len(), report)
     }
 
@@ -147,8 +147,8 @@ mod tests {
             "TCP:1:::1:2:3:x",
             "\u{0}:::::",
         ] {
-            let (mappings, odd) = read(line);
-            assert_eq!((mappings.len(), odd), (0, usize::from(!line.is_empty())), "{line}");
+            let (upnp_leases, odd) = read(line);
+            assert_eq!((upnp_leases.len(), odd), (0, usize::from(!line.is_empty())), "{line}");
         }
         let many = "UDP:1:192.168.1.2:3000:0:x\n".repeat(MAPPINGS_MAX + 3);
         assert_eq!(read(&many).1, 3);

@@ -112,8 +112,8 @@ fn judge_vulnerabilities(checked: &Checked, report: &mut Report) {
 /// device nor through it, nobody in the LAN who may ask for one, and nothing that policy does not name.
 pub fn restricted(policy: &Policy) -> Policy {
     let mut policy = policy.clone();
-    policy.traffic.openings.clear();
-    policy.traffic.ways_through.clear();
+    policy.traffic.wan_rules.clear();
+    policy.traffic.port_forwards.clear();
     policy.unlisted = Unlisted::Stop;
     policy.services.retain(|service| {
         let holds = |port: &u16| (service.ports.0..=service.ports.1).contains(port);
@@ -205,7 +205,7 @@ mod tests {
         );
         assert_eq!(report.outcome(Measure::Vulnerabilities), Outcome::Weak);
         assert_eq!(report.outcome(Measure::Support), Outcome::Strong);
-        assert!(report.fixes().is_empty());
+        assert!(report.remediations().is_empty());
     }
 
     #[test]
@@ -276,13 +276,13 @@ mod tests {
             ],
             traffic: Traffic {
                 forwards: true,
-                openings: vec![WanRule { from: vec![], protocol: Protocol::Tcp, port: 443 }],
+                wan_rules: vec![WanRule { from: vec![], protocol: Protocol::Tcp, port: 443 }],
                 ..Traffic::default()
             },
             ..bare()
         };
         let after = restricted(&policy);
         assert_eq!((&after.services, after.unlisted), (&vec![kept], Unlisted::Stop));
-        assert!(after.traffic.openings.is_empty() && after.traffic.forwards);
+        assert!(after.traffic.wan_rules.is_empty() && after.traffic.forwards);
     }
 }

@@ -27,7 +27,7 @@ pub struct WanAccess {
 #[derive(Clone, Debug)]
 pub struct WanAccessFacts<'a> {
     /// How the gate stands: open only with an owner whose password the rule has judged.
-    pub standing: Option<GateState>,
+    pub gate_state: Option<GateState>,
     /// The time by the best clock.
     pub now: Moment,
     /// Ports that answered with TLS; `None`: nobody answered.
@@ -37,9 +37,9 @@ pub struct WanAccessFacts<'a> {
 }
 
 /// The doors that may stand open now.
-pub fn judge(doors: &[WanAccess], seen: &WanAccessFacts<'_>, report: &mut Report) -> Vec<WanRule> {
-    let mut openings = Vec::new();
-    for door in doors {
+pub fn judge(wan_access: &[WanAccess], seen: &WanAccessFacts<'_>, report: &mut Report) -> Vec<WanRule> {
+    let mut wan_rules = Vec::new();
+    for door in wan_access {
         match why_shut(door, seen) {
             None => {
                 let WanAccess { port, protocol, from, .. } = door;
@@ -48,7 +48,7 @@ pub fn judge(doors: &[WanAccess], seen: &WanAccessFacts<'_>, report: &mut Report
                     "port {port} is open on the WAN for {whom}, to {} addresses or networks",
                     from.len()
                 ));
-                openings.push(WanRule { from: from.clone(), protocol: *protocol, port: *port });
+                wan_rules.push(WanRule { from: from.clone(), protocol: *protocol, port: *port });
             }
             Some(why) => {
                 report.cannot_enforce(
@@ -58,7 +58,7 @@ pub fn judge(doors: &[WanAccess], seen: &WanAccessFacts<'_>, report: &mut Report
             }
         }
     }
-    openings
+    wan_rules
 }
 
 fn why_shut(door: &WanAccess, seen: &WanAccessFacts<'_>) -> Option<&'static str> {
@@ -77,7 +77,7 @@ fn why_shut(door: &WanAccess, seen: &WanAccessFacts<'_>) -> Option<&'static str>
     if seen.restricted {
         return Some("the maker's support has ended");
     }
-    if seen.standing != Some(GateState::Open) {
+    if seen.gate_state != Some(GateState::Open) {
         return Some("the owner has not set a password");
     }
     match seen.tls.iter().find(|(port, _)| *port == door.port).and_then(|(_, tls)| *tls) {
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn a_way_in_lacks_nothing_or_is_shut() {
         let all = WanAccessFacts {
-            standing: Some(GateState::Open),
+            gate_state: Some(GateState::Open),
             now: Moment(1_000),
             tls: &[(443, Some(true))],
             restricted: false,
@@ -114,8 +114,8 @@ mod tests {
         assert!(shut(WanAccess { from: Vec::new(), ..door() }, &all));
         assert!(shut(WanAccess { until: None, ..door() }, &all));
         assert!(shut(door(), &WanAccessFacts { now: Moment(2_000), ..all.clone() }));
-        assert!(shut(door(), &WanAccessFacts { standing: Some(GateState::Closed), ..all.clone() }));
-        assert!(shut(door(), &WanAccessFacts { standing: None, ..all.clone() }));
+        assert!(shut(door(), &WanAccessFacts { gate_state: Some(GateState::Closed), ..all.clone() }));
+        assert!(shut(door(), &WanAccessFacts { gate_state: None, ..all.clone() }));
         assert!(shut(door(), &WanAccessFacts { tls: &[(443, Some(false))], ..all.clone() }));
         assert!(shut(door(), &WanAccessFacts { tls: &[(443, None)], ..all.clone() }));
         assert!(shut(door(), &WanAccessFacts { tls: &[(80, Some(true))], ..all.clone() }));
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn an_acs_needs_its_addresses_only() {
         let acs = WanAccess { is_acs: true, until: None, ..door() };
-        let none = WanAccessFacts { standing: None, now: Moment(1_000), tls: &[], restricted: true };
+        let none = WanAccessFacts { gate_state: None, now: Moment(1_000), tls: &[], restricted: true };
         let mut report = Report::default();
         assert_eq!(judge(core::slice::from_ref(&acs), &none, &mut report).len(), 1);
         assert_eq!((report.doubts.len(), report.notes.len()), (0, 1));

@@ -45,7 +45,7 @@ mod tests {
     #[test]
     fn a_watchdog_is_held_or_it_is_said_why_not() {
         let busy = text(format_args!("cannot open /dev/watchdog: Device or resource busy"));
-        for (seen, outcome, fix) in [
+        for (seen, outcome, remediation) in [
             (WatchdogSeen::Held, Outcome::Strong, false),
             (WatchdogSeen::Free, Outcome::Weak, true),
             (WatchdogSeen::Refused(busy), Outcome::Weak, true),
@@ -58,7 +58,7 @@ mod tests {
             let mut report = Report::default();
             judge(&seen, &mut report);
             assert_eq!(report.outcome(Measure::Watchdog), outcome);
-            assert_eq!(report.fixes() == [&Remediation::HoldWatchdog], fix);
+            assert_eq!(report.remediations() == [&Remediation::HoldWatchdog], remediation);
         }
     }
 }

@@ -55,8 +55,8 @@ fn unlisted() -> Report {
 
 fn open_mount() -> Report {
     let mut report = Report::default();
-    let fix = Remediation::NoPrograms { mount: String::from("/tmp") };
-    report.weak(Measure::Mounts, Some(fix), format_args!("/tmp lets programs start"));
+    let remediation = Remediation::NoPrograms { mount: String::from("/tmp") };
+    report.weak(Measure::Mounts, Some(remediation), format_args!("/tmp lets programs start"));
     report
 }
 
@@ -283,9 +283,9 @@ fn a_fix_that_fails_waits_longer_each_time_and_holds_back_no_other() {
     let mut report = infected();
     report.weak(Measure::Accounts, Some(end(10)), format_args!("another"));
     device.look(&report, None, None);
-    let print = attempt_of(&report.findings[0]);
-    device.watch.went(print, true, device.uptime - 2);
-    device.watch.went(print, true, device.uptime - 2);
+    let digest = attempt_of(&report.findings[0]);
+    device.watch.went(digest, true, device.uptime - 2);
+    device.watch.went(digest, true, device.uptime - 2);
     assert_eq!(Device::words(&device.look(&report, None, None)), ["fix"], "the other");
     device.uptime += 4;
     assert_eq!(Device::words(&device.look(&report, None, None)), ["fix", "fix"]);
@@ -300,12 +300,12 @@ fn a_finding_is_the_same_whatever_number_its_process_has() {
     };
     let first = finding(format_args!("port 21 (tcp): process 54 (/usr/sbin/ftpd)"));
     assert_eq!(
-        print_of(&first),
-        print_of(&finding(format_args!("port 21 (tcp): process 1077 (/usr/sbin/ftpd)")))
+        digest_of(&first),
+        digest_of(&finding(format_args!("port 21 (tcp): process 1077 (/usr/sbin/ftpd)")))
     );
     assert_ne!(
-        print_of(&first),
-        print_of(&finding(format_args!("port 22 (tcp): process 54 (/usr/sbin/ftpd)")))
+        digest_of(&first),
+        digest_of(&finding(format_args!("port 22 (tcp): process 54 (/usr/sbin/ftpd)")))
     );
 }
 
@@ -316,9 +316,9 @@ fn a_full_flash_keeps_no_bot_from_being_ended() {
     let mut device = Device::new(ALL);
     let acts = device.look(&report, None, None);
     assert_eq!(Device::words(&acts), ["remember", "evidence", "fix", "fix", "remember", "poll", "restart"]);
-    let unremembered: Vec<Act> = acts.into_iter().filter(|act| !act.needs_memory()).collect();
+    let unremembered: Vec<Act> = acts.into_iter().filter(|act| !act.needs_incident_state()).collect();
     assert_eq!(Device::words(&unremembered), ["fix", "poll"]);
-    assert!(matches!(&unremembered[0], Act::Remediate { fix, .. } if *fix == end(9)));
+    assert!(matches!(&unremembered[0], Act::Remediate { remediation, .. } if *remediation == end(9)));
 }
 
 #[test]

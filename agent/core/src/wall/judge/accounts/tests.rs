@@ -29,8 +29,11 @@ fn account(name: &str, user: u32, password: PasswordSeen, known: Option<bool>) -
 fn judged(accounts: &[AccountSeen], keys: &[(&str, &str)]) -> Report {
     let mut report = Report::default();
     let keys = keys.iter().zip(1..);
-    let keys =
-        keys.map(|((file, print), line)| KeySeen { file: (*file).into(), line, print: (*print).into() });
+    let keys = keys.map(|((file, fingerprint), line)| KeySeen {
+        file: (*file).into(),
+        line,
+        fingerprint: (*fingerprint).into(),
+    });
     let seen = AccountsSeen { accounts: accounts.to_vec(), keys: keys.collect(), unread: None };
     judge(&seen, &policy(), &mut report);
     report
@@ -80,7 +83,7 @@ fn every_account_is_judged_by_what_it_opens() {
         let found: Vec<Measure> = report.findings.iter().map(|finding| finding.measure).collect();
         assert_eq!(found, expected, "{seen:?}");
         let lock = Remediation::LockAccount { file: "/etc/shadow".into(), account: seen.name.clone() };
-        assert_eq!(report.fixes(), if locks { vec![&lock] } else { vec![] }, "{seen:?}");
+        assert_eq!(report.remediations(), if locks { vec![&lock] } else { vec![] }, "{seen:?}");
     }
 }
 
@@ -98,7 +101,7 @@ fn what_was_not_tried_or_cannot_be_is_said() {
 fn without_an_owner_nobody_who_has_a_password_is_locked_out() {
     let report = judged(&[account("root", 0, print(), Some(true)), account("guest", 5, Empty, None)], &[]);
     assert_eq!(
-        report.fixes(),
+        report.remediations(),
         [&Remediation::LockAccount { file: "/etc/shadow".into(), account: "guest".into() }]
     );
     assert_eq!(report.outcome(Passwords), Outcome::Weak);
@@ -108,8 +111,8 @@ fn without_an_owner_nobody_who_has_a_password_is_locked_out() {
 fn keys_that_nobody_allowed_go_and_others_stay() {
     let report =
         judged(&[], &[("/a", "SHA256:good"), ("/a", "SHA256:bad"), ("/b", "SHA256:bad"), ("/b", "SHA256:x")]);
-    let remove = Remediation::RemoveKey { file: "/a".into(), print: "SHA256:bad".into() };
-    assert_eq!(report.fixes(), [&remove, &Remediation::SetAside { file: "/b".into() }]);
+    let remove = Remediation::RemoveKey { file: "/a".into(), fingerprint: "SHA256:bad".into() };
+    assert_eq!(report.remediations(), [&remove, &Remediation::SetAside { file: "/b".into() }]);
     assert_eq!(&*report.findings[0].what, "/a line 2: nobody allowed the key SHA256:bad");
     assert_eq!(judged(&[], &[("/a", "SHA256:good")]), Report::default());
 }

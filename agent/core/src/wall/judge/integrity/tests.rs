@@ -30,8 +30,8 @@ fn found(path: &str, below: Option<&str>, mark: Mark) -> Found {
 }
 
 fn policy(restore: bool) -> [ProtectedPath; 2] {
-    let guarded = |path: &str, what: &str| ProtectedPath { path: path.into(), what: what.into(), restore };
-    [guarded("/etc/resolv.conf", "DNS"), guarded("/etc/cron.d", "start scripts")]
+    let integrity = |path: &str, what: &str| ProtectedPath { path: path.into(), what: what.into(), restore };
+    [integrity("/etc/resolv.conf", "DNS"), integrity("/etc/cron.d", "start scripts")]
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn a_difference_is_mended_where_policy_says_so() {
     let (dns, cron) = ("/etc/resolv.conf", "/etc/cron.d");
     let restore = |file: &str| Some(Remediation::Restore { file: file.into() });
     let bot = "/etc/cron.d/bot";
-    for (different, fix, words) in [
+    for (different, remediation, words) in [
         (different(dns, dns, Change::Changed, true), restore(dns), "(DNS) was changed, and not by the owner"),
         (different(dns, dns, Change::Gone, true), restore(dns), "(DNS) was taken away"),
         (different(dns, dns, Change::Changed, false), None, "no copy of it is kept"),
@@ -134,11 +134,11 @@ fn a_difference_is_mended_where_policy_says_so() {
         let seen = IntegrityFacts { different: vec![different], ..IntegrityFacts::default() };
         let mut report = Report::default();
         judge(&seen, &policy(true), &mut report);
-        assert_eq!(report.findings[0].fix, fix);
+        assert_eq!(report.findings[0].remediation, remediation);
         assert!(report.findings[0].what.contains(words), "{}", report.findings[0].what);
         let mut told = Report::default();
         judge(&seen, &policy(false), &mut told);
-        assert_eq!(told.findings[0].fix, None);
+        assert_eq!(told.findings[0].remediation, None);
         assert!(!told.findings[0].what.contains("no copy"));
     }
 }

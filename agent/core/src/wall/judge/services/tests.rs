@@ -63,8 +63,9 @@ fn what_policy_names_may_listen_and_nothing_else() {
     ] {
         let case = alloc::format!("{path} {} {}", listener.transport.name(), listener.port);
         let findings = one(&policy, process(9, 1, file(path, medium)), listener);
-        let told =
-            findings.first().map(|finding| (finding.infection, finding.fix == Some(Remediation::End(id(9)))));
+        let told = findings
+            .first()
+            .map(|finding| (finding.infection, finding.remediation == Some(Remediation::End(id(9)))));
         assert_eq!(told, found, "{case}: {findings:?}");
         assert!(findings.iter().all(|finding| finding.measure == Measure::Services), "{case}");
     }
@@ -75,7 +76,7 @@ fn what_is_not_on_the_list_is_only_told_where_policy_wants_it_so() {
     let mut policy = lan_services();
     policy.unlisted = Unlisted::Report;
     let findings = one(&policy, firmware(9, "/usr/sbin/ftpd"), tcp("0.0.0.0", 21));
-    assert_eq!((findings.len(), findings[0].fix.clone()), (1, None));
+    assert_eq!((findings.len(), findings[0].remediation.clone()), (1, None));
 }
 
 #[test]
@@ -98,7 +99,7 @@ fn a_telnetd_on_another_port_is_found_by_its_name_and_by_its_answer() {
         let findings = one(&policy, process, socket);
         assert_eq!(findings.len(), 1, "{findings:?}");
         assert_eq!(
-            (findings[0].measure, &findings[0].fix),
+            (findings[0].measure, &findings[0].remediation),
             (Measure::Telnet, &Some(Remediation::End(id(9))))
         );
     }
@@ -109,7 +110,7 @@ fn telnet_is_ended_even_where_policy_names_its_port_or_only_reports() {
     let mut policy = policy(vec![service("telnetd", Transport::Tcp, 23, Reach::Lan)]);
     policy.unlisted = Unlisted::Report;
     let findings = one(&policy, applet(9, "telnetd"), tcp("0.0.0.0", 23));
-    assert_eq!((findings.len(), &findings[0].fix), (1, &Some(Remediation::End(id(9)))));
+    assert_eq!((findings.len(), &findings[0].remediation), (1, &Some(Remediation::End(id(9)))));
 }
 
 #[test]
@@ -117,7 +118,7 @@ fn a_busybox_that_is_told_its_applet_as_second_word_is_that_applet() {
     let mut telnetd = firmware(9, "/bin/busybox");
     telnetd.second_word = "telnetd".to_owned();
     let findings = judged(&seen(vec![telnetd], vec![]), &lan_services()).findings;
-    assert_eq!((findings.len(), &findings[0].fix), (1, &Some(Remediation::End(id(9)))));
+    assert_eq!((findings.len(), &findings[0].remediation), (1, &Some(Remediation::End(id(9)))));
 }
 
 #[test]
@@ -140,7 +141,7 @@ fn telnet_sessions_are_ended_with_their_server_and_without_it() {
     seen.connections = vec![connection(23, 20), connection(23, 30), connection(80, 31)];
     let report = judged(&seen, &lan_services());
     // Those that descend from the server end with it.
-    assert_eq!(report.fixes(), [&Remediation::End(id(9)), &Remediation::End(id(30))]);
+    assert_eq!(report.remediations(), [&Remediation::End(id(9)), &Remediation::End(id(30))]);
     assert!(report.findings.iter().all(|finding| finding.measure == Measure::Telnet));
 }
 
@@ -149,7 +150,7 @@ fn a_first_process_that_answers_with_telnet_is_told_and_not_ended() {
     let mut socket = listener(Transport::Tcp, "0.0.0.0", 23, &[1]);
     socket.telnet = Some(true);
     let findings = judged(&seen(vec![firmware(1, "/sbin/init")], vec![socket]), &lan_services()).findings;
-    assert_eq!((findings.len(), findings[0].measure, &findings[0].fix), (1, Measure::Telnet, &None));
+    assert_eq!((findings.len(), findings[0].measure, &findings[0].remediation), (1, Measure::Telnet, &None));
 }
 
 #[test]
@@ -158,10 +159,16 @@ fn ssh_is_off_unless_policy_wants_it() {
     let dropbear = || firmware(9, "/usr/sbin/dropbear");
     for port in [22, 2222] {
         let findings = one(&policy, dropbear(), tcp("0.0.0.0", port));
-        assert_eq!((findings[0].measure, &findings[0].fix), (Measure::Ssh, &Some(Remediation::End(id(9)))));
+        assert_eq!(
+            (findings[0].measure, &findings[0].remediation),
+            (Measure::Ssh, &Some(Remediation::End(id(9))))
+        );
     }
     let findings = one(&policy, firmware(9, "/usr/sbin/something"), tcp("0.0.0.0", 22));
-    assert_eq!((findings[0].measure, &findings[0].fix), (Measure::Ssh, &Some(Remediation::End(id(9)))));
+    assert_eq!(
+        (findings[0].measure, &findings[0].remediation),
+        (Measure::Ssh, &Some(Remediation::End(id(9))))
+    );
     policy.ssh = true;
     assert_eq!(one(&policy, dropbear(), tcp("0.0.0.0", 22)), []);
     let findings = one(&policy, process(9, 1, file("/tmp/dropbear", Medium::Memory)), tcp("0.0.0.0", 22));
@@ -214,7 +221,7 @@ fn what_can_flood_others_is_told_unless_policy_names_it() {
         let findings = one(&policy, firmware(9, "/usr/sbin/dnsmasq"), udp(address, port));
         let reflector = findings.iter().find(|finding| finding.measure == Measure::Reflectors);
         assert_eq!(reflector.is_some(), told, "{port} {address}");
-        assert!(reflector.is_none_or(|finding| finding.fix.is_none()));
+        assert!(reflector.is_none_or(|finding| finding.remediation.is_none()));
     }
 }
 
