@@ -3,7 +3,7 @@
 //! by the flash of the simulated world.)
 
 use crate::sim::Device;
-use komainu_core::gate::plan::GateState;
+use komainu_core::gate::state::GateState;
 use komainu_core::identifiers::Slot;
 use komainu_core::update::record::{TRIALS_MAX, Update};
 

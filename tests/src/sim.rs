@@ -14,10 +14,11 @@ use boot::Environment;
 use disk::{After, Disk, Flash};
 use komainu_core::fault::{Text, text};
 use komainu_core::identifiers::{Name, Slot};
+use komainu_core::operator_request::OperatorRequest;
+use komainu_core::retry_state::RetryState;
 use komainu_core::settings::{ConfirmBy, Settings};
+use komainu_core::step::Next;
 use komainu_core::turn::turn;
-use komainu_core::update::facts::{OperatorRequest, RetryState};
-use komainu_core::update::plan::Next;
 use komainu_core::update::record::Record;
 use komainu_trust::Moment;
 

@@ -3,8 +3,8 @@
 //! locks it out for good.
 #![allow(clippy::unwrap_used, reason = "a panic is the report")]
 
+use komainu_core::operator_request::OperatorRequest;
 use komainu_core::turn::turn;
-use komainu_core::update::facts::OperatorRequest;
 use komainu_tests::attacked::{device, recovers, refused};
 use komainu_tests::invariants::{check_all, invariant_device_settles};
 use komainu_tests::repository::{Repository, TODAY, key};

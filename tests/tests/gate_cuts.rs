@@ -3,8 +3,8 @@
 //! how many cuts were tried.
 #![allow(clippy::unwrap_used, reason = "a panic is the report")]
 
-use komainu_core::gate::plan::GateState;
-use komainu_core::update::facts::OperatorRequest;
+use komainu_core::gate::state::GateState;
+use komainu_core::operator_request::OperatorRequest;
 use komainu_tests::invariants::{
     check_all, invariant_a_password_is_set_everywhere_or_nowhere, invariant_the_rules_fit_the_gate,
 };

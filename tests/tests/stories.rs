@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a panic is the report")]
 
 use komainu_core::identifiers::Slot;
+use komainu_core::operator_request::OperatorRequest;
 use komainu_core::settings::ConfirmBy;
-use komainu_core::update::facts::OperatorRequest;
 use komainu_tests::invariants::{check_all, invariant_device_settles};
 use komainu_tests::repository::{Repository, TODAY};
 use komainu_tests::sim::disk::{After, draft};

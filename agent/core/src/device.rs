@@ -2,10 +2,12 @@
 //! powers. One implementation does it on LinuxDevice, one simulates it and cuts the power.
 
 use crate::fault::{FetchFault, Text};
-use crate::gate::plan::{GateFacts, GateState};
+use crate::gate::state::{GateFacts, GateState};
 use crate::identifiers::Slot;
+use crate::operator_request::OperatorRequest;
 use crate::reason::Reason;
-use crate::update::facts::{BootChoice, Health, OperatorRequest, Parts, RecordSeen, RetryState};
+use crate::retry_state::RetryState;
+use crate::update::facts::{BootChoice, Health, Parts, RecordSeen};
 use crate::update::offer::StoredMetadata;
 use crate::update::record::Record;
 use crate::wall::incident_state::IncidentState;
@@ -119,7 +121,7 @@ pub trait World {
     /// The gate, but for the rules in the kernel; `None` where the maker's settings leave it to somebody else.
     fn gate(&mut self) -> Option<GateFacts>;
     /// Whether the kernel has the rules for this standing.
-    fn rules(&mut self, gate_state: GateState) -> crate::gate::plan::FirewallStatus;
+    fn rules(&mut self, gate_state: GateState) -> crate::gate::state::FirewallStatus;
 
     // Fetch.
 

@@ -2,3 +2,4 @@
 
 pub(crate) mod execute;
 pub mod plan;
+pub mod state;

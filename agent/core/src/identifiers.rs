@@ -1,6 +1,8 @@
 //! The small bounded words that records, manifests and plans are made of.
 
 use core::fmt;
+use komainu_trust::hex;
+use sha2::{Digest, Sha256};
 
 /// Most parts that a slot may have (kernel, device tree, root file system, …).
 pub const PARTS_MAX: usize = 8;
@@ -111,5 +113,30 @@ pub struct ReleaseId {
 impl fmt::Display for ReleaseId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.number, self.version)
+    }
+}
+
+/// Which manifest exactly: the first eight bytes of its SHA-256.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Digest64([u8; 8]);
+
+impl Digest64 {
+    /// The digest of a manifest's bytes.
+    pub fn of(manifest: &[u8]) -> Digest64 {
+        let hash = Sha256::digest(manifest);
+        let mut digest = [0; 8];
+        digest.copy_from_slice(&hash[..8]);
+        Digest64(digest)
+    }
+
+    /// Reads sixteen hexadecimal digits.
+    pub fn parse(text: &str) -> Option<Digest64> {
+        hex::decode_array(text).map(Digest64)
+    }
+}
+
+impl fmt::Display for Digest64 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(&self.0))
     }
 }

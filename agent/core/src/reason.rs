@@ -1,7 +1,7 @@
 //! Reasons: why the agent does what it does, or nothing. One event a line: a fixed name, then `key=value`.
 
 use crate::fault::{FetchFault, Text};
-use crate::gate::plan::GateState;
+use crate::gate::state::GateState;
 use crate::identifiers::{ReleaseId, Slot};
 use crate::update::verify::Refusal;
 use crate::wall::report::Finding;

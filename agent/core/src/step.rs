@@ -1,7 +1,8 @@
 //! Step: one thing to do, bounded in time, safe to repeat.
 
-use crate::gate::plan::GateState;
+use crate::gate::state::GateState;
 use crate::identifiers::{ReleaseId, Slot};
+use crate::reason::Reason;
 use crate::update::facts::Parts;
 use crate::update::offer::Release;
 use crate::update::record::Record;
@@ -99,5 +100,48 @@ impl Step {
     pub fn is_of_gate(&self) -> bool {
         use Step::{ApplyFirewall, BeginReset, Claim, Finish, Forget, Restore, Withdraw};
         matches!(self, ApplyFirewall(_) | Claim | Finish | Withdraw | Restore | BeginReset | Forget)
+    }
+}
+
+/// When to look again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// At once: a step changed the facts.
+    Now,
+    /// After so many seconds, or when something happens.
+    Seconds(u32),
+    /// Not before the restart that was asked for.
+    Restart,
+}
+
+/// What to do now.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// In this order; the first that fails ends the turn.
+    pub steps: heapless::Vec<Step, 2>,
+    /// Why.
+    pub reason: Reason,
+    /// When to look again.
+    pub next: Next,
+}
+
+impl Plan {
+    pub(crate) fn nothing(reason: Reason, next: Next) -> Plan {
+        Plan { steps: heapless::Vec::new(), reason, next }
+    }
+
+    pub(crate) fn wait(reason: Reason, seconds: u64) -> Plan {
+        Plan::nothing(reason, Next::Seconds(u32::try_from(seconds.max(1)).unwrap_or(u32::MAX)))
+    }
+
+    pub(crate) fn step(step: Step, reason: Reason, next: Next) -> Plan {
+        let mut plan = Plan::nothing(reason, next);
+        plan.push(step);
+        plan
+    }
+
+    pub(crate) fn push(&mut self, step: Step) {
+        let pushed = self.steps.push(step);
+        debug_assert!(pushed.is_ok(), "no plan has more than two steps");
     }
 }

@@ -3,18 +3,31 @@
 
 use crate::device::{Account, World};
 use crate::fault::FetchFault;
+use crate::gate;
 use crate::gate::execute;
+use crate::operator_request::OperatorRequest;
 use crate::reason::{Fault, Reason};
+use crate::retry_state::{Backoff, RetryState};
 use crate::settings::Settings;
+use crate::step::Next;
+use crate::step::Plan;
 use crate::step::Step;
+use crate::update;
 use crate::update::activate::activate;
 use crate::update::confirm::confirm;
-use crate::update::facts::{Backoff, Facts, OperatorRequest, RetryState};
-use crate::update::plan::{Next, plan};
+use crate::update::facts::Facts;
+use crate::update::keep_record::keep_next;
 use crate::update::poll::poll;
-use crate::update::record::Record;
 use crate::update::rollback::revert;
 use crate::update::stage::stage;
+
+/// Decides. The gate goes first; where it has nothing to do, or must wait, the update has its turn.
+pub fn decide(facts: &Facts, settings: &Settings) -> Plan {
+    match gate::plan::plan(facts, settings) {
+        Some(plan) => plan,
+        None => gate::plan::look_again(facts, update::plan::plan(facts, settings), settings),
+    }
+}
 
 /// Takes one turn and says when to take the next.
 pub fn turn(world: &mut dyn World, settings: &Settings) -> Next {
@@ -24,7 +37,7 @@ pub fn turn(world: &mut dyn World, settings: &Settings) -> Next {
 
 /// The rest of a turn, for who wants to know what was seen: decides and acts.
 pub fn act(world: &mut dyn World, facts: &Facts, settings: &Settings) -> Next {
-    let plan = plan(facts, settings);
+    let plan = decide(facts, settings);
     world.note(&plan.reason);
     let of_gate = |request| matches!(request, OperatorRequest::Claim | OperatorRequest::Reset);
     let gates_turn = plan.steps.iter().any(Step::is_of_gate);
@@ -85,12 +98,6 @@ fn perform(step: &Step, world: &mut dyn World, settings: &Settings) -> Result<()
         Step::BeginReset => world.mark_reset(true).map_err(Fault::Device),
         Step::Forget => execute::forget(world),
     }
-}
-
-/// Writes a record as the next generation.
-pub(crate) fn keep_next(world: &mut dyn World, mut record: Record) -> Result<(), Fault> {
-    record.generation += 1;
-    world.keep_record(&record).map_err(Fault::Device)
 }
 
 fn count_failure_of(world: &mut dyn World, step: &Step, fault: &Fault) {

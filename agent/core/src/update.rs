@@ -3,6 +3,7 @@
 pub mod activate;
 pub mod confirm;
 pub mod facts;
+pub mod keep_record;
 pub mod manifest;
 pub mod offer;
 pub mod plan;

@@ -3,7 +3,8 @@
 use super::{Call, Exit, open, print, run};
 use crate::daemon::linux_device::LinuxDevice;
 use komainu_core::device::World;
-use komainu_core::update::facts::{OperatorRequest, RecordSeen};
+use komainu_core::operator_request::OperatorRequest;
+use komainu_core::update::facts::RecordSeen;
 use komainu_core::update::record::Update;
 
 pub(super) fn confirm(call: &Call) -> Result<Exit, String> {

@@ -4,7 +4,7 @@ use super::{Call, Exit, open, print};
 use crate::daemon::linux_device::LinuxDevice;
 use crate::os::clock;
 use komainu_core::device::World;
-use komainu_core::update::facts::OperatorRequest;
+use komainu_core::operator_request::OperatorRequest;
 use komainu_core::wall::incident_response::IncidentResponse;
 use komainu_core::wall::plan::Watch;
 use komainu_core::wall::turn::{TurnContext, turn};

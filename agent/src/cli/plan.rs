@@ -4,8 +4,9 @@ use super::{Call, Exit, harden, open, print};
 use crate::daemon::linux_device::LinuxDevice;
 use komainu_core::device::World;
 use komainu_core::settings::Settings;
+use komainu_core::step::Next;
 use komainu_core::update::facts::Facts;
-use komainu_core::update::plan::{Next, plan as decide};
+use komainu_core::update::plan::plan as decide;
 use komainu_core::wall::plan::{Act, View, Watch, plan as decide_wall};
 use komainu_core::wall::policy::Policy;
 

@@ -7,10 +7,11 @@ use crate::daemon::wall_loop::{QUICK_SECONDS, WallLoop};
 use crate::os::clock;
 use crate::os::clock::uptime_milliseconds;
 use crate::os::wakeup::{Waiter, Woken};
-use komainu_core::gate::plan::{FirewallStatus, GateFacts};
+use komainu_core::gate::state::{FirewallStatus, GateFacts};
+use komainu_core::operator_request::OperatorRequest;
+use komainu_core::step::Next;
 use komainu_core::turn::{act, turn};
-use komainu_core::update::facts::{Facts, OperatorRequest};
-use komainu_core::update::plan::Next;
+use komainu_core::update::facts::Facts;
 use komainu_core::wall::turn::TurnContext;
 use komainu_trust::Moment;
 

@@ -8,9 +8,9 @@
 use super::table_reader::{FirstFault, Keys};
 use super::toml;
 use super::toml::{SettingsFault, Table};
-use komainu_core::firewall::{Network, Protocol, Traffic};
+use komainu_core::firewall::table::{Network, Protocol, Traffic};
 use komainu_core::wall::incident_response::IncidentResponse;
-use komainu_core::wall::judge::wan_access::WanAccess;
+use komainu_core::wall::policy::WanAccess;
 use komainu_core::wall::policy::{Automatic, Policy, ProtectedPath, Reach, Service, Unlisted};
 use komainu_core::wall::process_snapshot::Transport;
 use komainu_trust::Moment;

@@ -15,10 +15,12 @@ use crate::wall::driver::WallDriver;
 use komainu_core::advisory;
 use komainu_core::device::World;
 use komainu_core::fault::{Text, text};
-use komainu_core::firewall::Traffic;
 use komainu_core::firewall::count::Count;
+use komainu_core::firewall::table::Traffic;
+use komainu_core::operator_request::OperatorRequest;
 use komainu_core::reason::Level;
-use komainu_core::update::facts::{Facts, OperatorRequest, RetryState};
+use komainu_core::retry_state::RetryState;
+use komainu_core::update::facts::Facts;
 use komainu_core::wall::observation::FirewallGrants;
 use komainu_core::wall::report::Report;
 use komainu_trust::{Moment, Trusted};
@@ -327,7 +329,7 @@ fn fresh(before: Vec<Count>, counts: &[Count]) -> Vec<Count> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use komainu_core::firewall::count::Counted;
+    use komainu_core::firewall::table::Counted;
 
     #[test]
     fn what_was_counted_before_the_agent_started_is_no_news() {

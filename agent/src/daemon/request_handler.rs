@@ -12,8 +12,8 @@ use komainu_bootstrap::ipc::{Answer, Ask, Asked, Secret, Session};
 use komainu_bootstrap::password_rule;
 use komainu_bootstrap::password_rule::About;
 use komainu_core::device::World;
-use komainu_core::gate::plan::GateFacts;
-use komainu_core::update::facts::OperatorRequest;
+use komainu_core::gate::state::GateFacts;
+use komainu_core::operator_request::OperatorRequest;
 
 impl PageHost {
     /// The answer, where it does not need a turn.

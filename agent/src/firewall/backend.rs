@@ -14,8 +14,8 @@ use crate::firewall::fallback::Lacks;
 use crate::firewall::iptables::Iptables;
 use crate::firewall::nftables::read_back::{Compared, Found};
 use komainu_core::fault::Text;
-use komainu_core::firewall::Table;
 use komainu_core::firewall::count::Count;
+use komainu_core::firewall::table::Table;
 
 /// The chains of others that see packets, where the kernel has nf_tables.
 pub use crate::firewall::nftables::others;

@@ -8,8 +8,8 @@ use crate::os::clock::uptime_milliseconds;
 use komainu_core::fault::{Text, text};
 use komainu_core::firewall::count::Count;
 use komainu_core::firewall::rules::build_table;
-use komainu_core::firewall::{Links, Table, Traffic};
-use komainu_core::gate::plan::{FirewallStatus, GateState};
+use komainu_core::firewall::table::{Links, Table, Traffic};
+use komainu_core::gate::state::{FirewallStatus, GateState};
 
 /// The firewall of this device.
 pub struct FirewallController {

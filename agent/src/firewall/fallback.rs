@@ -1,6 +1,6 @@
 //! What a kernel or a firmware cannot do for the firewall, and in which words that is told.
 
-use komainu_core::firewall::{Match, Rule, Verdict};
+use komainu_core::firewall::table::{Match, Rule, Verdict};
 
 /// Some things that are lacking. Whatever is in here makes what comes to the device stricter or equal, but for
 /// [`Lacks::IP6`], where nothing can be enforced. What it sends is guarded less where that needs what is lacking.

@@ -9,8 +9,8 @@ pub mod rule_text;
 use super::fallback::Lacks;
 use crate::os::process::spawn::{Ended, Program};
 use komainu_core::fault::{Text, text};
-use komainu_core::firewall::Table;
 use komainu_core::firewall::count::Count;
+use komainu_core::firewall::table::Table;
 use rule_text::{Family, OURS};
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,7 @@
 //! The networks that the LAN's links are in, as the kernel tells them: from `/proc/net/route` for IPv4, and from
 //! `/proc/net/if_inet6` for IPv6. What cannot be read is left out: then it is not near.
 
-use komainu_core::firewall::Network;
+use komainu_core::firewall::table::Network;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Most networks that count as near.

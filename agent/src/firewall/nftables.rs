@@ -22,7 +22,7 @@ use super::nftables::read_back::{Compared, Found};
 use crate::os::procfs::text_reader::printable;
 use komainu_core::fault::{Text, text};
 use komainu_core::firewall::count::Count;
-use komainu_core::firewall::{Chain, Hook, Rule, Table, Verdict};
+use komainu_core::firewall::table::{Chain, Hook, Rule, Table, Verdict};
 use nix::errno::Errno;
 
 /// Most chains of others that are told, and the longest part of a name, in bytes.
@@ -231,8 +231,8 @@ fn said(what: &str, error: Errno) -> Text {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use komainu_core::firewall::count::Counted;
-    use komainu_core::firewall::{Match, Rate};
+    use komainu_core::firewall::table::Counted;
+    use komainu_core::firewall::table::{Match, Rate};
 
     #[test]
     fn what_a_kernel_refuses_tells_what_it_lacks() {

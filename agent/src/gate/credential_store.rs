@@ -10,8 +10,8 @@ use komainu_bootstrap::credential::crypt;
 use komainu_bootstrap::ipc::Secret;
 use komainu_core::device::{Account, Hooks};
 use komainu_core::fault::{Text, text};
-use komainu_core::gate::plan::{FirewallStatus, GateFacts};
-use komainu_core::update::offer::Digest64;
+use komainu_core::gate::state::{FirewallStatus, GateFacts};
+use komainu_core::identifiers::Digest64;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
@@ -280,7 +280,7 @@ fn cannot(verb: &str, path: &Path, why: &dyn Display) -> Text {
 mod tests {
     use super::*;
     use crate::config::DeviceSettings;
-    use komainu_core::gate::plan::GateState;
+    use komainu_core::gate::state::GateState;
 
     /// A gate with an account of the factory's, in a folder that goes with it.
     struct Place(PathBuf, CredentialStore);

@@ -4,7 +4,7 @@
 use super::http::connector::{INPUT_BYTES, OUTPUT_BYTES};
 use super::http::transfer_limits::GivenUp;
 use crate::os::clock::uptime_milliseconds;
-use komainu_core::firewall::MARK;
+use komainu_core::firewall::table::MARK;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::sockopt::{Mark, SocketError, TcpNoDelay};

@@ -1,7 +1,8 @@
 //! What a restart may lose: the lock, the wish of a person, and what was attempted since the start.
 
 use crate::os::files;
-use komainu_core::update::facts::{Backoff, OperatorRequest, RetryState};
+use komainu_core::operator_request::OperatorRequest;
+use komainu_core::retry_state::{Backoff, RetryState};
 use komainu_core::wall::incident_response::IncidentResponse;
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::{Signal, kill};

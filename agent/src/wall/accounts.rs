@@ -15,7 +15,7 @@ use komainu_bootstrap::credential::account_list as list;
 use komainu_bootstrap::credential::account_list::{Entry, HeldIn};
 use komainu_bootstrap::credential::crypt;
 use komainu_core::fault::{Text, text};
-use komainu_core::update::offer::Digest64;
+use komainu_core::identifiers::Digest64;
 use komainu_core::wall::judge::accounts::{AccountSeen, AccountsSeen, KeySeen, Of, PasswordSeen, Whose};
 use komainu_core::wall::judge::authorized_keys;
 use std::ffi::OsString;

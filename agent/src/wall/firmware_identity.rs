@@ -2,7 +2,7 @@
 //! another way than ours, or was confirmed; either way its files are its own.
 
 use crate::os::files;
-use komainu_core::update::offer::Digest64;
+use komainu_core::identifiers::Digest64;
 use std::path::Path;
 
 /// Calls `is_another` if the firmware is another one than at the last start, and remembers it. `release` is what it

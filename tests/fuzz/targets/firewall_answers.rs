@@ -2,8 +2,9 @@
 #![no_main]
 
 use komainu_agent::firewall::backend::{read_answers, written};
-use komainu_core::firewall::{Links, Table, Traffic, rules::build_table};
-use komainu_core::gate::plan::GateState;
+use komainu_core::firewall::table::{Links, Table, Traffic};
+use komainu_core::firewall::rules::build_table;
+use komainu_core::gate::state::GateState;
 use std::sync::LazyLock;
 
 /// Two tables, and the messages of the first.

@@ -3,7 +3,7 @@
 
 use komainu_agent::os::safe_names::{escape, unescape};
 use komainu_core::identifiers::{Name, Slot, Version};
-use komainu_core::update::offer::Digest64;
+use komainu_core::identifiers::Digest64;
 use komainu_trust::{Moment, hex};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

@@ -12,8 +12,9 @@
 
 use komainu_agent::firewall::backend::{Choice, Firewall};
 use komainu_agent::firewall::fallback::Lacks;
-use komainu_core::firewall::{Links, Network, PortForward, Protocol, Traffic, WanRule, rules::build_table};
-use komainu_core::gate::plan::GateState;
+use komainu_core::firewall::rules::build_table;
+use komainu_core::firewall::table::{Links, Network, PortForward, Protocol, Traffic, WanRule};
+use komainu_core::gate::state::GateState;
 use std::fmt::Write;
 use std::process::ExitCode;
 

@@ -5,8 +5,8 @@ use super::Device;
 use super::disk::After;
 use komainu_core::device::{Account, Hooks};
 use komainu_core::fault::{Text, text};
-use komainu_core::gate::plan::{FirewallStatus, GateFacts, GateState};
-use komainu_core::update::offer::Digest64;
+use komainu_core::gate::state::{FirewallStatus, GateFacts, GateState};
+use komainu_core::identifiers::Digest64;
 
 /// What the account holds in the factory, and what everybody knows.
 pub const FACTORY: &str = "admin";

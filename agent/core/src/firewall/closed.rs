@@ -1,10 +1,10 @@
 //! The gate: what may pass a device that nobody owns yet, or one that is cut off.
 
-use super::Match::{From, IcmpType, In, Known, Mark, Out, Protocol as Proto, Reply, To};
-use super::Protocol::{Icmp, Icmp6, Tcp, Udp};
-use super::Verdict::{Accept, Ask, Redirect, Reset, Unreachable};
-use super::rules::{V4, V6, add, add_addresses_in, add_far};
-use super::{Hook, LinkName, Links, MARK, Rule, Traffic};
+use crate::firewall::builder::{V4, V6, add, add_addresses_in, add_far};
+use crate::firewall::table::Match::{From, IcmpType, In, Known, Mark, Out, Protocol as Proto, Reply, To};
+use crate::firewall::table::Protocol::{Icmp, Icmp6, Tcp, Udp};
+use crate::firewall::table::Verdict::{Accept, Ask, Redirect, Reset, Unreachable};
+use crate::firewall::table::{Hook, LinkName, Links, MARK, Rule, Traffic};
 use alloc::vec::Vec;
 
 /// What listens where, and the question for routers: from the LAN to us, and from us.
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
     use crate::firewall::rules::build_table;
     use crate::firewall::rules::tests::{chain, links, router};
-    use crate::gate::plan::GateState;
+    use crate::gate::state::GateState;
 
     #[test]
     fn without_a_lan_nobody_gets_the_page() {

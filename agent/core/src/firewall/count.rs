@@ -1,40 +1,10 @@
 //! What is counted, and the ports that strangers ask for.
 
-use super::{Match, Protocol, Rule};
+use crate::firewall::table::Counted;
+use crate::firewall::table::{Match, Protocol, Rule};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-
-/// As what packets are counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Counted {
-    /// Turned away: nobody here asked for it.
-    Stranger,
-    /// The device itself began more connections to ports that bots scan than it may: a sign that it is taken.
-    Scan,
-    /// The device itself sent more than it may: a sign that it is taken.
-    Flood,
-    /// The device itself sent from an address that is not its own: a sign that it is taken.
-    Spoof,
-    /// Somebody in the LAN began a connection to a port that bots scan; it went on.
-    LanScan,
-    /// Somebody in the LAN sent from an address that does not belong there.
-    LanSpoof,
-}
-
-impl Counted {
-    /// Its fixed name, for people and logs.
-    pub fn name(self) -> &'static str {
-        match self {
-            Counted::Stranger => "stranger",
-            Counted::Scan => "scan",
-            Counted::Flood => "flood",
-            Counted::Spoof => "spoof",
-            Counted::LanScan => "lan-scan",
-            Counted::LanSpoof => "lan-spoof",
-        }
-    }
-}
 
 impl Count {
     /// What it is of, for people: `23/tcp`, `other/udp`, `other`.
@@ -112,7 +82,7 @@ impl Count {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::firewall::{Family, Verdict};
+    use crate::firewall::table::{Family, Verdict};
 
     #[test]
     fn what_is_counted_under_one_name_is_one_number() {

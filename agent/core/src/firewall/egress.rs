@@ -1,15 +1,16 @@
 //! What an open device may send: a device that somebody has taken harms nobody. Packets that are made beneath IP
 //! (`AF_PACKET`) pass no rule; who has such sockets is the wall's to find.
 
-use super::Match::{
+use super::closed;
+use crate::firewall::builder::{NOBODY, V4, V6, add, add_counted};
+use crate::firewall::table::Counted;
+use crate::firewall::table::Match::{
     Destination, Family as Of, ForeignSource, IcmpType, Known, NotSource, Over, Protocol as Proto, Reply,
     Syn, To,
 };
-use super::Protocol::{Icmp, Icmp6, Tcp, Udp};
-use super::Verdict::{Accept, Ask, Drop, Return};
-use super::count::Counted;
-use super::rules::{NOBODY, V4, V6, add, add_counted};
-use super::{Hook, Match, Rate, Rule, Traffic, closed};
+use crate::firewall::table::Protocol::{Icmp, Icmp6, Tcp, Udp};
+use crate::firewall::table::Verdict::{Accept, Ask, Drop, Return};
+use crate::firewall::table::{Hook, Match, Rate, Rule, Traffic};
 use alloc::vec::Vec;
 
 /// TCP ports that bots scan.
@@ -99,10 +100,11 @@ fn add_over(rules: &mut Vec<Rule>, what: &[Match], rate: Rate, counted: Counted)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::firewall::Match::Mark;
+    use crate::firewall::rules::build_table;
     use crate::firewall::rules::tests::{chain, links, router};
-    use crate::firewall::{MARK, rules::build_table};
-    use crate::gate::plan::GateState;
+    use crate::firewall::table::MARK;
+    use crate::firewall::table::Match::Mark;
+    use crate::gate::state::GateState;
 
     #[test]
     fn an_open_device_sends_all_but_too_much() {
@@ -150,7 +152,7 @@ mod tests {
 
     #[test]
     fn an_acs_that_is_silent_makes_no_scan_of_its_client() {
-        use crate::firewall::{Network, WanRule};
+        use crate::firewall::table::{Network, WanRule};
         let acs = Network { address: "198.51.100.7".parse().unwrap(), prefix: 32 };
         let opening = WanRule { from: alloc::vec![acs], protocol: Tcp, port: 7547 };
         let traffic = Traffic { wan_rules: alloc::vec![opening], ..router() };

@@ -1,14 +1,15 @@
 //! The wall: what may come to and through a device that has an owner.
 
-use super::Match::{
+use super::closed;
+use super::egress::SCANNED;
+use crate::firewall::builder::{NOBODY, add, add_addresses_in, add_counted, add_far};
+use crate::firewall::table::Counted;
+use crate::firewall::table::Match::{
     Destination, Family as Of, In, Invalid, Known, NoWayBack, Out, Protocol as Proto, Reply, Source, Syn, To,
 };
-use super::Protocol::{Tcp, Udp};
-use super::Verdict::{Accept, Ask, Count, Drop};
-use super::count::Counted;
-use super::egress::SCANNED;
-use super::rules::{NOBODY, add, add_addresses_in, add_counted, add_far};
-use super::{Hook, LinkName, Network, Protocol, Rule, Traffic, closed};
+use crate::firewall::table::Protocol::{Tcp, Udp};
+use crate::firewall::table::Verdict::{Accept, Ask, Count, Drop};
+use crate::firewall::table::{Hook, LinkName, Network, Protocol, Rule, Traffic};
 use alloc::vec::Vec;
 
 pub fn input(lan: &[LinkName], traffic: &Traffic) -> Vec<Rule> {
@@ -75,11 +76,12 @@ fn has_ports(protocol: Protocol) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::firewall::Protocol::Icmp;
-    use crate::firewall::Verdict::{Reset, Unreachable};
+    use crate::firewall::rules::build_table;
     use crate::firewall::rules::tests::{chain, links, router};
-    use crate::firewall::{PortForward, WanRule, rules::build_table};
-    use crate::gate::plan::GateState;
+    use crate::firewall::table::Protocol::Icmp;
+    use crate::firewall::table::Verdict::{Reset, Unreachable};
+    use crate::firewall::table::{PortForward, WanRule};
+    use crate::gate::state::GateState;
 
     fn opened() -> Traffic {
         let network = |address: &str, prefix| Network { address: address.parse().unwrap(), prefix };

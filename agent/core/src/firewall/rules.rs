@@ -1,15 +1,19 @@
 //! What the rules of every standing share: addresses, strangers, and who is near.
 
-use super::Match::{Family as Of, From, IcmpType, In, Protocol as Proto, Source, To};
-use super::Protocol::{Icmp6, Tcp, Udp};
-use super::Verdict::{Accept, Ask, Drop, Return};
-use super::count::{Counted, TCP_COUNTED, UDP_COUNTED};
-use super::{
-    Chain, Family, Hook, LinkName, Links, Match, Network, Rule, Table, Traffic, Verdict, closed, egress, open,
-};
-use crate::gate::plan::GateState;
+use super::count::{TCP_COUNTED, UDP_COUNTED};
+use super::{closed, egress, open};
+use crate::firewall::builder::NOBODY;
+use crate::firewall::builder::add;
+use crate::firewall::builder::add_counted;
+use crate::firewall::builder::v4;
+use crate::firewall::builder::v6;
+use crate::firewall::table::Counted;
+use crate::firewall::table::Match::{Family as Of, Protocol as Proto, Source, To};
+use crate::firewall::table::Protocol::{Tcp, Udp};
+use crate::firewall::table::Verdict::{Accept, Ask, Drop, Return};
+use crate::firewall::table::{Chain, Hook, LinkName, Links, Network, Rule, Table, Traffic};
+use crate::gate::state::GateState;
 use alloc::vec::Vec;
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Before the vendor's, so that what is dropped is dropped in silence.
 const FILTER: i32 = -10;
@@ -18,23 +22,6 @@ const NAT: i32 = -110;
 /// Before connections are tracked: what is dropped there costs no memory.
 const EARLY: i32 = -290;
 
-pub const V4: Match = Of(Family::V4);
-pub const V6: Match = Of(Family::V6);
-
-/// Without these IPv6 does not work: four kinds of errors, the router's question who listens, routers and
-/// neighbours. The kernel takes the last three from the link only.
-const ICMP6_IN: [u8; 8] = [1, 2, 3, 4, 130, 134, 135, 136];
-
-const fn v4(a: u8, b: u8, prefix: u8) -> Network {
-    Network { address: IpAddr::V4(Ipv4Addr::new(a, b, 0, 0)), prefix }
-}
-
-const fn v6(first: u16, prefix: u8) -> Network {
-    Network { address: IpAddr::V6(Ipv6Addr::new(first, 0, 0, 0, 0, 0, 0, 0)), prefix }
-}
-
-/// Whoever has no address yet.
-pub const NOBODY: [Network; 2] = [v4(0, 0, 32), v6(0, 128)];
 /// What no router brings from far away. Who has no address yet asks for one.
 const NEAR: [Network; 6] =
     [v4(10, 0, 8), v4(172, 16, 12), v4(192, 168, 16), v4(169, 254, 16), v6(0xfe80, 10), v6(0xfc00, 7)];
@@ -87,32 +74,6 @@ fn part(hook: Hook, rules: Vec<Rule>) -> Chain {
     Chain { hook, priority: 0, policy: Accept, rules }
 }
 
-/// Adds a rule.
-pub fn add(rules: &mut Vec<Rule>, matches: &[Match], verdict: Verdict) {
-    rules.push(Rule { matches: matches.to_vec(), verdict, counted: None });
-}
-
-/// Adds a rule that counts.
-pub fn add_counted(rules: &mut Vec<Rule>, matches: &[Match], counted: Counted, verdict: Verdict) {
-    rules.push(Rule { matches: matches.to_vec(), verdict, counted: Some(counted) });
-}
-
-/// What a device needs from outside to have addresses at all, whoever is there.
-pub fn add_addresses_in(rules: &mut Vec<Rule>) {
-    add(rules, &[V4, Proto(Udp), From(67), To(68)], Accept);
-    add(rules, &[V6, Proto(Udp), From(547), To(546)], Accept);
-    for kind in ICMP6_IN {
-        add(rules, &[V6, Proto(Icmp6), IcmpType(kind)], Accept);
-    }
-}
-
-/// Strangers that come in by a LAN's link are turned away, if that is wanted.
-pub fn add_far(rules: &mut Vec<Rule>, link: LinkName, traffic: &Traffic) {
-    if traffic.lan_subnets_only {
-        add(rules, &[In(link)], Ask(Hook::Far));
-    }
-}
-
 /// One rule for each port that is counted by itself, and three for all others.
 fn strangers() -> Vec<Rule> {
     let mut rules = Vec::new();
@@ -138,8 +99,10 @@ fn far(lan_subnets: &[Network]) -> Vec<Rule> {
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use crate::firewall::Match::{Known, Out, Reply};
-    use crate::firewall::Verdict::{Reset, Unreachable};
+    use crate::firewall::builder::V6;
+    use crate::firewall::table::Match::In;
+    use crate::firewall::table::Match::{Known, Out, Reply};
+    use crate::firewall::table::Verdict::{Reset, Unreachable};
     use alloc::string::ToString;
 
     pub fn links(lan: &[&str]) -> Links {
@@ -217,7 +180,13 @@ pub mod tests {
                     let answers = rule.matches == [Known, Reply];
                     let dhcp = [To(68), To(546)].iter().any(|port| rule.matches.contains(port));
                     let gone = rule.verdict == Ask(Hook::Strangers);
-                    assert!(answers || dhcp || gone || rule.matches.contains(&Proto(Icmp6)), "{rule:?}");
+                    assert!(
+                        answers
+                            || dhcp
+                            || gone
+                            || rule.matches.contains(&Proto(crate::firewall::table::Protocol::Icmp6)),
+                        "{rule:?}"
+                    );
                 }
                 let passes = |rule: &&Rule| !matches!(rule.verdict, Drop | Reset | Unreachable);
                 assert_eq!(chain(&table, Hook::Forward).rules.iter().find(passes), None);

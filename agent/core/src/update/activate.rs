@@ -5,8 +5,8 @@ use crate::fault::text;
 use crate::identifiers::{ReleaseId, Slot};
 use crate::reason::Fault;
 use crate::settings::Settings;
-use crate::turn::keep_next;
 use crate::update::facts::{BootChoice, RecordSeen};
+use crate::update::keep_record::keep_next;
 use crate::update::record::{Record, Update};
 
 /// Puts a staged release on trial; repeated after a cut, it changes only what is not so already.

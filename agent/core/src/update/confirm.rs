@@ -4,8 +4,8 @@ use crate::device::World;
 use crate::fault::text;
 use crate::identifiers::{ReleaseId, Slot};
 use crate::reason::Fault;
-use crate::turn::keep_next;
 use crate::update::facts::{BootChoice, RecordSeen};
+use crate::update::keep_record::keep_next;
 use crate::update::record::{Record, Update};
 
 /// Keeps a release that was on trial.

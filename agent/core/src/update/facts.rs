@@ -2,13 +2,14 @@
 
 use crate::device::World;
 use crate::fault::Text;
-use crate::gate::plan::GateFacts;
+use crate::gate::state::GateFacts;
 use crate::identifiers::{Name, PARTS_MAX, Slot};
+use crate::operator_request::OperatorRequest;
+use crate::retry_state::RetryState;
 use crate::settings::Settings;
 use crate::update::offer;
 use crate::update::offer::Offer;
 use crate::update::record::{Record, Update};
-use crate::wall::incident_response::IncidentResponse;
 use komainu_trust::Moment;
 
 /// The record as it was found.
@@ -67,60 +68,6 @@ impl Part {
 
 /// Every part of a slot.
 pub type Parts = heapless::Vec<Part, PARTS_MAX>;
-
-/// What somebody asked for since the last turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OperatorRequest {
-    /// Poll now.
-    Poll,
-    /// The release on trial is good.
-    Confirm,
-    /// Give up the release that is staged or on trial.
-    Rollback,
-    /// Start what is staged later, as much later as the maker allows.
-    Postpone,
-    /// Set the password that waits.
-    Claim,
-    /// Forget the owner.
-    Reset,
-    /// An answer to an infection; the wall's.
-    Incident(IncidentResponse),
-    /// ProtectedPath files are as the owner wants them.
-    AcceptChanges,
-}
-
-/// Consecutive failures of one kind of step, since the start. Not on record: a restart may try at once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Backoff {
-    /// How many in a row.
-    pub failures: u32,
-    /// When the last was, in seconds of uptime.
-    pub last_uptime: u64,
-    /// What the server asked for, in seconds; 0 if it did not.
-    pub retry_after_seconds: u32,
-}
-
-/// What is remembered between turns, but not over a restart: losing it costs a poll, no more.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RetryState {
-    /// The last poll that worked, in seconds of uptime.
-    pub polled_uptime: Option<u64>,
-    /// The last full refresh that worked, in seconds of uptime.
-    pub refreshed_uptime: Option<u64>,
-    /// What the server gave with the timestamp last accepted, for a conditional request (`ETag`).
-    pub validator: Option<alloc::string::String>,
-    /// Backoff of polling.
-    pub poll: Backoff,
-    /// Backoff of fetching and writing images; any progress ends them.
-    pub stage: Backoff,
-    /// Images that were complete and not what was signed. Progress does not end these: it would mean fetching
-    /// the same wrong image for ever.
-    pub proof: Backoff,
-    /// Backoff of everything else that an update needs of the device.
-    pub device: Backoff,
-    /// Backoff of the gate.
-    pub gate: Backoff,
-}
 
 /// Everything seen this turn.
 #[derive(Clone, Debug)]

@@ -2,40 +2,14 @@
 //! every turn, with every signature and hash checked again, so that nothing has to be remembered as checked.
 
 use crate::fault::{Text, text};
+use crate::identifiers::Digest64;
 use crate::settings::Settings;
 use crate::update::manifest::{MANIFEST_BYTES_MAX, Manifest, manifest_path};
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 use komainu_trust::roles::Root;
 use komainu_trust::trusted::{Clock, Stored, Target};
-use komainu_trust::{Moment, Trusted, Verified, hex};
-use sha2::{Digest, Sha256};
-
-/// Which manifest exactly: the first eight bytes of its SHA-256.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Digest64([u8; 8]);
-
-impl Digest64 {
-    /// The digest of a manifest's bytes.
-    pub fn of(manifest: &[u8]) -> Digest64 {
-        let hash = Sha256::digest(manifest);
-        let mut digest = [0; 8];
-        digest.copy_from_slice(&hash[..8]);
-        Digest64(digest)
-    }
-
-    /// Reads sixteen hexadecimal digits.
-    pub fn parse(text: &str) -> Option<Digest64> {
-        hex::decode_array(text).map(Digest64)
-    }
-}
-
-impl fmt::Display for Digest64 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(&self.0))
-    }
-}
+use komainu_trust::{Moment, Trusted, Verified};
 
 /// A release that signed metadata offers.
 #[derive(Clone, Debug, PartialEq, Eq)]

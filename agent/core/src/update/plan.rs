@@ -1,16 +1,18 @@
 //! Plan: what to do now, why, and when to look again. A pure function of the facts, and it never fails:
 //! "do nothing, because …" is a plan. The trial has a file of its own, `plan/trial.rs`.
 
+use crate::step::Next;
+use crate::step::Plan;
 #[cfg(test)]
 pub(crate) mod cases;
 mod trial;
 
-use crate::gate::plan::{look_again, plan_gate};
 use crate::identifiers::{ReleaseId, Slot, Version};
+use crate::operator_request::OperatorRequest;
 use crate::reason::Reason;
 use crate::settings::Settings;
 use crate::step::Step;
-use crate::update::facts::{BootChoice, Facts, OperatorRequest, Parts, RecordSeen};
+use crate::update::facts::{BootChoice, Facts, Parts, RecordSeen};
 use crate::update::manifest::Severity;
 use crate::update::offer::{Offer, Release};
 use crate::update::record::{Postponed, Record, TRIALS_MAX, Update};
@@ -22,58 +24,8 @@ use komainu_trust::Verified;
 /// How long to wait where only a person or a repair can help, in seconds.
 const UNKNOWN_SECONDS: u32 = 300;
 
-/// When to look again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
-    /// At once: a step changed the facts.
-    Now,
-    /// After so many seconds, or when something happens.
-    Seconds(u32),
-    /// Not before the restart that was asked for.
-    Restart,
-}
-
-/// What to do now.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    /// In this order; the first that fails ends the turn.
-    pub steps: heapless::Vec<Step, 2>,
-    /// Why.
-    pub reason: Reason,
-    /// When to look again.
-    pub next: Next,
-}
-
-impl Plan {
-    fn nothing(reason: Reason, next: Next) -> Plan {
-        Plan { steps: heapless::Vec::new(), reason, next }
-    }
-
-    fn wait(reason: Reason, seconds: u64) -> Plan {
-        Plan::nothing(reason, Next::Seconds(u32::try_from(seconds.max(1)).unwrap_or(u32::MAX)))
-    }
-
-    pub(crate) fn step(step: Step, reason: Reason, next: Next) -> Plan {
-        let mut plan = Plan::nothing(reason, next);
-        plan.push(step);
-        plan
-    }
-
-    pub(crate) fn push(&mut self, step: Step) {
-        let pushed = self.steps.push(step);
-        debug_assert!(pushed.is_ok(), "no plan has more than two steps");
-    }
-}
-
-/// Decides. The gate goes first; where it has nothing to do, or must wait, the update has its turn.
+/// Decides what the update does now. The gate has its turn before: see [`crate::turn::decide`].
 pub fn plan(facts: &Facts, settings: &Settings) -> Plan {
-    match plan_gate(facts, settings) {
-        Some(plan) => plan,
-        None => look_again(facts, plan_pair(facts, settings), settings),
-    }
-}
-
-fn plan_pair(facts: &Facts, settings: &Settings) -> Plan {
     // Without these two nothing can be decided that is safe: not even which slot may be written.
     let booted = match &facts.booted {
         Ok(slot) => *slot,

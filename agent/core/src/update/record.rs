@@ -11,8 +11,8 @@
 //! check 6f1e…
 //! ```
 
+use crate::identifiers::Digest64;
 use crate::identifiers::{ReleaseId, Slot, Version};
-use crate::update::offer::Digest64;
 use alloc::string::{String, ToString};
 use core::fmt::Write;
 use komainu_trust::{Moment, hex};

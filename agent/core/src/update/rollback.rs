@@ -5,8 +5,8 @@ use crate::device::World;
 use crate::fault::text;
 use crate::identifiers::{ReleaseId, Slot};
 use crate::reason::Fault;
-use crate::turn::keep_next;
 use crate::update::facts::{BootChoice, RecordSeen};
+use crate::update::keep_record::keep_next;
 use crate::update::record::{Record, Update};
 
 /// Goes back to the slot that is not `failed`; repeated after a cut, it counts nothing twice.

@@ -1,8 +1,8 @@
 //! When to try next. Spread over a fleet by the device's id, so that a power cut in a city does not end in a
 //! hundred thousand polls in one second; the same device always gets the same answer.
 
+use crate::retry_state::{Backoff, RetryState};
 use crate::settings::Settings;
-use crate::update::facts::{Backoff, RetryState};
 use sha2::{Digest, Sha256};
 
 /// The first wait after a setback, in seconds; it doubles with each further one.

@@ -3,8 +3,8 @@
 //! incident that nobody knows anything of, so that a restart at the right moment lets nobody out.
 
 use crate::fault::{Text, text};
+use crate::identifiers::Digest64;
 use crate::identifiers::Slot;
-use crate::update::offer::Digest64;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write;

@@ -1,10 +1,12 @@
 //! Policy: what the maker allows on this kind of device. What is not named is not allowed.
 
-use super::judge::wan_access::WanAccess;
 use super::process_snapshot::Transport;
-use crate::firewall::Traffic;
+use crate::firewall::table::Network;
+use crate::firewall::table::Protocol;
+use crate::firewall::table::Traffic;
 use alloc::string::String;
 use alloc::vec::Vec;
+use komainu_trust::Moment;
 
 /// From where a service may be reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +28,21 @@ pub struct Service {
     pub ports: (u16, u16),
     /// From where.
     pub reach: Reach,
+}
+
+/// A way in that the maker, or the owner, wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WanAccess {
+    /// It is for an ACS that asks the device to call back.
+    pub is_acs: bool,
+    /// The port.
+    pub port: u16,
+    /// TCP or UDP.
+    pub protocol: Protocol,
+    /// From where.
+    pub from: Vec<Network>,
+    /// When it ends.
+    pub until: Option<Moment>,
 }
 
 /// What is done with what nobody allowed.

@@ -10,10 +10,11 @@ use super::policy::Policy;
 use super::report::Report;
 use crate::device::World;
 use crate::fault::Text;
-use crate::gate::plan::FirewallStatus;
+use crate::gate::state::FirewallStatus;
+use crate::identifiers::Digest64;
+use crate::operator_request::OperatorRequest;
 use crate::reason::Reason;
-use crate::update::facts::{Backoff, OperatorRequest, RetryState};
-use crate::update::offer::Digest64;
+use crate::retry_state::{Backoff, RetryState};
 use alloc::vec::Vec;
 use komainu_trust::Moment;
 
@@ -40,7 +41,7 @@ pub struct TurnContext {
 pub fn turn(world: &mut dyn World, watch: &mut Watch, known: &TurnContext, policy: &Policy) -> Round {
     let TurnContext { now, rules } = known.clone();
     let gate = world.gate();
-    let gate_state = gate.as_ref().map(crate::gate::plan::GateFacts::gate_state);
+    let gate_state = gate.as_ref().map(crate::gate::state::GateFacts::gate_state);
     let differ = rules == Some(FirewallStatus::Differ);
     let observation = world.observe();
     // After the end of support less is allowed.

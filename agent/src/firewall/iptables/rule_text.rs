@@ -1,9 +1,9 @@
 //! Rules in the words of iptables, as `iptables -S` says them.
 
 use crate::firewall::fallback::Lacks;
-use komainu_core::firewall;
 use komainu_core::firewall::count::Count;
-use komainu_core::firewall::{Hook, Match, Protocol, Rate, Rule, Table, Verdict};
+use komainu_core::firewall::table;
+use komainu_core::firewall::table::{Hook, Match, Protocol, Rate, Rule, Table, Verdict};
 
 /// What all our chains' names begin with.
 pub const OURS: &str = "KOMAINU-";
@@ -72,7 +72,7 @@ fn of<'a>(
     table: &'a str,
     family: Family,
     lacks: Lacks,
-) -> impl Iterator<Item = &'a firewall::Chain> {
+) -> impl Iterator<Item = &'a table::Chain> {
     let no_nat = lacks.has(Lacks::NAT) || (family == Family::Six && lacks.has(Lacks::IP6_NAT));
     let lacking = (table == NAT && no_nat) || (table == MANGLE && lacks.has(Lacks::WAY_BACK));
     wanted.chains.iter().filter(move |one| !lacking && chain(one.hook).0 == table)
@@ -85,8 +85,8 @@ pub fn chains(wanted: &Table, table: &str, family: Family, lacks: Lacks) -> Vec<
 
 /// The rules that lead to our chains.
 pub fn jumps(wanted: &Table, table: &str, family: Family, lacks: Lacks) -> Vec<String> {
-    let jump = |one: &firewall::Chain| format!("-A {} -j {}", chain(one.hook).1, chain(one.hook).2);
-    let hangs = |one: &&firewall::Chain| !chain(one.hook).1.is_empty();
+    let jump = |one: &table::Chain| format!("-A {} -j {}", chain(one.hook).1, chain(one.hook).2);
+    let hangs = |one: &&table::Chain| !chain(one.hook).1.is_empty();
     of(wanted, table, family, lacks).filter(hangs).map(jump).collect()
 }
 
@@ -104,9 +104,9 @@ pub fn rules(wanted: &Table, table: &str, family: Family, lacks: Lacks) -> Vec<S
 }
 
 /// The rules of a chain that this family and kernel can have.
-fn rules_of(chain: &firewall::Chain, family: Family, lacks: Lacks) -> impl Iterator<Item = &Rule> {
+fn rules_of(chain: &table::Chain, family: Family, lacks: Lacks) -> impl Iterator<Item = &Rule> {
     chain.rules.iter().filter(move |rule| {
-        let other = |one: &Match| matches!(one, Match::Family(it) if (*it == firewall::Family::V4) != (family == Family::Four));
+        let other = |one: &Match| matches!(one, Match::Family(it) if (*it == table::Family::V4) != (family == Family::Four));
         !lacks.leave_out(rule) && !rule.matches.iter().any(other)
     })
 }
@@ -121,7 +121,7 @@ pub fn counts(listed: &str, wanted: &Table, table: &str, family: Family, lacks: 
         // Of a chain that somebody changed nobody knows which rule is which.
         if found.clone().count() == rules_of(one, family, lacks).count() + last {
             for (rule, (_, packets)) in rules_of(one, family, lacks).zip(found) {
-                firewall::count::counts(to, rule, *packets);
+                komainu_core::firewall::count::counts(to, rule, *packets);
             }
         }
     }
@@ -219,8 +219,8 @@ fn add_rate(add: &mut impl FnMut(&str), rate: &Rate) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use komainu_core::firewall::Network;
-    use komainu_core::firewall::count::Counted;
+    use komainu_core::firewall::table::Counted;
+    use komainu_core::firewall::table::Network;
 
     fn said(matches: &[Match], verdict: Verdict) -> String {
         say("X", &Rule { matches: matches.to_vec(), verdict, counted: None }, Family::Four, Lacks::NONE)
@@ -258,7 +258,7 @@ mod tests {
             verdict: Verdict::Drop,
             counted: Some(Counted::Stranger),
         };
-        let strangers = firewall::Chain {
+        let strangers = table::Chain {
             hook: Hook::Strangers,
             priority: 0,
             policy: Verdict::Accept,

@@ -3,7 +3,7 @@
 use super::encode::{INET, IP, IP6, is_of, write};
 use super::netlink_message::{APPEND, CREATE, DUMP, Messages};
 use crate::firewall::fallback::Lacks;
-use komainu_core::firewall::{Chain, Hook, Rule, Table, Verdict};
+use komainu_core::firewall::table::{Chain, Hook, Rule, Table, Verdict};
 
 /// Our table's name, in every family.
 pub const TABLE: &str = "komainu";

@@ -9,12 +9,13 @@ use super::netlink_message::{Attributes, Message, Messages};
 use super::read_back::{Compared, Found};
 use crate::firewall::backend::{read_answers, written};
 use crate::firewall::fallback::Lacks;
-use komainu_core::firewall::count::{Count, Counted};
+use komainu_core::firewall::count::Count;
 use komainu_core::firewall::rules::build_table;
-use komainu_core::firewall::{
+use komainu_core::firewall::table::Counted;
+use komainu_core::firewall::table::{
     Chain, Family, Hook, LinkName, Links, MARK, Match, Network, Protocol, Rate, Rule, Table, Traffic, Verdict,
 };
-use komainu_core::gate::plan::GateState;
+use komainu_core::gate::state::GateState;
 use netlink_bindings::nftables::{
     ChainAttrs, ExprOps, IterableDataAttrs, IterableRuleAttrs, RuleAttrs, TableAttrs,
 };

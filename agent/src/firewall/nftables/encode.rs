@@ -3,7 +3,7 @@
 use super::batch::chain_name;
 use super::netlink_message::{Attributes, Messages};
 use crate::firewall::fallback::Lacks;
-use komainu_core::firewall::{Family, Match, Network, Rate, Rule, Verdict};
+use komainu_core::firewall::table::{Family, Match, Network, Rate, Rule, Verdict};
 use std::net::IpAddr;
 
 /// Families of tables.

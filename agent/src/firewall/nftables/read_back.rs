@@ -10,7 +10,7 @@ use super::encode::{counted, normal, write};
 use super::netlink_message::{Attributes, Message, Messages};
 use crate::firewall::fallback::Lacks;
 use komainu_core::firewall::count::{Count, counts};
-use komainu_core::firewall::{Chain, Rule};
+use komainu_core::firewall::table::{Chain, Rule};
 
 /// The one flag that a chain of ours may show: that it hangs at a hook.
 const CHAIN_BASE: u32 = 1;

@@ -8,7 +8,7 @@ use crate::os::clock::uptime_milliseconds;
 use komainu_bootstrap::credential::crypt::{Verdict, verify};
 use komainu_bootstrap::credential::default_passwords::Tried;
 use komainu_bootstrap::ipc::Secret;
-use komainu_core::update::offer::Digest64;
+use komainu_core::identifiers::Digest64;
 
 /// What people put behind a name.
 const BEHIND: &[&str] = &["", "1", "12", "123", "1234", "12345", "123456", "@123", "0", "00", "01", "888"];

@@ -1,11 +1,15 @@
 //! The gate's planner as a table: what is seen, and the one step that it leads to.
 
-use super::{FirewallStatus, GateFacts, GateState, LOOK_SECONDS};
+use super::LOOK_SECONDS;
 use crate::fault::text;
+use crate::gate::state::{FirewallStatus, GateFacts, GateState};
+use crate::identifiers::Digest64;
+use crate::operator_request::OperatorRequest;
+use crate::retry_state::{Backoff, RetryState};
+use crate::step::Next;
 use crate::step::Step;
-use crate::update::facts::{Backoff, Facts, OperatorRequest, RetryState};
-use crate::update::offer::Digest64;
-use crate::update::plan::{Next, cases, plan};
+use crate::update::facts::Facts;
+use crate::update::plan::{cases, plan};
 use crate::update::record::Update;
 
 fn print(of: &str) -> Option<Digest64> {

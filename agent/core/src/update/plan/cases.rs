@@ -1,14 +1,16 @@
 //! The planner as a table: facts in, plan out. A row a case; what follows from an offer is told in `tests/`.
 
-use super::{Next, plan};
+use super::plan;
 use crate::fault::text;
+use crate::identifiers::Digest64;
 use crate::identifiers::{Name, ReleaseId, Slot, Version};
+use crate::operator_request::OperatorRequest;
+use crate::retry_state::{Backoff, RetryState};
 use crate::settings::{ConfirmBy, Settings};
+use crate::step::Next;
 use crate::step::Step;
-use crate::update::facts::{
-    Backoff, BootChoice, Facts, Health, OperatorRequest, Parts, RecordSeen, RetryState,
-};
-use crate::update::offer::{Digest64, Offer};
+use crate::update::facts::{BootChoice, Facts, Health, Parts, RecordSeen};
+use crate::update::offer::Offer;
 use crate::update::record::{Postponed, Record, Update};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;

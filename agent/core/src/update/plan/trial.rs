@@ -1,12 +1,13 @@
 //! The trial of a release: wait, confirm, or go back. And the way back, which must survive every cut too.
 
-use super::{Next, Plan};
 use crate::fault::{Text, text};
 use crate::identifiers::{ReleaseId, Slot};
+use crate::operator_request::OperatorRequest;
 use crate::reason::Reason;
 use crate::settings::{ConfirmBy, Settings};
 use crate::step::Step;
-use crate::update::facts::{BootChoice, Facts, Health, OperatorRequest, RecordSeen};
+use crate::step::{Next, Plan};
+use crate::update::facts::{BootChoice, Facts, Health, RecordSeen};
 use crate::update::record::{Record, TRIALS_MAX, Update};
 
 /// Health is asked again after so many seconds.

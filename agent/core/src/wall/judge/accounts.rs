@@ -6,7 +6,7 @@
 mod tests;
 
 use crate::fault::Text;
-use crate::update::offer::Digest64;
+use crate::identifiers::Digest64;
 use crate::wall::measures::Measure;
 use crate::wall::policy::Policy;
 use crate::wall::remediation::Remediation;

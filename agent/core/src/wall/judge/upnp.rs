@@ -1,7 +1,7 @@
 //! Ways in that programs in the LAN asked the UPnP service for (IGD). One to the device itself, to a port of
 //! administration, to a host that is not in the LAN, or without an end is not let through; the others are, and listed.
 
-use crate::firewall::{PortForward, Protocol};
+use crate::firewall::table::{PortForward, Protocol};
 use crate::wall::measures::Measure;
 use crate::wall::report::Report;
 use alloc::vec::Vec;

@@ -149,7 +149,7 @@ mod tests {
     use super::*;
     use crate::advisory::Rating;
     use crate::fault::text;
-    use crate::firewall::{Protocol, Traffic, WanRule};
+    use crate::firewall::table::{Protocol, Traffic, WanRule};
     use crate::wall::policy::tests::bare;
     use crate::wall::policy::{Reach, Service};
     use crate::wall::report::Outcome;

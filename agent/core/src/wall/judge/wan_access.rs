@@ -1,27 +1,13 @@
 //! Ways in from the WAN to the device itself. Each needs addresses, TLS, an owner with a good password, and a day on which
 //! it ends; one that lacks any of these is shut, and the report says which. An ACS (TR-069) needs its addresses only.
 
-use crate::firewall::{Network, Protocol, WanRule};
-use crate::gate::plan::GateState;
+use crate::firewall::table::WanRule;
+use crate::gate::state::GateState;
 use crate::wall::measures::Measure;
+use crate::wall::policy::WanAccess;
 use crate::wall::report::Report;
 use alloc::vec::Vec;
 use komainu_trust::Moment;
-
-/// A way in that the maker, or the owner, wants.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WanAccess {
-    /// It is for an ACS that asks the device to call back.
-    pub is_acs: bool,
-    /// The port.
-    pub port: u16,
-    /// TCP or UDP.
-    pub protocol: Protocol,
-    /// From where.
-    pub from: Vec<Network>,
-    /// When it ends.
-    pub until: Option<Moment>,
-}
 
 /// What is known when doors are judged.
 #[derive(Clone, Debug)]
@@ -90,6 +76,7 @@ fn why_shut(door: &WanAccess, seen: &WanAccessFacts<'_>) -> Option<&'static str>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::firewall::table::{Network, Protocol};
     use core::net::{IpAddr, Ipv4Addr};
 
     fn door() -> WanAccess {
