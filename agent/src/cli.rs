@@ -12,7 +12,7 @@ mod run;
 mod status;
 mod version;
 
-use crate::config::DeviceSettings;
+use crate::config::settings::DeviceSettings;
 use crate::daemon::linux_device::LinuxDevice;
 use crate::os::log_output;
 use crate::update::example_keys;
@@ -225,7 +225,7 @@ fn print(text: &str) -> Result<Exit, String> {
 
 /// Opens the device, and refuses one that trusts keys which everybody has.
 fn open(call: &Call) -> Result<LinuxDevice, String> {
-    log_output::open(call.settings.log);
+    log_output::open(call.settings.log.places(), call.settings.log.prefers_terminal());
     let mut linux = LinuxDevice::open(&call.settings)?;
     let clock = linux.clock();
     match Trusted::load(&linux.kept().stored(), clock) {

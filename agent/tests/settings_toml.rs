@@ -2,9 +2,8 @@
 //! what each refusal says to the person with the editor.
 
 use ::toml as oracle;
-use komainu_agent::config::toml;
-use komainu_agent::config::toml::Table;
-use komainu_agent::config::toml::reader::{DEPTH_MAX, ENTRIES_MAX, FILE_BYTES_MAX};
+use komainu_agent::config::toml::reader::{DEPTH_MAX, ENTRIES_MAX, FILE_BYTES_MAX, parse};
+use komainu_agent::config::toml::table::Table;
 
 /// Takes every value that the oracle found, and refuses any that it did not.
 fn assert_same(mut ours: Table, theirs: &oracle::Table, text: &str) {
@@ -48,7 +47,7 @@ fn assert_same(mut ours: Table, theirs: &oracle::Table, text: &str) {
 
 /// Whether ours took it; then the oracle must have, with the same values.
 fn taken(text: &str) -> bool {
-    let Ok(ours) = toml::parse(text) else { return false };
+    let Ok(ours) = parse(text) else { return false };
     match text.parse::<oracle::Table>() {
         Ok(theirs) => assert_same(ours, &theirs, text),
         Err(refusal) => panic!("ours took what the toml crate refuses: {refusal}\n{text}"),
@@ -80,7 +79,7 @@ fn what_the_subset_has_means_the_same_to_both() {
         "[a]",
     ];
     for text in documents {
-        assert!(taken(text), "{text}: {}", toml::parse(text).expect_err("not taken"));
+        assert!(taken(text), "{text}: {}", parse(text).expect_err("not taken"));
     }
 }
 
@@ -142,7 +141,7 @@ fn every_refusal_names_the_line_and_says_what_to_write() {
         ("[a.b.c.d.e]", "line 1: tables may be nested 4 deep"),
     ];
     for (text, expected) in table {
-        let fault = toml::parse(text).expect_err(text).to_string();
+        let fault = parse(text).expect_err(text).to_string();
         assert!(fault.contains(expected), "{text}: {fault}");
     }
 }
@@ -162,14 +161,14 @@ fn the_limits_hold_and_name_their_line() {
         (tables(65), "line 65: `t` may stand 64 times"),
         (long(FILE_BYTES_MAX + 1), "line 2: the file goes on after 65536 bytes, its largest size"),
     ] {
-        assert_eq!(toml::parse(&text).expect_err("over the limit").to_string(), expected);
+        assert_eq!(parse(&text).expect_err("over the limit").to_string(), expected);
     }
 }
 
 #[test]
 fn a_key_of_another_kind_or_out_of_bounds_is_refused_with_its_line() {
     let text = "[server]\nurl = 5\nseconds = 59\nports = [1, 70000]\nname = 'x'\nca = 'secret'\n[[slot]]\n";
-    let mut top = toml::parse(text).unwrap();
+    let mut top = parse(text).unwrap();
     let mut server = top.take_table("server").unwrap();
     let fault = server.required_string("url").unwrap_err().to_string();
     assert_eq!(fault, "line 2: `server.url` is an integer; a string is expected");
@@ -193,7 +192,7 @@ fn a_key_of_another_kind_or_out_of_bounds_is_refused_with_its_line() {
 
 #[test]
 fn what_nobody_asked_for_is_refused_with_the_known_keys() {
-    let mut top = toml::parse("[server]\nurl = 'x'\nserber = 1\n[gaet]\n").unwrap();
+    let mut top = parse("[server]\nurl = 'x'\nserber = 1\n[gaet]\n").unwrap();
     let mut server = top.take_table("server").unwrap();
     server.required_string("url").unwrap();
     server.boolean("pinned").unwrap();
@@ -332,6 +331,6 @@ fn random_documents_of_the_subset_are_taken_whole() {
                 };
             }
         }
-        assert!(taken(&text), "seed {seed}: {}\n{text}", toml::parse(&text).expect_err("not taken"));
+        assert!(taken(&text), "seed {seed}: {}\n{text}", parse(&text).expect_err("not taken"));
     }
 }

@@ -2,8 +2,8 @@
 //! standard input; it opens its doors, gives up its privileges, and serves until the agent has gone.
 
 use super::{Call, Exit};
+use crate::config::gate_settings::FirewallChoice;
 use crate::config::gate_settings::GateSettings;
-use crate::firewall::backend::Choice;
 use crate::os::clock::uptime_milliseconds;
 use crate::os::log_output;
 use crate::os::{files, sandbox};
@@ -28,13 +28,13 @@ const HTTP_PORT: u16 = 80;
 pub(super) fn page(call: &Call) -> Result<Exit, String> {
     let gate = call.settings.gate.as_ref().ok_or("the settings leave the gate to somebody else")?;
     close_what_was_inherited();
-    log_output::open(call.settings.log);
+    log_output::open(call.settings.log.places(), call.settings.log.prefers_terminal());
     let agent = std::io::stdin().as_fd().try_clone_to_owned();
     let agent = agent.map_err(|error| format!("no way to the agent: {error}"))?;
     let (mut web, mut names) = (Vec::new(), Vec::new());
     for address in &gate.listen {
         web.extend(open(*address, gate.page_port, SockType::Stream)?.map(TcpListener::from));
-        if gate.firewall != Choice::None {
+        if gate.firewall != FirewallChoice::None {
             names.extend(open(*address, gate.dns_port, SockType::Datagram)?.map(UdpSocket::from));
         }
     }
@@ -108,7 +108,7 @@ fn look(gate: &GateSettings) -> Result<Look, String> {
         colour: gate.look.colour.clone(),
         logo: gate.look.logo.as_deref().and_then(logo),
         hosts: gate.look.hosts.clone(),
-        public_port: if gate.firewall == Choice::None { gate.page_port } else { HTTP_PORT },
+        public_port: if gate.firewall == FirewallChoice::None { gate.page_port } else { HTTP_PORT },
         secret,
     })
 }

@@ -1,7 +1,7 @@
 //! `version`: which komainu this is. Needs no settings.
 
 use super::{Call, Exit};
-use crate::daemon::linux_device::built;
+use crate::os::clock::built;
 
 pub(super) fn version(_: &Call) -> Result<Exit, String> {
     super::print(&text())

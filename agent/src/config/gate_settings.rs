@@ -2,7 +2,6 @@
 //! removes. The table `[gate]` must be there: a device whose maker forgot it would be open.
 
 use super::table_reader::Keys;
-use crate::firewall::backend::Choice;
 use komainu_bootstrap::credential::crypt::Method;
 use komainu_bootstrap::page::translations::Texts;
 use komainu_bootstrap::password_rule::Profile;
@@ -39,7 +38,7 @@ pub struct GateSettings {
     /// The links on which the owner is; every other one is the WAN.
     pub lan: Vec<String>,
     /// Who keeps packets out.
-    pub firewall: Choice,
+    pub firewall: FirewallChoice,
     /// Where the page listens.
     pub listen: Vec<IpAddr>,
     /// Its port.
@@ -69,6 +68,19 @@ pub struct Look {
     pub hosts: Vec<String>,
 }
 
+/// How the rules of the firewall come into the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirewallChoice {
+    /// By nf_tables where the kernel has it, else by iptables.
+    Auto,
+    /// By nf_tables only.
+    Nft,
+    /// By the firmware's iptables only.
+    Iptables,
+    /// They do not: the maker answers for the firewall.
+    None,
+}
+
 /// Reads `[gate]`; `None` where it says `keep = false`.
 pub(super) fn read(mut keys: Keys<'_>) -> Option<GateSettings> {
     if !keys.boolean("keep", true) {
@@ -76,9 +88,9 @@ pub(super) fn read(mut keys: Keys<'_>) -> Option<GateSettings> {
         return None;
     }
     let lan = keys.strings("lan", &[]);
-    let all = [Choice::Auto, Choice::Nft, Choice::Iptables, Choice::None];
+    let all = [FirewallChoice::Auto, FirewallChoice::Nft, FirewallChoice::Iptables, FirewallChoice::None];
     let firewall = all[keys.choice("firewall", &["auto", "nft", "iptables", "none"])];
-    if lan.is_empty() && firewall != Choice::None {
+    if lan.is_empty() && firewall != FirewallChoice::None {
         keys.fault("lan", LAN);
     }
     let is_link = |link: &String| matches!(link.len(), 1..=15) && link.bytes().all(|b| b.is_ascii_graphic());

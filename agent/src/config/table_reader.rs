@@ -1,7 +1,7 @@
 //! The keys of one table, each with its default. What is wrong is told at the end: reading goes on with something in
 //! its place, so that there is one way out and not one at each key, which was 10 KB more on a device.
 
-use super::toml::{SettingsFault, Table};
+use super::toml::table::{SettingsFault, Table};
 use komainu_core::identifiers::Name;
 use std::cell::RefCell;
 use std::ops::RangeInclusive;

@@ -6,8 +6,8 @@
 //! `[[service]]`, `[[integrity]]` and `[[wan_rule]]` of both hold. A kind without a file gets the strictest there is.
 
 use super::table_reader::{FirstFault, Keys};
-use super::toml;
-use super::toml::{SettingsFault, Table};
+use super::toml::reader::parse;
+use super::toml::table::{SettingsFault, Table};
 use komainu_core::firewall::table::{Network, Protocol, Traffic};
 use komainu_core::wall::incident_response::IncidentResponse;
 use komainu_core::wall::policy::WanAccess;
@@ -151,7 +151,7 @@ fn read_kind(wall: &mut WallSettings, folder: &Path, kind: &str, keys: &Keys<'_>
 }
 
 fn read_file(wall: &mut WallSettings, text: &str) -> Result<(), SettingsFault> {
-    let mut top = toml::parse(text)?;
+    let mut top = parse(text)?;
     let first = FirstFault::default();
     let mut keys = Keys::of(&mut top, "wall", &first);
     read_policy(&mut wall.policy, &mut keys);
@@ -300,7 +300,7 @@ mod tests {
     use super::*;
 
     fn read_text(text: &str) -> Result<Option<WallSettings>, String> {
-        let mut top = toml::parse(text).map_err(|fault| fault.to_string())?;
+        let mut top = parse(text).map_err(|fault| fault.to_string())?;
         let first = FirstFault::default();
         let keys = Keys::of(&mut top, "wall", &first);
         let wall = read(keys, &mut top, &first);

@@ -2,10 +2,11 @@
 
 mod powers;
 
-use crate::config::DeviceSettings;
+use crate::config::settings::DeviceSettings;
 use crate::daemon::page_status::turned_away;
 use crate::firewall::controller::FirewallController;
 use crate::gate::credential_store::CredentialStore;
+use crate::os::clock::built;
 use crate::update::runtime_state::{Lock, RuntimeState};
 use crate::update::source::bundle::Bundle;
 use crate::update::source::http_repository::HttpRepository;
@@ -23,7 +24,7 @@ use komainu_core::retry_state::RetryState;
 use komainu_core::update::facts::Facts;
 use komainu_core::wall::observation::FirewallGrants;
 use komainu_core::wall::report::Report;
-use komainu_trust::{Moment, Trusted};
+use komainu_trust::Trusted;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::PoisonError;
@@ -248,10 +249,10 @@ impl LinuxDevice {
 
     /// The agent's own process gives up what it does not need.
     pub fn give_up(&mut self) {
-        use crate::firewall::backend::Choice;
+        use crate::config::gate_settings::FirewallChoice;
         use crate::os::privileges::{Capabilities, give_up};
         let (Some(driver), Some(wall)) = (&mut self.driver, &self.settings.wall) else { return };
-        let by_program = self.settings.gate.as_ref().is_some_and(|gate| gate.firewall != Choice::Nft);
+        let by_program = self.settings.gate.as_ref().is_some_and(|gate| gate.firewall != FirewallChoice::Nft);
         let keep = match (wall.give_up, by_program) {
             (false, _) => Capabilities::All,
             (true, true) => Capabilities::NeededAndModules,
@@ -307,11 +308,6 @@ impl LinuxDevice {
     }
 }
 
-/// When this was built, as the build says (`SOURCE_DATE_EPOCH`), or when this line was last looked at.
-pub fn built() -> Moment {
-    let said = option_env!("SOURCE_DATE_EPOCH").and_then(|seconds| seconds.parse().ok());
-    Moment(said.unwrap_or(1_795_305_600))
-}
 /// What was counted since. What the kernel counted before anybody asked may be from long ago, before the agent started again,
 /// and is no news.
 fn fresh(before: Vec<Count>, counts: &[Count]) -> Vec<Count> {

@@ -6,8 +6,8 @@
 use crate::daemon::login_history;
 use crate::daemon::page_status;
 
-use crate::config::DeviceSettings;
 use crate::config::gate_settings::GateSettings as Settings;
+use crate::config::settings::DeviceSettings;
 use crate::daemon::control_socket::ControlSocket;
 use crate::daemon::link_monitor::LinkMonitor;
 use crate::daemon::linux_device::LinuxDevice;

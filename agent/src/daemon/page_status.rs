@@ -2,8 +2,8 @@
 //! the gate.
 
 use super::login_history::LoginHistory;
+use crate::config::gate_settings::FirewallChoice;
 use crate::config::gate_settings::GateSettings as Settings;
-use crate::firewall::backend::Choice;
 use komainu_bootstrap::ipc::State;
 use komainu_core::firewall::count::Count;
 use komainu_core::firewall::table::Counted;
@@ -206,7 +206,7 @@ pub fn wall(seen: &GateFacts, settings: &Settings) -> &'static str {
     match (&seen.rules, settings.firewall) {
         (FirewallStatus::Hold, _) => "holds",
         (FirewallStatus::Differ, _) => "being put up",
-        (FirewallStatus::Beyond(_), Choice::None) => "left to somebody else",
+        (FirewallStatus::Beyond(_), FirewallChoice::None) => "left to somebody else",
         (FirewallStatus::Beyond(_), _) => "not possible here",
     }
 }

@@ -1,7 +1,7 @@
 //! The warden takes the wall's turns: a quick look every two seconds whether anything changed, and a whole turn when it
 //! did, when somebody asks, and every ten seconds. It leaves the last report where commands find it.
 
-use crate::config::DeviceSettings;
+use crate::config::settings::DeviceSettings;
 use crate::daemon::linux_device::LinuxDevice;
 use crate::os::clock::uptime_milliseconds;
 use crate::os::files;

@@ -4,9 +4,10 @@
 //! bytes, `socket`, `found` what the kernel tells of it), `iptables` the firmware's own programs where the kernel has no nf_tables (`words` rules in
 //! their words), `lacks` what either cannot do.
 
+use crate::config::gate_settings::FirewallChoice;
 use crate::firewall::nftables;
 use crate::firewall::nftables::batch;
-use crate::firewall::nftables::encode;
+use crate::firewall::nftables::constants;
 use crate::firewall::nftables::netlink_message;
 
 use crate::firewall::fallback::Lacks;
@@ -19,19 +20,6 @@ use komainu_core::firewall::table::Table;
 
 /// The chains of others that see packets, where the kernel has nf_tables.
 pub use crate::firewall::nftables::others;
-
-/// Which way to take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Choice {
-    /// nf_tables where the kernel has it, else iptables.
-    Auto,
-    /// nf_tables only.
-    Nft,
-    /// The firmware's iptables only.
-    Iptables,
-    /// None: the maker answers for the firewall.
-    None,
-}
 
 /// Which way was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +43,7 @@ pub struct Put {
 
 /// The door to the kernel's firewall.
 pub struct Firewall {
-    choice: Choice,
+    choice: FirewallChoice,
     /// What it is to do without, whatever the kernel can.
     without: Lacks,
     /// How it was last done.
@@ -65,12 +53,12 @@ pub struct Firewall {
 
 impl Firewall {
     /// Opens it. Nothing is changed yet.
-    pub fn open(choice: Choice) -> Firewall {
+    pub fn open(choice: FirewallChoice) -> Firewall {
         let how = match choice {
-            Choice::Nft => How::Nft,
-            Choice::Auto if nftables::is_there() => How::Nft,
-            Choice::Auto | Choice::Iptables => How::Iptables,
-            Choice::None => How::Nothing,
+            FirewallChoice::Nft => How::Nft,
+            FirewallChoice::Auto if nftables::is_there() => How::Nft,
+            FirewallChoice::Auto | FirewallChoice::Iptables => How::Iptables,
+            FirewallChoice::None => How::Nothing,
         };
         let put = Put { how, lacks: Lacks::NONE };
         Firewall { choice, without: Lacks::NONE, put, iptables: Iptables::default() }
@@ -89,10 +77,10 @@ impl Firewall {
     /// It cannot be done; then all is as before, or shut.
     pub fn put(&mut self, wanted: &Table) -> Result<Put, Text> {
         let put = match self.choice {
-            Choice::None => Put { how: How::Nothing, lacks: self.without },
-            Choice::Nft => self.put_nft(wanted)?,
-            Choice::Auto if nftables::is_there() => self.put_best(wanted)?,
-            Choice::Auto | Choice::Iptables => self.put_iptables(wanted)?,
+            FirewallChoice::None => Put { how: How::Nothing, lacks: self.without },
+            FirewallChoice::Nft => self.put_nft(wanted)?,
+            FirewallChoice::Auto if nftables::is_there() => self.put_best(wanted)?,
+            FirewallChoice::Auto | FirewallChoice::Iptables => self.put_iptables(wanted)?,
         };
         self.put = put;
         Ok(put)
@@ -170,7 +158,7 @@ impl Firewall {
 /// Reads answers of nf_tables about our table, for both families in one: whether it is what is wanted, and what was
 /// counted. [`Firewall::holds`] and [`Firewall::counts`] read what the kernel says in the same way.
 pub fn read_answers(mut bytes: &[u8], wanted: &Table) -> (bool, Vec<Count>) {
-    let (mut found, mut counts) = (Found::of(encode::INET), Vec::new());
+    let (mut found, mut counts) = (Found::of(constants::INET), Vec::new());
     while let Some(message) = netlink_message::Message::take(&mut bytes) {
         found.take(&message);
     }

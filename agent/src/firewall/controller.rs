@@ -1,9 +1,9 @@
 //! The gate's standing as rules in the kernel: what is wanted by the settings, and what became of it.
 
-use super::backend::{Choice, Firewall, How};
+use super::backend::{Firewall, How};
 use super::fallback::Lacks;
 use super::lan_subnets::lan_subnets;
-use crate::config::gate_settings::GateSettings as Settings;
+use crate::config::gate_settings::{FirewallChoice, GateSettings as Settings};
 use crate::os::clock::uptime_milliseconds;
 use komainu_core::fault::{Text, text};
 use komainu_core::firewall::count::Count;
@@ -47,7 +47,7 @@ impl FirewallController {
             page_port: settings.page_port,
             dns_port: settings.dns_port,
         };
-        let firewall = (settings.firewall != Choice::None).then(|| Firewall::open(settings.firewall));
+        let firewall = (settings.firewall != FirewallChoice::None).then(|| Firewall::open(settings.firewall));
         let (last, counted) = (None, Vec::new());
         FirewallController { links, traffic, firewall, last, counted, lacks: (Lacks::NONE, 0), refused: None }
     }

@@ -4,6 +4,7 @@
 //! What the kernel refuses for want of a part of it is left out, strictest first, and told ([`Lacks`]).
 
 pub(crate) mod batch;
+pub(crate) mod constants;
 #[cfg(test)]
 pub(crate) mod decoded;
 pub(crate) mod encode;
@@ -12,11 +13,11 @@ pub(crate) mod netlink_socket;
 pub(crate) mod read_back;
 
 use super::fallback::Lacks;
-use super::nftables::batch::{
-    About, CHAIN_HOOK, CHAIN_NAME, CHAIN_TABLE, GET_CHAIN, GET_RULE, GET_TABLE, TABLE, Way, batch, begin,
-    chain_name, end, list, list_all, replace_table, tables,
+use super::nftables::batch::{About, Way, batch, begin, end, list, list_all, replace_table, tables};
+use super::nftables::constants::{
+    CHAIN_HOOK, CHAIN_NAME, CHAIN_TABLE, GET_CHAIN, GET_RULE, GET_TABLE, INET, IP, IP6, TABLE, chain_name,
 };
-use super::nftables::encode::{INET, IP, IP6};
+
 use super::nftables::netlink_socket::{Refused, Socket};
 use super::nftables::read_back::{Compared, Found};
 use crate::os::procfs::text_reader::printable;

@@ -1,6 +1,7 @@
 //! What the gate's steps touch: the two credentials, the account's file, the hooks, the owner's data.
 
 use crate::config::gate_settings::GateSettings as Settings;
+use crate::os::files::cannot;
 use crate::os::process::program_folder;
 use crate::os::process::program_folder::Answer;
 use crate::os::{clock, files};
@@ -272,14 +273,10 @@ fn remove(path: &Path) -> Result<(), Text> {
     files::remove(path).map_err(|error| cannot("remove", path, &error))
 }
 
-fn cannot(verb: &str, path: &Path, why: &dyn Display) -> Text {
-    text(format_args!("cannot {verb} {}: {why}", path.display()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::DeviceSettings;
+    use crate::config::settings::DeviceSettings;
     use komainu_core::gate::state::GateState;
 
     /// A gate with an account of the factory's, in a folder that goes with it.

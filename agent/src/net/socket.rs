@@ -1,7 +1,6 @@
 //! A socket to a server. Ours and not ureq's, because it carries the mark that lets the agent's own traffic through
 //! a closed gate, and because whoever waits here hears the bell: somebody at the page must not wait for a server.
 
-use super::http::connector::{INPUT_BYTES, OUTPUT_BYTES};
 use super::http::transfer_limits::GivenUp;
 use crate::os::clock::uptime_milliseconds;
 use komainu_core::firewall::table::MARK;
@@ -19,6 +18,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ureq::Error;
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, LazyBuffers, NextTimeout, Transport};
 
+/// What is read from a socket at once. Large enough that a plain download is bound by the disk.
+pub(crate) const INPUT_BYTES: usize = 64 * 1024;
+/// A request must fit with its longest line; signed addresses of CDNs have one or two thousand bytes.
+pub(crate) const OUTPUT_BYTES: usize = 16 * 1024;
 /// After it rang, it is not heard for so long: who rings all the time must not keep updates out.
 const QUIET_MILLISECONDS: u64 = 10_000;
 

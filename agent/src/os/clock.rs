@@ -1,11 +1,18 @@
 //! The device's clocks: what time it says it is, and how long it has been up.
 
 use super::sys::clock_seconds_nanoseconds;
+use komainu_trust::Moment;
 use nix::libc;
 
 /// Seconds since 1970 by the system clock. It may be wrong by decades, in both directions.
 pub fn system_seconds() -> i64 {
     clock_seconds_nanoseconds(libc::CLOCK_REALTIME).map_or(0, |(seconds, _)| seconds)
+}
+
+/// When this was built, as the build says (`SOURCE_DATE_EPOCH`), or when this line was last looked at.
+pub fn built() -> Moment {
+    let said = option_env!("SOURCE_DATE_EPOCH").and_then(|seconds| seconds.parse().ok());
+    Moment(said.unwrap_or(1_795_305_600))
 }
 
 /// Milliseconds since the kernel started. Never jumps; counts through suspend where the kernel can.

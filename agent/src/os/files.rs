@@ -1,6 +1,8 @@
 //! The two ways in which files are written: replaced whole, or not at all.
 #![expect(clippy::disallowed_methods, reason = "this is the file that the ban in clippy.toml points to")]
 
+use komainu_core::fault::{Text, text};
+use std::fmt::Display;
 use std::fs;
 use std::fs::{DirEntry, File, OpenOptions, Permissions};
 use std::io;
@@ -109,6 +111,11 @@ pub fn each_entry(folder: &Path, each: &mut dyn FnMut(&DirEntry) -> ControlFlow<
             return;
         }
     }
+}
+
+/// The sentence for something that failed with a file: `cannot write /etc/passwd: No space left on device`.
+pub fn cannot(verb: &str, path: &Path, why: &dyn Display) -> Text {
+    text(format_args!("cannot {verb} {}: {why}", path.display()))
 }
 
 fn sync_folder(path: &Path) -> io::Result<()> {

@@ -1,14 +1,11 @@
 //! Where log lines go: one event a line, to standard error, the system log or the kernel's log.
 
-use crate::config::LogTo;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use std::fs::{File, OpenOptions};
 use std::io::{IsTerminal, Write, stderr};
 use std::os::unix::net::UnixDatagram;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-const SYSLOG: &str = "/dev/log";
-const KERNEL: &str = "/dev/kmsg";
 /// RFC 3164 §4.1.1: facility 3, system daemons, in the upper bits.
 const FACILITY: u8 = 3 << 3;
 
@@ -22,35 +19,31 @@ struct Lines(Sink);
 
 static LINES: OnceLock<Lines> = OnceLock::new();
 
-/// Opens the log. Called once, before anything is said; a second call changes nothing.
-pub fn open(to: LogTo) {
-    let lines = LINES.get_or_init(|| Lines(sink(to)));
+/// Opens the log. Called once, before the first line; a second call changes nothing. The lines go to the first of `places`
+/// that can be opened: a socket is taken for the system log's, any other file for the kernel's. If none can be, and at a
+/// terminal that is preferred to them, they go to standard error.
+pub fn open(places: &[&str], prefers_terminal: bool) {
+    let lines = LINES.get_or_init(|| {
+        let at_terminal = prefers_terminal && stderr().is_terminal();
+        let found =
+            places.iter().filter(|_| !at_terminal).find_map(|place| syslog(place).or_else(|| kernel(place)));
+        Lines(found.unwrap_or(Sink::Stderr))
+    });
     // The only error is that a log is there already.
     let _ = log::set_logger(lines);
     log::set_max_level(if cfg!(debug_assertions) { LevelFilter::Debug } else { LevelFilter::Info });
 }
 
-fn sink(to: LogTo) -> Sink {
-    let found = match to {
-        LogTo::Stderr => None,
-        LogTo::Auto if stderr().is_terminal() => None,
-        LogTo::Syslog => syslog(),
-        LogTo::Kernel => kernel(),
-        LogTo::Auto => syslog().or_else(kernel),
-    };
-    found.unwrap_or(Sink::Stderr)
-}
-
-fn syslog() -> Option<Sink> {
+fn syslog(place: &str) -> Option<Sink> {
     let socket = UnixDatagram::unbound().ok()?;
-    socket.connect(SYSLOG).ok()?;
+    socket.connect(place).ok()?;
     // A system log that hangs must not hold up an update.
     socket.set_nonblocking(true).ok()?;
     Some(Sink::Syslog(socket))
 }
 
-fn kernel() -> Option<Sink> {
-    OpenOptions::new().write(true).open(KERNEL).ok().map(Mutex::new).map(Sink::Kernel)
+fn kernel(place: &str) -> Option<Sink> {
+    OpenOptions::new().write(true).open(place).ok().map(Mutex::new).map(Sink::Kernel)
 }
 
 impl Log for Lines {

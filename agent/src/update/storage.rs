@@ -1,6 +1,6 @@
 //! The slots: block devices or plain files, opened when they are first needed and kept open.
 
-use crate::config::PartPaths;
+use crate::config::settings::PartPaths;
 use komainu_core::fault::{Text, text};
 use komainu_core::identifiers::Slot;
 use komainu_core::update::facts::{Part, Parts};

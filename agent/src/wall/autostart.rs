@@ -5,17 +5,18 @@
 mod tests;
 
 use crate::os::files;
+use crate::os::files::cannot;
 use crate::os::process::kill_tree::started;
 use crate::os::untrusted_file;
 use crate::os::untrusted_file::{Foreign, Stamp};
 use komainu_core::fault::{Text, text};
 use komainu_core::wall::judge::autostart;
-use komainu_core::wall::judge::autostart::{AutostartEntry, FoundAutostart, Kind};
+use komainu_core::wall::judge::autostart::FoundAutostart;
+use komainu_core::wall::judge::autostart::entry::{AutostartEntry, Kind};
 use komainu_core::wall::remediation::ProcessId;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::statvfs::{FsFlags, statvfs};
 use nix::unistd::Pid;
-use std::fmt::Display;
 use std::fs;
 use std::io;
 use std::ops::ControlFlow::{Break, Continue};
@@ -261,8 +262,4 @@ fn kind_of(root: &Path, path: &Path) -> Option<Kind> {
 
 fn is_read_only(path: &Path) -> bool {
     statvfs(path).is_ok_and(|about| about.flags().contains(FsFlags::ST_RDONLY))
-}
-
-fn cannot(verb: &str, path: &Path, why: &dyn Display) -> Text {
-    text(format_args!("cannot {verb} {}: {why}", path.display()))
 }

@@ -5,20 +5,20 @@
 use crate::wall::firmware_identity;
 use crate::wall::incident_store;
 
-use super::accounts;
 use super::accounts::password_trial::{Progress, Trial};
-use super::accounts::{Places, WebFormat};
+use super::accounts::survey;
+use super::accounts::survey::{Places, WebFormat};
 use super::autostart::Autostart;
 use super::integrity::IntegrityGuard;
 use super::probe::tls_greeting;
-use super::scan::Scanner;
+use super::scan::scanner::Scanner;
 use super::security_log::{Now, SecurityLog};
 use super::vulnerabilities::{FirmwareInventory, Proven};
 use super::{remount, sysctl};
-use crate::config::DeviceSettings;
+use crate::config::settings::DeviceSettings;
 use crate::config::wall_settings::WallSettings as Settings;
-use crate::daemon::linux_device::built;
 use crate::firewall::backend;
+use crate::os::clock::built;
 use crate::os::watchdog::Watchdog;
 use crate::os::{clock, files};
 use crate::wall::own_processes::ours;
@@ -214,7 +214,7 @@ impl WallDriver {
     /// Finds out everything that is found out a little at a time, however long it takes.
     pub fn look_thoroughly(&mut self) {
         if let Some((places, trial)) = &mut self.accounts {
-            accounts::look(places, trial);
+            survey::look(places, trial);
             let until = clock::uptime_milliseconds() + TRY_ALL_MILLISECONDS;
             while trial.step(1000) != Progress::Done && clock::uptime_milliseconds() < until {}
         }
@@ -295,7 +295,7 @@ impl WallDriver {
 
     fn look_at_accounts(&mut self) -> AccountsSeen {
         match &mut self.accounts {
-            Some((places, trial)) => accounts::look(places, trial),
+            Some((places, trial)) => survey::look(places, trial),
             None => AccountsSeen {
                 unread: Some(text(format_args!(
                     "the gate, and with it the owner's account, is left to somebody else"

@@ -7,6 +7,7 @@ mod archive;
 mod tests;
 
 use crate::os::files;
+use crate::os::files::cannot;
 use crate::os::process::kill_tree::started;
 use crate::wall::forensics::archive::Archive;
 use komainu_core::fault::{Text, text};
@@ -16,7 +17,7 @@ use std::fmt::Display;
 use std::fs;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::ops::ControlFlow::{Break, Continue};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -67,16 +68,14 @@ pub struct Wanted<'a> {
 /// The archive could not be written: path and cause. What could not be read is noted in it.
 pub fn keep(state: &Path, wanted: &Wanted<'_>) -> Result<PathBuf, Text> {
     let folder = state.join("evidence");
-    let cannot =
-        |path: &Path, error: io::Error| text(format_args!("cannot write {}: {error}", path.display()));
-    fs::create_dir_all(&folder).map_err(|error| cannot(&folder, error))?;
+    fs::create_dir_all(&folder).map_err(|error| cannot("write", &folder, &error))?;
     let number = make_room(&folder);
     let path = folder.join(format!("{number}.tar"));
     let beside = path.with_extension("new");
     let written = write(&beside, wanted).and_then(|()| files::rename(&beside, &path));
     if let Err(error) = written {
         let _ = fs::remove_file(&beside);
-        return Err(cannot(&path, error));
+        return Err(cannot("write", &path, &error));
     }
     Ok(path)
 }

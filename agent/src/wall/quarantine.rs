@@ -1,9 +1,9 @@
 //! Files that are taken away from where they do harm, and kept where nothing reads them.
 
+use crate::os::files::cannot;
 use crate::os::safe_names::escape;
 use crate::os::{files, untrusted_file};
-use komainu_core::fault::{Text, text};
-use std::fmt::Display;
+use komainu_core::fault::Text;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -59,10 +59,6 @@ fn next_place(folder: &Path, file: &Path) -> Result<PathBuf, Text> {
     // It is ASCII now. A point in it would make its ending another one while it is written.
     name.truncate(NAME_BYTES_MAX);
     Ok(folder.join(format!("{number}-{}", name.replace('.', "_"))))
-}
-
-fn cannot(verb: &str, path: &Path, why: &dyn Display) -> Text {
-    text(format_args!("cannot {verb} {}: {why}", path.display()))
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! The wall's hands: each fix, and its way back, is handed to the file that knows how.
 
 use super::driver::WallDriver;
-use crate::daemon::linux_device::built;
 use crate::firewall::backend;
+use crate::os::clock::built;
 use crate::os::process::kill_tree;
 use crate::os::watchdog::Watchdog;
+use crate::wall::accounts::lock;
 use crate::wall::security_log::Now;
-use crate::wall::{accounts, autostart, forensics, quarantine, remount, sysctl};
+use crate::wall::{autostart, forensics, quarantine, remount, sysctl};
 use komainu_core::fault::{Text, text};
 use komainu_core::wall::judge::autostart::hears;
 use komainu_core::wall::judge::watchdog::WatchdogSeen;
@@ -24,11 +25,11 @@ impl WallDriver {
             Remediation::End(id) => kill_tree::end(*id),
             Remediation::StopStarting { file, line, says } => self.stop_starting(file, *line, says),
             Remediation::LockAccount { file, account } => match &self.accounts {
-                Some((places, _)) => accounts::lock_account(places, file, account),
+                Some((places, _)) => lock::lock_account(places, file, account),
                 None => Err(text(format_args!("whose account is the owner's is not known"))),
             },
             Remediation::SetAside { file } => quarantine::set_aside(&self.state, Path::new(file)),
-            Remediation::RemoveKey { file, fingerprint } => accounts::remove_key(file, fingerprint),
+            Remediation::RemoveKey { file, fingerprint } => lock::remove_key(file, fingerprint),
             Remediation::Restore { file } => self.guard.restore(file),
             Remediation::NoPrograms { mount } => {
                 let before = remount::forbid_programs(mount)?;

@@ -1,9 +1,9 @@
 //! The settings file, held against the `toml` crate: what ours takes means the same to it.
 #![no_main]
 
-use komainu_agent::config::DeviceSettings;
-use komainu_agent::config::toml as ours;
-use komainu_agent::config::toml::Table;
+use komainu_agent::config::settings::DeviceSettings;
+use komainu_agent::config::toml::reader as ours;
+use komainu_agent::config::toml::table::Table;
 use std::ops::RangeInclusive;
 use toml::Value;
 

@@ -1,7 +1,8 @@
 //! Files that start programs, of every kind: what is found is within bounds, and what is taken away is gone.
 #![no_main]
 
-use komainu_core::wall::judge::autostart::{Kind, SAYS_BYTES_MAX, STARTERS_MAX, autostart_entries, without};
+use komainu_core::wall::judge::autostart::entry::{Kind, SAYS_BYTES_MAX, STARTERS_MAX};
+use komainu_core::wall::judge::autostart::{autostart_entries, without};
 
 const KINDS: [Kind; 7] =
     [Kind::Inittab, Kind::Inetd, Kind::Xinetd, Kind::Script, Kind::Cron, Kind::CronOfUsers, Kind::Unit];

@@ -10,7 +10,8 @@
 //! Without more words it is a router's wall. `--times` puts closed and open in turn, so many times. It prints how it was
 //! done and what is lacking; of counts, a line for each that is not 0.
 
-use komainu_agent::firewall::backend::{Choice, Firewall};
+use komainu_agent::config::gate_settings::FirewallChoice;
+use komainu_agent::firewall::backend::Firewall;
 use komainu_agent::firewall::fallback::Lacks;
 use komainu_core::firewall::rules::build_table;
 use komainu_core::firewall::table::{Links, Network, PortForward, Protocol, Traffic, WanRule};
@@ -34,7 +35,7 @@ fn main() -> ExitCode {
 fn run() -> Result<String, String> {
     let mut links = Links { lan: Vec::new(), lan_subnets: Vec::new(), page_port: 8080, dns_port: 5353 };
     let mut traffic = Traffic { forwards: true, lan_subnets_only: false, ..Traffic::default() };
-    let (mut choice, mut times, mut lacks) = (Choice::Auto, 1, Lacks::NONE);
+    let (mut choice, mut times, mut lacks) = (FirewallChoice::Auto, 1, Lacks::NONE);
     let mut words = std::env::args().skip(1);
     let what = words.next().ok_or("what?")?;
     while let Some(word) = words.next() {
@@ -70,10 +71,10 @@ fn run() -> Result<String, String> {
             "--without" => lacks = lacks.and(Lacks::named(&value).ok_or("no such lack")?),
             "--backend" => {
                 choice = match value.as_str() {
-                    "auto" => Choice::Auto,
-                    "nft" => Choice::Nft,
-                    "iptables" => Choice::Iptables,
-                    "none" => Choice::None,
+                    "auto" => FirewallChoice::Auto,
+                    "nft" => FirewallChoice::Nft,
+                    "iptables" => FirewallChoice::Iptables,
+                    "none" => FirewallChoice::None,
                     _ => return Err(format!("there is no backend {value}")),
                 }
             }

@@ -7,7 +7,7 @@
 //! ```
 #![expect(clippy::disallowed_methods, reason = "it measures time")]
 
-use komainu_agent::wall::scan::Scanner;
+use komainu_agent::wall::scan::scanner::Scanner;
 use std::process::ExitCode;
 use std::time::Instant;
 

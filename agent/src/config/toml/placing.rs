@@ -1,7 +1,7 @@
 //! Where a header or key goes among the tables read so far, and that nothing is given twice.
 
 use super::reader::ENTRIES_MAX;
-use super::{Entry, SettingsFault, Table, Value, fault};
+use super::table::{Entry, SettingsFault, Table, Value, fault};
 
 impl Table {
     /// The table `name` on the way to a deeper one; of an array, its last.

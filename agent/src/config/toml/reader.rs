@@ -1,7 +1,7 @@
 //! Turns the text of a settings file into tables. What TOML has and this subset has not is refused with what to
 //! write instead; when in doubt it refuses, because another reader might read on.
 
-use super::{SettingsFault, Table, Value, fault};
+use super::table::{SettingsFault, Table, Value, fault};
 
 /// Largest settings file, in bytes.
 pub const FILE_BYTES_MAX: usize = 64 * 1024;

@@ -1,8 +1,9 @@
 //! The powers of `World` on LinuxDevice: each call is handed to the file that knows how.
 
-use super::{LinuxDevice, built};
+use super::LinuxDevice;
 use crate::gate::credential_store::CredentialStore;
 use crate::os::clock;
+use crate::os::clock::built;
 use crate::os::process::spawn::{Ended, Program};
 use crate::update::boot::bootcount;
 use crate::update::health;

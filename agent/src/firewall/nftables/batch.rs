@@ -1,41 +1,14 @@
 //! A batch of nf_tables messages: our table as it shall be, in one transaction; and the question for what is there.
 
-use super::encode::{INET, IP, IP6, is_of, write};
+use super::constants::{
+    BATCH_BEGIN, BATCH_END, CHAIN_HOOK, CHAIN_NAME, CHAIN_POLICY, CHAIN_TABLE, CHAIN_TYPE, DELETE_CHAIN,
+    DELETE_RULE, DELETE_TABLE, HOOK_NUMBER, HOOK_PRIORITY, INET, IP, IP6, NEW_CHAIN, NEW_RULE, NEW_TABLE,
+    RULE_CHAIN, RULE_EXPRESSIONS, RULE_TABLE, SUBSYSTEM, TABLE, TABLE_FLAGS, TABLE_NAME, chain_name,
+};
+use super::encode::{is_of, write};
 use super::netlink_message::{APPEND, CREATE, DUMP, Messages};
 use crate::firewall::fallback::Lacks;
 use komainu_core::firewall::table::{Chain, Hook, Rule, Table, Verdict};
-
-/// Our table's name, in every family.
-pub const TABLE: &str = "komainu";
-
-// Messages.
-pub const SUBSYSTEM: u16 = 10;
-const BATCH_BEGIN: u16 = 16;
-const BATCH_END: u16 = 17;
-pub const NEW_TABLE: u16 = SUBSYSTEM << 8;
-pub const GET_TABLE: u16 = NEW_TABLE + 1;
-pub const DELETE_TABLE: u16 = NEW_TABLE + 2;
-pub const NEW_CHAIN: u16 = NEW_TABLE + 3;
-pub const GET_CHAIN: u16 = NEW_TABLE + 4;
-pub const DELETE_CHAIN: u16 = NEW_TABLE + 5;
-pub const NEW_RULE: u16 = NEW_TABLE + 6;
-pub const GET_RULE: u16 = NEW_TABLE + 7;
-pub const DELETE_RULE: u16 = NEW_TABLE + 8;
-
-// Attributes of tables, chains and rules.
-pub const TABLE_NAME: u16 = 1;
-pub const TABLE_FLAGS: u16 = 2;
-pub const CHAIN_TABLE: u16 = 1;
-pub const CHAIN_NAME: u16 = 3;
-pub const CHAIN_HOOK: u16 = 4;
-pub const CHAIN_POLICY: u16 = 5;
-pub const CHAIN_TYPE: u16 = 7;
-pub const CHAIN_FLAGS: u16 = 10;
-pub const HOOK_NUMBER: u16 = 1;
-pub const HOOK_PRIORITY: u16 = 2;
-pub const RULE_TABLE: u16 = 1;
-pub const RULE_CHAIN: u16 = 2;
-pub const RULE_EXPRESSIONS: u16 = 4;
 
 /// What a message of a batch is about, to understand what the kernel refuses.
 #[derive(Clone, Copy)]
@@ -165,20 +138,6 @@ pub fn describe(to: &mut Messages, chain: &Chain) {
     to.close(hook);
     to.number(CHAIN_POLICY, u32::from(chain.policy == Verdict::Accept));
     to.name(CHAIN_TYPE, if chain.hook == Hook::Redirect { "nat" } else { "filter" });
-}
-
-pub fn chain_name(hook: Hook) -> &'static str {
-    match hook {
-        Hook::Input => "input",
-        Hook::Forward => "forward",
-        Hook::Output => "output",
-        Hook::Redirect => "prerouting",
-        Hook::Early => "early",
-        Hook::Strangers => "strangers",
-        Hook::Far => "far",
-        Hook::Foreign => "foreign",
-        Hook::Scan => "scan",
-    }
 }
 
 pub fn begin<'a>() -> Batch<'a> {

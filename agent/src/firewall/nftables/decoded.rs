@@ -1,10 +1,11 @@
 //! Test: what we write, read by somebody else's decoder of nf_tables messages.
 
-use super::batch::{
-    Batch, CHAIN_TABLE, NEW_CHAIN, NEW_RULE, NEW_TABLE, RULE_CHAIN, RULE_EXPRESSIONS, RULE_TABLE, TABLE,
-    TABLE_NAME, Way, batch, chain_name, describe,
+use super::batch::{Batch, Way, batch, describe};
+use super::constants::{
+    CHAIN_TABLE, INET, IP, IP6, NEW_CHAIN, NEW_RULE, NEW_TABLE, RULE_CHAIN, RULE_EXPRESSIONS, RULE_TABLE,
+    TABLE, TABLE_NAME, chain_name,
 };
-use super::encode::{INET, IP, IP6, write};
+use super::encode::write;
 use super::netlink_message::{Attributes, Message, Messages};
 use super::read_back::{Compared, Found};
 use crate::firewall::backend::{read_answers, written};

@@ -1,15 +1,10 @@
 //! A rule as the expressions of nf_tables, and expressions in one normal form to compare them in.
 
-use super::batch::chain_name;
+use super::constants::{INET, IP, IP6, chain_name};
 use super::netlink_message::{Attributes, Messages};
 use crate::firewall::fallback::Lacks;
 use komainu_core::firewall::table::{Family, Match, Network, Rate, Rule, Verdict};
 use std::net::IpAddr;
-
-/// Families of tables.
-pub const INET: u8 = 1;
-pub const IP: u8 = 2;
-pub const IP6: u8 = 10;
 
 /// The register that verdicts go to, and the one that everything else goes to.
 const VERDICT: u32 = 0;

@@ -1,10 +1,11 @@
 //! What the kernel tells of our table, and whether it is what is wanted. Nothing here asks: answers of the kernel come
 //! in as messages, whatever is in them.
 
-use super::batch::{
+use super::batch::{describe, rules_of};
+use super::constants::{
     CHAIN_FLAGS, CHAIN_HOOK, CHAIN_NAME, CHAIN_POLICY, CHAIN_TABLE, CHAIN_TYPE, HOOK_NUMBER, HOOK_PRIORITY,
     NEW_CHAIN, NEW_RULE, NEW_TABLE, RULE_CHAIN, RULE_EXPRESSIONS, RULE_TABLE, TABLE, TABLE_FLAGS, TABLE_NAME,
-    chain_name, describe, rules_of,
+    chain_name,
 };
 use super::encode::{counted, normal, write};
 use super::netlink_message::{Attributes, Message, Messages};

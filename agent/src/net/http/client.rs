@@ -3,7 +3,7 @@
 //! Every read is bounded, in bytes by the caller's limit and in time by stall and pace. Nothing is unpacked,
 //! and no more than one idle connection is kept for each of two hosts.
 
-use super::connector::{Clock, DeviceConnector, INPUT_BYTES, OUTPUT_BYTES};
+use super::connector::{Clock, DeviceConnector};
 use super::faults::fault;
 use super::redirect::{REDIRECTS_MAX, is_redirect, target};
 use super::response::{
@@ -13,7 +13,7 @@ use super::response::{
 use super::stream::Stream;
 use super::transfer_limits::{Limit, Pace};
 use crate::net::resolver::SystemResolver;
-use crate::net::socket::Wakeup;
+use crate::net::socket::{INPUT_BYTES, OUTPUT_BYTES, Wakeup};
 use crate::net::tls::roots::Roots;
 use komainu_core::fault::{FetchFault, text};
 use std::fmt;
@@ -24,8 +24,6 @@ use ureq::{Agent, Body};
 
 /// What an answer may say before its body begins.
 const HEADER_BYTES_MAX: usize = 16 * 1024;
-/// The longest `ETag` or `Last-Modified` that is worth remembering.
-pub const VALIDATOR_BYTES_MAX: usize = 200;
 /// Shorter than any common server's patience: reusing a connection that is just being closed is a fault.
 const IDLE_SECONDS: u64 = 4;
 
@@ -82,7 +80,7 @@ pub enum Small {
     Bytes {
         /// All of it.
         bytes: Vec<u8>,
-        /// Its `ETag`, else its `Last-Modified`; at most [`VALIDATOR_BYTES_MAX`] long.
+        /// Its `ETag`, else its `Last-Modified`, if it is not too long to be remembered.
         validator: Option<String>,
     },
     /// The server says that there is no such file (404 or 410).

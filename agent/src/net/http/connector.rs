@@ -6,7 +6,7 @@
 
 use super::request_line::Versioned;
 use super::transfer_limits::{Pace, Paced};
-use crate::net::socket::{Wakeup, connect_any};
+use crate::net::socket::{OUTPUT_BYTES, Wakeup, connect_any};
 use crate::net::tls::provider::provider;
 use crate::net::tls::roots::Roots;
 use rustls::client::Resumption;
@@ -26,10 +26,6 @@ use ureq::unversioned::transport::{
 /// Unix seconds, as the caller believes them: not before 1970 and not before the floor.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
-/// What is read from a socket at once. Large enough that a plain download is bound by the disk.
-pub(crate) const INPUT_BYTES: usize = 64 * 1024;
-/// A request must fit with its longest line; signed addresses of CDNs have one or two thousand bytes.
-pub(crate) const OUTPUT_BYTES: usize = 16 * 1024;
 /// The most that one TLS record may hold.
 const RECORD_BYTES: usize = 16 * 1024;
 

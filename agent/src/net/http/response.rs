@@ -1,6 +1,5 @@
 //! Reading one answer: its headers, its size, its small body, and what a refusal says.
 
-use super::client::VALIDATOR_BYTES_MAX;
 use super::faults::{fault, is_cut};
 use komainu_core::fault::{FetchFault, text};
 use std::io;
@@ -13,6 +12,9 @@ use ureq::http::header::{
 
 /// A body nobody wants is read up to here, so that its connection can serve the next request.
 pub(crate) const UNWANTED_BYTES_MAX: u64 = 16 * 1024;
+
+/// The longest `ETag` or `Last-Modified` that is worth remembering.
+const VALIDATOR_BYTES_MAX: usize = 200;
 
 /// The file, of `bytes_max` at most.
 pub(crate) fn whole(body: Body, bytes_max: u64) -> Result<Vec<u8>, FetchFault> {

@@ -1,6 +1,7 @@
 //! Reading what the kernel tells: small files in one piece, long ones line by line, both within bounds and into a buffer
 //! that is used again. And making printable what strangers wrote there.
 
+use komainu_core::fault::{Text, text};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
@@ -89,6 +90,25 @@ pub fn each_line(
         buffer.copy_within(begin..filled, 0);
         kept = filled - begin;
     }
+}
+
+/// Hands out the lines of a file one by one. `true`: there were more than [`LINES_MAX`]. A file that not every kernel has
+/// is empty where it is absent.
+///
+/// # Errors
+/// Path and cause.
+pub fn read_lines(path: &str, buffer: &mut [u8], each: &mut dyn FnMut(&[u8]) -> Go) -> Result<bool, Text> {
+    let told = |error: std::io::Error| text(format_args!("cannot read {path}: {error}"));
+    let mut file = match File::open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound && may_lack(path) => return Ok(false),
+        other => other.map_err(told)?,
+    };
+    each_line(&mut file, buffer, each).map_err(told)
+}
+
+/// Kernels without IPv6, or without sockets for frames, do not have these. Without any other nothing is known.
+fn may_lack(path: &str) -> bool {
+    ["6", "/raw", "/packet"].iter().any(|ending| path.ends_with(ending))
 }
 
 /// What a stranger wrote, for people: at most `bytes_max`, without control characters and what turns the direction of

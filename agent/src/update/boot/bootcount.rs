@@ -1,7 +1,7 @@
 //! The boot choice in a U-Boot environment, as U-Boot's bootcount understands it: `upgrade_available` and
 //! `bootcount` for the trial, beyond `bootlimit` U-Boot runs `altbootcmd`, which must start the other slot.
 
-use crate::config::Boot;
+use crate::config::settings::Boot;
 use crate::update::boot::uboot::env_config::Config;
 use crate::update::boot::uboot::env_image::Endian;
 use crate::update::boot::uboot::environment::Environment;

@@ -1,6 +1,6 @@
 //! The server: where its files are, and the one image stream that is open.
 
-use crate::config::Server;
+use crate::config::settings::Server;
 use crate::net::http::client::{Http, HttpSettings, Small};
 use crate::net::http::faults::CERTIFICATE_EXPIRED;
 use crate::net::http::stream::Stream;

@@ -2,7 +2,6 @@
 //! the account and of the device with numbers behind them, and what earlier firmware came with; a few at a time, so that
 //! a small processor has time for its work. What was found out is remembered until the crypt string changes.
 
-use super::digest_of;
 use crate::config::gate_settings::GateSettings as Settings;
 use crate::os::clock::uptime_milliseconds;
 use komainu_bootstrap::credential::crypt::{Verdict, verify};
@@ -143,6 +142,11 @@ impl Trial {
             None => Some(false),
         }
     }
+}
+
+/// What is remembered of a crypt string, and of whom it is.
+pub(super) fn digest_of(name: &str, stands: &str) -> Digest64 {
+    Digest64::of([name, "\0", stands].concat().as_bytes())
 }
 
 /// The words that depend on the device and the account, by their number: none at all, names with something behind them,

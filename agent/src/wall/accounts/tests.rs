@@ -1,10 +1,15 @@
 //! Accounts and keys in a folder of their own: found, locked, removed.
 
-use super::password_trial::Progress;
-use super::*;
+use super::lock::{lock_account, remove_key};
+use super::password_trial::{Progress, Trial, digest_of};
+use super::survey::{Places, WebFormat, look};
+use crate::os::files;
 use komainu_bootstrap::credential::crypt::{Method, make};
 use komainu_core::wall::judge::accounts::PasswordSeen::{Empty, Locked, Set, Unknown};
+use komainu_core::wall::judge::accounts::{AccountsSeen, Of, Whose};
 use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::PathBuf;
 
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c";
 const KEY_PRINT: &str = "SHA256:fe85JkIjo8VPe+XqXJGH5Mau1EMFdK1OdKvJUFicyA8";
@@ -60,7 +65,7 @@ fn settings() -> crate::config::gate_settings::GateSettings {
     let text = "[device]\nboard = \"gate-1\"\nid = \"x\"\n[server]\nmetadata_url = \"http://127.0.0.1/m/\"\n\
                 targets_url = \"http://127.0.0.1/t/\"\n[wall]\nkeep = false\n[gate]\nfirewall = \"none\"\nvendor = \"Koma\"\n\
                 [[part]]\nname = \"rootfs\"\na = \"/a\"\nb = \"/b\"\n";
-    crate::config::DeviceSettings::read(text).unwrap().gate.unwrap()
+    crate::config::settings::DeviceSettings::read(text).unwrap().gate.unwrap()
 }
 
 fn crypt(password: &str) -> String {

@@ -1,7 +1,8 @@
 //! Writes a tar archive (POSIX.1-1988 `ustar`) of bounded size, into a file. The other way round: `crate::update::source::bundle`.
 
-use super::{File, Write};
+use std::fs::File;
 use std::io;
+use std::io::Write;
 
 const BLOCK: usize = 512;
 /// Longest name, in bytes: ustar's own field, without its prefix.

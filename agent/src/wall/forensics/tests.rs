@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::update::source::bundle::{Entry, entries};
+use std::io::Write;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::process::{Child, Command, Stdio};
 

@@ -2,7 +2,7 @@
 //! by which a quick look sees that listeners have changed.
 
 use crate::os::procfs::sockets::{FILES, Line, State, line};
-use crate::os::procfs::text_reader::Go;
+use crate::os::procfs::text_reader::{Go, read_lines};
 use komainu_core::fault::Text;
 use komainu_core::wall::judge::services::REFLECTORS;
 use komainu_core::wall::process_snapshot::{Connection, Listener, Transport};
@@ -95,7 +95,7 @@ pub fn read_sockets(buffer: &mut [u8], each: &mut dyn FnMut(Transport, &Line) ->
     let mut cut_short = false;
     for (path, transport) in FILES {
         let mut of_file = |bytes: &[u8]| line(transport, bytes).map_or(Go::On, |line| each(transport, &line));
-        cut_short |= super::read_lines(path, buffer, &mut of_file)?;
+        cut_short |= read_lines(path, buffer, &mut of_file)?;
     }
     Ok(cut_short)
 }

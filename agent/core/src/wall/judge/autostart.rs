@@ -6,13 +6,17 @@
 //! is an entry of a table it becomes a comment; in scripts only the program's name becomes `true`, which every shell
 //! has, so that quotes, `if` and `&` around it stay whole.
 
+pub mod entry;
 pub mod shell;
 mod tables;
 #[cfg(test)]
 mod tests;
 
 use crate::fault::Text;
-use crate::wall::judge::autostart::shell::{Hit, is_whole, serves};
+use crate::wall::judge::autostart::entry::{
+    AutostartEntry, COMMENT, Does, Found, Kind, SAYS_BYTES_MAX, STARTERS_MAX, lines,
+};
+use crate::wall::judge::autostart::shell::{is_whole, serves};
 use crate::wall::judge::autostart::tables::{disable, read_line, xinetd};
 use crate::wall::measures::Measure;
 use crate::wall::policy::Policy;
@@ -21,71 +25,10 @@ use crate::wall::remediation::{ProcessId, Remediation};
 use crate::wall::report::Report;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 use core::ops::Range;
 
-/// Most that one file is found to start.
-pub const STARTERS_MAX: usize = 16;
-/// Longest that is told of a line, in bytes; a longer one is compared as far as that.
-pub const SAYS_BYTES_MAX: usize = 512;
 /// How often one file is searched for the use of a variable.
 const USES_MAX: u32 = 32;
-
-/// How a file is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// `/etc/inittab`.
-    Inittab,
-    /// inetd's table.
-    Inetd,
-    /// A file of xinetd's services.
-    Xinetd,
-    /// A script of the shell's: `rc.local`, `init.d`, procd's, hotplug's.
-    Script,
-    /// One user's table of cron.
-    Cron,
-    /// The system's table of cron, whose lines name a user.
-    CronOfUsers,
-    /// A unit of systemd's.
-    Unit,
-}
-
-/// What a line does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Does {
-    /// It starts telnet.
-    Telnet,
-    /// It starts SSH.
-    Ssh,
-    /// It gives whoever connects a shell.
-    Shell,
-    /// It fetches a program and runs it: what malware writes to come back.
-    Fetch,
-}
-
-impl fmt::Display for Does {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Does::Telnet => "starts telnet",
-            Does::Ssh => "starts SSH",
-            Does::Shell => "gives a shell to whoever connects",
-            Does::Fetch => "fetches a program and runs it",
-        })
-    }
-}
-
-/// A line that starts what nobody wants.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AutostartEntry {
-    /// Its number, from 1.
-    pub line: u32,
-    /// What it says, up to [`SAYS_BYTES_MAX`]; lines that belong together are one.
-    pub says: String,
-    /// The program, as the line names it.
-    pub program: String,
-    /// What it does.
-    pub does: Does,
-}
 
 /// One that was found on the device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -192,16 +135,6 @@ pub fn without(kind: Kind, bytes: &[u8], line: u32, says: &str) -> Option<Vec<u8
     (!edits.is_empty()).then_some(changed)
 }
 
-const COMMENT: &[u8] = b"# komainu: ";
-
-/// A hit, and where it is.
-struct Found {
-    line: u32,
-    /// The line, or the lines that belong together, without the last line end.
-    lines: Range<usize>,
-    hit: Hit,
-}
-
 impl Found {
     fn starter(&self, bytes: &[u8]) -> AutostartEntry {
         AutostartEntry {
@@ -261,29 +194,6 @@ fn find(kind: Kind, bytes: &[u8]) -> Vec<Found> {
     all
 }
 
-/// The lines with their numbers, without line ends; `joins`: one that ends with a backslash goes on in the next.
-fn lines(bytes: &[u8], joins: bool) -> impl Iterator<Item = (u32, Range<usize>)> + '_ {
-    let mut at = 0;
-    let mut number = 0;
-    core::iter::from_fn(move || {
-        if at >= bytes.len() {
-            return None;
-        }
-        let (start, first) = (at, number + 1);
-        loop {
-            number += 1;
-            let length = bytes[at..].iter().position(|byte| *byte == b'\n');
-            let end = length.map_or(bytes.len(), |length| at + length);
-            at = end + 1;
-            let line = &bytes[start..end];
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            if !joins || !line.ends_with(b"\\") || at >= bytes.len() {
-                return Some((first, start..start + line.len()));
-            }
-        }
-    })
-}
-
 /// A line as it is told.
 fn told(line: &[u8]) -> String {
     let mut says = String::from_utf8_lossy(line).into_owned();
@@ -301,8 +211,4 @@ fn is_used(bytes: &[u8], name: &[u8]) -> bool {
     let rests = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'$').map(|(at, _)| &bytes[at + 1..]);
     let mut rests = rests.map(|rest| rest.strip_prefix(b"{").unwrap_or(rest));
     rests.any(|rest| rest.starts_with(name))
-}
-
-fn is_blank(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0)
 }

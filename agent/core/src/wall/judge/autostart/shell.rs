@@ -1,7 +1,7 @@
 //! What a line for a shell starts: telnet, a shell that anybody may use, or what it has just fetched. This is no shell:
 //! it knows which word of a simple command is the program, and that a word in its place keeps the line a line.
 
-use super::Does;
+use super::entry::{Does, Hit};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -59,19 +59,6 @@ const HARMLESS: &[&str] = &[
 ];
 /// Where a stranger can lay a program.
 const LAID: &[&str] = &["/tmp/", "/var/tmp/", "/dev/shm/", "/var/run/", "/run/", "./"];
-
-/// What was found to start something.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hit {
-    /// Where the word is whose place another word may take.
-    pub word: Range<usize>,
-    /// The program, as the line names it.
-    pub program: String,
-    /// What it does.
-    pub does: Does,
-    /// It is the only command, so that nothing else is lost with the line.
-    pub alone: bool,
-}
 
 /// What the bytes of `range` start, as lines of a shell. `uses` tells whether a variable of this name is used anywhere.
 pub fn commands(bytes: &[u8], range: Range<usize>, uses: &dyn Fn(&str) -> bool) -> Vec<Hit> {

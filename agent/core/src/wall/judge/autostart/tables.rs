@@ -1,9 +1,9 @@
 //! The tables among those files: which part of a line of inittab, cron or systemd is a command, and what the lines of
 //! inetd and the blocks of xinetd start.
 
+use super::entry::{COMMENT, Does, Found, Hit, Kind, STARTERS_MAX, is_blank, lines};
 use super::shell;
-use super::shell::{Hit, is_shell, serves};
-use super::{COMMENT, Does, Found, Kind, STARTERS_MAX, is_blank, lines};
+use super::shell::{is_shell, serves};
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -5,6 +5,7 @@ use crate::os::procfs::process_files;
 use crate::wall::scan::medium;
 use komainu_core::wall::process_snapshot::Medium;
 use std::fs;
+use std::io::ErrorKind;
 use std::io::Write;
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;

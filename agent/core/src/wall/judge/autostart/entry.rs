@@ -1,0 +1,116 @@
+//! A line of a file that starts something: how its file is read, where the line is, and what it does.
+
+use alloc::string::String;
+use core::fmt;
+use core::ops::Range;
+
+/// Most that one file is found to start.
+pub const STARTERS_MAX: usize = 16;
+/// Longest that is told of a line, in bytes; a longer one is compared as far as that.
+pub const SAYS_BYTES_MAX: usize = 512;
+/// What stands before a line that was taken away.
+pub(super) const COMMENT: &[u8] = b"# komainu: ";
+
+/// How a file is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `/etc/inittab`.
+    Inittab,
+    /// inetd's table.
+    Inetd,
+    /// A file of xinetd's services.
+    Xinetd,
+    /// A script of the shell's: `rc.local`, `init.d`, procd's, hotplug's.
+    Script,
+    /// One user's table of cron.
+    Cron,
+    /// The system's table of cron, whose lines name a user.
+    CronOfUsers,
+    /// A unit of systemd's.
+    Unit,
+}
+
+/// What a line does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Does {
+    /// It starts telnet.
+    Telnet,
+    /// It starts SSH.
+    Ssh,
+    /// It gives whoever connects a shell.
+    Shell,
+    /// It fetches a program and runs it: what malware writes to come back.
+    Fetch,
+}
+
+impl fmt::Display for Does {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Does::Telnet => "starts telnet",
+            Does::Ssh => "starts SSH",
+            Does::Shell => "gives a shell to whoever connects",
+            Does::Fetch => "fetches a program and runs it",
+        })
+    }
+}
+
+/// A line that starts what nobody wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AutostartEntry {
+    /// Its number, from 1.
+    pub line: u32,
+    /// What it says, up to [`SAYS_BYTES_MAX`]; lines that belong together are one.
+    pub says: String,
+    /// The program, as the line names it.
+    pub program: String,
+    /// What it does.
+    pub does: Does,
+}
+
+/// What was found to start something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// Where the word is whose place another word may take.
+    pub word: Range<usize>,
+    /// The program, as the line names it.
+    pub program: String,
+    /// What it does.
+    pub does: Does,
+    /// It is the only command, so that nothing else is lost with the line.
+    pub alone: bool,
+}
+
+/// A hit, and where it is.
+pub(super) struct Found {
+    pub(super) line: u32,
+    /// The line, or the lines that belong together, without the last line end.
+    pub(super) lines: Range<usize>,
+    pub(super) hit: Hit,
+}
+
+/// The lines with their numbers, without line ends; `joins`: one that ends with a backslash goes on in the next.
+pub(super) fn lines(bytes: &[u8], joins: bool) -> impl Iterator<Item = (u32, Range<usize>)> + '_ {
+    let mut at = 0;
+    let mut number = 0;
+    core::iter::from_fn(move || {
+        if at >= bytes.len() {
+            return None;
+        }
+        let (start, first) = (at, number + 1);
+        loop {
+            number += 1;
+            let length = bytes[at..].iter().position(|byte| *byte == b'\n');
+            let end = length.map_or(bytes.len(), |length| at + length);
+            at = end + 1;
+            let line = &bytes[start..end];
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if !joins || !line.ends_with(b"\\") || at >= bytes.len() {
+                return Some((first, start..start + line.len()));
+            }
+        }
+    })
+}
+
+pub(super) fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0)
+}

@@ -1,0 +1,372 @@
+//! What the maker of a device decided: the checked settings, and how each key of the settings file is read into them.
+
+use crate::config::gate_settings;
+use crate::config::table_reader::{FirstFault, Keys};
+use crate::config::toml::reader::parse;
+use crate::config::toml::table::{SettingsFault, Table};
+use crate::config::wall_settings;
+use komainu_core::identifiers::{Name, PARTS_MAX, ReleaseId, Version};
+use komainu_core::settings::{ConfirmBy, Settings};
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Everything that the maker decided.
+#[derive(Clone, Debug)]
+pub struct DeviceSettings {
+    /// What decisions need.
+    pub core: Settings,
+    /// Where releases come from.
+    pub server: Server,
+    /// The root that the firmware was shipped with.
+    pub root: PathBuf,
+    /// The record and the metadata: must survive restarts and updates.
+    pub state: PathBuf,
+    /// What may be lost at a restart: lock, wishes, attempts.
+    pub run: PathBuf,
+    /// How the boot loader is told.
+    pub boot: Boot,
+    /// The folder of health checks.
+    pub health: PathBuf,
+    /// How long one health check may take, in seconds.
+    pub health_check_seconds: u32,
+    /// The parts of the slots.
+    pub parts: Vec<PartPaths>,
+    /// Where log lines go.
+    pub log: LogTo,
+    /// How the gate is kept; `None`: by somebody else.
+    pub gate: Option<gate_settings::GateSettings>,
+    /// The wall; `None`: somebody else's.
+    pub wall: Option<wall_settings::WallSettings>,
+}
+
+/// Where releases come from.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// The folder of TUF metadata; ends with `/`.
+    pub metadata_url: String,
+    /// The folder of targets; ends with `/`.
+    pub targets_url: String,
+    /// CA files that may prove the server. There is one if an address begins with https, except in a komainu with
+    /// public roots built in.
+    pub ca_files: Vec<PathBuf>,
+    /// A connection that stands still for so many seconds is given up.
+    pub stall_seconds: u32,
+    /// The window in which `slow_bytes_per_second` must be reached.
+    pub slow_seconds: u32,
+    /// The least acceptable speed.
+    pub slow_bytes_per_second: u32,
+}
+
+/// How the boot loader is told.
+#[derive(Clone, Debug)]
+pub struct Boot {
+    /// The `fw_env.config`.
+    pub environment: PathBuf,
+    /// The variable that names the slot to start.
+    pub slot_variable: String,
+    /// What it says for slot a and for slot b.
+    pub slot_values: [String; 2],
+    /// The variable that names the release in that slot.
+    pub release_variable: String,
+    /// The file that says which slot runs (`/proc/cmdline`).
+    pub booted_file: PathBuf,
+    /// The word in it: `key=value`.
+    pub booted_key: String,
+    /// The program that restarts the device; empty: the agent ends with exit code 3 and whoever started it
+    /// restarts.
+    pub reboot_command: Vec<String>,
+}
+
+/// A part, in either slot: a block device or a file.
+#[derive(Clone, Debug)]
+pub struct PartPaths {
+    /// Its name in manifests.
+    pub name: Name,
+    /// Slot a, then slot b.
+    pub paths: [PathBuf; 2],
+}
+
+/// Where log lines go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogTo {
+    /// `/dev/log` if there is one, else the kernel's log, else standard error.
+    Auto,
+    /// Standard error.
+    Stderr,
+    /// The system log, `/dev/log`.
+    Syslog,
+    /// The kernel's log, `/dev/kmsg`.
+    Kernel,
+}
+
+impl LogTo {
+    /// The places that take log lines, in the order in which they are tried; standard error is the last.
+    pub fn places(self) -> &'static [&'static str] {
+        match self {
+            LogTo::Auto => &["/dev/log", "/dev/kmsg"],
+            LogTo::Stderr => &[],
+            LogTo::Syslog => &["/dev/log"],
+            LogTo::Kernel => &["/dev/kmsg"],
+        }
+    }
+
+    /// A terminal at standard error comes before all places.
+    pub fn prefers_terminal(self) -> bool {
+        self == LogTo::Auto
+    }
+}
+
+/// Why there are no settings.
+#[derive(Debug)]
+pub struct LoadFault {
+    path: PathBuf,
+    why: String,
+}
+
+impl fmt::Display for LoadFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "settings {}: {}", self.path.display(), self.why)
+    }
+}
+
+impl DeviceSettings {
+    /// Reads the settings file.
+    ///
+    /// # Errors
+    /// Names the file and, where it can, the line.
+    pub fn load(path: &Path) -> Result<DeviceSettings, LoadFault> {
+        let wrong = |why: String| LoadFault { path: path.into(), why };
+        let text = fs::read_to_string(path).map_err(|error| wrong(format!("cannot read: {error}")))?;
+        DeviceSettings::read(&text).map_err(|fault| wrong(fault.to_string()))
+    }
+
+    /// Reads the text of a settings file.
+    ///
+    /// # Errors
+    /// The line and what is wrong with it.
+    pub fn read(text: &str) -> Result<DeviceSettings, SettingsFault> {
+        let mut top = parse(text)?;
+        let first = FirstFault::default();
+        let mut keys = |table: &str| Keys::of(&mut top, table, &first);
+        let (mut device, mut poll, mut trial) = (keys("device"), keys("poll"), keys("trial"));
+        let (mut state, mut trust, mut reset) = (keys("state"), keys("trust"), keys("reset"));
+        let (server, boot, log, gate) = (keys("server"), keys("boot"), keys("log"), keys("gate"));
+        let wall = keys("wall");
+        let read = DeviceSettings {
+            core: read_core(&mut device, &mut poll, &mut trial, &mut state, &mut reset),
+            server: read_server(server),
+            root: trust.path("root", "/usr/share/komainu/root.json"),
+            state: state.path("directory", "/var/lib/komainu"),
+            run: state.path("run_directory", "/run/komainu"),
+            boot: read_boot(boot),
+            health: trial.path("health_directory", "/etc/komainu/health"),
+            health_check_seconds: trial.number("health_check_seconds", 1..=600, 30),
+            parts: read_parts(&mut top, &first),
+            log: read_log(log),
+            gate: gate_settings::read(gate),
+            wall: wall_settings::read(wall, &mut top, &first),
+        };
+        if let Some(path) =
+            read.gate.iter().flat_map(|gate| &gate.wipe).find(|path| read.state.starts_with(path))
+        {
+            let sentence =
+                format!("gate.wipe names {}, where the state is: the floor must stay", path.display());
+            first.tell(SettingsFault { line: 0, sentence });
+        }
+        for keys in [device, poll, trial, state, trust, reset] {
+            keys.finish();
+        }
+        top.finish().unwrap_or_else(|fault| first.tell(fault));
+        first.or(read)
+    }
+}
+
+fn read_core(
+    device: &mut Keys<'_>,
+    poll: &mut Keys<'_>,
+    trial: &mut Keys<'_>,
+    state: &mut Keys<'_>,
+    reset: &mut Keys<'_>,
+) -> Settings {
+    Settings {
+        board: device.name("board", None),
+        channel: device.name("channel", Some("stable")),
+        device_id: read_id(device),
+        own_release: read_own_release(device),
+        poll_seconds: poll.number("interval_seconds", 60..=30 * 86_400, 6 * 3600),
+        first_poll_within_seconds: poll.number("first_within_seconds", 0..=86_400, 300),
+        full_refresh_seconds: poll.number("full_refresh_seconds", 0..=7 * 86_400, 86_400),
+        trial_seconds: trial.number("seconds", 10..=86_400, 600),
+        boot_tries: trial.number("boot_tries", 1..=9, 3) as u8,
+        confirm_by: [ConfirmBy::Health, ConfirmBy::Command]
+            [trial.choice("confirm_by", &["health", "command"])],
+        checkpoint_bytes: state.number("checkpoint_bytes", 64 * 1024..=1 << 30, 16 << 20),
+        postpone_days_max: poll.number("postpone_days_max", 0..=30, 7) as u8,
+        postpone_critical_days_max: poll.number("postpone_critical_days_max", 0..=30, 1) as u8,
+        restart_after_reset: reset.boolean("restart", true),
+    }
+}
+
+/// The id, or the first line of the file that holds it: a MAC address, a serial number.
+fn read_id(device: &mut Keys<'_>) -> String {
+    if let Some(id) = device.string("id") {
+        return id;
+    }
+    let Some(file) = device.string("id_file") else {
+        device.fault("id", "must say what makes this device differ from its siblings; or set `id_file`");
+        return String::new();
+    };
+    match fs::read_to_string(&file) {
+        Ok(text) => text.lines().next().unwrap_or_default().trim().to_owned(),
+        Err(error) => {
+            device.fault("id_file", &format!("cannot be read ({file}): {error}"));
+            String::new()
+        }
+    }
+}
+
+fn read_own_release(device: &mut Keys<'_>) -> Option<ReleaseId> {
+    match (device.positive("release"), device.string("version")) {
+        (None, None) => {}
+        (Some(number), Some(version)) => match Version::parse(&version) {
+            Some(version) => return Some(ReleaseId { number, version }),
+            None => device.fault("version", "must be 1 to 48 characters, no space"),
+        },
+        (Some(_), None) => device.fault("version", "must be given beside `release`"),
+        (None, Some(_)) => device.fault("release", "must be given beside `version`"),
+    }
+    None
+}
+
+fn read_server(mut keys: Keys<'_>) -> Server {
+    let server = Server {
+        metadata_url: folder_url(&mut keys, "metadata_url"),
+        targets_url: folder_url(&mut keys, "targets_url"),
+        ca_files: keys.paths("ca_files"),
+        stall_seconds: keys.number("stall_seconds", 1..=3600, 30),
+        slow_seconds: keys.number("slow_seconds", 1..=3600, 60),
+        slow_bytes_per_second: keys.number("slow_bytes_per_second", 0..=1 << 30, 512),
+    };
+    let is_https = [&server.metadata_url, &server.targets_url].iter().any(|url| url.starts_with("https://"));
+    if is_https && server.ca_files.is_empty() && !cfg!(feature = "public-roots") {
+        keys.fault("ca_files", CA_FILES);
+    }
+    keys.finish();
+    server
+}
+
+const CA_FILES: &str = "must name a file of authorities for https; the public web's are often in \
+    \"/etc/ssl/certs/ca-certificates.crt\"";
+
+fn folder_url(keys: &mut Keys<'_>, key: &str) -> String {
+    let mut url = keys.required_string(key);
+    if !url.starts_with("https://") && !url.starts_with("http://") {
+        keys.fault(key, "must begin with https:// (or http://: then everybody can read along)");
+    }
+    if !url.ends_with('/') {
+        url.push('/');
+    }
+    url
+}
+
+fn read_boot(mut keys: Keys<'_>) -> Boot {
+    let slot_values: [String; 2] = keys.strings("slot_values", &["a", "b"]).try_into().unwrap_or_else(|_| {
+        keys.fault("slot_values", "must be two words: for slot a and for slot b");
+        Default::default()
+    });
+    if slot_values[0] == slot_values[1] {
+        keys.fault("slot_values", "must be two different words");
+    }
+    let boot = Boot {
+        environment: keys.path("environment", "/etc/fw_env.config"),
+        slot_variable: keys.word("slot_variable", "boot_slot"),
+        slot_values,
+        release_variable: keys.word("release_variable", "komainu_release"),
+        booted_file: keys.path("booted_file", "/proc/cmdline"),
+        booted_key: keys.word("booted_key", "komainu.slot"),
+        reboot_command: keys.strings("reboot_command", &["/sbin/reboot"]),
+    };
+    keys.finish();
+    boot
+}
+
+fn read_parts(top: &mut Table, first: &FirstFault) -> Vec<PartPaths> {
+    let mut parts: Vec<PartPaths> = Vec::new();
+    for table in first.unless(top.take_tables("part")).unwrap_or_default() {
+        let mut keys = Keys::new(table, first);
+        let name = keys.name("name", None);
+        if parts.iter().any(|part| part.name == name) {
+            keys.fault("name", "names a part that is there already");
+        }
+        let paths = [PathBuf::from(keys.required_string("a")), PathBuf::from(keys.required_string("b"))];
+        let taken = |path: &PathBuf| parts.iter().any(|part| part.paths.contains(path));
+        if paths[0] == paths[1] || taken(&paths[0]) || taken(&paths[1]) {
+            keys.fault("b", "and `a` must be places that no other slot or part uses");
+        }
+        parts.push(PartPaths { name, paths });
+        keys.finish();
+    }
+    if parts.is_empty() || parts.len() > PARTS_MAX {
+        first.tell(top.fault("part", "must be there 1 to 8 times, as [[part]] with name, a and b"));
+    }
+    parts
+}
+
+fn read_log(mut keys: Keys<'_>) -> LogTo {
+    let all = [LogTo::Auto, LogTo::Stderr, LogTo::Syslog, LogTo::Kernel];
+    let to = all[keys.choice("to", &["auto", "stderr", "syslog", "kernel"])];
+    keys.finish();
+    to
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEAST: &str = "[device]\nboard = \"gate-1\"\nid = \"x\"\n\
+        [server]\nmetadata_url = \"https://updates.example/metadata\"\ntargets_url = \"http://127.0.0.1/t/\"\n\
+        ca_files = [\"/etc/ca.pem\"]\n\
+        [gate]\nlan = [\"br-lan\"]\n\
+        [wall]\nkeep = false\n\
+        [[part]]\nname = \"rootfs\"\na = \"/dev/a\"\nb = \"/dev/b\"\n";
+
+    #[test]
+    fn the_least_settings_are_enough() {
+        let device = DeviceSettings::read(LEAST).unwrap();
+        assert_eq!(device.server.metadata_url, "https://updates.example/metadata/");
+        assert_eq!(device.core.channel.as_str(), "stable");
+    }
+
+    #[test]
+    fn the_shipped_example_is_read_and_shows_the_defaults() {
+        let shown = DeviceSettings::read(include_str!("../../dist/komainu.toml")).unwrap();
+        assert_eq!(shown.core.poll_seconds, 21_600);
+        let same = |a: &dyn fmt::Debug, b: &dyn fmt::Debug| assert_eq!(format!("{a:?}"), format!("{b:?}"));
+        let least = DeviceSettings::read(LEAST).unwrap();
+        same(&shown.boot, &least.boot);
+        same(&shown.log, &least.log);
+        same(&(&shown.state, &shown.run, &shown.root), &(&least.state, &least.run, &least.root));
+    }
+
+    #[test]
+    fn every_refusal_names_its_line() {
+        for (from, to, says) in [
+            ("id = \"x\"", "idd = \"x\"", "id"),
+            ("id = \"x\"\n", "id = \"x\"\ncolour = \"red\"\n", "line 4: "),
+            ("gate-1", "GateSettings 1", "line 2: "),
+            ("https://updates", "ftp://updates", "line 5: "),
+            ("\"/dev/b\"", "\"/dev/a\"", "line 15: "),
+            ("lan = [\"br-lan\"]\n", "", "lan"),
+            ("[\"br-lan\"]", "[\"a link with a long name\"]", "line 9: "),
+            ("[\"br-lan\"]", "[\"br-lan\"]\nrule = \"mine\"", "line 10: "),
+            ("[[part]]", "[[parts]]", "part"),
+            ("[device]\n", "[device]\nrelease = 4\n", "version"),
+            ("[device]\n", "[poll]\ninterval_seconds = 5\n[device]\n", "line 2: "),
+        ] {
+            assert!(LEAST.contains(from), "{from}");
+            let fault = DeviceSettings::read(&LEAST.replacen(from, to, 1)).unwrap_err().to_string();
+            assert!(fault.contains(says), "{from} -> {to}: {fault}");
+        }
+    }
+}

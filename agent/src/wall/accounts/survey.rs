@@ -1,0 +1,206 @@
+//! The survey of accounts: the accounts of the device, the users of its web servers, and the keys that log in, as their
+//! files have them.
+
+use crate::os::files::cannot;
+use crate::os::untrusted_file;
+use crate::wall::accounts::bytes::{bytes_of, text_of};
+use crate::wall::accounts::password_trial::{Hash, Trial};
+use komainu_bootstrap::credential::account::Field;
+use komainu_bootstrap::credential::account_list as list;
+use komainu_bootstrap::credential::account_list::{Entry, HeldIn};
+use komainu_bootstrap::credential::crypt;
+use komainu_core::fault::{Text, text};
+use komainu_core::wall::judge::accounts::{AccountSeen, AccountsSeen, KeySeen, Of, PasswordSeen, Whose};
+use komainu_core::wall::judge::authorized_keys;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+/// Largest file of accounts or keys, in bytes.
+pub(super) const FILE_BYTES_MAX: u64 = 64 * 1024;
+/// Most keys of one look.
+const KEYS_MAX: usize = 256;
+/// Where in a home keys are.
+const KEY_FILES: &[&str] = &[".ssh/authorized_keys", ".ssh/authorized_keys2"];
+
+/// How a web server's file keeps its users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WebFormat {
+    /// `user:crypt string`.
+    Htpasswd,
+    /// `user:password`, as lighttpd's plain files do.
+    Clear,
+}
+
+/// Where everything is.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// `/etc/passwd`.
+    pub passwd: PathBuf,
+    /// `/etc/shadow`, or whatever the owner's password is in.
+    pub shadow: PathBuf,
+    /// The owner's account.
+    pub owner: String,
+    /// The file in which the gate keeps its password: one of those two.
+    pub owner_file: PathBuf,
+    /// Files of keys that belong to no home: `/etc/dropbear/authorized_keys`.
+    pub keys: Vec<PathBuf>,
+    /// Files of a web server's users.
+    pub web: Vec<(PathBuf, WebFormat)>,
+}
+
+impl Places {
+    /// Those of a device whose owner has this account in this file.
+    pub fn new(owner: &str, account_file: &Path) -> Places {
+        let passwd = PathBuf::from("/etc/passwd");
+        let shadow = if account_file == passwd { "/etc/shadow".into() } else { account_file.into() };
+        let keys = vec!["/etc/dropbear/authorized_keys".into()];
+        Places { passwd, shadow, owner: owner.into(), owner_file: account_file.into(), keys, web: Vec::new() }
+    }
+
+    fn whose(&self, entry: &Entry) -> Whose {
+        if entry.name != self.owner {
+            Whose::Other
+        } else if entry.held_in == HeldIn::Passwd && self.owner_file != self.passwd {
+            Whose::OwnerBypassed
+        } else {
+            Whose::Owner
+        }
+    }
+}
+
+/// Reads everything. What the trial found out about passwords is in the answer, and it learns which there are now.
+pub fn look(places: &Places, trial: &mut Trial) -> AccountsSeen {
+    let mut look = Look { seen: AccountsSeen::default(), hashes: Vec::new() };
+    let passwd = look.text(&places.passwd);
+    let shadow = look.text(&places.shadow);
+    let (entries, more) = list::all(passwd.as_deref(), shadow.as_deref());
+    if more {
+        look.unread(text(format_args!("there are more than {} accounts", list::ACCOUNTS_MAX)));
+    }
+    for entry in &entries {
+        look.account(entry, places);
+    }
+    for (path, format) in &places.web {
+        look.web(path, *format, &places.owner);
+    }
+    let mut key_files = places.keys.clone();
+    for home in entries.iter().map(|entry| &entry.home).filter(|home| home.starts_with('/')) {
+        key_files.extend(
+            KEY_FILES.iter().map(|name| PathBuf::from(OsString::from_vec(bytes_of(home))).join(name)),
+        );
+    }
+    key_files.sort_unstable_by(|a, b| a.as_os_str().cmp(b.as_os_str()));
+    key_files.dedup();
+    for path in key_files {
+        look.keys(&path);
+    }
+    trial.set(look.hashes);
+    for account in &mut look.seen.accounts {
+        if let PasswordSeen::Set(fingerprint) = account.password {
+            account.known = trial.known(fingerprint);
+        }
+    }
+    look.seen
+}
+
+struct Look {
+    seen: AccountsSeen,
+    hashes: Vec<Hash>,
+}
+
+impl Look {
+    fn unread(&mut self, why: Text) {
+        self.seen.unread.get_or_insert(why);
+    }
+
+    fn read(&mut self, path: &Path) -> Option<Vec<u8>> {
+        match untrusted_file::read(path, FILE_BYTES_MAX) {
+            Ok(found) => {
+                let found = found?;
+                if !found.whole {
+                    self.unread(cannot("read", path, &format_args!("larger than {FILE_BYTES_MAX} bytes")));
+                }
+                Some(found.bytes)
+            }
+            Err(error) => {
+                self.unread(cannot("read", path, &error));
+                None
+            }
+        }
+    }
+
+    fn text(&mut self, path: &Path) -> Option<String> {
+        self.read(path).map(text_of)
+    }
+
+    fn account(&mut self, entry: &Entry, places: &Places) {
+        let file = match entry.held_in {
+            HeldIn::Passwd => &places.passwd,
+            HeldIn::Shadow => &places.shadow,
+        };
+        let password = match &entry.field {
+            Field::Empty => PasswordSeen::Empty,
+            Field::Crypt(crypt) => self.password(&entry.name, crypt, false),
+            Field::Locked | Field::InShadow | Field::NoSuchAccount => PasswordSeen::Locked,
+        };
+        self.seen.accounts.push(AccountSeen {
+            file: file.to_string_lossy().into_owned(),
+            of: Of::Device,
+            name: entry.name.clone(),
+            user: entry.user,
+            shell: entry.shell,
+            password,
+            known: None,
+            whose: places.whose(entry),
+        });
+    }
+
+    fn web(&mut self, path: &Path, format: WebFormat, owner: &str) {
+        let Some(text) = self.text(path) else { return };
+        for (name, stands) in list::of_web(&text) {
+            let clear = format == WebFormat::Clear;
+            let password = match stands {
+                "" => PasswordSeen::Empty,
+                _ if !clear && stands.starts_with(['!', '*']) => PasswordSeen::Locked,
+                _ => self.password(name, stands, clear),
+            };
+            self.seen.accounts.push(AccountSeen {
+                file: path.to_string_lossy().into_owned(),
+                of: if clear { Of::WebInClear } else { Of::Web },
+                name: name.to_owned(),
+                user: None,
+                shell: false,
+                password,
+                known: None,
+                whose: if name == owner { Whose::Owner } else { Whose::Other },
+            });
+        }
+    }
+
+    fn password(&mut self, name: &str, stands: &str, clear: bool) -> PasswordSeen {
+        if !clear && !crypt::is_verifiable(stands) {
+            return PasswordSeen::Unknown;
+        }
+        let hash = Hash::new(name, stands, clear);
+        let fingerprint = hash.print();
+        self.hashes.push(hash);
+        PasswordSeen::Set(fingerprint)
+    }
+
+    fn keys(&mut self, path: &Path) {
+        let Some(bytes) = self.read(path) else { return };
+        let file = path.to_string_lossy();
+        for key in authorized_keys::keys(&bytes) {
+            if self.seen.keys.len() >= KEYS_MAX {
+                self.unread(text(format_args!("there are more than {KEYS_MAX} keys that log in")));
+                return;
+            }
+            self.seen.keys.push(KeySeen {
+                file: file.clone().into_owned(),
+                line: key.line,
+                fingerprint: key.fingerprint,
+            });
+        }
+    }
+}
