@@ -16,7 +16,7 @@ use crate::config::settings::DeviceSettings;
 use crate::daemon::linux_device::LinuxDevice;
 use crate::os::log_output;
 use crate::update::example_keys;
-use komainu_core::device::World;
+use komainu_core::device::{Host, Repository};
 use komainu_trust::Trusted;
 use lexopt::{Arg, Parser, ValueExt};
 use std::ffi::OsString;
@@ -97,7 +97,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "rollback",
         help: "give up the release that is staged or on trial",
-        run: decide::revert,
+        run: decide::rollback,
         operand: "",
     },
     Command {
@@ -109,13 +109,13 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "firewall",
         help: "close or open the firewall as the gate stands, and end; for init scripts",
-        run: owner::guard,
+        run: owner::firewall,
         operand: "",
     },
     Command {
         name: "button-pressed",
         help: "the device's button was pressed: a first password may be set now",
-        run: owner::pressed,
+        run: owner::button_pressed,
         operand: "",
     },
     Command {
@@ -139,7 +139,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "incident",
         help: "answer an infection: contain, evidence, restart, new-password, update, reimage, release",
-        run: incident::respond,
+        run: incident::incident,
         operand: "[WHAT]",
     },
     Command {
@@ -226,9 +226,9 @@ fn print(text: &str) -> Result<Exit, String> {
 /// Opens the device, and refuses one that trusts keys which everybody has.
 fn open(call: &Call) -> Result<LinuxDevice, String> {
     log_output::open(call.settings.log.places(), call.settings.log.prefers_terminal());
-    let mut linux = LinuxDevice::open(&call.settings)?;
-    let clock = linux.clock();
-    match Trusted::load(&linux.kept().stored(), clock) {
+    let mut device = LinuxDevice::open(&call.settings)?;
+    let clock = device.clock();
+    match Trusted::load(&device.stored().under_newest_root(), clock) {
         Ok(trusted) => {
             if let Some(key) = example_keys::found(&trusted).filter(|_| !call.testing) {
                 return Err(format!(
@@ -242,5 +242,5 @@ fn open(call: &Call) -> Result<LinuxDevice, String> {
     if call.testing {
         log::warn!("testing: keys that everybody has are trusted");
     }
-    Ok(linux)
+    Ok(device)
 }

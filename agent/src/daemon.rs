@@ -2,6 +2,8 @@
 
 pub mod control_socket;
 pub mod device_names;
+pub mod event_log;
+pub mod event_loop;
 pub(crate) mod link_monitor;
 pub mod linux_device;
 pub(crate) mod login_history;
@@ -10,4 +12,5 @@ pub mod page_host;
 pub(crate) mod page_process;
 pub mod page_status;
 pub(crate) mod request_handler;
-pub mod wall_loop;
+pub mod request_queue;
+pub mod wall_job;

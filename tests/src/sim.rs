@@ -1,7 +1,7 @@
-//! The simulated world: stricter than a real one. Writing to the running slot, or vouching for a slot whose
+//! The simulated device: stricter than a real one. Writing to the running slot, or vouching for a slot whose
 //! writes are not synced, is a panic. It cuts the power at any changing call, and what was not synced is then
 //! kept, lost or torn. Map: `sim/disk.rs` what survives, `sim/boot.rs` the boot loader, `sim/world.rs`
-//! the `World`, here the device that is driven.
+//! the core's traits, here the device that is driven.
 
 pub mod boot;
 pub mod disk;
@@ -13,10 +13,12 @@ use crate::repository::{BOARD, CHANNEL, Repository, TODAY};
 use boot::Environment;
 use disk::{After, Disk, Flash};
 use komainu_core::fault::{Text, text};
+use komainu_core::firewall::grants::FirewallGrants;
 use komainu_core::identifiers::{Name, Slot};
 use komainu_core::operator_request::OperatorRequest;
+use komainu_core::reason::Reason;
 use komainu_core::retry_state::RetryState;
-use komainu_core::settings::{ConfirmBy, Settings};
+use komainu_core::settings::{ConfirmBy, FirewallSettings, Settings};
 use komainu_core::step::Next;
 use komainu_core::turn::turn;
 use komainu_core::update::record::Record;
@@ -96,6 +98,7 @@ pub fn settings() -> Settings {
         postpone_days_max: 7,
         postpone_critical_days_max: 1,
         restart_after_reset: true,
+        firewall: FirewallSettings::default(),
     }
 }
 
@@ -156,8 +159,7 @@ impl Device {
     /// If it does not settle, or an invariant does not hold.
     pub fn run_until_quiet(&mut self) {
         for _ in 0..2000 {
-            let settings = self.settings.clone();
-            let next = turn(self, &settings);
+            let next = self.turn();
             if !self.powered {
                 self.start_after_cut();
                 continue;
@@ -180,6 +182,32 @@ impl Device {
             "the device does not settle; its last words: {:#?}",
             &self.log[self.log.len().saturating_sub(12)..]
         );
+    }
+
+    /// Takes one turn of gate and update.
+    pub fn turn(&mut self) -> Next {
+        let settings = self.settings.clone();
+        let contained = self.wall.memory.incident.as_ref().is_some_and(|incident| incident.contained);
+        let grants = FirewallGrants { contained, ..FirewallGrants::default() };
+        let request = self.request.clone();
+        let outcome = turn(self, &settings, &grants, request);
+        if outcome.answered {
+            self.request = None;
+        }
+        // The plan's reason is said before anything is done; what follows a cut is not.
+        let said = if self.powered { outcome.events.len() } else { 1 };
+        self.log_all(&outcome.events[..said]);
+        outcome.next
+    }
+
+    /// Logs events; one that only repeats the last is left out.
+    pub fn log_all(&mut self, events: &[Reason]) {
+        for event in events {
+            let line = event.to_string();
+            if self.log.last() != Some(&line) {
+                self.log.push(line);
+            }
+        }
     }
 
     /// Lets time pass.

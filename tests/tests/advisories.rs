@@ -5,7 +5,7 @@
 use komainu_agent::wall::vulnerabilities::FirmwareInventory;
 use komainu_core::advisory;
 use komainu_core::advisory::ADVISORIES_BYTES_MAX;
-use komainu_core::device::World;
+use komainu_core::device::{Host, Repository as _};
 use komainu_core::identifiers::{ReleaseId, Version};
 use komainu_core::wall::judge::vulnerabilities::{FirmwareSeen, judge};
 use komainu_core::wall::measures::Measure;
@@ -42,7 +42,7 @@ fn says(device: &Device, words: &str) -> bool {
 
 /// What the device can prove of what it keeps.
 fn proven(device: &mut Device) -> komainu_agent::wall::vulnerabilities::Proven {
-    let (kept, bytes, clock) = (device.kept(), device.advisories(), device.clock());
+    let (kept, bytes, clock) = (device.stored(), device.advisories(), device.clock());
     advisory::prove(&kept, bytes, clock, &name(BOARD))
 }
 

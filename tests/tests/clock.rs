@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used, reason = "a panic is the report")]
 
 use komainu_core::operator_request::OperatorRequest;
-use komainu_core::turn::turn;
 use komainu_tests::attacked::{device, recovers, refused};
 use komainu_tests::invariants::{check_all, invariant_device_settles};
 use komainu_tests::repository::{Repository, TODAY, key};
@@ -196,9 +195,8 @@ fn a_trial_is_decided_though_everything_expires_meanwhile() {
         device.server.publish(&draft(3));
         device.behaves = vec![(3, behaves)];
         device.request = Some(OperatorRequest::Poll);
-        let settings = device.settings.clone();
         while device.running_release() != 3 {
-            turn(&mut device, &settings);
+            device.turn();
             device.restart_if_asked();
         }
         device.system_clock = TODAY.plus_seconds(10 * YEAR);

@@ -47,8 +47,7 @@ fn do_act(device: &mut Device, act: Act) {
     match act {
         Act::Claim(password) | Act::Refused(password) => {
             gate.hook_refuses = matches!(act, Act::Refused(_));
-            gate.choose(password);
-            device.request = Some(OperatorRequest::Claim);
+            device.request = Some(gate.choose(password));
         }
         Act::Reset => {
             gate.owners_data = true;

@@ -19,8 +19,7 @@ fn device_with(number: u64) -> Device {
 /// Takes turns one by one, restarting the device where it asks for that, without letting time pass.
 fn take_turns(device: &mut Device, count: u32) {
     for _ in 0..count {
-        let settings = device.settings.clone();
-        komainu_core::turn::turn(device, &settings);
+        device.turn();
         device.restart_if_asked();
     }
 }
@@ -138,8 +137,7 @@ fn a_newer_release_takes_the_place_of_one_half_staged() {
     let mut later = device.server.clone();
     later.publish(&draft(3));
     while device.starts == 1 {
-        let settings = device.settings.clone();
-        komainu_core::turn::turn(&mut device, &settings);
+        device.turn();
         device.pass(60);
         if device.cut_at.is_none() {
             device.pull_the_plug(After::Torn);
@@ -252,8 +250,7 @@ fn a_slot_that_cannot_be_left_is_kept_and_said() {
     let mut device = device_with(2);
     device.behaves.push((2, Behaves::Unhealthy));
     for _ in 0..40 {
-        let settings = device.settings.clone();
-        komainu_core::turn::turn(&mut device, &settings);
+        device.turn();
         device.restart_if_asked();
         if device.booted_slot() == Slot::B {
             device.environment.deaf = Some(Slot::B);

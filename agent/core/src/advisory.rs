@@ -218,7 +218,8 @@ pub fn prove(
     clock: Clock,
     board: &Name,
 ) -> Result<Option<Verified<Vec<u8>>>, Text> {
-    let mut trusted = Trusted::load(&kept.stored(), clock).map_err(|fault| text(format_args!("{fault}")))?;
+    let mut trusted =
+        Trusted::load(&kept.under_newest_root(), clock).map_err(|fault| text(format_args!("{fault}")))?;
     let Some(target) = advisories_target(&mut trusted, board)? else { return Ok(None) };
     let Some(bytes) = advisories else { return Err(text(format_args!("{}: not fetched yet", target.path))) };
     target.prove(bytes).map(Some).map_err(|fault| text(format_args!("{fault}")))

@@ -1,17 +1,20 @@
-//! World: the one trait through which anything outside is touched. This page is the full list of the agent's
-//! powers. One implementation does it on LinuxDevice, one simulates it and cuts the power.
+//! The traits through which everything outside is touched: this page is the full list of the agent's powers. One
+//! implementation does it on Linux, one simulates it and cuts the power. A function asks for the smallest it needs:
+//! `fn confirm(device: &mut (impl Ledger + Boot + ?Sized), …)`.
+//!
+//! Methods that change something are safe to repeat, and durable when they return unless they say otherwise.
 
 use crate::fault::{FetchFault, Text};
-use crate::gate::state::{GateFacts, GateState};
+use crate::firewall::table::{Network, Table};
+use crate::gate::state::{FirewallStatus, GateFacts};
 use crate::identifiers::Slot;
-use crate::operator_request::OperatorRequest;
-use crate::reason::Reason;
+use crate::operator_request::Password;
 use crate::retry_state::RetryState;
 use crate::update::facts::{BootChoice, Health, Parts, RecordSeen};
 use crate::update::offer::StoredMetadata;
 use crate::update::record::Record;
 use crate::wall::incident_state::IncidentState;
-use crate::wall::observation::{FirewallGrants, Observation};
+use crate::wall::observation::Observation;
 use crate::wall::remediation::Remediation;
 use crate::wall::report::Report;
 use alloc::string::String;
@@ -25,7 +28,7 @@ pub enum Fetched {
     Bytes(Vec<u8>, Option<String>),
     /// The server says that there is no such file.
     NotThere,
-    /// The server says that it is still the one that the validator stands for.
+    /// The server says that the file is still the one that the validator stands for.
     Unchanged,
 }
 
@@ -38,7 +41,7 @@ pub enum Folder {
     Targets,
 }
 
-/// A file that is kept exactly as it was received.
+/// A file that is stored exactly as it was received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoredFile<'a> {
     /// `root.json`
@@ -62,18 +65,18 @@ pub enum StoredFile<'a> {
 pub enum Account {
     /// The credential that is being set.
     Next,
-    /// The owner's, as it is kept.
+    /// The owner's credential, as it is kept.
     Kept,
     /// Nothing that a password could open.
     Locked,
 }
 
-/// What the maker's hooks are told, which bring the password to wherever else it belongs. All but the first must be
-/// safe to repeat, and come without a secret.
+/// What the maker's hooks are told. Hooks bring the password to every other place that needs it. All but the first must
+/// be safe to repeat, and come without a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hooks {
-    /// A password is coming, on standard input: refuse it now, or lay it ready.
-    Prepare,
+pub enum Hooks<'a> {
+    /// This password is coming, on standard input: refuse it now, or lay it ready.
+    Prepare(&'a Password),
     /// What was laid ready holds from now on.
     Commit,
     /// What was laid ready is given up; there may be nothing.
@@ -82,17 +85,38 @@ pub enum Hooks {
     Reset,
 }
 
-/// Everything outside. Methods that change something are safe to repeat; each either is done when it returns
-/// or will be after [`World::sync_part`], as it says.
-pub trait World {
-    // Look.
-
+/// The machine itself: clocks, health, restart.
+pub trait Host {
     /// The system clock, right or wrong, and the time of the build.
     fn clock(&mut self) -> Clock;
     /// Seconds since the device started; never goes back.
     fn uptime_seconds(&mut self) -> u64;
+    /// Asks the health checks, each within its time.
+    fn health(&mut self) -> Health;
+    /// Restarts the device. Returns before the restart happens, if it returns.
+    ///
+    /// # Errors
+    /// Why it will not happen.
+    fn reboot(&mut self) -> Result<(), Text>;
+}
+
+/// What is remembered of updates: over restarts the record, since the start the retry state.
+pub trait Ledger {
     /// The newer good copy of the record.
     fn record(&mut self) -> RecordSeen;
+    /// Replaces the older copy of the record.
+    ///
+    /// # Errors
+    /// Why it could not be written; the newer copy stays.
+    fn keep_record(&mut self, record: &Record) -> Result<(), Text>;
+    /// The retry state.
+    fn retry(&mut self) -> RetryState;
+    /// Remembers the retry state until the next start.
+    fn keep_retry(&mut self, retry: &RetryState);
+}
+
+/// The boot flow: which slot runs, and which one the boot loader starts next.
+pub trait Boot {
     /// The slot that is running.
     ///
     /// # Errors
@@ -103,30 +127,64 @@ pub trait World {
     /// # Errors
     /// Why that cannot be known, or could not be changed (a missing, corrupt or read-only environment).
     fn boot_choice(&mut self) -> Result<BootChoice, Text>;
-    /// The parts of the slots and their sizes.
+    /// Changes the boot choice in one transaction, and reads it back.
+    ///
+    /// # Errors
+    /// Why it could not be changed; the old choice stays.
+    fn set_boot_choice(&mut self, choice: &BootChoice) -> Result<(), Text>;
+}
+
+/// The slots. An image is written in this order: invalidate, write, sync, read back, commit. Each medium does it its own
+/// way; what the core knows is that a part between [`Slots::invalidate`] and [`Slots::commit`] is never started.
+pub trait Slots {
+    /// The parts of the slots, their sizes, and how many bytes at the beginning of each the medium takes only with
+    /// [`Slots::commit`].
     ///
     /// # Errors
     /// Which part cannot be opened, and why.
     fn parts(&mut self) -> Result<Parts, Text>;
-    /// Asks the health checks, each within its time.
-    fn health(&mut self) -> Health;
-    /// The kept metadata and manifest, and the shipped root.
-    fn kept(&mut self) -> StoredMetadata;
+    /// Makes what a part holds impossible to start.
+    ///
+    /// # Errors
+    /// Which device, at which offset, and why.
+    fn invalidate(&mut self, slot: Slot, part: usize) -> Result<(), Text>;
+    /// Writes into a part of the slot that is not running, in rising order, behind the bytes that are committed last.
+    /// Not durable before [`Slots::sync`].
+    ///
+    /// # Errors
+    /// Which device, at which offset, and why.
+    fn write(&mut self, slot: Slot, part: usize, offset: u64, bytes: &[u8]) -> Result<(), Text>;
+    /// Makes what was written to a part durable, and forgets what memory holds of it, so that the next read comes from
+    /// the medium.
+    ///
+    /// # Errors
+    /// Which device, and why.
+    fn sync(&mut self, slot: Slot, part: usize) -> Result<(), Text>;
+    /// Reads from the medium, filling `buffer`.
+    ///
+    /// # Errors
+    /// Which device, at which offset, and why.
+    fn read_back(&mut self, slot: Slot, part: usize, offset: u64, buffer: &mut [u8]) -> Result<(), Text>;
+    /// Writes the bytes at the beginning, which make the part one that can be started.
+    ///
+    /// # Errors
+    /// Which device, at which offset, and why.
+    fn commit(&mut self, slot: Slot, part: usize, beginning: &[u8]) -> Result<(), Text>;
+}
+
+/// The repository: what is fetched from it, and what is stored of it.
+pub trait Repository {
+    /// The stored metadata and manifest, and the shipped root.
+    fn stored(&mut self) -> StoredMetadata;
     /// The advisories last fetched. Not among the rest, because they are long, and no update needs them.
     fn advisories(&mut self) -> Option<Vec<u8>>;
-    /// What is remembered since the start.
-    fn retry(&mut self) -> RetryState;
-    /// What somebody asked for and was not answered yet.
-    fn request(&mut self) -> Option<OperatorRequest>;
-    /// The gate, but for the rules in the kernel; `None` where the maker's settings leave it to somebody else.
-    fn gate(&mut self) -> Option<GateFacts>;
-    /// Whether the kernel has the rules for this standing.
-    fn rules(&mut self, gate_state: GateState) -> crate::gate::state::FirewallStatus;
-
-    // Fetch.
-
-    /// Fetches a small file whole, at most `bytes_max`; conditionally, if a validator is given. The name of a
-    /// metadata file is one part of a path, whatever characters it holds.
+    /// Replaces a stored file, or removes it, in one step.
+    ///
+    /// # Errors
+    /// Why it could not be written; the old file stays.
+    fn store(&mut self, file: StoredFile<'_>, bytes: Option<&[u8]>) -> Result<(), Text>;
+    /// Fetches a small file whole, at most `bytes_max`; conditionally, if a validator is given. The name of a metadata
+    /// file is one part of a path, whatever characters it holds.
     ///
     /// # Errors
     /// Why it could not be had.
@@ -148,78 +206,33 @@ pub trait World {
         total_bytes: u64,
         buffer: &mut [u8],
     ) -> Result<usize, FetchFault>;
+}
 
-    // Change.
-
-    /// Replaces the older copy of the record; durable when it returns.
+/// The owner: credentials, account, hooks, data.
+pub trait Owner {
+    /// The credentials and the account; `None` where the maker's settings leave the gate to other software.
+    fn gate(&mut self) -> Option<GateFacts>;
+    /// Keeps the credential of a password as the next one.
     ///
     /// # Errors
-    /// Why it could not be written; the newer copy stays.
-    fn keep_record(&mut self, record: &Record) -> Result<(), Text>;
-    /// Remembers until the next start.
-    fn keep_retry(&mut self, retry: &RetryState);
-    /// Replaces a kept file, or removes it; atomic, and durable when it returns.
-    ///
-    /// # Errors
-    /// Why it could not be written; the old file stays.
-    fn keep_file(&mut self, file: StoredFile<'_>, bytes: Option<&[u8]>) -> Result<(), Text>;
-    /// Writes into a part of the slot that is not running. Not durable before [`World::sync_part`].
-    ///
-    /// # Errors
-    /// Which device, at which offset, and why.
-    fn write_part(&mut self, slot: Slot, part: usize, offset: u64, bytes: &[u8]) -> Result<(), Text>;
-    /// Makes what was written to a part durable, and forgets what memory holds of it, so that the next read
-    /// comes from the medium.
-    ///
-    /// # Errors
-    /// Which device, and why.
-    fn sync_part(&mut self, slot: Slot, part: usize) -> Result<(), Text>;
-    /// Reads from a part, filling `buffer`.
-    ///
-    /// # Errors
-    /// Which device, at which offset, and why.
-    fn read_part(&mut self, slot: Slot, part: usize, offset: u64, buffer: &mut [u8]) -> Result<(), Text>;
-    /// Changes the boot choice in one transaction, and reads it back; durable when it returns.
-    ///
-    /// # Errors
-    /// Why it could not be changed; the old choice stays.
-    fn set_boot_choice(&mut self, choice: &BootChoice) -> Result<(), Text>;
-    /// Restarts the device. Returns before the restart happens, if it returns.
-    ///
-    /// # Errors
-    /// Why it will not happen.
-    fn reboot(&mut self) -> Result<(), Text>;
-    /// The wish has been answered.
-    fn request_answered(&mut self);
-
-    // The gate.
-
-    /// Puts the rules for this standing into the kernel, in one transaction.
-    ///
-    /// # Errors
-    /// Why the kernel did not take them; the old ones stay.
-    fn guard(&mut self, gate_state: GateState) -> Result<(), Text>;
-    /// Keeps the credential of the password that waits as the next one; durable when it returns.
-    ///
-    /// # Errors
-    /// No password waits, or the file cannot be written.
-    fn keep_next_credential(&mut self) -> Result<(), Text>;
-    /// The next credential becomes the kept one; atomic, and durable when it returns.
+    /// The file cannot be written.
+    fn keep_next_credential(&mut self, password: &Password) -> Result<(), Text>;
+    /// The next credential becomes the kept one, in one step.
     ///
     /// # Errors
     /// Path and cause.
     fn next_becomes_kept(&mut self) -> Result<(), Text>;
-    /// Removes the next credential, if there is one; durable when it returns.
+    /// Removes the next credential, if there is one.
     ///
     /// # Errors
     /// Path and cause.
     fn forget_next_credential(&mut self) -> Result<(), Text>;
-    /// Removes the kept credential, if there is one; durable when it returns.
+    /// Removes the kept credential, if there is one.
     ///
     /// # Errors
     /// Path and cause.
     fn forget_kept_credential(&mut self) -> Result<(), Text>;
-    /// Changes the owner's account; atomic, and durable when it returns.
+    /// Changes the owner's account, in one step.
     ///
     /// # Errors
     /// Path and cause; the account stays as it was.
@@ -228,8 +241,8 @@ pub trait World {
     ///
     /// # Errors
     /// Which one failed, and how.
-    fn run_hooks(&mut self, hooks: Hooks) -> Result<(), Text>;
-    /// Marks that a reset was begun, or has ended; durable when it returns.
+    fn run_hooks(&mut self, hooks: Hooks<'_>) -> Result<(), Text>;
+    /// Marks that a reset was begun, or has ended.
     ///
     /// # Errors
     /// Path and cause.
@@ -239,40 +252,52 @@ pub trait World {
     /// # Errors
     /// Path and cause.
     fn wipe_owner(&mut self) -> Result<(), Text>;
+}
 
-    // The wall.
-
-    /// What the wall remembers over a restart.
-    fn incident_state(&mut self) -> IncidentState;
-    /// Remembers it; durable when it returns.
+/// The kernel's firewall. The core computes the table, the device only compares and applies it.
+pub trait Firewall {
+    /// The networks that the LAN's links are in.
+    fn lan_subnets(&mut self) -> Vec<Network>;
+    /// Whether the kernel has this table.
+    fn firewall_status(&mut self, table: &Table) -> FirewallStatus;
+    /// Puts this table into the kernel, in one transaction.
     ///
     /// # Errors
-    /// Path and cause; the old memory stays.
-    fn keep_incident_state(&mut self, memory: &IncidentState) -> Result<(), Text>;
+    /// Why the kernel did not take it; the old table stays.
+    fn apply_firewall(&mut self, table: &Table) -> Result<(), Text>;
+}
+
+/// Hardening: what the wall observes, mends and remembers.
+pub trait Hardening {
+    /// What the wall remembers over a restart.
+    fn incident_state(&mut self) -> IncidentState;
+    /// Remembers it.
+    ///
+    /// # Errors
+    /// Path and cause; the old state stays.
+    fn keep_incident_state(&mut self, state: &IncidentState) -> Result<(), Text>;
     /// Looks at processes, sockets, accounts, files, and whatever else attackers use.
     fn observe(&mut self) -> Observation;
     /// Mends something.
     ///
     /// # Errors
     /// What it was, and why it cannot be done.
-    fn remediation(&mut self, remediation: &Remediation) -> Result<(), Text>;
-    /// Undoes a fix that was on trial.
+    fn remediate(&mut self, remediation: &Remediation) -> Result<(), Text>;
+    /// Undoes a remediation that was on trial.
     ///
     /// # Errors
     /// What it was, and why it cannot be done.
     fn undo(&mut self, remediation: &Remediation) -> Result<(), Text>;
-    /// Keeps what is seen of an infection, for whoever wants to know later.
+    /// Keeps what is seen of an infection, for a later look.
     ///
     /// # Errors
     /// Path and cause.
     fn keep_evidence(&mut self, report: &Report) -> Result<(), Text>;
-    /// ProtectedPath files are as they should be, from now on.
+    /// Protected files are as they should be, from now on.
     fn accept_changes(&mut self);
-    /// Lets these pass the firewall from now on, besides what the settings say.
-    fn grant(&mut self, grants: &FirewallGrants);
-
-    // Say.
-
-    /// Logs one event. Repeating the last one says nothing new and may be dropped.
-    fn note(&mut self, reason: &Reason);
 }
+
+/// A whole device.
+pub trait Device: Host + Ledger + Boot + Slots + Repository + Owner + Firewall + Hardening {}
+
+impl<T: Host + Ledger + Boot + Slots + Repository + Owner + Firewall + Hardening> Device for T {}

@@ -1,9 +1,12 @@
-//! What an operator asks for: the owner at the page, root at the console, or the firmware itself.
+//! What an operator asks for: the owner at the page, root at the console, or the firmware itself. A request is an input of
+//! a turn; the turn says whether it has answered it.
 
 use crate::wall::incident_response::IncidentResponse;
+use alloc::string::String;
+use core::fmt;
 
-/// What somebody asked for since the last turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A request.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OperatorRequest {
     /// Poll now.
     Poll,
@@ -13,12 +16,34 @@ pub enum OperatorRequest {
     Rollback,
     /// Start what is staged later, as much later as the maker allows.
     Postpone,
-    /// Set the password that waits.
-    Claim,
+    /// Set this password.
+    Claim(Password),
     /// Forget the owner.
     Reset,
     /// An answer to an infection; the wall's.
     Incident(IncidentResponse),
-    /// ProtectedPath files are as the owner wants them.
+    /// Protected files are as the owner wants them; the wall's.
     AcceptChanges,
+}
+
+impl OperatorRequest {
+    /// The gate answers it.
+    pub fn is_of_gate(&self) -> bool {
+        matches!(self, OperatorRequest::Claim(_) | OperatorRequest::Reset)
+    }
+
+    /// The wall answers it.
+    pub fn is_of_wall(&self) -> bool {
+        matches!(self, OperatorRequest::Incident(_) | OperatorRequest::AcceptChanges)
+    }
+}
+
+/// A password in clear. It is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(pub String);
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password")
+    }
 }

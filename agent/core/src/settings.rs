@@ -1,7 +1,9 @@
 //! What the maker decided for this device, as far as decisions need it. Paths and addresses are the agent's.
 
+use crate::firewall::table::Traffic;
 use crate::identifiers::{Name, ReleaseId};
 use alloc::string::String;
+use alloc::vec::Vec;
 
 /// Who may say that a release on trial is good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,4 +46,19 @@ pub struct Settings {
     pub postpone_critical_days_max: u8,
     /// The device is restarted once its owner is forgotten.
     pub restart_after_reset: bool,
+    /// What the firewall is made of.
+    pub firewall: FirewallSettings,
+}
+
+/// What the firewall is made of, as far as the maker decides it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FirewallSettings {
+    /// Names of the LAN's links. Every other link is the WAN.
+    pub lan: Vec<String>,
+    /// Where the page listens (TCP).
+    pub page_port: u16,
+    /// Where the page's name server listens (UDP), while the gate is closed.
+    pub dns_port: u16,
+    /// What may pass an open device.
+    pub traffic: Traffic,
 }

@@ -2,6 +2,7 @@
 
 use crate::gate::state::GateState;
 use crate::identifiers::{ReleaseId, Slot};
+use crate::operator_request::Password;
 use crate::reason::Reason;
 use crate::update::facts::Parts;
 use crate::update::offer::Release;
@@ -55,8 +56,8 @@ pub enum Step {
     Settle(Slot),
     /// Put the gate's rules into the kernel.
     ApplyFirewall(GateState),
-    /// Set the password that waits.
-    Claim,
+    /// Set this password.
+    Claim(Password),
     /// Go on with a password that the account holds already.
     Finish,
     /// Give up a password that the account does not hold yet.
@@ -82,7 +83,7 @@ impl Step {
             Step::Adopt(_) => "adopt",
             Step::Settle(_) => "settle",
             Step::ApplyFirewall(_) => "apply-firewall",
-            Step::Claim => "claim",
+            Step::Claim(_) => "claim",
             Step::Finish => "finish",
             Step::Withdraw => "withdraw",
             Step::Restore => "restore",
@@ -99,7 +100,7 @@ impl Step {
     /// True if it is the gate's.
     pub fn is_of_gate(&self) -> bool {
         use Step::{ApplyFirewall, BeginReset, Claim, Finish, Forget, Restore, Withdraw};
-        matches!(self, ApplyFirewall(_) | Claim | Finish | Withdraw | Restore | BeginReset | Forget)
+        matches!(self, ApplyFirewall(_) | Claim(_) | Finish | Withdraw | Restore | BeginReset | Forget)
     }
 }
 
@@ -138,6 +139,12 @@ impl Plan {
         let mut plan = Plan::nothing(reason, next);
         plan.push(step);
         plan
+    }
+
+    /// The same with one step more.
+    pub(crate) fn then(mut self, step: Step) -> Plan {
+        self.push(step);
+        self
     }
 
     pub(crate) fn push(&mut self, step: Step) {

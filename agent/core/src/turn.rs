@@ -1,25 +1,114 @@
-//! One turn: look, decide, act. Nothing that matters is kept between turns except the record, so a power cut
-//! anywhere in here is the same as a slow turn.
+//! One turn of gate and update: look, decide, execute. Nothing that matters is kept between turns except the record, so a
+//! power cut anywhere in here is the same as a slow turn.
+//!
+//! The caller logs [`Plan::reason`] before it executes the plan: say it before you break it.
 
-use crate::device::{Account, World};
-use crate::fault::FetchFault;
+use crate::device::{Account, Boot, Device, Firewall, Host, Ledger, Owner, Repository, Slots};
+use crate::fault::{FetchFault, Text, text};
+use crate::firewall::grants::{FirewallGrants, wanted_table};
 use crate::gate;
-use crate::gate::execute;
+use crate::gate::execute as gate_steps;
+use crate::gate::state::{FirewallStatus, GateState};
 use crate::operator_request::OperatorRequest;
 use crate::reason::{Fault, Reason};
 use crate::retry_state::{Backoff, RetryState};
 use crate::settings::Settings;
-use crate::step::Next;
-use crate::step::Plan;
-use crate::step::Step;
+use crate::step::{Next, Plan, Step};
 use crate::update;
 use crate::update::activate::activate;
 use crate::update::confirm::confirm;
-use crate::update::facts::Facts;
+use crate::update::facts::{Facts, Health, RecordSeen};
 use crate::update::keep_record::keep_next;
+use crate::update::offer;
 use crate::update::poll::poll;
-use crate::update::rollback::revert;
+use crate::update::record::{Record, Update};
+use crate::update::rollback::{roll_back, settle};
 use crate::update::stage::stage;
+use alloc::vec::Vec;
+
+/// What a turn settled of a request to the gate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// The password is set, and the device is open.
+    PasswordSet,
+    /// The password is not set: why.
+    PasswordNotSet(Text),
+    /// The account has the password, and a hook could not commit it: why.
+    PasswordHalfSet(Text),
+    /// The reset has begun, and the device is closed.
+    ResetBegun,
+    /// The reset could not begin: why.
+    ResetNotBegun(Text),
+    /// The gate has something else to do first.
+    NotNow,
+}
+
+/// What came of a turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// When to take the next turn.
+    pub next: Next,
+    /// The operator's request is answered, whatever the answer is: it must not come true at some later time.
+    pub answered: bool,
+    /// What was settled for the gate.
+    pub replies: Vec<Reply>,
+    /// What happened, in order.
+    pub events: Vec<Reason>,
+}
+
+/// Takes one turn; the first event is the plan's reason.
+pub fn turn(
+    device: &mut dyn Device,
+    settings: &Settings,
+    grants: &FirewallGrants,
+    request: Option<OperatorRequest>,
+) -> Outcome {
+    let facts = look(device, settings, grants, request);
+    let plan = decide(&facts, settings);
+    let mut outcome = execute(device, &facts, &plan, settings, grants);
+    outcome.events.insert(0, plan.reason);
+    outcome
+}
+
+/// Looks at everything once.
+pub fn look(
+    device: &mut (
+             impl Host + Ledger + Boot + Slots + Repository + Owner + Firewall + crate::device::Hardening + ?Sized
+         ),
+    settings: &Settings,
+    grants: &FirewallGrants,
+    request: Option<OperatorRequest>,
+) -> Facts {
+    let mut gate = device.gate();
+    if let Some(gate) = &mut gate {
+        let table = wanted_table(device, gate.gate_state(), &settings.firewall, grants);
+        gate.rules = device.firewall_status(&table);
+    }
+    let record = device.record();
+    let booted = device.booted();
+    let on_trial = match (&record, &booted) {
+        (RecordSeen::Found(Record { update: Update::Trial { slot, .. }, .. }), Ok(booted)) => slot == booted,
+        _ => false,
+    };
+    let health = if on_trial { device.health() } else { Health::Good };
+    let clock = device.clock();
+    let reimage = device.incident_state().incident.and_then(|incident| incident.reimage);
+    let (offer, now) = offer::read(&device.stored(), clock, settings);
+    Facts {
+        now,
+        uptime: device.uptime_seconds(),
+        record,
+        boot_choice: device.boot_choice(),
+        parts: device.parts(),
+        health,
+        offer,
+        retry: device.retry(),
+        request,
+        gate,
+        reimage: reimage.is_some_and(|slot| booted == Ok(slot)),
+        booted,
+    }
+}
 
 /// Decides. The gate goes first; where it has nothing to do, or must wait, the update has its turn.
 pub fn decide(facts: &Facts, settings: &Settings) -> Plan {
@@ -29,87 +118,130 @@ pub fn decide(facts: &Facts, settings: &Settings) -> Plan {
     }
 }
 
-/// Takes one turn and says when to take the next.
-pub fn turn(world: &mut dyn World, settings: &Settings) -> Next {
-    let facts = Facts::look(world, settings);
-    act(world, &facts, settings)
+/// Whether a plan answers the operator's request. A request to the update waits while the gate has something to do; one to
+/// the wall is answered by the wall's turn.
+pub fn answers(facts: &Facts, plan: &Plan) -> bool {
+    let of_gate = plan.steps.iter().any(Step::is_of_gate);
+    facts.request.as_ref().is_some_and(|request| request.is_of_gate() || !of_gate && !request.is_of_wall())
 }
 
-/// The rest of a turn, for who wants to know what was seen: decides and acts.
-pub fn act(world: &mut dyn World, facts: &Facts, settings: &Settings) -> Next {
-    let plan = decide(facts, settings);
-    world.note(&plan.reason);
-    let of_gate = |request| matches!(request, OperatorRequest::Claim | OperatorRequest::Reset);
-    let gates_turn = plan.steps.iter().any(Step::is_of_gate);
-    let answers = |request| {
-        of_gate(request)
-            || !gates_turn
-                && !matches!(request, OperatorRequest::Incident(_) | OperatorRequest::AcceptChanges)
-    };
-    if let Some(request) = facts.request.filter(|&request| answers(request)) {
-        // Answered by this plan, whatever it is: an old wish must not come true at some later time.
-        world.request_answered();
-        // Who asks does not want to wait for what failed an hour ago.
-        let none = Backoff::default();
-        let retry = facts.retry.clone();
-        world.keep_retry(&RetryState {
-            poll: none,
-            stage: none,
-            proof: none,
-            device: none,
-            gate: if of_gate(request) { none } else { retry.gate },
-            ..retry
-        });
+/// Carries out a plan.
+pub fn execute(
+    device: &mut dyn Device,
+    facts: &Facts,
+    plan: &Plan,
+    settings: &Settings,
+    grants: &FirewallGrants,
+) -> Outcome {
+    let answered = answers(facts, plan);
+    let (replies, events) = (Vec::new(), Vec::new());
+    let mut outcome = Outcome { next: plan.next, answered, replies, events };
+    if answered {
+        forget_backoff_for(device, facts);
+        let begins = plan.steps.iter().any(|step| matches!(step, Step::Claim(_) | Step::BeginReset));
+        if !begins && facts.request.as_ref().is_some_and(OperatorRequest::is_of_gate) {
+            outcome.replies.push(Reply::NotNow);
+        }
     }
     for step in &plan.steps {
-        if let Err(fault) = perform(step, world, settings) {
-            if matches!(fault, Fault::Fetch(_, FetchFault::Interrupted)) {
-                return Next::Now;
-            }
-            count_failure_of(world, step, &fault);
-            world.note(&Reason::StepFailed { step: step.name(), fault });
-            // The next turn finds this failure among its facts, and backs off.
-            return Next::Now;
+        let done = perform(step, device, settings, grants, &mut outcome.events);
+        outcome.replies.extend(reply(step, &done, device));
+        let Err(fault) = done else { continue };
+        // The next turn finds this failure among its facts, and backs off.
+        outcome.next = Next::Now;
+        if !matches!(fault, Fault::Fetch(_, FetchFault::Interrupted)) {
+            count_failure(device, step, &fault);
+            outcome.events.push(Reason::StepFailed { step: step.name(), fault });
         }
+        return outcome;
     }
     if !plan.steps.is_empty() {
-        forget_backoff(world, &plan.steps);
+        forget_backoff(device, &plan.steps);
     }
-    plan.next
+    outcome
 }
 
-fn perform(step: &Step, world: &mut dyn World, settings: &Settings) -> Result<(), Fault> {
+/// An operator does not wait for what failed an hour ago.
+fn forget_backoff_for(device: &mut (impl Ledger + ?Sized), facts: &Facts) {
+    let of_gate = facts.request.as_ref().is_some_and(OperatorRequest::is_of_gate);
+    let none = Backoff::default();
+    let retry = facts.retry.clone();
+    let gate = if of_gate { none } else { retry.gate };
+    device.keep_retry(&RetryState { poll: none, stage: none, proof: none, device: none, gate, ..retry });
+}
+
+fn perform(
+    step: &Step,
+    device: &mut dyn Device,
+    settings: &Settings,
+    grants: &FirewallGrants,
+    events: &mut Vec<Reason>,
+) -> Result<(), Fault> {
     match step {
-        Step::Poll => poll(world, settings),
-        Step::Stage { release, slot, parts } => stage(world, release, *slot, parts, settings),
+        Step::Poll => poll(device, settings, events),
+        Step::Stage { release, slot, parts } => stage(device, release, *slot, parts, settings),
         Step::Activate { release, slot, deadline_seconds } => {
-            activate(world, release, *slot, *deadline_seconds, settings)
+            activate(device, release, *slot, *deadline_seconds, settings)
         }
-        Step::Confirm { release, slot } => confirm(world, release, *slot),
-        Step::RollBack { release, slot, times } => revert(world, release, *slot, *times),
-        Step::Reboot => world.reboot().map_err(Fault::Device),
-        Step::Adopt(record) => keep_next(world, record.clone()),
-        Step::Settle(slot) => crate::update::rollback::settle(world, *slot, None),
-        Step::ApplyFirewall(gate_state) => world.guard(*gate_state).map_err(Fault::Device),
-        Step::Claim => execute::claim(world),
-        Step::Finish => execute::finish(world),
-        Step::Withdraw => execute::withdraw(world),
-        Step::Restore => world.write_account(Account::Kept).map_err(Fault::Device),
-        Step::BeginReset => world.mark_reset(true).map_err(Fault::Device),
-        Step::Forget => execute::forget(world),
+        Step::Confirm { release, slot } => confirm(device, release, *slot),
+        Step::RollBack { release, slot, times } => roll_back(device, release, *slot, *times),
+        Step::Reboot => device.reboot().map_err(Fault::Device),
+        Step::Adopt(record) => keep_next(device, record.clone()),
+        Step::Settle(slot) => settle(device, *slot, None),
+        Step::ApplyFirewall(gate_state) => apply_firewall(device, *gate_state, settings, grants),
+        Step::Claim(password) => gate_steps::claim(device, password),
+        Step::Finish => gate_steps::finish(device),
+        Step::Withdraw => gate_steps::withdraw(device),
+        Step::Restore => device.write_account(Account::Kept).map_err(Fault::Device),
+        Step::BeginReset => device.mark_reset(true).map_err(Fault::Device),
+        Step::Forget => gate_steps::forget(device),
     }
 }
 
-fn count_failure_of(world: &mut dyn World, step: &Step, fault: &Fault) {
-    if matches!(step, Step::Claim) {
-        // Somebody is told at once, and nothing of the gate must wait for it.
+fn apply_firewall(
+    device: &mut (impl Firewall + ?Sized),
+    gate_state: GateState,
+    settings: &Settings,
+    grants: &FirewallGrants,
+) -> Result<(), Fault> {
+    let table = wanted_table(device, gate_state, &settings.firewall, grants);
+    match device.firewall_status(&table) {
+        FirewallStatus::Differ => device.apply_firewall(&table).map_err(Fault::Device),
+        FirewallStatus::Hold | FirewallStatus::Beyond(_) => Ok(()),
+    }
+}
+
+/// What a step of the gate settles for the operator. A password is settled once it is known whether the account has it:
+/// what a failed claim left half done is finished or withdrawn by the next turn, and settled there.
+fn reply(step: &Step, done: &Result<(), Fault>, device: &mut (impl Owner + ?Sized)) -> Option<Reply> {
+    let why = || done.as_ref().err().map(|fault| text(format_args!("{fault}")));
+    match (step, why()) {
+        (Step::Claim(_) | Step::Finish, None) => Some(Reply::PasswordSet),
+        (Step::Finish, Some(why)) => Some(Reply::PasswordHalfSet(why)),
+        (Step::Claim(_), Some(why)) => {
+            let half_done = device.gate().is_some_and(|gate| gate.next.is_some());
+            (!half_done).then_some(Reply::PasswordNotSet(why))
+        }
+        (Step::Withdraw, why) => {
+            let given_up = || text(format_args!("it was given up half way"));
+            Some(Reply::PasswordNotSet(why.unwrap_or_else(given_up)))
+        }
+        (Step::BeginReset, None) => Some(Reply::ResetBegun),
+        (Step::BeginReset, Some(why)) => Some(Reply::ResetNotBegun(why)),
+        _ => None,
+    }
+}
+
+fn count_failure(device: &mut (impl Host + Ledger + ?Sized), step: &Step, fault: &Fault) {
+    if matches!(step, Step::Claim(_)) {
+        // The operator hears it at once, and nothing of the gate must wait for it.
         return;
     }
-    let uptime = world.uptime_seconds();
-    let mut retry = world.retry();
+    let uptime = device.uptime_seconds();
+    let mut retry = device.retry();
     let backoff = match (step, fault) {
         (_, Fault::NotWhatWasSigned(_)) => &mut retry.proof,
-        _ => setbacks_of(&mut retry, step),
+        _ => backoff_of(&mut retry, step),
     };
     backoff.failures = backoff.failures.saturating_add(1);
     backoff.last_uptime = uptime;
@@ -117,10 +249,10 @@ fn count_failure_of(world: &mut dyn World, step: &Step, fault: &Fault) {
         Fault::Fetch(_, FetchFault::Status { retry_after_seconds, .. }) => retry_after_seconds.unwrap_or(0),
         _ => 0,
     };
-    world.keep_retry(&retry);
+    device.keep_retry(&retry);
 }
 
-fn setbacks_of<'a>(retry: &'a mut RetryState, step: &Step) -> &'a mut Backoff {
+fn backoff_of<'a>(retry: &'a mut RetryState, step: &Step) -> &'a mut Backoff {
     match step {
         Step::Poll => &mut retry.poll,
         Step::Stage { .. } => &mut retry.stage,
@@ -129,16 +261,16 @@ fn setbacks_of<'a>(retry: &'a mut RetryState, step: &Step) -> &'a mut Backoff {
     }
 }
 
-fn forget_backoff(world: &mut dyn World, steps: &[Step]) {
-    let mut retry = world.retry();
+fn forget_backoff(device: &mut (impl Ledger + ?Sized), steps: &[Step]) {
+    let mut retry = device.retry();
     let before = retry.clone();
     for step in steps {
-        *setbacks_of(&mut retry, step) = Backoff::default();
+        *backoff_of(&mut retry, step) = Backoff::default();
         if matches!(step, Step::Activate { .. }) {
             retry.proof = Backoff::default();
         }
     }
     if retry != before {
-        world.keep_retry(&retry);
+        device.keep_retry(&retry);
     }
 }

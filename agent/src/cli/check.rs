@@ -4,7 +4,7 @@
 use super::{Call, Exit, open, print};
 use crate::daemon::linux_device::LinuxDevice;
 use crate::os::process::program_folder;
-use komainu_core::device::World;
+use komainu_core::device::{Boot, Host, Ledger, Owner, Repository, Slots};
 use komainu_core::device::{Fetched, Folder};
 use komainu_core::fault::FetchFault;
 use komainu_core::update::facts::RecordSeen;
@@ -33,10 +33,10 @@ const LOOKS: &[Look] = &[
 ];
 
 pub(super) fn check(call: &Call) -> Result<Exit, String> {
-    let mut linux = open(call)?;
+    let mut device = open(call)?;
     let (mut text, mut exit) = (String::new(), Exit::Done);
     for (name, look) in LOOKS {
-        let (word, sentence) = match look(&mut linux, call) {
+        let (word, sentence) = match look(&mut device, call) {
             Ok(sentence) => ("ok  ", sentence),
             Err(sentence) => {
                 exit = Exit::Failed;
@@ -50,33 +50,34 @@ pub(super) fn check(call: &Call) -> Result<Exit, String> {
     Ok(exit)
 }
 
-fn root(linux: &mut LinuxDevice, _: &Call) -> Sentence {
-    let clock = linux.clock();
-    let trusted = Trusted::load(&linux.kept().stored(), clock).map_err(|fault| fault.to_string())?;
+fn root(device: &mut LinuxDevice, _: &Call) -> Sentence {
+    let clock = device.clock();
+    let trusted =
+        Trusted::load(&device.stored().under_newest_root(), clock).map_err(|fault| fault.to_string())?;
     let [version, ..] = trusted.versions();
     Ok(format!("version {version}, expires {}", trusted.root().common.expires))
 }
 
-fn record(linux: &mut LinuxDevice, _: &Call) -> Sentence {
-    match linux.record() {
+fn record(device: &mut LinuxDevice, _: &Call) -> Sentence {
+    match device.record() {
         RecordSeen::Found(record) => Ok(format!("generation {}, floor {}", record.generation, record.floor)),
         RecordSeen::Absent => Ok("none yet: the first start makes it".into()),
         RecordSeen::Lost(why) => Err(why.to_string()),
     }
 }
 
-fn running(linux: &mut LinuxDevice, _: &Call) -> Sentence {
-    linux.booted().map(|slot| slot.to_string()).map_err(|why| why.to_string())
+fn running(device: &mut LinuxDevice, _: &Call) -> Sentence {
+    device.booted().map(|slot| slot.to_string()).map_err(|why| why.to_string())
 }
 
-fn boot(linux: &mut LinuxDevice, _: &Call) -> Sentence {
-    let choice = linux.boot_choice().map_err(|why| why.to_string())?;
+fn boot(device: &mut LinuxDevice, _: &Call) -> Sentence {
+    let choice = device.boot_choice().map_err(|why| why.to_string())?;
     let trial = choice.tries_left.map_or("good".to_owned(), |tries| format!("on trial, {tries} starts left"));
     Ok(format!("starts slot {}, {trial}", choice.slot))
 }
 
-fn slots(linux: &mut LinuxDevice, _: &Call) -> Sentence {
-    let parts = linux.parts().map_err(|why| why.to_string())?;
+fn slots(device: &mut LinuxDevice, _: &Call) -> Sentence {
+    let parts = device.parts().map_err(|why| why.to_string())?;
     let mut sizes = String::new();
     for part in &parts {
         let _ = write!(sizes, "{} {}+{} bytes, ", part.name, part.bytes_a, part.bytes_b);
@@ -98,9 +99,9 @@ fn checks(_: &mut LinuxDevice, call: &Call) -> Sentence {
     }
 }
 
-fn gate(linux: &mut LinuxDevice, call: &Call) -> Sentence {
+fn gate(device: &mut LinuxDevice, call: &Call) -> Sentence {
     let Some(settings) = &call.settings.gate else { return Ok("left to somebody else".into()) };
-    let seen = linux.gate().ok_or("left to somebody else")?;
+    let seen = device.gate().ok_or("left to somebody else")?;
     seen.account.map_err(|why| why.to_string())?;
     let missing: Vec<&str> = settings
         .lan
@@ -137,9 +138,9 @@ impl From<TrustFault> for PollFault {
     }
 }
 
-fn server(linux: &mut LinuxDevice, call: &Call) -> Sentence {
-    let (stored, clock) = (linux.kept().stored(), linux.clock());
-    let fetch = |ask: &komainu_trust::refresh::Ask| match linux.fetch(
+fn server(device: &mut LinuxDevice, call: &Call) -> Sentence {
+    let (stored, clock) = (device.stored().under_newest_root(), device.clock());
+    let fetch = |ask: &komainu_trust::refresh::Ask| match device.fetch(
         Folder::Metadata,
         &ask.name,
         ask.bytes_max,
@@ -154,7 +155,7 @@ fn server(linux: &mut LinuxDevice, call: &Call) -> Sentence {
         PollFault::Trust(fault) => fault.to_string(),
         PollFault::Fetch(sentence) => sentence,
     })?;
-    find_delegated(linux, &mut trusted, call)?;
+    find_delegated(device, &mut trusted, call)?;
     match manifest_target(&mut trusted, &call.settings.core).map_err(|why| why.to_string())? {
         Some(target) => Ok(format!("reached, offers {}", target.path)),
         None => Err("reached, but offers nothing for this board and channel".into()),
@@ -162,10 +163,10 @@ fn server(linux: &mut LinuxDevice, call: &Call) -> Sentence {
 }
 
 /// Fetches the delegated roles on the way to the manifest; keeps none.
-fn find_delegated(linux: &mut LinuxDevice, trusted: &mut Trusted, call: &Call) -> Result<(), String> {
+fn find_delegated(device: &mut LinuxDevice, trusted: &mut Trusted, call: &Call) -> Result<(), String> {
     let path = manifest_path(&call.settings.core.board, &call.settings.core.channel);
     while let Found::Wanted(wanted) = trusted.find(&path).map_err(|fault| fault.to_string())? {
-        let fetched = linux.fetch(Folder::Metadata, &wanted.ask.name, wanted.ask.bytes_max, None);
+        let fetched = device.fetch(Folder::Metadata, &wanted.ask.name, wanted.ask.bytes_max, None);
         let bytes = match fetched.map_err(|fault| format!("{}: {fault}", wanted.ask.name))? {
             Fetched::Bytes(bytes, _) => Some(bytes),
             Fetched::NotThere | Fetched::Unchanged => None,

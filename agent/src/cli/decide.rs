@@ -1,8 +1,8 @@
-//! `confirm` and `revert`: a person, or the firmware, decides. Asks the komainu that is at work, or does it itself.
+//! `confirm` and `rollback`: a person, or the firmware, decides. Asks the komainu that is at work, or does it itself.
 
 use super::{Call, Exit, open, print, run};
 use crate::daemon::linux_device::LinuxDevice;
-use komainu_core::device::World;
+use komainu_core::device::{Boot, Ledger};
 use komainu_core::operator_request::OperatorRequest;
 use komainu_core::update::facts::RecordSeen;
 use komainu_core::update::record::Update;
@@ -11,23 +11,23 @@ pub(super) fn confirm(call: &Call) -> Result<Exit, String> {
     ask(call, OperatorRequest::Confirm)
 }
 
-pub(super) fn revert(call: &Call) -> Result<Exit, String> {
+pub(super) fn rollback(call: &Call) -> Result<Exit, String> {
     ask(call, OperatorRequest::Rollback)
 }
 
 fn ask(call: &Call, request: OperatorRequest) -> Result<Exit, String> {
-    let mut linux = open(call)?;
-    refuse_needless(&mut linux, request)?;
+    let mut device = open(call)?;
+    refuse_needless(&mut device, &request)?;
     if request == OperatorRequest::Confirm {
-        refuse_before_restart(&mut linux)?;
+        refuse_before_restart(&mut device)?;
     }
-    match linux.lock()? {
-        Ok(_lock) => {
-            linux.own_request = Some(request);
-            run::round(&mut linux, call)
-        }
+    match device.lock()? {
+        Ok(_lock) => Ok(run::round(&mut device, call, request)?.exit),
         Err(at_work) => {
-            linux.volatile().leave_wish(request, at_work).map_err(|error| format!("cannot ask: {error}"))?;
+            device
+                .runtime()
+                .leave_request(&request, at_work)
+                .map_err(|error| format!("cannot ask: {error}"))?;
             print("asked the komainu that is at work; see komainu status\n")
         }
     }
@@ -35,10 +35,10 @@ fn ask(call: &Call, request: OperatorRequest) -> Result<Exit, String> {
 
 /// Until the release on trial was started, looking at it again would only count as one more restart that brought
 /// nothing.
-pub(super) fn refuse_before_restart(linux: &mut LinuxDevice) -> Result<(), String> {
-    let RecordSeen::Found(record) = linux.record() else { return Ok(()) };
+pub(super) fn refuse_before_restart(device: &mut LinuxDevice) -> Result<(), String> {
+    let RecordSeen::Found(record) = device.record() else { return Ok(()) };
     match record.update {
-        Update::Trial { release, slot, .. } if linux.booted().is_ok_and(|booted| booted != slot) => {
+        Update::Trial { release, slot, .. } if device.booted().is_ok_and(|booted| booted != slot) => {
             Err(format!("release {} waits for its trial: restart the device first", release.number))
         }
         _ => Ok(()),
@@ -46,8 +46,8 @@ pub(super) fn refuse_before_restart(linux: &mut LinuxDevice) -> Result<(), Strin
 }
 
 /// Who confirms what is not on trial should hear so, not silence.
-fn refuse_needless(linux: &mut LinuxDevice, request: OperatorRequest) -> Result<(), String> {
-    let update = match linux.record() {
+fn refuse_needless(device: &mut LinuxDevice, request: &OperatorRequest) -> Result<(), String> {
+    let update = match device.record() {
         RecordSeen::Found(record) => record.update,
         RecordSeen::Absent | RecordSeen::Lost(_) => Update::Idle,
     };
@@ -58,7 +58,7 @@ fn refuse_needless(linux: &mut LinuxDevice, request: OperatorRequest) -> Result<
         (
             OperatorRequest::Rollback
             | OperatorRequest::Postpone
-            | OperatorRequest::Claim
+            | OperatorRequest::Claim(_)
             | OperatorRequest::Reset
             | OperatorRequest::Incident(_)
             | OperatorRequest::AcceptChanges,

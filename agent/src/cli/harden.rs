@@ -5,11 +5,13 @@
 use super::status::{object, text};
 use super::{Call, Exit, open, print};
 use crate::daemon::linux_device::LinuxDevice;
-use crate::daemon::wall_loop::report_file;
+use crate::daemon::wall_job::report_file;
 use crate::os::files;
-use komainu_core::device::World;
+use komainu_core::device::{Firewall, Hardening, Host, Owner};
+use komainu_core::firewall::grants::{FirewallGrants, wanted_table};
+use komainu_core::gate::state::FirewallStatus;
 use komainu_core::settings::Settings;
-use komainu_core::update::facts::Facts;
+use komainu_core::turn;
 use komainu_core::wall::measures::{Level, Row, Survey, TABLE};
 use komainu_core::wall::observation::{GateContext, judge};
 use komainu_core::wall::plan::leave_alone;
@@ -98,12 +100,12 @@ fn as_line(json: &Json) -> String {
 
 /// What the komainu at work found last; or what is found now.
 fn report(call: &Call) -> Result<Report, String> {
-    let mut linux = open(call)?;
+    let mut device = open(call)?;
     let policy = call.settings.wall.as_ref().map(|wall| &wall.policy);
     let policy = policy.ok_or("the settings leave the wall to somebody else ([wall] keep = false)")?;
-    let free = linux.lock()?.is_ok();
+    let free = device.lock()?.is_ok();
     if free {
-        return Ok(look(&mut linux, policy, &call.settings.core));
+        return Ok(look(&mut device, policy, &call.settings.core));
     }
     let path = report_file(&call.settings);
     match files::read(&path, LINES_BYTES_MAX) {
@@ -114,18 +116,32 @@ fn report(call: &Call) -> Result<Report, String> {
 }
 
 /// Looks, and changes nothing.
-pub(super) fn look(linux: &mut LinuxDevice, policy: &Policy, settings: &Settings) -> Report {
-    let gate_state = linux.gate().map(|gate| gate.gate_state());
-    let rules = gate_state.map(|gate_state| linux.rules(gate_state));
-    linux.look_thoroughly();
-    let facts = Facts::look(linux, settings);
-    linux.compare_firmware(&facts);
-    let observation = linux.observe();
-    let clock = linux.clock();
+pub(super) fn look(device: &mut LinuxDevice, policy: &Policy, settings: &Settings) -> Report {
+    let gate_state = device.gate().map(|gate| gate.gate_state());
+    let grants = device.grants_at_start();
+    let rules = firewall_status(device, settings, &grants);
+    if let Some(wall) = device.wall() {
+        wall.look_thoroughly();
+    }
+    let facts = turn::look(device, settings, &grants, None);
+    device.compare_firmware(&facts);
+    let observation = device.observe();
+    let clock = device.clock();
     let now = clock.system.max(clock.built);
     let mut report = judge(&observation, &GateContext { gate_state, rules, now }, policy).0;
-    leave_alone(&mut report, &linux.incident_state());
+    leave_alone(&mut report, &device.incident_state());
     report
+}
+
+/// What the kernel has of the firewall; `None`: the settings leave the gate to other software.
+pub(super) fn firewall_status(
+    device: &mut LinuxDevice,
+    settings: &Settings,
+    grants: &FirewallGrants,
+) -> Option<FirewallStatus> {
+    let gate_state = device.gate()?.gate_state();
+    let table = wanted_table(device, gate_state, &settings.firewall, grants);
+    Some(device.firewall_status(&table))
 }
 
 fn word(outcome: &Outcome) -> &'static str {

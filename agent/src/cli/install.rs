@@ -3,31 +3,34 @@
 use super::decide::refuse_before_restart;
 use super::{Call, Exit, open, print, run};
 use crate::update::source::bundle::Bundle;
+use komainu_core::operator_request::OperatorRequest;
 use std::path::Path;
 
 pub(super) fn install(call: &Call) -> Result<Exit, String> {
     let path = call.operand.as_deref().unwrap_or(Path::new(""));
-    let mut linux = open(call)?;
-    refuse_before_restart(&mut linux)?;
+    let mut device = open(call)?;
+    refuse_before_restart(&mut device)?;
     // Opened here too where another komainu will do it: whoever asks should hear what is wrong.
     let bundle = Bundle::open(path)?;
-    match linux.lock()? {
+    match device.lock()? {
         Ok(_lock) => {
-            // An older wish for another bundle is over.
-            linux.volatile().request_answered();
-            linux.install(bundle);
-            let exit = run::round(&mut linux, call)?;
+            // An older request for another bundle is over.
+            device.runtime().request_answered();
+            device.install(bundle);
             // What went wrong first is about the bundle; what was said last, about the device.
-            let (bad, note) = linux.what_mattered();
-            print(&format!("{note}\n"))?;
-            Ok(if bad && exit == Exit::Done { Exit::Failed } else { exit })
+            let round = run::round(&mut device, call, OperatorRequest::Poll)?;
+            if let Some(event) = &round.event {
+                print(&format!("{event}\n"))?;
+            }
+            let bad = round.event.as_ref().is_some_and(run::is_worth_an_exit_code);
+            Ok(if bad && round.exit == Exit::Done { Exit::Failed } else { round.exit })
         }
         Err(at_work) => {
             let cannot = |error| format!("cannot ask: {error}");
             if !path.is_absolute() {
                 return Err(format!("another komainu is at work: give the whole path of {}", path.display()));
             }
-            linux.volatile().leave_bundle(path, at_work).map_err(cannot)?;
+            device.runtime().leave_bundle(path, at_work).map_err(cannot)?;
             print("asked the komainu that is at work; see komainu status\n")
         }
     }

@@ -1,5 +1,5 @@
-//! `setup` and `reset`: the gate from the device's own console. They ask the komainu that is running. And `guard`, for
-//! init scripts: the rules, before anything else starts.
+//! `setup` and `reset`: the gate from the device's own console. They ask the komainu that is running. And `firewall`,
+//! for init scripts: the rules, before anything else starts.
 
 use super::{Call, Exit, open, print};
 use crate::config::gate_settings::GateSettings as Settings;
@@ -10,7 +10,8 @@ use crate::gate::credential_store::CredentialStore;
 use crate::os::clock::uptime_milliseconds;
 use komainu_bootstrap::ipc::{Answer, Ask, PASSWORD_BYTES_MAX, Secret, Session};
 use komainu_bootstrap::page::refusal_text;
-use komainu_core::device::World;
+use komainu_core::device::{Firewall, Owner};
+use komainu_core::firewall::grants::wanted_table;
 use komainu_core::gate::state::FirewallStatus;
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use std::io;
@@ -43,7 +44,7 @@ pub(super) fn setup(call: &Call) -> Result<Exit, String> {
 }
 
 /// The button of the device was pressed: for two minutes a first password may be set.
-pub(super) fn pressed(call: &Call) -> Result<Exit, String> {
+pub(super) fn button_pressed(call: &Call) -> Result<Exit, String> {
     gate(call)?;
     let run = &call.settings.run;
     press(run, uptime_milliseconds() / 1000)
@@ -53,20 +54,21 @@ pub(super) fn pressed(call: &Call) -> Result<Exit, String> {
 
 /// Puts the rules of the gate's standing into the kernel, and ends: then whoever starts the network knows that they
 /// are there.
-pub(super) fn guard(call: &Call) -> Result<Exit, String> {
+pub(super) fn firewall(call: &Call) -> Result<Exit, String> {
     gate(call)?;
-    let mut linux = open(call)?;
-    put_rules(&mut linux)?;
+    let mut device = open(call)?;
+    put_rules(&mut device, call)?;
     Ok(Exit::Done)
 }
 
-/// Also for who can do nothing else.
-pub(super) fn put_rules(linux: &mut LinuxDevice) -> Result<(), String> {
-    let Some(seen) = linux.gate() else { return Ok(()) };
-    let gate_state = seen.gate_state();
-    match linux.rules(gate_state) {
-        FirewallStatus::Differ => linux.guard(gate_state).map_err(|why| why.to_string()),
-        _ => Ok(()),
+/// Also where nothing else can be done.
+pub(super) fn put_rules(device: &mut LinuxDevice, call: &Call) -> Result<(), String> {
+    let Some(seen) = device.gate() else { return Ok(()) };
+    let grants = device.grants_at_start();
+    let table = wanted_table(device, seen.gate_state(), &call.settings.core.firewall, &grants);
+    match device.firewall_status(&table) {
+        FirewallStatus::Differ => device.apply_firewall(&table).map_err(|why| why.to_string()),
+        FirewallStatus::Hold | FirewallStatus::Beyond(_) => Ok(()),
     }
 }
 

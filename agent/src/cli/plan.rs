@@ -2,17 +2,18 @@
 
 use super::{Call, Exit, harden, open, print};
 use crate::daemon::linux_device::LinuxDevice;
-use komainu_core::device::World;
+use komainu_core::device::Hardening;
 use komainu_core::settings::Settings;
 use komainu_core::step::Next;
+use komainu_core::turn::{decide, look};
 use komainu_core::update::facts::Facts;
-use komainu_core::update::plan::plan as decide;
 use komainu_core::wall::plan::{Act, View, Watch, plan as decide_wall};
 use komainu_core::wall::policy::Policy;
 
 pub(super) fn plan(call: &Call) -> Result<Exit, String> {
-    let mut linux = open(call)?;
-    let facts = Facts::look(&mut linux, &call.settings.core);
+    let mut device = open(call)?;
+    let grants = device.grants_at_start();
+    let facts = look(&mut device, &call.settings.core, &grants, None);
     let plan = decide(&facts, &call.settings.core);
     let mut text = format!("because {}\n", plan.reason);
     if plan.steps.is_empty() {
@@ -27,15 +28,15 @@ pub(super) fn plan(call: &Call) -> Result<Exit, String> {
         Next::Restart => "then    restart\n".to_owned(),
     });
     if let Some(wall) = &call.settings.wall {
-        text.push_str(&of_wall(&mut linux, &facts, &wall.policy, &call.settings.core));
+        text.push_str(&of_wall(&mut device, &facts, &wall.policy, &call.settings.core));
     }
     print(&text)
 }
 
 /// What the wall would do.
-fn of_wall(linux: &mut LinuxDevice, facts: &Facts, policy: &Policy, settings: &Settings) -> String {
-    let report = harden::look(linux, policy, settings);
-    let memory = linux.incident_state();
+fn of_wall(device: &mut LinuxDevice, facts: &Facts, policy: &Policy, settings: &Settings) -> String {
+    let report = harden::look(device, policy, settings);
+    let memory = device.incident_state();
     let view = View {
         report: &report,
         memory: &memory,

@@ -2,11 +2,11 @@
 
 use super::{Call, Exit, open, print};
 use crate::daemon::page_status::{findings, turned_away, wall};
-use komainu_core::device::World;
+use komainu_core::device::{Host, Repository};
 use komainu_core::identifiers::Slot;
+use komainu_core::turn::{decide, look};
 use komainu_core::update::facts::{Facts, RecordSeen};
 use komainu_core::update::offer::Offer;
-use komainu_core::update::plan::plan as decide;
 use komainu_core::update::record::{Record, Update};
 use komainu_core::update::schedule::{until_poll, until_stage};
 use komainu_trust::json::Object;
@@ -18,9 +18,10 @@ use std::fmt::Display;
 struct Line(&'static str, Json);
 
 pub(super) fn status(call: &Call) -> Result<Exit, String> {
-    let mut linux = open(call)?;
-    let facts = Facts::look(&mut linux, &call.settings.core);
-    let clock = linux.clock();
+    let mut device = open(call)?;
+    let grants = device.grants_at_start();
+    let facts = look(&mut device, &call.settings.core, &grants, None);
+    let clock = device.clock();
     let mut lines = vec![
         Line("board", text(&call.settings.core.board)),
         Line("channel", text(&call.settings.core.channel)),
@@ -48,10 +49,10 @@ pub(super) fn status(call: &Call) -> Result<Exit, String> {
     }
     lines.extend(offer_lines(&facts.offer));
     lines.extend(gate_lines(&facts, call));
-    let away = turned_away(&linux.counts());
+    let away = turned_away(&device.counts());
     let away = away.iter().map(|count| (count.port_name(), number(count.packets)));
     lines.push(Line("turned_away", object_of(&mut away.into_iter())));
-    if let Ok(trusted) = Trusted::load(&linux.kept().stored(), clock) {
+    if let Ok(trusted) = Trusted::load(&device.stored().under_newest_root(), clock) {
         for (index, name) in ["root", "timestamp", "snapshot", "targets"].into_iter().enumerate() {
             lines.push(Line(name, version_and_expiry(trusted.versions()[index], trusted.expiries()[index])));
         }

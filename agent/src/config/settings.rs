@@ -5,8 +5,9 @@ use crate::config::table_reader::{FirstFault, Keys};
 use crate::config::toml::reader::parse;
 use crate::config::toml::table::{SettingsFault, Table};
 use crate::config::wall_settings;
+use komainu_core::firewall::table::Traffic;
 use komainu_core::identifiers::{Name, PARTS_MAX, ReleaseId, Version};
-use komainu_core::settings::{ConfirmBy, Settings};
+use komainu_core::settings::{ConfirmBy, FirewallSettings, Settings};
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -153,7 +154,7 @@ impl DeviceSettings {
         let (mut state, mut trust, mut reset) = (keys("state"), keys("trust"), keys("reset"));
         let (server, boot, log, gate) = (keys("server"), keys("boot"), keys("log"), keys("gate"));
         let wall = keys("wall");
-        let read = DeviceSettings {
+        let mut read = DeviceSettings {
             core: read_core(&mut device, &mut poll, &mut trial, &mut state, &mut reset),
             server: read_server(server),
             root: trust.path("root", "/usr/share/komainu/root.json"),
@@ -167,6 +168,7 @@ impl DeviceSettings {
             gate: gate_settings::read(gate),
             wall: wall_settings::read(wall, &mut top, &first),
         };
+        read.core.firewall = firewall_settings(&read);
         if let Some(path) =
             read.gate.iter().flat_map(|gate| &gate.wipe).find(|path| read.state.starts_with(path))
         {
@@ -205,7 +207,16 @@ fn read_core(
         postpone_days_max: poll.number("postpone_days_max", 0..=30, 7) as u8,
         postpone_critical_days_max: poll.number("postpone_critical_days_max", 0..=30, 1) as u8,
         restart_after_reset: reset.boolean("restart", true),
+        firewall: FirewallSettings::default(),
     }
+}
+
+/// What the firewall is made of. Where no policy says what may pass, it is a router's traffic.
+fn firewall_settings(device: &DeviceSettings) -> FirewallSettings {
+    let none = || Traffic { forwards: true, lan_subnets_only: false, ..Traffic::default() };
+    let traffic = device.wall.as_ref().map_or_else(none, |wall| wall.policy.traffic.clone());
+    let Some(gate) = &device.gate else { return FirewallSettings { traffic, ..FirewallSettings::default() } };
+    FirewallSettings { lan: gate.lan.clone(), page_port: gate.page_port, dns_port: gate.dns_port, traffic }
 }
 
 /// The id, or the first line of the file that holds it: a MAC address, a serial number.

@@ -14,21 +14,19 @@ use crate::daemon::linux_device::LinuxDevice;
 use crate::daemon::login_history::LoginHistory;
 use crate::daemon::owner_sessions::Sessions;
 use crate::daemon::page_process::Page;
+use crate::daemon::request_queue::RequestQueue;
 use crate::os::clock::uptime_milliseconds;
 use crate::os::files;
 use komainu_bootstrap::ipc::{Answer, Ask, Asked, Told};
 use komainu_bootstrap::login_throttle::Throttle;
-use komainu_core::device::World;
-use komainu_core::gate::state::FirewallStatus;
-use komainu_core::identifiers::Digest64;
+use komainu_core::device::{Hardening, Owner};
 use komainu_core::settings::Settings as Core;
+use komainu_core::turn::{Outcome, Reply};
 use komainu_core::update::facts::Facts;
 use komainu_core::wall::report::Report;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
-/// A password that cannot be set within so many turns is not being set.
-const TURNS_MAX: u32 = 8;
 /// What is said where the account has the password and a hook could not commit.
 const HALF: &str = "the password is set, but a part of the device does not know it yet, and is told again";
 /// After a change of links or rules, the next one is looked at so many seconds later.
@@ -53,9 +51,6 @@ pub(crate) enum From {
 pub(crate) struct Pending {
     pub(crate) from: From,
     pub(crate) asked: Asked,
-    /// What was kept before.
-    pub(crate) kept: Option<Digest64>,
-    pub(crate) turns: u32,
 }
 
 /// The keeper of one device's gate.
@@ -125,7 +120,7 @@ impl PageHost {
     }
 
     /// Seconds until the keeper has something to do that nobody wakes it for.
-    pub fn wakes_in(&self) -> Option<u32> {
+    pub fn due_in_seconds(&self) -> Option<u32> {
         let page = self.page.starts_in(uptime_seconds());
         let links = self.links_changed.then(|| {
             u32::try_from(self.links_quiet_until.saturating_sub(uptime_seconds())).unwrap_or(LINKS_SECONDS)
@@ -140,15 +135,15 @@ impl PageHost {
 
     /// Hears what was asked since, a few asks at a time and none beyond one that needs a turn, and answers what can be
     /// answered at once; true: something happened that a turn has to see or show.
-    pub fn hear(&mut self, linux: &mut LinuxDevice) -> bool {
+    pub fn hear(&mut self, device: &mut LinuxDevice, requests: &mut RequestQueue) -> bool {
         self.console.accept();
         for _ in 0..ASKS_AT_ONCE {
-            if linux.own_request.is_some() {
+            if requests.is_full() {
                 break;
             }
             let Some((from, asked)) = self.next_ask() else { break };
             let number = asked.number;
-            if let Some(answer) = self.judge(linux, from, asked) {
+            if let Some(answer) = self.judge(device, requests, from, asked) {
                 self.answer(from, number, answer);
             }
         }
@@ -175,61 +170,54 @@ impl PageHost {
     }
 
     /// After a turn: answers what it settled, sees to the page's process, and tells it how things stand.
-    pub fn after_turn(&mut self, linux: &mut LinuxDevice, facts: &Facts, wall: Option<&Report>) {
-        self.settle(linux);
-        let (Some(mut seen), Some(before)) = (linux.gate(), &facts.gate) else { return };
+    pub fn after_turn(
+        &mut self,
+        device: &mut LinuxDevice,
+        facts: &Facts,
+        wall: Option<&Report>,
+        outcome: Option<&Outcome>,
+    ) {
+        for reply in outcome.map(|outcome| &outcome.replies[..]).unwrap_or_default() {
+            self.settle(device, reply);
+        }
+        let (Some(mut seen), Some(before)) = (device.gate(), &facts.gate) else { return };
         // The kernel was asked at the beginning of the turn, and is again at the next.
         seen.rules = before.rules.clone();
         if seen.kept.is_none() {
             self.sessions.end_all();
         }
-        if self.sessions.any(uptime_seconds()) {
-            linux.owner_is_here(HERE_SECONDS);
+        if self.sessions.any(uptime_seconds())
+            && let Some(wall) = device.wall()
+        {
+            wall.owner_is_here(HERE_SECONDS);
         }
         self.page.keep_running(uptime_seconds());
         let mut state = page_status::of(facts, &seen, &self.settings, &self.core, &self.logins);
-        linux.wall_lacks().iter().for_each(|lack| state.push("finding", lack));
+        device.firewall_lacks().iter().for_each(|lack| state.push("finding", lack));
         if let Some(report) = wall {
-            page_status::push_wall(&mut state, report, &linux.incident_state());
-            page_status::push_turned_away(&mut state, &linux.counts());
+            page_status::push_wall(&mut state, report, &device.incident_state());
+            page_status::push_turned_away(&mut state, &device.counts());
         }
         self.page.tell_state(state, uptime_seconds());
     }
 
-    fn settle(&mut self, linux: &mut LinuxDevice) {
-        let Some(mut pending) = self.pending.take() else { return };
-        pending.turns += 1;
-        let Some(seen) = linux.gate() else { return };
-        // Whoever set a password wants to use the device: it is told once it can be. The same with closing.
-        let ready = linux.rules(seen.gate_state()) != FirewallStatus::Differ || pending.turns >= TURNS_MAX;
-        let done = match pending.asked.ask {
-            Ask::Reset { .. } => seen.resetting || seen.kept.is_none(),
-            _ => seen.next.is_none() && seen.kept.is_some() && seen.kept != pending.kept,
+    /// Answers the request that waits, as the turn settled it.
+    fn settle(&mut self, device: &mut LinuxDevice, reply: &Reply) {
+        let Some(pending) = self.pending.take() else { return };
+        let answer = match reply {
+            Reply::PasswordSet | Reply::ResetBegun => Answer::Done,
+            Reply::PasswordNotSet(why) | Reply::ResetNotBegun(why) => Answer::Failed(why.to_string()),
+            Reply::PasswordHalfSet(why) => Answer::Failed(format!("{HALF}: {why}")),
+            Reply::NotNow => Answer::NotNow,
         };
-        let answer = (done && ready).then_some(Answer::Done);
-        // What was left half done is finished or given up by the next turn: only then it is known how it went.
-        let known = seen.next.is_none() || pending.turns > 1;
-        let half = seen.next.is_some() && seen.account == Ok(seen.next);
-        let in_words = |why| if half { format!("{HALF}: {why}") } else { why };
-        let fault = known.then(|| linux.take_gate_fault()).flatten();
-        let answer = answer.or_else(|| fault.map(in_words).map(Answer::Failed));
-        let late = || Answer::Failed("it is taking too long; look at the log".into());
-        match answer.or_else(|| (pending.turns >= TURNS_MAX).then(late)) {
-            None => self.pending = Some(pending),
-            Some(answer) => {
-                if let Some(gate) = linux.gate_mut() {
-                    gate.set_waiting(None);
-                }
-                if answer == Answer::Done {
-                    self.done(&pending.asked);
-                    // Who sets the password says that all is as it should be.
-                    if matches!(pending.asked.ask, Ask::Claim { .. }) {
-                        komainu_core::device::World::accept_changes(linux);
-                    }
-                }
-                self.answer(pending.from, pending.asked.number, answer);
+        if answer == Answer::Done {
+            self.done(&pending.asked);
+            // The owner who sets the password says that all is as it should be.
+            if matches!(pending.asked.ask, Ask::Claim { .. }) {
+                device.accept_changes();
             }
         }
+        self.answer(pending.from, pending.asked.number, answer);
     }
 
     fn done(&mut self, asked: &Asked) {

@@ -4,6 +4,7 @@ use super::device_names::{first_line, names, same_code, was_pressed};
 use super::login_history::who;
 use super::page_host::{From, PageHost, Pending, uptime_seconds};
 use crate::daemon::linux_device::LinuxDevice;
+use crate::daemon::request_queue::RequestQueue;
 use crate::os::clock::system_seconds;
 use crate::os::files;
 use komainu_bootstrap::credential::crypt;
@@ -11,14 +12,20 @@ use komainu_bootstrap::credential::crypt::Verdict;
 use komainu_bootstrap::ipc::{Answer, Ask, Asked, Secret, Session};
 use komainu_bootstrap::password_rule;
 use komainu_bootstrap::password_rule::About;
-use komainu_core::device::World;
+use komainu_core::device::Owner;
 use komainu_core::gate::state::GateFacts;
-use komainu_core::operator_request::OperatorRequest;
+use komainu_core::operator_request::{OperatorRequest, Password};
 
 impl PageHost {
     /// The answer, where it does not need a turn.
-    pub(crate) fn judge(&mut self, linux: &mut LinuxDevice, from: From, asked: Asked) -> Option<Answer> {
-        let seen = linux.gate()?;
+    pub(crate) fn judge(
+        &mut self,
+        device: &mut LinuxDevice,
+        requests: &mut RequestQueue,
+        from: From,
+        asked: Asked,
+    ) -> Option<Answer> {
+        let seen = device.gate()?;
         if let Some(wait) = Some(self.throttle.wait(asked.peer, uptime_seconds())).filter(|&wait| wait > 0)
             && needs_secret(&asked.ask)
             && from == From::Page
@@ -26,8 +33,8 @@ impl PageHost {
             return Some(Answer::Wait(wait));
         }
         match asked.ask.clone() {
-            Ask::Claim { password, code } => self.claim(linux, from, asked, &seen, password, &code),
-            Ask::Login { password } => Some(match self.is_owners(linux, &asked, &seen, &password) {
+            Ask::Claim { password, code } => self.claim(requests, from, asked, &seen, password, &code),
+            Ask::Login { password } => Some(match self.is_owners(device, &asked, &seen, &password) {
                 Ok(()) => match self.sessions.open(uptime_seconds()) {
                     Some(session) => Answer::Welcome(session),
                     None => Answer::Failed("no random numbers".into()),
@@ -38,33 +45,33 @@ impl PageHost {
                 self.sessions.end(&session);
                 Some(Answer::Done)
             }
-            Ask::UpdateNow { session } => Some(self.request(linux, &session, OperatorRequest::Poll)),
-            Ask::Postpone { session } => Some(self.request(linux, &session, OperatorRequest::Postpone)),
+            Ask::UpdateNow { session } => Some(self.request(requests, &session, OperatorRequest::Poll)),
+            Ask::Postpone { session } => Some(self.request(requests, &session, OperatorRequest::Postpone)),
             Ask::Change { session, old, new } => {
                 if let Err(answer) =
-                    self.may(from, &session).and_then(|()| self.is_owners(linux, &asked, &seen, &old))
+                    self.may(from, &session).and_then(|()| self.is_owners(device, &asked, &seen, &old))
                 {
                     return Some(answer);
                 }
-                self.set(linux, from, asked, &seen, new)
+                self.set(requests, from, asked, &seen, new)
             }
             Ask::Reset { session, password } => {
                 // Root at the console, or the button's hook, stands at the device: that is proof enough.
                 if from == From::Page
                     && let Err(answer) = self
                         .may(from, &session)
-                        .and_then(|()| self.is_owners(linux, &asked, &seen, &password))
+                        .and_then(|()| self.is_owners(device, &asked, &seen, &password))
                 {
                     return Some(answer);
                 }
-                self.begin(linux, from, asked, &seen, OperatorRequest::Reset)
+                self.begin(requests, from, asked, &seen, OperatorRequest::Reset)
             }
         }
     }
 
     fn claim(
         &mut self,
-        linux: &mut LinuxDevice,
+        requests: &mut RequestQueue,
         from: From,
         asked: Asked,
         seen: &GateFacts,
@@ -87,13 +94,13 @@ impl PageHost {
         if from == From::Page && self.settings.button && !was_pressed(&self.run, uptime_seconds()) {
             return Some(Answer::Wrong);
         }
-        self.set(linux, from, asked, seen, password)
+        self.set(requests, from, asked, seen, password)
     }
 
     /// Judges a new password, and lets it wait for the next turn.
     fn set(
         &mut self,
-        linux: &mut LinuxDevice,
+        requests: &mut RequestQueue,
         from: From,
         asked: Asked,
         seen: &GateFacts,
@@ -105,38 +112,39 @@ impl PageHost {
         if let Err(whys) = password_rule::judge(&password.0, &about) {
             return Some(Answer::Weak(whys.iter().map(password_rule::Why::word).collect()));
         }
-        if self.pending.is_none() && seen.next.is_none() {
-            linux.gate_mut()?.set_waiting(Some(password));
-        }
-        self.begin(linux, from, asked, seen, OperatorRequest::Claim)
+        self.begin(requests, from, asked, seen, OperatorRequest::Claim(Password(password.0)))
     }
 
     fn begin(
         &mut self,
-        linux: &mut LinuxDevice,
+        requests: &mut RequestQueue,
         from: From,
         asked: Asked,
         seen: &GateFacts,
         request: OperatorRequest,
     ) -> Option<Answer> {
         // While another password is half set, that one will be set or given up; "done" would be said of the wrong one.
-        if self.pending.is_some() || request == OperatorRequest::Claim && seen.next.is_some() {
+        if self.pending.is_some() || matches!(request, OperatorRequest::Claim(_)) && seen.next.is_some() {
             return Some(Answer::NotNow);
         }
-        linux.take_gate_fault();
-        linux.own_request = Some(request);
-        self.pending = Some(Pending { from, asked, kept: seen.kept, turns: 0 });
+        requests.put(request);
+        self.pending = Some(Pending { from, asked });
         None
     }
 
-    fn request(&mut self, linux: &mut LinuxDevice, session: &Session, request: OperatorRequest) -> Answer {
+    fn request(
+        &mut self,
+        requests: &mut RequestQueue,
+        session: &Session,
+        request: OperatorRequest,
+    ) -> Answer {
         if !self.sessions.holds(session, uptime_seconds()) {
             return Answer::NoSession;
         }
         if self.pending.is_some() {
             return Answer::NotNow;
         }
-        linux.own_request = Some(request);
+        requests.put(request);
         Answer::Done
     }
 
@@ -148,7 +156,7 @@ impl PageHost {
     /// Whether this is the owner's password, by the account itself.
     fn is_owners(
         &mut self,
-        linux: &mut LinuxDevice,
+        device: &mut LinuxDevice,
         asked: &Asked,
         seen: &GateFacts,
         password: &Secret,
@@ -156,7 +164,7 @@ impl PageHost {
         if seen.kept.is_none() {
             return Err(Answer::NotNow);
         }
-        let crypt = linux.gate_mut().and_then(|gate| gate.account().ok()).flatten();
+        let crypt = device.credentials().and_then(|credentials| credentials.account().ok()).flatten();
         let Some(crypt) = crypt else { return Err(Answer::Failed("the account cannot be read".into())) };
         match crypt::verify(&password.0, &crypt) {
             Verdict::Right => {

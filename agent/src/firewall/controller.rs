@@ -1,4 +1,4 @@
-//! The gate's standing as rules in the kernel: what is wanted by the settings, and what became of it.
+//! The firewall controller: applies the core's table to the kernel, compares the two, and backs off where the kernel refuses.
 
 use super::backend::{Firewall, How};
 use super::fallback::Lacks;
@@ -7,14 +7,12 @@ use crate::config::gate_settings::{FirewallChoice, GateSettings as Settings};
 use crate::os::clock::uptime_milliseconds;
 use komainu_core::fault::{Text, text};
 use komainu_core::firewall::count::Count;
-use komainu_core::firewall::rules::build_table;
-use komainu_core::firewall::table::{Links, Table, Traffic};
-use komainu_core::gate::state::{FirewallStatus, GateState};
+use komainu_core::firewall::table::{Network, Table};
+use komainu_core::gate::state::FirewallStatus;
 
 /// The firewall of this device.
 pub struct FirewallController {
-    links: Links,
-    traffic: Traffic,
+    lan: Vec<String>,
     firewall: Option<Firewall>,
     /// The rules that were last put, and what those before them counted.
     last: Option<Table>,
@@ -40,26 +38,19 @@ const LACKS_MILLISECONDS: u64 = 3_600_000;
 
 impl FirewallController {
     /// The firewall of the settings; nothing is touched yet.
-    pub fn new(settings: &Settings, traffic: Traffic) -> FirewallController {
-        let links = Links {
-            lan: settings.lan.clone(),
-            lan_subnets: Vec::new(),
-            page_port: settings.page_port,
-            dns_port: settings.dns_port,
-        };
+    pub fn new(settings: &Settings) -> FirewallController {
         let firewall = (settings.firewall != FirewallChoice::None).then(|| Firewall::open(settings.firewall));
-        let (last, counted) = (None, Vec::new());
-        FirewallController { links, traffic, firewall, last, counted, lacks: (Lacks::NONE, 0), refused: None }
+        let (lan, last, counted) = (settings.lan.clone(), None, Vec::new());
+        FirewallController { lan, firewall, last, counted, lacks: (Lacks::NONE, 0), refused: None }
     }
 
-    /// From now on this is what may pass; the rules follow at the next look.
-    pub fn set_traffic(&mut self, traffic: Traffic) {
-        self.traffic = traffic;
+    /// The networks that the LAN's links are in.
+    pub fn lan_subnets(&self) -> Vec<Network> {
+        lan_subnets(&self.lan)
     }
 
-    /// Whether the kernel has the rules for this standing.
-    pub fn seen(&mut self, gate_state: GateState) -> FirewallStatus {
-        let wanted = self.wanted(gate_state);
+    /// Whether the kernel has this table.
+    pub fn status(&mut self, wanted: &Table) -> FirewallStatus {
         let Some(firewall) = &mut self.firewall else {
             return FirewallStatus::Beyond(text(format_args!("the settings leave it to somebody else")));
         };
@@ -70,26 +61,25 @@ impl FirewallController {
         if lacks != Lacks::NONE && uptime_milliseconds() >= since + LACKS_MILLISECONDS {
             return FirewallStatus::Differ;
         }
-        match firewall.holds(&wanted) {
+        match firewall.holds(wanted) {
             Ok(true) => {
                 // They may be from before this agent started: what they counted is ours all the same.
-                self.last = Some(wanted);
+                self.last = Some(wanted.clone());
                 FirewallStatus::Hold
             }
             Ok(false) | Err(_) => FirewallStatus::Differ,
         }
     }
 
-    /// Puts the rules for this standing into the kernel.
+    /// Puts this table into the kernel.
     ///
     /// # Errors
-    /// Why it did not take them.
-    pub fn put(&mut self, gate_state: GateState) -> Result<(), Text> {
-        let wanted = self.wanted(gate_state);
+    /// Why the kernel did not take it.
+    pub fn apply(&mut self, wanted: &Table) -> Result<(), Text> {
         let Some(firewall) = &mut self.firewall else { return Ok(()) };
         // What is put counts from 0 again. Where nothing can be read, nothing is lost that anybody knew.
         let before = self.last.as_ref().and_then(|last| firewall.counts(last).ok()).unwrap_or_default();
-        let put = match firewall.put(&wanted) {
+        let put = match firewall.put(wanted) {
             Ok(put) => put,
             Err(why) => {
                 let times = self.refused.take().map_or(0, |refused| refused.times);
@@ -100,13 +90,13 @@ impl FirewallController {
             }
         };
         Count::add_all(&mut self.counted, &before);
-        (self.refused, self.last) = (None, Some(wanted));
+        (self.refused, self.last) = (None, Some(wanted.clone()));
         let how = match put.how {
             How::Nft => "nftables",
             How::Iptables => "iptables",
             How::Nothing => "nothing",
         };
-        log::info!("wall gate={} by={how}", gate_state.name());
+        log::info!("firewall-applied gate={} by={how}", wanted.gate_state.name());
         if put.lacks != self.lacks.0 {
             for what in put.lacks.words() {
                 log::warn!("firewall-lacks what=\"{what}\"");
@@ -131,12 +121,5 @@ impl FirewallController {
             Count::add_all(&mut counts, &firewall.counts(last)?);
         }
         Ok(counts)
-    }
-
-    fn wanted(&mut self, gate_state: GateState) -> Table {
-        if self.traffic.lan_subnets_only {
-            self.links.lan_subnets = lan_subnets(&self.links.lan);
-        }
-        build_table(gate_state, &self.links, &self.traffic)
     }
 }

@@ -8,11 +8,11 @@ use crate::os::{clock, files};
 use komainu_bootstrap::credential::account;
 use komainu_bootstrap::credential::account::Field;
 use komainu_bootstrap::credential::crypt;
-use komainu_bootstrap::ipc::Secret;
 use komainu_core::device::{Account, Hooks};
 use komainu_core::fault::{Text, text};
 use komainu_core::gate::state::{FirewallStatus, GateFacts};
 use komainu_core::identifiers::Digest64;
+use komainu_core::operator_request::Password;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
@@ -29,14 +29,12 @@ const NEXT: &str = "credential.next";
 pub struct CredentialStore {
     settings: Settings,
     folder: PathBuf,
-    /// The password that waits to be set.
-    waits: Option<Secret>,
 }
 
 impl CredentialStore {
     /// The gate of the settings; nothing is touched yet.
     pub fn new(settings: &Settings, state: &Path) -> CredentialStore {
-        CredentialStore { settings: settings.clone(), folder: state.join("gate"), waits: None }
+        CredentialStore { settings: settings.clone(), folder: state.join("gate") }
     }
 
     /// Makes the folder where it is not there yet.
@@ -45,11 +43,6 @@ impl CredentialStore {
     /// Those of the file system.
     pub fn make(&self) -> std::io::Result<()> {
         std::fs::create_dir_all(&self.folder)
-    }
-
-    /// A password waits to be set, or does no longer.
-    pub fn set_waiting(&mut self, password: Option<Secret>) {
-        self.waits = password;
     }
 
     /// The crypt string of the owner's account, if it holds one.
@@ -88,15 +81,14 @@ impl CredentialStore {
         good.or_else(|| KEPT.iter().any(|name| is_there(&self.folder.join(name))).then(String::new))
     }
 
-    /// Hashes the password that waits and keeps it as the next credential.
+    /// Hashes a password and keeps it as the next credential.
     ///
     /// # Errors
-    /// No password waits, there is no randomness, or path and cause.
-    pub fn keep_next(&self) -> Result<(), Text> {
-        let waits = self.waits.as_ref().ok_or_else(|| text(format_args!("no password waits to be set")))?;
+    /// There is no randomness, or path and cause.
+    pub fn keep_next(&self, password: &Password) -> Result<(), Text> {
         let mut random = [0; 12];
         getrandom::fill(&mut random).map_err(|error| text(format_args!("no random numbers: {error}")))?;
-        let crypt = crypt::make(&waits.0, self.settings.hash, random);
+        let crypt = crypt::make(&password.0, self.settings.hash, random);
         self.replace(&self.next_file(), &lines_of(&crypt))
     }
 
@@ -165,9 +157,9 @@ impl CredentialStore {
     ///
     /// # Errors
     /// Which hook, and why.
-    pub fn run_hooks(&self, hooks: Hooks) -> Result<(), Text> {
+    pub fn run_hooks(&self, hooks: Hooks<'_>) -> Result<(), Text> {
         let word = match hooks {
-            Hooks::Prepare => "prepare",
+            Hooks::Prepare(_) => "prepare",
             Hooks::Commit => "commit",
             Hooks::Abort => "abort",
             Hooks::Reset => "reset",
@@ -175,9 +167,9 @@ impl CredentialStore {
         let folder = &self.settings.hooks;
         let found = program_folder::in_folder(folder).map_err(|error| cannot("read", folder, &error))?;
         let arguments = [word.to_owned(), self.settings.account.clone()];
-        let input = match (&self.waits, hooks) {
-            (Some(password), Hooks::Prepare) => password.0.as_bytes(),
-            _ => &[],
+        let input = match hooks {
+            Hooks::Prepare(password) => password.0.as_bytes(),
+            Hooks::Commit | Hooks::Abort | Hooks::Reset => &[],
         };
         for hook in found {
             match program_folder::ask(&hook, &arguments, input, self.settings.hook_seconds) {
@@ -303,8 +295,7 @@ mod tests {
         /// Sets a password as the steps of the gate do.
         fn claim(&mut self, password: &str) {
             let gate = &mut self.1;
-            gate.set_waiting(Some(Secret(password.into())));
-            gate.keep_next().unwrap();
+            gate.keep_next(&Password(password.into())).unwrap();
             gate.write_account(Account::Next).unwrap();
             gate.next_becomes_kept().unwrap();
         }

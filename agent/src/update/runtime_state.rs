@@ -1,4 +1,4 @@
-//! What a restart may lose: the lock, the wish of a person, and what was attempted since the start.
+//! Runtime state: what a restart may lose. The lock, the operator's request that a command left, and the retry state.
 
 use crate::os::files;
 use komainu_core::operator_request::OperatorRequest;
@@ -59,12 +59,12 @@ impl RuntimeState {
         }
     }
 
-    /// Leaves a wish for the komainu that is at work, and wakes it.
+    /// Leaves a request for the komainu that is at work, and wakes it.
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn leave_wish(&self, request: OperatorRequest, at_work: Option<i32>) -> io::Result<()> {
-        self.leave(wish_word(request).as_bytes(), at_work)
+    pub fn leave_request(&self, request: &OperatorRequest, at_work: Option<i32>) -> io::Result<()> {
+        self.leave(word_of(request).as_bytes(), at_work)
     }
 
     /// Asks the komainu that is at work to install from a bundle.
@@ -78,13 +78,13 @@ impl RuntimeState {
     fn leave(&self, request: &[u8], at_work: Option<i32>) -> io::Result<()> {
         files::replace(&self.folder.join("request"), request)?;
         if let Some(process) = at_work {
-            // It may have ended meanwhile: then the wish waits for the next.
+            // It may have ended meanwhile: then the request waits for the next.
             let _ = kill(Pid::from_raw(process), Signal::SIGUSR1);
         }
         Ok(())
     }
 
-    /// The wish that was left.
+    /// The request that was left.
     pub fn request(&self) -> Option<OperatorRequest> {
         if self.bundle().is_some() {
             return Some(OperatorRequest::Poll);
@@ -99,7 +99,7 @@ impl RuntimeState {
         ]
         .into_iter()
         .chain(responses)
-        .find(|&request| wish_word(request) == word.trim())
+        .find(|request| word_of(request) == word.trim())
     }
 
     /// The bundle that somebody wants to be installed from.
@@ -108,7 +108,7 @@ impl RuntimeState {
         Some(OsStr::from_bytes(bytes.strip_prefix(BUNDLE.as_bytes())?).into())
     }
 
-    /// The wish has been answered; false if it cannot be removed.
+    /// The request has been answered; false if its file cannot be removed.
     pub fn request_answered(&self) -> bool {
         let removed = files::remove(&self.folder.join("request"));
         if let Err(error) = &removed {
@@ -137,13 +137,13 @@ impl RuntimeState {
     }
 }
 
-fn wish_word(request: OperatorRequest) -> &'static str {
+fn word_of(request: &OperatorRequest) -> &'static str {
     match request {
         OperatorRequest::Poll => "poll",
         OperatorRequest::Confirm => "confirm",
         OperatorRequest::Rollback => "rollback",
         OperatorRequest::Postpone => "postpone",
-        OperatorRequest::Claim => "claim",
+        OperatorRequest::Claim(_) => "claim",
         OperatorRequest::Reset => "reset",
         OperatorRequest::Incident(response) => response.name(),
         OperatorRequest::AcceptChanges => "accept-changes",

@@ -20,7 +20,7 @@ impl WallDriver {
     ///
     /// # Errors
     /// What, and why it cannot be done.
-    pub fn remediation(&mut self, remediation: &Remediation) -> Result<(), Text> {
+    pub fn remediate(&mut self, remediation: &Remediation) -> Result<(), Text> {
         match remediation {
             Remediation::End(id) => kill_tree::end(*id),
             Remediation::StopStarting { file, line, says } => self.stop_starting(file, *line, says),

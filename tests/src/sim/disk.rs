@@ -8,9 +8,11 @@ use komainu_core::identifiers::Slot;
 use komainu_core::update::facts::RecordSeen;
 use komainu_core::update::offer::StoredMetadata;
 use komainu_core::update::record::Record;
-use komainu_core::update::stage::HEAD_BYTES;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
+
+/// What the simulated medium takes only with the commit, in bytes.
+pub const HEADER_BYTES: u64 = 4096;
 
 /// What becomes of a write that a cut meets before it was synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,7 +125,9 @@ impl Flash {
 
     /// True if every part of a slot has a header: a careless boot loader would start it.
     pub fn looks_bootable(&self, slot: Slot) -> bool {
-        self.durable[index(slot)].iter().all(|part| part[..HEAD_BYTES as usize].iter().all(|&byte| byte != 0))
+        self.durable[index(slot)]
+            .iter()
+            .all(|part| part[..HEADER_BYTES as usize].iter().all(|&byte| byte != 0))
     }
 }
 

@@ -5,8 +5,10 @@ use super::Device;
 use super::disk::After;
 use komainu_core::device::{Account, Hooks};
 use komainu_core::fault::{Text, text};
+use komainu_core::firewall::table::Table;
 use komainu_core::gate::state::{FirewallStatus, GateFacts, GateState};
 use komainu_core::identifiers::Digest64;
+use komainu_core::operator_request::{OperatorRequest, Password};
 
 /// What the account holds in the factory, and what everybody knows.
 pub const FACTORY: &str = "admin";
@@ -19,10 +21,10 @@ pub struct Gate {
     pub kept: Option<String>,
     pub next: Option<String>,
     pub resetting: bool,
-    /// The password that waits to be set; memory only.
-    pub waits: Option<String>,
-    /// The rules in the kernel; memory only.
+    /// The state that the kernel's table is for; memory only.
     pub rules: Option<GateState>,
+    /// The kernel's table cuts the device off from the WAN; memory only.
+    pub contained: bool,
     /// Another place that must have the password: what holds there, and what is laid ready.
     pub hook_holds: String,
     pub hook_ready: Option<String>,
@@ -43,8 +45,8 @@ impl Gate {
             kept: None,
             next: None,
             resetting: false,
-            waits: None,
             rules: None,
+            contained: false,
             hook_holds: FACTORY.into(),
             hook_ready: None,
             hook_refuses: false,
@@ -55,15 +57,15 @@ impl Gate {
     }
 
     /// The owner types a password and presses the button.
-    pub fn choose(&mut self, password: &str) {
-        self.waits = Some(password.into());
+    pub fn choose(&mut self, password: &str) -> OperatorRequest {
         self.chosen.push(password.into());
+        OperatorRequest::Claim(Password(password.into()))
     }
 
     /// What a restart loses.
     pub fn restart(&mut self) {
-        self.waits = None;
         self.rules = None;
+        self.contained = false;
     }
 
     pub fn seen(&self) -> GateFacts {
@@ -77,20 +79,23 @@ impl Gate {
         }
     }
 
-    pub fn rules_seen(&self, gate_state: GateState) -> FirewallStatus {
+    pub fn rules_seen(&self, table: &Table) -> FirewallStatus {
         match self.rules {
             _ if self.no_firewall => FirewallStatus::Beyond(text(format_args!("no nf_tables"))),
-            Some(rules) if rules == gate_state => FirewallStatus::Hold,
+            Some(rules) if rules == table.gate_state && self.contained == table.contained => {
+                FirewallStatus::Hold
+            }
             _ => FirewallStatus::Differ,
         }
     }
 
-    fn put_rules(&mut self, gate_state: GateState) {
-        if gate_state == GateState::Open {
+    fn put_rules(&mut self, table: &Table) {
+        if table.gate_state == GateState::Open {
             assert!(self.chosen.contains(&self.account), "opened with {:?}", self.account);
             assert!(!self.resetting, "opened in the middle of a reset");
         }
-        self.rules = Some(gate_state);
+        self.rules = Some(table.gate_state);
+        self.contained = table.contained;
     }
 
     fn write(&mut self, holds: Account) {
@@ -101,12 +106,10 @@ impl Gate {
         };
     }
 
-    fn hook(&mut self, hooks: Hooks) -> Result<(), Text> {
+    fn hook(&mut self, hooks: Hooks<'_>) -> Result<(), Text> {
         match hooks {
-            Hooks::Prepare if self.hook_refuses => return Err(text(format_args!("the hook refuses"))),
-            Hooks::Prepare => {
-                self.hook_ready = Some(self.waits.clone().expect("a hook is asked without a password"));
-            }
+            Hooks::Prepare(_) if self.hook_refuses => return Err(text(format_args!("the hook refuses"))),
+            Hooks::Prepare(password) => self.hook_ready = Some(password.0.clone()),
             Hooks::Commit => {
                 if let Some(ready) = self.hook_ready.take() {
                     self.hook_holds = ready;
@@ -141,16 +144,16 @@ impl Device {
         Err(super::no_power())
     }
 
-    pub(super) fn gate_guard(&mut self, gate_state: GateState) -> Result<(), Text> {
+    pub(super) fn gate_apply(&mut self, table: &Table) -> Result<(), Text> {
         self.change_gate(|gate| {
-            gate.put_rules(gate_state);
+            gate.put_rules(table);
             Ok(())
         })
     }
 
-    pub(super) fn gate_next_credential(&mut self) -> Result<(), Text> {
+    pub(super) fn gate_next_credential(&mut self, password: &Password) -> Result<(), Text> {
         self.change_gate(|gate| {
-            gate.next = Some(gate.waits.clone().ok_or_else(|| text(format_args!("no password waits")))?);
+            gate.next = Some(password.0.clone());
             Ok(())
         })
     }
@@ -162,7 +165,7 @@ impl Device {
         })
     }
 
-    pub(super) fn gate_hooks(&mut self, hooks: Hooks) -> Result<(), Text> {
+    pub(super) fn gate_hooks(&mut self, hooks: Hooks<'_>) -> Result<(), Text> {
         self.change_gate(|gate| gate.hook(hooks))
     }
 }

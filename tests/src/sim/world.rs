@@ -1,58 +1,36 @@
-//! The simulated device as a `World`: every changing call is counted, may be where the power goes, and is held
+//! The core's traits on the simulated device: every changing call is counted, may be where the power goes, and is held
 //! against what a careful agent never does.
 
-use super::disk::After;
+use super::disk::{After, HEADER_BYTES};
 use super::{Behaves, Device, KERNEL_BYTES, ROOTFS_BYTES, name, no_power};
 use crate::repository::TODAY;
-use komainu_core::device::World;
-use komainu_core::device::{Account, Fetched, Folder, Hooks, StoredFile};
+use komainu_core::device::{
+    Account, Boot, Fetched, Firewall, Folder, Hardening, Hooks, Host, Ledger, Owner, Repository, Slots,
+    StoredFile,
+};
 use komainu_core::fault::{FetchFault, Text, text};
-use komainu_core::gate::state::{FirewallStatus, GateFacts, GateState};
+use komainu_core::firewall::table::{Network, Table};
+use komainu_core::gate::state::{FirewallStatus, GateFacts};
 use komainu_core::identifiers::Slot;
-use komainu_core::operator_request::OperatorRequest;
-use komainu_core::reason::Reason;
+use komainu_core::operator_request::Password;
 use komainu_core::retry_state::RetryState;
 use komainu_core::update::facts::{BootChoice, Health, Part, Parts, RecordSeen};
 use komainu_core::update::offer::StoredMetadata;
 use komainu_core::update::record::{Record, Update};
 use komainu_core::wall::incident_state::IncidentState;
 use komainu_core::wall::judge::integrity::IntegrityFacts;
-use komainu_core::wall::observation::{FirewallGrants, Observation};
+use komainu_core::wall::observation::Observation;
 use komainu_core::wall::remediation::Remediation;
 use komainu_core::wall::report::Report;
 use komainu_trust::trusted::Clock;
 
-impl World for Device {
+impl Host for Device {
     fn clock(&mut self) -> Clock {
         Clock { system: self.system_clock, built: TODAY.plus_seconds(-1000 * 86_400) }
     }
 
     fn uptime_seconds(&mut self) -> u64 {
         self.uptime
-    }
-
-    fn record(&mut self) -> RecordSeen {
-        if !self.powered {
-            return RecordSeen::Lost(no_power());
-        }
-        self.disk.record_seen()
-    }
-
-    fn booted(&mut self) -> Result<Slot, Text> {
-        self.dead().map(|()| self.booted)
-    }
-
-    fn boot_choice(&mut self) -> Result<BootChoice, Text> {
-        self.dead().map(|()| self.environment.choice())
-    }
-
-    fn parts(&mut self) -> Result<Parts, Text> {
-        self.dead()?;
-        let part = |name_, bytes| Part { name: name(name_), bytes_a: bytes as u64, bytes_b: bytes as u64 };
-        let mut parts = Parts::new();
-        parts.push(part("kernel", KERNEL_BYTES)).unwrap();
-        parts.push(part("rootfs", ROOTFS_BYTES)).unwrap();
-        Ok(parts)
     }
 
     fn health(&mut self) -> Health {
@@ -67,7 +45,142 @@ impl World for Device {
         }
     }
 
-    fn kept(&mut self) -> StoredMetadata {
+    fn reboot(&mut self) -> Result<(), Text> {
+        self.dead()?;
+        if let Err(after) = self.change() {
+            self.cut(after);
+            return Err(no_power());
+        }
+        self.restarting = true;
+        Ok(())
+    }
+}
+
+impl Ledger for Device {
+    fn record(&mut self) -> RecordSeen {
+        if !self.powered {
+            return RecordSeen::Lost(no_power());
+        }
+        self.disk.record_seen()
+    }
+
+    fn keep_record(&mut self, record: &Record) -> Result<(), Text> {
+        self.dead()?;
+        if let Update::Staged { slot, .. } = record.update {
+            assert!(self.flash.is_synced(slot), "staged is recorded before the slot is synced");
+        }
+        if let Some(old) = self.disk.newest_record() {
+            let forgotten = record.floor == 0 && old.update == record.update;
+            assert!(record.floor >= old.floor || forgotten, "the floor goes down");
+            assert!(record.generation == old.generation + 1, "a generation is skipped or repeated");
+        }
+        match self.change() {
+            Ok(()) => self.disk.write_record(record, After::Kept),
+            Err(after) => {
+                self.disk.write_record(record, after);
+                self.cut(after);
+                return Err(no_power());
+            }
+        }
+        Ok(())
+    }
+
+    fn retry(&mut self) -> RetryState {
+        self.retry.clone()
+    }
+
+    fn keep_retry(&mut self, retry: &RetryState) {
+        if self.powered {
+            self.retry = retry.clone();
+        }
+    }
+}
+
+impl Boot for Device {
+    fn booted(&mut self) -> Result<Slot, Text> {
+        self.dead().map(|()| self.booted)
+    }
+
+    fn boot_choice(&mut self) -> Result<BootChoice, Text> {
+        self.dead().map(|()| self.environment.choice())
+    }
+
+    fn set_boot_choice(&mut self, choice: &BootChoice) -> Result<(), Text> {
+        self.dead()?;
+        assert!(self.flash.is_synced(choice.slot), "a slot is chosen before it is synced");
+        assert!(self.flash.release_in(choice.slot).is_some(), "a slot is chosen that holds no whole release");
+        match self.change() {
+            Ok(()) => self.environment.set(choice),
+            Err(after) => {
+                // One transaction: the environment's other copy is valid until this one is whole.
+                if after == After::Kept {
+                    self.environment.set(choice);
+                }
+                self.cut(after);
+                return Err(no_power());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Slots for Device {
+    fn parts(&mut self) -> Result<Parts, Text> {
+        self.dead()?;
+        let part = |name_, bytes| Part {
+            name: name(name_),
+            bytes_a: bytes as u64,
+            bytes_b: bytes as u64,
+            committed_last_bytes: HEADER_BYTES,
+        };
+        let mut parts = Parts::new();
+        parts.push(part("kernel", KERNEL_BYTES)).unwrap();
+        parts.push(part("rootfs", ROOTFS_BYTES)).unwrap();
+        Ok(parts)
+    }
+
+    fn invalidate(&mut self, slot: Slot, part: usize) -> Result<(), Text> {
+        self.write_flash(slot, part, 0, &[0; HEADER_BYTES as usize])?;
+        self.sync(slot, part)
+    }
+
+    fn write(&mut self, slot: Slot, part: usize, offset: u64, bytes: &[u8]) -> Result<(), Text> {
+        assert!(offset >= HEADER_BYTES, "the beginning is written before it is committed");
+        self.write_flash(slot, part, offset, bytes)
+    }
+
+    fn sync(&mut self, slot: Slot, part: usize) -> Result<(), Text> {
+        self.dead()?;
+        if let Err(after) = self.change() {
+            self.cut(after);
+            return Err(no_power());
+        }
+        self.flash.sync(slot, part);
+        self.rot_after_syncs = match self.rot_after_syncs {
+            Some(0) => {
+                self.flash.rot(slot, 0, 9000);
+                None
+            }
+            other => other.map(|syncs| syncs - 1),
+        };
+        Ok(())
+    }
+
+    fn read_back(&mut self, slot: Slot, part: usize, offset: u64, buffer: &mut [u8]) -> Result<(), Text> {
+        self.dead()?;
+        assert!(self.flash.is_synced(slot), "read back before it is synced: that proves nothing");
+        self.flash.read(slot, part, offset, buffer);
+        Ok(())
+    }
+
+    fn commit(&mut self, slot: Slot, part: usize, beginning: &[u8]) -> Result<(), Text> {
+        self.write_flash(slot, part, 0, beginning)?;
+        self.sync(slot, part)
+    }
+}
+
+impl Repository for Device {
+    fn stored(&mut self) -> StoredMetadata {
         if !self.powered {
             return StoredMetadata::default();
         }
@@ -78,12 +191,17 @@ impl World for Device {
         self.disk.advisories()
     }
 
-    fn retry(&mut self) -> RetryState {
-        self.retry.clone()
-    }
-
-    fn request(&mut self) -> Option<OperatorRequest> {
-        self.request
+    fn store(&mut self, file: StoredFile<'_>, bytes: Option<&[u8]>) -> Result<(), Text> {
+        self.dead()?;
+        match self.change() {
+            Ok(()) => self.disk.write_file(file, bytes, After::Kept),
+            Err(after) => {
+                self.disk.write_file(file, bytes, after);
+                self.cut(after);
+                return Err(no_power());
+            }
+        }
+        Ok(())
     }
 
     fn fetch(
@@ -130,115 +248,9 @@ impl World for Device {
         buffer[..count].copy_from_slice(&rest[..count]);
         Ok(count)
     }
+}
 
-    fn keep_record(&mut self, record: &Record) -> Result<(), Text> {
-        self.dead()?;
-        if let Update::Staged { slot, .. } = record.update {
-            assert!(self.flash.is_synced(slot), "staged is recorded before the slot is synced");
-        }
-        if let Some(old) = self.disk.newest_record() {
-            let forgotten = record.floor == 0 && old.update == record.update;
-            assert!(record.floor >= old.floor || forgotten, "the floor goes down");
-            assert!(record.generation == old.generation + 1, "a generation is skipped or repeated");
-        }
-        match self.change() {
-            Ok(()) => self.disk.write_record(record, After::Kept),
-            Err(after) => {
-                self.disk.write_record(record, after);
-                self.cut(after);
-                return Err(no_power());
-            }
-        }
-        Ok(())
-    }
-
-    fn keep_retry(&mut self, retry: &RetryState) {
-        if self.powered {
-            self.retry = retry.clone();
-        }
-    }
-
-    fn keep_file(&mut self, file: StoredFile<'_>, bytes: Option<&[u8]>) -> Result<(), Text> {
-        self.dead()?;
-        match self.change() {
-            Ok(()) => self.disk.write_file(file, bytes, After::Kept),
-            Err(after) => {
-                self.disk.write_file(file, bytes, after);
-                self.cut(after);
-                return Err(no_power());
-            }
-        }
-        Ok(())
-    }
-
-    fn write_part(&mut self, slot: Slot, part: usize, offset: u64, bytes: &[u8]) -> Result<(), Text> {
-        self.dead()?;
-        assert!(slot != self.booted, "the running slot is written");
-        assert!(self.environment.choice().slot != slot, "the chosen slot is written");
-        self.flash.write(slot, part, offset, bytes);
-        if let Err(after) = self.change() {
-            self.cut(after);
-            return Err(no_power());
-        }
-        Ok(())
-    }
-
-    fn sync_part(&mut self, slot: Slot, part: usize) -> Result<(), Text> {
-        self.dead()?;
-        if let Err(after) = self.change() {
-            self.cut(after);
-            return Err(no_power());
-        }
-        self.flash.sync(slot, part);
-        self.rot_after_syncs = match self.rot_after_syncs {
-            Some(0) => {
-                self.flash.rot(slot, 0, 9000);
-                None
-            }
-            other => other.map(|syncs| syncs - 1),
-        };
-        Ok(())
-    }
-
-    fn read_part(&mut self, slot: Slot, part: usize, offset: u64, buffer: &mut [u8]) -> Result<(), Text> {
-        self.dead()?;
-        assert!(self.flash.is_synced(slot), "read back before it is synced: that proves nothing");
-        self.flash.read(slot, part, offset, buffer);
-        Ok(())
-    }
-
-    fn set_boot_choice(&mut self, choice: &BootChoice) -> Result<(), Text> {
-        self.dead()?;
-        assert!(self.flash.is_synced(choice.slot), "a slot is chosen before it is synced");
-        assert!(self.flash.release_in(choice.slot).is_some(), "a slot is chosen that holds no whole release");
-        match self.change() {
-            Ok(()) => self.environment.set(choice),
-            Err(after) => {
-                // One transaction: the environment's other copy is valid until this one is whole.
-                if after == After::Kept {
-                    self.environment.set(choice);
-                }
-                self.cut(after);
-                return Err(no_power());
-            }
-        }
-        Ok(())
-    }
-
-    fn reboot(&mut self) -> Result<(), Text> {
-        self.dead()?;
-        if let Err(after) = self.change() {
-            self.cut(after);
-            return Err(no_power());
-        }
-        self.restarting = true;
-        Ok(())
-    }
-
-    fn request_answered(&mut self) {
-        self.request = None;
-    }
-
+impl Owner for Device {
     fn gate(&mut self) -> Option<GateFacts> {
         let dead = self.dead().err();
         let mut seen = self.gate.as_ref()?.seen();
@@ -248,16 +260,8 @@ impl World for Device {
         Some(seen)
     }
 
-    fn rules(&mut self, gate_state: GateState) -> FirewallStatus {
-        self.gate.as_ref().map_or(FirewallStatus::Hold, |gate| gate.rules_seen(gate_state))
-    }
-
-    fn guard(&mut self, gate_state: GateState) -> Result<(), Text> {
-        self.gate_guard(gate_state)
-    }
-
-    fn keep_next_credential(&mut self) -> Result<(), Text> {
-        self.gate_next_credential()
+    fn keep_next_credential(&mut self, password: &Password) -> Result<(), Text> {
+        self.gate_next_credential(password)
     }
 
     fn next_becomes_kept(&mut self) -> Result<(), Text> {
@@ -285,7 +289,7 @@ impl World for Device {
         self.gate_write_account(holds)
     }
 
-    fn run_hooks(&mut self, hooks: Hooks) -> Result<(), Text> {
+    fn run_hooks(&mut self, hooks: Hooks<'_>) -> Result<(), Text> {
         self.gate_hooks(hooks)
     }
 
@@ -302,7 +306,23 @@ impl World for Device {
             Ok(())
         })
     }
+}
 
+impl Firewall for Device {
+    fn lan_subnets(&mut self) -> Vec<Network> {
+        Vec::new()
+    }
+
+    fn firewall_status(&mut self, table: &Table) -> FirewallStatus {
+        self.gate.as_ref().map_or(FirewallStatus::Hold, |gate| gate.rules_seen(table))
+    }
+
+    fn apply_firewall(&mut self, table: &Table) -> Result<(), Text> {
+        self.gate_apply(table)
+    }
+}
+
+impl Hardening for Device {
     fn incident_state(&mut self) -> IncidentState {
         self.wall.memory.clone()
     }
@@ -315,7 +335,7 @@ impl World for Device {
         self.wall.observation.clone()
     }
 
-    fn remediation(&mut self, remediation: &Remediation) -> Result<(), Text> {
+    fn remediate(&mut self, remediation: &Remediation) -> Result<(), Text> {
         self.mend(remediation)
     }
 
@@ -334,15 +354,24 @@ impl World for Device {
     fn accept_changes(&mut self) {
         self.wall.observation.integrity = IntegrityFacts::default();
     }
+}
 
-    fn grant(&mut self, grants: &FirewallGrants) {
-        self.wall.contained = grants.contained;
-    }
-
-    fn note(&mut self, reason: &Reason) {
-        let line = reason.to_string();
-        if self.powered && self.log.last() != Some(&line) {
-            self.log.push(line);
+impl Device {
+    pub(super) fn write_flash(
+        &mut self,
+        slot: Slot,
+        part: usize,
+        offset: u64,
+        bytes: &[u8],
+    ) -> Result<(), Text> {
+        self.dead()?;
+        assert!(slot != self.booted, "the running slot is written");
+        assert!(self.environment.choice().slot != slot, "the chosen slot is written");
+        self.flash.write(slot, part, offset, bytes);
+        if let Err(after) = self.change() {
+            self.cut(after);
+            return Err(no_power());
         }
+        Ok(())
     }
 }

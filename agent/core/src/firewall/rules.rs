@@ -62,7 +62,7 @@ pub fn build_table(wanted: GateState, links: &Links, traffic: &Traffic) -> Table
     chains.push(at(Hook::Forward, FILTER, forward));
     chains.push(Chain { policy: output.1, ..at(Hook::Output, FILTER, output.0) });
     chains.push(Chain { policy: Accept, ..at(Hook::Redirect, NAT, redirect) });
-    Table { chains }
+    Table { gate_state: wanted, contained: traffic.contained, chains }
 }
 
 fn at(hook: Hook, priority: i32, rules: Vec<Rule>) -> Chain {

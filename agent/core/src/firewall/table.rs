@@ -1,5 +1,6 @@
 //! The words of the firewall: tables, chains, rules, matches and verdicts as data, and what the rules need to know of the device.
 
+use crate::gate::state::GateState;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -102,6 +103,10 @@ pub struct PortForward {
 /// All that is wanted of the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
+    /// The state of the gate that it is for.
+    pub gate_state: GateState,
+    /// It cuts the device off from the WAN.
+    pub contained: bool,
     /// At most one for each [`Hook`].
     pub chains: Vec<Chain>,
 }

@@ -12,6 +12,7 @@
 //! | anywhere in a reset | – | – | reset again, from the start; the gate is closed throughout |
 
 use crate::gate::state::FirewallStatus;
+use crate::gate::state::GateState;
 #[cfg(test)]
 mod cases;
 
@@ -30,14 +31,17 @@ pub const LOOK_SECONDS: u32 = 60;
 pub fn plan(facts: &Facts, settings: &Settings) -> Option<Plan> {
     let gate = facts.gate.as_ref()?;
     let gate_state = gate.gate_state();
-    match facts.request {
+    match &facts.request {
         // Before anything else: what is not marked is not begun.
         Some(OperatorRequest::Reset) if !gate.resetting => {
-            return Some(now(Step::BeginReset, Reason::ResetAsked));
+            return Some(
+                now(Step::BeginReset, Reason::ResetAsked).then(Step::ApplyFirewall(GateState::Closed)),
+            );
         }
         // What was left half done goes first, so that it cannot be taken for part of this.
-        Some(OperatorRequest::Claim) if gate.next.is_none() && !gate.resetting => {
-            return Some(now(Step::Claim, Reason::Claiming));
+        Some(OperatorRequest::Claim(password)) if gate.next.is_none() && !gate.resetting => {
+            let claim = now(Step::Claim(password.clone()), Reason::Claiming);
+            return Some(claim.then(Step::ApplyFirewall(GateState::Open)));
         }
         _ => {}
     }
@@ -59,7 +63,7 @@ pub fn plan(facts: &Facts, settings: &Settings) -> Option<Plan> {
     let account = gate.account.as_ref().ok()?;
     if gate.next.is_some() {
         return Some(if gate.next == *account {
-            now(Step::Finish, Reason::ClaimUnfinished)
+            now(Step::Finish, Reason::ClaimUnfinished).then(Step::ApplyFirewall(GateState::Open))
         } else {
             now(Step::Withdraw, Reason::ClaimUnfinished)
         });

@@ -1,6 +1,6 @@
 //! **Activate**: records the trial, then lets the boot choice name the release. The restart is a step of its own.
 
-use crate::device::World;
+use crate::device::{Boot, Ledger};
 use crate::fault::text;
 use crate::identifiers::{ReleaseId, Slot};
 use crate::reason::Fault;
@@ -14,13 +14,13 @@ use crate::update::record::{Record, Update};
 /// # Errors
 /// The record or the boot choice could not be written.
 pub fn activate(
-    world: &mut dyn World,
+    device: &mut (impl Ledger + Boot + ?Sized),
     release: &ReleaseId,
     slot: Slot,
     deadline_seconds: u32,
     settings: &Settings,
 ) -> Result<(), Fault> {
-    let RecordSeen::Found(mut record) = world.record() else {
+    let RecordSeen::Found(mut record) = device.record() else {
         return Err(Fault::Device(text(format_args!("the record went away"))));
     };
     let known = match &record.update {
@@ -31,20 +31,20 @@ pub fn activate(
     if known.is_none() {
         // `Trial` is on record before the boot choice changes: whatever starts then finds it there.
         record.update = trial(0);
-        keep_next(world, record.clone())?;
+        keep_next(device, record.clone())?;
         record.generation += 1;
     }
-    let chosen = world.boot_choice().map_err(Fault::Device)?;
+    let chosen = device.boot_choice().map_err(Fault::Device)?;
     let waiting = chosen.slot == slot && chosen.tries_left.is_some_and(|tries| tries > 0);
     if !waiting || chosen.release != Some(release.number) {
         let choice =
             BootChoice { slot, tries_left: Some(settings.boot_tries), release: Some(release.number) };
-        world.set_boot_choice(&choice).map_err(Fault::Device)?;
+        device.set_boot_choice(&choice).map_err(Fault::Device)?;
     }
     // Counted only now that a restart follows: an environment that cannot be written is not the release's fault.
     if let Some(restarts) = known {
         let update = trial(restarts.saturating_add(1));
-        keep_next(world, Record { update, ..record })?;
+        keep_next(device, Record { update, ..record })?;
     }
     Ok(())
 }

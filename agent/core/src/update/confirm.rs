@@ -1,6 +1,6 @@
 //! **Confirm**: marks the running release good, then records so. Only here the floor rises.
 
-use crate::device::World;
+use crate::device::{Boot, Ledger};
 use crate::fault::text;
 use crate::identifiers::{ReleaseId, Slot};
 use crate::reason::Fault;
@@ -12,19 +12,23 @@ use crate::update::record::{Record, Update};
 ///
 /// # Errors
 /// The boot choice or the record could not be written.
-pub fn confirm(world: &mut dyn World, release: &ReleaseId, slot: Slot) -> Result<(), Fault> {
-    let RecordSeen::Found(mut record) = world.record() else {
+pub fn confirm(
+    device: &mut (impl Ledger + Boot + ?Sized),
+    release: &ReleaseId,
+    slot: Slot,
+) -> Result<(), Fault> {
+    let RecordSeen::Found(mut record) = device.record() else {
         return Err(Fault::Device(text(format_args!("the record went away"))));
     };
     // Marked first: a cut before the record leaves a trial that is marked good, and is confirmed again.
     let choice = BootChoice { slot, tries_left: None, release: Some(release.number) };
-    if world.boot_choice().map_err(Fault::Device)? != choice {
-        world.set_boot_choice(&choice).map_err(Fault::Device)?;
+    if device.boot_choice().map_err(Fault::Device)? != choice {
+        device.set_boot_choice(&choice).map_err(Fault::Device)?;
     }
     record.floor = record.floor.max(release.number);
     let floor = record.floor;
     // What lies below the floor is refused for that reason; its failures need no memory.
     record.failures.retain(|failure| failure.release > floor);
     let confirmed = Some(release.clone());
-    keep_next(world, Record { confirmed_slot: slot, confirmed, update: Update::Idle, ..record })
+    keep_next(device, Record { confirmed_slot: slot, confirmed, update: Update::Idle, ..record })
 }

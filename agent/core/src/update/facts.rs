@@ -1,13 +1,10 @@
 //! Facts: everything seen this turn. Any of it may be unknown, and says why.
 
-use crate::device::World;
 use crate::fault::Text;
 use crate::gate::state::GateFacts;
 use crate::identifiers::{Name, PARTS_MAX, Slot};
 use crate::operator_request::OperatorRequest;
 use crate::retry_state::RetryState;
-use crate::settings::Settings;
-use crate::update::offer;
 use crate::update::offer::Offer;
 use crate::update::record::{Record, Update};
 use komainu_trust::Moment;
@@ -54,6 +51,8 @@ pub struct Part {
     pub bytes_a: u64,
     /// Bytes in slot b.
     pub bytes_b: u64,
+    /// Bytes at its beginning that the medium takes only with the commit; 0: the medium needs no such order.
+    pub committed_last_bytes: u64,
 }
 
 impl Part {
@@ -106,39 +105,5 @@ impl Facts {
             _ => return false,
         };
         self.booted == Ok(slot)
-    }
-
-    /// Looks at everything once.
-    pub fn look(world: &mut dyn World, settings: &Settings) -> Facts {
-        let mut gate = world.gate();
-        if let Some(gate) = &mut gate {
-            gate.rules = world.rules(gate.gate_state());
-        }
-        let record = world.record();
-        let booted = world.booted();
-        let on_trial = match (&record, &booted) {
-            (RecordSeen::Found(Record { update: Update::Trial { slot, .. }, .. }), Ok(booted)) => {
-                slot == booted
-            }
-            _ => false,
-        };
-        let health = if on_trial { world.health() } else { Health::Good };
-        let clock = world.clock();
-        let reimage = world.incident_state().incident.and_then(|incident| incident.reimage);
-        let (offer, now) = offer::read(&world.kept(), clock, settings);
-        Facts {
-            now,
-            uptime: world.uptime_seconds(),
-            record,
-            boot_choice: world.boot_choice(),
-            parts: world.parts(),
-            health,
-            offer,
-            retry: world.retry(),
-            request: world.request(),
-            gate,
-            reimage: reimage.is_some_and(|slot| booted == Ok(slot)),
-            booted,
-        }
     }
 }

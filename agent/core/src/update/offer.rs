@@ -47,7 +47,7 @@ pub struct StoredMetadata {
 impl StoredMetadata {
     /// The metadata under the newer of the two roots. A kept root that flash has spoilt is as none; a firmware
     /// that brings a newer root than the one kept is believed: it was verified before it could run.
-    pub fn stored(&self) -> Stored {
+    pub fn under_newest_root(&self) -> Stored {
         let root = match (self.kept_root(), self.newer_shipped_root()) {
             (Some(_), None) => &self.metadata.root,
             _ => &self.shipped_root,
@@ -100,7 +100,7 @@ pub(crate) fn listed_target(
 
 /// What the kept files offer, and the time by the best clock there is.
 pub fn read(kept: &StoredMetadata, clock: Clock, settings: &Settings) -> (Offer, Moment) {
-    let mut trusted = match Trusted::load(&kept.stored(), clock) {
+    let mut trusted = match Trusted::load(&kept.under_newest_root(), clock) {
         Ok(trusted) => trusted,
         Err(fault) => return (Offer::Unusable(text(format_args!("{fault}"))), clock.system.max(clock.built)),
     };

@@ -2,7 +2,7 @@
 //! With nothing new it is one conditional request.
 
 use crate::advisory::{advisories_path, advisories_target};
-use crate::device::{Fetched, Folder, StoredFile, World};
+use crate::device::{Fetched, Folder, Host, Ledger, Repository, StoredFile};
 use crate::fault::{FetchFault, text};
 use crate::reason::{Fault, Reason};
 use crate::retry_state::{Backoff, RetryState};
@@ -27,27 +27,31 @@ const TIMESTAMP: &str = "timestamp.json";
 /// The timestamp as a glance brought it, with its validator, for the refresh that follows.
 type Glanced = Option<(Vec<u8>, Option<String>)>;
 
-/// Refreshes metadata, manifest and advisories.
+/// Refreshes metadata, manifest and advisories. Advisories that cannot be had are an event, and no error.
 ///
 /// # Errors
 /// What could not be fetched, was refused, or could not be kept. What was accepted before that stays.
-pub fn poll(world: &mut dyn World, settings: &Settings) -> Result<(), Fault> {
-    let Some(glanced) = glance(world, settings)? else {
-        remember_poll(world, None);
+pub fn poll(
+    device: &mut (impl Host + Ledger + Repository + ?Sized),
+    settings: &Settings,
+    events: &mut Vec<Reason>,
+) -> Result<(), Fault> {
+    let Some(glanced) = glance(device, settings)? else {
+        remember_poll(device, None);
         return Ok(());
     };
-    let (mut trusted, validator) = refresh(world, glanced)?;
-    fetch_manifest(world, &mut trusted, settings)?;
-    let validator = match fetch_advisories(world, &mut trusted, settings) {
+    let (mut trusted, validator) = refresh(device, glanced)?;
+    fetch_manifest(device, &mut trusted, settings)?;
+    let validator = match fetch_advisories(device, &mut trusted, settings) {
         Ok(()) => validator,
         Err(fault) => {
             // No update waits for them. Without a validator the next poll looks for them again.
-            world.note(&Reason::AdvisoriesMissed(fault));
+            events.push(Reason::AdvisoriesMissed(fault));
             None
         }
     };
-    forget_unused(world, &trusted)?;
-    remember_poll(world, Some(validator));
+    forget_unused(device, &trusted)?;
+    remember_poll(device, Some(validator));
     Ok(())
 }
 
@@ -55,14 +59,17 @@ pub fn poll(world: &mut dyn World, settings: &Settings) -> Result<(), Fault> {
 ///
 /// A mirror that lies here could as well withhold a new root: it can delay, as always, until the timestamp
 /// expires. And at least once a day the refresh starts at the root all the same.
-fn glance(world: &mut dyn World, settings: &Settings) -> Result<Option<Glanced>, Fault> {
-    let retry = world.retry();
-    let uptime = world.uptime_seconds();
+fn glance(
+    device: &mut (impl Host + Ledger + Repository + ?Sized),
+    settings: &Settings,
+) -> Result<Option<Glanced>, Fault> {
+    let retry = device.retry();
+    let uptime = device.uptime_seconds();
     let Some(validator) = retry.validator.as_deref() else { return Ok(Some(None)) };
-    if full_refresh_due(&retry, uptime, settings) || !is_complete(world, settings) {
+    if full_refresh_due(&retry, uptime, settings) || !is_complete(device, settings) {
         return Ok(Some(None));
     }
-    let fetched = world.fetch(Folder::Metadata, TIMESTAMP, TIMESTAMP_BYTES_MAX, Some(validator));
+    let fetched = device.fetch(Folder::Metadata, TIMESTAMP, TIMESTAMP_BYTES_MAX, Some(validator));
     let ask = Ask { name: TIMESTAMP.into(), bytes_max: TIMESTAMP_BYTES_MAX, step: "5.4.1" };
     match judge_fetched(fetched, &ask)? {
         Fetched::Unchanged => Ok(None),
@@ -72,24 +79,27 @@ fn glance(world: &mut dyn World, settings: &Settings) -> Result<Option<Glanced>,
 }
 
 /// True if all that is kept is in date and nothing is missing.
-fn is_complete(world: &mut dyn World, settings: &Settings) -> bool {
-    let clock = world.clock();
+fn is_complete(device: &mut (impl Host + Repository + ?Sized), settings: &Settings) -> bool {
+    let clock = device.clock();
     !matches!(
-        crate::update::offer::read(&world.kept(), clock, settings).0,
+        crate::update::offer::read(&device.stored(), clock, settings).0,
         crate::update::offer::Offer::Unusable(_)
     )
 }
 
-fn refresh(world: &mut dyn World, mut glanced: Glanced) -> Result<(Trusted, Option<String>), Fault> {
-    let clock = world.clock();
-    let kept = world.kept();
-    keep_shipped_root(world, &kept)?;
-    let mut refresh = Refresh::begin(kept.stored(), clock).map_err(|fault| refused(&fault))?;
+fn refresh(
+    device: &mut (impl Host + Ledger + Repository + ?Sized),
+    mut glanced: Glanced,
+) -> Result<(Trusted, Option<String>), Fault> {
+    let clock = device.clock();
+    let kept = device.stored();
+    keep_shipped_root(device, &kept)?;
+    let mut refresh = Refresh::begin(kept.under_newest_root(), clock).map_err(|fault| refused(&fault))?;
     let mut validator = None;
     while let Some(ask) = refresh.ask() {
         let fetched = match glanced.take_if(|_| ask.name == TIMESTAMP) {
             Some((bytes, validator)) => Fetched::Bytes(bytes, validator),
-            None => fetch_asked(world, &ask)?,
+            None => fetch_asked(device, &ask)?,
         };
         let (bytes, answer_validator) = match fetched {
             Fetched::Bytes(bytes, validator) => (Some(bytes), validator),
@@ -102,9 +112,9 @@ fn refresh(world: &mut dyn World, mut glanced: Glanced) -> Result<(Trusted, Opti
         let before = refresh.trusted().root().clone();
         let keep = refresh.give(answer).map_err(|fault| refused(&fault))?;
         if refresh.trusted().root().lacks_a_key_of(&before, Role::Targets) {
-            forget_floor(world)?;
+            forget_floor(device)?;
         }
-        keep_accepted(world, keep, bytes.as_deref().unwrap_or_default())?;
+        keep_accepted(device, keep, bytes.as_deref().unwrap_or_default())?;
     }
     Ok((refresh.into_trusted(), validator))
 }
@@ -112,9 +122,9 @@ fn refresh(world: &mut dyn World, mut glanced: Glanced) -> Result<(Trusted, Opti
 /// A targets key is gone: whoever held it may have numbered a release so high that no later one could pass the
 /// floor. What follows is signed by the keys that are left, and its versions go on rising (§5.3.11 does the same
 /// for those). Before the root is kept, so that a cut in between repeats it.
-fn forget_floor(world: &mut dyn World) -> Result<(), Fault> {
-    match world.record() {
-        RecordSeen::Found(record) if record.floor > 0 => keep_next(world, Record { floor: 0, ..record }),
+fn forget_floor(device: &mut (impl Ledger + ?Sized)) -> Result<(), Fault> {
+    match device.record() {
+        RecordSeen::Found(record) if record.floor > 0 => keep_next(device, Record { floor: 0, ..record }),
         RecordSeen::Lost(why) => Err(Fault::Device(why)),
         RecordSeen::Found(_) | RecordSeen::Absent => Ok(()),
     }
@@ -123,23 +133,26 @@ fn forget_floor(world: &mut dyn World) -> Result<(), Fault> {
 /// Keeps a root that came with the firmware, once that firmware is confirmed: when an older slot starts one day,
 /// the keys that this root took away must not come back with it. What follows from a key that is gone follows
 /// here, too (§5.3.11).
-fn keep_shipped_root(world: &mut dyn World, kept: &StoredMetadata) -> Result<(), Fault> {
-    let confirmed = matches!(world.record(), RecordSeen::Found(record) if record.update == Update::Idle);
+fn keep_shipped_root(
+    device: &mut (impl Ledger + Repository + ?Sized),
+    kept: &StoredMetadata,
+) -> Result<(), Fault> {
+    let confirmed = matches!(device.record(), RecordSeen::Found(record) if record.update == Update::Idle);
     let Some(shipped) = kept.newer_shipped_root().filter(|_| confirmed) else { return Ok(()) };
     if let Some(before) = kept.kept_root() {
         if shipped.lacks_a_key_of(&before, Role::Targets) {
-            forget_floor(world)?;
+            forget_floor(device)?;
         }
         let lacks = |role| shipped.lacks_a_key_of(&before, role);
         if lacks(Role::Timestamp) || lacks(Role::Snapshot) {
-            return keep_accepted(world, Keep::GivenRootForgetRest, &kept.shipped_root);
+            return keep_accepted(device, Keep::GivenRootForgetRest, &kept.shipped_root);
         }
     }
-    keep_accepted(world, Keep::Given(Role::Root), &kept.shipped_root)
+    keep_accepted(device, Keep::Given(Role::Root), &kept.shipped_root)
 }
 
-fn fetch_asked(world: &mut dyn World, ask: &Ask) -> Result<Fetched, Fault> {
-    let fetched = world.fetch(Folder::Metadata, &ask.name, ask.bytes_max, None);
+fn fetch_asked(device: &mut (impl Repository + ?Sized), ask: &Ask) -> Result<Fetched, Fault> {
+    let fetched = device.fetch(Folder::Metadata, &ask.name, ask.bytes_max, None);
     judge_fetched(fetched, ask)
 }
 
@@ -154,8 +167,8 @@ fn judge_fetched(fetched: Result<Fetched, FetchFault>, ask: &Ask) -> Result<Fetc
     }
 }
 
-fn keep_accepted(world: &mut dyn World, keep: Keep, bytes: &[u8]) -> Result<(), Fault> {
-    let mut change = |file, bytes| world.keep_file(file, bytes).map_err(Fault::Device);
+fn keep_accepted(device: &mut (impl Repository + ?Sized), keep: Keep, bytes: &[u8]) -> Result<(), Fault> {
+    let mut change = |file, bytes| device.store(file, bytes).map_err(Fault::Device);
     match keep {
         Keep::Nothing => Ok(()),
         Keep::Given(role) => change(stored_file(role), Some(bytes)),
@@ -180,43 +193,54 @@ fn stored_file(role: Role) -> StoredFile<'static> {
 
 /// Fetches the manifest, if it is another one than before, and every delegated role on the way to it and to its
 /// images: with these, what is offered can be read from what is kept.
-fn fetch_manifest(world: &mut dyn World, trusted: &mut Trusted, settings: &Settings) -> Result<(), Fault> {
-    let kept = world.kept().manifest;
+fn fetch_manifest(
+    device: &mut (impl Ledger + Repository + ?Sized),
+    trusted: &mut Trusted,
+    settings: &Settings,
+) -> Result<(), Fault> {
+    let kept = device.stored().manifest;
     let path = manifest_path(&settings.board, &settings.channel);
-    if find(world, trusted, &path)?.is_none() {
-        return if kept.is_some() { forget(world, StoredFile::Manifest) } else { Ok(()) };
+    if find(device, trusted, &path)?.is_none() {
+        return if kept.is_some() { forget(device, StoredFile::Manifest) } else { Ok(()) };
     }
     let Some(target) = manifest_target(trusted, settings).map_err(Fault::Trust)? else { return Ok(()) };
     let manifest = match kept.and_then(|bytes| target.prove(bytes).ok()) {
         Some(manifest) => manifest,
-        None => fetch_new_manifest(world, &target)?,
+        None => fetch_new_manifest(device, &target)?,
     };
     // What is wrong with a manifest is told when it is read as an offer.
     for image in Manifest::read(&manifest).map_or(Vec::new(), |manifest| manifest.images) {
-        find(world, trusted, &image.target)?;
+        find(device, trusted, &image.target)?;
     }
     Ok(())
 }
 
-fn fetch_new_manifest(world: &mut dyn World, target: &Verified<Target>) -> Result<Verified<Vec<u8>>, Fault> {
-    let proven = fetch_target(world, target, StoredFile::Manifest)?;
+fn fetch_new_manifest(
+    device: &mut (impl Ledger + Repository + ?Sized),
+    target: &Verified<Target>,
+) -> Result<Verified<Vec<u8>>, Fault> {
+    let proven = fetch_target(device, target, StoredFile::Manifest)?;
     // What went wrong with the images of another manifest says nothing about this one's.
     let none = Backoff::default();
-    let retry = world.retry();
-    world.keep_retry(&RetryState { stage: none, proof: none, ..retry });
+    let retry = device.retry();
+    device.keep_retry(&RetryState { stage: none, proof: none, ..retry });
     Ok(proven)
 }
 
 /// Fetches the advisories, if the signed targets list any, and other ones than before.
-fn fetch_advisories(world: &mut dyn World, trusted: &mut Trusted, settings: &Settings) -> Result<(), Fault> {
-    let kept = world.advisories();
-    if find(world, trusted, &advisories_path(&settings.board))?.is_none() {
-        return if kept.is_some() { forget(world, StoredFile::Advisories) } else { Ok(()) };
+fn fetch_advisories(
+    device: &mut (impl Repository + ?Sized),
+    trusted: &mut Trusted,
+    settings: &Settings,
+) -> Result<(), Fault> {
+    let kept = device.advisories();
+    if find(device, trusted, &advisories_path(&settings.board))?.is_none() {
+        return if kept.is_some() { forget(device, StoredFile::Advisories) } else { Ok(()) };
     }
     let target = advisories_target(trusted, &settings.board).map_err(Fault::Trust)?;
     match target {
         Some(target) if kept.is_none_or(|bytes| target.prove(bytes).is_err()) => {
-            fetch_target(world, &target, StoredFile::Advisories).map(|_| ())
+            fetch_target(device, &target, StoredFile::Advisories).map(|_| ())
         }
         _ => Ok(()),
     }
@@ -224,60 +248,64 @@ fn fetch_advisories(world: &mut dyn World, trusted: &mut Trusted, settings: &Set
 
 /// Fetches a small target, proves it, and keeps it.
 fn fetch_target(
-    world: &mut dyn World,
+    device: &mut (impl Repository + ?Sized),
     target: &Verified<Target>,
     file: StoredFile<'_>,
 ) -> Result<Verified<Vec<u8>>, Fault> {
     let name = || text(format_args!("{}", target.path));
-    let fetched = world.fetch(Folder::Targets, &target.fetch_path(), target.file.length, None);
+    let fetched = device.fetch(Folder::Targets, &target.fetch_path(), target.file.length, None);
     let Fetched::Bytes(bytes, _) = fetched.map_err(|fault| Fault::Fetch(name(), fault))? else {
         return Err(Fault::Fetch(name(), FetchFault::NotFound));
     };
     let proven = target.prove(bytes).map_err(|fault| refused(&fault))?;
-    world.keep_file(file, Some(&proven)).map_err(Fault::Device)?;
+    device.store(file, Some(&proven)).map_err(Fault::Device)?;
     Ok(proven)
 }
 
 /// Searches a target, fetching the delegated roles that the search wants.
-fn find(world: &mut dyn World, trusted: &mut Trusted, path: &str) -> Result<Option<Verified<Target>>, Fault> {
+fn find(
+    device: &mut (impl Repository + ?Sized),
+    trusted: &mut Trusted,
+    path: &str,
+) -> Result<Option<Verified<Target>>, Fault> {
     loop {
         let wanted = match trusted.find(path).map_err(|fault| refused(&fault))? {
             Found::Target(target) => return Ok(Some(target)),
             Found::Nothing => return Ok(None),
             Found::Wanted(wanted) => wanted,
         };
-        let bytes = match fetch_asked(world, &wanted.ask)? {
+        let bytes = match fetch_asked(device, &wanted.ask)? {
             Fetched::Bytes(bytes, _) => Some(bytes),
             Fetched::NotThere | Fetched::Unchanged => None,
         };
         trusted.give_delegated(&wanted, bytes.as_deref()).map_err(|fault| refused(&fault))?;
-        world.keep_file(StoredFile::Delegated(&wanted.role), bytes.as_deref()).map_err(Fault::Device)?;
+        device.store(StoredFile::Delegated(&wanted.role), bytes.as_deref()).map_err(Fault::Device)?;
     }
 }
 
 /// Removes kept delegated roles that no search used: their number must not grow with the years.
-fn forget_unused(world: &mut dyn World, trusted: &Trusted) -> Result<(), Fault> {
-    let kept = world.kept().metadata.delegated;
+fn forget_unused(device: &mut (impl Repository + ?Sized), trusted: &Trusted) -> Result<(), Fault> {
+    let kept = device.stored().metadata.delegated;
     for (role, _) in kept.iter().filter(|(role, _)| trusted.delegated_in_use().all(|used| used != role)) {
-        world.keep_file(StoredFile::Delegated(role), None).map_err(Fault::Device)?;
+        device.store(StoredFile::Delegated(role), None).map_err(Fault::Device)?;
     }
     Ok(())
 }
 
-fn forget(world: &mut dyn World, file: StoredFile<'_>) -> Result<(), Fault> {
-    world.keep_file(file, None).map_err(Fault::Device)
+fn forget(device: &mut (impl Repository + ?Sized), file: StoredFile<'_>) -> Result<(), Fault> {
+    device.store(file, None).map_err(Fault::Device)
 }
 
 /// Remembers a poll that worked; with a validator if it was a full refresh.
-fn remember_poll(world: &mut dyn World, full: Option<Option<String>>) {
-    let uptime = world.uptime_seconds();
-    let mut retry = world.retry();
+fn remember_poll(device: &mut (impl Host + Ledger + ?Sized), full: Option<Option<String>>) {
+    let uptime = device.uptime_seconds();
+    let mut retry = device.retry();
     retry.polled_uptime = Some(uptime);
     if let Some(validator) = full {
         retry.refreshed_uptime = Some(uptime);
         retry.validator = validator;
     }
-    world.keep_retry(&retry);
+    device.keep_retry(&retry);
 }
 
 fn refused(fault: &TrustFault) -> Fault {

@@ -1,7 +1,7 @@
-//! **Revert**: gives up a release on trial. Recorded and counted first, then the boot choice names the old slot;
+//! **Rollback**: gives up a release on trial. Recorded and counted first, then the boot choice names the old slot;
 //! when that one runs, it is over.
 
-use crate::device::World;
+use crate::device::{Boot, Ledger};
 use crate::fault::text;
 use crate::identifiers::{ReleaseId, Slot};
 use crate::reason::Fault;
@@ -13,13 +13,18 @@ use crate::update::record::{Record, Update};
 ///
 /// # Errors
 /// The record or the boot choice could not be written.
-pub fn revert(world: &mut dyn World, release: &ReleaseId, failed: Slot, times: u8) -> Result<(), Fault> {
-    let RecordSeen::Found(mut record) = world.record() else {
+pub fn roll_back(
+    device: &mut (impl Ledger + Boot + ?Sized),
+    release: &ReleaseId,
+    failed: Slot,
+    times: u8,
+) -> Result<(), Fault> {
+    let RecordSeen::Found(mut record) = device.record() else {
         return Err(Fault::Device(text(format_args!("the record went away"))));
     };
-    let old_runs = world.booted().map_err(Fault::Device)? != failed;
+    let old_runs = device.booted().map_err(Fault::Device)? != failed;
     let known = match &record.update {
-        Update::RollingBack { release: reverting, restarts, .. } if reverting == release => Some(*restarts),
+        Update::RollingBack { release: given_up, restarts, .. } if given_up == release => Some(*restarts),
         _ => None,
     };
     if known.is_none() {
@@ -30,13 +35,13 @@ pub fn revert(world: &mut dyn World, release: &ReleaseId, failed: Slot, times: u
     if known.is_none() || !old_runs {
         let restarts = known.map_or(0, |restarts| restarts.saturating_add(1));
         record.update = Update::RollingBack { release: release.clone(), slot: failed, restarts };
-        keep_next(world, record.clone())?;
+        keep_next(device, record.clone())?;
         record.generation += 1;
     }
     let confirmed = record.confirmed.as_ref().map(|confirmed| confirmed.number);
-    settle(world, failed.other(), confirmed)?;
+    settle(device, failed.other(), confirmed)?;
     if old_runs {
-        keep_next(world, Record { update: Update::Idle, ..record })?;
+        keep_next(device, Record { update: Update::Idle, ..record })?;
     }
     Ok(())
 }
@@ -45,10 +50,10 @@ pub fn revert(world: &mut dyn World, release: &ReleaseId, failed: Slot, times: u
 ///
 /// # Errors
 /// The boot choice could not be read or written.
-pub fn settle(world: &mut dyn World, slot: Slot, release: Option<u64>) -> Result<(), Fault> {
-    let chosen = world.boot_choice().map_err(Fault::Device)?;
+pub fn settle(device: &mut (impl Boot + ?Sized), slot: Slot, release: Option<u64>) -> Result<(), Fault> {
+    let chosen = device.boot_choice().map_err(Fault::Device)?;
     if chosen.slot == slot && chosen.tries_left.is_none() {
         return Ok(());
     }
-    world.set_boot_choice(&BootChoice { slot, tries_left: None, release }).map_err(Fault::Device)
+    device.set_boot_choice(&BootChoice { slot, tries_left: None, release }).map_err(Fault::Device)
 }

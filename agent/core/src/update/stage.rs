@@ -1,10 +1,10 @@
-//! **Stage**: fills the slot that is not running. Void → write → sync → read back and hash → only then the
-//! record says staged.
+//! **Stage**: fills the slot that is not running: invalidate → write → sync → read back and hash → commit; only then the
+//! record says staged. A download resumes at the last synced offset.
 //!
-//! The first block of every part is written last, after everything behind it was proven: a half-written image
-//! has no header, so that no boot loader takes it for one, whatever its environment says.
+//! What makes a part one that can be started is committed last, after everything behind it was proven: no boot loader takes
+//! a half-written image for a whole one, whatever its environment says. How many bytes that are is the medium's word.
 
-use crate::device::World;
+use crate::device::{Boot, Ledger, Repository, Slots};
 use crate::fault::{FetchFault, text};
 use crate::identifiers::Slot;
 use crate::reason::Fault;
@@ -19,8 +19,6 @@ use alloc::vec::Vec;
 use komainu_trust::Verified;
 use sha2::{Digest, Sha256};
 
-/// The block that is written last, in bytes: where every image format keeps its header.
-pub const HEAD_BYTES: u64 = 4096;
 /// Bytes moved at once, and the only large memory that staging needs.
 const PIECE_BYTES: usize = 128 * 1024;
 
@@ -42,6 +40,12 @@ impl Job<'_> {
         found.ok_or_else(|| Fault::Device(text(format_args!("no part named {}", image.part))))
     }
 
+    /// Bytes at the beginning of an image that its medium takes only at the end.
+    fn committed_last(&self, image: &Image) -> Result<u64, Fault> {
+        let part = self.part(image)?;
+        Ok(image.length.min(self.parts[part].committed_last_bytes))
+    }
+
     fn update(&self, part: usize, offset: u64) -> Update {
         let part = u8::try_from(part).unwrap_or(u8::MAX);
         let release = self.release.manifest.release.clone();
@@ -49,23 +53,23 @@ impl Job<'_> {
     }
 }
 
-/// Does the next bounded piece of staging: voids the slot, or writes up to a checkpoint, or proves it all.
+/// Does the next bounded piece of staging: invalidates the slot, or writes up to a checkpoint, or reads it all back.
 ///
 /// # Errors
 /// What could not be fetched or written; or that what was read back is not what was signed, after which
 /// staging starts over.
 pub fn stage(
-    world: &mut dyn World,
+    device: &mut (impl Ledger + Boot + Slots + Repository + ?Sized),
     release: &Verified<Release>,
     slot: Slot,
     parts: &Parts,
     settings: &Settings,
 ) -> Result<(), Fault> {
-    let RecordSeen::Found(mut record) = world.record() else {
+    let RecordSeen::Found(mut record) = device.record() else {
         return Err(Fault::Device(text(format_args!("the record went away"))));
     };
     // The one question that must never be answered wrongly is asked here again.
-    if world.booted().map_err(Fault::Device)? == slot {
+    if device.booted().map_err(Fault::Device)? == slot {
         return Err(Fault::Device(text(format_args!("slot {slot} is running: it is not written"))));
     }
     let job = Job { release, slot, parts };
@@ -78,45 +82,39 @@ pub fn stage(
         _ => {
             // Said before it is broken: from here on the slot counts as empty.
             record.update = job.update(0, 0);
-            keep_next(world, record.clone())?;
+            keep_next(device, record.clone())?;
             record.generation += 1;
             (0, 0)
         }
     };
     if (part, offset) == (0, 0) {
-        void(world, &job)?;
+        invalidate(device, &job)?;
     }
     if let Some(image) = job.images().get(part) {
-        return fill(world, &job, record, part, image, offset.max(head_bytes(image)), settings);
+        return fill(device, &job, record, part, image, offset.max(job.committed_last(image)?), settings);
     }
-    if let Err(fault) = prove(world, &job) {
+    if let Err(fault) = read_back(device, &job) {
         if matches!(fault, Fault::NotWhatWasSigned(_)) {
-            keep_next(world, Record { update: Update::Idle, ..record })?;
+            keep_next(device, Record { update: Update::Idle, ..record })?;
         }
         return Err(fault);
     }
     let (release, digest) = (release.manifest.release.clone(), release.digest);
-    keep_next(world, Record { update: Update::Staged { release, digest, slot }, ..record })
+    keep_next(device, Record { update: Update::Staged { release, digest, slot }, ..record })
 }
 
-fn head_bytes(image: &Image) -> u64 {
-    image.length.min(HEAD_BYTES)
-}
-
-/// Takes the header off every part.
-fn void(world: &mut dyn World, job: &Job<'_>) -> Result<(), Fault> {
+/// Makes every part impossible to start.
+fn invalidate(device: &mut (impl Slots + ?Sized), job: &Job<'_>) -> Result<(), Fault> {
     for image in job.images() {
         let part = job.part(image)?;
-        let zeros = vec![0; head_bytes(image) as usize];
-        world.write_part(job.slot, part, 0, &zeros).map_err(Fault::Device)?;
-        world.sync_part(job.slot, part).map_err(Fault::Device)?;
+        device.invalidate(job.slot, part).map_err(Fault::Device)?;
     }
     Ok(())
 }
 
 /// Writes one image from `offset` up to the next checkpoint, or to its end.
 fn fill(
-    world: &mut dyn World,
+    device: &mut (impl Ledger + Slots + Repository + ?Sized),
     job: &Job<'_>,
     record: Record,
     index: usize,
@@ -131,10 +129,10 @@ fn fill(
     let mut failed = None;
     while offset < end {
         let wanted = usize::try_from(end - offset).unwrap_or(usize::MAX).min(buffer.len());
-        let (came, done) = fetch_piece(world, job, index, offset, &mut buffer[..wanted]);
+        let (came, done) = fetch_piece(device, job, index, offset, &mut buffer[..wanted]);
         // What came before the line broke is kept: on a bad line that is all there ever is.
         if came > 0 {
-            world.write_part(job.slot, part, offset, &buffer[..came]).map_err(Fault::Device)?;
+            device.write(job.slot, part, offset, &buffer[..came]).map_err(Fault::Device)?;
             offset += came as u64;
         }
         if let Err(fault) = done {
@@ -143,17 +141,17 @@ fn fill(
         }
     }
     if offset > from || offset == image.length {
-        world.sync_part(job.slot, part).map_err(Fault::Device)?;
+        device.sync(job.slot, part).map_err(Fault::Device)?;
         let update =
             if offset == image.length { job.update(index + 1, 0) } else { job.update(index, offset) };
-        keep_next(world, Record { update, ..record })?;
+        keep_next(device, Record { update, ..record })?;
     }
     failed.map_or(Ok(()), Err)
 }
 
 /// Fills all of `buffer` from an image, or as much as comes: how much that is, and what ended it.
 fn fetch_piece(
-    world: &mut dyn World,
+    device: &mut (impl Repository + ?Sized),
     job: &Job<'_>,
     index: usize,
     offset: u64,
@@ -164,7 +162,7 @@ fn fetch_piece(
     let mut filled = 0;
     while filled < buffer.len() {
         let at = offset + filled as u64;
-        let fault = match world.fetch_piece(path, at, image.length, &mut buffer[filled..]) {
+        let fault = match device.fetch_piece(path, at, image.length, &mut buffer[filled..]) {
             Ok(0) => FetchFault::Short { got_bytes: at, want_bytes: image.length },
             Ok(came) => {
                 filled += came;
@@ -177,31 +175,30 @@ fn fetch_piece(
     (filled, Ok(()))
 }
 
-/// Reads every image back from the medium and hashes it, with its head from the server; then writes the heads.
-/// The head has no other proof than the hash of the whole, so it is fetched here and never trusted before.
-fn prove(world: &mut dyn World, job: &Job<'_>) -> Result<(), Fault> {
-    let mut heads = Vec::new();
+/// Reads every image back from the medium and hashes it, with its beginning from the server; then commits the beginnings.
+/// A beginning has no other proof than the hash of the whole, so it is fetched here and never trusted before.
+fn read_back(device: &mut (impl Slots + Repository + ?Sized), job: &Job<'_>) -> Result<(), Fault> {
+    let mut beginnings = Vec::new();
     for (index, image) in job.images().iter().enumerate() {
-        let mut head = vec![0; head_bytes(image) as usize];
-        fetch_piece(world, job, index, 0, &mut head).1?;
+        let mut beginning = vec![0; usize::try_from(job.committed_last(image)?).unwrap_or(usize::MAX)];
+        fetch_piece(device, job, index, 0, &mut beginning).1?;
         let part = job.part(image)?;
-        if hash_with_head(world, job.slot, part, image, &head)? != image.sha256 {
+        if hash_with_beginning(device, job.slot, part, image, &beginning)? != image.sha256 {
             return Err(Fault::NotWhatWasSigned(text(format_args!(
                 "{}: slot {} part {} does not have the signed sha256 (the download or the flash is at fault)",
                 image.target, job.slot, image.part
             ))));
         }
-        heads.push(head);
+        beginnings.push(beginning);
     }
-    for (image, head) in job.images().iter().zip(&heads) {
+    for (image, beginning) in job.images().iter().zip(&beginnings) {
         let part = job.part(image)?;
-        world.write_part(job.slot, part, 0, head).map_err(Fault::Device)?;
-        world.sync_part(job.slot, part).map_err(Fault::Device)?;
-        let mut read = vec![0; head.len()];
-        world.read_part(job.slot, part, 0, &mut read).map_err(Fault::Device)?;
-        if read != *head {
+        device.commit(job.slot, part, beginning).map_err(Fault::Device)?;
+        let mut read = vec![0; beginning.len()];
+        device.read_back(job.slot, part, 0, &mut read).map_err(Fault::Device)?;
+        if read != *beginning {
             return Err(Fault::NotWhatWasSigned(text(format_args!(
-                "slot {} part {} does not keep its first block",
+                "slot {} part {} does not keep its beginning",
                 job.slot, image.part
             ))));
         }
@@ -209,20 +206,20 @@ fn prove(world: &mut dyn World, job: &Job<'_>) -> Result<(), Fault> {
     Ok(())
 }
 
-fn hash_with_head(
-    world: &mut dyn World,
+fn hash_with_beginning(
+    device: &mut (impl Slots + ?Sized),
     slot: Slot,
     part: usize,
     image: &Image,
-    head: &[u8],
+    beginning: &[u8],
 ) -> Result<[u8; 32], Fault> {
     let mut hash = Sha256::new();
-    hash.update(head);
+    hash.update(beginning);
     let mut buffer = vec![0; PIECE_BYTES];
-    let mut offset = head.len() as u64;
+    let mut offset = beginning.len() as u64;
     while offset < image.length {
         let wanted = usize::try_from(image.length - offset).unwrap_or(usize::MAX).min(buffer.len());
-        world.read_part(slot, part, offset, &mut buffer[..wanted]).map_err(Fault::Device)?;
+        device.read_back(slot, part, offset, &mut buffer[..wanted]).map_err(Fault::Device)?;
         hash.update(&buffer[..wanted]);
         offset += wanted as u64;
     }

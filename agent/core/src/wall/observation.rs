@@ -29,8 +29,8 @@ use super::remediation::ProcessId;
 use super::report::Report;
 use crate::fault::Text;
 use crate::firewall::count::Count;
+use crate::firewall::grants::FirewallGrants;
 use crate::firewall::table::Counted;
-use crate::firewall::table::{PortForward, WanRule};
 use crate::gate::state::{FirewallStatus, GateState};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -76,19 +76,6 @@ pub struct Observation {
     pub firmware: FirmwareSeen,
     /// Chains in the kernel's firewall, `table/chain`, that are neither ours nor were there before.
     pub chains: Vec<String>,
-}
-
-/// What may pass the firewall besides what the settings say.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FirewallGrants {
-    /// Ways in from the WAN to the device.
-    pub wan_rules: Vec<WanRule>,
-    /// Ways in from the WAN to hosts in the LAN.
-    pub port_forwards: Vec<PortForward>,
-    /// The LAN is not what it seems: only near addresses are let in there.
-    pub lan_subnets_only: bool,
-    /// The device is cut off from the WAN.
-    pub contained: bool,
 }
 
 /// How the gate and the clock stand, which the wall needs to know.

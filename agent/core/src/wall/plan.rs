@@ -8,7 +8,6 @@ pub mod cases;
 
 use super::incident_response::IncidentResponse;
 use super::incident_state::{Incident, IncidentState, Trial};
-use super::observation::FirewallGrants;
 use super::policy::Policy;
 use super::remediation::Remediation;
 use super::report::{Finding, Report};
@@ -84,8 +83,6 @@ pub struct Watch {
     pub trials: Vec<OnTrial>,
     /// Findings that the last look had.
     pub told: Vec<Digest64>,
-    /// What was last let through the firewall.
-    pub grants: Option<FirewallGrants>,
     /// Which fixes failed, how often in a row, and when last (seconds of uptime).
     failed: Vec<(Digest64, u32, u64)>,
     /// When the agent looked first, in seconds of uptime.

@@ -1,189 +1,221 @@
-//! One turn of the wall: look, judge, plan, act. It comes far more often than a turn of the update, so it reads no
-//! metadata; what it needs of the time is told.
+//! One turn of the wall: observe, judge, decide, execute. It comes far more often than a turn of the update, so it reads no
+//! metadata; what it needs of the time is passed in.
+//!
+//! The caller logs [`Decision::events`] before it executes the decision.
 
 use super::incident_response::IncidentResponse;
-use super::judge::vulnerabilities;
-use super::observation;
-use super::observation::GateContext;
+use super::incident_state::IncidentState;
+use super::judge::vulnerabilities::restricted;
+use super::observation::{self, GateContext};
 use super::plan::{Act, View, Watch, attempt_of, digest_of, leave_alone, plan};
 use super::policy::Policy;
 use super::report::Report;
-use crate::device::World;
-use crate::fault::Text;
-use crate::gate::state::FirewallStatus;
+use crate::device::{Boot, Firewall, Hardening, Host, Ledger, Owner};
+use crate::fault::{Text, text};
+use crate::firewall::grants::{FirewallGrants, wanted_table};
+use crate::gate::state::{FirewallStatus, GateFacts, GateState};
 use crate::identifiers::Digest64;
 use crate::operator_request::OperatorRequest;
 use crate::reason::Reason;
 use crate::retry_state::{Backoff, RetryState};
+use crate::settings::FirewallSettings;
 use alloc::vec::Vec;
 use komainu_trust::Moment;
 
-/// What a turn found out.
+/// What the turns of the update know, and a turn of the wall is told: all of it is dear to find out.
 #[derive(Clone, Debug)]
-pub struct Round {
-    /// What was found.
-    pub report: Report,
-    /// Something was done: look again at once.
-    pub again: bool,
-}
-
-/// What the turns of the update know, and a turn of the wall is told: both are dear to find out.
-#[derive(Clone, Debug)]
-pub struct TurnContext {
+pub struct TurnContext<'a> {
     /// The time by the best clock there is.
     pub now: Moment,
-    /// Whether the kernel had the rules when the gate was last looked at: whoever changes them is heard, and makes it
-    /// look again.
+    /// Whether the kernel had the table when the gate was last looked at; every change of rules makes the gate look again.
     pub rules: Option<FirewallStatus>,
+    /// What the firewall is made of.
+    pub firewall: &'a FirewallSettings,
+    /// What passes the firewall now, besides the settings.
+    pub grants: &'a FirewallGrants,
+    /// What the operator asks for.
+    pub request: Option<&'a OperatorRequest>,
 }
 
-/// Takes one turn.
-pub fn turn(world: &mut dyn World, watch: &mut Watch, known: &TurnContext, policy: &Policy) -> Round {
-    let TurnContext { now, rules } = known.clone();
-    let gate = world.gate();
-    let gate_state = gate.as_ref().map(crate::gate::state::GateFacts::gate_state);
-    let differ = rules == Some(FirewallStatus::Differ);
-    let observation = world.observe();
+/// What a turn found out, and what it wants done.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// What was found.
+    pub report: Report,
+    /// What passes the firewall from now on, besides the settings.
+    pub grants: FirewallGrants,
+    /// The operator's request is answered by this turn.
+    pub answered: bool,
+    /// What to log, in order.
+    pub events: Vec<Reason>,
+    acts: Vec<Act>,
+    /// The state of the gate, where the table must be compared with the kernel's again.
+    compare: Option<GateState>,
+    accept_changes: bool,
+}
+
+/// What came of a turn.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Something was done: look again at once.
+    pub again: bool,
+    /// A restart was asked for.
+    pub restarting: bool,
+    /// What happened, in order.
+    pub events: Vec<Reason>,
+}
+
+/// Observes, judges and decides.
+pub fn decide(
+    device: &mut (impl Host + Ledger + Boot + Owner + Hardening + ?Sized),
+    watch: &mut Watch,
+    context: &TurnContext<'_>,
+    policy: &Policy,
+) -> Decision {
+    let gate = device.gate();
+    let gate_state = gate.as_ref().map(GateFacts::gate_state);
+    let observation = device.observe();
     // After the end of support less is allowed.
-    let restricted = observation.firmware.support_ended().map(|_| vulnerabilities::restricted(policy));
+    let restricted = observation.firmware.support_ended().map(|_| restricted(policy));
     let policy = restricted.as_ref().unwrap_or(policy);
+    let (now, rules) = (context.now, context.rules.clone());
+    let differ = rules == Some(FirewallStatus::Differ);
     let (mut report, mut grants) =
         observation::judge(&observation, &GateContext { gate_state, rules, now }, policy);
-    let memory = world.incident_state();
-    leave_alone(&mut report, &memory);
-    tell(world, watch, &report);
-    let asked = match world.request() {
-        Some(OperatorRequest::Incident(response)) => {
-            world.request_answered();
-            Some(response)
-        }
-        Some(OperatorRequest::AcceptChanges) => {
-            world.request_answered();
-            world.accept_changes();
-            None
-        }
+    let before = device.incident_state();
+    leave_alone(&mut report, &before);
+    let mut events = news(watch, &report);
+    let asked = match context.request {
+        Some(OperatorRequest::Incident(response)) => Some(*response),
         _ => None,
     };
-    let uptime = world.uptime_seconds();
-    let cut_off = memory.incident.as_ref().is_some_and(|incident| incident.contained);
-    let health = (watch.is_trial_due(uptime) && !cut_off).then(|| world.health());
+    let uptime = device.uptime_seconds();
+    let cut_off = before.incident.as_ref().is_some_and(|incident| incident.contained);
+    let health = (watch.is_trial_due(uptime) && !cut_off).then(|| device.health());
     let view = View {
         report: &report,
-        memory: &memory,
+        memory: &before,
         asked,
         owner: gate.and_then(|gate| gate.kept),
-        polled: world.retry().polled_uptime,
-        booted: world.booted().ok(),
+        polled: device.retry().polled_uptime,
+        booted: device.booted().ok(),
         health,
         now,
         uptime,
     };
     let acts = plan(&view, watch, policy);
-    tell_incident(world, &memory, &acts, asked);
-    // Cutting off comes before everything that could take long.
-    let remembered =
-        acts.iter().find_map(|act| if let Act::Remember(memory) = act { Some(memory) } else { None });
-    let incident = remembered.unwrap_or(&memory).incident.as_ref();
+    let after = acts.iter().find_map(|act| if let Act::Remember(state) = act { Some(state) } else { None });
+    events.extend(after.and_then(|after| incident_news(&before, after, asked)));
+    let incident = after.unwrap_or(&before).incident.as_ref();
     grants.contained = incident.is_some_and(|incident| incident.contained);
-    let passes = watch.grants.as_ref() != Some(&grants);
-    if passes {
-        world.grant(&grants);
-        watch.grants = Some(grants);
+    let compare = gate_state.filter(|_| differ || grants != *context.grants);
+    let accept_changes = context.request == Some(&OperatorRequest::AcceptChanges);
+    let answered = context.request.is_some_and(OperatorRequest::is_of_wall);
+    Decision { report, grants, answered, events, acts, compare, accept_changes }
+}
+
+/// Carries out a decision.
+pub fn execute(
+    device: &mut (impl Host + Ledger + Firewall + Hardening + ?Sized),
+    watch: &mut Watch,
+    context: &TurnContext<'_>,
+    decision: &Decision,
+) -> Outcome {
+    let mut outcome = Outcome { again: !decision.acts.is_empty(), restarting: false, events: Vec::new() };
+    if decision.accept_changes {
+        device.accept_changes();
     }
-    if let Some(gate_state) = gate_state.filter(|_| passes || differ)
-        && world.rules(gate_state) == FirewallStatus::Differ
-        && let Err(why) = world.guard(gate_state)
-    {
-        world.note(&Reason::NotMended {
-            remediation: "apply-firewall",
-            what: crate::fault::text(format_args!("firewall")),
-            why,
-        });
-    }
-    let again = !acts.is_empty();
-    let mut kept = true;
-    for act in acts {
-        if kept || !act.needs_incident_state() {
-            kept &= perform(act, world, watch, &report);
+    // Cutting off comes before everything that could take long.
+    if let Some(gate_state) = decision.compare {
+        let table = wanted_table(device, gate_state, context.firewall, &decision.grants);
+        if device.firewall_status(&table) == FirewallStatus::Differ {
+            let failed = device.apply_firewall(&table).err();
+            outcome.not_mended("apply-firewall", "firewall", failed);
         }
     }
-    Round { report, again }
+    let mut kept = true;
+    for act in &decision.acts {
+        if kept || !act.needs_incident_state() {
+            kept &= perform(act, device, watch, &decision.report, &mut outcome);
+        }
+    }
+    outcome
 }
 
 /// Does one thing; false: what follows and needs to be remembered must not be done.
-fn perform(act: Act, world: &mut dyn World, watch: &mut Watch, report: &Report) -> bool {
+fn perform(
+    act: &Act,
+    device: &mut (impl Host + Ledger + Hardening + ?Sized),
+    watch: &mut Watch,
+    report: &Report,
+    outcome: &mut Outcome,
+) -> bool {
     match act {
-        Act::Remember(memory) => {
-            let kept = world.keep_incident_state(&memory);
-            failed(world, "remember", "what must outlast a restart", kept.err()).is_none()
+        Act::Remember(state) => {
+            let failed = device.keep_incident_state(state).err();
+            return !outcome.not_mended("remember", "what must outlast a restart", failed);
         }
         Act::Evidence => {
-            let kept = world.keep_evidence(report);
-            failed(world, "evidence", "an infection", kept.err());
-            true
+            let failed = device.keep_evidence(report).err();
+            outcome.not_mended("evidence", "an infection", failed);
         }
         Act::Remediate { finding, remediation } => {
-            let done = world.remediation(&remediation).err();
-            watch.went(attempt_of(&finding), done.is_some(), world.uptime_seconds());
-            if failed(world, remediation.name(), &finding.what, done).is_none() {
-                world.note(&Reason::Mended { remediation: remediation.name(), what: finding.what });
+            let failed = device.remediate(remediation).err();
+            watch.went(attempt_of(finding), failed.is_some(), device.uptime_seconds());
+            if !outcome.not_mended(remediation.name(), &finding.what, failed) {
+                let what = finding.what.clone();
+                outcome.events.push(Reason::Mended { remediation: remediation.name(), what });
             }
-            true
         }
         Act::Undo(remediation) => {
-            let done = world.undo(&remediation);
-            failed(world, remediation.name(), "a fix that did harm", done.err());
-            world.note(&Reason::Undone(remediation.name()));
-            true
+            let failed = device.undo(remediation).err();
+            outcome.not_mended(remediation.name(), "a fix that did harm", failed);
+            outcome.events.push(Reason::Undone(remediation.name()));
         }
         Act::Poll => {
-            // What was polled before the incident does not count, and who asks does not wait for old setbacks.
-            let retry = world.retry();
+            // What was polled before the incident does not count, and the incident does not wait for an old backoff.
+            let retry = device.retry();
             let none = Backoff::default();
-            world.keep_retry(&RetryState { polled_uptime: None, poll: none, stage: none, ..retry });
-            true
+            device.keep_retry(&RetryState { polled_uptime: None, poll: none, stage: none, ..retry });
         }
         Act::Restart => {
-            let restarts = world.reboot();
-            failed(world, "restart", "an infection", restarts.err());
-            true
+            let failed = device.reboot().err();
+            outcome.restarting |= failed.is_none();
+            outcome.not_mended("restart", "an infection", failed);
         }
     }
+    true
 }
 
-fn failed(world: &mut dyn World, remediation: &'static str, what: &str, why: Option<Text>) -> Option<()> {
-    let why = why?;
-    world.note(&Reason::NotMended { remediation, what: crate::fault::text(format_args!("{what}")), why });
-    Some(())
+impl Outcome {
+    /// Adds the event of something that failed; true if it did.
+    fn not_mended(&mut self, remediation: &'static str, what: &str, failed: Option<Text>) -> bool {
+        let Some(why) = failed else { return false };
+        self.events.push(Reason::NotMended { remediation, what: text(format_args!("{what}")), why });
+        true
+    }
 }
 
 /// Each finding is told once, until it goes away.
-fn tell(world: &mut dyn World, watch: &mut Watch, report: &Report) {
-    let prints: Vec<Digest64> = report.findings.iter().map(digest_of).collect();
-    for (finding, digest) in report.findings.iter().zip(&prints) {
-        if !watch.told.contains(digest) {
-            world.note(&Reason::Found(finding.clone()));
-        }
-    }
-    watch.told = prints;
+fn news(watch: &mut Watch, report: &Report) -> Vec<Reason> {
+    let digests: Vec<Digest64> = report.findings.iter().map(digest_of).collect();
+    let found = report.findings.iter().zip(&digests);
+    let news = found.filter(|(_, digest)| !watch.told.contains(digest));
+    let news = news.map(|(finding, _)| Reason::Found(finding.clone())).collect();
+    watch.told = digests;
+    news
 }
 
-fn tell_incident(
-    world: &mut dyn World,
-    before: &super::incident_state::IncidentState,
-    acts: &[Act],
+fn incident_news(
+    before: &IncidentState,
+    after: &IncidentState,
     asked: Option<IncidentResponse>,
-) {
-    let Some(after) =
-        acts.iter().find_map(|act| if let Act::Remember(memory) = act { Some(memory) } else { None })
-    else {
-        return;
-    };
+) -> Option<Reason> {
     match (&before.incident, &after.incident) {
-        (Some(_), None) => world.note(&Reason::IncidentOver),
+        (Some(_), None) => Some(Reason::IncidentOver),
         (before, Some(incident)) if before.is_none() || asked.is_some() => {
-            world.note(&Reason::Incident { what: incident.what.clone(), contained: incident.contained });
+            Some(Reason::Incident { what: incident.what.clone(), contained: incident.contained })
         }
-        _ => {}
+        _ => None,
     }
 }

@@ -1,145 +1,40 @@
-//! The powers of `World` on LinuxDevice: each call is handed to the file that knows how.
+//! The core's traits on Linux: each call is handed to the file that knows how.
 
 use super::LinuxDevice;
-use crate::gate::credential_store::CredentialStore;
 use crate::os::clock;
-use crate::os::clock::built;
 use crate::os::process::spawn::{Ended, Program};
-use crate::update::boot::bootcount;
 use crate::update::health;
-use crate::update::source::bundle::Bundle;
-use komainu_core::device::World;
-use komainu_core::device::{Account, Fetched, Folder, Hooks, StoredFile};
+use komainu_core::device::{
+    Account, Boot, Fetched, Firewall, Folder, Hardening, Hooks, Host, Ledger, Owner, Repository, Slots,
+    StoredFile,
+};
 use komainu_core::fault::{FetchFault, Text, text};
-use komainu_core::gate::state::{FirewallStatus, GateFacts, GateState};
+use komainu_core::firewall::table::{Network, Table};
+use komainu_core::gate::state::{FirewallStatus, GateFacts};
 use komainu_core::identifiers::Slot;
-use komainu_core::operator_request::OperatorRequest;
-use komainu_core::reason::{Level, Reason};
+use komainu_core::operator_request::Password;
 use komainu_core::retry_state::RetryState;
 use komainu_core::update::facts::{BootChoice, Health, Parts, RecordSeen};
 use komainu_core::update::offer::StoredMetadata;
 use komainu_core::update::record::Record;
-use komainu_core::update::verify::Refusal;
 use komainu_core::wall::incident_state::IncidentState;
-use komainu_core::wall::observation::{FirewallGrants, Observation};
+use komainu_core::wall::observation::Observation;
 use komainu_core::wall::remediation::Remediation;
 use komainu_core::wall::report::Report;
 use komainu_trust::Moment;
 use komainu_trust::trusted::Clock;
 
-impl World for LinuxDevice {
+impl Host for LinuxDevice {
     fn clock(&mut self) -> Clock {
-        Clock { system: Moment(clock::system_seconds()), built: built() }
+        Clock { system: Moment(clock::system_seconds()), built: clock::built() }
     }
 
     fn uptime_seconds(&mut self) -> u64 {
         clock::uptime_milliseconds() / 1000
     }
 
-    fn record(&mut self) -> RecordSeen {
-        self.state.record()
-    }
-
-    fn booted(&mut self) -> Result<Slot, Text> {
-        bootcount::booted(&self.settings.boot)
-    }
-
-    fn boot_choice(&mut self) -> Result<BootChoice, Text> {
-        bootcount::read(&self.settings.boot)
-    }
-
-    fn parts(&mut self) -> Result<Parts, Text> {
-        self.slots.sizes()
-    }
-
     fn health(&mut self) -> Health {
         health::ask(&self.settings.health, self.settings.health_check_seconds)
-    }
-
-    fn kept(&mut self) -> StoredMetadata {
-        self.state.kept()
-    }
-
-    fn advisories(&mut self) -> Option<Vec<u8>> {
-        self.state.advisories()
-    }
-
-    fn retry(&mut self) -> RetryState {
-        self.unwritten_retry.clone().unwrap_or_else(|| self.volatile.retry())
-    }
-
-    fn request(&mut self) -> Option<OperatorRequest> {
-        if self.own_request.is_some() || self.request_forgotten {
-            return self.own_request;
-        }
-        if let Some(path) = self.volatile.bundle() {
-            match Bundle::open(&path) {
-                Ok(bundle) => self.bundle = Some(bundle),
-                Err(why) => log::error!("bundle-refused why=\"{why}\""),
-            }
-        }
-        self.volatile.request()
-    }
-
-    fn fetch(
-        &mut self,
-        folder: Folder,
-        path: &str,
-        bytes_max: u64,
-        validator: Option<&str>,
-    ) -> Result<Fetched, FetchFault> {
-        let fetched = match &self.bundle {
-            Some(bundle) => bundle.small(folder, path, bytes_max),
-            None => self.remote.small(folder, path, bytes_max, validator),
-        };
-        log::debug!("fetched path={path} {}", fetched_word(&fetched));
-        fetched
-    }
-
-    fn fetch_piece(
-        &mut self,
-        path: &str,
-        offset: u64,
-        total_bytes: u64,
-        buffer: &mut [u8],
-    ) -> Result<usize, FetchFault> {
-        match &self.bundle {
-            Some(bundle) => bundle.piece(path, offset, total_bytes, buffer),
-            None => self.remote.piece(path, offset, total_bytes, buffer),
-        }
-    }
-
-    fn keep_record(&mut self, record: &Record) -> Result<(), Text> {
-        self.state.keep_record(record)
-    }
-
-    fn keep_retry(&mut self, retry: &RetryState) {
-        let written = self.volatile.keep_retry(retry);
-        self.unwritten_retry = (!written).then(|| retry.clone());
-    }
-
-    fn keep_file(&mut self, file: StoredFile<'_>, bytes: Option<&[u8]>) -> Result<(), Text> {
-        self.state.keep(file, bytes)?;
-        if file == StoredFile::Timestamp {
-            self.raise_tls_floor();
-        }
-        Ok(())
-    }
-
-    fn write_part(&mut self, slot: Slot, part: usize, offset: u64, bytes: &[u8]) -> Result<(), Text> {
-        self.slots.write(slot, part, offset, bytes)
-    }
-
-    fn sync_part(&mut self, slot: Slot, part: usize) -> Result<(), Text> {
-        self.slots.sync(slot, part)
-    }
-
-    fn read_part(&mut self, slot: Slot, part: usize, offset: u64, buffer: &mut [u8]) -> Result<(), Text> {
-        self.slots.read(slot, part, offset, buffer)
-    }
-
-    fn set_boot_choice(&mut self, choice: &BootChoice) -> Result<(), Text> {
-        bootcount::write(&self.settings.boot, choice)
     }
 
     fn reboot(&mut self) -> Result<(), Text> {
@@ -157,30 +52,114 @@ impl World for LinuxDevice {
         self.restarting = false;
         Err(why)
     }
+}
 
-    fn request_answered(&mut self) {
-        if self.own_request.take().is_none() {
-            // One that cannot be removed must not come true again and again.
-            self.request_forgotten = !self.volatile.request_answered();
+impl Ledger for LinuxDevice {
+    fn record(&mut self) -> RecordSeen {
+        self.store.record()
+    }
+
+    fn keep_record(&mut self, record: &Record) -> Result<(), Text> {
+        self.store.keep_record(record)
+    }
+
+    fn retry(&mut self) -> RetryState {
+        self.unwritten_retry.clone().unwrap_or_else(|| self.runtime.retry())
+    }
+
+    fn keep_retry(&mut self, retry: &RetryState) {
+        let written = self.runtime.keep_retry(retry);
+        self.unwritten_retry = (!written).then(|| retry.clone());
+    }
+}
+
+impl Boot for LinuxDevice {
+    fn booted(&mut self) -> Result<Slot, Text> {
+        self.boot.booted()
+    }
+
+    fn boot_choice(&mut self) -> Result<BootChoice, Text> {
+        self.boot.choice()
+    }
+
+    fn set_boot_choice(&mut self, choice: &BootChoice) -> Result<(), Text> {
+        self.boot.set_choice(choice)
+    }
+}
+
+impl Slots for LinuxDevice {
+    fn parts(&mut self) -> Result<Parts, Text> {
+        self.slots.parts()
+    }
+
+    fn invalidate(&mut self, slot: Slot, part: usize) -> Result<(), Text> {
+        self.slots.invalidate(slot, part)
+    }
+
+    fn write(&mut self, slot: Slot, part: usize, offset: u64, bytes: &[u8]) -> Result<(), Text> {
+        self.slots.write(slot, part, offset, bytes)
+    }
+
+    fn sync(&mut self, slot: Slot, part: usize) -> Result<(), Text> {
+        self.slots.sync(slot, part)
+    }
+
+    fn read_back(&mut self, slot: Slot, part: usize, offset: u64, buffer: &mut [u8]) -> Result<(), Text> {
+        self.slots.read_back(slot, part, offset, buffer)
+    }
+
+    fn commit(&mut self, slot: Slot, part: usize, beginning: &[u8]) -> Result<(), Text> {
+        self.slots.commit(slot, part, beginning)
+    }
+}
+
+impl Repository for LinuxDevice {
+    fn stored(&mut self) -> StoredMetadata {
+        self.store.kept()
+    }
+
+    fn advisories(&mut self) -> Option<Vec<u8>> {
+        self.store.advisories()
+    }
+
+    fn store(&mut self, file: StoredFile<'_>, bytes: Option<&[u8]>) -> Result<(), Text> {
+        self.store.keep(file, bytes)?;
+        if file == StoredFile::Timestamp {
+            self.raise_tls_floor();
         }
+        Ok(())
     }
 
+    fn fetch(
+        &mut self,
+        folder: Folder,
+        path: &str,
+        bytes_max: u64,
+        validator: Option<&str>,
+    ) -> Result<Fetched, FetchFault> {
+        let fetched = self.source().small(folder, path, bytes_max, validator);
+        log::debug!("fetched path={path} {}", fetched_word(&fetched));
+        fetched
+    }
+
+    fn fetch_piece(
+        &mut self,
+        path: &str,
+        offset: u64,
+        total_bytes: u64,
+        buffer: &mut [u8],
+    ) -> Result<usize, FetchFault> {
+        self.source().piece(path, offset, total_bytes, buffer)
+    }
+}
+
+impl Owner for LinuxDevice {
     fn gate(&mut self) -> Option<GateFacts> {
-        self.gate.as_ref().map(CredentialStore::seen)
+        Some(self.credentials.as_ref()?.seen())
     }
 
-    fn rules(&mut self, gate_state: GateState) -> FirewallStatus {
-        let Some(wall) = &mut self.wall else { return FirewallStatus::Hold };
-        wall.seen(gate_state)
-    }
-
-    fn guard(&mut self, gate_state: GateState) -> Result<(), Text> {
-        let wall = self.wall.as_mut();
-        wall.ok_or_else(|| text(format_args!("the gate is not ours to keep")))?.put(gate_state)
-    }
-
-    fn keep_next_credential(&mut self) -> Result<(), Text> {
-        self.our_gate()?.keep_next()
+    fn keep_next_credential(&mut self, password: &Password) -> Result<(), Text> {
+        self.our_gate()?.keep_next(password)
     }
 
     fn next_becomes_kept(&mut self) -> Result<(), Text> {
@@ -199,7 +178,7 @@ impl World for LinuxDevice {
         self.our_gate()?.write_account(holds)
     }
 
-    fn run_hooks(&mut self, hooks: Hooks) -> Result<(), Text> {
+    fn run_hooks(&mut self, hooks: Hooks<'_>) -> Result<(), Text> {
         self.our_gate()?.run_hooks(hooks)
     }
 
@@ -210,69 +189,53 @@ impl World for LinuxDevice {
     fn wipe_owner(&mut self) -> Result<(), Text> {
         self.our_gate()?.wipe()
     }
+}
 
-    fn incident_state(&mut self) -> IncidentState {
-        self.driver.as_mut().map(|driver| driver.memory().clone()).unwrap_or_default()
+impl Firewall for LinuxDevice {
+    fn lan_subnets(&mut self) -> Vec<Network> {
+        self.firewall.as_ref().map(|firewall| firewall.lan_subnets()).unwrap_or_default()
     }
 
-    fn keep_incident_state(&mut self, memory: &IncidentState) -> Result<(), Text> {
-        self.wall_driver()?.keep_memory(memory)
+    fn firewall_status(&mut self, table: &Table) -> FirewallStatus {
+        self.firewall.as_mut().map_or(FirewallStatus::Hold, |firewall| firewall.status(table))
+    }
+
+    fn apply_firewall(&mut self, table: &Table) -> Result<(), Text> {
+        let firewall = self.firewall.as_mut();
+        let left = || text(format_args!("the settings leave the gate to other software"));
+        firewall.ok_or_else(left)?.apply(table)
+    }
+}
+
+impl Hardening for LinuxDevice {
+    fn incident_state(&mut self) -> IncidentState {
+        self.wall.as_mut().map(|wall| wall.memory().clone()).unwrap_or_default()
+    }
+
+    fn keep_incident_state(&mut self, state: &IncidentState) -> Result<(), Text> {
+        self.our_wall()?.keep_memory(state)
     }
 
     fn observe(&mut self) -> Observation {
-        let counts = self.fresh_counts();
-        let driver = self.driver.as_mut().expect("who looks around has a wall");
-        Observation { counts, ..driver.observe() }
+        self.observe_all()
     }
 
-    fn remediation(&mut self, remediation: &Remediation) -> Result<(), Text> {
-        self.wall_driver()?.remediation(remediation)
+    fn remediate(&mut self, remediation: &Remediation) -> Result<(), Text> {
+        self.our_wall()?.remediate(remediation)
     }
 
     fn undo(&mut self, remediation: &Remediation) -> Result<(), Text> {
-        self.wall_driver()?.undo(remediation)
+        self.our_wall()?.undo(remediation)
     }
 
     fn keep_evidence(&mut self, report: &Report) -> Result<(), Text> {
-        self.wall_driver()?.keep_evidence(report)
+        self.our_wall()?.keep_evidence(report)
     }
 
     fn accept_changes(&mut self) {
-        if let Some(driver) = &mut self.driver {
-            driver.accept_changes();
+        if let Some(wall) = &mut self.wall {
+            wall.accept_changes();
         }
-    }
-
-    fn grant(&mut self, grants: &FirewallGrants) {
-        self.set_grants(grants);
-    }
-
-    fn note(&mut self, reason: &Reason) {
-        let line = reason.to_string();
-        if let Reason::StepFailed {
-            step: "claim" | "finish" | "withdraw" | "begin-reset" | "forget",
-            fault,
-        } = reason
-        {
-            self.gate_fault = Some(fault.to_string());
-        }
-        if line == self.last_note {
-            return;
-        }
-        if let Some(driver) = &mut self.driver {
-            driver.note(reason);
-        }
-        match reason.level() {
-            Level::Error => log::error!("{line}"),
-            Level::Info => log::info!("{line}"),
-            Level::Debug => log::debug!("{line}"),
-        }
-        self.last_level = reason.level();
-        self.refused = matches!(reason, Reason::Refused { refusal, .. } if *refusal != Refusal::UpToDate);
-        if self.last_level == Level::Error {
-            self.first_error.get_or_insert_with(|| line.clone());
-        }
-        self.last_note = line;
     }
 }
 

@@ -264,7 +264,11 @@ mod tests {
             policy: Verdict::Accept,
             rules: vec![rule(22), rule(23)],
         };
-        let wanted = Table { chains: vec![strangers] };
+        let wanted = Table {
+            gate_state: komainu_core::gate::state::GateState::Closed,
+            contained: false,
+            chains: vec![strangers],
+        };
         let listed = "-P INPUT ACCEPT -c 9 9\n-N KOMAINU-STRANGERS\n-A INPUT -c 1 60 -j KOMAINU-IN\n\
             -A KOMAINU-STRANGERS -p tcp -m tcp --dport 22 -c 0 0 -j DROP\n\
             -A KOMAINU-STRANGERS -p tcp -m tcp --dport 23 -c 5 300 -j DROP\n";

@@ -354,7 +354,11 @@ fn told_by_a_kernel(wanted: &Table, packets: u64) -> Vec<u8> {
 fn what_a_kernel_counted_is_read_and_makes_no_difference() {
     let rule = Rule { matches: Vec::new(), verdict: Verdict::Drop, counted: Some(Counted::Stranger) };
     let chain = Chain { hook: Hook::Strangers, priority: 0, policy: Verdict::Accept, rules: vec![rule] };
-    let wanted = Table { chains: vec![chain] };
+    let wanted = Table {
+        gate_state: komainu_core::gate::state::GateState::Closed,
+        contained: false,
+        chains: vec![chain],
+    };
     for packets in [0, 5, u64::from(u32::MAX) + 1] {
         let (holds, counts) = read_answers(&told_by_a_kernel(&wanted, packets), &wanted);
         assert!(holds);
@@ -381,7 +385,11 @@ fn a_kernel_that_does_not_know_the_wrong_way_round_is_found_out() {
     let rate = Rate { name: "tcp", packets: 50, seconds: 1, burst: 100 };
     let rule = Rule { matches: vec![Match::Over(rate)], verdict: Verdict::Drop, counted: None };
     let chain = Chain { hook: Hook::Strangers, priority: 0, policy: Verdict::Accept, rules: vec![rule] };
-    let wanted = Table { chains: vec![chain] };
+    let wanted = Table {
+        gate_state: komainu_core::gate::state::GateState::Closed,
+        contained: false,
+        chains: vec![chain],
+    };
     let mut answer = told_by_a_kernel(&wanted, 0);
     let compared = |answer: &[u8]| {
         let (mut found, mut bytes) = (Found::of(INET), answer);

@@ -2,6 +2,7 @@
 //! `bootcount` for the trial, beyond `bootlimit` U-Boot runs `altbootcmd`, which must start the other slot.
 
 use crate::config::settings::Boot;
+use crate::update::boot::boot_flow::BootFlow;
 use crate::update::boot::uboot::env_config::Config;
 use crate::update::boot::uboot::env_image::Endian;
 use crate::update::boot::uboot::environment::Environment;
@@ -11,11 +12,28 @@ use komainu_core::identifiers::Slot;
 use komainu_core::update::facts::BootChoice;
 use std::fmt::Display;
 
+/// A boot flow by U-Boot's bootcount.
+pub struct Bootcount(pub Boot);
+
+impl BootFlow for Bootcount {
+    fn booted(&mut self) -> Result<Slot, Text> {
+        booted(&self.0)
+    }
+
+    fn choice(&mut self) -> Result<BootChoice, Text> {
+        read(&self.0)
+    }
+
+    fn set_choice(&mut self, choice: &BootChoice) -> Result<(), Text> {
+        write(&self.0, choice)
+    }
+}
+
 /// Finds out which slot runs.
 ///
 /// # Errors
 /// The file cannot be read, or does not say.
-pub fn booted(boot: &Boot) -> Result<Slot, Text> {
+fn booted(boot: &Boot) -> Result<Slot, Text> {
     let (file, key) = (boot.booted_file.display(), &boot.booted_key);
     let line = std::fs::read_to_string(&boot.booted_file)
         .map_err(|error| text(format_args!("cannot read {file}: {error}")))?;
@@ -29,7 +47,7 @@ pub fn booted(boot: &Boot) -> Result<Slot, Text> {
 /// # Errors
 /// The environment is missing, corrupt or read-only, or a variable is missing or not what it must be: then
 /// nothing is activated, and nothing is repaired behind anybody's back.
-pub fn read(boot: &Boot) -> Result<BootChoice, Text> {
+fn read(boot: &Boot) -> Result<BootChoice, Text> {
     let environment = open(boot)?;
     let reading = environment.read().map_err(said)?;
     if let Some(bad) = &reading.bad {
@@ -43,7 +61,7 @@ pub fn read(boot: &Boot) -> Result<BootChoice, Text> {
 ///
 /// # Errors
 /// As for [`read`], or it could not be written.
-pub fn write(boot: &Boot, choice: &BootChoice) -> Result<(), Text> {
+fn write(boot: &Boot, choice: &BootChoice) -> Result<(), Text> {
     let tries = choice.tries_left.map(|tries| tries.to_string());
     let release = choice.release.map(|release| release.to_string());
     let mut changes = vec![

@@ -4,6 +4,7 @@
 //! It only takes the server's place, and is believed as little as one: what it holds passes the same checks. Its
 //! names are compared, never opened as paths.
 
+use super::carrier::Source;
 use komainu_core::device::{Fetched, Folder};
 use komainu_core::fault::{FetchFault, text};
 use nix::fcntl::OFlag;
@@ -58,11 +59,27 @@ impl Bundle {
         Ok(Bundle { path: path.into(), file, entries })
     }
 
-    /// A small file, whole.
-    ///
-    /// # Errors
-    /// It is longer than `bytes_max`, or the medium cannot be read.
-    pub fn small(&self, folder: Folder, path: &str, bytes_max: u64) -> Result<Fetched, FetchFault> {
+    fn find(&self, folder: Folder, path: &str) -> Option<&Entry> {
+        let folder: &[u8] = match folder {
+            Folder::Metadata => b"metadata/",
+            Folder::Targets => b"targets/",
+        };
+        self.entries.iter().find(|entry| entry.name.strip_prefix(folder) == Some(path.as_bytes()))
+    }
+
+    fn unreadable(&self, error: &io::Error) -> FetchFault {
+        FetchFault::Unreachable(text(format_args!("{}: {error}", self.path.display())))
+    }
+}
+
+impl Source for Bundle {
+    fn small(
+        &mut self,
+        folder: Folder,
+        path: &str,
+        bytes_max: u64,
+        _validator: Option<&str>,
+    ) -> Result<Fetched, FetchFault> {
         let Some(entry) = self.find(folder, path) else { return Ok(Fetched::NotThere) };
         if entry.bytes > bytes_max {
             return Err(FetchFault::TooLarge { limit_bytes: bytes_max });
@@ -72,12 +89,8 @@ impl Bundle {
         Ok(Fetched::Bytes(bytes, None))
     }
 
-    /// Fills the buffer with the next bytes of an image.
-    ///
-    /// # Errors
-    /// It is not in the bundle or not that long, or the medium cannot be read.
-    pub fn piece(
-        &self,
+    fn piece(
+        &mut self,
         path: &str,
         offset: u64,
         total_bytes: u64,
@@ -91,18 +104,6 @@ impl Bundle {
         let buffer = &mut buffer[..rest as usize];
         self.file.read_exact_at(buffer, entry.offset + offset).map_err(|error| self.unreadable(&error))?;
         Ok(buffer.len())
-    }
-
-    fn find(&self, folder: Folder, path: &str) -> Option<&Entry> {
-        let folder: &[u8] = match folder {
-            Folder::Metadata => b"metadata/",
-            Folder::Targets => b"targets/",
-        };
-        self.entries.iter().find(|entry| entry.name.strip_prefix(folder) == Some(path.as_bytes()))
-    }
-
-    fn unreadable(&self, error: &io::Error) -> FetchFault {
-        FetchFault::Unreachable(text(format_args!("{}: {error}", self.path.display())))
     }
 }
 

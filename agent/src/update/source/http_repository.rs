@@ -1,5 +1,6 @@
 //! The server: where its files are, and the one image stream that is open.
 
+use super::carrier::Source;
 use crate::config::settings::Server;
 use crate::net::http::client::{Http, HttpSettings, Small};
 use crate::net::http::faults::CERTIFICATE_EXPIRED;
@@ -63,56 +64,6 @@ impl HttpRepository {
         *self.floor.lock().unwrap_or_else(PoisonError::into_inner) = seconds;
     }
 
-    /// Fetches a small file.
-    ///
-    /// # Errors
-    /// Why it could not be had.
-    pub fn small(
-        &mut self,
-        folder: Folder,
-        path: &str,
-        bytes_max: u64,
-        validator: Option<&str>,
-    ) -> Result<Fetched, FetchFault> {
-        self.stream = None;
-        let url = self.url(folder, path);
-        let fetched = self.http.small(&url, bytes_max, validator);
-        Ok(match self.or_by_an_earlier_clock(fetched, |http| http.small(&url, bytes_max, validator))? {
-            Small::Bytes { bytes, validator } => Fetched::Bytes(bytes, validator),
-            Small::NotThere => Fetched::NotThere,
-            Small::Unchanged => Fetched::Unchanged,
-        })
-    }
-
-    /// Fills the buffer with the next bytes of an image.
-    ///
-    /// # Errors
-    /// Why none could be had.
-    pub fn piece(
-        &mut self,
-        path: &str,
-        offset: u64,
-        total_bytes: u64,
-        buffer: &mut [u8],
-    ) -> Result<usize, FetchFault> {
-        let open = self.stream.take().filter(|(name, stream)| name == path && stream.position() == offset);
-        let mut stream = match open {
-            Some((_, stream)) => stream,
-            None => {
-                // Only the head of an image is ever read from its first byte, and nothing after it.
-                let until = if offset == 0 { buffer.len() as u64 } else { total_bytes };
-                let url = self.url(Folder::Targets, path);
-                let opened = self.http.open_until(&url, offset, until, total_bytes);
-                let again = |http: &mut Http| http.open_until(&url, offset, until, total_bytes);
-                self.or_by_an_earlier_clock(opened, again)?
-            }
-        };
-        // After a fault the stream is gone; the next piece opens another.
-        let count = stream.read(buffer)?;
-        self.stream = Some((path.into(), stream));
-        Ok(count)
-    }
-
     /// Where a server's certificate has expired by the time that signed metadata gave, asks once more by the system
     /// clock, or the time of the build: signed time may have been run ahead with a stolen key, and the very file that
     /// ends that is on this server. What is fetched is believed for its signatures, never for its server.
@@ -143,6 +94,50 @@ impl HttpRepository {
             Folder::Metadata => format!("{base}{}", escape(path)),
             Folder::Targets => format!("{base}{}", path.split('/').map(escape).collect::<Vec<_>>().join("/")),
         }
+    }
+}
+
+impl Source for HttpRepository {
+    fn small(
+        &mut self,
+        folder: Folder,
+        path: &str,
+        bytes_max: u64,
+        validator: Option<&str>,
+    ) -> Result<Fetched, FetchFault> {
+        self.stream = None;
+        let url = self.url(folder, path);
+        let fetched = self.http.small(&url, bytes_max, validator);
+        Ok(match self.or_by_an_earlier_clock(fetched, |http| http.small(&url, bytes_max, validator))? {
+            Small::Bytes { bytes, validator } => Fetched::Bytes(bytes, validator),
+            Small::NotThere => Fetched::NotThere,
+            Small::Unchanged => Fetched::Unchanged,
+        })
+    }
+
+    fn piece(
+        &mut self,
+        path: &str,
+        offset: u64,
+        total_bytes: u64,
+        buffer: &mut [u8],
+    ) -> Result<usize, FetchFault> {
+        let open = self.stream.take().filter(|(name, stream)| name == path && stream.position() == offset);
+        let mut stream = match open {
+            Some((_, stream)) => stream,
+            None => {
+                // Only the head of an image is ever read from its first byte, and nothing after it.
+                let until = if offset == 0 { buffer.len() as u64 } else { total_bytes };
+                let url = self.url(Folder::Targets, path);
+                let opened = self.http.open_until(&url, offset, until, total_bytes);
+                let again = |http: &mut Http| http.open_until(&url, offset, until, total_bytes);
+                self.or_by_an_earlier_clock(opened, again)?
+            }
+        };
+        // After a fault the stream is gone; the next piece opens another.
+        let count = stream.read(buffer)?;
+        self.stream = Some((path.into(), stream));
+        Ok(count)
     }
 }
 

@@ -4,16 +4,21 @@ use super::LOOK_SECONDS;
 use crate::fault::text;
 use crate::gate::state::{FirewallStatus, GateFacts, GateState};
 use crate::identifiers::Digest64;
-use crate::operator_request::OperatorRequest;
+use crate::operator_request::{OperatorRequest, Password};
 use crate::retry_state::{Backoff, RetryState};
 use crate::step::Next;
 use crate::step::Step;
+use crate::turn::decide as plan;
 use crate::update::facts::Facts;
-use crate::update::plan::{cases, plan};
+use crate::update::plan::cases;
 use crate::update::record::Update;
 
 fn print(of: &str) -> Option<Digest64> {
     Some(Digest64::of(of.as_bytes()))
+}
+
+fn claim() -> OperatorRequest {
+    OperatorRequest::Claim(Password("a password".into()))
 }
 
 /// An owner, the account as it should be, rules as they should be.
@@ -86,12 +91,12 @@ fn each_sight_leads_to_its_step() {
             None,
             &["apply-firewall"],
         ),
-        ("a password waits", fresh(), Some(OperatorRequest::Claim), &["claim"]),
-        ("another password waits", quiet(), Some(OperatorRequest::Claim), &["claim"]),
+        ("a password waits", fresh(), Some(claim()), &["claim", "apply-firewall"]),
+        ("another password waits", quiet(), Some(claim()), &["claim", "apply-firewall"]),
         (
             "a password waits, half of one is there",
             GateFacts { next: print("half"), ..fresh() },
-            Some(OperatorRequest::Claim),
+            Some(claim()),
             &["withdraw"],
         ),
         ("cut before the account", GateFacts { next: print("new"), ..fresh() }, None, &["withdraw"]),
@@ -99,18 +104,23 @@ fn each_sight_leads_to_its_step() {
             "cut after the account",
             GateFacts { next: print("new"), account: Ok(print("new")), ..fresh() },
             None,
-            &["finish"],
+            &["finish", "apply-firewall"],
         ),
         ("change cut before the account", GateFacts { next: print("new"), ..quiet() }, None, &["withdraw"]),
         ("account changed by others", GateFacts { account: Ok(print("bot")), ..quiet() }, None, &["restore"]),
         ("account locked by others", GateFacts { account: Ok(None), ..quiet() }, None, &["restore"]),
-        ("reset asked", quiet(), Some(OperatorRequest::Reset), &["begin-reset"]),
-        ("reset asked with no owner", fresh(), Some(OperatorRequest::Reset), &["begin-reset"]),
+        ("reset asked", quiet(), Some(OperatorRequest::Reset), &["begin-reset", "apply-firewall"]),
+        (
+            "reset asked with no owner",
+            fresh(),
+            Some(OperatorRequest::Reset),
+            &["begin-reset", "apply-firewall"],
+        ),
         ("resetting", GateFacts { resetting: true, ..quiet() }, None, &["forget", "reboot"]),
         (
             "no claim in a reset",
             GateFacts { resetting: true, ..fresh() },
-            Some(OperatorRequest::Claim),
+            Some(claim()),
             &["forget", "reboot"],
         ),
     ] {

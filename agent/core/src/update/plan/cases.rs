@@ -32,6 +32,7 @@ pub(crate) fn settings() -> Settings {
         postpone_days_max: 7,
         postpone_critical_days_max: 1,
         restart_after_reset: true,
+        firewall: crate::settings::FirewallSettings::default(),
     }
 }
 

@@ -1,0 +1,271 @@
+//! The event loop of `komainu run`: it owns time, signals, sockets and children, and calls three jobs. The update's job takes
+//! turns of gate and update, the wall's job its own, and the page's job hears what people ask.
+
+use super::event_log::EventLog;
+use super::linux_device::LinuxDevice;
+use super::page_host::PageHost;
+use super::request_queue::RequestQueue;
+use super::wall_job::{Known, QUICK_SECONDS, WallJob, WallNews};
+use crate::config::settings::DeviceSettings;
+use crate::os::clock::{system_seconds, uptime_milliseconds};
+use crate::os::wakeup::{Waiter, Woken};
+use komainu_core::firewall::grants::FirewallGrants;
+use komainu_core::gate::state::FirewallStatus;
+use komainu_core::operator_request::OperatorRequest;
+use komainu_core::step::Next;
+use komainu_core::turn::{Outcome, answers, decide, execute, look};
+use komainu_core::update::facts::Facts;
+use komainu_trust::Moment;
+use std::path::Path;
+
+/// A restart that was asked for and does not come is asked for again after so many seconds.
+const RESTART_SECONDS: u32 = 120;
+/// The firmware is compared with what its maker publishes after each poll, and so often besides, in seconds.
+const COMPARE_SECONDS: u64 = 86_400;
+/// A turn that wants to be followed at once, so many times running, goes in circles: then it waits.
+pub const TURNS_RUNNING_MAX: u32 = 100_000;
+
+/// How the event loop ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// A signal asked for it.
+    Asked,
+    /// The device must be restarted by the program that started this one.
+    Restart,
+}
+
+/// What the event loop is made of.
+pub struct EventLoop<'a> {
+    device: &'a mut LinuxDevice,
+    settings: &'a DeviceSettings,
+    settings_file: &'a Path,
+    testing: bool,
+    waiter: Waiter,
+    log: EventLog,
+    requests: RequestQueue,
+    page: Option<PageHost>,
+    wall: Option<WallJob>,
+    /// What passes the firewall where there is no wall to say it.
+    grants: FirewallGrants,
+    update: UpdateJob,
+    known: Known,
+}
+
+/// When the update's job has its next turn.
+#[derive(Default)]
+struct UpdateJob {
+    /// In milliseconds of uptime.
+    due: u64,
+    /// Turns that followed each other at once.
+    running: u32,
+    /// The poll after which the firmware was compared, and when it is compared again, in seconds of uptime.
+    compared: Option<Option<u64>>,
+    compare_at: u64,
+}
+
+impl<'a> EventLoop<'a> {
+    /// Opens the loop on a device whose lock is held.
+    ///
+    /// # Errors
+    /// Signals cannot be waited for; in words.
+    pub fn open(
+        device: &'a mut LinuxDevice,
+        settings: &'a DeviceSettings,
+        settings_file: &'a Path,
+        testing: bool,
+    ) -> Result<EventLoop<'a>, String> {
+        let waiter = Waiter::new().map_err(|error| format!("cannot wait for signals: {error}"))?;
+        let grants = device.grants_at_start();
+        let wall = WallJob::open(settings, grants.clone());
+        let (log, requests, update) = (EventLog::default(), RequestQueue::default(), UpdateJob::default());
+        let page = None;
+        Ok(EventLoop {
+            device,
+            settings,
+            settings_file,
+            testing,
+            waiter,
+            log,
+            requests,
+            page,
+            wall,
+            grants,
+            update,
+            known: Known { now: Moment(0), rules: None },
+        })
+    }
+
+    /// Runs until a signal, or a restart that another program must do.
+    ///
+    /// # Errors
+    /// The control socket cannot be made, or the kernel does not let the loop wait; in words.
+    pub fn run(mut self) -> Result<End, String> {
+        self.device.give_up_privileges();
+        self.device.glance_while_waiting();
+        loop {
+            let end = match self.turn()? {
+                Some(end) => Some(end),
+                None => self.wait()?,
+            };
+            if let Some(end) = end {
+                return Ok(end);
+            }
+        }
+    }
+
+    /// One turn of gate and update, and one of the wall where it is due.
+    fn turn(&mut self) -> Result<Option<End>, String> {
+        let grants = self.grants();
+        let request = self.requests.next(self.device);
+        let facts = look(self.device, &self.settings.core, &grants, request);
+        if let Some(wall) = self.device.wall() {
+            wall.set_on_trial(facts.is_on_trial());
+        }
+        self.compare_firmware(&facts);
+        self.known = known(&facts);
+        // The rules come before everything else. An agent that starts again finds its own rules: then its page need not
+        // wait for a server that is silent.
+        if self.known.rules != Some(FirewallStatus::Differ) {
+            if self.wall_turn().restarting && self.restarts_by_exit() {
+                return Ok(Some(End::Restart));
+            }
+            if self.page.is_none() {
+                self.tell_page(&facts, None)?;
+            }
+        }
+        let outcome = self.execute(&facts);
+        self.tell_page(&facts, Some(&outcome))?;
+        let news = self.hear();
+        if matches!(outcome.next, Next::Seconds(_)) {
+            self.device.end_install();
+        }
+        if outcome.next == Next::Restart && self.restarts_by_exit() {
+            return Ok(Some(End::Restart));
+        }
+        self.update.plan_next(outcome.next, news || self.requests.is_full());
+        Ok(None)
+    }
+
+    /// Decides, logs why, and carries it out.
+    fn execute(&mut self, facts: &Facts) -> Outcome {
+        let grants = self.grants();
+        let plan = decide(facts, &self.settings.core);
+        self.log.log(self.device, &plan.reason);
+        // Forgotten before it is carried out: an old request must not come true after a restart.
+        let for_no_wall =
+            self.wall.is_none() && facts.request.as_ref().is_some_and(OperatorRequest::is_of_wall);
+        if answers(facts, &plan) || for_no_wall {
+            self.requests.answered(self.device);
+        }
+        let outcome = execute(self.device, facts, &plan, &self.settings.core, &grants);
+        self.log.log_all(self.device, &outcome.events);
+        outcome
+    }
+
+    /// Waits until a turn of the update is due; meanwhile the wall takes its turns, and people are heard.
+    fn wait(&mut self) -> Result<Option<End>, String> {
+        loop {
+            let woken = self.sleep()?;
+            if woken == Woken::End {
+                if let Some(wall) = self.device.wall() {
+                    wall.end_log();
+                }
+                return Ok(Some(End::Asked));
+            }
+            let news = self.wall_turn();
+            if news.restarting && self.restarts_by_exit() {
+                return Ok(Some(End::Restart));
+            }
+            let heard = woken != Woken::Request && self.hear();
+            if news.changed
+                || heard
+                || woken == Woken::Request
+                || self.requests.is_full()
+                || self.update.is_due()
+            {
+                return Ok(None);
+            }
+            self.page.iter_mut().for_each(PageHost::mend);
+        }
+    }
+
+    fn sleep(&mut self) -> Result<Woken, String> {
+        let seconds = self.update.due_in_seconds();
+        let seconds =
+            self.page.as_ref().and_then(PageHost::due_in_seconds).map_or(seconds, |due| due.min(seconds));
+        let seconds = if self.wall.is_some() { seconds.min(QUICK_SECONDS) } else { seconds };
+        let others = self.page.as_ref().map(PageHost::waits_for).unwrap_or_default();
+        self.waiter.wait(seconds, &others).map_err(|error| format!("cannot wait: {error}"))
+    }
+
+    fn wall_turn(&mut self) -> WallNews {
+        let Some(wall) = &mut self.wall else { return WallNews::default() };
+        wall.turn_if_due(self.device, &mut self.requests, &self.known, &mut self.log)
+    }
+
+    /// Tells the page how things stand, and opens it where it is not open yet.
+    fn tell_page(&mut self, facts: &Facts, outcome: Option<&Outcome>) -> Result<(), String> {
+        let Some(gate) = &self.settings.gate else { return Ok(()) };
+        let page = match self.page.take() {
+            Some(page) => page,
+            None => PageHost::open(self.settings, gate, self.settings_file, self.testing)?,
+        };
+        let page = self.page.insert(page);
+        page.after_turn(self.device, facts, self.wall.as_ref().and_then(WallJob::report), outcome);
+        self.device.listen_to_wakeups(&page.wakeup());
+        Ok(())
+    }
+
+    /// Hears what people ask; true: something happened that a turn has to see or show.
+    fn hear(&mut self) -> bool {
+        let Some(page) = &mut self.page else { return false };
+        let news = page.hear(self.device, &mut self.requests);
+        self.device.listen_to_wakeups(&page.wakeup());
+        news
+    }
+
+    fn compare_firmware(&mut self, facts: &Facts) {
+        let polled = Some(facts.retry.polled_uptime);
+        if polled != self.update.compared || facts.uptime >= self.update.compare_at {
+            self.device.compare_firmware(facts);
+            (self.update.compared, self.update.compare_at) = (polled, facts.uptime + COMPARE_SECONDS);
+        }
+    }
+
+    fn grants(&self) -> FirewallGrants {
+        self.wall.as_ref().map_or(&self.grants, WallJob::grants).clone()
+    }
+
+    /// Another program restarts the device when this one ends.
+    fn restarts_by_exit(&self) -> bool {
+        self.device.is_restarting() && self.settings.boot.reboot_command.is_empty()
+    }
+}
+
+impl UpdateJob {
+    fn plan_next(&mut self, next: Next, news: bool) {
+        self.running = if next == Next::Now { self.running + 1 } else { 0 };
+        let seconds = match next {
+            _ if news && next != Next::Restart => 0,
+            Next::Now if self.running < TURNS_RUNNING_MAX => 0,
+            Next::Now | Next::Restart => RESTART_SECONDS,
+            Next::Seconds(seconds) => seconds,
+        };
+        self.due = uptime_milliseconds() + u64::from(seconds) * 1000;
+    }
+
+    fn is_due(&self) -> bool {
+        uptime_milliseconds() >= self.due
+    }
+
+    fn due_in_seconds(&self) -> u32 {
+        let left = self.due.saturating_sub(uptime_milliseconds()).div_ceil(1000);
+        u32::try_from(left).unwrap_or(u32::MAX)
+    }
+}
+
+/// What the wall needs to know of a look at gate and update.
+fn known(facts: &Facts) -> Known {
+    let now = Moment(facts.now.0.max(system_seconds()));
+    Known { now, rules: facts.gate.as_ref().map(|gate| gate.rules.clone()) }
+}

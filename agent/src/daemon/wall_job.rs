@@ -1,0 +1,176 @@
+//! The wall's job in the event loop: a quick look every two seconds whether anything changed, and a whole turn when it did,
+//! when an operator asks, and every ten seconds. It leaves the last report where commands find it.
+
+use super::event_log::EventLog;
+use super::linux_device::LinuxDevice;
+use super::page_status::turned_away;
+use super::request_queue::RequestQueue;
+use crate::config::settings::DeviceSettings;
+use crate::os::clock::uptime_milliseconds;
+use crate::os::files;
+use komainu_core::firewall::grants::FirewallGrants;
+use komainu_core::gate::state::FirewallStatus;
+use komainu_core::operator_request::OperatorRequest;
+use komainu_core::settings::FirewallSettings;
+use komainu_core::wall::plan::Watch;
+use komainu_core::wall::policy::Policy;
+use komainu_core::wall::report::Report;
+use komainu_core::wall::report_text;
+use komainu_core::wall::turn::{TurnContext, decide, execute};
+use komainu_trust::Moment;
+use std::path::PathBuf;
+
+/// Seconds between quick looks.
+pub const QUICK_SECONDS: u32 = 2;
+/// Milliseconds between whole turns where nothing changes.
+const WHOLE_MILLISECONDS: u64 = 10_000;
+/// Milliseconds between summaries in the security log: a day.
+const SUMMARY_MILLISECONDS: u64 = 86_400_000;
+/// Milliseconds from a turn in which something changed to the next.
+const AGAIN_MILLISECONDS: u64 = 2000;
+/// Turns that may follow each other at once before the next quick look is waited for.
+const TURNS_RUNNING_MAX: u32 = 4;
+
+/// The wall of one device.
+pub struct WallJob {
+    policy: Policy,
+    firewall: FirewallSettings,
+    watch: Watch,
+    report: Option<Report>,
+    /// What passes the firewall besides the settings.
+    grants: FirewallGrants,
+    /// Where the last report is left.
+    file: PathBuf,
+    /// When the next whole turn comes, in milliseconds of uptime.
+    due: u64,
+    /// When the security log has the next summary.
+    summary: u64,
+}
+
+/// What the last look at gate and update found, which a turn of the wall needs.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// The time by the best clock there is.
+    pub now: Moment,
+    /// What the kernel had of the firewall.
+    pub rules: Option<FirewallStatus>,
+}
+
+/// What came of the wall's turns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WallNews {
+    /// The report changed.
+    pub changed: bool,
+    /// A restart was asked for.
+    pub restarting: bool,
+}
+
+impl WallJob {
+    /// The wall of the settings; `None` where they leave it to other software.
+    pub fn open(settings: &DeviceSettings, grants: FirewallGrants) -> Option<WallJob> {
+        Some(WallJob {
+            policy: settings.wall.as_ref()?.policy.clone(),
+            firewall: settings.core.firewall.clone(),
+            watch: Watch::default(),
+            report: None,
+            grants,
+            file: report_file(settings),
+            due: 0,
+            summary: 0,
+        })
+    }
+
+    /// What passes the firewall besides the settings.
+    pub fn grants(&self) -> &FirewallGrants {
+        &self.grants
+    }
+
+    /// What the last turn found.
+    pub fn report(&self) -> Option<&Report> {
+        self.report.as_ref()
+    }
+
+    /// Takes a turn, if one is due.
+    pub fn turn_if_due(
+        &mut self,
+        device: &mut LinuxDevice,
+        requests: &mut RequestQueue,
+        known: &Known,
+        log: &mut EventLog,
+    ) -> WallNews {
+        let due = uptime_milliseconds() >= self.due;
+        // Both are asked: the one is also a sign of life.
+        let changed = device.wall().is_some_and(|wall| wall.has_changed());
+        let request = requests.next(device);
+        if !due && !changed && request.is_none() {
+            return WallNews::default();
+        }
+        let news = self.turn(device, requests, request, known, log);
+        if changed && !due {
+            // What was started just now may start another program in its own place.
+            self.due = uptime_milliseconds() + AGAIN_MILLISECONDS;
+        }
+        news
+    }
+
+    /// Takes a turn, and those that follow at once.
+    fn turn(
+        &mut self,
+        device: &mut LinuxDevice,
+        requests: &mut RequestQueue,
+        mut request: Option<OperatorRequest>,
+        known: &Known,
+        log: &mut EventLog,
+    ) -> WallNews {
+        let before = self.report.take();
+        let mut restarting = false;
+        for _ in 0..TURNS_RUNNING_MAX {
+            let context = TurnContext {
+                now: known.now,
+                rules: known.rules.clone(),
+                firewall: &self.firewall,
+                grants: &self.grants,
+                request: request.as_ref(),
+            };
+            let decision = decide(device, &mut self.watch, &context, &self.policy);
+            log.log_all(device, &decision.events);
+            if decision.answered {
+                requests.answered(device);
+            }
+            let outcome = execute(device, &mut self.watch, &context, &decision);
+            log.log_all(device, &outcome.events);
+            (self.report, self.grants) = (Some(decision.report), decision.grants);
+            (request, restarting) = (None, restarting || outcome.restarting);
+            if !outcome.again {
+                break;
+            }
+        }
+        self.due = uptime_milliseconds() + WHOLE_MILLISECONDS;
+        self.leave_summary(device);
+        let changed = self.report != before;
+        if changed
+            && let Some(report) = &self.report
+            && let Err(error) = files::replace(&self.file, report_text::write(report).as_bytes())
+        {
+            log::warn!("report-unwritten why=\"{error}\"");
+        }
+        WallNews { changed, restarting }
+    }
+
+    /// Writes how the four surveys stand, and how many strangers were turned away, into the security log, once a day.
+    fn leave_summary(&mut self, device: &mut LinuxDevice) {
+        let Some(report) = self.report.as_ref().filter(|_| uptime_milliseconds() >= self.summary) else {
+            return;
+        };
+        self.summary = uptime_milliseconds() + SUMMARY_MILLISECONDS;
+        let strangers = turned_away(&device.counts()).iter().map(|count| count.packets).sum::<u64>();
+        if let Some(wall) = device.wall() {
+            wall.note_summary(report, strangers);
+        }
+    }
+}
+
+/// Where the agent leaves its report.
+pub fn report_file(settings: &DeviceSettings) -> PathBuf {
+    settings.run.join("wall")
+}
