@@ -57,7 +57,7 @@ def who_knocks_from_the_beginning_hears_nothing_after_the_first_rule(place, kind
     wait_until(lambda: all(one.answers > 20 for one in knockers), "there are answers without an agent")
     began = time.monotonic()
     gate.run(until=False)
-    wait_until(lambda: "wall gate=closed" in gate.said(), "the first rules")
+    wait_until(lambda: "firewall-applied gate=closed" in gate.said(), "the first rules")
     # What was on its way is left alone: the next knock but one was made after the rules.
     before = [one.knocks for one in knockers]
     wait_until(lambda: all(one.knocks > before[at] + 2 for at, one in enumerate(knockers)), "they knock on")

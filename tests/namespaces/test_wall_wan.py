@@ -68,7 +68,7 @@ def nothing_answers_from_link_up(place, kind):
     net.run("device", "ip", "link", "set", "eth1", "down")
     net.run("device", "ip", "address", "flush", "dev", "eth1")
     one.run(until=False)
-    wait_until(lambda: "wall gate=closed" in one.said(), "the first rules")
+    wait_until(lambda: "firewall-applied gate=closed" in one.said(), "the first rules")
     seen = Dump(net, "wan", "eth0", source)
     net.run("device", "ip", "link", "set", "eth1", "up")
     for version in (4, 6):

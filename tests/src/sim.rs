@@ -1,19 +1,19 @@
 //! The simulated device: stricter than a real one. Writing to the running slot, or vouching for a slot whose
 //! writes are not synced, is a panic. It cuts the power at any changing call, and what was not synced is then
-//! kept, lost or torn. Map: `sim/disk.rs` what survives, `sim/boot.rs` the boot loader, `sim/world.rs`
+//! kept, lost or torn. Map: `sim/disk.rs` what survives, `sim/boot.rs` the boot loader, `sim/powers.rs`
 //! the core's traits, here the device that is driven.
 
 pub mod boot;
 pub mod disk;
 pub mod gate;
+mod powers;
 pub mod wall;
-mod world;
 
 use crate::repository::{BOARD, CHANNEL, Repository, TODAY};
 use boot::Environment;
 use disk::{After, Disk, Flash};
 use komainu_core::fault::{Text, text};
-use komainu_core::firewall::grants::FirewallGrants;
+use komainu_core::firewall::table::FirewallGrants;
 use komainu_core::identifiers::{Name, Slot};
 use komainu_core::operator_request::OperatorRequest;
 use komainu_core::reason::Reason;

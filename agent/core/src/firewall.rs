@@ -5,13 +5,13 @@
 //! that is not named as LAN is WAN: unknown means strict.
 //!
 //! Map: `table` the words that rules are made of, `builder` what every rule list shares, `rules` the whole table, `closed` the gate, `open` the wall, `egress` what an open device may send,
-//! `count` what is counted, `grants` the table that settings, the wall and the LAN ask for.
+//! `count` what is counted, `wanted_table` the whole table from settings, grants and subnets.
 
 pub mod builder;
 mod closed;
 pub mod count;
 pub mod egress;
-pub mod grants;
 mod open;
 pub mod rules;
 pub mod table;
+pub mod wanted_table;

@@ -5,7 +5,8 @@
 
 use crate::device::{Account, Boot, Device, Firewall, Host, Ledger, Owner, Repository, Slots};
 use crate::fault::{FetchFault, Text, text};
-use crate::firewall::grants::{FirewallGrants, wanted_table};
+use crate::firewall::table::FirewallGrants;
+use crate::firewall::wanted_table::wanted_table;
 use crate::gate;
 use crate::gate::execute as gate_steps;
 use crate::gate::state::{FirewallStatus, GateState};

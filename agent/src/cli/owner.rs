@@ -11,7 +11,7 @@ use crate::os::clock::uptime_milliseconds;
 use komainu_bootstrap::ipc::{Answer, Ask, PASSWORD_BYTES_MAX, Secret, Session};
 use komainu_bootstrap::page::refusal_text;
 use komainu_core::device::{Firewall, Owner};
-use komainu_core::firewall::grants::wanted_table;
+use komainu_core::firewall::wanted_table::wanted_table;
 use komainu_core::gate::state::FirewallStatus;
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use std::io;

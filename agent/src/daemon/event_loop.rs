@@ -9,7 +9,7 @@ use super::wall_job::{Known, QUICK_SECONDS, WallJob, WallNews};
 use crate::config::settings::DeviceSettings;
 use crate::os::clock::{system_seconds, uptime_milliseconds};
 use crate::os::wakeup::{Waiter, Woken};
-use komainu_core::firewall::grants::FirewallGrants;
+use komainu_core::firewall::table::FirewallGrants;
 use komainu_core::gate::state::FirewallStatus;
 use komainu_core::operator_request::OperatorRequest;
 use komainu_core::step::Next;

@@ -21,7 +21,7 @@ use komainu_core::advisory;
 use komainu_core::device::{Host, Repository};
 use komainu_core::fault::{Text, text};
 use komainu_core::firewall::count::Count;
-use komainu_core::firewall::grants::FirewallGrants;
+use komainu_core::firewall::table::FirewallGrants;
 use komainu_core::operator_request::OperatorRequest;
 use komainu_core::retry_state::RetryState;
 use komainu_core::update::facts::Facts;

@@ -8,7 +8,7 @@ use super::request_queue::RequestQueue;
 use crate::config::settings::DeviceSettings;
 use crate::os::clock::uptime_milliseconds;
 use crate::os::files;
-use komainu_core::firewall::grants::FirewallGrants;
+use komainu_core::firewall::table::FirewallGrants;
 use komainu_core::gate::state::FirewallStatus;
 use komainu_core::operator_request::OperatorRequest;
 use komainu_core::settings::FirewallSettings;

@@ -100,6 +100,19 @@ pub struct PortForward {
     pub port: u16,
 }
 
+/// What may pass the firewall besides what the settings say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FirewallGrants {
+    /// Ways in from the WAN to the device.
+    pub wan_rules: Vec<WanRule>,
+    /// Ways in from the WAN to hosts in the LAN.
+    pub port_forwards: Vec<PortForward>,
+    /// The LAN is not what it seems: only near addresses are let in there.
+    pub lan_subnets_only: bool,
+    /// The device is cut off from the WAN.
+    pub contained: bool,
+}
+
 /// All that is wanted of the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {

@@ -1,24 +1,11 @@
-//! What passes the firewall: the maker's settings, the wall's grants and the LAN's subnets together are one table.
+//! The wanted table: the maker's settings, the wall's grants and the LAN's subnets together.
 
 use crate::device::Firewall;
 use crate::firewall::rules::build_table;
-use crate::firewall::table::{Links, PortForward, Table, Traffic, WanRule};
+use crate::firewall::table::{FirewallGrants, Links, Table, Traffic};
 use crate::gate::state::GateState;
 use crate::settings::FirewallSettings;
 use alloc::vec::Vec;
-
-/// What may pass the firewall besides what the settings say.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FirewallGrants {
-    /// Ways in from the WAN to the device.
-    pub wan_rules: Vec<WanRule>,
-    /// Ways in from the WAN to hosts in the LAN.
-    pub port_forwards: Vec<PortForward>,
-    /// The LAN is not what it seems: only near addresses are let in there.
-    pub lan_subnets_only: bool,
-    /// The device is cut off from the WAN.
-    pub contained: bool,
-}
 
 /// The table for this state of the gate.
 pub fn wanted_table(
