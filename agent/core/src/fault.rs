@@ -88,6 +88,8 @@ pub enum FetchFault {
     Interrupted,
     /// The server could not prove who it is (TLS). Trust never rests on this; privacy does.
     NotProven(Text),
+    /// The certificate of the server has expired by the clock that it was judged by (TLS).
+    CertificateExpired(Text),
 }
 
 impl fmt::Display for FetchFault {
@@ -107,7 +109,9 @@ impl fmt::Display for FetchFault {
             }
             FetchFault::Interrupted => write!(f, "interrupted"),
             FetchFault::Unreachable(why) => write!(f, "unreachable: {why}"),
-            FetchFault::NotProven(why) => write!(f, "server not proven: {why}"),
+            FetchFault::NotProven(why) | FetchFault::CertificateExpired(why) => {
+                write!(f, "server not proven: {why}")
+            }
         }
     }
 }

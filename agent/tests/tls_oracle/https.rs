@@ -72,7 +72,7 @@ fn asked(theirs: &str, ours: &str, host: &str, now: i64) -> Result<Small, FetchF
 
 fn not_proven(result: Result<Small, FetchFault>) -> String {
     match result {
-        Err(FetchFault::NotProven(why)) => why.to_string(),
+        Err(FetchFault::NotProven(why) | FetchFault::CertificateExpired(why)) => why.to_string(),
         other => panic!("{other:?}"),
     }
 }

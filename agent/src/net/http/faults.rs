@@ -10,9 +10,6 @@ use std::fmt::Write;
 use std::io;
 use ureq::Error;
 
-/// With this begins what is said of a server whose certificate has expired.
-pub(crate) const CERTIFICATE_EXPIRED: &str = "certificate expired";
-
 pub(crate) fn fault(error: Error) -> FetchFault {
     match error {
         Error::Other(cause) => match cause.downcast_ref() {
@@ -21,6 +18,7 @@ pub(crate) fn fault(error: Error) -> FetchFault {
             _ => FetchFault::Unreachable(text(format_args!("{cause}"))),
         },
         Error::Io(error) => match tls_cause(&error) {
+            Some(cause) if has_expired(cause) => FetchFault::CertificateExpired(tls_words(cause)),
             Some(cause) => FetchFault::NotProven(tls_words(cause)),
             None => FetchFault::Unreachable(text(format_args!("{error}"))),
         },
@@ -42,6 +40,11 @@ fn tls_cause(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
 }
 
+fn has_expired(error: &rustls::Error) -> bool {
+    use CertificateError::{Expired, ExpiredContext};
+    matches!(error, rustls::Error::InvalidCertificate(Expired | ExpiredContext { .. }))
+}
+
 fn tls_words(error: &rustls::Error) -> Text {
     match error {
         rustls::Error::InvalidCertificate(why) => certificate_words(why),
@@ -58,9 +61,9 @@ fn certificate_words(why: &CertificateError) -> Text {
     use CertificateError as C;
     match why {
         C::UnknownIssuer => text(format_args!("UnknownIssuer: no trusted authority signed its certificate")),
-        C::Expired => text(format_args!("{CERTIFICATE_EXPIRED}")),
+        C::Expired => text(format_args!("certificate expired")),
         C::ExpiredContext { time, not_after } => text(format_args!(
-            "{CERTIFICATE_EXPIRED}: it is {} here, and it was valid until {} (Unix seconds)",
+            "certificate expired: it is {} here, and it was valid until {} (Unix seconds)",
             time.as_secs(),
             not_after.as_secs()
         )),

@@ -3,7 +3,6 @@
 use super::carrier::Source;
 use crate::config::settings::Server;
 use crate::net::http::client::{Http, HttpSettings, Small};
-use crate::net::http::faults::CERTIFICATE_EXPIRED;
 use crate::net::http::stream::Stream;
 use crate::net::socket::Glance;
 use crate::net::tls::roots::Roots;
@@ -72,8 +71,7 @@ impl HttpRepository {
         first: Result<T, FetchFault>,
         again: impl FnOnce(&mut Http) -> Result<T, FetchFault>,
     ) -> Result<T, FetchFault> {
-        let expired =
-            matches!(&first, Err(FetchFault::NotProven(why)) if why.starts_with(CERTIFICATE_EXPIRED));
+        let expired = matches!(&first, Err(FetchFault::CertificateExpired(_)));
         let floor = *self.floor.lock().unwrap_or_else(PoisonError::into_inner);
         if !expired || floor <= crate::os::clock::system_seconds().max(self.built) {
             return first;
