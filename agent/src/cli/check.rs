@@ -1,7 +1,7 @@
 //! `check`: is everything in place for updates? One line for each thing that a maker can have got wrong; changes
 //! nothing on the device, and polls the server without keeping anything.
 
-use super::{Call, Exit, open, print};
+use super::call::{Call, Exit, open, print};
 use crate::daemon::linux_device::LinuxDevice;
 use crate::os::process::program_folder;
 use komainu_core::device::{Boot, Host, Ledger, Owner, Repository, Slots};

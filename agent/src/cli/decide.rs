@@ -1,6 +1,7 @@
 //! `confirm` and `rollback`: a person, or the firmware, decides. Asks the komainu that is at work, or does it itself.
 
-use super::{Call, Exit, open, print, run};
+use super::call::{Call, Exit, open, print};
+use super::run;
 use crate::daemon::linux_device::LinuxDevice;
 use komainu_core::device::{Boot, Ledger};
 use komainu_core::operator_request::OperatorRequest;

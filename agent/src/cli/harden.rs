@@ -2,8 +2,8 @@
 //! `selfcheck`: the same as NICT NOTICE asks it, in four surveys. Both show what the komainu that is at work found last;
 //! where none is, they look themselves, and change nothing.
 
+use super::call::{Call, Exit, open, print};
 use super::status::{object, text};
-use super::{Call, Exit, open, print};
 use crate::daemon::linux_device::LinuxDevice;
 use crate::daemon::wall_job::report_file;
 use crate::os::files;

@@ -1,6 +1,6 @@
 //! `incident`: what is done where somebody has taken the device. Without a word it says how things stand.
 
-use super::{Call, Exit, open, print};
+use super::call::{Call, Exit, open, print};
 use crate::daemon::event_log::EventLog;
 use crate::daemon::linux_device::LinuxDevice;
 use crate::os::clock;

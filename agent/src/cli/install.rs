@@ -1,7 +1,8 @@
 //! `install`: one round with a bundle in the server's place.
 
+use super::call::{Call, Exit, open, print};
 use super::decide::refuse_before_restart;
-use super::{Call, Exit, open, print, run};
+use super::run;
 use crate::update::source::bundle::Bundle;
 use komainu_core::operator_request::OperatorRequest;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! `setup` and `reset`: the gate from the device's own console. They ask the komainu that is running. And `firewall`,
 //! for init scripts: the rules, before anything else starts.
 
-use super::{Call, Exit, open, print};
+use super::call::{Call, Exit, open, print};
 use crate::config::gate_settings::GateSettings as Settings;
 use crate::daemon::control_socket;
 use crate::daemon::device_names::press;

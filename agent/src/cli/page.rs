@@ -1,7 +1,7 @@
 //! `page`: the process that reads what strangers send. The agent starts it, with its end of a pair of sockets as
 //! standard input; it opens its doors, gives up its privileges, and serves until the agent has gone.
 
-use super::{Call, Exit};
+use super::call::{Call, Exit};
 use crate::config::gate_settings::FirewallChoice;
 use crate::config::gate_settings::GateSettings;
 use crate::os::clock::uptime_milliseconds;

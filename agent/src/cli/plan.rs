@@ -1,6 +1,7 @@
 //! `plan`: what would be done now, and why. Does nothing.
 
-use super::{Call, Exit, harden, open, print};
+use super::call::{Call, Exit, open, print};
+use super::harden;
 use crate::daemon::linux_device::LinuxDevice;
 use komainu_core::device::Hardening;
 use komainu_core::settings::Settings;

@@ -1,7 +1,7 @@
 //! `run` and `once`: the event loop, and one round of turns.
 
+use super::call::{Call, Exit, open};
 use super::owner::put_rules;
-use super::{Call, Exit, open};
 use crate::daemon::event_log::EventLog;
 use crate::daemon::event_loop::{End, EventLoop, TURNS_RUNNING_MAX};
 use crate::daemon::linux_device::LinuxDevice;

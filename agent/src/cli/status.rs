@@ -1,6 +1,6 @@
 //! `status`: what runs, what is on offer and how it stands; for people, or with `--json` for machines.
 
-use super::{Call, Exit, open, print};
+use super::call::{Call, Exit, open, print};
 use crate::daemon::page_status::{findings, turned_away, wall};
 use komainu_core::device::{Host, Repository};
 use komainu_core::identifiers::Slot;

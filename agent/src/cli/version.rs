@@ -1,14 +1,14 @@
 //! `version`: which komainu this is. Needs no settings.
 
-use super::{Call, Exit};
+use super::call::{Call, Exit, print};
 use crate::os::clock::built;
 
 pub(super) fn version(_: &Call) -> Result<Exit, String> {
-    super::print(&text())
+    print(&text())
 }
 
-pub(super) fn print() -> Result<Exit, (Exit, String)> {
-    super::print(&text()).map_err(|sentence| (Exit::Failed, sentence))
+pub(super) fn show() -> Result<Exit, (Exit, String)> {
+    print(&text()).map_err(|sentence| (Exit::Failed, sentence))
 }
 
 fn text() -> String {

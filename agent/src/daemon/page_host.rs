@@ -15,7 +15,7 @@ use crate::daemon::login_history::LoginHistory;
 use crate::daemon::owner_sessions::Sessions;
 use crate::daemon::page_process::Page;
 use crate::daemon::request_queue::RequestQueue;
-use crate::os::clock::uptime_milliseconds;
+use crate::os::clock::uptime_seconds;
 use crate::os::files;
 use komainu_bootstrap::ipc::{Answer, Ask, Asked, Told};
 use komainu_bootstrap::login_throttle::Throttle;
@@ -258,8 +258,4 @@ fn word(ask: &Ask) -> &'static str {
         Ask::Reset { .. } => "reset-begun",
         _ => "asked",
     }
-}
-
-pub(crate) fn uptime_seconds() -> u64 {
-    uptime_milliseconds() / 1000
 }

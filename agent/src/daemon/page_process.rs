@@ -1,6 +1,7 @@
 //! The page's process as the keeper sees it: started, spoken to over one pair of sockets, started again when it
 //! ends, ended when it says what no page says.
 
+use crate::os::clock::uptime_seconds;
 use crate::os::process::spawn::Program;
 use komainu_bootstrap::ipc::{Asked, MESSAGE_BYTES_MAX, State, Told};
 use nix::errno::Errno;
@@ -133,7 +134,7 @@ impl Page {
     fn end(&mut self, why: &str) {
         let Some(running) = self.running.take() else { return };
         log::warn!("page-ended why=\"{why}\"");
-        let now = super::page_host::uptime_seconds();
+        let now = uptime_seconds();
         if let Err(error) = running.program.end() {
             log::warn!("page-not-ended why=\"{error}\"");
         }

@@ -2,10 +2,10 @@
 
 use super::device_names::{first_line, names, same_code, was_pressed};
 use super::login_history::who;
-use super::page_host::{From, PageHost, Pending, uptime_seconds};
+use super::page_host::{From, PageHost, Pending};
 use crate::daemon::linux_device::LinuxDevice;
 use crate::daemon::request_queue::RequestQueue;
-use crate::os::clock::system_seconds;
+use crate::os::clock::{system_seconds, uptime_seconds};
 use crate::os::files;
 use komainu_bootstrap::credential::crypt;
 use komainu_bootstrap::credential::crypt::Verdict;

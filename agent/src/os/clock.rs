@@ -23,3 +23,8 @@ pub fn uptime_milliseconds() -> u64 {
             seconds.unsigned_abs() * 1000 + nanoseconds.unsigned_abs() / 1_000_000
         })
 }
+
+/// Whole seconds since the kernel started.
+pub fn uptime_seconds() -> u64 {
+    uptime_milliseconds() / 1000
+}

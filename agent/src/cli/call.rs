@@ -1,0 +1,67 @@
+//! What a subcommand is started with, and what all of them share: exit codes, printing, opening the device.
+
+use crate::config::settings::DeviceSettings;
+use crate::daemon::linux_device::LinuxDevice;
+use crate::os::log_output;
+use crate::update::example_keys;
+use komainu_core::device::{Host, Repository};
+use komainu_trust::Trusted;
+use std::io::{Write, stdout};
+use std::path::PathBuf;
+
+/// How a subcommand ends. The numbers are part of the interface; the man page explains them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// Something failed; what, was said.
+    Failed = 1,
+    /// Wrong usage, or settings that cannot be read.
+    Usage = 2,
+    /// The device must be restarted now, by whoever started komainu (`reboot_command = []`).
+    Restart = 3,
+    /// Another komainu is at work.
+    Busy = 4,
+}
+
+/// What a subcommand is started with.
+pub struct Call {
+    /// The settings.
+    pub settings: DeviceSettings,
+    /// Where they were read from.
+    pub settings_file: PathBuf,
+    /// `--json` was given.
+    pub json: bool,
+    /// `--testing` was given: keys that everybody has are trusted.
+    pub testing: bool,
+    /// What follows the subcommand.
+    pub operand: Option<PathBuf>,
+}
+
+/// Prints to standard output.
+pub(super) fn print(text: &str) -> Result<Exit, String> {
+    stdout().write_all(text.as_bytes()).map_err(|error| format!("cannot print: {error}"))?;
+    Ok(Exit::Done)
+}
+
+/// Opens the device, and refuses one that trusts keys which everybody has.
+pub(super) fn open(call: &Call) -> Result<LinuxDevice, String> {
+    log_output::open(call.settings.log.places(), call.settings.log.prefers_terminal());
+    let mut device = LinuxDevice::open(&call.settings)?;
+    let clock = device.clock();
+    match Trusted::load(&device.stored().under_newest_root(), clock) {
+        Ok(trusted) => {
+            if let Some(key) = example_keys::found(&trusted).filter(|_| !call.testing) {
+                return Err(format!(
+                    "the trusted root has the example key {key}, which everybody has: nothing is trusted. \
+                     Make your own with komainu-maker init, or start with --testing"
+                ));
+            }
+        }
+        Err(fault) => return Err(format!("no root to trust: {}: {fault}", call.settings.root.display())),
+    }
+    if call.testing {
+        log::warn!("testing: keys that everybody has are trusted");
+    }
+    Ok(device)
+}
