@@ -35,7 +35,6 @@ pub enum Fetched {
 /// The two folders of a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Folder {
-    /// TUF metadata.
     Metadata,
     /// Manifests, images and advisories.
     Targets,

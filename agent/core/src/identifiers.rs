@@ -106,7 +106,6 @@ impl fmt::Display for Slot {
 pub struct ReleaseId {
     /// Counts up for each board and channel; what the floor is about.
     pub number: u64,
-    /// For people.
     pub version: Version,
 }
 

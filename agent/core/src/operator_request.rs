@@ -5,10 +5,8 @@ use crate::wall::incident_response::IncidentResponse;
 use alloc::string::String;
 use core::fmt;
 
-/// A request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OperatorRequest {
-    /// Poll now.
     Poll,
     /// The release on trial is good.
     Confirm,

@@ -15,11 +15,9 @@ pub enum Level {
     Error,
     /// The device's state changed, or is about to.
     Info,
-    /// Anything else.
     Debug,
 }
 
-/// Why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// The first start of this device: what runs is taken as good.
@@ -30,14 +28,12 @@ pub enum Reason {
     OtherSlotRuns {
         /// What the record says.
         recorded: Slot,
-        /// What runs.
         running: Slot,
     },
     /// The boot choice does not name the running slot as good, with nothing under way.
     BootChoiceOff {
         /// What the choice names.
         chosen: Slot,
-        /// What runs.
         running: Slot,
     },
     /// A release is on trial that the record does not know of.
@@ -55,19 +51,12 @@ pub enum Reason {
     /// Metadata lists nothing for this board and channel.
     OfferNothing,
     /// A release is not taken.
-    Refused {
-        /// Its number.
-        release: u64,
-        /// Why not.
-        refusal: Refusal,
-    },
+    Refused { release: u64, refusal: Refusal },
     /// The release that runs is the offered one, and the floor was forgotten: it is known again.
     FloorKnownAgain(u64),
     /// A release is being written to a slot.
     Staging {
-        /// What.
         release: ReleaseId,
-        /// Where.
         slot: Slot,
         /// Bytes written of all its images.
         done_bytes: u64,
@@ -75,17 +64,11 @@ pub enum Reason {
         total_bytes: u64,
     },
     /// A release is staged and proven, and starts on trial.
-    Activating {
-        /// What.
-        release: ReleaseId,
-        /// Where.
-        slot: Slot,
-    },
+    Activating { release: ReleaseId, slot: Slot },
     /// The boot choice names the release on trial; a restart will start it.
     RestartIntoTrial(ReleaseId),
     /// A release on trial is not known to be good yet.
     TrialWaits {
-        /// What.
         release: ReleaseId,
         /// What it waits for.
         waits_for: Text,
@@ -93,12 +76,7 @@ pub enum Reason {
     /// A release on trial is good and stays.
     Confirming(ReleaseId),
     /// A release on trial, or on its way there, is given up.
-    RollingBack {
-        /// What.
-        release: ReleaseId,
-        /// Why.
-        why: Text,
-    },
+    RollingBack { release: ReleaseId, why: Text },
     /// The old slot is chosen; a restart will start it.
     RestartIntoOld(Slot),
     /// The slot that failed keeps coming up: it is left running.
@@ -126,7 +104,6 @@ pub enum Reason {
     AdvisoriesMissed(Fault),
     /// The owner wants the staged release to start later.
     Postponed {
-        /// What.
         release: ReleaseId,
         /// When it starts.
         until: Moment,
@@ -146,7 +123,6 @@ pub enum Reason {
         remediation: &'static str,
         /// What was found.
         what: Text,
-        /// Why not.
         why: Text,
     },
     /// A fix did harm, and was undone.
@@ -161,12 +137,7 @@ pub enum Reason {
     /// The incident is over.
     IncidentOver,
     /// A step could not be done.
-    StepFailed {
-        /// Which.
-        step: &'static str,
-        /// Why.
-        fault: Fault,
-    },
+    StepFailed { step: &'static str, fault: Fault },
 }
 
 /// Why a step could not be done.

@@ -36,7 +36,6 @@ pub struct Settings {
     pub trial_seconds: u32,
     /// How many starts the boot loader gives a release on trial; 1 to 9.
     pub boot_tries: u8,
-    /// Who confirms.
     pub confirm_by: ConfirmBy,
     /// While a slot is filled, it is synced and the record written each time this many bytes have come.
     pub checkpoint_bytes: u32,

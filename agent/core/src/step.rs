@@ -25,23 +25,15 @@ pub enum Step {
     },
     /// Record the trial, then let the boot choice name it.
     Activate {
-        /// What.
         release: ReleaseId,
-        /// Where.
         slot: Slot,
         /// It must be good this many seconds after its start.
         deadline_seconds: u32,
     },
     /// Mark the running release good, then record so and raise the floor.
-    Confirm {
-        /// What.
-        release: ReleaseId,
-        /// Where.
-        slot: Slot,
-    },
+    Confirm { release: ReleaseId, slot: Slot },
     /// Record that a release failed, let the boot choice name the old slot, and end it when that one runs.
     RollBack {
-        /// What.
         release: ReleaseId,
         /// Where it is.
         slot: Slot,
@@ -120,7 +112,6 @@ pub enum Next {
 pub struct Plan {
     /// In this order; the first that fails ends the turn.
     pub steps: heapless::Vec<Step, 2>,
-    /// Why.
     pub reason: Reason,
     /// When to look again.
     pub next: Next,

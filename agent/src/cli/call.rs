@@ -12,7 +12,6 @@ use std::path::PathBuf;
 /// How a subcommand ends. The numbers are part of the interface; the man page explains them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// Done.
     Done = 0,
     /// Something failed; what, was said.
     Failed = 1,
@@ -26,7 +25,6 @@ pub enum Exit {
 
 /// What a subcommand is started with.
 pub struct Call {
-    /// The settings.
     pub settings: DeviceSettings,
     /// Where they were read from.
     pub settings_file: PathBuf,

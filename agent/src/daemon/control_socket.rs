@@ -97,7 +97,6 @@ impl ControlSocket {
         None
     }
 
-    /// Answers.
     pub(crate) fn tell(&mut self, place: usize, told: &Told) {
         if let Some(Some(client)) = self.clients.get(place) {
             let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;

@@ -58,7 +58,6 @@ impl LoginHistory {
         rights.take(KNOWN_MAX)
     }
 
-    /// The list.
     pub(crate) fn lines(&self) -> &[String] {
         &self.lines
     }

@@ -33,7 +33,6 @@ impl Sessions {
         self.0.iter().any(|(_, since)| now < since + SESSION_SECONDS)
     }
 
-    /// Ends one.
     pub(crate) fn end(&mut self, session: &Session) {
         self.0.retain(|(open, _)| open != session);
     }
@@ -43,7 +42,6 @@ impl Sessions {
         self.0.retain(|(open, _)| open == session);
     }
 
-    /// Ends all.
     pub(crate) fn end_all(&mut self) {
         self.0.clear();
     }

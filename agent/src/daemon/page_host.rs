@@ -38,7 +38,6 @@ const HERE_SECONDS: u32 = 90;
 /// Largest file of what was tried, in bytes.
 const TRIES_BYTES_MAX: u64 = 4096;
 
-/// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum From {
     /// The page, for somebody in the network.

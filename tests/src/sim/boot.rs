@@ -4,7 +4,6 @@
 use komainu_core::identifiers::Slot;
 use komainu_core::update::facts::BootChoice;
 
-/// The variables.
 #[derive(Clone, Debug)]
 pub struct Environment {
     pub slot: Slot,

@@ -76,9 +76,9 @@ fn no_doc_comment_says_next_to_nothing() {
         let text = fs::read_to_string(&path).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         for (at, line) in lines.iter().enumerate().filter(|(_, line)| is_doc(line)) {
-            let alone =
-                !(at > 0 && is_doc(lines[at - 1])) && !lines.get(at + 1).is_some_and(|next| is_doc(next));
-            if alone
+            let goes_on =
+                at > 0 && is_doc(lines[at - 1]) || lines.get(at + 1).is_some_and(|next| is_doc(next));
+            if !goes_on
                 && line.trim_start_matches([' ', '/']).split_whitespace().count() <= 2
                 && !line.contains('`')
             {

@@ -25,7 +25,6 @@ impl Count {
 /// How many packets were counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Count {
-    /// As what.
     pub counted: Counted,
     /// Of this protocol; none: of all others, or of any.
     pub protocol: Option<Protocol>,

@@ -85,14 +85,12 @@ pub struct WanRule {
     pub from: Vec<Network>,
     /// TCP or UDP.
     pub protocol: Protocol,
-    /// The port.
     pub port: u16,
 }
 
 /// A way in from the WAN to a host in the LAN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PortForward {
-    /// The host.
     pub to: IpAddr,
     /// TCP or UDP.
     pub protocol: Protocol,
@@ -127,7 +125,6 @@ pub struct Table {
 /// The rules of one place that packets pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chain {
-    /// The place.
     pub hook: Hook,
     /// Lower numbers are asked first; vendors use 0, and -100 for addresses.
     pub priority: i32,
@@ -230,9 +227,7 @@ pub struct Rate {
 /// A version of IP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
-    /// IPv4.
     V4,
-    /// IPv6.
     V6,
 }
 
@@ -242,9 +237,7 @@ pub enum Family {
 pub enum Protocol {
     /// ICMP of IPv4.
     Icmp = 1,
-    /// TCP.
     Tcp = 6,
-    /// UDP.
     Udp = 17,
     /// ICMP of IPv6.
     Icmp6 = 58,

@@ -23,7 +23,6 @@ pub enum RecordSeen {
 /// What the boot loader will start next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BootChoice {
-    /// The slot.
     pub slot: Slot,
     /// Starts left, where it is on trial; `None`: the slot is good.
     pub tries_left: Option<u8>,
@@ -75,7 +74,6 @@ pub struct Facts {
     pub now: Moment,
     /// Seconds since the device started.
     pub uptime: u64,
-    /// The record.
     pub record: RecordSeen,
     /// The slot that is running.
     pub booted: Result<Slot, Text>,

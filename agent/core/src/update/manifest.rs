@@ -59,7 +59,6 @@ pub struct Image {
     pub target: String,
     /// Its exact length in bytes.
     pub length: u64,
-    /// Its SHA-256.
     pub sha256: [u8; 32],
 }
 
@@ -72,7 +71,6 @@ pub struct Wave {
     pub percent: u8,
 }
 
-/// A manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
     /// The board it is for.
@@ -81,7 +79,6 @@ pub struct Manifest {
     pub channel: Name,
     /// Number and version.
     pub release: ReleaseId,
-    /// How urgent.
     pub severity: Severity,
     /// What goes where; 1 to 8 images, each for another part.
     pub images: Vec<Image>,

@@ -29,7 +29,6 @@ pub enum Offer {
     Nothing,
     /// No metadata has been accepted yet, or what there is cannot be used now: the reason.
     Unusable(Text),
-    /// A release.
     Release(Verified<Release>),
 }
 

@@ -49,7 +49,6 @@ pub struct Record {
 /// A release that the owner wants to start later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Postponed {
-    /// Its number.
     pub release: u64,
     /// When the owner first said so; the maker's bound counts from here.
     pub since: Moment,
@@ -60,15 +59,12 @@ pub struct Postponed {
 /// An update under way, seen from the last thing that was recorded of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Update {
-    /// None.
     Idle,
     /// The slot that is not running is being filled.
     Staging {
-        /// What with.
         release: ReleaseId,
         /// Which manifest exactly: a resumed download must be of the same one.
         digest: Digest64,
-        /// Where.
         slot: Slot,
         /// Index of the image being written, in the manifest's order.
         part: u8,
@@ -77,18 +73,14 @@ pub enum Update {
     },
     /// The slot was read back and holds the release.
     Staged {
-        /// What.
         release: ReleaseId,
         /// Which manifest exactly.
         digest: Digest64,
-        /// Where.
         slot: Slot,
     },
     /// The boot choice is about to name the release, or already does.
     Trial {
-        /// What.
         release: ReleaseId,
-        /// Where.
         slot: Slot,
         /// It must be good this many seconds after its start.
         deadline_seconds: u32,
@@ -97,7 +89,6 @@ pub enum Update {
     },
     /// The release failed; the boot choice is about to name the old slot, or already does.
     RollingBack {
-        /// What failed.
         release: ReleaseId,
         /// Where it is.
         slot: Slot,
@@ -109,7 +100,6 @@ pub enum Update {
 /// A release whose trial failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// Its number.
     pub release: u64,
     /// How many times.
     pub times: u8,

@@ -32,7 +32,6 @@ pub enum Refusal {
     ImageWithoutPart(Name),
     /// An image does not fit.
     SlotTooSmall {
-        /// The part.
         part: Name,
         /// Bytes of the image.
         image_bytes: u64,

@@ -1,7 +1,6 @@
 //! The answers to an infection (RSP-1 to RSP-6). Each can be asked for by `komainu incident`; policy says which the device
 //! gives by itself.
 
-/// One answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IncidentResponse {
     /// Cut the device off from the WAN; the LAN keeps its page.

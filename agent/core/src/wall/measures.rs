@@ -7,14 +7,12 @@ pub enum Survey {
     A,
     /// Firmware with known vulnerabilities.
     B,
-    /// Infected devices.
     C,
     /// Reflectors for attacks on others.
     D,
 }
 
 impl Survey {
-    /// Its letter.
     pub fn letter(self) -> char {
         match self {
             Survey::A => 'A',
@@ -87,7 +85,6 @@ pub enum Level {
 /// One row: all that a person wants to know of a measure.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
-    /// Which measure.
     pub measure: Measure,
     /// Its name for machines; part of the interface.
     pub id: &'static str,
@@ -109,7 +106,6 @@ pub struct Row {
 }
 
 impl Measure {
-    /// Its row.
     pub fn row(self) -> &'static Row {
         &TABLE[self as usize]
     }

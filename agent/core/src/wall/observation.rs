@@ -62,9 +62,7 @@ pub struct Observation {
     pub accounts: AccountsSeen,
     /// Files that only the owner changes.
     pub integrity: IntegrityFacts,
-    /// The mounts.
     pub mounts: Result<Vec<Mount>, Text>,
-    /// The watchdog.
     pub watchdog: WatchdogSeen,
     /// What Komainu could not give up; `None`: it is not at work.
     pub confinement: Option<Vec<&'static str>>,
@@ -89,7 +87,6 @@ pub struct GateContext {
     pub now: Moment,
 }
 
-/// Judges everything.
 pub fn judge(observation: &Observation, stand: &GateContext, policy: &Policy) -> (Report, FirewallGrants) {
     let mut report = Report::default();
     judge_rules(stand.rules.as_ref(), &mut report);

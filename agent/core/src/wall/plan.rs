@@ -38,11 +38,8 @@ pub enum Act {
     Remember(IncidentState),
     /// Keep what was seen of an infection.
     Evidence,
-    /// Mend something.
     Remediate {
-        /// What.
         finding: Finding,
-        /// How.
         remediation: Remediation,
     },
     /// Undo a fix that was on trial.
@@ -150,7 +147,6 @@ pub struct View<'a> {
     pub uptime: u64,
 }
 
-/// Decides.
 pub fn plan(view: &View<'_>, watch: &mut Watch, policy: &Policy) -> Vec<Act> {
     let first = watch.began.is_none();
     watch.began.get_or_insert(view.uptime);

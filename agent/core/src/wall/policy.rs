@@ -26,7 +26,6 @@ pub struct Service {
     pub transport: Transport,
     /// The first and the last of its ports; for raw sockets the protocol.
     pub ports: (u16, u16),
-    /// From where.
     pub reach: Reach,
 }
 
@@ -35,11 +34,9 @@ pub struct Service {
 pub struct WanAccess {
     /// It is for an ACS that asks the device to call back.
     pub is_acs: bool,
-    /// The port.
     pub port: u16,
     /// TCP or UDP.
     pub protocol: Protocol,
-    /// From where.
     pub from: Vec<Network>,
     /// When it ends.
     pub until: Option<Moment>,
@@ -57,7 +54,6 @@ pub enum Unlisted {
 /// A file whose change needs the owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProtectedPath {
-    /// The file.
     pub path: String,
     /// What it holds, for people: DNS, accounts, firewall, start scripts.
     pub what: String,

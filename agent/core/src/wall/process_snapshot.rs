@@ -20,7 +20,6 @@ pub enum Medium {
 /// The program of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Program {
-    /// A file.
     File {
         /// Its path as the kernel tells it, without ` (deleted)`.
         path: String,
@@ -50,13 +49,11 @@ impl Program {
 /// A process that is not the kernel's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Process {
-    /// Which one.
     pub id: ProcessId,
     /// The number of the one that started it, or of who took it over.
     pub parent: u32,
     /// As whom it runs (effective).
     pub user: u32,
-    /// Its program.
     pub program: Program,
     /// What it calls itself: `comm`, at most 15 bytes.
     pub name: String,
@@ -87,9 +84,7 @@ impl Process {
 /// How a socket talks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
-    /// TCP.
     Tcp,
-    /// UDP.
     Udp,
     /// IP as it is, of any protocol.
     Raw,
@@ -98,7 +93,6 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Transport::Tcp => "tcp",
@@ -144,7 +138,6 @@ pub struct Connection {
 pub struct ProcessSnapshot {
     /// The processes, by number.
     pub processes: Vec<Process>,
-    /// Who listens.
     pub listeners: Vec<Listener>,
     /// Connections that judges ask for: to ports of listeners, and those that are opening.
     pub connections: Vec<Connection>,

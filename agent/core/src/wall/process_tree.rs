@@ -13,7 +13,6 @@ const INIT: u32 = 1;
 
 /// A look, with what is known of the processes in it.
 pub struct ProcessTree<'a> {
-    /// The look.
     pub seen: &'a ProcessSnapshot,
     /// What is allowed.
     pub policy: &'a Policy,

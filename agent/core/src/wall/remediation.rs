@@ -5,7 +5,6 @@ use alloc::string::String;
 /// A process, so that nobody else is meant who has its number later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ProcessId {
-    /// Its number.
     pub pid: u32,
     /// When it was started, in the kernel's ticks since the device's start.
     pub started: u64,
@@ -36,9 +35,7 @@ pub enum Remediation {
     /// Take away what starts a program again and again: the line of this file (counted from 1), as it was read. What the
     /// file says then is [`super::judge::autostart::without`]'s.
     StopStarting {
-        /// The file.
         file: String,
-        /// The line.
         line: u32,
         /// What the line says, so that no other is hit when the file has changed since.
         says: String,
@@ -51,22 +48,15 @@ pub enum Remediation {
         account: String,
     },
     /// Move a file away to where nothing reads it, and keep it as evidence.
-    SetAside {
-        /// The file.
-        file: String,
-    },
+    SetAside { file: String },
     /// Remove a key from a file of keys that may log in; the others stay.
     RemoveKey {
-        /// The file.
         file: String,
         /// Its fingerprint, as `ssh-keygen -l` shows it.
         fingerprint: String,
     },
     /// Put a guarded file back to what the owner, or the maker, had it say.
-    Restore {
-        /// The file.
-        file: String,
-    },
+    Restore { file: String },
     /// Let no program be started from this mount.
     NoPrograms {
         /// The mount point.
