@@ -73,9 +73,7 @@ pub fn turn(
 
 /// Looks at everything once.
 pub fn look(
-    device: &mut (
-             impl Host + Ledger + Boot + Slots + Repository + Owner + Firewall + crate::device::Hardening + ?Sized
-         ),
+    device: &mut dyn Device,
     settings: &Settings,
     grants: &FirewallGrants,
     request: Option<OperatorRequest>,

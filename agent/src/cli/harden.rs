@@ -7,7 +7,7 @@ use super::status::{object, text};
 use crate::daemon::linux_device::LinuxDevice;
 use crate::daemon::wall_job::report_file;
 use crate::os::files;
-use komainu_core::device::{Firewall, Hardening, Host, Owner};
+use komainu_core::device::{Device, Firewall, Hardening, Host, Owner};
 use komainu_core::firewall::table::FirewallGrants;
 use komainu_core::firewall::wanted_table::wanted_table;
 use komainu_core::gate::state::FirewallStatus;
@@ -141,6 +141,7 @@ pub(super) fn firewall_status(
     grants: &FirewallGrants,
 ) -> Option<FirewallStatus> {
     let gate_state = device.gate()?.gate_state();
+    let device: &mut dyn Device = device;
     let table = wanted_table(device, gate_state, &settings.firewall, grants);
     Some(device.firewall_status(&table))
 }

@@ -4,7 +4,7 @@ use super::call::{Call, Exit, open, print};
 use crate::daemon::event_log::EventLog;
 use crate::daemon::linux_device::LinuxDevice;
 use crate::os::clock;
-use komainu_core::device::Hardening;
+use komainu_core::device::{Device, Hardening};
 use komainu_core::operator_request::OperatorRequest;
 use komainu_core::wall::incident_response::IncidentResponse;
 use komainu_core::wall::plan::Watch;
@@ -32,9 +32,9 @@ pub(super) fn incident(call: &Call) -> Result<Exit, String> {
                 request: Some(&request),
             };
             let (mut log, mut watch) = (EventLog::default(), Watch::default());
-            let decision = decide(&mut device, &mut watch, &context, policy);
+            let decision = decide(&mut device as &mut dyn Device, &mut watch, &context, policy);
             log.log_all(&mut device, &decision.events);
-            let outcome = execute(&mut device, &mut watch, &context, &decision);
+            let outcome = execute(&mut device as &mut dyn Device, &mut watch, &context, &decision);
             log.log_all(&mut device, &outcome.events);
             say(&mut device)
         }

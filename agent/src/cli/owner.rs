@@ -10,7 +10,7 @@ use crate::gate::credential_store::CredentialStore;
 use crate::os::clock::uptime_milliseconds;
 use komainu_bootstrap::ipc::{Answer, Ask, PASSWORD_BYTES_MAX, Secret, Session};
 use komainu_bootstrap::page::refusal_text;
-use komainu_core::device::{Firewall, Owner};
+use komainu_core::device::{Device, Firewall, Owner};
 use komainu_core::firewall::wanted_table::wanted_table;
 use komainu_core::gate::state::FirewallStatus;
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
@@ -65,6 +65,7 @@ pub(super) fn firewall(call: &Call) -> Result<Exit, String> {
 pub(super) fn put_rules(device: &mut LinuxDevice, call: &Call) -> Result<(), String> {
     let Some(seen) = device.gate() else { return Ok(()) };
     let grants = device.grants_at_start();
+    let device: &mut dyn Device = device;
     let table = wanted_table(device, seen.gate_state(), &call.settings.core.firewall, &grants);
     match device.firewall_status(&table) {
         FirewallStatus::Differ => device.apply_firewall(&table).map_err(|why| why.to_string()),

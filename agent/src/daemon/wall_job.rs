@@ -8,6 +8,7 @@ use super::request_queue::RequestQueue;
 use crate::config::settings::DeviceSettings;
 use crate::os::clock::uptime_milliseconds;
 use crate::os::files;
+use komainu_core::device::Device;
 use komainu_core::firewall::table::FirewallGrants;
 use komainu_core::gate::state::FirewallStatus;
 use komainu_core::operator_request::OperatorRequest;
@@ -132,12 +133,12 @@ impl WallJob {
                 grants: &self.grants,
                 request: request.as_ref(),
             };
-            let decision = decide(device, &mut self.watch, &context, &self.policy);
+            let decision = decide(device as &mut dyn Device, &mut self.watch, &context, &self.policy);
             log.log_all(device, &decision.events);
             if decision.answered {
                 requests.answered(device);
             }
-            let outcome = execute(device, &mut self.watch, &context, &decision);
+            let outcome = execute(device as &mut dyn Device, &mut self.watch, &context, &decision);
             log.log_all(device, &outcome.events);
             (self.report, self.grants) = (Some(decision.report), decision.grants);
             (request, restarting) = (None, restarting || outcome.restarting);
