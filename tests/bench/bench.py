@@ -8,6 +8,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "peers")]
 
 import emulated  # noqa: E402
+import fresh  # noqa: E402
 import gate  # noqa: E402
 import hashing  # noqa: E402
 import idle  # noqa: E402
@@ -23,6 +24,7 @@ BENCHMARKS = {
 
 
 def main(words):
+    fresh.anew()
     for word in words or BENCHMARKS:
         if word not in BENCHMARKS:
             print(f"there is no benchmark {word}; there are: {' '.join(BENCHMARKS)}")

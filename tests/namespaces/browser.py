@@ -3,10 +3,15 @@
 import http.client
 import re
 import socket
+import time
 import urllib.parse
 from dataclasses import dataclass
 
 from net import DEVICE_LAN
+from place import PATIENCE
+
+#: What the page says until it has heard from the agent how things stand.
+STARTING = "The device is starting"
 
 
 @dataclass
@@ -30,9 +35,23 @@ class Browser:
     def __init__(self, net, where="lan"):
         self.net, self.where, self.cookie = net, where, None
 
-    def ask(self, path="/", *, form=None, host=None, to=None, port=80, version=4, headers=None, patient=True,
-            seconds=10):
-        """Asks once. `host` is what it asks for, `to` the address where; without patience nobody is None."""
+    def ask(self, path="/", *, patient=True, **more):
+        """Asks, and as a person does once more where the device is only starting; without patience it asks once, and
+        nobody is None."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                answer = self._ask(path, **more)
+            except (OSError, http.client.HTTPException):
+                if patient:
+                    raise
+                return None
+            if not patient or STARTING not in answer.text or time.monotonic() > deadline:
+                return answer
+            time.sleep(0.05)
+
+    def _ask(self, path, *, form=None, host=None, to=None, port=80, version=4, headers=None, seconds=PATIENCE):
+        """Asks once. `host` is what it asks for, `to` the address where."""
         to = to or DEVICE_LAN[version]
         shown = f"[{to}]" if version == 6 else to
         host = host or (shown if port == 80 else f"{shown}:{port}")
@@ -47,10 +66,6 @@ class Browser:
             got = asking.getresponse()
             answer = Answer(got.status, {name.lower(): value for name, value in got.getheaders()},
                             got.read().decode("utf-8", "replace"))
-        except (OSError, http.client.HTTPException):
-            if patient:
-                raise
-            return None
         finally:
             asking.close()
             made.close()

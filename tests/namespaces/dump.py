@@ -28,10 +28,16 @@ class Dump:
 
     def packets(self):
         """Ends it; a line for each packet until now."""
+        self.net.settle()
         asker = self.net.socket(self.name, 4, socket.SOCK_DGRAM)
-        asker.sendto(b"", (DEVICE_WAN[4], LAST))
+
+        def has_seen_all():
+            # Sent again, as the first is lost where nobody says whose the address is.
+            asker.sendto(b"", (DEVICE_WAN[4], LAST))
+            return any(f".{LAST}:" in line for line in self._read())
+
+        wait_until(has_seen_all, "tcpdump has seen all")
         asker.close()
-        wait_until(lambda: any(f".{LAST}:" in line for line in self._read()), "tcpdump has seen all")
         self.process.kill()
         self.process.wait()
         self.process.stderr.close()

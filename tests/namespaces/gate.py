@@ -9,13 +9,14 @@ import re
 import signal
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 from browser import Browser
 from device import Agent, Device
 from login import crypt
 from net import DEVICE_LAN, DIE_WITH_US, WAN, Net, Services, programs
-from place import ROOT, command, end, need, wait_until
+from place import PATIENCE, ROOT, command, end, need, wait_until
 
 #: The password that such devices were shipped with.
 DEFAULT = "vendor1234"
@@ -26,6 +27,8 @@ VENDOR_TCP = (23, 443, 554, 5555, 7547, 8443, 37215, 48101, 49152, 52869)
 VENDOR_UDP = (17, 19, 69, 111, 123, 137, 161, 389, 500, 520, 1900, 3283, 3702, 5353, 5683, 10001, 11211, 37810)
 UDP_PORTS = (*VENDOR_UDP, 53, 67, 68, 546, 547)
 PAGE = 8600
+#: What the page says when the agent does not answer it for some time.
+LATE = "takes longer than usual"
 #: Nobody's: what a device is pointed at that shall not poll.
 NO_SERVER = f"http://{WAN[4]}:9/"
 EXAMPLE = ROOT / "keys-example"
@@ -102,12 +105,12 @@ class Gate(Device):
         """The words that run a program on the device."""
         return [str(word) for word in (*self.agent.runner, *words)]
 
-    def run_on_device(self, *words, seconds=15):
+    def run_on_device(self, *words, seconds=PATIENCE):
         """Runs a program beside the agent, whether or not it succeeds."""
         return subprocess.run(self.inside(*words), capture_output=True, text=True, timeout=seconds, check=False,
                               stdin=subprocess.DEVNULL)
 
-    def on_client(self, *words, seconds=15, **more):
+    def on_client(self, *words, seconds=PATIENCE, **more):
         """Runs a program in the LAN, whether or not it succeeds."""
         words = [str(word) for word in (*self.client, *words)]
         return subprocess.run(words, capture_output=True, text=True, timeout=seconds, check=False,
@@ -173,7 +176,9 @@ class Gate(Device):
         self.running_log = self.log
         if until:
             wait_until(lambda: self.listens("lan", DEVICE_LAN[4], PAGE), "the page listens")
-            wait_until(lambda: (page := self.page(patient=False)) and page.status == 200, "the page knows the state")
+            # By what it asks for: small browsers are told with status 200 that the device is only starting, too.
+            wait_until(lambda: (page := self.page(patient=False)) and re.search('action="/(setup|login)"', page.text),
+                       "the page knows the state")
         return self.running
 
     def said(self):
@@ -203,7 +208,7 @@ class Gate(Device):
     def ask(self, *words, stdin=""):
         """Runs a command of komainu on the device; its exit code and what it says."""
         words = [*self.agent.words(), "--settings", self._settings_file(), "--testing", *words]
-        done = subprocess.run(words, input=stdin, capture_output=True, text=True, timeout=30, check=False,
+        done = subprocess.run(words, input=stdin, capture_output=True, text=True, timeout=PATIENCE, check=False,
                               env={**os.environ, **self.more})
         return done.returncode, done.stdout + done.stderr
 
@@ -218,7 +223,10 @@ class Gate(Device):
     def set_up(self):
         """Sets the password, which must succeed."""
         answer = self.claim(PASSWORD)
-        assert answer.status == 200 and "password is set" in answer.text, f"{answer.status} {answer.text}"
+        # The page waits only so long for the agent: beside other work a person may have to look again.
+        set_now = "password is set" in answer.text or LATE in answer.text
+        assert answer.status == 200 and set_now, f"{answer.status} {answer.text}"
+        wait_until(lambda: self.holds_password(PASSWORD), "the password is set")
 
     def shadow(self):
         """What the account holds."""
@@ -229,17 +237,22 @@ class Gate(Device):
         field = self.shadow()
         return field.startswith("$") and crypt(password, field) == field
 
+    def is_open(self, seconds=PATIENCE):
+        """Whether it is open by the packets alone, at once or in a moment: an answer may be late."""
+        return self.stands("open", seconds=seconds) == "open"
+
+    def stands(self, *wanted, seconds=PATIENCE):
+        """How it stands by the packets alone, once that is one of these; if it never is, what is so at the end."""
+        deadline = time.monotonic() + seconds
+        while (standing := self.standing()) not in wanted and time.monotonic() < deadline:
+            pass
+        return standing
+
     def standing(self):
         """By the packets alone: closed, open, or what is neither."""
-        return self._standing(lambda: self.browser.ask("/", patient=False))
-
-    def standing_without_agent(self):
-        """The same where nobody serves the page."""
-        return self._standing(lambda: self.browser.ask("/", patient=False, seconds=1))
-
-    def _standing(self, ask):
         out = self.net.says("lan", 4, socket.SOCK_STREAM, (WAN[4], 443))
-        page = ask()
+        # Where nobody serves the page nothing comes: then this is not the time to be patient.
+        page = self.browser.ask("/", patient=False, seconds=10 if self.running and self.running.poll() is None else 1)
         is_vendors = page is not None and "the vendor's page" in page.text
         if out in ("refused", None) and not is_vendors:
             return "closed"

@@ -7,6 +7,8 @@ import select
 import subprocess
 import time
 
+from place import PATIENCE
+
 
 def crypt(password, setting):
     """As the C library of the machine does it."""
@@ -15,20 +17,20 @@ def crypt(password, setting):
     return (library.crypt(password.encode(), setting.encode()) or b"").decode()
 
 
-def by_ssh(net, where, address, password):
-    """Whether the device's real SSH server lets this password in from there."""
+def by_ssh(net, where, address, password, seconds=PATIENCE):
+    """Whether the device's real SSH server lets this password in from there. Where nobody answers, it waits so long."""
     words = ("setpriv", "--pdeathsig", "KILL", "nsenter", "-t", net.holders[where], "-n", "dbclient", "-y", "-y",
              f"root@{address}", "echo $((40+2))")
     try:
         done = subprocess.run([str(word) for word in words], stdin=subprocess.DEVNULL, capture_output=True,
-                              text=True, timeout=5, check=False, start_new_session=True,
+                              text=True, timeout=seconds, check=False, start_new_session=True,
                               env={**os.environ, "DROPBEAR_PASSWORD": password})
     except subprocess.TimeoutExpired:
         return False
     return done.stdout.strip() == "42"
 
 
-def by_console(gate, password, seconds=10):
+def by_console(gate, password, seconds=PATIENCE):
     """Whether busybox's login on a terminal of the device takes this password."""
     ours, its = pty.openpty()
     login = subprocess.Popen(gate.inside("setsid", "-c", "busybox", "login"), stdin=its, stdout=its, stderr=its)

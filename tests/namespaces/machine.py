@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 from net import DIE_WITH_US
-from place import need, wait_until
+from place import PATIENCE, need, wait_until
 
 #: Words: the folder for the root, the firmware's own files (below /usr), /etc, the folder of the test, the mark.
 #: /usr is of the firmware and cannot be written; /etc is the device's storage; all else that can be written is memory.
@@ -88,7 +88,7 @@ class Machine:
         mounts = ("nsenter", "-t", str(self.first), "-m", "-n")
         return (*DIE_WITH_US, *mounts, "nsenter", "--pid=/proc/1/ns/pid", *NO_HOST)
 
-    def run(self, *words, seconds=15, **more):
+    def run(self, *words, seconds=PATIENCE, **more):
         """Runs a program on it, whether or not it succeeds."""
         words = [str(word) for word in (*self.words(), *words)]
         return subprocess.run(words, capture_output=True, text=True, timeout=seconds, check=False,

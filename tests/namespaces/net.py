@@ -11,9 +11,10 @@ import socket
 import struct
 import subprocess
 import threading
+import time
 from pathlib import Path
 
-from place import command, need, need_root, wait_until
+from place import PATIENCE, command, need, need_root, wait_until
 
 CLONE_NEWNET = 0x40000000
 SO_RCVBUFFORCE = 33
@@ -42,6 +43,7 @@ class Net:
         self.holders = {name: self._namespace() for name in ("wan", "device", "lan")}
         self._link("wan", "eth0", WAN, "eth1", DEVICE_WAN)
         self._link("lan", "eth0", LAN, "br0", DEVICE_LAN)
+        self.markers = Markers(self)
         for version in (4, 6):
             for name, gateway in (("wan", DEVICE_WAN), ("lan", DEVICE_LAN), ("device", WAN)):
                 self.run(name, "ip", f"-{version}", "route", "add", "default", "via", gateway[version])
@@ -109,8 +111,29 @@ class Net:
             made.bind(("0.0.0.0" if version == 4 else "::", port))
         return made
 
+    def connection(self, name, version, to):
+        """A connection to a service, until the test ends. It waits a second for what may never come."""
+        made = self.socket(name, version, socket.SOCK_STREAM)
+        made.settimeout(PATIENCE)
+        made.connect(to)
+        made.settimeout(1)
+        return made
+
+    def settle(self):
+        """Returns once every packet that was sent before has come to its end."""
+        self.markers.settle()
+
+    def hears(self, name, version, kind, to, mark=0):
+        """What a service answers that must answer something: silence is asked again, as a packet may be lost, or its
+        answer late, beside other work. Any other answer counts at once."""
+        deadline = time.monotonic() + PATIENCE / 4
+        while True:
+            said = self.says(name, version, kind, to, mark)
+            if said is not None or time.monotonic() > deadline:
+                return said
+
     def says(self, name, version, kind, to, mark=0):
-        """What a service answers: its text, "refused", "forbidden" or None for silence."""
+        """What a service answers: its text, "refused", "forbidden" or None for silence, of a second."""
         asker = self.socket(name, version, kind, mark)
         try:
             asker.connect(to)
@@ -124,6 +147,10 @@ class Net:
             return None
         finally:
             asker.close()
+
+    def echoes_in_the_end(self, name, version, address):
+        """Whether an echo request is answered, of some: one may be lost, or its answer late, beside other work."""
+        return any(self.echoes(name, version, address) for _ in range(20))
 
     def echoes(self, name, version, address):
         """Whether an echo request is answered, within a second."""
@@ -142,6 +169,61 @@ class Net:
                     if sender == address and packet[20 if version == 4 else 0] == reply:
                         return True
             return False
+
+
+class Markers:
+    """Packets that nothing but this test sends or takes, past every firewall. The kernel handles packets in turn, those
+    of each processor by themselves: where a marker of every processor has arrived, all before it has as well."""
+
+    #: For experiments, by IEEE.
+    PROTOCOL = 0x88B5
+    ENDS = (("wan", "eth0"), ("device", "eth1"), ("lan", "eth0"), ("device", "br0"))
+    #: A packet goes over two links, its answer over two more; and one is asked for an address before.
+    HOPS = 6
+
+    def __init__(self, net):
+        self.sockets = [self._socket(net, *end) for end in self.ENDS]
+        self.number = 0
+
+    def _socket(self, net, name, link):
+        with net.inside(name):
+            made = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(self.PROTOCOL))
+            made.bind((link, self.PROTOCOL))
+        net.place.undo.callback(made.close)
+        made.settimeout(1)
+        return made
+
+    def settle(self):
+        processors = os.sched_getaffinity(0)
+        try:
+            for _ in range(self.HOPS):
+                for sender, taker in ((0, 1), (1, 0), (2, 3), (3, 2)):
+                    self._round(sender, taker, processors)
+        finally:
+            os.sched_setaffinity(0, processors)
+
+    def _round(self, sender, taker, processors):
+        deadline = time.monotonic() + PATIENCE
+        missing = {}
+        for processor in processors:
+            self._send(sender, processor, missing)
+        while missing:
+            try:
+                missing.pop(int.from_bytes(self.sockets[taker].recv(100)[:8], "big"), None)
+            except OSError as why:
+                # Where too many packets wait, a marker is lost as any other is; and a link was down in between.
+                assert time.monotonic() < deadline, f"no marker arrives at {self.ENDS[taker]}: {why}"
+                lost, missing = set(missing.values()), {}
+                for processor in lost:
+                    self._send(sender, processor, missing)
+
+    def _send(self, sender, processor, missing):
+        # Of this thread only.
+        os.sched_setaffinity(0, {processor})
+        self.number += 1
+        missing[self.number] = processor
+        link = self.ENDS[sender][1]
+        self.sockets[sender].sendto(self.number.to_bytes(8, "big"), (link, self.PROTOCOL, 0, 0, b"\xff" * 6))
 
 
 class Services(threading.Thread):
@@ -202,6 +284,7 @@ class Capture:
     LINK_ONLY = {130, 131, 132, 133, 134, 135, 136, 143}
 
     def __init__(self, net, name, link):
+        self.net = net
         with net.inside(name):
             self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(self.ALL))
             self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 25)
@@ -210,7 +293,12 @@ class Capture:
         net.place.undo.callback(self.socket.close)
 
     def answers(self):
-        """What came, in short: address discovery left out."""
+        """All that came, in short: address discovery left out."""
+        self.net.settle()
+        return self.so_far()
+
+    def so_far(self):
+        """The same, of what has been taken in by now: more may be under way."""
         answers = []
         while True:
             try:

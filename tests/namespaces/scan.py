@@ -8,34 +8,67 @@ import time
 
 from gate import UDP_PORTS
 from net import DEVICE_WAN
-from place import need
+from place import need, wait_until
+
+
+#: Fast, and where packets are lost because the machine has other work, again and again; no scan is broken off.
+SPEED = ("-n", "-Pn", "-T4", "--min-rate", "20000", "--max-retries", "10", "--host-timeout", "0")
+SECONDS = 900
 
 
 def wan_ports(net, version):
     """The ports that are not silent: every TCP port, and UDP by the list. Closed ports count, for they answer."""
-    need("nmap", "nmap")
-    speed = ("-n", "-Pn", "-T5", "--min-rate", "20000", "--max-retries", "1", "--host-timeout", "120s")
-    family = ("-6",) if version == 6 else ()
     ports = f"T:1-65535,U:{','.join(str(port) for port in UDP_PORTS)}"
-    said = net.run("wan", "nmap", *family, *speed, "-sS", "-sU", "-p", ports, "-oG", "-", DEVICE_WAN[version],
-                   seconds=150).stdout
+    return nmap(net, version, DEVICE_WAN[version], "-sS", "-sU", "-p", ports)
+
+
+def nmap(net, version, address, *words):
+    """Scans from the WAN: the protocol and the number of each port that is not silent."""
+    need("nmap", "nmap")
+    family = ("-6",) if version == 6 else ()
+    said = net.run("wan", "nmap", *family, *SPEED, *words, "-oG", "-", address, seconds=SECONDS).stdout
     assert "Status: Timeout" not in said and "1 host up" in said, said
     return sorted((kind, int(number)) for number, kind in re.findall(r"(\d+)/(?:open|closed)/(tcp|udp)", said))
 
 
 class Scans:
-    """Scans by IPv4 and IPv6 at the same time."""
+    """Scans by IPv4 and IPv6 at the same time. With `again` one follows the other until it is asked what they found:
+    whatever is done before has been done while a scan was running, however long it took."""
 
-    def __init__(self, net):
+    def __init__(self, net, again=False):
+        self._enough = threading.Event()
+        if not again:
+            self._enough.set()
         self._pool = concurrent.futures.ThreadPoolExecutor()
         net.place.undo.callback(self._pool.shutdown)
-        self._scans = [self._pool.submit(wan_ports, net, version) for version in (4, 6)]
+        net.place.undo.callback(self._enough.set)
+        self._scans = [self._pool.submit(self._scan, net, version) for version in (4, 6)]
+
+    def _scan(self, net, version):
+        found = set()
+        while True:
+            found |= set(wan_ports(net, version))
+            if self._enough.is_set():
+                return sorted(found)
 
     def still_run(self):
         return not any(scan.done() for scan in self._scans)
 
     def found(self):
+        self._enough.set()
         return [scan.result() for scan in self._scans]
+
+
+def wan_sees(net, wanted):
+    """Waits until scans by both have found these ports: what one has not heard, the next one hears."""
+    seen = [set(), set()]
+
+    def sees():
+        for ports, found in zip(seen, Scans(net).found()):
+            ports |= set(found)
+        return all(wanted <= ports for ports in seen)
+
+    wait_until(sees, f"this test sees open ports: {sorted(wanted)}", SECONDS)
 
 
 class Knocker(threading.Thread):

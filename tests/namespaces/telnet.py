@@ -4,6 +4,8 @@ import contextlib
 import socket
 import time
 
+from place import PATIENCE
+
 IAC, DONT, DO, WONT, WILL, SB, SE = 255, 254, 253, 252, 251, 250, 240
 
 
@@ -67,7 +69,7 @@ class Telnet:
                 self.socket.send(bytes([IAC, answer, option]))
 
 
-def shell(net, where, address, port=23, seconds=3):
+def shell(net, where, address, port=23, seconds=PATIENCE):
     """A connection to a telnet service that shows a shell's prompt; None where there is none."""
     try:
         one = Telnet(net, where, address, port)
@@ -79,7 +81,7 @@ def shell(net, where, address, port=23, seconds=3):
     return None
 
 
-def answers(net, where, address, port=23, seconds=2):
+def answers(net, where, address, port=23, seconds=PATIENCE):
     """Whether somebody there offers an option of telnet's."""
     try:
         one = Telnet(net, where, address, port)

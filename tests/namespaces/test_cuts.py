@@ -38,15 +38,15 @@ def cut_anywhere(place, kind):
         time.sleep(delay)
         gate.kill()
         claim.join()
-        left = gate.standing_without_agent()
+        left = gate.standing()
         # iptables changes table by table: not all may be open yet. What is not closed has its owner's password.
         assert left == "closed" or gate.holds_password(password), f"cut {number}, seed {SEED}: left {left}"
         gate.run()
         # What was left half done is finished or given up by the first turns, and the page may be there before.
-        wait_until(lambda: (gate.standing() == "open") == gate.holds_password(password),
-                   f"cut {number} after {delay * 1000:.1f} ms, seed {SEED}: closed, or the password is set", 1)
-        standing = gate.standing()
-        assert standing in counts and not gate.holds_password(DEFAULT), f"cut {number}: {standing}"
+        standing = wait_until(lambda: (now := gate.stands("open", "closed")) in counts
+                              and (now == "open") == gate.holds_password(password) and now,
+                              f"cut {number} after {delay * 1000:.1f} ms, seed {SEED}: closed, or the password is set")
+        assert not gate.holds_password(DEFAULT), f"cut {number}: {standing}"
         counts[standing] += 1
     ends = f"{counts['closed']} closed, {counts['open']} open"
     return f"seed {SEED}: {CUTS} cuts within {whole * 1300:.0f} ms, {ends} after"
@@ -86,7 +86,7 @@ def killed_at_any_moment_of_a_change_one_password_holds_the_old_or_the_new(place
         new = f"{PASSWORD} {number}"
         cut_while(gate, lambda old=old, new=new: gate.ask("setup", stdin=f"{old}\n{new}\n"), drawn.uniform(0, 0.06))
         held = [password for password in (old, new) if gate.holds_password(password)]
-        assert len(held) == 1 and gate.standing() == "open", f"cut {number}, seed {SEED}: {held} {gate.standing()}"
+        assert len(held) == 1 and gate.is_open(), f"cut {number}, seed {SEED}: {held} {gate.standing()}"
         counts["new" if held[0] == new else "old"] += 1
         old = held[0]
     return f"seed {SEED}: {counts['old']} old, {counts['new']} new"
@@ -102,15 +102,16 @@ def killed_at_any_moment_of_a_reset_it_has_its_owner_or_has_forgotten(place):
     gate.run()
     drawn, counts = random.Random(SEED), {"open": 0, "closed": 0}
     for number in range(CUTS):
-        if gate.standing() == "closed":
+        if gate.stands("open", "closed") == "closed":
             gate.set_up()
+            assert gate.is_open()
         (data / "owners").write_text("the owner's")
         cut_while(gate, lambda: gate.ask("reset"), drawn.uniform(0, 0.05))
-        standing = gate.standing()
+        standing = gate.stands("open", "closed")
         counts[standing] += 1
         if standing == "closed":
-            wait_until(lambda: not (gate.state / "gate/resetting").exists(), "the reset goes on to its end", 5)
-        found = standing, gate.holds_password(PASSWORD), (data / "owners").exists(), gate.standing()
+            wait_until(lambda: not (gate.state / "gate/resetting").exists(), "the reset goes on to its end")
+        found = standing, gate.holds_password(PASSWORD), (data / "owners").exists(), gate.stands("open", "closed")
         assert found in (("open", True, True, "open"), ("closed", False, False, "closed")), \
             f"cut {number}, seed {SEED}: {found}"
     return f"seed {SEED}: {counts['open']} before, {counts['closed']} forgotten"
@@ -124,12 +125,12 @@ def the_rules_stay_while_no_agent_runs(place):
     gate.run()
     page = gate.page_process()
     gate.kill()
-    wait_until(lambda: not os.path.exists(f"/proc/{page}/root"), "the page ends with its agent", 5)
-    assert gate.standing_without_agent() == "closed"
+    wait_until(lambda: not os.path.exists(f"/proc/{page}/root"), "the page ends with its agent")
+    assert gate.standing() == "closed"
     gate.run()
     gate.set_up()
     gate.kill()
-    assert gate.standing_without_agent() == "open"
+    assert gate.is_open()
     assert gate.net.says("wan", 4, 1, ("203.0.113.1", 22)) is None
 
 
@@ -150,46 +151,53 @@ def a_closed_device_polls_and_nobody_else_on_it_gets_out(place):
     assert curl.returncode != 0 and curl.stdout == "", curl
     assert len(internet.asked) == asked
     gate.set_up()
-    curl = gate.run_on_device("curl", "-sS", "--max-time", "2", "--noproxy", "*", f"{server}metadata/timestamp.json")
-    assert curl.returncode == 0, "this test sees who gets out"
+    wait_until(lambda: gate.run_on_device("curl", "-sS", "--max-time", "10", "--noproxy", "*",
+                                          f"{server}metadata/timestamp.json").returncode == 0,
+               "this test sees who gets out")
+
+
+def silent_server(place):
+    """A device whose server never answers. It waits for that longer than any test does: what is done meanwhile is not
+    done because it gave up."""
+    gate = Gate(place, server=f"http://{ELSEWHERE[4]}/", polls=True)
+    gate.settings["server"]["stall_seconds"] = 3600
+    gate.vendor()
+    Internet(gate.net)
+    return gate
 
 
 @test
 def the_page_is_there_at_once_although_the_server_is_silent(place):
-    gate = Gate(place, server=f"http://{ELSEWHERE[4]}/", polls=True)
-    gate.vendor()
-    Internet(gate.net)
+    gate = silent_server(place)
     # An agent that starts again has nothing to do for its gate first.
     for _ in range(2):
-        began = time.monotonic()
         gate.run()
-        assert time.monotonic() - began < 3, "the page waited for the server"
         wait_until(lambda: "poll-due" in gate.said(), "it polls")
+        assert "step-failed step=poll" not in gate.said(), "the page waited for the server"
         gate.kill()
     gate.run()
     # In the middle of a wait for the server; and again, though who rings all the time is not heard for a while.
     for password, says in (("weak", "at least 10"), (PASSWORD, "password is set")):
         wait_until(lambda: gate.said().count("poll-due") > 0, "it polls")
-        answer = gate.browser.send("/", "/setup", {"user": "root", "password": password}, seconds=20)
+        answer = gate.browser.send("/", "/setup", {"user": "root", "password": password})
         assert says in answer.text, answer.text
-    assert gate.standing() == "open"
+    assert gate.is_open()
 
 
 @test
 def the_console_is_heard_although_the_server_is_silent(place):
-    gate = Gate(place, server=f"http://{ELSEWHERE[4]}/", polls=True)
-    gate.vendor()
-    Internet(gate.net)
+    gate = silent_server(place)
     gate.run()
     wait_until(lambda: "poll-due" in gate.said(), "it polls")
     began = time.monotonic()
     code, said = gate.ask("setup", stdin=f"{PASSWORD}\n")
     seconds = time.monotonic() - began
-    assert code == DONE and seconds < 5, f"{seconds:.0f} s: {said}"
+    assert code == DONE, f"{seconds:.0f} s: {said}"
     # Who rings again at once waits until the bell is heard again.
     code, said = gate.ask("reset")
     again = time.monotonic() - began - seconds
-    assert code == DONE and again < 15, f"{again:.0f} s: {said}"
+    assert code == DONE, f"{again:.0f} s: {said}"
+    assert "step-failed step=poll" not in gate.said(), "it was heard because the server was given up"
     return f"set within {seconds:.1f} s, reset within {again:.1f} s"
 
 
@@ -205,7 +213,7 @@ def the_first_password_needs_the_code_where_the_maker_wants_it(place):
         answer = gate.claim(PASSWORD, **wrong)
         assert answer.status in (200, 403) and "The code is wrong" in answer.text, answer.text
         assert gate.holds_password(DEFAULT) and "KMN-4711-XY" not in answer.text
-    wait_until(lambda: gate.claim("weak", code="kmn-4711-xy").text.count("at least 10"), "the code is looked at", 10)
+    wait_until(lambda: gate.claim("weak", code="kmn-4711-xy").text.count("at least 10"), "the code is looked at")
     answer = gate.claim(PASSWORD, code="KMN-4711-XY")
     assert "password is set" in answer.text, answer.text
     assert gate.holds_password(PASSWORD)
@@ -246,14 +254,15 @@ def reset(place, how):
     for file in (data / "photos/one", data / "settings"):
         file.write_text("the owner's")
     held = [hold(gate, WAN[4], 443), hold(gate, DEVICE_LAN[4], 5555)]
-    assert [goes_on(one) for one in held] == [True, True]
+    for one in held:
+        wait_until(lambda one=one: goes_on(one), "a connection goes on")
     before = gate.fingerprint("ab")
     how(gate)
     assert gate.standing() == "closed", "it says that it forgets, and is open"
     assert [goes_on(one) for one in held] == [False, False], "who was in is still in"
     wait_until(lambda: 'action="/setup"' in gate.page().text, "the page asks for a password")
-    wait_until(lambda: not any(file.is_file() for file in data.glob("**/*")), "the owner's data are gone", 2)
-    wait_until(lambda: "resetting" not in os.listdir(gate.state / "gate"), "the reset has ended", 2)
+    wait_until(lambda: not any(file.is_file() for file in data.glob("**/*")), "the owner's data are gone")
+    wait_until(lambda: "resetting" not in os.listdir(gate.state / "gate"), "the reset has ended")
     assert gate.shadow()[:1] in ("!", "*"), gate.shadow()
     assert not gate.holds_password(PASSWORD) and not gate.holds_password(DEFAULT)
     gate.browser.cookie = cookie
@@ -265,14 +274,12 @@ def reset(place, how):
     assert gate.standing() == "closed"
     gate.browser.cookie = None
     gate.set_up()
-    assert gate.standing() == "open" and gate.holds_password(PASSWORD)
+    assert gate.is_open() and gate.holds_password(PASSWORD)
 
 
 def hold(gate, address, port):
     """A connection from the LAN that stays."""
-    one = gate.net.socket("lan", 4, socket.SOCK_STREAM)
-    one.connect((address, port))
-    return one
+    return gate.net.connection("lan", 4, (address, port))
 
 
 def goes_on(connection):
@@ -316,5 +323,5 @@ def a_hook_that_refuses_leaves_everything_as_it_was(place):
     assert heard.read_text().splitlines() == [f"prepare root {PASSWORD}", "abort root "]
     hook.write_text(f"#!/bin/sh\necho \"$@ $(cat)\" >> {heard}\n")
     heard.unlink()
-    wait_until(lambda: "password is set" in gate.claim(PASSWORD).text, "it is set", 60)
+    wait_until(lambda: "password is set" in gate.claim(PASSWORD).text, "it is set")
     assert heard.read_text().splitlines() == [f"prepare root {PASSWORD}", "commit root "]

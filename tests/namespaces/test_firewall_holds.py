@@ -74,7 +74,7 @@ def a_poorer_kernel_is_not_less_strict(place, lacking, said, leads):
         led = net.says("lan", version, TCP, (ELSEWHERE[version], 80))
         assert (led == "page") == (version in leads), (version, led)
         assert net.says("lan", version, TCP, (DEVICE_LAN[version], 22)) in (None, "refused")
-        assert net.says("lan", version, TCP, (DEVICE_LAN[version], 8080)) == "page"
+        assert net.hears("lan", version, TCP, (DEVICE_LAN[version], 8080)) == "page"
 
 
 tests(a_poorer_kernel_is_not_less_strict, "a_kernel_without_{}_is_not_less_strict", [
@@ -98,7 +98,7 @@ def nothing_is_left_over_from_a_poorer_kernel(place):
     wall.put("open")
     names = net.run("device", "nft", "list", "tables").stdout.split("\n")
     assert sorted(name for name in names if name) == ["table inet fw4", "table inet komainu"], names
-    assert net.says("lan", 4, TCP, (WAN[4], 443)) == "wan"
+    assert net.hears("lan", 4, TCP, (WAN[4], 443)) == "wan"
 
 
 def firmware(wall, *names):
@@ -159,7 +159,7 @@ def a_change_that_breaks_off_leaves_all_shut(place):
     script.write_text('#!/bin/sh\ncase "$*" in *"-I FORWARD -j KOMAINU-FWD"*) exit 1;; esac\n'
                       'exec /usr/sbin/xtables-legacy-multi iptables "$@"\n')
     script.chmod(0o755)
-    assert net.says("wan", 4, TCP, (DEVICE_WAN[4], 23)) == "vendor"
+    assert net.hears("wan", 4, TCP, (DEVICE_WAN[4], 23)) == "vendor"
     try:
         tell("closed")
         raise RuntimeError("it must fail")
@@ -168,7 +168,7 @@ def a_change_that_breaks_off_leaves_all_shut(place):
     for name, address in (("wan", DEVICE_WAN), ("lan", DEVICE_LAN)):
         assert net.says(name, 4, TCP, (address[4], 23)) is None
     wall.put("closed")
-    assert net.says("lan", 4, TCP, (DEVICE_LAN[4], 8080)) == "page"
+    assert net.hears("lan", 4, TCP, (DEVICE_LAN[4], 8080)) == "page"
 
 
 def a_firmware_that_lacks_a_match_does_the_rest(place, lacking, said):
@@ -215,4 +215,4 @@ def without_a_lan_nobody_is_let_in(place):
     for version in (4, 6):
         for kind, port in ((TCP, 80), (TCP, 8080), (TCP, 443), (UDP, 53)):
             assert net.says("lan", version, kind, (DEVICE_LAN[version], port)) is None
-        assert net.says("device", version, UDP, (WAN[version], 443), mark=MARK) == "wan"
+        assert net.hears("device", version, UDP, (WAN[version], 443), mark=MARK) == "wan"

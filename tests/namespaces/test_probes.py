@@ -9,11 +9,19 @@ from place import need, tests, wait_until
 
 def curl(gate, address, *more):
     """Status, headers and body of what a client in the LAN gets; it finds names by the device."""
-    need("curl", "curl")
-    done = gate.on_client("curl", "-sSi", "--max-time", "5", "--noproxy", "*", *more, address)
+    done = asked(gate, address, *more)
     assert done.returncode == 0, f"{address}: {done.stderr}"
-    head, _, body = done.stdout.replace("\r\n", "\n").rpartition("\n\n") if "-L" in more else \
-        done.stdout.replace("\r\n", "\n").partition("\n\n")
+    return parts(done.stdout, "-L" in more)
+
+
+def asked(gate, address, *more):
+    need("curl", "curl")
+    return gate.on_client("curl", "-sSi", "--max-time", "60", "--noproxy", "*", *more, address)
+
+
+def parts(text, led_on):
+    text = text.replace("\r\n", "\n")
+    head, _, body = text.rpartition("\n\n") if led_on else text.partition("\n\n")
     lines = head.split("\n\n")[-1].splitlines()
     headers = dict(line.split(": ", 1) for line in lines[1:])
     return int(lines[0].split()[1]), {name.lower(): value for name, value in headers.items()}, body
@@ -40,7 +48,9 @@ def a_probe(place, host, path, status, body):
         leads_to_the_page(gate, address, home, "--resolve", f"{host}:80:{there}")
     assert internet.asked == [], internet.asked
     gate.set_up()
-    wait_until(lambda: curl(gate, address)[0] == status, "online", 1)
+    # A connection that is under way while the gate opens may break.
+    wait_until(lambda: (done := asked(gate, address)).returncode == 0 and parts(done.stdout, False)[0] == status,
+               "online")
     for version in ("-4", "-6"):
         found, headers, said = curl(gate, address, version)
         assert (found, said) == (status, body) and "location" not in headers, (found, headers, said)

@@ -32,7 +32,8 @@ def the_page_after_setup_leads_to_where_one_logs_in(place):
     answer = gate.claim(PASSWORD)
     there = f"http://{DEVICE_LAN[4]}:{PAGE}/"
     assert f'href="{there}"' in answer.text, answer.text
-    assert 'action="/login"' in gate.page().text
+    # The agent tells the page that the gate is open a moment after the answer.
+    wait_until(lambda: 'action="/login"' in gate.page().text, "one logs in there")
 
 
 @test
@@ -68,7 +69,7 @@ def who_logs_in_is_on_the_list_at_once(place):
     def tries():
         return [(one["address"], one["result"]) for one in json.loads(gate.page("/status.json").text)["login"]]
 
-    wait_until(lambda: tries() == [("192.168.1.20", "ok"), ("192.168.1.20", "wrong")], "both are on the list", 1)
+    wait_until(lambda: tries() == [("192.168.1.20", "ok"), ("192.168.1.20", "wrong")], "both are on the list")
 
 
 @test
@@ -85,28 +86,46 @@ def the_password_is_changed_by_who_knows_the_old_one(place):
     assert gate.holds_password(other)
     assert login.by_ssh(gate.net, "lan", DEVICE_LAN[4], other)
     assert not login.by_ssh(gate.net, "lan", DEVICE_LAN[4], PASSWORD)
-    assert gate.standing() == "open"
+    assert gate.is_open()
 
 
 @test
 def wrong_passwords_are_made_to_wait_and_a_killed_agent_does_not_forget_it(place):
     gate = opened(place)
-    statuses = [log_in(gate, f"wrong {number}").status for number in range(4)]
-    assert statuses[:3] == [403] * 3 and statuses[3] == 429, statuses
+    for _ in range(20):
+        statuses = [log_in(gate, f"wrong {number}").status for number in range(4)]
+        assert statuses[:3] == [403] * 3, statuses
+        if statuses[3] == 429:
+            break
+        # After the third, one waits a second: beside other work the fourth may come later than that.
+        wait_until(lambda: log_in(gate).status == 303, "the owner gets in")
+    assert statuses[3] == 429, statuses
     waited = [wait_after(gate) for _ in range(3)]
     assert waited == sorted(waited) and waited[2] >= 3, f"the waits do not grow: {waited}"
-    gate.restart_agent()
-    answer = log_in(gate)
+    while True:
+        began = time.monotonic()
+        gate.restart_agent()
+        answer = log_in(gate)
+        if time.monotonic() - began < waited[-1] - 1:
+            break
+        # The start took as long as the wait, which says nothing: once more, with a longer one.
+        assert len(waited) < 8, f"it starts too slowly: {waited}"
+        waited.append(wait_after(gate))
     assert answer.status == 429 and int(answer.headers["retry-after"]) >= 1, "a restart is the way around it"
-    wait_until(lambda: log_in(gate).status == 303, "the owner gets in", 30)
+    wait_until(lambda: log_in(gate).status == 303, "the owner gets in", 600)
     assert log_in(gate, "wrong").status == 403, "after the right one it begins anew"
     return f"waits of {waited} s"
 
 
 def wait_after(gate):
-    """Waits until a password is looked at again, gives a wrong one, and says how long one has to wait then."""
-    wait_until(lambda: log_in(gate, "wrong").status == 403, "a password is looked at", 30)
-    return int(log_in(gate, "wrong").headers["retry-after"])
+    """Waits until a password is looked at again, gives a wrong one, and says how long one has to wait then: of whole
+    seconds, the larger, as some of it has passed when it is said."""
+    while True:
+        wait_until(lambda: log_in(gate, "wrong").status == 403, "a password is looked at", 600)
+        answer = log_in(gate, "wrong")
+        # Where even this took longer than the wait, it has counted as the next wrong one, and the wait is longer now.
+        if answer.status == 429:
+            return int(answer.headers["retry-after"])
 
 
 @test
@@ -146,7 +165,7 @@ def names_of_others_and_forms_of_others_get_nothing(place):
     form = {"token": page.token, "password": PASSWORD, "sure": "yes"}
     assert gate.page("/reset", form=form, headers={"Origin": "http://evil.example"}).status == 403
     assert gate.page("/reset", form={**form, "password": "wrong"}).status == 403
-    assert gate.standing() == "open" and gate.holds_password(PASSWORD)
+    assert gate.is_open() and gate.holds_password(PASSWORD)
 
 
 @test
@@ -162,7 +181,7 @@ def the_page_comes_back_when_its_process_is_killed(place):
     wait_until(lambda: gate.page_process() not in (None, before), "another page's process")
     wait_until(lambda: (answer := gate.page(patient=False)) and 'action="/login"' in answer.text, "the page is back")
     seconds = time.monotonic() - began
-    assert gate.standing() == "open" and gate.running.poll() is None
+    assert gate.is_open() and gate.running.poll() is None
     assert gate.page("/status.json").status == 401, "what nobody knows any more is no session"
     assert log_in(gate).status == 303
     return f"after {seconds:.1f} s"

@@ -8,7 +8,7 @@ from firmware import Firmware
 from internet import Internet
 from matrix import attacked
 from net import DEVICE_LAN, DEVICE_WAN
-from place import test, tests, wait_until
+from place import PATIENCE, test, tests, wait_until
 from walled import SECONDS, Walled, need_wall
 
 BACKENDS = [("nft", "nft"), ("iptables", "iptables")]
@@ -25,7 +25,7 @@ def device(place, kind, **more):
 @test
 def the_same_device_without_the_agent_falls(place):
     one, internet = device(place, "nft")
-    stages = Attack(one.net, "wan", DEVICE_WAN[4], internet.asked).every_stage()
+    stages = Attack(one.net, "wan", DEVICE_WAN[4], internet.asked).every_stage(PATIENCE)
     assert [stage.name for stage in stages] == list(STAGES)
     assert all(stage.fell for stage in stages), "; ".join(str(stage) for stage in stages)
     return "; ".join(str(stage) for stage in stages)
@@ -37,7 +37,7 @@ def each_stage_of_the_attack_is_refused(place, kind):
     one.run()
     before = attack.every_stage()
     one.set_up()
-    wait_until(lambda: one.standing() == "open", "the device works", 5)
+    wait_until(lambda: one.standing() == "open", "the device works")
     after = attack.every_stage()
     # The page's function is there all the same: somebody in the LAN turns telnet on, and the WAN asks again.
     assert Attack(one.net, "lan", DEVICE_LAN[4], internet.asked).login().fell, "this test sees the page"
@@ -56,7 +56,7 @@ def who_knows_the_pages_password_gets_no_program_run(place, kind):
     one, internet = device(place, kind)
     one.run()
     one.set_up()
-    wait_until(lambda: one.standing() == "open", "the device works", 5)
+    wait_until(lambda: one.standing() == "open", "the device works")
     attack = Attack(one.net, "lan", DEVICE_LAN[4], internet.asked)
     wait_until(lambda: "noexec" in one.machine.options("/tmp"), "the wall's first turn is over", SECONDS)
     assert attack.login().fell, "this test turns telnet on"
@@ -81,7 +81,7 @@ def telnet_that_is_turned_on_again_and_again_is_ended_each_time(place):
     one, internet = device(place, "nft")
     one.run()
     one.set_up()
-    wait_until(lambda: one.standing() == "open", "the device works", 5)
+    wait_until(lambda: one.standing() == "open", "the device works")
     attack, slowest = Attack(one.net, "lan", DEVICE_LAN[4], internet.asked), 0
     for _ in range(3):
         assert attack.login().fell, "this test turns telnet on"

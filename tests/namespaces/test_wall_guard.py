@@ -30,7 +30,7 @@ def ready(place):
     Internet(one.net)
     one.run()
     one.set_up()
-    wait_until(lambda: one.standing() == "open", "the device works", 5)
+    wait_until(lambda: one.standing() == "open", "the device works")
     return one
 
 

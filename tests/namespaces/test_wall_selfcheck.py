@@ -50,7 +50,7 @@ def good(place):
     Internet(one.net)
     one.run()
     one.set_up()
-    wait_until(lambda: one.standing() == "open", "the device works", 5)
+    wait_until(lambda: one.standing() == "open", "the device works")
     return one
 
 
@@ -83,7 +83,7 @@ def a_bad_device_has_every_fault_named(place):
     for _, _, words in RUNNING:
         one.start_program("sh", "-c", words)
     wait_until(lambda: {30303, 50023, 48101, 53} <= set(one.machine.listening()), "the faults run")
-    assert one.listens("wan", "203.0.113.1", 53), "this test's resolver is open"
+    wait_until(lambda: one.listens("wan", "203.0.113.1", 53), "this test's resolver is open")
     code, _ = one.told("selfcheck")
     found = one.findings()
     missing = [(measure, name) for measure, name, *_ in (*IN_FILES, *RUNNING, *STATE)
@@ -111,11 +111,11 @@ def what_was_planted_is_mended_by_the_agent(place):
 
     for account, what in (("toor", "a second account with number 0"), ("guest", "a guest account"),
                           ("support", "an account without a password"), ("admin", "a password that everybody knows")):
-        wait_until(lambda account=account: locked(account), f"{account} is locked", 30)
+        wait_until(lambda account=account: locked(account), f"{account} is locked")
         attacked("passwords" if account == "admin" else "accounts", what, "both", True)
     assert not locked("root"), "the owner is locked out"
-    wait_until(lambda: not (one.etc / "dropbear/authorized_keys").exists(), "the stranger's key is set aside", 30)
+    wait_until(lambda: not (one.etc / "dropbear/authorized_keys").exists(), "the stranger's key is set aside")
     attacked("keys", "a stranger's authorized_keys", "both", True)
     wait_until(lambda: DEVICE_LAN[4] in (one.etc / "resolv.conf").read_text() or "resolv.conf" in one.said(),
-               "another name server is undone or told", 30)
+               "another name server is undone or told")
     attacked("configuration", "another name server in resolv.conf", "both", True)

@@ -81,7 +81,7 @@ def what_infects_a_device_is_ended(place, kind):
     one, _ = device(place, kind)
     one.run()
     one.set_up()
-    wait_until(lambda: one.standing() == "open", "the device works", 5)
+    wait_until(lambda: one.standing() == "open", "the device works")
     knocked = Knocked(one.net)
     held = one.machine.run("sh", "-c", "readlink /proc/[0-9]*/fd/*").stdout.count("/dev/watchdog")
     attacked("watchdog", "nobody but the agent has it", kind, held == 1, f"{held} have it open")
@@ -141,7 +141,7 @@ def a_device_that_was_taken_cuts_itself_off_and_is_restarted(place):
     one.settings["boot"]["reboot_command"] = ["/bin/touch", str(marker)]
     one.run()
     one.set_up()
-    wait_until(lambda: one.standing() == "open", "the device works", 5)
+    wait_until(lambda: one.standing() == "open", "the device works")
     words = ("sh", "-c", "mount -o remount,exec /tmp && standin infect /tmp /dev/watchdog")
     tries = [one.start_program(*words)]
 

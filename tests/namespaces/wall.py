@@ -6,6 +6,7 @@ import socket
 
 from net import LAN, Net, Services, programs
 from place import ROOT, need
+from scan import nmap
 
 FIREWALL = os.environ.get("KOMAINU_FIREWALL") or str(ROOT / "target/debug/firewall")
 PAGE, NAMES = 8080, 5353
@@ -115,12 +116,5 @@ class Wall:
 
 
 def scan(net, version, address, ports):
-    """The ports that nmap finds not to be silent, from the WAN."""
-    need("nmap", "nmap")
-    speed = ("-n", "-Pn", "-sS", "-T5", "--min-rate", "20000", "--max-retries", "1", "--host-timeout", "120s")
-    family = ("-6",) if version == 6 else ()
-    said = net.run("wan", "nmap", *family, *speed, "-p", ports, "-oG", "-", address, seconds=150).stdout
-    assert "Status: Timeout" not in said and "1 host up" in said, said
-    return sorted(int(number) for number in re.findall(r"(\d+)/(?:open|closed)/", said))
-
-
+    """The TCP ports that nmap finds not to be silent, from the WAN."""
+    return [number for _, number in nmap(net, version, address, "-sS", "-p", ports)]

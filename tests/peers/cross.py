@@ -26,7 +26,7 @@ def agent_for(target):
     if not binary.is_file():
         raise Skip(f"cross/build {target} has not been run, or KOMAINU_DEVICE is not its folder")
     qemu, big_endian = TARGETS[target]
-    return Agent(str(binary), (need(qemu, "qemu-user-static"),), big_endian, seconds=300)
+    return Agent(str(binary), (need(qemu, "qemu-user-static"),), big_endian, seconds=900)
 
 
 def two_releases(place, target, chain, more=""):

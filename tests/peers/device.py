@@ -14,7 +14,7 @@ import subprocess
 from dataclasses import dataclass
 
 import uboot
-from place import KOMAINU, end, wait_until
+from place import KOMAINU, PATIENCE, end, wait_until
 
 KIB = 1024
 PARTS = {"kernel": 512 * KIB, "rootfs": 4096 * KIB}
@@ -28,7 +28,7 @@ class Agent:
     binary: str = KOMAINU
     runner: tuple = ()
     big_endian: bool = False
-    seconds: int = 60
+    seconds: int = 2 * PATIENCE
 
     def words(self):
         # Not a reason to skip: then nothing at all would have been tested.

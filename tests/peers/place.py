@@ -19,6 +19,9 @@ KOMAINU_MAKER = os.environ.get("KOMAINU_MAKER") or str(ROOT / "target/debug/koma
 DEVICE_BUILDS = Path(os.environ.get("KOMAINU_DEVICE") or ROOT / "target/device")
 
 TESTS = []
+#: How long a test waits for what must come. Beside other work all takes many times as long as on an idle machine, and a
+#: test that fails is the only one that waits so long.
+PATIENCE = 120
 
 
 class Skip(Exception):
@@ -96,7 +99,7 @@ def need(program, package):
     return found
 
 
-def command(*words, seconds=60, **more):
+def command(*words, seconds=PATIENCE, **more):
     """Runs a program that must succeed."""
     words = [str(word) for word in words]
     done = subprocess.run(words, capture_output=True, text=True, timeout=seconds, check=False, **more)
@@ -112,7 +115,7 @@ def date(file, release):
     os.utime(file, (later, later))
 
 
-def wait_until(condition, what, seconds=30):
+def wait_until(condition, what, seconds=PATIENCE):
     """Waits until a condition holds; its value is handed back. Never longer than the deadline."""
     deadline = time.monotonic() + seconds
     while True:

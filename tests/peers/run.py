@@ -22,10 +22,12 @@ sys.dont_write_bytecode = True
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
+import fresh  # noqa: E402
 from place import TESTS, Place, Skip  # noqa: E402
 
 
 def main(words, files):
+    fresh.anew()
     # An end by signal must undo as much as an end by failure: no loop device, mount or server is left behind.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(1))

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import quote
 
-from place import need
+from place import PATIENCE, need
 from rough import Server
 from securesystemslib.formats import encode_canonical
 from securesystemslib.signer import CryptoSigner
@@ -170,7 +170,7 @@ class Watched(Client):
         if days:
             words = [need("faketime", "faketime"), f"{NOW + timedelta(days=days):%F %T}", *words]
         self.served.requests.clear()
-        done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False,
+        done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, check=False,
                               env=os.environ | {"TZ": "UTC"})
         self.said = done.stderr
         assert done.returncode in (0, 1), f"exit {done.returncode}: {self.said}"

@@ -64,7 +64,6 @@ def somebody_holds_the_lock():
 @test
 def once_ends_where_the_boot_environment_cannot_be_written(place):
     device, images = made(place)
-    device.agent.seconds = 15
     with somebody_holds_the_lock(), device.untouched():
         device.once().must(FAILED, "step-failed step=activate", "fw_printenv.lock is held by another program")
     device.once().must(RESTART, "restart-into-trial release=2")

@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from place import ROOT, command, test
+from place import PATIENCE, ROOT, command, test
 from publisher import Publisher
 from test_delegations import ODD, Delegating
 from web import Web
@@ -24,7 +24,7 @@ class Client:
     def run(self, *words):
         """Exit code and what it said."""
         options = ["--metadata-url", f"{self.url}metadata/", "--metadata-dir", self.metadata]
-        done = subprocess.run([CLIENT, *map(str, [*options, *words])], capture_output=True, text=True, timeout=60,
+        done = subprocess.run([CLIENT, *map(str, [*options, *words])], capture_output=True, text=True, timeout=PATIENCE,
                               check=False)
         return done.returncode, done.stderr
 

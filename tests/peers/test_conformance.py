@@ -4,7 +4,7 @@ it refuses. Here the four top-level roles; keys and delegated roles have their o
 
 import subprocess
 
-from place import test, tests
+from place import PATIENCE, test, tests
 from simulated import Repository, Watched, in_days, refreshed, refused, start
 from test_client import CLIENT
 
@@ -53,7 +53,7 @@ def bad_first_root(place, change):
     repo.edit("root", change)
     root, client.metadata = place.path("bad/root.json"), place.path("bad/metadata")
     root.write_bytes(repo.files["metadata/1.root.json"])
-    done = subprocess.run([CLIENT, "--metadata-dir", client.metadata, "init", root], capture_output=True, timeout=60,
+    done = subprocess.run([CLIENT, "--metadata-dir", client.metadata, "init", root], capture_output=True, timeout=PATIENCE,
                           check=False)
     assert done.returncode == 1, "init takes it"
     client.metadata.mkdir(exist_ok=True)

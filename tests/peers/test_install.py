@@ -7,7 +7,7 @@ import tarfile
 
 from device import DONE, FAILED, RESTART, USAGE, Device
 from maker import Workshop
-from place import KOMAINU_MAKER, command, test, tests, wait_until
+from place import KOMAINU_MAKER, PATIENCE, command, test, tests, wait_until
 from publisher import Publisher
 
 # Nobody listens there, and the answer comes at once.
@@ -84,7 +84,7 @@ def komainu_that_is_at_work_installs_what_is_brought(place):
     run = device.komainu("install", bundle).must(DONE)
     assert "asked the komainu that is at work" in run.out, run.out
     # It ends because the device must be restarted.
-    assert running.wait(60) == RESTART, log.read_text()
+    assert running.wait(PATIENCE) == RESTART, log.read_text()
     assert "activating release=2" in log.read_text()
     assert device.restart() == "b"
     device.holds(images, "b")
@@ -109,7 +109,7 @@ def after_a_bundle_the_server_is_asked_again(place):
     running.send_signal(signal.SIGUSR1)
     wait_until(lambda: log.read_text().count("step-failed step=poll") > before, "it asks the server")
     running.send_signal(signal.SIGTERM)
-    assert running.wait(10) == DONE
+    assert running.wait(PATIENCE) == DONE
 
 
 def members(bundle):

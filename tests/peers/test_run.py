@@ -4,7 +4,7 @@ import signal
 
 from device import BUSY, DONE, RESTART, Device
 from maker import Workshop
-from place import test, wait_until
+from place import PATIENCE, test, wait_until
 from web import Web
 
 
@@ -20,7 +20,7 @@ def run_updates_by_itself_and_ends_when_told(place):
     wait_until(lambda: "confirming release=2" in device.log.read_text(), "release 2 is confirmed")
     wait_until(lambda: device.status()["update"] == "idle", "and recorded")
     running.send_signal(signal.SIGTERM)
-    assert running.wait(10) == DONE
+    assert running.wait(PATIENCE) == DONE
     device.holds(images, "b")
     assert device.restart() == "b"
 
@@ -36,4 +36,4 @@ def only_one_agent_is_at_work(place):
             device.komainu(word).must(BUSY, "another komainu is at work")
     assert running.poll() is None
     running.send_signal(signal.SIGTERM)
-    assert running.wait(10) == DONE
+    assert running.wait(PATIENCE) == DONE

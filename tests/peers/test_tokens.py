@@ -16,7 +16,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from maker import Workshop
-from place import KOMAINU_MAKER, Skip, command, need, test, tests, wait_until
+from place import KOMAINU_MAKER, PATIENCE, Skip, command, need, test, tests, wait_until
 from securesystemslib.formats import encode_canonical
 from securesystemslib.signer import Signature, SSlibKey
 from test_tuf import read_all
@@ -60,7 +60,7 @@ class Tokens:
         if fails is None:
             return command(KOMAINU_MAKER, *words, env=env, stdin=subprocess.DEVNULL).stdout
         done = subprocess.run([KOMAINU_MAKER, *map(str, words)], env=env, stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, timeout=60, check=False)
+                              capture_output=True, text=True, timeout=PATIENCE, check=False)
         assert done.returncode == 1 and fails in done.stderr, f"exit {done.returncode}, not `{fails}`: {done.stderr}"
         return done.stderr
 
@@ -223,12 +223,14 @@ def a_token_that_is_not_connected_is_like_a_medium_that_was_not_brought(place):
     assert len(json.loads((workshop.folder / "root.json").read_bytes())["signatures"]) == 2
 
 
-def at_a_terminal(place, words, env, answers, seconds=30):
+def at_a_terminal(place, words, env, answers, seconds=PATIENCE):
     """Runs a program at a terminal of its own, and types an answer whenever what it waits for was printed; gives exit
     status and all that was seen."""
     child, terminal = pty.fork()
     if child == 0:
         try:
+            # Python ignores it, and what is started inherits that.
+            signal.signal(signal.SIGPIPE, signal.SIG_DFL)
             os.execve(words[0], [str(word) for word in words], env)
         finally:
             os._exit(127)

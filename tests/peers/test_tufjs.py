@@ -5,7 +5,7 @@ import os
 import subprocess
 
 from maker import Workshop
-from place import ROOT, Skip, need, test, tests
+from place import PATIENCE, ROOT, Skip, need, test, tests
 from simulated import ROLES
 from web import Web
 
@@ -29,7 +29,7 @@ class TufJs:
     def run(self, url, *names):
         """Exit code and what it said."""
         done = subprocess.run([self.node, HERE / "client.js", self.folder, url, *names], capture_output=True, text=True,
-                              timeout=60, check=False, env=os.environ | {"NODE_PATH": str(MODULES)})
+                              timeout=PATIENCE, check=False, env=os.environ | {"NODE_PATH": str(MODULES)})
         return done.returncode, done.stderr
 
     def downloads(self, url, *names):

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 
-from place import end, need, wait_until
+from place import PATIENCE, end, need, wait_until
 
 CONFIG = """
 daemon off;
@@ -89,18 +89,18 @@ class Web:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
-    def stop(self):
-        """Ends it after what it is doing; after that its access log is complete."""
+    def stop(self, seconds=3):
+        """Ends it after what it is doing, if that takes no longer; after that its access log is complete."""
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGQUIT)
             try:
-                self.process.wait(3)
+                self.process.wait(seconds)
             except subprocess.TimeoutExpired:
                 # A slow answer that nobody reads any more.
                 end(self.process)
 
     def requests(self):
         """Every request since the start, in order. Ends the server: only then the log is complete."""
-        self.stop()
+        self.stop(PATIENCE)
         lines = (self.folder / "access.log").read_text().splitlines()
         return [json.loads(line) for line in lines]
