@@ -17,13 +17,14 @@ function holds(condition, sentence) {
     if (!condition) throw new Error(sentence);
 }
 
-const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
+const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"], timeout: 120000 });
 try {
     const context = await browser.newContext({
         viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true,
         locale: "ja-JP", javaScriptEnabled: false,
     });
     const page = await context.newPage();
+    page.setDefaultTimeout(120000);
     await page.goto(asked);
     holds(page.url().startsWith(device), `led to ${page.url()}, not to ${device}`);
     const heading = () => page.locator("h1").innerText();
@@ -32,7 +33,9 @@ try {
 
     const choose = async (password) => {
         await page.locator("input[type=password]").fill(password);
-        await page.locator("main button").tap();
+        // The page that answers has the same fields: it is there once the browser has gone on to it.
+        const there = page.waitForEvent("framenavigated", (frame) => frame === page.mainFrame());
+        await Promise.all([there, page.locator("main button").tap()]);
         await page.waitForLoadState();
     };
     await choose(LAZY);

@@ -41,7 +41,8 @@ function holds(condition, sentence) {
 async function person(options, body) {
     const context = await browser.newContext(options);
     const page = await context.newPage();
-    page.setDefaultTimeout(8000);
+    // Only what fails waits so long; beside other work all takes longer.
+    page.setDefaultTimeout(120000);
     const complaints = [];
     page.on("console", (message) => {
         // A status of 4xx is how the page says no; it is no fault of the page's.
@@ -61,7 +62,14 @@ async function person(options, body) {
 const shot = (page, name) => page.screenshot({ path: `${shots}/${name}.png`, fullPage: true });
 const heading = (page) => page.locator("h1").innerText();
 const alert = (page) => page.locator("[role=alert]");
-const send = (page) => page.locator("main form button").first().click();
+// Does what leads to another page, and is back when that is there: the old one has the same headings and fields.
+async function goes(page, action) {
+    const there = page.waitForEvent("framenavigated", (frame) => frame === page.mainFrame());
+    await Promise.all([there, action()]);
+    await page.waitForLoadState();
+}
+
+const send = (page) => goes(page, () => page.locator("main form button").first().click());
 const fresh = () => device.tell(...NOTHING, "password ");
 
 async function login(page) {
@@ -110,7 +118,7 @@ test("a_phone_in_japanese_without_script_sets_the_password", async () => {
         await send(page);
         same(await heading(page), "パスワードを設定しました");
         await shot(page, "done-phone-ja");
-        await page.locator("a.go").click();
+        await goes(page, () => page.locator("a.go").click());
         same(await heading(page), "ログイン");
         await page.fill("#p", PASSWORD);
         await send(page);
@@ -160,7 +168,7 @@ test("a_keyboard_is_enough", async () => {
         await page.keyboard.press("Tab");
         await page.keyboard.press("Tab");
         await page.keyboard.type("wrong");
-        await page.keyboard.press("Enter");
+        await goes(page, () => page.keyboard.press("Enter"));
         await alert(page).waitFor();
         same(await focused(), "c", "after an error the focus");
         same(await page.inputValue("#c"), "wrong", "the code typed is kept");
@@ -168,7 +176,7 @@ test("a_keyboard_is_enough", async () => {
         await page.fill("#c", "ABCD");
         await page.focus("#p");
         await page.keyboard.type(PASSWORD);
-        await page.keyboard.press("Enter");
+        await goes(page, () => page.keyboard.press("Enter"));
         await page.waitForSelector("a.go");
         same(await heading(page), "The password is set");
     });
@@ -307,7 +315,7 @@ for (const [language, options] of [["en", ENGLISH], ["ja", JAPANESE]]) {
 
 for (const name of readdirSync(here).filter((name) => name.startsWith("tests-")).sort()) {
     const more = await import(`./${name}`);
-    const tools = { test, same, holds, person, shot, heading, alert, send, fresh, login, PHONE, DESKTOP, ENGLISH, JAPANESE };
+    const tools = { test, same, holds, person, shot, heading, alert, goes, send, fresh, login, PHONE, DESKTOP, ENGLISH, JAPANESE };
     more.tests({ ...tools, device: () => device });
 }
 
@@ -317,6 +325,7 @@ try {
     browser = await chromium.launch({
         executablePath: process.env.KOMAINU_CHROMIUM ?? "/usr/bin/chromium",
         args: ["--no-sandbox", "--disable-dev-shm-usage"],
+        timeout: 120000,
     });
     for (const { name, body, needs } of tests.filter(({ name }) => name.includes(process.argv[2] ?? ""))) {
         if (needs.control && !device.controlled) {

@@ -6,11 +6,11 @@ import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { NOTHING, PASSWORD, RICH, stand_in } from "./device.mjs";
 
 export function tests(tools) {
-    const { test, same, holds, person, shot, heading, alert, send, fresh, login, DESKTOP, PHONE, ENGLISH, JAPANESE } = tools;
+    const { test, same, holds, person, shot, heading, alert, goes, send, fresh, login, DESKTOP, PHONE, ENGLISH, JAPANESE } = tools;
     const device = tools.device;
     const control = { control: true };
     const open = () => device().tell(...NOTHING, `password ${PASSWORD}`);
-    const press = (page, text) => page.getByRole("button", { name: text, exact: true }).click();
+    const press = (page, text) => goes(page, () => page.getByRole("button", { name: text, exact: true }).click());
 
     // One request as a program sends it.
     const raw = (path, headers = {}, body = null, method = body === null ? "GET" : "POST") =>
@@ -58,7 +58,7 @@ export function tests(tools) {
         await open();
         await person({ ...PHONE, ...ENGLISH }, async (page) => {
             await login(page);
-            await page.getByText("Change the password").click();
+            await goes(page, () => page.getByText("Change the password").click());
             await page.fill("#o", "wrong");
             await page.fill("#p", "Another-Lion-8-stone");
             await send(page);
@@ -88,7 +88,7 @@ export function tests(tools) {
         await open();
         await person({ ...PHONE, ...JAPANESE }, async (page) => {
             await login(page);
-            await page.getByText("工場出荷時に戻す").click();
+            await goes(page, () => page.getByText("工場出荷時に戻す").click());
             await page.fill("#p", "wrong");
             await page.check("[name=sure]");
             await send(page);
@@ -133,7 +133,7 @@ export function tests(tools) {
         await person({ ...PHONE, locale: "fr-FR", javaScriptEnabled: false }, async (page) => {
             await page.goto(device().url);
             same(await page.getAttribute("html", "lang"), "en");
-            await page.getByText("日本語").click();
+            await goes(page, () => page.getByText("日本語").click());
             same(await page.getAttribute("html", "lang"), "ja");
             await page.fill("#p", "Password-Password-1");
             await send(page);
