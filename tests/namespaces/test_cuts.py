@@ -129,6 +129,7 @@ def the_rules_stay_while_no_agent_runs(place):
     assert gate.standing() == "closed"
     gate.run()
     gate.set_up()
+    assert gate.is_open()
     gate.kill()
     assert gate.is_open()
     assert gate.net.says("wan", 4, 1, ("203.0.113.1", 22)) is None
