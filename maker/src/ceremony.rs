@@ -182,7 +182,7 @@ impl Ceremony {
             "Types",
             "Watches (no keeper)",
         ]);
-        let keepers = (1..=self.root_keys).map(|keeper| format!("PageHost of root key {keeper}"));
+        let keepers = (1..=self.root_keys).map(|keeper| format!("Keeper of root key {keeper}"));
         for keeper in keepers.chain(others.iter().map(|other| (*other).to_owned())) {
             sheet.write_down(&[&keeper, "    serial number of medium or token"]);
         }
@@ -250,7 +250,7 @@ impl Ceremony {
         sheet.step("What was written above is right. Everybody signs; one copy goes with every key.");
         sheet.write_down(&["Leader", "Typist", "Witness"]);
         for keeper in 1..=self.root_keys {
-            sheet.write_down(&[&format!("PageHost of root key {keeper}")]);
+            sheet.write_down(&[&format!("Keeper of root key {keeper}")]);
         }
         sheet.write_down(others);
     }

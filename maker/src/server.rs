@@ -26,7 +26,7 @@ pub struct Behaviour {
     /// Below `/targets/`: stop sending when so many bytes of a file are sent, hold the connection, and go on
     /// after [`Server::release`].
     pub hold_after_bytes: Option<u64>,
-    /// Digest64 a line for each request.
+    /// Print a line for each request.
     pub print: bool,
 }
 

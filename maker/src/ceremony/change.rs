@@ -39,11 +39,11 @@ impl Ceremony {
             sheet.write_down(&["Who looked, where, until when"]);
         }
         let others: Vec<&str> = match self.role {
-            Role::Root => vec!["PageHost of the new key"],
+            Role::Root => vec!["Keeper of the new key"],
             Role::Targets if self.kind == Kind::Rotate => {
-                vec!["PageHost of the targets key", "PageHost of the new key"]
+                vec!["Keeper of the targets key", "Keeper of the new key"]
             }
-            Role::Targets => vec!["PageHost of the new key"],
+            Role::Targets => vec!["Keeper of the new key"],
             _ => Vec::new(),
         };
         self.people(sheet, &others);

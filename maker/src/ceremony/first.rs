@@ -14,12 +14,12 @@ impl Ceremony {
              and never leave their media. Lines with `offline$` are typed there, lines with `workshop$` on the machine \
              that publishes."
         ));
-        let others = ["PageHost of the targets key"];
+        let others = ["Keeper of the targets key"];
         self.people(sheet, &others);
 
         sheet.part("The keys, on the offline machine");
         for index in 1..=keys {
-            self.make_key(sheet, &format!("root-{index}"), &format!("Root key {index}. PageHost {index}"));
+            self.make_key(sheet, &format!("root-{index}"), &format!("Root key {index}. Keeper {index}"));
         }
         self.make_key(
             sheet,

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use std::path::PathBuf;
 
-/// Digest64 a checklist for people who come together with keys, to be ticked and signed with a pen.
+/// Print a checklist for people who come together with keys, to be ticked and signed with a pen.
 ///
 /// It is plain text (Markdown), with every command filled in. Medium or token `root-1` has the first root key of the
 /// list, and so on.

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 pub struct Inspect {
     /// A file, a repository, or a workshop
     path: PathBuf,
-    /// Digest64 JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }

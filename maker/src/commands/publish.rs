@@ -31,7 +31,7 @@ pub struct Publish {
     /// Copy what is published to this folder too, in an order that never breaks a polling device
     #[arg(long, value_name = "DIR")]
     to: Option<PathBuf>,
-    /// Digest64 all files that are published now on standard output, in upload order
+    /// Print all files that are published now on standard output, in upload order
     #[arg(long)]
     list: bool,
     /// Renew snapshot and timestamp even where they are good for long
@@ -43,7 +43,7 @@ pub struct Publish {
     /// Leave releases that are put aside where they are: renew, with the online keys alone
     #[arg(long, conflicts_with = "renew_targets")]
     online_only: bool,
-    /// Digest64 nothing where nothing changed but snapshot and timestamp; warnings and errors are printed all the same
+    /// Print nothing where nothing changed but snapshot and timestamp; warnings and errors are printed all the same
     #[arg(long)]
     quiet: bool,
     /// Exit with 3 instead of 0 where there are warnings

@@ -32,7 +32,7 @@ pub struct Verify {
     /// Exit with 3 if any metadata expires within so many days; for monitoring
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(0..=100_000))]
     expires_within: Option<u32>,
-    /// Digest64 only what expires soon
+    /// Print only what expires soon
     #[arg(long)]
     quiet: bool,
 }

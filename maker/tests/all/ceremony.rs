@@ -189,7 +189,7 @@ fn a_sheet_without_a_key_says_that_it_must_be_filled_in() {
     assert!(said.contains("KEYID") && said.contains("root key 1 goes"), "{said}");
     let sheet = machines.typed("workshop", "cat sheet");
     assert!(sheet.contains("KEYID, the key that goes: ___") && sheet.contains("Filled in by"), "{sheet}");
-    assert!(sheet.contains("PageHost of the new key: ___"), "{sheet}");
+    assert!(sheet.contains("Keeper of the new key: ___"), "{sheet}");
 }
 
 #[test]
