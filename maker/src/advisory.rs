@@ -10,7 +10,7 @@ mod vex;
 
 use crate::files;
 use crate::files::Fingerprint;
-use crate::metadata::{object, to_value};
+use crate::json_writer::{object, to_value};
 use crate::release;
 use crate::release::{fetch_path, listed_prints, write_staged};
 use crate::workshop::Workshop;

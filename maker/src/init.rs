@@ -3,9 +3,10 @@
 use crate::files;
 use crate::keyring::KeyRing;
 use crate::keys;
-use crate::keys::{KeyType, PrivateKey, key_json};
+use crate::keys::PrivateKey;
 use crate::metadata;
 use crate::passphrase::Passphrases;
+use crate::public_key::{KeyType, key_id, key_json, public_half};
 use crate::publish;
 use crate::publish::{Change, NewTargets};
 use crate::rehearsal;
@@ -81,7 +82,7 @@ struct MadeKeys {
 
 impl MadeKeys {
     fn take(&mut self, role: Role, key: &Key) -> Result<()> {
-        let id = keys::key_id(key);
+        let id = key_id(key);
         let role_keys = self.role(role);
         if role_keys.key_ids.contains(&id) {
             bail!("{} would have key {id} twice", role.name());
@@ -203,10 +204,9 @@ fn keep_reference(path: &Path, folder: &Path) -> Result<()> {
         return Ok(());
     }
     let name = path.file_name().map(Path::new).unwrap_or(path);
-    for (from, to) in [
-        (path.to_owned(), folder.join(name)),
-        (keys::public_half(path), keys::public_half(&folder.join(name))),
-    ] {
+    for (from, to) in
+        [(path.to_owned(), folder.join(name)), (public_half(path), public_half(&folder.join(name)))]
+    {
         if let Some(bytes) = files::read_at_most(&from, 64 * 1024)? {
             files::create_public(&to, &bytes)?;
         }

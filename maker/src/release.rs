@@ -3,8 +3,9 @@
 
 use crate::files;
 use crate::files::Fingerprint;
+use crate::json_writer;
+use crate::json_writer::{number, object, pretty, text};
 use crate::metadata;
-use crate::metadata::{number, object, pretty, text};
 use crate::rehearsal::is_manifest;
 use crate::workshop::Workshop;
 use anyhow::{Context, Result, anyhow, bail};
@@ -111,7 +112,7 @@ impl Workshop {
                 object([
                     ("part", text(part.as_str())),
                     ("target", text(target)),
-                    ("length", metadata::number(print.length)),
+                    ("length", json_writer::number(print.length)),
                     ("sha256", text(&hex::encode(&print.sha256))),
                 ])
             };

@@ -1,7 +1,7 @@
 //! Revoking a key: it goes out of every role that has it, in one new root. And what that means, in words: what
 //! somebody who has the key could have done, and what else must be replaced before devices forget it.
 
-use crate::keys::key_id;
+use crate::public_key::key_id;
 use crate::rotate::{NextKeys, remove_in_place};
 use crate::workshop::Workshop;
 use anyhow::{Result, bail};

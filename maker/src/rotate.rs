@@ -1,9 +1,9 @@
 //! Changing keys: a new root, signed by the old root keys and the new ones, and whatever the changed keys sign.
 //! What changes is decided here; who signs is another step ([`crate::publish`] at once, [`crate::sign`] by request).
 
-use crate::keys::{key_id, key_json};
 use crate::metadata;
 use crate::metadata::{signed_part, take_object};
+use crate::public_key::{key_id, key_json};
 use crate::publish;
 use crate::publish::{Change, NewTargets, PublishOptions, Published};
 use crate::rehearsal::Images;

@@ -16,9 +16,10 @@ mod words;
 pub use crate::sign::judge::{Judged, Need};
 pub use crate::sign::signer_state::{SEEN_FILE, Seen};
 
+use crate::json_writer::{object, pretty, text};
 use crate::keyring::KeyRing;
 use crate::metadata;
-use crate::metadata::{Signatures, object, pretty, text};
+use crate::metadata::Signatures;
 use crate::workshop::read_root;
 use anyhow::{Context, Result, anyhow, bail};
 use komainu_trust::fields::Field;

@@ -2,7 +2,8 @@
 //! written there, not whether it may be believed.
 
 use crate::files;
-use crate::metadata::{signed_part, to_value};
+use crate::json_writer::to_value;
+use crate::metadata::signed_part;
 use crate::rehearsal;
 use crate::rehearsal::is_manifest;
 use crate::release::{fetch_path, listed_hash};

@@ -2,7 +2,7 @@
 //! which versions of which packages.
 
 use super::{cvss, insert, name_in, sentence};
-use crate::metadata::{object, text};
+use crate::json_writer::{object, text};
 use anyhow::{Context, Result, anyhow, bail};
 use komainu_core::advisory::Rating;
 use komainu_core::advisory::purl::Purl;

@@ -1,7 +1,7 @@
 //! Statements of OpenVEX 0.2.0, reduced to what devices need, in the order of their time.
 
 use super::{insert, name_in, sentence};
-use crate::metadata::{object, text};
+use crate::json_writer::{object, text};
 use anyhow::{Context, Result, bail};
 use komainu_core::advisory::purl::Purl;
 use komainu_trust::Moment;

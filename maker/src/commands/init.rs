@@ -3,7 +3,7 @@
 use super::{PassphraseFile, read_pair, read_role};
 use crate::clock;
 use crate::init::InitOptions;
-use crate::keys::KeyType;
+use crate::public_key::KeyType;
 use crate::workshop::{Config, Workshop};
 use anyhow::{Context, Result, anyhow};
 use clap::Args;

@@ -4,8 +4,8 @@
 use super::judge::Judged;
 use super::{Asked, REQUEST_BYTES_MAX, Request};
 use crate::files;
-use crate::keys::key_json;
 use crate::metadata::{Signatures, signed_part};
+use crate::public_key::key_json;
 use crate::publish;
 use crate::publish::{Change, NewTargets, PublishOptions, Published};
 use crate::rehearsal::{Images, is_manifest};
@@ -289,7 +289,7 @@ fn stale(request: &Request, current: &Current) -> Result<Option<String>> {
             continue;
         }
         let published = signed_part("targets.json", request.targets.as_bytes())?;
-        if published.get("version") != Some(&crate::metadata::number(targets)) {
+        if published.get("version") != Some(&crate::json_writer::number(targets)) {
             return Ok(Some(format!(
                 "the workshop moved on: targets metadata is version {targets} by now, and {name} was made before \
                  that. Make the request anew"

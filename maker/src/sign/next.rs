@@ -1,8 +1,8 @@
 //! What may stand in a root or targets file that somebody is asked to sign: what this komainu-maker would have
 //! written itself, and nothing that the words for the signer would leave out.
 
-use crate::keys::{key_id, key_json};
 use crate::metadata;
+use crate::public_key::{key_id, key_json};
 use anyhow::{Context, Result, anyhow, bail};
 use komainu_trust::Moment;
 use komainu_trust::fields::Field;

@@ -2,7 +2,7 @@
 
 use super::Request;
 use super::judge::Judged;
-use crate::keys::key_id;
+use crate::public_key::key_id;
 use crate::rehearsal::is_manifest;
 use komainu_core::update::manifest::Manifest;
 use komainu_trust::hex;

@@ -2,8 +2,9 @@
 
 use super::device::{NOW, Place, days};
 use komainu_maker::init::InitOptions;
-use komainu_maker::keys::{KeyType, PrivateKey, key_id, read_public};
+use komainu_maker::keys::{PrivateKey, read_public};
 use komainu_maker::passphrase::Passphrases;
+use komainu_maker::public_key::{KeyType, key_id};
 use komainu_maker::publish::PublishOptions;
 use komainu_maker::workshop::Workshop;
 use std::os::unix::fs::PermissionsExt;

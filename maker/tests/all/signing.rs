@@ -2,8 +2,9 @@
 
 use super::device::{Device, NOW, Place, days};
 use komainu_maker::keyring::KeyRing;
-use komainu_maker::keys::{KeyType, PrivateKey};
+use komainu_maker::keys::PrivateKey;
 use komainu_maker::passphrase::Passphrases;
+use komainu_maker::public_key::KeyType;
 use komainu_maker::publish::PublishOptions;
 use komainu_maker::rotate::{KeyChange, Rotation};
 use komainu_maker::sign::Request;
