@@ -2,35 +2,36 @@
 //! and put aside as a target beside the manifests. `publish` signs it with everything else. What a device would
 //! refuse is refused here already.
 //!
-//! Map: `osv` and `vex` take out of the standards' files what devices need; `cvss` puts scores into words.
+//! Map: `osv` and `vex` take out of the standards' files what devices need; `cvss` puts scores into words; `fields`
+//! reads and writes single fields.
 
 mod cvss;
+mod fields;
 pub mod osv;
 mod vex;
 
+use crate::advisory::fields::name_in;
+use crate::advisory::osv::Choice;
 use crate::files;
 use crate::files::Fingerprint;
 use crate::json_writer::{object, to_value};
 use crate::release;
-use crate::release::{fetch_path, listed_prints, write_staged};
+use crate::release::{listed_prints, write_staged};
+use crate::target_paths::fetch_path;
 use crate::workshop::Workshop;
 use anyhow::{Context, Result, anyhow, bail};
 use komainu_core::advisory::purl::Purl;
 use komainu_core::advisory::sbom;
 use komainu_core::advisory::sbom::{Component, SBOM_BYTES_MAX};
-use komainu_core::advisory::{ADVISORIES, ADVISORIES_BYTES_MAX, Advisories, advisories_path};
+use komainu_core::advisory::{ADVISORIES_BYTES_MAX, Advisories, advisories_path};
 use komainu_core::identifiers::Name;
 use komainu_trust::json;
-use komainu_trust::json::{Json, Object};
+use komainu_trust::json::Json;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
-pub use crate::advisory::osv::Choice;
-
 /// Largest file of OSV or OpenVEX that is read.
 const GIVEN_BYTES_MAX: u64 = 16 * 1024 * 1024;
-/// Longest sentence for the owner, in characters.
-const SENTENCE_MAX: usize = 160;
 
 /// What was put aside.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,13 +148,6 @@ impl Workshop {
     }
 }
 
-/// True if a target of this path is a board's advisories.
-pub fn is_advisories(path: &str) -> bool {
-    let board = path.strip_prefix("boards/").and_then(|rest| rest.strip_suffix(".json"));
-    let board = board.and_then(|rest| rest.strip_suffix(ADVISORIES)?.strip_suffix('/'));
-    board.is_some_and(|board| !board.contains('/'))
-}
-
 /// Reads an SBOM as a device does.
 ///
 /// # Errors
@@ -234,28 +228,4 @@ fn read_json(file: &Path) -> Result<serde_json::Value> {
     let bytes = files::read_at_most(file, GIVEN_BYTES_MAX)?
         .with_context(|| format!("there is no file {}", file.display()))?;
     serde_json::from_slice(&bytes).with_context(|| format!("{} is not JSON", file.display()))
-}
-
-/// The text of that name.
-fn name_in<'a>(of: &'a Json, name: &str) -> Option<&'a String> {
-    let Json::Object(fields) = of else { return None };
-    match fields.get(name) {
-        Some(Json::Text(text)) => Some(text),
-        _ => None,
-    }
-}
-
-/// A sentence for the owner, on one line and not too long.
-fn sentence(text: &str) -> Json {
-    let words: Vec<&str> = text.split(|letter: char| letter.is_whitespace() || letter.is_control()).collect();
-    let mut line: String = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-    if let Some((at, _)) = line.char_indices().nth(SENTENCE_MAX) {
-        line.truncate(at);
-        line.push('…');
-    }
-    Json::Text(line)
-}
-
-fn insert(fields: &mut Object, name: &str, value: Json) {
-    fields.insert(name.to_owned(), value);
 }

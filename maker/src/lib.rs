@@ -38,6 +38,7 @@ pub mod server;
 pub mod shelf;
 pub mod sign;
 pub mod summary;
+pub mod target_paths;
 pub mod token;
 pub mod transaction;
 pub mod workshop;

@@ -9,6 +9,7 @@ use crate::rehearsal;
 use crate::rehearsal::Images;
 use crate::release;
 use crate::shelf::Shelf;
+use crate::target_paths::fetch_path;
 use crate::transaction::{Decided, Transaction};
 use crate::workshop::{Current, Workshop};
 use anyhow::{Context, Result, anyhow, bail};
@@ -106,7 +107,7 @@ impl Workshop {
             let mut ring = self.key_ring()?;
             let composed = compose(self, Some(&current), &[&current.root], change, now, &mut ring)?;
             let staged_files: Vec<String> =
-                staged.iter().map(|(path, print)| release::fetch_path(path, &print.sha256)).collect();
+                staged.iter().map(|(path, print)| fetch_path(path, &print.sha256)).collect();
             let transaction = Transaction::prepare(&self.dir, &staged_files, &composed)?;
             if !options.without_rehearsal {
                 let expired = self.expired(&current, now, renews_targets);
@@ -428,7 +429,7 @@ pub fn upload_order(workshop: &Workshop) -> Result<Vec<String>> {
     for (path, target) in &current.targets {
         let sha256 =
             release::listed_hash(target).ok_or_else(|| anyhow!("{path} is listed without SHA-256"))?;
-        order.push(format!("targets/{}", release::fetch_path(path, &sha256)));
+        order.push(format!("targets/{}", fetch_path(path, &sha256)));
     }
     let [root, _, snapshot, targets] = current.trusted.versions();
     order.push(format!("metadata/{targets}.targets.json"));

@@ -1,11 +1,11 @@
 //! The device, played with the device's own code: it refreshes its metadata, reads every manifest, and proves
 //! every image. What it refuses is not published.
 
-use crate::advisory::is_advisories;
 use crate::files;
 use crate::metadata::{signed_part, take_object};
 use crate::progress::Progress;
 use crate::shelf::Shelf;
+use crate::target_paths::{is_advisories, is_manifest};
 use anyhow::{Context, Result, anyhow, bail};
 use komainu_core::advisory::{ADVISORIES_BYTES_MAX, Advisories};
 use komainu_core::update::manifest::{IMAGE_BYTES_MAX, MANIFEST_BYTES_MAX, Manifest, manifest_path};
@@ -129,12 +129,6 @@ pub fn check_targets(
         }
     }
     Ok(manifests)
-}
-
-/// True if a target of this path is a manifest: `boards/<board>/<channel>.json`, but for the board's advisories.
-pub fn is_manifest(path: &str) -> bool {
-    let inner = path.strip_prefix("boards/").and_then(|rest| rest.strip_suffix(".json"));
-    inner.is_some_and(|inner| inner.split('/').count() == 2) && !is_advisories(path)
 }
 
 fn listed(trusted: &mut Trusted, path: &str) -> Result<Option<Verified<Target>>> {

@@ -6,7 +6,7 @@ use crate::files::Fingerprint;
 use crate::json_writer;
 use crate::json_writer::{number, object, pretty, text};
 use crate::metadata;
-use crate::rehearsal::is_manifest;
+use crate::target_paths::{fetch_path, is_manifest};
 use crate::workshop::Workshop;
 use anyhow::{Context, Result, anyhow, bail};
 use komainu_core::advisory::ADVISORIES;
@@ -204,15 +204,6 @@ impl Workshop {
             return Ok(bytes);
         }
         bail!("targets/{fetch_path} is missing")
-    }
-}
-
-/// Where a target lies below `targets/`: `folder/HASH.name`.
-pub(crate) fn fetch_path(path: &str, sha256: &[u8; 32]) -> String {
-    let hash = hex::encode(sha256);
-    match path.rsplit_once('/') {
-        Some((folder, name)) => format!("{folder}/{hash}.{name}"),
-        None => format!("{hash}.{path}"),
     }
 }
 

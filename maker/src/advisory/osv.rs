@@ -1,7 +1,8 @@
 //! OSV entries (schema 1.6 and 1.7), reduced to what devices need: names, a sentence, a word of how grave it is, and
 //! which versions of which packages.
 
-use super::{cvss, insert, name_in, sentence};
+use super::cvss;
+use super::fields::{insert, name_in, sentence};
 use crate::json_writer::{object, text};
 use anyhow::{Context, Result, anyhow, bail};
 use komainu_core::advisory::Rating;

@@ -1,6 +1,6 @@
 //! Statements of OpenVEX 0.2.0, reduced to what devices need, in the order of their time.
 
-use super::{insert, name_in, sentence};
+use super::fields::{insert, name_in, sentence};
 use crate::json_writer::{object, text};
 use anyhow::{Context, Result, bail};
 use komainu_core::advisory::purl::Purl;

@@ -5,7 +5,7 @@ use super::drawing::{draw, escape, patterns, sample, sign};
 use super::maker::Maker;
 use super::narrator::{letter, mib};
 use super::timeline::{Chapter, Side, Step};
-use crate::server::Request;
+use crate::server::state::Request;
 use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;

@@ -8,11 +8,13 @@ use crate::metadata::{Signatures, signed_part};
 use crate::public_key::key_json;
 use crate::publish;
 use crate::publish::{Change, NewTargets, PublishOptions, Published};
-use crate::rehearsal::{Images, is_manifest};
+use crate::rehearsal::Images;
 use crate::release;
 use crate::rotate;
 use crate::rotate::{KeyChange, NextKeys};
 use crate::shelf::Shelf;
+use crate::target_paths::fetch_path;
+use crate::target_paths::is_manifest;
 use crate::transaction::Transaction;
 use crate::workshop::{Current, Workshop};
 use anyhow::{Context, Result, bail};
@@ -226,7 +228,7 @@ impl Workshop {
         let Some(Json::Object(targets)) = fields.get("targets") else { bail!("{name} has no targets") };
         for (path, target) in targets.iter().filter(|(path, _)| is_manifest(path)) {
             let hash = release::listed_hash(target).with_context(|| format!("{path} has no SHA-256"))?;
-            let file = release::fetch_path(path, &hash);
+            let file = fetch_path(path, &hash);
             let staged = self.dir.join("staging/targets").join(&file);
             let bytes = match files::read_at_most(&staged, MANIFEST_BYTES_MAX)? {
                 Some(bytes) => bytes,
@@ -259,7 +261,7 @@ impl Workshop {
             let bytes = request.file(&format!("{version}.targets.json")).unwrap_or_default();
             for (path, target) in &new.targets {
                 let hash = target.hashes.sha256.with_context(|| format!("{path} has no SHA-256"))?;
-                let file = release::fetch_path(path, &hash);
+                let file = fetch_path(path, &hash);
                 if self.repository().join("targets").join(&file).is_file() {
                     continue;
                 }

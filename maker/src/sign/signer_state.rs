@@ -7,7 +7,7 @@ use super::{REQUEST_BYTES_MAX, Request};
 use crate::files;
 use crate::json_writer::{object, pretty, text};
 use crate::metadata::signed_part;
-use crate::rehearsal::is_manifest;
+use crate::target_paths::is_manifest;
 use anyhow::{Context, Result, anyhow, bail};
 use komainu_core::update::manifest::{Manifest, manifest_path};
 use komainu_trust::fields::{Field, FieldFault};

@@ -3,7 +3,7 @@
 use super::Request;
 use super::judge::Judged;
 use crate::public_key::key_id;
-use crate::rehearsal::is_manifest;
+use crate::target_paths::is_manifest;
 use komainu_core::update::manifest::Manifest;
 use komainu_trust::hex;
 use komainu_trust::roles::{Role, Root, TargetFile, Targets};

@@ -5,11 +5,11 @@ use super::device::{Device, NOW, Place, days};
 use komainu_core::advisory::matching::{Firmware, matches};
 use komainu_core::advisory::{ADVISORIES_BYTES_MAX, Advisories, Rating};
 use komainu_maker::advisory::osv::Choice;
-use komainu_maker::advisory::{is_advisories, read_sbom, strangers};
+use komainu_maker::advisory::{read_sbom, strangers};
 use komainu_maker::files;
 use komainu_maker::publish::PublishOptions;
-use komainu_maker::rehearsal::is_manifest;
 use komainu_maker::release::ReleaseDraft;
+use komainu_maker::target_paths::{is_advisories, is_manifest};
 use komainu_maker::workshop::Workshop;
 use std::path::PathBuf;
 
