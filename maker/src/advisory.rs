@@ -15,8 +15,8 @@ use crate::advisory::osv::Choice;
 use crate::files;
 use crate::files::Fingerprint;
 use crate::json_writer::{object, to_value};
-use crate::release;
-use crate::release::{listed_prints, write_staged};
+use crate::staging;
+use crate::staging::{listed_prints, write_staged};
 use crate::target_paths::fetch_path;
 use crate::workshop::Workshop;
 use anyhow::{Context, Result, anyhow, bail};
@@ -130,7 +130,7 @@ impl Workshop {
         let advisories = read_back(&bytes)?;
         let print = Fingerprint { length: bytes.len() as u64, sha256: Sha256::digest(&bytes).into() };
         files::replace(&self.dir.join("staging/targets").join(fetch_path(&path, &print.sha256)), &bytes)?;
-        let mut staged = release::staged(&self.dir)?;
+        let mut staged = staging::staged(&self.dir)?;
         staged.insert(path, print);
         // Last: only what is written down here is published.
         write_staged(&self.dir, &staged)?;
@@ -139,7 +139,7 @@ impl Workshop {
 
     /// What is put aside under that path, or else published.
     fn newest(&self, path: &str) -> Result<Option<Vec<u8>>> {
-        let staged = release::staged(&self.dir)?.get(path).copied();
+        let staged = staging::staged(&self.dir)?.get(path).copied();
         let print = match staged {
             Some(print) => Some(print),
             None => listed_prints(&self.current()?.targets).get(path).copied(),

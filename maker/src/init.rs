@@ -1,5 +1,6 @@
 //! Making a workshop: its folder, its keys, and a first publication without any release.
 
+use crate::compose::{Change, NewTargets, compose};
 use crate::files;
 use crate::keyring::KeyRing;
 use crate::keys;
@@ -7,8 +8,6 @@ use crate::keys::PrivateKey;
 use crate::metadata;
 use crate::passphrase::Passphrases;
 use crate::public_key::{KeyType, key_id, key_json, public_half};
-use crate::publish;
-use crate::publish::{Change, NewTargets};
 use crate::rehearsal;
 use crate::token;
 use crate::transaction::Transaction;
@@ -177,7 +176,7 @@ impl Workshop {
             targets: Some(NewTargets::Contents(Object::new())),
             ..Change::default()
         };
-        let composed = publish::compose(&workshop, None, &[&root], change, now, &mut ring)?;
+        let composed = compose(&workshop, None, &[&root], change, now, &mut ring)?;
 
         files::make_folder(&dir.join("keys/offline"))?;
         files::make_folder(&dir.join("keys/online"))?;
@@ -188,7 +187,7 @@ impl Workshop {
             keep_reference(path, &dir.join("keys/offline"))?;
         }
         let transaction = Transaction::prepare(dir, &[], &composed)?;
-        publish::rehearse(&workshop, None, &transaction, rehearsal::Images::Hash, now)?;
+        transaction.rehearse(None, rehearsal::Images::Hash, workshop.progress, now)?;
         transaction.commit()?.finish()?;
         let config =
             serde_json::to_string_pretty(&options.config).context("the settings cannot be written")?;

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use komainu_core::advisory::{ADVISORIES_BYTES_MAX, Advisories};
 use komainu_core::update::manifest::{IMAGE_BYTES_MAX, MANIFEST_BYTES_MAX, Manifest, manifest_path};
 use komainu_trust::json::Json;
-use komainu_trust::limits::{SNAPSHOT_BYTES_MAX, TARGETS_BYTES_MAX, TIMESTAMP_BYTES_MAX};
+use komainu_trust::limits::{ROOT_BYTES_MAX, SNAPSHOT_BYTES_MAX, TARGETS_BYTES_MAX, TIMESTAMP_BYTES_MAX};
 use komainu_trust::refresh::{Ask, Keep, drive};
 use komainu_trust::roles::Role;
 use komainu_trust::trusted::{Clock, Stored, Target, Trusted};
@@ -103,6 +103,38 @@ fn listed_version(name: &str, bytes: &[u8], of: &str) -> Result<i64> {
         Some(Json::Int(version)) => Ok(*version),
         _ => bail!("{name} does not say which version of {of} is current"),
     }
+}
+
+/// Plays two devices against a publication that is not visible yet: one fresh from the factory, and one that has `before`,
+/// everything that was published until now.
+///
+/// # Errors
+/// The refusal of the first that refuses.
+pub(crate) fn rehearse(
+    shelf: &Shelf,
+    before: Option<&Stored>,
+    images: Images,
+    progress: Progress,
+    now: Moment,
+) -> Result<()> {
+    let root = shelf.metadata("1.root.json", ROOT_BYTES_MAX)?.context("metadata/1.root.json is missing")?;
+    let mut new = Stored { root, ..Stored::default() };
+    let trusted = refresh(shelf, &mut new, now)
+        .map_err(|fault| anyhow::Error::from(fault).context("a device fresh from the factory"))?;
+    check_targets(shelf, &trusted, images, progress)?;
+
+    if let Some(before) = before {
+        let followed = refresh(shelf, &mut before.clone(), now)
+            .map_err(|fault| anyhow::Error::from(fault).context("a device that is up to date"))?;
+        if followed.versions() != trusted.versions() {
+            bail!(
+                "an up-to-date device would see versions {:?} and a new one {:?} of root, timestamp, snapshot, targets",
+                followed.versions(),
+                trusted.versions()
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Reads every manifest and all advisories, proves every target, and that manifests and targets say the same of each image.

@@ -1,8 +1,8 @@
 //! Revoking a key: it goes out of every role that has it, in one new root. And what that means, in words: what
 //! somebody who has the key could have done, and what else must be replaced before devices forget it.
 
+use crate::next_keys::{NextKeys, remove_in_place};
 use crate::public_key::key_id;
-use crate::rotate::{NextKeys, remove_in_place};
 use crate::workshop::Workshop;
 use anyhow::{Result, bail};
 use komainu_trust::keys::Key;

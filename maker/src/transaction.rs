@@ -5,9 +5,14 @@
 //! that was cut off is completed by the next one: moving what is left is all there is to do.
 
 use crate::files;
-use crate::release;
+use crate::progress::Progress;
+use crate::rehearsal;
+use crate::rehearsal::Images;
 use crate::shelf::Shelf;
+use crate::staging;
 use anyhow::{Context, Result};
+use komainu_trust::Moment;
+use komainu_trust::trusted::Stored;
 use std::path::{Path, PathBuf};
 
 const ORDER_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -43,6 +48,18 @@ impl Transaction {
     pub fn shelf(&self) -> Shelf {
         let layers = ["next.part", "staging", "repository"];
         Shelf::layers(layers.iter().map(|layer| self.dir.join(layer)).collect())
+    }
+
+    /// Plays devices against the repository as it will be; `before` is what an up-to-date device has stored.
+    pub fn rehearse(
+        &self,
+        before: Option<&Stored>,
+        images: Images,
+        progress: Progress,
+        now: Moment,
+    ) -> Result<()> {
+        rehearsal::rehearse(&self.shelf(), before, images, progress, now)
+            .context("not published: a device would refuse it")
     }
 
     /// Decides: from here on it goes forward only.
@@ -93,7 +110,7 @@ impl Decided {
             files::replace(&self.dir.join("root.json"), &bytes)?;
         }
         if self.order.iter().any(|line| line.starts_with("staging/")) {
-            release::forget_published(&self.dir)?;
+            staging::forget_published(&self.dir)?;
         }
         self.forget()?;
         Ok(paths)

@@ -3,10 +3,11 @@
 
 use super::{Place, read_role, warn};
 use crate::clock;
+use crate::key_change::KeyChange;
 use crate::keys;
 use crate::publish::Published;
 use crate::revoke::Revocation;
-use crate::rotate::{KeyChange, Rotation};
+use crate::rotate::Rotation;
 use crate::workshop::Workshop;
 use anyhow::Result;
 use clap::Args;

@@ -2,8 +2,8 @@
 
 use super::{Outcome, Place, warn};
 use crate::clock;
-use crate::mirror::mirror;
-use crate::publish::{PublishOptions, Published, upload_order};
+use crate::mirror::{mirror, upload_order};
+use crate::publish::{PublishOptions, Published};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use std::path::PathBuf;

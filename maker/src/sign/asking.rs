@@ -3,16 +3,17 @@
 
 use super::judge::Judged;
 use super::{Asked, REQUEST_BYTES_MAX, Request};
+use crate::compose::{Change, NewTargets, compose, unsigned_targets};
 use crate::files;
+use crate::key_change;
+use crate::key_change::KeyChange;
 use crate::metadata::{Signatures, signed_part};
+use crate::next_keys::NextKeys;
 use crate::public_key::key_json;
-use crate::publish;
-use crate::publish::{Change, NewTargets, PublishOptions, Published};
+use crate::publish::{PublishOptions, Published};
 use crate::rehearsal::Images;
-use crate::release;
-use crate::rotate;
-use crate::rotate::{KeyChange, NextKeys};
 use crate::shelf::Shelf;
+use crate::staging;
 use crate::target_paths::fetch_path;
 use crate::target_paths::is_manifest;
 use crate::transaction::Transaction;
@@ -52,7 +53,7 @@ impl Workshop {
         let _lock = self.lock()?;
         self.refuse_if_cut_off()?;
         let current = self.current()?;
-        let contents = self.next_targets(&current, &release::staged(&self.dir)?)?;
+        let contents = self.next_targets(&current, &staging::staged(&self.dir)?)?;
         let files = vec![self.unsigned_targets(&current, contents, now)?];
         self.ask(&current, files, false, now)
     }
@@ -89,9 +90,9 @@ impl Workshop {
             None => vec![&current.root],
         };
         let images = if staged.is_empty() { Images::LengthOnly } else { Images::Hash };
-        let composed = publish::compose(self, Some(&current), &roots, change, now, &mut self.key_ring()?)?;
+        let composed = compose(self, Some(&current), &roots, change, now, &mut self.key_ring()?)?;
         let transaction = Transaction::prepare(&self.dir, &staged, &composed)?;
-        publish::rehearse(self, Some(&current), &transaction, images, now)?;
+        transaction.rehearse(Some(&current.stored), images, self.progress, now)?;
         files.extend(transaction.commit()?.finish()?);
         let current = self.current()?;
         self.forget_stale_requests(&current)?;
@@ -166,8 +167,7 @@ impl Workshop {
     }
 
     fn unsigned_targets(&self, current: &Current, contents: Object, now: Moment) -> Result<(String, Json)> {
-        let (version, signed) =
-            publish::unsigned_targets(self, current.trusted.versions()[3], contents, now)?;
+        let (version, signed) = unsigned_targets(self, current.trusted.versions()[3], contents, now)?;
         Ok((format!("{version}.targets.json"), signed))
     }
 
@@ -227,7 +227,7 @@ impl Workshop {
         let Json::Object(fields) = signed else { bail!("{name} is not an object") };
         let Some(Json::Object(targets)) = fields.get("targets") else { bail!("{name} has no targets") };
         for (path, target) in targets.iter().filter(|(path, _)| is_manifest(path)) {
-            let hash = release::listed_hash(target).with_context(|| format!("{path} has no SHA-256"))?;
+            let hash = staging::listed_hash(target).with_context(|| format!("{path} has no SHA-256"))?;
             let file = fetch_path(path, &hash);
             let staged = self.dir.join("staging/targets").join(&file);
             let bytes = match files::read_at_most(&staged, MANIFEST_BYTES_MAX)? {
@@ -254,7 +254,7 @@ impl Workshop {
         let mut staged = Vec::new();
         if let Some(new) = &judged.new_root {
             let bytes = request.file(&format!("{}.root.json", new.common.version)).unwrap_or_default();
-            change = rotate::change_between(&current.root, new, bytes);
+            change = key_change::change_between(&current.root, new, bytes);
         }
         if let Some(new) = &judged.new_targets {
             let version = new.common.version;

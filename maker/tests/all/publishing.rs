@@ -1,9 +1,10 @@
 //! Publishing: rehearsed first, and harmless to polling devices after every single file.
 
 use super::device::{Device, NOW, Place, copy, days};
+use komainu_maker::mirror;
 use komainu_maker::publish::{PublishOptions, Published};
 use komainu_maker::workshop::Workshop;
-use komainu_maker::{Moment, mirror};
+use komainu_trust::Moment;
 
 fn publish(workshop: &mut Workshop, now: Moment) -> Published {
     workshop.publish(now, &PublishOptions::default()).unwrap()

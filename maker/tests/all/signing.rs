@@ -1,12 +1,13 @@
 //! Signing in two steps: the offline keys lie on media of their own, and no medium ever meets the workshop.
 
 use super::device::{Device, NOW, Place, days};
+use komainu_maker::key_change::KeyChange;
 use komainu_maker::keyring::KeyRing;
 use komainu_maker::keys::PrivateKey;
 use komainu_maker::passphrase::Passphrases;
 use komainu_maker::public_key::KeyType;
 use komainu_maker::publish::PublishOptions;
-use komainu_maker::rotate::{KeyChange, Rotation};
+use komainu_maker::rotate::Rotation;
 use komainu_maker::sign::Request;
 use komainu_maker::sign::judge::Judged;
 use komainu_maker::sign::signer_state::Seen;
