@@ -1,20 +1,19 @@
 //! What a signer has seen: the newest root, and the targets metadata that was signed last. It is kept beside the
 //! signer's root.json, so that a request cannot choose what it is compared with.
 
-use super::judge::Judged;
+use super::judged::Judged;
 use super::next::read;
-use super::{REQUEST_BYTES_MAX, Request};
+use super::request::{REQUEST_BYTES_MAX, Request};
 use crate::files;
 use crate::json_writer::{object, pretty, text};
 use crate::metadata::signed_part;
 use crate::target_paths::is_manifest;
 use anyhow::{Context, Result, anyhow, bail};
-use komainu_core::update::manifest::{Manifest, manifest_path};
+use komainu_core::update::manifest::Manifest;
 use komainu_trust::fields::{Field, FieldFault};
 use komainu_trust::json;
 use komainu_trust::json::Json;
 use komainu_trust::roles::Targets;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -112,23 +111,6 @@ impl Seen {
 }
 
 impl Request {
-    /// The manifest of that path, if the request has the very bytes that the signed hash names.
-    pub(super) fn manifest(&self, path: &str, new: &Targets) -> Result<Manifest, &'static str> {
-        let text = self.manifests.get(path);
-        let text = text.ok_or("ITS MANIFEST IS NOT IN THE REQUEST: what it installs cannot be shown")?;
-        let signed = new.targets.get(path).and_then(|file| file.hashes.sha256);
-        if signed.is_none_or(|sha256| Sha256::digest(text.as_bytes()).as_slice() != sha256) {
-            return Err("ITS MANIFEST IN THE REQUEST IS NOT THE ONE TO BE SIGNED");
-        }
-        let manifest = Manifest::read(text.as_bytes());
-        let manifest =
-            manifest.map_err(|_| "ITS MANIFEST CANNOT BE READ: what it installs cannot be shown")?;
-        if manifest_path(&manifest.board, &manifest.channel) != path {
-            return Err("ITS MANIFEST IS FOR ANOTHER BOARD OR CHANNEL");
-        }
-        Ok(manifest)
-    }
-
     pub(super) fn look_at_manifests(&self, judged: &mut Judged) {
         let Some(new) = &judged.new_targets else { return };
         for path in new.targets.keys().filter(|path| is_manifest(path)) {

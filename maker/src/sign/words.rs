@@ -1,7 +1,7 @@
 //! Says in words what a request would change, for the person who is about to sign it.
 
-use super::Request;
-use super::judge::Judged;
+use super::judged::Judged;
+use super::request::Request;
 use crate::public_key::key_id;
 use crate::target_paths::is_manifest;
 use komainu_core::update::manifest::Manifest;

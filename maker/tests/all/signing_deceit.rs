@@ -4,7 +4,7 @@ use super::device::{NOW, Place};
 use super::signing::{connected, edit, finish, in_words, judged, renewal, sign, try_sign};
 use komainu_maker::keys::PrivateKey;
 use komainu_maker::public_key::KeyType;
-use komainu_maker::sign::Request;
+use komainu_maker::sign::request::Request;
 use komainu_maker::sign::signer_state::Seen;
 use serde_json::{Value, json};
 use std::process::Command;
