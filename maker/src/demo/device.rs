@@ -1,18 +1,11 @@
 //! The demonstrated device: two slots of plain files, the simulated boot loader, and the real agent as a child.
 
-mod agent;
-pub mod factory;
-pub mod owner;
-
-pub use crate::demo::device::factory::Factory;
-pub use crate::demo::device::owner::AtThePage;
-
+use super::agent_process::Agent;
 use super::boot_loader::{BootLoader, Kernel, Start, Variables};
 use super::images;
 use super::images::PARTS;
 use super::narrator::{Narrator, index, letter};
 use super::timeline::{Icon, Timeline};
-use crate::demo::device::agent::Agent;
 use crate::files;
 use crate::server::Server;
 use anyhow::{Context, Result, bail};
@@ -36,10 +29,10 @@ pub const CHECKPOINT_BYTES: u64 = 1 << 20;
 
 /// The device.
 pub struct Device {
-    folder: PathBuf,
-    agent: PathBuf,
-    page_port: u16,
-    boot_loader: BootLoader,
+    pub(super) folder: PathBuf,
+    pub(super) agent: PathBuf,
+    pub(super) page_port: u16,
+    pub(super) boot_loader: BootLoader,
     /// Follows what it does.
     pub narrator: Narrator,
     /// What the agent said since [`Device::forget_lines`].
@@ -173,7 +166,7 @@ impl Device {
         self.lines.iter().filter(|line| words.iter().all(|word| line.contains(word))).count()
     }
 
-    fn slot_file(&self, slot: Slot, part: &str) -> PathBuf {
+    pub(super) fn slot_file(&self, slot: Slot, part: &str) -> PathBuf {
         self.folder.join(format!("slots/{part}-{slot}"))
     }
 
@@ -187,7 +180,7 @@ impl Device {
         })
     }
 
-    fn start(&mut self, timeline: &mut Timeline) -> Result<()> {
+    pub(super) fn start(&mut self, timeline: &mut Timeline) -> Result<()> {
         self.narrator.stop();
         // What may be lost at a restart is lost.
         files::remove(&self.folder.join("run"))?;
@@ -269,7 +262,7 @@ impl Device {
         Agent::start(&self.agent, &self.folder.join("komainu.toml"), "once", timeline.clock())
     }
 
-    fn hear(&mut self, timeline: &mut Timeline, server: &Server, at: u64, line: String) {
+    pub(super) fn hear(&mut self, timeline: &mut Timeline, server: &Server, at: u64, line: String) {
         // While a slot is being filled the requests are told at its end, in one step.
         let goes_on = line.contains("staging ") && self.narrator.is_filling();
         if !goes_on && !line.starts_with("debug") {

@@ -2,8 +2,8 @@
 //! runs. Plain SVG, coloured by the page's own styles; nothing here depends on how wide the page is.
 
 use super::narrator::{index, letter};
-use super::story::version_of;
 use super::timeline::{Chapter, Content, Icon, Mark};
+use super::versions::version_of;
 use komainu_core::identifiers::Slot;
 use std::fmt::Write;
 

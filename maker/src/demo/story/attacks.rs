@@ -1,8 +1,8 @@
 //! The last chapter: somebody owns the web server, and the device is offered all that such a person can offer.
 
-use super::Stage;
 use crate::demo::images::Flaw;
 use crate::demo::maker::{Release, tell};
+use crate::demo::stage::Stage;
 use anyhow::Result;
 use komainu_core::identifiers::Slot;
 

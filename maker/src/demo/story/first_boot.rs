@@ -1,7 +1,7 @@
 //! The first chapter: nobody uses a device before it has an owner.
 
-use super::Stage;
-use crate::demo::device::owner::AtThePage;
+use crate::demo::owner::AtThePage;
+use crate::demo::stage::Stage;
 use crate::demo::timeline::Icon;
 use anyhow::Result;
 

@@ -1,8 +1,8 @@
 //! The owner in front of a new device: a browser of few words, which talks to the page that the agent serves.
 
-use super::Device;
-use super::agent::Agent;
-use crate::demo::timeline::Timeline;
+use super::agent_process::Agent;
+use super::device::Device;
+use super::timeline::Timeline;
 use crate::server::Server;
 use anyhow::{Context, Result, bail};
 use std::io::{Read, Write};

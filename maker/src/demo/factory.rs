@@ -1,9 +1,9 @@
 //! How the demonstrated device comes into being: slots, settings, boot environment, health check.
 
-use super::{CHECKPOINT_BYTES, Device};
-use crate::demo::boot_loader::BootLoader;
-use crate::demo::images::PARTS;
-use crate::demo::narrator::Narrator;
+use super::boot_loader::BootLoader;
+use super::device::{CHECKPOINT_BYTES, Device};
+use super::images::PARTS;
+use super::narrator::Narrator;
 use crate::files;
 use anyhow::{Context, Result};
 use komainu_core::identifiers::Slot;
