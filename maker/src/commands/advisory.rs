@@ -1,6 +1,7 @@
 //! `advisory`: tells devices which vulnerabilities their firmware has, and which it has not.
 
-use super::{Place, warn};
+use super::options::Place;
+use super::output::warn;
 use crate::advisory;
 use crate::advisory::PutAside;
 use crate::advisory::osv::Choice;

@@ -1,5 +1,6 @@
 //! `ceremony`: prints a checklist for people who come together with keys.
 
+use super::output::warn;
 use crate::ceremony::{Ceremony, Kind};
 use crate::workshop::Workshop;
 use anyhow::{Result, bail};
@@ -56,7 +57,7 @@ pub fn run(args: CeremonyCommand) -> Result<String> {
     }
     let sheet = ceremony.sheet()?;
     if args.key.is_none() && args.kind != Kind::First {
-        super::warn(&["no --key: the sheet supposes that root key 1 goes, and has KEYID in its commands, which must be \
+        warn(&["no --key: the sheet supposes that root key 1 goes, and has KEYID in its commands, which must be \
                        filled in. Better name the key and print it again: --workshop DIR --key KEYID"
             .to_owned()]);
     }

@@ -1,6 +1,6 @@
 //! `init`: makes a workshop, its keys, and a first publication without any release.
 
-use super::{PassphraseFile, read_pair, read_role};
+use super::options::{PassphraseFile, read_pair, read_role};
 use crate::clock;
 use crate::init::InitOptions;
 use crate::public_key::KeyType;

@@ -1,6 +1,6 @@
 //! `inspect`: says in words what is in a metadata file, a manifest, or a whole repository.
 
-use super::verify::repository_in;
+use super::options::repository_in;
 use crate::clock;
 use crate::summary;
 use anyhow::Result;

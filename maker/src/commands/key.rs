@@ -1,8 +1,8 @@
 //! `key`: makes keys, in files and on tokens, and shows them. Which ones are trusted: `key_change`.
 
-use super::PassphraseFile;
 use super::key_change;
 use super::key_change::{Revoke, Rotate};
+use super::options::PassphraseFile;
 use crate::files;
 use crate::keys;
 use crate::keys::PrivateKey;

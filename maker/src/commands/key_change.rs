@@ -1,7 +1,8 @@
 //! `key rotate` and `key revoke`: which keys are trusted from now on. `sign request` takes the same words, and asks
 //! for signatures instead of signing at once.
 
-use super::{Place, read_role, warn};
+use super::options::{Place, read_role};
+use super::output::warn;
 use crate::clock;
 use crate::key_change::KeyChange;
 use crate::keys;

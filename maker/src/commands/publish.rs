@@ -1,6 +1,7 @@
 //! `publish`: makes visible what was put aside, or renews signatures; and copies it to a mirror.
 
-use super::{Outcome, Place, warn};
+use super::options::Place;
+use super::output::{Outcome, say, warn};
 use crate::clock;
 use crate::mirror::{mirror, upload_order};
 use crate::publish::{PublishOptions, Published};
@@ -78,7 +79,7 @@ pub(super) fn run(args: Publish) -> Result<Outcome> {
         report = upload_order(&workshop)?.join("\n") + "\n";
     }
     if !published.expired.is_empty() {
-        super::say(&report)?;
+        say(&report)?;
         bail!("{}", published.expired.join("; "));
     }
     Ok(Outcome { text: report, person_needed: args.warn_status && !published.warnings.is_empty() })

@@ -1,6 +1,6 @@
 //! `release`: puts releases aside for the next publication, and lists them.
 
-use super::{Place, read_moment, read_pair};
+use super::options::{Place, read_moment, read_pair};
 use crate::release::ReleaseDraft;
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, Subcommand, ValueEnum};

@@ -2,8 +2,9 @@
 
 use super::key_change;
 use super::key_change::{Revoke, Rotate};
+use super::options::{PassphraseFile, Place};
+use super::output::{say, warn};
 use super::publish::in_words;
-use super::{PassphraseFile, Place, warn};
 use crate::clock;
 use crate::files;
 use crate::keyring::KeyRing;
@@ -198,7 +199,7 @@ fn add(args: &Add) -> Result<String> {
     let Opinion { judged, root, mut seen, seen_file } = judge(&request, &args.file, &args.trust, &args.keys)?;
     let mut out = request.in_words(&judged, &root);
     if !args.yes && std::io::stdin().is_terminal() {
-        super::say(&out)?;
+        say(&out)?;
         out.clear();
         ask()?;
     }
