@@ -75,6 +75,16 @@ fn fault(result: anyhow::Result<impl Sized>) -> String {
 }
 
 #[test]
+fn an_entry_with_cvss_4_and_no_word_is_rated_by_its_score() {
+    let place = Place::new();
+    let no_word = GITHUB.replace("\"severity\": \"MODERATE\", ", "");
+    assert_ne!(no_word, GITHUB);
+    let done =
+        place.workshop().add_osv("gate-1", &[file(&place, "a", &no_word)], &Choice::default()).unwrap();
+    assert_eq!(done.advisories.osv[0].rating, Some(Rating::Critical));
+}
+
+#[test]
 fn real_files_are_reduced_and_devices_find_what_they_have() {
     let place = Place::new();
     let mut workshop = place.workshop();
