@@ -1,6 +1,6 @@
-//! Advisories: what a maker knows of vulnerabilities in its firmware, taken out of OSV entries and OpenVEX documents
-//! and put aside as a target beside the manifests. `publish` signs it with everything else. What a device would
-//! refuse is refused here already.
+//! Advisories: the maker's knowledge of vulnerabilities in its firmware, taken out of OSV entries and OpenVEX documents
+//! and put aside as a target beside the manifests. `publish` signs it with everything else. A file that a
+//! device would refuse is refused here already.
 //!
 //! Map: `osv` and `vex` take out of the standards' files what devices need; `cvss` puts scores into words; `fields`
 //! reads and writes single fields.
@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 /// Largest file of OSV or OpenVEX that is read.
 const GIVEN_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
-/// What was put aside.
+/// The advisories that were put aside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PutAside {
     /// The advisories, as a device reads them.
@@ -43,7 +43,7 @@ pub struct PutAside {
 }
 
 impl Workshop {
-    /// Adds vulnerabilities from files of OSV: one entry each, a list of them, or what the API answers. An entry
+    /// Adds vulnerabilities from files of OSV: one entry each, a list of them, or an answer of the API. An entry
     /// that was there before is replaced; one that was withdrawn goes.
     ///
     /// # Errors
@@ -78,7 +78,7 @@ impl Workshop {
                     let time = name_in(&statement, "timestamp").cloned();
                     let is_older = |other: &Json| name_in(other, "timestamp") <= time.as_ref();
                     known.vex.retain(|other| !(vex::is_about_the_same(other, &statement) && is_older(other)));
-                    // What was said later stays the last word.
+                    // A later statement stays the last word.
                     if !known.vex.iter().any(|other| vex::is_about_the_same(other, &statement)) {
                         known.vex.push(statement);
                     }
@@ -137,7 +137,7 @@ impl Workshop {
         Ok(PutAside { advisories, bytes: bytes.len() })
     }
 
-    /// What is put aside under that path, or else published.
+    /// The file that is put aside under that path, or else the published one.
     fn newest(&self, path: &str) -> Result<Option<Vec<u8>>> {
         let staged = staging::staged(&self.dir)?.get(path).copied();
         let print = match staged {
@@ -158,7 +158,7 @@ pub fn read_sbom(file: &Path) -> Result<Vec<Component>> {
     sbom::read(&bytes).map_err(|why| anyhow!("{}: {why}", file.display()))
 }
 
-/// The packages that advisories name and none of these components is: somebody wrote a name in another way.
+/// The packages that advisories name and none of these components is: their names are probably written in another way.
 pub fn strangers(advisories: &Advisories, board: &str, components: &[Component]) -> Vec<String> {
     let own = format!("pkg:generic/{board}");
     let of_entries = advisories.osv.iter().flat_map(|entry| &entry.affected).map(|affected| &affected.purl);

@@ -1,4 +1,4 @@
-//! The command line: a table of subcommands, a file for each.
+//! The command line: the table of subcommands. Each has a file, and knows `options` and `output`, but not this table.
 
 mod advisory;
 mod bundle;

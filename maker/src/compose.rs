@@ -14,7 +14,7 @@ use komainu_trust::roles::{Role, Root};
 use komainu_trust::signatures::RoleKeys;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a publication changes.
+/// The changes of a publication.
 #[derive(Default)]
 pub(crate) struct Change {
     /// The next root, signed.
@@ -33,7 +33,6 @@ pub(crate) enum NewTargets {
     Contents(Object),
     /// or signed elsewhere.
     Signed {
-        /// Its version.
         version: u64,
         /// The whole file.
         bytes: Vec<u8>,
@@ -103,7 +102,7 @@ pub(crate) fn compose(
 }
 
 impl Workshop {
-    /// What targets metadata lists when these are published.
+    /// The list of targets once these are published.
     pub(crate) fn next_targets(
         &self,
         current: &Current,

@@ -1,11 +1,11 @@
 //! The demonstration: the whole story on one machine, without root, in a temporary folder. The agent is the real
 //! one; the web server is [`crate::server`]; only boot loader and power are played.
 //!
-//! Map: [`story`] has the chapters and [`stage`] what they share; [`maker`] publishes, honestly and not; [`device`] runs
-//! the agent (a child, `agent_process`) on two slots of plain files, [`factory`] makes that device, and [`owner`] is the
-//! browser in front of its page; [`boot_loader`] starts the slots as U-Boot would; [`narrator`] understands the agent's log;
-//! [`timeline`] keeps and prints the events; [`report`] and [`drawing`] make the page; [`images`], [`versions`] and
-//! [`agent_binary`] bring the firmware and the agent.
+//! Map: [`story`] has the chapters and [`stage`] what they share; [`maker`] publishes, honestly and not; [`device`]
+//! runs the agent (a child, `agent_process`) on two slots of plain files, [`factory`] makes that device, and [`owner`]
+//! is the browser in front of its page; [`boot_loader`] starts the slots as U-Boot would; [`narrator`] understands the
+//! agent's log; [`timeline`] keeps and prints the events; [`report`] and [`drawing`] make the page; [`images`],
+//! [`versions`] and [`agent_binary`] bring the firmware and the agent.
 
 pub mod agent_binary;
 mod agent_process;

@@ -34,7 +34,7 @@ impl Workshop {
         warnings
     }
 
-    /// What only a person can renew and nobody did in time.
+    /// Metadata that only a person can renew and that has expired.
     pub(crate) fn expired(&self, current: &Current, now: Moment, renews_targets: bool) -> Vec<String> {
         let renew = [
             (

@@ -1,4 +1,4 @@
-//! Making a workshop: its folder, its keys, and a first publication without any release.
+//! Makes a workshop: its folder, its keys, and a first publication without any release.
 
 use crate::compose::{Change, NewTargets, compose};
 use crate::files;
@@ -48,7 +48,7 @@ pub struct InitOptions {
     pub passphrases: Passphrases,
     /// Encrypts the offline keys; the online ones must be usable without a person.
     pub passphrase: Option<Zeroizing<String>>,
-    /// What `komainu.json` says.
+    /// The settings that go into `komainu.json`.
     pub config: Config,
 }
 

@@ -9,7 +9,6 @@ pub fn object<const N: usize>(fields: [(&str, Json); N]) -> Json {
     Json::Object(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
-/// A string.
 pub fn text(text: &str) -> Json {
     Json::Text(text.to_owned())
 }

@@ -16,7 +16,7 @@ use komainu_trust::Moment;
 use komainu_trust::roles::{Role, Root};
 use std::collections::BTreeSet;
 
-/// What the next root changes.
+/// The change that the next root makes.
 #[derive(Clone, Debug)]
 pub enum KeyChange {
     /// The keys of one role, or only root's expiry.
@@ -89,7 +89,7 @@ impl NextKeys {
     }
 }
 
-/// What must be published with a new root, but for targets metadata.
+/// The files that must be published with a new root, but for targets metadata.
 pub(crate) fn change_between(old: &Root, new: &Root, root_bytes: Vec<u8>) -> Change {
     let changes = |role| old.role(role) != new.role(role);
     Change {

@@ -1,5 +1,5 @@
 //! Finds the private key that belongs to an identifier, in the workshop's folders and on media that were
-//! named. A `.pub` file says which PEM, or which token, is worth opening; what counts is the key inside.
+//! named. A `.pub` file says which PEM, or which token, is worth opening; the key inside counts.
 
 use crate::keys::PrivateKey;
 use crate::passphrase::Passphrases;
@@ -28,7 +28,7 @@ pub struct KeyRing {
 }
 
 impl KeyRing {
-    /// Looks through these folders for `.pem` and `.token` files; a file may be named too. What is not there is no fault:
+    /// Looks through these folders for `.pem` and `.token` files; a file may be named too. A missing place is no fault:
     /// media get moved.
     ///
     /// # Errors

@@ -59,7 +59,7 @@ pub fn timestamp(
     Json::Object(signed)
 }
 
-/// What targets metadata says of one file.
+/// The entry of targets metadata for one file.
 pub fn target(print: &Fingerprint) -> Json {
     object([
         ("length", number(print.length)),
@@ -119,7 +119,7 @@ pub fn sign_with(
     Ok(true)
 }
 
-/// A metadata file: what is signed, and the signatures.
+/// A metadata file: the signed part, and the signatures.
 pub fn envelope(signed: &Json, signatures: &Signatures) -> Json {
     let signature = |(key_id, signature): (&String, &Vec<u8>)| {
         object([("keyid", text(key_id)), ("sig", text(&hex::encode(signature)))])

@@ -1,4 +1,4 @@
-//! Copies what is published to another folder, such as a mounted web space, in an order that never breaks a
+//! Copies the published files to another folder, such as a mounted web space, in an order that never breaks a
 //! device that polls it meanwhile. Files with a version or hash in their name never change and are copied once.
 
 use crate::files;
@@ -8,7 +8,7 @@ use crate::workshop::Workshop;
 use anyhow::{Context, Result, anyhow, bail};
 use std::path::Path;
 
-/// Copies what is missing or different; gives the files that were copied, in order.
+/// Copies files that are missing or different; gives the files that were copied, in order.
 ///
 /// # Errors
 /// A file cannot be read or written. Run it again: it goes on where it stopped.

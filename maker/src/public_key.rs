@@ -23,7 +23,7 @@ pub enum KeyType {
     /// Small and fast; for keys that live in files.
     #[default]
     Ed25519,
-    /// ECDSA on P-256; what hardware tokens and key services can sign with.
+    /// ECDSA on P-256; hardware tokens and key services can sign with it.
     Ecdsa,
 }
 
@@ -49,7 +49,7 @@ pub fn public_half(path: &Path) -> PathBuf {
 /// Reads the JSON form of a public key.
 ///
 /// # Errors
-/// What is wrong with it.
+/// It is not a public key of that form.
 fn read_key_json(bytes: &[u8]) -> Result<Key> {
     let value = json::parse(bytes).map_err(anyhow::Error::msg)?;
     let Json::Object(fields) = &value else { bail!("it must be an object") };

@@ -1,4 +1,4 @@
-//! Publishing: decides what has to be signed anew, composes it, rehearses it with the device's own code, and
+//! Publishes: decides which files have to be signed anew, composes them, rehearses it with the device's own code, and
 //! only then lets [`crate::transaction`] make it visible.
 
 use crate::compose::{Change, NewTargets, compose};
@@ -20,25 +20,25 @@ pub struct PublishOptions {
     pub renew: bool,
     /// Renew targets metadata too, which needs the offline targets key.
     pub renew_targets: bool,
-    /// Leave releases that are put aside where they are: for a renewal that nobody watches.
+    /// Leave releases that are put aside where they are: for a renewal without a person.
     pub online_only: bool,
     /// **Dangerous.** Publish without asking whether a device would accept it. For demonstrations and tests of
     /// what a device does with a bad repository; the command line does not offer it.
     pub without_rehearsal: bool,
 }
 
-/// What was published.
+/// The result of a publication.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Published {
     /// Versions of root, timestamp, snapshot and targets that devices see now.
     pub versions: [u64; 4],
     /// The files that appeared, below `repository/`, in upload order; empty if there was nothing to do.
     pub files: Vec<String>,
-    /// What a person should do something about, such as a root that expires soon.
+    /// Things that a person must act on, such as a root that expires soon.
     pub warnings: Vec<String>,
     /// Root or targets metadata that has expired, so that devices take no release until a person renews it.
     pub expired: Vec<String>,
-    /// What a person may like to know, such as a release that waits for signatures.
+    /// Things that a person may like to know, such as a release that waits for signatures.
     pub notes: Vec<String>,
 }
 

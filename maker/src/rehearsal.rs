@@ -1,5 +1,5 @@
-//! The device, played with the device's own code: it refreshes its metadata, reads every manifest, and proves
-//! every image. What it refuses is not published.
+//! Plays a device with the device's own code: it refreshes its metadata, reads every manifest, and proves
+//! every image. A refusal stops the publication.
 
 use crate::files;
 use crate::metadata::{signed_part, take_object};
@@ -25,7 +25,7 @@ pub enum Images {
     LengthOnly,
 }
 
-/// What a refresh ran into.
+/// The reasons why a refresh ends early.
 #[derive(Debug)]
 pub enum Fault {
     /// The device refuses.
@@ -64,7 +64,7 @@ pub fn refresh(shelf: &Shelf, stored: &mut Stored, now: Moment) -> Result<Truste
     })
 }
 
-/// What a device's store is after [`Keep`].
+/// Changes a device's store as [`Keep`] demands.
 pub fn keep(stored: &mut Stored, change: Keep, bytes: &[u8]) {
     match change {
         Keep::Nothing => {}
@@ -105,8 +105,8 @@ fn listed_version(name: &str, bytes: &[u8], of: &str) -> Result<i64> {
     }
 }
 
-/// Plays two devices against a publication that is not visible yet: one fresh from the factory, and one that has `before`,
-/// everything that was published until now.
+/// Plays two devices against a publication that is not visible yet: one fresh from the factory, and one that has
+/// `before`, everything that was published until now.
 ///
 /// # Errors
 /// The refusal of the first that refuses.
@@ -137,7 +137,8 @@ pub(crate) fn rehearse(
     Ok(())
 }
 
-/// Reads every manifest and all advisories, proves every target, and that manifests and targets say the same of each image.
+/// Reads every manifest and all advisories, proves every target, and that manifests and targets say the same of each
+/// image.
 ///
 /// # Errors
 /// The first that a device would refuse: which file, which field, which limit.

@@ -1,4 +1,4 @@
-//! Putting a release aside: its images are copied into the staging area and hashed, its manifest is written
+//! Puts a release aside: its images are copied into the staging area and hashed, its manifest is written
 //! and read back with the device's own reader. Nothing of it is visible before it is published.
 
 use crate::files;
@@ -33,15 +33,12 @@ pub struct ReleaseDraft {
     pub number: Option<u64>,
     /// Part of the slot, and the file that goes there.
     pub images: Vec<(String, PathBuf)>,
-    /// How urgent.
     pub severity: Severity,
     /// Language and text.
     pub notes: Vec<(String, String)>,
-    /// CVE identifiers.
     pub fixes: Vec<String>,
     /// When support for the board ends.
     pub support_end: Option<Moment>,
-    /// Roll-out.
     pub waves: Vec<Wave>,
     /// Words that a device must understand.
     pub needs: Vec<String>,

@@ -9,7 +9,6 @@ use komainu_trust::roles::Role;
 /// A change of one role's keys.
 #[derive(Clone, Debug)]
 pub struct Rotation {
-    /// Whose keys.
     pub role: Role,
     /// Public keys that come in.
     pub add: Vec<Key>,
@@ -51,7 +50,7 @@ impl NextKeys {
         changed.threshold = rotation.threshold.unwrap_or(changed.threshold);
         if changed.threshold == 0 || changed.threshold as usize > changed.key_ids.len() {
             bail!(
-                "{} would have {} keys and a threshold of {}, which nobody can reach; say --threshold N",
+                "{} would have {} keys and a threshold of {}, which cannot be reached; say --threshold N",
                 role.name(),
                 changed.key_ids.len(),
                 changed.threshold

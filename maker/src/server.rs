@@ -63,12 +63,11 @@ impl Server {
         Ok(Server { shared, address, listening: Some(listening) })
     }
 
-    /// `http://127.0.0.1:PORT`
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Everything that was asked so far.
+    /// Every request so far.
     pub fn requests(&self) -> Vec<Request> {
         self.shared.lock().log.clone()
     }

@@ -2,8 +2,8 @@
 //! add signatures on the machines that have their keys, and the workshop publishes a request with enough signatures.
 //!
 //! Map: `request` is the file that is carried; `asking` makes it, `waiting` remembers it, `publishing` publishes it;
-//! `judge` decides whether it may be signed, by the rules of `next`, and `judged` is the outcome; `signer_state` remembers
-//! what a signer has signed; `words` tells a person what would change; `signatures` adds signatures.
+//! `judge` decides whether it may be signed, by the rules of `next`, and `judged` is the outcome; `signer_state` is the
+//! memory of a signer; `words` tells a person the changes; `signatures` adds signatures.
 
 mod asking;
 mod judge;

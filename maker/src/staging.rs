@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 const STAGED_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
-/// What was added and is not yet published, by target path.
+/// The targets that were added and are not yet published, by path.
 pub(crate) fn staged(dir: &Path) -> Result<BTreeMap<String, Fingerprint>> {
     let path = staged_file(dir);
     let Some(bytes) = files::read_at_most(&path, STAGED_BYTES_MAX)? else { return Ok(BTreeMap::new()) };
@@ -24,13 +24,13 @@ pub(crate) fn staged(dir: &Path) -> Result<BTreeMap<String, Fingerprint>> {
     }
 }
 
-/// Writes down what is put aside.
+/// Writes the list of targets that are put aside.
 pub(crate) fn write_staged(dir: &Path, staged: &BTreeMap<String, Fingerprint>) -> Result<()> {
     let targets = staged.iter().map(|(path, print)| (path.clone(), metadata::target(print))).collect();
     files::replace(&staged_file(dir), &pretty(&Json::Object(targets)))
 }
 
-/// Forgets what has been moved into the repository; what was added since then stays put aside.
+/// Forgets the targets that were moved into the repository; later ones stay put aside.
 pub(crate) fn forget_published(dir: &Path) -> Result<()> {
     let mut left = staged(dir)?;
     left.retain(|path, print| dir.join("staging/targets").join(fetch_path(path, &print.sha256)).is_file());

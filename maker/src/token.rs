@@ -21,7 +21,7 @@ use komainu_trust::keys::Key;
 use std::path::Path;
 use zeroize::Zeroizing;
 
-/// What a reference file is called.
+/// The extension of a reference file's name.
 pub const REFERENCE: &str = "token";
 const REFERENCE_BYTES_MAX: u64 = 4096;
 
@@ -55,7 +55,7 @@ impl TokenKey {
     /// Has the token sign.
     ///
     /// # Errors
-    /// The token says why not; or what it gave is not this key's signature.
+    /// The token says why not; or its answer is not this key's signature.
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>> {
         pkcs11_session::sign(&self.uri, &self.pin, &self.public, message)
     }
@@ -99,7 +99,7 @@ pub fn public_of(path: &Path) -> Result<Key> {
     pkcs11_session::public_key(&read_reference(path)?)
 }
 
-/// True if that is what a reference file is called.
+/// True if the name is that of a reference file.
 pub fn is_reference(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == REFERENCE)
 }

@@ -44,7 +44,7 @@ impl Transaction {
         Ok(Transaction { dir: dir.to_owned() })
     }
 
-    /// What the repository will be.
+    /// The repository as it will be.
     pub fn shelf(&self) -> Shelf {
         let layers = ["next.part", "staging", "repository"];
         Shelf::layers(layers.iter().map(|layer| self.dir.join(layer)).collect())
@@ -82,7 +82,7 @@ impl Decided {
         Ok(Some(Decided { dir: dir.to_owned(), order }))
     }
 
-    /// What the repository will be.
+    /// The repository as it will be.
     pub fn shelf(&self) -> Shelf {
         let layers = ["next", "staging", "repository"];
         Shelf::layers(layers.iter().map(|layer| self.dir.join(layer)).collect())
@@ -116,7 +116,7 @@ impl Decided {
         Ok(paths)
     }
 
-    /// Gives it up; what was moved stays where it is and harms nobody, because no timestamp names it.
+    /// Gives it up; files that were moved stay where they are and do no harm, because no timestamp names them.
     pub fn forget(self) -> Result<()> {
         // `order` goes first: half a folder must not look like a decision.
         files::remove(&self.dir.join("next/order"))?;

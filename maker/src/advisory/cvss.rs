@@ -3,8 +3,8 @@
 use ::cvss::{Cvss, Severity, v3};
 use komainu_core::advisory::Rating;
 
-/// The word for a vector such as `CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H`; `None` if it is of another version, lacks
-/// a base metric, or says that there is no impact.
+/// The word for a vector such as `CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H`; `None` if it is of another version,
+/// lacks a base metric, or says that there is no impact.
 pub fn rating(vector: &str) -> Option<Rating> {
     match complete(vector)?.severity() {
         Severity::None => None,

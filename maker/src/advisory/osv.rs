@@ -10,7 +10,7 @@ use komainu_core::advisory::purl::Purl;
 use komainu_trust::json::{Json, Object};
 use serde_json::Value;
 
-/// What of an entry is taken, and under which name.
+/// Which packages of an entry are taken, and under which name.
 #[derive(Clone, Debug, Default)]
 pub struct Choice {
     /// Only packages of this ecosystem, such as `Debian:12`; none: all.

@@ -50,7 +50,7 @@ fn reduce_statement(statement: &Value, document: &Value, names: &[Vec<String>]) 
         bail!("not_affected needs a `justification` or an `impact_statement`");
     }
     if status == "affected" && !has("action_statement") {
-        bail!("affected needs an `action_statement`: what the owner should do");
+        bail!("affected needs an `action_statement`: the next step of the owner");
     }
     let mut fields = Object::new();
     insert(

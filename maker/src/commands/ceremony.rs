@@ -13,7 +13,7 @@ use std::path::PathBuf;
 /// list, and so on.
 #[derive(Args)]
 pub struct CeremonyCommand {
-    /// What for
+    /// The reason for the ceremony
     #[arg(value_enum)]
     kind: Kind,
     /// The workshop; one that exists fills in its root keys and dates

@@ -1,4 +1,4 @@
-//! `inspect`: says in words what is in a metadata file, a manifest, or a whole repository.
+//! `inspect`: describes a metadata file, a manifest, or a whole repository in words.
 
 use super::options::repository_in;
 use crate::clock;

@@ -71,7 +71,7 @@ pub(super) fn read_moment(text: &str) -> Result<Moment> {
         .ok_or_else(|| anyhow!("a date is like 2030-01-31 or 2030-01-31T12:00:00Z"))
 }
 
-/// Reads `NAME=REST`.
+/// Reads a name and a value out of `NAME=REST`.
 pub(super) fn read_pair(text: &str) -> Result<(String, String)> {
     let (name, rest) = text.split_once('=').ok_or_else(|| anyhow!("there must be a `=` in it"))?;
     Ok((name.to_owned(), rest.to_owned()))

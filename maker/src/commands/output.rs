@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use std::io::{ErrorKind, Write};
 
-/// What a command that did its work has to say.
+/// The result of a command that did its work.
 pub(super) struct Outcome {
     pub text: String,
     pub person_needed: bool,

@@ -1,4 +1,4 @@
-//! `publish`: makes visible what was put aside, or renews signatures; and copies it to a mirror.
+//! `publish`: makes releases that were put aside visible, or renews signatures; and copies it to a mirror.
 
 use super::options::Place;
 use super::output::{Outcome, say, warn};
@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use std::path::PathBuf;
 
-/// Sign and publish what was put aside; renew signatures that come to an end.
+/// Sign and publish releases that were put aside; renew signatures that come to an end.
 ///
 /// Before anything becomes visible, the result is walked through with the device's own code, as a device that is
 /// up to date and as one fresh from the factory. A publication that was cut off is completed.
@@ -85,7 +85,7 @@ pub(super) fn run(args: Publish) -> Result<Outcome> {
     Ok(Outcome { text: report, person_needed: args.warn_status && !published.warnings.is_empty() })
 }
 
-/// Nothing but what the online keys sign night by night.
+/// True if only the files changed that the online keys sign night by night.
 fn only_renewed(files: &[String]) -> bool {
     let nightly = |name: &str| name == "timestamp.json" || name.ends_with(".snapshot.json");
     files.iter().all(|file| file.strip_prefix("metadata/").is_some_and(nightly))

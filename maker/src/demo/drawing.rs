@@ -126,7 +126,7 @@ fn draw_event(svg: &mut String, x: usize, number: usize, mark: &Mark) {
     }
 }
 
-/// A slot over time: what stays the same is one piece.
+/// A slot over time: columns with the same content are one piece.
 fn draw_lane(svg: &mut String, marks: &[&Mark], slot: Slot, column: usize) {
     let (content, y) = (|mark: &Mark| mark.slots[index(slot)].clone(), LANES_Y[index(slot)]);
     let mut first = 0;

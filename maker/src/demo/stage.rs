@@ -13,19 +13,18 @@ use komainu_core::update::record::{Record, Update};
 use komainu_trust::hex;
 use std::path::Path;
 
-/// Everybody who takes part.
+/// All that takes part in the story.
 pub struct Stage<'a> {
-    /// What happened.
     pub timeline: Timeline,
-    /// Who signs releases.
+    /// Signs releases.
     pub maker: Maker,
-    /// Who hands them out.
+    /// Hands them out.
     pub server: Server,
-    /// Who gets them.
+    /// Gets them.
     pub device: Device,
     /// Where everything lies.
     pub folder: &'a Path,
-    /// What the device came with.
+    /// The release that the device came with.
     pub factory: Release,
 }
 

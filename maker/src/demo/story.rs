@@ -1,4 +1,4 @@
-//! The story: what the maker, the web server and the power do, and what is expected of the device each time. The
+//! The story: the acts of the maker, the web server and the power, and the expectations of the device each time. The
 //! first chapter, the gate, and the last, the attacks, have files of their own.
 
 mod attacks;
@@ -15,7 +15,7 @@ use komainu_core::identifiers::Slot;
 /// Plays all of it.
 ///
 /// # Errors
-/// Something was not as expected: what, and what was found.
+/// An expectation was not met: it, and the finding.
 pub fn play(stage: &mut Stage<'_>) -> Result<()> {
     first_boot::play(stage)?;
     let first = first_update(stage)?;
@@ -46,7 +46,7 @@ fn first_update(stage: &mut Stage<'_>) -> Result<Release> {
 fn power_cut(stage: &mut Stage<'_>, before: &Release) -> Result<Release> {
     stage.begin(
         "The power goes in the middle",
-        "The next release is being written when somebody pulls the plug. Nothing is lost: the slot that was running \
+        "The next release is being written when the plug is pulled. Nothing is lost: the slot that was running \
          is whole, and the half-filled one has no header, so that nothing can mistake it for a firmware.",
         "The device came up as before, and went on where it had stopped.",
     );
@@ -60,7 +60,7 @@ fn power_cut(stage: &mut Stage<'_>, before: &Release) -> Result<Release> {
     let at = stage.timeline.now();
     stage.device.narrator.cut(&mut stage.timeline, Slot::A, percent);
     let mark = stage.device.narrator.mark(Icon::PowerCut, "power\ncut");
-    let meaning = "The agent is killed without warning (kill -9) while the server is still sending. What was not yet \
+    let meaning = "The agent is killed without warning (kill -9) while the server is still sending. Data that was not yet \
                    safely on the medium is destroyed too, as it would be by a real power cut.";
     let done = format!(
         "loses power: {percent} % of the release is safely in slot A, up to byte {cut} of the rootfs"

@@ -1,4 +1,4 @@
-//! One connection: one request after another until either side has had enough.
+//! Serves one connection: one request after another, until one side closes it.
 
 use super::request::{Head, Read as Parsed, read};
 use super::response;

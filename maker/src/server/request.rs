@@ -15,11 +15,11 @@ pub(super) struct Head {
     pub range: Option<String>,
     pub if_range: Option<String>,
     pub if_none_match: Option<String>,
-    /// The client wants the connection closed after the answer, or sends a body that nobody reads.
+    /// The client wants the connection closed after the answer, or sends a body, which is not read.
     pub close: bool,
 }
 
-/// What the bytes so far are.
+/// The meaning of the bytes so far.
 pub(super) enum Read {
     /// A whole head, and how many bytes it took.
     Head(Head, usize),

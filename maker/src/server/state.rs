@@ -6,10 +6,10 @@ use std::net::TcpStream;
 use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// What was asked, and what was answered.
+/// A request in the log, and its answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
-    /// `GET`, `HEAD`, or what was tried.
+    /// `GET`, `HEAD`, or any other word.
     pub method: String,
     /// The path as it was asked for.
     pub path: String,
@@ -21,12 +21,12 @@ pub struct Request {
     pub bytes: u64,
 }
 
-/// What the connections share.
+/// The state that all connections share.
 pub(super) struct Shared {
     pub folder: PathBuf,
     pub print: bool,
     pub state: Mutex<State>,
-    /// Told of every change of `state` that somebody may wait for.
+    /// Signals every change of `state` that a thread may wait for.
     pub changed: Condvar,
 }
 
@@ -34,7 +34,7 @@ pub(super) struct Shared {
 pub(super) struct State {
     pub hold_after_bytes: Option<u64>,
     pub held: usize,
-    /// How often all connections were cut; whoever is held when it changes gives up.
+    /// How often all connections were cut; a held download gives up when it changes.
     pub cuts: u64,
     pub stopping: bool,
     pub log: Vec<Request>,

@@ -86,7 +86,7 @@ impl Workshop {
             targets: as_text(current.stored.targets.clone().unwrap_or_default())?,
             manifests,
         };
-        // Whoever is to sign would find the same.
+        // The signers would meet the same refusal.
         request.judge(&current.root, now)?;
         files::replace(&self.request_file(&request.id()), &request.to_bytes())?;
         Ok(request)
@@ -104,7 +104,7 @@ impl Workshop {
         Ok(roots)
     }
 
-    /// Every manifest, also those that stay: whoever signs sees what all of it installs.
+    /// Every manifest, also those that stay: a signer sees all that is installed.
     fn manifests_of(&self, name: &str, signed: &Json) -> Result<BTreeMap<String, String>> {
         let mut manifests = BTreeMap::new();
         let Json::Object(fields) = signed else { bail!("{name} is not an object") };

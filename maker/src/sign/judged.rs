@@ -1,22 +1,22 @@
-//! The outcome of judging a request: which keys must sign, how many have, and what a signer must be told.
+//! The outcome of judging a request: which keys must sign, how many have, and the warnings for a signer.
 
 use komainu_trust::keys::Key;
 use komainu_trust::roles::{Root, Targets};
 use komainu_trust::signatures::RoleKeys;
 use std::collections::BTreeMap;
 
-/// A request that was found to be in order: which keys it needs, and what they have signed.
+/// A request that was found to be in order: which keys it needs, and how many have signed.
 pub struct Judged {
     /// A line for each file and each set of keys that must sign it.
     pub needs: Vec<Need>,
     pub(super) new_root: Option<Root>,
     pub(super) new_targets: Option<Targets>,
     pub(super) old_targets: Targets,
-    /// What the new targets metadata is compared with.
+    /// The targets metadata that the new one is compared with.
     pub(super) base: Targets,
     /// False if the difference from `base` is not all that changed since the signer last looked.
     pub(super) base_is_known: bool,
-    /// What must be read before everything else.
+    /// Warnings that a signer must read before everything else.
     pub(super) warnings: Vec<String>,
     /// Fields that change and are neither keys nor releases.
     pub(super) notes: Vec<String>,
@@ -26,9 +26,8 @@ pub struct Judged {
 
 /// A set of keys that must sign a file, and how many have.
 pub struct Need {
-    /// The file.
     pub file: String,
-    /// Whose keys, in words.
+    /// The owners of the keys, in words.
     pub whose: &'static str,
     /// How many have signed.
     pub have: u32,

@@ -56,7 +56,7 @@ impl Workshop {
         Ok(Published { versions: current.trusted.versions(), files, ..published })
     }
 
-    /// What the signed files change, and the staged files that become visible with them.
+    /// The change that the signed files make, and the staged files that become visible with them.
     fn signed_change(
         &self,
         request: &Request,

@@ -1,9 +1,9 @@
 //! A signing request: one JSON file that carries metadata to the keys and the signatures back.
 //!
-//! `metadata` has the files to be signed in TUF's own form, `{"signed": …, "signatures": […]}`, so that another tool could
-//! sign too. The rest, files as text, only helps to judge them: every root up to now, so that one trusted root is enough
-//! to know which keys are in force, and the published targets metadata, so that a person sees the change. None of that is
-//! believed because it is in the file.
+//! `metadata` has the files to be signed in TUF's own form, `{"signed": …, "signatures": […]}`, so that another tool
+//! could sign too. The rest, files as text, only helps to judge them: every root up to now, so that one trusted root is
+//! enough to know which keys are in force, and the published targets metadata, so that a person sees the change. None
+//! of that is believed because it is in the file.
 
 use crate::json_writer::{object, pretty, text};
 use crate::metadata;
@@ -111,7 +111,7 @@ impl Request {
         ]))
     }
 
-    /// What is to be signed, as 16 letters: people can compare them by telephone.
+    /// A fingerprint of the files to be signed, in 16 letters: people can compare them by telephone.
     pub fn id(&self) -> String {
         let mut hash = Sha256::new();
         for (name, asked) in &self.asked {
@@ -192,14 +192,13 @@ impl Request {
     /// The manifest of that path, if the request has the very bytes that the signed hash names.
     pub(super) fn manifest(&self, path: &str, new: &Targets) -> Result<Manifest, &'static str> {
         let text = self.manifests.get(path);
-        let text = text.ok_or("ITS MANIFEST IS NOT IN THE REQUEST: what it installs cannot be shown")?;
+        let text = text.ok_or("ITS MANIFEST IS NOT IN THE REQUEST: its images cannot be shown")?;
         let signed = new.targets.get(path).and_then(|file| file.hashes.sha256);
         if signed.is_none_or(|sha256| Sha256::digest(text.as_bytes()).as_slice() != sha256) {
             return Err("ITS MANIFEST IN THE REQUEST IS NOT THE ONE TO BE SIGNED");
         }
         let manifest = Manifest::read(text.as_bytes());
-        let manifest =
-            manifest.map_err(|_| "ITS MANIFEST CANNOT BE READ: what it installs cannot be shown")?;
+        let manifest = manifest.map_err(|_| "ITS MANIFEST CANNOT BE READ: its images cannot be shown")?;
         if manifest_path(&manifest.board, &manifest.channel) != path {
             return Err("ITS MANIFEST IS FOR ANOTHER BOARD OR CHANNEL");
         }

@@ -12,13 +12,10 @@ impl Request {
     /// identifiers that are new.
     ///
     /// # Errors
-    /// A key is there and cannot sign; or what would be installed cannot be shown; or this is not what was judged.
+    /// A key is there and cannot sign; or a manifest cannot be shown; or the request is not the one that was judged.
     pub fn sign(&mut self, judged: &Judged, ring: &mut KeyRing) -> Result<Vec<(String, String)>> {
         if !judged.unseen.is_empty() {
-            bail!(
-                "nothing is signed, because what would be installed cannot be shown: {}",
-                judged.unseen.join("; ")
-            );
+            bail!("nothing is signed, because a release cannot be shown: {}", judged.unseen.join("; "));
         }
         let mut added = Vec::new();
         for need in &judged.needs {

@@ -29,7 +29,7 @@ impl Workshop {
         Ok(id.clone())
     }
 
-    /// What this workshop asked for and has not published.
+    /// The requests of this workshop that are not published yet.
     ///
     /// # Errors
     /// A file cannot be read.

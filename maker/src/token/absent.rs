@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The token, or what is needed to talk to it, is not here. Another key may do.
+/// The token, or its software, is not here. Another key may do.
 #[derive(Debug)]
 pub struct Absent(pub String);
 

@@ -58,7 +58,7 @@ pub fn sign(uri: &TokenUri, pin: &str, public: &Key, message: &[u8]) -> Result<V
         let raw = raw.map_err(|fault| not_signed(uri, &fault))?;
         let signature = p256::ecdsa::Signature::from_slice(&raw).ok();
         let signature = signature
-            .with_context(|| format!("{}: what it gave is not a signature on P-256", uri.token_name()))?;
+            .with_context(|| format!("{}: its answer is not a signature on P-256", uri.token_name()))?;
         signature.to_der().as_bytes().to_vec()
     };
     // Proves in one that the private half belongs to the public one, and that the token works.

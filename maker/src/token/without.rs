@@ -1,4 +1,4 @@
-//! What there is instead of tokens in a komainu-maker that was built without the feature `pkcs11`.
+//! Takes the place of `pkcs11_session` in a komainu-maker that was built without the feature `pkcs11`.
 
 use super::absent::Absent;
 use super::pkcs11_uri::TokenUri;

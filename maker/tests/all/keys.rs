@@ -1,4 +1,4 @@
-//! Private keys: who may read the file, what a passphrase protects, that nothing is overwritten.
+//! Private keys: only their owner may read the file, a passphrase protects them, and nothing is overwritten.
 
 use super::device::{NOW, Place, days};
 use komainu_maker::init::InitOptions;

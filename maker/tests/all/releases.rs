@@ -1,4 +1,4 @@
-//! Putting releases aside: what a device would refuse is refused at the desk already.
+//! Putting releases aside: a release that a device would refuse is refused at the desk already.
 
 use super::device::{NOW, Place};
 use komainu_maker::publish::PublishOptions;

@@ -155,7 +155,7 @@ fn versions_that_a_thief_ran_up_are_forgotten_with_the_key() {
     }
 }
 
-/// What a device says to metadata that the stolen keys signed, after it followed the new root.
+/// The answer of a device to metadata that the stolen keys signed, after it followed the new root.
 fn thief_again(place: &Place, workshop: &Workshop, thief: &mut Thief, device: &mut Device) -> String {
     let mirror = place.path("thief-again");
     komainu_maker::mirror::mirror(workshop, &mirror).unwrap();
@@ -166,7 +166,7 @@ fn thief_again(place: &Place, workshop: &Workshop, thief: &mut Thief, device: &m
         let timestamp = thief.resign("timestamp", &meta.join("timestamp.json"), |_| ());
         files::replace(&meta.join("timestamp.json"), &timestamp).unwrap();
     } else {
-        // The timestamp key is still good; what it names is signed by the old snapshot key.
+        // The timestamp key is still good; it names a file that the old snapshot key signed.
         let version = device.poll(&workshop.repository(), NOW).unwrap().versions()[2];
         let snapshot = thief.resign("snapshot", &meta.join(format!("{version}.snapshot.json")), |_| ());
         files::replace(&meta.join(format!("{FAR}.snapshot.json")), &snapshot).unwrap();
@@ -220,8 +220,8 @@ fn a_revoked_key_goes_out_of_every_role_that_has_it() {
     }
     let key = new_key(&place, "new");
     let words = workshop.consequences(&both.key_id()).unwrap().join("\n");
-    assert!(words.contains("snapshot: who has the key could, alone"), "{words}");
-    assert!(words.contains("timestamp: who has the key could, alone"), "{words}");
+    assert!(words.contains("snapshot: a thief of the key could, alone"), "{words}");
+    assert!(words.contains("timestamp: a thief of the key could, alone"), "{words}");
     workshop.revoke(&revocation(&both.key_id()[..10], Some(&key)), NOW).unwrap();
     let root = root(&place);
     assert!(root["signed"]["keys"].get(both.key_id()).is_none());
