@@ -1,38 +1,39 @@
-//! Advisories: what a maker knows of vulnerabilities in its firmware, taken out of OSV entries and OpenVEX documents
-//! and put aside as a target beside the manifests. `publish` signs it with everything else. What a device would
-//! refuse is refused here already.
+//! Advisories: the maker's knowledge of vulnerabilities in its firmware, taken out of OSV entries and OpenVEX documents
+//! and put aside as a target beside the manifests. `publish` signs it with everything else. A file that a
+//! device would refuse is refused here already.
 //!
-//! Map: `osv` and `vex` take out of the standards' files what devices need; `cvss` puts scores into words.
+//! Map: `osv` and `vex` take out of the standards' files what devices need; `cvss` puts scores into words; `fields`
+//! reads and writes single fields.
 
 mod cvss;
+mod fields;
 pub mod osv;
 mod vex;
 
+use crate::advisory::fields::name_in;
+use crate::advisory::osv::Choice;
 use crate::files;
 use crate::files::Fingerprint;
-use crate::metadata::{object, to_value};
-use crate::release;
-use crate::release::{fetch_path, listed_prints, write_staged};
+use crate::json_writer::{object, to_value};
+use crate::staging;
+use crate::staging::{listed_prints, write_staged};
+use crate::target_paths::fetch_path;
 use crate::workshop::Workshop;
 use anyhow::{Context, Result, anyhow, bail};
 use komainu_core::advisory::purl::Purl;
 use komainu_core::advisory::sbom;
 use komainu_core::advisory::sbom::{Component, SBOM_BYTES_MAX};
-use komainu_core::advisory::{ADVISORIES, ADVISORIES_BYTES_MAX, Advisories, advisories_path};
+use komainu_core::advisory::{ADVISORIES_BYTES_MAX, Advisories, advisories_path};
 use komainu_core::identifiers::Name;
 use komainu_trust::json;
-use komainu_trust::json::{Json, Object};
+use komainu_trust::json::Json;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
-pub use crate::advisory::osv::Choice;
-
 /// Largest file of OSV or OpenVEX that is read.
 const GIVEN_BYTES_MAX: u64 = 16 * 1024 * 1024;
-/// Longest sentence for the owner, in characters.
-const SENTENCE_MAX: usize = 160;
 
-/// What was put aside.
+/// The advisories that were put aside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PutAside {
     /// The advisories, as a device reads them.
@@ -42,7 +43,7 @@ pub struct PutAside {
 }
 
 impl Workshop {
-    /// Adds vulnerabilities from files of OSV: one entry each, a list of them, or what the API answers. An entry
+    /// Adds vulnerabilities from files of OSV: one entry each, a list of them, or an answer of the API. An entry
     /// that was there before is replaced; one that was withdrawn goes.
     ///
     /// # Errors
@@ -77,7 +78,7 @@ impl Workshop {
                     let time = name_in(&statement, "timestamp").cloned();
                     let is_older = |other: &Json| name_in(other, "timestamp") <= time.as_ref();
                     known.vex.retain(|other| !(vex::is_about_the_same(other, &statement) && is_older(other)));
-                    // What was said later stays the last word.
+                    // A later statement stays the last word.
                     if !known.vex.iter().any(|other| vex::is_about_the_same(other, &statement)) {
                         known.vex.push(statement);
                     }
@@ -129,29 +130,22 @@ impl Workshop {
         let advisories = read_back(&bytes)?;
         let print = Fingerprint { length: bytes.len() as u64, sha256: Sha256::digest(&bytes).into() };
         files::replace(&self.dir.join("staging/targets").join(fetch_path(&path, &print.sha256)), &bytes)?;
-        let mut staged = release::staged(&self.dir)?;
+        let mut staged = staging::staged(&self.dir)?;
         staged.insert(path, print);
         // Last: only what is written down here is published.
         write_staged(&self.dir, &staged)?;
         Ok(PutAside { advisories, bytes: bytes.len() })
     }
 
-    /// What is put aside under that path, or else published.
+    /// The file that is put aside under that path, or else the published one.
     fn newest(&self, path: &str) -> Result<Option<Vec<u8>>> {
-        let staged = release::staged(&self.dir)?.get(path).copied();
+        let staged = staging::staged(&self.dir)?.get(path).copied();
         let print = match staged {
             Some(print) => Some(print),
             None => listed_prints(&self.current()?.targets).get(path).copied(),
         };
         print.map(|print| self.read_target(path, &print, ADVISORIES_BYTES_MAX)).transpose()
     }
-}
-
-/// True if a target of this path is a board's advisories.
-pub fn is_advisories(path: &str) -> bool {
-    let board = path.strip_prefix("boards/").and_then(|rest| rest.strip_suffix(".json"));
-    let board = board.and_then(|rest| rest.strip_suffix(ADVISORIES)?.strip_suffix('/'));
-    board.is_some_and(|board| !board.contains('/'))
 }
 
 /// Reads an SBOM as a device does.
@@ -164,7 +158,7 @@ pub fn read_sbom(file: &Path) -> Result<Vec<Component>> {
     sbom::read(&bytes).map_err(|why| anyhow!("{}: {why}", file.display()))
 }
 
-/// The packages that advisories name and none of these components is: somebody wrote a name in another way.
+/// The packages that advisories name and none of these components is: their names are probably written in another way.
 pub fn strangers(advisories: &Advisories, board: &str, components: &[Component]) -> Vec<String> {
     let own = format!("pkg:generic/{board}");
     let of_entries = advisories.osv.iter().flat_map(|entry| &entry.affected).map(|affected| &affected.purl);
@@ -234,28 +228,4 @@ fn read_json(file: &Path) -> Result<serde_json::Value> {
     let bytes = files::read_at_most(file, GIVEN_BYTES_MAX)?
         .with_context(|| format!("there is no file {}", file.display()))?;
     serde_json::from_slice(&bytes).with_context(|| format!("{} is not JSON", file.display()))
-}
-
-/// The text of that name.
-fn name_in<'a>(of: &'a Json, name: &str) -> Option<&'a String> {
-    let Json::Object(fields) = of else { return None };
-    match fields.get(name) {
-        Some(Json::Text(text)) => Some(text),
-        _ => None,
-    }
-}
-
-/// A sentence for the owner, on one line and not too long.
-fn sentence(text: &str) -> Json {
-    let words: Vec<&str> = text.split(|letter: char| letter.is_whitespace() || letter.is_control()).collect();
-    let mut line: String = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-    if let Some((at, _)) = line.char_indices().nth(SENTENCE_MAX) {
-        line.truncate(at);
-        line.push('…');
-    }
-    Json::Text(line)
-}
-
-fn insert(fields: &mut Object, name: &str, value: Json) {
-    fields.insert(name.to_owned(), value);
 }

@@ -1,5 +1,6 @@
-//! Bundles: what a device of one board and channel would fetch, in one tar archive. A device is played against
-//! the repository, and whatever it fetches goes in; so a bundle is complete whoever made the repository.
+//! Bundles: all files that a device of one board and channel would fetch, in one tar archive. A device is played
+//! against the repository, and every file that it fetches goes in; so a bundle is complete, also from a repository of
+//! another tool.
 
 use crate::files;
 use crate::progress::Progress;
@@ -19,16 +20,14 @@ use std::io;
 use std::io::Read;
 use std::path::Path;
 
-/// What a bundle is for.
+/// The devices that a bundle is for.
 #[derive(Clone, Debug)]
 pub struct Of {
-    /// The board.
     pub board: Name,
-    /// The channel.
     pub channel: Name,
 }
 
-/// What went into a bundle.
+/// The content of a bundle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Made {
     /// Every file, as the repository names it, in order.

@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 /// Stands for the key that goes where it is not known.
 const KEYID: &str = "KEYID";
 
-/// What people come together for.
+/// The reasons for a ceremony.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Kind {
     /// The first keys, and the workshop
@@ -28,14 +28,13 @@ pub enum Kind {
     Rotate,
     /// A key may be in wrong hands
     Revoke,
-    /// A key is lost or broken, and in nobody's hands
+    /// A key is lost or broken, and surely not in other hands
     Lost,
 }
 
-/// What the sheet is filled in with.
+/// A ceremony, with the names and numbers for its sheet.
 #[derive(Clone, Debug)]
 pub struct Ceremony {
-    /// What for.
     pub kind: Kind,
     /// How many root keys there are.
     pub root_keys: u32,
@@ -49,7 +48,7 @@ pub struct Ceremony {
     pub media: String,
     /// The key that goes.
     pub key_id: String,
-    /// Whose key that is.
+    /// The role whose key goes.
     pub role: Role,
     /// Which of the root keys it is, from 1 on, if it is one.
     pub index: Option<u32>,
@@ -182,12 +181,12 @@ impl Ceremony {
             "Types",
             "Watches (no keeper)",
         ]);
-        let keepers = (1..=self.root_keys).map(|keeper| format!("PageHost of root key {keeper}"));
+        let keepers = (1..=self.root_keys).map(|keeper| format!("Keeper of root key {keeper}"));
         for keeper in keepers.chain(others.iter().map(|other| (*other).to_owned())) {
             sheet.write_down(&[&keeper, "    serial number of medium or token"]);
         }
         sheet.step(
-            "Everybody named above is here and has shown who they are. Telephones are outside, no camera sees the \
+            "All people named above are here and have proven their identity. Telephones are outside, no camera sees the \
              keyboard.",
         );
         sheet.step(
@@ -247,10 +246,10 @@ impl Ceremony {
     /// The end of every ceremony.
     fn signatures(&self, sheet: &mut Sheet, others: &[&str]) {
         sheet.part("At the end");
-        sheet.step("What was written above is right. Everybody signs; one copy goes with every key.");
+        sheet.step("The notes above are right. All people sign; one copy goes with every key.");
         sheet.write_down(&["Leader", "Typist", "Witness"]);
         for keeper in 1..=self.root_keys {
-            sheet.write_down(&[&format!("PageHost of root key {keeper}")]);
+            sheet.write_down(&[&format!("Keeper of root key {keeper}")]);
         }
         sheet.write_down(others);
     }

@@ -1,4 +1,4 @@
-//! What time it is. Asked once per command; everything below is given the moment.
+//! Reads the clock, once per command; everything below is given the moment.
 
 use komainu_trust::Moment;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};

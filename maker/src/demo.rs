@@ -1,24 +1,31 @@
 //! The demonstration: the whole story on one machine, without root, in a temporary folder. The agent is the real
 //! one; the web server is [`crate::server`]; only boot loader and power are played.
 //!
-//! Map: [`story`] says what happens and what is expected of the device; [`maker`] publishes, honestly and not;
-//! [`device`] runs the agent on two slots of plain files; [`boot_loader`] starts them as U-Boot would; [`narrator`]
-//! understands what the agent logs; [`timeline`] keeps and prints what happened; [`report`] and [`drawing`] make
-//! the page; [`images`] and [`agent_binary`] bring the firmware and the agent.
+//! Map: [`story`] has the chapters and [`stage`] what they share; [`maker`] publishes, honestly and not; [`device`]
+//! runs the agent (a child, `agent_process`) on two slots of plain files, [`factory`] makes that device, and [`owner`]
+//! is the browser in front of its page; [`boot_loader`] starts the slots as U-Boot would; [`narrator`] understands the
+//! agent's log; [`timeline`] keeps and prints the events; [`report`] and [`drawing`] make the page; [`images`],
+//! [`versions`] and [`agent_binary`] bring the firmware and the agent.
 
 pub mod agent_binary;
+mod agent_process;
 pub mod boot_loader;
 pub mod device;
 pub mod drawing;
+pub mod factory;
 pub mod images;
 pub mod maker;
 pub mod narrator;
+pub mod owner;
 pub mod report;
+pub mod stage;
 pub mod story;
 pub mod timeline;
+pub mod versions;
 
 use crate::clock::Stopwatch;
-use crate::demo::story::Stage;
+use crate::demo::factory::Factory;
+use crate::demo::stage::Stage;
 use crate::demo::timeline::Timeline;
 use crate::files;
 use crate::server::{Behaviour, Server};
@@ -69,9 +76,9 @@ fn play_in(folder: &Path, agent: PathBuf, pool: images::Pool, options: &Options)
     timeline.say(&format!("The agent is {}. Firmware: {}.\n", agent.display(), pool.from));
     let maker = maker::Maker::begin(folder, pool)?;
     let server = Server::start(maker.web(), Behaviour::default())?;
-    let factory = maker.make(1, story::version_of(1), images::Flaw::None)?;
+    let factory = maker.make(1, versions::version_of(1), images::Flaw::None)?;
     let root = maker.root_file();
-    let comes_with = device::Factory {
+    let comes_with = Factory {
         agent: agent.clone(),
         root: &root,
         url: server.url(),

@@ -1,5 +1,5 @@
-//! The only place that writes. A file appears under its name whole and synced, or not at all; a private key is
-//! never readable by others, not even for a moment; nothing is overwritten that was not meant to be.
+//! Reads and writes files; no other module writes. A file appears under its name whole and synced, or not at all; a
+//! private key is never readable by others, not even for a moment; nothing is overwritten that was not meant to be.
 
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
@@ -17,9 +17,7 @@ pub const UNFINISHED: &str = ".komainu-";
 /// Length and SHA-256 of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint {
-    /// In bytes.
     pub length: u64,
-    /// SHA-256.
     pub sha256: [u8; 32],
 }
 
@@ -44,7 +42,7 @@ pub fn create_private(path: &Path, bytes: &[u8]) -> Result<()> {
     create_new(path, bytes, 0o600)
 }
 
-/// Creates a file that everybody may read. Refuses to touch one that exists.
+/// Creates a file that all users may read. Refuses to touch one that exists.
 ///
 /// # Errors
 /// It exists already, or cannot be written.
@@ -53,7 +51,7 @@ pub fn create_public(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 fn create_new(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
-    // `create_new` is O_EXCL: it neither overwrites nor follows a link somebody laid there.
+    // `create_new` is O_EXCL: it neither overwrites nor follows a link that was laid there.
     let opened = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
     let mut file = match opened {
         Err(fault) if fault.kind() == ErrorKind::AlreadyExists => {
@@ -155,11 +153,11 @@ pub fn move_to(from: &Path, to: &Path) -> Result<()> {
 pub fn make_folder(path: &Path) -> Result<()> {
     let missing: Vec<&Path> = path.ancestors().take_while(|folder| !folder.exists()).collect();
     fs::create_dir_all(path).with_context(|| format!("cannot create the folder {}", path.display()))?;
-    // What is synced in a folder is lost all the same if the folder's own name is.
+    // A synced file is lost all the same if its folder's own name is not synced.
     missing.into_iter().rev().filter(|folder| !folder.as_os_str().is_empty()).try_for_each(sync_folder)
 }
 
-/// What is in a folder, in order; nothing if there is none.
+/// The entries of a folder, in order; none if there is no folder.
 ///
 /// # Errors
 /// Names the folder.
@@ -191,7 +189,7 @@ pub fn remove(path: &Path) -> Result<()> {
 pub(crate) fn unfinished(beside: &Path) -> Result<NamedTempFile> {
     let folder = beside.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     make_folder(folder)?;
-    // What is published must be readable by a web server; the umask still has its say.
+    // A web server must be able to read published files; the umask still has its say.
     let permissions = fs::Permissions::from_mode(0o644);
     Ok(tempfile::Builder::new().prefix(UNFINISHED).permissions(permissions).tempfile_in(folder)?)
 }

@@ -1,13 +1,13 @@
-//! Making a workshop: its folder, its keys, and a first publication without any release.
+//! Makes a workshop: its folder, its keys, and a first publication without any release.
 
+use crate::compose::{Change, NewTargets, compose};
 use crate::files;
 use crate::keyring::KeyRing;
 use crate::keys;
-use crate::keys::{KeyType, PrivateKey, key_json};
+use crate::keys::PrivateKey;
 use crate::metadata;
 use crate::passphrase::Passphrases;
-use crate::publish;
-use crate::publish::{Change, NewTargets};
+use crate::public_key::{KeyType, key_id, key_json, public_half};
 use crate::rehearsal;
 use crate::token;
 use crate::transaction::Transaction;
@@ -48,7 +48,7 @@ pub struct InitOptions {
     pub passphrases: Passphrases,
     /// Encrypts the offline keys; the online ones must be usable without a person.
     pub passphrase: Option<Zeroizing<String>>,
-    /// What `komainu.json` says.
+    /// The settings that go into `komainu.json`.
     pub config: Config,
 }
 
@@ -81,7 +81,7 @@ struct MadeKeys {
 
 impl MadeKeys {
     fn take(&mut self, role: Role, key: &Key) -> Result<()> {
-        let id = keys::key_id(key);
+        let id = key_id(key);
         let role_keys = self.role(role);
         if role_keys.key_ids.contains(&id) {
             bail!("{} would have key {id} twice", role.name());
@@ -176,7 +176,7 @@ impl Workshop {
             targets: Some(NewTargets::Contents(Object::new())),
             ..Change::default()
         };
-        let composed = publish::compose(&workshop, None, &[&root], change, now, &mut ring)?;
+        let composed = compose(&workshop, None, &[&root], change, now, &mut ring)?;
 
         files::make_folder(&dir.join("keys/offline"))?;
         files::make_folder(&dir.join("keys/online"))?;
@@ -187,7 +187,7 @@ impl Workshop {
             keep_reference(path, &dir.join("keys/offline"))?;
         }
         let transaction = Transaction::prepare(dir, &[], &composed)?;
-        publish::rehearse(&workshop, None, &transaction, rehearsal::Images::Hash, now)?;
+        transaction.rehearse(None, rehearsal::Images::Hash, workshop.progress, now)?;
         transaction.commit()?.finish()?;
         let config =
             serde_json::to_string_pretty(&options.config).context("the settings cannot be written")?;
@@ -203,10 +203,9 @@ fn keep_reference(path: &Path, folder: &Path) -> Result<()> {
         return Ok(());
     }
     let name = path.file_name().map(Path::new).unwrap_or(path);
-    for (from, to) in [
-        (path.to_owned(), folder.join(name)),
-        (keys::public_half(path), keys::public_half(&folder.join(name))),
-    ] {
+    for (from, to) in
+        [(path.to_owned(), folder.join(name)), (public_half(path), public_half(&folder.join(name)))]
+    {
         if let Some(bytes) = files::read_at_most(&from, 64 * 1024)? {
             files::create_public(&to, &bytes)?;
         }

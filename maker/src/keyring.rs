@@ -1,11 +1,11 @@
 //! Finds the private key that belongs to an identifier, in the workshop's folders and on media that were
-//! named. A `.pub` file says which PEM, or which token, is worth opening; what counts is the key inside.
+//! named. A `.pub` file says which PEM, or which token, is worth opening; the key inside counts.
 
-use crate::keys;
 use crate::keys::PrivateKey;
 use crate::passphrase::Passphrases;
+use crate::public_key::{key_id, public_half, read_public_half};
 use crate::token;
-use crate::token::Absent;
+use crate::token::absent::Absent;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::fs;
@@ -28,7 +28,7 @@ pub struct KeyRing {
 }
 
 impl KeyRing {
-    /// Looks through these folders for `.pem` and `.token` files; a file may be named too. What is not there is no fault:
+    /// Looks through these folders for `.pem` and `.token` files; a file may be named too. A missing place is no fault:
     /// media get moved.
     ///
     /// # Errors
@@ -78,7 +78,7 @@ impl KeyRing {
                 if key.key_id() != key_id {
                     bail!(
                         "{} does not belong to {}: remove the wrong one of the two",
-                        keys::public_half(path).display(),
+                        public_half(path).display(),
                         path.display()
                     );
                 }
@@ -130,10 +130,10 @@ impl KeyRing {
     }
 
     fn look_at(&mut self, path: PathBuf) -> Result<()> {
-        let half = keys::public_half(&path);
+        let half = public_half(&path);
         if half.exists() {
-            let key = keys::read_public(&half, &mut Passphrases::none())?;
-            self.announced.insert(keys::key_id(&key), path);
+            let key = read_public_half(&half)?;
+            self.announced.insert(key_id(&key), path);
         } else {
             self.silent.push(path);
         }

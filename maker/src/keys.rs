@@ -1,39 +1,25 @@
 //! Private keys: made, kept as PKCS#8 PEM that only their owner may read (or on a token, see [`crate::token`]), and
-//! used to sign. Public keys and their identifiers as TUF metadata writes them.
+//! used to sign.
 
 use crate::files;
-use crate::metadata;
-use crate::metadata::{object, text};
+use crate::json_writer::pretty;
 use crate::passphrase::Passphrases;
+use crate::public_key::{
+    KeyType, ecdsa_public, ed25519_public, key_id, key_json, parse_public, public_half, read_key_file,
+};
 use crate::token;
-use crate::token::{Absent, TokenKey};
+use crate::token::TokenKey;
+use crate::token::absent::Absent;
 use anyhow::{Context, Result, bail};
 use ed25519_dalek::pkcs8::KeypairBytes;
-use komainu_trust::hex;
-use komainu_trust::json;
-use komainu_trust::json::{Json, Object};
 use komainu_trust::keys::Key;
 use p256::ecdsa::signature::Signer;
-use pkcs8::{DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePublicKey, LineEnding};
-use sha2::{Digest, Sha256};
-use std::path::{Path, PathBuf};
+use pkcs8::{DecodePrivateKey, EncodePrivateKey, LineEnding};
+use std::path::Path;
 use zeroize::Zeroizing;
 
-/// A longer file is surely not a key.
-const KEY_FILE_BYTES_MAX: u64 = 64 * 1024;
 const ENCRYPTED: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
 const PRIVATE: &str = "-----BEGIN PRIVATE KEY-----";
-const PUBLIC: &str = "-----BEGIN PUBLIC KEY-----";
-
-/// The algorithms that the maker makes keys for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum KeyType {
-    /// Small and fast; for keys that live in files.
-    #[default]
-    Ed25519,
-    /// ECDSA on P-256; what hardware tokens and key services can sign with.
-    Ecdsa,
-}
 
 /// A private key. It has no `Debug`, so that it cannot end up in a log.
 #[derive(Clone)]
@@ -129,7 +115,7 @@ impl PrivateKey {
         .ok()
         .context("the key cannot be encoded")?;
         files::create_private(path, pem.as_bytes())?;
-        files::create_public(&public_half(path), &metadata::pretty(&key_json(&self.public())))
+        files::create_public(&public_half(path), &pretty(&key_json(&self.public())))
     }
 
     /// The public half, as root metadata writes it.
@@ -162,25 +148,6 @@ impl PrivateKey {
     }
 }
 
-/// The identifier that securesystemslib gives a key: SHA-256 of its canonical JSON, in hexadecimal.
-pub fn key_id(key: &Key) -> String {
-    hex::encode(&Sha256::digest(json::canonical(&key_json(key))))
-}
-
-/// A public key as metadata writes it.
-pub fn key_json(key: &Key) -> Json {
-    object([
-        ("keytype", text(&key.keytype)),
-        ("scheme", text(&key.scheme)),
-        ("keyval", object([("public", text(&key.public))])),
-    ])
-}
-
-/// Where the public half of a private key's file is kept.
-pub fn public_half(path: &Path) -> PathBuf {
-    path.with_extension("pub")
-}
-
 /// Reads a public key: a `.pub` file of ours, PEM of a public key, PEM of a private key, or the reference to a key
 /// on a token (the `.pub` beside these two is preferred, because that needs no passphrase and no token).
 ///
@@ -188,18 +155,8 @@ pub fn public_half(path: &Path) -> PathBuf {
 /// It is none of these.
 pub fn read_public(path: &Path, passphrases: &mut Passphrases) -> Result<Key> {
     let content = read_key_file(path)?;
-    if content.trim_start().starts_with('{') {
-        let wrong = || format!("{} is not a public key as TUF metadata writes it", path.display());
-        return read_key_json(content.as_bytes()).with_context(wrong);
-    }
-    if content.contains(PUBLIC) {
-        if let Ok(key) = p256::PublicKey::from_public_key_pem(&content) {
-            return Ok(ecdsa_public(&key));
-        }
-        let key = ed25519_dalek::VerifyingKey::from_public_key_pem(&content).ok().with_context(|| {
-            format!("{} is not a key that can be used: Ed25519 or ECDSA on P-256", path.display())
-        })?;
-        return Ok(ed25519_public(key.as_bytes()));
+    if let Some(key) = parse_public(path, &content)? {
+        return Ok(key);
     }
     let half = public_half(path);
     if half != path && half.exists() {
@@ -209,34 +166,6 @@ pub fn read_public(path: &Path, passphrases: &mut Passphrases) -> Result<Key> {
         return token::public_of(path);
     }
     Ok(PrivateKey::load(path, passphrases)?.public())
-}
-
-/// Reads the JSON form of a public key.
-///
-/// # Errors
-/// What is wrong with it.
-fn read_key_json(bytes: &[u8]) -> Result<Key> {
-    let value = json::parse(bytes).map_err(anyhow::Error::msg)?;
-    let Json::Object(fields) = &value else { bail!("it must be an object") };
-    let word = |fields: &Object, name: &str| match fields.get(name) {
-        Some(Json::Text(word)) => Ok(word.clone()),
-        _ => bail!("{name} must be a string"),
-    };
-    let Some(Json::Object(keyval)) = fields.get("keyval") else { bail!("keyval must be an object") };
-    Ok(Key {
-        keytype: word(fields, "keytype")?,
-        scheme: word(fields, "scheme")?,
-        public: word(keyval, "public")?,
-    })
-}
-
-fn read_key_file(path: &Path) -> Result<Zeroizing<String>> {
-    let bytes = files::read_at_most(path, KEY_FILE_BYTES_MAX)?
-        .with_context(|| format!("there is no key file {}", path.display()))?;
-    String::from_utf8(bytes)
-        .map(Zeroizing::new)
-        .ok()
-        .with_context(|| format!("{} is not a key: it is not text", path.display()))
 }
 
 fn decode(
@@ -253,13 +182,4 @@ fn decode(
 // Without the public half (PKCS#8 version 1): every tool reads that, many do not read version 2.
 fn pair(key: &ed25519_dalek::SigningKey) -> KeypairBytes {
     KeypairBytes { secret_key: key.to_bytes(), public_key: None }
-}
-
-pub(crate) fn ed25519_public(bytes: &[u8; 32]) -> Key {
-    Key { keytype: "ed25519".into(), scheme: "ed25519".into(), public: hex::encode(bytes) }
-}
-
-pub(crate) fn ecdsa_public(key: &p256::PublicKey) -> Key {
-    let pem = key.to_public_key_pem(LineEnding::LF).expect("a point on the curve has an encoding");
-    Key { keytype: "ecdsa".into(), scheme: "ecdsa-sha2-nistp256".into(), public: pem }
 }

@@ -1,35 +1,18 @@
 //! Builds and signs the four TUF files. Everything that a device reads comes into being here.
 
 use crate::files::Fingerprint;
+use crate::json_writer::{number, object, pretty, text};
 use crate::keyring::KeyRing;
 use anyhow::{Context, Result, bail};
 use komainu_trust::json;
 use komainu_trust::json::{Json, Object};
-use komainu_trust::keys::Key;
 use komainu_trust::roles::Role;
 use komainu_trust::signatures::RoleKeys;
 use komainu_trust::{Moment, hex};
-use serde_json::Value;
-use serde_json::ser::{PrettyFormatter, Serializer};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 const SPEC_VERSION: &str = "1.0.34";
-
-/// An object from its fields.
-pub fn object<const N: usize>(fields: [(&str, Json); N]) -> Json {
-    Json::Object(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
-}
-
-/// A string.
-pub fn text(text: &str) -> Json {
-    Json::Text(text.to_owned())
-}
-
-/// A whole number; versions and lengths never come near where it ends.
-pub fn number(number: u64) -> Json {
-    Json::Int(i64::try_from(number).unwrap_or(i64::MAX))
-}
 
 /// A new root's signed part.
 pub fn root(version: u64, expires: Moment, keys: &Object, roles: &BTreeMap<Role, RoleKeys>) -> Json {
@@ -76,7 +59,7 @@ pub fn timestamp(
     Json::Object(signed)
 }
 
-/// What targets metadata says of one file.
+/// The entry of targets metadata for one file.
 pub fn target(print: &Fingerprint) -> Json {
     object([
         ("length", number(print.length)),
@@ -136,37 +119,13 @@ pub fn sign_with(
     Ok(true)
 }
 
-/// A metadata file: what is signed, and the signatures.
+/// A metadata file: the signed part, and the signatures.
 pub fn envelope(signed: &Json, signatures: &Signatures) -> Json {
     let signature = |(key_id, signature): (&String, &Vec<u8>)| {
         object([("keyid", text(key_id)), ("sig", text(&hex::encode(signature)))])
     };
     let signatures = Json::List(signatures.iter().map(signature).collect());
     object([("signatures", signatures), ("signed", signed.clone())])
-}
-
-/// JSON for files and people: indented, a newline at the end.
-pub fn pretty(value: &Json) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut writer = Serializer::with_formatter(&mut bytes, PrettyFormatter::with_indent(b" "));
-    let written = serde::Serialize::serialize(&to_value(value), &mut writer);
-    written.expect("a value with text for names can be written to memory");
-    bytes.push(b'\n');
-    bytes
-}
-
-/// The same value as serde_json has it.
-pub fn to_value(value: &Json) -> Value {
-    match value {
-        Json::Null => Value::Null,
-        Json::Bool(truth) => Value::Bool(*truth),
-        Json::Int(number) => Value::from(*number),
-        Json::Text(text) => Value::String(text.clone()),
-        Json::List(items) => Value::Array(items.iter().map(to_value).collect()),
-        Json::Object(fields) => {
-            Value::Object(fields.iter().map(|(name, value)| (name.clone(), to_value(value))).collect())
-        }
-    }
 }
 
 /// The signed part of a metadata file. Nothing is believed of it by reading it.
@@ -191,11 +150,6 @@ pub fn take_object(fields: &mut Object, name: &str) -> Result<Object> {
         Some(Json::Object(inner)) => Ok(inner),
         _ => None.with_context(|| format!("the metadata has no object `{name}`")),
     }
-}
-
-/// A public key's JSON and its identifier.
-pub fn key_entry(key: &Key) -> (String, Json) {
-    (crate::keys::key_id(key), crate::keys::key_json(key))
 }
 
 fn common(role: Role, version: u64, expires: Moment) -> Object {

@@ -1,13 +1,14 @@
-//! Copies what is published to another folder, such as a mounted web space, in an order that never breaks a
+//! Copies the published files to another folder, such as a mounted web space, in an order that never breaks a
 //! device that polls it meanwhile. Files with a version or hash in their name never change and are copied once.
 
 use crate::files;
-use crate::publish::upload_order;
+use crate::staging;
+use crate::target_paths::fetch_path;
 use crate::workshop::Workshop;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow, bail};
 use std::path::Path;
 
-/// Copies what is missing or different; gives the files that were copied, in order.
+/// Copies files that are missing or different; gives the files that were copied, in order.
 ///
 /// # Errors
 /// A file cannot be read or written. Run it again: it goes on where it stopped.
@@ -34,4 +35,29 @@ fn same_length(from: &Path, to: &Path) -> bool {
         (Ok(from), Ok(to)) => to.is_file() && from.len() == to.len(),
         _ => false,
     }
+}
+
+/// The files that make up what is published now, below `repository/`, in the order in which to upload them.
+///
+/// # Errors
+/// The repository is incomplete.
+pub fn upload_order(workshop: &Workshop) -> Result<Vec<String>> {
+    let current = workshop.current()?;
+    let mut order = Vec::new();
+    for (path, target) in &current.targets {
+        let sha256 =
+            staging::listed_hash(target).ok_or_else(|| anyhow!("{path} is listed without SHA-256"))?;
+        order.push(format!("targets/{}", fetch_path(path, &sha256)));
+    }
+    let [root, _, snapshot, targets] = current.trusted.versions();
+    order.push(format!("metadata/{targets}.targets.json"));
+    order.push(format!("metadata/{snapshot}.snapshot.json"));
+    order.push("metadata/timestamp.json".to_owned());
+    order.extend((1..=root).map(|version| format!("metadata/{version}.root.json")));
+    for path in &order {
+        if !workshop.repository().join(path).is_file() {
+            bail!("{path} is missing in {}", workshop.repository().display());
+        }
+    }
+    Ok(order)
 }

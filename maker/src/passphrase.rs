@@ -1,4 +1,4 @@
-//! Where passphrases and the PINs of tokens come from: a file, or a question at the terminal. Never the command
+//! Reads passphrases and the PINs of tokens, from a file or at the terminal. Never from the command
 //! line, which every user of a machine can read; never an environment variable, which every child inherits.
 
 use crate::token::pkcs11_uri::TokenUri;
@@ -15,7 +15,7 @@ const PASSPHRASE_CHARACTERS_MIN: usize = 12;
 /// So often a wrong passphrase may be typed.
 const TRIES: u32 = 3;
 
-/// What passphrases are known, and whether a person may be asked for more.
+/// The passphrases that are known, and whether a person may be asked for more.
 #[derive(Clone, Default)]
 pub struct Passphrases {
     known: Vec<Zeroizing<String>>,
@@ -34,7 +34,7 @@ impl std::fmt::Debug for Passphrases {
 }
 
 impl Passphrases {
-    /// None, and nobody is asked.
+    /// No passphrase, and no question at the terminal.
     pub fn none() -> Passphrases {
         Passphrases::default()
     }
@@ -44,7 +44,6 @@ impl Passphrases {
         Passphrases { may_ask: true, ..Passphrases::default() }
     }
 
-    /// This one.
     pub fn known(passphrase: &str) -> Passphrases {
         Passphrases { known: vec![Zeroizing::new(passphrase.to_owned())], ..Passphrases::default() }
     }
@@ -70,7 +69,7 @@ impl Passphrases {
     /// tried here: tokens lock after a few wrong ones.
     ///
     /// # Errors
-    /// There is none, and nobody to ask.
+    /// There is none, and no terminal to ask at.
     pub fn pin(&mut self, uri: &TokenUri) -> Result<Zeroizing<String>> {
         let token = uri.token_name();
         if let Some(path) = &uri.pin_source {
@@ -116,7 +115,7 @@ impl Passphrases {
     /// The passphrase for new keys: the known one, or one typed twice, which is then known.
     ///
     /// # Errors
-    /// It is too short, the two differ, or there is nobody to ask.
+    /// It is too short, the two differ, or there is no terminal to ask at.
     pub fn for_new_keys(&mut self) -> Result<Zeroizing<String>> {
         let passphrase = match self.known.first() {
             Some(known) => known.clone(),

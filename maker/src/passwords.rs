@@ -1,5 +1,5 @@
-//! Lists of passwords that nobody may choose, made small enough for a device: see `komainu_bootstrap::password_rule::word_filter`,
-//! which says what is in every byte and looks them up.
+//! Makes lists of refused passwords small enough for a device. `komainu_bootstrap::password_rule::word_filter` has the
+//! format and looks words up.
 
 use anyhow::{Result, bail};
 use komainu_bootstrap::password_rule::fold::fold;
@@ -10,12 +10,11 @@ use std::collections::HashSet;
 
 /// Largest list that a device is asked to keep.
 pub const BYTES_MAX: usize = 24_576;
-/// Words in a bucket: what a device reads for one look.
+/// Words in a bucket; a device reads one bucket for each look.
 const BUCKET: usize = 64;
 
-/// What was made.
+/// A list, and how many words it has.
 pub struct Made {
-    /// The list.
     pub bytes: Vec<u8>,
     /// Words in it.
     pub words: usize,

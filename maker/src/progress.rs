@@ -1,11 +1,11 @@
-//! Progress bars for what takes long. They go to standard error, and only where that is a terminal.
+//! Progress bars for work that takes long. They go to standard error, and only where that is a terminal.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Whether to show progress.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Progress {
-    /// Never; what a library should do.
+    /// Never; the default of a library.
     #[default]
     Hidden,
     /// If standard error is a terminal.

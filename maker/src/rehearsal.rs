@@ -1,16 +1,16 @@
-//! The device, played with the device's own code: it refreshes its metadata, reads every manifest, and proves
-//! every image. What it refuses is not published.
+//! Plays a device with the device's own code: it refreshes its metadata, reads every manifest, and proves
+//! every image. A refusal stops the publication.
 
-use crate::advisory::is_advisories;
 use crate::files;
 use crate::metadata::{signed_part, take_object};
 use crate::progress::Progress;
 use crate::shelf::Shelf;
+use crate::target_paths::{is_advisories, is_manifest};
 use anyhow::{Context, Result, anyhow, bail};
 use komainu_core::advisory::{ADVISORIES_BYTES_MAX, Advisories};
 use komainu_core::update::manifest::{IMAGE_BYTES_MAX, MANIFEST_BYTES_MAX, Manifest, manifest_path};
 use komainu_trust::json::Json;
-use komainu_trust::limits::{SNAPSHOT_BYTES_MAX, TARGETS_BYTES_MAX, TIMESTAMP_BYTES_MAX};
+use komainu_trust::limits::{ROOT_BYTES_MAX, SNAPSHOT_BYTES_MAX, TARGETS_BYTES_MAX, TIMESTAMP_BYTES_MAX};
 use komainu_trust::refresh::{Ask, Keep, drive};
 use komainu_trust::roles::Role;
 use komainu_trust::trusted::{Clock, Stored, Target, Trusted};
@@ -25,7 +25,7 @@ pub enum Images {
     LengthOnly,
 }
 
-/// What a refresh ran into.
+/// The reasons why a refresh ends early.
 #[derive(Debug)]
 pub enum Fault {
     /// The device refuses.
@@ -64,7 +64,7 @@ pub fn refresh(shelf: &Shelf, stored: &mut Stored, now: Moment) -> Result<Truste
     })
 }
 
-/// What a device's store is after [`Keep`].
+/// Changes a device's store as [`Keep`] demands.
 pub fn keep(stored: &mut Stored, change: Keep, bytes: &[u8]) {
     match change {
         Keep::Nothing => {}
@@ -105,7 +105,40 @@ fn listed_version(name: &str, bytes: &[u8], of: &str) -> Result<i64> {
     }
 }
 
-/// Reads every manifest and all advisories, proves every target, and that manifests and targets say the same of each image.
+/// Plays two devices against a publication that is not visible yet: one fresh from the factory, and one that has
+/// `before`, everything that was published until now.
+///
+/// # Errors
+/// The refusal of the first that refuses.
+pub(crate) fn rehearse(
+    shelf: &Shelf,
+    before: Option<&Stored>,
+    images: Images,
+    progress: Progress,
+    now: Moment,
+) -> Result<()> {
+    let root = shelf.metadata("1.root.json", ROOT_BYTES_MAX)?.context("metadata/1.root.json is missing")?;
+    let mut new = Stored { root, ..Stored::default() };
+    let trusted = refresh(shelf, &mut new, now)
+        .map_err(|fault| anyhow::Error::from(fault).context("a device fresh from the factory"))?;
+    check_targets(shelf, &trusted, images, progress)?;
+
+    if let Some(before) = before {
+        let followed = refresh(shelf, &mut before.clone(), now)
+            .map_err(|fault| anyhow::Error::from(fault).context("a device that is up to date"))?;
+        if followed.versions() != trusted.versions() {
+            bail!(
+                "an up-to-date device would see versions {:?} and a new one {:?} of root, timestamp, snapshot, targets",
+                followed.versions(),
+                trusted.versions()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Reads every manifest and all advisories, proves every target, and that manifests and targets say the same of each
+/// image.
 ///
 /// # Errors
 /// The first that a device would refuse: which file, which field, which limit.
@@ -129,12 +162,6 @@ pub fn check_targets(
         }
     }
     Ok(manifests)
-}
-
-/// True if a target of this path is a manifest: `boards/<board>/<channel>.json`, but for the board's advisories.
-pub fn is_manifest(path: &str) -> bool {
-    let inner = path.strip_prefix("boards/").and_then(|rest| rest.strip_suffix(".json"));
-    inner.is_some_and(|inner| inner.split('/').count() == 2) && !is_advisories(path)
 }
 
 fn listed(trusted: &mut Trusted, path: &str) -> Result<Option<Verified<Target>>> {

@@ -1,11 +1,12 @@
-//! Putting a release aside: its images are copied into the staging area and hashed, its manifest is written
+//! Puts a release aside: its images are copied into the staging area and hashed, its manifest is written
 //! and read back with the device's own reader. Nothing of it is visible before it is published.
 
 use crate::files;
 use crate::files::Fingerprint;
-use crate::metadata;
-use crate::metadata::{number, object, pretty, text};
-use crate::rehearsal::is_manifest;
+use crate::json_writer;
+use crate::json_writer::{number, object, pretty, text};
+use crate::staging::{listed_prints, staged, staged_file, write_staged};
+use crate::target_paths::{fetch_path, is_manifest};
 use crate::workshop::Workshop;
 use anyhow::{Context, Result, anyhow, bail};
 use komainu_core::advisory::ADVISORIES;
@@ -13,14 +14,11 @@ use komainu_core::identifiers::Name;
 use komainu_core::update::manifest::{
     IMAGE_BYTES_MAX, MANIFEST_BYTES_MAX, Manifest, Severity, Wave, manifest_path,
 };
-use komainu_trust::json;
 use komainu_trust::json::{Json, Object};
 use komainu_trust::{Moment, hex};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-
-const STAGED_BYTES_MAX: u64 = 16 * 1024 * 1024;
+use std::path::PathBuf;
 
 /// A release to be added.
 #[derive(Clone, Debug)]
@@ -35,15 +33,12 @@ pub struct ReleaseDraft {
     pub number: Option<u64>,
     /// Part of the slot, and the file that goes there.
     pub images: Vec<(String, PathBuf)>,
-    /// How urgent.
     pub severity: Severity,
     /// Language and text.
     pub notes: Vec<(String, String)>,
-    /// CVE identifiers.
     pub fixes: Vec<String>,
     /// When support for the board ends.
     pub support_end: Option<Moment>,
-    /// Roll-out.
     pub waves: Vec<Wave>,
     /// Words that a device must understand.
     pub needs: Vec<String>,
@@ -111,7 +106,7 @@ impl Workshop {
                 object([
                     ("part", text(part.as_str())),
                     ("target", text(target)),
-                    ("length", metadata::number(print.length)),
+                    ("length", json_writer::number(print.length)),
                     ("sha256", text(&hex::encode(&print.sha256))),
                 ])
             };
@@ -206,35 +201,6 @@ impl Workshop {
     }
 }
 
-/// Where a target lies below `targets/`: `folder/HASH.name`.
-pub(crate) fn fetch_path(path: &str, sha256: &[u8; 32]) -> String {
-    let hash = hex::encode(sha256);
-    match path.rsplit_once('/') {
-        Some((folder, name)) => format!("{folder}/{hash}.{name}"),
-        None => format!("{hash}.{path}"),
-    }
-}
-
-/// What was added and is not yet published, by target path.
-pub(crate) fn staged(dir: &Path) -> Result<BTreeMap<String, Fingerprint>> {
-    let path = staged_file(dir);
-    let Some(bytes) = files::read_at_most(&path, STAGED_BYTES_MAX)? else { return Ok(BTreeMap::new()) };
-    match json::parse(&bytes) {
-        Ok(Json::Object(targets)) => Ok(listed_prints(&targets)),
-        _ => bail!("{} cannot be read; `komainu-maker release drop` starts over", path.display()),
-    }
-}
-
-/// The hash that targets metadata lists for a target.
-pub(crate) fn listed_hash(target: &Json) -> Option<[u8; 32]> {
-    let Json::Object(target) = target else { return None };
-    let Some(Json::Object(hashes)) = target.get("hashes") else { return None };
-    match hashes.get("sha256") {
-        Some(Json::Text(hash)) => hex::decode_array(hash),
-        _ => None,
-    }
-}
-
 /// Takes images out of the list that no manifest names any more. The files stay: devices may be fetching them.
 pub(crate) fn drop_unused_images(
     workshop: &Workshop,
@@ -250,32 +216,6 @@ pub(crate) fn drop_unused_images(
         !path.starts_with("images/") || used.contains(path) || keep.contains(path.as_str())
     });
     Ok(())
-}
-
-pub(crate) fn listed_prints(targets: &Object) -> BTreeMap<String, Fingerprint> {
-    let print = |(path, target): (&String, &Json)| {
-        let Json::Object(fields) = target else { return None };
-        let Some(Json::Int(length)) = fields.get("length") else { return None };
-        let length = u64::try_from(*length).ok()?;
-        Some((path.clone(), Fingerprint { length, sha256: listed_hash(target)? }))
-    };
-    targets.iter().filter_map(print).collect()
-}
-
-fn staged_file(dir: &Path) -> PathBuf {
-    dir.join("staging/staged.json")
-}
-
-pub(crate) fn write_staged(dir: &Path, staged: &BTreeMap<String, Fingerprint>) -> Result<()> {
-    let targets = staged.iter().map(|(path, print)| (path.clone(), metadata::target(print))).collect();
-    files::replace(&staged_file(dir), &pretty(&Json::Object(targets)))
-}
-
-/// Forgets what has been moved into the repository; what was added since then stays put aside.
-pub(crate) fn forget_published(dir: &Path) -> Result<()> {
-    let mut left = staged(dir)?;
-    left.retain(|path, print| dir.join("staging/targets").join(fetch_path(path, &print.sha256)).is_file());
-    if left.is_empty() { files::remove(&dir.join("staging")) } else { write_staged(dir, &left) }
 }
 
 fn read_back(bytes: &[u8]) -> Result<Manifest> {

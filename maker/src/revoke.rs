@@ -1,8 +1,8 @@
-//! Revoking a key: it goes out of every role that has it, in one new root. And what that means, in words: what
-//! somebody who has the key could have done, and what else must be replaced before devices forget it.
+//! Revoking a key: it goes out of every role that has it, in one new root. The consequences in words: the damage that a
+//! thief of the key could have done, and the other keys that must be replaced before devices forget it.
 
-use crate::keys::key_id;
-use crate::rotate::{NextKeys, remove_in_place};
+use crate::next_keys::{NextKeys, remove_in_place};
+use crate::public_key::key_id;
 use crate::workshop::Workshop;
 use anyhow::{Result, bail};
 use komainu_trust::keys::Key;
@@ -13,7 +13,7 @@ use komainu_trust::roles::{Role, Root};
 pub struct Revocation {
     /// Its identifier, or the first letters of it.
     pub key_id: String,
-    /// What takes its place in every role that had it.
+    /// The key that takes its place in every role that had it.
     pub replace_with: Option<Key>,
     /// The private half is lost: sign with the keys that remain and the new one only.
     pub old_keys_are_lost: bool,
@@ -33,7 +33,7 @@ impl NextKeys {
             remove_in_place(&mut keys.key_ids, &id, &mut incoming);
             if keys.key_ids.len() < keys.threshold as usize {
                 bail!(
-                    "without {id} {name} has {} keys, and {} of them must sign: nobody could. Make a new one with \
+                    "without {id} {name} has {} keys, and {} of them must sign, which is impossible. Make a new one with \
                      `komainu-maker key new` and name its public half with --replace-with FILE, or add one first with \
                      `komainu-maker key rotate {name} --add FILE`",
                     keys.key_ids.len(),
@@ -57,7 +57,7 @@ impl NextKeys {
 }
 
 impl Workshop {
-    /// What somebody who has this key could have done, and what else is to be done, a sentence each.
+    /// The damage that a thief of this key could have done, and the next steps, a sentence each.
     ///
     /// # Errors
     /// The workshop cannot be read, or no role has the key.
@@ -90,8 +90,8 @@ fn consequences(root: &Root, id: &str) -> Vec<String> {
                  status` on a device says which version and keys of root it has",
             ),
             Role::Targets => (
-                "sign any release; devices install it where snapshot and timestamp name it, so for whoever has those keys too, \
-                 or can put it into the workshop before it publishes",
+                "sign any release; devices install it where snapshot and timestamp name it, so this needs those keys too, \
+                 or a way into the workshop before it publishes",
                 "Look at every target that is published (`komainu-maker inspect`). If it ran versions up, devices \
                  remember that through the snapshot: replace the snapshot key too, so that they forget \
                  (`komainu-maker key rotate snapshot --add FILE --remove KEYID`, TUF 5.3.11). Devices go on \
@@ -109,7 +109,7 @@ fn consequences(root: &Root, id: &str) -> Vec<String> {
                 "Devices forget what it said with this new root (TUF 5.3.11). Nothing else needs replacing for it",
             ),
         };
-        sentences.push(format!("{name}: who has the key could, {alone}, {could}"));
+        sentences.push(format!("{name}: a thief of the key could, {alone}, {could}"));
         sentences.push(format!("{name}: {then}"));
     }
     sentences

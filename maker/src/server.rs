@@ -5,12 +5,13 @@
 mod connection;
 mod request;
 mod response;
+pub mod state;
 
+use crate::server::state::{Request, Shared, State};
 use anyhow::{Context, Result};
-use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -26,23 +27,8 @@ pub struct Behaviour {
     /// Below `/targets/`: stop sending when so many bytes of a file are sent, hold the connection, and go on
     /// after [`Server::release`].
     pub hold_after_bytes: Option<u64>,
-    /// Digest64 a line for each request.
+    /// Print a line for each request.
     pub print: bool,
-}
-
-/// What was asked, and what was answered.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Request {
-    /// `GET`, `HEAD`, or what was tried.
-    pub method: String,
-    /// The path as it was asked for.
-    pub path: String,
-    /// The `Range` that was asked for.
-    pub range: Option<String>,
-    /// The status of the answer.
-    pub status: u16,
-    /// Bytes of the body that were sent so far.
-    pub bytes: u64,
 }
 
 /// A server that runs until it is dropped.
@@ -50,26 +36,6 @@ pub struct Server {
     shared: Arc<Shared>,
     address: SocketAddr,
     listening: Option<JoinHandle<()>>,
-}
-
-/// What the connections share.
-struct Shared {
-    folder: PathBuf,
-    print: bool,
-    state: Mutex<State>,
-    /// Told of every change of `state` that somebody may wait for.
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct State {
-    hold_after_bytes: Option<u64>,
-    held: usize,
-    /// How often all connections were cut; whoever is held when it changes gives up.
-    cuts: u64,
-    stopping: bool,
-    log: Vec<Request>,
-    connections: BTreeMap<u64, TcpStream>,
 }
 
 impl Server {
@@ -97,12 +63,11 @@ impl Server {
         Ok(Server { shared, address, listening: Some(listening) })
     }
 
-    /// `http://127.0.0.1:PORT`
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Everything that was asked so far.
+    /// Every request so far.
     pub fn requests(&self) -> Vec<Request> {
         self.shared.lock().log.clone()
     }
@@ -153,13 +118,6 @@ impl Drop for Server {
         if let Some(listening) = self.listening.take() {
             let _ = listening.join();
         }
-    }
-}
-
-impl Shared {
-    // A connection that panicked has said so; the log and the rest stay usable.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,5 +1,5 @@
-//! What a web server would offer: folders laid over each other, the first that has a file counts. So the
-//! rehearsal sees the result of a publication before anybody else can.
+//! The files that a web server would offer: folders laid over each other, the first that has a file counts. So the
+//! rehearsal sees the result of a publication before any device can.
 
 use crate::files;
 use anyhow::Result;
@@ -10,7 +10,6 @@ use std::path::{Component, Path, PathBuf};
 pub struct Shelf(Vec<PathBuf>);
 
 impl Shelf {
-    /// One repository.
     pub fn of(repository: &Path) -> Shelf {
         Shelf(vec![repository.to_owned()])
     }

@@ -1,12 +1,13 @@
-//! Describes metadata files, manifests and repositories to people, and to programs as JSON. Says what is
-//! written there, not whether it may be believed.
+//! Describes metadata files, manifests and repositories to people, and to programs as JSON. It shows the
+//! content and verifies nothing.
 
 use crate::files;
-use crate::metadata::{signed_part, to_value};
+use crate::json_writer::to_value;
+use crate::metadata::signed_part;
 use crate::rehearsal;
-use crate::rehearsal::is_manifest;
-use crate::release::{fetch_path, listed_hash};
 use crate::shelf::Shelf;
+use crate::staging::listed_hash;
+use crate::target_paths::{fetch_path, is_manifest};
 use anyhow::{Context, Result, bail};
 use komainu_core::update::manifest::{MANIFEST_BYTES_MAX, Manifest};
 use komainu_trust::json;
@@ -16,7 +17,7 @@ use komainu_trust::{Moment, hex};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
-/// What is in a metadata file or a manifest.
+/// Describes a metadata file or a manifest.
 ///
 /// # Errors
 /// It is neither.
@@ -26,7 +27,7 @@ pub fn of_file(path: &Path, now: Moment) -> Result<Value> {
     of_bytes(&path.display().to_string(), &bytes, now)
 }
 
-/// What is published in a repository.
+/// Describes the published files of a repository.
 ///
 /// # Errors
 /// Metadata or a manifest is missing or cannot be read.
@@ -201,7 +202,7 @@ fn manifest_in_words(summary: &Value, lines: &mut Vec<String>) {
     for wave in summary["waves"].as_array().into_iter().flatten() {
         lines.push(format!("    from {} on {} %\n", plain(&wave["from"]), wave["percent"]));
     }
-    for (name, what) in [("fixes", "fixes"), ("unknown_needs", "needs what this version does not know:")] {
+    for (name, what) in [("fixes", "fixes"), ("unknown_needs", "needs, unknown to this version:")] {
         for word in summary[name].as_array().into_iter().flatten() {
             lines.push(format!("    {what} {}\n", plain(word)));
         }
@@ -214,7 +215,7 @@ fn manifest_in_words(summary: &Value, lines: &mut Vec<String>) {
     }
 }
 
-// What a file says goes to a terminal: no control characters.
+// Text of files goes to a terminal: no control characters.
 fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), |text| text.escape_debug().to_string())
 }

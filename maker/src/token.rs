@@ -1,6 +1,9 @@
 //! Keys that live on a token (PKCS#11): the workshop has a small reference file, `name.token`, with the key's URI
 //! in it, and the public half beside it. The private half never leaves the token, and no PIN is ever written here.
 
+pub mod absent;
+#[cfg(feature = "pkcs11")]
+mod curve_point;
 #[cfg(not(feature = "pkcs11"))]
 #[path = "token/without.rs"]
 mod pkcs11_session;
@@ -8,34 +11,19 @@ mod pkcs11_session;
 mod pkcs11_session;
 pub mod pkcs11_uri;
 
-pub use crate::token::pkcs11_uri::TokenUri;
-
 use crate::files;
-use crate::keys;
-use crate::keys::KeyType;
-use crate::metadata;
+use crate::json_writer::pretty;
 use crate::passphrase::Passphrases;
+use crate::public_key::{KeyType, key_json, public_half, read_public_half};
+use crate::token::pkcs11_uri::TokenUri;
 use anyhow::{Context, Result, bail};
 use komainu_trust::keys::Key;
-use std::fmt;
 use std::path::Path;
 use zeroize::Zeroizing;
 
-/// What a reference file is called.
+/// The extension of a reference file's name.
 pub const REFERENCE: &str = "token";
 const REFERENCE_BYTES_MAX: u64 = 4096;
-
-/// The token, or what is needed to talk to it, is not here. Another key may do.
-#[derive(Debug)]
-pub struct Absent(pub String);
-
-impl fmt::Display for Absent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Absent {}
 
 /// A private key on a token that is connected.
 #[derive(Clone)]
@@ -49,16 +37,12 @@ impl TokenKey {
     /// Reads a reference file and looks whether its token is there.
     ///
     /// # Errors
-    /// [`Absent`] if it is not; or the reference cannot be read, or there is no PIN.
+    /// [`absent::Absent`] if it is not; or the reference cannot be read, or there is no PIN.
     pub fn load(path: &Path, passphrases: &mut Passphrases) -> Result<TokenKey> {
         let uri = read_reference(path)?;
         pkcs11_session::look(&uri)?;
-        let half = keys::public_half(path);
-        let public = if half.exists() {
-            keys::read_public(&half, &mut Passphrases::none())?
-        } else {
-            pkcs11_session::public_key(&uri)?
-        };
+        let half = public_half(path);
+        let public = if half.exists() { read_public_half(&half)? } else { pkcs11_session::public_key(&uri)? };
         let pin = passphrases.pin(&uri)?;
         Ok(TokenKey { uri, public, pin })
     }
@@ -71,7 +55,7 @@ impl TokenKey {
     /// Has the token sign.
     ///
     /// # Errors
-    /// The token says why not; or what it gave is not this key's signature.
+    /// The token says why not; or its answer is not this key's signature.
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>> {
         pkcs11_session::sign(&self.uri, &self.pin, &self.public, message)
     }
@@ -115,7 +99,7 @@ pub fn public_of(path: &Path) -> Result<Key> {
     pkcs11_session::public_key(&read_reference(path)?)
 }
 
-/// True if that is what a reference file is called.
+/// True if the name is that of a reference file.
 pub fn is_reference(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == REFERENCE)
 }
@@ -124,7 +108,7 @@ fn refuse_taken(path: &Path) -> Result<()> {
     if !is_reference(path) {
         bail!("{}: the reference to a key on a token must end in .{REFERENCE}", path.display());
     }
-    for taken in [path.to_owned(), keys::public_half(path)] {
+    for taken in [path.to_owned(), public_half(path)] {
         if taken.exists() {
             bail!("{} exists already and is never overwritten; choose another name", taken.display());
         }
@@ -134,7 +118,7 @@ fn refuse_taken(path: &Path) -> Result<()> {
 
 fn write_reference(path: &Path, uri: &TokenUri, key: &Key) -> Result<()> {
     files::create_public(path, format!("{uri}\n").as_bytes())?;
-    files::create_public(&keys::public_half(path), &metadata::pretty(&keys::key_json(key)))
+    files::create_public(&public_half(path), &pretty(&key_json(key)))
 }
 
 fn read_reference(path: &Path) -> Result<TokenUri> {
@@ -144,41 +128,4 @@ fn read_reference(path: &Path) -> Result<TokenUri> {
     let line = text.and_then(|text| text.lines().find(|line| !line.starts_with('#') && !line.is_empty()));
     let line = line.with_context(|| format!("{} has no line with a token's URI", path.display()))?;
     TokenUri::parse(line.trim()).with_context(|| format!("cannot read {}", path.display()))
-}
-
-// CKA_EC_POINT is DER, an OCTET STRING around the point. Some modules leave the wrapping out.
-#[cfg_attr(not(feature = "pkcs11"), allow(dead_code))]
-fn p256_key(point: &[u8]) -> Option<Key> {
-    let point = point.strip_prefix(&[0x04, 65]).filter(|inner| inner.len() == 65).unwrap_or(point);
-    p256::PublicKey::from_sec1_bytes(point).ok().map(|key| keys::ecdsa_public(&key))
-}
-
-#[cfg_attr(not(feature = "pkcs11"), allow(dead_code))]
-fn ed25519_key(point: &[u8]) -> Option<Key> {
-    let point = point.strip_prefix(&[0x04, 32]).filter(|inner| inner.len() == 32).unwrap_or(point);
-    let bytes: &[u8; 32] = point.try_into().ok()?;
-    ed25519_dalek::VerifyingKey::from_bytes(bytes).ok().map(|key| keys::ed25519_public(key.as_bytes()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_point_is_read_wrapped_or_bare() {
-        use pkcs8::DecodePublicKey;
-        let key = crate::keys::PrivateKey::generate(KeyType::Ecdsa).unwrap().public();
-        let point = p256::PublicKey::from_public_key_pem(&key.public).unwrap();
-        let bare = point.to_sec1_bytes();
-        let wrapped = [&[4, 65][..], &bare].concat();
-        assert_eq!(bare.len(), 65);
-        assert_eq!((p256_key(&bare).unwrap(), p256_key(&wrapped).unwrap()), (key.clone(), key));
-        let key = crate::keys::PrivateKey::generate(KeyType::Ed25519).unwrap().public();
-        let bare = komainu_trust::hex::decode(&key.public).unwrap();
-        let wrapped = [&[4, 32][..], &bare].concat();
-        assert_eq!((ed25519_key(&bare).unwrap(), ed25519_key(&wrapped).unwrap()), (key.clone(), key));
-        for damaged in [&wrapped[..33], &[], &[4, 65]] {
-            assert!(p256_key(damaged).is_none() && ed25519_key(damaged).is_none());
-        }
-    }
 }

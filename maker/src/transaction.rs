@@ -5,9 +5,14 @@
 //! that was cut off is completed by the next one: moving what is left is all there is to do.
 
 use crate::files;
-use crate::release;
+use crate::progress::Progress;
+use crate::rehearsal;
+use crate::rehearsal::Images;
 use crate::shelf::Shelf;
+use crate::staging;
 use anyhow::{Context, Result};
+use komainu_trust::Moment;
+use komainu_trust::trusted::Stored;
 use std::path::{Path, PathBuf};
 
 const ORDER_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -39,10 +44,22 @@ impl Transaction {
         Ok(Transaction { dir: dir.to_owned() })
     }
 
-    /// What the repository will be.
+    /// The repository as it will be.
     pub fn shelf(&self) -> Shelf {
         let layers = ["next.part", "staging", "repository"];
         Shelf::layers(layers.iter().map(|layer| self.dir.join(layer)).collect())
+    }
+
+    /// Plays devices against the repository as it will be; `before` is what an up-to-date device has stored.
+    pub fn rehearse(
+        &self,
+        before: Option<&Stored>,
+        images: Images,
+        progress: Progress,
+        now: Moment,
+    ) -> Result<()> {
+        rehearsal::rehearse(&self.shelf(), before, images, progress, now)
+            .context("not published: a device would refuse it")
     }
 
     /// Decides: from here on it goes forward only.
@@ -65,7 +82,7 @@ impl Decided {
         Ok(Some(Decided { dir: dir.to_owned(), order }))
     }
 
-    /// What the repository will be.
+    /// The repository as it will be.
     pub fn shelf(&self) -> Shelf {
         let layers = ["next", "staging", "repository"];
         Shelf::layers(layers.iter().map(|layer| self.dir.join(layer)).collect())
@@ -93,13 +110,13 @@ impl Decided {
             files::replace(&self.dir.join("root.json"), &bytes)?;
         }
         if self.order.iter().any(|line| line.starts_with("staging/")) {
-            release::forget_published(&self.dir)?;
+            staging::forget_published(&self.dir)?;
         }
         self.forget()?;
         Ok(paths)
     }
 
-    /// Gives it up; what was moved stays where it is and harms nobody, because no timestamp names it.
+    /// Gives it up; files that were moved stay where they are and do no harm, because no timestamp names them.
     pub fn forget(self) -> Result<()> {
         // `order` goes first: half a folder must not look like a decision.
         files::remove(&self.dir.join("next/order"))?;

@@ -1,11 +1,11 @@
-//! The maker's folder: keys, what is published, what is put aside for the next publication.
+//! The maker's folder: keys, published files, and files that are put aside for the next publication.
 //!
 //! ```text
 //! komainu.json        how long signatures are good for
-//! root.json           the newest root: what goes into the firmware
+//! root.json           the newest root; it goes into the firmware
 //! keys/offline/       root and targets keys: to be kept on media that are not connected
 //! keys/online/        snapshot and timestamp keys: needed day by day
-//! repository/         what a web server shows: metadata/ and targets/
+//! repository/         the files for the web server: metadata/ and targets/
 //! staging/            releases that were added and not yet published
 //! requests/           signing requests that wait for their signatures
 //! next/               a publication under way; gone when it is complete
@@ -40,11 +40,11 @@ const CONFIG_BYTES_MAX: u64 = 64 * 1024;
 pub struct ExpiryDays {
     /// Long: each renewal means bringing the offline media together.
     pub root: u32,
-    /// At least once a year somebody looks.
+    /// A year, so that a person looks at least that often.
     pub targets: u32,
     /// Renewed by itself wherever `publish` runs daily.
     pub snapshot: u32,
-    /// So long can an attacker hold a device at an old state without its noticing.
+    /// An attacker can hold a device at an old state for so long, unnoticed.
     pub timestamp: u32,
 }
 
@@ -70,7 +70,7 @@ impl ExpiryDays {
     }
 }
 
-/// `komainu.json`
+/// The settings of a workshop, in `komainu.json`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -87,7 +87,7 @@ pub struct Workshop {
     pub(crate) progress: Progress,
 }
 
-/// What is published now, believed because the workshop's own root vouches for it.
+/// The published metadata, believed because the workshop's own root vouches for it.
 pub(crate) struct Current {
     pub root: Root,
     pub stored: Stored,
@@ -150,12 +150,12 @@ impl Workshop {
         &self.dir
     }
 
-    /// What a web server shows.
+    /// The folder that a web server shows.
     pub fn repository(&self) -> PathBuf {
         self.dir.join("repository")
     }
 
-    /// The newest root: what goes into the firmware.
+    /// The newest root; it goes into the firmware.
     pub fn root_file(&self) -> PathBuf {
         self.dir.join("root.json")
     }
@@ -184,8 +184,8 @@ impl Workshop {
         })
     }
 
-    /// What is published. The workshop's own copy of the root decides whether it is believed: what is in the
-    /// folder that a web server shows may have been touched by others.
+    /// The published metadata. The workshop's own copy of the root decides whether it is believed: others may have
+    /// touched the folder that a web server shows.
     pub(crate) fn current(&self) -> Result<Current> {
         let root_bytes = files::read_at_most(&self.root_file(), ROOT_BYTES_MAX)?
             .with_context(|| format!("{} is missing", self.root_file().display()))?;
@@ -195,7 +195,7 @@ impl Workshop {
         let trusted = Trusted::load(&stored, clock).map_err(|fault| anyhow!("{fault}"))?;
         if trusted.versions().contains(&0) {
             bail!(
-                "what is in {} is not what this workshop signed; `komainu-maker verify` says what is wrong",
+                "the files in {} are not those that this workshop signed; `komainu-maker verify` says which",
                 self.repository().display()
             );
         }

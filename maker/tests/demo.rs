@@ -34,7 +34,7 @@ fn the_demonstration_ends_well_and_leaves_nothing_behind() {
         "The power goes in the middle",
         "A release that starts, but does not work",
         "A release that does not even start",
-        "Somebody else owns the web server",
+        "An attacker owns the web server",
     ] {
         assert!(page.contains(chapter), "{chapter}");
     }

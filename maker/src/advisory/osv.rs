@@ -1,15 +1,16 @@
 //! OSV entries (schema 1.6 and 1.7), reduced to what devices need: names, a sentence, a word of how grave it is, and
 //! which versions of which packages.
 
-use super::{cvss, insert, name_in, sentence};
-use crate::metadata::{object, text};
+use super::cvss;
+use super::fields::{insert, name_in, sentence};
+use crate::json_writer::{object, text};
 use anyhow::{Context, Result, anyhow, bail};
 use komainu_core::advisory::Rating;
 use komainu_core::advisory::purl::Purl;
 use komainu_trust::json::{Json, Object};
 use serde_json::Value;
 
-/// What of an entry is taken, and under which name.
+/// Which packages of an entry are taken, and under which name.
 #[derive(Clone, Debug, Default)]
 pub struct Choice {
     /// Only packages of this ecosystem, such as `Debian:12`; none: all.

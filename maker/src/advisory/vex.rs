@@ -1,7 +1,7 @@
 //! Statements of OpenVEX 0.2.0, reduced to what devices need, in the order of their time.
 
-use super::{insert, name_in, sentence};
-use crate::metadata::{object, text};
+use super::fields::{insert, name_in, sentence};
+use crate::json_writer::{object, text};
 use anyhow::{Context, Result, bail};
 use komainu_core::advisory::purl::Purl;
 use komainu_trust::Moment;
@@ -50,7 +50,7 @@ fn reduce_statement(statement: &Value, document: &Value, names: &[Vec<String>]) 
         bail!("not_affected needs a `justification` or an `impact_statement`");
     }
     if status == "affected" && !has("action_statement") {
-        bail!("affected needs an `action_statement`: what the owner should do");
+        bail!("affected needs an `action_statement`: the next step of the owner");
     }
     let mut fields = Object::new();
     insert(

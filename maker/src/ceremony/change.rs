@@ -12,10 +12,11 @@ impl Ceremony {
         let (role, key) = (self.role.name(), &self.key_id);
         let online = matches!(self.role, Role::Snapshot | Role::Timestamp);
         let (title, why) = match self.kind {
-            Kind::Lost => ("a key is lost", "It is lost or broken, and surely in nobody's hands"),
-            Kind::Revoke => {
-                ("a key is revoked", "It may be in wrong hands: be quick, and tell nobody who need not know")
-            }
+            Kind::Lost => ("a key is lost", "It is lost or broken, and surely not in other hands"),
+            Kind::Revoke => (
+                "a key is revoked",
+                "It may be in wrong hands: be quick, and tell only those who need to know",
+            ),
             _ => ("a key is replaced", "It is replaced as planned"),
         };
         sheet.title(&format!("Key ceremony: {title} ({role})"));
@@ -34,16 +35,16 @@ impl Ceremony {
             sheet.write_down(&["KEYID, the key that goes", "Filled in by, compared by"]);
         }
         if self.kind == Kind::Lost {
-            sheet.step("Everybody who could have the key was asked, and everybody is sure that nobody has it. If not, \
+            sheet.step("All people who could have the key were asked, and all are sure that the key is in no hands. If not, \
                         print `komainu-maker ceremony revoke` and go on with that.");
-            sheet.write_down(&["Who looked, where, until when"]);
+            sheet.write_down(&["Searched by, where, until when"]);
         }
         let others: Vec<&str> = match self.role {
-            Role::Root => vec!["PageHost of the new key"],
+            Role::Root => vec!["Keeper of the new key"],
             Role::Targets if self.kind == Kind::Rotate => {
-                vec!["PageHost of the targets key", "PageHost of the new key"]
+                vec!["Keeper of the targets key", "Keeper of the new key"]
             }
-            Role::Targets => vec!["PageHost of the new key"],
+            Role::Targets => vec!["Keeper of the new key"],
             _ => Vec::new(),
         };
         self.people(sheet, &others);
@@ -67,7 +68,7 @@ impl Ceremony {
         sheet.step("The request is written. It signs nothing and publishes nothing.");
         if self.kind == Kind::Revoke && self.role == Role::Targets {
             sheet.say(
-                "Whoever keeps the key that goes does not sign, so the request says --old-keys-are-lost: until both the new \
+                "The keeper of the key that goes does not sign, so the request says --old-keys-are-lost: until both the new \
                  targets metadata and the new root are at a mirror, devices refuse what they see there and stay as they \
                  are. Copy at once.",
             );
@@ -99,19 +100,19 @@ impl Ceremony {
 
         sheet.part("The signatures, on the offline machine");
         sheet.say(
-            "Before anybody signs, the screen says what would change. It must say the signing request as written above and \
-             these lines, with no other key. If it says anything else, nobody signs.",
+            "Before a keeper signs, the screen shows the changes. It must say the signing request as written above and \
+             these lines, with no other key. If it says anything else, no keeper signs.",
         );
         sheet.quote(&self.must_say());
         if self.role == Role::Targets {
             sheet.say(
                 "It also lists releases, because targets metadata is signed again. On a medium that never signed targets \
-                 metadata it says first that what changed before is not known there: then every release that it lists is \
+                 metadata it says first that earlier changes are not known there: then every release that it lists is \
                  compared with the maker's own list.",
             );
         }
         sheet.say(
-            "What it says is only as good as the root.json that it starts from. So every keeper uses the copy on the own \
+            "The screen is only as good as the root.json that it starts from. So every keeper uses the copy on the own \
              medium, which never was at the workshop, and compares its sha256 with the sheet of the ceremony in which it \
              was copied: that sheet decides, for this one was printed at the workshop. A root.json that came with the \
               request, or from the workshop, must not be used.",
@@ -144,7 +145,9 @@ impl Ceremony {
         }
 
         sheet.part("Publishing, at the workshop");
-        sheet.step("What has enough signatures is published, after the devices' own code has agreed to it.");
+        sheet.step(
+            "The request is published if it has enough signatures and the devices' own code agrees to it.",
+        );
         let workshop = &self.workshop;
         Self::mounted(sheet, Machine::Workshop, &self.carry());
         sheet.command(
@@ -155,7 +158,7 @@ impl Ceremony {
         sheet.write_down(&["Version of root, good until"]);
         if self.role == Role::Targets && self.kind == Kind::Revoke {
             sheet.step(
-                "Whoever had the targets key may have run its versions up. Devices forget that only with a new snapshot \
+                "A thief of the targets key may have run its versions up. Devices forget that only with a new snapshot \
                  key: print `komainu-maker ceremony revoke` for the snapshot key, and go on with that today.",
             );
         }
@@ -182,10 +185,8 @@ impl Ceremony {
                 sheet.write_down(&["Destroyed by, seen by"]);
             }
             Kind::Revoke => {
-                sheet.step(
-                    "How the key got away is written down, and what is done so that no other one does.",
-                );
-                sheet.write_down(&["How", "What is done"]);
+                sheet.step("Write down how the key got away, and the measures that keep the others safe.");
+                sheet.write_down(&["How", "Measures"]);
             }
             _ => {}
         }
@@ -193,7 +194,7 @@ impl Ceremony {
         Ok(())
     }
 
-    /// Whose keys sign, by the names of their media.
+    /// The keys that sign, by the names of their media.
     fn signers(&self) -> Result<Vec<String>> {
         let goes = if self.role == Role::Root { self.index } else { None };
         let name = |index: u32| format!("root-{index}");
@@ -252,7 +253,7 @@ impl Ceremony {
         sheet.quote(&self.roots.iter().map(line).collect::<Vec<_>>());
     }
 
-    /// What `sign add` must say of every role.
+    /// The lines that `sign add` must show for every role.
     fn must_say(&self) -> Vec<String> {
         let role = self.role.name();
         let comes = "  COMES   (the identifier written down above)".to_owned();

@@ -10,22 +10,18 @@ impl Ceremony {
         sheet.title(&format!("Root key ceremony: the first keys ({threshold} of {keys})"));
         sheet.say(&format!(
             "{keys} people get a root key each. {threshold} of them together decide from now on whom the devices \
-             believe. Nobody else can, and fewer than {threshold} cannot. The keys are made on a machine without network \
+             believe. Fewer than {threshold} cannot, and no other people can. The keys are made on a machine without network \
              and never leave their media. Lines with `offline$` are typed there, lines with `workshop$` on the machine \
              that publishes."
         ));
-        let others = ["PageHost of the targets key"];
+        let others = ["Keeper of the targets key"];
         self.people(sheet, &others);
 
         sheet.part("The keys, on the offline machine");
         for index in 1..=keys {
-            self.make_key(sheet, &format!("root-{index}"), &format!("Root key {index}. PageHost {index}"));
+            self.make_key(sheet, &format!("root-{index}"), &format!("Root key {index}. Keeper {index}"));
         }
-        self.make_key(
-            sheet,
-            "targets-1",
-            "The targets key, which signs releases. Whoever will sign releases",
-        );
+        self.make_key(sheet, "targets-1", "The targets key, which signs releases. Its keeper");
 
         sheet.part("The workshop, still on the offline machine");
         let made = format!("{}/{}", self.carry(), self.workshop_name());
@@ -48,7 +44,7 @@ impl Ceremony {
         );
         sheet.step(&format!(
             "The root has exactly the {keys} root keys and the targets key whose identifiers were written down above, \
-             and {threshold} of {keys} must sign. Somebody reads them aloud, somebody else compares."
+             and {threshold} of {keys} must sign. One person reads them aloud, another compares."
         ));
         sheet.command(Machine::Offline, &format!("komainu-maker key show {made}/root.json"));
         sheet.command(Machine::Offline, &format!("komainu-maker inspect {made}/root.json"));
@@ -58,7 +54,7 @@ impl Ceremony {
         names.push("targets-1".to_owned());
         sheet.step(
             "Every keeper takes a copy of root.json on the own medium, now, before anything was at the workshop. Later it \
-             tells what a signature would change; without it nobody signs. It never goes to the workshop and is never \
+             tells what a signature would change; without it no keeper signs. It never goes to the workshop and is never \
              replaced by one that comes from there: however old it is, later roots are proven by it.",
         );
         for name in &names {
@@ -95,7 +91,7 @@ impl Ceremony {
         self.signatures(sheet, &others);
     }
 
-    /// The last part of the workshop's path: what it is called on the medium.
+    /// The last part of the workshop's path: its name on the medium.
     fn workshop_name(&self) -> &str {
         self.workshop.trim_end_matches('/').rsplit('/').next().unwrap_or("workshop")
     }

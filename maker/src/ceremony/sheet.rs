@@ -79,7 +79,7 @@ impl Sheet {
         let _ = writeln!(self.text, "{line}");
     }
 
-    /// What a screen must say, line by line.
+    /// Lines that a screen must show.
     pub fn quote(&mut self, lines: &[String]) {
         self.after_command = false;
         self.text.push('\n');
@@ -98,7 +98,6 @@ impl Sheet {
         }
     }
 
-    /// The sheet.
     pub fn finish(self) -> String {
         self.text
     }

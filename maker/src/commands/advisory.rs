@@ -1,6 +1,7 @@
 //! `advisory`: tells devices which vulnerabilities their firmware has, and which it has not.
 
-use super::{Place, warn};
+use super::options::Place;
+use super::output::warn;
 use crate::advisory;
 use crate::advisory::PutAside;
 use crate::advisory::osv::Choice;
@@ -185,7 +186,7 @@ fn check(args: &Check) -> Result<String> {
     Ok(out)
 }
 
-/// What a device shows, by the device's own judge.
+/// The lines that a device shows, by the device's own judge.
 fn shown(sbom: &Path, checked: &komainu_core::advisory::matching::Checked) -> String {
     let mut report = Report::default();
     judge(&FirmwareSeen { checked: Ok(checked.clone()), support_end: None, now: clock::now() }, &mut report);

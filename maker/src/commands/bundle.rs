@@ -1,6 +1,6 @@
 //! `bundle`: a release as one file, for devices that no network reaches.
 
-use super::verify::repository_in;
+use super::options::repository_in;
 use crate::bundle;
 use crate::clock;
 use crate::files;

@@ -1,18 +1,19 @@
 //! `ceremony`: prints a checklist for people who come together with keys.
 
+use super::output::warn;
 use crate::ceremony::{Ceremony, Kind};
 use crate::workshop::Workshop;
 use anyhow::{Result, bail};
 use clap::Args;
 use std::path::PathBuf;
 
-/// Digest64 a checklist for people who come together with keys, to be ticked and signed with a pen.
+/// Print a checklist for people who come together with keys, to be ticked and signed with a pen.
 ///
 /// It is plain text (Markdown), with every command filled in. Medium or token `root-1` has the first root key of the
 /// list, and so on.
 #[derive(Args)]
 pub struct CeremonyCommand {
-    /// What for
+    /// The reason for the ceremony
     #[arg(value_enum)]
     kind: Kind,
     /// The workshop; one that exists fills in its root keys and dates
@@ -56,7 +57,7 @@ pub fn run(args: CeremonyCommand) -> Result<String> {
     }
     let sheet = ceremony.sheet()?;
     if args.key.is_none() && args.kind != Kind::First {
-        super::warn(&["no --key: the sheet supposes that root key 1 goes, and has KEYID in its commands, which must be \
+        warn(&["no --key: the sheet supposes that root key 1 goes, and has KEYID in its commands, which must be \
                        filled in. Better name the key and print it again: --workshop DIR --key KEYID"
             .to_owned()]);
     }

@@ -1,4 +1,4 @@
-//! `demo`: shows what a device does with updates, on this machine.
+//! `demo`: plays updates, power cuts and attacks with a device, on this machine.
 
 use crate::demo;
 use crate::demo::Options;

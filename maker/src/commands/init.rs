@@ -1,9 +1,9 @@
 //! `init`: makes a workshop, its keys, and a first publication without any release.
 
-use super::{PassphraseFile, read_pair, read_role};
+use super::options::{PassphraseFile, read_pair, read_role};
 use crate::clock;
 use crate::init::InitOptions;
-use crate::keys::KeyType;
+use crate::public_key::KeyType;
 use crate::workshop::{Config, Workshop};
 use anyhow::{Context, Result, anyhow};
 use clap::Args;

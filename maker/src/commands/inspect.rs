@@ -1,6 +1,6 @@
-//! `inspect`: says in words what is in a metadata file, a manifest, or a whole repository.
+//! `inspect`: describes a metadata file, a manifest, or a whole repository in words.
 
-use super::verify::repository_in;
+use super::options::repository_in;
 use crate::clock;
 use crate::summary;
 use anyhow::Result;
@@ -13,7 +13,7 @@ use std::path::PathBuf;
 pub struct Inspect {
     /// A file, a repository, or a workshop
     path: PathBuf,
-    /// Digest64 JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }

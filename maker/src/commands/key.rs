@@ -1,12 +1,14 @@
 //! `key`: makes keys, in files and on tokens, and shows them. Which ones are trusted: `key_change`.
 
-use super::PassphraseFile;
 use super::key_change;
 use super::key_change::{Revoke, Rotate};
+use super::options::PassphraseFile;
 use crate::files;
 use crate::keys;
-use crate::keys::{KeyType, PrivateKey};
+use crate::keys::PrivateKey;
 use crate::metadata::signed_part;
+use crate::public_key;
+use crate::public_key::KeyType;
 use crate::token;
 use crate::token::pkcs11_uri::TokenUri;
 use crate::workshop::read_root;
@@ -97,7 +99,7 @@ fn new(args: New) -> Result<String> {
         let key_type = args.key_type.unwrap_or(KeyType::Ecdsa);
         let key = token::generate(&args.file, uri, key_type, &mut args.passphrase.passphrases()?)?;
         writeln!(out, "{}, on the {}", args.file.display(), uri.token_name())?;
-        describe_key(&mut out, &keys::key_id(&key), &key)?;
+        describe_key(&mut out, &public_key::key_id(&key), &key)?;
         return Ok(out);
     }
     if token::is_reference(&args.file) {
@@ -115,7 +117,7 @@ fn link(args: Link) -> Result<String> {
     let mut out = String::new();
     let key = token::link(&args.file, &args.uri)?;
     writeln!(out, "{}, on the {}", args.file.display(), args.uri.token_name())?;
-    describe_key(&mut out, &keys::key_id(&key), &key)?;
+    describe_key(&mut out, &public_key::key_id(&key), &key)?;
     Ok(out)
 }
 
@@ -135,7 +137,7 @@ fn show(args: Show) -> Result<String> {
             }
         } else {
             let key = keys::read_public(file, &mut passphrases)?;
-            describe_key(&mut out, &keys::key_id(&key), &key)?;
+            describe_key(&mut out, &public_key::key_id(&key), &key)?;
         }
     }
     Ok(out)

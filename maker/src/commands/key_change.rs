@@ -1,12 +1,14 @@
 //! `key rotate` and `key revoke`: which keys are trusted from now on. `sign request` takes the same words, and asks
 //! for signatures instead of signing at once.
 
-use super::{Place, read_role, warn};
+use super::options::{Place, read_role};
+use super::output::warn;
 use crate::clock;
+use crate::key_change::KeyChange;
 use crate::keys;
 use crate::publish::Published;
 use crate::revoke::Revocation;
-use crate::rotate::{KeyChange, Rotation};
+use crate::rotate::Rotation;
 use crate::workshop::Workshop;
 use anyhow::Result;
 use clap::Args;
@@ -16,7 +18,7 @@ use std::path::PathBuf;
 
 /// Publish a new root in which a role has other keys.
 ///
-/// The new root is signed by the old root keys and the new ones. What the changed keys sign is signed by the
+/// The new root is signed by the old root keys and the new ones. The files of the changed keys are signed by the
 /// old and the new ones, and appears before the root: there is no moment at which a device would refuse
 /// anything. Copy the result to every mirror before the next rotation or release.
 ///
@@ -44,13 +46,13 @@ pub(super) struct Rotate {
 
 /// Publish a new root in which a key is trusted with nothing any more.
 ///
-/// For a key that was stolen or lost. It goes out of every role that has it. Says what somebody who has the key
-/// could have done, and what else must be replaced so that devices forget it.
+/// For a key that was stolen or lost. It goes out of every role that has it. Prints the damage that a thief of the key
+/// could have done, and the other keys that must be replaced so that devices forget it.
 #[derive(Args)]
 pub(super) struct Revoke {
     /// The identifier of the key, or its first letters
     key_id: String,
-    /// What takes its place: a private or public key file, or a reference to a token
+    /// The key that takes its place: a private or public key file, or a reference to a token
     #[arg(long, value_name = "FILE")]
     replace_with: Option<PathBuf>,
     /// The old private key is lost: devices refuse the repository while it is being copied to a mirror
@@ -115,7 +117,7 @@ fn publish(mut workshop: Workshop, change: &KeyChange) -> Result<String> {
     in_words(&published, &workshop)
 }
 
-/// What is new, in upload order.
+/// The new files, in upload order.
 pub(super) fn in_words(published: &Published, workshop: &Workshop) -> Result<String> {
     let mut out = String::new();
     writeln!(out, "root is version {} now. New, in upload order:", published.versions[0])?;
@@ -126,10 +128,10 @@ pub(super) fn in_words(published: &Published, workshop: &Workshop) -> Result<Str
     Ok(out)
 }
 
-/// What a revocation means; nothing to say of a rotation.
+/// The consequences of a revocation; none of a rotation.
 pub(super) fn consequences(workshop: &Workshop, change: &KeyChange) -> Result<String> {
     let KeyChange::Revoke(revocation) = change else { return Ok(String::new()) };
-    let mut out = String::from("\nIf somebody has that key:\n");
+    let mut out = String::from("\nIf that key was stolen:\n");
     for sentence in workshop.consequences(&revocation.key_id)? {
         writeln!(out, "  - {sentence}.")?;
     }

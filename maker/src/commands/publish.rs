@@ -1,14 +1,15 @@
-//! `publish`: makes visible what was put aside, or renews signatures; and copies it to a mirror.
+//! `publish`: makes releases that were put aside visible, or renews signatures; and copies it to a mirror.
 
-use super::{Outcome, Place, warn};
+use super::options::Place;
+use super::output::{Outcome, say, warn};
 use crate::clock;
-use crate::mirror::mirror;
-use crate::publish::{PublishOptions, Published, upload_order};
+use crate::mirror::{mirror, upload_order};
+use crate::publish::{PublishOptions, Published};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use std::path::PathBuf;
 
-/// Sign and publish what was put aside; renew signatures that come to an end.
+/// Sign and publish releases that were put aside; renew signatures that come to an end.
 ///
 /// Before anything becomes visible, the result is walked through with the device's own code, as a device that is
 /// up to date and as one fresh from the factory. A publication that was cut off is completed.
@@ -31,7 +32,7 @@ pub struct Publish {
     /// Copy what is published to this folder too, in an order that never breaks a polling device
     #[arg(long, value_name = "DIR")]
     to: Option<PathBuf>,
-    /// Digest64 all files that are published now on standard output, in upload order
+    /// Print all files that are published now on standard output, in upload order
     #[arg(long)]
     list: bool,
     /// Renew snapshot and timestamp even where they are good for long
@@ -43,7 +44,7 @@ pub struct Publish {
     /// Leave releases that are put aside where they are: renew, with the online keys alone
     #[arg(long, conflicts_with = "renew_targets")]
     online_only: bool,
-    /// Digest64 nothing where nothing changed but snapshot and timestamp; warnings and errors are printed all the same
+    /// Print nothing where nothing changed but snapshot and timestamp; warnings and errors are printed all the same
     #[arg(long)]
     quiet: bool,
     /// Exit with 3 instead of 0 where there are warnings
@@ -78,13 +79,13 @@ pub(super) fn run(args: Publish) -> Result<Outcome> {
         report = upload_order(&workshop)?.join("\n") + "\n";
     }
     if !published.expired.is_empty() {
-        super::say(&report)?;
+        say(&report)?;
         bail!("{}", published.expired.join("; "));
     }
     Ok(Outcome { text: report, person_needed: args.warn_status && !published.warnings.is_empty() })
 }
 
-/// Nothing but what the online keys sign night by night.
+/// True if only the files changed that the online keys sign night by night.
 fn only_renewed(files: &[String]) -> bool {
     let nightly = |name: &str| name == "timestamp.json" || name.ends_with(".snapshot.json");
     files.iter().all(|file| file.strip_prefix("metadata/").is_some_and(nightly))

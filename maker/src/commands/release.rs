@@ -1,6 +1,6 @@
 //! `release`: puts releases aside for the next publication, and lists them.
 
-use super::{Place, read_moment, read_pair};
+use super::options::{Place, read_moment, read_pair};
 use crate::release::ReleaseDraft;
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, Subcommand, ValueEnum};
@@ -25,7 +25,7 @@ enum Action {
 
 /// Put a release aside; devices see it after `publish`.
 ///
-/// Images are copied and hashed. What a device would refuse is refused here already.
+/// Images are copied and hashed. A release that a device would refuse is refused here already.
 #[derive(Args)]
 struct Add {
     /// The board that it is for: 1 to 32 of a-z 0-9 . _ -
@@ -46,10 +46,10 @@ struct Add {
     /// How urgent it is
     #[arg(long, value_enum, default_value_t = Urgency::Normal)]
     severity: Urgency,
-    /// What is new, by language: en=TEXT, or en=@FILE (repeatable)
+    /// The news, by language: en=TEXT, or en=@FILE (repeatable)
     #[arg(long, value_name = "LANG=TEXT|LANG=@FILE", value_parser = read_pair)]
     note: Vec<(String, String)>,
-    /// What it fixes (repeatable, or separated by commas)
+    /// The vulnerabilities that it fixes (repeatable, or separated by commas)
     #[arg(long, value_name = "CVE", value_delimiter = ',')]
     fixes: Vec<String>,
     /// When support for the board ends
@@ -65,7 +65,7 @@ struct Add {
     place: Place,
 }
 
-/// List what is published, and what is put aside.
+/// List the published releases, and those that are put aside.
 #[derive(Args)]
 struct List {
     #[command(flatten)]

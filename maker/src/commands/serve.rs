@@ -1,6 +1,7 @@
 //! `serve`: shows a repository to this machine, for trying out.
 
-use super::verify::repository_in;
+use super::options::repository_in;
+use super::output::say;
 use crate::server::{Behaviour, Server};
 use anyhow::Result;
 use clap::Args;
@@ -22,7 +23,7 @@ pub fn run(args: Serve) -> Result<String> {
     let folder = repository_in(&args.dir);
     let behaviour = Behaviour { port: args.port, print: true, ..Behaviour::default() };
     let server = Server::start(&folder, behaviour)?;
-    super::say(&format!("{} is at {}/ until Ctrl-C\n", folder.display(), server.url()))?;
+    say(&format!("{} is at {}/ until Ctrl-C\n", folder.display(), server.url()))?;
     server.run();
     Ok(String::new())
 }

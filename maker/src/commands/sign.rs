@@ -2,14 +2,15 @@
 
 use super::key_change;
 use super::key_change::{Revoke, Rotate};
+use super::options::{PassphraseFile, Place};
+use super::output::{say, warn};
 use super::publish::in_words;
-use super::{PassphraseFile, Place, warn};
 use crate::clock;
 use crate::files;
 use crate::keyring::KeyRing;
-use crate::sign::judge::Judged;
+use crate::sign::judged::Judged;
+use crate::sign::request::{REQUEST_BYTES_MAX, Request};
 use crate::sign::signer_state::{SEEN_FILE, Seen};
-use crate::sign::{REQUEST_BYTES_MAX, Request};
 use crate::workshop::read_root;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
@@ -62,7 +63,7 @@ struct Targets {
     place: Place,
 }
 
-/// Say what a request would change, and who has signed it. Nothing is signed.
+/// Say what a request would change, and which keys have signed it. Nothing is signed.
 #[derive(Args)]
 struct Show {
     /// The request
@@ -73,7 +74,7 @@ struct Show {
 
 /// Add a signature by every key within reach that counts.
 ///
-/// Shows what would change first, and asks, if it runs at a terminal. What would change can only be told by a root
+/// Shows the changes first, and asks, if it runs at a terminal. The changes can only be told by a root
 /// that you trust yourself, not one that comes with the request: any root of this repository, however old, that was
 /// kept with the keys. That is why one must be there. Beside it, in seen.json, `sign add` keeps what it signed last:
 /// the next request is compared with that.
@@ -106,7 +107,7 @@ struct Trust {
     allow_older: bool,
 }
 
-/// A request that was judged, and what it was judged by.
+/// A request that was judged, and the root and memory that it was judged by.
 struct Opinion {
     judged: Judged,
     root: Root,
@@ -116,7 +117,7 @@ struct Opinion {
 
 /// Publish a request that has enough signatures.
 ///
-/// What the online keys must sign besides is signed now, by old and new ones where they change. The result is
+/// The online keys sign their part now, old and new ones where they change. The result is
 /// rehearsed with the device's own code, as `publish` does.
 #[derive(Args)]
 struct Finish {
@@ -198,7 +199,7 @@ fn add(args: &Add) -> Result<String> {
     let Opinion { judged, root, mut seen, seen_file } = judge(&request, &args.file, &args.trust, &args.keys)?;
     let mut out = request.in_words(&judged, &root);
     if !args.yes && std::io::stdin().is_terminal() {
-        super::say(&out)?;
+        say(&out)?;
         out.clear();
         ask()?;
     }
@@ -218,12 +219,12 @@ fn add(args: &Add) -> Result<String> {
     } else {
         if !added.is_empty() {
             seen.remember(&request, &judged)?;
-            // First: a release that was signed and not remembered is one that a later request can hide.
+            // First: a later request could hide a release that was signed and not remembered.
             match seen.save(&seen_file) {
                 Err(fault) if request.changes_targets() => return Err(fault.context(
-                    "what would be signed cannot be remembered, so nothing was; keep root.json where files can be written",
+                    "the signature could not be remembered, so nothing was signed; keep root.json where files can be written",
                 )),
-                Err(fault) => warn(&[format!("what was signed is not remembered: {fault:#}")]),
+                Err(fault) => warn(&[format!("the signature is not remembered: {fault:#}")]),
                 Ok(()) => {}
             }
         }
@@ -278,7 +279,7 @@ fn read(file: &Path) -> Result<Request> {
 fn judge(request: &Request, file: &Path, trust: &Trust, keys: &[PathBuf]) -> Result<Opinion> {
     let beside_keys = || keys.iter().map(|folder| folder.join("root.json")).find(|path| path.is_file());
     let path = trust.root.clone().or_else(beside_keys).context(
-        "a root that you trust is needed to tell what would change: name one with --root, or keep root.json in the \
+        "a root that you trust is needed to tell the changes: name one with --root, or keep root.json in the \
          folder of the keys",
     )?;
     if trust.root.is_none() && came_with(&path, file) {
@@ -295,7 +296,7 @@ fn judge(request: &Request, file: &Path, trust: &Trust, keys: &[PathBuf]) -> Res
     seen.allow_older = trust.allow_older;
     let root = request.root_in_force(&trusted).with_context(refused)?;
     let root = match seen.root() {
-        // It followed from the trusted root once; what follows from that one now must follow from this too.
+        // It followed from the trusted root once; a root that follows from that one must follow from this too.
         Some(newest) if version(newest)? > version(&trusted)? => {
             request.root_in_force(newest).with_context(refused)?
         }

@@ -1,6 +1,7 @@
 //! `verify`: walks a repository as a device does.
 
-use super::Outcome;
+use super::options::repository_in;
+use super::output::Outcome;
 use super::release::line;
 use crate::clock;
 use crate::files;
@@ -13,7 +14,7 @@ use clap::Args;
 use komainu_trust::limits::ROOT_BYTES_MAX;
 use komainu_trust::trusted::Stored;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Walk a repository as a device does: every signature, version, expiry, manifest and image.
 ///
@@ -32,7 +33,7 @@ pub struct Verify {
     /// Exit with 3 if any metadata expires within so many days; for monitoring
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(0..=100_000))]
     expires_within: Option<u32>,
-    /// Digest64 only what expires soon
+    /// Print only what expires soon
     #[arg(long)]
     quiet: bool,
 }
@@ -67,9 +68,4 @@ pub(super) fn run(args: Verify) -> Result<Outcome> {
         }
     }
     Ok(Outcome { text: out, person_needed })
-}
-
-/// The repository of a workshop, or the folder itself.
-pub(super) fn repository_in(dir: &Path) -> PathBuf {
-    if dir.join("komainu.json").is_file() { dir.join("repository") } else { dir.to_owned() }
 }

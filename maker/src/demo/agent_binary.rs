@@ -1,5 +1,5 @@
 //! Finds the `komainu` program that the demonstration runs: the one that was named, or the one beside us; under
-//! `cargo run` it is built first, so that what is shown is what the source says.
+//! `cargo run` it is built first, so that the demonstration shows the source as it is.
 
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};

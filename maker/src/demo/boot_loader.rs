@@ -19,7 +19,7 @@ const STARTS_MAX: usize = 20;
 /// The variables, by name.
 pub type Variables = BTreeMap<String, String>;
 
-/// What becomes of a slot that is started.
+/// The outcome of starting a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kernel {
     /// It comes up.
@@ -30,12 +30,11 @@ pub enum Kernel {
     Missing,
 }
 
-/// One start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Start {
     /// The slot that was started.
     pub slot: Slot,
-    /// What became of it.
+    /// The outcome of it.
     pub kernel: Kernel,
     /// On trial: which try this was, and how many there are.
     pub trial: Option<(u64, u64)>,

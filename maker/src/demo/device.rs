@@ -1,18 +1,11 @@
 //! The demonstrated device: two slots of plain files, the simulated boot loader, and the real agent as a child.
 
-mod agent;
-pub mod factory;
-pub mod owner;
-
-pub use crate::demo::device::factory::Factory;
-pub use crate::demo::device::owner::AtThePage;
-
+use super::agent_process::Agent;
 use super::boot_loader::{BootLoader, Kernel, Start, Variables};
 use super::images;
 use super::images::PARTS;
 use super::narrator::{Narrator, index, letter};
 use super::timeline::{Icon, Timeline};
-use crate::demo::device::agent::Agent;
 use crate::files;
 use crate::server::Server;
 use anyhow::{Context, Result, bail};
@@ -34,15 +27,14 @@ const LOOK_AGAIN: Duration = Duration::from_millis(2);
 /// How much of a download a power cut may cost.
 pub const CHECKPOINT_BYTES: u64 = 1 << 20;
 
-/// The device.
 pub struct Device {
-    folder: PathBuf,
-    agent: PathBuf,
-    page_port: u16,
-    boot_loader: BootLoader,
+    pub(super) folder: PathBuf,
+    pub(super) agent: PathBuf,
+    pub(super) page_port: u16,
+    pub(super) boot_loader: BootLoader,
     /// Follows what it does.
     pub narrator: Narrator,
-    /// What the agent said since [`Device::forget_lines`].
+    /// The agent's log since [`Device::forget_lines`].
     pub lines: Vec<String>,
 }
 
@@ -89,7 +81,7 @@ impl Device {
             while let Some((at, line)) = agent.line_so_far() {
                 self.hear(timeline, server, at, line);
             }
-            // Behind the held bytes nothing comes, so that what the record says then is what it will say.
+            // Behind the held bytes nothing comes, so that the record stays as it is then.
             let held = server.wait_until_held(LOOK_AGAIN);
             let update = self.record()?.update;
             if held && matches!(update, Update::Staging { part, offset, .. } if (part, offset) == wanted) {
@@ -108,7 +100,7 @@ impl Device {
         Ok(())
     }
 
-    /// What was written and not synced is lost at a power cut. A killed process does not lose it, so that it is
+    /// Data that was written and not synced is lost at a power cut. A killed process does not lose it, so that it is
     /// destroyed here.
     ///
     /// # Errors
@@ -120,7 +112,7 @@ impl Device {
         file.write_all_at(&vec![0xff; rest], from).with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// What the agent remembers.
+    /// The record of the agent.
     ///
     /// # Errors
     /// There is no good copy.
@@ -136,7 +128,7 @@ impl Device {
             .context("the device has no record")
     }
 
-    /// What the boot loader remembers.
+    /// The variables of the boot loader.
     ///
     /// # Errors
     /// There is no good copy.
@@ -173,7 +165,7 @@ impl Device {
         self.lines.iter().filter(|line| words.iter().all(|word| line.contains(word))).count()
     }
 
-    fn slot_file(&self, slot: Slot, part: &str) -> PathBuf {
+    pub(super) fn slot_file(&self, slot: Slot, part: &str) -> PathBuf {
         self.folder.join(format!("slots/{part}-{slot}"))
     }
 
@@ -187,9 +179,9 @@ impl Device {
         })
     }
 
-    fn start(&mut self, timeline: &mut Timeline) -> Result<()> {
+    pub(super) fn start(&mut self, timeline: &mut Timeline) -> Result<()> {
         self.narrator.stop();
-        // What may be lost at a restart is lost.
+        // Files that a restart may lose are lost.
         files::remove(&self.folder.join("run"))?;
         let starts = self.boot_loader.start(|slot| self.kernel(slot))?;
         for (place, start) in starts.iter().enumerate() {
@@ -269,7 +261,7 @@ impl Device {
         Agent::start(&self.agent, &self.folder.join("komainu.toml"), "once", timeline.clock())
     }
 
-    fn hear(&mut self, timeline: &mut Timeline, server: &Server, at: u64, line: String) {
+    pub(super) fn hear(&mut self, timeline: &mut Timeline, server: &Server, at: u64, line: String) {
         // While a slot is being filled the requests are told at its end, in one step.
         let goes_on = line.contains("staging ") && self.narrator.is_filling();
         if !goes_on && !line.starts_with("debug") {
@@ -280,12 +272,12 @@ impl Device {
         self.lines.push(line);
     }
 
-    /// What the slot that runs says of itself; for checks.
+    /// The slot that runs; for checks.
     pub fn running(&self) -> Option<Slot> {
         self.narrator.running
     }
 
-    /// What the drawing shows in a slot.
+    /// The content of a slot, as the drawing shows it.
     pub fn shown(&self, slot: Slot) -> &super::timeline::Content {
         &self.narrator.slots[index(slot)]
     }

@@ -2,8 +2,8 @@
 //! runs. Plain SVG, coloured by the page's own styles; nothing here depends on how wide the page is.
 
 use super::narrator::{index, letter};
-use super::story::version_of;
 use super::timeline::{Chapter, Content, Icon, Mark};
+use super::versions::version_of;
 use komainu_core::identifiers::Slot;
 use std::fmt::Write;
 
@@ -126,7 +126,7 @@ fn draw_event(svg: &mut String, x: usize, number: usize, mark: &Mark) {
     }
 }
 
-/// A slot over time: what stays the same is one piece.
+/// A slot over time: columns with the same content are one piece.
 fn draw_lane(svg: &mut String, marks: &[&Mark], slot: Slot, column: usize) {
     let (content, y) = (|mark: &Mark| mark.slots[index(slot)].clone(), LANES_Y[index(slot)]);
     let mut first = 0;

@@ -17,10 +17,9 @@ const POOL_BYTES_MIN: usize = 4 << 20;
 const FILE_BYTES_MAX: u64 = 512 << 20;
 const PROGRAM_BYTES_MAX: u64 = 1 << 20;
 
-/// What is wrong with a release.
+/// The flaw of a release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flaw {
-    /// Nothing.
     None,
     /// It starts, and its health check finds that it does not do its work.
     Unhealthy,

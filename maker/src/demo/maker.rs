@@ -1,4 +1,4 @@
-//! The maker of the demonstrated device, and the web server that is given what the maker publishes. Whoever breaks
+//! The maker of the demonstrated device, and the web server that shows the published files. An attacker who breaks
 //! into that server can change every file on it, and this can do so too.
 
 use super::images::{Flaw, PARTS, Pool};
@@ -16,7 +16,6 @@ use anyhow::{Context, Result};
 use komainu_core::identifiers::Slot;
 use std::path::{Path, PathBuf};
 
-/// The board.
 pub const BOARD: &str = "demo-router";
 const CHANNEL: &str = "stable";
 const DAY_SECONDS: i64 = 86_400;
@@ -32,9 +31,7 @@ pub struct Maker {
 /// A release that was made.
 #[derive(Clone, Debug)]
 pub struct Release {
-    /// Its number.
     pub number: u64,
-    /// Its version.
     pub version: &'static str,
     /// Length and hash of each part's image, in the order of [`PARTS`].
     pub prints: [Fingerprint; 2],
@@ -59,7 +56,7 @@ impl Maker {
         self.workshop.root_file()
     }
 
-    /// What the web server shows.
+    /// The folder that the web server shows.
     pub fn web(&self) -> &Path {
         &self.web
     }
@@ -79,7 +76,7 @@ impl Maker {
         Ok(Release { number, version, prints: [print(&images[0])?, print(&images[1])?], images })
     }
 
-    /// Signs and publishes a release, in whatever order; what is public goes to the web server.
+    /// Signs and publishes a release, in any order; the public files go to the web server.
     ///
     /// # Errors
     /// A device would refuse it, or a file cannot be written.
@@ -98,7 +95,7 @@ impl Maker {
     /// # Errors
     /// A file cannot be written.
     pub fn put_right(&self) -> Result<()> {
-        // Metadata is small; images that somebody changed were put back by who changed them.
+        // Metadata is small; a changed image is put back by the attack that changed it.
         files::remove(&self.web.join("metadata"))?;
         mirror(&self.workshop, &self.web)?;
         Ok(())
@@ -144,7 +141,7 @@ impl Maker {
         Ok(())
     }
 
-    /// Somebody else makes keys, signs this release with them, and puts it on the web server.
+    /// A stranger makes keys, signs this release with them, and puts it on the web server.
     ///
     /// # Errors
     /// A file cannot be written.

@@ -1,12 +1,12 @@
-//! Understands what the agent logs, and tells it: what the slots hold by now, what it means in plain words, how it
-//! is drawn. What it does not know stays in the log.
+//! Understands the agent's log, and tells it: the content of the slots by now, the meaning in plain words, the drawing.
+//! Unknown lines stay in the log.
 
 use super::timeline::{Content, Icon, Mark, Side, Step, Timeline};
 use komainu_core::identifiers::Slot;
 
 /// Follows one device.
 pub struct Narrator {
-    /// What the slots hold, as far as the log says.
+    /// The content of the slots, as far as the log says.
     pub slots: [Content; 2],
     /// The slot that runs; `None`: the power is off.
     pub running: Option<Slot>,
@@ -18,7 +18,7 @@ pub struct Narrator {
     given_up: Vec<String>,
 }
 
-/// A refusal: by what it is recognized, its label in the drawing, why in a few words, and what it means.
+/// A refusal: the words that it is recognized by, its label in the drawing, the reason in a few words, and its meaning.
 const REFUSALS: [(&str, &str, &str, &str); 6] = [
     (
         "valid signatures",
@@ -30,13 +30,13 @@ const REFUSALS: [(&str, &str, &str, &str); 6] = [
         "seen before",
         "old\nmetadata",
         "it has seen newer files than these",
-        "The signature is genuine, but somebody is replaying old files. The device remembers what it has seen.",
+        "The signature is genuine, but old files are replayed. The device remembers what it has seen.",
     ),
     (
         "expired",
         "out of\ndate",
         "the time of these signatures is over",
-        "Signatures are good for a limited time only, so that nobody can hide newer releases for ever by showing old \
+        "Signatures are good for a limited time only, so that newer releases cannot be hidden for ever by showing old \
          metadata.",
     ),
     (
@@ -50,7 +50,7 @@ const REFUSALS: [(&str, &str, &str, &str); 6] = [
         "signed sha256",
         "forged\nimage",
         "these are not the signed bytes",
-        "What was written was read back from the slot and compared with the signed fingerprint before it could \
+        "The written data was read back from the slot and compared with the signed fingerprint before it could \
          become bootable. It differs, so the slot stays void, and the device does not restart.",
     ),
     (
@@ -97,7 +97,7 @@ impl Narrator {
         self.stop();
     }
 
-    /// The power is off, or the device restarts: what was under way is no more.
+    /// The power is off, or the device restarts: work under way is over.
     pub fn stop(&mut self) {
         self.running = None;
         self.filling = None;
@@ -170,7 +170,7 @@ impl Narrator {
                     format!("stage: fills slot {name} with {version}, {:.1} MiB", mib(of)),
                     format!(
                         "The slot that is not running is declared void and then filled. Slot {other} goes on \
-                         working; nobody notices."
+                         working, unnoticed."
                     ),
                     Icon::Fill,
                     format!("{version}\ninto {name}"),

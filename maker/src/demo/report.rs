@@ -1,26 +1,26 @@
 //! The report: one page that needs nothing else, no script and no other file, in light and in dark. It explains
-//! itself to somebody who has never heard of two slots.
+//! itself to a reader who has never heard of two slots.
 
 use super::drawing::{draw, escape, patterns, sample, sign};
 use super::maker::Maker;
 use super::narrator::{letter, mib};
 use super::timeline::{Chapter, Side, Step};
-use crate::server::Request;
+use crate::server::state::Request;
 use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
 
 const STYLE: &str = include_str!("report.css");
 
-/// What was run.
+/// Facts about this run.
 pub struct Facts {
-    /// What, how much, and a word about it.
+    /// Name, value, and a word about it.
     rows: Vec<(&'static str, String, String)>,
     day: String,
 }
 
 impl Facts {
-    /// Looks at everybody who took part.
+    /// Looks at all that took part.
     pub fn gather(
         agent: &Path,
         maker: &Maker,
@@ -72,7 +72,7 @@ pub fn page(chapters: &[Chapter], facts: &Facts) -> String {
     );
     put(
         &mut html,
-        format_args!("<title>Komainu: what a device does with an update</title>\n<style>\n{STYLE}</style>\n"),
+        format_args!("<title>Komainu: how a device updates itself</title>\n<style>\n{STYLE}</style>\n"),
     );
     put(&mut html, format_args!("</head>\n<body>\n{}", patterns()));
     write_header(&mut html, chapters, facts);

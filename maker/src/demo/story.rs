@@ -1,41 +1,21 @@
-//! The story: what the maker, the web server and the power do, and what is expected of the device each time. The
+//! The story: the acts of the maker, the web server and the power, and the expectations of the device each time. The
 //! first chapter, the gate, and the last, the attacks, have files of their own.
 
 mod attacks;
 mod first_boot;
 
-use super::device::{CHECKPOINT_BYTES, Device};
+use super::device::CHECKPOINT_BYTES;
 use super::images::{Flaw, HEAD_BYTES, PARTS};
-use super::maker::{Maker, Release, tell_published};
-use super::narrator::letter;
-use super::timeline::{Icon, Timeline};
-use crate::server::Server;
+use super::maker::Release;
+use super::stage::Stage;
+use super::timeline::Icon;
 use anyhow::Result;
 use komainu_core::identifiers::Slot;
-use komainu_core::update::record::{Record, Update};
-use komainu_trust::hex;
-use std::path::Path;
-
-/// Everybody who takes part.
-pub struct Stage<'a> {
-    /// What happened.
-    pub timeline: Timeline,
-    /// Who signs releases.
-    pub maker: Maker,
-    /// Who hands them out.
-    pub server: Server,
-    /// Who gets them.
-    pub device: Device,
-    /// Where everything lies.
-    pub folder: &'a Path,
-    /// What the device came with.
-    pub factory: Release,
-}
 
 /// Plays all of it.
 ///
 /// # Errors
-/// Something was not as expected: what, and what was found.
+/// An expectation was not met: it, and the finding.
 pub fn play(stage: &mut Stage<'_>) -> Result<()> {
     first_boot::play(stage)?;
     let first = first_update(stage)?;
@@ -66,7 +46,7 @@ fn first_update(stage: &mut Stage<'_>) -> Result<Release> {
 fn power_cut(stage: &mut Stage<'_>, before: &Release) -> Result<Release> {
     stage.begin(
         "The power goes in the middle",
-        "The next release is being written when somebody pulls the plug. Nothing is lost: the slot that was running \
+        "The next release is being written when the plug is pulled. Nothing is lost: the slot that was running \
          is whole, and the half-filled one has no header, so that nothing can mistake it for a firmware.",
         "The device came up as before, and went on where it had stopped.",
     );
@@ -80,7 +60,7 @@ fn power_cut(stage: &mut Stage<'_>, before: &Release) -> Result<Release> {
     let at = stage.timeline.now();
     stage.device.narrator.cut(&mut stage.timeline, Slot::A, percent);
     let mark = stage.device.narrator.mark(Icon::PowerCut, "power\ncut");
-    let meaning = "The agent is killed without warning (kill -9) while the server is still sending. What was not yet \
+    let meaning = "The agent is killed without warning (kill -9) while the server is still sending. Data that was not yet \
                    safely on the medium is destroyed too, as it would be by a real power cut.";
     let done = format!(
         "loses power: {percent} % of the release is safely in slot A, up to byte {cut} of the rootfs"
@@ -177,85 +157,4 @@ fn bad_release(stage: &mut Stage<'_>, before: &Release, bad: BadRelease) -> Resu
     stage.device.poll(&mut stage.timeline, &stage.server)?;
     let again = stage.device.said(&["staging", version]);
     stage.check("at the next poll it is not even fetched again", again == 0, "it is")
-}
-
-impl Stage<'_> {
-    fn begin(&mut self, title: &'static str, lead: &'static str, moral: &'static str) {
-        self.timeline.chapter(title, lead, moral);
-        self.device.forget_lines();
-    }
-
-    /// The first column of a chapter's drawing: how it stands.
-    fn mark_begin(&mut self) {
-        let Some(slot) = self.device.running() else { return };
-        let version = match self.device.shown(slot) {
-            super::timeline::Content::Holds(number) => version_of(*number),
-            _ => "?",
-        };
-        let mark = self.device.narrator.mark(Icon::Begin, &format!("{version}\nruns"));
-        let done = format!("runs {version} from slot {}", letter(slot));
-        let at = self.timeline.now();
-        self.device.narrator.tell(&mut self.timeline, at, &done, "", Some(mark));
-    }
-
-    fn publish(&mut self, number: u64, version: &'static str, flaw: Flaw) -> Result<Release> {
-        let release = self.maker.make(number, version, flaw)?;
-        self.maker.publish(&release)?;
-        let running = self.device.running();
-        tell_published(&mut self.timeline, &release, &self.device.narrator.slots, running);
-        Ok(release)
-    }
-
-    fn check(&mut self, expected: &str, holds: bool, found: &str) -> Result<()> {
-        self.timeline.check(expected, holds, found)
-    }
-
-    /// Checks that a slot holds a release, byte for byte.
-    fn holds(&mut self, slot: Slot, release: &Release, what: &str) -> Result<()> {
-        let expected = format!("slot {} {what}", letter(slot));
-        for (part, print) in PARTS.iter().zip(&release.prints) {
-            let found = self.device.hash(slot, part, print.length)?;
-            if found != print.sha256 {
-                self.check(&expected, false, &format!("{part} has the SHA-256 {}", hex::encode(&found)))?;
-            }
-        }
-        self.check(&expected, true, "")
-    }
-
-    /// Checks that a release runs, is confirmed, and that boot loader and record agree.
-    fn runs(&mut self, slot: Slot, release: &Release) -> Result<()> {
-        let (name, version) = (letter(slot), release.version);
-        let running = self.device.running();
-        self.check(&format!("slot {name} runs"), running == Some(slot), &format!("{running:?}"))?;
-        self.holds(slot, release, &format!("holds {version}, byte for byte"))?;
-        let record = self.device.record()?;
-        self.check(
-            &format!("the record says: {version} confirmed"),
-            is_at_rest(&record, slot, release),
-            &record.write(),
-        )?;
-        let variables = self.device.environment()?;
-        let on_trial = variables.get("upgrade_available").is_some_and(|value| value != "0");
-        let chosen = variables.get("boot_slot").and_then(|name| Slot::parse(name));
-        let holds = chosen == Some(slot) && !on_trial;
-        self.check(
-            &format!("the boot loader's choice is slot {name}, nothing on trial"),
-            holds,
-            &format!("{variables:?}"),
-        )
-    }
-}
-
-fn is_at_rest(record: &Record, slot: Slot, release: &Release) -> bool {
-    let confirmed = record.confirmed.as_ref().is_some_and(|id| id.number == release.number);
-    record.confirmed_slot == slot
-        && confirmed
-        && record.floor == release.number
-        && record.update == Update::Idle
-}
-
-/// The versions of this story by release number.
-pub fn version_of(number: u64) -> &'static str {
-    let place = usize::try_from(number.saturating_sub(1)).unwrap_or(0);
-    ["1.0.0", "1.1.0", "1.2.0", "1.3.0", "1.4.0", "1.5.0"].get(place).copied().unwrap_or("?")
 }

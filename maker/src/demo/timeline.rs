@@ -1,4 +1,4 @@
-//! What happened, in order: kept for the report, and told on standard output while it happens.
+//! The events of the story, in order: kept for the report, and told on standard output as they happen.
 
 use crate::clock::Stopwatch;
 use crate::server::Server;
@@ -8,7 +8,7 @@ use std::io::{IsTerminal, Write};
 
 /// The whole demonstration.
 pub struct Timeline {
-    /// What is told, a chapter each.
+    /// The chapters that were told so far.
     pub chapters: Vec<Chapter>,
     clock: Stopwatch,
     on_terminal: bool,
@@ -21,15 +21,13 @@ pub struct Timeline {
 /// One part of the story.
 #[derive(Default)]
 pub struct Chapter {
-    /// A sentence.
     pub title: &'static str,
-    /// What is going to happen, for people who have never heard of it.
+    /// An introduction, for people who have never heard of it.
     pub lead: &'static str,
     /// How it ended, if all held.
     pub moral: &'static str,
-    /// What happened.
     pub steps: Vec<Step>,
-    /// What was expected and held.
+    /// The expectations that were met.
     pub checks: Vec<String>,
     /// Everything that was said, as it was said.
     pub log: Vec<(u64, String)>,
@@ -42,9 +40,9 @@ pub struct Step {
     pub at: u64,
     /// On which side.
     pub side: Side,
-    /// What was done.
+    /// The event in a few words.
     pub done: String,
-    /// What it means, in plain words; may be empty.
+    /// Its meaning, in plain words; may be empty.
     pub meaning: String,
     /// The slot that runs; `None`: the power is off, or a slot is just starting.
     pub running: Option<Slot>,
@@ -54,10 +52,10 @@ pub struct Step {
     pub mark: Option<Mark>,
 }
 
-/// Who does something.
+/// The one that acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// The maker and the web server, or whoever broke into it.
+    /// The maker and the web server, or an attacker who broke into it.
     Server,
     /// The device: agent and boot loader.
     Device,
@@ -66,11 +64,10 @@ pub enum Side {
 /// A column of the drawing.
 #[derive(Clone, Debug)]
 pub struct Mark {
-    /// The sign.
     pub icon: Icon,
     /// One or two short lines.
     pub label: String,
-    /// What the slots hold.
+    /// The content of both slots.
     pub slots: [Content; 2],
     /// The slot that runs; `None`: the power is off.
     pub running: Option<Slot>,
@@ -103,7 +100,7 @@ pub enum Icon {
     Refused,
 }
 
-/// What a slot holds.
+/// The content of a slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
     /// Nothing that starts.
@@ -112,7 +109,6 @@ pub enum Content {
     Holds(u64),
     /// A part of one; it has no header, so that nothing takes it for a whole one.
     Filling {
-        /// Which.
         release: u64,
         /// How much was there before, and is there now.
         percent: [u64; 2],
@@ -171,12 +167,12 @@ impl Timeline {
         self.current().steps.get_mut(place)
     }
 
-    /// A line of somebody's log.
+    /// A line of a log.
     pub fn log(&mut self, at: u64, line: String) {
         self.current().log.push((at, line));
     }
 
-    /// What was asked of the server since the last time: a step for metadata, a step for images.
+    /// The requests to the server since the last time: a step for metadata, a step for images.
     pub fn hear(&mut self, server: &Server, at: u64, running: Option<Slot>) {
         let requests = server.requests();
         let (mut metadata, mut images) = (Vec::new(), Vec::new());
@@ -224,7 +220,7 @@ impl Timeline {
     /// Checks that something is as it was told.
     ///
     /// # Errors
-    /// It is not; the error says what was expected and what is.
+    /// It is not; the error has the expectation and the finding.
     pub fn check(&mut self, expected: &str, holds: bool, found: &str) -> Result<()> {
         if !holds {
             let _ = std::io::stdout().flush();

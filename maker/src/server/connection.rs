@@ -1,7 +1,8 @@
-//! One connection: one request after another until either side has had enough.
+//! Serves one connection: one request after another, until one side closes it.
 
 use super::request::{Head, Read as Parsed, read};
-use super::{Shared, response};
+use super::response;
+use super::state::Shared;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;

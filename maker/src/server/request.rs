@@ -1,5 +1,6 @@
 //! Reads a request's head, and turns its path into one inside the served folder, or into nothing.
 
+use http_range_header::{RangeUnsatisfiableError, parse_range_header};
 use std::path::{Path, PathBuf};
 
 /// A longer head is refused.
@@ -14,11 +15,11 @@ pub(super) struct Head {
     pub range: Option<String>,
     pub if_range: Option<String>,
     pub if_none_match: Option<String>,
-    /// The client wants the connection closed after the answer, or sends a body that nobody reads.
+    /// The client wants the connection closed after the answer, or sends a body, which is not read.
     pub close: bool,
 }
 
-/// What the bytes so far are.
+/// The meaning of the bytes so far.
 pub(super) enum Read {
     /// A whole head, and how many bytes it took.
     Head(Head, usize),
@@ -82,31 +83,13 @@ pub(super) enum Wanted {
     Impossible,
 }
 
-/// Reads a `Range` header for a file of `length` bytes.
+/// Reads a `Range` header for a file of `length` bytes. RFC 9110 allows to ignore several ranges and damaged ones.
 pub(super) fn wanted(range: &str, length: u64) -> Wanted {
-    let Some((first, last)) = range.strip_prefix("bytes=").and_then(|range| range.split_once('-')) else {
-        return Wanted::Whole;
-    };
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    // A number beyond 64 bits is beyond every file.
-    let number = |text: &str| text.parse().unwrap_or(u64::MAX);
-    match (first, last) {
-        ("", count) if digits(count) => match (number(count).min(length), length) {
-            (0, _) => Wanted::Impossible,
-            (count, length) => Wanted::Part { first: length - count, last: length - 1 },
-        },
-        (first, last) if digits(first) && (last.is_empty() || digits(last)) => {
-            let first = number(first);
-            let last = if last.is_empty() { u64::MAX } else { number(last) };
-            if last < first {
-                Wanted::Whole
-            } else if first >= length {
-                Wanted::Impossible
-            } else {
-                Wanted::Part { first, last: last.min(length - 1) }
-            }
-        }
-        _ => Wanted::Whole,
+    let read = parse_range_header(range).and_then(|ranges| ranges.validate(length));
+    match read.as_deref() {
+        Ok([part]) => Wanted::Part { first: *part.start(), last: *part.end() },
+        Ok([]) | Err(RangeUnsatisfiableError::Unsatisfiable) => Wanted::Impossible,
+        Ok(_) | Err(_) => Wanted::Whole,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Answers one request: status and headers first, then as much of the file as was asked for.
 
 use super::request::{Head, Wanted, resolve, wanted};
-use super::{Request, Shared};
+use super::state::{Request, Shared};
 use std::fs::{File, Metadata};
 use std::io;
 use std::io::{Read, Seek, SeekFrom, Write};

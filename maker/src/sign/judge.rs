@@ -1,66 +1,31 @@
 //! Judges a request: whether it may be signed, whose signatures it needs, and whether those that it has are theirs.
 
+use super::judged::{Judged, Need};
 use super::next::{next_root, next_targets, read};
+use super::request::{Asked, Request};
 use super::signer_state::Seen;
-use super::{Asked, Request};
 use crate::metadata::signed_part;
 use anyhow::{Context, Result, anyhow, bail};
 use komainu_trust::Moment;
 use komainu_trust::json;
-use komainu_trust::keys::Key;
 use komainu_trust::limits::TARGETS_BYTES_MAX;
 use komainu_trust::roles::{Role, Root, Targets};
 use komainu_trust::signatures::{Envelope, RoleKeys};
-use std::collections::BTreeMap;
-
-/// A request that was found to be in order: which keys it needs, and what they have signed.
-pub struct Judged {
-    /// A line for each file and each set of keys that must sign it.
-    pub needs: Vec<Need>,
-    pub(super) new_root: Option<Root>,
-    pub(super) new_targets: Option<Targets>,
-    pub(super) old_targets: Targets,
-    /// What the new targets metadata is compared with.
-    pub(super) base: Targets,
-    /// False if the difference from `base` is not all that changed since the signer last looked.
-    pub(super) base_is_known: bool,
-    /// What must be read before everything else.
-    pub(super) warnings: Vec<String>,
-    /// Fields that change and are neither keys nor releases.
-    pub(super) notes: Vec<String>,
-    /// Manifests whose content cannot be shown: nothing is signed as long as there is one.
-    pub(super) unseen: Vec<String>,
-}
-
-/// A set of keys that must sign a file, and how many have.
-pub struct Need {
-    /// The file.
-    pub file: String,
-    /// Whose keys, in words.
-    pub whose: &'static str,
-    /// How many have signed.
-    pub have: u32,
-    /// The keys, and how many of them must.
-    pub role: RoleKeys,
-    pub(super) keys: BTreeMap<String, Key>,
-    /// The bytes that were judged, and the only ones that are signed.
-    pub(super) message: Vec<u8>,
-}
 
 impl Request {
-    /// Looks whether it may be signed, and by whom, for somebody who has seen nothing yet but `current`, the root in
-    /// force.
+    /// Judges whether it may be signed, and by which keys, for a signer without a memory, who knows only `current`, the
+    /// root in force.
     ///
     /// # Errors
-    /// What is wrong with it: stale, expired, changed after somebody signed, signed by a key that has no say.
+    /// It is stale, expired, changed after a key signed, or signed by a key that has no say.
     pub fn judge(&self, current: &Root, now: Moment) -> Result<Judged> {
         self.judge_after(current, &Seen::default(), now)
     }
 
-    /// The same for somebody who remembers what was seen last.
+    /// The same for a signer with a memory.
     ///
     /// # Errors
-    /// As [`Request::judge`]; and it goes back behind what was seen.
+    /// As [`Request::judge`]; or it goes back behind the memory.
     pub fn judge_after(&self, current: &Root, seen: &Seen, now: Moment) -> Result<Judged> {
         let old_targets = self.published_targets(current)?;
         let mut judged = Judged {
@@ -113,7 +78,7 @@ impl Request {
         let envelope = Envelope::open(name, "4.5", self.targets.as_bytes(), TARGETS_BYTES_MAX);
         let envelope = envelope.map_err(|fault| anyhow!("{fault}"))?;
         if envelope.meets(current.role(Role::Targets), &current.keys).is_err() {
-            bail!("{name} is not signed by the targets keys: what would change cannot be told");
+            bail!("{name} is not signed by the targets keys: the changes cannot be told");
         }
         read(name, &envelope.signed)
     }
@@ -124,7 +89,7 @@ impl Request {
         if targets_change && judged.new_targets.is_none() {
             bail!("it changes the targets keys without targets metadata that the new keys sign");
         }
-        // Only what was read above is signed: a file that nobody looked at has no need here.
+        // Only files that were read above are signed: no other file gets a need here.
         let root = judged.new_root.as_ref().map(|new| (Role::Root, new.common.version));
         let targets = judged.new_targets.as_ref().map(|new| (Role::Targets, new.common.version));
         for (role, version) in root.into_iter().chain(targets) {
@@ -143,7 +108,7 @@ impl Request {
                 Role::Root => ("root keys of now", "new root keys"),
                 _ => ("targets keys of now", "new targets keys"),
             };
-            // The old root keys always sign: nobody follows a root that they did not.
+            // The old root keys always sign: no device follows a root without them.
             if new.is_none() || role == Role::Root || !self.old_keys_are_lost {
                 judged.needs.push(need(old_words, current));
             }
@@ -159,7 +124,7 @@ impl Request {
                 judged.needs.iter().find(|need| need.file == name && need.role.key_ids.contains(key_id));
             let Some(need) = need else {
                 bail!(
-                    "{name} has a signature by {key_id}, which has no say in it: somebody else had this file"
+                    "{name} has a signature by {key_id}, which has no say in it: the file was in other hands"
                 );
             };
             let alone = RoleKeys { key_ids: vec![key_id.clone()], threshold: 1 };
@@ -171,23 +136,5 @@ impl Request {
             }
         }
         Ok(())
-    }
-}
-
-impl Judged {
-    /// True if every set of keys has signed.
-    pub fn is_complete(&self) -> bool {
-        self.needs.iter().all(|need| need.have >= need.role.threshold)
-    }
-
-    /// How many signatures there are of how many, a line for each set of keys.
-    pub fn count_in_words(&self) -> String {
-        let line = |need: &Need| {
-            format!(
-                "{}: {} of {} signatures by the {}\n",
-                need.file, need.have, need.role.threshold, need.whose
-            )
-        };
-        self.needs.iter().map(line).collect()
     }
 }

@@ -1,8 +1,8 @@
-//! What may stand in a root or targets file that somebody is asked to sign: what this komainu-maker would have
-//! written itself, and nothing that the words for the signer would leave out.
+//! Decides whether a root or targets file may be signed: it must be the file that this komainu-maker would have written
+//! itself, without anything that the words for the signer would leave out.
 
-use crate::keys::{key_id, key_json};
 use crate::metadata;
+use crate::public_key::{key_id, key_json};
 use anyhow::{Context, Result, anyhow, bail};
 use komainu_trust::Moment;
 use komainu_trust::fields::Field;
@@ -23,7 +23,7 @@ pub(super) fn next_root(
     let root: Root = read(name, signed)?;
     let (version, before) = (root.common.version, current.common.version);
     if name != format!("{version}.root.json") {
-        bail!("what it calls {name} is root version {version}");
+        bail!("the file called {name} is root version {version}");
     }
     if version <= before {
         bail!("{name} is stale: root is version {before} by now. Make the request anew");
@@ -92,7 +92,7 @@ pub(super) fn next_targets(
     let targets: Targets = read(name, signed)?;
     let version = targets.common.version;
     if name != format!("{version}.targets.json") {
-        bail!("what it calls {name} is targets version {version}");
+        bail!("the file called {name} is targets version {version}");
     }
     if version <= published {
         bail!("{name} is stale: targets metadata is version {published} by now. Make the request anew");
@@ -107,7 +107,7 @@ pub(super) fn next_targets(
     for (path, file) in &targets.targets {
         let shown = path.escape_debug();
         if file.hashes.sha256.is_none() {
-            bail!("{name}: {shown} has no SHA-256, so nobody can tell what it is");
+            bail!("{name}: {shown} has no SHA-256, so its content is not known");
         }
         let plain = match listed.get(path) {
             Some(Json::Object(fields)) => {

@@ -1,19 +1,19 @@
-//! What a signer has seen: the newest root, and the targets metadata that was signed last. It is kept beside the
+//! The memory of a signer: the newest root, and the targets metadata that was signed last. It is kept beside the
 //! signer's root.json, so that a request cannot choose what it is compared with.
 
-use super::judge::Judged;
+use super::judged::Judged;
 use super::next::read;
-use super::{REQUEST_BYTES_MAX, Request};
+use super::request::{REQUEST_BYTES_MAX, Request};
 use crate::files;
-use crate::metadata::{object, pretty, signed_part, text};
-use crate::rehearsal::is_manifest;
+use crate::json_writer::{object, pretty, text};
+use crate::metadata::signed_part;
+use crate::target_paths::is_manifest;
 use anyhow::{Context, Result, anyhow, bail};
-use komainu_core::update::manifest::{Manifest, manifest_path};
+use komainu_core::update::manifest::Manifest;
 use komainu_trust::fields::{Field, FieldFault};
 use komainu_trust::json;
 use komainu_trust::json::Json;
 use komainu_trust::roles::Targets;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -21,13 +21,13 @@ use std::path::Path;
 pub const SEEN_FILE: &str = "seen.json";
 const FORMAT: &str = "komainu seen 1";
 
-/// What a signer has seen so far; nothing, to begin with.
+/// The memory of a signer; empty, to begin with.
 #[derive(Clone, Default)]
 pub struct Seen {
     /// Let a request go back behind it.
     pub allow_older: bool,
     root: Option<String>,
-    /// The targets metadata that was signed last, and what it was compared with.
+    /// The targets metadata that was signed last, and the one that it was compared with.
     targets: Option<String>,
     before: Option<String>,
     manifests: BTreeMap<String, String>,
@@ -40,7 +40,7 @@ impl Seen {
     /// It cannot be read.
     pub fn load(path: &Path) -> Result<Seen> {
         let Some(bytes) = files::read_at_most(path, REQUEST_BYTES_MAX)? else { return Ok(Seen::default()) };
-        let wrong = || format!("cannot read {}, which says what was signed here last", path.display());
+        let wrong = || format!("cannot read {}, which remembers the last signature here", path.display());
         let whole =
             json::parse(&bytes).map_err(|why| anyhow!("not acceptable JSON: {why}")).with_context(wrong)?;
         let parse = || -> Result<Seen, FieldFault> {
@@ -75,7 +75,7 @@ impl Seen {
         files::replace(path, &pretty(&Json::Object(fields)))
     }
 
-    /// For the workshop that made the request: what is published there is no news to it.
+    /// For the workshop that made the request: it knows its own published metadata.
     pub fn published_here(request: &Request) -> Seen {
         Seen { targets: Some(request.targets.clone()), ..Seen::default() }
     }
@@ -88,7 +88,7 @@ impl Seen {
     /// Remembers a request that was signed.
     ///
     /// # Errors
-    /// What was seen before cannot be read.
+    /// The memory cannot be read.
     pub fn remember(&mut self, request: &Request, judged: &Judged) -> Result<()> {
         self.root = request.roots.last().cloned();
         let Some(new) = &judged.new_targets else { return Ok(()) };
@@ -111,23 +111,6 @@ impl Seen {
 }
 
 impl Request {
-    /// The manifest of that path, if the request has the very bytes that the signed hash names.
-    pub(super) fn manifest(&self, path: &str, new: &Targets) -> Result<Manifest, &'static str> {
-        let text = self.manifests.get(path);
-        let text = text.ok_or("ITS MANIFEST IS NOT IN THE REQUEST: what it installs cannot be shown")?;
-        let signed = new.targets.get(path).and_then(|file| file.hashes.sha256);
-        if signed.is_none_or(|sha256| Sha256::digest(text.as_bytes()).as_slice() != sha256) {
-            return Err("ITS MANIFEST IN THE REQUEST IS NOT THE ONE TO BE SIGNED");
-        }
-        let manifest = Manifest::read(text.as_bytes());
-        let manifest =
-            manifest.map_err(|_| "ITS MANIFEST CANNOT BE READ: what it installs cannot be shown")?;
-        if manifest_path(&manifest.board, &manifest.channel) != path {
-            return Err("ITS MANIFEST IS FOR ANOTHER BOARD OR CHANNEL");
-        }
-        Ok(manifest)
-    }
-
     pub(super) fn look_at_manifests(&self, judged: &mut Judged) {
         let Some(new) = &judged.new_targets else { return };
         for path in new.targets.keys().filter(|path| is_manifest(path)) {
@@ -144,7 +127,7 @@ impl Request {
         let published = judged.old_targets.common.version;
         let Some(last) = seen.targets.as_deref().map(read_targets).transpose()? else {
             judged.warnings.push(format!(
-                "WHAT CHANGED BEFORE TARGETS VERSION {version} IS NOT KNOWN HERE: none was signed or seen here so far, \
+                "THE CHANGES BEFORE TARGETS VERSION {version} ARE NOT KNOWN HERE: none was signed or seen here so far, \
                  and the request itself says what is published. Every release is listed; look at each"
             ));
             return Ok(());
@@ -188,7 +171,7 @@ impl Request {
         }
         if !judged.base_is_known {
             judged.warnings.push(format!(
-                "WHAT CHANGED BETWEEN TARGETS VERSION {} AND {version} IS NOT KNOWN HERE. Every release is listed; look at \
+                "THE CHANGES BETWEEN TARGETS VERSION {} AND {version} ARE NOT KNOWN HERE. Every release is listed; look at \
                  each",
                 judged.base.common.version
             ));

@@ -1,16 +1,16 @@
-//! Says in words what a request would change, for the person who is about to sign it.
+//! Puts the changes of a request into words, for the person who is about to sign it.
 
-use super::Request;
-use super::judge::Judged;
-use crate::keys::key_id;
-use crate::rehearsal::is_manifest;
+use super::judged::Judged;
+use super::request::Request;
+use crate::public_key::key_id;
+use crate::target_paths::is_manifest;
 use komainu_core::update::manifest::Manifest;
 use komainu_trust::hex;
 use komainu_trust::roles::{Role, Root, TargetFile, Targets};
 use std::fmt::Write as _;
 
 impl Request {
-    /// What would change, compared with the root in force and what was seen last; warnings come first.
+    /// The changes, compared with the root in force and the targets metadata seen last; warnings come first.
     pub fn in_words(&self, judged: &Judged, current: &Root) -> String {
         let mut out = String::new();
         for warning in &judged.warnings {
@@ -66,7 +66,7 @@ impl Request {
             out.push_str(if judged.base_is_known {
                 "  no release changes; it is renewed\n"
             } else {
-                "  nothing differs from that version; what happened since is not known here\n"
+                "  nothing differs from that version; later changes are not known here\n"
             });
         }
     }

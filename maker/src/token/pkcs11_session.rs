@@ -1,9 +1,10 @@
 //! Talks to tokens through their PKCS#11 module. A module is loaded once and kept until the program ends; a
 //! session lasts for one question. The PIN is given once and never tried again: tokens lock after a few.
 
-use super::Absent;
+use super::absent::Absent;
+use super::curve_point::{ed25519_key, p256_key};
 use super::pkcs11_uri::TokenUri;
-use crate::keys::KeyType;
+use crate::public_key::KeyType;
 use anyhow::{Context, Error, Result, anyhow, bail};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error as Fault, RvError};
@@ -57,7 +58,7 @@ pub fn sign(uri: &TokenUri, pin: &str, public: &Key, message: &[u8]) -> Result<V
         let raw = raw.map_err(|fault| not_signed(uri, &fault))?;
         let signature = p256::ecdsa::Signature::from_slice(&raw).ok();
         let signature = signature
-            .with_context(|| format!("{}: what it gave is not a signature on P-256", uri.token_name()))?;
+            .with_context(|| format!("{}: its answer is not a signature on P-256", uri.token_name()))?;
         signature.to_der().as_bytes().to_vec()
     };
     // Proves in one that the private half belongs to the public one, and that the token works.
@@ -240,10 +241,8 @@ fn read_public(session: &Session, uri: &TokenUri, key: ObjectHandle) -> Result<K
         }
     }
     let key = match kind {
-        Some(TokenKeyType::EC) if curve == P256 => super::p256_key(&point),
-        Some(TokenKeyType::EC_EDWARDS) if curve == ED25519 || curve == ED25519_NAME => {
-            super::ed25519_key(&point)
-        }
+        Some(TokenKeyType::EC) if curve == P256 => p256_key(&point),
+        Some(TokenKeyType::EC_EDWARDS) if curve == ED25519 || curve == ED25519_NAME => ed25519_key(&point),
         _ => bail!(
             "{}: key {} is of a kind that devices do not know: it must be ECDSA on P-256 (prime256v1) or Ed25519",
             uri.token_name(),

@@ -1,5 +1,5 @@
-//! Names keys on tokens: PKCS#11 URIs (RFC 7512), as far as they can name one key. What is not understood is
-//! refused, because it could have narrowed the choice.
+//! Names keys on tokens: PKCS#11 URIs (RFC 7512), as far as they can name one key. An attribute
+//! that is not understood is refused, because it could have narrowed the choice.
 
 use anyhow::{Context, Result, bail};
 use std::fmt;
@@ -16,7 +16,7 @@ pub struct TokenUri {
     pub token: Option<String>,
     /// The token's serial number.
     pub serial: Option<String>,
-    /// Who made the token.
+    /// The token's manufacturer.
     pub manufacturer: Option<String>,
     /// The kind of token.
     pub model: Option<String>,

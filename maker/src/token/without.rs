@@ -1,8 +1,8 @@
-//! What there is instead of tokens in a komainu-maker that was built without the feature `pkcs11`.
+//! Takes the place of `pkcs11_session` in a komainu-maker that was built without the feature `pkcs11`.
 
-use super::Absent;
+use super::absent::Absent;
 use super::pkcs11_uri::TokenUri;
-use crate::keys::KeyType;
+use crate::public_key::KeyType;
 use anyhow::{Error, Result};
 use komainu_trust::keys::Key;
 

@@ -5,11 +5,11 @@ use super::device::{Device, NOW, Place, days};
 use komainu_core::advisory::matching::{Firmware, matches};
 use komainu_core::advisory::{ADVISORIES_BYTES_MAX, Advisories, Rating};
 use komainu_maker::advisory::osv::Choice;
-use komainu_maker::advisory::{is_advisories, read_sbom, strangers};
+use komainu_maker::advisory::{read_sbom, strangers};
 use komainu_maker::files;
 use komainu_maker::publish::PublishOptions;
-use komainu_maker::rehearsal::is_manifest;
 use komainu_maker::release::ReleaseDraft;
+use komainu_maker::target_paths::{is_advisories, is_manifest};
 use komainu_maker::workshop::Workshop;
 use std::path::PathBuf;
 
@@ -60,7 +60,7 @@ fn dropbear() -> Choice {
     Choice { purl: Some("pkg:generic/dropbear".into()), ..Choice::default() }
 }
 
-/// What a device with [`SBOM`] and this version finds.
+/// The findings of a device with [`SBOM`] and this version.
 fn found(place: &Place, advisories: &Advisories, version: &str) -> Vec<String> {
     let components = read_sbom(&file(place, "sbom.json", SBOM)).unwrap();
     let checked = matches(&components, advisories, &Firmware { board: "gate-1", version: Some(version) });
@@ -72,6 +72,16 @@ fn fault(result: anyhow::Result<impl Sized>) -> String {
         Ok(_) => String::new(),
         Err(fault) => format!("{fault:#}"),
     }
+}
+
+#[test]
+fn an_entry_with_cvss_4_and_no_word_is_rated_by_its_score() {
+    let place = Place::new();
+    let no_word = GITHUB.replace("\"severity\": \"MODERATE\", ", "");
+    assert_ne!(no_word, GITHUB);
+    let done =
+        place.workshop().add_osv("gate-1", &[file(&place, "a", &no_word)], &Choice::default()).unwrap();
+    assert_eq!(done.advisories.osv[0].rating, Some(Rating::Critical));
 }
 
 #[test]
@@ -95,7 +105,7 @@ fn real_files_are_reduced_and_devices_find_what_they_have() {
     assert_eq!(found(&place, &done.advisories, "2.1.0"), ["dropbear CVE-2020-36254"]);
     assert_eq!(found(&place, &done.advisories, "2.0.0").len(), 2, "the word is about 2.1.0 only");
 
-    // What was said before stays where an older word comes later, and goes where a newer one does.
+    // A statement stays where an older one comes later, and goes where a newer one does.
     let older = VEX.replace("2026-01-10", "2026-01-09").replace("not_affected", "fixed");
     let done = workshop.add_vex("gate-1", &[file(&place, "vex", &older)]).unwrap();
     assert_eq!(found(&place, &done.advisories, "2.1.0").len(), 1);
@@ -214,7 +224,7 @@ fn advisories_that_a_device_would_refuse_are_not_published() {
     let mut workshop = place.workshop();
     workshop.add_osv("gate-1", &[file(&place, "a", CONVERTED)], &dropbear()).unwrap();
     workshop.publish(NOW, &PublishOptions::default()).unwrap();
-    // Somebody touches them on the server.
+    // They are changed on the server.
     let folder = workshop.repository().join("targets/boards/gate-1");
     let path = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
     let mut bytes = std::fs::read(&path).unwrap();

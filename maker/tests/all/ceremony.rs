@@ -49,7 +49,7 @@ impl Machines {
         let carry = media.join("carry").display().to_string();
         for (machine, line) in commands {
             assert!(!line.contains("mkdir"), "{line}");
-            // Whoever types this has connected the medium before.
+            // The medium was connected before this is typed.
             if let Some(medium) = line.strip_prefix("findmnt ") {
                 std::fs::create_dir_all(medium).unwrap();
                 continue;
@@ -109,7 +109,7 @@ fn words_apart(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// What the screen must say, but for what is written by hand and for the list of roots.
+/// The lines that the screen must show, but for handwriting and the list of roots.
 fn must_say(sheet: &str) -> Vec<String> {
     let quoted = sheet.lines().filter_map(|line| line.trim_start().strip_prefix("| "));
     let known = quoted.filter(|line| !line.contains("written down") && !line.starts_with("root version"));
@@ -189,7 +189,7 @@ fn a_sheet_without_a_key_says_that_it_must_be_filled_in() {
     assert!(said.contains("KEYID") && said.contains("root key 1 goes"), "{said}");
     let sheet = machines.typed("workshop", "cat sheet");
     assert!(sheet.contains("KEYID, the key that goes: ___") && sheet.contains("Filled in by"), "{sheet}");
-    assert!(sheet.contains("PageHost of the new key: ___"), "{sheet}");
+    assert!(sheet.contains("Keeper of the new key: ___"), "{sheet}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The program as a person meets it: exit codes, what is printed where, what is asked for.
+//! The program as a person meets it: exit codes, outputs, questions.
 
 use super::device::Place;
 use komainu_maker::clock;
@@ -303,7 +303,7 @@ fn a_revocation_says_what_a_thief_could_have_done() {
     assert!(says(&output).contains("timestamp has 0 keys"), "{}", says(&output));
     let output = maker(&at, &format!("key revoke {id} -w my --replace-with my/keys/online/new.pem"));
     assert_eq!(output.status.code(), Some(0), "{}", says(&output));
-    assert!(says(&output).contains("If somebody has that key"), "{}", says(&output));
+    assert!(says(&output).contains("If that key was stolen"), "{}", says(&output));
     assert!(says(&output).contains("put their clocks forward"), "{}", says(&output));
 }
 

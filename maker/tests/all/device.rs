@@ -1,5 +1,6 @@
 //! A device that polls a folder, and a workshop to publish into it.
 
+use komainu_maker::files;
 use komainu_maker::init::InitOptions;
 use komainu_maker::progress::Progress;
 use komainu_maker::rehearsal;
@@ -7,7 +8,7 @@ use komainu_maker::rehearsal::Images;
 use komainu_maker::release::ReleaseDraft;
 use komainu_maker::shelf::Shelf;
 use komainu_maker::workshop::Workshop;
-use komainu_maker::{Moment, files};
+use komainu_trust::Moment;
 use komainu_trust::trusted::{Stored, Trusted};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;

@@ -1,9 +1,10 @@
-//! Private keys: who may read the file, what a passphrase protects, that nothing is overwritten.
+//! Private keys: only their owner may read the file, a passphrase protects them, and nothing is overwritten.
 
 use super::device::{NOW, Place, days};
 use komainu_maker::init::InitOptions;
-use komainu_maker::keys::{KeyType, PrivateKey, key_id, read_public};
+use komainu_maker::keys::{PrivateKey, read_public};
 use komainu_maker::passphrase::Passphrases;
+use komainu_maker::public_key::{KeyType, key_id};
 use komainu_maker::publish::PublishOptions;
 use komainu_maker::workshop::Workshop;
 use std::os::unix::fs::PermissionsExt;

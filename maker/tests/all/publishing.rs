@@ -1,9 +1,10 @@
 //! Publishing: rehearsed first, and harmless to polling devices after every single file.
 
 use super::device::{Device, NOW, Place, copy, days};
+use komainu_maker::mirror;
 use komainu_maker::publish::{PublishOptions, Published};
 use komainu_maker::workshop::Workshop;
-use komainu_maker::{Moment, mirror};
+use komainu_trust::Moment;
 
 fn publish(workshop: &mut Workshop, now: Moment) -> Published {
     workshop.publish(now, &PublishOptions::default()).unwrap()
@@ -121,7 +122,7 @@ fn a_repository_that_others_changed_is_not_built_upon() {
     komainu_maker::files::replace(&targets, evil.as_bytes()).unwrap();
     workshop.add_release(&place.draft("1")).unwrap_err();
     let fault = workshop.publish(NOW, &PublishOptions::default()).unwrap_err();
-    assert!(fault.to_string().contains("is not what this workshop signed"), "{fault:#}");
+    assert!(fault.to_string().contains("are not those that this workshop signed"), "{fault:#}");
 }
 
 #[test]

@@ -2,10 +2,12 @@
 
 use super::device::{Device, NOW, Place};
 use komainu_maker::files;
+use komainu_maker::json_writer;
 use komainu_maker::keyring::KeyRing;
-use komainu_maker::keys::{KeyType, PrivateKey};
+use komainu_maker::keys::PrivateKey;
 use komainu_maker::metadata;
 use komainu_maker::passphrase::Passphrases;
+use komainu_maker::public_key::KeyType;
 use komainu_maker::publish::PublishOptions;
 use komainu_maker::revoke::Revocation;
 use komainu_maker::rotate::Rotation;
@@ -59,7 +61,7 @@ impl Thief {
     /// Puts the version of a file up, and signs it with the stolen key.
     fn resign(&mut self, role: &str, file: &Path, edit: impl FnOnce(&mut Object)) -> Vec<u8> {
         let mut signed = metadata::signed_part(role, &std::fs::read(file).unwrap()).unwrap();
-        signed.insert("version".into(), metadata::number(FAR));
+        signed.insert("version".into(), json_writer::number(FAR));
         edit(&mut signed);
         let keys = self.keys.iter().find(|(name, _)| name == role).unwrap().1.clone();
         metadata::sign(role, &Json::Object(signed), &[&keys], &mut self.ring).unwrap()
@@ -74,8 +76,8 @@ impl Thief {
         let listed = |name: &str, version: u64, bytes: &[u8]| {
             let hash = komainu_maker::metadata::target(&print(bytes));
             let Json::Object(mut fields) = hash else { unreachable!() };
-            fields.insert("version".into(), metadata::number(version));
-            metadata::object([(name, Json::Object(fields))])
+            fields.insert("version".into(), json_writer::number(version));
+            json_writer::object([(name, Json::Object(fields))])
         };
         let current: Vec<u64> = Device::new(&mirror).poll(&mirror, NOW).unwrap().versions().to_vec();
         let (mut snapshot_version, targets_version) = (current[2], current[3]);
@@ -86,7 +88,7 @@ impl Thief {
             files::replace(&meta.join(format!("{FAR}.targets.json")), &targets).unwrap();
             let file = meta.join(format!("{snapshot_version}.snapshot.json"));
             let signed = |fields: &mut Object| {
-                fields.insert("version".into(), metadata::number(snapshot_version + 1));
+                fields.insert("version".into(), json_writer::number(snapshot_version + 1));
                 fields.insert("meta".into(), listed("targets.json", FAR, &targets));
             };
             snapshot = self.resign("snapshot", &file, signed);
@@ -102,7 +104,7 @@ impl Thief {
         let far = roles.contains(&"timestamp");
         let timestamp = self.resign("timestamp", &meta.join("timestamp.json"), |fields| {
             if !far {
-                fields.insert("version".into(), metadata::number(current[1] + 1));
+                fields.insert("version".into(), json_writer::number(current[1] + 1));
             }
             fields.insert("meta".into(), listed("snapshot.json", snapshot_version, &snapshot));
         });
@@ -153,7 +155,7 @@ fn versions_that_a_thief_ran_up_are_forgotten_with_the_key() {
     }
 }
 
-/// What a device says to metadata that the stolen keys signed, after it followed the new root.
+/// The answer of a device to metadata that the stolen keys signed, after it followed the new root.
 fn thief_again(place: &Place, workshop: &Workshop, thief: &mut Thief, device: &mut Device) -> String {
     let mirror = place.path("thief-again");
     komainu_maker::mirror::mirror(workshop, &mirror).unwrap();
@@ -164,14 +166,14 @@ fn thief_again(place: &Place, workshop: &Workshop, thief: &mut Thief, device: &m
         let timestamp = thief.resign("timestamp", &meta.join("timestamp.json"), |_| ());
         files::replace(&meta.join("timestamp.json"), &timestamp).unwrap();
     } else {
-        // The timestamp key is still good; what it names is signed by the old snapshot key.
+        // The timestamp key is still good; it names a file that the old snapshot key signed.
         let version = device.poll(&workshop.repository(), NOW).unwrap().versions()[2];
         let snapshot = thief.resign("snapshot", &meta.join(format!("{version}.snapshot.json")), |_| ());
         files::replace(&meta.join(format!("{FAR}.snapshot.json")), &snapshot).unwrap();
         let Json::Object(mut fields) = metadata::target(&print(&snapshot)) else { unreachable!() };
-        fields.insert("version".into(), metadata::number(FAR));
+        fields.insert("version".into(), json_writer::number(FAR));
         let timestamp = thief.resign("timestamp", &meta.join("timestamp.json"), |signed| {
-            signed.insert("meta".into(), metadata::object([("snapshot.json", Json::Object(fields))]));
+            signed.insert("meta".into(), json_writer::object([("snapshot.json", Json::Object(fields))]));
         });
         files::replace(&meta.join("timestamp.json"), &timestamp).unwrap();
     }
@@ -218,8 +220,8 @@ fn a_revoked_key_goes_out_of_every_role_that_has_it() {
     }
     let key = new_key(&place, "new");
     let words = workshop.consequences(&both.key_id()).unwrap().join("\n");
-    assert!(words.contains("snapshot: who has the key could, alone"), "{words}");
-    assert!(words.contains("timestamp: who has the key could, alone"), "{words}");
+    assert!(words.contains("snapshot: a thief of the key could, alone"), "{words}");
+    assert!(words.contains("timestamp: a thief of the key could, alone"), "{words}");
     workshop.revoke(&revocation(&both.key_id()[..10], Some(&key)), NOW).unwrap();
     let root = root(&place);
     assert!(root["signed"]["keys"].get(both.key_id()).is_none());
@@ -259,7 +261,7 @@ fn a_revoked_root_key_has_no_say_in_the_next_root() {
     assert_eq!(device.poll(&workshop.repository(), NOW).unwrap().versions()[0], 2);
     // The thief, with the stolen key and one more, makes a root of version 3.
     let mut signed = metadata::signed_part("root", &std::fs::read(workshop.root_file()).unwrap()).unwrap();
-    signed.insert("version".into(), metadata::number(3));
+    signed.insert("version".into(), json_writer::number(3));
     let signed = Json::Object(signed);
     let message = json::canonical(&signed);
     let mut ring = KeyRing::look(&[place.path("workshop/keys")], Passphrases::none()).unwrap();
@@ -268,7 +270,7 @@ fn a_revoked_root_key_has_no_say_in_the_next_root() {
         assert!(metadata::sign_with(id, &message, &mut signatures, &mut ring).unwrap());
     }
     let file = workshop.repository().join("metadata/3.root.json");
-    files::replace(&file, &metadata::pretty(&metadata::envelope(&signed, &signatures))).unwrap();
+    files::replace(&file, &json_writer::pretty(&metadata::envelope(&signed, &signatures))).unwrap();
     let fault = device.poll(&workshop.repository(), NOW).unwrap_err().to_string();
     assert!(fault.contains("1 valid signatures of 2 needed"), "{fault}");
 }

@@ -1,12 +1,14 @@
 //! Changing keys: devices follow, however far behind, and no half-copied upload stops them.
 
 use super::device::{Device, NOW, Place, copy, days};
+use komainu_maker::key_change::KeyChange;
 use komainu_maker::keyring::KeyRing;
-use komainu_maker::keys::{KeyType, PrivateKey};
+use komainu_maker::keys::PrivateKey;
 use komainu_maker::mirror;
 use komainu_maker::passphrase::Passphrases;
+use komainu_maker::public_key::KeyType;
 use komainu_maker::publish::PublishOptions;
-use komainu_maker::rotate::{KeyChange, Rotation};
+use komainu_maker::rotate::Rotation;
 use komainu_maker::workshop::Workshop;
 use komainu_trust::roles::Role;
 

@@ -1,13 +1,15 @@
 //! Signing in two steps: the offline keys lie on media of their own, and no medium ever meets the workshop.
 
 use super::device::{Device, NOW, Place, days};
+use komainu_maker::key_change::KeyChange;
 use komainu_maker::keyring::KeyRing;
-use komainu_maker::keys::{KeyType, PrivateKey};
+use komainu_maker::keys::PrivateKey;
 use komainu_maker::passphrase::Passphrases;
+use komainu_maker::public_key::KeyType;
 use komainu_maker::publish::PublishOptions;
-use komainu_maker::rotate::{KeyChange, Rotation};
-use komainu_maker::sign::Request;
-use komainu_maker::sign::judge::Judged;
+use komainu_maker::rotate::Rotation;
+use komainu_maker::sign::judged::Judged;
+use komainu_maker::sign::request::Request;
 use komainu_maker::sign::signer_state::Seen;
 use komainu_maker::workshop::Workshop;
 use komainu_trust::roles::Role;
@@ -33,7 +35,7 @@ pub fn judged(place: &Place, request: &Request) -> anyhow::Result<Judged> {
     request.judge_after(&root, &Seen::load(&place.path("seen.json"))?, NOW)
 }
 
-/// What a person with one medium does with a request file; gives how many signatures it added.
+/// Plays a person with one medium and a request file; gives how many signatures it added.
 pub fn try_sign(place: &Place, file: &[u8], medium: &str) -> anyhow::Result<(Vec<u8>, usize)> {
     let mut request = Request::read(file)?;
     let mut seen = Seen::load(&place.path("seen.json"))?;
@@ -268,11 +270,11 @@ fn a_request_is_refused_when_the_workshop_moved_on() {
     elsewhere.rotate(&renew, NOW).unwrap();
     let fault = format!("{:#}", finish(&mut workshop, &stale).unwrap_err());
     assert!(fault.contains("the workshop moved on: root is version 2 by now"), "{fault}");
-    // The keys of targets are the same: what they signed is as good as before.
+    // The keys of targets are the same: their signatures are as good as before.
     finish(&mut workshop, &targets).unwrap();
     let fault = format!("{:#}", finish(&mut workshop, &targets).unwrap_err());
     assert!(fault.contains("the workshop moved on: targets metadata is version 2"), "{fault}");
-    // Somebody who has seen the new root notices at once.
+    // A signer with the new root notices at once.
     std::fs::copy(workshop.root_file(), place.path("trusted.json")).unwrap();
     let fault = format!("{:#}", try_sign(&place, &stale, "root-1").unwrap_err());
     assert!(fault.contains("it is stale"), "{fault}");
@@ -318,7 +320,7 @@ fn a_request_that_was_changed_is_refused() {
             Box::new(|v| v["metadata"]["2.root.json"]["signatures"][0]["keyid"] = stranger.key_id().into()),
             "which has no say in it",
         ),
-        (Box::new(|v| envelope(v, "version", 3.into())), "what it calls 2.root.json is root version 3"),
+        (Box::new(|v| envelope(v, "version", 3.into())), "the file called 2.root.json is root version 3"),
         (Box::new(|v| envelope(v, "consistent_snapshot", false.into())), "consistent snapshots"),
         (Box::new(|v| envelope(v, "expires", "2020-01-01T00:00:00Z".into())), "which is over"),
         (
@@ -351,7 +353,7 @@ fn what_would_change_is_told_by_the_trusted_root_and_not_by_the_request() {
     let place = Place::new();
     let mut workshop = connected(&place);
     let request = workshop.request_keys(&renewal(), NOW).unwrap().to_bytes();
-    // Somebody at the workshop brings a root of their own, in which a new root changes nothing.
+    // A thief at the workshop brings a root of their own, in which a new root changes nothing.
     let other = Place::new();
     let mut stranger = connected(&other);
     let theirs = stranger.request_keys(&renewal(), NOW).unwrap().to_bytes();

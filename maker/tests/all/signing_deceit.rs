@@ -1,9 +1,10 @@
-//! Signing requests that somebody made to deceive: what the signer is not shown is not signed.
+//! Signing requests that were made to deceive: nothing is signed that the signer is not shown.
 
 use super::device::{NOW, Place};
 use super::signing::{connected, edit, finish, in_words, judged, renewal, sign, try_sign};
-use komainu_maker::keys::{KeyType, PrivateKey};
-use komainu_maker::sign::Request;
+use komainu_maker::keys::PrivateKey;
+use komainu_maker::public_key::KeyType;
+use komainu_maker::sign::request::Request;
 use komainu_maker::sign::signer_state::Seen;
 use serde_json::{Value, json};
 use std::process::Command;
@@ -88,7 +89,7 @@ fn a_second_targets_file_is_not_signed_behind_the_first() {
     };
     let fault = refusal(&place, &doubled("targets", 3), "targets-1");
     assert!(fault.contains("besides another file of that role"), "{fault}");
-    // What was judged before something was put in is signed, and that alone.
+    // Only the file that was judged is signed, without the later insertion.
     let clean = judged(&place, &Request::read(&file).unwrap()).unwrap();
     let mut changed = Request::read(&doubled("targets", 3)).unwrap();
     let media = [place.path("media/targets-1")];
@@ -139,10 +140,10 @@ fn an_older_published_targets_file_is_no_base_to_compare_with() {
     // Even a clean request is only as good as its base.
     let fault = refusal(&place, &edit(&third, |v| v["targets"] = published["targets"].clone()), "targets-1");
     assert!(fault.contains("it calls targets version 2 published"), "{fault}");
-    // Who has seen nothing is told so, first of all.
+    // A signer without a memory is told so, first of all.
     std::fs::remove_file(place.path("seen.json")).unwrap();
     let words = in_words(&place, &back);
-    assert!(words.starts_with("WHAT CHANGED BEFORE TARGETS VERSION 4 IS NOT KNOWN HERE"), "{words}");
+    assert!(words.starts_with("THE CHANGES BEFORE TARGETS VERSION 4 ARE NOT KNOWN HERE"), "{words}");
     assert!(!words.contains("no release changes"), "{words}");
     assert!(words.contains("gate-1/stable release 1 (1), normal"), "{words}");
     assert!(words.contains("installs rootfs: images/gate-1/stable/1/rootfs.img"), "{words}");
@@ -193,7 +194,7 @@ fn versions_that_were_never_seen_here_are_no_mere_renewal() {
         v["metadata"] = json!({ "9.targets.json": file });
     });
     let words = in_words(&place, &skipped);
-    assert!(words.starts_with("WHAT CHANGED BETWEEN TARGETS VERSION 3 AND 9 IS NOT KNOWN HERE"), "{words}");
+    assert!(words.starts_with("THE CHANGES BETWEEN TARGETS VERSION 3 AND 9 ARE NOT KNOWN HERE"), "{words}");
     assert!(!words.contains("no release changes"), "{words}");
     assert!(
         words.contains("same     boards/gate-1/stable.json") && words.contains("installs rootfs"),
@@ -268,7 +269,7 @@ fn what_was_signed_is_remembered_beside_the_trusted_root() {
     let trusted = "--keys my/keys/offline --root medium/root.json";
     for (line, status, expected) in [
         ("sign request a.json targets -w my".to_owned(), 0, "no release changes; it is renewed"),
-        (format!("sign add a.json {trusted}"), 0, "WHAT CHANGED BEFORE TARGETS VERSION 2 IS NOT KNOWN HERE"),
+        (format!("sign add a.json {trusted}"), 0, "THE CHANGES BEFORE TARGETS VERSION 2 ARE NOT KNOWN HERE"),
         ("sign publish a.json -w my".to_owned(), 0, ""),
         ("sign request b.json targets -w my".to_owned(), 0, ""),
         (format!("sign add b.json {trusted}"), 0, "no release changes; it is renewed"),

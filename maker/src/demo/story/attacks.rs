@@ -1,15 +1,15 @@
-//! The last chapter: somebody owns the web server, and the device is offered all that such a person can offer.
+//! The last chapter: an attacker owns the web server and tries five attacks.
 
-use super::Stage;
 use crate::demo::images::Flaw;
 use crate::demo::maker::{Release, tell};
+use crate::demo::stage::Stage;
 use anyhow::Result;
 use komainu_core::identifiers::Slot;
 
 /// Five attacks, one after another, then the genuine release.
 pub fn play(stage: &mut Stage<'_>, before: &Release) -> Result<()> {
     stage.begin(
-        "Somebody else owns the web server",
+        "An attacker owns the web server",
         "An attacker has taken over the server and can put anything there, but does not have the maker's keys. Every \
          attempt is refused for a reason that the device writes into its log. In the end the maker repairs the server, \
          and the device updates as if nothing had happened.",
@@ -38,7 +38,7 @@ fn unknown_signer(stage: &mut Stage<'_>, before: &Release) -> Result<()> {
     let evil = stage.maker.make(99, "6.6.6", Flaw::None)?;
     stage.maker.let_stranger_publish(stage.folder, &evil)?;
     let done = "shows release 99, 6.6.6, signed with the attacker's own keys";
-    attack(stage, done, "Everything about it is well-formed; only the keys are somebody else's.");
+    attack(stage, done, "Everything about it is well-formed; only the keys are not the maker's.");
     refuses(stage, before, &["step-failed step=poll", "timestamp.json version", "0 valid signatures"])?;
     stage.maker.put_right()
 }
@@ -97,7 +97,7 @@ fn forged_image(stage: &mut Stage<'_>, before: &Release) -> Result<Release> {
     );
     refuses(stage, before, &["step-failed step=stage", "does not have the signed sha256"])?;
     let void = stage.device.is_void(Slot::B)?;
-    stage.check("slot B got no header: what was forged can never start", void, "it has one")?;
+    stage.check("slot B got no header: the forged image can never start", void, "it has one")?;
     crate::files::replace(&path, &genuine)?;
     Ok(release)
 }
@@ -107,7 +107,7 @@ fn attack(stage: &mut Stage<'_>, done: &str, meaning: &str) {
     tell(&mut stage.timeline, done, meaning, stage.device.running(), None);
 }
 
-/// Polls, and checks that it is refused with these words, and that what runs is untouched.
+/// Polls, and checks that it is refused with these words, and that the running slot is untouched.
 fn refuses(stage: &mut Stage<'_>, before: &Release, words: &[&str]) -> Result<()> {
     let restarts = stage.device.environment()?;
     stage.device.poll(&mut stage.timeline, &stage.server)?;

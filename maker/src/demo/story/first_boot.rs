@@ -1,19 +1,19 @@
-//! The first chapter: nobody uses a device before it has an owner.
+//! The first chapter: a new device does not work before it has an owner.
 
-use super::Stage;
-use crate::demo::device::owner::AtThePage;
+use crate::demo::owner::AtThePage;
+use crate::demo::stage::Stage;
 use crate::demo::timeline::Icon;
 use anyhow::Result;
 
 /// In every list of default passwords, with what makes it look strong.
 const LAZY: &str = "Password1!";
-/// What somebody might think of who was asked for a few words.
+/// A password as a person might choose it who was asked for a few words.
 const GOOD: &str = "seven lanterns along the river";
 
 /// Plays it.
 ///
 /// # Errors
-/// Something was not as expected: what, and what was found.
+/// An expectation was not met: it, and the finding.
 pub fn play(stage: &mut Stage<'_>) -> Result<()> {
     stage.begin(
         "A new device waits for its owner",
@@ -21,7 +21,7 @@ pub fn play(stage: &mut Stage<'_>) -> Result<()> {
          comes in. So it does not work yet. Whatever is asked of it, it answers with one page, and that page wants a \
          password. (On a router the firewall makes it so for every port; without root, the demonstration shows the \
          page alone.)",
-        "No owner, no service; and only a password that is in nobody's list makes an owner.",
+        "No owner, no service; and only a password that is on no list makes an owner.",
     );
     let factory = stage.device.account()?;
     let page = stage.device.switch_on_for_owner(&mut stage.timeline)?;
@@ -67,7 +67,7 @@ pub fn play(stage: &mut Stage<'_>) -> Result<()> {
     )?;
     let again = page.choose("somebody else comes later")?;
     stage.check(
-        "nobody can set a first password again",
+        "a first password cannot be set again",
         again.status != 200 && stage.device.account()? == account,
         &format!("status {}", again.status),
     )?;

@@ -1,8 +1,8 @@
 //! The owner in front of a new device: a browser of few words, which talks to the page that the agent serves.
 
-use super::Device;
-use super::agent::Agent;
-use crate::demo::timeline::Timeline;
+use super::agent_process::Agent;
+use super::device::Device;
+use super::timeline::Timeline;
 use crate::server::Server;
 use anyhow::{Context, Result, bail};
 use std::io::{Read, Write};
@@ -19,18 +19,17 @@ pub struct AtThePage {
     port: u16,
 }
 
-/// What a browser gets.
+/// The answer that a browser gets.
 pub struct Page {
     /// The status code.
     pub status: u16,
     /// Where a redirect leads, or nothing.
     pub location: String,
-    /// The document.
     pub text: String,
 }
 
 impl Device {
-    /// Switches it on for somebody who opens its page.
+    /// Switches it on for an owner who opens its page.
     ///
     /// # Errors
     /// Nothing comes up, or the page does not answer.
@@ -69,7 +68,7 @@ impl Device {
         }
     }
 
-    /// What stands in the owner's account.
+    /// The line of the owner's account.
     ///
     /// # Errors
     /// There is no such file.

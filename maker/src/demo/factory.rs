@@ -1,9 +1,9 @@
-//! How the demonstrated device comes into being: slots, settings, boot environment, health check.
+//! Makes the demonstrated device: slots, settings, boot environment, health check.
 
-use super::{CHECKPOINT_BYTES, Device};
-use crate::demo::boot_loader::BootLoader;
-use crate::demo::images::PARTS;
-use crate::demo::narrator::Narrator;
+use super::boot_loader::BootLoader;
+use super::device::{CHECKPOINT_BYTES, Device};
+use super::images::PARTS;
+use super::narrator::Narrator;
 use crate::files;
 use anyhow::{Context, Result};
 use komainu_core::identifiers::Slot;
@@ -14,17 +14,15 @@ use std::path::{Path, PathBuf};
 /// Room in each slot beyond the first image.
 const SPARE_BYTES: u64 = 1 << 20;
 
-/// What a device comes from the factory with.
+/// The parts that a device comes from the factory with.
 pub struct Factory<'a> {
     /// The agent program.
     pub agent: PathBuf,
     /// The root that it trusts.
     pub root: &'a Path,
-    /// The server.
     pub url: String,
     /// The images of release 1, in the order of [`PARTS`].
     pub images: [PathBuf; 2],
-    /// Its version.
     pub version: &'a str,
 }
 
@@ -82,7 +80,7 @@ fi
 /// Every device of this kind leaves the factory with the password `admin`.
 const FACTORY_ACCOUNT: &str = "root:$1$komainu$vQ77J02aL2PIEnc0fP0RG.:20000:0:99999:7:::\n";
 
-/// A port of this machine that nobody uses now.
+/// A port of this machine that is not in use now.
 fn free_port() -> Result<u16> {
     let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0));
     Ok(listener.context("there is no free port")?.local_addr()?.port())

@@ -1,4 +1,4 @@
-//! The agent as a child: what it logs arrives line by line, with the time of each; it never outlives this.
+//! The agent as a child process: its log arrives line by line, with the time of each; it never outlives this program.
 
 use crate::clock::Stopwatch;
 use anyhow::{Context, Result, bail};

@@ -1,0 +1,31 @@
+//! The output of a subcommand: text, warnings, and whether a person is needed.
+
+use anyhow::{Context, Result};
+use std::io::{ErrorKind, Write};
+
+/// The result of a command that did its work.
+pub(super) struct Outcome {
+    pub text: String,
+    pub person_needed: bool,
+}
+
+impl From<String> for Outcome {
+    fn from(text: String) -> Outcome {
+        Outcome { text, person_needed: false }
+    }
+}
+
+/// Prints. A reader that has seen enough and left (`| head`) is no fault.
+pub(super) fn say(text: &str) -> Result<()> {
+    let mut out = std::io::stdout();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(fault) if fault.kind() != ErrorKind::BrokenPipe => Err(fault).context("cannot print"),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn warn(warnings: &[String]) {
+    for warning in warnings {
+        eprintln!("warning: {warning}");
+    }
+}
