@@ -3,7 +3,7 @@
 //!
 //! The caller logs [`Plan::reason`] before it executes the plan: say it before you break it.
 
-use crate::device::{Account, Boot, Device, Firewall, Host, Ledger, Owner, Repository, Slots};
+use crate::device::{Account, Device, Firewall, Host, Ledger, Owner};
 use crate::fault::{FetchFault, Text, text};
 use crate::firewall::table::FirewallGrants;
 use crate::firewall::wanted_table::wanted_table;

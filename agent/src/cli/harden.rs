@@ -7,7 +7,7 @@ use super::status::{object, text};
 use crate::daemon::linux_device::LinuxDevice;
 use crate::daemon::wall_job::report_file;
 use crate::os::files;
-use komainu_core::device::{Device, Firewall, Hardening, Host, Owner};
+use komainu_core::device::{Device, Hardening, Host, Owner};
 use komainu_core::firewall::table::FirewallGrants;
 use komainu_core::firewall::wanted_table::wanted_table;
 use komainu_core::gate::state::FirewallStatus;

@@ -10,7 +10,7 @@ use crate::gate::credential_store::CredentialStore;
 use crate::os::clock::uptime_milliseconds;
 use komainu_bootstrap::ipc::{Answer, Ask, PASSWORD_BYTES_MAX, Secret, Session};
 use komainu_bootstrap::page::refusal_text;
-use komainu_core::device::{Device, Firewall, Owner};
+use komainu_core::device::{Device, Owner};
 use komainu_core::firewall::wanted_table::wanted_table;
 use komainu_core::gate::state::FirewallStatus;
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
