@@ -3,8 +3,8 @@
 //! and can hold a download in the middle. For real devices use a real web server: any that serves files will do.
 
 mod connection;
+mod file_response;
 mod request;
-mod response;
 pub mod state;
 
 use crate::server::state::{Request, Shared, State};

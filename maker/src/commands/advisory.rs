@@ -62,7 +62,7 @@ struct Add {
 /// Put the maker's word on vulnerabilities aside, from OpenVEX documents; devices see it after `publish`.
 #[derive(Args)]
 struct Vex {
-    /// OpenVEX documents
+    /// Files of OpenVEX documents
     #[arg(required = true, value_name = "VEX")]
     files: Vec<PathBuf>,
     #[command(flatten)]
@@ -72,7 +72,7 @@ struct Vex {
 /// Take vulnerabilities out, with all that was said of them.
 #[derive(Args)]
 struct Remove {
-    /// Their identifiers
+    /// Identifiers of the vulnerabilities
     #[arg(required = true, value_name = "ID")]
     ids: Vec<String>,
     #[command(flatten)]
@@ -98,7 +98,7 @@ struct Check {
 
 #[derive(Args)]
 struct About {
-    /// The board
+    /// The board that they are for
     #[arg(long)]
     board: String,
     /// An SBOM of a release: names that none of them knows are warned of (repeatable)

@@ -22,10 +22,10 @@ pub struct Bundle {
     /// A repository (with metadata/ and targets/), or a workshop
     #[arg(default_value = ".")]
     dir: PathBuf,
-    /// The board
+    /// The board that it is for
     #[arg(long)]
     board: String,
-    /// The channel
+    /// The channel to take the release from
     #[arg(long, default_value = "stable")]
     channel: String,
     /// The file to make; an existing one is replaced

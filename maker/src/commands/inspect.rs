@@ -13,7 +13,7 @@ use std::path::PathBuf;
 pub struct Inspect {
     /// A file, a repository, or a workshop
     path: PathBuf,
-    /// Print JSON
+    /// Print JSON instead of words
     #[arg(long)]
     json: bool,
 }

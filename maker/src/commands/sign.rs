@@ -9,8 +9,8 @@ use crate::clock;
 use crate::files;
 use crate::keyring::KeyRing;
 use crate::sign::judged::Judged;
-use crate::sign::request::{REQUEST_BYTES_MAX, Request};
 use crate::sign::signer_state::{SEEN_FILE, Seen};
+use crate::sign::signing_request::{REQUEST_BYTES_MAX, Request};
 use crate::workshop::read_root;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
@@ -66,7 +66,7 @@ struct Targets {
 /// Say what a request would change, and which keys have signed it. Nothing is signed.
 #[derive(Args)]
 struct Show {
-    /// The request
+    /// The file of the request
     file: PathBuf,
     #[command(flatten)]
     trust: Trust,
@@ -80,7 +80,7 @@ struct Show {
 /// the next request is compared with that.
 #[derive(Args)]
 struct Add {
-    /// The request
+    /// The file of the request
     file: PathBuf,
     /// Look for private keys, and a root.json, in this folder, or take this key file (repeatable)
     #[arg(long, value_name = "DIR|FILE")]
@@ -121,7 +121,7 @@ struct Opinion {
 /// rehearsed with the device's own code, as `publish` does.
 #[derive(Args)]
 struct Finish {
-    /// The request
+    /// The file of the request
     file: PathBuf,
     #[command(flatten)]
     place: Place,

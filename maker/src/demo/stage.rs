@@ -16,11 +16,8 @@ use std::path::Path;
 /// All that takes part in the story.
 pub struct Stage<'a> {
     pub timeline: Timeline,
-    /// Signs releases.
     pub maker: Maker,
-    /// Hands them out.
     pub server: Server,
-    /// Gets them.
     pub device: Device,
     /// Where everything lies.
     pub folder: &'a Path,

@@ -1,7 +1,7 @@
 //! Serves one connection: one request after another, until one side closes it.
 
+use super::file_response;
 use super::request::{Head, Read as Parsed, read};
-use super::response;
 use super::state::Shared;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -22,7 +22,7 @@ pub(super) fn serve(mut stream: TcpStream, shared: &Shared) {
         match read(&waiting) {
             Parsed::Head(head, length) => {
                 waiting.drain(..length);
-                if response::answer(&mut stream, &head, shared).is_err() || head.close {
+                if file_response::answer(&mut stream, &head, shared).is_err() || head.close {
                     break;
                 }
             }
@@ -35,7 +35,7 @@ pub(super) fn serve(mut stream: TcpStream, shared: &Shared) {
             }
             Parsed::Bad => {
                 let head = Head { close: true, ..Head::default() };
-                let _ = response::bare(&mut stream, &head, shared, "400 Bad Request", "");
+                let _ = file_response::bare(&mut stream, &head, shared, "400 Bad Request", "");
                 break;
             }
         }

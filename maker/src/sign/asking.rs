@@ -1,6 +1,6 @@
 //! Makes signing requests: for a new root, or for new targets metadata. Nothing is signed and nothing is published.
 
-use super::request::{Asked, Request};
+use super::signing_request::{Asked, Request};
 use crate::compose::unsigned_targets;
 use crate::files;
 use crate::key_change::KeyChange;

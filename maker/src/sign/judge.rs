@@ -2,8 +2,8 @@
 
 use super::judged::{Judged, Need};
 use super::next::{next_root, next_targets, read};
-use super::request::{Asked, Request};
 use super::signer_state::Seen;
+use super::signing_request::{Asked, Request};
 use crate::metadata::signed_part;
 use anyhow::{Context, Result, anyhow, bail};
 use komainu_trust::Moment;

@@ -1,7 +1,7 @@
 //! Publishes a request that has enough signatures, together with the files that the online keys sign.
 
 use super::judged::Judged;
-use super::request::Request;
+use super::signing_request::Request;
 use super::waiting::stale;
 use crate::compose::{Change, NewTargets, compose};
 use crate::key_change;

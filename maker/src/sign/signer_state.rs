@@ -3,7 +3,7 @@
 
 use super::judged::Judged;
 use super::next::read;
-use super::request::{REQUEST_BYTES_MAX, Request};
+use super::signing_request::{REQUEST_BYTES_MAX, Request};
 use crate::files;
 use crate::json_writer::{object, pretty, text};
 use crate::metadata::signed_part;

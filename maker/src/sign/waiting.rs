@@ -1,7 +1,7 @@
 //! The requests that a workshop made and that wait for their signatures; a request that can never be published any more
 //! is removed.
 
-use super::request::{REQUEST_BYTES_MAX, Request};
+use super::signing_request::{REQUEST_BYTES_MAX, Request};
 use crate::files;
 use crate::json_writer::number;
 use crate::metadata::signed_part;

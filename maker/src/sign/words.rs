@@ -1,7 +1,7 @@
 //! Puts the changes of a request into words, for the person who is about to sign it.
 
 use super::judged::Judged;
-use super::request::Request;
+use super::signing_request::Request;
 use crate::public_key::key_id;
 use crate::target_paths::is_manifest;
 use komainu_core::update::manifest::Manifest;

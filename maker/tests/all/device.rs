@@ -13,7 +13,7 @@ use komainu_trust::trusted::{Stored, Trusted};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// 2026-11-22
+/// Midnight of 2026-11-22, UTC.
 pub const NOW: Moment = Moment(1_795_305_600);
 
 pub fn days(count: i64) -> Moment {

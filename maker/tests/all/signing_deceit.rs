@@ -4,8 +4,8 @@ use super::device::{NOW, Place};
 use super::signing::{connected, edit, finish, in_words, judged, renewal, sign, try_sign};
 use komainu_maker::keys::PrivateKey;
 use komainu_maker::public_key::KeyType;
-use komainu_maker::sign::request::Request;
 use komainu_maker::sign::signer_state::Seen;
+use komainu_maker::sign::signing_request::Request;
 use serde_json::{Value, json};
 use std::process::Command;
 

@@ -1,7 +1,7 @@
 //! Adds signatures to a request: by keys within reach, or from another copy of it.
 
 use super::judged::Judged;
-use super::request::Request;
+use super::signing_request::Request;
 use crate::keyring::KeyRing;
 use crate::metadata;
 use anyhow::{Result, bail};
