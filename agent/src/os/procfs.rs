@@ -1,5 +1,7 @@
 //! Readers of `/proc`.
 
+pub mod mountinfo;
 pub mod process_files;
+pub mod routes;
 pub mod sockets;
 pub mod text_reader;

@@ -7,6 +7,7 @@
 #[cfg(test)]
 mod tests;
 
+use crate::os::procfs::mountinfo::TABLE;
 use crate::os::procfs::process_files;
 
 use crate::os::clock::uptime_milliseconds;
@@ -166,7 +167,7 @@ impl Scanner {
 
     fn mounts(&mut self) -> Result<Mounts, Text> {
         let mut mounts = Mounts::default();
-        read_lines("/proc/self/mountinfo", &mut self.buffer, &mut |line| mounts.take(line))?;
+        read_lines(TABLE, &mut self.buffer, &mut |line| mounts.take(line))?;
         Ok(mounts)
     }
 
