@@ -127,7 +127,8 @@ mod tests {
     #[test]
     fn a_table_without_end_is_read_to_its_limit() {
         let path = std::env::temp_dir().join(format!("komainu-mountinfo-{}", std::process::id()));
-        fs::write(&path, b"22 1 254:0 / /x rw - tmpfs tmpfs rw\n".repeat(MOUNTS_MAX + 5)).unwrap();
+        crate::os::files::replace(&path, &b"22 1 254:0 / /x rw - tmpfs tmpfs rw\n".repeat(MOUNTS_MAX + 5))
+            .unwrap();
         let mounts = mounts_of(path.to_str().unwrap()).unwrap();
         fs::remove_file(path).unwrap();
         assert_eq!(mounts.len(), MOUNTS_MAX);
