@@ -2,6 +2,7 @@
 
 pub mod mountinfo;
 pub mod process_files;
+pub mod process_list;
 pub mod routes;
 pub mod sockets;
 pub mod text_reader;

@@ -1,9 +1,4 @@
-//! The wall's eyes and hands on this device, each in a file of its own; here they are put together. `hands` mends,
-//! `memory` is what outlasts a restart, `ours` who is not
-//! judged, `origin` which firmware it is.
-
-use crate::wall::firmware_identity;
-use crate::wall::incident_store;
+//! The wall's driver: the observation of this device, put together from its parts, and what is kept between two of them.
 
 use super::accounts::password_trial::{Progress, Trial};
 use super::accounts::survey;
@@ -22,6 +17,8 @@ use crate::os::clock::built;
 use crate::os::procfs::routes;
 use crate::os::watchdog::Watchdog;
 use crate::os::{clock, files};
+use crate::wall::firmware_identity;
+use crate::wall::incident_store;
 use crate::wall::own_processes::ours;
 use komainu_core::fault::{Text, text};
 use komainu_core::reason::Reason;
