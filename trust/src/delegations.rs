@@ -6,63 +6,16 @@
 //! A role is known by the whole path of delegations that leads to it, not by its name: the same name under
 //! another delegator, or under another path to the same delegator, is judged anew, by that one's keys.
 
+use crate::expected_file::{Expected, TARGETS_STEPS, metadata_name, missing, unexpired};
 use crate::fault::{TrustFault, What};
-use crate::fields::{Field, FieldFault};
-use crate::hex;
-use crate::keys::Key;
-use crate::limits::{DELEGATED_BYTES_MAX, DELEGATIONS_MAX, KEYS_MAX, ROLE_NAME_BYTES_MAX, TARGETS_BYTES_MAX};
+use crate::limits::{DELEGATED_BYTES_MAX, DELEGATIONS_MAX, TARGETS_BYTES_MAX};
 use crate::refresh::Ask;
-use crate::roles::{Listed, Role, Targets, read_keys, read_role_keys};
-use crate::signatures::RoleKeys;
-use crate::trusted::{Expected, TARGETS_STEPS, Target, Trusted, metadata_name, missing, unexpired};
+use crate::roles::{Listed, Targets};
+use crate::trusted::{Delegated, Place, TOP, Target, Trusted};
 use crate::verified::Verified;
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use sha2::{Digest, Sha256};
-
-/// The delegations of one targets role.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Delegations {
-    /// The keys of the roles below, by identifier.
-    pub keys: BTreeMap<String, Key>,
-    /// The roles, in the order in which they are searched.
-    pub roles: Vec<Delegation>,
-}
-
-/// One delegation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Delegation {
-    /// The role's name.
-    pub name: String,
-    /// Whose signatures it needs.
-    pub role: RoleKeys,
-    /// For paths that it covers, nothing after it is searched.
-    pub terminating: bool,
-    covers: Covers,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Covers {
-    /// Shell patterns; `*` and `?` do not match `/`.
-    Paths(Vec<String>),
-    /// Beginnings of the SHA-256 of the path, in hexadecimal.
-    HashPrefixes(Vec<String>),
-}
-
-/// Where a targets role stands: 0 is the top-level one, and n the n-th delegated one that was accepted. They are
-/// only ever added, so that a place stands for one path of delegations.
-type Place = usize;
-const TOP: Place = 0;
-
-/// A delegated role that was accepted, and the role whose keys signed it.
-#[derive(Clone, Debug)]
-pub(crate) struct Delegated {
-    delegator: Place,
-    name: String,
-    role: Targets,
-}
 
 /// A role that a search comes to.
 enum Visit {
@@ -90,55 +43,6 @@ pub struct Wanted {
     delegator: Place,
     /// What to fetch. The name is one part of a path: whoever fetches it must escape it.
     pub ask: Ask,
-}
-
-impl Delegations {
-    pub(crate) fn read(field: &Field<'_>) -> Result<Delegations, FieldFault> {
-        let keys = read_keys(&field.field("keys")?)?;
-        let mut roles: Vec<Delegation> = Vec::new();
-        for item in field.field("roles")?.items(KEYS_MAX)? {
-            let delegation = read_delegation(&item)?;
-            if roles.iter().any(|role| role.name == delegation.name) {
-                return Err(item.field("name")?.fault("a name that no other delegation here has"));
-            }
-            roles.push(delegation);
-        }
-        Ok(Delegations { keys, roles })
-    }
-}
-
-fn read_delegation(item: &Field<'_>) -> Result<Delegation, FieldFault> {
-    let name = item.field("name")?;
-    let text = name.text()?;
-    if text.is_empty() || text.len() > ROLE_NAME_BYTES_MAX {
-        return Err(name.fault("1 to 80 bytes"));
-    }
-    if [Role::Root, Role::Timestamp, Role::Snapshot, Role::Targets].iter().any(|role| role.name() == text) {
-        return Err(name.fault("other than the name of a top-level role"));
-    }
-    let texts = |field: Field<'_>| -> Result<Vec<String>, FieldFault> {
-        field.items(4096)?.iter().map(|item| Ok(item.text()?.into())).collect()
-    };
-    let covers = match (item.optional("paths")?, item.optional("path_hash_prefixes")?) {
-        (Some(paths), None) => Covers::Paths(texts(paths)?),
-        (None, Some(prefixes)) => Covers::HashPrefixes(texts(prefixes)?),
-        _ => return Err(item.fault("an object with either `paths` or `path_hash_prefixes`")),
-    };
-    let terminating = item.field("terminating")?.truth()?;
-    Ok(Delegation { name: text.into(), role: read_role_keys(item)?, terminating, covers })
-}
-
-impl Delegation {
-    /// True if the role may speak for the path.
-    pub fn covers(&self, path: &str) -> bool {
-        match &self.covers {
-            Covers::Paths(patterns) => patterns.iter().any(|pattern| path_matches(pattern, path)),
-            Covers::HashPrefixes(prefixes) => {
-                let hash = hex::encode(&Sha256::digest(path.as_bytes()));
-                prefixes.iter().any(|prefix| hash.starts_with(prefix.as_str()))
-            }
-        }
-    }
 }
 
 impl Trusted {
@@ -294,84 +198,4 @@ impl Trusted {
 /// The name of a role's metadata file, in snapshots and in messages.
 fn file_of(role: &str) -> String {
     format!("{role}.json")
-}
-
-/// Matches part by part, so that wildcards never reach across `/`.
-fn path_matches(pattern: &str, path: &str) -> bool {
-    let (mut patterns, mut parts) = (pattern.split('/'), path.split('/'));
-    loop {
-        match (patterns.next(), parts.next()) {
-            (None, None) => return true,
-            (Some(pattern), Some(part)) if part_matches(pattern.as_bytes(), part.as_bytes()) => {}
-            _ => return false,
-        }
-    }
-}
-
-/// `*` any bytes, `?` one character; linear in memory, and in time at worst the product of both lengths.
-fn part_matches(pattern: &[u8], part: &[u8]) -> bool {
-    let (mut p, mut s) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while s < part.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                star = Some((p, s));
-                p += 1;
-            }
-            Some(b'?') => {
-                p += 1;
-                s += character_bytes(part[s]);
-            }
-            Some(letter) if *letter == part[s] => {
-                p += 1;
-                s += 1;
-            }
-            _ => match star {
-                Some((at, from)) => {
-                    star = Some((at, from + 1));
-                    p = at + 1;
-                    s = from + 1;
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p.min(pattern.len())..].iter().all(|&letter| letter == b'*')
-}
-
-fn character_bytes(first: u8) -> usize {
-    match first {
-        0xc0..=0xdf => 2,
-        0xe0..=0xef => 3,
-        0xf0..=0xff => 4,
-        _ => 1,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn wildcards_do_not_reach_across_folders() {
-        for (pattern, path, matches) in [
-            ("boards/*/stable.json", "boards/gate-1/stable.json", true),
-            ("boards/*/stable.json", "boards/gate-1/x/stable.json", false),
-            ("*", "a", true),
-            ("*", "a/b", false),
-            ("*/*", "a/b", true),
-            ("a?c", "abc", true),
-            ("a?c", "aéc", true),
-            ("a?c", "a/c", false),
-            ("a*b*c", "aXbYbZc", true),
-            ("a*b*c", "aXbYbZ", false),
-            ("", "", true),
-            ("", "a", false),
-            ("images/*", "images/", true),
-            ("images/*.img", "images/.img", true),
-            ("*.img", "x.img.bak", false),
-        ] {
-            assert_eq!(path_matches(pattern, path), matches, "{pattern} {path}");
-        }
-    }
 }

@@ -5,31 +5,14 @@
 //! mean the same.
 //! Canonical: names in order, no white space, only `"` and `\` escaped: the form that securesystemslib signs.
 
-mod object;
+mod value;
 
 use crate::limits::{JSON_DEPTH_MAX, JSON_VALUES_MAX};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
-pub use object::Object;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
-
-/// A JSON value; objects are in the order of their names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Json {
-    /// `null`
-    Null,
-    /// `true` or `false`
-    Bool(bool),
-    /// A whole number.
-    Int(i64),
-    /// A string.
-    Text(String),
-    /// An array.
-    List(Vec<Json>),
-    /// An object.
-    Object(Object),
-}
+pub use value::{Json, Object};
 
 /// Reads one JSON value that fills all of `bytes`.
 ///

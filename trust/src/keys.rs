@@ -4,10 +4,12 @@
 use crate::ecdsa;
 use crate::fields::{Field, FieldFault};
 use crate::hex;
+use crate::limits::KEYS_MAX;
 #[cfg(feature = "rsa")]
 use crate::rsa;
 #[cfg(feature = "rsa")]
 use crate::rsa::{Hash, Padding};
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use rustls_pki_types::SubjectPublicKeyInfoDer;
@@ -85,4 +87,12 @@ impl Key {
         let info = self.key_info()?;
         Some(rsa::verifies(Padding::PssAnySalt, Hash::Sha256, rsa::key_in(&info)?, message, signature))
     }
+}
+
+pub(crate) fn read_keys(field: &Field<'_>) -> Result<BTreeMap<String, Key>, FieldFault> {
+    let entries = field.entries()?;
+    if entries.len() > KEYS_MAX {
+        return Err(field.fault("at most 256 keys"));
+    }
+    entries.into_iter().map(|(key_id, key)| Ok((key_id.into(), Key::read(&key)?))).collect()
 }

@@ -19,8 +19,10 @@ extern crate alloc;
 pub mod delegations;
 pub mod der;
 pub mod ecdsa;
+mod expected_file;
 pub mod fault;
 pub mod fields;
+pub mod hashes;
 pub mod hex;
 pub mod json;
 pub mod keys;
@@ -30,6 +32,7 @@ pub mod refresh;
 pub mod roles;
 pub mod rsa;
 pub mod signatures;
+mod target_paths;
 pub mod trusted;
 pub mod verified;
 

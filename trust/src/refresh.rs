@@ -5,13 +5,13 @@
 //! Nothing is kept before it was accepted, and each file as soon as it was: a cut in the middle leaves a state
 //! from which the next refresh goes on.
 
+use crate::expected_file::{
+    SNAPSHOT_STEPS, Steps, TARGETS_STEPS, metadata_name, missing, open_root, unexpired,
+};
 use crate::fault::{TrustFault, What};
 use crate::limits::{ROOT_BYTES_MAX, ROOTS_MAX, TIMESTAMP_BYTES_MAX};
 use crate::roles::{Listed, Role, Snapshot, Targets, Timestamp};
-use crate::trusted::{
-    Clock, SNAPSHOT_STEPS, Steps, Stored, TARGETS_STEPS, Trusted, metadata_name, missing, open_root,
-    unexpired,
-};
+use crate::trusted::{Clock, Stored, Trusted};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -2,12 +2,12 @@
 //! for root and for every other role alike, so that there is no second, weaker copy of it.
 
 use crate::fault::{TrustFault, What};
-use crate::fields::Field;
+use crate::fields::{Field, FieldFault};
 use crate::hex;
 use crate::json;
 use crate::json::Json;
 use crate::keys::Key;
-use crate::limits::SIGNATURES_MAX;
+use crate::limits::{KEYS_MAX, SIGNATURES_MAX};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -102,6 +102,19 @@ fn read_signatures(whole: &Field<'_>) -> Result<Vec<(String, Vec<u8>)>, What> {
         signatures.push((key_id.text()?.into(), signature));
     }
     Ok(signatures)
+}
+
+pub(crate) fn read_role_keys(field: &Field<'_>) -> Result<RoleKeys, FieldFault> {
+    let mut key_ids = Vec::new();
+    for item in field.field("keyids")?.items(KEYS_MAX)? {
+        let key_id = item.text()?;
+        if key_ids.iter().any(|seen| seen == key_id) {
+            return Err(item.fault("a key identifier that is not in the list already"));
+        }
+        key_ids.push(key_id.into());
+    }
+    let threshold = field.field("threshold")?.number(1, KEYS_MAX as u64, "a whole number from 1 to 256")?;
+    Ok(RoleKeys { key_ids, threshold: threshold as u32 })
 }
 
 #[cfg(test)]

@@ -1,11 +1,27 @@
-//! The fields of a JSON object, in the order of their names. A sorted list: an object of two fields costs two
-//! fields, where a tree's smallest node would cost eleven; files of metadata are mostly objects of two fields.
+//! JSON values, and objects as lists of fields that are sorted by name. A sorted list of two fields costs the memory
+//! of two fields; the smallest node of a tree would cost eleven, and most objects of metadata have two fields.
 
-use super::Json;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::slice;
+
+/// A JSON value; objects are in the order of their names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Json {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A string.
+    Text(String),
+    /// An array.
+    List(Vec<Json>),
+    /// An object.
+    Object(Object),
+}
 
 /// A JSON object. Names are unique; their order is that of their bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
