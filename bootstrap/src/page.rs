@@ -4,6 +4,7 @@
 //! Map: [`request`] and [`form`] read; [`origin`] and [`token`] say who asks; [`sessions`] who is logged in;
 //! [`views`] and [`status`] write pages out of the pieces and texts in `page/`; [`dns`] answers names while closed.
 
+mod assets;
 pub mod captive_dns;
 mod captive_portal;
 mod colour;
@@ -25,10 +26,6 @@ pub mod theme;
 pub mod time_text;
 pub mod translations;
 mod views;
-
-mod assets {
-    include!(concat!(env!("OUT_DIR"), "/assets.rs"));
-}
 
 use crate::ipc::{Ask, PASSWORD_BYTES_MAX, Secret, Session, State};
 use crate::page::form::Form;

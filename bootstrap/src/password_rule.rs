@@ -16,11 +16,12 @@
 mod dates;
 pub mod fold;
 mod keyboard_walks;
+pub mod patterns;
 pub mod strength;
 pub mod word_filter;
 
 use crate::ipc::PASSWORD_BYTES_MAX;
-use crate::password_rule::strength::Kind;
+use crate::password_rule::patterns::{Kind, Named};
 use crate::password_rule::strength::Lists;
 
 /// Whose rule holds.
@@ -74,37 +75,6 @@ impl Profile {
 const PASSPHRASE: usize = 15;
 /// ... if it weighs so much, in halves of a character: four words of the list.
 const PASSPHRASE_WEIGHT: u32 = 16;
-
-/// What a name is the name of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Named {
-    /// The account.
-    Account,
-    /// The maker.
-    Vendor,
-    /// The model.
-    Model,
-    /// A wireless network of this device.
-    Ssid,
-    /// The serial number.
-    Serial,
-    /// A hardware address.
-    Mac,
-    /// The host name.
-    Host,
-}
-
-impl Named {
-    const ALL: [(Named, &'static str); 7] = [
-        (Named::Account, "account"),
-        (Named::Vendor, "vendor"),
-        (Named::Model, "model"),
-        (Named::Ssid, "ssid"),
-        (Named::Serial, "serial"),
-        (Named::Mac, "mac"),
-        (Named::Host, "host"),
-    ];
-}
 
 /// Whose password it is to be.
 #[derive(Clone, Copy, Debug, Default)]
@@ -229,7 +199,7 @@ pub fn judge(password: &str, about: &About) -> Result<(), Vec<Why>> {
     let classes =
         4 - [missing.upper, missing.lower, missing.digit, missing.sign].iter().filter(|it| **it).count()
             as u32;
-    let weighed = strength::weigh(password, &Lists::BUILT_IN, about);
+    let weighed = strength::weigh(password, &Lists::BUILT_IN, about.names, about.former);
     let lacks_classes = classes < classes_least;
     if lacks_classes && length < PASSPHRASE {
         whys.push(Why::Classes(missing));
@@ -270,7 +240,7 @@ fn found(weighed: &strength::Weighed, whys: &mut Vec<Why>) {
 /// Whether a guesser would need no list of words for this one. Such words need no place in a list.
 pub fn is_caught_without_list(word: &str) -> bool {
     let lists = Lists { common: word_filter::Set::EMPTY, ..Lists::BUILT_IN };
-    let weighed = strength::weigh(word, &lists, &About::default());
+    let weighed = strength::weigh(word, &lists, &[], &[]);
     weighed.halves <= strength::COMMON_HALVES
         || weighed.alone == 0 && weighed.halves <= 2 * strength::COMMON_HALVES
 }

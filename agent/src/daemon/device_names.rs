@@ -2,7 +2,7 @@
 
 use crate::config::gate_settings::GateSettings as Settings;
 use crate::os::files;
-use komainu_bootstrap::password_rule::Named;
+use komainu_bootstrap::password_rule::patterns::Named;
 use std::ops::ControlFlow::{Break, Continue};
 use std::path::Path;
 

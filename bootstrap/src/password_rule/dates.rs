@@ -1,6 +1,6 @@
 //! Dates and years, as people write them: `19900101`, `01.01.1990`, `1990-jan`, `平成2年1月1日`.
 
-use super::strength::Kind;
+use super::patterns::Kind;
 
 const YEAR_HALVES: u32 = 2;
 const DATE_HALVES: u32 = 3;

@@ -1,6 +1,6 @@
 //! Pieces that are found without a list: walks on the keyboard, runs, and what was there before.
 
-use super::strength::{Kind, Text};
+use super::patterns::{Kind, Text};
 
 /// A walk or a run is named by where it begins and how far it goes.
 const HALVES: u32 = 2;

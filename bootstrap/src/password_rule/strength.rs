@@ -1,36 +1,11 @@
 //! The weight of a password: of all ways to cut it into pieces that a guesser knows and characters that nobody
 //! knows, the lightest. Weights are halves of a character; a whole one is worth about six bits.
 
-use super::fold::{fold, fold_one, key, plain};
+use super::fold::fold;
+use super::patterns::{Kind, Named, Text};
 use super::word_filter::{Set, head};
-use super::{About, Named, dates, keyboard_walks};
+use super::{dates, keyboard_walks};
 use std::ops::Range;
-
-/// Kinds of pieces, as a set of bits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Kind(u16);
-
-impl Kind {
-    pub const KNOWN_DEFAULT: Kind = Kind(1);
-    pub const FORMER_DEFAULT: Kind = Kind(1 << 1);
-    pub const COMMON: Kind = Kind(1 << 2);
-    pub const KEYBOARD: Kind = Kind(1 << 3);
-    pub const SEQUENCE: Kind = Kind(1 << 4);
-    pub const REPEATS: Kind = Kind(1 << 5);
-    pub const DATE: Kind = Kind(1 << 6);
-
-    pub fn name(named: Named) -> Kind {
-        Kind(1 << (7 + named as u16))
-    }
-
-    pub fn has(self, other: Kind) -> bool {
-        self.0 & other.0 != 0
-    }
-
-    fn and(self, other: Kind) -> Kind {
-        Kind(self.0 | other.0)
-    }
-}
 
 /// The lists of words.
 #[derive(Clone, Copy, Debug)]
@@ -68,31 +43,6 @@ const DEFAULT_MOST: usize = 32;
 /// Shortest part of a name that counts.
 const NAME_LEAST: usize = 3;
 
-/// A password, seen in the ways that matter. All have one entry for each character.
-pub struct Text {
-    pub raw: Vec<char>,
-    /// Without case.
-    pub plain: Vec<char>,
-    /// Without case and stand-ins.
-    pub folded: Vec<char>,
-    /// The keys it is typed with, on a keyboard of the USA and on one of Japan.
-    pub keys: [Vec<char>; 2],
-}
-
-impl Text {
-    fn of(password: &str) -> Text {
-        let mut text = Text { raw: vec![], plain: vec![], folded: vec![], keys: [vec![], vec![]] };
-        for one in password.chars() {
-            text.raw.push(one);
-            text.plain.push(plain(one));
-            text.folded.push(fold_one(one));
-            text.keys[0].push(key(one, false));
-            text.keys[1].push(key(one, true));
-        }
-        text
-    }
-}
-
 /// What came of it.
 pub struct Weighed {
     /// The weight.
@@ -112,10 +62,10 @@ struct Step {
 }
 
 /// Weighs a password; it must not be long, the work grows with the square.
-pub fn weigh(password: &str, lists: &Lists, about: &About) -> Weighed {
+pub fn weigh(password: &str, lists: &Lists, device_names: &[(Named, String)], former: &[String]) -> Weighed {
     let text = Text::of(password);
     let length = text.raw.len();
-    let names = names(about);
+    let names = names(device_names, former);
     let mut steps = vec![Step { halves: u32::MAX, from: usize::MAX, kinds: Kind::default() }; length + 1];
     steps[0].halves = 0;
     for from in 0..length {
@@ -172,7 +122,7 @@ fn words(text: &Text, from: usize, lists: &Lists, piece: &mut dyn FnMut(usize, u
 }
 
 /// All that a guesser who has seen the device would try, folded and without separators.
-fn names(about: &About) -> Vec<(Vec<char>, Kind)> {
+fn names(device_names: &[(Named, String)], former: &[String]) -> Vec<(Vec<char>, Kind)> {
     let mut all = Vec::new();
     let mut add = |name: &str, kind| {
         let name: Vec<char> = fold(name).chars().filter(|one| !is_separator(*one)).collect();
@@ -180,7 +130,7 @@ fn names(about: &About) -> Vec<(Vec<char>, Kind)> {
             all.push((name, kind));
         }
     };
-    for (named, name) in about.names {
+    for (named, name) in device_names {
         let kind = Kind::name(*named);
         add(name, kind);
         // A separator, before folding: some of them stand for letters.
@@ -198,8 +148,8 @@ fn names(about: &About) -> Vec<(Vec<char>, Kind)> {
             }
         }
     }
-    for former in about.former {
-        add(former, Kind::FORMER_DEFAULT);
+    for password in former {
+        add(password, Kind::FORMER_DEFAULT);
     }
     all
 }

@@ -4,9 +4,10 @@
 mod tables;
 
 use komainu_bootstrap::password_rule::fold::fold;
+use komainu_bootstrap::password_rule::patterns::Named;
 use komainu_bootstrap::password_rule::strength::Lists;
 use komainu_bootstrap::password_rule::word_filter::head;
-use komainu_bootstrap::password_rule::{About, Named, Profile, judge};
+use komainu_bootstrap::password_rule::{About, Profile, judge};
 use tables::{ACCEPTED, REFUSED};
 
 const PROFILES: [Profile; 3] = [Profile::Nisc, Profile::Nist63b4, Profile::Bsi];
