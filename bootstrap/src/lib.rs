@@ -8,9 +8,11 @@
 //! - [`throttle`]: how long to wait after wrong passwords. Pure.
 #![forbid(unsafe_code)]
 
+mod constant_time;
 pub mod credential;
 pub mod ipc;
 pub mod login_throttle;
 pub mod page;
 pub mod password_rule;
 pub mod server;
+mod source_prefix;

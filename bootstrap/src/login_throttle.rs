@@ -9,6 +9,7 @@
 //! | 3, 4, 5, … | 1, 2, 4, … seconds, at most [`WAIT_SECONDS_MAX`] |
 //! | 20 and more of all addresses since a right one | 5 seconds for everybody who has not known it |
 
+use crate::source_prefix::source_prefix;
 use std::net::IpAddr;
 
 /// The longest wait, in seconds.
@@ -59,7 +60,7 @@ impl Throttle {
     /// Seconds that this address has to wait; 0: it may try. Times are seconds of any clock that never goes back.
     pub fn wait(&self, who: IpAddr, now: u64) -> u32 {
         let of = |address| self.sources.iter().find(|source: &&Source| source.who == address);
-        let (own, anybody) = (of(whole_link(who)), of(ANYBODY));
+        let (own, anybody) = (of(source_prefix(who)), of(ANYBODY));
         let left = |source: &Source| (source.last + delay(source.wrong)).saturating_sub(now);
         let own_left = own.map_or(0, left);
         let anybody_left = if own.is_none() { anybody.map_or(0, left) } else { 0 };
@@ -76,21 +77,21 @@ impl Throttle {
     pub fn wrong(&mut self, who: IpAddr, now: u64) {
         self.all = self.all.saturating_add(1);
         self.last = now;
-        let source = self.source(whole_link(who));
+        let source = self.source(source_prefix(who));
         source.wrong = source.wrong.saturating_add(1);
         source.last = now;
     }
 
     /// It has known the password at some time: what all others try does not keep it waiting.
     pub fn know(&mut self, who: IpAddr) {
-        self.source(whole_link(who)).known = true;
+        self.source(source_prefix(who)).known = true;
     }
 
     /// It was right.
     pub fn right(&mut self, who: IpAddr, now: u64) {
         self.all = 0;
         self.sources.retain(|source| source.who != ANYBODY);
-        let source = self.source(whole_link(who));
+        let source = self.source(source_prefix(who));
         (source.wrong, source.last, source.known) = (0, now, true);
     }
 
@@ -117,18 +118,6 @@ impl Throttle {
 }
 
 const ANYBODY: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
-
-/// In IPv6 one machine has as many addresses as it likes; all of a network of 64 bits count as one.
-fn whole_link(who: IpAddr) -> IpAddr {
-    match who {
-        IpAddr::V6(six) => {
-            let mut octets = six.octets();
-            octets[8..].fill(0);
-            IpAddr::V6(octets.into())
-        }
-        four => four,
-    }
-}
 
 fn delay(wrong: u32) -> u64 {
     match wrong.checked_sub(FREE + 1) {

@@ -11,6 +11,7 @@ mod colour;
 mod csp;
 pub mod form;
 pub mod form_token;
+mod hex;
 mod html;
 pub mod page_sessions;
 pub mod refusal_text;
@@ -27,6 +28,7 @@ pub mod time_text;
 pub mod translations;
 mod views;
 
+use crate::constant_time;
 use crate::ipc::{Ask, PASSWORD_BYTES_MAX, Secret, Session, State};
 use crate::page::form::Form;
 use crate::page::page_sessions::Sessions;
@@ -243,7 +245,7 @@ impl<'a> Page<'a> {
     /// A form of somebody who is logged in.
     fn sent_by(&mut self, session: Session, path: &str, form: &Form, mut asking: Asking) -> Outcome {
         let token = form_token::of_session(&self.look.secret, &session);
-        if !form_token::same(form.of("token").as_bytes(), token.as_bytes()) {
+        if !constant_time::equal(form.of("token").as_bytes(), token.as_bytes()) {
             return Outcome::Reply(Response::bare(403));
         }
         let long = |name: &str| form.of(name).len() > PASSWORD_BYTES_MAX;

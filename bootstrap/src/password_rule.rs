@@ -56,11 +56,6 @@ impl Profile {
         }
     }
 
-    /// Fewest characters, for whoever tells people before they type.
-    pub fn length_least(self) -> usize {
-        self.wants().0
-    }
-
     /// Fewest characters, fewest classes, least weight in halves of a character.
     fn wants(self) -> (usize, u32, u32) {
         match self {

@@ -13,7 +13,6 @@ use crate::page::theme::Look;
 use crate::ipc::{Answer, Ask, Told};
 use crate::page::captive_dns;
 use crate::page::captive_dns::Names;
-use crate::page::form_token::source;
 use crate::page::request::Parsed;
 use crate::page::response::Response;
 use crate::page::{Outcome, Page, Visit};
@@ -21,6 +20,7 @@ use crate::server::agent_channel::Agent;
 use crate::server::connection::{Phase, Place};
 use crate::server::connection_table::Places;
 use crate::server::pending_requests::AskedTable;
+use crate::source_prefix::source_prefix;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::convert::Infallible;
 use std::io;
@@ -221,12 +221,12 @@ impl Server<'_> {
                             place.say(bytes, now);
                         }
                         Outcome::Ask(ask, asking) => {
-                            let from = source(place.peer);
+                            let from = source_prefix(place.peer);
                             let (peer, id) = (place.peer, place.id);
                             place.phase = Phase::Thinking;
                             place.until = now + connection::THINKING_SECONDS;
                             let number = self.asked.number();
-                            let refusal = if !self.asked.has_room(&from) {
+                            let refusal = if !self.asked.has_room(from) {
                                 Answer::Wait(5)
                             } else if self.agent.ask(number, peer, ask)? {
                                 self.asked.keep(number, id, from, asking, request.method, now);

@@ -3,6 +3,7 @@
 //! The salt that is hashed is the text of 16 characters that stands in the string, never the bytes it was made of:
 //! crypt(3) takes 16 characters and no more, and a longer salt makes a password with which nobody can log in.
 
+use crate::constant_time;
 use md5::Md5;
 use sha_crypt::{Params, sha256_crypt, sha512_crypt};
 use sha2::digest::Digest;
@@ -64,7 +65,11 @@ pub fn verify(password: &str, crypt: &str) -> Verdict {
     match parts(crypt).filter(|_| password.len() <= PASSWORD_BYTES_MAX) {
         Some((method, rounds, salt, expected)) => {
             let found = sum(password.as_bytes(), method, salt.as_bytes(), rounds);
-            if same(found.as_bytes(), expected.as_bytes()) { Verdict::Right } else { Verdict::Wrong }
+            if constant_time::equal(found.as_bytes(), expected.as_bytes()) {
+                Verdict::Right
+            } else {
+                Verdict::Wrong
+            }
         }
         None => Verdict::CannotTell,
     }
@@ -103,14 +108,6 @@ fn parts(crypt: &str) -> Option<(Method, u32, &str, &str)> {
         && sum.len() == length
         && sum.bytes().all(|byte| DIGITS.contains(&byte));
     whole.then_some((method, rounds, salt, sum))
-}
-
-fn same(one: &[u8], other: &[u8]) -> bool {
-    let mut differs = u8::from(one.len() != other.len());
-    for (a, b) in one.iter().zip(other) {
-        differs |= a ^ b;
-    }
-    std::hint::black_box(differs) == 0
 }
 
 /// The last part of a crypt string.

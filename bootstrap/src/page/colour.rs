@@ -1,5 +1,7 @@
 //! The maker's colour, where it can be read: on buttons with black or white letters, and as a border on our paper.
 
+use super::hex;
+
 /// Our cards, light and dark (style.css).
 const CARDS: [(&str, [u8; 3]); 2] = [("light", [0xff, 0xfe, 0xfb]), ("dark", [0x1b, 0x21, 0x1e])];
 
@@ -16,31 +18,21 @@ pub fn style(colour: Option<&str>) -> String {
         if contrast(light, luminance(card)) >= 300 {
             style.push_str("@media(prefers-color-scheme:");
             style.push_str(scheme);
-            style.push_str("){:root{--accent:");
-            hex(&mut style, colour);
-            style.push_str(";--on:");
-            hex(&mut style, letters);
+            style.push_str("){:root{--accent:#");
+            hex::push(&mut style, &colour);
+            style.push_str(";--on:#");
+            hex::push(&mut style, &letters);
             style.push_str("}}");
         }
     }
     style
 }
 
-fn hex(out: &mut String, colour: [u8; 3]) {
-    out.push('#');
-    for byte in colour {
-        for digit in [byte >> 4, byte & 15] {
-            out.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
-        }
-    }
-}
-
 fn parse(text: &str) -> Option<[u8; 3]> {
-    let digits = text.strip_prefix('#').filter(|digits| digits.len() == 6)?;
+    let digits: &[u8; 6] = text.strip_prefix('#')?.as_bytes().try_into().ok()?;
     let mut colour = [0; 3];
-    for (place, pair) in colour.iter_mut().zip([0, 2, 4]) {
-        let pair = digits.get(pair..pair + 2).filter(|pair| !pair.starts_with('+'))?;
-        *place = u8::from_str_radix(pair, 16).ok()?;
+    for (byte, pair) in colour.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = hex::decode_pair(pair[0], pair[1])?;
     }
     Some(colour)
 }

@@ -1,6 +1,8 @@
 //! What a form or a query holds: pairs of text, read strictly. A name twice, half an escape, a NUL or what is no
 //! text makes the whole unreadable.
 
+use super::hex;
+
 /// A form has three or four fields.
 const FIELDS_MAX: usize = 16;
 
@@ -36,11 +38,7 @@ fn decode(text: &[u8]) -> Option<String> {
     while let Some(&byte) = rest.next() {
         decoded.push(match byte {
             b'+' => b' ',
-            b'%' => {
-                let high = char::from(*rest.next()?).to_digit(16)?;
-                let low = char::from(*rest.next()?).to_digit(16)?;
-                u8::try_from(high * 16 + low).ok()?
-            }
+            b'%' => hex::decode_pair(*rest.next()?, *rest.next()?)?,
             byte => byte,
         });
     }

@@ -1,6 +1,7 @@
 //! Who is logged in: a few at a time, and not for long.
 
-use super::form_token::{hex, same};
+use super::hex;
+use crate::constant_time;
 use crate::ipc::Session;
 
 /// How many browsers at a time.
@@ -43,7 +44,7 @@ impl Sessions {
         for cookie in cookies.split(';') {
             let Some((COOKIE, value)) = cookie.trim().split_once('=') else { continue };
             for entry in &mut self.0 {
-                if same(value.as_bytes(), hex(&entry.session).as_bytes()) {
+                if constant_time::equal(value.as_bytes(), hex::encode(&entry.session).as_bytes()) {
                     entry.seen = now;
                     found = Some(entry.session);
                 }
@@ -90,7 +91,7 @@ impl Sessions {
 pub fn cookie(session: Option<&Session>) -> String {
     let mut header = String::from("Set-Cookie: komainu=");
     match session {
-        Some(session) => header.push_str(&hex(session)),
+        Some(session) => header.push_str(&hex::encode(session)),
         None => header.push_str("; Max-Age=0"),
     }
     header.push_str("; HttpOnly; SameSite=Strict; Path=/\r\n");
@@ -105,7 +106,7 @@ mod tests {
     fn a_session_ends_when_nothing_is_done_or_after_half_an_hour() {
         let mut sessions = Sessions::default();
         sessions.open([1; 16], 0);
-        let cookie = format!("a=b; komainu={}", hex(&[1; 16]));
+        let cookie = format!("a=b; komainu={}", hex::encode(&[1; 16]));
         assert_eq!(sessions.find(&cookie, 599), Some([1; 16]));
         assert_eq!(sessions.find(&cookie, 599 + 600), None);
         sessions.open([1; 16], 0);
@@ -124,7 +125,7 @@ mod tests {
         for number in 0..9 {
             sessions.open([number; 16], u64::from(number));
         }
-        let cookie = |number| format!("komainu={}", hex(&[number; 16]));
+        let cookie = |number| format!("komainu={}", hex::encode(&[number; 16]));
         assert_eq!(sessions.find(&cookie(0), 9), None);
         assert!((1..9).all(|number| sessions.find(&cookie(number), 9).is_some()));
     }

@@ -1,5 +1,6 @@
 //! `/status.json`: all that the agent told, for programs. Every key once; what may be there many times is a list.
 
+use super::hex;
 use crate::ipc::State;
 
 /// What is a list even with one or no item.
@@ -70,10 +71,9 @@ fn string(out: &mut String, text: &str) {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
             letter if letter.is_control() => {
+                // Every control character is below U+0100.
                 out.push_str("\\u00");
-                for four in [u32::from(letter) >> 4, u32::from(letter) & 15] {
-                    out.push(char::from_digit(four & 15, 16).unwrap_or('0'));
-                }
+                hex::push(out, &[letter as u8]);
             }
             letter => out.push(letter),
         }

@@ -1,7 +1,7 @@
 //! One connection: a request comes in, an answer goes out, and that is all.
 
-use crate::page::form_token::source;
 use crate::page::request::{BODY_BYTES_MAX, HEAD_BYTES_MAX, Parsed, parse};
+use crate::source_prefix::source_prefix;
 use nix::poll::PollFlags;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
@@ -39,7 +39,7 @@ pub struct Place {
     pub stream: TcpStream,
     pub peer: IpAddr,
     pub local: SocketAddr,
-    pub source: [u8; 16],
+    pub source: IpAddr,
     pub until: u64,
     pub phase: Phase,
 }
@@ -51,7 +51,7 @@ impl Place {
         let peer = peer.ip().to_canonical();
         let until = now + READING_SECONDS;
         let phase = Phase::Reading(Vec::new());
-        Some(Place { id: 0, stream, peer, local, source: source(peer), until, phase })
+        Some(Place { id: 0, stream, peer, local, source: source_prefix(peer), until, phase })
     }
 
     pub fn waits_for(&self) -> PollFlags {

@@ -2,6 +2,7 @@
 //! want makes room: of the source that holds most such places, the one that waited longest.
 
 use super::connection::{Phase, Place, WRITING_SECONDS};
+use std::net::IpAddr;
 
 const PLACES_MAX: usize = 48;
 const OF_ONE_SOURCE_MAX: usize = 8;
@@ -50,7 +51,7 @@ impl Places {
 
     /// Ends one connection, of this source or of any. First those that are answered and only linger, then those that
     /// have asked nothing yet, then those that do not take their answer; never one that the agent works for.
-    fn make_room(&mut self, source: Option<[u8; 16]>) -> Option<()> {
+    fn make_room(&mut self, source: Option<IpAddr>) -> Option<()> {
         let rank = |place: &Place| match place.phase {
             Phase::Gone | Phase::Draining(_) => Some(0),
             Phase::Reading(_) => Some(1),

@@ -2,6 +2,7 @@
 
 use crate::page::Asking;
 use crate::page::request::Method;
+use std::net::IpAddr;
 
 const ASKED_MAX: usize = 16;
 const OF_ONE_SOURCE_MAX: usize = 4;
@@ -12,7 +13,7 @@ pub struct Entry {
     number: u32,
     /// The connection that waits, if it still does.
     pub place: u32,
-    source: [u8; 16],
+    source: IpAddr,
     pub asking: Asking,
     pub method: Method,
     since: u64,
@@ -35,8 +36,8 @@ impl AskedTable {
         self.last
     }
 
-    pub fn has_room(&self, source: &[u8; 16]) -> bool {
-        let of_source = self.entries.iter().filter(|entry| entry.source == *source).count();
+    pub fn has_room(&self, source: IpAddr) -> bool {
+        let of_source = self.entries.iter().filter(|entry| entry.source == source).count();
         self.entries.len() < ASKED_MAX && of_source < OF_ONE_SOURCE_MAX
     }
 
@@ -44,7 +45,7 @@ impl AskedTable {
         &mut self,
         number: u32,
         place: u32,
-        source: [u8; 16],
+        source: IpAddr,
         asking: Asking,
         method: Method,
         now: u64,
