@@ -1,11 +1,11 @@
-//! The maker's colour, where it can be read: on buttons with black or white letters, and as a border on our paper.
+//! The maker's colour on buttons and borders, if its contrast is high enough to be read (WCAG).
 
 use super::hex;
 
-/// Our cards, light and dark (style.css).
+/// The page's background in light and dark mode, as `style.css` has it.
 const CARDS: [(&str, [u8; 3]); 2] = [("light", [0xff, 0xfe, 0xfb]), ("dark", [0x1b, 0x21, 0x1e])];
 
-/// The style that sets the colour where it has contrast enough; empty where it has not.
+/// The style that sets the colour in each mode in which its contrast is high enough.
 pub fn style(colour: Option<&str>) -> String {
     let mut style = String::new();
     let Some(colour) = colour.and_then(parse) else { return style };
@@ -37,20 +37,20 @@ fn parse(text: &str) -> Option<[u8; 3]> {
     Some(colour)
 }
 
-/// (lighter + 0.05) / (darker + 0.05), in hundredths.
+/// Contrast ratio (WCAG), (lighter + 0.05) / (darker + 0.05), in hundredths.
 fn contrast(one: u32, other: u32) -> u32 {
     (one.max(other) + 5_000) * 100 / (one.min(other) + 5_000)
 }
 
-/// sRGB's curve at every sixteenth byte, in 100,000ths: small processors have no numbers with fractions. The last one
-/// is where the line through 240 and 255 ends.
+/// sRGB's curve at every sixteenth byte, in 100,000ths: small processors have no floating point. The last value is
+/// where the line through 240 and 255 ends.
 const CURVE: [u32; 17] = [
     0, 518, 1444, 2956, 5127, 8022, 11697, 16203, 21586, 27889, 35153, 43415, 52712, 63076, 74540, 87137,
     100_862,
 ];
 const WHITE: u32 = 100_000;
 
-/// As WCAG defines it, in 100,000ths.
+/// Relative luminance (WCAG), in 100,000ths.
 fn luminance(colour: [u8; 3]) -> u32 {
     let linear = |byte: u8| {
         let (place, rest) = (usize::from(byte / 16), u32::from(byte % 16));

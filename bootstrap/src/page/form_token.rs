@@ -1,12 +1,12 @@
-//! Tokens of forms: who sends a form must have been given it by this device, at this address, within the hour.
-//! Small browsers of captive portals keep no cookies, so that there is nothing else to hold it to.
+//! Tokens against forged forms (CSRF): a form counts only if this device gave it to the same address within the hour.
+//! The small browsers of captive portals keep no cookies, so that the address is all that a token can be bound to.
 
 use super::hex;
 use crate::constant_time;
 use sha2::{Digest, Sha256};
 use std::net::IpAddr;
 
-/// How long a token holds, at least.
+/// A token holds at least so long, and at most twice as long.
 const PERIOD_SECONDS: u64 = 3600;
 
 /// The token for a form that is shown before log-in.
@@ -14,7 +14,7 @@ pub fn issue(secret: &[u8; 32], peer: IpAddr, local: IpAddr, now: u64) -> String
     of_period(secret, peer, local, now / PERIOD_SECONDS)
 }
 
-/// Whether a token was issued to the same, in this period or the one before.
+/// Whether a token was issued for these addresses, in this period or the one before.
 pub fn holds(token: &str, secret: &[u8; 32], peer: IpAddr, local: IpAddr, now: u64) -> bool {
     let period = now / PERIOD_SECONDS;
     let mut holds = false;
@@ -33,7 +33,7 @@ fn of_period(secret: &[u8; 32], peer: IpAddr, local: IpAddr, period: u64) -> Str
     digest(secret, &[&[0], &octets(peer), &octets(local), &period.to_be_bytes()])
 }
 
-/// Everything has a fixed length, and half the digest is kept: nothing can be put behind it.
+/// Every part has a fixed length, and only half of the digest is used: no part can be extended.
 fn digest(secret: &[u8; 32], parts: &[&[u8]]) -> String {
     let mut sha = Sha256::new();
     sha.update(secret);

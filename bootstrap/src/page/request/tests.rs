@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn whole(text: &str) -> Request {
+fn whole(text: &str) -> HttpRequest {
     match parse(text.as_bytes()) {
         Parsed::Whole(request) => request,
         other => panic!("{text:?} is {other:?}"),
@@ -16,7 +16,7 @@ fn a_request_is_read() {
          Accept-Language: ja\r\nSec-Fetch-Site:same-origin \r\nX-Other: caf\u{e9}\r\n\
          Content-Type: application/x-www-form-urlencoded; charset=UTF-8\r\nContent-Length: 3\r\n\r\na=b",
     );
-    assert_eq!(request.method, Method::Post);
+    assert_eq!(request.method, HttpMethod::Post);
     assert_eq!((&*request.host, &*request.path, &*request.query), ("gate.lan:8080", "/setup", "l=ja"));
     assert_eq!(request.origin.as_deref(), Some("http://gate.lan"));
     assert_eq!(request.site.as_deref(), Some("same-origin"));
