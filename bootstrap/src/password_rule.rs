@@ -85,11 +85,8 @@ pub struct PasswordContext<'a> {
 /// The classes that a password lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Classes {
-    /// `A-Z`.
     pub upper: bool,
-    /// `a-z`.
     pub lower: bool,
-    /// `0-9`.
     pub digit: bool,
     /// Every other character.
     pub sign: bool,

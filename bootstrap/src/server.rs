@@ -31,7 +31,6 @@ const QUERIES_AT_ONCE: usize = 32;
 
 /// The sockets that the agent hands over.
 pub struct ListenSockets {
-    /// HTTP.
     pub web: Vec<TcpListener>,
     /// DNS while the gate is closed; may be empty.
     pub dns: Vec<UdpSocket>,

@@ -1,13 +1,13 @@
-//! Delegated targets roles (§4.5, §5.6.7): who may speak for which paths, and the search for a target.
+//! Delegated targets roles (§4.5, §5.6.7): the search for a target.
 //!
-//! The search starts at the top every time and stops at the first role that it does not have: that one is
-//! fetched, and the search started again. So there is no state of a search to go wrong.
+//! The search starts at the top every time and stops at the first role that is not there. The caller fetches that role
+//! and starts the search again, so that a search has no state that could go wrong.
 //!
 //! A role is known by the whole path of delegations that leads to it, not by its name: the same name under
 //! another delegator, or under another path to the same delegator, is judged anew, by that one's keys.
 
 use crate::expected_file::{Expected, TARGETS_STEPS, metadata_name, missing, unexpired};
-use crate::fault::{TrustFault, What};
+use crate::fault::{FaultKind, TrustFault};
 use crate::limits::{DELEGATED_BYTES_MAX, DELEGATIONS_MAX, TARGETS_BYTES_MAX};
 use crate::refresh::Ask;
 use crate::roles::{Listed, Targets};
@@ -17,16 +17,15 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// A role that a search comes to.
+/// The next step of a search.
 enum Visit {
     At(Place),
     Wanted(Wanted),
 }
 
-/// How a search ended.
+/// The end of a search.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// The target.
     Target(Verified<Target>),
     /// No role that may speak for the path lists it.
     Nothing,
@@ -34,14 +33,14 @@ pub enum Found {
     Wanted(Wanted),
 }
 
-/// A delegated role that is needed.
+/// A delegated role that a search needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
     /// Its name; may hold any character.
     pub role: String,
-    /// The role that delegates to it, and whose keys decide.
+    /// The role that delegates to it and names its keys.
     delegator: Place,
-    /// What to fetch. The name is one part of a path: whoever fetches it must escape it.
+    /// The file to fetch. Its name is one part of a path, and the caller must escape it.
     pub ask: Ask,
 }
 
@@ -74,7 +73,7 @@ impl Trusted {
                 }
             }
             to_visit.extend(children.into_iter().rev());
-            // 5.6.7.1: a role that was visited is not visited again, and there is an end to it all.
+            // 5.6.7.1: no role is visited twice, and the number of visits has a limit.
             let (name, delegator) = loop {
                 match to_visit.pop() {
                     Some((name, _)) if visited.contains(&name) => {}
@@ -90,7 +89,7 @@ impl Trusted {
         }
     }
 
-    /// The target, with what was accepted so far; `None` if no role lists it.
+    /// The target, from the roles that were accepted so far; `None` if no role lists it.
     ///
     /// # Errors
     /// As [`Trusted::find`]; also where a delegated role has to be fetched first.
@@ -98,14 +97,14 @@ impl Trusted {
         match self.find(path)? {
             Found::Target(target) => Ok(Some(target)),
             Found::Nothing => Ok(None),
-            Found::Wanted(wanted) => Err(TrustFault::new(&file_of(&wanted.role), "5.6.7", What::NotYet)),
+            Found::Wanted(wanted) => Err(TrustFault::new(&file_of(&wanted.role), "5.6.7", FaultKind::NotYet)),
         }
     }
 
-    /// Takes a delegated role that a search wanted; on success it is to be kept under its name, as received.
+    /// Takes a delegated role that a search wanted. If it is accepted, the caller keeps its bytes under its name.
     ///
     /// # Errors
-    /// The refusal; what was accepted before stays.
+    /// The refusal; roles that were accepted before stay.
     pub fn give_delegated(&mut self, wanted: &Wanted, bytes: Option<&[u8]>) -> Result<(), TrustFault> {
         let file = file_of(&wanted.role);
         let bytes = bytes.ok_or_else(|| missing(&file, TARGETS_STEPS.fetch))?;
@@ -118,12 +117,12 @@ impl Trusted {
         Ok(())
     }
 
-    /// The delegated roles that searches have used so far: what else is kept can go.
+    /// The delegated roles that searches have used so far; other kept files can go.
     pub fn delegated_in_use(&self) -> impl Iterator<Item = &str> {
         self.delegated.iter().map(|delegated| delegated.name.as_str())
     }
 
-    /// Makes room for a role's file: its older one goes and, where all of them are too much, what no search used.
+    /// Makes room for a role's file: the older file goes and, if there are too many bytes, each file that no search used.
     fn make_room(&mut self, role: &str, bytes: u64) -> Result<(), TrustFault> {
         let mut kept = core::mem::take(&mut self.delegated_bytes);
         kept.retain(|(name, _)| name != role);
@@ -136,7 +135,7 @@ impl Trusted {
         let fits = total(&kept) <= DELEGATED_BYTES_MAX;
         self.delegated_bytes = kept;
         let too_much =
-            || TrustFault::new(&file_of(role), "5.6.7", What::TooMuchDelegated(DELEGATED_BYTES_MAX));
+            || TrustFault::new(&file_of(role), "5.6.7", FaultKind::TooMuchDelegated(DELEGATED_BYTES_MAX));
         if fits { Ok(()) } else { Err(too_much()) }
     }
 
@@ -152,7 +151,7 @@ impl Trusted {
         self.delegated.len()
     }
 
-    /// Comes to a role: it was accepted before, or is accepted from what is kept, or is wanted.
+    /// Visits a role: it was accepted before, or its kept file is accepted now, or it must be fetched.
     fn visit(&mut self, name: &str, delegator: Place) -> Result<Visit, TrustFault> {
         let this = |known: &Delegated| known.name == name && known.delegator == delegator;
         if let Some(index) = self.delegated.iter().position(this) {
@@ -175,23 +174,24 @@ impl Trusted {
         Ok(Visit::Wanted(Wanted { role: name.into(), delegator, ask }))
     }
 
-    /// What the snapshot says of a delegated role's file: without that it is not to be believed (§5.6.7).
+    /// The snapshot's entry of a delegated role's file; a file without an entry is refused (§5.6.7).
     fn listed_delegated(&self, file: &str) -> Result<&Listed, TrustFault> {
         let listed = self.snapshot.as_ref().and_then(|snapshot| snapshot.files.get(file));
-        listed.ok_or_else(|| TrustFault::new(file, "5.6.7", What::Unlisted))
+        listed.ok_or_else(|| TrustFault::new(file, "5.6.7", FaultKind::Unlisted))
     }
 
     /// Opens a delegated role with the keys of its delegator: no other role's keys count for it.
     fn open_delegated(&self, name: &str, delegator: Place, bytes: &[u8]) -> Result<Targets, TrustFault> {
         let file = file_of(name);
-        let by_whom = self.role_at(delegator).and_then(|role| role.delegations.as_ref());
-        let delegation = by_whom.and_then(|by_whom| by_whom.roles.iter().find(|role| role.name == name));
-        let (Some(by_whom), Some(delegation)) = (by_whom, delegation) else {
-            return Err(TrustFault::new(&file, "5.6.7", What::NotYet));
+        let delegations = self.role_at(delegator).and_then(|role| role.delegations.as_ref());
+        let delegation =
+            delegations.and_then(|delegations| delegations.roles.iter().find(|role| role.name == name));
+        let (Some(delegations), Some(delegation)) = (delegations, delegation) else {
+            return Err(TrustFault::new(&file, "5.6.7", FaultKind::NotYet));
         };
         let listed = Some(self.listed_delegated(&file)?);
         let steps = TARGETS_STEPS;
-        Expected { file: &file, steps, listed, role: &delegation.role, keys: &by_whom.keys }.open(bytes)
+        Expected { file: &file, steps, listed, role: &delegation.role, keys: &delegations.keys }.open(bytes)
     }
 }
 

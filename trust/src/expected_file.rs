@@ -1,7 +1,7 @@
-//! A metadata file as it is expected: what was announced of it, which keys must have signed it, and the checks in
-//! the order in which TUF 1.0.34 numbers them.
+//! A metadata file as it is expected: the entry that announced it, the keys that must have signed it, and the checks in
+//! the order of their numbers in TUF 1.0.34.
 
-use crate::fault::{TrustFault, What};
+use crate::fault::{FaultKind, TrustFault};
 use crate::json::Json;
 use crate::keys::Key;
 use crate::limits::{ROOT_BYTES_MAX, SNAPSHOT_BYTES_MAX, TARGETS_BYTES_MAX, TIMESTAMP_BYTES_MAX};
@@ -13,7 +13,7 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 
-/// The numbers of a role's steps, for messages, and its limit.
+/// The numbers of a role's steps in TUF 1.0.34, for messages, and the largest file of the role.
 #[derive(Clone, Copy)]
 pub(crate) struct Steps {
     pub fetch: &'static str,
@@ -58,7 +58,7 @@ pub(crate) fn open_root(
     step: &'static str,
     predecessor: Option<&Root>,
 ) -> Result<Root, TrustFault> {
-    let fault = |what| TrustFault::new(file, step, what);
+    let fault = |kind| TrustFault::new(file, step, kind);
     let envelope = Envelope::open(file, step, bytes, ROOT_BYTES_MAX)?;
     if let Some(old) = predecessor {
         envelope.meets(old.role(Role::Root), &old.keys).map_err(fault)?;
@@ -68,7 +68,7 @@ pub(crate) fn open_root(
     Ok(root)
 }
 
-/// A file as it is expected: its name in messages, what was announced of it, and who must have signed it.
+/// A file as it is expected: its name in messages, the entry that announced it, and the keys that must have signed it.
 pub(crate) struct Expected<'a> {
     pub file: &'a str,
     pub steps: Steps,
@@ -78,38 +78,37 @@ pub(crate) struct Expected<'a> {
 }
 
 impl Expected<'_> {
-    /// Length and hash first, then signatures, then what it says, then the version.
+    /// Checks length and hash first, then signatures, then the content, then the version.
     pub fn open<M: Metadata>(&self, bytes: &[u8]) -> Result<M, TrustFault> {
         let signed = self.open_signed(bytes)?;
         let metadata: M =
             roles::read(&signed).map_err(|wrong| self.fault(self.steps.signatures, wrong.into()))?;
         match self.listed {
             Some(listed) if listed.version != metadata.common().version => {
-                Err(self.fault(self.steps.version, What::WrongVersion(listed.version)))
+                Err(self.fault(self.steps.version, FaultKind::WrongVersion(listed.version)))
             }
             _ => Ok(metadata),
         }
     }
 
-    // The same for every kind of metadata, so that the device's binary has it once.
+    // Not generic, so that the device's binary has it once.
     fn open_signed(&self, bytes: &[u8]) -> Result<Json, TrustFault> {
         if let Some(listed) = self.listed {
             let got = bytes.len() as u64;
             if let Some(allowed) = listed.length.filter(|&length| got > length) {
-                return Err(self.fault(self.steps.fetch, What::Length { got, allowed }));
+                return Err(self.fault(self.steps.fetch, FaultKind::Length { got, allowed }));
             }
             if listed.hashes.as_ref().is_some_and(|hashes| !hashes.match_bytes(bytes)) {
-                return Err(self.fault(self.steps.hash, What::Hash));
+                return Err(self.fault(self.steps.hash, FaultKind::Hash));
             }
         }
         let envelope = Envelope::open(self.file, self.steps.signatures, bytes, self.steps.bytes_max)?;
-        envelope.meets(self.role, self.keys).map_err(|what| self.fault(self.steps.signatures, what))?;
+        envelope.meets(self.role, self.keys).map_err(|kind| self.fault(self.steps.signatures, kind))?;
         Ok(envelope.signed)
     }
 
-    /// A fault of this file.
-    pub fn fault(&self, step: &'static str, what: What) -> TrustFault {
-        TrustFault::new(self.file, step, what)
+    pub fn fault(&self, step: &'static str, kind: FaultKind) -> TrustFault {
+        TrustFault::new(self.file, step, kind)
     }
 }
 
@@ -125,12 +124,12 @@ pub(crate) fn unexpired(
     now: Moment,
 ) -> Result<(), TrustFault> {
     if common.expires <= now {
-        let what = What::Expired { at: common.expires, now };
-        return Err(TrustFault { version: common.version, ..TrustFault::new(file, step, what) });
+        let kind = FaultKind::Expired { at: common.expires, now };
+        return Err(TrustFault { version: common.version, ..TrustFault::new(file, step, kind) });
     }
     Ok(())
 }
 
 pub(crate) fn missing(file: &str, step: &'static str) -> TrustFault {
-    TrustFault::new(file, step, What::Missing)
+    TrustFault::new(file, step, FaultKind::Missing)
 }

@@ -5,7 +5,7 @@ use crate::hex;
 use alloc::string::String;
 use sha2::{Digest, Sha256, Sha512};
 
-/// Hashes of a file. Where none is listed that we can compute, no file has them.
+/// Hashes of a file. If none of them can be computed here, no bytes match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hashes {
     /// SHA-256, if listed.

@@ -1,4 +1,4 @@
-//! The four metadata files as types (§4.3 to §4.6). Reading one says nothing about who signed it.
+//! The four metadata files as types (§4.3 to §4.6). Reading a file does not check its signatures.
 
 use crate::fields::{Field, FieldFault};
 use crate::hashes::{Hashes, read_hashes};
@@ -12,7 +12,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// Versions are JSON numbers; more than this no JSON reader need understand.
+/// Largest version: versions are JSON numbers, and a JSON reader need not understand larger ones.
 const VERSION_MAX: u64 = i64::MAX as u64;
 
 /// The four top-level roles.
@@ -50,19 +50,18 @@ impl Role {
     }
 }
 
-/// What every metadata file has.
+/// The fields that every metadata file has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Common {
     /// Counts up; at least 1.
     pub version: u64,
-    /// Not to be used from this moment on.
+    /// The file is not valid from this moment on.
     pub expires: Moment,
 }
 
-/// What timestamp and snapshot say of another metadata file.
+/// The entry of another metadata file in timestamp or snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// Its version.
     pub version: u64,
     /// Its length in bytes, if listed.
     pub length: Option<u64>,
@@ -70,7 +69,7 @@ pub struct Listed {
     pub hashes: Option<Hashes>,
 }
 
-/// `root.json`
+/// The content of `root.json`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Root {
     /// Version and expiry.
@@ -83,18 +82,18 @@ pub struct Root {
     pub roles: BTreeMap<Role, RoleKeys>,
 }
 
-/// `timestamp.json`
+/// The content of `timestamp.json`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timestamp {
     /// Version and expiry.
     pub common: Common,
-    /// When it was made, if its maker says so in the field `issued`: a signed lower bound for a device's clock.
+    /// The field `issued`, the moment at which it was made: a signed lower bound for a device's clock.
     pub issued: Option<Moment>,
     /// The current snapshot.
     pub snapshot: Listed,
 }
 
-/// `snapshot.json`
+/// The content of `snapshot.json`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
     /// Version and expiry.
@@ -108,18 +107,17 @@ pub struct Snapshot {
 pub struct TargetFile {
     /// Its exact length in bytes.
     pub length: u64,
-    /// Its hashes.
     pub hashes: Hashes,
 }
 
-/// `targets.json`
+/// The content of `targets.json`, or of a delegated role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Targets {
     /// Version and expiry.
     pub common: Common,
     /// Every target, by its path.
     pub targets: BTreeMap<String, TargetFile>,
-    /// Who else may speak for some paths.
+    /// The other roles that may list files under some paths.
     pub delegations: Option<Delegations>,
 }
 
@@ -132,20 +130,18 @@ pub struct Delegations {
     pub roles: Vec<Delegation>,
 }
 
-/// One delegation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delegation {
-    /// The role's name.
     pub name: String,
-    /// Whose signatures it needs.
+    /// The keys that must sign its file.
     pub role: RoleKeys,
-    /// For paths that it covers, nothing after it is searched.
+    /// For paths that it covers, the search ends with it.
     pub terminating: bool,
     paths: TargetPaths,
 }
 
 impl Delegation {
-    /// True if the role may speak for the path.
+    /// True if the role may list this path.
     pub fn covers(&self, path: &str) -> bool {
         self.paths.contain(path)
     }
@@ -155,7 +151,7 @@ impl Delegation {
 pub trait Metadata: Sized {
     /// The role that signs it.
     const ROLE: Role;
-    /// Reads it.
+    /// Reads the signed part.
     ///
     /// # Errors
     /// The field that is missing or wrong.
@@ -317,7 +313,7 @@ impl Root {
         self.roles.get(&role).expect("Root::read refuses a root without one of the four roles")
     }
 
-    /// True if a key that had a role in the root before has it no more: whoever holds that key may have abused it.
+    /// True if a key that had a role in the root before has it no more: the key may have been stolen and abused.
     pub fn lacks_a_key_of(&self, before: &Root, role: Role) -> bool {
         let kept = &self.role(role).key_ids;
         let gone = |id: &String| !kept.contains(id) || self.keys.get(id) != before.keys.get(id);
@@ -325,7 +321,7 @@ impl Root {
     }
 }
 
-/// Reads a value of JSON as metadata; the caller has counted its signatures.
+/// Reads the signed part of a file; the caller has counted its signatures.
 pub(crate) fn read<M: Metadata>(signed: &Json) -> Result<M, FieldFault> {
     M::read(&Field::top(signed))
 }

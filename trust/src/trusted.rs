@@ -1,7 +1,7 @@
-//! What has been accepted so far, and what can be asked of it.
+//! Trusted metadata: the files that were accepted so far, their age, and the targets that they list.
 
 use crate::expected_file::{Expected, SNAPSHOT_STEPS, TARGETS_STEPS, TIMESTAMP_STEPS, open_root, unexpired};
-use crate::fault::{TrustFault, What};
+use crate::fault::{FaultKind, TrustFault};
 use crate::moment::Moment;
 use crate::roles::{Listed, Role, Root, Snapshot, TargetFile, Targets, Timestamp};
 use crate::verified::Verified;
@@ -24,12 +24,12 @@ pub struct Stored {
     pub delegated: Vec<(String, Vec<u8>)>,
 }
 
-/// What the device knows of the time. See SECURITY.md for what follows from which clock.
+/// The device's knowledge of the time; see SECURITY.md.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clock {
     /// The system clock, right or wrong.
     pub system: Moment,
-    /// When the software was built: it cannot be earlier than that.
+    /// The moment at which the software was built; it cannot be earlier than that.
     pub built: Moment,
 }
 
@@ -54,14 +54,14 @@ pub struct Trusted {
     pub(crate) timestamp: Option<Timestamp>,
     pub(crate) snapshot: Option<Snapshot>,
     pub(crate) targets: Option<Targets>,
-    /// By delegator and name: one role's word for another's keys is never taken.
+    /// By delegator and name: only the delegator of a role names its keys.
     pub(crate) delegated: Vec<Delegated>,
     pub(crate) delegated_bytes: Vec<(String, Vec<u8>)>,
 }
 
 impl Trusted {
-    /// Reads back what was stored. Signatures are counted again, versions and hashes compared again: flash
-    /// rots, and files can be swapped. Expiry is not looked at; [`Trusted::usable`] does that.
+    /// Reads the stored files. Signatures are counted again, versions and hashes compared again: flash rots, and files can
+    /// be swapped. [`Trusted::usable`] checks the expiry.
     ///
     /// A stored file that does not fit is left out, as if it had never come: the next refresh fetches it.
     ///
@@ -105,10 +105,10 @@ impl Trusted {
         Expected { file: role.file(), steps, listed, role: self.root.role(role), keys: &self.root.keys }
     }
 
-    /// The earliest that it can be: the later of build time and what signed metadata says it was made at.
+    /// The earliest time that it can be: the later of the build time and the moment at which the signed timestamp was made.
     ///
-    /// The second is forgotten with the timestamp, so that a maker who lost the timestamp key, and with it
-    /// control over this bound, gets it back by replacing the key. And it ends before the root does: an online
+    /// The second is forgotten with the timestamp: a maker that lost the timestamp key, and with it control over this
+    /// bound, gets it back by replacing the key. And it ends before the root does: an online
     /// key, or a maker's wrong clock, can make other metadata old, but never the root that mends it.
     pub fn clock_floor(&self) -> Moment {
         let issued = self.timestamp.as_ref().and_then(|timestamp| timestamp.issued);
@@ -116,12 +116,12 @@ impl Trusted {
         issued.map_or(self.clock.built, |issued| issued.min(root_end).max(self.clock.built))
     }
 
-    /// What time it is for every decision on expiry: the system clock, unless that is below the floor.
+    /// The time of every decision on expiry: the system clock, unless that is below the floor.
     pub fn now(&self) -> Moment {
         self.clock.system.max(self.clock_floor())
     }
 
-    /// Ok if all four files are there and none has expired.
+    /// Checks that all four files are there and none has expired.
     ///
     /// # Errors
     /// The first that is missing or expired.
@@ -197,17 +197,17 @@ impl Verified<Target> {
     /// # Errors
     /// Length or hash differ.
     pub fn prove(&self, bytes: Vec<u8>) -> Result<Verified<Vec<u8>>, TrustFault> {
-        let fault = |what| TrustFault::new(&self.path, "5.7", what);
+        let fault = |kind| TrustFault::new(&self.path, "5.7", kind);
         if bytes.len() as u64 != self.file.length {
-            return Err(fault(What::Length { got: bytes.len() as u64, allowed: self.file.length }));
+            return Err(fault(FaultKind::Length { got: bytes.len() as u64, allowed: self.file.length }));
         }
         if !self.file.hashes.match_bytes(&bytes) {
-            return Err(fault(What::Hash));
+            return Err(fault(FaultKind::Hash));
         }
         Ok(Verified::new(bytes))
     }
 }
 
 fn not_yet(file: &str, step: &'static str) -> TrustFault {
-    TrustFault::new(file, step, What::NotYet)
+    TrustFault::new(file, step, FaultKind::NotYet)
 }

@@ -1,6 +1,6 @@
 //! The password of an account in the text of `/etc/shadow` or `/etc/passwd`. Only the lines of that account change,
-//! and in them only what has to: other fields, other lines, their order, comments, damage and a missing last newline
-//! stay as they are.
+//! and in them only the fields that must: other fields, other lines, their order, comments, damage and a missing last
+//! newline stay as they are.
 
 use std::fmt;
 

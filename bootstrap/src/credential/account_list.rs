@@ -9,9 +9,7 @@ pub const ACCOUNTS_MAX: usize = 256;
 /// The file that holds the password field of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeldIn {
-    /// `/etc/passwd`.
     Passwd,
-    /// `/etc/shadow`.
     Shadow,
 }
 

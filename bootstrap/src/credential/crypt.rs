@@ -1,7 +1,7 @@
 //! Crypt strings: `$5$salt$sum` and its kin, as crypt(3) of a Linux device makes and verifies them.
 //!
 //! The salt that is hashed is the text of 16 characters that stands in the string, never the bytes it was made of:
-//! crypt(3) takes 16 characters and no more, and a longer salt makes a password with which nobody can log in.
+//! crypt(3) takes 16 characters and no more, and no log-in succeeds with a crypt string of a longer salt.
 
 use crate::constant_time;
 use md5::Md5;
@@ -14,7 +14,7 @@ pub enum Method {
     /// `$5$`: musl, glibc and uClibc-ng know it, and it is the quick one where words have 32 bits.
     #[default]
     Sha256,
-    /// `$6$`.
+    /// `$6$`: slow where words have 32 bits.
     Sha512,
     /// `$1$`: weak. Only for a libc that knows no other, if the maker's settings say so.
     Md5,

@@ -49,7 +49,6 @@ pub fn element(out: &mut String, tag: &str, text: &str) {
     close(out, tag);
 }
 
-/// `<tag>`.
 pub fn open(out: &mut String, tag: &str) {
     out.push('<');
     out.push_str(tag);

@@ -36,7 +36,6 @@ impl HttpResponse {
         response
     }
 
-    /// A redirect.
     pub fn redirect(status: u16, address: &str) -> HttpResponse {
         let mut response = HttpResponse::bare(status);
         response.header("Location: ", address);

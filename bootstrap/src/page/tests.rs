@@ -1,4 +1,4 @@
-//! Who gets which page: gate open or closed, hosts, origins, tokens, sessions.
+//! The page as a whole: gate open or closed, hosts, origins, tokens, sessions.
 
 use super::request::{Parsed, parse};
 use super::*;

@@ -57,9 +57,9 @@ impl Patterns {
 /// A password in the forms that are searched. Each form has one entry for each character.
 pub struct PasswordText {
     pub raw: Vec<char>,
-    /// Without case.
+    /// The characters without case and width.
     pub plain: Vec<char>,
-    /// Without case and stand-ins.
+    /// The characters without case, width and stand-ins.
     pub folded: Vec<char>,
     /// The keys of the characters, on a keyboard of the USA and on one of Japan.
     pub keys: [Vec<char>; 2],

@@ -10,7 +10,7 @@
 //! 8     where each bucket begins, counted from the end of this table, 2 bytes each, big-endian; and the end
 //! then  buckets: for each word in the order of its place its distance from the one before (the first: from
 //!       the bucket's beginning): distance >> k as so many ones, a nought, and k bits, most significant first.
-//!       What is left of the last byte is ones.
+//!       Ones fill the last byte.
 //! ```
 //!
 //! The place of a word is `(first 4 bytes of its SHA-256 * range) >> 32`, where `range` is `count << f`, at most

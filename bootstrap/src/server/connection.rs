@@ -39,7 +39,7 @@ pub struct Connection {
     pub stream: TcpStream,
     pub peer: IpAddr,
     pub local: SocketAddr,
-    /// See [`source_prefix`].
+    /// The source by which limits count connections: see [`source_prefix`].
     pub source: IpAddr,
     /// The phase ends at this second at the latest.
     pub until: u64,

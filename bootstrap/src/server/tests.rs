@@ -89,7 +89,7 @@ impl Bench {
         ))
     }
 
-    /// Returns when the server has heard all that it was told: it answers a session that nobody wants.
+    /// Returns when the server has read all messages: it ends a session for which no client waits.
     fn heard(&self) {
         self.tell(&AgentMessage::Reply(u32::MAX, Reply::SessionOpened([1; 16])));
         assert_eq!(self.asked().request, Request::Logout { session: [1; 16] });
@@ -128,7 +128,7 @@ fn an_agent_that_does_not_answer_is_waited_for_and_no_longer() {
     assert!(matches!(asked.request, Request::Login { .. }));
     bench.clock.fetch_add(31, Ordering::SeqCst);
     assert!(rest(waiting).starts_with("HTTP/1.1 504 "));
-    // Too late: nobody has this session, so that the agent is told to end it.
+    // The reply comes too late: no client has this session, so that the server ends it.
     bench.tell(&AgentMessage::Reply(asked.number, Reply::SessionOpened([3; 16])));
     assert_eq!(bench.asked().request, Request::Logout { session: [3; 16] });
 }

@@ -1,4 +1,5 @@
-//! The rule, held against what people choose: the lazy are refused and told why, the careful are not kept waiting.
+//! The password rule and the passwords of people: it refuses those of the lazy with the right reason, and accepts those of
+//! the careful at once.
 #![allow(clippy::unwrap_used, reason = "a panic is the report")]
 
 mod tables;

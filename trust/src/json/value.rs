@@ -9,17 +9,11 @@ use core::slice;
 /// A JSON value; objects are in the order of their names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Json {
-    /// `null`
     Null,
-    /// `true` or `false`
     Bool(bool),
-    /// A whole number.
     Int(i64),
-    /// A string.
     Text(String),
-    /// An array.
     List(Vec<Json>),
-    /// An object.
     Object(Object),
 }
 
@@ -28,7 +22,6 @@ pub enum Json {
 pub struct Object(Vec<(String, Json)>);
 
 impl Object {
-    /// An object without fields.
     pub fn new() -> Object {
         Object::default()
     }
@@ -50,7 +43,7 @@ impl Object {
         self.place(name).ok().map(|at| &self.0[at].1)
     }
 
-    /// The same, to be changed.
+    /// The value of that name, to be changed.
     pub fn get_mut(&mut self, name: &str) -> Option<&mut Json> {
         self.place(name).ok().map(|at| &mut self.0[at].1)
     }
@@ -60,7 +53,7 @@ impl Object {
         self.place(name).is_ok()
     }
 
-    /// Puts a field in, and gives the value that it had.
+    /// Puts a field in and gives its old value.
     pub fn insert(&mut self, name: String, value: Json) -> Option<Json> {
         match self.place(&name) {
             Ok(at) => Some(core::mem::replace(&mut self.0[at].1, value)),
@@ -71,7 +64,7 @@ impl Object {
         }
     }
 
-    /// Takes a field out.
+    /// Takes a field out and gives its value.
     pub fn remove(&mut self, name: &str) -> Option<Json> {
         self.place(name).ok().map(|at| self.0.remove(at).1)
     }
