@@ -2,7 +2,7 @@
 //! device are given. Work that needs privileges becomes a [`Request`] to the agent, and the agent's reply becomes the
 //! page that follows.
 //!
-//! Map: [`request`] and [`form`] read; [`same_origin`] and [`form_token`] keep forms of other sites out;
+//! Map: [`http_request`] and [`form`] read; [`same_origin`] and [`form_token`] keep forms of other sites out;
 //! [`page_sessions`] holds the browsers that are logged in; [`captive_dns`] and `captive_portal` lead every browser to
 //! the setup page while the gate is closed; `views`, `status_page` and `reply_pages` write pages out of the pieces and
 //! texts in `bootstrap/page/`; [`status_json`] writes the same for programs.
@@ -16,11 +16,11 @@ pub mod form;
 pub mod form_token;
 mod hex;
 mod html;
+pub mod http_request;
+pub mod http_response;
 pub mod page_sessions;
 pub mod refusal_text;
 mod reply_pages;
-pub mod request;
-pub mod response;
 pub mod same_origin;
 pub mod status_json;
 mod status_page;
@@ -34,9 +34,9 @@ mod views;
 use crate::constant_time;
 use crate::ipc::{DeviceState, PASSWORD_BYTES_MAX, Request, Secret, SessionId};
 use crate::page::form::Form;
+use crate::page::http_request::{HttpMethod, HttpRequest};
+use crate::page::http_response::HttpResponse;
 use crate::page::page_sessions::PageSessions;
-use crate::page::request::{HttpMethod, HttpRequest};
-use crate::page::response::HttpResponse;
 use crate::page::theme::{LOGO_BYTES_MAX, Theme};
 use crate::page::translations::Texts;
 use crate::page::views::{Alert, View};

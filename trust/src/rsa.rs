@@ -145,7 +145,7 @@ fn is_pss(
     )
 }
 
-/// MGF1 (B.2.1).
+/// The mask of EMSA-PSS (MGF1, B.2.1).
 fn mask(hash: Hash, seed: &[u8], length: usize) -> Vec<u8> {
     let mut mask = Vec::new();
     let mut counter = 0_u32;

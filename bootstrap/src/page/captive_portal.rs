@@ -2,8 +2,8 @@
 //! responses that they expect once the gate is open. While the gate is closed every probe is redirected to the setup
 //! page, as any other request is, so that the device shows it by itself.
 
-use super::request::HttpRequest;
-use super::response::HttpResponse;
+use super::http_request::HttpRequest;
+use super::http_response::HttpResponse;
 
 /// Host, path, and the expected body; an empty one means status 204.
 const PROBES: &[(&str, &str, &str)] = &[

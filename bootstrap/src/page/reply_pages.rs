@@ -1,8 +1,8 @@
 //! The pages that follow the agent's replies.
 
 use super::html::element;
+use super::http_response::HttpResponse;
 use super::page_sessions::cookie;
-use super::response::HttpResponse;
 use super::views::paragraphs;
 use super::{Alert, Page, PendingRequest, RequestKind, form_token, refusal_text, same_origin};
 use crate::ipc::{PASSWORD_BYTES_MAX, Reply};

@@ -1,7 +1,7 @@
 //! Same origin: requests for other hosts and forms of other sites are kept out. A host that is not the device's own is
 //! another site, or a stranger's name that resolves to this device (DNS rebinding).
 
-use super::request::HttpRequest;
+use super::http_request::HttpRequest;
 use super::theme::Theme;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 

@@ -1,6 +1,6 @@
 //! The page as a whole: gate open or closed, hosts, origins, tokens, sessions.
 
-use super::request::{Parsed, parse};
+use super::http_request::{Parsed, parse};
 use super::*;
 use crate::ipc::Reply;
 

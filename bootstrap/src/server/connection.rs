@@ -1,6 +1,6 @@
 //! One HTTP connection: it takes one request, sends one response, and closes.
 
-use crate::page::request::{BODY_BYTES_MAX, HEAD_BYTES_MAX, Parsed, parse};
+use crate::page::http_request::{BODY_BYTES_MAX, HEAD_BYTES_MAX, Parsed, parse};
 use crate::source_prefix::source_prefix;
 use nix::poll::PollFlags;
 use std::io::{ErrorKind, Read, Write};

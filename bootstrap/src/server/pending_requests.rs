@@ -1,7 +1,7 @@
 //! The requests that wait for the agent's reply: few at a time, and fewer of one source.
 
 use crate::page::PendingRequest;
-use crate::page::request::HttpMethod;
+use crate::page::http_request::HttpMethod;
 use std::net::IpAddr;
 
 const PENDING_MAX: usize = 16;

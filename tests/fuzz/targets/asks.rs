@@ -30,7 +30,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
 /// The status page with it: whatever the agent says, it is text.
 fn shown(state: komainu_bootstrap::ipc::DeviceState) {
     use komainu_bootstrap::ipc::Reply;
-    use komainu_bootstrap::page::request::{Parsed, parse};
+    use komainu_bootstrap::page::http_request::{Parsed, parse};
     use komainu_bootstrap::page::{PageAction, RequestContext};
     let theme = Theme {
         name: "Gate".into(),

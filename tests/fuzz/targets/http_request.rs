@@ -3,7 +3,7 @@
 #![no_main]
 
 use komainu_bootstrap::ipc::{Reply, Request, NumberedRequest, PASSWORD_BYTES_MAX, DeviceState};
-use komainu_bootstrap::page::request::{BODY_BYTES_MAX, HEAD_BYTES_MAX, HttpMethod, Parsed, HttpRequest, parse};
+use komainu_bootstrap::page::http_request::{BODY_BYTES_MAX, HEAD_BYTES_MAX, HttpMethod, Parsed, HttpRequest, parse};
 use komainu_bootstrap::page::{PageAction, Page, RequestContext};
 use komainu_bootstrap::page::theme::Theme;
 

@@ -1,6 +1,6 @@
 //! One HTTP response and its bytes. The headers of every response allow a browser as little as possible.
 
-use super::request::HttpMethod;
+use super::http_request::HttpMethod;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpResponse {
