@@ -2,7 +2,7 @@
 //! messages as the page's, over a socket that nobody else may open.
 
 use crate::os::sys::accept;
-use komainu_bootstrap::ipc::{Answer, Ask, Asked, MESSAGE_BYTES_MAX, Told};
+use komainu_bootstrap::ipc::{AgentMessage, MESSAGE_BYTES_MAX, NumberedRequest, Reply, Request};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::sockopt::{PeerCredentials, ReceiveTimeout};
@@ -80,15 +80,15 @@ impl ControlSocket {
     }
 
     /// The next ask that is there, and whose.
-    pub(crate) fn next_ask(&mut self) -> Option<(usize, Asked)> {
+    pub(crate) fn next_ask(&mut self) -> Option<(usize, NumberedRequest)> {
         for (place, slot) in self.clients.iter_mut().enumerate() {
             let Some(client) = slot else { continue };
             let mut message = [0; MESSAGE_BYTES_MAX];
             match recv(client.as_raw_fd(), &mut message, MsgFlags::MSG_DONTWAIT) {
                 Err(Errno::EAGAIN | Errno::EINTR) => {}
-                Ok(count) if count > 0 => match Asked::read(&message[..count]) {
+                Ok(count) if count > 0 => match NumberedRequest::read(&message[..count]) {
                     // The console has no address; what it says of one does not count.
-                    Some(asked) => return Some((place, Asked { peer: CONSOLE, ..asked })),
+                    Some(asked) => return Some((place, NumberedRequest { peer: CONSOLE, ..asked })),
                     None => *slot = None,
                 },
                 Ok(_) | Err(_) => *slot = None,
@@ -97,7 +97,7 @@ impl ControlSocket {
         None
     }
 
-    pub(crate) fn tell(&mut self, place: usize, told: &Told) {
+    pub(crate) fn tell(&mut self, place: usize, told: &AgentMessage) {
         if let Some(Some(client)) = self.clients.get(place) {
             let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
             let _ = send(client.as_raw_fd(), &told.write(), flags);
@@ -117,29 +117,29 @@ const CONSOLE: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 ///
 /// # Errors
 /// It could not be asked, in words.
-pub fn ask(run: &Path, ask: Ask) -> Result<Option<Answer>, String> {
+pub fn ask(run: &Path, ask: Request) -> Result<Option<Reply>, String> {
     let path = run.join("keeper");
     let mut message = [0; MESSAGE_BYTES_MAX];
     let heard = exchange(&path, ask, &mut message);
     match heard.map_err(|error| format!("cannot ask by {}: {error}", path.display()))? {
         None => Ok(None),
         Some(0) => Err("komainu ended before it answered".into()),
-        Some(count) => match Told::read(&message[..count]) {
-            Some(Told::Answer(1, answer)) => Ok(Some(answer)),
+        Some(count) => match AgentMessage::read(&message[..count]) {
+            Some(AgentMessage::Reply(1, answer)) => Ok(Some(answer)),
             _ => Err("komainu answered something else".into()),
         },
     }
 }
 
 /// Sends an ask and gives the length of the answer; `None`: nobody hears.
-fn exchange(path: &Path, ask: Ask, message: &mut [u8]) -> io::Result<Option<usize>> {
+fn exchange(path: &Path, ask: Request, message: &mut [u8]) -> io::Result<Option<usize>> {
     let door = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)?;
     match connect(door.as_raw_fd(), &UnixAddr::new(path)?) {
         Err(Errno::ENOENT | Errno::ECONNREFUSED) => return Ok(None),
         other => other?,
     }
     setsockopt(&door, ReceiveTimeout, &TimeVal::new(ANSWER_SECONDS as _, 0))?;
-    let asked = Asked { number: 1, peer: CONSOLE, ask };
+    let asked = NumberedRequest { number: 1, peer: CONSOLE, request: ask };
     send(door.as_raw_fd(), &asked.write(), MsgFlags::MSG_NOSIGNAL)?;
     Ok(Some(recv(door.as_raw_fd(), message, MsgFlags::empty())?))
 }
