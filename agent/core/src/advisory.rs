@@ -102,15 +102,12 @@ pub struct Range {
 /// Which versions of a package are vulnerable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Affected {
-    /// The package.
     pub purl: String,
-    /// Exact versions.
     pub versions: Vec<String>,
     /// Ranges of the types `SEMVER` and `ECOSYSTEM`; those of other types (`GIT`) say nothing to a device.
     pub ranges: Vec<Range>,
 }
 
-/// A vulnerability.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Its identifier in its database.
@@ -143,7 +140,6 @@ impl Entry {
 pub enum Status {
     /// It cannot be exploited there.
     NotAffected,
-    /// It can.
     Affected,
     /// It could, and was mended there.
     Fixed,
@@ -152,7 +148,6 @@ pub enum Status {
 }
 
 impl Status {
-    /// OpenVEX's word.
     pub fn name(self) -> &'static str {
         match self {
             Status::NotAffected => "not_affected",
@@ -172,7 +167,6 @@ pub struct Product {
     pub subcomponents: Vec<String>,
 }
 
-/// A statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
     /// The vulnerability's identifier.
@@ -188,7 +182,6 @@ pub struct Statement {
 /// What the maker knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Advisories {
-    /// Vulnerabilities.
     pub osv: Vec<Entry>,
     /// What the maker says of some of them, or of others; later ones count more.
     pub vex: Vec<Statement>,

@@ -64,7 +64,6 @@ struct Repeated {
     times: u32,
 }
 
-/// The log.
 pub struct SecurityLog {
     folder: PathBuf,
     repeated: Vec<Repeated>,

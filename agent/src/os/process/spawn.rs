@@ -39,7 +39,6 @@ pub enum Ended {
 /// The outputs of a program that are read; others go nowhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outputs {
-    /// Standard error.
     Errors,
     /// Standard output and standard error, as one.
     Both,

@@ -8,7 +8,6 @@ use komainu_core::wall::process_snapshot::Medium;
 /// What a file system is to a program that lies on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// In memory.
     Memory,
     /// It cannot be written, by what it is or by how the kernel holds it.
     Unwritable,
@@ -16,11 +15,9 @@ pub enum Kind {
     Overlay,
     /// Somebody else's, over a network or a program: asking it may take for ever.
     Remote,
-    /// Any other.
     Writable,
 }
 
-/// One mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mount {
     /// Where, as bytes.

@@ -23,7 +23,6 @@ const NO_DISKS: [u64; 2] = [1, 7];
 pub struct Held {
     /// Which of the sockets that were asked for.
     pub sockets: Vec<u64>,
-    /// A watchdog.
     pub watchdog: bool,
     /// Flash or a whole disk, open for writing.
     pub flash: bool,

@@ -28,9 +28,7 @@ const FORMAT: &str = "komainu-baseline 1";
 /// What stands at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Nothing.
     Absent,
-    /// A file.
     File,
     /// A symbolic link.
     Link,
@@ -226,7 +224,6 @@ pub struct Different {
 /// What a look at the guarded files saw.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IntegrityFacts {
-    /// What differs.
     pub different: Vec<Different>,
     /// What was remembered was lost: why. It is learned anew.
     pub damaged: Option<Text>,

@@ -9,7 +9,6 @@ use alloc::string::String;
 /// What a mount does not allow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Forbids {
-    /// To write.
     pub writing: bool,
     /// To start a program.
     pub programs: bool,
@@ -21,7 +20,6 @@ pub struct Forbids {
     pub links: bool,
 }
 
-/// A mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mount {
     /// Where it is. What is not UTF-8 is replaced.
