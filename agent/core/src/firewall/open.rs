@@ -1,4 +1,4 @@
-//! The wall: what may come to and through a device that has an owner.
+//! The rules of an open gate: the traffic that may come to and through a device that has an owner.
 
 use super::closed;
 use super::egress::SCANNED;
@@ -15,7 +15,7 @@ use alloc::vec::Vec;
 pub fn input(lan: &[LinkName], traffic: &Traffic) -> Vec<Rule> {
     let mut rules = Vec::new();
     add(&mut rules, &[In(LinkName::LOOPBACK)], Accept);
-    // Of a device that is cut off, what came in before is cut too.
+    // On a contained device, connections from before the containment are cut too.
     add(&mut rules, if traffic.contained { &[Known, Reply] } else { &[Known] }, Accept);
     add_addresses_in(&mut rules);
     if !traffic.contained {
@@ -39,7 +39,7 @@ pub fn forward(lan: &[LinkName], traffic: &Traffic) -> Vec<Rule> {
         return closed::forward(lan);
     }
     let mut rules = Vec::new();
-    // Such packets would leave with addresses that nobody translated.
+    // Without address translation such packets would leave with private addresses.
     add(&mut rules, &[Invalid], Drop);
     add(&mut rules, &[Known], Accept);
     for link in lan {
@@ -57,7 +57,7 @@ pub fn forward(lan: &[LinkName], traffic: &Traffic) -> Vec<Rule> {
     rules
 }
 
-/// What comes from the LAN with an address that does not belong there.
+/// Drops packets from the LAN with a source address that does not belong there.
 pub fn early(lan: &[LinkName]) -> Vec<Rule> {
     let mut rules = Vec::new();
     for link in lan {

@@ -1,6 +1,7 @@
-//! The measures: a row each. What is judged under a name, why, and how grave it is. The judges are beside this file.
+//! The measures: one row each, with what is judged under a name, why, and how grave it is. The judges are in
+//! `judge/`.
 
-/// Which of NICT NOTICE's four surveys asks for it.
+/// The survey among NICT NOTICE's four that asks for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Survey {
     /// Passwords that are easily guessed.
@@ -27,29 +28,29 @@ impl Survey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Measure {
-    /// Nobody answers with telnet.
+    /// No port answers with telnet.
     Telnet,
     /// Nothing starts telnet again.
     Respawn,
     /// SSH as policy says.
     Ssh,
-    /// Who listens is allowed to.
+    /// Programs that listen are allowed to.
     Services,
     /// The rules are in the kernel.
     Firewall,
     /// LAN and WAN are what policy says.
     Links,
-    /// Nobody administers the device from the WAN but as policy says.
+    /// Administration from the WAN follows the policy.
     WanAdmin,
     /// Ways in that UPnP made.
     Mappings,
     /// Nothing on the WAN answers a small question with a large answer.
     Reflectors,
-    /// What leaves the device bears its own address, and is not a flood or a scan.
+    /// Packets that leave the device bear its own address, and are not a flood or a scan.
     Egress,
     /// Accounts that may log in.
     Accounts,
-    /// Passwords that everybody knows.
+    /// Well-known passwords.
     Passwords,
     /// Keys that log in.
     Keys,
@@ -57,7 +58,7 @@ pub enum Measure {
     Programs,
     /// Sockets that only malware needs.
     RawSockets,
-    /// Nobody else writes to flash.
+    /// No other program writes to flash.
     Flash,
     /// The watchdog is ours.
     Watchdog,
@@ -73,7 +74,7 @@ pub enum Measure {
     OwnHouse,
 }
 
-/// How much it matters.
+/// The weight of a measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     /// A device that breaks it is open to attacks that happen every day.
@@ -88,20 +89,20 @@ pub struct Row {
     pub measure: Measure,
     /// Its name for machines; part of the interface.
     pub id: &'static str,
-    /// What holds where it is kept, as a sentence for the owner.
+    /// The wanted state, as a sentence for the owner.
     pub name: &'static str,
     /// Why: the attack.
     pub why: &'static str,
-    /// How it is seen.
+    /// The way to see it.
     pub seen: &'static str,
-    /// How it is mended; empty: it can only be reported.
+    /// The remediation; empty: it can only be reported.
     pub fixed: &'static str,
-    /// How much it matters.
+    /// The weight of the measure.
     pub level: Level,
     /// The survey that asks for it.
     pub survey: Option<Survey>,
-    /// Its fix could take something away that the owner needs: it is on trial, and undone where the device's health
-    /// checks fail afterwards.
+    /// Its remediation could take away something that the owner needs: it is on trial, and undone if the device's
+    /// health checks fail afterwards.
     pub on_trial: bool,
 }
 

@@ -1,4 +1,5 @@
-//! Observation: everything that the wall sees in one look, and what its judges make of it. Any of it may be unknown.
+//! The observation: everything that the wall sees in one scan, and the findings of its judges. Any of it may be
+//! unknown.
 
 use super::judge::accounts;
 use super::judge::accounts::AccountsSeen;
@@ -37,26 +38,26 @@ use alloc::vec::Vec;
 use core::net::Ipv4Addr;
 use komainu_trust::Moment;
 
-/// What is seen.
+/// The facts of one scan.
 #[derive(Clone, Debug)]
 pub struct Observation {
     /// The links that the settings call LAN.
     pub lan: Vec<String>,
-    /// Where the ways to the internet lead.
+    /// The links and gateways of the default routes.
     pub routes: DefaultRoutes,
-    /// Ports of openings, and whether what answers there speaks TLS.
+    /// Ports of WAN rules, and whether their service speaks TLS.
     pub tls: Vec<(u16, Option<bool>)>,
-    /// Leases of UPnP, and how many were not understood.
+    /// Leases of UPnP, and the number of those that were not understood.
     pub upnp_leases: (Vec<UpnpLease>, usize),
     /// Hosts of leases that are the device itself.
     pub own: Vec<Ipv4Addr>,
     /// Processes and sockets.
     pub seen: Result<ProcessSnapshot, Text>,
-    /// Those of Komainu itself, which are never judged.
+    /// Processes of Komainu itself, which are never judged.
     pub ours: Vec<ProcessId>,
-    /// What starts telnet, or fetches programs.
+    /// Autostart entries that start telnet, or fetch programs.
     pub autostart: Vec<FoundAutostart>,
-    /// Why not all of that could be read.
+    /// The reason why some of them could not be read.
     pub autostart_unread: Option<Text>,
     /// Accounts, passwords and keys.
     pub accounts: AccountsSeen,
@@ -64,24 +65,24 @@ pub struct Observation {
     pub integrity: IntegrityFacts,
     pub mounts: Result<Vec<Mount>, Text>,
     pub watchdog: WatchdogSeen,
-    /// What Komainu could not give up; `None`: it is not at work.
+    /// Privileges that Komainu could not give up; `None`: it is not at work.
     pub confinement: Option<Vec<&'static str>>,
     /// Numbers of the kernel's.
     pub numbers: Vec<Number>,
-    /// What the firewall counted since the last look.
+    /// The firewall's counts since the last look.
     pub counts: Vec<Count>,
-    /// What is known of the firmware's vulnerabilities and of its support.
+    /// Known vulnerabilities of the firmware, and its support.
     pub firmware: FirmwareSeen,
     /// Chains in the kernel's firewall, `table/chain`, that are neither ours nor were there before.
     pub chains: Vec<String>,
 }
 
-/// How the gate and the clock stand, which the wall needs to know.
+/// Facts about the gate and the clock that the wall needs.
 #[derive(Clone, Debug)]
 pub struct GateContext {
-    /// How the gate stands; `None`: somebody else keeps it.
+    /// The state of the gate; `None`: the maker leaves it to other software.
     pub gate_state: Option<GateState>,
-    /// The rules in the kernel.
+    /// The status of the rules in the kernel.
     pub rules: Option<FirewallStatus>,
     /// The time by the best clock.
     pub now: Moment,
@@ -146,7 +147,7 @@ pub fn judge(observation: &Observation, stand: &GateContext, policy: &Policy) ->
     (report, FirewallGrants { wan_rules, port_forwards, lan_subnets_only, contained: false })
 }
 
-/// Without rules that keep the WAN away, whoever answers in the LAN answers there too.
+/// Without rules that keep the WAN away, a service that answers in the LAN answers there too.
 fn open_reflectors(seen: &ProcessSnapshot, report: &mut Report) {
     for listener in &seen.listeners {
         let is_one = listener.transport == Transport::Udp && REFLECTORS.contains(&listener.port);
@@ -163,7 +164,7 @@ fn open_reflectors(seen: &ProcessSnapshot, report: &mut Report) {
     }
 }
 
-/// What the device itself tried, and somebody in its LAN.
+/// Reports the counted attempts of the device itself, and of hosts in its LAN.
 fn judge_counts(counts: &[Count], report: &mut Report) {
     for count in counts.iter().filter(|count| count.packets > 0) {
         match count.counted {

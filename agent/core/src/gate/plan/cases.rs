@@ -1,4 +1,4 @@
-//! The gate's planner as a table: what is seen, and the one step that it leads to.
+//! The gate's planner as a table: the facts, and the one step that they lead to.
 
 use super::LOOK_SECONDS;
 use crate::fault::text;

@@ -60,7 +60,7 @@ fn open_mount() -> Report {
     report
 }
 
-/// A device that keeps its memory, and is looked at again and again.
+/// A device that keeps its incident state, and is looked at again and again.
 struct Device {
     memory: IncidentState,
     watch: Watch,
