@@ -1,4 +1,4 @@
-//! The command line: the table of subcommands, a file for each.
+//! The command line: the table of subcommands, and a file for each subcommand in `cli/`.
 
 mod call;
 mod check;
@@ -25,7 +25,7 @@ struct Command {
     name: &'static str,
     help: &'static str,
     run: fn(&Call) -> Result<Exit, String>,
-    /// What must follow it, if anything may.
+    /// The operand that must follow it, if any.
     operand: &'static str,
 }
 

@@ -1,5 +1,5 @@
-//! `check`: is everything in place for updates? One line for each thing that a maker can have got wrong; changes
-//! nothing on the device, and polls the server without keeping anything.
+//! `check`: tests whether everything is in place for updates. One line for each thing that a maker can have got
+//! wrong; changes nothing on the device, and polls the server without keeping anything.
 
 use super::call::{Call, Exit, open, print};
 use crate::daemon::linux_device::LinuxDevice;
@@ -15,10 +15,10 @@ use komainu_trust::refresh::{ROOT_STEP, drive};
 use komainu_trust::{TrustFault, Trusted};
 use std::fmt::Write;
 
-/// What a look brought: a sentence, good or bad.
+/// The result of a look: a sentence, good or bad.
 type Sentence = Result<String, String>;
 
-/// What is looked at: a name, and how.
+/// One check: its name, and its function.
 type Look = (&'static str, fn(&mut LinuxDevice, &Call) -> Sentence);
 
 const LOOKS: &[Look] = &[

@@ -1,6 +1,6 @@
-//! `harden`: the wall's table, measure by measure: what holds, what does not, and what cannot be told or enforced.
-//! `selfcheck`: the same as NICT NOTICE asks it, in four surveys. Both show what the komainu that is at work found last;
-//! where none is, they look themselves, and change nothing.
+//! `harden`: the wall's table, measure by measure: those that hold, those that do not, and those that cannot be told
+//! or enforced. `selfcheck`: the same as NICT NOTICE asks it, in four surveys. Both show the last findings of the
+//! komainu that is at work; where none is, they look themselves, and change nothing.
 
 use super::call::{Call, Exit, open, print};
 use super::status::{object, text};
@@ -99,7 +99,7 @@ fn as_line(json: &Json) -> String {
     format!("{}\n", String::from_utf8_lossy(&canonical(json)))
 }
 
-/// What the komainu at work found last; or what is found now.
+/// The last report of the komainu at work; without one, a new report.
 fn report(call: &Call) -> Result<Report, String> {
     let mut device = open(call)?;
     let policy = call.settings.wall.as_ref().map(|wall| &wall.policy);
@@ -134,7 +134,7 @@ pub(super) fn look(device: &mut LinuxDevice, policy: &Policy, settings: &Setting
     report
 }
 
-/// What the kernel has of the firewall; `None`: the settings leave the gate to other software.
+/// The status of the firewall in the kernel; `None`: the settings leave the gate to other software.
 pub(super) fn firewall_status(
     device: &mut LinuxDevice,
     settings: &Settings,

@@ -1,4 +1,4 @@
-//! `incident`: what is done where somebody has taken the device. Without a word it says how things stand.
+//! `incident`: the answers to an infection. Without a word it prints the state of the incident.
 
 use super::call::{Call, Exit, open, print};
 use crate::daemon::event_log::EventLog;
@@ -42,7 +42,7 @@ pub(super) fn incident(call: &Call) -> Result<Exit, String> {
     }
 }
 
-/// `accept-changes`: protected files are as the owner wants them.
+/// `accept-changes`: accepts the protected files as they are.
 pub(super) fn accept_changes(call: &Call) -> Result<Exit, String> {
     if call.settings.wall.is_none() {
         return Err("the settings leave the wall to somebody else ([wall] keep = false)".into());

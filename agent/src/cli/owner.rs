@@ -1,5 +1,5 @@
-//! `setup` and `reset`: the gate from the device's own console. They ask the komainu that is running. And `firewall`,
-//! for init scripts: the rules, before anything else starts.
+//! `setup` and `reset`: the gate from the device's own console. They ask the komainu that is running. `firewall`, for
+//! init scripts: puts the rules into the kernel before anything else starts.
 
 use super::call::{Call, Exit, open, print};
 use crate::config::gate_settings::GateSettings as Settings;
@@ -52,8 +52,8 @@ pub(super) fn button_pressed(call: &Call) -> Result<Exit, String> {
     print("A first password may be set in the next two minutes.\n")
 }
 
-/// Puts the rules of the gate's standing into the kernel, and ends: then whoever starts the network knows that they
-/// are there.
+/// Puts the rules for the gate's state into the kernel, and ends: then an init script that starts the network next
+/// knows that they are there.
 pub(super) fn firewall(call: &Call) -> Result<Exit, String> {
     gate(call)?;
     let mut device = open(call)?;
@@ -61,7 +61,7 @@ pub(super) fn firewall(call: &Call) -> Result<Exit, String> {
     Ok(Exit::Done)
 }
 
-/// Also where nothing else can be done.
+/// This works even if nothing else can be done.
 pub(super) fn put_rules(device: &mut LinuxDevice, call: &Call) -> Result<(), String> {
     let Some(seen) = device.gate() else { return Ok(()) };
     let grants = device.grants_at_start();
@@ -106,7 +106,7 @@ fn in_words(answer: &Answer) -> String {
     }
 }
 
-/// Reads one line; what is typed at a terminal is not shown.
+/// Reads one line; a terminal does not show the input.
 fn read_line(question: &str) -> io::Result<Vec<u8>> {
     let mut hidden = None;
     if stdin().is_terminal() {

@@ -1,5 +1,5 @@
-//! `page`: the process that reads what strangers send. The agent starts it, with its end of a pair of sockets as
-//! standard input; it opens its doors, gives up its privileges, and serves until the agent has gone.
+//! `page`: the process that reads the requests of strangers. The agent starts it, with one end of a socket pair as
+//! standard input; it opens its sockets, gives up its privileges, and serves until the agent has gone.
 
 use super::call::{Call, Exit};
 use crate::config::gate_settings::FirewallChoice;
@@ -50,7 +50,8 @@ pub(super) fn page(call: &Call) -> Result<Exit, String> {
     Ok(Exit::Done)
 }
 
-/// What whoever started the agent left open is not for strangers: a folder would be a way out of the empty root.
+/// Closes inherited file descriptors, because strangers must not reach them: an open folder would be a way out of the
+/// empty root.
 fn close_what_was_inherited() {
     let mut numbers: Vec<i32> = Vec::new();
     files::each_entry(Path::new("/proc/self/fd"), &mut |entry| {
@@ -72,7 +73,7 @@ impl Clock for Uptime {
     }
 }
 
-/// One door; `None` where the kernel has no such kind of address.
+/// Opens one socket; `None` where the kernel has no such kind of address.
 fn open(address: IpAddr, port: u16, kind: SockType) -> Result<Option<OwnedFd>, String> {
     let address = SocketAddr::new(address, port);
     door(address, kind).map_err(|error| format!("cannot listen on {address}: {error}"))
@@ -98,7 +99,7 @@ fn door(address: SocketAddr, kind: SockType) -> io::Result<Option<OwnedFd>> {
     Ok(Some(door))
 }
 
-/// What the page looks like; read while files can be.
+/// The theme of the page; read while files are still accessible.
 fn look(gate: &GateSettings) -> Result<Look, String> {
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).map_err(|error| format!("no random numbers: {error}"))?;

@@ -1,5 +1,5 @@
-//! The door for root on the device itself: `komainu setup`, `komainu reset`, and the maker's own pages. The same
-//! messages as the page's, over a socket that nobody else may open.
+//! The control socket for root on the device itself: `komainu setup`, `komainu reset`, and the maker's own pages. It
+//! carries the same messages as the page's socket, and only root may open it.
 
 use crate::os::sys::accept;
 use komainu_bootstrap::ipc::{Answer, Ask, Asked, MESSAGE_BYTES_MAX, Told};
@@ -19,9 +19,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 const CLIENTS_MAX: usize = 4;
-/// How long who knocks may take to say what it wants, before others are heard.
+/// A client has this long to send its request before others are heard.
 const WANTS_MILLISECONDS: u8 = 200;
-/// How long an answer may take: hooks, and a restart of the network, are part of it.
+/// The longest wait for an answer: hooks, and a restart of the network, are part of it.
 const ANSWER_SECONDS: i64 = 120;
 
 pub(crate) struct ControlSocket {
@@ -31,7 +31,7 @@ pub(crate) struct ControlSocket {
 }
 
 impl ControlSocket {
-    /// Makes the door.
+    /// Makes the socket.
     pub(crate) fn open(run: &Path) -> Result<ControlSocket, String> {
         let path = run.join("keeper");
         let door =
@@ -40,7 +40,7 @@ impl ControlSocket {
     }
 
     fn door(path: &Path) -> io::Result<OwnedFd> {
-        // Whoever had it before is gone: the lock says so.
+        // An earlier owner of the socket file is gone: the lock says so.
         let _ = std::fs::remove_file(path);
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let door = socket(AddressFamily::Unix, SockType::SeqPacket, flags, None)?;
@@ -57,7 +57,7 @@ impl ControlSocket {
         waits_for
     }
 
-    /// Lets in who knocks, if it is who this process is.
+    /// Accepts a connection, if its peer has the same user as this process.
     pub(crate) fn accept(&mut self) {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         while let Ok(client) = accept(self.door.as_fd(), flags) {
@@ -71,7 +71,8 @@ impl ControlSocket {
                 None => continue,
             };
             if same {
-                // What it wants comes right behind; without that, a server would be waited for before it is heard.
+                // The request comes right behind; without this wait, the loop would wait for a server before it hears
+                // the request.
                 let mut wants = [PollFd::new(client.as_fd(), PollFlags::POLLIN)];
                 let _ = poll(&mut wants, PollTimeout::from(WANTS_MILLISECONDS));
             }
@@ -79,7 +80,7 @@ impl ControlSocket {
         }
     }
 
-    /// The next ask that is there, and whose.
+    /// The next request, and the connection that sent it.
     pub(crate) fn next_ask(&mut self) -> Option<(usize, Asked)> {
         for (place, slot) in self.clients.iter_mut().enumerate() {
             let Some(client) = slot else { continue };
@@ -87,7 +88,7 @@ impl ControlSocket {
             match recv(client.as_raw_fd(), &mut message, MsgFlags::MSG_DONTWAIT) {
                 Err(Errno::EAGAIN | Errno::EINTR) => {}
                 Ok(count) if count > 0 => match Asked::read(&message[..count]) {
-                    // The console has no address; what it says of one does not count.
+                    // The console has no address; an address in its message does not count.
                     Some(asked) => return Some((place, Asked { peer: CONSOLE, ..asked })),
                     None => *slot = None,
                 },
@@ -113,7 +114,7 @@ impl Drop for ControlSocket {
 
 const CONSOLE: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 
-/// Asks the keeper of a running komainu; `None`: none runs.
+/// Sends a request to the page host of a running komainu; `None`: none runs.
 ///
 /// # Errors
 /// It could not be asked, in words.
@@ -131,7 +132,7 @@ pub fn ask(run: &Path, ask: Ask) -> Result<Option<Answer>, String> {
     }
 }
 
-/// Sends an ask and gives the length of the answer; `None`: nobody hears.
+/// Sends a request and gives the length of the answer; `None`: no process listens.
 fn exchange(path: &Path, ask: Ask, message: &mut [u8]) -> io::Result<Option<usize>> {
     let door = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)?;
     match connect(door.as_raw_fd(), &UnixAddr::new(path)?) {

@@ -1,5 +1,5 @@
-//! How things stand, as the page is told: facts in, lines out (`asks::State` says which). Also what `status` shows of
-//! the gate.
+//! The page's status: facts in, lines out (`ipc` in bootstrap names them). `komainu status` shows the same about the
+//! gate.
 
 use super::login_history::LoginHistory;
 use crate::config::gate_settings::FirewallChoice;
@@ -20,12 +20,12 @@ use komainu_core::wall::incident_state::IncidentState;
 use komainu_core::wall::measures::Survey;
 use komainu_core::wall::report::Report;
 
-/// Longest note of a release that the page is told, in bytes.
+/// Longest note of a release that the page gets, in bytes.
 const NOTE_BYTES_MAX: usize = 1024;
-/// Most fixes that the page is told.
+/// Most fixes that the page gets.
 const FIXES_MAX: usize = 16;
 
-/// Everything that the page may know.
+/// The whole status that the page may have.
 pub(crate) fn of(
     facts: &Facts,
     seen: &GateFacts,
@@ -49,7 +49,7 @@ pub(crate) fn of(
     state.push("name", &settings.look.name);
     state.push("rule", settings.rule.name());
     if seen.gate_state() == GateState::Closed {
-        // Until somebody can log in, nobody needs to know more.
+        // Before the first log-in is possible, the page needs no more.
         return state;
     }
     push_pair(&mut state, facts, core);
@@ -91,9 +91,9 @@ fn push_pair(state: &mut State, facts: &Facts, core: &Core) {
         state.push("polled", facts.now.0 - i64::try_from(facts.uptime.saturating_sub(polled)).unwrap_or(0));
     }
     let next = until_poll(&facts.retry, facts.uptime, core);
-    // To the minute: what counts down by seconds is no news.
+    // To the minute: a countdown by seconds is no news.
     state.push("next", (facts.now.0 + i64::try_from(next).unwrap_or(0)) / 60 * 60);
-    // The gate has said its part; the reason is the update's.
+    // The gate's part is done; the reason is the update's.
     let pair = Facts { gate: None, request: None, ..facts.clone() };
     state.push("reason", plan::plan(&pair, core).reason);
     if let Offer::Release(release) = &facts.offer {
@@ -129,7 +129,7 @@ fn push_pair(state: &mut State, facts: &Facts, core: &Core) {
 /// Most of the wall's findings that the page shows; `komainu harden` shows all.
 const FOUND_MAX: usize = 12;
 
-/// What the wall found.
+/// Adds the wall's findings.
 pub(crate) fn push_wall(state: &mut State, report: &Report, memory: &IncidentState) {
     if state.of("gate") != Some(GateState::Open.name()) {
         return;
@@ -154,7 +154,7 @@ pub(crate) fn push_wall(state: &mut State, report: &Report, memory: &IncidentSta
     }
 }
 
-/// Whom the firewall turned away, most often first.
+/// Adds the traffic that the firewall turned away, the most frequent first.
 pub(crate) fn push_turned_away(state: &mut State, counts: &[Count]) {
     if state.of("gate") != Some(GateState::Open.name()) {
         return;
@@ -164,7 +164,7 @@ pub(crate) fn push_turned_away(state: &mut State, counts: &[Count]) {
     }
 }
 
-/// What was counted of strangers, most often first.
+/// The counts of strangers, the most frequent first.
 pub fn turned_away(counts: &[Count]) -> Vec<Count> {
     let strangers = counts.iter().filter(|count| count.counted == Counted::Stranger && count.packets > 0);
     let mut strangers: Vec<Count> = strangers.copied().collect();
@@ -172,7 +172,7 @@ pub fn turned_away(counts: &[Count]) -> Vec<Count> {
     strangers
 }
 
-/// What a person should know about the gate; `komainu status` says the same.
+/// Facts about the gate that a person should know; `komainu status` shows the same.
 pub fn findings(seen: &GateFacts, settings: &Settings) -> Vec<String> {
     let mut findings = Vec::new();
     if let FirewallStatus::Beyond(why) = &seen.rules {
@@ -201,7 +201,7 @@ pub fn findings(seen: &GateFacts, settings: &Settings) -> Vec<String> {
     findings
 }
 
-/// How it stands with the rules in the kernel, in a few words.
+/// The status of the rules in the kernel, in a few words.
 pub fn wall(seen: &GateFacts, settings: &Settings) -> &'static str {
     match (&seen.rules, settings.firewall) {
         (FirewallStatus::Hold, _) => "holds",
@@ -211,7 +211,7 @@ pub fn wall(seen: &GateFacts, settings: &Settings) -> &'static str {
     }
 }
 
-/// The device's own address where the owner is.
+/// The device's own address on the owner's side.
 fn lan_address(settings: &Settings) -> Option<std::net::Ipv4Addr> {
     for entry in nix::ifaddrs::getifaddrs().ok()? {
         if settings.lan.contains(&entry.interface_name)

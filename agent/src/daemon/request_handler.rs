@@ -1,4 +1,4 @@
-//! What becomes of an ask: judged anew with what the agent knows, whatever the page found out.
+//! The request handler: judges each request anew with the agent's own facts, without trusting the page.
 
 use super::device_names::{first_line, names, same_code, was_pressed};
 use super::login_history::who;
@@ -17,7 +17,7 @@ use komainu_core::gate::state::GateFacts;
 use komainu_core::operator_request::{OperatorRequest, Password};
 
 impl PageHost {
-    /// The answer, where it does not need a turn.
+    /// The answer, where it needs no turn.
     pub(crate) fn judge(
         &mut self,
         device: &mut LinuxDevice,
@@ -90,7 +90,7 @@ impl PageHost {
                 Some(_) => {}
             }
         }
-        // Not a wrong try: nobody can guess at a button.
+        // Not a wrong try: a guesser cannot guess at a button.
         if from == From::Page && self.settings.button && !was_pressed(&self.run, uptime_seconds()) {
             return Some(Answer::Wrong);
         }
@@ -123,7 +123,8 @@ impl PageHost {
         seen: &GateFacts,
         request: OperatorRequest,
     ) -> Option<Answer> {
-        // While another password is half set, that one will be set or given up; "done" would be said of the wrong one.
+        // While another password is half set, the gate will finish or withdraw that one first; the answer "done"
+        // would be about the wrong password.
         if self.pending.is_some() || matches!(request, OperatorRequest::Claim(_)) && seen.next.is_some() {
             return Some(Answer::NotNow);
         }
@@ -153,7 +154,7 @@ impl PageHost {
         if holds { Ok(()) } else { Err(Answer::NoSession) }
     }
 
-    /// Whether this is the owner's password, by the account itself.
+    /// Tells whether this is the owner's password, by the account itself.
     fn is_owners(
         &mut self,
         device: &mut LinuxDevice,
@@ -187,7 +188,7 @@ impl PageHost {
         Answer::Wrong
     }
 
-    /// What was tried survives a restart: else a restart would be the way around it.
+    /// Stores the counts of wrong tries: otherwise a restart would be the way around the rate limit.
     pub(crate) fn keep_tries(&mut self) {
         let path = self.folder.join("tries");
         let kept = self.throttle.kept();

@@ -1,4 +1,5 @@
-//! What the gate's steps touch: the two credentials, the account's file, the hooks, the owner's data.
+//! The credential store: everything that the gate's steps touch: the two credentials, the account's file, the hooks,
+//! the owner's data.
 
 use crate::config::gate_settings::GateSettings as Settings;
 use crate::os::files::cannot;
@@ -61,21 +62,21 @@ impl CredentialStore {
         }
     }
 
-    /// What is seen of it, but for the rules in the kernel.
+    /// The facts about the gate, except for the rules in the kernel.
     pub fn seen(&self) -> GateFacts {
         let digest = |of: String| Digest64::of(of.as_bytes());
         GateFacts {
             resetting: self.resetting_file().exists(),
             kept: self.kept().map(digest),
-            // Whatever is there: what cannot be read is no account's credential, and is given up.
+            // Any entry counts, even an unreadable one: it matches no account's credential, and is given up.
             next: self.next_file().exists().then(|| self.credential(NEXT).unwrap_or_default()).map(digest),
             account: self.account().map(|crypt| crypt.map(digest)),
             rules: FirewallStatus::Hold,
         }
     }
 
-    /// The owner's credential, from either copy. Where both are damaged there is an owner all the same, whose credential
-    /// no account holds: nobody else may take the device for theirs.
+    /// The owner's credential, from either copy. Where both are damaged the device still has an owner, whose
+    /// credential no account holds: another person must not be able to take the device.
     fn kept(&self) -> Option<String> {
         let good = KEPT.iter().find_map(|name| self.credential(name));
         good.or_else(|| KEPT.iter().any(|name| is_there(&self.folder.join(name))).then(String::new))
@@ -143,7 +144,7 @@ impl CredentialStore {
         let changed = changed.map_err(|fault| self.wrong(&fault))?;
         let bytes: Vec<u8> = changed.chars().map(|letter| letter as u8).collect();
         let path = self.account_file()?;
-        // Everybody must be able to read the file of names; the other one is nobody's business.
+        // Every user must be able to read the file of names (`passwd`); only root may read the other one (`shadow`).
         let is_of_names = |line: &str| {
             line.strip_prefix(account.as_str()).is_some_and(|rest| rest.starts_with(':'))
                 && line.split(':').count() == 7
@@ -152,11 +153,12 @@ impl CredentialStore {
         files::replace_as(&path, &bytes, mode).map_err(|error| cannot("write", &path, &error))
     }
 
-    /// Runs the hooks up to the first that fails: `HOOK prepare|commit|abort|reset ACCOUNT`, the password, and nothing
+    /// Runs the hooks up to the first that fails: `HOOK prepare|commit|abort|reset ACCOUNT`, the password, and
+    /// nothing
     /// else, on the standard input of the first.
     ///
     /// # Errors
-    /// Which hook, and why.
+    /// The hook that failed, and the cause.
     pub fn run_hooks(&self, hooks: Hooks<'_>) -> Result<(), Text> {
         let word = match hooks {
             Hooks::Prepare(_) => "prepare",
@@ -190,14 +192,14 @@ impl CredentialStore {
         if begun { self.replace(&self.resetting_file(), b"") } else { remove(&self.resetting_file()) }
     }
 
-    /// Removes what the settings name, and the list of who logged in.
+    /// Removes the files that the settings name, and the login history.
     ///
     /// # Errors
     /// Path and cause.
     pub fn wipe(&self) -> Result<(), Text> {
         let mut wiped = remove(&self.folder.join("logins"));
         for path in &self.settings.wipe {
-            // What cannot be removed keeps nothing else.
+            // A failed removal does not stop the others.
             wiped = wiped.and(self.wipe_one(path));
         }
         wiped
@@ -216,18 +218,19 @@ impl CredentialStore {
         let path = &self.settings.account_file;
         let bytes = files::read(path, ACCOUNTS_BYTES_MAX).map_err(|error| cannot("read", path, &error))?;
         let bytes = bytes.ok_or_else(|| cannot("read", path, &"there is no such file"))?;
-        // A file of accounts that somebody wrote strange letters into still has its owner's line: each byte is a
-        // character here, and becomes the same byte again.
+        // A file of accounts with invalid UTF-8 in it still has its owner's line: each byte is a character here, and
+        // becomes the same byte again.
         Ok(bytes.into_iter().map(char::from).collect())
     }
 
-    /// Where the file of accounts really is: on some firmware its place in `/etc` is a link to where one may write.
+    /// The real path of the file of accounts: on some firmware the path in `/etc` is a link to a writable file
+    /// system.
     fn account_file(&self) -> Result<PathBuf, Text> {
         let path = &self.settings.account_file;
         std::fs::canonicalize(path).map_err(|error| cannot("find", path, &error))
     }
 
-    /// A credential that is there, and whole.
+    /// A credential that exists, and is whole.
     fn credential(&self, name: &str) -> Option<String> {
         let bytes = files::read(&self.folder.join(name), CREDENTIAL_BYTES_MAX).ok()??;
         let lines = String::from_utf8(bytes).ok()?;
@@ -256,7 +259,7 @@ fn lines_of(crypt: &str) -> Vec<u8> {
     format!("{crypt}\n{}\n", Digest64::of(crypt.as_bytes())).into_bytes()
 }
 
-/// What cannot even be looked for counts as there.
+/// True if the path exists; a path that cannot be examined counts as existing.
 fn is_there(path: &Path) -> bool {
     path.try_exists().unwrap_or(true)
 }
@@ -271,7 +274,7 @@ mod tests {
     use crate::config::settings::DeviceSettings;
     use komainu_core::gate::state::GateState;
 
-    /// A gate with an account of the factory's, in a folder that goes with it.
+    /// A gate with a factory account, in a folder that is removed afterwards.
     struct Place(PathBuf, CredentialStore);
 
     impl Place {

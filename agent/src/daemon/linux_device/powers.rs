@@ -1,4 +1,4 @@
-//! The core's traits on Linux: each call is handed to the file that knows how.
+//! The core's traits on Linux: each call goes to the file that carries it out.
 
 use super::LinuxDevice;
 use crate::os::clock;

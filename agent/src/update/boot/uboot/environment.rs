@@ -1,5 +1,5 @@
 //! The environment as a whole: reads the copy that U-Boot would take, and changes variables in one transaction.
-//! An environment without a valid copy is never repaired: which values it should have is not known here.
+//! An environment without a valid copy is never repaired: its right values are not known here.
 //!
 //! A redundant pair survives a power cut at any byte: only the copy that does not count is ever written. Torn,
 //! it is bad or still older, and the other copy counts; the values are all old or all new, never a mixture.
@@ -23,7 +23,7 @@ enum Places {
     Redundant([Place; 2]),
 }
 
-/// What was read, and what the log should know about it.
+/// The result of a read, and the faults for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reading {
     /// The variables that U-Boot would see.
@@ -35,7 +35,7 @@ pub struct Reading {
     flags: u8,
 }
 
-/// What a write did.
+/// The result of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Written {
     /// All variables had these values already; nothing was touched.
