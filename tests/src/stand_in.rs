@@ -1,5 +1,5 @@
-//! A stand-in for the agent, for tests of the page alone: the other end of its socket, a device in memory. Its rule
-//! knows enough to give every reason; the real one is `bootstrap/src/rule.rs`.
+//! A stand-in for the agent, for tests of the page alone: the other end of its socket, a device in memory. Its
+//! password rule gives every reason; the real one is `bootstrap/src/password_rule/`.
 
 use komainu_bootstrap::ipc::{Answer, Ask, Asked, MESSAGE_BYTES_MAX, Session, State, Told};
 use komainu_bootstrap::page::theme::Look;
@@ -12,18 +12,18 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What the device is.
+/// The state of the device.
 #[derive(Default)]
 pub struct Device {
     /// Empty: the gate is closed.
     pub password: String,
-    /// What proves presence; empty: nothing has to.
+    /// The code that proves presence; empty: none is needed.
     pub code: String,
     /// Further lines of the state.
     pub lines: Vec<(String, String)>,
-    /// What the next ask is answered with, whatever it is.
+    /// The answer to the next request, of any kind.
     pub next: Option<Answer>,
-    /// Whether answers are given at all.
+    /// The stand-in gives no answers.
     pub mute: bool,
     sessions: Vec<Session>,
     opened: u8,
@@ -196,11 +196,11 @@ impl Clock for Real {
 
 /// A page and its device, running.
 pub struct Running {
-    /// Where the page is.
+    /// The address of the page.
     pub web: SocketAddr,
-    /// Where names are asked.
+    /// The address of the name server.
     pub names: SocketAddr,
-    /// The device; after a change [`Running::tell`].
+    /// The device; after a change call [`Running::tell`].
     pub device: Arc<Mutex<Device>>,
     socket: Arc<OwnedFd>,
 }
@@ -233,14 +233,14 @@ impl Running {
         Ok(running)
     }
 
-    /// Tells the page how things stand.
+    /// Sends the page the present status.
     pub fn tell(&self) {
         tell(&self.socket, &Told::State(self.device.lock().unwrap().state()));
     }
 }
 
 fn tell(socket: &OwnedFd, told: &Told) {
-    // The page may be gone: then nobody needs it.
+    // The page may be gone: then no process needs it.
     let _ = send(socket.as_raw_fd(), &told.write(), MsgFlags::MSG_NOSIGNAL);
 }
 
@@ -265,7 +265,7 @@ fn answer_all(device: &Mutex<Device>, socket: &OwnedFd, thinks: Duration) {
     }
 }
 
-/// How the stand-in's page looks.
+/// The theme of the stand-in's page.
 pub fn look() -> Look {
     Look {
         name: "Gate One".into(),

@@ -1,8 +1,8 @@
-//! What it costs to look at processes and sockets: full and quick looks over this machine's `/proc`, which is only read.
-//! Nobody who listens is asked for telnet.
+//! The cost of a look at processes and sockets: full and quick looks over this machine's `/proc`, which is only read.
+//! No listener is asked for telnet.
 //!
 //! ```text
-//! look-cost [TIMES]     prints microseconds for each, and how much there was to see
+//! look-cost [TIMES]                prints microseconds for each, and the number of processes and sockets
 //! look-cost full|quick [TIMES]     only those, after one full look, for a profiler
 //! ```
 #![expect(clippy::disallowed_methods, reason = "it measures time")]

@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// What the command line said.
+/// The words of the command line.
 #[derive(Default)]
 struct Call {
     metadata_dir: PathBuf,
@@ -135,7 +135,7 @@ fn download(call: &Call) -> Result<(), String> {
 
 fn http() -> Result<Http, String> {
     let none: &[&Path] = &[];
-    // Public suites speak plain HTTP on this machine; where there is no bundle, https is simply refused.
+    // Fetched before, and still as it is signed now: not fetched again.
     let bundle = Path::new("/etc/ssl/certs/ca-certificates.crt");
     let roots = if bundle.exists() { Roots::from_files(&[bundle]) } else { Roots::from_files(none) };
     let settings = HttpSettings {

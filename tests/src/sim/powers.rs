@@ -1,5 +1,5 @@
-//! The core's traits on the simulated device: every changing call is counted, may be where the power goes, and is held
-//! against what a careful agent never does.
+//! The core's traits on the simulated device: every changing call is counted, may lose the power, and is checked
+//! against the rules of a careful agent.
 
 use super::disk::{After, HEADER_BYTES};
 use super::{Behaves, Device, KERNEL_BYTES, ROOTFS_BYTES, name, no_power};

@@ -1,5 +1,5 @@
-//! The simulated device's wall: a memory that outlasts a restart, and what is said to be around. What is mended goes
-//! away from there; a program that comes back with the device is put there again by the test.
+//! The simulated device's wall: an incident state that outlasts a restart, and an observation. A remediation removes
+//! its finding from there; the test puts a program that comes back with the device there again.
 
 use super::{Device, no_power};
 use crate::repository::TODAY;
@@ -19,15 +19,15 @@ use komainu_core::wall::remediation::Remediation;
 pub struct Wall {
     /// Written as one file, and replaced as a whole.
     pub memory: IncidentState,
-    /// What the next look sees.
+    /// The next look's observation.
     pub observation: Observation,
-    /// What was mended, in order.
+    /// The remediations, in order.
     pub mended: Vec<Remediation>,
-    /// Every fix fails.
+    /// Every remediation fails.
     pub mends_nothing: bool,
-    /// The device is cut off from the WAN by the rules in the kernel; memory only.
+    /// The kernel's rules cut the device off from the WAN; a restart loses them.
     pub contained: bool,
-    /// How often evidence was kept.
+    /// The number of evidence bundles.
     pub evidence: u32,
 }
 
