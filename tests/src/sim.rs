@@ -187,7 +187,7 @@ impl Device {
     /// Takes one turn of gate and update.
     pub fn turn(&mut self) -> Next {
         let settings = self.settings.clone();
-        let contained = self.wall.memory.incident.as_ref().is_some_and(|incident| incident.contained);
+        let contained = self.wall.incident_state.incident.as_ref().is_some_and(|incident| incident.contained);
         let grants = FirewallGrants { contained, ..FirewallGrants::default() };
         let request = self.request.clone();
         let outcome = turn(self, &settings, &grants, request);

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 /// The state of the device.
 #[derive(Default)]
-pub struct Device {
+pub struct StandIn {
     /// Empty: the gate is closed.
     pub password: String,
     /// The code that proves presence; empty: none is needed.
@@ -34,7 +34,7 @@ pub struct Device {
 /// 2026-11-22 06:40 UTC.
 pub const NOW: u64 = 1_795_329_600;
 
-impl Device {
+impl StandIn {
     fn state(&self) -> State {
         let mut state = State::default();
         state.push("gate", if self.password.is_empty() { "closed" } else { "open" });
@@ -96,7 +96,7 @@ impl Device {
     /// Forgets the owner.
     pub fn reimage(&mut self) {
         let (code, lines) = (std::mem::take(&mut self.code), std::mem::take(&mut self.lines));
-        *self = Device { code, lines, ..Device::default() };
+        *self = StandIn { code, lines, ..StandIn::default() };
     }
 
     /// Sets a line of the state.
@@ -201,13 +201,13 @@ pub struct Running {
     /// The address of the name server.
     pub names: SocketAddr,
     /// The device; after a change call [`Running::tell`].
-    pub device: Arc<Mutex<Device>>,
+    pub device: Arc<Mutex<StandIn>>,
     socket: Arc<OwnedFd>,
 }
 
 impl Running {
     /// Starts the page on a port of loopback (0: any), with the device behind it. `thinks` is how long an answer takes.
-    pub fn start(device: Device, mut look: Look, port: u16, thinks: Duration) -> io::Result<Running> {
+    pub fn start(device: StandIn, mut look: Look, port: u16, thinks: Duration) -> io::Result<Running> {
         let web = TcpListener::bind(("127.0.0.1", port))?;
         let names = UdpSocket::bind("127.0.0.1:0")?;
         let (web_at, names_at) = (web.local_addr()?, names.local_addr()?);
@@ -244,7 +244,7 @@ fn tell(socket: &OwnedFd, told: &Told) {
     let _ = send(socket.as_raw_fd(), &told.write(), MsgFlags::MSG_NOSIGNAL);
 }
 
-fn answer_all(device: &Mutex<Device>, socket: &OwnedFd, thinks: Duration) {
+fn answer_all(device: &Mutex<StandIn>, socket: &OwnedFd, thinks: Duration) {
     let mut buffer = vec![0; MESSAGE_BYTES_MAX];
     while let Ok(length) = recv(socket.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
         if length == 0 {

@@ -18,7 +18,7 @@ fn device() -> Device {
     let mut device = Device::new(server);
     let what = text(format_args!("a deleted program runs"));
     let incident = Incident { reimage: Some(Slot::A), restarts: 1, ..Incident::new(TODAY, what) };
-    device.wall.memory.incident = Some(incident);
+    device.wall.incident_state.incident = Some(incident);
     device
 }
 

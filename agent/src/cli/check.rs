@@ -19,9 +19,9 @@ use std::fmt::Write;
 type Sentence = Result<String, String>;
 
 /// One check: its name, and its function.
-type Look = (&'static str, fn(&mut LinuxDevice, &Call) -> Sentence);
+type Check = (&'static str, fn(&mut LinuxDevice, &Call) -> Sentence);
 
-const LOOKS: &[Look] = &[
+const CHECKS: &[Check] = &[
     ("trusted root", root),
     ("record", record),
     ("running slot", running),
@@ -35,7 +35,7 @@ const LOOKS: &[Look] = &[
 pub(super) fn check(call: &Call) -> Result<Exit, String> {
     let mut device = open(call)?;
     let (mut text, mut exit) = (String::new(), Exit::Done);
-    for (name, look) in LOOKS {
+    for (name, look) in CHECKS {
         let (word, sentence) = match look(&mut device, call) {
             Ok(sentence) => ("ok  ", sentence),
             Err(sentence) => {
@@ -100,9 +100,9 @@ fn checks(_: &mut LinuxDevice, call: &Call) -> Sentence {
 }
 
 fn gate(device: &mut LinuxDevice, call: &Call) -> Sentence {
-    let Some(settings) = &call.settings.gate else { return Ok("left to somebody else".into()) };
-    let seen = device.gate().ok_or("left to somebody else")?;
-    seen.account.map_err(|why| why.to_string())?;
+    let Some(settings) = &call.settings.gate else { return Ok("left to other software".into()) };
+    let gate = device.gate().ok_or("left to other software")?;
+    gate.account.map_err(|why| why.to_string())?;
     let missing: Vec<&str> = settings
         .lan
         .iter()
@@ -115,7 +115,7 @@ fn gate(device: &mut LinuxDevice, call: &Call) -> Sentence {
     let hooks = program_folder::in_folder(&settings.hooks)
         .map_err(|error| format!("cannot read {}: {error}", settings.hooks.display()))?;
     if let Some(path) = settings.code_file.as_ref().filter(|path| !path.exists()) {
-        return Err(format!("code_file {} is not there: nobody can set the first password", path.display()));
+        return Err(format!("code_file {} is not there: a first password cannot be set", path.display()));
     }
     let mut said = format!("account {}, {} places to wipe, hooks:", settings.account, settings.wipe.len());
     for hook in &hooks {

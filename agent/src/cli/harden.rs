@@ -103,7 +103,7 @@ fn as_line(json: &Json) -> String {
 fn report(call: &Call) -> Result<Report, String> {
     let mut device = open(call)?;
     let policy = call.settings.wall.as_ref().map(|wall| &wall.policy);
-    let policy = policy.ok_or("the settings leave the wall to somebody else ([wall] keep = false)")?;
+    let policy = policy.ok_or("the settings leave the wall to other software ([wall] keep = false)")?;
     let free = device.lock()?.is_ok();
     if free {
         return Ok(look(&mut device, policy, &call.settings.core));

@@ -18,7 +18,7 @@ use std::io;
 use std::io::{BufRead, IsTerminal, Read, Write, stderr, stdin};
 
 pub(super) fn setup(call: &Call) -> Result<Exit, String> {
-    let owned = CredentialStore::new(gate(call)?, &call.settings.state).seen().kept.is_some();
+    let owned = CredentialStore::new(gate(call)?, &call.settings.state).facts().kept.is_some();
     let is_terminal = stdin().is_terminal();
     let old = if owned { Some(read_secret("Password that holds now: ")?) } else { None };
     let new = read_secret("New password: ")?;
@@ -63,10 +63,10 @@ pub(super) fn firewall(call: &Call) -> Result<Exit, String> {
 
 /// This works even if nothing else can be done.
 pub(super) fn put_rules(device: &mut LinuxDevice, call: &Call) -> Result<(), String> {
-    let Some(seen) = device.gate() else { return Ok(()) };
+    let Some(gate) = device.gate() else { return Ok(()) };
     let grants = device.grants_at_start();
     let device: &mut dyn Device = device;
-    let table = wanted_table(device, seen.gate_state(), &call.settings.core.firewall, &grants);
+    let table = wanted_table(device, gate.gate_state(), &call.settings.core.firewall, &grants);
     match device.firewall_status(&table) {
         FirewallStatus::Differ => device.apply_firewall(&table).map_err(|why| why.to_string()),
         FirewallStatus::Hold | FirewallStatus::Beyond(_) => Ok(()),
@@ -84,7 +84,7 @@ pub(super) fn reset(call: &Call) -> Result<Exit, String> {
 
 fn gate(call: &Call) -> Result<&Settings, String> {
     let gate = call.settings.gate.as_ref();
-    gate.ok_or_else(|| "the settings leave the gate to somebody else ([gate] keep = false)".into())
+    gate.ok_or_else(|| "the settings leave the gate to other software ([gate] keep = false)".into())
 }
 
 fn ask(call: &Call, what: Ask) -> Result<Answer, String> {

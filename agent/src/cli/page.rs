@@ -26,7 +26,7 @@ const LOGO_BYTES_MAX: u64 = 8 * 1024;
 const HTTP_PORT: u16 = 80;
 
 pub(super) fn page(call: &Call) -> Result<Exit, String> {
-    let gate = call.settings.gate.as_ref().ok_or("the settings leave the gate to somebody else")?;
+    let gate = call.settings.gate.as_ref().ok_or("the settings leave the gate to other software")?;
     close_what_was_inherited();
     log_output::open(call.settings.log.places(), call.settings.log.prefers_terminal());
     let agent = std::io::stdin().as_fd().try_clone_to_owned();
@@ -76,27 +76,27 @@ impl Clock for Uptime {
 /// Opens one socket; `None` where the kernel has no such kind of address.
 fn open(address: IpAddr, port: u16, kind: SockType) -> Result<Option<OwnedFd>, String> {
     let address = SocketAddr::new(address, port);
-    door(address, kind).map_err(|error| format!("cannot listen on {address}: {error}"))
+    bind_socket(address, kind).map_err(|error| format!("cannot listen on {address}: {error}"))
 }
 
-fn door(address: SocketAddr, kind: SockType) -> io::Result<Option<OwnedFd>> {
+fn bind_socket(address: SocketAddr, kind: SockType) -> io::Result<Option<OwnedFd>> {
     let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
-    let Ok(door) = socket(family, kind, SockFlag::SOCK_CLOEXEC, None) else { return Ok(None) };
+    let Ok(socket_fd) = socket(family, kind, SockFlag::SOCK_CLOEXEC, None) else { return Ok(None) };
     if address.is_ipv6() {
-        setsockopt(&door, Ipv6V6Only, &true)?;
+        setsockopt(&socket_fd, Ipv6V6Only, &true)?;
     }
     if kind == SockType::Stream {
-        setsockopt(&door, ReuseAddr, &true)?;
+        setsockopt(&socket_fd, ReuseAddr, &true)?;
     }
-    match bind(door.as_raw_fd(), &SockaddrStorage::from(address)) {
+    match bind(socket_fd.as_raw_fd(), &SockaddrStorage::from(address)) {
         // IPv6 was compiled in and switched off.
         Err(Errno::EADDRNOTAVAIL) if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) => return Ok(None),
         other => other?,
     }
     if kind == SockType::Stream {
-        listen(&door, Backlog::new(64)?)?;
+        listen(&socket_fd, Backlog::new(64)?)?;
     }
-    Ok(Some(door))
+    Ok(Some(socket_fd))
 }
 
 /// The theme of the page; read while files are still accessible.

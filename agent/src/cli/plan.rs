@@ -37,10 +37,10 @@ pub(super) fn plan(call: &Call) -> Result<Exit, String> {
 /// The wall's plan.
 fn of_wall(device: &mut LinuxDevice, facts: &Facts, policy: &Policy, settings: &Settings) -> String {
     let report = harden::look(device, policy, settings);
-    let memory = device.incident_state();
+    let incident_state = device.incident_state();
     let view = View {
         report: &report,
-        memory: &memory,
+        incident_state: &incident_state,
         asked: None,
         owner: facts.gate.as_ref().and_then(|gate| gate.kept),
         polled: facts.retry.polled_uptime,

@@ -96,13 +96,13 @@ fn record_lines(record: &Record) -> Vec<Line> {
 }
 
 fn gate_lines(facts: &Facts, call: &Call) -> Vec<Line> {
-    let (Some(seen), Some(settings)) = (&facts.gate, &call.settings.gate) else {
-        return vec![Line("gate", text(&"left to somebody else"))];
+    let (Some(gate), Some(settings)) = (&facts.gate, &call.settings.gate) else {
+        return vec![Line("gate", text(&"left to other software"))];
     };
-    let findings = findings(seen, settings).iter().map(text).collect();
+    let findings = findings(gate, settings).iter().map(text).collect();
     vec![
-        Line("gate", text(&if seen.resetting { "being reset" } else { seen.gate_state().name() })),
-        Line("wall", text(&wall(seen, settings))),
+        Line("gate", text(&if gate.resetting { "being reset" } else { gate.gate_state().name() })),
+        Line("wall", text(&wall(gate, settings))),
         Line("findings", Json::List(findings)),
     ]
 }

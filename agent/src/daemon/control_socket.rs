@@ -26,7 +26,7 @@ const ANSWER_SECONDS: i64 = 120;
 
 pub(crate) struct ControlSocket {
     path: PathBuf,
-    door: OwnedFd,
+    listener: OwnedFd,
     clients: Vec<Option<OwnedFd>>,
 }
 
@@ -34,25 +34,25 @@ impl ControlSocket {
     /// Makes the socket.
     pub(crate) fn open(run: &Path) -> Result<ControlSocket, String> {
         let path = run.join("keeper");
-        let door =
-            ControlSocket::door(&path).map_err(|error| format!("cannot open {}: {error}", path.display()))?;
-        Ok(ControlSocket { path, door, clients: Vec::new() })
+        let listener = ControlSocket::listen_on(&path)
+            .map_err(|error| format!("cannot open {}: {error}", path.display()))?;
+        Ok(ControlSocket { path, listener, clients: Vec::new() })
     }
 
-    fn door(path: &Path) -> io::Result<OwnedFd> {
+    fn listen_on(path: &Path) -> io::Result<OwnedFd> {
         // An earlier owner of the socket file is gone: the lock says so.
         let _ = std::fs::remove_file(path);
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-        let door = socket(AddressFamily::Unix, SockType::SeqPacket, flags, None)?;
+        let socket_fd = socket(AddressFamily::Unix, SockType::SeqPacket, flags, None)?;
         let before = umask(Mode::from_bits_truncate(0o177));
-        let bound = UnixAddr::new(path).and_then(|address| bind(door.as_raw_fd(), &address));
+        let bound = UnixAddr::new(path).and_then(|address| bind(socket_fd.as_raw_fd(), &address));
         umask(before);
-        bound.and_then(|()| listen(&door, Backlog::new(4)?))?;
-        Ok(door)
+        bound.and_then(|()| listen(&socket_fd, Backlog::new(4)?))?;
+        Ok(socket_fd)
     }
 
     pub(crate) fn waits_for(&self) -> Vec<BorrowedFd<'_>> {
-        let mut waits_for = vec![self.door.as_fd()];
+        let mut waits_for = vec![self.listener.as_fd()];
         waits_for.extend(self.clients.iter().flatten().map(AsFd::as_fd));
         waits_for
     }
@@ -60,7 +60,7 @@ impl ControlSocket {
     /// Accepts a connection, if its peer has the same user as this process.
     pub(crate) fn accept(&mut self) {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-        while let Ok(client) = accept(self.door.as_fd(), flags) {
+        while let Ok(client) = accept(self.listener.as_fd(), flags) {
             let same = getsockopt(&client, PeerCredentials).is_ok_and(|who| who.uid() == geteuid().as_raw());
             let place = match self.clients.iter().position(Option::is_none) {
                 Some(place) => place,
@@ -134,13 +134,13 @@ pub fn ask(run: &Path, ask: Ask) -> Result<Option<Answer>, String> {
 
 /// Sends a request and gives the length of the answer; `None`: no process listens.
 fn exchange(path: &Path, ask: Ask, message: &mut [u8]) -> io::Result<Option<usize>> {
-    let door = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)?;
-    match connect(door.as_raw_fd(), &UnixAddr::new(path)?) {
+    let socket_fd = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)?;
+    match connect(socket_fd.as_raw_fd(), &UnixAddr::new(path)?) {
         Err(Errno::ENOENT | Errno::ECONNREFUSED) => return Ok(None),
         other => other?,
     }
-    setsockopt(&door, ReceiveTimeout, &TimeVal::new(ANSWER_SECONDS as _, 0))?;
+    setsockopt(&socket_fd, ReceiveTimeout, &TimeVal::new(ANSWER_SECONDS as _, 0))?;
     let asked = Asked { number: 1, peer: CONSOLE, ask };
-    send(door.as_raw_fd(), &asked.write(), MsgFlags::MSG_NOSIGNAL)?;
-    Ok(Some(recv(door.as_raw_fd(), message, MsgFlags::empty())?))
+    send(socket_fd.as_raw_fd(), &asked.write(), MsgFlags::MSG_NOSIGNAL)?;
+    Ok(Some(recv(socket_fd.as_raw_fd(), message, MsgFlags::empty())?))
 }

@@ -84,6 +84,6 @@ mod tests {
         for wrong in ["", "ab12", "ab12cd35", "ab12cd345"] {
             assert!(!same_code("AB12-CD34", wrong), "{wrong}");
         }
-        assert!(!same_code("", ""), "a device without a code on its label is nobody's");
+        assert!(!same_code("", ""), "a device without a code on its label accepts no code");
     }
 }

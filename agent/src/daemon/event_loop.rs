@@ -5,7 +5,7 @@ use super::event_log::EventLog;
 use super::linux_device::LinuxDevice;
 use super::page_host::PageHost;
 use super::request_queue::RequestQueue;
-use super::wall_job::{Known, QUICK_SECONDS, WallJob, WallNews};
+use super::wall_job::{QUICK_SECONDS, WallInputs, WallJob, WallNews};
 use crate::config::settings::DeviceSettings;
 use crate::os::clock::{system_seconds, uptime_milliseconds};
 use crate::os::wakeup::{Waiter, Woken};
@@ -48,7 +48,7 @@ pub struct EventLoop<'a> {
     /// The firewall's grants where there is no wall to give them.
     grants: FirewallGrants,
     update: UpdateJob,
-    known: Known,
+    wall_inputs: WallInputs,
 }
 
 /// When the update's job has its next turn.
@@ -91,7 +91,7 @@ impl<'a> EventLoop<'a> {
             wall,
             grants,
             update,
-            known: Known { now: Moment(0), rules: None },
+            wall_inputs: WallInputs { now: Moment(0), rules: None },
         })
     }
 
@@ -122,10 +122,10 @@ impl<'a> EventLoop<'a> {
             wall.set_on_trial(facts.is_on_trial());
         }
         self.compare_firmware(&facts);
-        self.known = known(&facts);
+        self.wall_inputs = wall_inputs(&facts);
         // The rules come before everything else. An agent that starts again finds its own rules: then its page need not
         // wait for a server that is silent.
-        if self.known.rules != Some(FirewallStatus::Differ) {
+        if self.wall_inputs.rules != Some(FirewallStatus::Differ) {
             if self.wall_turn().restarting && self.restarts_by_exit() {
                 return Ok(Some(End::Restart));
             }
@@ -200,7 +200,7 @@ impl<'a> EventLoop<'a> {
 
     fn wall_turn(&mut self) -> WallNews {
         let Some(wall) = &mut self.wall else { return WallNews::default() };
-        wall.turn_if_due(self.device, &mut self.requests, &self.known, &mut self.log)
+        wall.turn_if_due(self.device, &mut self.requests, &self.wall_inputs, &mut self.log)
     }
 
     /// Sends the page the present status, and starts it where it does not run yet.
@@ -265,7 +265,7 @@ impl UpdateJob {
 }
 
 /// The facts from a look at gate and update that the wall needs.
-fn known(facts: &Facts) -> Known {
+fn wall_inputs(facts: &Facts) -> WallInputs {
     let now = Moment(facts.now.0.max(system_seconds()));
-    Known { now, rules: facts.gate.as_ref().map(|gate| gate.rules.clone()) }
+    WallInputs { now, rules: facts.gate.as_ref().map(|gate| gate.rules.clone()) }
 }

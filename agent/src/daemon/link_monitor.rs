@@ -39,7 +39,7 @@ impl LinkMonitor {
 fn open(of: SockProtocol, groups: u32) -> Option<OwnedFd> {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let opened = socket(AddressFamily::Netlink, SockType::Raw, flags, of)
-        .and_then(|door| bind(door.as_raw_fd(), &NetlinkAddr::new(0, groups)).map(|()| door));
+        .and_then(|socket| bind(socket.as_raw_fd(), &NetlinkAddr::new(0, groups)).map(|()| socket));
     if let Err(error) = &opened {
         log::debug!("links-unheard why=\"{}\"", io::Error::from(*error));
     }
@@ -47,11 +47,11 @@ fn open(of: SockProtocol, groups: u32) -> Option<OwnedFd> {
 }
 
 /// Takes all waiting messages; true if some of them matter.
-fn heard(door: &Option<OwnedFd>, matters: fn(&[u8]) -> bool) -> bool {
-    let Some(door) = door else { return false };
+fn heard(socket: &Option<OwnedFd>, matters: fn(&[u8]) -> bool) -> bool {
+    let Some(socket) = socket else { return false };
     let (mut changed, mut messages) = (false, [0; MESSAGES_BYTES]);
     loop {
-        match recv(door.as_raw_fd(), &mut messages, MsgFlags::MSG_DONTWAIT) {
+        match recv(socket.as_raw_fd(), &mut messages, MsgFlags::MSG_DONTWAIT) {
             Ok(0) | Err(Errno::EAGAIN) => return changed,
             // A full receive buffer is news too: messages were lost.
             Ok(MESSAGES_BYTES) | Err(Errno::ENOBUFS) => changed = true,

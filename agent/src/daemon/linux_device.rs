@@ -16,7 +16,7 @@ use crate::update::source::bundle::Bundle;
 use crate::update::source::carrier::Source;
 use crate::update::source::http_repository::HttpRepository;
 use crate::update::storage::slot_table::SlotTable;
-use crate::update::store::State;
+use crate::update::store::MetadataStore;
 use crate::wall::driver::WallDriver;
 use komainu_core::advisory;
 use komainu_core::device::{Host, Repository};
@@ -38,7 +38,7 @@ const COUNT_MILLISECONDS: u64 = 30_000;
 /// The device that this runs on.
 pub struct LinuxDevice {
     settings: DeviceSettings,
-    store: State,
+    store: MetadataStore,
     runtime: RuntimeState,
     slots: SlotTable,
     boot: Box<dyn BootFlow>,
@@ -63,7 +63,7 @@ impl LinuxDevice {
     /// There can be no TLS: a CA file cannot be used; in words.
     pub fn open(settings: &DeviceSettings) -> Result<LinuxDevice, String> {
         let mut device = LinuxDevice {
-            store: State::new(&settings.state, &settings.root),
+            store: MetadataStore::new(&settings.state, &settings.root),
             runtime: RuntimeState::new(&settings.run),
             slots: SlotTable::new(settings.parts.clone()),
             boot: Box::new(Bootcount(settings.boot.clone())),
@@ -124,7 +124,7 @@ impl LinuxDevice {
     /// The firewall's grants before the wall's first turn: a contained device stays so from the first table on,
     /// regardless of the command that puts it.
     pub fn grants_at_start(&mut self) -> FirewallGrants {
-        let state = self.wall.as_mut().map(|wall| wall.memory().clone()).unwrap_or_default();
+        let state = self.wall.as_mut().map(|wall| wall.incident_state().clone()).unwrap_or_default();
         let contained = state.incident.is_some_and(|incident| incident.contained);
         FirewallGrants { contained, ..FirewallGrants::default() }
     }

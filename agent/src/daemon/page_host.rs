@@ -181,10 +181,10 @@ impl PageHost {
         for reply in outcome.map(|outcome| &outcome.replies[..]).unwrap_or_default() {
             self.settle(device, reply);
         }
-        let (Some(mut seen), Some(before)) = (device.gate(), &facts.gate) else { return };
+        let (Some(mut gate), Some(before)) = (device.gate(), &facts.gate) else { return };
         // The kernel was asked at the beginning of the turn, and will be again at the next.
-        seen.rules = before.rules.clone();
-        if seen.kept.is_none() {
+        gate.rules = before.rules.clone();
+        if gate.kept.is_none() {
             self.sessions.end_all();
         }
         if self.sessions.any(uptime_seconds())
@@ -193,7 +193,7 @@ impl PageHost {
             wall.owner_is_here(HERE_SECONDS);
         }
         self.page.keep_running(uptime_seconds());
-        let mut state = page_status::of(facts, &seen, &self.settings, &self.core, &self.logins);
+        let mut state = page_status::of(facts, &gate, &self.settings, &self.core, &self.logins);
         device.firewall_lacks().iter().for_each(|lack| state.push("finding", lack));
         if let Some(report) = wall {
             page_status::push_wall(&mut state, report, &device.incident_state());

@@ -127,7 +127,7 @@ impl Page {
 
     /// Ends the process and starts a new one: its sessions go with it.
     pub(crate) fn reimage(&mut self) {
-        self.end("it is to forget who is logged in");
+        self.end("its sessions are to be forgotten");
         (self.failures, self.not_before) = (0, 0);
     }
 

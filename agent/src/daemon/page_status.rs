@@ -28,13 +28,13 @@ const FIXES_MAX: usize = 16;
 /// The whole status that the page may have.
 pub(crate) fn of(
     facts: &Facts,
-    seen: &GateFacts,
+    gate: &GateFacts,
     settings: &Settings,
     core: &Core,
     logins: &LoginHistory,
 ) -> State {
     let mut state = State::default();
-    state.push("gate", seen.gate_state().name());
+    state.push("gate", gate.gate_state().name());
     state.push("account", &settings.account);
     if settings.code_file.is_some() {
         state.push("code", "wanted");
@@ -48,15 +48,15 @@ pub(crate) fn of(
     state.push("now", facts.now.0);
     state.push("name", &settings.look.name);
     state.push("rule", settings.rule.name());
-    if seen.gate_state() == GateState::Closed {
+    if gate.gate_state() == GateState::Closed {
         // Before the first log-in is possible, the page needs no more.
         return state;
     }
     push_pair(&mut state, facts, core);
-    for finding in findings(seen, settings) {
+    for finding in findings(gate, settings) {
         state.push("finding", finding);
     }
-    state.push("wall", wall(seen, settings));
+    state.push("wall", wall(gate, settings));
     for login in logins.lines() {
         state.push("login", login);
     }
@@ -130,14 +130,14 @@ fn push_pair(state: &mut State, facts: &Facts, core: &Core) {
 const FOUND_MAX: usize = 12;
 
 /// Adds the wall's findings.
-pub(crate) fn push_wall(state: &mut State, report: &Report, memory: &IncidentState) {
+pub(crate) fn push_wall(state: &mut State, report: &Report, incident_state: &IncidentState) {
     if state.of("gate") != Some(GateState::Open.name()) {
         return;
     }
     for (letter, survey) in [("a", Survey::A), ("b", Survey::B), ("c", Survey::C), ("d", Survey::D)] {
         state.push("survey", format_args!("{letter} {}", report.survey(survey)));
     }
-    if let Some(incident) = &memory.incident {
+    if let Some(incident) = &incident_state.incident {
         state.push("incident", &incident.what);
         if incident.contained {
             state.push("contained", 1);
@@ -173,40 +173,40 @@ pub fn turned_away(counts: &[Count]) -> Vec<Count> {
 }
 
 /// Facts about the gate that a person should know; `komainu status` shows the same.
-pub fn findings(seen: &GateFacts, settings: &Settings) -> Vec<String> {
+pub fn findings(gate: &GateFacts, settings: &Settings) -> Vec<String> {
     let mut findings = Vec::new();
-    if let FirewallStatus::Beyond(why) = &seen.rules {
+    if let FirewallStatus::Beyond(why) = &gate.rules {
         findings.push(format!("no packets are kept out by Komainu: {why}"));
     }
-    if seen.rules == FirewallStatus::Differ {
+    if gate.rules == FirewallStatus::Differ {
         findings.push("the kernel does not have the gate's rules".into());
     }
-    if seen.resetting {
+    if gate.resetting {
         findings.push("the owner is being forgotten, which has not ended yet: the log says why".into());
     }
-    if seen.next.is_some() {
+    if gate.next.is_some() {
         findings.push("a password is not set everywhere yet: the log says why".into());
     }
     if let Some(path) = settings.code_file.as_ref().filter(|path| !path.exists()) {
-        findings.push(format!("nobody can set the first password: the code is not in {}", path.display()));
+        findings.push(format!("a first password cannot be set: the code is not in {}", path.display()));
     }
     if settings.hash == komainu_bootstrap::credential::crypt::Method::Md5 {
         findings.push(
             "the password is hashed by MD5, which is quickly guessed: the settings say hash = \"md5\"".into(),
         );
     }
-    if let Err(why) = &seen.account {
+    if let Err(why) = &gate.account {
         findings.push(format!("the account cannot be read: {why}"));
     }
     findings
 }
 
 /// The status of the rules in the kernel, in a few words.
-pub fn wall(seen: &GateFacts, settings: &Settings) -> &'static str {
-    match (&seen.rules, settings.firewall) {
+pub fn wall(gate: &GateFacts, settings: &Settings) -> &'static str {
+    match (&gate.rules, settings.firewall) {
         (FirewallStatus::Hold, _) => "holds",
         (FirewallStatus::Differ, _) => "being put up",
-        (FirewallStatus::Beyond(_), FirewallChoice::None) => "left to somebody else",
+        (FirewallStatus::Beyond(_), FirewallChoice::None) => "left to other software",
         (FirewallStatus::Beyond(_), _) => "not possible here",
     }
 }

@@ -25,7 +25,7 @@ impl PageHost {
         from: From,
         asked: Asked,
     ) -> Option<Answer> {
-        let seen = device.gate()?;
+        let gate = device.gate()?;
         if let Some(wait) = Some(self.throttle.wait(asked.peer, uptime_seconds())).filter(|&wait| wait > 0)
             && needs_secret(&asked.ask)
             && from == From::Page
@@ -33,8 +33,8 @@ impl PageHost {
             return Some(Answer::Wait(wait));
         }
         match asked.ask.clone() {
-            Ask::Claim { password, code } => self.claim(requests, from, asked, &seen, password, &code),
-            Ask::Login { password } => Some(match self.is_owners(device, &asked, &seen, &password) {
+            Ask::Claim { password, code } => self.claim(requests, from, asked, &gate, password, &code),
+            Ask::Login { password } => Some(match self.is_owners(device, &asked, &gate, &password) {
                 Ok(()) => match self.sessions.open(uptime_seconds()) {
                     Some(session) => Answer::Welcome(session),
                     None => Answer::Failed("no random numbers".into()),
@@ -49,22 +49,22 @@ impl PageHost {
             Ask::Postpone { session } => Some(self.request(requests, &session, OperatorRequest::Postpone)),
             Ask::Change { session, old, new } => {
                 if let Err(answer) =
-                    self.may(from, &session).and_then(|()| self.is_owners(device, &asked, &seen, &old))
+                    self.may(from, &session).and_then(|()| self.is_owners(device, &asked, &gate, &old))
                 {
                     return Some(answer);
                 }
-                self.set(requests, from, asked, &seen, new)
+                self.set(requests, from, asked, &gate, new)
             }
             Ask::Reset { session, password } => {
                 // Root at the console, or the button's hook, stands at the device: that is proof enough.
                 if from == From::Page
                     && let Err(answer) = self
                         .may(from, &session)
-                        .and_then(|()| self.is_owners(device, &asked, &seen, &password))
+                        .and_then(|()| self.is_owners(device, &asked, &gate, &password))
                 {
                     return Some(answer);
                 }
-                self.begin(requests, from, asked, &seen, OperatorRequest::Reset)
+                self.begin(requests, from, asked, &gate, OperatorRequest::Reset)
             }
         }
     }
@@ -74,11 +74,11 @@ impl PageHost {
         requests: &mut RequestQueue,
         from: From,
         asked: Asked,
-        seen: &GateFacts,
+        gate: &GateFacts,
         password: Secret,
         code: &str,
     ) -> Option<Answer> {
-        if seen.kept.is_some() || seen.resetting {
+        if gate.kept.is_some() || gate.resetting {
             return Some(Answer::NotNow);
         }
         if from == From::Page
@@ -94,7 +94,7 @@ impl PageHost {
         if from == From::Page && self.settings.button && !was_pressed(&self.run, uptime_seconds()) {
             return Some(Answer::Wrong);
         }
-        self.set(requests, from, asked, seen, password)
+        self.set(requests, from, asked, gate, password)
     }
 
     /// Judges a new password, and lets it wait for the next turn.
@@ -103,7 +103,7 @@ impl PageHost {
         requests: &mut RequestQueue,
         from: From,
         asked: Asked,
-        seen: &GateFacts,
+        gate: &GateFacts,
         password: Secret,
     ) -> Option<Answer> {
         let names = names(&self.settings, &self.core.device_id);
@@ -112,7 +112,7 @@ impl PageHost {
         if let Err(whys) = password_rule::judge(&password.0, &about) {
             return Some(Answer::Weak(whys.iter().map(password_rule::Why::word).collect()));
         }
-        self.begin(requests, from, asked, seen, OperatorRequest::Claim(Password(password.0)))
+        self.begin(requests, from, asked, gate, OperatorRequest::Claim(Password(password.0)))
     }
 
     fn begin(
@@ -120,12 +120,12 @@ impl PageHost {
         requests: &mut RequestQueue,
         from: From,
         asked: Asked,
-        seen: &GateFacts,
+        gate: &GateFacts,
         request: OperatorRequest,
     ) -> Option<Answer> {
         // While another password is half set, the gate will finish or withdraw that one first; the answer "done"
         // would be about the wrong password.
-        if self.pending.is_some() || matches!(request, OperatorRequest::Claim(_)) && seen.next.is_some() {
+        if self.pending.is_some() || matches!(request, OperatorRequest::Claim(_)) && gate.next.is_some() {
             return Some(Answer::NotNow);
         }
         requests.put(request);
@@ -159,10 +159,10 @@ impl PageHost {
         &mut self,
         device: &mut LinuxDevice,
         asked: &Asked,
-        seen: &GateFacts,
+        gate: &GateFacts,
         password: &Secret,
     ) -> Result<(), Answer> {
-        if seen.kept.is_none() {
+        if gate.kept.is_none() {
             return Err(Answer::NotNow);
         }
         let crypt = device.credentials().and_then(|credentials| credentials.account().ok()).flatten();

@@ -50,7 +50,7 @@ pub struct WallJob {
 
 /// The facts from the last look at gate and update, for a turn of the wall.
 #[derive(Clone, Debug)]
-pub struct Known {
+pub struct WallInputs {
     /// The time by the best clock there is.
     pub now: Moment,
     /// The status of the firewall in the kernel.
@@ -96,7 +96,7 @@ impl WallJob {
         &mut self,
         device: &mut LinuxDevice,
         requests: &mut RequestQueue,
-        known: &Known,
+        inputs: &WallInputs,
         log: &mut EventLog,
     ) -> WallNews {
         let due = uptime_milliseconds() >= self.due;
@@ -106,7 +106,7 @@ impl WallJob {
         if !due && !changed && request.is_none() {
             return WallNews::default();
         }
-        let news = self.turn(device, requests, request, known, log);
+        let news = self.turn(device, requests, request, inputs, log);
         if changed && !due {
             // A program that has just started may still start another one in its own place (exec).
             self.due = uptime_milliseconds() + AGAIN_MILLISECONDS;
@@ -120,15 +120,15 @@ impl WallJob {
         device: &mut LinuxDevice,
         requests: &mut RequestQueue,
         mut request: Option<OperatorRequest>,
-        known: &Known,
+        inputs: &WallInputs,
         log: &mut EventLog,
     ) -> WallNews {
         let before = self.report.take();
         let mut restarting = false;
         for _ in 0..TURNS_RUNNING_MAX {
             let context = TurnContext {
-                now: known.now,
-                rules: known.rules.clone(),
+                now: inputs.now,
+                rules: inputs.rules.clone(),
                 firewall: &self.firewall,
                 grants: &self.grants,
                 request: request.as_ref(),

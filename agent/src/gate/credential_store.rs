@@ -63,7 +63,7 @@ impl CredentialStore {
     }
 
     /// The facts about the gate, except for the rules in the kernel.
-    pub fn seen(&self) -> GateFacts {
+    pub fn facts(&self) -> GateFacts {
         let digest = |of: String| Digest64::of(of.as_bytes());
         GateFacts {
             resetting: self.resetting_file().exists(),
@@ -275,10 +275,10 @@ mod tests {
     use komainu_core::gate::state::GateState;
 
     /// A gate with a factory account, in a folder that is removed afterwards.
-    struct Place(PathBuf, CredentialStore);
+    struct FactoryGate(PathBuf, CredentialStore);
 
-    impl Place {
-        fn new(name: &str) -> Place {
+    impl FactoryGate {
+        fn new(name: &str) -> FactoryGate {
             let folder = std::env::temp_dir().join(format!("komainu-gate-{}-{name}", std::process::id()));
             std::fs::create_dir_all(&folder).unwrap();
             let at = folder.display();
@@ -292,7 +292,7 @@ mod tests {
             files::replace(&folder.join("shadow"), b"root:!:19000:0:99999:7:::\n").unwrap();
             let gate = CredentialStore::new(device.gate.as_ref().unwrap(), &folder);
             gate.make().unwrap();
-            Place(folder, gate)
+            FactoryGate(folder, gate)
         }
 
         /// Sets a password as the steps of the gate do.
@@ -308,7 +308,7 @@ mod tests {
         }
     }
 
-    impl Drop for Place {
+    impl Drop for FactoryGate {
         fn drop(&mut self) {
             let _ = std::fs::remove_dir_all(&self.0);
         }
@@ -316,22 +316,22 @@ mod tests {
 
     #[test]
     fn a_damaged_credential_is_an_owners_all_the_same() {
-        let mut place = Place::new("damaged");
-        assert_eq!(place.1.seen().kept, None);
+        let mut place = FactoryGate::new("damaged");
+        assert_eq!(place.1.facts().kept, None);
         place.claim("a good password");
-        assert_eq!(place.1.seen().gate_state(), GateState::Open);
+        assert_eq!(place.1.facts().gate_state(), GateState::Open);
         place.damage("credential");
-        assert_eq!(place.1.seen().gate_state(), GateState::Open, "the copy is as good");
+        assert_eq!(place.1.facts().gate_state(), GateState::Open, "the copy is as good");
         place.damage("credential.copy");
-        let seen = place.1.seen();
-        assert_eq!((seen.gate_state(), seen.kept.is_some()), (GateState::Closed, true));
+        let facts = place.1.facts();
+        assert_eq!((facts.gate_state(), facts.kept.is_some()), (GateState::Closed, true));
         place.1.forget_kept().unwrap();
-        assert_eq!(place.1.seen().kept, None);
+        assert_eq!(place.1.facts().kept, None);
     }
 
     #[test]
     fn the_owners_credential_comes_back_from_either_copy() {
-        let mut place = Place::new("either");
+        let mut place = FactoryGate::new("either");
         place.claim("a good password");
         let account = place.1.account().unwrap();
         place.damage("credential");
@@ -343,10 +343,10 @@ mod tests {
 
     #[test]
     fn a_next_credential_that_is_torn_is_still_one_to_give_up() {
-        let place = Place::new("torn");
+        let place = FactoryGate::new("torn");
         place.damage("credential.next");
-        let seen = place.1.seen();
-        assert!(seen.next.is_some() && Ok(seen.next) != seen.account);
+        let facts = place.1.facts();
+        assert!(facts.next.is_some() && Ok(facts.next) != facts.account);
         assert!(place.1.write_account(Account::Next).is_err(), "and is never written anywhere");
     }
 }

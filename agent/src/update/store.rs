@@ -19,15 +19,15 @@ use std::ops::ControlFlow::{Break, Continue};
 use std::path::{Path, PathBuf};
 
 /// The folder of the state.
-pub struct State {
+pub struct MetadataStore {
     folder: PathBuf,
     shipped_root: PathBuf,
 }
 
-impl State {
+impl MetadataStore {
     /// The state in a folder; nothing is touched yet.
-    pub fn new(folder: &Path, shipped_root: &Path) -> State {
-        State { folder: folder.into(), shipped_root: shipped_root.into() }
+    pub fn new(folder: &Path, shipped_root: &Path) -> MetadataStore {
+        MetadataStore { folder: folder.into(), shipped_root: shipped_root.into() }
     }
 
     /// Makes the folder where it is not there yet.

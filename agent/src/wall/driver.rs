@@ -152,16 +152,16 @@ impl WallDriver {
     }
 
     /// What is remembered over a restart.
-    pub fn memory(&mut self) -> &IncidentState {
-        self.kept.memory()
+    pub fn incident_state(&mut self) -> &IncidentState {
+        self.kept.incident_state()
     }
 
     /// Remembers; durable when it returns.
     ///
     /// # Errors
     /// Path and cause.
-    pub fn keep_memory(&mut self, memory: &IncidentState) -> Result<(), Text> {
-        self.kept.keep(memory)
+    pub fn keep_incident_state(&mut self, state: &IncidentState) -> Result<(), Text> {
+        self.kept.keep(state)
     }
 
     /// The owner is there, for so many seconds: what is changed meanwhile is the owner's wish.

@@ -324,11 +324,11 @@ impl Firewall for Device {
 
 impl Hardening for Device {
     fn incident_state(&mut self) -> IncidentState {
-        self.wall.memory.clone()
+        self.wall.incident_state.clone()
     }
 
-    fn keep_incident_state(&mut self, memory: &IncidentState) -> Result<(), Text> {
-        self.remember(memory)
+    fn keep_incident_state(&mut self, incident_state: &IncidentState) -> Result<(), Text> {
+        self.remember(incident_state)
     }
 
     fn observe(&mut self) -> Observation {

@@ -18,7 +18,7 @@ use komainu_core::wall::remediation::Remediation;
 #[derive(Clone, Debug)]
 pub struct Wall {
     /// Written as one file, and replaced as a whole.
-    pub memory: IncidentState,
+    pub incident_state: IncidentState,
     /// The next look's observation.
     pub observation: Observation,
     /// The remediations, in order.
@@ -34,7 +34,7 @@ pub struct Wall {
 impl Default for Wall {
     fn default() -> Wall {
         Wall {
-            memory: IncidentState::default(),
+            incident_state: IncidentState::default(),
             observation: nothing_odd(),
             mended: Vec::new(),
             mends_nothing: false,
@@ -73,14 +73,14 @@ pub fn nothing_odd() -> Observation {
 }
 
 impl Device {
-    pub(super) fn remember(&mut self, memory: &IncidentState) -> Result<(), Text> {
+    pub(super) fn remember(&mut self, incident_state: &IncidentState) -> Result<(), Text> {
         self.dead()?;
         match self.change() {
-            Ok(()) => self.wall.memory = memory.clone(),
+            Ok(()) => self.wall.incident_state = incident_state.clone(),
             Err(after) => {
                 // A file is replaced as a whole, or not at all.
                 if after == super::disk::After::Kept {
-                    self.wall.memory = memory.clone();
+                    self.wall.incident_state = incident_state.clone();
                 }
                 self.cut(after);
                 return Err(no_power());

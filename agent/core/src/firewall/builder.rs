@@ -38,7 +38,7 @@ pub const fn v6(first: u16, prefix: u8) -> Network {
 }
 
 /// The source addresses of a host that has no address yet.
-pub const NOBODY: [Network; 2] = [v4(0, 0, 32), v6(0, 128)];
+pub const UNSPECIFIED: [Network; 2] = [v4(0, 0, 32), v6(0, 128)];
 
 /// Adds a rule.
 pub fn add(rules: &mut Vec<Rule>, matches: &[Match], verdict: Verdict) {

@@ -48,7 +48,7 @@ pub fn forward(lan: &[LinkName]) -> Vec<Rule> {
 }
 
 /// The egress rules come behind the rules for the agent's own packets.
-pub fn output(lan: &[LinkName], links: &Links, guard: Vec<Rule>) -> Vec<Rule> {
+pub fn output(lan: &[LinkName], links: &Links, limits: Vec<Rule>) -> Vec<Rule> {
     let mut rules = own();
     // By any link: on a device that is no router, the way out is the LAN.
     add(&mut rules, &[V4, Proto(Udp), From(68), To(67)], Accept);
@@ -56,7 +56,7 @@ pub fn output(lan: &[LinkName], links: &Links, guard: Vec<Rule>) -> Vec<Rule> {
     for kind in ICMP6_LISTENERS.into_iter().chain(ICMP6_NEIGHBOURS) {
         add(&mut rules, &[V6, Proto(Icmp6), IcmpType(kind)], Accept);
     }
-    rules.extend(guard);
+    rules.extend(limits);
     add(&mut rules, &[Proto(Udp), To(53)], Accept);
     add(&mut rules, &[Proto(Tcp), To(53)], Accept);
     add(&mut rules, &[Proto(Udp), To(123)], Accept);

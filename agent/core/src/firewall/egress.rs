@@ -2,7 +2,7 @@
 //! made beneath IP (`AF_PACKET`) pass no rule; the wall finds processes with such sockets.
 
 use super::closed;
-use crate::firewall::builder::{NOBODY, V4, V6, add, add_counted};
+use crate::firewall::builder::{UNSPECIFIED, V4, V6, add, add_counted};
 use crate::firewall::table::Counted;
 use crate::firewall::table::Match::{
     Destination, Family as Of, ForeignSource, IcmpType, Known, NotSource, Over, Protocol as Proto, Reply,
@@ -25,20 +25,20 @@ const BURST_MIN: u32 = 5;
 const BURST_MAX: u32 = 10_000;
 
 /// Accepts an open device's own packets, except those that the egress limits take.
-pub fn open(guard: Vec<Rule>) -> Vec<Rule> {
+pub fn open(limits: Vec<Rule>) -> Vec<Rule> {
     let mut rules = closed::own();
     for kind in ICMP6_LINK {
         add(&mut rules, &[V6, Proto(Icmp6), IcmpType(kind)], Accept);
     }
-    rules.extend(guard);
+    rules.extend(limits);
     rules
 }
 
 /// Drops packets with foreign source addresses, and packets above a rate limit.
-pub fn guard(traffic: &Traffic) -> Vec<Rule> {
+pub fn limits(traffic: &Traffic) -> Vec<Rule> {
     let mut rules = Vec::new();
-    for nobody in NOBODY {
-        let matches = [Of(nobody.family()), NotSource(nobody), ForeignSource];
+    for unspecified in UNSPECIFIED {
+        let matches = [Of(unspecified.family()), NotSource(unspecified), ForeignSource];
         add(&mut rules, &matches, Ask(Hook::Foreign));
     }
     for port in SCANNED {
@@ -125,8 +125,8 @@ mod tests {
             let table = build_table(GateState::Open, &links(&["br0"]), &Traffic { contained, ..router() });
             let output = &chain(&table, Hook::Output).rules;
             let mine = output.iter().position(|rule| rule.matches == [Mark(MARK)]).unwrap();
-            let guard = output.iter().position(|rule| rule.verdict == Drop).unwrap();
-            assert!(mine < guard);
+            let limits = output.iter().position(|rule| rule.verdict == Drop).unwrap();
+            assert!(mine < limits);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::closed;
 use super::egress::SCANNED;
-use crate::firewall::builder::{NOBODY, add, add_addresses_in, add_counted, add_far};
+use crate::firewall::builder::{UNSPECIFIED, add, add_addresses_in, add_counted, add_far};
 use crate::firewall::table::Counted;
 use crate::firewall::table::Match::{
     Destination, Family as Of, In, Invalid, Known, NoWayBack, Out, Protocol as Proto, Reply, Source, Syn, To,
@@ -61,8 +61,8 @@ pub fn forward(lan: &[LinkName], traffic: &Traffic) -> Vec<Rule> {
 pub fn early(lan: &[LinkName]) -> Vec<Rule> {
     let mut rules = Vec::new();
     for link in lan {
-        for nobody in NOBODY {
-            add(&mut rules, &[Of(nobody.family()), Source(nobody), In(*link)], Accept);
+        for unspecified in UNSPECIFIED {
+            add(&mut rules, &[Of(unspecified.family()), Source(unspecified), In(*link)], Accept);
         }
         add_counted(&mut rules, &[In(*link), NoWayBack], Counted::LanSpoof, Drop);
     }

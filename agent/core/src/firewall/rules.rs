@@ -2,7 +2,7 @@
 
 use super::count::{TCP_COUNTED, UDP_COUNTED};
 use super::{closed, egress, open};
-use crate::firewall::builder::NOBODY;
+use crate::firewall::builder::UNSPECIFIED;
 use crate::firewall::builder::add;
 use crate::firewall::builder::add_counted;
 use crate::firewall::builder::v4;
@@ -24,7 +24,7 @@ const EARLY: i32 = -290;
 
 /// Networks from which no router brings packets from far away. A host without an address asks for one under the
 /// unspecified address.
-const NEAR: [Network; 6] =
+const LAN_SUBNETS: [Network; 6] =
     [v4(10, 0, 8), v4(172, 16, 12), v4(192, 168, 16), v4(169, 254, 16), v6(0xfe80, 10), v6(0xfc00, 7)];
 
 /// Builds the table that the kernel shall hold. LAN names that no link can have are left out: that link is WAN.
@@ -49,10 +49,10 @@ pub fn build_table(wanted: GateState, links: &Links, traffic: &Traffic) -> Table
             if traffic.forwards && !traffic.contained {
                 chains.push(Chain { policy: Accept, ..at(Hook::Early, EARLY, open::early(&lan)) });
             }
-            let guard = egress::guard(traffic);
+            let limits = egress::limits(traffic);
             let output = match traffic.contained {
-                true => (closed::output(&lan, links, guard), Drop),
-                false => (egress::open(guard), Accept),
+                true => (closed::output(&lan, links, limits), Drop),
+                false => (egress::open(limits), Accept),
             };
             // This chain stays even without rules: where no other software redirects, the kernel would stop
             // translating connections that were redirected before, and the owner would never see the answer to
@@ -91,7 +91,7 @@ fn strangers() -> Vec<Rule> {
 
 fn far(lan_subnets: &[Network]) -> Vec<Rule> {
     let mut rules = Vec::new();
-    for network in NOBODY.iter().chain(&NEAR).chain(lan_subnets) {
+    for network in UNSPECIFIED.iter().chain(&LAN_SUBNETS).chain(lan_subnets) {
         add(&mut rules, &[Of(network.family()), Source(*network)], Return);
     }
     add(&mut rules, &[], Ask(Hook::Strangers));

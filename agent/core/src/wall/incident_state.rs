@@ -11,9 +11,9 @@ use core::fmt::Write;
 use komainu_trust::Moment;
 
 /// Most remediations on trial, or undone, that are remembered.
-pub const FIXES_MAX: usize = 16;
+pub const REMEDIATIONS_MAX: usize = 16;
 /// Largest file, in bytes.
-pub const MEMORY_BYTES_MAX: u64 = 4096;
+pub const STATE_BYTES_MAX: u64 = 4096;
 
 /// The device is infected, or its owner said so.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub struct Incident {
 
 /// A remediation that could take away something needed, by the digest of its finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Trial {
+pub struct RemediationTrial {
     /// The digest of the finding.
     pub finding: Digest64,
     /// Starts of the agent that found this trial unfinished.
@@ -54,7 +54,7 @@ pub struct IncidentState {
     /// The incident that is not over.
     pub incident: Option<Incident>,
     /// Remediations on trial.
-    pub trials: Vec<Trial>,
+    pub trials: Vec<RemediationTrial>,
     /// Remediations that were undone, and are left alone.
     pub undone: Vec<Digest64>,
 }
@@ -113,24 +113,27 @@ impl IncidentState {
         if check != Some(Digest64::of(body.as_bytes())) {
             return Err(wrong("its checksum is not that of its lines"));
         }
-        let mut memory = IncidentState::default();
+        let mut state = IncidentState::default();
         for line in body.lines() {
             let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
-            memory
+            state
                 .read_line(word, rest)
                 .ok_or_else(|| text(format_args!("this line is not understood: {line}")))?;
         }
-        Ok(memory)
+        Ok(state)
     }
 
     fn read_line(&mut self, word: &str, rest: &str) -> Option<()> {
         match word {
             "incident" => self.incident = Some(Incident::new(Moment(0), text(format_args!("{rest}")))),
-            "trial" if self.trials.len() < FIXES_MAX => {
+            "trial" if self.trials.len() < REMEDIATIONS_MAX => {
                 let (digest, starts) = rest.split_once(' ')?;
-                self.trials.push(Trial { finding: Digest64::parse(digest)?, starts: starts.parse().ok()? });
+                self.trials.push(RemediationTrial {
+                    finding: Digest64::parse(digest)?,
+                    starts: starts.parse().ok()?,
+                });
             }
-            "undone" if self.undone.len() < FIXES_MAX => self.undone.push(Digest64::parse(rest)?),
+            "undone" if self.undone.len() < REMEDIATIONS_MAX => self.undone.push(Digest64::parse(rest)?),
             _ => {
                 let Some(incident) = &mut self.incident else { return Some(()) };
                 match word {
@@ -151,9 +154,9 @@ impl IncidentState {
 
     /// Starts a trial; false: there are too many already.
     pub fn begin_trial(&mut self, finding: Digest64) -> bool {
-        let room = self.trials.len() < FIXES_MAX;
+        let room = self.trials.len() < REMEDIATIONS_MAX;
         if room {
-            self.trials.push(Trial { finding, starts: 0 });
+            self.trials.push(RemediationTrial { finding, starts: 0 });
         }
         room
     }
@@ -162,7 +165,7 @@ impl IncidentState {
     pub fn end_trial(&mut self, finding: Digest64, undone: bool) {
         self.trials.retain(|trial| trial.finding != finding);
         if undone && !self.undone.contains(&finding) {
-            if self.undone.len() == FIXES_MAX {
+            if self.undone.len() == REMEDIATIONS_MAX {
                 self.undone.remove(0);
             }
             self.undone.push(finding);
@@ -211,16 +214,16 @@ mod tests {
             reimaged: true,
             ..Incident::new(Moment(-7), what)
         };
-        let mut memory = IncidentState { incident: Some(incident), ..IncidentState::default() };
-        assert!(memory.begin_trial(Digest64::of(b"/tmp")));
-        memory.end_trial(Digest64::of(b"/var"), true);
-        memory
+        let mut state = IncidentState { incident: Some(incident), ..IncidentState::default() };
+        assert!(state.begin_trial(Digest64::of(b"/tmp")));
+        state.end_trial(Digest64::of(b"/var"), true);
+        state
     }
 
     #[test]
     fn a_memory_is_read_as_it_was_written() {
-        for memory in [IncidentState::default(), full(), IncidentState::damaged()] {
-            assert_eq!(IncidentState::read(&memory.write()), Ok(memory));
+        for state in [IncidentState::default(), full(), IncidentState::damaged()] {
+            assert_eq!(IncidentState::read(&state.write()), Ok(state));
         }
     }
 
@@ -239,12 +242,12 @@ mod tests {
 
     #[test]
     fn what_was_undone_first_makes_room() {
-        let mut memory = IncidentState::default();
-        for number in 0..=FIXES_MAX as u8 {
-            memory.end_trial(Digest64::of(&[number]), true);
+        let mut state = IncidentState::default();
+        for number in 0..=REMEDIATIONS_MAX as u8 {
+            state.end_trial(Digest64::of(&[number]), true);
         }
-        assert_eq!(memory.undone.len(), FIXES_MAX);
-        assert!(!memory.undone.contains(&Digest64::of(&[0])));
-        assert!(memory.write().len() as u64 <= MEMORY_BYTES_MAX);
+        assert_eq!(state.undone.len(), REMEDIATIONS_MAX);
+        assert!(!state.undone.contains(&Digest64::of(&[0])));
+        assert!(state.write().len() as u64 <= STATE_BYTES_MAX);
     }
 }

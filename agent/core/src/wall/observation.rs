@@ -125,7 +125,7 @@ pub fn judge(observation: &Observation, stand: &GateContext, policy: &Policy) ->
     watchdog::judge(&observation.watchdog, &mut report);
     match &observation.confinement {
         Some(left) => confinement::judge(left, &mut report),
-        None => report.cannot_tell(Measure::OwnHouse, format_args!("no komainu is at work")),
+        None => report.cannot_tell(Measure::Confinement, format_args!("no komainu is at work")),
     }
     sysctl::judge(&observation.numbers, &mut report);
     vulnerabilities::judge(&observation.firmware, &mut report);
@@ -191,13 +191,11 @@ fn judge_counts(counts: &[Count], report: &mut Report) {
                 );
             }
             Counted::LanScan => {
-                report.note(format_args!(
-                    "somebody in the LAN asks others for port {}, as bots do",
-                    count.port
-                ));
+                report
+                    .note(format_args!("a host in the LAN asks others for port {}, as bots do", count.port));
             }
             Counted::LanSpoof => {
-                report.note(format_args!("somebody in the LAN sends under a false address; it is dropped"));
+                report.note(format_args!("a host in the LAN sends under a false address; it is dropped"));
             }
             Counted::Stranger => {}
         }
@@ -213,7 +211,7 @@ fn judge_rules(rules: Option<&FirewallStatus>, report: &mut Report) {
         }
         Some(FirewallStatus::Beyond(why)) => Some(why.clone()),
         None => Some(crate::fault::text(format_args!(
-            "the gate, and with it the firewall, is left to somebody else"
+            "the gate, and with it the firewall, is left to other software"
         ))),
     };
     if let Some(why) = why {

@@ -8,7 +8,7 @@
 pub mod cases;
 
 use super::incident_response::IncidentResponse;
-use super::incident_state::{Incident, IncidentState, Trial};
+use super::incident_state::{Incident, IncidentState, RemediationTrial};
 use super::policy::Policy;
 use super::remediation::Remediation;
 use super::report::{Finding, Report};
@@ -133,7 +133,7 @@ pub struct View<'a> {
     /// The findings of the look.
     pub report: &'a Report,
     /// The incident state, which survives restarts.
-    pub memory: &'a IncidentState,
+    pub incident_state: &'a IncidentState,
     /// The operator's request.
     pub asked: Option<IncidentResponse>,
     /// The owner's credential; `None`: no owner.
@@ -153,28 +153,28 @@ pub struct View<'a> {
 pub fn plan(view: &View<'_>, watch: &mut Watch, policy: &Policy) -> Vec<Act> {
     let first = watch.began.is_none();
     watch.began.get_or_insert(view.uptime);
-    let mut memory = view.memory.clone();
+    let mut incident_state = view.incident_state.clone();
     let mut last = Vec::new();
     if first {
-        count_starts(&mut memory);
+        count_starts(&mut incident_state);
     }
-    last.extend(judge_trials(view, watch, &mut memory));
-    end_forgotten(view, watch, &mut memory);
+    last.extend(judge_trials(view, watch, &mut incident_state));
+    end_forgotten(view, watch, &mut incident_state);
     let mut acts = Vec::new();
-    let is_new = answer(view, watch, policy, &mut memory, &mut last);
-    let remediations = remediations(view, watch, &mut memory);
-    if memory != *view.memory {
-        acts.push(Act::Remember(memory.clone()));
+    let is_new = answer(view, watch, policy, &mut incident_state, &mut last);
+    let remediations = remediations(view, watch, &mut incident_state);
+    if incident_state != *view.incident_state {
+        acts.push(Act::Remember(incident_state.clone()));
     }
     if is_new && policy.automatic.evidence || view.asked == Some(IncidentResponse::Evidence) {
         acts.push(Act::Evidence);
     }
     acts.extend(remediations);
-    let restarts = memory.incident.as_ref().is_some_and(|incident| incident.restarts == 0);
+    let restarts = incident_state.incident.as_ref().is_some_and(|incident| incident.restarts == 0);
     if is_new && policy.automatic.restart && restarts || view.asked == Some(IncidentResponse::Restart) {
-        if let Some(incident) = &mut memory.incident {
+        if let Some(incident) = &mut incident_state.incident {
             incident.restarts = incident.restarts.saturating_add(1);
-            acts.push(Act::Remember(memory));
+            acts.push(Act::Remember(incident_state));
         }
         watch.restarts = true;
         last.push(Act::Restart);
@@ -184,24 +184,25 @@ pub fn plan(view: &View<'_>, watch: &mut Watch, policy: &Policy) -> Vec<Act> {
 }
 
 /// Counts the starts: a remediation that was on trial when the agent ended is on trial again, but not for ever.
-fn count_starts(memory: &mut IncidentState) {
-    memory.trials.iter_mut().for_each(|trial| trial.starts = trial.starts.saturating_add(1));
-    let over: Vec<Trial> = memory.trials.iter().filter(|trial| trial.starts >= STARTS_MAX).copied().collect();
-    over.iter().for_each(|trial| memory.end_trial(trial.finding, true));
+fn count_starts(incident_state: &mut IncidentState) {
+    incident_state.trials.iter_mut().for_each(|trial| trial.starts = trial.starts.saturating_add(1));
+    let over: Vec<RemediationTrial> =
+        incident_state.trials.iter().filter(|trial| trial.starts >= STARTS_MAX).copied().collect();
+    over.iter().for_each(|trial| incident_state.end_trial(trial.finding, true));
 }
 
 /// Ends a trial that an earlier run of the agent began, if the remediation still holds and so is not found again: the
 /// device has lived with it for as long as a trial takes.
-fn end_forgotten(view: &View<'_>, watch: &Watch, memory: &mut IncidentState) {
+fn end_forgotten(view: &View<'_>, watch: &Watch, incident_state: &mut IncidentState) {
     let waits = view.uptime < watch.began.unwrap_or(view.uptime) + TRIAL_SECONDS;
     let is_going = |finding: Digest64| watch.trials.iter().any(|trial| trial.finding == finding);
-    memory.trials.retain(|trial| waits || is_going(trial.finding));
+    incident_state.trials.retain(|trial| waits || is_going(trial.finding));
 }
 
-fn judge_trials(view: &View<'_>, watch: &mut Watch, memory: &mut IncidentState) -> Vec<Act> {
+fn judge_trials(view: &View<'_>, watch: &mut Watch, incident_state: &mut IncidentState) -> Vec<Act> {
     let Some(health) = &view.health else { return Vec::new() };
     // A contained device fails checks that ask the WAN: no remediation did that harm.
-    if view.memory.incident.as_ref().is_some_and(|incident| incident.contained) {
+    if view.incident_state.incident.as_ref().is_some_and(|incident| incident.contained) {
         return Vec::new();
     }
     let good = *health == Health::Good;
@@ -210,7 +211,7 @@ fn judge_trials(view: &View<'_>, watch: &mut Watch, memory: &mut IncidentState) 
     watch.trials = going;
     let mut acts = Vec::new();
     for trial in due {
-        memory.end_trial(trial.finding, !good);
+        incident_state.end_trial(trial.finding, !good);
         match trial.remediation {
             _ if good => {}
             remediation @ Remediation::NoPrograms { .. } => acts.push(Act::Undo(remediation)),
@@ -227,7 +228,7 @@ fn answer(
     view: &View<'_>,
     watch: &mut Watch,
     policy: &Policy,
-    memory: &mut IncidentState,
+    incident_state: &mut IncidentState,
     last: &mut Vec<Act>,
 ) -> bool {
     let infected = view.report.findings.iter().find(|finding| finding.infection);
@@ -235,9 +236,9 @@ fn answer(
         watch.infected = Some(view.uptime);
     }
     let automatic = &policy.automatic;
-    let begins = memory.incident.is_none() && infected.is_some();
+    let begins = incident_state.incident.is_none() && infected.is_some();
     if let (true, Some(finding)) = (begins, infected) {
-        memory.incident = Some(Incident {
+        incident_state.incident = Some(Incident {
             contained: automatic.contain,
             evidence: automatic.evidence,
             password: view.owner.filter(|_| automatic.new_password),
@@ -247,12 +248,12 @@ fn answer(
         watch.polls = false;
     }
     if let Some(asked) = view.asked {
-        respond(asked, view, memory);
+        respond(asked, view, incident_state);
         watch.polls &= asked != IncidentResponse::Update;
     }
-    let restarted = memory.incident.as_ref().is_some_and(|incident| incident.restarts > 0);
+    let restarted = incident_state.incident.as_ref().is_some_and(|incident| incident.restarts > 0);
     let came_back = infected.is_some() && restarted && !watch.restarts;
-    if let Some(incident) = &mut memory.incident {
+    if let Some(incident) = &mut incident_state.incident {
         if came_back && automatic.reimage && incident.reimage.is_none() && !incident.reimaged {
             incident.reimage = view.booted;
         }
@@ -264,19 +265,21 @@ fn answer(
             last.push(Act::Poll);
         }
     }
-    if infected.is_none() && memory.incident.as_ref().is_some_and(|incident| is_over(incident, view, watch)) {
-        memory.incident = None;
+    if infected.is_none()
+        && incident_state.incident.as_ref().is_some_and(|incident| is_over(incident, view, watch))
+    {
+        incident_state.incident = None;
     }
     begins
 }
 
-fn respond(asked: IncidentResponse, view: &View<'_>, memory: &mut IncidentState) {
+fn respond(asked: IncidentResponse, view: &View<'_>, incident_state: &mut IncidentState) {
     if asked == IncidentResponse::Release {
-        memory.incident = None;
+        incident_state.incident = None;
         return;
     }
     let asked_for = || Incident::new(view.now, text(format_args!("asked for")));
-    let incident = memory.incident.get_or_insert_with(asked_for);
+    let incident = incident_state.incident.get_or_insert_with(asked_for);
     match asked {
         IncidentResponse::Contain => incident.contained = true,
         IncidentResponse::Evidence => incident.evidence = true,
@@ -298,20 +301,20 @@ fn is_over(incident: &Incident, view: &View<'_>, watch: &Watch) -> bool {
     quiet && password && updated && incident.reimage.is_none()
 }
 
-fn remediations(view: &View<'_>, watch: &mut Watch, memory: &mut IncidentState) -> Vec<Act> {
+fn remediations(view: &View<'_>, watch: &mut Watch, incident_state: &mut IncidentState) -> Vec<Act> {
     let mut acts: Vec<Act> = Vec::new();
     for finding in &view.report.findings {
         let Some(remediation) = &finding.remediation else { continue };
         let digest = trial_of(finding);
-        if watch.waits(attempt_of(finding), view.uptime)
+        if watch.waits(failure_of(finding), view.uptime)
             || acts.iter().any(|act| matches!(act, Act::Remediate { remediation: f, .. } if f == remediation))
         {
             continue;
         }
         if finding.is_tried() {
             // While it is on trial it is repeated as often as it is needed.
-            let on_trial = memory.trials.iter().any(|trial| trial.finding == digest);
-            if memory.undone.contains(&digest) || !on_trial && !memory.begin_trial(digest) {
+            let on_trial = incident_state.trials.iter().any(|trial| trial.finding == digest);
+            if incident_state.undone.contains(&digest) || !on_trial && !incident_state.begin_trial(digest) {
                 continue;
             }
             if !watch.trials.iter().any(|trial| trial.finding == digest) {
@@ -350,13 +353,13 @@ pub fn trial_of(finding: &Finding) -> Digest64 {
 
 /// The digest that counts the failures of a finding's remediation: a program that cannot be ended must not protect
 /// other processes of the same program.
-pub fn attempt_of(finding: &Finding) -> Digest64 {
+pub fn failure_of(finding: &Finding) -> Digest64 {
     Digest64::of(finding.what.as_bytes())
 }
 
 /// Turns findings that were undone once into `CannotEnforce`, because they must not be mended again.
-pub fn leave_alone(report: &mut Report, memory: &IncidentState) {
-    let undone = |finding: &Finding| finding.is_tried() && memory.undone.contains(&trial_of(finding));
+pub fn leave_alone(report: &mut Report, incident_state: &IncidentState) {
+    let undone = |finding: &Finding| finding.is_tried() && incident_state.undone.contains(&trial_of(finding));
     let (left, others) = core::mem::take(&mut report.findings).into_iter().partition(undone);
     report.findings = others;
     for Finding { measure, what, .. } in left {

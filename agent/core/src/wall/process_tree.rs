@@ -13,7 +13,7 @@ const INIT: u32 = 1;
 
 /// A snapshot, with everything that is known of the processes in it.
 pub struct ProcessTree<'a> {
-    pub seen: &'a ProcessSnapshot,
+    pub snapshot: &'a ProcessSnapshot,
     /// The policy.
     pub policy: &'a Policy,
     own: &'a [ProcessId],
@@ -21,8 +21,8 @@ pub struct ProcessTree<'a> {
 
 impl<'a> ProcessTree<'a> {
     /// `own` are the agent's and its page's processes.
-    pub fn new(seen: &'a ProcessSnapshot, policy: &'a Policy, own: &'a [ProcessId]) -> ProcessTree<'a> {
-        ProcessTree { seen, policy, own }
+    pub fn new(snapshot: &'a ProcessSnapshot, policy: &'a Policy, own: &'a [ProcessId]) -> ProcessTree<'a> {
+        ProcessTree { snapshot, policy, own }
     }
 
     /// It is the agent, or its page.
@@ -35,9 +35,9 @@ impl<'a> ProcessTree<'a> {
         listener.owners.iter().any(|owner| self.is_own(*owner))
     }
 
-    /// The processes that hold a socket, as far as they were seen.
+    /// The processes that hold a socket, as far as they were snapshot.
     pub fn owners(&self, owners: &'a [ProcessId]) -> impl Iterator<Item = &'a Process> {
-        owners.iter().filter_map(|owner| self.seen.process(*owner))
+        owners.iter().filter_map(|owner| self.snapshot.process(*owner))
     }
 
     /// It is one of these, or descends from one of them.
@@ -47,7 +47,7 @@ impl<'a> ProcessTree<'a> {
         }
         let mut parent = process.parent;
         for _ in 0..ANCESTORS_MAX {
-            let Some(above) = self.seen.processes.iter().find(|above| above.id.pid == parent) else {
+            let Some(above) = self.snapshot.processes.iter().find(|above| above.id.pid == parent) else {
                 return false;
             };
             if those.contains(&above.id) {
@@ -61,8 +61,9 @@ impl<'a> ProcessTree<'a> {
     /// The remediation that ends it, if it may be ended: not the first process, not the agent, and not an ancestor of
     /// the agent.
     pub fn end(&self, process: &Process) -> Option<Remediation> {
-        let above_us =
-            |own: &ProcessId| self.seen.process(*own).is_some_and(|own| self.is_below(own, &[process.id]));
+        let above_us = |own: &ProcessId| {
+            self.snapshot.process(*own).is_some_and(|own| self.is_below(own, &[process.id]))
+        };
         let never = process.id.pid <= INIT || self.is_own(process.id) || self.own.iter().any(above_us);
         (!never).then_some(Remediation::End(process.id))
     }
@@ -217,26 +218,27 @@ pub(crate) mod tests {
             process(52, 50, file("/tmp/x", Medium::Memory)),
             process(60, 1, file("/tmp/y", Medium::Memory)),
         ];
-        let seen = ProcessSnapshot { processes, ..ProcessSnapshot::default() };
-        let tree = ProcessTree::new(&seen, &policy, &own);
+        let snapshot = ProcessSnapshot { processes, ..ProcessSnapshot::default() };
+        let tree = ProcessTree::new(&snapshot, &policy, &own);
         let ended: Vec<u32> =
-            seen.processes.iter().filter(|one| tree.end(one).is_some()).map(|one| one.id.pid).collect();
+            snapshot.processes.iter().filter(|one| tree.end(one).is_some()).map(|one| one.id.pid).collect();
         assert_eq!(ended, [52, 60]);
     }
 
     #[test]
     fn a_loop_of_parents_ends() {
         let processes = vec![process(7, 8, Program::Hidden), process(8, 7, Program::Hidden)];
-        let (policy, seen) = (policy(vec![]), ProcessSnapshot { processes, ..ProcessSnapshot::default() });
-        let tree = ProcessTree::new(&seen, &policy, &[]);
-        assert!(!tree.is_below(&seen.processes[0], &[id(9)]));
+        let (policy, snapshot) =
+            (policy(vec![]), ProcessSnapshot { processes, ..ProcessSnapshot::default() });
+        let tree = ProcessTree::new(&snapshot, &policy, &[]);
+        assert!(!tree.is_below(&snapshot.processes[0], &[id(9)]));
     }
 
     #[test]
     fn a_name_counts_only_where_the_firmware_or_the_maker_vouches_for_the_file() {
         let policy = policy(vec![service("dnsmasq", Transport::Udp, 53, Reach::Lan)]);
-        let seen = ProcessSnapshot::default();
-        let tree = ProcessTree::new(&seen, &policy, &[]);
+        let snapshot = ProcessSnapshot::default();
+        let tree = ProcessTree::new(&snapshot, &policy, &[]);
         let row = &policy.services[0];
         for (program, runs) in [
             (file("/usr/sbin/dnsmasq", Medium::Firmware), true),

@@ -8,7 +8,7 @@ use super::incident_response::IncidentResponse;
 use super::incident_state::IncidentState;
 use super::judge::vulnerabilities::restricted;
 use super::observation::{self, GateContext};
-use super::plan::{Act, View, Watch, attempt_of, digest_of, leave_alone, plan};
+use super::plan::{Act, View, Watch, digest_of, failure_of, leave_alone, plan};
 use super::policy::Policy;
 use super::report::Report;
 use crate::device::{Boot, Firewall, Hardening, Host, Ledger, Owner};
@@ -96,7 +96,7 @@ pub fn decide(
     let health = (watch.is_trial_due(uptime) && !cut_off).then(|| device.health());
     let view = View {
         report: &report,
-        memory: &before,
+        incident_state: &before,
         asked,
         owner: gate.and_then(|gate| gate.kept),
         polled: device.retry().polled_uptime,
@@ -163,7 +163,7 @@ fn perform(
         }
         Act::Remediate { finding, remediation } => {
             let failed = device.remediate(remediation).err();
-            watch.went(attempt_of(finding), failed.is_some(), device.uptime_seconds());
+            watch.went(failure_of(finding), failed.is_some(), device.uptime_seconds());
             if !outcome.not_mended(remediation.name(), &finding.what, failed) {
                 let what = finding.what.clone();
                 outcome.events.push(Reason::Mended { remediation: remediation.name(), what });

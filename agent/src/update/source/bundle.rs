@@ -50,11 +50,11 @@ impl Bundle {
         // Opening anything else than a file could block.
         let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path);
         let file = file.map_err(|error| failed(error.to_string()))?;
-        let seen = file.metadata().map_err(|error| failed(error.to_string()))?;
-        if !seen.is_file() {
+        let metadata = file.metadata().map_err(|error| failed(error.to_string()))?;
+        if !metadata.is_file() {
             return Err(failed("not a file".into()));
         }
-        let total = seen.len();
+        let total = metadata.len();
         let entries = entries(total, &|buffer, offset| file.read_exact_at(buffer, offset)).map_err(failed)?;
         Ok(Bundle { path: path.into(), file, entries })
     }

@@ -24,7 +24,7 @@ const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// The place of one copy, checked against the size of its file or device.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct CopyPlace {
     pub path: PathBuf,
     /// Bytes from the start.
     pub offset: u64,
@@ -33,9 +33,9 @@ pub(super) struct Place {
     identity: (u64, u64),
 }
 
-impl Place {
+impl CopyPlace {
     /// Finds the place of a location. Opens only for reading.
-    pub fn find(location: &Location) -> Result<Place, EnvironmentFault> {
+    pub fn find(location: &Location) -> Result<CopyPlace, EnvironmentFault> {
         let path = location.path.clone();
         check_size(location.size_bytes.into())?;
         let io = |cause| open_fault(&path, cause);
@@ -54,13 +54,13 @@ impl Place {
         };
         let fits = |offset: &u64| offset.checked_add(need_bytes).is_some_and(|end| end <= have_bytes);
         match offset.filter(fits) {
-            Some(offset) => Ok(Place { path, offset, size_bytes: location.size_bytes, identity }),
+            Some(offset) => Ok(CopyPlace { path, offset, size_bytes: location.size_bytes, identity }),
             None => Err(EnvironmentFault::Short { path, offset: location.offset, need_bytes, have_bytes }),
         }
     }
 
     /// Whether the two share a byte.
-    pub fn overlaps(&self, other: &Place) -> bool {
+    pub fn overlaps(&self, other: &CopyPlace) -> bool {
         let (one, two) =
             (self.offset + u64::from(self.size_bytes), other.offset + u64::from(other.size_bytes));
         self.identity == other.identity && self.offset < two && other.offset < one
@@ -195,7 +195,8 @@ mod tests {
 
     #[test]
     fn places_overlap_only_in_the_same_file() {
-        let place = |inode, offset| Place { path: "/e".into(), offset, size_bytes: 16, identity: (1, inode) };
+        let place =
+            |inode, offset| CopyPlace { path: "/e".into(), offset, size_bytes: 16, identity: (1, inode) };
         assert!(place(1, 0).overlaps(&place(1, 15)));
         assert!(place(1, 15).overlaps(&place(1, 0)));
         assert!(!place(1, 0).overlaps(&place(1, 16)));
