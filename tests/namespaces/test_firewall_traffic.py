@@ -248,10 +248,10 @@ def scanning_ends_after_a_few_connections(place, kind):
 
 
 def the_vendors_rules_stay_beside_all_of_it(place, kind):
-    words = ("--lan-subnets-only", "yes", "--lan-subnet", "2001:db8:2::/64", "--lan-subnet", "198.18.0.0/15", "--wan-rule",
-             "tcp:443@203.0.113.0/24", "--wan-rule", "udp:53@0.0.0.0/0", "--wan-rule", "tcp:443@2001:db8::/33",
-             "--port-forward", "udp:53@192.168.1.9", "--port-forward", "tcp:80@2001:db8:2::9", "--tcp", "60", "--udp", "2500",
-             "--icmp", "1", "--scans", "0")
+    words = ("--lan-subnets-only", "yes", "--lan-subnet", "2001:db8:2::/64", "--lan-subnet", "198.18.0.0/15",
+             "--wan-rule", "tcp:443@203.0.113.0/24", "--wan-rule", "udp:53@0.0.0.0/0",
+             "--wan-rule", "tcp:443@2001:db8::/33", "--port-forward", "udp:53@192.168.1.9",
+             "--port-forward", "tcp:80@2001:db8:2::9", "--tcp", "60", "--udp", "2500", "--icmp", "1", "--scans", "0")
     wall = Wall(place, kind, *words)
     before, all_before = wall.vendor(), wall.all_rules()
     for state, more in (("open", ()), ("closed", ()), ("open", ("--contained", "yes")), ("open", ("--forwards", "no")),

@@ -13,7 +13,7 @@
 //! hold FILE                              opens a file for writing and writes nothing
 //! stay                                   does nothing
 //! ```
-//! All but `ran` end after a minute. Exit code 1: it could not be done; what, is on standard error.
+//! All but `ran` end after a minute. Exit code 1: it failed; standard error says why.
 #![forbid(unsafe_code)]
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, socket};

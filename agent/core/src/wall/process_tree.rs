@@ -35,7 +35,7 @@ impl<'a> ProcessTree<'a> {
         listener.owners.iter().any(|owner| self.is_own(*owner))
     }
 
-    /// The processes that hold a socket, as far as they were snapshot.
+    /// The processes that hold a socket, as far as the snapshot has them.
     pub fn owners(&self, owners: &'a [ProcessId]) -> impl Iterator<Item = &'a Process> {
         owners.iter().filter_map(|owner| self.snapshot.process(*owner))
     }
