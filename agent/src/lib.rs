@@ -1,14 +1,10 @@
 //! The agent's library. Rooms, from left to right; a room imports only rooms to its left, and `update` and `wall`
-//! never
-//! import each other:
+//! never import each other:
 //!
 //! `os` system calls, processes, files, the watchdog and privileges; `config` the settings file; `gate` credentials
-//! and
-//! hooks; `firewall` nf_tables and iptables; `net` HTTP, TLS and names; `update` sources, slots and boot loaders;
-//! `wall`
-//! scans, remediations, quarantine and the security log; `daemon` the event loop, the page host and the control
-//! socket;
-//! `cli` one file for each subcommand. The decisions are in `agent/core`.
+//! and hooks; `firewall` nf_tables and iptables; `net` HTTP, TLS and names; `update` sources, slots and boot loaders;
+//! `wall` scans, remediations, quarantine and the security log; `daemon` the event loop, the page host and the control
+//! socket; `cli` one file for each subcommand. The decisions are in `agent/core`.
 
 pub mod cli;
 pub mod config;

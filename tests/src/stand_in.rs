@@ -206,7 +206,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts the page on a port of loopback (0: any), with the device behind it. `thinks` is how long an answer takes.
+    /// Starts the page on a port of loopback (0: any), with the device behind it. `thinks` is the time for an answer.
     pub fn start(device: StandIn, mut look: Look, port: u16, thinks: Duration) -> io::Result<Running> {
         let web = TcpListener::bind(("127.0.0.1", port))?;
         let names = UdpSocket::bind("127.0.0.1:0")?;

@@ -53,5 +53,5 @@ fn what_runs_is_written_anew_whenever_the_power_goes() {
             cuts += 2;
         }
     }
-    println!("power cuts tried: {cuts}, bricks: 0 (what runs is written anew)");
+    println!("power cuts tried: {cuts}, bricks: 0 (the running release is written anew)");
 }

@@ -14,13 +14,11 @@
 //! ```
 //!
 //! Neither part is a format of our own. `osv` are entries of the OSV schema (1.6 and 1.7: `id`, `aliases`,
-//! `withdrawn`,
-//! `summary`, `affected[].package.purl`, `.versions`, `.ranges`; the severity in a word, as GitHub writes it),
-//! without
-//! the fields that devices do not need. `vex` are statements of OpenVEX 0.2.0 in the order of their
-//! time: the last one that applies counts. A firmware is the product `pkg:generic/<board>`, with `@<version>` or
-//! without. Unknown fields are ignored. Map: `matching` compares with the SBOM, `version` is the order of versions,
-//! `purl` takes package URLs apart.
+//! `withdrawn`, `summary`, `affected[].package.purl`, `.versions`, `.ranges`; the severity in a word, as GitHub writes
+//! it), without the fields that devices do not need. `vex` are statements of OpenVEX 0.2.0 in the order of their time:
+//! the last one that applies counts. A firmware is the product `pkg:generic/<board>`, with `@<version>` or without.
+//! Unknown fields are ignored. Map: `matching` compares with the SBOM, `version` is the order of versions, `purl`
+//! takes package URLs apart.
 
 pub mod matching;
 pub mod purl;
@@ -231,7 +229,7 @@ impl Advisories {
     /// Reads advisories.
     ///
     /// # Errors
-    /// Names the field that is missing or wrong, and what it must be.
+    /// Names the field that is missing or wrong, and its valid values.
     pub fn read(bytes: &[u8]) -> Result<Advisories, Text> {
         if bytes.len() as u64 > ADVISORIES_BYTES_MAX {
             return Err(text(format_args!("{} bytes, allowed are {ADVISORIES_BYTES_MAX}", bytes.len())));

@@ -1,8 +1,6 @@
 //! The device traits: everything outside is touched through them, and this page is the full list of the agent's
-//! powers.
-//! One implementation runs on Linux; another one simulates a device and cuts its power. A function asks for the
-//! smallest
-//! trait that it needs: `fn confirm(device: &mut (impl Ledger + Boot + ?Sized), …)`.
+//! powers. One implementation runs on Linux; another one simulates a device and cuts its power. A function asks for
+//! the smallest trait that it needs: `fn confirm(device: &mut (impl Ledger + Boot + ?Sized), …)`.
 //!
 //! Methods that change something are safe to repeat, and durable when they return unless they say otherwise.
 
@@ -140,8 +138,7 @@ pub trait Boot {
 /// started.
 pub trait Slots {
     /// The parts of the slots, their sizes, and for each part the number of bytes at its beginning that the medium
-    /// takes only
-    /// with [`Slots::commit`].
+    /// takes only with [`Slots::commit`].
     ///
     /// # Errors
     /// The part that cannot be opened, and the cause.
@@ -157,8 +154,7 @@ pub trait Slots {
     /// # Errors
     /// The storage device, the offset and the cause.
     fn write(&mut self, slot: Slot, part: usize, offset: u64, bytes: &[u8]) -> Result<(), Text>;
-    /// Makes the written bytes of a part durable, and drops them from the page cache, so that the next read comes
-    /// from
+    /// Makes the written bytes of a part durable, and drops them from the page cache, so that the next read comes from
     /// the medium.
     ///
     /// # Errors
@@ -187,8 +183,7 @@ pub trait Repository {
     /// # Errors
     /// The cause of the failed write; the old file stays.
     fn store(&mut self, file: StoredFile<'_>, bytes: Option<&[u8]>) -> Result<(), Text>;
-    /// Fetches a small file whole, at most `bytes_max`; conditionally, if a validator is given. The name of a
-    /// metadata
+    /// Fetches a small file whole, at most `bytes_max`; conditionally, if a validator is given. The name of a metadata
     /// file is one part of a path, even if it holds a slash.
     ///
     /// # Errors

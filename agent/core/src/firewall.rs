@@ -2,14 +2,11 @@
 //! both backends in the agent (nf_tables and iptables) can express all of it.
 //!
 //! `Accept` ends our table only: a packet that the vendor's own rules drop stays dropped, and the other way round. A
-//! link
-//! that is not named as LAN is WAN: unknown means strict.
+//! link that is not named as LAN is WAN: unknown means strict.
 //!
 //! Map: `table` holds the words of rules, `builder` the parts that every rule list shares, `rules` builds the whole
-//! table,
-//! `closed` the rules of a closed gate, `open` those of an open one, `egress` the limits on packets that an open
-//! device
-//! sends, `count` the counters, and `wanted_table` combines settings, grants and LAN subnets.
+//! table, `closed` the rules of a closed gate, `open` those of an open one, `egress` the limits on packets that an
+//! open device sends, `count` the counters, and `wanted_table` combines settings, grants and LAN subnets.
 
 pub mod builder;
 mod closed;

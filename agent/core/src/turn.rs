@@ -1,6 +1,5 @@
 //! One turn of gate and update: look, decide, execute. Only the record survives a turn, so a power cut at any point
-//! here
-//! equals a slow turn.
+//! here equals a slow turn.
 //!
 //! The caller logs [`Plan::reason`] before it executes the plan: say it before you break it.
 

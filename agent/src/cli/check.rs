@@ -110,7 +110,10 @@ fn gate(device: &mut LinuxDevice, call: &Call) -> Sentence {
         .filter(|link| !std::path::Path::new("/sys/class/net").join(link).exists())
         .collect();
     if !missing.is_empty() {
-        return Err(format!("there is no link {}: what is not named as LAN is the WAN", missing.join(", ")));
+        return Err(format!(
+            "there is no link {}: a link that is not named as LAN is the WAN",
+            missing.join(", ")
+        ));
     }
     let hooks = program_folder::in_folder(&settings.hooks)
         .map_err(|error| format!("cannot read {}: {error}", settings.hooks.display()))?;

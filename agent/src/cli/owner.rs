@@ -132,7 +132,7 @@ fn read_secret(question: &str) -> Result<Secret, String> {
     String::from_utf8(line).map(Secret).map_err(|_| "a password must be UTF-8".into())
 }
 
-/// A terminal that does not show what is typed, until this is dropped.
+/// A terminal that does not show the typed letters, until this is dropped.
 struct Hidden(Termios);
 
 impl Hidden {

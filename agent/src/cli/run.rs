@@ -77,7 +77,7 @@ pub(super) fn round(
         running = if outcome.next == Next::Now { running + 1 } else { 0 };
         let seconds = match outcome.next {
             Next::Now if running < TURNS_RUNNING_MAX => 0,
-            Next::Now => return Err("it goes in circles; the log says what it does".into()),
+            Next::Now => return Err("the turns go in a circle; the log shows their steps".into()),
             Next::Restart => {
                 let exit = if device.is_restarting() { Exit::Restart } else { Exit::Failed };
                 return ends(exit, first_error, last);

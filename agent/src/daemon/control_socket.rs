@@ -33,7 +33,7 @@ pub(crate) struct ControlSocket {
 impl ControlSocket {
     /// Makes the socket.
     pub(crate) fn open(run: &Path) -> Result<ControlSocket, String> {
-        let path = run.join("keeper");
+        let path = run.join("control");
         let listener = ControlSocket::listen_on(&path)
             .map_err(|error| format!("cannot open {}: {error}", path.display()))?;
         Ok(ControlSocket { path, listener, clients: Vec::new() })
@@ -119,7 +119,7 @@ const CONSOLE: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 /// # Errors
 /// It could not be asked, in words.
 pub fn ask(run: &Path, ask: Ask) -> Result<Option<Answer>, String> {
-    let path = run.join("keeper");
+    let path = run.join("control");
     let mut message = [0; MESSAGE_BYTES_MAX];
     let heard = exchange(&path, ask, &mut message);
     match heard.map_err(|error| format!("cannot ask by {}: {error}", path.display()))? {

@@ -95,7 +95,7 @@ impl Page {
             Ok(0) => self.end("it has ended"),
             Ok(count) => match Asked::read(&message[..count]) {
                 Some(asked) => return Some(asked),
-                None => self.end("it says what no page says"),
+                None => self.end("it sent a message that no page sends"),
             },
             Err(Errno::EAGAIN | Errno::EINTR) => {}
             Err(error) => self.end(&io::Error::from(error).to_string()),

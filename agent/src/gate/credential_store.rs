@@ -153,8 +153,7 @@ impl CredentialStore {
         files::replace_as(&path, &bytes, mode).map_err(|error| cannot("write", &path, &error))
     }
 
-    /// Runs the hooks up to the first that fails: `HOOK prepare|commit|abort|reset ACCOUNT`, the password, and
-    /// nothing
+    /// Runs the hooks up to the first that fails: `HOOK prepare|commit|abort|reset ACCOUNT`, the password, and nothing
     /// else, on the standard input of the first.
     ///
     /// # Errors

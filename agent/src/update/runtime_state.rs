@@ -207,7 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn attempts_are_read_as_they_were_written() {
+    fn the_retry_state_is_read_as_it_was_written() {
         let backoff = Backoff { failures: 2, last_uptime: 77, retry_after_seconds: 9 };
         let retry = RetryState {
             polled_uptime: Some(5),

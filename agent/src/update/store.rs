@@ -18,7 +18,7 @@ use std::io;
 use std::ops::ControlFlow::{Break, Continue};
 use std::path::{Path, PathBuf};
 
-/// The folder of the state.
+/// The record and the metadata, in one folder.
 pub struct MetadataStore {
     folder: PathBuf,
     shipped_root: PathBuf,

@@ -7,8 +7,8 @@
 //!          [--wan-rule tcp:PORT@NETWORK]… [--port-forward tcp:PORT@ADDRESS]…
 //!          [--tcp N] [--udp N] [--icmp N] [--scans N]
 //! ```
-//! Without more words it is a router's wall. `--times` puts closed and open in turn, so many times. It prints how it was
-//! done and what is lacking; of counts, a line for each that is not 0.
+//! Without more words it is a router's wall. `--times` puts closed and open in turn, so many times. It prints the
+//! backend and the missing abilities; of counts, a line for each that is not 0.
 
 use komainu_agent::config::gate_settings::FirewallChoice;
 use komainu_agent::firewall::backend::Firewall;

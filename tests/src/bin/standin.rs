@@ -1,4 +1,4 @@
-//! A harmless stand-in for what settles on devices: it shows the outward signs of Mirai's family and does nothing else.
+//! A harmless stand-in for malware on devices: it shows the outward signs of Mirai's family and does nothing else.
 //! No exploit, no password, no spreading: it connects to the addresses for documentation only, sends them nothing,
 //! and ends by itself. Not for devices.
 //!

@@ -117,7 +117,7 @@ fn download(call: &Call) -> Result<(), String> {
             }
         };
         let place = call.target_dir.join(escape(name));
-        // Fetched before, and still what is signed: not fetched again.
+        // Fetched before, and still as it is signed: not fetched again.
         let before = files::read(&place, target.file.length).ok().flatten();
         if before.is_some_and(|bytes| target.prove(bytes).is_ok()) {
             continue;

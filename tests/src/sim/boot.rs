@@ -46,8 +46,7 @@ impl Environment {
     }
 
     /// Starts the device, and returns the slot that comes up. `starts` says of a slot whether its release gets as far
-    /// as the
-    /// agent; `None`: there is nothing whole in it.
+    /// as the agent; `None`: there is nothing whole in it.
     ///
     /// # Panics
     /// If no slot comes up: a brick.

@@ -28,7 +28,7 @@ pub struct Gate {
     /// Another place that must have the password: the password that it holds, and the prepared one.
     pub hook_holds: String,
     pub hook_ready: Option<String>,
-    /// The hook refuses what it is asked to prepare.
+    /// The hook refuses to prepare a password.
     pub hook_refuses: bool,
     /// The kernel takes no rules.
     pub no_firewall: bool,

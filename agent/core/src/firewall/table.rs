@@ -1,4 +1,5 @@
-//! The words of the firewall: tables, chains, rules, matches and verdicts as data, and what the rules need to know of the device.
+//! The words of the firewall: tables, chains, rules, matches and verdicts as data, and the facts about the device that
+//! the rules depend on.
 
 use crate::gate::state::GateState;
 use alloc::string::String;
@@ -272,7 +273,7 @@ impl LinkName {
     /// The link to the device itself.
     pub const LOOPBACK: LinkName = LinkName(*b"lo\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
 
-    /// `None` for what cannot be a link's name, or would mean more than one link to iptables.
+    /// `None` if it cannot be a link's name, or would mean more than one link to iptables.
     pub fn new(name: &str) -> Option<LinkName> {
         let may_begin = name.as_bytes().first().is_some_and(|first| !b"-!.".contains(first));
         let may_be = |byte: u8| byte.is_ascii_graphic() && !b"/:+*\"'\\".contains(&byte);

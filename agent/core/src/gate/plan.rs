@@ -1,6 +1,5 @@
 //! The gate's planner: no device is in use without its owner's password. It decides whether the gate is open, and how
-//! to
-//! recover a half-done change. A pure function; `gate/execute.rs` holds the order of the steps.
+//! to recover a half-done change. A pure function; `gate/execute.rs` holds the order of the steps.
 //!
 //! The gate remembers two small files. The *kept* credential is that of the owner: where it is missing,
 //! there is no owner, and the gate is closed. The *next* credential is one that is being set: while it exists,

@@ -100,7 +100,7 @@ pub struct Manifest {
 pub enum ManifestFault {
     /// Not strict JSON.
     NotJson(String),
-    /// A field is missing or not what it must be.
+    /// A field is missing or invalid.
     Field(FieldFault),
 }
 
@@ -128,7 +128,7 @@ impl Manifest {
     /// Reads a manifest.
     ///
     /// # Errors
-    /// Names the field that is missing or wrong, and what it must be.
+    /// Names the field that is missing or wrong, and its valid values.
     pub fn read(bytes: &[u8]) -> Result<Manifest, ManifestFault> {
         let value = json::parse(bytes).map_err(ManifestFault::NotJson)?;
         let top = Field::top(&value);

@@ -91,7 +91,7 @@ fn plan_by_record(
             trial::plan_trial(facts, &on, booted, choice, settings)
         }
         Update::RollingBack { release, slot, restarts } => {
-            trial::plan_reverting(record, release, *slot, *restarts, booted, choice)
+            trial::plan_rolling_back(record, release, *slot, *restarts, booted, choice)
         }
         Update::Idle | Update::Staging { .. } | Update::Staged { .. } => {
             if let Some(plan) = put_right(record, booted, choice, settings) {

@@ -1,10 +1,8 @@
 //! **Stage**: fills the slot that is not running: invalidate → write → sync → read back and hash → commit; only then
-//! the
-//! record says staged. A download resumes at the last synced offset.
+//! the record says staged. A download resumes at the last synced offset.
 //!
 //! The bytes that make a part startable are committed last, after everything behind them was proven: no boot loader
-//! takes
-//! a half-written image for a whole one, even with a wrong environment. The medium gives their number.
+//! takes a half-written image for a whole one, even with a wrong environment. The medium gives their number.
 
 use crate::device::{Boot, Ledger, Repository, Slots};
 use crate::fault::{FetchFault, text};

@@ -62,7 +62,7 @@ pub struct IncidentState {
 impl IncidentState {
     /// The assumption about a damaged file: an incident, and contained, until it has been quiet for a while.
     pub fn damaged() -> IncidentState {
-        let what = text(format_args!("what was remembered is damaged"));
+        let what = text(format_args!("the stored incident state is damaged"));
         let incident = Incident { contained: true, ..Incident::new(Moment(0), what) };
         IncidentState { incident: Some(incident), ..IncidentState::default() }
     }

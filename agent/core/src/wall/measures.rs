@@ -1,4 +1,4 @@
-//! The measures: one row each, with what is judged under a name, why, and how grave it is. The judges are in
+//! The measures: one row each, with the wanted state, the reason, and the weight. The judges are in
 //! `judge/`.
 
 /// The survey among NICT NOTICE's four that asks for it.
@@ -38,7 +38,7 @@ pub enum Measure {
     Services,
     /// The rules are in the kernel.
     Firewall,
-    /// LAN and WAN are what policy says.
+    /// LAN and WAN are as the policy says.
     Links,
     /// Administration from the WAN follows the policy.
     WanAdmin,
@@ -188,7 +188,7 @@ pub const TABLE: &[Row] = &[
     should(
         Measure::Links,
         "links",
-        "LAN and WAN are what the maker says",
+        "LAN and WAN are as the maker says",
         ["a link that is taken for the LAN is open", "addresses and routes of the links", ""],
     ),
     must(

@@ -1,6 +1,5 @@
 //! The wall's planner: a pure function of the findings, the incident state and the policy. It mends what can be
-//! mended,
-//! puts risky remediations on trial, and answers an infection.
+//! mended, puts risky remediations on trial, and answers an infection.
 //!
 //! Say it before you break it: a fact that must outlast a restart is remembered before the step is done.
 

@@ -103,7 +103,7 @@ impl Transport {
     }
 }
 
-/// A socket that takes what comes: a listening one of TCP, any unconnected one of the others.
+/// A socket that accepts packets from any peer: a listening one of TCP, any unconnected one of the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
     /// The transport.

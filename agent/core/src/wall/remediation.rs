@@ -18,7 +18,7 @@ impl Remediation {
             Remediation::End(_) => "end",
             Remediation::StopStarting { .. } => "stop-starting",
             Remediation::LockAccount { .. } => "lock-account",
-            Remediation::SetAside { .. } => "set-aside",
+            Remediation::Quarantine { .. } => "quarantine",
             Remediation::RemoveKey { .. } => "remove-key",
             Remediation::Restore { .. } => "restore",
             Remediation::NoPrograms { .. } => "no-programs",
@@ -49,7 +49,7 @@ pub enum Remediation {
         account: String,
     },
     /// Quarantine a file: move it to a folder that no program reads, and keep it as evidence.
-    SetAside { file: String },
+    Quarantine { file: String },
     /// Remove a key from a file of keys that may log in; the others stay.
     RemoveKey {
         file: String,

@@ -1,10 +1,7 @@
-//! The report of the wall: the judges' findings of one look. A measure is a row of a table; pure functions, a file
-//! for each
-//! subject, judge every look at the device, and each judgement goes into a [`Report`]: measures that hold, findings
-//! and their
-//! remediation, and, honestly, measures that cannot be told or enforced. `report_text` is the text form, `measures`
-//! the
-//! table, `judge` the judges.
+//! The report of the wall: the judges' findings of one look. A measure is a row of a table; pure functions, a file for
+//! each subject, judge every look at the device, and each judgement goes into a [`Report`]: measures that hold,
+//! findings and their remediation, and, honestly, measures that cannot be told or enforced. `report_text` is the text
+//! form, `measures` the table, `judge` the judges.
 
 use crate::wall::measures::Measure;
 use crate::wall::measures::Survey;

@@ -1,6 +1,5 @@
 //! One turn of the wall: observe, judge, decide, execute. It comes far more often than a turn of the update, so it
-//! reads no
-//! metadata; its caller passes the time in.
+//! reads no metadata; its caller passes the time in.
 //!
 //! The caller logs [`Decision::events`] before it executes the decision.
 
@@ -155,7 +154,11 @@ fn perform(
     match act {
         Act::Remember(state) => {
             let failed = device.keep_incident_state(state).err();
-            return !outcome.not_mended("remember", "what must outlast a restart", failed);
+            return !outcome.not_mended(
+                "remember",
+                "the incident state, which must outlast a restart",
+                failed,
+            );
         }
         Act::Evidence => {
             let failed = device.keep_evidence(report).err();

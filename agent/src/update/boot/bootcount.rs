@@ -45,7 +45,7 @@ fn booted(boot: &Boot) -> Result<Slot, Text> {
 /// Reads the boot choice.
 ///
 /// # Errors
-/// The environment is missing, corrupt or read-only, or a variable is missing or not what it must be: then
+/// The environment is missing, corrupt or read-only, or a variable is missing or invalid: then
 /// nothing is activated, and nothing is repaired silently.
 fn read(boot: &Boot) -> Result<BootChoice, Text> {
     let environment = open(boot)?;
@@ -78,7 +78,7 @@ fn write(boot: &Boot, choice: &BootChoice) -> Result<(), Text> {
     // U-Boot may protect variables; only the value that is read back counts.
     let found = choice_of(boot, &environment.read().map_err(said)?.variables)?;
     if found != *choice {
-        return Err(text(format_args!("the boot environment does not keep what was written to it")));
+        return Err(text(format_args!("the boot environment does not keep written values")));
     }
     Ok(())
 }

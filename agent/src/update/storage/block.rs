@@ -1,5 +1,5 @@
-//! Block devices, and plain files in their place. The first 4096 bytes are committed last: every image format and every file
-//! system keeps its header there, and boot loaders start nothing without one.
+//! Block devices, and plain files in their place. The first 4096 bytes are committed last: every image format and
+//! every file system keeps its header there, and boot loaders start nothing without one.
 
 use super::slot_storage::SlotStorage;
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};

@@ -27,7 +27,7 @@ impl SlotTable {
         SlotTable { parts, open: None }
     }
 
-    /// Closes what is open.
+    /// Closes the open part.
     pub fn close(&mut self) {
         self.open = None;
     }

@@ -71,7 +71,7 @@ fn trial(restarts: u8) -> Update {
     Update::Trial { release: release(2), slot: Slot::B, deadline_seconds: 300, restarts }
 }
 
-fn reverting(restarts: u8) -> Update {
+fn rolling_back(restarts: u8) -> Update {
     Update::RollingBack { release: release(2), slot: Slot::B, restarts }
 }
 
@@ -165,12 +165,12 @@ fn the_old_slot_though_a_trial_is_on_record() {
 
 #[test]
 fn the_way_back() {
-    let back = Facts { boot_choice: Ok(good(Slot::A)), ..facts(reverting(1)) };
+    let back = Facts { boot_choice: Ok(good(Slot::A)), ..facts(rolling_back(1)) };
     assert_eq!(expect(&back, &["rollback"], "rolling-back"), Next::Now);
     let failed = |choice, restarts| Facts {
         booted: Ok(Slot::B),
         boot_choice: Ok(choice),
-        ..facts(reverting(restarts))
+        ..facts(rolling_back(restarts))
     };
     expect(&failed(on_trial(2), 0), &["rollback", "reboot"], "restart-into-old slot=a");
     expect(&failed(good(Slot::A), 2), &["rollback", "reboot"], "restart-into-old");

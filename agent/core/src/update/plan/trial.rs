@@ -40,7 +40,7 @@ pub(super) fn plan_trial(
         return plan_not_started(facts, trial, choice);
     }
     if facts.request == Some(OperatorRequest::Rollback) {
-        return revert_as_asked(trial, Next::Restart);
+        return roll_back_on_request(trial, Next::Restart);
     }
     let marked_good = choice.slot == booted && choice.tries_left.is_none();
     match verdict(facts, trial, marked_good, settings) {
@@ -48,7 +48,7 @@ pub(super) fn plan_trial(
             let confirm = Step::Confirm { release: trial.release.clone(), slot: trial.slot };
             Plan::step(confirm, Reason::Confirming(trial.release.clone()), Next::Now)
         }
-        Verdict::Bad(why) => revert(trial, 1, why, Next::Restart),
+        Verdict::Bad(why) => roll_back(trial, 1, why, Next::Restart),
         Verdict::TooSoon { waits_for, seconds } => {
             Plan::wait(Reason::TrialWaits { release: trial.release.clone(), waits_for }, seconds)
         }
@@ -80,7 +80,7 @@ fn verdict(facts: &Facts, trial: &Trial<'_>, marked_good: bool, settings: &Setti
 fn plan_not_started(facts: &Facts, trial: &Trial<'_>, choice: &BootChoice) -> Plan {
     let release = trial.release.clone();
     if facts.request == Some(OperatorRequest::Rollback) {
-        return revert_as_asked(trial, Next::Now);
+        return roll_back_on_request(trial, Next::Now);
     }
     // A reimaged slot bears the same release number: then only the slot tells them apart.
     let renews = matches!(&facts.record, RecordSeen::Found(record)
@@ -90,11 +90,11 @@ fn plan_not_started(facts: &Facts, trial: &Trial<'_>, choice: &BootChoice) -> Pl
     if named && !waiting {
         // The boot loader tried the new slot as often as it may, and went back.
         let why = text(format_args!("did not start within the boot loader's tries"));
-        return revert(trial, 1, why, Next::Now);
+        return roll_back(trial, 1, why, Next::Now);
     }
     if trial.restarts >= RESTARTS_MAX {
         let why = text(format_args!("the boot loader did not start it in {RESTARTS_MAX} restarts"));
-        return revert(trial, 1, why, Next::Now);
+        return roll_back(trial, 1, why, Next::Now);
     }
     // The boot choice may name the slot or not yet; the steps are the same: activate changes only the missing parts.
     let reason = Reason::RestartIntoTrial(release.clone());
@@ -105,11 +105,11 @@ fn plan_not_started(facts: &Facts, trial: &Trial<'_>, choice: &BootChoice) -> Pl
 }
 
 /// A release that an operator gives up must not come back an hour later: it counts as failed as often as it may.
-fn revert_as_asked(trial: &Trial<'_>, next: Next) -> Plan {
-    revert(trial, TRIALS_MAX, text(format_args!("asked for")), next)
+fn roll_back_on_request(trial: &Trial<'_>, next: Next) -> Plan {
+    roll_back(trial, TRIALS_MAX, text(format_args!("asked for")), next)
 }
 
-fn revert(trial: &Trial<'_>, times: u8, why: Text, next: Next) -> Plan {
+fn roll_back(trial: &Trial<'_>, times: u8, why: Text, next: Next) -> Plan {
     let release = trial.release.clone();
     let reason = Reason::RollingBack { release: release.clone(), why };
     let mut plan = Plan::step(Step::RollBack { release, slot: trial.slot, times }, reason, next);
@@ -119,7 +119,7 @@ fn revert(trial: &Trial<'_>, times: u8, why: Text, next: Next) -> Plan {
     plan
 }
 
-pub(super) fn plan_reverting(
+pub(super) fn plan_rolling_back(
     record: &Record,
     release: &ReleaseId,
     failed: Slot,

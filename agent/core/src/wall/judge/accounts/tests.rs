@@ -112,7 +112,7 @@ fn keys_that_nobody_allowed_go_and_others_stay() {
     let report =
         judged(&[], &[("/a", "SHA256:good"), ("/a", "SHA256:bad"), ("/b", "SHA256:bad"), ("/b", "SHA256:x")]);
     let remove = Remediation::RemoveKey { file: "/a".into(), fingerprint: "SHA256:bad".into() };
-    assert_eq!(report.remediations(), [&remove, &Remediation::SetAside { file: "/b".into() }]);
+    assert_eq!(report.remediations(), [&remove, &Remediation::Quarantine { file: "/b".into() }]);
     assert_eq!(&*report.findings[0].what, "/a line 2: nobody allowed the key SHA256:bad");
     assert_eq!(judged(&[], &[("/a", "SHA256:good")]), Report::default());
 }

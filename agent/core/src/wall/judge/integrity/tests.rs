@@ -127,7 +127,7 @@ fn a_difference_is_mended_where_policy_says_so() {
         (different(dns, dns, Change::Changed, false), None, "no copy of it is kept"),
         (
             different(bot, cron, Change::New, false),
-            Some(Remediation::SetAside { file: bot.into() }),
+            Some(Remediation::Quarantine { file: bot.into() }),
             "/etc/cron.d/bot (start scripts) is new",
         ),
     ] {
