@@ -88,10 +88,10 @@ pub struct GateContext {
     pub now: Moment,
 }
 
-pub fn judge(observation: &Observation, stand: &GateContext, policy: &Policy) -> (Report, FirewallGrants) {
+pub fn judge(observation: &Observation, context: &GateContext, policy: &Policy) -> (Report, FirewallGrants) {
     let mut report = Report::default();
-    judge_rules(stand.rules.as_ref(), &mut report);
-    if let (false, Ok(seen)) = (stand.rules == Some(FirewallStatus::Hold), &observation.seen) {
+    judge_rules(context.rules.as_ref(), &mut report);
+    if let (false, Ok(seen)) = (context.rules == Some(FirewallStatus::Hold), &observation.seen) {
         open_reflectors(seen, &mut report);
     }
     judge_counts(&observation.counts, &mut report);
@@ -132,15 +132,15 @@ pub fn judge(observation: &Observation, stand: &GateContext, policy: &Policy) ->
     let lan_subnets_only = links::judge(&observation.lan, &observation.routes, policy, &mut report);
     let ended = observation.firmware.support_ended().is_some();
     let seen = WanAccessFacts {
-        gate_state: stand.gate_state,
-        now: stand.now,
+        gate_state: context.gate_state,
+        now: context.now,
         tls: &observation.tls,
         restricted: ended,
     };
     let wan_rules = wan_access::judge(&policy.wan_access, &seen, &mut report);
     let (leases, odd) = &observation.upnp_leases;
     let is_own = |address| observation.own.contains(&address);
-    let mut port_forwards = upnp::judge(leases, *odd, stand.now, &is_own, &mut report);
+    let mut port_forwards = upnp::judge(leases, *odd, context.now, &is_own, &mut report);
     if ended {
         port_forwards.clear();
     }

@@ -81,7 +81,7 @@ pub struct Watch {
     /// Remediations on trial.
     pub trials: Vec<OnTrial>,
     /// Findings that the last look had.
-    pub told: Vec<Digest64>,
+    pub reported: Vec<Digest64>,
     /// Failed remediations: the failures in a row, and the time of the last one (seconds of uptime).
     failed: Vec<(Digest64, u32, u64)>,
     /// When the agent looked first, in seconds of uptime.

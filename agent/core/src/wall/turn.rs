@@ -205,9 +205,9 @@ impl Outcome {
 fn news(watch: &mut Watch, report: &Report) -> Vec<Reason> {
     let digests: Vec<Digest64> = report.findings.iter().map(digest_of).collect();
     let found = report.findings.iter().zip(&digests);
-    let news = found.filter(|(_, digest)| !watch.told.contains(digest));
+    let news = found.filter(|(_, digest)| !watch.reported.contains(digest));
     let news = news.map(|(finding, _)| Reason::Found(finding.clone())).collect();
-    watch.told = digests;
+    watch.reported = digests;
     news
 }
 
