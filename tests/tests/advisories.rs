@@ -9,7 +9,7 @@ use komainu_core::device::{Host, Repository as _};
 use komainu_core::identifiers::{ReleaseId, Version};
 use komainu_core::wall::judge::vulnerabilities::{FirmwareSeen, judge};
 use komainu_core::wall::measures::Measure;
-use komainu_core::wall::report::{Outcome, Report};
+use komainu_core::wall::report::{Judgement, Report};
 use komainu_tests::invariants::{check_all, invariant_device_settles};
 use komainu_tests::repository::{BOARD, Repository, key};
 use komainu_tests::sim::disk::{ALL_AFTERS, After, draft};
@@ -108,7 +108,7 @@ fn a_device_polls_advisories_and_tells_its_owner() {
         .doubts
         .iter()
         .filter_map(|(measure, outcome)| match outcome {
-            Outcome::CannotTell(why) if *measure == Measure::Vulnerabilities => Some(why.to_string()),
+            Judgement::CannotTell(why) if *measure == Measure::Vulnerabilities => Some(why.to_string()),
             _ => None,
         })
         .collect();

@@ -222,10 +222,10 @@ impl WallDriver {
 
     /// Looks at everything.
     pub fn observe(&mut self) -> Observation {
-        let seen = self.scanner.lock().unwrap_or_else(PoisonError::into_inner).look();
-        let ours = seen.as_ref().map(ours).unwrap_or_default();
-        if let Ok(seen) = &seen {
-            self.processes.clone_from(&seen.processes);
+        let processes = self.scanner.lock().unwrap_or_else(PoisonError::into_inner).look();
+        let ours = processes.as_ref().map(ours).unwrap_or_default();
+        if let Ok(processes) = &processes {
+            self.processes.clone_from(&processes.processes);
         }
         let starts = self.autostart.look();
         let upnp_leases = self.upnp_leases();
@@ -238,7 +238,7 @@ impl WallDriver {
             tls: self.tls.clone(),
             own,
             upnp_leases,
-            seen,
+            processes,
             ours,
             autostart: starts.found,
             autostart_unread: starts.unread,

@@ -52,7 +52,7 @@ pub fn nothing_odd() -> Observation {
         tls: Vec::new(),
         upnp_leases: (Vec::new(), 0),
         own: Vec::new(),
-        seen: Ok(ProcessSnapshot::default()),
+        processes: Ok(ProcessSnapshot::default()),
         ours: Vec::new(),
         autostart: Vec::new(),
         autostart_unread: None,

@@ -76,7 +76,7 @@ pub enum Measure {
 
 /// The weight of a measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
+pub enum Weight {
     /// A device that breaks it is open to attacks that happen every day.
     Must,
     /// One that breaks it has one line of defence less.
@@ -98,7 +98,7 @@ pub struct Row {
     /// The remediation; empty: it can only be reported.
     pub fixed: &'static str,
     /// The weight of the measure.
-    pub level: Level,
+    pub weight: Weight,
     /// The survey that asks for it.
     pub survey: Option<Survey>,
     /// Its remediation could take away something that the owner needs: it is on trial, and undone if the device's
@@ -114,12 +114,12 @@ impl Measure {
 
 const fn must(measure: Measure, id: &'static str, name: &'static str, text: [&'static str; 3]) -> Row {
     let [why, seen, fixed] = text;
-    Row { measure, id, name, why, seen, fixed, level: Level::Must, survey: None, on_trial: false }
+    Row { measure, id, name, why, seen, fixed, weight: Weight::Must, survey: None, on_trial: false }
 }
 
 const fn should(measure: Measure, id: &'static str, name: &'static str, text: [&'static str; 3]) -> Row {
     let row = must(measure, id, name, text);
-    Row { level: Level::Should, ..row }
+    Row { weight: Weight::Should, ..row }
 }
 
 const fn asked_by(survey: Survey, row: Row) -> Row {
@@ -168,7 +168,7 @@ pub const TABLE: &[Row] = &[
     on_trial(must(
         Measure::Services,
         "services",
-        "every program that listens is on the maker's list",
+        "every listener is on the maker's list",
         [
             "a forgotten service is a way in; a stranger on a known port is a bot",
             "every listening socket, its program and its address",

@@ -52,7 +52,7 @@ pub struct Observation {
     /// Hosts of leases that are the device itself.
     pub own: Vec<Ipv4Addr>,
     /// Processes and sockets.
-    pub seen: Result<ProcessSnapshot, Text>,
+    pub processes: Result<ProcessSnapshot, Text>,
     /// Processes of Komainu itself, which are never judged.
     pub ours: Vec<ProcessId>,
     /// Autostart entries that start telnet, or fetch programs.
@@ -91,14 +91,14 @@ pub struct GateContext {
 pub fn judge(observation: &Observation, context: &GateContext, policy: &Policy) -> (Report, FirewallGrants) {
     let mut report = Report::default();
     judge_rules(context.rules.as_ref(), &mut report);
-    if let (false, Ok(seen)) = (context.rules == Some(FirewallStatus::Hold), &observation.seen) {
-        open_reflectors(seen, &mut report);
+    if let (false, Ok(snapshot)) = (context.rules == Some(FirewallStatus::Hold), &observation.processes) {
+        open_reflectors(snapshot, &mut report);
     }
     judge_counts(&observation.counts, &mut report);
-    match &observation.seen {
-        Ok(seen) => {
-            infection::judge(seen, policy, &observation.ours, &observation.watchdog, &mut report);
-            services::judge(seen, policy, &observation.ours, &mut report);
+    match &observation.processes {
+        Ok(snapshot) => {
+            infection::judge(snapshot, policy, &observation.ours, &observation.watchdog, &mut report);
+            services::judge(snapshot, policy, &observation.ours, &mut report);
         }
         Err(why) => {
             for measure in [Measure::Telnet, Measure::Services, Measure::Programs, Measure::RawSockets] {
@@ -131,13 +131,13 @@ pub fn judge(observation: &Observation, context: &GateContext, policy: &Policy) 
     vulnerabilities::judge(&observation.firmware, &mut report);
     let lan_subnets_only = links::judge(&observation.lan, &observation.routes, policy, &mut report);
     let ended = observation.firmware.support_ended().is_some();
-    let seen = WanAccessFacts {
+    let facts = WanAccessFacts {
         gate_state: context.gate_state,
         now: context.now,
         tls: &observation.tls,
         restricted: ended,
     };
-    let wan_rules = wan_access::judge(&policy.wan_access, &seen, &mut report);
+    let wan_rules = wan_access::judge(&policy.wan_access, &facts, &mut report);
     let (leases, odd) = &observation.upnp_leases;
     let is_own = |address| observation.own.contains(&address);
     let mut port_forwards = upnp::judge(leases, *odd, context.now, &is_own, &mut report);
@@ -148,8 +148,8 @@ pub fn judge(observation: &Observation, context: &GateContext, policy: &Policy) 
 }
 
 /// Without rules that keep the WAN away, a service that answers in the LAN answers there too.
-fn open_reflectors(seen: &ProcessSnapshot, report: &mut Report) {
-    for listener in &seen.listeners {
+fn open_reflectors(snapshot: &ProcessSnapshot, report: &mut Report) {
+    for listener in &snapshot.listeners {
         let is_one = listener.transport == Transport::Udp && REFLECTORS.contains(&listener.port);
         if is_one && !listener.address.is_loopback() {
             report.weak(

@@ -42,7 +42,7 @@ impl Finding {
 
 /// The result of a look for one measure.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum Judgement {
     /// As it is wanted.
     Strong,
     /// Not so; the findings give the details.
@@ -61,7 +61,7 @@ pub struct Report {
     /// The number of further findings.
     pub more: u32,
     /// Where the answer is neither yes nor no; at most one of a measure.
-    pub doubts: Vec<(Measure, Outcome)>,
+    pub doubts: Vec<(Measure, Judgement)>,
     /// Permitted facts that the owner should know all the same: open ways in.
     pub notes: Vec<Text>,
 }
@@ -79,12 +79,12 @@ impl Report {
 
     /// Notes that the look could not tell.
     pub fn cannot_tell(&mut self, measure: Measure, why: fmt::Arguments<'_>) {
-        self.doubt(measure, Outcome::CannotTell(text(why)));
+        self.doubt(measure, Judgement::CannotTell(text(why)));
     }
 
     /// Notes that this device, or its policy, cannot have it.
     pub fn cannot_enforce(&mut self, measure: Measure, why: fmt::Arguments<'_>) {
-        self.doubt(measure, Outcome::CannotEnforce(text(why)));
+        self.doubt(measure, Judgement::CannotEnforce(text(why)));
     }
 
     /// Adds a fact that the owner should know, without any fault in it; as many as findings at most.
@@ -95,12 +95,12 @@ impl Report {
     }
 
     /// The result for one measure.
-    pub fn outcome(&self, measure: Measure) -> Outcome {
+    pub fn judgement(&self, measure: Measure) -> Judgement {
         if self.findings.iter().any(|finding| finding.measure == measure) {
-            return Outcome::Weak;
+            return Judgement::Weak;
         }
         let doubt = self.doubts.iter().find(|(doubted, _)| *doubted == measure);
-        doubt.map_or(Outcome::Strong, |(_, outcome)| outcome.clone())
+        doubt.map_or(Judgement::Strong, |(_, judgement)| judgement.clone())
     }
 
     /// The result of a survey in a word: `good`, `bad`, or `unknown` where a measure could not be told.
@@ -143,9 +143,9 @@ impl Report {
         }
     }
 
-    fn doubt(&mut self, measure: Measure, outcome: Outcome) {
+    fn doubt(&mut self, measure: Measure, judgement: Judgement) {
         if !self.doubts.iter().any(|(doubted, _)| *doubted == measure) {
-            self.doubts.push((measure, outcome));
+            self.doubts.push((measure, judgement));
         }
     }
 }

@@ -2,7 +2,7 @@
 //! `cannot-tell links why`, `cannot-enforce firewall why`, `note - what`, `more - 3`.
 
 use super::measures::{Measure, TABLE};
-use super::report::{Finding, Outcome, Report};
+use super::report::{Finding, Judgement, Report};
 use crate::fault::text;
 use alloc::string::String;
 use core::fmt::Write;
@@ -20,9 +20,9 @@ pub fn write(report: &Report) -> String {
     }
     for (measure, outcome) in &report.doubts {
         let (word, why) = match outcome {
-            Outcome::CannotTell(why) => ("cannot-tell", why),
-            Outcome::CannotEnforce(why) => ("cannot-enforce", why),
-            Outcome::Strong | Outcome::Weak => continue,
+            Judgement::CannotTell(why) => ("cannot-tell", why),
+            Judgement::CannotEnforce(why) => ("cannot-enforce", why),
+            Judgement::Strong | Judgement::Weak => continue,
         };
         let _ = writeln!(lines, "{word} {} {why}", measure.row().id);
     }

@@ -57,7 +57,7 @@ pub struct Decision {
 
 /// The outcome of a turn.
 #[derive(Clone, Debug)]
-pub struct Outcome {
+pub struct WallOutcome {
     /// Something was done: look again at once.
     pub again: bool,
     /// A restart was asked for.
@@ -121,8 +121,8 @@ pub fn execute(
     watch: &mut Watch,
     context: &TurnContext<'_>,
     decision: &Decision,
-) -> Outcome {
-    let mut outcome = Outcome { again: !decision.acts.is_empty(), restarting: false, events: Vec::new() };
+) -> WallOutcome {
+    let mut outcome = WallOutcome { again: !decision.acts.is_empty(), restarting: false, events: Vec::new() };
     if decision.accept_changes {
         device.accept_changes();
     }
@@ -149,7 +149,7 @@ fn perform(
     device: &mut (impl Host + Ledger + Hardening + ?Sized),
     watch: &mut Watch,
     report: &Report,
-    outcome: &mut Outcome,
+    outcome: &mut WallOutcome,
 ) -> bool {
     match act {
         Act::Remember(state) => {
@@ -192,7 +192,7 @@ fn perform(
     true
 }
 
-impl Outcome {
+impl WallOutcome {
     /// Adds the event of something that failed; true if it did.
     fn not_mended(&mut self, remediation: &'static str, what: &str, failed: Option<Text>) -> bool {
         let Some(why) = failed else { return false };

@@ -21,15 +21,15 @@ pub fn judge(left: &[&str], report: &mut Report) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wall::report::Outcome;
+    use crate::wall::report::Judgement;
 
     #[test]
     fn what_is_not_given_up_is_told_in_one_answer() {
         let mut report = Report::default();
         judge(&[], &mut report);
-        assert_eq!(report.outcome(Measure::Confinement), Outcome::Strong);
+        assert_eq!(report.judgement(Measure::Confinement), Judgement::Strong);
         judge(&["its memory can be read", "it can load modules"], &mut report);
         let why = text(format_args!("its memory can be read; it can load modules"));
-        assert_eq!(report.outcome(Measure::Confinement), Outcome::CannotEnforce(why));
+        assert_eq!(report.judgement(Measure::Confinement), Judgement::CannotEnforce(why));
     }
 }

@@ -166,7 +166,7 @@ pub fn judge(mounts: &[Mount], noexec_mounts: &[String], report: &mut Report) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wall::report::Outcome;
+    use crate::wall::report::Judgement;
 
     const TABLE: &[u8] = b"\
 22 1 254:0 / / rw,relatime - squashfs /dev/root ro
@@ -231,10 +231,10 @@ mod tests {
             let mut report = Report::default();
             judge(&read(table), &[point.into()], &mut report);
             assert_eq!(report.remediations().first().copied(), fix.as_ref(), "{point}");
-            match report.outcome(Measure::Mounts) {
-                Outcome::Weak => assert_eq!(outcome, "weak", "{point}"),
-                Outcome::Strong => assert_eq!(outcome, "strong", "{point}"),
-                Outcome::CannotTell(why) | Outcome::CannotEnforce(why) => assert_eq!(&*why, outcome),
+            match report.judgement(Measure::Mounts) {
+                Judgement::Weak => assert_eq!(outcome, "weak", "{point}"),
+                Judgement::Strong => assert_eq!(outcome, "strong", "{point}"),
+                Judgement::CannotTell(why) | Judgement::CannotEnforce(why) => assert_eq!(&*why, outcome),
             }
         }
     }

@@ -5,7 +5,7 @@ use crate::wall::measures::Measure;
 use crate::wall::policy::tests::bare;
 use crate::wall::policy::{Automatic, Unlisted};
 use crate::wall::remediation::ProcessId;
-use crate::wall::report::Outcome;
+use crate::wall::report::Judgement;
 use alloc::string::String;
 
 const ALL: Automatic = Automatic {
@@ -373,7 +373,7 @@ fn who_is_cut_off_is_not_asked_for_its_health() {
 fn is_left_alone(mut report: Report, incident_state: &IncidentState) -> bool {
     let measure = report.findings[0].measure;
     leave_alone(&mut report, incident_state);
-    report.findings.is_empty() && matches!(report.outcome(measure), Outcome::CannotEnforce(_))
+    report.findings.is_empty() && matches!(report.judgement(measure), Judgement::CannotEnforce(_))
 }
 
 #[test]
