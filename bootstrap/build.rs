@@ -1,5 +1,5 @@
-//! Embeds what lies in `page/`: every `xx.txt` is a language, the rest are pieces of the page. Comments and
-//! indentation stay here, because every byte of them would be sent, and kept in flash.
+//! Embeds the files of `page/`: every `xx.txt` is a language, the others are templates of the page. Comments and
+//! indentation are left out, because every byte of them would be kept in flash and sent to browsers.
 //!
 //! Embeds the default passwords of `lists/default-credentials.txt`, obscured: see `src/credential/obscured.rs`.
 

@@ -1,8 +1,9 @@
-//! Everything that touches LinuxDevice. Map: `world` is the one implementation of `World`; what it is made of has a
-//! file each: `slots`, `boot_choice`, `state` (record and metadata), `volatile` (what a restart may lose),
-//! `health`, `gate`, `firewall`, `remote` (the server), `look` and `end` (the wall's eyes on processes and sockets, and its
-//! hand), and below them `files`, `program`, `programs`, `clock`, `wait` and the unsafe
-//! calls in `sys`.
+//! The operating system: what the agent asks of Linux, without knowing what for.
+//!
+//! Map: `sys` the unsafe system calls; `clock` the clocks; `files` replacing and reading files, `untrusted_file` reading
+//! what a stranger may have laid, `safe_names` signed names as file names; `process` starting, running and ending programs;
+//! `procfs` readers of `/proc`; `privileges` capabilities that are given up, `sandbox` the seccomp filters; `watchdog` the
+//! device's watchdog; `wakeup` the wait for signals and sockets; `log_output` the places of log lines.
 
 pub mod clock;
 pub mod files;

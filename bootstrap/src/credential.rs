@@ -1,9 +1,10 @@
-//! Crypt strings, and the files that hold them: text in, text out. Nothing here touches a file or asks for chance.
+//! Credentials: crypt strings, and the account files that hold them. Text in, text out; no file is touched and no random
+//! number drawn.
 //!
-//! - [`crypt`]: makes the string that stands for a password, and holds a password against one.
-//! - [`account`]: finds that string in the text of `/etc/shadow` or `/etc/passwd`, and puts another in its place.
-//! - [`accounts`]: all accounts of such a text.
-//! - [`tried`]: the passwords that malware tries, to be held against crypt strings.
+//! - [`crypt`]: makes the crypt string of a password, and verifies a password.
+//! - [`account`]: finds the crypt string of an account in `/etc/shadow` or `/etc/passwd`, and replaces it.
+//! - [`account_list`]: all accounts of such files.
+//! - [`default_passwords`]: the default passwords that malware tries, to be verified against crypt strings.
 
 pub mod account;
 pub mod account_list;

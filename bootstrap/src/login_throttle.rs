@@ -1,14 +1,15 @@
-//! How long somebody has to wait after wrong passwords. Pure: the time comes from outside.
+//! The rate limit of log-ins: the wait of a source after wrong passwords. Pure: the time comes from outside.
 //!
-//! Each address waits for itself, longer after each wrong try, so that a stranger cannot lock the owner out. All
-//! together wait too, where the addresses are many; only one that has known the password is let by then.
+//! Each source waits for itself, longer after each wrong password, so that a stranger cannot lock the owner out. If many
+//! sources are wrong, all of them wait, except those that have known the password.
 //!
-//! | wrong tries of one address | waits before the next |
+//! | wrong passwords | wait before the next log-in |
 //! |---|---|
-//! | 1, 2 | nothing |
-//! | 3, 4, 5, … | 1, 2, 4, … seconds, at most [`WAIT_SECONDS_MAX`] |
-//! | 20 and more of all addresses since a right one | 5 seconds for everybody who has not known it |
+//! | 1, 2 of one source | none |
+//! | 3, 4, 5, … of one source | 1, 2, 4, … seconds, at most [`WAIT_SECONDS_MAX`] |
+//! | 20 and more of all sources since a right one | 5 seconds for each source that has never known the password |
 
+use crate::source_prefix::source_prefix;
 use std::net::IpAddr;
 
 /// The longest wait, in seconds.
@@ -18,48 +19,49 @@ const ALL_FREE: u32 = 20;
 const ALL_WAIT_SECONDS: u64 = 5;
 const SOURCES_MAX: usize = 16;
 
-/// Who was wrong how often.
+/// The wrong passwords of each source.
 #[derive(Clone, Debug, Default)]
-pub struct Throttle {
+pub struct LoginThrottle {
     sources: Vec<Source>,
-    /// Wrong tries of all addresses since the last right one.
+    /// Wrong passwords of all sources since the last right one.
     all: u32,
     last: u64,
 }
 
 #[derive(Clone, Debug)]
 struct Source {
-    who: IpAddr,
+    address: IpAddr,
     wrong: u32,
     last: u64,
     known: bool,
 }
 
-impl Throttle {
-    /// After a restart, with what [`Throttle::kept`] gave before it: whoever asks first waits as the worst had to.
-    pub fn after_restart(kept: &str, now: u64) -> Throttle {
+impl LoginThrottle {
+    /// The throttle after a restart, from the text of [`LoginThrottle::kept`]: each source waits as long as the worst one
+    /// before the restart.
+    pub fn after_restart(kept: &str, now: u64) -> LoginThrottle {
         let mut numbers = kept.split_whitespace().map(|number| number.parse().unwrap_or(0));
         let (all, worst) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-        let mut throttle = Throttle { sources: Vec::new(), all, last: now };
+        let mut throttle = LoginThrottle { sources: Vec::new(), all, last: now };
         if worst > FREE {
-            // Nobody can be told apart any more: this one stands for everybody.
-            throttle.sources.push(Source { who: ANYBODY, wrong: worst, last: now, known: false });
+            // The addresses are forgotten: this entry stands for every source.
+            throttle.sources.push(Source { address: ANYBODY, wrong: worst, last: now, known: false });
         }
         throttle
     }
 
-    /// What must survive a restart; empty if nothing.
+    /// The text that must survive a restart; empty if there is nothing to keep.
     pub fn kept(&self) -> String {
         let worst = self.sources.iter().map(|source| source.wrong).max().unwrap_or(0);
-        // Beyond these nothing waits longer: what stays the same need not be written again.
+        // Higher numbers make no wait longer; a text that stays the same need not be written again.
         let (all, worst) = (self.all.min(ALL_FREE), worst.min(FREE + 10));
         if all == 0 { String::new() } else { format!("{all} {worst}\n") }
     }
 
-    /// Seconds that this address has to wait; 0: it may try. Times are seconds of any clock that never goes back.
-    pub fn wait(&self, who: IpAddr, now: u64) -> u32 {
-        let of = |address| self.sources.iter().find(|source: &&Source| source.who == address);
-        let (own, anybody) = (of(whole_link(who)), of(ANYBODY));
+    /// Seconds that this address has to wait; 0: it may log in. Times are seconds of any clock that never goes back.
+    pub fn wait(&self, address: IpAddr, now: u64) -> u32 {
+        let of = |wanted| self.sources.iter().find(|source: &&Source| source.address == wanted);
+        let (own, anybody) = (of(source_prefix(address)), of(ANYBODY));
         let left = |source: &Source| (source.last + delay(source.wrong)).saturating_sub(now);
         let own_left = own.map_or(0, left);
         let anybody_left = if own.is_none() { anybody.map_or(0, left) } else { 0 };
@@ -72,34 +74,34 @@ impl Throttle {
         u32::try_from(own_left.max(anybody_left).max(all_left)).unwrap_or(WAIT_SECONDS_MAX)
     }
 
-    /// It was wrong.
-    pub fn wrong(&mut self, who: IpAddr, now: u64) {
+    /// Counts a wrong password of this address.
+    pub fn wrong(&mut self, address: IpAddr, now: u64) {
         self.all = self.all.saturating_add(1);
         self.last = now;
-        let source = self.source(whole_link(who));
+        let source = self.source(source_prefix(address));
         source.wrong = source.wrong.saturating_add(1);
         source.last = now;
     }
 
-    /// It has known the password at some time: what all others try does not keep it waiting.
-    pub fn know(&mut self, who: IpAddr) {
-        self.source(whole_link(who)).known = true;
+    /// This address has known the password before: the limit of all sources does not hold for it.
+    pub fn know(&mut self, address: IpAddr) {
+        self.source(source_prefix(address)).known = true;
     }
 
-    /// It was right.
-    pub fn right(&mut self, who: IpAddr, now: u64) {
+    /// Counts a right password of this address.
+    pub fn right(&mut self, address: IpAddr, now: u64) {
         self.all = 0;
-        self.sources.retain(|source| source.who != ANYBODY);
-        let source = self.source(whole_link(who));
+        self.sources.retain(|source| source.address != ANYBODY);
+        let source = self.source(source_prefix(address));
         (source.wrong, source.last, source.known) = (0, now, true);
     }
 
-    fn source(&mut self, who: IpAddr) -> &mut Source {
-        let at = match self.sources.iter().position(|source| source.who == who) {
+    fn source(&mut self, address: IpAddr) -> &mut Source {
+        let at = match self.sources.iter().position(|source| source.address == address) {
             Some(at) => at,
             None => {
                 if self.sources.len() == SOURCES_MAX {
-                    // The one that was wrong least often and longest ago has least to lose.
+                    // The source that was wrong least often and longest ago makes room.
                     let (least, _) = self
                         .sources
                         .iter()
@@ -108,7 +110,7 @@ impl Throttle {
                         .unwrap_or((0, &self.sources[0]));
                     self.sources.swap_remove(least);
                 }
-                self.sources.push(Source { who, wrong: 0, last: 0, known: false });
+                self.sources.push(Source { address, wrong: 0, last: 0, known: false });
                 self.sources.len() - 1
             }
         };
@@ -117,18 +119,6 @@ impl Throttle {
 }
 
 const ANYBODY: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
-
-/// In IPv6 one machine has as many addresses as it likes; all of a network of 64 bits count as one.
-fn whole_link(who: IpAddr) -> IpAddr {
-    match who {
-        IpAddr::V6(six) => {
-            let mut octets = six.octets();
-            octets[8..].fill(0);
-            IpAddr::V6(octets.into())
-        }
-        four => four,
-    }
-}
 
 fn delay(wrong: u32) -> u64 {
     match wrong.checked_sub(FREE + 1) {
@@ -147,7 +137,7 @@ mod tests {
 
     /// How many tries one address gets within so many seconds, always trying as soon as it may.
     fn tries_within(seconds: u64) -> u32 {
-        let (mut throttle, mut tries, mut now) = (Throttle::default(), 0, 0);
+        let (mut throttle, mut tries, mut now) = (LoginThrottle::default(), 0, 0);
         while now < seconds {
             match throttle.wait(address(7), now) {
                 0 => {
@@ -162,7 +152,7 @@ mod tests {
 
     #[test]
     fn waits_grow_and_have_an_end() {
-        let mut throttle = Throttle::default();
+        let mut throttle = LoginThrottle::default();
         let mut waits = Vec::new();
         for _ in 0..14 {
             throttle.wrong(address(7), 100);
@@ -182,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_stranger_does_not_lock_the_owner_out() {
-        let mut throttle = Throttle::default();
+        let mut throttle = LoginThrottle::default();
         throttle.right(address(2), 0);
         for now in 1..1000 {
             throttle.wrong(address(7), now);
@@ -193,7 +183,7 @@ mod tests {
 
     #[test]
     fn who_knew_the_password_before_a_restart_does_not_wait_for_strangers_after_it() {
-        let mut throttle = Throttle::after_restart("20 12\n", 3);
+        let mut throttle = LoginThrottle::after_restart("20 12\n", 3);
         throttle.know(address(2));
         assert_eq!((throttle.wait(address(2), 3), throttle.wait(address(7), 3)), (0, 300));
         for _ in 0..4 {
@@ -204,9 +194,9 @@ mod tests {
 
     #[test]
     fn many_addresses_wait_together() {
-        let mut throttle = Throttle::default();
-        for who in 1..=30 {
-            throttle.wrong(address(who), 50);
+        let mut throttle = LoginThrottle::default();
+        for last in 1..=30 {
+            throttle.wrong(address(last), 50);
         }
         assert_eq!(throttle.wait(address(200), 50), 5);
         throttle.right(address(2), 60);
@@ -215,25 +205,25 @@ mod tests {
 
     #[test]
     fn addresses_of_one_network_are_one() {
-        let mut throttle = Throttle::default();
+        let mut throttle = LoginThrottle::default();
         for last in 1..=6u16 {
-            let who = format!("fe80::{last}").parse().unwrap();
-            throttle.wrong(who, 0);
+            let address = format!("fe80::{last}").parse().unwrap();
+            throttle.wrong(address, 0);
         }
         assert_eq!(throttle.wait("fe80::99".parse().unwrap(), 0), 8);
     }
 
     #[test]
     fn a_restart_forgets_nothing_that_an_attacker_would_like_forgotten() {
-        let mut throttle = Throttle::default();
+        let mut throttle = LoginThrottle::default();
         for _ in 0..8 {
             throttle.wrong(address(7), 100);
         }
-        let mut again = Throttle::after_restart(&throttle.kept(), 3);
+        let mut again = LoginThrottle::after_restart(&throttle.kept(), 3);
         assert_eq!(again.wait(address(7), 3), 32);
         assert_eq!(again.wait(address(9), 3), 32);
         again.right(address(9), 40);
         assert_eq!((again.wait(address(7), 40), again.kept().as_str()), (0, ""));
-        assert_eq!(Throttle::after_restart("not numbers", 3).wait(address(7), 3), 0);
+        assert_eq!(LoginThrottle::after_restart("not numbers", 3).wait(address(7), 3), 0);
     }
 }

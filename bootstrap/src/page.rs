@@ -1,21 +1,26 @@
-//! The setup page and the status page: requests in, answers out. Pure: time, addresses and the agent's words are
-//! given. What only the agent can do becomes an [`Ask`]; its [`Answer`] becomes the page that follows.
+//! The setup page and the status page: HTTP requests in, HTTP responses out. Pure: time, addresses and the state of the
+//! device are given. Work that needs privileges becomes a [`Request`] to the agent, and the agent's reply becomes the
+//! page that follows.
 //!
-//! Map: [`request`] and [`form`] read; [`origin`] and [`token`] say who asks; [`sessions`] who is logged in;
-//! [`views`] and [`status`] write pages out of the pieces and texts in `page/`; [`dns`] answers names while closed.
+//! Map: [`http_request`] and [`form`] read; [`same_origin`] and [`form_token`] keep forms of other sites out;
+//! [`page_sessions`] holds the browsers that are logged in; [`captive_dns`] and `captive_portal` lead every browser to
+//! the setup page while the gate is closed; `views`, `status_page` and `reply_pages` write pages out of the pieces and
+//! texts in `bootstrap/page/`; [`status_json`] writes the same for programs.
 
+mod assets;
 pub mod captive_dns;
 mod captive_portal;
 mod colour;
 mod csp;
 pub mod form;
 pub mod form_token;
+mod hex;
 mod html;
+pub mod http_request;
+pub mod http_response;
 pub mod page_sessions;
 pub mod refusal_text;
 mod reply_pages;
-pub mod request;
-pub mod response;
 pub mod same_origin;
 pub mod status_json;
 mod status_page;
@@ -26,315 +31,328 @@ pub mod time_text;
 pub mod translations;
 mod views;
 
-mod assets {
-    include!(concat!(env!("OUT_DIR"), "/assets.rs"));
-}
-
-use crate::ipc::{Ask, PASSWORD_BYTES_MAX, Secret, Session, State};
+use crate::constant_time;
+use crate::ipc::{DeviceState, PASSWORD_BYTES_MAX, Request, Secret, SessionId};
 use crate::page::form::Form;
-use crate::page::page_sessions::Sessions;
-use crate::page::request::{Method, Request};
-use crate::page::response::Response;
-use crate::page::theme::{LOGO_BYTES_MAX, Look};
+use crate::page::http_request::{HttpMethod, HttpRequest};
+use crate::page::http_response::HttpResponse;
+use crate::page::page_sessions::PageSessions;
+use crate::page::theme::{LOGO_BYTES_MAX, Theme};
 use crate::page::translations::Texts;
 use crate::page::views::{Alert, View};
 use std::net::{IpAddr, SocketAddr};
 
-/// Longest code that is passed on.
+/// Longest code that is passed on to the agent.
 const CODE_BYTES_MAX: usize = 64;
 
-/// Who came, where, when.
+/// The connection and the time of a request.
 #[derive(Clone, Copy, Debug)]
-pub struct Visit {
-    /// The address that came.
+pub struct RequestContext {
+    /// The client's address.
     pub peer: IpAddr,
-    /// Our address that it came to.
+    /// The device's address and port that the client reached.
     pub local: SocketAddr,
     /// Seconds of a clock that only goes forward.
     pub now: u64,
 }
 
-/// What becomes of a request.
+/// The result of handling a request.
 #[derive(Debug)]
-pub enum Outcome {
-    /// This is the answer.
-    Reply(Response),
-    /// The agent must be asked; its answer goes to [`Page::answered`].
-    Ask(Ask, Asking),
+pub enum PageAction {
+    /// Send this response.
+    Respond(HttpResponse),
+    /// Send this request to the agent, and give its reply to [`Page::reply_page`].
+    AskAgent(Request, PendingRequest),
 }
 
-/// What is to be remembered while the agent works.
+/// The page's memory of a request while the agent works.
 #[derive(Clone, Debug)]
-pub struct Asking {
-    what: What,
-    visit: Visit,
+pub struct PendingRequest {
+    kind: RequestKind,
+    context: RequestContext,
     texts: Texts,
     q: &'static str,
 }
 
-/// What was asked; never a password.
+/// The kind of a request to the agent; without passwords.
 #[derive(Clone, Debug)]
-enum What {
+enum RequestKind {
     Claim { code: String },
     Login,
     Logout,
-    Change(Session),
-    Update(Session),
-    Postpone(Session),
-    Reset(Session),
+    Change(SessionId),
+    Update(SessionId),
+    Postpone(SessionId),
+    Reset(SessionId),
 }
 
-/// The page.
 pub struct Page<'a> {
-    look: &'a Look,
+    theme: &'a Theme,
     style: String,
     policy: String,
-    state: Option<State>,
-    heard: u64,
-    sessions: Sessions,
+    state: Option<DeviceState>,
+    state_since: u64,
+    sessions: PageSessions,
 }
 
 impl<'a> Page<'a> {
-    /// A page that knows nothing yet, and is closed.
-    pub fn new(look: &'a Look) -> Page<'a> {
+    /// A page without a state of the device, and therefore closed.
+    pub fn new(theme: &'a Theme) -> Page<'a> {
         let mut style = String::from(assets::STYLE);
-        style.push_str(&colour::style(look.colour.as_deref()));
+        style.push_str(&colour::style(theme.colour.as_deref()));
         let policy = csp::content(&style, assets::SCRIPT);
-        Page { look, style, policy, state: None, heard: 0, sessions: Sessions::default() }
+        Page { theme, style, policy, state: None, state_since: 0, sessions: PageSessions::default() }
     }
 
-    /// The agent says how things stand.
-    pub fn hear(&mut self, state: State, now: u64) {
+    /// Takes a new state of the device. A closed gate ends every session.
+    pub fn set_state(&mut self, state: DeviceState, now: u64) {
         self.state = Some(state);
-        self.heard = now;
-        if !self.open() {
+        self.state_since = now;
+        if !self.is_open() {
             self.sessions.close_all();
         }
     }
 
-    /// How things stand, if that is known.
-    pub fn state(&self) -> Option<&State> {
+    /// The state of the device, once the agent has sent it.
+    pub fn state(&self) -> Option<&DeviceState> {
         self.state.as_ref()
     }
 
-    /// Whether the owner has set a password.
-    pub fn open(&self) -> bool {
+    /// Whether the gate is open: the owner has set a password.
+    pub fn is_open(&self) -> bool {
         self.state.as_ref().is_some_and(|state| state.of("gate") == Some("open"))
     }
 
-    /// The bytes of an answer.
-    pub fn bytes(&self, response: &Response, method: Method) -> Vec<u8> {
+    /// The bytes of a response.
+    pub fn bytes(&self, response: &HttpResponse, method: HttpMethod) -> Vec<u8> {
         response.bytes(method, &self.policy)
     }
 
-    /// What becomes of a request.
-    pub fn visit(&mut self, request: &Request, visit: Visit) -> Outcome {
-        let post = request.method == Method::Post;
+    /// Handles a request: a response, or a request to the agent.
+    pub fn handle(&mut self, request: &HttpRequest, context: RequestContext) -> PageAction {
+        let post = request.method == HttpMethod::Post;
         let lan4 = self.state.as_ref().and_then(|state| state.of("lan4")?.parse().ok());
-        let home = || same_origin::home(visit.local, lan4, self.look.public_port);
-        let open = self.open();
-        let ours = same_origin::ours(request, visit.local, self.look);
+        let home = || same_origin::home(context.local, lan4, self.theme.public_port);
+        let open = self.is_open();
+        let ours = same_origin::ours(request, context.local, self.theme);
         let response = match (open, post, ours) {
-            (false, false, false) => Response::elsewhere(302, &home()),
-            (true, false, false) => captive_portal::free(request).unwrap_or_else(elsewhere),
-            (_, true, false) => elsewhere(),
-            (_, true, true) if !same_origin::from_our_page(request) => Response::bare(403),
-            (_, true, true) if !request.form => Response::bare(415),
+            (false, false, false) => HttpResponse::redirect(302, &home()),
+            (true, false, false) => captive_portal::probe_response(request).unwrap_or_else(misdirected),
+            (_, true, false) => misdirected(),
+            (_, true, true) if !same_origin::from_our_page(request) => HttpResponse::bare(403),
+            (_, true, true) if !request.form => HttpResponse::bare(415),
             (_, true, true) => match Form::read(&request.body) {
-                None => Response::bare(400),
-                Some(form) => return self.sent(request, &form, visit),
+                None => HttpResponse::bare(400),
+                Some(form) => return self.handle_form(request, &form, context),
             },
             (_, false, true) => match (&*request.path, open) {
                 ("/logo", _) => self.logo(),
-                (path, true) => return Outcome::Reply(self.shown(path, request, visit)),
-                ("/", false) => self.closed(request, visit),
-                (_, false) => Response::elsewhere(302, &home()),
+                (path, true) => return PageAction::Respond(self.open_page(path, request, context)),
+                ("/", false) => self.closed_page(request, context),
+                (_, false) => HttpResponse::redirect(302, &home()),
             },
         };
-        Outcome::Reply(response)
+        PageAction::Respond(response)
     }
 
-    /// The page of a closed device.
-    fn closed(&self, request: &Request, visit: Visit) -> Response {
+    /// The page while the gate is closed.
+    fn closed_page(&self, request: &HttpRequest, context: RequestContext) -> HttpResponse {
         let (texts, q) = self.language(request);
-        let view = self.view(texts, q, self.token(visit));
+        let view = self.view(texts, q, self.token(context));
         if self.state.is_some() {
-            return Response::page(200, view.setup(None, ""));
+            return HttpResponse::page(200, view.setup(None, ""));
         }
         // Small browsers of captive portals may show nothing but their own error for any other status.
-        Response::page(200, view.message("starting-title", texts.text("starting-text"), "", "again"))
+        HttpResponse::page(200, view.message("starting-title", texts.text("starting-text"), "", "again"))
     }
 
-    /// A page of an open device.
-    fn shown(&mut self, path: &str, request: &Request, visit: Visit) -> Response {
-        let session = self.sessions.find(&request.cookie, visit.now);
+    /// A page while the gate is open.
+    fn open_page(&mut self, path: &str, request: &HttpRequest, context: RequestContext) -> HttpResponse {
+        let session = self.sessions.find(&request.cookie, context.now);
         let (texts, q) = self.language(request);
         let token = match &session {
-            Some(session) => form_token::of_session(&self.look.secret, session),
-            None => self.token(visit),
+            Some(session) => form_token::of_session(&self.theme.secret, session),
+            None => self.token(context),
         };
         match (path, session) {
             ("/", Some(session)) => {
                 let notice = self.sessions.notice(&session);
-                let now = self.wall_clock(visit.now);
-                Response::page(200, self.view(texts, q, token).status(now, notice))
+                let now = self.wall_clock(context.now);
+                HttpResponse::page(200, self.view(texts, q, token).status(now, notice))
             }
-            ("/", None) => Response::page(200, self.view(texts, q, token).login(None)),
-            ("/password", Some(_)) => Response::page(200, self.view(texts, q, token).change(None)),
-            ("/reset", Some(_)) => Response::page(200, self.view(texts, q, token).reset(None)),
+            ("/", None) => HttpResponse::page(200, self.view(texts, q, token).login(None)),
+            ("/password", Some(_)) => HttpResponse::page(200, self.view(texts, q, token).change(None)),
+            ("/reset", Some(_)) => HttpResponse::page(200, self.view(texts, q, token).reset(None)),
             ("/status.json", session) => {
                 let body = match (session, &self.state) {
                     (Some(_), Some(state)) => status_json::status(state),
                     _ => "{\"error\":\"log in first\"}\n".into(),
                 };
-                let mut response = Response::plain(if session.is_some() { 200 } else { 401 }, &body);
+                let mut response = HttpResponse::plain(if session.is_some() { 200 } else { 401 }, &body);
                 response.media_type = "application/json".into();
                 response
             }
             ("/password" | "/reset", None) => self.to("/", q),
-            _ => Response::page(404, self.view(texts, q, token).message("missing-title", "", "", "home")),
+            _ => HttpResponse::page(404, self.view(texts, q, token).message("missing-title", "", "", "home")),
         }
     }
 
-    /// A form that was sent.
-    fn sent(&mut self, request: &Request, form: &Form, visit: Visit) -> Outcome {
+    /// Handles a form.
+    fn handle_form(&mut self, request: &HttpRequest, form: &Form, context: RequestContext) -> PageAction {
         let (texts, q) = self.language(request);
-        let asking = |what| Asking { what, visit, texts, q };
+        let pending = |kind| PendingRequest { kind, context, texts, q };
         let secret = |name: &str| Secret(form.of(name).to_owned());
         let token_holds = || {
-            form_token::holds(form.of("token"), &self.look.secret, visit.peer, visit.local.ip(), visit.now)
+            form_token::holds(
+                form.of("token"),
+                &self.theme.secret,
+                context.peer,
+                context.local.ip(),
+                context.now,
+            )
         };
-        match (&*request.path, self.open()) {
+        match (&*request.path, self.is_open()) {
             ("/setup", false) if self.state.is_some() => {
                 let code = form.of("code").trim();
-                let asking = asking(What::Claim { code: code.to_owned() });
+                let pending = pending(RequestKind::Claim { code: code.to_owned() });
                 let too_long = code.len() > CODE_BYTES_MAX;
                 if !token_holds() || too_long {
-                    return Outcome::Reply(self.stale(&asking));
+                    return PageAction::Respond(self.stale(&pending));
                 }
                 if form.of("password").len() > PASSWORD_BYTES_MAX {
-                    return Outcome::Reply(self.too_long(&asking));
+                    return PageAction::Respond(self.too_long(&pending));
                 }
-                Outcome::Ask(Ask::Claim { password: secret("password"), code: code.to_owned() }, asking)
+                PageAction::AskAgent(
+                    Request::Claim { password: secret("password"), code: code.to_owned() },
+                    pending,
+                )
             }
             ("/login", true) => {
-                let asking = asking(What::Login);
+                let pending = pending(RequestKind::Login);
                 if !token_holds() {
-                    return Outcome::Reply(self.stale(&asking));
+                    return PageAction::Respond(self.stale(&pending));
                 }
                 if form.of("password").len() > PASSWORD_BYTES_MAX {
-                    return Outcome::Reply(self.wrong(&asking));
+                    return PageAction::Respond(self.wrong(&pending));
                 }
-                Outcome::Ask(Ask::Login { password: secret("password") }, asking)
+                PageAction::AskAgent(Request::Login { password: secret("password") }, pending)
             }
             ("/setup", true) => {
                 let view = self.view(texts, q, String::new());
                 let page = view.message("notnow-title", texts.text("notnow-text"), "", "done-login");
-                Outcome::Reply(Response::page(409, page))
+                PageAction::Respond(HttpResponse::page(409, page))
             }
             ("/password" | "/reset" | "/update" | "/postpone" | "/logout", true) => {
-                match self.sessions.find(&request.cookie, visit.now) {
-                    Some(session) => self.sent_by(session, &request.path, form, asking(What::Logout)),
-                    None => Outcome::Reply(self.logged_out(&asking(What::Login))),
+                match self.sessions.find(&request.cookie, context.now) {
+                    Some(session) => {
+                        self.handle_session_form(session, &request.path, form, pending(RequestKind::Logout))
+                    }
+                    None => PageAction::Respond(self.logged_out(&pending(RequestKind::Login))),
                 }
             }
-            (_, true) => Outcome::Reply(Response::bare(404)),
-            (_, false) => Outcome::Reply(self.to("/", q)),
+            (_, true) => PageAction::Respond(HttpResponse::bare(404)),
+            (_, false) => PageAction::Respond(self.to("/", q)),
         }
     }
 
-    /// A form of somebody who is logged in.
-    fn sent_by(&mut self, session: Session, path: &str, form: &Form, mut asking: Asking) -> Outcome {
-        let token = form_token::of_session(&self.look.secret, &session);
-        if !form_token::same(form.of("token").as_bytes(), token.as_bytes()) {
-            return Outcome::Reply(Response::bare(403));
+    /// Handles a form of a session.
+    fn handle_session_form(
+        &mut self,
+        session: SessionId,
+        path: &str,
+        form: &Form,
+        mut pending: PendingRequest,
+    ) -> PageAction {
+        let token = form_token::of_session(&self.theme.secret, &session);
+        if !constant_time::equal(form.of("token").as_bytes(), token.as_bytes()) {
+            return PageAction::Respond(HttpResponse::bare(403));
         }
         let long = |name: &str| form.of(name).len() > PASSWORD_BYTES_MAX;
         let secret = |name: &str| Secret(form.of(name).to_owned());
-        let ask = match path {
+        let agent_request = match path {
             "/password" => {
-                asking.what = What::Change(session);
+                pending.kind = RequestKind::Change(session);
                 if long("old") {
-                    return Outcome::Reply(self.wrong(&asking));
+                    return PageAction::Respond(self.wrong(&pending));
                 }
                 if long("password") {
-                    return Outcome::Reply(self.too_long(&asking));
+                    return PageAction::Respond(self.too_long(&pending));
                 }
-                Ask::Change { session, old: secret("old"), new: secret("password") }
+                Request::Change { session, old: secret("old"), new: secret("password") }
             }
             "/reset" => {
-                asking.what = What::Reset(session);
+                pending.kind = RequestKind::Reset(session);
                 if form.of("sure") != "yes" {
-                    return Outcome::Reply(self.unsure(&asking));
+                    return PageAction::Respond(self.unsure(&pending));
                 }
                 if long("password") {
-                    return Outcome::Reply(self.wrong(&asking));
+                    return PageAction::Respond(self.wrong(&pending));
                 }
-                Ask::Reset { session, password: secret("password") }
+                Request::Reset { session, password: secret("password") }
             }
             "/update" => {
-                asking.what = What::Update(session);
-                Ask::UpdateNow { session }
+                pending.kind = RequestKind::Update(session);
+                Request::UpdateNow { session }
             }
             "/postpone" => {
-                asking.what = What::Postpone(session);
-                Ask::Postpone { session }
+                pending.kind = RequestKind::Postpone(session);
+                Request::Postpone { session }
             }
             _ => {
-                // Here it ends at once, whatever becomes of the agent's part.
+                // The page's session ends at once, even if the agent does not end its own.
                 self.sessions.close(&session);
-                Ask::Logout { session }
+                Request::Logout { session }
             }
         };
-        Outcome::Ask(ask, asking)
+        PageAction::AskAgent(agent_request, pending)
     }
 
-    fn logo(&self) -> Response {
+    fn logo(&self) -> HttpResponse {
         let kinds = ["image/svg+xml", "image/png"];
         let fits =
             |logo: &&theme::Logo| logo.bytes.len() <= LOGO_BYTES_MAX && kinds.contains(&&*logo.media_type);
-        let Some(logo) = self.look.logo.as_ref().filter(fits) else {
-            return Response::bare(404);
+        let Some(logo) = self.theme.logo.as_ref().filter(fits) else {
+            return HttpResponse::bare(404);
         };
-        let mut response = Response::plain(200, "");
+        let mut response = HttpResponse::plain(200, "");
         response.media_type = logo.media_type.clone();
         response.body = logo.bytes.clone();
         response
     }
 
-    /// The language that the reader chose, or the browser's.
-    fn language(&self, request: &Request) -> (Texts, &'static str) {
+    /// The language that the address names, or else the browser's.
+    fn language(&self, request: &HttpRequest) -> (Texts, &'static str) {
         let chosen = Form::read(request.query.as_bytes()).and_then(|query| Texts::of(query.of("l")));
         match chosen {
             Some(texts) => (texts, texts.query),
-            None => (Texts::choose(&request.languages, &self.look.language), ""),
+            None => (Texts::choose(&request.languages, &self.theme.language), ""),
         }
     }
 
     fn view(&self, texts: Texts, q: &'static str, token: String) -> View<'_> {
-        static NOTHING: State = State(String::new());
+        static NOTHING: DeviceState = DeviceState(String::new());
         let state = self.state.as_ref().unwrap_or(&NOTHING);
-        View { look: self.look, style: &self.style, texts, q, state, token }
+        View { theme: self.theme, style: &self.style, texts, q, state, token }
     }
 
-    fn token(&self, visit: Visit) -> String {
-        form_token::issue(&self.look.secret, visit.peer, visit.local.ip(), visit.now)
+    fn token(&self, context: RequestContext) -> String {
+        form_token::issue(&self.theme.secret, context.peer, context.local.ip(), context.now)
     }
 
-    fn to(&self, path: &str, q: &str) -> Response {
+    fn to(&self, path: &str, q: &str) -> HttpResponse {
         let mut address = String::from(path);
         address.push_str(q);
-        Response::elsewhere(303, &address)
+        HttpResponse::redirect(303, &address)
     }
 
-    /// Seconds since 1970, as far as the agent told; 0 if it did not.
+    /// Seconds since 1970, counted on from the agent's last state; 0 if that has none.
     fn wall_clock(&self, now: u64) -> u64 {
         let told = self.state.as_ref().and_then(|state| state.of("now")?.parse::<u64>().ok());
-        told.map_or(0, |told| told.saturating_add(now.saturating_sub(self.heard)))
+        told.map_or(0, |told| told.saturating_add(now.saturating_sub(self.state_since)))
     }
 }
 
-/// Asked for under a name that is not the device's.
-fn elsewhere() -> Response {
-    Response::plain(421, "Misdirected Request: please open this page by the device's address.\n")
+/// The response to a request for a host that is not the device.
+fn misdirected() -> HttpResponse {
+    HttpResponse::plain(421, "Misdirected HttpRequest: please open this page by the device's address.\n")
 }

@@ -1,29 +1,31 @@
-//! The rule: which passwords are good enough, and why others are not. Pure.
+//! The password rule: it accepts a password that is long and hard to guess, and gives the reasons when it refuses one.
+//! Pure.
 //!
-//! Two questions. Is it long and mixed enough: that depends on the [`Profile`]. And would it be guessed: that does
-//! not. The password is cut into pieces that a guesser knows (words of the lists, names of this device, walks on
-//! the keyboard, runs, repeats, dates), each of which weighs about as much as one or two characters, and
-//! characters that nobody knows. What is left must weigh enough, so that a good password may well have a word in it.
+//! The [`Profile`] says how long the password must be and how many classes of characters it needs. Whether it is easy to
+//! guess does not depend on the profile. The rule cuts the password into patterns that a guesser tries (words of the
+//! lists, names of this device, keyboard walks, runs, repeats, dates) and single characters. Each pattern counts about as
+//! much as one or two characters, and the sum must reach a minimum, so that a good password may contain a word.
 //!
-//! Classes are those of a keyboard: `A-Z`, `a-z`, `0-9`, and everything else, which is a sign. So a character of
-//! another script is a sign: it never stands for the capital or the digit that a profile wants, and a sentence
-//! needs neither. Length is counted in characters (Unicode scalar values).
+//! The classes are those of a keyboard: `A-Z`, `a-z`, `0-9`, and every other character, which is a sign. So a character
+//! of another script is a sign: it never stands for the capital or the digit that a profile wants. A passphrase needs
+//! neither. Length is counted in characters (Unicode scalar values).
 //!
-//! - [`fold`]: what makes `P@ssw0rd` the same as `password`.
-//! - [`set`]: lists of words, as hashes. The lists are in `bootstrap/lists`.
-//! - `weigh`: the best cut, its weight, and what was found. `pieces`, `dates`: the kinds of pieces.
+//! Map: [`strength`] finds the weakest cut of a password; [`patterns`] names the patterns; `keyboard_walks` and `dates`
+//! find some of them; [`word_filter`] holds the lists of words as hashes (`bootstrap/lists`); [`fold`] makes `P@ssw0rd`
+//! the same as `password`.
 
 mod dates;
 pub mod fold;
 mod keyboard_walks;
+pub mod patterns;
 pub mod strength;
 pub mod word_filter;
 
 use crate::ipc::PASSWORD_BYTES_MAX;
-use crate::password_rule::strength::Kind;
-use crate::password_rule::strength::Lists;
+use crate::password_rule::patterns::{NameKind, Patterns};
+use crate::password_rule::strength::WordLists;
 
-/// Whose rule holds.
+/// The public rule that the device follows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Profile {
     /// Japan, NISC's handbook: 10 characters of all four classes.
@@ -36,7 +38,7 @@ pub enum Profile {
 }
 
 impl Profile {
-    /// Its name, as it stands in a policy.
+    /// The name of the profile, as the settings write it.
     pub fn name(self) -> &'static str {
         match self {
             Profile::Nisc => "nisc",
@@ -45,7 +47,7 @@ impl Profile {
         }
     }
 
-    /// The profile of a name, as it stands in a policy.
+    /// The profile of a name in the settings.
     pub fn parse(name: &str) -> Option<Profile> {
         match name {
             "nisc" => Some(Profile::Nisc),
@@ -55,12 +57,7 @@ impl Profile {
         }
     }
 
-    /// Fewest characters, for whoever tells people before they type.
-    pub fn length_least(self) -> usize {
-        self.wants().0
-    }
-
-    /// Fewest characters, fewest classes, least weight in halves of a character.
+    /// Fewest characters, fewest classes, least strength in halves of a character.
     fn wants(self) -> (usize, u32, u32) {
         match self {
             Profile::Nisc => (10, 4, 14),
@@ -70,80 +67,45 @@ impl Profile {
     }
 }
 
-/// With so many characters classes do not matter, in any profile, ...
+/// A password of so many characters needs no classes, in any profile, ...
 const PASSPHRASE: usize = 15;
-/// ... if it weighs so much, in halves of a character: four words of the list.
+/// ... if its strength is at least this, in halves of a character: four words of the list.
 const PASSPHRASE_WEIGHT: u32 = 16;
 
-/// What a name is the name of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Named {
-    /// The account.
-    Account,
-    /// The maker.
-    Vendor,
-    /// The model.
-    Model,
-    /// A wireless network of this device.
-    Ssid,
-    /// The serial number.
-    Serial,
-    /// A hardware address.
-    Mac,
-    /// The host name.
-    Host,
-}
-
-impl Named {
-    const ALL: [(Named, &'static str); 7] = [
-        (Named::Account, "account"),
-        (Named::Vendor, "vendor"),
-        (Named::Model, "model"),
-        (Named::Ssid, "ssid"),
-        (Named::Serial, "serial"),
-        (Named::Mac, "mac"),
-        (Named::Host, "host"),
-    ];
-}
-
-/// Whose password it is to be.
+/// The profile and the names that a password is judged by.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct About<'a> {
-    /// The rule.
+pub struct PasswordContext<'a> {
     pub profile: Profile,
-    /// What this device and its account are called: printed on it, or sent around by it.
-    pub names: &'a [(Named, String)],
+    /// Names of this device and its account, which are printed on it or which it sends around.
+    pub names: &'a [(NameKind, String)],
     /// The maker's own former default passwords.
     pub former: &'a [String],
 }
 
-/// The classes that a password lacks; for a profile that wants any two, those are all that it lacks.
+/// The classes that a password lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Classes {
-    /// `A-Z`.
     pub upper: bool,
-    /// `a-z`.
     pub lower: bool,
-    /// `0-9`.
     pub digit: bool,
-    /// Everything else.
+    /// Every other character.
     pub sign: bool,
 }
 
-/// Why a password is not good enough.
+/// A reason to refuse a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum RefusalReason {
     /// Too few characters.
     TooShort {
-        /// So many are needed.
+        /// Fewest characters of the profile.
         least: u8,
     },
     /// Too many bytes for the login programs of small devices.
     TooLong {
-        /// So many are taken.
+        /// Most bytes that every login program takes.
         most: u8,
     },
-    /// Control characters, or some that nobody sees.
+    /// Control characters, or invisible ones.
     Characters,
     /// Too few classes: these are missing.
     Classes(Classes),
@@ -153,28 +115,28 @@ pub enum Why {
     FormerDefault,
     /// A word or password that many people use.
     Common,
-    /// A name of this device.
-    Names(Named),
+    /// It contains a name of this device.
+    Names(NameKind),
     /// Neighbours on the keyboard.
     Keyboard,
     /// A run, such as `abcd` or `9876`.
     Sequence,
-    /// The same again.
+    /// It repeats itself.
     Repeats,
-    /// A date or a year.
+    /// It contains a date or a year.
     Date,
     /// Too little of it is hard to guess.
     Guessable,
 }
 
-impl Why {
-    /// A word for programs, and for tables of sentences. It stays the same for ever.
+impl RefusalReason {
+    /// The reason as a word for programs and for tables of sentences. It never changes.
     pub fn word(&self) -> String {
         let (word, detail) = match self {
-            Why::TooShort { least } => ("too-short=", least.to_string()),
-            Why::TooLong { most } => ("too-long=", most.to_string()),
-            Why::Characters => ("characters", String::new()),
-            Why::Classes(missing) => {
+            RefusalReason::TooShort { least } => ("too-short=", least.to_string()),
+            RefusalReason::TooLong { most } => ("too-long=", most.to_string()),
+            RefusalReason::Characters => ("characters", String::new()),
+            RefusalReason::Classes(missing) => {
                 let mut names = String::new();
                 let all = [
                     (missing.upper, "upper"),
@@ -190,89 +152,90 @@ impl Why {
                 }
                 ("classes=", names)
             }
-            Why::KnownDefault => ("known-default", String::new()),
-            Why::FormerDefault => ("former-default", String::new()),
-            Why::Common => ("common", String::new()),
-            Why::Names(named) => {
-                let name = Named::ALL.iter().find(|(other, _)| other == named).map_or("", |(_, name)| name);
+            RefusalReason::KnownDefault => ("known-default", String::new()),
+            RefusalReason::FormerDefault => ("former-default", String::new()),
+            RefusalReason::Common => ("common", String::new()),
+            RefusalReason::Names(named) => {
+                let name =
+                    NameKind::ALL.iter().find(|(other, _)| other == named).map_or("", |(_, name)| name);
                 ("names=", name.to_owned())
             }
-            Why::Keyboard => ("keyboard", String::new()),
-            Why::Sequence => ("sequence", String::new()),
-            Why::Repeats => ("repeats", String::new()),
-            Why::Date => ("date", String::new()),
-            Why::Guessable => ("guessable", String::new()),
+            RefusalReason::Keyboard => ("keyboard", String::new()),
+            RefusalReason::Sequence => ("sequence", String::new()),
+            RefusalReason::Repeats => ("repeats", String::new()),
+            RefusalReason::Date => ("date", String::new()),
+            RefusalReason::Guessable => ("guessable", String::new()),
         };
         [word, &detail].concat()
     }
 }
 
-/// Judges a password. All that is wrong with it, not only the first thing.
+/// Judges a password.
 ///
 /// # Errors
-/// It is not good enough; every [`Why`] at most once, except that more than one name may be in it.
-pub fn judge(password: &str, about: &About) -> Result<(), Vec<Why>> {
-    // Nothing is done to it before it has a bound.
+/// The rule refuses it: every reason, each at most once, but for several names in it.
+pub fn judge(password: &str, about: &PasswordContext) -> Result<(), Vec<RefusalReason>> {
+    // The length is checked before anything else, because the work grows with it.
     if password.len() > PASSWORD_BYTES_MAX {
-        return Err(vec![Why::TooLong { most: PASSWORD_BYTES_MAX as u8 }]);
+        return Err(vec![RefusalReason::TooLong { most: PASSWORD_BYTES_MAX as u8 }]);
     }
-    let mut whys = Vec::new();
+    let mut reasons = Vec::new();
     let (least, classes_least, weight_least) = about.profile.wants();
     let length = password.chars().count();
     if length < least {
-        whys.push(Why::TooShort { least: least as u8 });
+        reasons.push(RefusalReason::TooShort { least: least as u8 });
     }
     if password.chars().any(is_unseen) {
-        whys.push(Why::Characters);
+        reasons.push(RefusalReason::Characters);
     }
     let missing = missing(password);
     let classes =
         4 - [missing.upper, missing.lower, missing.digit, missing.sign].iter().filter(|it| **it).count()
             as u32;
-    let weighed = strength::weigh(password, &Lists::BUILT_IN, about);
+    let strength = strength::measure(password, &WordLists::BUILT_IN, about.names, about.former);
     let lacks_classes = classes < classes_least;
     if lacks_classes && length < PASSPHRASE {
-        whys.push(Why::Classes(missing));
+        reasons.push(RefusalReason::Classes(missing));
     }
     let enough = if lacks_classes && length >= PASSPHRASE { PASSPHRASE_WEIGHT } else { weight_least };
-    if weighed.halves < enough {
-        let before = whys.len();
-        found(&weighed, &mut whys);
-        // Where it is only short, that says it all.
-        if whys.len() == before && length >= least {
-            whys.push(Why::Guessable);
+    if strength.halves < enough {
+        let before = reasons.len();
+        found(&strength, &mut reasons);
+        // A password that is only too short gets no further reason.
+        if reasons.len() == before && length >= least {
+            reasons.push(RefusalReason::Guessable);
         }
     }
-    if whys.is_empty() { Ok(()) } else { Err(whys) }
+    if reasons.is_empty() { Ok(()) } else { Err(reasons) }
 }
 
-fn found(weighed: &strength::Weighed, whys: &mut Vec<Why>) {
+fn found(strength: &strength::Strength, reasons: &mut Vec<RefusalReason>) {
     for (kind, why) in [
-        (Kind::KNOWN_DEFAULT, Why::KnownDefault),
-        (Kind::FORMER_DEFAULT, Why::FormerDefault),
-        (Kind::COMMON, Why::Common),
-        (Kind::KEYBOARD, Why::Keyboard),
-        (Kind::SEQUENCE, Why::Sequence),
-        (Kind::REPEATS, Why::Repeats),
-        (Kind::DATE, Why::Date),
+        (Patterns::KNOWN_DEFAULT, RefusalReason::KnownDefault),
+        (Patterns::FORMER_DEFAULT, RefusalReason::FormerDefault),
+        (Patterns::COMMON, RefusalReason::Common),
+        (Patterns::KEYBOARD, RefusalReason::Keyboard),
+        (Patterns::SEQUENCE, RefusalReason::Sequence),
+        (Patterns::REPEATS, RefusalReason::Repeats),
+        (Patterns::DATE, RefusalReason::Date),
     ] {
-        if weighed.found.has(kind) {
-            whys.push(why);
+        if strength.found.has(kind) {
+            reasons.push(why);
         }
     }
-    for (named, _) in Named::ALL {
-        if weighed.found.has(Kind::name(named)) {
-            whys.push(Why::Names(named));
+    for (named, _) in NameKind::ALL {
+        if strength.found.has(Patterns::name(named)) {
+            reasons.push(RefusalReason::Names(named));
         }
     }
 }
 
-/// Whether a guesser would need no list of words for this one. Such words need no place in a list.
+/// Whether the rule recognises a word without the list of common words. Such words need no place in that list.
 pub fn is_caught_without_list(word: &str) -> bool {
-    let lists = Lists { common: word_filter::Set::EMPTY, ..Lists::BUILT_IN };
-    let weighed = strength::weigh(word, &lists, &About::default());
-    weighed.halves <= strength::COMMON_HALVES
-        || weighed.alone == 0 && weighed.halves <= 2 * strength::COMMON_HALVES
+    let lists = WordLists { common: word_filter::WordFilter::EMPTY, ..WordLists::BUILT_IN };
+    let strength = strength::measure(word, &lists, &[], &[]);
+    strength.halves <= strength::COMMON_HALVES
+        || strength.alone == 0 && strength.halves <= 2 * strength::COMMON_HALVES
 }
 
 fn missing(password: &str) -> Classes {
@@ -285,7 +248,8 @@ fn missing(password: &str) -> Classes {
     }
 }
 
-/// Control characters, and those without width or that turn the text around: nobody types them again.
+/// Control characters, characters without width, and those that turn the direction of writing: a person cannot type
+/// them again.
 fn is_unseen(character: char) -> bool {
     matches!(character,
         '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

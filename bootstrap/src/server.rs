@@ -1,5 +1,5 @@
-//! The connections around the page: many, slow, hostile; bounded in number, bytes and time. One thread, one loop,
-//! no privileges: it holds the sockets that it was given, and asks the agent for everything else.
+//! The server of the page process: connections that are many, slow and hostile, bounded in number, bytes and time. One
+//! thread, one loop, no privileges: it serves the sockets that the agent handed over, and asks the agent for the rest.
 
 mod agent_channel;
 mod connection;
@@ -8,36 +8,33 @@ mod pending_requests;
 #[cfg(test)]
 mod tests;
 
-use crate::page::theme::Look;
-
-use crate::ipc::{Answer, Ask, Told};
+use crate::ipc::{AgentMessage, Reply, Request};
 use crate::page::captive_dns;
-use crate::page::captive_dns::Names;
-use crate::page::form_token::source;
-use crate::page::request::Parsed;
-use crate::page::response::Response;
-use crate::page::{Outcome, Page, Visit};
-use crate::server::agent_channel::Agent;
-use crate::server::connection::{Phase, Place};
-use crate::server::connection_table::Places;
-use crate::server::pending_requests::AskedTable;
+use crate::page::captive_dns::DnsMode;
+use crate::page::http_request::{HttpMethod, HttpRequest, Parsed};
+use crate::page::http_response::HttpResponse;
+use crate::page::theme::Theme;
+use crate::page::{Page, PageAction, RequestContext};
+use crate::server::agent_channel::AgentChannel;
+use crate::server::connection::{Connection, Phase};
+use crate::server::connection_table::ConnectionTable;
+use crate::server::pending_requests::{Pending, PendingRequests};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::convert::Infallible;
 use std::io;
 use std::net::{TcpListener, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
 
-/// A loop's share of one door, so that none starves the others.
+/// One turn of the loop takes so much from one socket at most, so that none starves the others.
 const ACCEPTED_AT_ONCE: usize = 16;
-const NAMES_AT_ONCE: usize = 32;
+const QUERIES_AT_ONCE: usize = 32;
 
-/// What the process was given.
-pub struct Doors {
-    /// Where browsers come in.
+/// The sockets that the agent hands over.
+pub struct ListenSockets {
     pub web: Vec<TcpListener>,
-    /// Where names are asked for; may be empty.
-    pub names: Vec<UdpSocket>,
-    /// The agent (`SOCK_SEQPACKET`): see [`crate::ipc`].
+    /// DNS while the gate is closed; may be empty.
+    pub dns: Vec<UdpSocket>,
+    /// The socket pair to the agent (`SOCK_SEQPACKET`): see [`crate::ipc`].
     pub agent: OwnedFd,
 }
 
@@ -47,16 +44,16 @@ pub trait Clock {
     fn seconds(&mut self) -> u64;
 }
 
-/// Serves until the agent's socket closes or fails; that is what is returned.
-pub fn serve(doors: Doors, look: &Look, clock: &mut dyn Clock) -> io::Error {
+/// Serves until the agent's socket closes or fails, and returns that error.
+pub fn serve(sockets: ListenSockets, theme: &Theme, clock: &mut dyn Clock) -> io::Error {
     let server = Server {
-        web: doors.web,
-        names: doors.names,
-        agent: Agent::new(doors.agent),
-        page: Page::new(look),
-        places: Places::default(),
-        asked: AskedTable::default(),
-        deaf: false,
+        web: sockets.web,
+        dns: sockets.dns,
+        agent: AgentChannel::new(sockets.agent),
+        page: Page::new(theme),
+        connections: ConnectionTable::default(),
+        pending: PendingRequests::default(),
+        accept_paused: false,
     };
     match server.run(clock) {
         Ok(never) => match never {},
@@ -66,13 +63,13 @@ pub fn serve(doors: Doors, look: &Look, clock: &mut dyn Clock) -> io::Error {
 
 struct Server<'a> {
     web: Vec<TcpListener>,
-    names: Vec<UdpSocket>,
-    agent: Agent,
+    dns: Vec<UdpSocket>,
+    agent: AgentChannel,
     page: Page<'a>,
-    places: Places,
-    asked: AskedTable,
-    /// No connection could be taken: a moment is waited before the next try.
-    deaf: bool,
+    connections: ConnectionTable,
+    pending: PendingRequests,
+    /// The last `accept` failed: the loop waits a moment before the next try.
+    accept_paused: bool,
 }
 
 impl Server<'_> {
@@ -80,45 +77,47 @@ impl Server<'_> {
         for listener in &self.web {
             listener.set_nonblocking(true)?;
         }
-        for socket in &self.names {
+        for socket in &self.dns {
             socket.set_nonblocking(true)?;
         }
         loop {
             let ready = self.wait()?;
             let now = clock.seconds();
-            let (doors, places) = ready.split_at(1 + self.names.len());
-            if !doors[0].is_empty() {
-                self.hear(now)?;
+            let (agent, ready) = ready.split_at(1);
+            let (dns, ready) = ready.split_at(self.dns.len());
+            let (web, connections) = ready.split_at(self.web.len());
+            if !agent[0].is_empty() {
+                self.read_agent(now)?;
             }
-            for (place, flags) in doors[1..].iter().enumerate() {
+            for (index, flags) in dns.iter().enumerate() {
                 if !flags.is_empty() {
-                    self.name(place);
+                    self.answer_dns(index);
                 }
             }
-            let (web, places) = places.split_at(self.web.len());
-            for (place, flags) in places.iter().enumerate() {
+            for (index, flags) in connections.iter().enumerate() {
                 if !flags.is_empty() {
-                    self.go_on(place, *flags, now)?;
+                    self.advance(index, *flags, now)?;
                 }
             }
-            self.deaf = false;
-            for (place, flags) in web.iter().enumerate() {
+            self.accept_paused = false;
+            for (index, flags) in web.iter().enumerate() {
                 if !flags.is_empty() {
-                    self.accept(place, now)?;
+                    self.accept(index, now)?;
                 }
             }
-            self.tidy(now);
+            self.end_expired(now);
         }
     }
 
-    /// Waits until something happens; what happened, in the order agent, names, web, places.
+    /// Waits until a socket is ready; the flags are in the order agent, DNS, listeners, connections.
     fn wait(&self) -> io::Result<Vec<PollFlags>> {
-        let web = if self.deaf { PollFlags::empty() } else { PollFlags::POLLIN };
+        let web = if self.accept_paused { PollFlags::empty() } else { PollFlags::POLLIN };
         let mut all = vec![PollFd::new(self.agent.as_fd(), PollFlags::POLLIN)];
-        all.extend(self.names.iter().map(|socket| PollFd::new(socket.as_fd(), PollFlags::POLLIN)));
+        all.extend(self.dns.iter().map(|socket| PollFd::new(socket.as_fd(), PollFlags::POLLIN)));
         all.extend(self.web.iter().map(|listener| PollFd::new(listener.as_fd(), web)));
-        all.extend(self.places.0.iter().map(|place| PollFd::new(place.stream.as_fd(), place.waits_for())));
-        let busy = !self.places.0.is_empty() || !self.asked.is_empty() || self.deaf;
+        let connections = &self.connections.0;
+        all.extend(connections.iter().map(|one| PollFd::new(one.stream.as_fd(), one.poll_flags())));
+        let busy = !connections.is_empty() || !self.pending.is_empty() || self.accept_paused;
         let timeout = if busy { PollTimeout::from(1000u16) } else { PollTimeout::NONE };
         match poll(&mut all, timeout) {
             Ok(_) => Ok(all.iter().map(|one| one.revents().unwrap_or(PollFlags::empty())).collect()),
@@ -127,79 +126,81 @@ impl Server<'_> {
         }
     }
 
-    /// Everything that the agent has to say.
-    fn hear(&mut self, now: u64) -> io::Result<()> {
-        while let Some(told) = self.agent.hear()? {
-            match told {
-                Told::State(state) => {
-                    self.page.hear(state, now);
-                    if self.page.open() {
-                        self.places.let_go(now);
+    /// Takes every message of the agent that is there.
+    fn read_agent(&mut self, now: u64) -> io::Result<()> {
+        while let Some(message) = self.agent.read()? {
+            match message {
+                AgentMessage::State(state) => {
+                    self.page.set_state(state, now);
+                    if self.page.is_open() {
+                        self.connections.gate_opened(now);
                     }
                 }
-                Told::Answer(number, answer) => self.answer(number, answer, now)?,
+                AgentMessage::Reply(number, reply) => self.pass_reply_on(number, reply, now)?,
             }
         }
         Ok(())
     }
 
-    fn answer(&mut self, number: u32, answer: Answer, now: u64) -> io::Result<()> {
-        let opened = match &answer {
-            Answer::Welcome(session) => Some(*session),
+    fn pass_reply_on(&mut self, number: u32, reply: Reply, now: u64) -> io::Result<()> {
+        let opened = match &reply {
+            Reply::SessionOpened(session) => Some(*session),
             _ => None,
         };
-        let asked = self.asked.take(number);
-        let place = asked.as_ref().and_then(|asked| self.places.thinking(asked.place));
-        let (Some(asked), Some(place)) = (asked, place) else {
-            // Nobody is there to have the session: it must not stay open.
+        let pending = self.pending.take(number);
+        let connection =
+            pending.as_ref().and_then(|pending| self.connections.awaiting_agent(pending.connection));
+        let (Some(pending), Some(connection)) = (pending, connection) else {
+            // The client is gone, so that nothing would ever end the session.
             if let Some(session) = opened {
-                let number = self.asked.number();
-                self.agent.ask(number, std::net::Ipv4Addr::UNSPECIFIED.into(), Ask::Logout { session })?;
+                let number = self.pending.next_number();
+                let peer = std::net::Ipv4Addr::UNSPECIFIED.into();
+                self.agent.send(number, peer, Request::Logout { session })?;
             }
             return Ok(());
         };
-        let response = self.page.answered(&asked.asking, answer, now);
-        let bytes = self.page.bytes(&response, asked.method);
-        let hold = response.when_open && !self.page.open();
-        place.phase = if hold { Phase::Holding(bytes) } else { Phase::Writing(bytes, 0) };
-        place.until = now + if hold { connection::HOLDING_SECONDS } else { connection::WRITING_SECONDS };
-        place.write(now);
+        let response = self.page.reply_page(&pending.request, reply, now);
+        let bytes = self.page.bytes(&response, pending.method);
+        let hold = response.when_open && !self.page.is_open();
+        connection.phase = if hold { Phase::AwaitingGate(bytes) } else { Phase::Writing(bytes, 0) };
+        connection.until = now + if hold { connection::GATE_SECONDS } else { connection::WRITING_SECONDS };
+        connection.write(now);
         Ok(())
     }
 
-    fn name(&self, place: usize) {
-        let names = match self.page.state() {
-            Some(_) if self.page.open() => Names::Open,
+    fn answer_dns(&self, index: usize) {
+        let mode = match self.page.state() {
+            Some(_) if self.page.is_open() => DnsMode::GateOpen,
             Some(state) => match state.of("lan4").and_then(|address| address.parse().ok()) {
-                Some(address) => Names::Ours(address),
-                None => Names::Unknown,
+                Some(address) => DnsMode::Captive(address),
+                None => DnsMode::AddressUnknown,
             },
-            None => Names::Unknown,
+            None => DnsMode::AddressUnknown,
         };
-        // One byte more than the longest: what does not fit is cut by the kernel, and must not look whole.
+        // One byte more than the longest query: the kernel cuts a longer one, and it must not look whole.
         let mut buffer = [0; 513];
-        for _ in 0..NAMES_AT_ONCE {
-            let Ok((length, from)) = self.names[place].recv_from(&mut buffer) else { return };
-            if let Some(answer) = captive_dns::answer(&buffer[..length], names) {
-                let _ = self.names[place].send_to(&answer, from);
+        for _ in 0..QUERIES_AT_ONCE {
+            let Ok((length, from)) = self.dns[index].recv_from(&mut buffer) else { return };
+            if let Some(answer) = captive_dns::answer(&buffer[..length], mode) {
+                let _ = self.dns[index].send_to(&answer, from);
             }
         }
     }
 
-    fn accept(&mut self, place: usize, now: u64) -> io::Result<()> {
+    fn accept(&mut self, index: usize, now: u64) -> io::Result<()> {
         for _ in 0..ACCEPTED_AT_ONCE {
-            match self.web[place].accept() {
+            match self.web[index].accept() {
                 Ok((stream, peer)) => {
-                    let Some(place) = Place::new(stream, peer, now) else { continue };
-                    let Some(at) = self.places.take_in(place) else { continue };
+                    let Some(connection) = Connection::new(stream, peer, now) else { continue };
+                    let Some(at) = self.connections.insert(connection) else { continue };
                     // The request is often there already.
-                    self.go_on(at, PollFlags::POLLIN, now)?;
-                    self.places.sweep();
+                    self.advance(at, PollFlags::POLLIN, now)?;
+                    self.connections.remove_closed();
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(_) => {
-                    self.deaf = true;
+                    self.accept_paused = true;
                     return Ok(());
                 }
             }
@@ -207,77 +208,80 @@ impl Server<'_> {
         Ok(())
     }
 
-    /// A connection can be read or written.
-    fn go_on(&mut self, at: usize, flags: PollFlags, now: u64) -> io::Result<()> {
-        let place = &mut self.places.0[at];
-        match &place.phase {
-            Phase::Reading(_) => match place.read() {
+    /// Goes on with a connection that can be read or written.
+    fn advance(&mut self, at: usize, flags: PollFlags, now: u64) -> io::Result<()> {
+        let connection = &mut self.connections.0[at];
+        match &connection.phase {
+            Phase::Reading(_) => match connection.read() {
                 Parsed::More => {}
-                Parsed::Whole(request) => {
-                    let visit = Visit { peer: place.peer, local: place.local, now };
-                    match self.page.visit(&request, visit) {
-                        Outcome::Reply(response) => {
-                            let bytes = self.page.bytes(&response, request.method);
-                            place.say(bytes, now);
-                        }
-                        Outcome::Ask(ask, asking) => {
-                            let from = source(place.peer);
-                            let (peer, id) = (place.peer, place.id);
-                            place.phase = Phase::Thinking;
-                            place.until = now + connection::THINKING_SECONDS;
-                            let number = self.asked.number();
-                            let refusal = if !self.asked.has_room(&from) {
-                                Answer::Wait(5)
-                            } else if self.agent.ask(number, peer, ask)? {
-                                self.asked.keep(number, id, from, asking, request.method, now);
-                                return Ok(());
-                            } else {
-                                Answer::Failed("The device has too much to do just now.".into())
-                            };
-                            let response = self.page.answered(&asking, refusal, now);
-                            let bytes = self.page.bytes(&response, request.method);
-                            self.places.0[at].say(bytes, now);
-                        }
-                    }
-                }
+                Parsed::Whole(request) => return self.handle(at, &request, now),
                 Parsed::Bad(status) => {
-                    let bytes = self.page.bytes(&Response::bare(status), crate::page::request::Method::Get);
-                    place.say(bytes, now);
+                    let bytes = self.page.bytes(&HttpResponse::bare(status), HttpMethod::Get);
+                    connection.respond(bytes, now);
                 }
             },
-            Phase::Thinking | Phase::Holding(_) => {
+            Phase::AwaitingAgent | Phase::AwaitingGate(_) => {
                 if flags.intersects(PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL) {
-                    place.phase = Phase::Gone;
+                    connection.phase = Phase::Closed;
                 }
             }
-            Phase::Writing(..) => place.write(now),
-            Phase::Draining(_) => place.drain(),
-            Phase::Gone => {}
+            Phase::Writing(..) => connection.write(now),
+            Phase::Draining(_) => connection.drain(),
+            Phase::Closed => {}
         }
         Ok(())
     }
 
-    /// Ends what took too long.
-    fn tidy(&mut self, now: u64) {
-        for asked in self.asked.expired(now) {
-            if let Some(place) = self.places.thinking(asked.place) {
-                let response = self.page.late(&asked.asking);
-                place.say(self.page.bytes(&response, asked.method), now);
+    /// Responds to a request, or passes it to the agent.
+    fn handle(&mut self, at: usize, request: &HttpRequest, now: u64) -> io::Result<()> {
+        let connection = &mut self.connections.0[at];
+        let (peer, source, id) = (connection.peer, connection.source, connection.id);
+        let response = match self.page.handle(request, RequestContext { peer, local: connection.local, now })
+        {
+            PageAction::Respond(response) => response,
+            PageAction::AskAgent(agent_request, pending) => {
+                connection.phase = Phase::AwaitingAgent;
+                connection.until = now + connection::AGENT_SECONDS;
+                let number = self.pending.next_number();
+                let refusal = if !self.pending.has_room(source) {
+                    Reply::RateLimited(5)
+                } else if self.agent.send(number, peer, agent_request)? {
+                    let (method, since) = (request.method, now);
+                    let pending = Pending { number, connection: id, source, request: pending, method, since };
+                    self.pending.insert(pending);
+                    return Ok(());
+                } else {
+                    Reply::Failed("The device has too much to do just now.".into())
+                };
+                self.page.reply_page(&pending, refusal, now)
+            }
+        };
+        let bytes = self.page.bytes(&response, request.method);
+        self.connections.0[at].respond(bytes, now);
+        Ok(())
+    }
+
+    /// Ends requests and connections whose time is over.
+    fn end_expired(&mut self, now: u64) {
+        for pending in self.pending.take_expired(now) {
+            if let Some(connection) = self.connections.awaiting_agent(pending.connection) {
+                let response = self.page.timeout_page(&pending.request);
+                connection.respond(self.page.bytes(&response, pending.method), now);
             }
         }
-        for place in &mut self.places.0 {
-            if now < place.until {
+        for connection in &mut self.connections.0 {
+            if now < connection.until {
                 continue;
             }
-            match std::mem::replace(&mut place.phase, Phase::Gone) {
+            match std::mem::replace(&mut connection.phase, Phase::Closed) {
                 Phase::Reading(begun) if !begun.is_empty() => {
-                    let response = Response::bare(408);
-                    place.say(self.page.bytes(&response, crate::page::request::Method::Get), now);
+                    let response = HttpResponse::bare(408);
+                    connection.respond(self.page.bytes(&response, HttpMethod::Get), now);
                 }
-                Phase::Holding(bytes) => place.say(bytes, now),
+                Phase::AwaitingGate(bytes) => connection.respond(bytes, now),
                 _ => {}
             }
         }
-        self.places.sweep();
+        self.connections.remove_closed();
     }
 }

@@ -125,7 +125,7 @@ fn encode(words: &[String], false_bits: u8) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use komainu_bootstrap::password_rule::word_filter::Set;
+    use komainu_bootstrap::password_rule::word_filter::WordFilter;
 
     fn numbered(count: usize) -> Vec<String> {
         (0..count).map(|number| format!("word number {number}")).collect()
@@ -139,7 +139,7 @@ mod tests {
             let words = numbered(count);
             let made = list(&words, BYTES_MAX, false_bits).unwrap();
             assert_eq!((made.words, made.left), (count, 0));
-            let set = Set::open(&made.bytes).unwrap();
+            let set = WordFilter::open(&made.bytes).unwrap();
             for word in &words {
                 assert!(set.has(head(word)), "{word} of {count} with {false_bits}");
             }
@@ -150,7 +150,7 @@ mod tests {
     fn other_words_are_found_as_rarely_as_was_asked() {
         for (false_bits, most) in [(8, 1_000), (12, 75), (14, 25), (20, 1)] {
             let made = list(&numbered(3_000), BYTES_MAX, false_bits).unwrap();
-            let set = Set::open(&made.bytes).unwrap();
+            let set = WordFilter::open(&made.bytes).unwrap();
             let found = (0..200_000).filter(|number| set.has(head(&format!("other {number}")))).count();
             assert!(found <= most, "{found} of 200000 with {false_bits}");
         }
@@ -162,7 +162,7 @@ mod tests {
         let made = list(&words, 2_000, 12).unwrap();
         assert!(made.bytes.len() <= 2_000 && made.bytes.len() > 1_990, "{}", made.bytes.len());
         assert_eq!(made.words + made.left, words.len());
-        let set = Set::open(&made.bytes).unwrap();
+        let set = WordFilter::open(&made.bytes).unwrap();
         assert!(words[..made.words].iter().all(|word| set.has(head(word))));
         assert!(words[made.words..].iter().filter(|word| set.has(head(word))).count() < 20);
     }

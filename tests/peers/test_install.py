@@ -105,7 +105,7 @@ def after_a_bundle_the_server_is_asked_again(place):
     wait_until(lambda: "refused release=2 why=up-to-date" in log.read_text(), "it is done with the bundle")
     before = log.read_text().count("step-failed step=poll")
     device.komainu("install", place.path("bundles/none.tar")).must(FAILED)
-    (device.folder / "run/wish").write_text("poll")
+    (device.folder / "run/request").write_text("poll")
     running.send_signal(signal.SIGUSR1)
     wait_until(lambda: log.read_text().count("step-failed step=poll") > before, "it asks the server")
     running.send_signal(signal.SIGTERM)

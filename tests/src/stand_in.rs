@@ -1,9 +1,11 @@
 //! A stand-in for the agent, for tests of the page alone: the other end of its socket, a device in memory. Its
 //! password rule gives every reason; the real one is `bootstrap/src/password_rule/`.
 
-use komainu_bootstrap::ipc::{Answer, Ask, Asked, MESSAGE_BYTES_MAX, Session, State, Told};
-use komainu_bootstrap::page::theme::Look;
-use komainu_bootstrap::server::{Clock, Doors, serve};
+use komainu_bootstrap::ipc::{
+    AgentMessage, DeviceState, MESSAGE_BYTES_MAX, NumberedRequest, Reply, Request, SessionId,
+};
+use komainu_bootstrap::page::theme::Theme;
+use komainu_bootstrap::server::{Clock, ListenSockets, serve};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
@@ -22,10 +24,10 @@ pub struct StandIn {
     /// Further lines of the state.
     pub lines: Vec<(String, String)>,
     /// The answer to the next request, of any kind.
-    pub next: Option<Answer>,
+    pub next: Option<Reply>,
     /// The stand-in gives no answers.
     pub mute: bool,
-    sessions: Vec<Session>,
+    sessions: Vec<SessionId>,
     opened: u8,
     wrong: u32,
     logins: Vec<String>,
@@ -35,8 +37,8 @@ pub struct StandIn {
 pub const NOW: u64 = 1_795_329_600;
 
 impl StandIn {
-    fn state(&self) -> State {
-        let mut state = State::default();
+    fn state(&self) -> DeviceState {
+        let mut state = DeviceState::default();
         state.push("gate", if self.password.is_empty() { "closed" } else { "open" });
         if !self.code.is_empty() {
             state.push("code", "wanted");
@@ -53,42 +55,42 @@ impl StandIn {
         state
     }
 
-    fn answer(&mut self, asked: &Asked) -> Answer {
+    fn reply(&mut self, request: &NumberedRequest) -> Reply {
         if let Some(next) = self.next.take() {
             return next;
         }
-        match &asked.ask {
-            Ask::Claim { .. } if !self.password.is_empty() => Answer::NotNow,
-            Ask::Claim { code, .. } if *code != self.code => Answer::Wrong,
-            Ask::Claim { password, .. } => self.set(&password.0),
-            Ask::Login { password } => self.login(&password.0, asked.peer),
-            Ask::Logout { session } => {
+        match &request.request {
+            Request::Claim { .. } if !self.password.is_empty() => Reply::NotNow,
+            Request::Claim { code, .. } if *code != self.code => Reply::Wrong,
+            Request::Claim { password, .. } => self.set(&password.0),
+            Request::Login { password } => self.login(&password.0, request.peer),
+            Request::Logout { session } => {
                 self.sessions.retain(|one| one != session);
-                Answer::Done
+                Reply::Done
             }
-            Ask::Change { session, .. }
-            | Ask::UpdateNow { session }
-            | Ask::Postpone { session }
-            | Ask::Reset { session, .. }
+            Request::Change { session, .. }
+            | Request::UpdateNow { session }
+            | Request::Postpone { session }
+            | Request::Reset { session, .. }
                 if !self.sessions.contains(session) =>
             {
-                Answer::NoSession
+                Reply::NoSession
             }
-            Ask::Change { old, .. } if old.0 != self.password => Answer::Wrong,
-            Ask::Change { new, .. } => self.set(&new.0),
-            Ask::UpdateNow { .. } => {
+            Request::Change { old, .. } if old.0 != self.password => Reply::Wrong,
+            Request::Change { new, .. } => self.set(&new.0),
+            Request::UpdateNow { .. } => {
                 self.put("update", "staging");
                 self.put("percent", "40");
-                Answer::Done
+                Reply::Done
             }
-            Ask::Postpone { .. } => {
+            Request::Postpone { .. } => {
                 self.put("postponed", &(NOW + 3 * 86_400).to_string());
-                Answer::Done
+                Reply::Done
             }
-            Ask::Reset { password, .. } if password.0 != self.password => Answer::Wrong,
-            Ask::Reset { .. } => {
+            Request::Reset { password, .. } if password.0 != self.password => Reply::Wrong,
+            Request::Reset { .. } => {
                 self.reimage();
-                Answer::Done
+                Reply::Done
             }
         }
     }
@@ -105,23 +107,23 @@ impl StandIn {
         self.lines.push((key.into(), value.into()));
     }
 
-    fn set(&mut self, password: &str) -> Answer {
+    fn set(&mut self, password: &str) -> Reply {
         let why = reasons(password);
         if !why.is_empty() {
-            return Answer::Weak(why);
+            return Reply::Weak(why);
         }
         self.password = password.into();
         self.put("since", &NOW.to_string());
-        Answer::Done
+        Reply::Done
     }
 
-    fn login(&mut self, password: &str, peer: IpAddr) -> Answer {
+    fn login(&mut self, password: &str, peer: IpAddr) -> Reply {
         if self.password.is_empty() {
-            return Answer::NotNow;
+            return Reply::NotNow;
         }
         if self.wrong >= 3 {
             self.wrong = 0;
-            return Answer::Wait(30);
+            return Reply::RateLimited(30);
         }
         let right = password == self.password;
         self.logins.push(format!("{NOW} {peer} {}", if right { "ok" } else { "wrong" }));
@@ -130,7 +132,7 @@ impl StandIn {
         }
         if !right {
             self.wrong += 1;
-            return Answer::Wrong;
+            return Reply::Wrong;
         }
         self.wrong = 0;
         self.opened = self.opened.wrapping_add(1);
@@ -140,7 +142,7 @@ impl StandIn {
         if self.sessions.len() > 8 {
             self.sessions.remove(0);
         }
-        Answer::Welcome(session)
+        Reply::SessionOpened(session)
     }
 }
 
@@ -198,7 +200,7 @@ impl Clock for Real {
 pub struct Running {
     /// The address of the page.
     pub web: SocketAddr,
-    /// The address of the name server.
+    /// The address of the DNS server.
     pub names: SocketAddr,
     /// The device; after a change call [`Running::tell`].
     pub device: Arc<Mutex<StandIn>>,
@@ -207,18 +209,18 @@ pub struct Running {
 
 impl Running {
     /// Starts the page on a port of loopback (0: any), with the device behind it. `thinks` is the time for an answer.
-    pub fn start(device: StandIn, mut look: Look, port: u16, thinks: Duration) -> io::Result<Running> {
+    pub fn start(device: StandIn, mut theme: Theme, port: u16, thinks: Duration) -> io::Result<Running> {
         let web = TcpListener::bind(("127.0.0.1", port))?;
         let names = UdpSocket::bind("127.0.0.1:0")?;
         let (web_at, names_at) = (web.local_addr()?, names.local_addr()?);
         let kind = (AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC);
         let (ours, agent) = socketpair(kind.0, kind.1, kind.2, kind.3)?;
-        look.public_port = web_at.port();
-        let wan_access = Doors { web: vec![web], names: vec![names], agent };
+        theme.public_port = web_at.port();
+        let sockets = ListenSockets { web: vec![web], dns: vec![names], agent };
         #[expect(clippy::disallowed_methods, reason = "a clock for the page of a test")]
         let mut clock = Real(Instant::now());
         thread::spawn(move || {
-            let error = serve(wan_access, &look, &mut clock);
+            let error = serve(sockets, &theme, &mut clock);
             eprintln!("the page ended: {error}");
         });
         let running = Running {
@@ -229,45 +231,46 @@ impl Running {
         };
         running.tell();
         let (device, socket) = (running.device.clone(), running.socket.clone());
-        thread::spawn(move || answer_all(&device, &socket, thinks));
+        thread::spawn(move || reply_to_all(&device, &socket, thinks));
         Ok(running)
     }
 
     /// Sends the page the present status.
     pub fn tell(&self) {
-        tell(&self.socket, &Told::State(self.device.lock().unwrap().state()));
+        tell(&self.socket, &AgentMessage::State(self.device.lock().unwrap().state()));
     }
 }
 
-fn tell(socket: &OwnedFd, told: &Told) {
+fn tell(socket: &OwnedFd, message: &AgentMessage) {
     // The page may be gone: then no process needs it.
-    let _ = send(socket.as_raw_fd(), &told.write(), MsgFlags::MSG_NOSIGNAL);
+    let _ = send(socket.as_raw_fd(), &message.write(), MsgFlags::MSG_NOSIGNAL);
 }
 
-fn answer_all(device: &Mutex<StandIn>, socket: &OwnedFd, thinks: Duration) {
+fn reply_to_all(device: &Mutex<StandIn>, socket: &OwnedFd, thinks: Duration) {
     let mut buffer = vec![0; MESSAGE_BYTES_MAX];
     while let Ok(length) = recv(socket.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
         if length == 0 {
             return;
         }
-        let asked = Asked::read(&buffer[..length]).expect("the page sends nothing that is no message");
-        let (answer, state, mute) = {
+        let request =
+            NumberedRequest::read(&buffer[..length]).expect("the page sends nothing that is no message");
+        let (reply, state, mute) = {
             let mut device = device.lock().unwrap();
-            let answer = device.answer(&asked);
-            (answer, device.state(), device.mute)
+            let reply = device.reply(&request);
+            (reply, device.state(), device.mute)
         };
         if mute {
             continue;
         }
         thread::sleep(thinks);
-        tell(socket, &Told::Answer(asked.number, answer));
-        tell(socket, &Told::State(state));
+        tell(socket, &AgentMessage::Reply(request.number, reply));
+        tell(socket, &AgentMessage::State(state));
     }
 }
 
 /// The theme of the stand-in's page.
-pub fn look() -> Look {
-    Look {
+pub fn theme() -> Theme {
+    Theme {
         name: "Gate One".into(),
         language: "en".into(),
         colour: None,

@@ -2,7 +2,7 @@
 //! small, and keeps answering honest clients. The seed is fixed and printed; `KOMAINU_SEED` takes another.
 #![allow(clippy::unwrap_used, reason = "a panic is the report")]
 
-use komainu_tests::stand_in::{Running, StandIn, look};
+use komainu_tests::stand_in::{Running, StandIn, theme};
 use std::env;
 use std::fs;
 use std::io::{Read, Write};
@@ -136,7 +136,7 @@ fn a_hundred_thousand_strange_requests_change_nothing() {
     let seed = env::var("KOMAINU_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_122);
     println!("seed {seed}");
     let mut numbers = Numbers(seed);
-    let running = Running::start(StandIn::default(), look(), 0, Duration::ZERO).unwrap();
+    let running = Running::start(StandIn::default(), theme(), 0, Duration::ZERO).unwrap();
     let names = UdpSocket::bind("127.0.0.1:0").unwrap();
     let mut before = 0;
     let (mut answers, mut silent) = (0, 0);
@@ -179,7 +179,7 @@ fn a_hundred_thousand_strange_requests_change_nothing() {
 #[test]
 fn two_hundred_slow_clients_keep_nobody_out() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let running = Running::start(StandIn::default(), look(), 0, Duration::ZERO).unwrap();
+    let running = Running::start(StandIn::default(), theme(), 0, Duration::ZERO).unwrap();
     let before = resident();
     let mut slow = Vec::new();
     for number in 0..200u8 {

@@ -1,5 +1,5 @@
-//! As much of DER (X.690) as keys and signatures need: elements one after the other, and pairs of integers. What
-//! has two ways to be written is read in one only.
+//! As much of DER (X.690) as keys and signatures need: elements one after the other, and pairs of integers. Each value
+//! is read in one spelling only.
 
 const INTEGER: u8 = 0x02;
 pub(crate) const BIT_STRING: u8 = 0x03;
@@ -14,7 +14,7 @@ pub fn two_integers(der: &[u8]) -> Option<[&[u8]; 2]> {
     Some([first, second])
 }
 
-/// The bytes of a number, and what follows it.
+/// The bytes of a number, and the bytes after it.
 fn positive_integer(der: &[u8]) -> Option<(&[u8], &[u8])> {
     let (number, rest) = element(der, INTEGER)?;
     match number {
@@ -25,8 +25,8 @@ fn positive_integer(der: &[u8]) -> Option<(&[u8], &[u8])> {
     }
 }
 
-/// The content of the first element, which must have this tag, and what follows it. DER has one way to write a
-/// length, the shortest; beyond two bytes there is nothing to expect.
+/// The content of the first element, which must have this tag, and the bytes after it. DER has one way to write a
+/// length, the shortest; keys and signatures need no length of more than two bytes.
 pub(crate) fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (length, rest) = match der.strip_prefix(&[tag])? {
         [length @ ..=0x7f, rest @ ..] => (usize::from(*length), rest),

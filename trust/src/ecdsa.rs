@@ -1,7 +1,7 @@
 //! ECDSA signatures on P-256, for metadata and for TLS alike, and how ECDSA writes keys and signatures: points
 //! in their uncompressed form only, which is the one in use.
 //!
-//! All of this comes from strangers: what is malformed is no signature, never a panic.
+//! Strangers send these bytes: malformed ones are no signature, and never a panic.
 
 use crate::der::two_integers;
 use p256::AffinePoint;
@@ -19,7 +19,7 @@ pub fn p256_verifies(point: &[u8], digest: &[u8], signature: &[u8]) -> bool {
     verified().is_some()
 }
 
-/// The point on P-256 that is written so; `None` if it does not lie on the curve.
+/// The point on P-256 of these bytes; `None` if it does not lie on the curve.
 pub fn p256_point(bytes: &[u8]) -> Option<AffinePoint> {
     let [x, y] = point_coordinates::<32>(bytes)?;
     AffinePoint::from_coordinates(&x.into(), &y.into()).into_option()

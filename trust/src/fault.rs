@@ -1,4 +1,4 @@
-//! Why metadata or a target was refused: which file, which step of the specification, what exactly.
+//! The refusal of metadata or a target: the file, the step of the specification, and the reason.
 
 use crate::fields::{Field, FieldFault};
 use crate::json;
@@ -6,7 +6,7 @@ use crate::moment::Moment;
 use alloc::string::String;
 use core::fmt;
 
-/// A refusal. The state before it stays.
+/// A refusal. It changes nothing that was accepted before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrustFault {
     /// The file, as the server names it: `timestamp.json`, `3.root.json`, a target path.
@@ -15,16 +15,15 @@ pub struct TrustFault {
     pub version: u64,
     /// The step of TUF 1.0.34's client workflow that failed.
     pub step: &'static str,
-    /// What was wrong.
-    pub what: What,
+    pub kind: FaultKind,
 }
 
-/// What was wrong with a file.
+/// The reason of a refusal.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum FaultKind {
     /// Not strict JSON: a sentence with line and column.
     NotJson(String),
-    /// A field is missing or not what it must be.
+    /// A field is missing or has a wrong value.
     Field(FieldFault),
     /// Too few of the role's keys signed it.
     TooFewSignatures {
@@ -78,23 +77,23 @@ pub enum What {
     TooManyRoots,
 }
 
-/// What a refusal looks like to a person who has to react.
+/// The likely cause of a refusal, for a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Looks {
-    /// An honest mirror that is old or half copied sends this, and waiting may mend it.
+pub enum LikelyCause {
+    /// An honest mirror that is old or half copied sends such files; a later refresh may succeed.
     Stale,
     /// Cut, changed on the way, or not this file at all: a captive portal's page, another repository.
     Damaged,
-    /// No honest mirror sends this, however old it is; but one may that copied files in the wrong order.
+    /// No honest mirror sends such files, except one that copied files in the wrong order.
     Hostile,
 }
 
 impl TrustFault {
-    pub(crate) fn new(file: &str, step: &'static str, what: What) -> TrustFault {
-        TrustFault { file: file.into(), version: 0, step, what }
+    pub(crate) fn new(file: &str, step: &'static str, kind: FaultKind) -> TrustFault {
+        TrustFault { file: file.into(), version: 0, step, kind }
     }
 
-    /// The same fault with the version that these bytes give themselves, for a person to compare.
+    /// Adds the version that these bytes give themselves, for a person to compare.
     pub(crate) fn claiming(mut self, bytes: &[u8]) -> TrustFault {
         if self.version == 0
             && let Ok(whole) = json::parse(bytes)
@@ -104,22 +103,25 @@ impl TrustFault {
         self
     }
 
-    /// What it looks like; `None` where nothing came from a server yet, or the repository itself is at odds.
-    pub fn looks(&self) -> Option<Looks> {
-        match self.what {
-            What::NotYet | What::Unlisted | What::TooMuchDelegated(_) => None,
+    /// The likely cause; `None` if no file came from a server yet, or the repository contradicts itself.
+    pub fn likely_cause(&self) -> Option<LikelyCause> {
+        match self.kind {
+            FaultKind::NotYet | FaultKind::Unlisted | FaultKind::TooMuchDelegated(_) => None,
             // No old mirror has another root under this name.
-            What::WrongVersion(_) if self.step == "5.3.5" => Some(Looks::Damaged),
-            What::Expired { .. } | What::Missing | What::Rollback(_) | What::WrongVersion(_) => {
-                Some(Looks::Stale)
-            }
-            What::NotJson(_) | What::Field(_) | What::Length { .. } | What::TooLarge(_) | What::Hash => {
-                Some(Looks::Damaged)
-            }
-            What::TooFewSignatures { .. }
-            | What::ListsOlder { .. }
-            | What::Vanished(_)
-            | What::TooManyRoots => Some(Looks::Hostile),
+            FaultKind::WrongVersion(_) if self.step == "5.3.5" => Some(LikelyCause::Damaged),
+            FaultKind::Expired { .. }
+            | FaultKind::Missing
+            | FaultKind::Rollback(_)
+            | FaultKind::WrongVersion(_) => Some(LikelyCause::Stale),
+            FaultKind::NotJson(_)
+            | FaultKind::Field(_)
+            | FaultKind::Length { .. }
+            | FaultKind::TooLarge(_)
+            | FaultKind::Hash => Some(LikelyCause::Damaged),
+            FaultKind::TooFewSignatures { .. }
+            | FaultKind::ListsOlder { .. }
+            | FaultKind::Vanished(_)
+            | FaultKind::TooManyRoots => Some(LikelyCause::Hostile),
         }
     }
 }
@@ -134,50 +136,54 @@ impl fmt::Display for TrustFault {
         if self.version > 0 {
             write!(f, " version {}", self.version)?;
         }
-        write!(f, " refused (TUF {}): {}", self.step, self.what)?;
-        f.write_str(match (self.looks(), &self.what) {
+        write!(f, " refused (TUF {}): {}", self.step, self.kind)?;
+        f.write_str(match (self.likely_cause(), &self.kind) {
             (None, _) => "",
-            (Some(Looks::Stale), What::Expired { .. }) => "; looks like a stale mirror, or a wrong clock",
-            (Some(Looks::Stale), _) => "; looks like a stale mirror",
-            (Some(Looks::Damaged), _) => "; looks damaged, or like another file",
+            (Some(LikelyCause::Stale), FaultKind::Expired { .. }) => {
+                "; looks like a stale mirror, or a wrong clock"
+            }
+            (Some(LikelyCause::Stale), _) => "; looks like a stale mirror",
+            (Some(LikelyCause::Damaged), _) => "; looks damaged, or like another file",
             // Where the timestamp is copied before the root that names its new key.
-            (Some(Looks::Hostile), What::TooFewSignatures { .. }) if self.step == "5.4.2" => {
+            (Some(LikelyCause::Hostile), FaultKind::TooFewSignatures { .. }) if self.step == "5.4.2" => {
                 "; looks like an attack, or a mirror that lacks a new root"
             }
-            (Some(Looks::Hostile), _) => "; looks like an attack",
+            (Some(LikelyCause::Hostile), _) => "; looks like an attack",
         })
     }
 }
 
-impl fmt::Display for What {
+impl fmt::Display for FaultKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            What::NotJson(why) => write!(f, "not acceptable JSON: {why}"),
-            What::Field(FieldFault { path, must_be }) => write!(f, "{path} must be {must_be}"),
-            What::TooFewSignatures { have, need } => write!(f, "{have} valid signatures of {need} needed"),
-            What::Rollback(trusted) => write!(f, "{trusted} was seen before"),
-            What::ListsOlder { name, offered, trusted } => {
+            FaultKind::NotJson(why) => write!(f, "not acceptable JSON: {why}"),
+            FaultKind::Field(FieldFault { path, must_be }) => write!(f, "{path} must be {must_be}"),
+            FaultKind::TooFewSignatures { have, need } => {
+                write!(f, "{have} valid signatures of {need} needed")
+            }
+            FaultKind::Rollback(trusted) => write!(f, "{trusted} was seen before"),
+            FaultKind::ListsOlder { name, offered, trusted } => {
                 write!(f, "it lists {name} version {offered}, {trusted} was seen before")
             }
-            What::WrongVersion(announced) => write!(f, "announced was {announced}"),
-            What::Vanished(name) => write!(f, "{name} is no longer listed"),
-            What::Unlisted => write!(f, "the snapshot does not list it"),
-            What::Expired { at, now } => write!(f, "expired {at}, now is {now}"),
-            What::Length { got, allowed } => write!(f, "{got} bytes, allowed are {allowed}"),
-            What::TooMuchDelegated(limit) => {
+            FaultKind::WrongVersion(announced) => write!(f, "announced was {announced}"),
+            FaultKind::Vanished(name) => write!(f, "{name} is no longer listed"),
+            FaultKind::Unlisted => write!(f, "the snapshot does not list it"),
+            FaultKind::Expired { at, now } => write!(f, "expired {at}, now is {now}"),
+            FaultKind::Length { got, allowed } => write!(f, "{got} bytes, allowed are {allowed}"),
+            FaultKind::TooMuchDelegated(limit) => {
                 write!(f, "all delegated roles on the way together have more than {limit} bytes")
             }
-            What::TooLarge(limit) => write!(f, "larger than its limit of {limit} bytes"),
-            What::Hash => write!(f, "its hash is not the signed one"),
-            What::NotYet => write!(f, "not fetched yet"),
-            What::Missing => write!(f, "the server does not have it"),
-            What::TooManyRoots => write!(f, "too many new roots at once"),
+            FaultKind::TooLarge(limit) => write!(f, "larger than its limit of {limit} bytes"),
+            FaultKind::Hash => write!(f, "its hash is not the signed one"),
+            FaultKind::NotYet => write!(f, "not fetched yet"),
+            FaultKind::Missing => write!(f, "the server does not have it"),
+            FaultKind::TooManyRoots => write!(f, "too many new roots at once"),
         }
     }
 }
 
-impl From<FieldFault> for What {
-    fn from(fault: FieldFault) -> What {
-        What::Field(fault)
+impl From<FieldFault> for FaultKind {
+    fn from(fault: FieldFault) -> FaultKind {
+        FaultKind::Field(fault)
     }
 }

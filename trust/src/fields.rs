@@ -6,12 +6,12 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// A field that is missing or not what it must be.
+/// A field that is missing or has a wrong value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldFault {
-    /// Where, as a dotted path.
+    /// The field as a dotted path.
     pub path: String,
-    /// What it must be.
+    /// The value that the field must have, in words.
     pub must_be: &'static str,
 }
 
@@ -28,7 +28,7 @@ impl<'a> Field<'a> {
         Field { path: String::new(), value: Some(value) }
     }
 
-    /// The field of that name; reading it later says that it is missing, if it is.
+    /// The field of that name. A missing field is a fault only when its value is read.
     ///
     /// # Errors
     /// This value is not an object.
@@ -37,7 +37,7 @@ impl<'a> Field<'a> {
         Ok(Field { path: self.path_of(name), value })
     }
 
-    /// The same, `None` where it is absent.
+    /// The field of that name; `None` if it is missing.
     ///
     /// # Errors
     /// This value is not an object.
@@ -70,7 +70,7 @@ impl<'a> Field<'a> {
         Ok(list.iter().enumerate().map(numbered).collect())
     }
 
-    /// A string.
+    /// The value as a string.
     ///
     /// # Errors
     /// This value is not a string.
@@ -115,7 +115,7 @@ impl<'a> Field<'a> {
         self.text().ok().and_then(Moment::parse).ok_or_else(|| self.fault(must_be))
     }
 
-    /// The value itself.
+    /// The value as JSON.
     ///
     /// # Errors
     /// It is missing.

@@ -1,35 +1,18 @@
 //! Strict JSON and its one canonical form.
 //!
 //! Strict: UTF-8, no repeated names, no fractions, whole numbers that fit 64 bits, bounded nesting, a bounded
-//! number of values. What two parsers could read differently is not read at all, so that signer and device always
-//! mean the same.
+//! number of values. Bytes that two parsers could read differently are refused, so that signer and device always mean
+//! the same.
 //! Canonical: names in order, no white space, only `"` and `\` escaped: the form that securesystemslib signs.
 
-mod object;
+mod value;
 
 use crate::limits::{JSON_DEPTH_MAX, JSON_VALUES_MAX};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
-pub use object::Object;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
-
-/// A JSON value; objects are in the order of their names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Json {
-    /// `null`
-    Null,
-    /// `true` or `false`
-    Bool(bool),
-    /// A whole number.
-    Int(i64),
-    /// A string.
-    Text(String),
-    /// An array.
-    List(Vec<Json>),
-    /// An object.
-    Object(Object),
-}
+pub use value::{Json, Object};
 
 /// Reads one JSON value that fills all of `bytes`.
 ///
@@ -40,11 +23,11 @@ pub fn parse(bytes: &[u8]) -> Result<Json, String> {
     read(bytes, None)
 }
 
-/// The same, but for objects' fields that have none of these names: they are skipped, whatever they hold. For long files
-/// of other people's (an SBOM), of which little is wanted: what is skipped costs no memory, and may hold fractions.
+/// Reads JSON as [`parse`] does, but skips the fields of objects that have none of these names. It is for long files of
+/// other programs (an SBOM): skipped values cost no memory, and may be fractions.
 ///
 /// # Errors
-/// As [`parse`], of what is not skipped.
+/// As [`parse`], of the values that are not skipped.
 pub fn parse_only(bytes: &[u8], wanted: &[&str]) -> Result<Json, String> {
     read(bytes, Some(wanted))
 }
@@ -59,7 +42,7 @@ fn read(bytes: &[u8], wanted: Option<&[&str]>) -> Result<Json, String> {
     Ok(value)
 }
 
-/// Writes the canonical form, the bytes that signatures are over.
+/// Writes the canonical form, which is signed.
 pub fn canonical(value: &Json) -> Vec<u8> {
     let mut out = Vec::new();
     write(value, &mut out);

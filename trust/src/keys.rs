@@ -1,20 +1,22 @@
-//! The signature algorithms. A key that cannot be read, or whose scheme is unknown, simply verifies nothing:
-//! whether that matters is the threshold's business, so that makers can add new kinds of keys beside old ones.
+//! The signature algorithms. A key that cannot be read, or whose scheme is unknown, verifies no signature, and the
+//! threshold decides whether that matters. So makers can add new kinds of keys beside old ones.
 
 use crate::ecdsa;
 use crate::fields::{Field, FieldFault};
 use crate::hex;
+use crate::limits::KEYS_MAX;
 #[cfg(feature = "rsa")]
 use crate::rsa;
 #[cfg(feature = "rsa")]
 use crate::rsa::{Hash, Padding};
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use rustls_pki_types::SubjectPublicKeyInfoDer;
 use rustls_pki_types::pem::PemObject;
 use sha2::{Digest, Sha256};
 
-/// What a SubjectPublicKeyInfo has before an uncompressed point on P-256 (RFC 5480): the same bytes in every key.
+/// The bytes of a SubjectPublicKeyInfo before an uncompressed point on P-256 (RFC 5480): the same bytes in every key.
 const P256_KEY_INFO: &[u8] = &[
     0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86,
     0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
@@ -23,7 +25,7 @@ const P256_KEY_INFO: &[u8] = &[
 /// A public key as root metadata writes it (§4.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
-    /// `ed25519`, `ecdsa`, `rsa`, … A label of the key; what decides is the scheme.
+    /// `ed25519`, `ecdsa`, `rsa`, … A label; the scheme decides.
     pub keytype: String,
     /// `ed25519`, `ecdsa-sha2-nistp256`, `rsassa-pss-sha256`.
     pub scheme: String,
@@ -54,7 +56,7 @@ impl Key {
         }
     }
 
-    /// The key itself, however it is spelled: what tells two keys apart when signatures are counted.
+    /// The bytes of the key, the same for each spelling of it. Signatures are counted by them.
     pub fn material(&self) -> Vec<u8> {
         let decoded = match self.scheme.as_str() {
             "ed25519" => hex::decode(&self.public),
@@ -85,4 +87,12 @@ impl Key {
         let info = self.key_info()?;
         Some(rsa::verifies(Padding::PssAnySalt, Hash::Sha256, rsa::key_in(&info)?, message, signature))
     }
+}
+
+pub(crate) fn read_keys(field: &Field<'_>) -> Result<BTreeMap<String, Key>, FieldFault> {
+    let entries = field.entries()?;
+    if entries.len() > KEYS_MAX {
+        return Err(field.fault("at most 256 keys"));
+    }
+    entries.into_iter().map(|(key_id, key)| Ok((key_id.into(), Key::read(&key)?))).collect()
 }

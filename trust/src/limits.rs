@@ -1,5 +1,5 @@
 //! Every limit by name. TUF leaves the numbers to the application; these hold for the small devices that
-//! Komainu is for, with ample room above what real repositories publish (a root of five keys is 7 KB).
+//! Komainu is for, with ample room above real repositories (a root of five keys has 7 KB).
 
 /// Largest root metadata, in bytes (the specification's W).
 pub const ROOT_BYTES_MAX: u64 = 64 * 1024;

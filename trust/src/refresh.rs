@@ -1,17 +1,17 @@
-//! One update of the metadata, as a state machine (TUF 1.0.34 §5): it says which file it wants and how large
-//! that may be, it is given the bytes or told that there are none, and it says what to keep. Whoever drives it
-//! does the fetching and the storing: the agent, the maker's rehearsal and the tests drive this same code.
+//! One update of the metadata, as a state machine (TUF 1.0.34 §5): it names the next file and its largest length, takes
+//! the bytes, or the news that there are none, and names the change of the store. The caller fetches and stores: the
+//! agent, the maker's rehearsal and the tests drive this same code.
 //!
-//! Nothing is kept before it was accepted, and each file as soon as it was: a cut in the middle leaves a state
-//! from which the next refresh goes on.
+//! A file is kept as soon as it is accepted, and not before. So a power cut leaves a state from which the next refresh
+//! goes on.
 
-use crate::fault::{TrustFault, What};
+use crate::expected_file::{
+    SNAPSHOT_STEPS, Steps, TARGETS_STEPS, metadata_name, missing, open_root, unexpired,
+};
+use crate::fault::{FaultKind, TrustFault};
 use crate::limits::{ROOT_BYTES_MAX, ROOTS_MAX, TIMESTAMP_BYTES_MAX};
 use crate::roles::{Listed, Role, Snapshot, Targets, Timestamp};
-use crate::trusted::{
-    Clock, SNAPSHOT_STEPS, Steps, Stored, TARGETS_STEPS, Trusted, metadata_name, missing, open_root,
-    unexpired,
-};
+use crate::trusted::{Clock, Stored, Trusted};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -32,13 +32,13 @@ pub struct Ask {
 }
 
 impl Ask {
-    /// The refusal of a file that is longer: reading it stopped there.
+    /// The refusal of a file that is longer than that.
     pub fn too_large(&self) -> TrustFault {
-        TrustFault::new(&self.name, self.step, What::TooLarge(self.bytes_max))
+        TrustFault::new(&self.name, self.step, FaultKind::TooLarge(self.bytes_max))
     }
 }
 
-/// What the fetch brought.
+/// The result of a fetch.
 #[derive(Clone, Copy, Debug)]
 pub enum Answer<'a> {
     /// The whole file.
@@ -47,14 +47,13 @@ pub enum Answer<'a> {
     NotThere,
 }
 
-/// What to change in the store, atomically, before going on.
+/// The change of the store that the caller makes, atomically, before it goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
-    /// Nothing.
     Nothing,
     /// The bytes just given replace this role's file, exactly as they were received.
     Given(Role),
-    /// The same for a new root; its timestamp or snapshot keys were replaced, so both files go (§5.3.11).
+    /// The bytes just given replace the root. Its timestamp or snapshot keys were replaced, so both files go (§5.3.11).
     GivenRootForgetRest,
 }
 
@@ -79,7 +78,7 @@ pub struct Refresh {
 }
 
 impl Refresh {
-    /// Starts with what is stored. The start time is fixed here and used for every expiry check (§5.1).
+    /// Starts with the stored files. The start time is fixed here and used for every expiry check (§5.1).
     ///
     /// # Errors
     /// The stored root cannot be read (§5.2); nothing else in the store can stop a refresh.
@@ -88,10 +87,10 @@ impl Refresh {
         Ok(Refresh { trusted, stored, waiting: Waiting::Root, roots_left: ROOTS_MAX, snapshot_before: None })
     }
 
-    /// The file that is wanted next; `None` when all is done.
+    /// The file to fetch next; `None`: the refresh is done.
     pub fn ask(&self) -> Option<Ask> {
         match self.waiting {
-            // 5.3.2, 5.3.3: version N+1, whatever the server may have beyond.
+            // 5.3.2, 5.3.3: version N+1, even if the server has later ones.
             Waiting::Root => {
                 let version = self.trusted.root.common.version + 1;
                 Some(Ask { name: format!("{version}.root.json"), bytes_max: ROOT_BYTES_MAX, step: ROOT_STEP })
@@ -109,13 +108,13 @@ impl Refresh {
         }
     }
 
-    /// Takes the answer to [`Refresh::ask`] and says what to keep.
+    /// Takes the answer to [`Refresh::ask`] and gives the change of the store.
     ///
     /// # Errors
-    /// The refusal. The refresh is over; what was accepted before stays and is already kept.
+    /// The refusal. The refresh is over; files that were accepted before are kept already.
     pub fn give(&mut self, answer: Answer<'_>) -> Result<Keep, TrustFault> {
         let waiting = self.waiting;
-        // A refusal ends the refresh: asking again would only ask for the same file.
+        // A refusal ends the refresh: the next step would only be to fetch the same file again.
         self.waiting = Waiting::Nothing;
         let given = match (waiting, answer) {
             (Waiting::Root, Answer::NotThere) => self.roots_done(),
@@ -134,12 +133,12 @@ impl Refresh {
         })
     }
 
-    /// What is trusted at this point.
+    /// The metadata that is trusted at this point.
     pub fn trusted(&self) -> &Trusted {
         &self.trusted
     }
 
-    /// Ends the refresh and hands out what is trusted.
+    /// Ends the refresh and gives the trusted metadata.
     pub fn into_trusted(self) -> Trusted {
         self.trusted
     }
@@ -148,19 +147,19 @@ impl Refresh {
         let old = &self.trusted.root;
         let announced = old.common.version + 1;
         let file = format!("{announced}.root.json");
-        let fault = |step, what| TrustFault::new(&file, step, what);
+        let fault = |step, kind| TrustFault::new(&file, step, kind);
         if self.roots_left == 0 {
-            return Err(fault("5.3.3", What::TooManyRoots));
+            return Err(fault("5.3.3", FaultKind::TooManyRoots));
         }
         self.roots_left -= 1;
         // 5.3.4: the threshold of the old keys and the threshold of the new keys.
         let new = open_root(bytes, &file, "5.3.4", Some(old))?;
         // 5.3.5, 5.3.6: exactly the next version.
         if new.common.version != announced {
-            return Err(fault("5.3.5", What::WrongVersion(announced)));
+            return Err(fault("5.3.5", FaultKind::WrongVersion(announced)));
         }
-        // 5.3.11, decided here because only here both roots are known: whoever held a key that is gone may have
-        // counted versions up to lock out the rightful holder (fast-forward).
+        // 5.3.11, decided here because only here both roots are known: the thief of a key that is gone may have counted
+        // versions up to lock out the rightful holder (fast-forward).
         let forget = new.lacks_a_key_of(old, Role::Timestamp) || new.lacks_a_key_of(old, Role::Snapshot);
         // 5.3.7, 5.3.8: trusted from now on, expired or not; 5.3.9: and on to the next.
         self.trusted.root = new;
@@ -174,7 +173,7 @@ impl Refresh {
     }
 
     fn roots_done(&mut self) -> Result<Keep, TrustFault> {
-        // What the store holds below root must be vouched for by the root that is in force now.
+        // The root that is in force now must vouch for each stored file below it.
         self.trusted.timestamp = None;
         self.trusted.snapshot = None;
         self.trusted.targets = None;
@@ -197,10 +196,10 @@ impl Refresh {
         let new: Timestamp = self.trusted.expect(Role::Timestamp, None).open(bytes)?;
         let mut keep = Keep::Given(Role::Timestamp);
         if let Some(old) = &self.trusted.timestamp {
-            let fault = |what| TrustFault::new(file, "5.4.3", what);
-            // 5.4.3.1: an older one is refused; one of the same version is no news, whatever it says.
+            let fault = |kind| TrustFault::new(file, "5.4.3", kind);
+            // 5.4.3.1: an older timestamp is refused; one of the same version changes nothing.
             match new.common.version.cmp(&old.common.version) {
-                Ordering::Less => return Err(fault(What::Rollback(old.common.version))),
+                Ordering::Less => return Err(fault(FaultKind::Rollback(old.common.version))),
                 Ordering::Equal => keep = Keep::Nothing,
                 // 5.4.3.2
                 Ordering::Greater => older("snapshot.json", &new.snapshot, &old.snapshot).map_err(fault)?,
@@ -227,11 +226,13 @@ impl Refresh {
         let listed = self.listed_snapshot().ok_or_else(|| missing(file, "5.5.1"))?;
         // 5.5.2 to 5.5.4
         let new: Snapshot = self.trusted.expect(Role::Snapshot, Some(listed)).open(bytes)?;
-        // 5.5.5: nothing that was listed may go back or disappear.
+        // 5.5.5: no entry may go back or disappear.
         if let Some(before) = &self.snapshot_before {
-            let fault = |what| TrustFault::new(file, "5.5.5", what);
+            let fault = |kind| TrustFault::new(file, "5.5.5", kind);
             for (name, old) in &before.files {
-                let Some(now) = new.files.get(name) else { return Err(fault(What::Vanished(name.clone()))) };
+                let Some(now) = new.files.get(name) else {
+                    return Err(fault(FaultKind::Vanished(name.clone())));
+                };
                 older(name, now, old).map_err(fault)?;
             }
         }
@@ -283,15 +284,19 @@ impl Refresh {
     }
 }
 
-/// What is listed may not go back.
-fn older(name: &str, now: &Listed, before: &Listed) -> Result<(), What> {
+/// Refuses an entry whose version is older than before.
+fn older(name: &str, now: &Listed, before: &Listed) -> Result<(), FaultKind> {
     if now.version < before.version {
-        return Err(What::ListsOlder { name: name.into(), offered: now.version, trusted: before.version });
+        return Err(FaultKind::ListsOlder {
+            name: name.into(),
+            offered: now.version,
+            trusted: before.version,
+        });
     }
     Ok(())
 }
 
-/// Drives a refresh to its end with functions that fetch and keep; how the maker's rehearsal and tests use it.
+/// Drives a refresh to its end with functions that fetch and keep, for the maker's rehearsal and for tests.
 ///
 /// # Errors
 /// The refusal, or the error of `fetch` or `keep`.

@@ -1,18 +1,18 @@
-//! The four metadata files as types (§4.3 to §4.6). Reading one says nothing about who signed it.
+//! The four metadata files as types (§4.3 to §4.6). Reading a file does not check its signatures.
 
-use crate::delegations::Delegations;
 use crate::fields::{Field, FieldFault};
-use crate::hex;
+use crate::hashes::{Hashes, read_hashes};
 use crate::json::Json;
-use crate::keys::Key;
-use crate::limits::{KEYS_MAX, NAME_BYTES_MAX};
+use crate::keys::{Key, read_keys};
+use crate::limits::{KEYS_MAX, NAME_BYTES_MAX, ROLE_NAME_BYTES_MAX};
 use crate::moment::Moment;
-use crate::signatures::RoleKeys;
+use crate::signatures::{RoleKeys, read_role_keys};
+use crate::target_paths::TargetPaths;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
-use sha2::{Digest, Sha256, Sha512};
+use alloc::vec::Vec;
 
-/// Versions are JSON numbers; more than this no JSON reader need understand.
+/// Largest version: versions are JSON numbers, and a JSON reader need not understand larger ones.
 const VERSION_MAX: u64 = i64::MAX as u64;
 
 /// The four top-level roles.
@@ -50,46 +50,18 @@ impl Role {
     }
 }
 
-/// What every metadata file has.
+/// The fields that every metadata file has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Common {
     /// Counts up; at least 1.
     pub version: u64,
-    /// Not to be used from this moment on.
+    /// The file is not valid from this moment on.
     pub expires: Moment,
 }
 
-/// Hashes of a file. Where none is listed that we can compute, no file has them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hashes {
-    /// SHA-256, if listed.
-    pub sha256: Option<[u8; 32]>,
-    /// SHA-512, if listed.
-    pub sha512: Option<[u8; 64]>,
-}
-
-impl Hashes {
-    /// True if every listed hash is that of `bytes`.
-    pub fn match_bytes(&self, bytes: &[u8]) -> bool {
-        (self.sha256.is_some() || self.sha512.is_some())
-            && self.sha256.is_none_or(|hash| Sha256::digest(bytes).as_slice() == hash)
-            && self.sha512.is_none_or(|hash| Sha512::digest(bytes).as_slice() == hash)
-    }
-
-    /// The hash that a consistent snapshot puts before a target's name (§3.1, §7.2), in hexadecimal.
-    pub fn prefix(&self) -> String {
-        match (&self.sha256, &self.sha512) {
-            (Some(hash), _) => hex::encode(hash),
-            (None, Some(hash)) => hex::encode(hash),
-            (None, None) => String::new(),
-        }
-    }
-}
-
-/// What timestamp and snapshot say of another metadata file.
+/// The entry of another metadata file in timestamp or snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// Its version.
     pub version: u64,
     /// Its length in bytes, if listed.
     pub length: Option<u64>,
@@ -97,7 +69,7 @@ pub struct Listed {
     pub hashes: Option<Hashes>,
 }
 
-/// `root.json`
+/// The content of `root.json`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Root {
     /// Version and expiry.
@@ -110,18 +82,18 @@ pub struct Root {
     pub roles: BTreeMap<Role, RoleKeys>,
 }
 
-/// `timestamp.json`
+/// The content of `timestamp.json`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timestamp {
     /// Version and expiry.
     pub common: Common,
-    /// When it was made, if its maker says so in the field `issued`: a signed lower bound for a device's clock.
+    /// The field `issued`, the moment at which it was made: a signed lower bound for a device's clock.
     pub issued: Option<Moment>,
     /// The current snapshot.
     pub snapshot: Listed,
 }
 
-/// `snapshot.json`
+/// The content of `snapshot.json`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
     /// Version and expiry.
@@ -135,26 +107,51 @@ pub struct Snapshot {
 pub struct TargetFile {
     /// Its exact length in bytes.
     pub length: u64,
-    /// Its hashes.
     pub hashes: Hashes,
 }
 
-/// `targets.json`
+/// The content of `targets.json`, or of a delegated role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Targets {
     /// Version and expiry.
     pub common: Common,
     /// Every target, by its path.
     pub targets: BTreeMap<String, TargetFile>,
-    /// Who else may speak for some paths.
+    /// The other roles that may list files under some paths.
     pub delegations: Option<Delegations>,
+}
+
+/// The delegations of one targets role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delegations {
+    /// The keys of the roles below, by identifier.
+    pub keys: BTreeMap<String, Key>,
+    /// The roles, in the order in which they are searched.
+    pub roles: Vec<Delegation>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delegation {
+    pub name: String,
+    /// The keys that must sign its file.
+    pub role: RoleKeys,
+    /// For paths that it covers, the search ends with it.
+    pub terminating: bool,
+    paths: TargetPaths,
+}
+
+impl Delegation {
+    /// True if the role may list this path.
+    pub fn covers(&self, path: &str) -> bool {
+        self.paths.contain(path)
+    }
 }
 
 /// A metadata file that can be read from its signed part.
 pub trait Metadata: Sized {
     /// The role that signs it.
     const ROLE: Role;
-    /// Reads it.
+    /// Reads the signed part.
     ///
     /// # Errors
     /// The field that is missing or wrong.
@@ -281,46 +278,33 @@ fn read_listed(field: &Field<'_>) -> Result<Listed, FieldFault> {
     Ok(Listed { version: read_version(field)?, length, hashes })
 }
 
-fn read_hashes(field: &Field<'_>) -> Result<Hashes, FieldFault> {
-    let mut hashes = Hashes { sha256: None, sha512: None };
-    for (name, value) in field.entries()? {
-        match name {
-            "sha256" => {
-                let hash =
-                    hex::decode_array(value.text()?).ok_or_else(|| value.fault("64 hexadecimal digits"))?;
-                hashes.sha256 = Some(hash);
+impl Delegations {
+    fn read(field: &Field<'_>) -> Result<Delegations, FieldFault> {
+        let keys = read_keys(&field.field("keys")?)?;
+        let mut roles: Vec<Delegation> = Vec::new();
+        for item in field.field("roles")?.items(KEYS_MAX)? {
+            let delegation = read_delegation(&item)?;
+            if roles.iter().any(|role| role.name == delegation.name) {
+                return Err(item.field("name")?.fault("a name that no other delegation here has"));
             }
-            "sha512" => {
-                let hash =
-                    hex::decode_array(value.text()?).ok_or_else(|| value.fault("128 hexadecimal digits"))?;
-                hashes.sha512 = Some(hash);
-            }
-            // Other algorithms may stand beside one of ours; alone they leave a file that cannot be proven.
-            _ => {}
+            roles.push(delegation);
         }
+        Ok(Delegations { keys, roles })
     }
-    Ok(hashes)
 }
 
-pub(crate) fn read_keys(field: &Field<'_>) -> Result<BTreeMap<String, Key>, FieldFault> {
-    let entries = field.entries()?;
-    if entries.len() > KEYS_MAX {
-        return Err(field.fault("at most 256 keys"));
+fn read_delegation(item: &Field<'_>) -> Result<Delegation, FieldFault> {
+    let name = item.field("name")?;
+    let text = name.text()?;
+    if text.is_empty() || text.len() > ROLE_NAME_BYTES_MAX {
+        return Err(name.fault("1 to 80 bytes"));
     }
-    entries.into_iter().map(|(key_id, key)| Ok((key_id.into(), Key::read(&key)?))).collect()
-}
-
-pub(crate) fn read_role_keys(field: &Field<'_>) -> Result<RoleKeys, FieldFault> {
-    let mut key_ids = alloc::vec::Vec::new();
-    for item in field.field("keyids")?.items(KEYS_MAX)? {
-        let key_id = item.text()?;
-        if key_ids.iter().any(|seen| seen == key_id) {
-            return Err(item.fault("a key identifier that is not in the list already"));
-        }
-        key_ids.push(key_id.into());
+    if [Role::Root, Role::Timestamp, Role::Snapshot, Role::Targets].iter().any(|role| role.name() == text) {
+        return Err(name.fault("other than the name of a top-level role"));
     }
-    let threshold = field.field("threshold")?.number(1, KEYS_MAX as u64, "a whole number from 1 to 256")?;
-    Ok(RoleKeys { key_ids, threshold: threshold as u32 })
+    let paths = TargetPaths::read(item)?;
+    let terminating = item.field("terminating")?.truth()?;
+    Ok(Delegation { name: text.into(), role: read_role_keys(item)?, terminating, paths })
 }
 
 impl Root {
@@ -329,7 +313,7 @@ impl Root {
         self.roles.get(&role).expect("Root::read refuses a root without one of the four roles")
     }
 
-    /// True if a key that had a role in the root before has it no more: whoever holds that key may have abused it.
+    /// True if a key that had a role in the root before has it no more: the key may have been stolen and abused.
     pub fn lacks_a_key_of(&self, before: &Root, role: Role) -> bool {
         let kept = &self.role(role).key_ids;
         let gone = |id: &String| !kept.contains(id) || self.keys.get(id) != before.keys.get(id);
@@ -337,7 +321,7 @@ impl Root {
     }
 }
 
-/// Reads a value of JSON as metadata; the caller has counted its signatures.
+/// Reads the signed part of a file; the caller has counted its signatures.
 pub(crate) fn read<M: Metadata>(signed: &Json) -> Result<M, FieldFault> {
     M::read(&Field::top(signed))
 }

@@ -1,8 +1,8 @@
 //! RSA signatures (RFC 8017), for TLS and, with the feature `rsa`, for metadata: one power with a public exponent,
 //! and two kinds of padding.
 //!
-//! Nothing here is secret, so nothing has to take the same time. Padding is compared whole: what is not exactly
-//! as a signer must write it is refused.
+//! All values are public, so that no function needs constant time. Padding is compared whole: a padding that differs from
+//! the one that a signer must write is refused.
 
 mod power;
 
@@ -12,18 +12,17 @@ use alloc::vec::Vec;
 use power::power;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
-/// Below 2048 bits RSA proves nothing any more; above 4096 a stranger could keep a slow processor busy for seconds.
+/// Below 2048 bits RSA can be broken; above 4096 a stranger could keep a slow processor busy for seconds.
 const MODULUS_BITS: core::ops::RangeInclusive<usize> = 2048..=4096;
-/// 1 would let anybody sign. Larger ones than this are not in use, and cost their length.
+/// With the exponent 1 every number would be a signature. Larger ones than these are not in use, and cost time.
 const EXPONENT: core::ops::Range<u64> = 3..1 << 33;
-/// What a SubjectPublicKeyInfo has before the key: rsaEncryption, no parameters (RFC 3279, 2.3.1).
+/// The bytes of a SubjectPublicKeyInfo before the key: rsaEncryption, no parameters (RFC 3279, 2.3.1).
 const ALGORITHM: &[u8] =
     &[0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];
 
 /// How a digest is padded before the power.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Padding {
-    /// EMSA-PKCS1-v1_5.
     Pkcs1,
     /// EMSA-PSS with a salt as long as the digest, as TLS wants it (RFC 8446, 4.2.3).
     Pss,
@@ -34,11 +33,8 @@ pub enum Padding {
 /// The digests that signatures are made over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hash {
-    /// SHA-256
     Sha256,
-    /// SHA-384
     Sha384,
-    /// SHA-512
     Sha512,
 }
 
@@ -52,7 +48,7 @@ impl Hash {
         }
     }
 
-    /// What PKCS #1 puts before a digest to name its kind (RFC 8017, 9.2, note 1).
+    /// The bytes that PKCS #1 puts before a digest to name its kind (RFC 8017, 9.2, note 1).
     fn digest_info(self) -> &'static [u8] {
         match self {
             Hash::Sha256 => b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20",
@@ -149,7 +145,7 @@ fn is_pss(
     )
 }
 
-/// MGF1 (B.2.1).
+/// The mask of EMSA-PSS (MGF1, B.2.1).
 fn mask(hash: Hash, seed: &[u8], length: usize) -> Vec<u8> {
     let mut mask = Vec::new();
     let mut counter = 0_u32;

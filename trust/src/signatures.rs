@@ -1,13 +1,13 @@
-//! The envelope of every metadata file, and the one function that counts signatures against a threshold:
-//! for root and for every other role alike, so that there is no second, weaker copy of it.
+//! Signatures: the envelope of every metadata file, and the one function that counts signatures against a threshold, for
+//! root and for every other role, so that there is no second, weaker copy of it.
 
-use crate::fault::{TrustFault, What};
-use crate::fields::Field;
+use crate::fault::{FaultKind, TrustFault};
+use crate::fields::{Field, FieldFault};
 use crate::hex;
 use crate::json;
 use crate::json::Json;
 use crate::keys::Key;
-use crate::limits::SIGNATURES_MAX;
+use crate::limits::{KEYS_MAX, SIGNATURES_MAX};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -21,13 +21,13 @@ pub struct RoleKeys {
     pub threshold: u32,
 }
 
-/// A metadata file taken apart, nothing of it believed yet (§4.2.1).
+/// A metadata file in its parts, before any check of its signatures (§4.2.1).
 pub struct Envelope {
     /// The part that is signed.
     pub signed: Json,
     /// Its canonical bytes.
     canonical: Vec<u8>,
-    /// Key identifier and signature; a signature that is not hexadecimal is kept as empty and counts nothing.
+    /// Key identifier and signature; a signature that is not hexadecimal is kept as empty and does not count.
     signatures: Vec<(String, Vec<u8>)>,
 }
 
@@ -42,11 +42,11 @@ impl Envelope {
         bytes: &[u8],
         bytes_max: u64,
     ) -> Result<Envelope, TrustFault> {
-        let fault = |what| TrustFault::new(file, step, what);
+        let fault = |kind| TrustFault::new(file, step, kind);
         if bytes.len() as u64 > bytes_max {
-            return Err(fault(What::Length { got: bytes.len() as u64, allowed: bytes_max }));
+            return Err(fault(FaultKind::Length { got: bytes.len() as u64, allowed: bytes_max }));
         }
-        let mut whole = json::parse(bytes).map_err(|why| fault(What::NotJson(why)))?;
+        let mut whole = json::parse(bytes).map_err(|why| fault(FaultKind::NotJson(why)))?;
         let signatures = read_signatures(&Field::top(&whole)).map_err(fault)?;
         let signed = match &mut whole {
             // Not `remove`: a tree that can shrink is 4 KB of code on a device.
@@ -81,17 +81,17 @@ impl Envelope {
     /// Ok if at least the role's threshold of keys signed.
     ///
     /// # Errors
-    /// [`What::TooFewSignatures`] with both numbers.
-    pub fn meets(&self, role: &RoleKeys, keys: &BTreeMap<String, Key>) -> Result<(), What> {
+    /// [`FaultKind::TooFewSignatures`] with both numbers.
+    pub fn meets(&self, role: &RoleKeys, keys: &BTreeMap<String, Key>) -> Result<(), FaultKind> {
         let have = self.count(role, keys);
         if have < role.threshold {
-            return Err(What::TooFewSignatures { have, need: role.threshold });
+            return Err(FaultKind::TooFewSignatures { have, need: role.threshold });
         }
         Ok(())
     }
 }
 
-fn read_signatures(whole: &Field<'_>) -> Result<Vec<(String, Vec<u8>)>, What> {
+fn read_signatures(whole: &Field<'_>) -> Result<Vec<(String, Vec<u8>)>, FaultKind> {
     let mut signatures: Vec<(String, Vec<u8>)> = Vec::new();
     for item in whole.field("signatures")?.items(SIGNATURES_MAX)? {
         let key_id = item.field("keyid")?;
@@ -102,6 +102,19 @@ fn read_signatures(whole: &Field<'_>) -> Result<Vec<(String, Vec<u8>)>, What> {
         signatures.push((key_id.text()?.into(), signature));
     }
     Ok(signatures)
+}
+
+pub(crate) fn read_role_keys(field: &Field<'_>) -> Result<RoleKeys, FieldFault> {
+    let mut key_ids = Vec::new();
+    for item in field.field("keyids")?.items(KEYS_MAX)? {
+        let key_id = item.text()?;
+        if key_ids.iter().any(|seen| seen == key_id) {
+            return Err(item.fault("a key identifier that is not in the list already"));
+        }
+        key_ids.push(key_id.into());
+    }
+    let threshold = field.field("threshold")?.number(1, KEYS_MAX as u64, "a whole number from 1 to 256")?;
+    Ok(RoleKeys { key_ids, threshold: threshold as u32 })
 }
 
 #[cfg(test)]
@@ -123,7 +136,7 @@ mod tests {
         let keys = [("a".into(), spelled(lower.clone())), ("b".into(), spelled(lower.to_uppercase()))].into();
         let role = RoleKeys { key_ids: ["a".into(), "b".into()].into(), threshold: 2 };
         assert_eq!(envelope.count(&role, &keys), 1);
-        assert_eq!(envelope.meets(&role, &keys), Err(What::TooFewSignatures { have: 1, need: 2 }));
+        assert_eq!(envelope.meets(&role, &keys), Err(FaultKind::TooFewSignatures { have: 1, need: 2 }));
     }
 
     #[test]

@@ -1,16 +1,10 @@
-//! What has been accepted so far, and what can be asked of it.
+//! Trusted metadata: the files that were accepted so far, their age, and the targets that they list.
 
-use crate::delegations::Delegated;
-use crate::fault::{TrustFault, What};
-use crate::json::Json;
-use crate::keys::Key;
-use crate::limits::{ROOT_BYTES_MAX, SNAPSHOT_BYTES_MAX, TARGETS_BYTES_MAX, TIMESTAMP_BYTES_MAX};
+use crate::expected_file::{Expected, SNAPSHOT_STEPS, TARGETS_STEPS, TIMESTAMP_STEPS, open_root, unexpired};
+use crate::fault::{FaultKind, TrustFault};
 use crate::moment::Moment;
-use crate::roles;
-use crate::roles::{Common, Listed, Metadata, Role, Root, Snapshot, TargetFile, Targets, Timestamp};
-use crate::signatures::{Envelope, RoleKeys};
+use crate::roles::{Listed, Role, Root, Snapshot, TargetFile, Targets, Timestamp};
 use crate::verified::Verified;
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -30,13 +24,26 @@ pub struct Stored {
     pub delegated: Vec<(String, Vec<u8>)>,
 }
 
-/// What the device knows of the time. See SECURITY.md for what follows from which clock.
+/// The device's knowledge of the time; see SECURITY.md.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clock {
     /// The system clock, right or wrong.
     pub system: Moment,
-    /// When the software was built: it cannot be earlier than that.
+    /// The moment at which the software was built; it cannot be earlier than that.
     pub built: Moment,
+}
+
+/// Where a targets role stands: 0 is the top-level one, and n the n-th delegated one that was accepted. They are
+/// only ever added, so that a place stands for one path of delegations.
+pub(crate) type Place = usize;
+pub(crate) const TOP: Place = 0;
+
+/// A delegated role that was accepted, and the role whose keys signed it.
+#[derive(Clone, Debug)]
+pub(crate) struct Delegated {
+    pub(crate) delegator: Place,
+    pub(crate) name: String,
+    pub(crate) role: Targets,
 }
 
 /// Accepted metadata: a root, and as much of the rest as has been accepted under it.
@@ -47,14 +54,14 @@ pub struct Trusted {
     pub(crate) timestamp: Option<Timestamp>,
     pub(crate) snapshot: Option<Snapshot>,
     pub(crate) targets: Option<Targets>,
-    /// By delegator and name: one role's word for another's keys is never taken.
+    /// By delegator and name: only the delegator of a role names its keys.
     pub(crate) delegated: Vec<Delegated>,
     pub(crate) delegated_bytes: Vec<(String, Vec<u8>)>,
 }
 
 impl Trusted {
-    /// Reads back what was stored. Signatures are counted again, versions and hashes compared again: flash
-    /// rots, and files can be swapped. Expiry is not looked at; [`Trusted::usable`] does that.
+    /// Reads the stored files. Signatures are counted again, versions and hashes compared again: flash rots, and files can
+    /// be swapped. [`Trusted::usable`] checks the expiry.
     ///
     /// A stored file that does not fit is left out, as if it had never come: the next refresh fetches it.
     ///
@@ -98,10 +105,10 @@ impl Trusted {
         Expected { file: role.file(), steps, listed, role: self.root.role(role), keys: &self.root.keys }
     }
 
-    /// The earliest that it can be: the later of build time and what signed metadata says it was made at.
+    /// The earliest time that it can be: the later of the build time and the moment at which the signed timestamp was made.
     ///
-    /// The second is forgotten with the timestamp, so that a maker who lost the timestamp key, and with it
-    /// control over this bound, gets it back by replacing the key. And it ends before the root does: an online
+    /// The second is forgotten with the timestamp: a maker that lost the timestamp key, and with it control over this
+    /// bound, gets it back by replacing the key. And it ends before the root does: an online
     /// key, or a maker's wrong clock, can make other metadata old, but never the root that mends it.
     pub fn clock_floor(&self) -> Moment {
         let issued = self.timestamp.as_ref().and_then(|timestamp| timestamp.issued);
@@ -109,12 +116,12 @@ impl Trusted {
         issued.map_or(self.clock.built, |issued| issued.min(root_end).max(self.clock.built))
     }
 
-    /// What time it is for every decision on expiry: the system clock, unless that is below the floor.
+    /// The time of every decision on expiry: the system clock, unless that is below the floor.
     pub fn now(&self) -> Moment {
         self.clock.system.max(self.clock_floor())
     }
 
-    /// Ok if all four files are there and none has expired.
+    /// Checks that all four files are there and none has expired.
     ///
     /// # Errors
     /// The first that is missing or expired.
@@ -190,139 +197,17 @@ impl Verified<Target> {
     /// # Errors
     /// Length or hash differ.
     pub fn prove(&self, bytes: Vec<u8>) -> Result<Verified<Vec<u8>>, TrustFault> {
-        let fault = |what| TrustFault::new(&self.path, "5.7", what);
+        let fault = |kind| TrustFault::new(&self.path, "5.7", kind);
         if bytes.len() as u64 != self.file.length {
-            return Err(fault(What::Length { got: bytes.len() as u64, allowed: self.file.length }));
+            return Err(fault(FaultKind::Length { got: bytes.len() as u64, allowed: self.file.length }));
         }
         if !self.file.hashes.match_bytes(&bytes) {
-            return Err(fault(What::Hash));
+            return Err(fault(FaultKind::Hash));
         }
         Ok(Verified::new(bytes))
     }
 }
 
-/// The numbers of a role's steps, for messages, and its limit.
-#[derive(Clone, Copy)]
-pub(crate) struct Steps {
-    pub fetch: &'static str,
-    pub hash: &'static str,
-    pub signatures: &'static str,
-    pub version: &'static str,
-    pub expiry: &'static str,
-    pub bytes_max: u64,
-}
-
-const TIMESTAMP_STEPS: Steps = Steps {
-    fetch: "5.4.1",
-    hash: "5.4.2",
-    signatures: "5.4.2",
-    version: "5.4.3",
-    expiry: "5.4.4",
-    bytes_max: TIMESTAMP_BYTES_MAX,
-};
-
-pub(crate) const SNAPSHOT_STEPS: Steps = Steps {
-    fetch: "5.5.1",
-    hash: "5.5.2",
-    signatures: "5.5.3",
-    version: "5.5.4",
-    expiry: "5.5.6",
-    bytes_max: SNAPSHOT_BYTES_MAX,
-};
-
-pub(crate) const TARGETS_STEPS: Steps = Steps {
-    fetch: "5.6.1",
-    hash: "5.6.2",
-    signatures: "5.6.3",
-    version: "5.6.4",
-    expiry: "5.6.5",
-    bytes_max: TARGETS_BYTES_MAX,
-};
-
-/// Opens a root. It must be signed by its own threshold and, if it succeeds another, by that one's too.
-pub(crate) fn open_root(
-    bytes: &[u8],
-    file: &str,
-    step: &'static str,
-    predecessor: Option<&Root>,
-) -> Result<Root, TrustFault> {
-    let fault = |what| TrustFault::new(file, step, what);
-    let envelope = Envelope::open(file, step, bytes, ROOT_BYTES_MAX)?;
-    if let Some(old) = predecessor {
-        envelope.meets(old.role(Role::Root), &old.keys).map_err(fault)?;
-    }
-    let root: Root = roles::read(&envelope.signed).map_err(|wrong| fault(wrong.into()))?;
-    envelope.meets(root.role(Role::Root), &root.keys).map_err(fault)?;
-    Ok(root)
-}
-
-/// A file as it is expected: its name in messages, what was announced of it, and who must have signed it.
-pub(crate) struct Expected<'a> {
-    pub file: &'a str,
-    pub steps: Steps,
-    pub listed: Option<&'a Listed>,
-    pub role: &'a RoleKeys,
-    pub keys: &'a BTreeMap<String, Key>,
-}
-
-impl Expected<'_> {
-    /// Length and hash first, then signatures, then what it says, then the version.
-    pub fn open<M: Metadata>(&self, bytes: &[u8]) -> Result<M, TrustFault> {
-        let signed = self.open_signed(bytes)?;
-        let metadata: M =
-            roles::read(&signed).map_err(|wrong| self.fault(self.steps.signatures, wrong.into()))?;
-        match self.listed {
-            Some(listed) if listed.version != metadata.common().version => {
-                Err(self.fault(self.steps.version, What::WrongVersion(listed.version)))
-            }
-            _ => Ok(metadata),
-        }
-    }
-
-    // The same for every kind of metadata, so that the device's binary has it once.
-    fn open_signed(&self, bytes: &[u8]) -> Result<Json, TrustFault> {
-        if let Some(listed) = self.listed {
-            let got = bytes.len() as u64;
-            if let Some(allowed) = listed.length.filter(|&length| got > length) {
-                return Err(self.fault(self.steps.fetch, What::Length { got, allowed }));
-            }
-            if listed.hashes.as_ref().is_some_and(|hashes| !hashes.match_bytes(bytes)) {
-                return Err(self.fault(self.steps.hash, What::Hash));
-            }
-        }
-        let envelope = Envelope::open(self.file, self.steps.signatures, bytes, self.steps.bytes_max)?;
-        envelope.meets(self.role, self.keys).map_err(|what| self.fault(self.steps.signatures, what))?;
-        Ok(envelope.signed)
-    }
-
-    /// A fault of this file.
-    pub fn fault(&self, step: &'static str, what: What) -> TrustFault {
-        TrustFault::new(self.file, step, what)
-    }
-}
-
-/// The name of a metadata file on the server (§3.1).
-pub(crate) fn metadata_name(root: &Root, version: u64, file: &str) -> String {
-    if root.consistent_snapshot { format!("{version}.{file}") } else { file.into() }
-}
-
-pub(crate) fn unexpired(
-    file: &str,
-    step: &'static str,
-    common: Common,
-    now: Moment,
-) -> Result<(), TrustFault> {
-    if common.expires <= now {
-        let what = What::Expired { at: common.expires, now };
-        return Err(TrustFault { version: common.version, ..TrustFault::new(file, step, what) });
-    }
-    Ok(())
-}
-
 fn not_yet(file: &str, step: &'static str) -> TrustFault {
-    TrustFault::new(file, step, What::NotYet)
-}
-
-pub(crate) fn missing(file: &str, step: &'static str) -> TrustFault {
-    TrustFault::new(file, step, What::Missing)
+    TrustFault::new(file, step, FaultKind::NotYet)
 }

@@ -1,4 +1,5 @@
-//! Proof that bytes were signed by whom we trust. Only this crate can make one; nothing else accepts bytes.
+//! The proof that trusted keys signed some bytes. Only this crate can make one; the rest of the project takes no other
+//! bytes.
 
 use core::ops::Deref;
 
@@ -11,7 +12,7 @@ impl<T> Verified<T> {
         Verified(value)
     }
 
-    /// What is computed from a verified value alone is verified too: parsing keeps the proof.
+    /// A value that is computed from a verified value alone is verified too: parsing keeps the proof.
     ///
     /// # Errors
     /// Those of `read`.

@@ -102,15 +102,12 @@ pub struct Range {
 /// The vulnerable versions of a package.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Affected {
-    /// The package.
     pub purl: String,
-    /// Exact versions.
     pub versions: Vec<String>,
     /// Ranges of the types `SEMVER` and `ECOSYSTEM`; those of other types (`GIT`) say nothing to a device.
     pub ranges: Vec<Range>,
 }
 
-/// A vulnerability.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Its identifier in its database.
@@ -143,7 +140,6 @@ impl Entry {
 pub enum Status {
     /// It cannot be exploited there.
     NotAffected,
-    /// It can be exploited there.
     Affected,
     /// It could be exploited, and was mended there.
     Fixed,
@@ -152,7 +148,6 @@ pub enum Status {
 }
 
 impl Status {
-    /// OpenVEX's word.
     pub fn name(self) -> &'static str {
         match self {
             Status::NotAffected => "not_affected",
@@ -172,7 +167,6 @@ pub struct Product {
     pub subcomponents: Vec<String>,
 }
 
-/// A statement of the maker about a vulnerability.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
     /// The vulnerability's identifier.
@@ -188,7 +182,6 @@ pub struct Statement {
 /// The content of the advisories.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Advisories {
-    /// The known vulnerabilities.
     pub osv: Vec<Entry>,
     /// Statements about some of them, or about others; later ones count more.
     pub vex: Vec<Statement>,

@@ -21,6 +21,7 @@ pub mod fault;
 pub mod firewall;
 pub mod gate;
 pub mod identifiers;
+pub mod ledger;
 pub mod operator_request;
 pub mod reason;
 pub mod retry_state;

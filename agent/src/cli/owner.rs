@@ -8,7 +8,7 @@ use crate::daemon::device_names::press;
 use crate::daemon::linux_device::LinuxDevice;
 use crate::gate::credential_store::CredentialStore;
 use crate::os::clock::uptime_milliseconds;
-use komainu_bootstrap::ipc::{Answer, Ask, PASSWORD_BYTES_MAX, Secret, Session};
+use komainu_bootstrap::ipc::{PASSWORD_BYTES_MAX, Reply, Request, Secret, SessionId};
 use komainu_bootstrap::page::refusal_text;
 use komainu_core::device::{Device, Owner};
 use komainu_core::firewall::wanted_table::wanted_table;
@@ -34,11 +34,11 @@ pub(super) fn setup(call: &Call) -> Result<Exit, String> {
         return Err("the two are not the same".into());
     }
     let answer = match old {
-        Some(old) => ask(call, Ask::Change { session: Session::default(), old, new })?,
-        None => ask(call, Ask::Claim { password: new, code: String::new() })?,
+        Some(old) => ask(call, Request::Change { session: SessionId::default(), old, new })?,
+        None => ask(call, Request::Claim { password: new, code: String::new() })?,
     };
     match answer {
-        Answer::Done => print("The password is set.\n"),
+        Reply::Done => print("The password is set.\n"),
         other => Err(in_words(&other)),
     }
 }
@@ -76,8 +76,8 @@ pub(super) fn put_rules(device: &mut LinuxDevice, call: &Call) -> Result<(), Str
 pub(super) fn reset(call: &Call) -> Result<Exit, String> {
     gate(call)?;
     let password = Secret(String::new());
-    match ask(call, Ask::Reset { session: Session::default(), password })? {
-        Answer::Done => print("The owner is being forgotten; the firmware stays. The gate is closed.\n"),
+    match ask(call, Request::Reset { session: SessionId::default(), password })? {
+        Reply::Done => print("The owner is being forgotten; the firmware stays. The gate is closed.\n"),
         other => Err(in_words(&other)),
     }
 }
@@ -87,22 +87,22 @@ fn gate(call: &Call) -> Result<&Settings, String> {
     gate.ok_or_else(|| "the settings leave the gate to other software ([gate] keep = false)".into())
 }
 
-fn ask(call: &Call, what: Ask) -> Result<Answer, String> {
+fn ask(call: &Call, what: Request) -> Result<Reply, String> {
     let answer = control_socket::ask(&call.settings.run, what)?;
     answer.ok_or_else(|| "no komainu is running here: start it first (komainu run)".into())
 }
 
-fn in_words(answer: &Answer) -> String {
+fn in_words(answer: &Reply) -> String {
     match answer {
-        Answer::Weak(words) => {
+        Reply::Weak(words) => {
             let whys: Vec<String> = words.iter().map(|word| refusal_text::in_english(word)).collect();
             format!("not good enough: {}", whys.join(" "))
         }
-        Answer::Wrong => "the password is wrong".into(),
-        Answer::Wait(seconds) => format!("too many were wrong; wait {seconds} s"),
-        Answer::NotNow => "not as things stand; see komainu status".into(),
-        Answer::Failed(why) => why.clone(),
-        Answer::Done | Answer::Welcome(_) | Answer::NoSession => "komainu answered something else".into(),
+        Reply::Wrong => "the password is wrong".into(),
+        Reply::RateLimited(seconds) => format!("too many were wrong; wait {seconds} s"),
+        Reply::NotNow => "not as things stand; see komainu status".into(),
+        Reply::Failed(why) => why.clone(),
+        Reply::Done | Reply::SessionOpened(_) | Reply::NoSession => "komainu answered something else".into(),
     }
 }
 

@@ -7,9 +7,9 @@ use crate::config::gate_settings::GateSettings;
 use crate::os::clock::uptime_milliseconds;
 use crate::os::log_output;
 use crate::os::{files, sandbox};
-use komainu_bootstrap::page::theme::{Logo, Look};
+use komainu_bootstrap::page::theme::{Logo, Theme};
 use komainu_bootstrap::server;
-use komainu_bootstrap::server::{Clock, Doors};
+use komainu_bootstrap::server::{Clock, ListenSockets};
 use nix::errno::Errno;
 use nix::sys::socket::sockopt::{Ipv6V6Only, ReuseAddr};
 use nix::sys::socket::{
@@ -45,7 +45,7 @@ pub(super) fn page(call: &Call) -> Result<Exit, String> {
     for what in sandbox::enter(&call.settings.run.join("empty"), gate.page_user)? {
         log::warn!("page-less-safe why=\"{what}\"");
     }
-    let error = server::serve(Doors { web, names, agent }, &look, &mut Uptime);
+    let error = server::serve(ListenSockets { web, dns: names, agent }, &look, &mut Uptime);
     log::debug!("page-ends why=\"{error}\"");
     Ok(Exit::Done)
 }
@@ -100,10 +100,10 @@ fn bind_socket(address: SocketAddr, kind: SockType) -> io::Result<Option<OwnedFd
 }
 
 /// The theme of the page; read while files are still accessible.
-fn look(gate: &GateSettings) -> Result<Look, String> {
+fn look(gate: &GateSettings) -> Result<Theme, String> {
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).map_err(|error| format!("no random numbers: {error}"))?;
-    Ok(Look {
+    Ok(Theme {
         name: gate.look.name.clone(),
         language: gate.look.language.clone(),
         colour: gate.look.colour.clone(),

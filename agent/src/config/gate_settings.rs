@@ -23,7 +23,6 @@ pub struct GateSettings {
     pub former_defaults: Vec<String>,
     /// Names that no password may be made of.
     pub vendor: String,
-    /// The same.
     pub model: String,
     /// A file with more of them, one a line: the network's name as it was shipped, say.
     pub names_file: Option<PathBuf>,
@@ -41,7 +40,6 @@ pub struct GateSettings {
     pub firewall: FirewallChoice,
     /// Where the page listens.
     pub listen: Vec<IpAddr>,
-    /// Its port.
     pub page_port: u16,
     /// The port on which names are answered while the gate is closed.
     pub dns_port: u16,

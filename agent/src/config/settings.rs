@@ -93,7 +93,6 @@ pub struct PartPaths {
 pub enum LogTo {
     /// `/dev/log` if there is one, else the kernel's log, else standard error.
     Auto,
-    /// Standard error.
     Stderr,
     /// The system log, `/dev/log`.
     Syslog,

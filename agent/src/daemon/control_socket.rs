@@ -2,7 +2,7 @@
 //! carries the same messages as the page's socket, and only root may open it.
 
 use crate::os::sys::accept;
-use komainu_bootstrap::ipc::{Answer, Ask, Asked, MESSAGE_BYTES_MAX, Told};
+use komainu_bootstrap::ipc::{AgentMessage, MESSAGE_BYTES_MAX, NumberedRequest, Reply, Request};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::sockopt::{PeerCredentials, ReceiveTimeout};
@@ -81,15 +81,15 @@ impl ControlSocket {
     }
 
     /// The next request, and the connection that sent it.
-    pub(crate) fn next_ask(&mut self) -> Option<(usize, Asked)> {
+    pub(crate) fn next_ask(&mut self) -> Option<(usize, NumberedRequest)> {
         for (place, slot) in self.clients.iter_mut().enumerate() {
             let Some(client) = slot else { continue };
             let mut message = [0; MESSAGE_BYTES_MAX];
             match recv(client.as_raw_fd(), &mut message, MsgFlags::MSG_DONTWAIT) {
                 Err(Errno::EAGAIN | Errno::EINTR) => {}
-                Ok(count) if count > 0 => match Asked::read(&message[..count]) {
+                Ok(count) if count > 0 => match NumberedRequest::read(&message[..count]) {
                     // The console has no address; an address in its message does not count.
-                    Some(asked) => return Some((place, Asked { peer: CONSOLE, ..asked })),
+                    Some(asked) => return Some((place, NumberedRequest { peer: CONSOLE, ..asked })),
                     None => *slot = None,
                 },
                 Ok(_) | Err(_) => *slot = None,
@@ -98,7 +98,7 @@ impl ControlSocket {
         None
     }
 
-    pub(crate) fn tell(&mut self, place: usize, told: &Told) {
+    pub(crate) fn tell(&mut self, place: usize, told: &AgentMessage) {
         if let Some(Some(client)) = self.clients.get(place) {
             let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
             let _ = send(client.as_raw_fd(), &told.write(), flags);
@@ -118,29 +118,29 @@ const CONSOLE: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 ///
 /// # Errors
 /// It could not be asked, in words.
-pub fn ask(run: &Path, ask: Ask) -> Result<Option<Answer>, String> {
+pub fn ask(run: &Path, ask: Request) -> Result<Option<Reply>, String> {
     let path = run.join("control");
     let mut message = [0; MESSAGE_BYTES_MAX];
     let heard = exchange(&path, ask, &mut message);
     match heard.map_err(|error| format!("cannot ask by {}: {error}", path.display()))? {
         None => Ok(None),
         Some(0) => Err("komainu ended before it answered".into()),
-        Some(count) => match Told::read(&message[..count]) {
-            Some(Told::Answer(1, answer)) => Ok(Some(answer)),
+        Some(count) => match AgentMessage::read(&message[..count]) {
+            Some(AgentMessage::Reply(1, answer)) => Ok(Some(answer)),
             _ => Err("komainu answered something else".into()),
         },
     }
 }
 
 /// Sends a request and gives the length of the answer; `None`: no process listens.
-fn exchange(path: &Path, ask: Ask, message: &mut [u8]) -> io::Result<Option<usize>> {
+fn exchange(path: &Path, ask: Request, message: &mut [u8]) -> io::Result<Option<usize>> {
     let socket_fd = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)?;
     match connect(socket_fd.as_raw_fd(), &UnixAddr::new(path)?) {
         Err(Errno::ENOENT | Errno::ECONNREFUSED) => return Ok(None),
         other => other?,
     }
     setsockopt(&socket_fd, ReceiveTimeout, &TimeVal::new(ANSWER_SECONDS as _, 0))?;
-    let asked = Asked { number: 1, peer: CONSOLE, ask };
+    let asked = NumberedRequest { number: 1, peer: CONSOLE, request: ask };
     send(socket_fd.as_raw_fd(), &asked.write(), MsgFlags::MSG_NOSIGNAL)?;
     Ok(Some(recv(socket_fd.as_raw_fd(), message, MsgFlags::empty())?))
 }

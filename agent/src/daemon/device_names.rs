@@ -2,7 +2,7 @@
 
 use crate::config::gate_settings::GateSettings as Settings;
 use crate::os::files;
-use komainu_bootstrap::password_rule::Named;
+use komainu_bootstrap::password_rule::patterns::NameKind;
 use std::ops::ControlFlow::{Break, Continue};
 use std::path::Path;
 
@@ -12,29 +12,29 @@ const NAMES_BYTES_MAX: u64 = 4096;
 const LINKS_MAX: usize = 32;
 
 /// All names of this device; no password may be made of them.
-pub(crate) fn names(settings: &Settings, device_id: &str) -> Vec<(Named, String)> {
+pub(crate) fn names(settings: &Settings, device_id: &str) -> Vec<(NameKind, String)> {
     let mut names = vec![
-        (Named::Account, settings.account.clone()),
-        (Named::Vendor, settings.vendor.clone()),
-        (Named::Model, settings.model.clone()),
-        (Named::Model, settings.look.name.clone()),
-        (Named::Serial, device_id.to_owned()),
+        (NameKind::Account, settings.account.clone()),
+        (NameKind::Vendor, settings.vendor.clone()),
+        (NameKind::Model, settings.model.clone()),
+        (NameKind::Model, settings.look.name.clone()),
+        (NameKind::Serial, device_id.to_owned()),
     ];
     if let Some(host) = first_line(Path::new("/proc/sys/kernel/hostname")) {
-        names.push((Named::Host, host));
+        names.push((NameKind::Host, host));
     }
     let mut links = 0;
     files::each_entry(Path::new("/sys/class/net"), &mut |entry| {
         links += 1;
         let mac = first_line(&entry.path().join("address"));
-        names.extend(mac.map(|mac| (Named::Mac, mac)));
+        names.extend(mac.map(|mac| (NameKind::Mac, mac)));
         if links < LINKS_MAX { Continue(()) } else { Break(()) }
     });
     if let Some(path) = &settings.names_file
         && let Ok(Some(bytes)) = files::read(path, NAMES_BYTES_MAX)
     {
         let lines = String::from_utf8_lossy(&bytes).into_owned();
-        names.extend(lines.lines().map(|line| (Named::Ssid, line.trim().to_owned())));
+        names.extend(lines.lines().map(|line| (NameKind::Ssid, line.trim().to_owned())));
     }
     names
 }

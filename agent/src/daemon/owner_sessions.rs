@@ -1,7 +1,7 @@
 //! The owner's sessions. In RAM only: a restart ends every session. The page ends idle sessions; the limit of a
 //! session's whole length is enforced here, without trusting the page.
 
-use komainu_bootstrap::ipc::Session;
+use komainu_bootstrap::ipc::SessionId;
 
 /// The longest session, in seconds.
 const SESSION_SECONDS: u64 = 1800;
@@ -9,12 +9,12 @@ const SESSIONS_MAX: usize = 8;
 
 /// The open sessions, oldest first.
 #[derive(Default)]
-pub(crate) struct Sessions(Vec<(Session, u64)>);
+pub(crate) struct Sessions(Vec<(SessionId, u64)>);
 
 impl Sessions {
     /// Opens one; the oldest makes room. `None`: there is no randomness.
-    pub(crate) fn open(&mut self, now: u64) -> Option<Session> {
-        let mut session = Session::default();
+    pub(crate) fn open(&mut self, now: u64) -> Option<SessionId> {
+        let mut session = SessionId::default();
         getrandom::fill(&mut session).ok()?;
         if self.0.len() == SESSIONS_MAX {
             self.0.remove(0);
@@ -24,7 +24,7 @@ impl Sessions {
     }
 
     /// True if it is open.
-    pub(crate) fn holds(&self, session: &Session, now: u64) -> bool {
+    pub(crate) fn holds(&self, session: &SessionId, now: u64) -> bool {
         self.0.iter().any(|(open, since)| open == session && now < since + SESSION_SECONDS)
     }
 
@@ -33,12 +33,12 @@ impl Sessions {
         self.0.iter().any(|(_, since)| now < since + SESSION_SECONDS)
     }
 
-    pub(crate) fn end(&mut self, session: &Session) {
+    pub(crate) fn end(&mut self, session: &SessionId) {
         self.0.retain(|(open, _)| open != session);
     }
 
     /// Ends all but one.
-    pub(crate) fn end_others(&mut self, session: &Session) {
+    pub(crate) fn end_others(&mut self, session: &SessionId) {
         self.0.retain(|(open, _)| open == session);
     }
 
@@ -63,6 +63,6 @@ mod tests {
         assert!(!sessions.holds(&first, 100) && many.iter().all(|session| sessions.holds(session, 100)));
         sessions.end_others(&many[3]);
         assert_eq!(many.iter().filter(|session| sessions.holds(session, 100)).count(), 1);
-        assert!(!sessions.holds(&Session::default(), 100));
+        assert!(!sessions.holds(&SessionId::default(), 100));
     }
 }

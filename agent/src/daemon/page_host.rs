@@ -18,11 +18,12 @@ use crate::daemon::page_process::Page;
 use crate::daemon::request_queue::RequestQueue;
 use crate::os::clock::uptime_seconds;
 use crate::os::files;
-use komainu_bootstrap::ipc::{Answer, Ask, Asked, Told};
-use komainu_bootstrap::login_throttle::Throttle;
+use komainu_bootstrap::ipc::{AgentMessage, NumberedRequest, Reply, Request};
+use komainu_bootstrap::login_throttle::LoginThrottle;
 use komainu_core::device::{Hardening, Owner};
 use komainu_core::settings::Settings as Core;
-use komainu_core::turn::{Outcome, Reply};
+use komainu_core::turn;
+use komainu_core::turn::Outcome;
 use komainu_core::update::facts::Facts;
 use komainu_core::wall::report::Report;
 use std::os::fd::BorrowedFd;
@@ -50,7 +51,7 @@ pub(crate) enum From {
 /// A request whose answer needs turns.
 pub(crate) struct Pending {
     pub(crate) from: From,
-    pub(crate) asked: Asked,
+    pub(crate) asked: NumberedRequest,
 }
 
 /// The page host of one device.
@@ -65,7 +66,7 @@ pub struct PageHost {
     pub(crate) links_changed: bool,
     pub(crate) links_quiet_until: u64,
     pub(crate) sessions: Sessions,
-    pub(crate) throttle: Throttle,
+    pub(crate) throttle: LoginThrottle,
     pub(crate) tries_kept: String,
     pub(crate) logins: LoginHistory,
     pub(crate) pending: Option<Pending>,
@@ -86,7 +87,7 @@ impl PageHost {
         let folder = device.state.join("gate");
         let kept = files::read(&folder.join("tries"), TRIES_BYTES_MAX).ok().flatten().unwrap_or_default();
         let logins = LoginHistory::load(&folder);
-        let mut throttle = Throttle::after_restart(&String::from_utf8_lossy(&kept), uptime_seconds());
+        let mut throttle = LoginThrottle::after_restart(&String::from_utf8_lossy(&kept), uptime_seconds());
         logins.known().for_each(|who| throttle.know(who));
         Ok(PageHost {
             settings: settings.clone(),
@@ -162,7 +163,7 @@ impl PageHost {
         news
     }
 
-    fn next_ask(&mut self) -> Option<(From, Asked)> {
+    fn next_ask(&mut self) -> Option<(From, NumberedRequest)> {
         // Root first: strangers are many.
         if let Some((client, asked)) = self.console.next_ask() {
             return Some((From::ControlSocket(client), asked));
@@ -203,48 +204,50 @@ impl PageHost {
     }
 
     /// Answers the waiting request, as the turn settled it.
-    fn settle(&mut self, device: &mut LinuxDevice, reply: &Reply) {
+    fn settle(&mut self, device: &mut LinuxDevice, reply: &turn::Reply) {
         let Some(pending) = self.pending.take() else { return };
         let answer = match reply {
-            Reply::PasswordSet | Reply::ResetBegun => Answer::Done,
-            Reply::PasswordNotSet(why) | Reply::ResetNotBegun(why) => Answer::Failed(why.to_string()),
-            Reply::PasswordHalfSet(why) => Answer::Failed(format!("{HALF}: {why}")),
-            Reply::NotNow => Answer::NotNow,
+            turn::Reply::PasswordSet | turn::Reply::ResetBegun => Reply::Done,
+            turn::Reply::PasswordNotSet(why) | turn::Reply::ResetNotBegun(why) => {
+                Reply::Failed(why.to_string())
+            }
+            turn::Reply::PasswordHalfSet(why) => Reply::Failed(format!("{HALF}: {why}")),
+            turn::Reply::NotNow => Reply::NotNow,
         };
-        if answer == Answer::Done {
+        if answer == Reply::Done {
             self.done(&pending.asked);
             // With a new password the owner accepts the present state.
-            if matches!(pending.asked.ask, Ask::Claim { .. }) {
+            if matches!(pending.asked.request, Request::Claim { .. }) {
                 device.accept_changes();
             }
         }
         self.answer(pending.from, pending.asked.number, answer);
     }
 
-    fn done(&mut self, asked: &Asked) {
-        match &asked.ask {
+    fn done(&mut self, asked: &NumberedRequest) {
+        match &asked.request {
             // The address that set the password knows it.
-            Ask::Claim { .. } => self.throttle.know(asked.peer),
-            Ask::Change { session, .. } => {
+            Request::Claim { .. } => self.throttle.know(asked.peer),
+            Request::Change { session, .. } => {
                 self.sessions.end_others(session);
                 if asked.peer.is_unspecified() {
                     // The page's process holds the sessions, and forgets them when it ends.
                     self.page.reimage();
                 }
             }
-            Ask::Reset { .. } => {
+            Request::Reset { .. } => {
                 self.sessions.end_all();
                 self.logins = LoginHistory::default();
-                self.throttle = Throttle::default();
+                self.throttle = LoginThrottle::default();
                 self.keep_tries();
             }
             _ => {}
         }
-        log::info!("gate-{} from={}", word(&asked.ask), login_history::who(asked.peer));
+        log::info!("gate-{} from={}", word(&asked.request), login_history::who(asked.peer));
     }
 
-    fn answer(&mut self, from: From, number: u32, answer: Answer) {
-        let told = Told::Answer(number, answer);
+    fn answer(&mut self, from: From, number: u32, answer: Reply) {
+        let told = AgentMessage::Reply(number, answer);
         match from {
             From::Page => self.page.tell(&told),
             From::ControlSocket(client) => self.console.tell(client, &told),
@@ -252,11 +255,11 @@ impl PageHost {
     }
 }
 
-fn word(ask: &Ask) -> &'static str {
+fn word(ask: &Request) -> &'static str {
     match ask {
-        Ask::Claim { .. } => "claimed",
-        Ask::Change { .. } => "password-changed",
-        Ask::Reset { .. } => "reset-begun",
+        Request::Claim { .. } => "claimed",
+        Request::Change { .. } => "password-changed",
+        Request::Reset { .. } => "reset-begun",
         _ => "asked",
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::os::clock::uptime_seconds;
 use crate::os::process::spawn::Program;
-use komainu_bootstrap::ipc::{Asked, MESSAGE_BYTES_MAX, State, Told};
+use komainu_bootstrap::ipc::{AgentMessage, DeviceState, MESSAGE_BYTES_MAX, NumberedRequest};
 use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
 use std::io;
@@ -24,7 +24,7 @@ pub(crate) struct Page {
     running: Option<Running>,
     failures: u32,
     not_before: u64,
-    last_state: Option<(State, u64)>,
+    last_state: Option<(DeviceState, u64)>,
 }
 
 struct Running {
@@ -88,12 +88,12 @@ impl Page {
     }
 
     /// The next waiting request.
-    pub(crate) fn next_ask(&mut self) -> Option<Asked> {
+    pub(crate) fn next_ask(&mut self) -> Option<NumberedRequest> {
         let running = self.running.as_ref()?;
         let mut message = [0; MESSAGE_BYTES_MAX];
         match recv(running.socket.as_raw_fd(), &mut message, MsgFlags::MSG_DONTWAIT) {
             Ok(0) => self.end("it has ended"),
-            Ok(count) => match Asked::read(&message[..count]) {
+            Ok(count) => match NumberedRequest::read(&message[..count]) {
                 Some(asked) => return Some(asked),
                 None => self.end("it sent a message that no page sends"),
             },
@@ -104,7 +104,7 @@ impl Page {
     }
 
     /// Sends it a message; a process that does not read is ended.
-    pub(crate) fn tell(&mut self, told: &Told) {
+    pub(crate) fn tell(&mut self, told: &AgentMessage) {
         let Some(running) = &self.running else { return };
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
         if let Err(error) = send(running.socket.as_raw_fd(), &told.write(), flags) {
@@ -113,7 +113,7 @@ impl Page {
     }
 
     /// Sends it the status, where that has changed. The clock alone is no news for a while.
-    pub(crate) fn tell_state(&mut self, state: State, now: u64) {
+    pub(crate) fn tell_state(&mut self, state: DeviceState, now: u64) {
         if self.running.is_none() {
             return;
         }
@@ -121,7 +121,7 @@ impl Page {
         if old.is_some_and(|(old, told)| same(old, &state) && now < told + CLOCK_SECONDS) {
             return;
         }
-        self.tell(&Told::State(state.clone()));
+        self.tell(&AgentMessage::State(state.clone()));
         self.last_state = Some((state, now));
     }
 
@@ -156,8 +156,8 @@ impl Drop for Page {
     }
 }
 
-fn same(old: &State, new: &State) -> bool {
-    let rest = |state: &'_ State| -> Vec<String> {
+fn same(old: &DeviceState, new: &DeviceState) -> bool {
+    let rest = |state: &'_ DeviceState| -> Vec<String> {
         state.0.lines().filter(|line| !line.starts_with("now=")).map(str::to_owned).collect()
     };
     rest(old) == rest(new)

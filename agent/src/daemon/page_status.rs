@@ -4,7 +4,7 @@
 use super::login_history::LoginHistory;
 use crate::config::gate_settings::FirewallChoice;
 use crate::config::gate_settings::GateSettings as Settings;
-use komainu_bootstrap::ipc::State;
+use komainu_bootstrap::ipc::DeviceState;
 use komainu_core::firewall::count::Count;
 use komainu_core::firewall::table::Counted;
 use komainu_core::gate::state::{FirewallStatus, GateFacts, GateState};
@@ -32,8 +32,8 @@ pub(crate) fn of(
     settings: &Settings,
     core: &Core,
     logins: &LoginHistory,
-) -> State {
-    let mut state = State::default();
+) -> DeviceState {
+    let mut state = DeviceState::default();
     state.push("gate", gate.gate_state().name());
     state.push("account", &settings.account);
     if settings.code_file.is_some() {
@@ -63,7 +63,7 @@ pub(crate) fn of(
     state
 }
 
-fn push_pair(state: &mut State, facts: &Facts, core: &Core) {
+fn push_pair(state: &mut DeviceState, facts: &Facts, core: &Core) {
     if let Ok(slot) = facts.booted {
         state.push("slot", slot);
     }
@@ -130,7 +130,7 @@ fn push_pair(state: &mut State, facts: &Facts, core: &Core) {
 const FOUND_MAX: usize = 12;
 
 /// Adds the wall's findings.
-pub(crate) fn push_wall(state: &mut State, report: &Report, incident_state: &IncidentState) {
+pub(crate) fn push_wall(state: &mut DeviceState, report: &Report, incident_state: &IncidentState) {
     if state.of("gate") != Some(GateState::Open.name()) {
         return;
     }
@@ -155,7 +155,7 @@ pub(crate) fn push_wall(state: &mut State, report: &Report, incident_state: &Inc
 }
 
 /// Adds the traffic that the firewall turned away, the most frequent first.
-pub(crate) fn push_turned_away(state: &mut State, counts: &[Count]) {
+pub(crate) fn push_turned_away(state: &mut DeviceState, counts: &[Count]) {
     if state.of("gate") != Some(GateState::Open.name()) {
         return;
     }

@@ -9,9 +9,9 @@ use crate::os::clock::{system_seconds, uptime_seconds};
 use crate::os::files;
 use komainu_bootstrap::credential::crypt;
 use komainu_bootstrap::credential::crypt::Verdict;
-use komainu_bootstrap::ipc::{Answer, Ask, Asked, Secret, Session};
+use komainu_bootstrap::ipc::{NumberedRequest, Reply, Request, Secret, SessionId};
 use komainu_bootstrap::password_rule;
-use komainu_bootstrap::password_rule::About;
+use komainu_bootstrap::password_rule::PasswordContext;
 use komainu_core::device::Owner;
 use komainu_core::gate::state::GateFacts;
 use komainu_core::operator_request::{OperatorRequest, Password};
@@ -23,31 +23,33 @@ impl PageHost {
         device: &mut LinuxDevice,
         requests: &mut RequestQueue,
         from: From,
-        asked: Asked,
-    ) -> Option<Answer> {
+        asked: NumberedRequest,
+    ) -> Option<Reply> {
         let gate = device.gate()?;
         if let Some(wait) = Some(self.throttle.wait(asked.peer, uptime_seconds())).filter(|&wait| wait > 0)
-            && needs_secret(&asked.ask)
+            && needs_secret(&asked.request)
             && from == From::Page
         {
-            return Some(Answer::Wait(wait));
+            return Some(Reply::RateLimited(wait));
         }
-        match asked.ask.clone() {
-            Ask::Claim { password, code } => self.claim(requests, from, asked, &gate, password, &code),
-            Ask::Login { password } => Some(match self.is_owners(device, &asked, &gate, &password) {
+        match asked.request.clone() {
+            Request::Claim { password, code } => self.claim(requests, from, asked, &gate, password, &code),
+            Request::Login { password } => Some(match self.is_owners(device, &asked, &gate, &password) {
                 Ok(()) => match self.sessions.open(uptime_seconds()) {
-                    Some(session) => Answer::Welcome(session),
-                    None => Answer::Failed("no random numbers".into()),
+                    Some(session) => Reply::SessionOpened(session),
+                    None => Reply::Failed("no random numbers".into()),
                 },
                 Err(answer) => answer,
             }),
-            Ask::Logout { session } => {
+            Request::Logout { session } => {
                 self.sessions.end(&session);
-                Some(Answer::Done)
+                Some(Reply::Done)
             }
-            Ask::UpdateNow { session } => Some(self.request(requests, &session, OperatorRequest::Poll)),
-            Ask::Postpone { session } => Some(self.request(requests, &session, OperatorRequest::Postpone)),
-            Ask::Change { session, old, new } => {
+            Request::UpdateNow { session } => Some(self.request(requests, &session, OperatorRequest::Poll)),
+            Request::Postpone { session } => {
+                Some(self.request(requests, &session, OperatorRequest::Postpone))
+            }
+            Request::Change { session, old, new } => {
                 if let Err(answer) =
                     self.may(from, &session).and_then(|()| self.is_owners(device, &asked, &gate, &old))
                 {
@@ -55,7 +57,7 @@ impl PageHost {
                 }
                 self.set(requests, from, asked, &gate, new)
             }
-            Ask::Reset { session, password } => {
+            Request::Reset { session, password } => {
                 // Root at the console, or the button's hook, stands at the device: that is proof enough.
                 if from == From::Page
                     && let Err(answer) = self
@@ -73,26 +75,26 @@ impl PageHost {
         &mut self,
         requests: &mut RequestQueue,
         from: From,
-        asked: Asked,
+        asked: NumberedRequest,
         gate: &GateFacts,
         password: Secret,
         code: &str,
-    ) -> Option<Answer> {
+    ) -> Option<Reply> {
         if gate.kept.is_some() || gate.resetting {
-            return Some(Answer::NotNow);
+            return Some(Reply::NotNow);
         }
         if from == From::Page
             && let Some(path) = &self.settings.code_file
         {
             match first_line(path) {
-                None => return Some(Answer::Failed("the code of this device cannot be read".into())),
+                None => return Some(Reply::Failed("the code of this device cannot be read".into())),
                 Some(wanted) if !same_code(&wanted, code) => return Some(self.wrong(&asked)),
                 Some(_) => {}
             }
         }
         // Not a wrong try: a guesser cannot guess at a button.
         if from == From::Page && self.settings.button && !was_pressed(&self.run, uptime_seconds()) {
-            return Some(Answer::Wrong);
+            return Some(Reply::Wrong);
         }
         self.set(requests, from, asked, gate, password)
     }
@@ -102,15 +104,18 @@ impl PageHost {
         &mut self,
         requests: &mut RequestQueue,
         from: From,
-        asked: Asked,
+        asked: NumberedRequest,
         gate: &GateFacts,
         password: Secret,
-    ) -> Option<Answer> {
+    ) -> Option<Reply> {
         let names = names(&self.settings, &self.core.device_id);
-        let about =
-            About { profile: self.settings.rule, names: &names, former: &self.settings.former_defaults };
+        let about = PasswordContext {
+            profile: self.settings.rule,
+            names: &names,
+            former: &self.settings.former_defaults,
+        };
         if let Err(whys) = password_rule::judge(&password.0, &about) {
-            return Some(Answer::Weak(whys.iter().map(password_rule::Why::word).collect()));
+            return Some(Reply::Weak(whys.iter().map(password_rule::RefusalReason::word).collect()));
         }
         self.begin(requests, from, asked, gate, OperatorRequest::Claim(Password(password.0)))
     }
@@ -119,14 +124,14 @@ impl PageHost {
         &mut self,
         requests: &mut RequestQueue,
         from: From,
-        asked: Asked,
+        asked: NumberedRequest,
         gate: &GateFacts,
         request: OperatorRequest,
-    ) -> Option<Answer> {
+    ) -> Option<Reply> {
         // While another password is half set, the gate will finish or withdraw that one first; the answer "done"
         // would be about the wrong password.
         if self.pending.is_some() || matches!(request, OperatorRequest::Claim(_)) && gate.next.is_some() {
-            return Some(Answer::NotNow);
+            return Some(Reply::NotNow);
         }
         requests.put(request);
         self.pending = Some(Pending { from, asked });
@@ -136,37 +141,37 @@ impl PageHost {
     fn request(
         &mut self,
         requests: &mut RequestQueue,
-        session: &Session,
+        session: &SessionId,
         request: OperatorRequest,
-    ) -> Answer {
+    ) -> Reply {
         if !self.sessions.holds(session, uptime_seconds()) {
-            return Answer::NoSession;
+            return Reply::NoSession;
         }
         if self.pending.is_some() {
-            return Answer::NotNow;
+            return Reply::NotNow;
         }
         requests.put(request);
-        Answer::Done
+        Reply::Done
     }
 
-    fn may(&self, from: From, session: &Session) -> Result<(), Answer> {
+    fn may(&self, from: From, session: &SessionId) -> Result<(), Reply> {
         let holds = from != From::Page || self.sessions.holds(session, uptime_seconds());
-        if holds { Ok(()) } else { Err(Answer::NoSession) }
+        if holds { Ok(()) } else { Err(Reply::NoSession) }
     }
 
     /// Tells whether this is the owner's password, by the account itself.
     fn is_owners(
         &mut self,
         device: &mut LinuxDevice,
-        asked: &Asked,
+        asked: &NumberedRequest,
         gate: &GateFacts,
         password: &Secret,
-    ) -> Result<(), Answer> {
+    ) -> Result<(), Reply> {
         if gate.kept.is_none() {
-            return Err(Answer::NotNow);
+            return Err(Reply::NotNow);
         }
         let crypt = device.credentials().and_then(|credentials| credentials.account().ok()).flatten();
-        let Some(crypt) = crypt else { return Err(Answer::Failed("the account cannot be read".into())) };
+        let Some(crypt) = crypt else { return Err(Reply::Failed("the account cannot be read".into())) };
         match crypt::verify(&password.0, &crypt) {
             Verdict::Right => {
                 self.throttle.right(asked.peer, uptime_seconds());
@@ -176,16 +181,16 @@ impl PageHost {
                 Ok(())
             }
             Verdict::Wrong => Err(self.wrong(asked)),
-            Verdict::CannotTell => Err(Answer::Failed("the account's kind of hash is not known here".into())),
+            Verdict::CannotTell => Err(Reply::Failed("the account's kind of hash is not known here".into())),
         }
     }
 
-    fn wrong(&mut self, asked: &Asked) -> Answer {
+    fn wrong(&mut self, asked: &NumberedRequest) -> Reply {
         self.throttle.wrong(asked.peer, uptime_seconds());
         self.keep_tries();
         self.logins.add(&self.folder, system_seconds(), asked.peer, false);
         log::info!("login-wrong from={}", who(asked.peer));
-        Answer::Wrong
+        Reply::Wrong
     }
 
     /// Stores the counts of wrong tries: otherwise a restart would be the way around the rate limit.
@@ -205,6 +210,9 @@ impl PageHost {
     }
 }
 
-fn needs_secret(ask: &Ask) -> bool {
-    matches!(ask, Ask::Claim { .. } | Ask::Login { .. } | Ask::Change { .. } | Ask::Reset { .. })
+fn needs_secret(ask: &Request) -> bool {
+    matches!(
+        ask,
+        Request::Claim { .. } | Request::Login { .. } | Request::Change { .. } | Request::Reset { .. }
+    )
 }

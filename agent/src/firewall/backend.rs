@@ -24,7 +24,6 @@ pub use crate::firewall::nftables::others;
 /// Which way was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
-    /// nf_tables.
     Nft,
     /// The firmware's iptables.
     Iptables,

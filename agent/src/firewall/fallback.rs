@@ -22,11 +22,9 @@ impl Lacks {
     pub const NAT: Lacks = Lacks(16);
     /// Refusing with an answer.
     pub const REJECT: Lacks = Lacks(32);
-    /// Connection tracking.
     pub const TRACKING: Lacks = Lacks(64);
     /// Replacing all rules at once.
     pub const ATOMIC: Lacks = Lacks(128);
-    /// Counting.
     pub const COUNT: Lacks = Lacks(256);
     /// Limits of how much.
     pub const LIMIT: Lacks = Lacks(512);
@@ -60,7 +58,6 @@ impl Lacks {
         self.0 & other.0 == other.0
     }
 
-    /// Both.
     pub fn and(self, other: Lacks) -> Lacks {
         Lacks(self.0 | other.0)
     }

@@ -7,7 +7,7 @@
 pub mod rule_text;
 
 use super::fallback::Lacks;
-use crate::os::process::spawn::{Ended, Program};
+use crate::os::process::spawn::{Ended, Outputs, Program};
 use komainu_core::fault::{Text, text};
 use komainu_core::firewall::count::Count;
 use komainu_core::firewall::table::Table;
@@ -307,9 +307,16 @@ fn run(family: Family, ending: &str, arguments: &[&str], input: &str) -> Result<
     words.insert(0, "-w".to_owned());
     let mut said = String::new();
     for _ in 0..2 {
-        match Program::ask(path.as_os_str(), &words, input, PROGRAM_SECONDS) {
-            Ok((Ended::Code(0), answer)) => return Ok(answer),
-            Ok((_, answer)) => said = answer,
+        match Program::run(path.as_os_str(), &words, input.as_bytes(), Outputs::Both, PROGRAM_SECONDS) {
+            Ok(run) => {
+                said = String::from_utf8_lossy(&run.said).into_owned();
+                match run.ended {
+                    Some(Ended::Code(0)) if run.is_whole => return Ok(said),
+                    Some(_) if run.is_whole => {}
+                    Some(_) => said = "it wrote too much".into(),
+                    None => said = "it took too long".into(),
+                }
+            }
             Err(error) => said = error.to_string(),
         }
         words.remove(0);

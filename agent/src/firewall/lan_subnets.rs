@@ -1,6 +1,8 @@
 //! The networks that the LAN's links are in, as the kernel tells them: from `/proc/net/route` for IPv4, and from
 //! `/proc/net/if_inet6` for IPv6. What cannot be read is left out: then it is not near.
 
+use crate::os::procfs::routes;
+use crate::os::procfs::routes::Route;
 use komainu_core::firewall::table::Network;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -8,8 +10,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 pub const NEAR_MAX: usize = 32;
 /// Most lines that are read of either file.
 const LINES_MAX: usize = 4096;
-/// Of a route: it is in use.
-const ROUTE_UP: u32 = 1;
 /// Of an address: everybody knows it, whatever the link.
 const SCOPE_GLOBAL: &str = "00";
 /// A network with fewer bits than these is no neighbourhood, but a large part of the world.
@@ -17,14 +17,14 @@ const PREFIX_MIN: [u8; 2] = [8, 32];
 
 /// What is near now, in the same order each time.
 pub fn lan_subnets(lan: &[String]) -> Vec<Network> {
-    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
-    of_files(&read("/proc/net/route"), &read("/proc/net/if_inet6"), lan)
+    let read = |path| routes::read(path).unwrap_or_default();
+    of_files(&read(routes::ROUTES), &read(routes::ADDRESSES6), lan)
 }
 
 /// What these files say of links with these names.
 pub fn of_files(routes: &str, addresses: &str, lan: &[String]) -> Vec<Network> {
     let is_lan = |(name, _): &(&str, Network)| lan.iter().any(|one| one == name);
-    let found = routes.lines().take(LINES_MAX).filter_map(route);
+    let found = routes.lines().take(LINES_MAX).filter_map(on_link);
     let found = found.chain(addresses.lines().take(LINES_MAX).filter_map(address));
     let mut lan_subnets: Vec<Network> = Vec::new();
     for (_, network) in found.filter(is_lan) {
@@ -44,19 +44,14 @@ fn order(network: &Network) -> (bool, u128, u8) {
     }
 }
 
-/// A link and a network that is on it: `br0 0001A8C0 00000000 0001 0 0 0 00FFFFFF …`.
-fn route(line: &str) -> Option<(&str, Network)> {
-    let mut words = line.split_ascii_whitespace();
-    // The kernel writes its own numbers of what is big-endian: turned around on some machines, not on others.
-    let mut number = |at| u32::from_str_radix(words.nth(at)?, 16).ok();
-    let name = line.split_ascii_whitespace().next()?;
-    let (to, by, flags, mask) = (number(1)?, number(0)?, number(0)?, number(3)?);
-    let mask = u32::from_be_bytes(mask.to_ne_bytes());
-    let on_link = by == 0 && flags & ROUTE_UP != 0 && mask.leading_ones() == mask.count_ones();
-    let address = u32::from_be_bytes(to.to_ne_bytes()) & mask;
+/// A link and a network that is on it.
+fn on_link(line: &str) -> Option<(&str, Network)> {
+    let Route { link, destination, mask, by_gateway, is_up } = routes::route(line)?;
     let prefix = mask.count_ones() as u8;
-    (on_link && prefix >= PREFIX_MIN[0])
-        .then_some((name, Network { address: IpAddr::V4(Ipv4Addr::from_bits(address)), prefix }))
+    let is_subnet =
+        is_up && !by_gateway && mask.leading_ones() == mask.count_ones() && prefix >= PREFIX_MIN[0];
+    let address = IpAddr::V4(Ipv4Addr::from_bits(destination & mask));
+    is_subnet.then_some((link, Network { address, prefix }))
 }
 
 /// A link and the network of an address of it: `20010db8000200000000000000000001 03 40 00 80 br0`.

@@ -1,5 +1,8 @@
 //! Readers of `/proc`.
 
+pub mod mountinfo;
 pub mod process_files;
+pub mod process_list;
+pub mod routes;
 pub mod sockets;
 pub mod text_reader;

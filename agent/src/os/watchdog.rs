@@ -2,15 +2,14 @@
 //! download that takes minutes restarts no device, an agent that hangs, or is stopped or ended by somebody, does.
 
 use super::{clock, sys};
-use komainu_core::fault::{Text, text};
+use komainu_core::fault::text;
 use komainu_core::wall::judge::watchdog::WatchdogSeen;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, poll};
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::io::{Read, Write};
-use std::net::Shutdown;
+use std::io::Write;
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
@@ -25,20 +24,11 @@ const FEED_SECONDS_UNKNOWN: u16 = 4;
 /// The loop may be busy with one thing for so long: an image on slow flash, health checks, a server that trickles.
 const LIFE_SECONDS: u32 = 900;
 
-/// What becomes of the watchdog at an orderly end of the agent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AtEnd {
-    /// It is stopped, where the kernel allows that.
-    Stop,
-    /// It goes on: whoever does not open it again in time has the device restarted.
-    GoesOn,
-}
-
 /// An open watchdog.
 pub struct Watchdog {
     shared: Arc<Shared>,
-    /// Its other end is the thread's: what is shut down on one side is heard on the other.
-    wakeup: UnixStream,
+    /// Its other end is the thread's, which ends when this one is closed.
+    _wakeup: UnixStream,
 }
 
 struct Shared {
@@ -78,24 +68,16 @@ impl Watchdog {
         let started = UnixStream::pair().and_then(|(wakeup, heard)| {
             sys::start_thread(move || {
                 theirs.keep_feeding(&heard);
-                // The file is let go of before the other side hears of the end.
-                drop(theirs);
-                let _ = heard.shutdown(Shutdown::Both);
             })?;
             Ok(wakeup)
         });
         let wakeup = started.map_err(|error| refused("feed", path, &error))?;
-        Ok(Watchdog { shared, wakeup })
+        Ok(Watchdog { shared, _wakeup: wakeup })
     }
 
     /// A sign of life of the loop; at every turn.
     pub fn alive(&self) {
         self.shared.alive.store(uptime_seconds(), Ordering::Relaxed);
-    }
-
-    /// How soon the next sign of life is wanted at the latest, in seconds, while the loop only waits.
-    pub fn due_in_seconds(&self) -> u32 {
-        LIFE_SECONDS / 3
     }
 
     /// How it stands.
@@ -104,23 +86,6 @@ impl Watchdog {
             return WatchdogSeen::Refused(text(format_args!("the watchdog does not take what it is fed")));
         }
         WatchdogSeen::Held
-    }
-
-    /// Lets go of it, at an orderly end.
-    ///
-    /// # Errors
-    /// It could not be stopped: the device restarts when nobody feeds it.
-    pub fn close(self, at_end: AtEnd) -> Result<(), Text> {
-        // The thread hears it, and when it has ended, nothing more can be read.
-        let _ = self.wakeup.shutdown(Shutdown::Write);
-        let _ = (&self.wakeup).read(&mut [0]);
-        let letter: &[u8] = match at_end {
-            // The letter that drivers know as the wish of an orderly end; written last.
-            AtEnd::Stop => b"V",
-            AtEnd::GoesOn => b"k",
-        };
-        let written = (&self.shared.file).write_all(letter);
-        written.map_err(|error| text(format_args!("cannot let go of the watchdog: {error}")))
     }
 }
 
@@ -175,18 +140,16 @@ mod tests {
     }
 
     #[test]
-    fn it_is_fed_at_once_and_stopped_only_where_that_is_wanted() {
-        for (at_end, last) in [(AtEnd::Stop, b'V'), (AtEnd::GoesOn, b'k')] {
-            let path = stand_in("fed");
-            let watchdog = Watchdog::open(&path, 60).unwrap();
-            assert_eq!(fs::read(&path).unwrap()[0], b'k');
-            assert_eq!(watchdog.seen(), WatchdogSeen::Held);
-            watchdog.close(at_end).unwrap();
-            let fed = fs::read(&path).unwrap();
-            assert_eq!(fed.last(), Some(&last));
-            assert!(fed[..fed.len() - 1].iter().all(|&byte| byte != b'V'));
-            fs::remove_file(path).unwrap();
-        }
+    fn it_is_fed_at_once_and_goes_on_when_it_is_let_go_of() {
+        let path = stand_in("fed");
+        let watchdog = Watchdog::open(&path, 60).unwrap();
+        assert_eq!(fs::read(&path).unwrap()[0], b'k');
+        assert_eq!(watchdog.seen(), WatchdogSeen::Held);
+        drop(watchdog);
+        // A `V` would stop it.
+        let fed = fs::read(&path).unwrap();
+        assert!(fed.iter().all(|&byte| byte == b'k'));
+        fs::remove_file(path).unwrap();
     }
 
     #[test]

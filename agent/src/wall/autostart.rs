@@ -30,7 +30,6 @@ const NAMES_MAX: usize = 2048;
 /// Largest file that is read whole, and changed.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 
-/// Single files.
 const FILES: &[(&str, Kind)] = &[
     ("etc/inittab", Kind::Inittab),
     ("etc/inetd.conf", Kind::Inetd),

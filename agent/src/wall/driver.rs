@@ -1,9 +1,4 @@
-//! The wall's eyes and hands on this device, each in a file of its own; here they are put together. `hands` mends,
-//! `memory` is what outlasts a restart, `ours` who is not
-//! judged, `origin` which firmware it is.
-
-use crate::wall::firmware_identity;
-use crate::wall::incident_store;
+//! The wall's driver: the observation of this device, put together from its parts, and what is kept between two of them.
 
 use super::accounts::password_trial::{Progress, Trial};
 use super::accounts::survey;
@@ -19,8 +14,11 @@ use crate::config::settings::DeviceSettings;
 use crate::config::wall_settings::WallSettings as Settings;
 use crate::firewall::backend;
 use crate::os::clock::built;
+use crate::os::procfs::routes;
 use crate::os::watchdog::Watchdog;
 use crate::os::{clock, files};
+use crate::wall::firmware_identity;
+use crate::wall::incident_store;
 use crate::wall::own_processes::ours;
 use komainu_core::fault::{Text, text};
 use komainu_core::reason::Reason;
@@ -30,7 +28,6 @@ use komainu_core::update::offer::Offer;
 use komainu_core::wall::incident_state::IncidentState;
 use komainu_core::wall::judge::accounts::AccountsSeen;
 use komainu_core::wall::judge::integrity::{IntegrityFacts, Owner};
-use komainu_core::wall::judge::links::{DefaultRoutes, read_routes, read_routes6};
 use komainu_core::wall::judge::mounts::Forbids;
 use komainu_core::wall::judge::upnp;
 use komainu_core::wall::judge::upnp::{LEASES_BYTES_MAX, UpnpLease};
@@ -44,8 +41,6 @@ use std::net::{Ipv4Addr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Routes that are read, in bytes: a few thousand.
-const ROUTES_BYTES_MAX: u64 = 256 * 1024;
 /// Whether an opening's port speaks TLS is asked again after so many milliseconds.
 const TLS_MILLISECONDS: u64 = 60_000;
 /// A password is tried every so many milliseconds: one can take some tenths of a second on a small processor.
@@ -234,7 +229,7 @@ impl WallDriver {
         self.security_log.settle(Now::read(built()));
         Observation {
             lan: self.lan.clone(),
-            routes: routes(),
+            routes: routes::default_links(),
             tls: self.tls.clone(),
             own,
             upnp_leases,
@@ -366,16 +361,4 @@ fn is_own(host: Ipv4Addr) -> bool {
         socket.local_addr()
     });
     asked.is_ok_and(|own| own.ip() == host)
-}
-
-fn routes() -> DefaultRoutes {
-    let read = |path: &str| {
-        let bytes = files::read(Path::new(path), ROUTES_BYTES_MAX);
-        // A kernel without IPv6 has no file for it.
-        let bytes = bytes.map(Option::unwrap_or_default);
-        bytes.map_err(|error| text(format_args!("cannot read {path}: {error}")))
-    };
-    let mut links = read_routes(&String::from_utf8_lossy(&read("/proc/net/route")?));
-    links.extend(read_routes6(&String::from_utf8_lossy(&read("/proc/net/ipv6_route")?)));
-    Ok(links)
 }

@@ -14,7 +14,7 @@ pub(crate) struct IncidentStore {
 impl IncidentStore {
     /// Below the folder of the state; nothing is touched yet.
     pub(crate) fn new(state: &Path) -> IncidentStore {
-        IncidentStore { file: state.join("wall/memory"), state: None }
+        IncidentStore { file: state.join("wall/incident"), state: None }
     }
 
     /// What is remembered.

@@ -16,7 +16,7 @@ const NAMES_MAX: usize = 256;
 /// Longest part of a name that is kept.
 const NAME_BYTES_MAX: usize = 64;
 
-/// Takes a file away and keeps it, with no right to anybody, as `<state>/wall/aside/<number>-<name>`. One that is not
+/// Takes a file away and keeps it, with no right to anybody, as `<state>/wall/quarantine/<number>-<name>`. One that is not
 /// there any more is no error. Of a large one only the beginning is kept.
 ///
 /// # Errors
@@ -29,7 +29,7 @@ pub fn move_away(state: &Path, file: &Path) -> Result<(), Text> {
     if metadata.is_dir() {
         return Err(cannot("set aside", file, &"it is a folder"));
     }
-    let folder = state.join("wall/aside");
+    let folder = state.join("wall/quarantine");
     fs::create_dir_all(&folder).map_err(|error| cannot("make", &folder, &error))?;
     let found = untrusted_file::read(file, KEPT_BYTES_MAX).map_err(|error| cannot("read", file, &error))?;
     // A link that leads nowhere, or a pipe, has no bytes to keep; its name tells enough.
@@ -77,8 +77,10 @@ mod tests {
             assert!(!file.exists());
         }
         move_away(&folder, &file).unwrap();
-        let mut kept: Vec<_> =
-            fs::read_dir(folder.join("wall/aside")).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let mut kept: Vec<_> = fs::read_dir(folder.join("wall/quarantine"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
         kept.sort();
         assert_eq!(kept.len(), KEPT_MAX);
         assert_eq!(kept[0].file_name().unwrap(), "10-authorized_keys_old");

@@ -1,27 +1,46 @@
-//! The mounts of this device: what the kernel lists, and letting no program be started from one. The table is read by
-//! `komainu_core::wall::judge::mounts`.
+//! Remounts: the mounts of this device, and letting no program be started from one (`noexec`).
 
-use crate::os::files;
+use crate::os::procfs::mountinfo;
+use crate::os::procfs::mountinfo::{MOUNTS_MAX, TABLE, options};
+use crate::os::procfs::text_reader::{BUFFER_BYTES, Go, read_lines};
 use komainu_core::fault::{Text, text};
-use komainu_core::wall::judge::mounts::{Forbids, Mount, at, read};
+use komainu_core::wall::judge::mounts::{Forbids, Mount, at};
 use nix::mount::{MsFlags, mount};
-use std::path::Path;
-
-/// The table of our own namespace; `/proc/mounts` does not tell stacked mounts apart.
-const TABLE: &str = "/proc/self/mountinfo";
-/// The table is read to here, in bytes.
-const TABLE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// The mounts, as this process sees them.
 ///
 /// # Errors
 /// Path and cause.
 pub fn mounts() -> Result<Vec<Mount>, Text> {
-    match files::read(Path::new(TABLE), TABLE_BYTES_MAX) {
-        Ok(Some(table)) => Ok(read(&table)),
-        Ok(None) => Err(text(format_args!("there is no {TABLE}: is /proc mounted?"))),
-        Err(error) => Err(text(format_args!("cannot read {TABLE}: {error}"))),
+    mounts_of(TABLE)
+}
+
+fn mounts_of(table: &str) -> Result<Vec<Mount>, Text> {
+    let (mut mounts, mut buffer) = (Vec::new(), vec![0; BUFFER_BYTES]);
+    read_lines(table, &mut buffer, &mut |line| {
+        mounts.extend(mount_of(line));
+        if mounts.len() < MOUNTS_MAX { Go::On } else { Go::Stop }
+    })?;
+    Ok(mounts)
+}
+
+/// The mount of a line of the kernel's table; `None` for a line that makes no sense.
+pub fn mount_of(bytes: &[u8]) -> Option<Mount> {
+    let line = mountinfo::line(bytes)?;
+    let mut forbids = Forbids::default();
+    for option in options(line.options) {
+        match option {
+            b"ro" => forbids.writing = true,
+            b"noexec" => forbids.programs = true,
+            b"nosuid" => forbids.set_user = true,
+            b"nodev" => forbids.devices = true,
+            b"nosymfollow" => forbids.links = true,
+            _ => {}
+        }
     }
+    let text_of = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let fixed = options(line.super_options).any(|option| option == b"ro");
+    Some(Mount { point: text_of(&line.point), kind: text_of(line.filesystem), forbids, fixed })
 }
 
 /// Lets no program be started from this mount, and gives what it forbade before, so that it can be put back.
@@ -76,6 +95,50 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
     use std::process::Command;
+
+    const LINES: &[u8] = b"\
+22 1 254:0 / / rw,relatime - squashfs /dev/root ro
+23 22 0:5 / /dev rw,nosuid - devtmpfs dev rw,mode=755
+24 22 0:20 / /tmp rw - ext4 /dev/sda1 rw
+25 24 0:21 / /tmp rw,nosuid,nodev shared:1 master:2 - tmpfs tmpfs rw
+26 22 0:22 / /var rw,noexec - tmpfs tmpfs rw
+27 22 0:23 /a /mnt/a\\040b\\012 ro,nosymfollow - vfat /dev/sdb1 rw
+28 22 0:24 / /overlay rw - ubifs /dev/ubi0_1 rw
+29 22 0:25 / torn
+30 22 0:26 / /x rw - tmpfs
+31 22 0:27 / relative rw - tmpfs tmpfs rw
+";
+
+    fn read(table: &[u8]) -> Vec<Mount> {
+        table.split(|byte| *byte == b'\n').filter_map(mount_of).collect()
+    }
+
+    #[test]
+    fn the_table_is_read_with_its_escapes_and_optional_fields() {
+        let mounts = read(LINES);
+        assert_eq!(mounts.len(), 7);
+        assert_eq!(mounts[5].point, "/mnt/a b\n");
+        assert_eq!(mounts[5].forbids, Forbids { writing: true, links: true, ..Forbids::default() });
+        assert!(mounts[0].fixed && !mounts[0].writable());
+        let tmp = at(&mounts, "/tmp").expect("it is mounted");
+        assert_eq!((tmp.kind.as_str(), tmp.writable(), tmp.forbids.set_user), ("tmpfs", true, true));
+    }
+
+    #[test]
+    fn a_table_without_end_is_read_to_its_limit() {
+        let path = std::env::temp_dir().join(format!("komainu-mountinfo-{}", std::process::id()));
+        crate::os::files::replace(&path, &b"22 1 254:0 / /x rw - tmpfs tmpfs rw\n".repeat(MOUNTS_MAX + 5))
+            .unwrap();
+        let mounts = mounts_of(path.to_str().unwrap()).unwrap();
+        fs::remove_file(path).unwrap();
+        assert_eq!(mounts.len(), MOUNTS_MAX);
+    }
+
+    #[test]
+    fn a_line_that_is_longer_than_is_read_of_it_is_no_mount() {
+        let line = [&b"22 1 0:1 / /"[..], &[b'x'; BUFFER_BYTES], b" rw - tmpfs t rw"].concat();
+        assert_eq!(mount_of(&line[..BUFFER_BYTES]), None);
+    }
 
     #[test]
     fn no_program_is_started_from_a_mount_that_forbids_it() {

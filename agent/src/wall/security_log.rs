@@ -64,7 +64,6 @@ struct Repeated {
     times: u32,
 }
 
-/// The log.
 pub struct SecurityLog {
     folder: PathBuf,
     repeated: Vec<Repeated>,
@@ -114,21 +113,6 @@ impl SecurityLog {
     pub fn settle_all(&mut self, now: Now) {
         self.settle_after(0, now);
         self.tell_left_out(now);
-    }
-
-    /// The last lines, the oldest of them first.
-    pub fn last(&self, lines_max: usize) -> Vec<String> {
-        let mut bytes = Vec::new();
-        for name in [BEFORE, NAME] {
-            // One longer than it can be was not written by this.
-            bytes.extend(
-                files::read(&self.folder.join(name), FILE_BYTES_MAX).ok().flatten().unwrap_or_default(),
-            );
-            if name == BEFORE {
-                bytes.push(b'\n');
-            }
-        }
-        last_lines(&bytes, lines_max)
     }
 
     /// Its files, the older first, for who keeps evidence.

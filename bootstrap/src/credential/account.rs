@@ -1,25 +1,24 @@
 //! The password of an account in the text of `/etc/shadow` or `/etc/passwd`. Only the lines of that account change,
-//! and in them only what has to: other fields, other lines, their order, comments, damage and a missing last newline
-//! stay as they are.
+//! and in them only the fields that must: other fields, other lines, their order, comments, damage and a missing last
+//! newline stay as they are.
 
 use std::fmt;
 
-/// What stands where the password does.
+/// The password field of an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Field {
-    /// Nothing: whoever knows the name is in.
+    /// Empty: the name alone opens the account.
     Empty,
     /// No password opens it.
     Locked,
-    /// A crypt string.
     Crypt(String),
-    /// `x`: see `/etc/shadow`.
+    /// `x`: the password is in `/etc/shadow`.
     InShadow,
-    /// The text has no line for it.
+    /// The text has no line for the account.
     NoSuchAccount,
 }
 
-/// Why nothing was changed.
+/// The reason why an account file was not changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// A crypt string must be one field of one line, and the name of an account too.
@@ -42,13 +41,13 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// What the text of one file says of an account. Of several lines the first counts, as it does for the libc.
+/// The password field of an account in one file. Of several lines the first counts, as it does for the libc.
 pub fn field(text: &str, account: &str) -> Field {
     let Some(line) = text.split('\n').find(|line| is_of(line, account)) else { return Field::NoSuchAccount };
     read(line.split(':').nth(1).unwrap_or_default())
 }
 
-/// What the second field of a line says.
+/// Reads the second field of a line.
 pub(super) fn read(crypt: &str) -> Field {
     match crypt {
         "" => Field::Empty,
@@ -59,7 +58,7 @@ pub(super) fn read(crypt: &str) -> Field {
     }
 }
 
-/// What both files together say of an account; a device may lack either.
+/// The password field of an account in both files together; a device may lack either.
 pub fn field_of_both(passwd: Option<&str>, shadow: Option<&str>, account: &str) -> Field {
     match passwd.map(|text| field(text, account)) {
         Some(found) if found != Field::InShadow => found,
@@ -126,8 +125,8 @@ pub fn locked(text: &str, account: &str, days_since_1970: u32) -> Result<String,
     with_field(text, account, "!", days_since_1970)
 }
 
-/// The text with an account that no password opens any more, on any of its lines; what it held stays behind a `!`, as
-/// evidence, and for whoever unlocks it. Lines that are locked already, or say `x`, stay as they are.
+/// The text with the account locked on each of its lines. The old field stays behind a `!`, as evidence and for a later
+/// unlock. Lines that are locked already, or say `x`, stay as they are.
 ///
 /// # Errors
 /// See [`Fault`]; an account of which every line says `x` is locked in the other file.

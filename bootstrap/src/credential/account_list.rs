@@ -1,39 +1,35 @@
 //! All accounts of `/etc/passwd` and `/etc/shadow`, and of files in which a web server keeps its users. Text in, list
-//! out; a stranger may have written any of them.
+//! out; an attacker may have written any of these files.
 
 use super::account::{Field, read};
 
-/// Most accounts of one look.
+/// Most accounts that are read.
 pub const ACCOUNTS_MAX: usize = 256;
 
-/// Which of the two files holds what stands for the password.
+/// The file that holds the password field of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeldIn {
-    /// `/etc/passwd`.
     Passwd,
-    /// `/etc/shadow`.
     Shadow,
 }
 
 /// An account of the device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Its name; empty for a damaged line that lets somebody in without one.
+    /// Its name; empty for a damaged line, which some login programs take for an account without a name.
     pub name: String,
-    /// Its number; `None` where that is none, which some programs take for 0.
+    /// Its user number; `None` if the field is no number, which some programs take for 0.
     pub user: Option<u32>,
-    /// Its home.
     pub home: String,
-    /// Its shell lets it log in.
+    /// Whether its shell allows a log-in.
     pub shell: bool,
-    /// Where its password is.
     pub held_in: HeldIn,
-    /// What stands for its password: never [`Field::InShadow`], nor [`Field::NoSuchAccount`].
+    /// Its password field: never [`Field::InShadow`], nor [`Field::NoSuchAccount`].
     pub field: Field,
 }
 
-/// The accounts of `/etc/passwd`, with what `/etc/shadow` says of them, and those that only the latter has. `true`: there
-/// were more than [`ACCOUNTS_MAX`].
+/// The accounts of `/etc/passwd` with their password fields, also from `/etc/shadow`; without `/etc/passwd` those of
+/// `/etc/shadow`. `true`: there are more than [`ACCOUNTS_MAX`].
 pub fn all(passwd: Option<&str>, shadow: Option<&str>) -> (Vec<Entry>, bool) {
     let mut entries: Vec<Entry> = Vec::new();
     for line in lines(passwd) {
@@ -89,8 +85,8 @@ pub fn all(passwd: Option<&str>, shadow: Option<&str>) -> (Vec<Entry>, bool) {
     (entries, false)
 }
 
-/// The users of a file of a web server's, `user:what stands for the password`, each line cut after the second field:
-/// htpasswd's, or lighttpd's in clear. At most [`ACCOUNTS_MAX`].
+/// The users and passwords in a file of a web server (`user:password`, hashed as in htpasswd or in clear as in lighttpd's
+/// plain backend). Further fields are cut off. At most [`ACCOUNTS_MAX`].
 pub fn of_web(text: &str) -> Vec<(&str, &str)> {
     let pair = |line: &'_ str| -> Option<(usize, usize)> {
         let colon = line.find(':')?;
@@ -103,13 +99,13 @@ pub fn of_web(text: &str) -> Vec<(&str, &str)> {
     users.take(ACCOUNTS_MAX).collect()
 }
 
-/// Lines that can be those of an account: not empty, no comment, none of NIS.
+/// The lines of accounts, without empty lines, comments and those of NIS.
 fn lines(text: Option<&str>) -> impl Iterator<Item = &str> {
     let lines = text.unwrap_or_default().split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
     lines.filter(|line| line.contains(':') && !line.starts_with(['#', '+', '-', ' ']))
 }
 
-/// Whether whoever has this shell can do anything; none at all is `/bin/sh`.
+/// Whether this shell allows a log-in. An empty field means `/bin/sh`.
 fn logs_in(shell: &str) -> bool {
     let name = shell.trim().rsplit('/').next().unwrap_or_default();
     !matches!(name, "nologin" | "false" | "true" | "sync" | "halt" | "shutdown" | "reboot" | "poweroff")

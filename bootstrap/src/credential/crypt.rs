@@ -1,49 +1,50 @@
-//! Crypt strings: `$5$salt$sum` and its kin, such as every crypt(3) of a Linux device makes and verifies them.
+//! Crypt strings: `$5$salt$sum` and its kin, as crypt(3) of a Linux device makes and verifies them.
 //!
 //! The salt that is hashed is the text of 16 characters that stands in the string, never the bytes it was made of:
-//! crypt(3) takes 16 characters and no more, and a longer salt makes a password with which nobody can log in.
+//! crypt(3) takes 16 characters and no more, and no log-in succeeds with a crypt string of a longer salt.
 
+use crate::constant_time;
 use md5::Md5;
 use sha_crypt::{Params, sha256_crypt, sha512_crypt};
 use sha2::digest::Digest;
 
-/// What is done to the password.
+/// The hash function of a crypt string.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Method {
     /// `$5$`: musl, glibc and uClibc-ng know it, and it is the quick one where words have 32 bits.
     #[default]
     Sha256,
-    /// `$6$`.
+    /// `$6$`: slow where words have 32 bits.
     Sha512,
-    /// `$1$`: weak. Only for a libc that knows nothing better, where the maker's policy says so.
+    /// `$1$`: weak. Only for a libc that knows no other, if the maker's settings say so.
     Md5,
 }
 
-/// Whether a password is the one that a crypt string stands for.
+/// The result of verifying a password against a crypt string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is.
+    /// The password belongs to the crypt string.
     Right,
-    /// It is not.
+    /// Another password belongs to the crypt string.
     Wrong,
-    /// The string is of another kind or damaged, or either would take too long.
+    /// The crypt string is of another kind or damaged, or the verification would take too long.
     CannotTell,
 }
 
-/// Rounds where the string does not say.
+/// Rounds of a crypt string that does not name them.
 const ROUNDS: u32 = 5_000;
 /// Fewest rounds that crypt(3) takes as they are.
 const ROUNDS_MIN: u32 = 1_000;
-/// More would stop a small device for seconds at each try.
+/// More rounds would stop a small device for seconds at each verification.
 const ROUNDS_MAX: u32 = 100_000;
 /// Longest salt of `$5$` and `$6$`; `$1$` takes half.
 const SALT_MAX: usize = 16;
-/// Longer passwords no crypt(3) of a device takes, and the work grows with the square.
+/// No crypt(3) of a device takes a longer password, and the work grows with the square of its length.
 const PASSWORD_BYTES_MAX: usize = 256;
 /// Digits of crypt(3), least first.
 const DIGITS: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// The crypt string of a password; `random` must come from the system's source of chance, anew each time.
+/// The crypt string of a password; `random` must be drawn from the system's random generator for each one.
 pub fn make(password: &str, method: Method, random: [u8; 12]) -> String {
     let (id, characters) = match method {
         Method::Sha256 => ("$5$", SALT_MAX),
@@ -59,18 +60,22 @@ pub fn make(password: &str, method: Method, random: [u8; 12]) -> String {
     [id, &salt, "$", &sum].concat()
 }
 
-/// Holds a password against a crypt string. How long that takes does not depend on where they differ.
+/// Verifies a password against a crypt string. Its duration does not depend on where they differ.
 pub fn verify(password: &str, crypt: &str) -> Verdict {
     match parts(crypt).filter(|_| password.len() <= PASSWORD_BYTES_MAX) {
         Some((method, rounds, salt, expected)) => {
             let found = sum(password.as_bytes(), method, salt.as_bytes(), rounds);
-            if same(found.as_bytes(), expected.as_bytes()) { Verdict::Right } else { Verdict::Wrong }
+            if constant_time::equal(found.as_bytes(), expected.as_bytes()) {
+                Verdict::Right
+            } else {
+                Verdict::Wrong
+            }
         }
         None => Verdict::CannotTell,
     }
 }
 
-/// Whether passwords can be held against a crypt string at all.
+/// Whether passwords can be verified against this crypt string.
 pub fn is_verifiable(crypt: &str) -> bool {
     parts(crypt).is_some()
 }
@@ -103,14 +108,6 @@ fn parts(crypt: &str) -> Option<(Method, u32, &str, &str)> {
         && sum.len() == length
         && sum.bytes().all(|byte| DIGITS.contains(&byte));
     whole.then_some((method, rounds, salt, sum))
-}
-
-fn same(one: &[u8], other: &[u8]) -> bool {
-    let mut differs = u8::from(one.len() != other.len());
-    for (a, b) in one.iter().zip(other) {
-        differs |= a ^ b;
-    }
-    std::hint::black_box(differs) == 0
 }
 
 /// The last part of a crypt string.

@@ -8,18 +8,17 @@ const LIST: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tried.list"));
 /// Longest password of the list.
 const PASSWORD_BYTES_MAX: usize = 64;
 
-/// Where in the list one is. Only the password that was asked for last is in memory, and it is wiped.
-pub struct Tried {
+/// An iteration over the list. Only the current password is in memory, and it is wiped before the next.
+pub struct DefaultPasswords {
     stream: Stream,
     at: usize,
     password: [u8; PASSWORD_BYTES_MAX],
 }
 
-impl Tried {
-    /// From the beginning.
+impl DefaultPasswords {
     #[expect(clippy::new_without_default, reason = "a place in a list has no default")]
-    pub fn new() -> Tried {
-        Tried { stream: Stream::new(), at: 0, password: [0; PASSWORD_BYTES_MAX] }
+    pub fn new() -> DefaultPasswords {
+        DefaultPasswords { stream: Stream::new(), at: 0, password: [0; PASSWORD_BYTES_MAX] }
     }
 
     /// The next password; `None` after the last.
@@ -37,12 +36,12 @@ impl Tried {
 
     fn wipe(&mut self) {
         self.password.fill(0);
-        // The compiler may not leave that out.
+        // Without this the compiler would leave the wiping out.
         black_box(&self.password);
     }
 }
 
-impl Drop for Tried {
+impl Drop for DefaultPasswords {
     fn drop(&mut self) {
         self.wipe();
     }
@@ -60,7 +59,7 @@ mod tests {
         expected.retain(|password| *password != "(empty)");
         expected.sort_unstable();
         expected.dedup();
-        let mut tried = Tried::new();
+        let mut tried = DefaultPasswords::new();
         let mut found = Vec::new();
         while let Some(password) = tried.next_password() {
             found.push(password.to_owned());
@@ -78,7 +77,7 @@ mod tests {
     #[test]
     fn no_password_stands_in_the_list_as_text() {
         let clear = |word: &[u8]| LIST.windows(word.len()).any(|window| window == word);
-        let mut tried = Tried::new();
+        let mut tried = DefaultPasswords::new();
         while let Some(password) = tried.next_password() {
             assert!(password.len() < 4 || !clear(password.as_bytes()), "{password}");
         }

@@ -1,9 +1,9 @@
-//! Names while the gate is closed: every name is this device, so that whatever a phone tries ends at the page.
-//! A question in, an answer out; nothing is asked of anybody.
+//! DNS of the captive portal: while the gate is closed every name has the address of this device, so that each request
+//! of a browser ends at the setup page. Pure: a query in, an answer out; no other server is asked.
 
 use std::net::Ipv4Addr;
 
-/// Longest question that is looked at, and longest name in it.
+/// Longest query that is read, and longest name in it.
 const QUESTION_BYTES_MAX: usize = 512;
 const NAME_BYTES_MAX: usize = 255;
 /// Longest answer: header, question, one address.
@@ -12,25 +12,25 @@ pub const ANSWER_BYTES_MAX: usize = 12 + NAME_BYTES_MAX + 4 + 16;
 const SERVFAIL: u8 = 2;
 const REFUSED: u8 = 5;
 
-/// What names are while things stand so.
+/// The gate decides the addresses of names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Names {
-    /// The gate is closed, and the device has this address.
-    Ours(Ipv4Addr),
-    /// The gate is closed, and the address is not known yet.
-    Unknown,
-    /// The gate is open: none of our business.
-    Open,
+pub enum DnsMode {
+    /// The gate is closed: every name has this address of the device.
+    Captive(Ipv4Addr),
+    /// The gate is closed, and the address of the device is not known yet.
+    AddressUnknown,
+    /// The gate is open: this server refuses every query.
+    GateOpen,
 }
 
-/// The answer to a question; none for what is none.
-pub fn answer(question: &[u8], names: Names) -> Option<Vec<u8>> {
+/// The answer to a query; `None`: the bytes are no query, and get no answer.
+pub fn answer(question: &[u8], mode: DnsMode) -> Option<Vec<u8>> {
     if question.len() > QUESTION_BYTES_MAX {
         return None;
     }
     let (header, rest) = question.split_first_chunk::<12>()?;
     let [id0, id1, flags, _, questions @ ..] = *header;
-    // A question, of the ordinary kind; one of them; no answers, no authorities, at most one more (EDNS).
+    // A standard query with one question, no answers, no authorities, at most one additional record (EDNS).
     let ordinary = flags & 0b1111_1010 == 0;
     if !ordinary || questions[..6] != [0, 1, 0, 0, 0, 0] || questions[6] != 0 || questions[7] > 1 {
         return None;
@@ -39,25 +39,28 @@ pub fn answer(question: &[u8], names: Names) -> Option<Vec<u8>> {
     let asked = rest.get(..name_bytes + 4)?;
     let [kind0, kind1, class0, class1] = *rest[name_bytes..].first_chunk::<4>()?;
     let internet = matches!((class0, class1), (0, 1) | (0, 255));
-    let (code, address) = match names {
-        Names::Open => (REFUSED, None),
+    let (code, address) = match mode {
+        DnsMode::GateOpen => (REFUSED, None),
         _ if !internet => (REFUSED, None),
-        Names::Unknown => (SERVFAIL, None),
-        Names::Ours(address) => (0, Some(address).filter(|_| matches!((kind0, kind1), (0, 1) | (0, 255)))),
+        DnsMode::AddressUnknown => (SERVFAIL, None),
+        DnsMode::Captive(address) => {
+            (0, Some(address).filter(|_| matches!((kind0, kind1), (0, 1) | (0, 255))))
+        }
     };
-    // An answer, with authority; "recursion desired" as it was asked; "available", or some ask elsewhere.
+    // An authoritative answer; "recursion desired" as in the query; "recursion available", or some clients turn to
+    // another server.
     let mut out = vec![id0, id1, 0b1000_0100 | flags & 1, 0b1000_0000 | code];
     out.extend_from_slice(&[0, 1, 0, u8::from(address.is_some()), 0, 0, 0, 0]);
     out.extend_from_slice(asked);
     if let Some(address) = address {
-        // The name of the question; A, IN, for no longer than now, four bytes.
+        // The name of the question; A, IN, TTL 0, four bytes.
         out.extend_from_slice(&[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4]);
         out.extend_from_slice(&address.octets());
     }
     Some(out)
 }
 
-/// How long the name is. Questions have no pointers: there is nothing before them to point at.
+/// The length of the name in bytes. A question has no compression pointer: no name stands before it.
 fn name_bytes(rest: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
@@ -76,7 +79,7 @@ fn name_bytes(rest: &[u8]) -> Option<usize> {
 mod tests {
     use super::*;
 
-    const OURS: Names = Names::Ours(Ipv4Addr::new(192, 168, 1, 1));
+    const OURS: DnsMode = DnsMode::Captive(Ipv4Addr::new(192, 168, 1, 1));
 
     fn question(kind: u8, tail: &[u8]) -> Vec<u8> {
         let mut out = vec![0xab, 0xcd, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
@@ -105,7 +108,7 @@ mod tests {
 
     #[test]
     fn nothing_is_answered_once_open_or_before_the_address_is_known() {
-        for (names, code) in [(Names::Open, REFUSED), (Names::Unknown, SERVFAIL)] {
+        for (names, code) in [(DnsMode::GateOpen, REFUSED), (DnsMode::AddressUnknown, SERVFAIL)] {
             let answer = answer(&question(1, &[]), names).unwrap();
             assert_eq!((answer[3] & 15, answer[7]), (code, 0));
         }

@@ -1,10 +1,11 @@
-//! What operating systems and browsers ask to learn whether they are online, and what they want to hear when the
-//! gate is open. While it is closed they are sent to the page like everybody else.
+//! Captive portal: the probes by which operating systems and browsers find out whether they are online, and the
+//! responses that they expect once the gate is open. While the gate is closed every probe is redirected to the setup
+//! page, as any other request is, so that the device shows it by itself.
 
-use super::request::Request;
-use super::response::Response;
+use super::http_request::HttpRequest;
+use super::http_response::HttpResponse;
 
-/// Host, path, and what is expected: nothing (204), or a body.
+/// Host, path, and the expected body; an empty one means status 204.
 const PROBES: &[(&str, &str, &str)] = &[
     ("connectivitycheck.gstatic.com", "/generate_204", ""),
     ("connectivitycheck.android.com", "/generate_204", ""),
@@ -28,13 +29,13 @@ const APPLE: &str = "<HTML><HEAD><TITLE>Success</TITLE></HEAD><BODY>Success</BOD
 const FIREFOX: &str =
     "<meta http-equiv=\"refresh\" content=\"0;url=https://support.mozilla.org/kb/captive-portal\"/>";
 
-/// The answer to a probe, if it is one.
-pub fn free(request: &Request) -> Option<Response> {
+/// The response to a probe; `None`: the request is no probe.
+pub fn probe_response(request: &HttpRequest) -> Option<HttpResponse> {
     let host = request.host.strip_suffix(":80").unwrap_or(&request.host);
     let (.., body) = PROBES.iter().find(|(name, path, _)| *name == host && *path == request.path)?;
     Some(match *body {
-        "" => Response::plain(204, ""),
-        body if body.starts_with('<') => Response::page(200, body.into()),
-        body => Response::plain(200, body),
+        "" => HttpResponse::plain(204, ""),
+        body if body.starts_with('<') => HttpResponse::page(200, body.into()),
+        body => HttpResponse::plain(200, body),
     })
 }

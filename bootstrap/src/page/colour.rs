@@ -1,9 +1,11 @@
-//! The maker's colour, where it can be read: on buttons with black or white letters, and as a border on our paper.
+//! The maker's colour on buttons and borders, if its contrast is high enough to be read (WCAG).
 
-/// Our cards, light and dark (style.css).
+use super::hex;
+
+/// The page's background in light and dark mode, as `style.css` has it.
 const CARDS: [(&str, [u8; 3]); 2] = [("light", [0xff, 0xfe, 0xfb]), ("dark", [0x1b, 0x21, 0x1e])];
 
-/// The style that sets the colour where it has contrast enough; empty where it has not.
+/// The style that sets the colour in each mode in which its contrast is high enough.
 pub fn style(colour: Option<&str>) -> String {
     let mut style = String::new();
     let Some(colour) = colour.and_then(parse) else { return style };
@@ -16,49 +18,39 @@ pub fn style(colour: Option<&str>) -> String {
         if contrast(light, luminance(card)) >= 300 {
             style.push_str("@media(prefers-color-scheme:");
             style.push_str(scheme);
-            style.push_str("){:root{--accent:");
-            hex(&mut style, colour);
-            style.push_str(";--on:");
-            hex(&mut style, letters);
+            style.push_str("){:root{--accent:#");
+            hex::push(&mut style, &colour);
+            style.push_str(";--on:#");
+            hex::push(&mut style, &letters);
             style.push_str("}}");
         }
     }
     style
 }
 
-fn hex(out: &mut String, colour: [u8; 3]) {
-    out.push('#');
-    for byte in colour {
-        for digit in [byte >> 4, byte & 15] {
-            out.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
-        }
-    }
-}
-
 fn parse(text: &str) -> Option<[u8; 3]> {
-    let digits = text.strip_prefix('#').filter(|digits| digits.len() == 6)?;
+    let digits: &[u8; 6] = text.strip_prefix('#')?.as_bytes().try_into().ok()?;
     let mut colour = [0; 3];
-    for (place, pair) in colour.iter_mut().zip([0, 2, 4]) {
-        let pair = digits.get(pair..pair + 2).filter(|pair| !pair.starts_with('+'))?;
-        *place = u8::from_str_radix(pair, 16).ok()?;
+    for (byte, pair) in colour.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = hex::decode_pair(pair[0], pair[1])?;
     }
     Some(colour)
 }
 
-/// (lighter + 0.05) / (darker + 0.05), in hundredths.
+/// Contrast ratio (WCAG), (lighter + 0.05) / (darker + 0.05), in hundredths.
 fn contrast(one: u32, other: u32) -> u32 {
     (one.max(other) + 5_000) * 100 / (one.min(other) + 5_000)
 }
 
-/// sRGB's curve at every sixteenth byte, in 100,000ths: small processors have no numbers with fractions. The last one
-/// is where the line through 240 and 255 ends.
+/// sRGB's curve at every sixteenth byte, in 100,000ths: small processors have no floating point. The last value is
+/// where the line through 240 and 255 ends.
 const CURVE: [u32; 17] = [
     0, 518, 1444, 2956, 5127, 8022, 11697, 16203, 21586, 27889, 35153, 43415, 52712, 63076, 74540, 87137,
     100_862,
 ];
 const WHITE: u32 = 100_000;
 
-/// As WCAG defines it, in 100,000ths.
+/// Relative luminance (WCAG), in 100,000ths.
 fn luminance(colour: [u8; 3]) -> u32 {
     let linear = |byte: u8| {
         let (place, rest) = (usize::from(byte / 16), u32::from(byte % 16));

@@ -1,8 +1,8 @@
-//! What a page may load and run: its own style, its own script, the maker's picture; and nothing else.
+//! Content security policy: a page may load its own style, its own script and the maker's logo, and nothing else.
 
 use sha2::{Digest, Sha256};
 
-/// The content security policy for pages with this style and this script.
+/// The policy for pages with this style and this script.
 pub fn content(style: &str, script: &str) -> String {
     let mut policy = String::from("default-src 'none'; style-src ");
     source(&mut policy, style);

@@ -1,10 +1,11 @@
-//! What a form or a query holds: pairs of text, read strictly. A name twice, half an escape, a NUL or what is no
-//! text makes the whole unreadable.
+//! The fields of a form or a query, read strictly: a name that appears twice, half an escape, a NUL or bytes that are no
+//! UTF-8 make the whole unreadable.
 
-/// A form has three or four fields.
+use super::hex;
+
+/// The forms of the page have three or four.
 const FIELDS_MAX: usize = 16;
 
-/// The fields of a form.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Form(Vec<(String, String)>);
 
@@ -24,7 +25,7 @@ impl Form {
         Some(Form(fields))
     }
 
-    /// A field, or nothing.
+    /// The value of a field; empty if the form lacks it.
     pub fn of(&self, name: &str) -> &str {
         self.0.iter().find(|(other, _)| other == name).map_or("", |(_, value)| value)
     }
@@ -36,11 +37,7 @@ fn decode(text: &[u8]) -> Option<String> {
     while let Some(&byte) = rest.next() {
         decoded.push(match byte {
             b'+' => b' ',
-            b'%' => {
-                let high = char::from(*rest.next()?).to_digit(16)?;
-                let low = char::from(*rest.next()?).to_digit(16)?;
-                u8::try_from(high * 16 + low).ok()?
-            }
+            b'%' => hex::decode_pair(*rest.next()?, *rest.next()?)?,
             byte => byte,
         });
     }

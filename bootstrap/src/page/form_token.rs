@@ -1,10 +1,12 @@
-//! Tokens of forms: who sends a form must have been given it by this device, at this address, within the hour.
-//! Small browsers of captive portals keep no cookies, so that there is nothing else to hold it to.
+//! Tokens against forged forms (CSRF): a form counts only if this device gave it to the same address within the hour.
+//! The small browsers of captive portals keep no cookies, so that the address is all that a token can be bound to.
 
+use super::hex;
+use crate::constant_time;
 use sha2::{Digest, Sha256};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
-/// How long a token holds, at least.
+/// A token holds at least so long, and at most twice as long.
 const PERIOD_SECONDS: u64 = 3600;
 
 /// The token for a form that is shown before log-in.
@@ -12,12 +14,12 @@ pub fn issue(secret: &[u8; 32], peer: IpAddr, local: IpAddr, now: u64) -> String
     of_period(secret, peer, local, now / PERIOD_SECONDS)
 }
 
-/// Whether a token was issued to the same, in this period or the one before.
+/// Whether a token was issued for these addresses, in this period or the one before.
 pub fn holds(token: &str, secret: &[u8; 32], peer: IpAddr, local: IpAddr, now: u64) -> bool {
     let period = now / PERIOD_SECONDS;
     let mut holds = false;
     for period in [period, period.saturating_sub(1)] {
-        holds |= same(token.as_bytes(), of_period(secret, peer, local, period).as_bytes());
+        holds |= constant_time::equal(token.as_bytes(), of_period(secret, peer, local, period).as_bytes());
     }
     holds
 }
@@ -27,30 +29,18 @@ pub fn of_session(secret: &[u8; 32], session: &[u8; 16]) -> String {
     digest(secret, &[&[1], session])
 }
 
-/// Compares without telling by time where they differ.
-pub fn same(one: &[u8], other: &[u8]) -> bool {
-    let differ = one.iter().zip(other).fold(0, |differ, (a, b)| differ | (a ^ b));
-    one.len() == other.len() && differ == 0
-}
-
-/// Bytes as small hexadecimal letters.
-pub fn hex(bytes: &[u8]) -> String {
-    let digit = |four: u8| char::from(b"0123456789abcdef"[usize::from(four & 15)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
-}
-
 fn of_period(secret: &[u8; 32], peer: IpAddr, local: IpAddr, period: u64) -> String {
     digest(secret, &[&[0], &octets(peer), &octets(local), &period.to_be_bytes()])
 }
 
-/// Everything has a fixed length, and half the digest is kept: nothing can be put behind it.
+/// Every part has a fixed length, and only half of the digest is used: no part can be extended.
 fn digest(secret: &[u8; 32], parts: &[&[u8]]) -> String {
     let mut sha = Sha256::new();
     sha.update(secret);
     for part in parts {
         sha.update(part);
     }
-    hex(&sha.finalize()[..16])
+    hex::encode(&sha.finalize()[..16])
 }
 
 fn octets(address: IpAddr) -> [u8; 16] {
@@ -59,16 +49,6 @@ fn octets(address: IpAddr) -> [u8; 16] {
         IpAddr::V6(six) => six.to_ipv4_mapped().map_or(six, |four| four.to_ipv6_mapped()),
     }
     .octets()
-}
-
-/// Where every address of a source counts as one: an IPv4 address, or the half of an IPv6 address that a network is
-/// given whole.
-pub fn source(address: IpAddr) -> [u8; 16] {
-    let mut octets = octets(address);
-    if Ipv6Addr::from(octets).to_ipv4_mapped().is_none() {
-        octets[8..].fill(0);
-    }
-    octets
 }
 
 #[cfg(test)]
@@ -90,14 +70,5 @@ mod tests {
         for odd in ["", &token[1..], &token.to_uppercase(), &format!("{token}0")] {
             assert!(!holds(odd, &[7; 32], peer, local, 7199), "{odd}");
         }
-    }
-
-    #[test]
-    fn a_network_counts_as_one_source() {
-        let of = |text: &str| source(text.parse().unwrap());
-        assert_eq!(of("2001:db8::1"), of("2001:db8::2:3"));
-        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
-        assert_ne!(of("192.168.1.1"), of("192.168.1.2"));
-        assert_eq!(of("192.168.1.1"), of("::ffff:192.168.1.1"));
     }
 }

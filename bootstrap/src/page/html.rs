@@ -1,12 +1,12 @@
-//! Pieces of HTML with values in them. `{name}` is a value, made harmless; `{!name}` is HTML that we made;
-//! `{=key}` is a text.
+//! Templates of HTML. `{name}` stands for a value and is escaped; `{!name}` stands for HTML of this program and is not;
+//! `{=key}` stands for a text of the language.
 
 use super::translations::Texts;
 
-/// A value for a place in a piece.
+/// The name of a place in a template, and its value.
 pub type Value<'a> = (&'a str, &'a str);
 
-/// A piece, filled.
+/// A template with its values in place.
 pub fn fill(piece: &str, texts: Texts, values: &[Value<'_>]) -> String {
     let mut out = String::with_capacity(piece.len() * 2);
     let mut rest = piece;
@@ -26,7 +26,7 @@ pub fn fill(piece: &str, texts: Texts, values: &[Value<'_>]) -> String {
     out
 }
 
-/// Text as HTML. What controls a terminal or turns the direction of writing around is left out.
+/// Escapes text for HTML. Control characters become spaces, and those that turn the direction of writing are left out.
 pub fn escape(out: &mut String, text: &str) {
     for letter in text.chars() {
         match letter {
@@ -49,14 +49,13 @@ pub fn element(out: &mut String, tag: &str, text: &str) {
     close(out, tag);
 }
 
-/// `<tag>`.
 pub fn open(out: &mut String, tag: &str) {
     out.push('<');
     out.push_str(tag);
     out.push('>');
 }
 
-/// `</tag>`; attributes are not said again.
+/// `</tag>`, without the attributes of the opening tag.
 pub fn close(out: &mut String, tag: &str) {
     out.push_str("</");
     out.push_str(tag.split(' ').next().unwrap_or(tag));

@@ -1,5 +1,5 @@
-//! Why a password is refused, in words. The rule's own words are few and fixed (`rule::Why::word`); what is new to
-//! this table is shown as it is.
+//! The reasons of the password rule as sentences. The rule's words are few and fixed (`RefusalReason::word`); a word
+//! that this table lacks is shown as it is.
 
 use super::html::element;
 use super::translations::Texts;

@@ -1,174 +1,174 @@
-//! What the agent answered, as pages.
+//! The pages that follow the agent's replies.
 
 use super::html::element;
+use super::http_response::HttpResponse;
 use super::page_sessions::cookie;
-use super::response::Response;
-use super::views::told;
-use super::{Alert, Asking, Page, What, form_token, refusal_text, same_origin};
-use crate::ipc::{Answer, PASSWORD_BYTES_MAX};
+use super::views::paragraphs;
+use super::{Alert, Page, PendingRequest, RequestKind, form_token, refusal_text, same_origin};
+use crate::ipc::{PASSWORD_BYTES_MAX, Reply};
 
 impl Page<'_> {
-    /// The page that follows the agent's answer.
-    pub fn answered(&mut self, asking: &Asking, answer: Answer, now: u64) -> Response {
-        let texts = asking.texts;
-        match (answer, &asking.what) {
-            (Answer::Welcome(session), What::Login) => {
+    /// The page that follows the agent's reply.
+    pub fn reply_page(&mut self, pending: &PendingRequest, answer: Reply, now: u64) -> HttpResponse {
+        let texts = pending.texts;
+        match (answer, &pending.kind) {
+            (Reply::SessionOpened(session), RequestKind::Login) => {
                 self.sessions.open(session, now);
-                let mut response = self.to("/", asking.q);
+                let mut response = self.to("/", pending.q);
                 response.headers.push_str(&cookie(Some(&session)));
                 response
             }
-            (_, What::Logout) => {
-                let mut response = self.to("/", asking.q);
+            (_, RequestKind::Logout) => {
+                let mut response = self.to("/", pending.q);
                 response.headers.push_str(&cookie(None));
                 response
             }
-            (Answer::Done, What::Claim { .. }) => {
-                let view = self.view(texts, asking.q, String::new());
+            (Reply::Done, RequestKind::Claim { .. }) => {
+                let view = self.view(texts, pending.q, String::new());
                 let text = texts.with("done-text", view.state.of("account").unwrap_or_default());
-                // Port 80, by which most have come, is the maker's again now.
-                let local = asking.visit.local;
+                // Most browsers came by port 80, which is the maker's again now.
+                let local = pending.context.local;
                 let here = same_origin::home(local, None, local.port());
                 let page = view.message_to("done-title", &text, "", "done-login", &here);
-                let mut response = Response::page(200, page);
+                let mut response = HttpResponse::page(200, page);
                 response.when_open = true;
                 response
             }
-            (Answer::Done, What::Change(session)) => {
+            (Reply::Done, RequestKind::Change(session)) => {
                 self.sessions.close_others(session);
                 self.sessions.leave(session, "changed");
-                self.to("/", asking.q)
+                self.to("/", pending.q)
             }
-            (Answer::Done, What::Update(session)) => {
+            (Reply::Done, RequestKind::Update(session)) => {
                 self.sessions.leave(session, "update-started");
-                self.to("/", asking.q)
+                self.to("/", pending.q)
             }
-            (Answer::Done, What::Postpone(session)) => {
+            (Reply::Done, RequestKind::Postpone(session)) => {
                 self.sessions.leave(session, "postpone-done");
-                self.to("/", asking.q)
+                self.to("/", pending.q)
             }
-            (Answer::Done, What::Reset(_)) => {
+            (Reply::Done, RequestKind::Reset(_)) => {
                 self.sessions.close_all();
-                let view = self.view(texts, asking.q, String::new());
+                let view = self.view(texts, pending.q, String::new());
                 let text = texts.text("reset-done-text");
                 let page = view.message("reset-done-title", text, "", "again");
-                let mut response = Response::page(200, page);
+                let mut response = HttpResponse::page(200, page);
                 response.headers.push_str(&cookie(None));
                 response
             }
-            (Answer::Weak(words), _) => self.weak(asking, &words),
-            (Answer::Wrong, _) => self.wrong(asking),
-            (Answer::Wait(seconds), _) => {
+            (Reply::Weak(words), _) => self.weak(pending, &words),
+            (Reply::Wrong, _) => self.wrong(pending),
+            (Reply::RateLimited(seconds), _) => {
                 let seconds = seconds.to_string();
                 let text = texts.with("wait-text", &seconds);
-                let mut response = self.again(429, asking, "wait-title", told(&text, ""), "");
+                let mut response = self.again(429, pending, "wait-title", paragraphs(&text, ""), "");
                 response.header("Retry-After: ", &seconds);
                 response
             }
-            (Answer::NoSession, _) => self.logged_out(asking),
-            (Answer::NotNow, _) => {
-                let view = self.view(texts, asking.q, String::new());
+            (Reply::NoSession, _) => self.logged_out(pending),
+            (Reply::NotNow, _) => {
+                let view = self.view(texts, pending.q, String::new());
                 let page = view.message("notnow-title", texts.text("notnow-text"), "", "again");
-                Response::page(self.outside(409), page)
+                HttpResponse::page(self.outside(409), page)
             }
-            (Answer::Failed(sentence), _) => {
-                let what = told(texts.text("failed-text"), &sentence);
-                self.again(503, asking, "failed-title", what, "")
+            (Reply::Failed(sentence), _) => {
+                let body = paragraphs(texts.text("failed-text"), &sentence);
+                self.again(503, pending, "failed-title", body, "")
             }
-            (Answer::Done | Answer::Welcome(_), _) => self.late(asking),
+            (Reply::Done | Reply::SessionOpened(_), _) => self.timeout_page(pending),
         }
     }
 
-    /// The agent did not answer in time, or could not be asked.
-    pub fn late(&self, asking: &Asking) -> Response {
-        let view = self.view(asking.texts, asking.q, String::new());
-        let page = view.message("late-title", asking.texts.text("late-text"), "", "again");
-        Response::page(self.outside(504), page)
+    /// The page for a request without a reply in time.
+    pub fn timeout_page(&self, pending: &PendingRequest) -> HttpResponse {
+        let view = self.view(pending.texts, pending.q, String::new());
+        let page = view.message("late-title", pending.texts.text("late-text"), "", "again");
+        HttpResponse::page(self.outside(504), page)
     }
 
-    /// The password is not good enough; each word says why.
-    pub(super) fn weak(&self, asking: &Asking, words: &[String]) -> Response {
-        self.again(422, asking, "weak-title", refusal_text::list(words, asking.texts), "password")
+    /// The form again, with the reasons of the password rule.
+    pub(super) fn weak(&self, pending: &PendingRequest, words: &[String]) -> HttpResponse {
+        self.again(422, pending, "weak-title", refusal_text::list(words, pending.texts), "password")
     }
 
-    pub(super) fn too_long(&self, asking: &Asking) -> Response {
+    pub(super) fn too_long(&self, pending: &PendingRequest) -> HttpResponse {
         let mut word = String::from("too-long=");
         word.push_str(&PASSWORD_BYTES_MAX.to_string());
-        self.weak(asking, &[word])
+        self.weak(pending, &[word])
     }
 
     fn wants_button(&self) -> bool {
         self.state().is_some_and(|state| state.of("button") == Some("wanted"))
     }
 
-    pub(super) fn wrong(&self, asking: &Asking) -> Response {
-        let (title, field) = match asking.what {
-            What::Claim { .. } if self.wants_button() => ("button-wrong", ""),
-            What::Claim { .. } => ("code-wrong", "code"),
-            What::Change(_) => ("old-wrong", "old"),
+    pub(super) fn wrong(&self, pending: &PendingRequest) -> HttpResponse {
+        let (title, field) = match pending.kind {
+            RequestKind::Claim { .. } if self.wants_button() => ("button-wrong", ""),
+            RequestKind::Claim { .. } => ("code-wrong", "code"),
+            RequestKind::Change(_) => ("old-wrong", "old"),
             _ => ("login-wrong", "password"),
         };
-        self.again(403, asking, title, String::new(), field)
+        self.again(403, pending, title, String::new(), field)
     }
 
-    pub(super) fn unsure(&self, asking: &Asking) -> Response {
-        self.again(422, asking, "reset-unsure", String::new(), "sure")
+    pub(super) fn unsure(&self, pending: &PendingRequest) -> HttpResponse {
+        self.again(422, pending, "reset-unsure", String::new(), "sure")
     }
 
-    pub(super) fn stale(&self, asking: &Asking) -> Response {
-        self.again(403, asking, "stale", String::new(), "")
+    pub(super) fn stale(&self, pending: &PendingRequest) -> HttpResponse {
+        self.again(403, pending, "stale", String::new(), "")
     }
 
-    /// There is no such session (any more).
-    pub(super) fn logged_out(&mut self, asking: &Asking) -> Response {
-        if let What::Change(session)
-        | What::Update(session)
-        | What::Postpone(session)
-        | What::Reset(session) = &asking.what
+    /// The log-in form, after a session that does not exist any more.
+    pub(super) fn logged_out(&mut self, pending: &PendingRequest) -> HttpResponse {
+        if let RequestKind::Change(session)
+        | RequestKind::Update(session)
+        | RequestKind::Postpone(session)
+        | RequestKind::Reset(session) = &pending.kind
         {
             self.sessions.close(session);
         }
-        let to_login = Asking { what: What::Login, ..asking.clone() };
+        let to_login = PendingRequest { kind: RequestKind::Login, ..pending.clone() };
         let mut response = self.again(403, &to_login, "login-over", String::new(), "");
         response.headers.push_str(&cookie(None));
         response
     }
 
-    /// The same form once more, and what was wrong. What was typed is not kept, but for the code.
+    /// The same form once more under an alert. Of the fields only the code is filled in again.
     fn again(
         &self,
         status: u16,
-        asking: &Asking,
+        pending: &PendingRequest,
         title: &'static str,
-        what: String,
+        body: String,
         field: &'static str,
-    ) -> Response {
-        let alert = Alert { title: asking.texts.find(title).unwrap_or_default().to_owned(), what, field };
-        let token = match &asking.what {
-            What::Change(session)
-            | What::Reset(session)
-            | What::Update(session)
-            | What::Postpone(session) => form_token::of_session(&self.look.secret, session),
-            _ => self.token(asking.visit),
+    ) -> HttpResponse {
+        let alert = Alert { title: pending.texts.find(title).unwrap_or_default().to_owned(), body, field };
+        let token = match &pending.kind {
+            RequestKind::Change(session)
+            | RequestKind::Reset(session)
+            | RequestKind::Update(session)
+            | RequestKind::Postpone(session) => form_token::of_session(&self.theme.secret, session),
+            _ => self.token(pending.context),
         };
-        let view = self.view(asking.texts, asking.q, token);
-        let page = match &asking.what {
-            What::Claim { code } => view.setup(Some(&alert), code),
-            What::Change(_) => view.change(Some(&alert)),
-            What::Reset(_) => view.reset(Some(&alert)),
-            What::Login => view.login(Some(&alert)),
-            What::Logout | What::Update(_) | What::Postpone(_) => {
+        let view = self.view(pending.texts, pending.q, token);
+        let page = match &pending.kind {
+            RequestKind::Claim { code } => view.setup(Some(&alert), code),
+            RequestKind::Change(_) => view.change(Some(&alert)),
+            RequestKind::Reset(_) => view.reset(Some(&alert)),
+            RequestKind::Login => view.login(Some(&alert)),
+            RequestKind::Logout | RequestKind::Update(_) | RequestKind::Postpone(_) => {
                 let mut more = String::new();
                 element(&mut more, "p", &alert.title);
-                more.push_str(&alert.what);
+                more.push_str(&alert.body);
                 view.message("failed-title", "", &more, "home")
             }
         };
-        Response::page(self.outside(status), page)
+        HttpResponse::page(self.outside(status), page)
     }
 
     /// Small browsers of captive portals may show nothing but their own error for any other status.
     fn outside(&self, status: u16) -> u16 {
-        if self.open() { status } else { 200 }
+        if self.is_open() { status } else { 200 }
     }
 }

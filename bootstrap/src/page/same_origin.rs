@@ -1,25 +1,25 @@
-//! Whose page is meant, and whose page asks. A name that is not the device's own is somebody else's page, or a
-//! stranger's name that was made to point here (DNS rebinding).
+//! Same origin: requests for other hosts and forms of other sites are kept out. A host that is not the device's own is
+//! another site, or a stranger's name that resolves to this device (DNS rebinding).
 
-use super::request::Request;
-use super::theme::Look;
+use super::http_request::HttpRequest;
+use super::theme::Theme;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// Whether the request is for this device: by the address of the very connection, or a name of the device.
-pub fn ours(request: &Request, local: SocketAddr, look: &Look) -> bool {
+pub fn ours(request: &HttpRequest, local: SocketAddr, theme: &Theme) -> bool {
     let Some((name, port)) = split(&request.host) else { return false };
-    if port != 80 && port != local.port() && port != look.public_port {
+    if port != 80 && port != local.port() && port != theme.public_port {
         return false;
     }
     let address = local.ip().to_canonical();
     match name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name).parse::<IpAddr>() {
         Ok(named) => named == address && named.is_ipv6() == name.starts_with('['),
-        Err(_) => look.hosts.iter().any(|host| host.eq_ignore_ascii_case(name.trim_end_matches('.'))),
+        Err(_) => theme.hosts.iter().any(|host| host.eq_ignore_ascii_case(name.trim_end_matches('.'))),
     }
 }
 
-/// Whether a form was sent from our own page, as far as the browser says.
-pub fn from_our_page(request: &Request) -> bool {
+/// Whether a form was sent from the device's own page, as far as the browser says.
+pub fn from_our_page(request: &HttpRequest) -> bool {
     let own = match &request.origin {
         None => true,
         Some(origin) => origin.strip_prefix("http://").is_some_and(|host| {
@@ -29,7 +29,7 @@ pub fn from_our_page(request: &Request) -> bool {
     own && request.site.as_deref().is_none_or(|site| site == "same-origin" || site == "none")
 }
 
-/// The address of the page for who came to another one.
+/// The address of the page, for redirects from other hosts.
 pub fn home(local: SocketAddr, lan4: Option<Ipv4Addr>, public_port: u16) -> String {
     let mut home = String::from("http://");
     match (local.ip().to_canonical(), lan4) {

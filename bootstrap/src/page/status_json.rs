@@ -1,15 +1,16 @@
-//! `/status.json`: all that the agent told, for programs. Every key once; what may be there many times is a list.
+//! `/status.json`: the state of the device for programs. Every key appears once; a key with several values is a list.
 
-use crate::ipc::State;
+use super::hex;
+use crate::ipc::DeviceState;
 
-/// What is a list even with one or no item.
+/// The keys that are lists even with one value or none.
 const LISTS: &[&str] = &["finding", "login", "survey", "blocked", "open"];
-/// What is a number, where it is one.
+/// The keys whose values are numbers.
 const NUMBERS: &[&str] =
     &["now", "since", "release", "percent", "polled", "next", "offer", "postponed", "support_end"];
 
 /// The state as JSON.
-pub fn status(state: &State) -> String {
+pub fn status(state: &DeviceState) -> String {
     let mut out = String::from("{");
     let mut done: Vec<&str> = Vec::new();
     for key in state.0.lines().filter_map(|line| Some(line.split_once('=')?.0)).chain(LISTS.iter().copied()) {
@@ -57,7 +58,7 @@ fn value(out: &mut String, key: &str, value: &str) {
     }
 }
 
-/// A number as JSON has them and every reader can hold them; else a string.
+/// A number if every JSON reader can hold it; otherwise a string.
 fn number(out: &mut String, text: &str) {
     let digits = !text.is_empty() && text.len() <= 15 && text.bytes().all(|byte| byte.is_ascii_digit());
     if digits && (text == "0" || !text.starts_with('0')) { out.push_str(text) } else { string(out, text) }
@@ -70,10 +71,9 @@ fn string(out: &mut String, text: &str) {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
             letter if letter.is_control() => {
+                // Every control character is below U+0100.
                 out.push_str("\\u00");
-                for four in [u32::from(letter) >> 4, u32::from(letter) & 15] {
-                    out.push(char::from_digit(four & 15, 16).unwrap_or('0'));
-                }
+                hex::push(out, &[letter as u8]);
             }
             letter => out.push(letter),
         }
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn the_state_is_json() {
-        let mut state = State::default();
+        let mut state = DeviceState::default();
         for (key, value) in [
             ("gate", "open"),
             ("release", "41"),
@@ -110,7 +110,7 @@ mod tests {
              \"survey\":[],\"blocked\":[],\"open\":[]}\n"
         );
         assert_eq!(
-            status(&State::default()),
+            status(&DeviceState::default()),
             "{\"finding\":[],\"login\":[],\"survey\":[],\"blocked\":[],\"open\":[]}\n"
         );
     }

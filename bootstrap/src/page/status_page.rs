@@ -1,4 +1,4 @@
-//! The status page: how things stand, in words.
+//! The status page: the state of the device in words.
 
 use super::assets;
 use super::html::{element, escape, fill};
@@ -19,14 +19,14 @@ const STATES: &[(&str, &str)] = &[
     ("rolling-back", "state-rolling-back"),
 ];
 
-/// NICT NOTICE's surveys, as the device asks itself.
+/// The surveys of NICT NOTICE that the device makes of itself.
 const SURVEYS: &[(&str, &str)] =
     &[("a", "survey-a"), ("b", "survey-b"), ("c", "survey-c"), ("d", "survey-d")];
 const RESULTS: &[(&str, &str)] =
     &[("good", "survey-good"), ("bad", "survey-bad"), ("unknown", "survey-unknown")];
 
 impl View<'_> {
-    /// The page; `now` are seconds since 1970, 0 where they are not known; `notice` is what was just done.
+    /// The page. `now` is in seconds since 1970, 0 if the time is not known; `notice` is the key of a text shown once.
     pub fn status(&self, now: u64, notice: Option<&'static str>) -> String {
         let (state, texts) = (self.state, self.texts);
         let over = state.of("support_end").filter(|end| is_past(end, now));
@@ -68,84 +68,84 @@ impl View<'_> {
         self.document(title, false, &fill(assets::STATUS, texts, &values), "/")
     }
 
-    /// Somebody has taken the device: what was found, and what the owner can do.
+    /// The alert of an incident: the findings, and the steps that are left to the owner.
     fn incident(&self) -> String {
         let Some(found) = self.state.of("incident") else { return String::new() };
         let texts = self.texts;
-        let mut what = String::from("<p lang=\"en\">");
-        escape(&mut what, found);
-        what.push_str("</p>");
+        let mut body = String::from("<p lang=\"en\">");
+        escape(&mut body, found);
+        body.push_str("</p>");
         for (key, said) in [("contained", "incident-contained"), ("wants_password", "incident-password")] {
             if self.state.of(key).is_some() {
-                element(&mut what, "p", texts.find(said).unwrap_or_default());
+                element(&mut body, "p", texts.find(said).unwrap_or_default());
             }
         }
-        self.alert(&Alert { title: texts.text("incident").into(), what, ..Alert::default() }, "bad", "note")
+        self.alert(&Alert { title: texts.text("incident").into(), body, ..Alert::default() }, "bad", "note")
     }
 
     fn worries(&self, over: Option<&str>, findings: &[&str]) -> String {
-        let mut what = String::new();
+        let mut body = String::new();
         if let Some(end) = over {
-            element(&mut what, "p", &self.texts.with("support-over", &time_text::shown(end)));
+            element(&mut body, "p", &self.texts.with("support-over", &time_text::shown(end)));
         }
         if !findings.is_empty() {
-            what.push_str("<ul lang=\"en\">");
+            body.push_str("<ul lang=\"en\">");
             for finding in findings {
-                element(&mut what, "li", finding);
+                element(&mut body, "li", finding);
             }
-            what.push_str("</ul>");
+            body.push_str("</ul>");
         }
-        if what.is_empty() {
-            return what;
+        if body.is_empty() {
+            return body;
         }
         let title = self.texts.text(if findings.is_empty() { "support-ended" } else { "findings" });
-        self.alert(&Alert { title: title.into(), what, ..Alert::default() }, "bad", "note")
+        self.alert(&Alert { title: title.into(), body, ..Alert::default() }, "bad", "note")
     }
 
-    /// What an update would bring, and what can be done about it.
+    /// The update that is offered, and the buttons to start or postpone it.
     fn offer(&self, now: u64, step: &str) -> String {
         let (state, texts) = (self.state, self.texts);
         let Some(offer) = state.of("offer") else { return String::new() };
-        let mut what = String::from("<dl>");
+        let mut body = String::from("<dl>");
         let release = texts.with("release", offer);
-        self.row(&mut what, "offer", &both(state.of("offer_version"), &release));
+        self.row(&mut body, "offer", &both(state.of("offer_version"), &release));
         if let Some(severity) = state.of("severity") {
-            self.row(&mut what, "severity", self.word(SEVERITIES, severity));
+            self.row(&mut body, "severity", self.word(SEVERITIES, severity));
         }
         if let Some(fixes) = state.of("fixes").filter(|fixes| !fixes.is_empty()) {
-            element(&mut what, "dt", texts.text("fixes"));
-            what.push_str("<dd>");
+            element(&mut body, "dt", texts.text("fixes"));
+            body.push_str("<dd>");
             for fix in fixes.split(' ') {
-                escape(&mut what, fix);
-                what.push_str("<br>");
+                escape(&mut body, fix);
+                body.push_str("<br>");
             }
-            what.push_str("</dd>");
+            body.push_str("</dd>");
         }
-        what.push_str("</dl>");
+        body.push_str("</dl>");
         if let Some((tag, note)) = self.note() {
-            element(&mut what, "h3", texts.text("note"));
-            what.push_str("<p lang=\"");
-            escape(&mut what, tag);
-            what.push_str("\">");
-            escape(&mut what, note);
-            what.push_str("</p>");
+            element(&mut body, "h3", texts.text("note"));
+            body.push_str("<p lang=\"");
+            escape(&mut body, tag);
+            body.push_str("\">");
+            escape(&mut body, note);
+            body.push_str("</p>");
         }
         if let Some(until) = state.of("postponed").filter(|until| !is_past(until, now)) {
             let mut line = String::from(texts.text("postponed"));
             line.push(' ');
             line.push_str(&time_text::shown(until));
-            element(&mut what, "p", &line);
+            element(&mut body, "p", &line);
         }
         let on_its_way = matches!(step, "trial" | "rolling-back");
         if !on_its_way {
-            self.press(&mut what, "update", "now", "update-now");
+            self.press(&mut body, "update", "now", "update-now");
         }
         if !on_its_way && state.of("postponable") == Some("1") {
-            self.press(&mut what, "postpone", "quiet", "postpone");
+            self.press(&mut body, "postpone", "quiet", "postpone");
         }
         let critical = matches!(state.of("severity"), Some("critical" | "high"));
         let title = texts.text("ready").into();
-        self.alert(&Alert { title, what, ..Alert::default() }, if critical { "bad" } else { "good" }, "note")
+        self.alert(&Alert { title, body, ..Alert::default() }, if critical { "bad" } else { "good" }, "note")
     }
 
     /// The note in the reader's language, or in English, or in any.
@@ -215,7 +215,7 @@ impl View<'_> {
         out
     }
 
-    /// A row with everything that the state has of one kind, a line each.
+    /// A row with every value of a key, a line each.
     fn list(&self, out: &mut String, label: &'static str, key: &str) {
         let mut lines = self.state.all(key).take(32).peekable();
         if lines.peek().is_none() {
@@ -264,7 +264,7 @@ impl View<'_> {
         out.push_str(&fill(assets::PRESS, self.texts, &values));
     }
 
-    /// A word of the agent's in the reader's language; as it is where it is new.
+    /// A word of the agent's in the reader's language; a word that the table lacks stays as it is.
     fn word<'b>(&self, table: &[(&str, &str)], word: &'b str) -> &'b str {
         let known = table.iter().find(|(known, _)| *known == word);
         known.and_then(|(_, key)| self.texts.find(key)).unwrap_or(word)

@@ -1,13 +1,13 @@
-//! Who gets which page: gate open or closed, hosts, origins, tokens, sessions.
+//! The page as a whole: gate open or closed, hosts, origins, tokens, sessions.
 
-use super::request::{Parsed, parse};
+use super::http_request::{Parsed, parse};
 use super::*;
-use crate::ipc::Answer;
+use crate::ipc::Reply;
 
 const LOCAL: &str = "192.168.1.1:8080";
 
-fn look() -> Look {
-    Look {
+fn look() -> Theme {
+    Theme {
         name: "Gate <One>".into(),
         language: "en".into(),
         colour: Some("#c8102e".into()),
@@ -18,32 +18,32 @@ fn look() -> Look {
     }
 }
 
-fn visit() -> Visit {
-    Visit { peer: "192.168.1.7".parse().unwrap(), local: LOCAL.parse().unwrap(), now: 5000 }
+fn visit() -> RequestContext {
+    RequestContext { peer: "192.168.1.7".parse().unwrap(), local: LOCAL.parse().unwrap(), now: 5000 }
 }
 
-fn page<'a>(look: &'a Look, gate: &str) -> Page<'a> {
-    let mut page = Page::new(look);
-    let mut state = State::default();
+fn page<'a>(theme: &'a Theme, gate: &str) -> Page<'a> {
+    let mut page = Page::new(theme);
+    let mut state = DeviceState::default();
     for (key, value) in [("gate", gate), ("account", "root"), ("lan4", "192.168.1.1"), ("version", "9.9.9")] {
         state.push(key, value);
     }
-    page.hear(state, 0);
+    page.set_state(state, 0);
     page
 }
 
-fn request(text: &str) -> Request {
+fn request(text: &str) -> HttpRequest {
     match parse(text.as_bytes()) {
         Parsed::Whole(request) => request,
         other => panic!("{text:?} is {other:?}"),
     }
 }
 
-fn get(host: &str, path: &str) -> Request {
+fn get(host: &str, path: &str) -> HttpRequest {
     request(&format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n"))
 }
 
-fn post(path: &str, headers: &str, body: &str) -> Request {
+fn post(path: &str, headers: &str, body: &str) -> HttpRequest {
     request(&format!(
         "POST {path} HTTP/1.1\r\nHost: 192.168.1.1\r\nContent-Type: application/x-www-form-urlencoded\r\n\
          {headers}Content-Length: {}\r\n\r\n{body}",
@@ -51,14 +51,14 @@ fn post(path: &str, headers: &str, body: &str) -> Request {
     ))
 }
 
-fn reply(page: &mut Page<'_>, request: &Request) -> Response {
-    match page.visit(request, visit()) {
-        Outcome::Reply(response) => response,
-        Outcome::Ask(ask, _) => panic!("{ask:?} was asked"),
+fn reply(page: &mut Page<'_>, request: &HttpRequest) -> HttpResponse {
+    match page.handle(request, visit()) {
+        PageAction::Respond(response) => response,
+        PageAction::AskAgent(ask, _) => panic!("{ask:?} was asked"),
     }
 }
 
-fn body(response: &Response) -> &str {
+fn body(response: &HttpResponse) -> &str {
     str::from_utf8(&response.body).unwrap()
 }
 
@@ -69,10 +69,12 @@ fn form_token(page: &mut Page<'_>) -> String {
 
 fn logged_in(page: &mut Page<'_>) -> (String, String) {
     let form = format!("token={}&password=x", form_token(page));
-    let Outcome::Ask(Ask::Login { .. }, asking) = page.visit(&post("/login", "", &form), visit()) else {
+    let PageAction::AskAgent(Request::Login { .. }, pending) =
+        page.handle(&post("/login", "", &form), visit())
+    else {
         panic!("nobody was asked")
     };
-    let response = page.answered(&asking, Answer::Welcome([9; 16]), 5000);
+    let response = page.reply_page(&pending, Reply::SessionOpened([9; 16]), 5000);
     assert_eq!(response.status, 303);
     let cookie = response.headers.split("Set-Cookie: ").nth(1).unwrap().split(';').next().unwrap().to_owned();
     (cookie, form_token::of_session(&[7; 32], &[9; 16]))
@@ -80,8 +82,8 @@ fn logged_in(page: &mut Page<'_>) -> (String, String) {
 
 #[test]
 fn while_closed_every_name_leads_to_the_page() {
-    let look = look();
-    for mut page in [page(&look, "closed"), Page::new(&look)] {
+    let theme = look();
+    for mut page in [page(&theme, "closed"), Page::new(&theme)] {
         for (host, path) in [
             ("captive.apple.com", "/hotspot-detect.html"),
             ("connectivitycheck.gstatic.com", "/generate_204"),
@@ -95,7 +97,7 @@ fn while_closed_every_name_leads_to_the_page() {
             let response = reply(&mut page, &get(host, path));
             assert_eq!(response.status, 302, "{host}{path}");
             assert!(response.headers.contains("Location: http://192.168.1.1/\r\n"));
-            let bytes = page.bytes(&response, Method::Get);
+            let bytes = page.bytes(&response, HttpMethod::Get);
             assert!(str::from_utf8(&bytes).unwrap().contains("Cache-Control: no-store\r\n"));
         }
         let response = reply(&mut page, &request("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"));
@@ -105,8 +107,8 @@ fn while_closed_every_name_leads_to_the_page() {
 
 #[test]
 fn the_page_is_shown_by_address_and_by_the_devices_names() {
-    let look = look();
-    let mut page = page(&look, "closed");
+    let theme = look();
+    let mut page = page(&theme, "closed");
     for host in
         ["192.168.1.1", "192.168.1.1:80", "192.168.1.1:8080", "gate.lan", "GATE.lan.", "gate.lan:8080"]
     {
@@ -116,8 +118,8 @@ fn the_page_is_shown_by_address_and_by_the_devices_names() {
 
 #[test]
 fn addresses_of_ipv6_are_known_and_led_to() {
-    let look = look();
-    let mut page = page(&look, "closed");
+    let theme = look();
+    let mut page = page(&theme, "closed");
     for (local, host, status, home) in [
         ("[fd00::1]:8080", "[fd00::1]", 200, ""),
         ("[fd00::1]:8080", "[FD00:0::1]:8080", 200, ""),
@@ -127,8 +129,8 @@ fn addresses_of_ipv6_are_known_and_led_to() {
         ("[::ffff:192.168.1.1]:8080", "192.168.1.1", 200, ""),
         ("[::ffff:192.168.1.1]:8080", "example.org", 302, "http://192.168.1.1/"),
     ] {
-        let visit = Visit { local: local.parse().unwrap(), ..visit() };
-        let Outcome::Reply(response) = page.visit(&get(host, "/"), visit) else { panic!("asked") };
+        let visit = RequestContext { local: local.parse().unwrap(), ..visit() };
+        let PageAction::Respond(response) = page.handle(&get(host, "/"), visit) else { panic!("asked") };
         assert_eq!(response.status, status, "{local} {host}");
         let wanted = if home.is_empty() { String::new() } else { format!("Location: {home}\r\n") };
         assert_eq!(response.headers, wanted, "{local} {host}");
@@ -137,23 +139,23 @@ fn addresses_of_ipv6_are_known_and_led_to() {
 
 #[test]
 fn a_picture_is_one_and_is_small() {
-    let mut look = look();
+    let mut theme = look();
     for (media_type, bytes, status) in [
         ("image/png", 8192, 200),
         ("image/png", 8193, 404),
         ("text/html", 1, 404),
         ("image/png\r\nX: y", 1, 404),
     ] {
-        look.logo = Some(theme::Logo { media_type: media_type.into(), bytes: vec![0; bytes] });
-        let mut page = page(&look, "closed");
+        theme.logo = Some(theme::Logo { media_type: media_type.into(), bytes: vec![0; bytes] });
+        let mut page = page(&theme, "closed");
         assert_eq!(reply(&mut page, &get("gate.lan", "/logo")).status, status, "{media_type} {bytes}");
     }
 }
 
 #[test]
 fn once_open_probes_hear_what_they_want_and_foreign_names_nothing() {
-    let look = look();
-    let mut page = page(&look, "open");
+    let theme = look();
+    let mut page = page(&theme, "open");
     for (host, path, status, said) in [
         ("connectivitycheck.gstatic.com", "/generate_204", 204, ""),
         ("www.gstatic.com", "/generate_204", 204, ""),
@@ -178,8 +180,8 @@ fn once_open_probes_hear_what_they_want_and_foreign_names_nothing() {
 
 #[test]
 fn a_form_counts_only_from_our_own_page() {
-    let look = look();
-    let mut page = page(&look, "closed");
+    let theme = look();
+    let mut page = page(&theme, "closed");
     let good = format!("token={}&password=x&code=", form_token(&mut page));
     for (headers, form, status) in [
         ("Origin: http://evil.example\r\n", &*good, 403),
@@ -200,21 +202,21 @@ fn a_form_counts_only_from_our_own_page() {
         "Origin: http://192.168.1.1\r\nSec-Fetch-Site: same-origin\r\n",
         "Origin: http://192.168.1.1:80\r\n",
     ] {
-        let outcome = page.visit(&post("/setup", headers, &good), visit());
-        assert!(matches!(outcome, Outcome::Ask(Ask::Claim { .. }, _)), "{headers}");
+        let outcome = page.handle(&post("/setup", headers, &good), visit());
+        assert!(matches!(outcome, PageAction::AskAgent(Request::Claim { .. }, _)), "{headers}");
     }
-    let other = Visit { peer: "192.168.1.8".parse().unwrap(), ..visit() };
-    assert!(matches!(page.visit(&post("/setup", "", &good), other), Outcome::Reply(_)));
+    let other = RequestContext { peer: "192.168.1.8".parse().unwrap(), ..visit() };
+    assert!(matches!(page.handle(&post("/setup", "", &good), other), PageAction::Respond(_)));
 }
 
 #[test]
 fn nothing_about_the_device_is_told_before_log_in() {
-    let look = look();
-    let mut page = page(&look, "open");
+    let theme = look();
+    let mut page = page(&theme, "open");
     for path in ["/", "/status.json", "/password", "/reset", "/nothing", "/logo"] {
         let response = reply(&mut page, &get("192.168.1.1", path));
         assert!(!body(&response).contains("9.9.9"), "{path}");
-        let whole = page.bytes(&response, Method::Get);
+        let whole = page.bytes(&response, HttpMethod::Get);
         assert!(!str::from_utf8(&whole).unwrap().contains("Server:"));
     }
     assert_eq!(reply(&mut page, &get("192.168.1.1", "/status.json")).status, 401);
@@ -225,8 +227,8 @@ fn nothing_about_the_device_is_told_before_log_in() {
 
 #[test]
 fn whoever_is_logged_in_is_told_everything_and_needs_the_token_to_act() {
-    let look = look();
-    let mut page = page(&look, "open");
+    let theme = look();
+    let mut page = page(&theme, "open");
     let (cookie, token) = logged_in(&mut page);
     let cookie = format!("Cookie: {cookie}\r\n");
     let with = |path: &str| request(&format!("GET {path} HTTP/1.1\r\nHost: gate.lan\r\n{cookie}\r\n"));
@@ -239,55 +241,55 @@ fn whoever_is_logged_in_is_told_everything_and_needs_the_token_to_act() {
             assert_eq!(reply(&mut page, &post(path, &cookie, &form)).status, 403, "{path}");
         }
         let form = format!("token={token}&sure=yes&old=a&password=b");
-        let outcome = page.visit(&post(path, &cookie, &form), visit());
-        assert!(matches!(outcome, Outcome::Ask(..)), "{path}");
+        let outcome = page.handle(&post(path, &cookie, &form), visit());
+        assert!(matches!(outcome, PageAction::AskAgent(..)), "{path}");
     }
     assert_eq!(reply(&mut page, &with("/password")).status, 303, "logged out");
 }
 
 #[test]
 fn closing_the_gate_ends_every_session() {
-    let look = look();
-    let mut page = page(&look, "open");
+    let theme = look();
+    let mut page = page(&theme, "open");
     let (cookie, _) = logged_in(&mut page);
-    let mut closed = State::default();
+    let mut closed = DeviceState::default();
     closed.push("gate", "closed");
     let open = page.state().unwrap().clone();
-    page.hear(closed, 0);
-    page.hear(open, 0);
+    page.set_state(closed, 0);
+    page.set_state(open, 0);
     let again = format!("GET / HTTP/1.1\r\nHost: gate.lan\r\nCookie: {cookie}\r\n\r\n");
     assert!(!body(&reply(&mut page, &request(&again))).contains("9.9.9"));
 }
 
 #[test]
 fn what_was_typed_is_kept_but_for_the_password() {
-    let look = look();
-    let mut page = page(&look, "closed");
+    let theme = look();
+    let mut page = page(&theme, "closed");
     let mut state = page.state().unwrap().clone();
     state.push("code", "wanted");
-    page.hear(state, 0);
+    page.set_state(state, 0);
     let form = format!("token={}&password=s3cr%22et&code=%22%3E%3Cb%3E", form_token(&mut page));
-    let Outcome::Ask(_, asking) = page.visit(&post("/setup", "", &form), visit()) else {
+    let PageAction::AskAgent(_, pending) = page.handle(&post("/setup", "", &form), visit()) else {
         panic!("not asked")
     };
-    assert!(!format!("{asking:?}").contains("s3cr"));
+    assert!(!format!("{pending:?}").contains("s3cr"));
     for answer in [
-        Answer::Weak(vec!["common".into(), "<i>".into()]),
-        Answer::Wrong,
-        Answer::Wait(3),
-        Answer::Failed("<u>".into()),
-        Answer::NotNow,
-        Answer::NoSession,
-        Answer::Welcome([0; 16]),
-        Answer::Done,
+        Reply::Weak(vec!["common".into(), "<i>".into()]),
+        Reply::Wrong,
+        Reply::RateLimited(3),
+        Reply::Failed("<u>".into()),
+        Reply::NotNow,
+        Reply::NoSession,
+        Reply::SessionOpened([0; 16]),
+        Reply::Done,
     ] {
-        let response = page.answered(&asking, answer.clone(), 5000);
+        let response = page.reply_page(&pending, answer.clone(), 5000);
         let said = body(&response);
         assert_eq!(response.status, 200, "{answer:?}");
         assert!(
             !said.contains("s3cr") && !said.contains("<b>") && !said.contains("<i>") && !said.contains("<u>")
         );
-        if matches!(answer, Answer::Weak(_) | Answer::Wrong) {
+        if matches!(answer, Reply::Weak(_) | Reply::Wrong) {
             assert!(said.contains("value=\"&quot;&gt;&lt;b&gt;\""), "{answer:?}: {said}");
         }
     }
@@ -295,10 +297,10 @@ fn what_was_typed_is_kept_but_for_the_password() {
 
 #[test]
 fn head_is_get_without_its_body() {
-    let look = look();
-    let page = page(&look, "closed");
-    let response = Response::bare(404);
-    let (get, head) = (page.bytes(&response, Method::Get), page.bytes(&response, Method::Head));
+    let theme = look();
+    let page = page(&theme, "closed");
+    let response = HttpResponse::bare(404);
+    let (get, head) = (page.bytes(&response, HttpMethod::Get), page.bytes(&response, HttpMethod::Head));
     assert!(get.starts_with(&head) && head.ends_with(b"\r\n\r\n") && get.len() == head.len() + 10);
 }
 

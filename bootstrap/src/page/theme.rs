@@ -1,32 +1,28 @@
-//! How a maker's page looks, and where it is: what the policy says, fixed while the page runs.
+//! The theme of the page: the maker's name, colour and logo, and the addresses of the page. Fixed while the page runs.
 
 /// Largest logo, in bytes.
 pub const LOGO_BYTES_MAX: usize = 8192;
 
-/// A picture of the maker's.
 #[derive(Clone, Debug)]
 pub struct Logo {
     /// `image/svg+xml` or `image/png`.
     pub media_type: String,
-    /// The picture.
     pub bytes: Vec<u8>,
 }
 
-/// How the page looks, and where it is.
 #[derive(Clone, Debug)]
-pub struct Look {
-    /// The device's name, shown to everybody.
+pub struct Theme {
+    /// The device's name; every visitor sees it.
     pub name: String,
-    /// The language where the browser's is not there.
+    /// The language if the page has none that the browser accepts.
     pub language: String,
-    /// The maker's colour, `#rrggbb`; left out where it could not be read on.
+    /// The maker's colour, `#rrggbb`; the page leaves it out where its contrast is too low.
     pub colour: Option<String>,
-    /// The maker's picture.
     pub logo: Option<Logo>,
-    /// Names that are the device's, besides its addresses.
+    /// Host names of the device, besides its addresses.
     pub hosts: Vec<String>,
-    /// The port in redirects: 80 where the firewall redirects it, else the page's own.
+    /// The port in redirects: 80 if the firewall redirects that to the page, otherwise the page's own.
     pub public_port: u16,
-    /// Random: what tokens of forms are made with.
+    /// The random key of the form tokens.
     pub secret: [u8; 32],
 }

@@ -1,6 +1,6 @@
-//! Moments for people: "2026-11-22 06:40 UTC".
+//! Dates and times for people: "2026-11-22 06:40 UTC".
 
-/// Seconds since 1970, as the agent wrote them; as they are where they are no number.
+/// Seconds since 1970 as a date and time; a text that is no number stays as it is.
 pub fn shown(seconds: &str) -> String {
     let Some(seconds) = seconds.parse::<u64>().ok().filter(|seconds| *seconds < 253_402_300_800) else {
         return seconds.to_owned();
@@ -24,7 +24,7 @@ fn two(out: &mut String, number: u64) {
     }
 }
 
-/// The date of a day since 1970. Years begin in March here, so that the odd day is the last one.
+/// Year, month and day of a day since 1970. Years begin in March here, so that the leap day is the last one.
 fn date(day: u64) -> (u64, u64, u64) {
     let day = day + 719_468;
     let (era, day) = (day / 146_097, day % 146_097);

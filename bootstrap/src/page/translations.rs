@@ -1,30 +1,28 @@
-//! The texts, in every language that has a file in `page/` (build.rs puts them in), and which one a browser gets.
+//! Translations: the texts of every language that has a file in `bootstrap/page/`, and the choice of the language.
 
 use super::assets::LANGUAGES;
 
-/// The texts of one language.
 #[derive(Clone, Copy, Debug)]
 pub struct Texts {
-    /// Its tag, `en`.
+    /// The tag of the language, `en`.
     pub tag: &'static str,
-    /// What asks for it in an address, `?l=en`.
+    /// The query that asks for it in an address, `?l=en`.
     pub query: &'static str,
     lines: &'static str,
 }
 
 impl Texts {
-    /// The language of this tag, if it is there. `ja-JP` is `ja`.
+    /// The texts of this tag; `ja-JP` is `ja`.
     pub fn of(tag: &str) -> Option<Texts> {
         let short = tag.split('-').next().unwrap_or_default();
         Texts::all().find(|texts| texts.tag.eq_ignore_ascii_case(short))
     }
 
-    /// All languages.
     pub fn all() -> impl Iterator<Item = Texts> {
         LANGUAGES.iter().map(|(tag, query, lines)| Texts { tag, query, lines })
     }
 
-    /// The one that the browser likes best, or else the device's own, or English.
+    /// The language that the browser prefers, or else the device's own, or English.
     pub fn choose(accepted: &str, default: &str) -> Texts {
         let mut best = None;
         let mut liked = 0;
@@ -42,17 +40,17 @@ impl Texts {
         best.or_else(|| Texts::of(default)).or_else(|| Texts::of("en")).unwrap_or(english)
     }
 
-    /// The text of a key; the key itself where it is missing, which a test keeps from happening.
+    /// The text of a key. A test makes sure that no key is missing; a missing one would be shown itself.
     pub fn text(&self, key: &'static str) -> &'static str {
         self.find(key).unwrap_or(key)
     }
 
-    /// The text of a key that may come from elsewhere.
+    /// The text of a key that may be missing.
     pub fn find(&self, key: &str) -> Option<&'static str> {
         self.lines.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(" = "))
     }
 
-    /// The text of a key with a value in its place.
+    /// The text of a key with a value in place of `{}`.
     pub fn with(&self, key: &'static str, value: &str) -> String {
         self.text(key).replacen("{}", value, 1)
     }

@@ -1,39 +1,37 @@
-//! The pages with forms, and those that only say something. What each shows is given to it; nothing is decided here.
+//! The pages with forms, and the pages with a message only. Their values are given; no decision is made here.
 
 use super::assets;
 use super::html::{Value, close, element, escape, fill, open};
-use super::theme::Look;
+use super::theme::Theme;
 use super::translations::Texts;
-use crate::ipc::State;
+use crate::ipc::DeviceState;
 
-/// What every page needs to know.
+/// The values that every page needs.
 pub struct View<'a> {
-    /// How it looks.
-    pub look: &'a Look,
-    /// The style, as the content security policy has it.
+    pub theme: &'a Theme,
+    /// The style; the content security policy holds its hash.
     pub style: &'a str,
-    /// The texts.
     pub texts: Texts,
-    /// `?l=ja` where the reader chose a language, else empty.
+    /// `?l=ja` if the address names the language, otherwise empty.
     pub q: &'static str,
-    /// How things stand.
-    pub state: &'a State,
+    pub state: &'a DeviceState,
     /// The token for the forms of this page.
     pub token: String,
 }
 
-/// What went wrong, or well, above a form.
+/// The box above a form or a list.
 #[derive(Default)]
 pub struct Alert {
-    /// Its heading.
+    /// The heading of the box.
     pub title: String,
-    /// HTML below it.
-    pub what: String,
+    /// HTML below the heading.
+    pub body: String,
     /// The name of the field that is wrong.
     pub field: &'static str,
 }
 
-/// The profiles of the rule: name, text, least characters, kinds, and for the generator of password managers.
+/// The profiles of the password rule: name, text, fewest characters, fewest classes, and the same for the generators of
+/// password managers.
 const RULES: &[(&str, &str, &str, &str, &str)] = &[
     ("nisc", "rule-nisc", "10", "4", CLASSES),
     ("nist63b4", "rule-nist63b4", "15", "1", "minlength: 15"),
@@ -43,7 +41,7 @@ const CLASSES: &str = "minlength: 16; required: lower; required: upper; required
 const WRONG: &str = " aria-invalid=\"true\" autofocus";
 
 impl View<'_> {
-    /// A whole page. `here` is where another language of it is.
+    /// A whole page; `here` is its path, for the links to other languages.
     pub fn document(&self, title: &str, wrong: bool, main: &str, here: &str) -> String {
         let mut whole = String::new();
         if wrong {
@@ -64,14 +62,14 @@ impl View<'_> {
         script.push_str(assets::SCRIPT);
         script.push_str("</script>");
         let scripted = main.contains("id=\"p\"");
-        let logo = if self.look.logo.is_some() { "<img src=\"/logo\" alt=\"\">" } else { "" };
+        let logo = if self.theme.logo.is_some() { "<img src=\"/logo\" alt=\"\">" } else { "" };
         fill(
             assets::DOCUMENT,
             self.texts,
             &[
                 ("language", self.texts.tag),
                 ("title", &whole),
-                ("name", &self.look.name),
+                ("name", &self.theme.name),
                 ("style", self.style),
                 ("logo", logo),
                 ("main", main),
@@ -81,7 +79,7 @@ impl View<'_> {
         )
     }
 
-    /// Set the first password. `code` is what was typed.
+    /// The form for the first password, with the code that was typed before.
     pub fn setup(&self, alert: Option<&Alert>, code: &str) -> String {
         let wanted = self.state.of("code") == Some("wanted");
         let told = if about(alert, "code") { "e d" } else { "d" };
@@ -97,13 +95,13 @@ impl View<'_> {
         self.form("setup-title", assets::SETUP, "/", alert, &[("field", &field), ("code", code)])
     }
 
-    /// Log in.
+    /// The log-in form.
     pub fn login(&self, alert: Option<&Alert>) -> String {
         let invalid = if about(alert, "password") { WRONG } else { "" };
         self.form("login-title", assets::LOGIN, "/", alert, &[("invalid", invalid)])
     }
 
-    /// Change the password.
+    /// The form for another password.
     pub fn change(&self, alert: Option<&Alert>) -> String {
         let field = self.field("new", alert);
         let invalid = if about(alert, "old") { WRONG } else { "" };
@@ -111,7 +109,7 @@ impl View<'_> {
         self.form("change-title", assets::CHANGE, "/password", alert, &values)
     }
 
-    /// Forget the owner.
+    /// The form for the factory reset.
     pub fn reset(&self, alert: Option<&Alert>) -> String {
         let invalid = if about(alert, "password") { WRONG } else { "" };
         let sure = if about(alert, "sure") { WRONG } else { "" };
@@ -119,12 +117,12 @@ impl View<'_> {
         self.form("reset-title", assets::RESET, "/reset", alert, &values)
     }
 
-    /// A page that only says something, and where to go from there.
+    /// A page with a message and a link to the first page.
     pub fn message(&self, title: &'static str, text: &str, more: &str, link: &'static str) -> String {
         self.message_to(title, text, more, link, "/")
     }
 
-    /// The same, where the way leads to another address.
+    /// A page with a message and a link.
     pub fn message_to(
         &self,
         title: &'static str,
@@ -145,9 +143,9 @@ impl View<'_> {
         self.document(title, false, &fill(assets::MESSAGE, self.texts, &values), "/")
     }
 
-    /// The box above a form or a list.
+    /// The HTML of an alert.
     pub fn alert(&self, alert: &Alert, kind: &str, role: &str) -> String {
-        let values = [("kind", kind), ("role", role), ("title", &*alert.title), ("what", &*alert.what)];
+        let values = [("kind", kind), ("role", role), ("title", &*alert.title), ("body", &*alert.body)];
         fill(assets::ALERT, self.texts, &values)
     }
 
@@ -166,7 +164,7 @@ impl View<'_> {
         self.document(self.texts.text(title), alert.is_some(), &fill(piece, self.texts, &all), here)
     }
 
-    /// The field of a new password.
+    /// The field for a new password, with the password rule as a hint.
     fn field(&self, label: &'static str, alert: Option<&Alert>) -> String {
         let wanted = self.state.of("rule").unwrap_or("nisc");
         let (_, rule, least, kinds, apple) =
@@ -195,8 +193,8 @@ impl View<'_> {
     }
 }
 
-/// `<p>text</p>`, and a sentence of the agent's, which has one language.
-pub fn told(text: &str, sentence: &str) -> String {
+/// A paragraph of text, and one with a sentence of the agent's, which is always English.
+pub fn paragraphs(text: &str, sentence: &str) -> String {
     let mut out = String::new();
     element(&mut out, "p", text);
     if !sentence.is_empty() {

@@ -1,6 +1,6 @@
 //! Dates and years, as people write them: `19900101`, `01.01.1990`, `1990-jan`, `平成2年1月1日`.
 
-use super::strength::Kind;
+use super::patterns::Patterns;
 
 const YEAR_HALVES: u32 = 2;
 const DATE_HALVES: u32 = 3;
@@ -22,28 +22,28 @@ const ERAS: [&str; 5] = ["明治", "大正", "昭和", "平成", "令和"];
 /// The orders of year, month and day; `y` has two digits.
 const ORDERS: [&str; 9] = ["Ymd", "dmY", "mdY", "Ym", "mY", "ymd", "dmy", "mdy", "Y"];
 
-/// The pieces that begin at a place.
-pub fn at(text: &[char], from: usize, piece: &mut dyn FnMut(usize, u32, Kind)) {
+/// Reports each date that begins at a place.
+pub fn at(text: &[char], from: usize, piece: &mut dyn FnMut(usize, u32, Patterns)) {
     let rest = &text[from..];
     numbers(rest, from > 0 && text[from - 1].is_ascii_digit(), piece);
     words(text, from, piece);
 }
 
-fn numbers(rest: &[char], after_digit: bool, piece: &mut dyn FnMut(usize, u32, Kind)) {
+fn numbers(rest: &[char], after_digit: bool, piece: &mut dyn FnMut(usize, u32, Patterns)) {
     for order in ORDERS {
         let halves = if order == "Y" { YEAR_HALVES } else { DATE_HALVES };
         for separator in [None, Some('.'), Some('-'), Some('/'), Some('_'), Some(' ')] {
             let Some(length) = date(rest, order, separator) else { continue };
-            // In a longer number, only eight digits are sure to be a date and not chance.
+            // Within a longer number only eight digits are a date; fewer look like one by chance.
             let inside = after_digit || rest.get(length).is_some_and(char::is_ascii_digit);
             if !inside || length >= 8 {
-                piece(length, halves, Kind::DATE);
+                piece(length, halves, Patterns::DATE);
             }
         }
     }
 }
 
-/// How long a date of this form is.
+/// The length of a date of this form.
 fn date(rest: &[char], order: &str, separator: Option<char>) -> Option<usize> {
     let mut at = 0;
     for (index, field) in order.chars().enumerate() {
@@ -63,7 +63,7 @@ fn date(rest: &[char], order: &str, separator: Option<char>) -> Option<usize> {
             let digits = rest.get(at..at + digits)?;
             digits.iter().try_fold(0, |number, one| Some(number * 10 + one.to_digit(10)?))
         };
-        // Between separators a nought may be missing.
+        // Between separators a leading zero may be missing.
         let one = digits == 2 && separator.is_some();
         let fits = |number: &u32| (least..=most).contains(number);
         if number(digits).filter(fits).is_some() {
@@ -78,7 +78,7 @@ fn date(rest: &[char], order: &str, separator: Option<char>) -> Option<usize> {
 }
 
 /// Names of months beside a number, and the words of a Japanese date.
-fn words(text: &[char], from: usize, piece: &mut dyn FnMut(usize, u32, Kind)) {
+fn words(text: &[char], from: usize, piece: &mut dyn FnMut(usize, u32, Patterns)) {
     let rest = &text[from..];
     let is_digit =
         |index: Option<usize>| index.and_then(|index| text.get(index)).is_some_and(char::is_ascii_digit);
@@ -91,18 +91,18 @@ fn words(text: &[char], from: usize, piece: &mut dyn FnMut(usize, u32, Kind)) {
     for month in MONTHS {
         for length in [month.len(), 3] {
             if starts(rest, &month[..length]) && beside(length) {
-                piece(length, YEAR_HALVES, Kind::DATE);
+                piece(length, YEAR_HALVES, Patterns::DATE);
             }
         }
     }
     if ERAS.iter().any(|era| starts(rest, era)) {
-        piece(2, 1, Kind::DATE);
+        piece(2, 1, Patterns::DATE);
     }
     if matches!(rest[0], '年' | '月' | '日')
         && from > 0
         && (is_digit(Some(from - 1)) || text[from - 1] == '元')
     {
-        piece(1, 0, Kind::DATE);
+        piece(1, 0, Patterns::DATE);
     }
 }
 

@@ -1,8 +1,8 @@
-//! What makes `P@ssw0rd` the same as `password`: case, width and the usual stand-ins for letters.
+//! Folding makes `P@ssw0rd` the same as `password`: it drops case, width and the usual stand-ins for letters.
 
-/// The character that stands for all that people take for the same.
+/// The one character for all that look alike.
 ///
-/// `i`, `l`, `1`, `!` and `|` become one, because whoever writes `1` may mean either letter.
+/// `i`, `l`, `1`, `!` and `|` become one, because `1` may stand for either letter.
 pub fn fold_one(character: char) -> char {
     match plain(character) {
         '0' => 'o',
@@ -15,7 +15,7 @@ pub fn fold_one(character: char) -> char {
     }
 }
 
-/// A word as the lists know it: folded, character by character.
+/// A word as the lists have it, folded character by character.
 pub fn fold(word: &str) -> String {
     word.chars().map(fold_one).collect()
 }
@@ -33,7 +33,7 @@ pub fn plain(character: char) -> char {
     }
 }
 
-/// The key under a sign: what is typed with the shift key held down is a walk too.
+/// The key of a sign: a walk with the shift key held down is a walk too.
 pub fn key(character: char, japanese: bool) -> char {
     let (signs, keys): (&[u8], &[u8]) = if japanese {
         (b"!\"#$%&'()=~`{+*}<>?_", b"123456789-^@[;:],./\\")

@@ -1,132 +1,86 @@
-//! The weight of a password: of all ways to cut it into pieces that a guesser knows and characters that nobody
-//! knows, the lightest. Weights are halves of a character; a whole one is worth about six bits.
+//! The strength of a password: of all ways to cut it into patterns that a guesser tries and single characters, the
+//! weakest. Strength is counted in halves of a character; a whole character is worth about six bits.
 
-use super::fold::{fold, fold_one, key, plain};
-use super::word_filter::{Set, head};
-use super::{About, Named, dates, keyboard_walks};
+use super::fold::fold;
+use super::patterns::{NameKind, PasswordText, Patterns};
+use super::word_filter::{WordFilter, head};
+use super::{dates, keyboard_walks};
 use std::ops::Range;
 
-/// Kinds of pieces, as a set of bits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Kind(u16);
-
-impl Kind {
-    pub const KNOWN_DEFAULT: Kind = Kind(1);
-    pub const FORMER_DEFAULT: Kind = Kind(1 << 1);
-    pub const COMMON: Kind = Kind(1 << 2);
-    pub const KEYBOARD: Kind = Kind(1 << 3);
-    pub const SEQUENCE: Kind = Kind(1 << 4);
-    pub const REPEATS: Kind = Kind(1 << 5);
-    pub const DATE: Kind = Kind(1 << 6);
-
-    pub fn name(named: Named) -> Kind {
-        Kind(1 << (7 + named as u16))
-    }
-
-    pub fn has(self, other: Kind) -> bool {
-        self.0 & other.0 != 0
-    }
-
-    fn and(self, other: Kind) -> Kind {
-        Kind(self.0 | other.0)
-    }
-}
-
-/// The lists of words.
 #[derive(Clone, Copy, Debug)]
-pub struct Lists<'a> {
-    /// What many people use.
-    pub common: Set<'a>,
-    /// What devices come with, and malware tries.
-    pub defaults: Set<'a>,
+pub struct WordLists<'a> {
+    /// Words and passwords that many people use.
+    pub common: WordFilter<'a>,
+    /// Default passwords of devices, which malware tries.
+    pub defaults: WordFilter<'a>,
 }
 
-impl Lists<'_> {
+impl WordLists<'_> {
     /// The bytes of the list of common words.
     pub const COMMON_BYTES: &'static [u8] = include_bytes!("../../lists/common.list");
     /// The bytes of the list of default passwords.
     pub const DEFAULT_BYTES: &'static [u8] = include_bytes!("../../lists/default.list");
-    /// Those in this program.
-    pub const BUILT_IN: Lists<'static> = Lists {
-        common: Set::open(Lists::COMMON_BYTES).expect("bootstrap/lists/common.list is a list"),
-        defaults: Set::open(Lists::DEFAULT_BYTES).expect("bootstrap/lists/default.list is a list"),
+    /// The lists of this program.
+    pub const BUILT_IN: WordLists<'static> = WordLists {
+        common: WordFilter::open(WordLists::COMMON_BYTES).expect("bootstrap/lists/common.list is a list"),
+        defaults: WordFilter::open(WordLists::DEFAULT_BYTES).expect("bootstrap/lists/default.list is a list"),
     };
 }
 
-/// A word of some thousands.
+/// Strength of a word that is one of some thousands.
 pub const COMMON_HALVES: u32 = 4;
-/// One of a few that a guesser tries first.
+/// Strength of a word that a guesser tries first.
 const KNOWN_HALVES: u32 = 2;
 /// Shortest word of the list of common words.
 pub const COMMON_LEAST: usize = 4;
 /// Longest word of that list.
 pub const COMMON_MOST: usize = 14;
-/// Longest run of letters that is taken for one word, even if it is in no list.
+/// Longest run of letters that counts as one word, even if it is in no list.
 const WORD_MOST: usize = 14;
 const DEFAULT_LEAST: usize = 4;
 const DEFAULT_MOST: usize = 32;
 /// Shortest part of a name that counts.
 const NAME_LEAST: usize = 3;
 
-/// A password, seen in the ways that matter. All have one entry for each character.
-pub struct Text {
-    pub raw: Vec<char>,
-    /// Without case.
-    pub plain: Vec<char>,
-    /// Without case and stand-ins.
-    pub folded: Vec<char>,
-    /// The keys it is typed with, on a keyboard of the USA and on one of Japan.
-    pub keys: [Vec<char>; 2],
-}
-
-impl Text {
-    fn of(password: &str) -> Text {
-        let mut text = Text { raw: vec![], plain: vec![], folded: vec![], keys: [vec![], vec![]] };
-        for one in password.chars() {
-            text.raw.push(one);
-            text.plain.push(plain(one));
-            text.folded.push(fold_one(one));
-            text.keys[0].push(key(one, false));
-            text.keys[1].push(key(one, true));
-        }
-        text
-    }
-}
-
-/// What came of it.
-pub struct Weighed {
-    /// The weight.
+/// The weakest cut of a password.
+pub struct Strength {
+    /// In halves of a character.
     pub halves: u32,
-    /// The kinds of pieces in the lightest cut.
-    pub found: Kind,
-    /// Characters in none of them.
+    /// The patterns in this cut.
+    pub found: Patterns,
+    /// Characters outside of every pattern.
     pub alone: usize,
 }
 
-/// The lightest way to the character at this place.
+/// The weakest cut of the characters before this place.
 #[derive(Clone, Copy)]
 struct Step {
     halves: u32,
     from: usize,
-    kinds: Kind,
+    kinds: Patterns,
 }
 
-/// Weighs a password; it must not be long, the work grows with the square.
-pub fn weigh(password: &str, lists: &Lists, about: &About) -> Weighed {
-    let text = Text::of(password);
+/// Measures a password. It must be short: the work grows with the square of its length.
+pub fn measure(
+    password: &str,
+    lists: &WordLists,
+    device_names: &[(NameKind, String)],
+    former: &[String],
+) -> Strength {
+    let text = PasswordText::of(password);
     let length = text.raw.len();
-    let names = names(about);
-    let mut steps = vec![Step { halves: u32::MAX, from: usize::MAX, kinds: Kind::default() }; length + 1];
+    let names = names(device_names, former);
+    let mut steps = vec![Step { halves: u32::MAX, from: usize::MAX, kinds: Patterns::default() }; length + 1];
     steps[0].halves = 0;
     for from in 0..length {
         let before = steps[from].halves;
-        let mut piece = |length: usize, halves: u32, kind: Kind| {
+        let mut piece = |length: usize, halves: u32, kind: Patterns| {
             let step = &mut steps[from + length];
             if before + halves < step.halves {
-                let kinds = if step.from == from { step.kinds } else { Kind::default() };
+                let kinds = if step.from == from { step.kinds } else { Patterns::default() };
                 *step = Step { halves: before + halves, from, kinds };
             }
-            // What is two things at once is called both.
+            // A piece that fits two patterns bears both.
             if step.from == from {
                 step.kinds = step.kinds.and(kind);
             }
@@ -139,40 +93,40 @@ pub fn weigh(password: &str, lists: &Lists, about: &About) -> Weighed {
         }
         keyboard_walks::at(&text, from, &mut piece);
         dates::at(&text.plain, from, &mut piece);
-        piece(1, alone(&text, from), Kind::default());
+        piece(1, alone(&text, from), Patterns::default());
     }
-    let mut found = Kind::default();
+    let mut found = Patterns::default();
     let mut alone = 0;
     let mut at = length;
     while at > 0 {
         found = found.and(steps[at].kinds);
-        alone += usize::from(steps[at].kinds == Kind::default());
+        alone += usize::from(steps[at].kinds == Patterns::default());
         at = steps[at].from;
     }
-    Weighed { halves: steps[length].halves, found, alone }
+    Strength { halves: steps[length].halves, found, alone }
 }
 
-fn words(text: &Text, from: usize, lists: &Lists, piece: &mut dyn FnMut(usize, u32, Kind)) {
+fn words(text: &PasswordText, from: usize, lists: &WordLists, piece: &mut dyn FnMut(usize, u32, Patterns)) {
     let mut word = String::new();
     for (index, character) in text.folded[from..].iter().take(DEFAULT_MOST).enumerate() {
         word.push(*character);
         let length = index + 1;
-        // A shorter one only where nothing but padding follows.
+        // A shorter word counts only if nothing but padding follows.
         if length < DEFAULT_LEAST && (from > 0 || text.raw[length..].iter().any(is_letter)) {
             continue;
         }
         let head = head(&word);
         if lists.defaults.has(head) {
-            piece(length, KNOWN_HALVES, Kind::KNOWN_DEFAULT);
+            piece(length, KNOWN_HALVES, Patterns::KNOWN_DEFAULT);
         }
         if (COMMON_LEAST..=COMMON_MOST).contains(&length) && lists.common.has(head) {
-            piece(length, COMMON_HALVES, Kind::COMMON);
+            piece(length, COMMON_HALVES, Patterns::COMMON);
         }
     }
 }
 
-/// All that a guesser who has seen the device would try, folded and without separators.
-fn names(about: &About) -> Vec<(Vec<char>, Kind)> {
+/// The names that a guesser knows from the device, folded and without separators.
+fn names(device_names: &[(NameKind, String)], former: &[String]) -> Vec<(Vec<char>, Patterns)> {
     let mut all = Vec::new();
     let mut add = |name: &str, kind| {
         let name: Vec<char> = fold(name).chars().filter(|one| !is_separator(*one)).collect();
@@ -180,16 +134,16 @@ fn names(about: &About) -> Vec<(Vec<char>, Kind)> {
             all.push((name, kind));
         }
     };
-    for (named, name) in about.names {
-        let kind = Kind::name(*named);
+    for (named, name) in device_names {
+        let kind = Patterns::name(*named);
         add(name, kind);
-        // A separator, before folding: some of them stand for letters.
+        // The separators are found before folding, because some of them stand for letters.
         for part in name.split(|one: char| one.is_ascii() && !one.is_ascii_alphanumeric()) {
             if part.len() < name.len() {
                 add(part, kind);
             }
         }
-        if matches!(named, Named::Serial | Named::Mac) {
+        if matches!(named, NameKind::Serial | NameKind::Mac) {
             let signs: Vec<char> = name.chars().filter(char::is_ascii_alphanumeric).collect();
             for last in [4, 6] {
                 if signs.len() > last {
@@ -198,13 +152,13 @@ fn names(about: &About) -> Vec<(Vec<char>, Kind)> {
             }
         }
     }
-    for former in about.former {
-        add(former, Kind::FORMER_DEFAULT);
+    for password in former {
+        add(password, Patterns::FORMER_DEFAULT);
     }
     all
 }
 
-/// How many characters of the text are the name, or the greater part of it from its beginning.
+/// How many characters at the beginning of the text are the name, or the greater part of the name.
 fn name_at(text: &[char], name: &[char]) -> Option<usize> {
     let mut matched = 0;
     let mut length = 0;
@@ -224,8 +178,8 @@ fn is_separator(character: char) -> bool {
     character.is_ascii() && !character.is_ascii_alphanumeric()
 }
 
-/// What a character weighs that is in no piece.
-fn alone(text: &Text, at: usize) -> u32 {
+/// The strength of a character outside of every pattern.
+fn alone(text: &PasswordText, at: usize) -> u32 {
     let raw = &text.raw;
     let one = raw[at];
     if at > 0 && text.folded[at] == text.folded[at - 1] {
@@ -237,7 +191,7 @@ fn alone(text: &Text, at: usize) -> u32 {
     }
     if one.is_ascii_alphabetic() {
         let word = word_around(raw, at);
-        // The more letters of a word stand there, the easier is the next one guessed.
+        // The more letters of a word are there, the easier is the next one to guess.
         return match at - word.start {
             0..3 => 2,
             5.. if word.len() <= WORD_MOST && is_spoken(&text.plain[word]) => 0,
@@ -248,7 +202,7 @@ fn alone(text: &Text, at: usize) -> u32 {
     if is_separator || again && !one.is_ascii_digit() {
         return u32::from(!(is_separator && again));
     }
-    // What people put before and behind a word because they must.
+    // People put digits and signs before and behind a word because a rule wants them.
     let outside = !raw[..at].iter().any(is_letter) || !raw[at + 1..].iter().any(is_letter);
     let has_word = (0..raw.len()).any(|index| word_around(raw, index).len() >= 4);
     let digits = (digits(raw[..at].iter().rev()) + 1) + digits(raw[at + 1..].iter());
@@ -260,7 +214,7 @@ fn digits<'a>(characters: impl Iterator<Item = &'a char>) -> usize {
     characters.take_while(|one| one.is_ascii_digit()).count()
 }
 
-/// The letters around a place that are of one word, as words are written.
+/// The letters around a place that belong to one word.
 fn word_around(raw: &[char], at: usize) -> Range<usize> {
     let (mut start, mut end) = (at, at + 1);
     while start > 0 && continues(raw[start - 1], raw[start]) {
@@ -272,7 +226,7 @@ fn word_around(raw: &[char], at: usize) -> Range<usize> {
     start..end
 }
 
-/// Whether letters look like those of a word, and not like drawn ones.
+/// Whether letters look like a word and not like random ones.
 fn is_spoken(letters: &[char]) -> bool {
     let is_vowel = |letter: &char| matches!(letter, 'a' | 'e' | 'i' | 'o' | 'u' | 'y');
     let vowels = letters.iter().filter(|letter| is_vowel(letter)).count();
@@ -283,7 +237,7 @@ fn is_letter(character: &char) -> bool {
     character.is_ascii_alphabetic() || !character.is_ascii()
 }
 
-/// Whether two letters are of one word, as words are written.
+/// Whether two letters belong to one word.
 fn continues(before: char, after: char) -> bool {
     before.is_ascii_alphabetic()
         && (after.is_ascii_lowercase() || before.is_ascii_uppercase() && after.is_ascii_uppercase())

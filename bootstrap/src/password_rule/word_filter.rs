@@ -1,16 +1,16 @@
-//! A list of words, as small as it gets: sorted hashes of which only the distances are kept, in Rice code. A word
-//! that is in the list is always found; one that is not is found once in `2^f`. `komainu-maker passwords` makes it.
+//! A word filter: a list of words as sorted hashes, of which only the distances are kept, in Rice code. The filter finds
+//! every word of the list, and one of `2^f` words that are not in it. `komainu-maker passwords` makes it.
 //!
 //! ```text
 //! 0     version, 1
-//! 1     f: a word that is not in the list is taken for one of it once in 2^f
+//! 1     f: one of 2^f words that are not in the list is found nevertheless
 //! 2     b: there are 2^b buckets
 //! 3     k: low bits of a distance that are written as they are
 //! 4     count of words, 4 bytes, big-endian
 //! 8     where each bucket begins, counted from the end of this table, 2 bytes each, big-endian; and the end
 //! then  buckets: for each word in the order of its place its distance from the one before (the first: from
 //!       the bucket's beginning): distance >> k as so many ones, a nought, and k bits, most significant first.
-//!       What is left of the last byte is ones.
+//!       Ones fill the last byte.
 //! ```
 //!
 //! The place of a word is `(first 4 bytes of its SHA-256 * range) >> 32`, where `range` is `count << f`, at most
@@ -18,9 +18,9 @@
 
 use sha2::{Digest, Sha256};
 
-/// A list of words, checked.
+/// A word filter whose header is checked.
 #[derive(Clone, Copy, Debug)]
-pub struct Set<'a> {
+pub struct WordFilter<'a> {
     range: u32,
     width: u32,
     low_bits: u32,
@@ -28,17 +28,18 @@ pub struct Set<'a> {
     buckets: &'a [u8],
 }
 
-/// What begins a list.
+/// First byte of a filter.
 pub const VERSION: u8 = 1;
 /// Bytes before the table of buckets.
 pub const HEADER: usize = 8;
 
-impl<'a> Set<'a> {
-    /// No words.
-    pub const EMPTY: Set<'static> = Set { range: 0, width: 1, low_bits: 0, starts: &[], buckets: &[] };
+impl<'a> WordFilter<'a> {
+    /// A filter without words.
+    pub const EMPTY: WordFilter<'static> =
+        WordFilter { range: 0, width: 1, low_bits: 0, starts: &[], buckets: &[] };
 
-    /// Opens a list; `None` if it is not one. A damaged list may find the wrong words and does no other harm.
-    pub const fn open(bytes: &'a [u8]) -> Option<Set<'a>> {
+    /// Opens a filter; `None`: the bytes are none. A damaged filter finds wrong words and does no other harm.
+    pub const fn open(bytes: &'a [u8]) -> Option<WordFilter<'a>> {
         let Some((header, rest)) = bytes.split_first_chunk::<HEADER>() else { return None };
         let [version, false_bits, bucket_bits, low_bits, a, b, c, d] = *header;
         let count = u32::from_be_bytes([a, b, c, d]);
@@ -51,10 +52,16 @@ impl<'a> Set<'a> {
         }
         let (starts, buckets) = rest.split_at(table);
         let range = count << false_bits;
-        Some(Set { range, width: (range >> bucket_bits) + 1, low_bits: low_bits as u32, starts, buckets })
+        Some(WordFilter {
+            range,
+            width: (range >> bucket_bits) + 1,
+            low_bits: low_bits as u32,
+            starts,
+            buckets,
+        })
     }
 
-    /// Whether the word with this [`head`] is in the list.
+    /// Whether the filter finds the word with this [`head`].
     pub fn has(&self, head: u32) -> bool {
         if self.range == 0 {
             return false;
@@ -79,13 +86,13 @@ impl<'a> Set<'a> {
     }
 }
 
-/// The first bytes of the SHA-256 of a word that is folded already.
+/// The first four bytes of the SHA-256 of a folded word.
 pub fn head(folded: &str) -> u32 {
     let sum: [u8; 32] = Sha256::digest(folded.as_bytes()).into();
     u32::from_be_bytes([sum[0], sum[1], sum[2], sum[3]])
 }
 
-/// The place of a word.
+/// The place of a word in the order of the filter.
 pub fn place(head: u32, range: u32) -> u32 {
     ((u64::from(head) * u64::from(range)) >> 32) as u32
 }
@@ -122,22 +129,22 @@ mod tests {
     #[test]
     fn what_is_no_list_is_refused() {
         let good = [1, 12, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0];
-        assert!(Set::open(&good).is_some());
-        assert!(Set::open(&good[..11]).is_none());
+        assert!(WordFilter::open(&good).is_some());
+        assert!(WordFilter::open(&good[..11]).is_none());
         for (index, wrong) in [(0, 2), (1, 32), (2, 13), (2, 1), (3, 32), (4, 1)] {
             let mut bad = good;
             bad[index] = wrong;
-            assert!(Set::open(&bad).is_none(), "{index}");
+            assert!(WordFilter::open(&bad).is_none(), "{index}");
         }
     }
 
     #[test]
     fn a_damaged_list_does_no_harm() {
-        let mut bytes: Vec<u8> = crate::password_rule::strength::Lists::COMMON_BYTES.to_vec();
+        let mut bytes: Vec<u8> = crate::password_rule::strength::WordLists::COMMON_BYTES.to_vec();
         for (number, byte) in bytes.iter_mut().enumerate().skip(HEADER) {
             *byte = (number * 7919 % 251) as u8;
         }
-        let set = Set::open(&bytes).unwrap();
+        let set = WordFilter::open(&bytes).unwrap();
         for number in 0..1000 {
             set.has(head(&number.to_string()));
         }

@@ -1,68 +1,70 @@
-//! One connection: a request comes in, an answer goes out, and that is all.
+//! One HTTP connection: it takes one request, sends one response, and closes.
 
-use crate::page::form_token::source;
-use crate::page::request::{BODY_BYTES_MAX, HEAD_BYTES_MAX, Parsed, parse};
+use crate::page::http_request::{BODY_BYTES_MAX, HEAD_BYTES_MAX, Parsed, parse};
+use crate::source_prefix::source_prefix;
 use nix::poll::PollFlags;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 
-/// For a whole request.
-pub const READING_SECONDS: u64 = 10;
-/// For the agent.
-pub const THINKING_SECONDS: u64 = 32;
-/// For the gate to open.
-pub const HOLDING_SECONDS: u64 = 3;
-/// For the answer to be taken.
+/// Time for a whole request to arrive.
+const READING_SECONDS: u64 = 10;
+/// Time for the agent to reply.
+pub const AGENT_SECONDS: u64 = 32;
+/// Time for the gate to open.
+pub const GATE_SECONDS: u64 = 3;
+/// Time for the client to take the response.
 pub const WRITING_SECONDS: u64 = 10;
-/// For what still comes after the answer: closed too early, it would take the answer with it.
+/// Time for bytes that still arrive after the response: a close before they are read would make the client lose it.
 const DRAINING_SECONDS: u64 = 2;
 const DRAINING_BYTES: usize = 65_536;
 
-/// How far a connection is.
+/// How far a connection has come.
 pub enum Phase {
-    /// What came so far.
+    /// The bytes that arrived so far.
     Reading(Vec<u8>),
-    /// The agent was asked.
-    Thinking,
-    /// The answer is ready, and waits for the gate.
-    Holding(Vec<u8>),
-    /// The answer, and how much of it is gone.
+    /// The agent has the request.
+    AwaitingAgent,
+    /// The response is ready, and waits until the gate is open.
+    AwaitingGate(Vec<u8>),
+    /// The response, and how many bytes of it are sent.
     Writing(Vec<u8>, usize),
-    /// How much more is read and thrown away.
+    /// How many more bytes are read and thrown away.
     Draining(usize),
-    /// Over.
-    Gone,
+    Closed,
 }
 
-pub struct Place {
+pub struct Connection {
+    /// Its number in the table.
     pub id: u32,
     pub stream: TcpStream,
     pub peer: IpAddr,
     pub local: SocketAddr,
-    pub source: [u8; 16],
+    /// The source by which limits count connections: see [`source_prefix`].
+    pub source: IpAddr,
+    /// The phase ends at this second at the latest.
     pub until: u64,
     pub phase: Phase,
 }
 
-impl Place {
-    pub fn new(stream: TcpStream, peer: SocketAddr, now: u64) -> Option<Place> {
+impl Connection {
+    pub fn new(stream: TcpStream, peer: SocketAddr, now: u64) -> Option<Connection> {
         stream.set_nonblocking(true).ok()?;
         let local = stream.local_addr().ok()?;
         let peer = peer.ip().to_canonical();
         let until = now + READING_SECONDS;
         let phase = Phase::Reading(Vec::new());
-        Some(Place { id: 0, stream, peer, local, source: source(peer), until, phase })
+        Some(Connection { id: 0, stream, peer, local, source: source_prefix(peer), until, phase })
     }
 
-    pub fn waits_for(&self) -> PollFlags {
+    pub fn poll_flags(&self) -> PollFlags {
         match self.phase {
             Phase::Reading(_) | Phase::Draining(_) => PollFlags::POLLIN,
             Phase::Writing(..) => PollFlags::POLLOUT,
-            Phase::Thinking | Phase::Holding(_) | Phase::Gone => PollFlags::empty(),
+            Phase::AwaitingAgent | Phase::AwaitingGate(_) | Phase::Closed => PollFlags::empty(),
         }
     }
 
-    /// Reads what is there.
+    /// Reads the bytes that are there.
     pub fn read(&mut self) -> Parsed {
         let Phase::Reading(bytes) = &mut self.phase else { return Parsed::More };
         let mut buffer = [0; 2048];
@@ -84,41 +86,41 @@ impl Place {
                 Err(_) => break,
             }
         }
-        self.phase = Phase::Gone;
+        self.phase = Phase::Closed;
         Parsed::More
     }
 
-    /// Begins to answer.
-    pub fn say(&mut self, bytes: Vec<u8>, now: u64) {
+    /// Begins to send a response.
+    pub fn respond(&mut self, bytes: Vec<u8>, now: u64) {
         self.phase = Phase::Writing(bytes, 0);
         self.until = now + WRITING_SECONDS;
         self.write(now);
     }
 
-    /// Writes what can be written.
+    /// Writes as many bytes as the socket takes.
     pub fn write(&mut self, now: u64) {
         let Phase::Writing(bytes, at) = &mut self.phase else { return };
         while *at < bytes.len() {
             match self.stream.write(&bytes[*at..]) {
                 Ok(0) => {
-                    self.phase = Phase::Gone;
+                    self.phase = Phase::Closed;
                     return;
                 }
                 Ok(length) => *at += length,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => {
-                    self.phase = Phase::Gone;
+                    self.phase = Phase::Closed;
                     return;
                 }
             }
         }
         let ended = self.stream.shutdown(Shutdown::Write).is_ok();
-        self.phase = if ended { Phase::Draining(DRAINING_BYTES) } else { Phase::Gone };
+        self.phase = if ended { Phase::Draining(DRAINING_BYTES) } else { Phase::Closed };
         self.until = now + DRAINING_SECONDS;
     }
 
-    /// Reads and throws away.
+    /// Reads bytes and throws them away.
     pub fn drain(&mut self) {
         let Phase::Draining(left) = &mut self.phase else { return };
         let mut buffer = [0; 2048];
@@ -131,6 +133,6 @@ impl Place {
                 Err(_) => break,
             }
         }
-        self.phase = Phase::Gone;
+        self.phase = Phase::Closed;
     }
 }

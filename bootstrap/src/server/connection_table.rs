@@ -1,71 +1,73 @@
-//! The connections: few, and fewer of one source. When all places are taken, somebody who has not said what they
-//! want makes room: of the source that holds most such places, the one that waited longest.
+//! The table of connections: few, and fewer of one source. When it is full, a new connection takes the place of an old
+//! one, of the source that holds most places, and among those the one that waited longest.
 
-use super::connection::{Phase, Place, WRITING_SECONDS};
+use super::connection::{Connection, Phase, WRITING_SECONDS};
+use std::net::IpAddr;
 
-const PLACES_MAX: usize = 48;
+const CONNECTIONS_MAX: usize = 48;
 const OF_ONE_SOURCE_MAX: usize = 8;
 
-/// The connections, oldest first.
+/// The connections, oldest first, and the last number that one got.
 #[derive(Default)]
-pub struct Places(pub Vec<Place>, u32);
+pub struct ConnectionTable(pub Vec<Connection>, u32);
 
-impl Places {
-    /// Takes a new one in; where it is. `None`: there was no room, and it is closed.
-    pub fn take_in(&mut self, mut place: Place) -> Option<usize> {
-        let of_source = self.0.iter().filter(|other| other.source == place.source).count();
+impl ConnectionTable {
+    /// Puts a connection in and returns its index. `None`: there was no room, and it is closed.
+    pub fn insert(&mut self, mut connection: Connection) -> Option<usize> {
+        let of_source = self.0.iter().filter(|other| other.source == connection.source).count();
         if of_source >= OF_ONE_SOURCE_MAX {
-            self.make_room(Some(place.source))?;
+            self.make_room(Some(connection.source))?;
         }
-        if self.0.len() >= PLACES_MAX {
+        if self.0.len() >= CONNECTIONS_MAX {
             self.make_room(None)?;
         }
         self.1 = self.1.wrapping_add(1);
-        place.id = self.1;
-        self.0.push(place);
+        connection.id = self.1;
+        self.0.push(connection);
         Some(self.0.len() - 1)
     }
 
     /// The connection of this number, if it waits for the agent.
-    pub fn thinking(&mut self, id: u32) -> Option<&mut Place> {
-        self.0.iter_mut().find(|place| place.id == id && matches!(place.phase, Phase::Thinking))
+    pub fn awaiting_agent(&mut self, id: u32) -> Option<&mut Connection> {
+        self.0
+            .iter_mut()
+            .find(|connection| connection.id == id && matches!(connection.phase, Phase::AwaitingAgent))
     }
 
-    /// The gate is open: what waited for it goes out.
-    pub fn let_go(&mut self, now: u64) {
-        for place in &mut self.0 {
-            if let Phase::Holding(bytes) = &mut place.phase {
+    /// Sends the responses that waited for the gate to open.
+    pub fn gate_opened(&mut self, now: u64) {
+        for connection in &mut self.0 {
+            if let Phase::AwaitingGate(bytes) = &mut connection.phase {
                 let bytes = std::mem::take(bytes);
-                place.phase = Phase::Writing(bytes, 0);
-                place.until = now + WRITING_SECONDS;
-                place.write(now);
+                connection.phase = Phase::Writing(bytes, 0);
+                connection.until = now + WRITING_SECONDS;
+                connection.write(now);
             }
         }
     }
 
-    /// Forgets what is over.
-    pub fn sweep(&mut self) {
-        self.0.retain(|place| !matches!(place.phase, Phase::Gone));
+    pub fn remove_closed(&mut self) {
+        self.0.retain(|connection| !matches!(connection.phase, Phase::Closed));
     }
 
-    /// Ends one connection, of this source or of any. First those that are answered and only linger, then those that
-    /// have asked nothing yet, then those that do not take their answer; never one that the agent works for.
-    fn make_room(&mut self, source: Option<[u8; 16]>) -> Option<()> {
-        let rank = |place: &Place| match place.phase {
-            Phase::Gone | Phase::Draining(_) => Some(0),
+    /// Ends one connection, of this source or of any: first one that only drains, then one that has not sent its
+    /// request, then one that does not take its response; never one for which the agent works.
+    fn make_room(&mut self, source: Option<IpAddr>) -> Option<()> {
+        let rank = |connection: &Connection| match connection.phase {
+            Phase::Closed | Phase::Draining(_) => Some(0),
             Phase::Reading(_) => Some(1),
             Phase::Writing(..) => Some(2),
-            Phase::Thinking | Phase::Holding(_) => None,
+            Phase::AwaitingAgent | Phase::AwaitingGate(_) => None,
         };
         let mut chosen: Option<(usize, (u8, usize))> = None;
-        for (at, place) in self.0.iter().enumerate() {
-            if source.is_some_and(|source| source != place.source) {
+        for (at, connection) in self.0.iter().enumerate() {
+            if source.is_some_and(|source| source != connection.source) {
                 continue;
             }
-            let Some(rank) = rank(place) else { continue };
-            let fellows = self.0.iter().filter(|other| other.source == place.source).count();
-            // Least rank first, then most fellows; the first of equals is the oldest.
-            let key = (rank, PLACES_MAX - fellows.min(PLACES_MAX));
+            let Some(rank) = rank(connection) else { continue };
+            let of_source = self.0.iter().filter(|other| other.source == connection.source).count();
+            // Least rank first, then most connections of its source; the first of equals is the oldest.
+            let key = (rank, CONNECTIONS_MAX - of_source.min(CONNECTIONS_MAX));
             if chosen.is_none_or(|(_, best)| key < best) {
                 chosen = Some((at, key));
             }

@@ -1,7 +1,7 @@
 //! The server with a clock that the test turns and an agent that the test plays.
 
 use super::*;
-use crate::ipc::{Asked, MESSAGE_BYTES_MAX, State};
+use crate::ipc::{DeviceState, MESSAGE_BYTES_MAX, NumberedRequest};
 use crate::page::form_token;
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
 use std::io::{Read, Write};
@@ -38,7 +38,7 @@ impl Bench {
         let clock = Arc::new(AtomicU32::new(5000));
         let mut turned = Turned(clock.clone());
         let server = std::thread::spawn(move || {
-            let look = Look {
+            let theme = Theme {
                 name: "Gate".into(),
                 language: "en".into(),
                 colour: None,
@@ -47,7 +47,7 @@ impl Bench {
                 public_port: 80,
                 secret: [7; 32],
             };
-            serve(Doors { web: vec![web], names: vec![names], agent: page }, &look, &mut turned)
+            serve(ListenSockets { web: vec![web], dns: vec![names], agent: page }, &theme, &mut turned)
         });
         let bench = Bench { at, names: names_at, agent, clock, server: Some(server) };
         bench.state(gate);
@@ -56,20 +56,20 @@ impl Bench {
     }
 
     fn state(&self, gate: &str) {
-        let mut state = State::default();
+        let mut state = DeviceState::default();
         state.push("gate", gate);
         state.push("lan4", "192.168.1.1");
-        self.tell(&Told::State(state));
+        self.tell(&AgentMessage::State(state));
     }
 
-    fn tell(&self, told: &Told) {
+    fn tell(&self, told: &AgentMessage) {
         send(self.agent.as_raw_fd(), &told.write(), MsgFlags::MSG_NOSIGNAL).unwrap();
     }
 
-    fn asked(&self) -> Asked {
+    fn asked(&self) -> NumberedRequest {
         let mut buffer = [0; MESSAGE_BYTES_MAX];
         let length = recv(self.agent.as_raw_fd(), &mut buffer, MsgFlags::empty()).unwrap();
-        Asked::read(&buffer[..length]).unwrap()
+        NumberedRequest::read(&buffer[..length]).unwrap()
     }
 
     fn say(&self, text: &str) -> TcpStream {
@@ -89,10 +89,10 @@ impl Bench {
         ))
     }
 
-    /// Returns when the server has heard all that it was told: it answers a session that nobody wants.
+    /// Returns when the server has read all messages: it ends a session for which no client waits.
     fn heard(&self) {
-        self.tell(&Told::Answer(u32::MAX, Answer::Welcome([1; 16])));
-        assert_eq!(self.asked().ask, Ask::Logout { session: [1; 16] });
+        self.tell(&AgentMessage::Reply(u32::MAX, Reply::SessionOpened([1; 16])));
+        assert_eq!(self.asked().request, Request::Logout { session: [1; 16] });
     }
 }
 
@@ -125,22 +125,22 @@ fn an_agent_that_does_not_answer_is_waited_for_and_no_longer() {
     let bench = Bench::new("open");
     let waiting = bench.post("/login");
     let asked = bench.asked();
-    assert!(matches!(asked.ask, Ask::Login { .. }));
+    assert!(matches!(asked.request, Request::Login { .. }));
     bench.clock.fetch_add(31, Ordering::SeqCst);
     assert!(rest(waiting).starts_with("HTTP/1.1 504 "));
-    // Too late: nobody has this session, so that the agent is told to end it.
-    bench.tell(&Told::Answer(asked.number, Answer::Welcome([3; 16])));
-    assert_eq!(bench.asked().ask, Ask::Logout { session: [3; 16] });
+    // The reply comes too late: no client has this session, so that the server ends it.
+    bench.tell(&AgentMessage::Reply(asked.number, Reply::SessionOpened([3; 16])));
+    assert_eq!(bench.asked().request, Request::Logout { session: [3; 16] });
 }
 
 #[test]
 fn one_source_cannot_keep_the_agent_busy() {
     let bench = Bench::new("open");
     let waiting: Vec<TcpStream> = (0..4).map(|_| bench.post("/login")).collect();
-    let asked: Vec<Asked> = waiting.iter().map(|_| bench.asked()).collect();
+    let asked: Vec<NumberedRequest> = waiting.iter().map(|_| bench.asked()).collect();
     assert!(rest(bench.post("/login")).starts_with("HTTP/1.1 429 "));
     for asked in asked {
-        bench.tell(&Told::Answer(asked.number, Answer::Wrong));
+        bench.tell(&AgentMessage::Reply(asked.number, Reply::Wrong));
     }
     for stream in waiting {
         assert!(rest(stream).starts_with("HTTP/1.1 403 "));
@@ -152,8 +152,8 @@ fn the_word_that_all_is_set_waits_until_the_gate_is_open() {
     let bench = Bench::new("closed");
     let mut waiting = bench.post("/setup");
     let asked = bench.asked();
-    assert!(matches!(asked.ask, Ask::Claim { .. }));
-    bench.tell(&Told::Answer(asked.number, Answer::Done));
+    assert!(matches!(asked.request, Request::Claim { .. }));
+    bench.tell(&AgentMessage::Reply(asked.number, Reply::Done));
     bench.heard();
     waiting.set_nonblocking(true).unwrap();
     assert_eq!(waiting.read(&mut [0; 1]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
@@ -167,7 +167,7 @@ fn the_word_that_all_is_set_waits_until_the_gate_is_open() {
 fn the_word_that_all_is_set_does_not_wait_for_ever() {
     let bench = Bench::new("closed");
     let waiting = bench.post("/setup");
-    bench.tell(&Told::Answer(bench.asked().number, Answer::Done));
+    bench.tell(&AgentMessage::Reply(bench.asked().number, Reply::Done));
     bench.heard();
     bench.clock.fetch_add(4, Ordering::SeqCst);
     assert!(rest(waiting).contains("The password is set"));

@@ -1,26 +1,28 @@
-//! The rule, held against what people choose: the lazy are refused and told why, the careful are not kept waiting.
+//! The password rule and the passwords of people: it refuses those of the lazy with the right reason, and accepts those of
+//! the careful at once.
 #![allow(clippy::unwrap_used, reason = "a panic is the report")]
 
 mod tables;
 
 use komainu_bootstrap::password_rule::fold::fold;
-use komainu_bootstrap::password_rule::strength::Lists;
+use komainu_bootstrap::password_rule::patterns::NameKind;
+use komainu_bootstrap::password_rule::strength::WordLists;
 use komainu_bootstrap::password_rule::word_filter::head;
-use komainu_bootstrap::password_rule::{About, Named, Profile, judge};
+use komainu_bootstrap::password_rule::{PasswordContext, Profile, judge};
 use tables::{ACCEPTED, REFUSED};
 
 const PROFILES: [Profile; 3] = [Profile::Nisc, Profile::Nist63b4, Profile::Bsi];
 const DEFAULTS: &str = include_str!("../../lists/default-credentials.txt");
 
-fn names() -> Vec<(Named, String)> {
+fn names() -> Vec<(NameKind, String)> {
     [
-        (Named::Account, "owner"),
-        (Named::Vendor, "Komainu"),
-        (Named::Model, "Gate One"),
-        (Named::Ssid, "Lion-3F7A"),
-        (Named::Serial, "KMN00731588"),
-        (Named::Mac, "00:1d:73:9a:c4:e2"),
-        (Named::Host, "guardian-host"),
+        (NameKind::Account, "owner"),
+        (NameKind::Vendor, "Komainu"),
+        (NameKind::Model, "Gate One"),
+        (NameKind::Ssid, "Lion-3F7A"),
+        (NameKind::Serial, "KMN00731588"),
+        (NameKind::Mac, "00:1d:73:9a:c4:e2"),
+        (NameKind::Host, "guardian-host"),
     ]
     .map(|(named, name)| (named, name.to_owned()))
     .to_vec()
@@ -30,8 +32,8 @@ fn names() -> Vec<(Named, String)> {
 fn words(password: &str, profile: Profile) -> Vec<String> {
     let names = names();
     let former = ["Shishi-0042".to_owned()];
-    let about = About { profile, names: &names, former: &former };
-    judge(password, &about).err().unwrap_or_default().iter().map(|why| why.word()).collect()
+    let about = PasswordContext { profile, names: &names, former: &former };
+    judge(password, &about).err().unwrap_or_default().iter().map(|reason| reason.word()).collect()
 }
 
 #[test]
@@ -195,16 +197,17 @@ fn drawn_passwords_are_accepted_but_for_a_few_unlucky_ones() {
 
 #[test]
 fn what_every_device_carries_stays_small() {
-    assert!(Lists::COMMON_BYTES.len() + Lists::DEFAULT_BYTES.len() <= 18 * 1024);
+    assert!(WordLists::COMMON_BYTES.len() + WordLists::DEFAULT_BYTES.len() <= 18 * 1024);
 }
 
 #[test]
 fn the_list_of_common_words_is_the_one_it_says() {
     for word in ["dragon", "iloveyou", "sakura", "tanaka", "router", "ぱすわーど", "welcome", "football"]
     {
-        assert!(Lists::BUILT_IN.common.has(head(&fold(word))), "{word}");
+        assert!(WordLists::BUILT_IN.common.has(head(&fold(word))), "{word}");
     }
-    let found =
-        (0..400_000).filter(|number| Lists::BUILT_IN.common.has(head(&format!("no word {number}")))).count();
+    let found = (0..400_000)
+        .filter(|number| WordLists::BUILT_IN.common.has(head(&format!("no word {number}"))))
+        .count();
     assert!(found <= 400_000 / 4096, "{found}");
 }

@@ -1,6 +1,6 @@
-//! What people choose: the lazy, with the reason they must be told, and the careful.
+//! Passwords that lazy people choose, each with the reason of the refusal, and passwords of careful people.
 
-/// Password, and a word of the reasons that must be among those given; nothing if any reason will do.
+/// Password, and a reason that must be among those given; empty if any reason will do.
 pub const REFUSED: &[(&str, &str)] = &[
     // Too little of everything.
     ("", "too-short=10"),
@@ -15,7 +15,7 @@ pub const REFUSED: &[(&str, &str)] = &[
     ("xKqwvmz#bt", "classes=digit"),
     ("8402771933", "classes=upper,lower,sign"),
     ("84027719335", ""),
-    // The best known, with what people add because they must.
+    // The best known passwords, with the additions that rules force.
     ("password", "known-default"),
     ("Password1!", "known-default"),
     ("P@ssw0rd2024", "known-default"),

@@ -1,7 +1,7 @@
 //! The list of passwords that no device accepts, made by the program and read by the device's own code.
 
 use super::device::Place;
-use komainu_bootstrap::password_rule::word_filter::{Set, head};
+use komainu_bootstrap::password_rule::word_filter::{WordFilter, head};
 use komainu_maker::files;
 use std::process::{Command, Output};
 
@@ -19,7 +19,7 @@ fn a_list_of_ones_own_is_read_by_a_device() {
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     assert!(String::from_utf8_lossy(&done.stdout).contains("own.list: 4 words in "));
     let bytes = std::fs::read(place.path("own.list")).unwrap();
-    let set = Set::open(&bytes).unwrap();
+    let set = WordFilter::open(&bytes).unwrap();
     for (word, is_there) in
         [("shishi", true), ("karashishi", true), ("agyo", true), ("ungyo", true), ("komainu", false)]
     {

@@ -1,15 +1,14 @@
 //! What is remembered of guarded files, as the flash gives it back. First byte: whether the checksum is put right first.
 #![no_main]
 
+use komainu_core::identifiers::Digest64;
 use komainu_core::wall::judge::integrity::{BASELINE_BYTES_MAX, Baseline, Found, ITEMS_MAX, Owner, Verdict, verdict};
-use komainu_trust::hex;
-use sha2::{Digest, Sha256};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let Some((mode, lines)) = bytes.split_first() else { return };
     let mut text = String::from_utf8_lossy(lines).into_owned();
     if mode & 1 == 1 {
-        let check = hex::encode(&Sha256::digest(text.as_bytes()));
+        let check = Digest64::of(text.as_bytes());
         text.push_str(&format!("check {check}\n"));
     }
     match Baseline::read(&text) {

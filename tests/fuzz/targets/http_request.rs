@@ -2,10 +2,10 @@
 //! password and nothing of the device, and what it asks of the agent can be read by it.
 #![no_main]
 
-use komainu_bootstrap::ipc::{Answer, Ask, Asked, PASSWORD_BYTES_MAX, State};
-use komainu_bootstrap::page::request::{BODY_BYTES_MAX, HEAD_BYTES_MAX, Method, Parsed, Request, parse};
-use komainu_bootstrap::page::{Outcome, Page, Visit};
-use komainu_bootstrap::page::theme::Look;
+use komainu_bootstrap::ipc::{Reply, Request, NumberedRequest, PASSWORD_BYTES_MAX, DeviceState};
+use komainu_bootstrap::page::http_request::{BODY_BYTES_MAX, HEAD_BYTES_MAX, HttpMethod, Parsed, HttpRequest, parse};
+use komainu_bootstrap::page::{PageAction, Page, RequestContext};
+use komainu_bootstrap::page::theme::Theme;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let Some((&choice, bytes)) = bytes.split_first() else { return };
@@ -25,7 +25,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
 });
 
 /// No beginning of it is another request with the same body length, and nothing behind it is taken.
-fn whole(bytes: &[u8], request: &Request) {
+fn whole(bytes: &[u8], request: &HttpRequest) {
     assert!(request.body.len() <= BODY_BYTES_MAX && bytes.ends_with(&request.body));
     assert!(request.path.starts_with('/') && request.path.bytes().all(|byte| byte.is_ascii_graphic()));
     assert!(!request.host.bytes().any(|byte| byte.is_ascii_uppercase() || b"/@ ".contains(&byte)));
@@ -33,13 +33,13 @@ fn whole(bytes: &[u8], request: &Request) {
         let longer = [bytes, b"G"].concat();
         assert_eq!(parse(&longer), Parsed::Bad(400), "smuggled");
     }
-    if request.method != Method::Post {
+    if request.method != HttpMethod::Post {
         assert!(request.body.is_empty());
     }
 }
 
-fn serve(request: &Request, open: bool, choice: u8) {
-    let look = Look {
+fn serve(request: &HttpRequest, open: bool, choice: u8) {
+    let theme = Theme {
         name: "Gate".into(),
         language: "en".into(),
         colour: None,
@@ -48,51 +48,51 @@ fn serve(request: &Request, open: bool, choice: u8) {
         public_port: 80,
         secret: [7; 32],
     };
-    let mut page = Page::new(&look);
-    let mut state = State::default();
+    let mut page = Page::new(&theme);
+    let mut state = DeviceState::default();
     state.push("gate", if open { "open" } else { "closed" });
     state.push("version", "told-to-nobody");
     state.push("code", "wanted");
-    page.hear(state, 0);
+    page.set_state(state, 0);
     // The dictionary has the token that this visitor gets.
-    let visit = Visit {
+    let context = RequestContext {
         peer: "192.168.1.7".parse().expect("an address"),
         local: "192.168.1.1:80".parse().expect("an address"),
         now: 5000,
     };
-    let response = match page.visit(request, visit) {
-        Outcome::Reply(response) => response,
-        Outcome::Ask(ask, asking) => {
+    let response = match page.handle(request, context) {
+        PageAction::Respond(response) => response,
+        PageAction::AskAgent(ask, pending) => {
             // Nobody is logged in: there is nothing else that could be asked for.
             match &ask {
-                Ask::Claim { password, .. } => assert!(!open && password.0.len() <= PASSWORD_BYTES_MAX),
-                Ask::Login { password } => assert!(open && password.0.len() <= PASSWORD_BYTES_MAX),
+                Request::Claim { password, .. } => assert!(!open && password.0.len() <= PASSWORD_BYTES_MAX),
+                Request::Login { password } => assert!(open && password.0.len() <= PASSWORD_BYTES_MAX),
                 other => panic!("asked without a session: {other:?}"),
             }
-            assert_eq!(request.method, Method::Post);
-            let asked = Asked { number: 7, peer: visit.peer, ask };
-            assert_eq!(Asked::read(&asked.write()), Some(asked));
-            page.answered(&asking, answer(choice), 5001)
+            assert_eq!(request.method, HttpMethod::Post);
+            let asked = NumberedRequest { number: 7, peer: context.peer, request: ask };
+            assert_eq!(NumberedRequest::read(&asked.write()), Some(asked));
+            page.reply_page(&pending, answer(choice), 5001)
         }
     };
     assert!(!response.headers.contains("\r\n\r\n") && !response.headers.replace("\r\n", "").contains(['\r', '\n']));
     let sent = page.bytes(&response, request.method);
     let text = String::from_utf8(sent).expect("pages are text");
     assert!(!text.contains("told-to-nobody"));
-    if request.method == Method::Head {
+    if request.method == HttpMethod::Head {
         assert!(text.ends_with("\r\n\r\n"));
     }
 }
 
-fn answer(choice: u8) -> Answer {
+fn answer(choice: u8) -> Reply {
     match choice % 8 {
-        0 => Answer::Done,
-        1 => Answer::Weak(vec!["common".into(), "new<".into()]),
-        2 => Answer::Wrong,
-        3 => Answer::Wait(9),
-        4 => Answer::NotNow,
-        5 => Answer::Failed("full".into()),
-        6 => Answer::Welcome([choice; 16]),
-        _ => Answer::NoSession,
+        0 => Reply::Done,
+        1 => Reply::Weak(vec!["common".into(), "new<".into()]),
+        2 => Reply::Wrong,
+        3 => Reply::RateLimited(9),
+        4 => Reply::NotNow,
+        5 => Reply::Failed("full".into()),
+        6 => Reply::SessionOpened([choice; 16]),
+        _ => Reply::NoSession,
     }
 }

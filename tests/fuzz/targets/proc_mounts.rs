@@ -2,7 +2,8 @@
 //! server that may not answer.
 #![no_main]
 
-use komainu_agent::wall::scan::medium::{Files, Kind, MOUNTS_MAX, Mounts, mount};
+use komainu_agent::os::procfs::mountinfo::MOUNTS_MAX;
+use komainu_agent::wall::scan::medium::{Files, Kind, Mounts, mount};
 use komainu_core::wall::process_snapshot::Medium;
 
 /// Files that are there by their names' length: some are, some are not.

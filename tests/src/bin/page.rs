@@ -12,9 +12,9 @@
 //! Each line is answered with `ok`.
 #![forbid(unsafe_code)]
 
-use komainu_bootstrap::ipc::Answer;
+use komainu_bootstrap::ipc::Reply;
 use komainu_bootstrap::page::theme::Logo;
-use komainu_tests::stand_in::{Running, StandIn, look};
+use komainu_tests::stand_in::{Running, StandIn, theme};
 use std::io::{BufRead, Write};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Box<dyn std::error::Error>> {
-    let mut look = look();
+    let mut theme = theme();
     let mut port = 0;
     let mut thinks = 0;
     let mut words = std::env::args().skip(1);
@@ -39,14 +39,14 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         match &*word {
             "--port" => port = value.parse()?,
             "--thinks-ms" => thinks = value.parse()?,
-            "--colour" => look.colour = Some(value),
+            "--colour" => theme.colour = Some(value),
             "--logo" => {
-                look.logo = Some(Logo { media_type: "image/svg+xml".into(), bytes: std::fs::read(value)? });
+                theme.logo = Some(Logo { media_type: "image/svg+xml".into(), bytes: std::fs::read(value)? });
             }
             _ => return Err(format!("there is no option {word}").into()),
         }
     }
-    let running = Running::start(StandIn::default(), look, port, Duration::from_millis(thinks))?;
+    let running = Running::start(StandIn::default(), theme, port, Duration::from_millis(thinks))?;
     println!("http://{}/", running.web);
     println!("names {}", running.names);
     for line in std::io::stdin().lock().lines() {
@@ -74,11 +74,11 @@ fn obey(line: &str, device: &mut StandIn) -> Result<(), String> {
         "speak" => device.mute = false,
         "next" => {
             device.next = Some(match rest {
-                "failed" => Answer::Failed("no space left on /dev/mtd7".into()),
-                "wait" => Answer::Wait(30),
-                "not-now" => Answer::NotNow,
-                "no-session" => Answer::NoSession,
-                "wrong" => Answer::Wrong,
+                "failed" => Reply::Failed("no space left on /dev/mtd7".into()),
+                "wait" => Reply::RateLimited(30),
+                "not-now" => Reply::NotNow,
+                "no-session" => Reply::NoSession,
+                "wrong" => Reply::Wrong,
                 _ => return Err(format!("there is no answer {rest}")),
             });
         }

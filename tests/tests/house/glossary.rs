@@ -24,7 +24,7 @@ fn stems() -> BTreeMap<String, Vec<String>> {
 /// The names in backticks in the last column of the glossary's tables.
 fn listed() -> BTreeSet<String> {
     let text = fs::read_to_string(top().join("docs/glossary.md")).unwrap();
-    let rows = text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| word"));
+    let rows = text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| word |"));
     let mut listed = BTreeSet::new();
     for row in rows {
         let last = row.trim_end_matches(['|', ' ']).rsplit('|').next().unwrap();

@@ -1,5 +1,5 @@
 //! A power modulo an odd number, as RSA needs it: Montgomery's way to multiply, on limbs of 32 bits, the least
-//! significant first. All of it is public, so nothing has to take the same time.
+//! significant first. All values are public, so that no function needs constant time.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -18,7 +18,7 @@ pub(super) fn power(base: &[u8], exponent: u64, modulus: &[u8]) -> Option<Vec<u8
     }
     let base = modulus.product(&base, &modulus.square);
     let mut power = base.clone();
-    // The highest bit is what `power` begins with.
+    // `power` begins as the base, which stands for the highest bit.
     for bit in (0..exponent.checked_ilog2()?).rev() {
         power = modulus.product(&power, &power);
         if exponent >> bit & 1 == 1 {
@@ -30,7 +30,7 @@ pub(super) fn power(base: &[u8], exponent: u64, modulus: &[u8]) -> Option<Vec<u8
     Some(bytes[bytes.len() - length..].to_vec())
 }
 
-/// An odd number, and what multiplying modulo it needs. R is 2 to the power of its bits in whole limbs.
+/// An odd modulus, and the constants that multiplication needs. R is 2 to the power of its bits in whole limbs.
 struct Modulus {
     limbs: Vec<u32>,
     /// -1 / modulus, modulo one limb.

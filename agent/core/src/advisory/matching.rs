@@ -20,7 +20,6 @@ pub const COMPARISONS_MAX: usize = 65_536;
 /// The firmware that is judged, as statements name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Firmware<'a> {
-    /// Its board.
     pub board: &'a str,
     /// The version that runs, where it is known.
     pub version: Option<&'a str>,

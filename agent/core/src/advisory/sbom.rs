@@ -18,10 +18,8 @@ pub const COMPONENTS_DEPTH_MAX: usize = 8;
 /// whole files into properties.
 const WANTED: &[&str] = &["bomFormat", "specVersion", "components", "type", "name", "version", "purl"];
 
-/// A component.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Component {
-    /// Its name.
     pub name: String,
     /// Its version; empty where the SBOM does not say.
     pub version: String,

@@ -21,9 +21,7 @@ enum Run<'a> {
     Tilde,
     /// A word of [`BEFORE_RELEASE`].
     Before(&'a str),
-    /// Nothing more.
     End,
-    /// Letters.
     Letters(&'a str),
     /// Digits, without zeros in front.
     Number(&'a str),

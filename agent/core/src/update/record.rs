@@ -13,10 +13,10 @@
 
 use crate::identifiers::Digest64;
 use crate::identifiers::{ReleaseId, Slot, Version};
-use alloc::string::{String, ToString};
+use crate::ledger;
+use alloc::string::String;
 use core::fmt::Write;
-use komainu_trust::{Moment, hex};
-use sha2::{Digest, Sha256};
+use komainu_trust::Moment;
 
 /// Failed releases that are remembered at most; beyond it, the lowest number goes first.
 pub const FAILURES_MAX: usize = 8;
@@ -24,7 +24,7 @@ pub const FAILURES_MAX: usize = 8;
 pub const TRIALS_MAX: u8 = 3;
 /// Largest record, in bytes.
 pub const RECORD_BYTES_MAX: usize = 4096;
-const FIRST_LINE: &str = "komainu-record 1";
+const FORMAT: &str = "komainu-record 1";
 
 /// The content of the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,18 +143,13 @@ impl Record {
 
     /// The record as text, checksum last.
     pub fn write(&self) -> String {
-        let mut text = String::new();
+        let mut lines = String::new();
         // Writing to a String cannot fail.
-        let _ = self.write_lines(&mut text);
-        let check = checksum(&text);
-        text.push_str("check ");
-        text.push_str(&check);
-        text.push('\n');
-        text
+        let _ = self.write_lines(&mut lines);
+        ledger::seal(FORMAT, &lines)
     }
 
     fn write_lines(&self, out: &mut String) -> core::fmt::Result {
-        writeln!(out, "{FIRST_LINE}")?;
         writeln!(out, "generation {}", self.generation)?;
         write!(out, "confirmed slot={}", self.confirmed_slot)?;
         match &self.confirmed {
@@ -199,17 +194,8 @@ impl Record {
     /// # Errors
     /// A sentence: the wrong line, or that the checksum does not match.
     pub fn read(text: &str) -> Result<Record, String> {
-        let checked = text.rfind("check ").ok_or("no checksum: the record is cut short")?;
-        let (lines, check) = text.split_at(checked);
-        if check.strip_prefix("check ").map(str::trim_end) != Some(checksum(lines).as_str()) {
-            return Err("the checksum does not fit".to_string());
-        }
-        let mut lines = lines.lines();
-        if lines.next() != Some(FIRST_LINE) {
-            return Err("not a record of this format".to_string());
-        }
         let mut record = Record::first(Slot::A, None);
-        for line in lines {
+        for line in ledger::open(FORMAT, text)? {
             record.read_line(line).ok_or_else(|| alloc::format!("cannot read the line `{line}`"))?;
         }
         Ok(record)
@@ -278,10 +264,6 @@ fn release(rest: &str) -> Option<ReleaseId> {
     Some(ReleaseId { number: number(rest, "release")?, version: Version::parse(value(rest, "version")?)? })
 }
 
-fn checksum(lines: &str) -> String {
-    hex::encode(&Sha256::digest(lines.as_bytes())[..8])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -339,9 +321,9 @@ mod tests {
     fn what_a_later_komainu_remembers_does_no_harm() {
         let record = records().remove(0);
         let text = record.write();
-        let (lines, _) = text.split_once("check ").unwrap();
-        let more = alloc::format!("{lines}colour red\n");
-        let more = alloc::format!("{more}check {}\n", checksum(&more));
+        let lines: String =
+            ledger::open(FORMAT, &text).unwrap().map(|line| alloc::format!("{line}\n")).collect();
+        let more = ledger::seal(FORMAT, &alloc::format!("{lines}colour red\n"));
         assert_eq!(Record::read(&more), Ok(record));
     }
 

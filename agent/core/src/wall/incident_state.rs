@@ -5,6 +5,7 @@
 use crate::fault::{Text, text};
 use crate::identifiers::Digest64;
 use crate::identifiers::Slot;
+use crate::ledger;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write;
@@ -14,6 +15,7 @@ use komainu_trust::Moment;
 pub const REMEDIATIONS_MAX: usize = 16;
 /// Largest file, in bytes.
 pub const STATE_BYTES_MAX: u64 = 4096;
+const FORMAT: &str = "komainu-incident 1";
 
 /// The device is infected, or its owner said so.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +69,7 @@ impl IncidentState {
         IncidentState { incident: Some(incident), ..IncidentState::default() }
     }
 
-    /// As lines, the last of which is a checksum.
+    /// As the text of a ledger.
     pub fn write(&self) -> String {
         let mut lines = String::new();
         // Writing into a string cannot fail.
@@ -93,28 +95,17 @@ impl IncidentState {
         for undone in &self.undone {
             let _ = writeln!(lines, "undone {undone}");
         }
-        let check = Digest64::of(lines.as_bytes());
-        let _ = writeln!(lines, "check {check}");
-        lines
+        ledger::seal(FORMAT, &lines)
     }
 
-    /// Reads lines; unknown ones are left out, for a later version of Komainu wrote them.
+    /// Reads a ledger; unknown lines are left out, for a later version of Komainu wrote them.
     ///
     /// # Errors
     /// In words: the checksum is wrong, or a line is malformed.
     pub fn read(lines: &str) -> Result<IncidentState, Text> {
-        let wrong = |why: &str| text(format_args!("{why}"));
-        let (body, check) = lines
-            .rfind("check ")
-            .filter(|at| *at == 0 || lines[..*at].ends_with('\n'))
-            .map(|at| lines.split_at(at))
-            .ok_or_else(|| wrong("it has no checksum"))?;
-        let check = check.strip_prefix("check ").and_then(|check| Digest64::parse(check.trim_end()));
-        if check != Some(Digest64::of(body.as_bytes())) {
-            return Err(wrong("its checksum is not that of its lines"));
-        }
+        let lines = ledger::open(FORMAT, lines).map_err(|why| text(format_args!("{why}")))?;
         let mut state = IncidentState::default();
-        for line in body.lines() {
+        for line in lines {
             let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
             state
                 .read_line(word, rest)

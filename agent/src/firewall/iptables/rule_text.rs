@@ -138,7 +138,6 @@ pub fn listed_counts(listed: &str) -> Vec<(&str, u64)> {
     lines.filter(|line| line.starts_with(OURS)).filter_map(of).collect()
 }
 
-/// A rule.
 fn say(name: &str, rule: &Rule, family: Family, lacks: Lacks) -> String {
     let mut line = format!("-A {name}");
     let mut add = |words: &str| {

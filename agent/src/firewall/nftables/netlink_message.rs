@@ -121,12 +121,10 @@ impl<'a> Message<'a> {
         (self.kind == ERROR).then(|| number_at(self.body, 0).map(|code| (code as i32).wrapping_neg()))?
     }
 
-    /// Its family.
     pub fn family(&self) -> u8 {
         self.body.first().copied().unwrap_or_default()
     }
 
-    /// Its attributes.
     pub fn attributes(&self) -> Attributes<'a> {
         Attributes(self.body.get(SUBJECT..).unwrap_or_default())
     }

@@ -19,7 +19,6 @@ const PATIENCE_MILLISECONDS: u16 = 10_000;
 pub struct Refused {
     /// The number of the message.
     pub number: u32,
-    /// Why.
     pub error: Errno,
 }
 

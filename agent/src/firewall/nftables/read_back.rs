@@ -45,7 +45,6 @@ pub enum Compared {
 }
 
 impl Found {
-    /// Nothing yet.
     pub fn of(family: u8) -> Found {
         Found { family, ..Found::default() }
     }

@@ -5,7 +5,8 @@
 mod tests;
 
 use crate::os::clock::uptime_milliseconds;
-use crate::os::procfs::process_files::{Stat, number, stat};
+use crate::os::procfs::process_files::{Stat, stat};
+use crate::os::procfs::process_list::pids;
 use crate::os::procfs::text_reader::beginning;
 use crate::os::sys;
 use komainu_core::fault::{Text, text};
@@ -220,13 +221,8 @@ fn look(pid: u32) -> Option<Looked> {
 
 /// Every process with the number of its parent.
 fn everybody() -> Result<Vec<(ProcessId, u32)>, Text> {
-    let told = |error: io::Error| text(format_args!("cannot read /proc: {error}"));
     let mut found = Vec::new();
-    for entry in std::fs::read_dir("/proc").map_err(told)? {
-        let name = entry.map_err(told)?.file_name();
-        let Some(pid) = number(name.as_encoded_bytes()).and_then(|pid| u32::try_from(pid).ok()) else {
-            continue;
-        };
+    for pid in pids()? {
         if let Some(Looked::Process { started, parent }) = look(pid) {
             found.push((ProcessId { pid, started }, parent));
         }

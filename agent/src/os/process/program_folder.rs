@@ -1,19 +1,13 @@
-//! The maker's programs in a folder: health checks, and the gate's hooks. In the order of their names, each within
-//! its time, each heard for why.
+//! The maker's programs in a folder: health checks, and the gate's hooks. They are run in the order of their names, each
+//! within its time, and what one writes on its standard error says why it failed.
 
-use super::spawn::{Ended, Program};
+use super::spawn::{Ended, Outputs, Program};
 use komainu_core::fault::{Text, text};
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use std::ffi::OsStr;
 use std::io;
-use std::io::{ErrorKind, PipeReader, Read};
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
-/// What is kept of what a program says, in bytes.
-const SAID_BYTES_MAX: usize = 160;
 
 /// How one of them answered.
 pub enum Answer {
@@ -50,71 +44,24 @@ pub fn in_folder(folder: &Path) -> io::Result<Vec<PathBuf>> {
 /// Runs one of them, at most `seconds` long; it finds `input` on its standard input.
 pub fn ask(program: &Path, arguments: &[String], input: &[u8], seconds: u32) -> Answer {
     let name = program.file_name().unwrap_or(OsStr::new("program")).to_string_lossy();
-    let (started, heard) = match Program::start_heard(program.as_os_str(), arguments, input) {
-        Ok(started) => started,
-        Err(error) => return Answer::None(text(format_args!("{name}: cannot be started: {error}"))),
+    let run = match Program::run(program.as_os_str(), arguments, input, Outputs::Errors, seconds) {
+        Ok(run) => run,
+        Err(error) => return Answer::None(text(format_args!("{name}: cannot be run: {error}"))),
     };
-    let mut heard = Heard { pipe: heard, said: Vec::new() };
-    // What it left running may hold the other end for ever: nothing here waits for words.
-    if let Err(error) = fcntl(&heard.pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)) {
-        log::debug!("unheard why=\"{}\"", std::io::Error::from(error));
-        let _ = started.end();
-        return Answer::None(text(format_args!("{name}: {}", std::io::Error::from(error))));
+    let Some(ended) = run.ended else {
+        return Answer::None(text(format_args!("{name}: no answer in {seconds} s")));
+    };
+    if ended == Ended::Code(0) {
+        return Answer::Good;
     }
-    match wait(&started, &mut heard, seconds) {
-        Ok(Some(Ended::Code(0))) => Answer::Good,
-        Ok(Some(ended)) => {
-            let why = heard.first_line().unwrap_or_else(|| text(format_args!("{ended}")));
-            let why = text(format_args!("{name}: {why}"));
-            match ended {
-                Ended::Code(code) => Answer::Code(code, why),
-                Ended::Signal(_) => Answer::None(why),
-            }
-        }
-        Ok(None) => Answer::None(text(format_args!("{name}: no answer in {seconds} s"))),
-        Err(error) => Answer::None(text(format_args!("{name}: {error}"))),
-    }
-}
-
-/// Waits for the end of a program; after its time, ends it and all that it started, and says `None`.
-fn wait(program: &Program, heard: &mut Heard, seconds: u32) -> io::Result<Option<Ended>> {
-    let deadline = crate::os::clock::uptime_milliseconds() + u64::from(seconds) * 1000;
-    loop {
-        let ended = program.ended()?;
-        // Also while it runs: a full pipe would stop it.
-        heard.listen();
-        if let Some(ended) = ended {
-            return Ok(Some(ended));
-        }
-        if crate::os::clock::uptime_milliseconds() >= deadline {
-            program.end()?;
-            return Ok(None);
-        }
-        std::thread::sleep(LOOK_AGAIN);
-    }
-}
-
-/// What a program says on its standard error.
-struct Heard {
-    pipe: PipeReader,
-    said: Vec<u8>,
-}
-
-impl Heard {
-    /// Takes what is there, a pipe full at most: one that never stops talking does not keep us.
-    fn listen(&mut self) {
-        let mut bytes = [0; 4096];
-        for _ in 0..16 {
-            let Ok(count @ 1..) = self.pipe.read(&mut bytes) else { return };
-            let room = SAID_BYTES_MAX - self.said.len();
-            self.said.extend_from_slice(&bytes[..count.min(room)]);
-        }
-    }
-
-    fn first_line(&self) -> Option<Text> {
-        let said = String::from_utf8_lossy(&self.said);
-        let line = said.lines().next()?.trim();
-        (!line.is_empty()).then(|| text(format_args!("{line}")))
+    let said = String::from_utf8_lossy(&run.said);
+    let why = match said.lines().next().map(str::trim) {
+        Some(line) if !line.is_empty() => text(format_args!("{name}: {line}")),
+        _ => text(format_args!("{name}: {ended}")),
+    };
+    match ended {
+        Ended::Code(code) => Answer::Code(code, why),
+        Ended::Signal(_) => Answer::None(why),
     }
 }
 

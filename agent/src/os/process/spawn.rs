@@ -1,9 +1,10 @@
-//! Starting other programs: health checks, and the one that restarts the device.
+//! Starting other programs, and running one with input, output and a deadline.
 //!
 //! By nix's `posix_spawn` and not by the standard library's `Command`, which is 17 KB larger on a device for all
 //! the other things that it can do.
 
-use nix::fcntl::OFlag;
+use crate::os::clock::uptime_milliseconds;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawnp};
 use nix::sys::signal::{SigSet, Signal, killpg};
@@ -13,12 +14,15 @@ use nix::unistd::Pid;
 use std::ffi::{CString, OsStr, OsString};
 use std::fmt;
 use std::io;
-use std::io::{PipeReader, Read, Write};
+use std::io::{ErrorKind, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-/// Most that is heard of a program that was asked.
-const ANSWER_BYTES_MAX: usize = 1024 * 1024;
+/// Most that is kept of both outputs of a program, and of its standard error alone, in bytes.
+const OUTPUT_BYTES_MAX: usize = 1024 * 1024;
+const ERRORS_BYTES_MAX: usize = 160;
+/// Whether a program has ended is looked at again after so long, if nothing else happens before.
+const LOOK_AGAIN_MILLISECONDS: u64 = 10;
 
 /// A program that was started. Dropping this leaves it running.
 pub struct Program(Pid);
@@ -30,6 +34,24 @@ pub enum Ended {
     Code(i32),
     /// By this signal.
     Signal(Signal),
+}
+
+/// The outputs of a program that are read; others go nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outputs {
+    Errors,
+    /// Standard output and standard error, as one.
+    Both,
+}
+
+/// A program that was run.
+pub struct Run {
+    /// How it ended; `None`: its time was over.
+    pub ended: Option<Ended>,
+    /// What it wrote.
+    pub said: Vec<u8>,
+    /// That is all it wrote.
+    pub is_whole: bool,
 }
 
 impl fmt::Display for Ended {
@@ -66,71 +88,46 @@ impl Program {
         spawn_with(program, arguments, &actions, PosixSpawnFlags::POSIX_SPAWN_SETPGROUP, &[])
     }
 
-    /// Starts a program that only its standard error is wanted of, and gives that. It finds `input` on its standard
-    /// input, at most a page of it, and gets a process group of its own, so that what it starts can be ended with it.
+    /// Runs a program that finds `input` on its standard input, and gives how it ended and what it wrote. It gets a process
+    /// group of its own; if it takes longer than `seconds`, it is ended with all that it started. Programs that it leaves
+    /// running are not waited for.
     ///
     /// # Errors
     /// As for [`Program::start`].
-    pub fn start_heard(
+    pub fn run(
         program: &OsStr,
         arguments: &[String],
         input: &[u8],
-    ) -> io::Result<(Program, PipeReader)> {
-        // Both ends are closed in every program that is started; what is wanted there is the copy.
-        let (heard, said) = io::pipe()?;
-        let (fed, mut feeding) = io::pipe()?;
-        // A pipe takes a page before anybody reads from it; what a program does not read goes with the pipe.
-        feeding.write_all(&input[..input.len().min(4096)])?;
-        drop(feeding);
-        let mut actions = PosixSpawnFileActions::init()?;
-        actions.add_dup2(fed.as_raw_fd(), 0)?;
-        actions.add_open(1, "/dev/null", OFlag::O_WRONLY, Mode::empty())?;
-        actions.add_dup2(said.as_raw_fd(), 2)?;
-        let program = spawn(program, arguments, &actions, PosixSpawnFlags::POSIX_SPAWN_SETPGROUP)?;
-        Ok((program, heard))
+        outputs: Outputs,
+        seconds: u32,
+    ) -> io::Result<Run> {
+        let (program, pipes) = start_piped(program, arguments, outputs)?;
+        let run = program.converse(pipes, input, seconds);
+        if run.is_err() {
+            // The first error is the one that is told.
+            let _ = program.end();
+        }
+        run
     }
 
-    /// Runs a program with `input` as its standard input (shorter than a pipe holds), and gives how it ended and
-    /// what it wrote on both outputs. One that takes longer than `seconds` is ended.
-    ///
-    /// # Errors
-    /// As for [`Program::start`]; also when it was ended, or said more than a megabyte.
-    pub fn ask(
-        program: &OsStr,
-        arguments: &[String],
-        input: &str,
-        seconds: u32,
-    ) -> io::Result<(Ended, String)> {
-        let (theirs, mut ours) = io::pipe()?;
-        let (mut heard, said) = io::pipe()?;
-        let mut actions = PosixSpawnFileActions::init()?;
-        actions.add_dup2(theirs.as_raw_fd(), 0)?;
-        actions.add_dup2(said.as_raw_fd(), 1)?;
-        actions.add_dup2(said.as_raw_fd(), 2)?;
-        let program = spawn(program, arguments, &actions, PosixSpawnFlags::POSIX_SPAWN_SETPGROUP)?;
-        drop((theirs, said));
-        // Who does not read has its reasons, and tells them by its end.
-        let _ = ours.write_all(input.as_bytes());
-        drop(ours);
-        let deadline = crate::os::clock::uptime_milliseconds() + u64::from(seconds) * 1000;
-        let mut answer = Vec::new();
-        let mut buffer = [0; 4096];
+    fn converse(&self, mut pipes: Pipes, mut input: &[u8], seconds: u32) -> io::Result<Run> {
+        let deadline = uptime_milliseconds() + u64::from(seconds) * 1000;
+        let mut run = Run { ended: None, said: Vec::new(), is_whole: true };
         loop {
-            let left = deadline.saturating_sub(crate::os::clock::uptime_milliseconds());
-            let left = u16::try_from(left).unwrap_or(u16::MAX);
-            match poll(&mut [PollFd::new(heard.as_fd(), PollFlags::POLLIN)], left) {
-                Err(nix::errno::Errno::EINTR) => continue,
-                Ok(1..) if answer.len() < ANSWER_BYTES_MAX => match heard.read(&mut buffer)? {
-                    0 => break,
-                    count => answer.extend_from_slice(&buffer[..count]),
-                },
-                _ => {
-                    program.end()?;
-                    return Err(io::ErrorKind::TimedOut.into());
-                }
+            // Asked first, so that all that it wrote before its end is read below.
+            run.ended = self.ended()?;
+            pipes.feed(&mut input);
+            pipes.listen(&mut run);
+            let left = deadline.saturating_sub(uptime_milliseconds());
+            if run.ended.is_none() && left == 0 {
+                self.end()?;
+                return Ok(run);
             }
+            if run.ended.is_some() {
+                return Ok(run);
+            }
+            pipes.wait(left.min(LOOK_AGAIN_MILLISECONDS))?;
         }
-        Ok((program.wait()?, String::from_utf8_lossy(&answer).into_owned()))
     }
 
     /// How it ended, if it has.
@@ -174,6 +171,83 @@ impl Program {
             };
         }
     }
+}
+
+/// Our ends of the pipes to a program; a pipe that has ended is closed.
+struct Pipes {
+    input: Option<PipeWriter>,
+    outputs: Option<PipeReader>,
+    /// Most that is kept of the outputs.
+    bytes_max: usize,
+}
+
+impl Pipes {
+    /// Writes what the program has room for.
+    fn feed(&mut self, input: &mut &[u8]) {
+        let Some(pipe) = &mut self.input else { return };
+        let result = if input.is_empty() { Ok(0) } else { pipe.write(input) };
+        match result {
+            Ok(count) => *input = &input[count..],
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => return,
+            // A program need not read.
+            Err(_) => *input = &[],
+        }
+        if input.is_empty() {
+            self.input = None;
+        }
+    }
+
+    /// Reads what is there, a pipe full at most: a program that never stops writing does not keep us.
+    fn listen(&mut self, run: &mut Run) {
+        let mut bytes = [0; 4096];
+        for _ in 0..16 {
+            let Some(pipe) = &mut self.outputs else { return };
+            match pipe.read(&mut bytes) {
+                Ok(0) => self.outputs = None,
+                Ok(count) => {
+                    let room = self.bytes_max - run.said.len();
+                    run.said.extend_from_slice(&bytes[..count.min(room)]);
+                    run.is_whole &= count <= room;
+                }
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Waits until the program reads, writes or closes a pipe, at most so long.
+    fn wait(&self, milliseconds: u64) -> io::Result<()> {
+        let mut waits_for = Vec::new();
+        waits_for.extend(self.input.as_ref().map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLOUT)));
+        waits_for.extend(self.outputs.as_ref().map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN)));
+        match poll(&mut waits_for, u16::try_from(milliseconds).unwrap_or(u16::MAX)) {
+            Err(nix::errno::Errno::EINTR) => Ok(()),
+            other => Ok(other.map(drop)?),
+        }
+    }
+}
+
+fn start_piped(program: &OsStr, arguments: &[String], outputs: Outputs) -> io::Result<(Program, Pipes)> {
+    // Both ends are closed in every program that is started; what is wanted there is the copy.
+    let (heard, said) = io::pipe()?;
+    let (fed, feeding) = io::pipe()?;
+    for ours in [heard.as_fd(), feeding.as_fd()] {
+        fcntl(ours, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    }
+    let mut actions = PosixSpawnFileActions::init()?;
+    actions.add_dup2(fed.as_raw_fd(), 0)?;
+    let bytes_max = match outputs {
+        Outputs::Both => {
+            actions.add_dup2(said.as_raw_fd(), 1)?;
+            OUTPUT_BYTES_MAX
+        }
+        Outputs::Errors => {
+            actions.add_open(1, "/dev/null", OFlag::O_WRONLY, Mode::empty())?;
+            ERRORS_BYTES_MAX
+        }
+    };
+    actions.add_dup2(said.as_raw_fd(), 2)?;
+    let program = spawn(program, arguments, &actions, PosixSpawnFlags::POSIX_SPAWN_SETPGROUP)?;
+    Ok((program, Pipes { input: Some(feeding), outputs: Some(heard), bytes_max }))
 }
 
 fn spawn(
@@ -250,37 +324,50 @@ mod tests {
         );
     }
 
+    fn run(script: &str, outputs: Outputs, seconds: u32) -> (Option<Ended>, String) {
+        let arguments = ["-c".into(), script.into()];
+        let run = Program::run("sh".as_ref(), &arguments, b"one\ntwo\n", outputs, seconds).unwrap();
+        assert!(run.is_whole);
+        (run.ended, String::from_utf8(run.said).unwrap())
+    }
+
     #[test]
     fn a_program_is_fed_and_only_its_standard_error_is_heard() {
-        let script = "echo not this; cat >&2; echo ' and this' >&2; exit 7";
-        let (program, mut heard) =
-            Program::start_heard("sh".as_ref(), &["-c".into(), script.into()], b"fed").unwrap();
-        let mut said = String::new();
-        heard.read_to_string(&mut said).unwrap();
-        assert_eq!((said.as_str(), program.wait().unwrap()), ("fed and this\n", Ended::Code(7)));
+        let said = run("echo not this; cat >&2; echo and this >&2; exit 7", Outputs::Errors, 60);
+        assert_eq!(said, (Some(Ended::Code(7)), "one\ntwo\nand this\n".into()));
     }
 
     #[test]
     fn a_program_that_is_asked_answers() {
-        let ask = |script: &str, seconds| {
-            Program::ask("sh".as_ref(), &["-c".into(), script.into()], "one\ntwo\n", seconds)
-        };
+        let said = run("cat; echo three >&2; exit 4", Outputs::Both, 60);
+        assert_eq!(said, (Some(Ended::Code(4)), "one\ntwo\nthree\n".into()));
+        assert_eq!(run("exec <&-; echo deaf", Outputs::Both, 60), (Some(Ended::Code(0)), "deaf\n".into()));
+        assert_eq!(run("sleep 1000 & wait", Outputs::Both, 0).0, None);
+    }
+
+    #[test]
+    fn input_and_output_may_be_more_than_a_pipe_holds() {
+        let input = vec![b'x'; 300_000];
+        let run = Program::run("cat".as_ref(), &[], &input, Outputs::Both, 60).unwrap();
+        assert_eq!((run.ended, run.said == input, run.is_whole), (Some(Ended::Code(0)), true, true));
+        let endless = ["-c".into(), format!("head -c {} /dev/zero", OUTPUT_BYTES_MAX + 1)];
+        let run = Program::run("sh".as_ref(), &endless, b"", Outputs::Both, 60).unwrap();
         assert_eq!(
-            ask("cat; echo three >&2; exit 4", 60).unwrap(),
-            (Ended::Code(4), "one\ntwo\nthree\n".into())
+            (run.ended, run.said.len(), run.is_whole),
+            (Some(Ended::Code(0)), OUTPUT_BYTES_MAX, false)
         );
-        assert_eq!(ask("exec <&-; echo deaf", 60).unwrap(), (Ended::Code(0), "deaf\n".into()));
-        assert_eq!(ask("sleep 1000 & wait", 0).unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 
     #[test]
     fn what_a_program_started_ends_with_it() {
         let script = "sleep 1000 & wait";
-        let (program, mut heard) =
-            Program::start_heard("sh".as_ref(), &["-c".into(), script.into()], b"fed").unwrap();
+        let (program, pipes) =
+            start_piped("sh".as_ref(), &["-c".into(), script.into()], Outputs::Errors).unwrap();
         assert_eq!(program.ended().unwrap(), None);
         assert_eq!(program.end().unwrap(), Ended::Signal(Signal::SIGKILL));
         // The pipe ends when the last one that could write to it has ended.
+        let mut heard = pipes.outputs.unwrap();
+        fcntl(&heard, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
         assert_eq!(heard.read_to_end(&mut Vec::new()).unwrap(), 0);
     }
 }

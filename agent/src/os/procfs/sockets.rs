@@ -29,7 +29,6 @@ pub enum State {
     Else,
 }
 
-/// One socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Line {
     /// Address and port here; for raw sockets the protocol in the place of a port, for packets that of the frames.

@@ -17,7 +17,6 @@ pub const BUFFER_BYTES: usize = 8192;
 pub enum Go {
     /// The next line, please.
     On,
-    /// Enough.
     Stop,
 }
 

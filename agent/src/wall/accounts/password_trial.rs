@@ -5,7 +5,7 @@
 use crate::config::gate_settings::GateSettings as Settings;
 use crate::os::clock::uptime_milliseconds;
 use komainu_bootstrap::credential::crypt::{Verdict, verify};
-use komainu_bootstrap::credential::default_passwords::Tried;
+use komainu_bootstrap::credential::default_passwords::DefaultPasswords;
 use komainu_bootstrap::ipc::Secret;
 use komainu_core::identifiers::Digest64;
 
@@ -71,7 +71,7 @@ pub struct Trial {
 struct Place {
     /// Of the words that depend on the device and the account.
     own: usize,
-    tried: Tried,
+    tried: DefaultPasswords,
 }
 
 impl Trial {
@@ -112,7 +112,7 @@ impl Trial {
                 None => {
                     let next = self.hashes.iter().find(|hash| self.known(hash.digest).is_none());
                     let Some(hash) = next else { return Progress::Done };
-                    self.going = Some((hash.digest, Place { own: 0, tried: Tried::new() }));
+                    self.going = Some((hash.digest, Place { own: 0, tried: DefaultPasswords::new() }));
                     hash.digest
                 }
             };

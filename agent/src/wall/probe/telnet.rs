@@ -37,7 +37,6 @@ pub struct ProbedPort {
     pub inode: u64,
     /// Where it is bound; unspecified: everywhere.
     pub address: IpAddr,
-    /// Its port.
     pub port: u16,
 }
 

@@ -1,17 +1,13 @@
 //! What is mounted where (`/proc/self/mountinfo`), and from that on which medium a program lies. Reading is pure; what a
 //! judgement needs of the files themselves it is given.
 
+use crate::os::procfs::mountinfo::{MOUNTS_MAX, MountLine, line, options, unescaped};
 use crate::os::procfs::text_reader::Go;
-use komainu_core::wall::judge::mounts::unescaped;
 use komainu_core::wall::process_snapshot::Medium;
-
-/// Most mounts that are kept; a device has thirty.
-pub const MOUNTS_MAX: usize = 512;
 
 /// What a file system is to a program that lies on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// In memory.
     Memory,
     /// It cannot be written, by what it is or by how the kernel holds it.
     Unwritable,
@@ -19,11 +15,9 @@ pub enum Kind {
     Overlay,
     /// Somebody else's, over a network or a program: asking it may take for ever.
     Remote,
-    /// Any other.
     Writable,
 }
 
-/// One mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mount {
     /// Where, as bytes.
@@ -57,31 +51,23 @@ const REMOTE: [&[u8]; 8] = [b"nfs", b"nfs4", b"cifs", b"smb3", b"9p", b"ceph", b
 /// Where an OpenWrt has the firmware's own files, below those that were written since.
 const ROM: &[u8] = b"/rom";
 
-/// Reads one line: `36 35 98:0 /root /point options [optional…] - type source super-options`. Blanks, line ends and
-/// backslashes in paths are written as three octal digits.
-pub fn mount(line: &[u8]) -> Option<Mount> {
-    let mut fields = line.split(|byte| *byte == b' ').filter(|field| !field.is_empty());
-    let device = device_number(fields.nth(2)?)?;
-    let point = unescaped(fields.nth(1)?);
-    let mut rest = fields.skip_while(|field| *field != b"-");
-    let of_type = rest.nth(1)?;
-    // The source may be empty, and then there are two blanks in a row: the options are the last.
-    let options = rest.last().unwrap_or_default();
-    let has = |wanted: &[u8]| options.split(|byte| *byte == b',').any(|option| option == wanted);
-    let upper = options.split(|byte| *byte == b',').find_map(|option| option.strip_prefix(b"upperdir="));
-    let kind = if MEMORY.contains(&of_type) {
+/// Reads one line of the table.
+pub fn mount(bytes: &[u8]) -> Option<Mount> {
+    let MountLine { device, point, filesystem, super_options, .. } = line(bytes)?;
+    let upper = options(super_options).find_map(|option| option.strip_prefix(b"upperdir="));
+    let kind = if MEMORY.contains(&filesystem) {
         Kind::Memory
-    } else if OVERLAY.contains(&of_type) {
+    } else if OVERLAY.contains(&filesystem) {
         Kind::Overlay
-    } else if REMOTE.contains(&of_type) || of_type.starts_with(b"fuse") {
+    } else if REMOTE.contains(&filesystem) || filesystem.starts_with(b"fuse") {
         Kind::Remote
-    } else if UNWRITABLE.contains(&of_type) || has(b"ro") {
+    } else if UNWRITABLE.contains(&filesystem) || options(super_options).any(|option| option == b"ro") {
         Kind::Unwritable
     } else {
         Kind::Writable
     };
     let upper = upper.filter(|_| kind == Kind::Overlay).map(unescaped);
-    point.starts_with(b"/").then_some(Mount { point, device, kind, upper })
+    Some(Mount { point, device, kind, upper })
 }
 
 impl Mounts {
@@ -174,20 +160,6 @@ fn is_below(path: &[u8], point: &[u8]) -> bool {
     path.strip_prefix(point).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
 }
 
-/// `8:1` as `stat` tells it: the kernel's new numbers of devices.
-fn device_number(field: &[u8]) -> Option<u64> {
-    let colon = field.iter().position(|byte| *byte == b':')?;
-    let major = crate::os::procfs::process_files::number(&field[..colon]).filter(|major| *major <= 0xfff)?;
-    let minor =
-        crate::os::procfs::process_files::number(&field[colon + 1..]).filter(|minor| *minor <= 0xf_ffff)?;
-    Some(major << 8 | minor & 0xff | (minor & !0xff) << 12)
-}
-
-/// Major and minor number of a device, from what `stat` tells.
-pub fn major_and_minor(device: u64) -> (u64, u64) {
-    (device >> 8 & 0xfff, device & 0xff | device >> 12 & !0xff)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -220,17 +192,9 @@ mod tests {
     ];
 
     #[test]
-    fn a_line_is_read_with_what_its_path_holds() {
-        let line = b"30 25 259:300 / /mnt/a\\040b\\134\\012 rw shared:1 master:2 - ext4 /dev/x ro,seclabel";
-        let mount = mount(line).unwrap();
-        assert_eq!(mount.point, b"/mnt/a b\\\n");
-        assert_eq!((mount.kind, major_and_minor(mount.device)), (Kind::Unwritable, (259, 300)));
-        for line in
-            [&b""[..], b"1 2 3:4 / /x rw", b"1 2 3 / /x rw - ext4 a rw", b"1 2 3:4 / x rw - ext4 a rw"]
-        {
-            assert_eq!(super::mount(line), None);
-        }
-        assert!(super::mount(b"1 2 3:4 / /x rw - tmpfs  rw").is_some(), "an empty source");
+    fn a_file_system_that_is_read_only_as_a_whole_cannot_be_written() {
+        let mount = mount(b"30 25 8:1 / /mnt rw - ext4 /dev/x ro,seclabel").unwrap();
+        assert_eq!((&mount.point[..], mount.kind), (&b"/mnt"[..], Kind::Unwritable));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a process holds open, as far as the wall cares: sockets that are asked for, watchdogs, flash.
 
-use super::medium::{Mounts, major_and_minor};
+use super::medium::Mounts;
+use crate::os::procfs::mountinfo::major_and_minor;
 use crate::os::procfs::process_files::number;
 use std::fs::{Metadata, metadata, read_dir, read_link};
 use std::os::unix::ffi::OsStrExt;
@@ -22,7 +23,6 @@ const NO_DISKS: [u64; 2] = [1, 7];
 pub struct Held {
     /// Which of the sockets that were asked for.
     pub sockets: Vec<u64>,
-    /// A watchdog.
     pub watchdog: bool,
     /// Flash or a whole disk, open for writing.
     pub flash: bool,

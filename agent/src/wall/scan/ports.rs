@@ -14,7 +14,6 @@ const CONNECTIONS_MAX: usize = 1024;
 /// Sockets of this look with the kernel's numbers of them.
 #[derive(Default)]
 pub struct Sockets {
-    /// Who listens.
     pub listeners: Vec<(Listener, u64)>,
     /// Who is connected to one of them, or about to connect to anybody.
     pub connections: Vec<(Connection, u64)>,
@@ -64,7 +63,6 @@ impl Sockets {
 pub struct Sum(pub u64);
 
 impl Sum {
-    /// No listener.
     pub fn new() -> Sum {
         Sum(0)
     }

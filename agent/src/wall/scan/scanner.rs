@@ -7,7 +7,9 @@
 #[cfg(test)]
 mod tests;
 
+use crate::os::procfs::mountinfo::TABLE;
 use crate::os::procfs::process_files;
+use crate::os::procfs::process_list::pids;
 
 use crate::os::clock::uptime_milliseconds;
 use crate::os::procfs::sockets::{Line, State};
@@ -17,7 +19,7 @@ use crate::wall::scan::executable::{Found, program};
 use crate::wall::scan::medium::Mounts;
 use crate::wall::scan::open_files::{Held, held};
 use crate::wall::scan::ports::{Sockets, Sum, read_sockets};
-use komainu_core::fault::{Text, text};
+use komainu_core::fault::Text;
 use komainu_core::wall::process_snapshot::{Listener, Process, ProcessSnapshot, Program, Transport};
 use komainu_core::wall::remediation::ProcessId;
 use std::path::{Path, PathBuf};
@@ -166,7 +168,7 @@ impl Scanner {
 
     fn mounts(&mut self) -> Result<Mounts, Text> {
         let mut mounts = Mounts::default();
-        read_lines("/proc/self/mountinfo", &mut self.buffer, &mut |line| mounts.take(line))?;
+        read_lines(TABLE, &mut self.buffer, &mut |line| mounts.take(line))?;
         Ok(mounts)
     }
 
@@ -309,21 +311,6 @@ impl Scanner {
             listener.telnet = door(listener, *inode).and_then(|door| asked.telnet(&door));
         }
     }
-}
-
-/// The numbers of all processes, in order.
-fn pids() -> Result<Vec<u32>, Text> {
-    let told = |error: std::io::Error| text(format_args!("cannot read /proc: {error}"));
-    let mut pids: Vec<u32> = Vec::new();
-    for entry in std::fs::read_dir("/proc").map_err(told)? {
-        let name = entry.map_err(told)?.file_name();
-        pids.extend(process_files::number(name.as_encoded_bytes()).and_then(|pid| u32::try_from(pid).ok()));
-    }
-    if pids.is_empty() {
-        return Err(text(format_args!("cannot read /proc: it tells of no process, not even of this one")));
-    }
-    pids.sort_unstable();
-    Ok(pids)
 }
 
 /// A thread of this process that is not its first.

@@ -45,18 +45,15 @@ pub enum Whose {
     Owner,
     /// The owner; but `/etc/passwd` holds a password that counts instead of the one that the gate keeps elsewhere.
     OwnerBypassed,
-    /// Anybody else.
     Other,
 }
 
-/// An account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountSeen {
     /// The file that holds its password.
     pub file: String,
     /// Whose it is.
     pub of: Of,
-    /// Its name.
     pub name: String,
     /// Its number; `None` where the file has none that can be read, which may be taken for 0, and for the web's.
     pub user: Option<u32>,
@@ -75,7 +72,6 @@ pub struct AccountSeen {
 pub struct KeySeen {
     /// The file that holds it.
     pub file: String,
-    /// Its line.
     pub line: u32,
     /// Its fingerprint, as `ssh-keygen -l` shows it.
     pub fingerprint: String,
@@ -84,7 +80,6 @@ pub struct KeySeen {
 /// What one look saw.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccountsSeen {
-    /// The accounts.
     pub accounts: Vec<AccountSeen>,
     /// The keys, those of one file together.
     pub keys: Vec<KeySeen>,

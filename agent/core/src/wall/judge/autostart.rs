@@ -33,11 +33,9 @@ const USES_MAX: u32 = 32;
 /// One that was found on the device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundAutostart {
-    /// The file.
     pub file: String,
     /// How it was read.
     pub kind: Kind,
-    /// The line.
     pub starter: AutostartEntry,
     /// The file is on a medium that can be written.
     pub changeable: bool,

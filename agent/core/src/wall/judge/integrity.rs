@@ -5,7 +5,9 @@
 #[cfg(test)]
 mod tests;
 
-use crate::fault::{Text, text};
+use crate::fault;
+use crate::fault::Text;
+use crate::ledger;
 use crate::wall::measures::Measure;
 use crate::wall::policy::ProtectedPath;
 use crate::wall::remediation::Remediation;
@@ -14,7 +16,6 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write;
 use komainu_trust::hex;
-use sha2::{Digest, Sha256};
 
 /// Most files, links and folders that are remembered, what is in the folders counted.
 pub const ITEMS_MAX: usize = 256;
@@ -22,14 +23,12 @@ pub const ITEMS_MAX: usize = 256;
 pub const PATH_BYTES_MAX: usize = 512;
 /// The written baseline is never longer, in bytes.
 pub const BASELINE_BYTES_MAX: usize = 192 * 1024;
-const FIRST_LINE: &str = "komainu-baseline 1";
+const FORMAT: &str = "komainu-baseline 1";
 
 /// What stands at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Nothing.
     Absent,
-    /// A file.
     File,
     /// A symbolic link.
     Link,
@@ -104,10 +103,9 @@ impl Baseline {
         true
     }
 
-    /// As it is kept in a file: a line each, and a checksum.
+    /// As the text of a ledger.
     pub fn write(&self) -> String {
-        let mut lines = String::from(FIRST_LINE);
-        lines.push('\n');
+        let mut lines = String::new();
         for Kept { path, mark, copy } in &self.kept {
             let kind = KINDS.iter().find(|(kind, _)| *kind == mark.kind).map_or("", |(_, word)| word);
             let (copy, hash) = (if *copy { "copy" } else { "-" }, hex::encode(&mark.hash));
@@ -115,28 +113,19 @@ impl Baseline {
             // Writing to a string does not fail.
             let _ = writeln!(lines, "{kind} {mode:o} {user} {group} {copy} {hash} {path}");
         }
-        let check = hex::encode(&Sha256::digest(lines.as_bytes()));
-        let _ = writeln!(lines, "check {check}");
-        lines
+        ledger::seal(FORMAT, &lines)
     }
 
     /// Reads what [`Baseline::write`] wrote.
     ///
     /// # Errors
     /// It is damaged, or was not written by this: where.
-    pub fn read(lines: &str) -> Result<Baseline, Text> {
-        let wrong = |what: &str| text(format_args!("the baseline of guarded files is damaged: {what}"));
-        let (said, check) = lines.rsplit_once("check ").ok_or_else(|| wrong("it has no checksum"))?;
-        let right = check.strip_suffix('\n').and_then(hex::decode_array::<32>);
-        if right != Some(Sha256::digest(said.as_bytes()).into()) {
-            return Err(wrong("its checksum is wrong"));
-        }
-        let mut said = said.lines();
-        if said.next() != Some(FIRST_LINE) {
-            return Err(wrong("its first line is of another format"));
-        }
+    pub fn read(text: &str) -> Result<Baseline, Text> {
+        let wrong =
+            |what: &str| fault::text(format_args!("the baseline of guarded files is damaged: {what}"));
+        let lines = ledger::open(FORMAT, text).map_err(wrong)?;
         let mut baseline = Baseline::default();
-        for line in said {
+        for line in lines {
             let kept = read_line(line).ok_or_else(|| wrong(line))?;
             if baseline.find(&kept.path).is_some() || !baseline.put(kept) {
                 return Err(wrong(line));
@@ -235,7 +224,6 @@ pub struct Different {
 /// What a look at the guarded files saw.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IntegrityFacts {
-    /// What differs.
     pub different: Vec<Different>,
     /// What was remembered was lost: why. It is learned anew.
     pub damaged: Option<Text>,

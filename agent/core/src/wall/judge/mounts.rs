@@ -1,21 +1,14 @@
-//! Mounts: places where programs could be laid and started (`/tmp`, `/var`, `/dev`). Reads the kernel's table, and
-//! judges the mounts that policy names. A script that is given to a shell still runs from there; a program does not.
+//! Mounts: places where programs could be laid and started (`/tmp`, `/var`, `/dev`). Judges the
+//! mounts that policy names. A script that is given to a shell still runs from there; a program does not.
 
 use crate::wall::measures::Measure;
 use crate::wall::remediation::Remediation;
 use crate::wall::report::Report;
 use alloc::string::String;
-use alloc::vec::Vec;
-
-/// Most mounts that are looked at; the kernel's table is read to there.
-pub const MOUNTS_MAX: usize = 512;
-/// Longest line of the table that is read, in bytes.
-pub const LINE_BYTES_MAX: usize = 8192;
 
 /// What a mount does not allow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Forbids {
-    /// To write.
     pub writing: bool,
     /// To start a program.
     pub programs: bool,
@@ -27,7 +20,6 @@ pub struct Forbids {
     pub links: bool,
 }
 
-/// A mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mount {
     /// Where it is. What is not UTF-8 is replaced.
@@ -51,63 +43,6 @@ impl Mount {
         let devices = self.kind == "devtmpfs" || self.point == "/dev" || self.point.starts_with("/dev/");
         Forbids { programs: true, set_user: true, devices: self.forbids.devices || !devices, ..self.forbids }
     }
-}
-
-/// Reads `/proc/self/mountinfo`; lines that make no sense are left out.
-pub fn read(table: &[u8]) -> Vec<Mount> {
-    table.split(|&byte| byte == b'\n').filter_map(line).take(MOUNTS_MAX).collect()
-}
-
-fn line(line: &[u8]) -> Option<Mount> {
-    if line.len() > LINE_BYTES_MAX {
-        return None;
-    }
-    let mut words = line.split(|&byte| byte == b' ');
-    let point = text_of(&unescaped(words.nth(4)?));
-    let mut forbids = Forbids::default();
-    for option in words.next()?.split(|&byte| byte == b',') {
-        match option {
-            b"ro" => forbids.writing = true,
-            b"noexec" => forbids.programs = true,
-            b"nosuid" => forbids.set_user = true,
-            b"nodev" => forbids.devices = true,
-            b"nosymfollow" => forbids.links = true,
-            _ => {}
-        }
-    }
-    // Fields that a kernel may have more or fewer of end with a dash.
-    words.find(|word| *word == b"-")?;
-    let kind = text_of(words.next()?);
-    let fixed = words.nth(1)?.split(|&byte| byte == b',').any(|option| option == b"ro");
-    point.starts_with('/').then_some(Mount { point, kind, forbids, fixed })
-}
-
-fn text_of(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// What a word of the table means: blanks, line ends and backslashes are written there as three octal digits.
-pub fn unescaped(word: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(word.len());
-    let mut rest = word;
-    while let Some((&first, after)) = rest.split_first() {
-        let digits = after.first_chunk::<3>().filter(|digits| first == b'\\' && octal(digits));
-        rest = match digits {
-            Some(&[high, middle, low]) => {
-                bytes.push((high - b'0') << 6 | (middle - b'0') << 3 | (low - b'0'));
-                &after[3..]
-            }
-            None => {
-                bytes.push(first);
-                after
-            }
-        };
-    }
-    bytes
-}
-
-fn octal(digits: &[u8; 3]) -> bool {
-    digits[0] <= b'3' && digits.iter().all(|digit| (b'0'..=b'7').contains(digit))
 }
 
 /// The mount at this very point; where several are stacked, the one that is seen.
@@ -167,36 +102,34 @@ pub fn judge(mounts: &[Mount], noexec_mounts: &[String], report: &mut Report) {
 mod tests {
     use super::*;
     use crate::wall::report::Judgement;
+    use alloc::vec::Vec;
 
-    const TABLE: &[u8] = b"\
-22 1 254:0 / / rw,relatime - squashfs /dev/root ro
-23 22 0:5 / /dev rw,nosuid - devtmpfs dev rw,mode=755
-24 22 0:20 / /tmp rw - ext4 /dev/sda1 rw
-25 24 0:21 / /tmp rw,nosuid,nodev shared:1 master:2 - tmpfs tmpfs rw
-26 22 0:22 / /var rw,noexec - tmpfs tmpfs rw
-27 22 0:23 /a /mnt/a\\040b\\012 ro,nosymfollow - vfat /dev/sdb1 rw
-28 22 0:24 / /overlay rw - ubifs /dev/ubi0_1 rw
-29 22 0:25 / torn
-30 22 0:26 / /x rw - tmpfs
-31 22 0:27 / relative rw - tmpfs tmpfs rw
-";
+    /// A mount point, its file system, and the options of the mount and of the file system.
+    type Line = (&'static str, &'static str, &'static str, &'static str);
 
-    #[test]
-    fn the_table_is_read_with_its_escapes_and_optional_fields() {
-        let mounts = read(TABLE);
-        assert_eq!(mounts.len(), 7);
-        assert_eq!(mounts[5].point, "/mnt/a b\n");
-        assert_eq!(mounts[5].forbids, Forbids { writing: true, links: true, ..Forbids::default() });
-        assert!(mounts[0].fixed && !mounts[0].writable());
-        let tmp = at(&mounts, "/tmp").expect("it is mounted");
-        assert_eq!((tmp.kind.as_str(), tmp.writable(), tmp.forbids.set_user), ("tmpfs", true, true));
-    }
+    const TABLE: &[Line] = &[
+        ("/", "squashfs", "rw,relatime", "ro"),
+        ("/dev", "devtmpfs", "rw,nosuid", "rw,mode=755"),
+        ("/tmp", "ext4", "rw", "rw"),
+        ("/tmp", "tmpfs", "rw,nosuid,nodev", "rw"),
+        ("/var", "tmpfs", "rw,noexec", "rw"),
+        ("/mnt/a b\n", "vfat", "ro,nosymfollow", "rw"),
+        ("/overlay", "ubifs", "rw", "rw"),
+    ];
 
-    #[test]
-    fn a_table_without_end_is_read_to_its_limit() {
-        let line = b"22 1 254:0 / /x rw - tmpfs tmpfs rw\n";
-        assert_eq!(read(&line.repeat(MOUNTS_MAX + 5)).len(), MOUNTS_MAX);
-        assert_eq!(read(&[&b"22 1 0:1 / /"[..], &[b'x'; LINE_BYTES_MAX], b" rw - tmpfs t rw"].concat()), []);
+    fn read(lines: &[Line]) -> Vec<Mount> {
+        let mount = |&(point, kind, options, whole): &Line| {
+            let has = |wanted: &str| options.split(',').any(|option| option == wanted);
+            let forbids = Forbids {
+                writing: has("ro"),
+                programs: has("noexec"),
+                set_user: has("nosuid"),
+                devices: has("nodev"),
+                links: has("nosymfollow"),
+            };
+            Mount { point: point.into(), kind: kind.into(), forbids, fixed: whole == "ro" }
+        };
+        lines.iter().map(mount).collect()
     }
 
     #[test]
@@ -221,12 +154,12 @@ mod tests {
             (TABLE, "/overlay/tmp", None, "/overlay/tmp is part of /overlay, and has no mount of its own"),
             (TABLE, "/tmpfiles", None, "strong"),
             (
-                b"1 1 0:1 / / rw - ubifs ubi rw",
+                &[("/", "ubifs", "rw", "rw")],
                 "/tmp",
                 None,
                 "/tmp is part of the root file system, and has no mount of its own",
             ),
-            (b"", "/tmp", None, "the kernel lists no mount for /tmp"),
+            (&[], "/tmp", None, "the kernel lists no mount for /tmp"),
         ] {
             let mut report = Report::default();
             judge(&read(table), &[point.into()], &mut report);
@@ -241,15 +174,15 @@ mod tests {
 
     #[test]
     fn what_hides_a_process_is_a_sign() {
-        for (line, expected) in [
-            (&b"9 1 0:9 / /proc/1234 rw - tmpfs tmpfs rw\n"[..], 1),
-            (b"9 1 0:9 / /proc/1234/fd rw - tmpfs tmpfs rw\n", 1),
-            (b"9 1 0:9 / /proc/sys/fs/binfmt_misc rw - autofs systemd-1 rw\n", 0),
-            (b"9 1 0:9 / /proc/bus/usb rw - usbfs none rw\n", 0),
-            (b"9 1 0:9 / /proc rw - proc proc rw\n", 0),
+        for (point, kind, expected) in [
+            ("/proc/1234", "tmpfs", 1),
+            ("/proc/1234/fd", "tmpfs", 1),
+            ("/proc/sys/fs/binfmt_misc", "autofs", 0),
+            ("/proc/bus/usb", "usbfs", 0),
+            ("/proc", "proc", 0),
         ] {
             let mut report = Report::default();
-            judge(&read(line), &[], &mut report);
+            judge(&read(&[(point, kind, "rw", "rw")]), &[], &mut report);
             assert_eq!(report.findings.iter().filter(|one| one.infection).count(), expected);
         }
     }

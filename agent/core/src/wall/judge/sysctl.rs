@@ -18,7 +18,6 @@ pub struct Wanted {
     pub why: &'static str,
 }
 
-/// The numbers.
 pub const WANTED: &[Wanted] = &[
     // Of this and the number of each link the larger counts. 2 (loose) is for several ways out at once.
     Wanted {

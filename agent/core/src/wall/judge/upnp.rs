@@ -16,14 +16,12 @@ pub const LEASES_BYTES_MAX: u64 = 16 * 1024;
 const ADMINISTRATION: [u16; 16] =
     [21, 22, 23, 80, 443, 445, 2323, 3389, 5555, 5900, 7547, 8000, 8080, 8443, 37215, 52869];
 
-/// A lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UpnpLease {
     /// TCP or UDP.
     pub protocol: Protocol,
     /// The port on the WAN.
     pub outside: u16,
-    /// The host.
     pub to: Ipv4Addr,
     /// The port there.
     pub inside: u16,

@@ -21,7 +21,6 @@ pub enum WatchdogSeen {
     Refused(Text),
 }
 
-/// Judges it.
 pub fn judge(seen: &WatchdogSeen, report: &mut Report) {
     let measure = Measure::Watchdog;
     let mut weak = |what| report.weak(measure, Some(Remediation::HoldWatchdog), what);

@@ -10,7 +10,7 @@ use rustls::crypto::cipher::{
 use rustls::{ConnectionTrafficSecrets, ContentType, Error, ProtocolVersion};
 use std::marker::PhantomData;
 
-/// RFC 8439.
+/// ChaCha20 with Poly1305, as RFC 8439 has it.
 pub(super) static CHACHA20_POLY1305: Aead<chacha20poly1305::ChaCha20Poly1305> = Aead(PhantomData);
 /// NIST SP 800-38D with a key of 128 bits.
 pub(super) static AES_128_GCM: Aead<aes_gcm::Aes128Gcm> = Aead(PhantomData);

@@ -6,7 +6,7 @@ use sha2::Digest;
 
 const SHA256_BYTES: usize = 32;
 
-/// FIPS 180-4.
+/// SHA-2, as FIPS 180-4 has it.
 pub(super) struct Sha256;
 
 impl hash::Hash for Sha256 {
@@ -47,7 +47,7 @@ impl hash::Context for Running {
     }
 }
 
-/// RFC 2104.
+/// HMAC, as RFC 2104 has it.
 pub(super) struct HmacSha256;
 
 impl tls_hmac::Hmac for HmacSha256 {

@@ -5,7 +5,7 @@ use p256::elliptic_curve::sec1::ToSec1Point;
 use rustls::crypto::{ActiveKeyExchange, SharedSecret, SupportedKxGroup};
 use rustls::{Error, NamedGroup, PeerMisbehaved};
 
-/// RFC 7748.
+/// X25519, as RFC 7748 has it.
 #[derive(Debug)]
 pub(super) struct X25519;
 

@@ -16,7 +16,6 @@ pub(super) const COMMENT: &[u8] = b"# komainu: ";
 pub enum Kind {
     /// `/etc/inittab`.
     Inittab,
-    /// inetd's table.
     Inetd,
     /// A file of xinetd's services.
     Xinetd,

@@ -3,6 +3,7 @@
 use super::*;
 use crate::wall::report::Judgement;
 use alloc::vec;
+use sha2::{Digest, Sha256};
 
 fn mark(content: &str) -> Mark {
     let hash = Sha256::digest(content.as_bytes()).into();
@@ -148,7 +149,7 @@ fn a_lost_baseline_and_a_file_that_cannot_be_read_are_told() {
     let mut report = Report::default();
     judge(&IntegrityFacts::default(), &policy(true), &mut report);
     assert_eq!(report.judgement(Measure::Configuration), Judgement::Strong);
-    let why = text(format_args!("cannot read /etc/x: is a pipe"));
+    let why = fault::text(format_args!("cannot read /etc/x: is a pipe"));
     judge(
         &IntegrityFacts { doubt: Some(why.clone()), ..IntegrityFacts::default() },
         &policy(true),

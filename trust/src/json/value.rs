@@ -1,18 +1,27 @@
-//! The fields of a JSON object, in the order of their names. A sorted list: an object of two fields costs two
-//! fields, where a tree's smallest node would cost eleven; files of metadata are mostly objects of two fields.
+//! JSON values, and objects as lists of fields that are sorted by name. A sorted list of two fields costs the memory
+//! of two fields; the smallest node of a tree would cost eleven, and most objects of metadata have two fields.
 
-use super::Json;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::slice;
+
+/// A JSON value; objects are in the order of their names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Json {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Text(String),
+    List(Vec<Json>),
+    Object(Object),
+}
 
 /// A JSON object. Names are unique; their order is that of their bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Object(Vec<(String, Json)>);
 
 impl Object {
-    /// An object without fields.
     pub fn new() -> Object {
         Object::default()
     }
@@ -34,7 +43,7 @@ impl Object {
         self.place(name).ok().map(|at| &self.0[at].1)
     }
 
-    /// The same, to be changed.
+    /// The value of that name, to be changed.
     pub fn get_mut(&mut self, name: &str) -> Option<&mut Json> {
         self.place(name).ok().map(|at| &mut self.0[at].1)
     }
@@ -44,7 +53,7 @@ impl Object {
         self.place(name).is_ok()
     }
 
-    /// Puts a field in, and gives the value that it had.
+    /// Puts a field in and gives its old value.
     pub fn insert(&mut self, name: String, value: Json) -> Option<Json> {
         match self.place(&name) {
             Ok(at) => Some(core::mem::replace(&mut self.0[at].1, value)),
@@ -55,7 +64,7 @@ impl Object {
         }
     }
 
-    /// Takes a field out.
+    /// Takes a field out and gives its value.
     pub fn remove(&mut self, name: &str) -> Option<Json> {
         self.place(name).ok().map(|at| self.0.remove(at).1)
     }

@@ -1,5 +1,5 @@
-//! One HTTP request: bytes in, a request, "more", or a refusal with its status out. Pure and strict: what two
-//! readers could read differently is refused, and everything has a limit.
+//! One HTTP request: bytes in; a request, "more", or a refusal with its status out. Pure and strict: bytes that two
+//! parsers could read differently are refused, and each part has a limit.
 
 #[cfg(test)]
 mod tests;
@@ -10,57 +10,50 @@ pub const HEAD_BYTES_MAX: usize = 8192;
 pub const BODY_BYTES_MAX: usize = 4096;
 /// Longest target in the request line.
 const TARGET_BYTES_MAX: usize = 2048;
-/// Browsers send about fifteen.
+/// Most headers; browsers send about fifteen.
 const HEADERS_MAX: usize = 48;
 
-/// What somebody asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    /// A page.
+pub enum HttpMethod {
     Get,
-    /// A page without its body.
     Head,
-    /// Something to be done.
     Post,
 }
 
-/// A request that is whole and means one thing.
+/// A request that is complete and unambiguous.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
-    /// GET, HEAD or POST.
-    pub method: Method,
-    /// Whose page is wanted, as the browser says, in small letters; empty if it does not say.
+pub struct HttpRequest {
+    pub method: HttpMethod,
+    /// The host that the client names, in lower case; empty if it names none.
     pub host: String,
-    /// The path, as it was sent.
+    /// The path, not decoded.
     pub path: String,
-    /// What stands behind the question mark.
+    /// The query, not decoded.
     pub query: String,
-    /// Whose page has the form that was sent, if the browser says.
+    /// The header `Origin`: the site of the form.
     pub origin: Option<String>,
-    /// How that page and this one belong together, if the browser says.
+    /// The header `Sec-Fetch-Site`: the relation of that site to this one.
     pub site: Option<String>,
-    /// The cookies.
     pub cookie: String,
-    /// The languages that the browser likes.
+    /// The header `Accept-Language`.
     pub languages: String,
-    /// Whether the body calls itself a form.
+    /// Whether the header `Content-Type` says that the body is a form.
     pub form: bool,
-    /// The body.
     pub body: Vec<u8>,
 }
 
-/// What the bytes that came so far are.
+/// The meaning of the bytes that arrived so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Parsed {
     /// The beginning of a request.
     More,
     /// A request, and nothing behind it.
-    Whole(Request),
-    /// Nothing that we take: the status to refuse it with.
+    Whole(HttpRequest),
+    /// Not acceptable: the status of the refusal.
     Bad(u16),
 }
 
-/// Reads what came so far.
+/// Parses the bytes that arrived so far.
 pub fn parse(bytes: &[u8]) -> Parsed {
     match read(bytes) {
         Ok(Some(request)) => Parsed::Whole(request),
@@ -69,7 +62,7 @@ pub fn parse(bytes: &[u8]) -> Parsed {
     }
 }
 
-fn read(bytes: &[u8]) -> Result<Option<Request>, u16> {
+fn read(bytes: &[u8]) -> Result<Option<HttpRequest>, u16> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut head = httparse::Request::new(&mut headers);
     let head_bytes = match head.parse(&bytes[..bytes.len().min(HEAD_BYTES_MAX)]) {
@@ -82,17 +75,17 @@ fn read(bytes: &[u8]) -> Result<Option<Request>, u16> {
         return Err(400);
     }
     let method = match head.method {
-        Some("GET") => Method::Get,
-        Some("HEAD") => Method::Head,
-        Some("POST") => Method::Post,
+        Some("GET") => HttpMethod::Get,
+        Some("HEAD") => HttpMethod::Head,
+        Some("POST") => HttpMethod::Post,
         _ => return Err(405),
     };
     let fields = Fields::read(head.headers)?;
     let (authority, path, query) = target(head.path.unwrap_or_default())?;
     let host = host(head.version == Some(1), &fields, authority)?;
     let length = match (method, fields.length) {
-        (Method::Post, None) => return Err(411),
-        (Method::Post, Some(length)) => length,
+        (HttpMethod::Post, None) => return Err(411),
+        (HttpMethod::Post, Some(length)) => length,
         (_, None | Some(0)) => 0,
         (_, Some(_)) => return Err(400),
     };
@@ -106,7 +99,7 @@ fn read(bytes: &[u8]) -> Result<Option<Request>, u16> {
     if body.len() < length {
         return Ok(None);
     }
-    Ok(Some(Request {
+    Ok(Some(HttpRequest {
         method,
         host,
         path: path.to_owned(),
@@ -120,7 +113,7 @@ fn read(bytes: &[u8]) -> Result<Option<Request>, u16> {
     }))
 }
 
-/// Every line ends with CR LF, and neither is anywhere else: some take a lone one for an end, some do not.
+/// Every line ends with CR LF, and neither is anywhere else: some parsers take a lone one for an end, some do not.
 fn ends_its_lines(head: &[u8]) -> bool {
     let mut before = 0;
     for &byte in head {
@@ -132,7 +125,7 @@ fn ends_its_lines(head: &[u8]) -> bool {
     before == b'\n'
 }
 
-/// The headers that matter here.
+/// The headers that the page uses.
 #[derive(Default)]
 struct Fields<'a> {
     host: Option<&'a str>,
@@ -162,7 +155,7 @@ impl<'a> Fields<'a> {
                 "expect" => return Err(417),
                 _ => continue,
             };
-            // Cookies may be somebody else's on this host, in any letters.
+            // Other programs on this host may have set cookies with letters of any script.
             let may_be = |value: &&str| value.is_ascii() || header.name.eq_ignore_ascii_case("cookie");
             let value = str::from_utf8(header.value).ok().filter(may_be).ok_or(400u16)?;
             if place.replace(value.trim_matches([' ', '\t'])).is_some() {
@@ -207,7 +200,7 @@ fn target(target: &str) -> Result<(Option<&str>, &str, &str), u16> {
     Ok((authority, if path.is_empty() { "/" } else { path }, query))
 }
 
-/// The host that is meant. Where target and header both name one, it must be the same.
+/// The host of target or header. If both name one, it must be the same.
 fn host(must_be_there: bool, fields: &Fields<'_>, authority: Option<&str>) -> Result<String, u16> {
     let host = match (fields.host, authority) {
         (None, _) if must_be_there => return Err(400),

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn whole(text: &str) -> Request {
+fn whole(text: &str) -> HttpRequest {
     match parse(text.as_bytes()) {
         Parsed::Whole(request) => request,
         other => panic!("{text:?} is {other:?}"),
@@ -16,7 +16,7 @@ fn a_request_is_read() {
          Accept-Language: ja\r\nSec-Fetch-Site:same-origin \r\nX-Other: caf\u{e9}\r\n\
          Content-Type: application/x-www-form-urlencoded; charset=UTF-8\r\nContent-Length: 3\r\n\r\na=b",
     );
-    assert_eq!(request.method, Method::Post);
+    assert_eq!(request.method, HttpMethod::Post);
     assert_eq!((&*request.host, &*request.path, &*request.query), ("gate.lan:8080", "/setup", "l=ja"));
     assert_eq!(request.origin.as_deref(), Some("http://gate.lan"));
     assert_eq!(request.site.as_deref(), Some("same-origin"));
@@ -48,7 +48,7 @@ fn every_beginning_of_a_request_is_a_beginning() {
     assert!(matches!(parse(text.as_bytes()), Parsed::Whole(_)));
 }
 
-/// What is hostile, and the status it gets.
+/// Hostile requests, and the status of the refusal.
 fn hostile() -> Vec<(String, u16)> {
     let get = |rest: &str| format!("GET / HTTP/1.1\r\n{rest}\r\n");
     let post = |rest: &str| format!("POST / HTTP/1.1\r\nHost: a\r\n{rest}");
@@ -137,7 +137,7 @@ fn hostile_requests_are_refused() {
                 Parsed::More => assert!(!refused || length < text.len(), "{short:?}"),
                 Parsed::Bad(_) => refused = true,
                 Parsed::Whole(_) => {
-                    // What follows in the same bytes makes it a bad one; here it has not come yet.
+                    // Further bytes at once would make it a bad request; here they have not come yet.
                     assert!(length < text.len() && text.contains("\r\n\r\n"), "{short:?}");
                 }
             }

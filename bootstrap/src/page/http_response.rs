@@ -1,38 +1,34 @@
-//! One answer, and its bytes. Every answer says what a browser may do with it: next to nothing.
+//! One HTTP response and its bytes. The headers of every response allow a browser as little as possible.
 
-use super::request::Method;
+use super::http_request::HttpMethod;
 
-/// An answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Response {
-    /// The status.
+pub struct HttpResponse {
     pub status: u16,
-    /// Headers of its own, each ended with CR LF.
+    /// Further headers, each ended with CR LF.
     pub headers: String,
-    /// The media type.
     pub media_type: String,
-    /// The body.
     pub body: Vec<u8>,
-    /// Worth holding back a moment, until the gate is open: whoever sees it then looks for the network at once.
+    /// The server holds it back until the gate is open: the browser looks for the network as soon as it has it.
     pub when_open: bool,
 }
 
-impl Response {
-    /// A page.
-    pub fn page(status: u16, body: String) -> Response {
+impl HttpResponse {
+    /// A response with HTML.
+    pub fn page(status: u16, body: String) -> HttpResponse {
         let media_type = "text/html; charset=utf-8".into();
-        Response { status, headers: String::new(), media_type, body: body.into(), when_open: false }
+        HttpResponse { status, headers: String::new(), media_type, body: body.into(), when_open: false }
     }
 
-    /// Words for programs.
-    pub fn plain(status: u16, body: &str) -> Response {
+    /// A response with plain text.
+    pub fn plain(status: u16, body: &str) -> HttpResponse {
         let media_type = "text/plain; charset=utf-8".into();
-        Response { status, headers: String::new(), media_type, body: body.into(), when_open: false }
+        HttpResponse { status, headers: String::new(), media_type, body: body.into(), when_open: false }
     }
 
-    /// A status and its name.
-    pub fn bare(status: u16) -> Response {
-        let mut response = Response::plain(status, name(status));
+    /// A response with nothing but a status and its name.
+    pub fn bare(status: u16) -> HttpResponse {
+        let mut response = HttpResponse::plain(status, name(status));
         response.body.push(b'\n');
         if status == 405 {
             response.headers.push_str("Allow: GET, HEAD, POST\r\n");
@@ -40,14 +36,12 @@ impl Response {
         response
     }
 
-    /// "Look there."
-    pub fn elsewhere(status: u16, address: &str) -> Response {
-        let mut response = Response::bare(status);
+    pub fn redirect(status: u16, address: &str) -> HttpResponse {
+        let mut response = HttpResponse::bare(status);
         response.header("Location: ", address);
         response
     }
 
-    /// Adds a header.
     pub fn header(&mut self, name: &str, value: &str) {
         self.headers.push_str(name);
         self.headers.push_str(value);
@@ -55,7 +49,7 @@ impl Response {
     }
 
     /// The bytes for the connection.
-    pub fn bytes(&self, method: Method, policy: &str) -> Vec<u8> {
+    pub fn bytes(&self, method: HttpMethod, policy: &str) -> Vec<u8> {
         let mut head = String::with_capacity(512);
         head.push_str("HTTP/1.1 ");
         head.push_str(&self.status.to_string());
@@ -74,7 +68,7 @@ impl Response {
         head.push_str(policy);
         head.push_str(COMMON);
         let mut bytes = head.into_bytes();
-        if method != Method::Head && self.status != 204 {
+        if method != HttpMethod::Head && self.status != 204 {
             bytes.extend_from_slice(&self.body);
         }
         bytes
@@ -94,22 +88,22 @@ fn name(status: u16) -> &'static str {
         204 => "No Content",
         302 => "Found",
         303 => "See Other",
-        400 => "Bad Request",
+        400 => "Bad HttpRequest",
         401 => "Unauthorized",
         403 => "Forbidden",
         404 => "Not Found",
-        405 => "Method Not Allowed",
-        408 => "Request Timeout",
+        405 => "HttpMethod Not Allowed",
+        408 => "HttpRequest Timeout",
         409 => "Conflict",
         411 => "Length Required",
         413 => "Content Too Large",
         414 => "URI Too Long",
         415 => "Unsupported Media Type",
         417 => "Expectation Failed",
-        421 => "Misdirected Request",
+        421 => "Misdirected HttpRequest",
         422 => "Unprocessable Content",
         429 => "Too Many Requests",
-        431 => "Request Header Fields Too Large",
+        431 => "HttpRequest Header Fields Too Large",
         501 => "Not Implemented",
         503 => "Service Unavailable",
         504 => "Gateway Timeout",

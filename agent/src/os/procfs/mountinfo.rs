@@ -1,0 +1,98 @@
+//! The kernel's table of mounts (`/proc/self/mountinfo`), a line each. `/proc/mounts` does not tell stacked mounts apart.
+
+use super::process_files::number;
+
+/// The table of our own namespace.
+pub const TABLE: &str = "/proc/self/mountinfo";
+/// Most mounts that are kept of the table; a device has thirty.
+pub const MOUNTS_MAX: usize = 512;
+
+/// One line of the table.
+#[derive(Debug, PartialEq, Eq)]
+pub struct MountLine<'a> {
+    /// The number of the device, as `stat` tells it of the files on it.
+    pub device: u64,
+    /// The mount point: an absolute path of any bytes.
+    pub point: Vec<u8>,
+    /// The options of this mount.
+    pub options: &'a [u8],
+    /// The type of the file system: `tmpfs`, `squashfs`.
+    pub filesystem: &'a [u8],
+    /// The options of the file system as a whole.
+    pub super_options: &'a [u8],
+}
+
+/// Reads `36 35 98:0 /root /point options [optional…] - type source super-options`.
+pub fn line(bytes: &[u8]) -> Option<MountLine<'_>> {
+    let mut words = bytes.split(|byte| *byte == b' ');
+    let device = device_number(words.nth(2)?)?;
+    let point = unescaped(words.nth(1)?);
+    let options = words.next()?;
+    words.find(|word| *word == b"-")?;
+    let filesystem = words.next()?;
+    // The source may be empty, and then there are two blanks in a row.
+    let super_options = words.nth(1)?;
+    point.starts_with(b"/").then_some(MountLine { device, point, options, filesystem, super_options })
+}
+
+/// The words of a list of options.
+pub fn options(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    list.split(|byte| *byte == b',')
+}
+
+/// A word of the table as it is meant: blanks, line ends and backslashes are written there as three octal digits.
+pub fn unescaped(word: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(word.len());
+    let mut rest = word;
+    while let Some((&first, after)) = rest.split_first() {
+        let digits = after.first_chunk::<3>().filter(|digits| first == b'\\' && is_octal(digits));
+        rest = match digits {
+            Some(&[high, middle, low]) => {
+                bytes.push((high - b'0') << 6 | (middle - b'0') << 3 | (low - b'0'));
+                &after[3..]
+            }
+            None => {
+                bytes.push(first);
+                after
+            }
+        };
+    }
+    bytes
+}
+
+fn is_octal(digits: &[u8; 3]) -> bool {
+    digits[0] <= b'3' && digits.iter().all(|digit| (b'0'..=b'7').contains(digit))
+}
+
+/// `8:1` as `stat` tells it: the kernel's new numbers of devices.
+fn device_number(field: &[u8]) -> Option<u64> {
+    let colon = field.iter().position(|byte| *byte == b':')?;
+    let major = number(&field[..colon]).filter(|major| *major <= 0xfff)?;
+    let minor = number(&field[colon + 1..]).filter(|minor| *minor <= 0xf_ffff)?;
+    Some(major << 8 | minor & 0xff | (minor & !0xff) << 12)
+}
+
+/// Major and minor number of a device, from what `stat` tells.
+pub fn major_and_minor(device: u64) -> (u64, u64) {
+    (device >> 8 & 0xfff, device & 0xff | device >> 12 & !0xff)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_read_with_what_its_path_holds() {
+        let bytes = b"30 25 259:300 / /mnt/a\\040b\\134\\012 rw shared:1 master:2 - ext4 /dev/x ro,seclabel";
+        let read = line(bytes).unwrap();
+        assert_eq!(read.point, b"/mnt/a b\\\n");
+        assert_eq!((read.filesystem, major_and_minor(read.device)), (&b"ext4"[..], (259, 300)));
+        assert_eq!((read.options, read.super_options), (&b"rw"[..], &b"ro,seclabel"[..]));
+        for bytes in
+            [&b""[..], b"1 2 3:4 / /x rw", b"1 2 3 / /x rw - ext4 a rw", b"1 2 3:4 / x rw - ext4 a rw"]
+        {
+            assert_eq!(line(bytes), None);
+        }
+        assert_eq!(line(b"1 2 3:4 / /x rw - tmpfs  rw").unwrap().super_options, b"rw", "an empty source");
+    }
+}
