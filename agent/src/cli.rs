@@ -1,4 +1,4 @@
-//! The command line: the table of subcommands, a file for each.
+//! The command line: the table of subcommands, and a file for each subcommand in `cli/`.
 
 mod call;
 mod check;
@@ -25,18 +25,23 @@ struct Command {
     name: &'static str,
     help: &'static str,
     run: fn(&Call) -> Result<Exit, String>,
-    /// What must follow it, if anything may.
+    /// The operand that must follow it, if any.
     operand: &'static str,
 }
 
 const COMMANDS: &[Command] = &[
     Command {
         name: "run",
-        help: "guard the device: poll, stage, activate, confirm, again and again",
+        help: "protect the device: poll, stage, activate, confirm, again and again",
         run: run::run,
         operand: "",
     },
-    Command { name: "once", help: "poll now, do what there is to do, and end", run: run::once, operand: "" },
+    Command {
+        name: "once",
+        help: "poll now, take all steps that are due, and end",
+        run: run::once,
+        operand: "",
+    },
     Command {
         name: "install",
         help: "do the same with a bundle, a file of komainu-maker, in the server's place",
@@ -45,13 +50,13 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "plan",
-        help: "say what would be done now, and why, and do nothing",
+        help: "print the next steps and the reason, and do nothing",
         run: plan::plan,
         operand: "",
     },
     Command {
         name: "status",
-        help: "say what runs, what is on offer and how it stands (--json)",
+        help: "print the running release, the offer and the state of the update (--json)",
         run: status::status,
         operand: "",
     },
@@ -76,7 +81,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "firewall",
-        help: "close or open the firewall as the gate stands, and end; for init scripts",
+        help: "put the firewall for the gate's state into the kernel, and end; for init scripts",
         run: owner::firewall,
         operand: "",
     },
@@ -94,7 +99,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "harden",
-        help: "show the wall, measure by measure, and what it found (--json)",
+        help: "show the wall, measure by measure, and its findings (--json)",
         run: harden::harden,
         operand: "",
     },
@@ -112,7 +117,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "accept-changes",
-        help: "the protected files are as the owner wants them, whatever they were before",
+        help: "accept the protected files as they are now",
         run: incident::accept_changes,
         operand: "",
     },

@@ -1,4 +1,6 @@
-//! The daemon: `komainu run`.
+//! The daemon: `komainu run`. `event_loop` is the loop that calls the three jobs; `linux_device` puts the device
+//! together; `page_host` and `request_handler` serve the owner's page, `control_socket` the console; `wall_job` takes
+//! the wall's turns.
 
 pub mod control_socket;
 pub mod device_names;

@@ -1,7 +1,10 @@
-//! What a device does. Map: `commands` the table of subcommands, `settings` what its maker decided, `linux` the
-//! one `World` that is real, `uboot` the boot environment, `fetch` HTTP and TLS, `bundle` a file in the server's
-//! place, `log_lines` where events go, `wall_loop` the wall's turns, `names` what signed names become in addresses and files, `example_keys`
-//! whom a device must never trust. No code here.
+//! The agent's library. Rooms, from left to right; a room imports only rooms to its left, and `update` and `wall`
+//! never import each other:
+//!
+//! `os` system calls, processes, files, the watchdog and privileges; `config` the settings file; `gate` credentials
+//! and hooks; `firewall` nf_tables and iptables; `net` HTTP, TLS and names; `update` sources, slots and boot loaders;
+//! `wall` scans, remediations, quarantine and the security log; `daemon` the event loop, the page host and the control
+//! socket; `cli` one file for each subcommand. The decisions are in `agent/core`.
 
 pub mod cli;
 pub mod config;

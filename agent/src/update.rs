@@ -1,4 +1,6 @@
-//! The update on a device: sources that bring bytes, storage that keeps them, the boot flow that starts them.
+//! The update on a device: `source` brings the bytes (HTTP or a bundle), `storage` writes the slots, `boot` talks to
+//! the boot loader, `store` keeps record and metadata, `runtime_state` holds the lock and requests, `health` runs the
+//! checks of a trial. The decisions are in `agent/core/src/update`.
 
 pub mod boot;
 pub mod example_keys;

@@ -62,7 +62,7 @@ def each_port_that_is_asked_for_is_counted(place, kind):
 
 def an_opening_is_for_one_source_only(place, kind):
     words = (f"tcp:7547@{WAN[4]}/32", f"tcp:7547@{WAN[6]}/127")
-    wall = Wall(place, kind, *(word for one in words for word in ("--opening", one)))
+    wall = Wall(place, kind, *(word for one in words for word in ("--wan-rule", one)))
     wall.services()
     net = wall.net
     has_too(net, "wan", NEIGHBOUR)
@@ -83,7 +83,7 @@ def an_opening_is_for_one_source_only(place, kind):
 
 def a_way_through_is_for_one_port_of_one_host(place, kind):
     words = (f"tcp:22@{LAN[4]}", f"tcp:22@{LAN[6]}")
-    wall = Wall(place, kind, *(word for one in words for word in ("--way-through", one)))
+    wall = Wall(place, kind, *(word for one in words for word in ("--port-forward", one)))
     net = wall.net
     Services(net, "lan", "lan", tcp=[22, 443])
     wall.put("open")
@@ -102,7 +102,7 @@ def a_way_through_is_for_one_port_of_one_host(place, kind):
 
 def only_the_near_reach_a_device_in_somebody_elses_network(place, kind):
     need("dnsmasq", "dnsmasq-base")
-    wall = Wall(place, kind, "--near-only", "yes", "--forwards", "no")
+    wall = Wall(place, kind, "--lan-subnets-only", "yes", "--forwards", "no")
     wall.services()
     net = wall.net
     has_too(net, "lan", FAR)
@@ -120,7 +120,7 @@ def only_the_near_reach_a_device_in_somebody_elses_network(place, kind):
         # Of IPv6 the links' own networks are near, and these words name none.
         for source in (LAN[6], FAR[6]):
             assert says_from(net, "lan", 6, source, (DEVICE_LAN[6], port)) is None
-        near = ("--near", "2001:db8:2::/64")
+        near = ("--lan-subnet", "2001:db8:2::/64")
         wall.put(state, *near)
         assert wall.holds(state, *near) and not wall.holds(state)
         assert hears_from(net, "lan", 6, LAN[6], (DEVICE_LAN[6], port)) == answer
@@ -248,10 +248,10 @@ def scanning_ends_after_a_few_connections(place, kind):
 
 
 def the_vendors_rules_stay_beside_all_of_it(place, kind):
-    words = ("--near-only", "yes", "--near", "2001:db8:2::/64", "--near", "198.18.0.0/15", "--opening",
-             "tcp:443@203.0.113.0/24", "--opening", "udp:53@0.0.0.0/0", "--opening", "tcp:443@2001:db8::/33",
-             "--way-through", "udp:53@192.168.1.9", "--way-through", "tcp:80@2001:db8:2::9", "--tcp", "60", "--udp", "2500",
-             "--icmp", "1", "--scans", "0")
+    words = ("--lan-subnets-only", "yes", "--lan-subnet", "2001:db8:2::/64", "--lan-subnet", "198.18.0.0/15",
+             "--wan-rule", "tcp:443@203.0.113.0/24", "--wan-rule", "udp:53@0.0.0.0/0",
+             "--wan-rule", "tcp:443@2001:db8::/33", "--port-forward", "udp:53@192.168.1.9",
+             "--port-forward", "tcp:80@2001:db8:2::9", "--tcp", "60", "--udp", "2500", "--icmp", "1", "--scans", "0")
     wall = Wall(place, kind, *words)
     before, all_before = wall.vendor(), wall.all_rules()
     for state, more in (("open", ()), ("closed", ()), ("open", ("--contained", "yes")), ("open", ("--forwards", "no")),

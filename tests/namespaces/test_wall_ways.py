@@ -130,9 +130,9 @@ def the_page_has_no_privilege(place):
     one, _ = device(place, "nft")
     ready(one)
     told = privileges(one.page_process())
-    attacked("own-house", "the page's process: no privilege that it could use", "both",
+    attacked("confinement", "the page's process: no privilege that it could use", "both",
              int(told["CapEff"], 16) == 0 and told["NoNewPrivs"] == "1", str(told))
-    attacked("own-house", "the page's process: system calls are filtered", "both", told["Seccomp"] == "2", str(told))
+    attacked("confinement", "the page's process: system calls are filtered", "both", told["Seccomp"] == "2", str(told))
 
 
 @test
@@ -141,9 +141,9 @@ def the_agent_has_given_up_what_it_does_not_need(place):
     one, _ = device(place, "nft")
     ready(one)
     told, all_of_them = privileges(one.agent_process()), privileges(one.machine.first)
-    attacked("own-house", "the agent: fewer capabilities than the device's first process", "both",
+    attacked("confinement", "the agent: fewer capabilities than the device's first process", "both",
              int(told["CapEff"], 16) < int(all_of_them["CapEff"], 16), str(told))
-    attacked("own-house", "the agent: system calls are filtered", "both", told["Seccomp"] == "2", str(told))
+    attacked("confinement", "the agent: system calls are filtered", "both", told["Seccomp"] == "2", str(told))
 
 
 def privileges(number):

@@ -1,4 +1,4 @@
-//! What every test of an attack does: a device that runs, the attack, its words and no change, and an honest
+//! Shared steps of every test of an attack: a device that runs, the attack, its words and no change, and an honest
 //! repository that is followed again.
 
 use crate::invariants::{check_all, invariant_device_settles};
@@ -31,7 +31,7 @@ pub fn refused(device: &mut Device, words: &str) {
 pub fn recovers(device: &mut Device, honest: Repository, number: u64) {
     device.server = honest;
     for _ in 0..4 {
-        // Whoever had a key may have used up the next versions.
+        // The thief of a key may have used up the next versions.
         device.server.publish_snapshot();
     }
     device.server.publish(&draft(number));

@@ -1,6 +1,6 @@
-//! What must hold at every start of a device, whatever happened before. Each is a sentence.
-//! (`invariant_some_slot_boots` is checked by the boot loader, and `invariant_running_slot_is_never_written`
-//! by the flash of the simulated world.)
+//! Invariants that must hold at every start of a device, after any history. Each is a sentence.
+//! (`invariant_some_slot_boots` is checked by the boot loader, and `invariant_running_slot_is_never_written` by the
+//! flash of the simulated device.)
 
 use crate::sim::Device;
 use komainu_core::gate::state::GateState;
@@ -20,8 +20,8 @@ pub fn invariant_only_verified_bytes_run(device: &Device) {
     assert!(device.flash.release_in(device.booted_slot()).is_some(), "{:#?}", device.log);
 }
 
-/// What runs is not older than the newest release ever confirmed; unless somebody else, a person or a boot
-/// loader whose other slot died, started it.
+/// The running release is not older than the newest release ever confirmed; unless a person, or a boot loader whose
+/// other slot died, started it.
 pub fn invariant_never_below_the_floor(device: &Device) {
     let Some(record) = device.record_on_disk() else { return };
     let by_others = record.update == Update::Idle && record.confirmed_slot != device.booted_slot();
@@ -56,8 +56,8 @@ pub fn invariant_the_gate_is_closed_or_owned(device: &Device) {
     assert!(gate.rules != Some(GateState::Open) || owned, "open with {:?}: {:#?}", gate.account, device.log);
 }
 
-/// Once quiet, nothing of a password is half set: account, hook and what is kept say the same, or there is no owner
-/// and none of them says anything of a password that was chosen.
+/// Once quiet, no password is half set: account, hook and kept credential agree, or there is no owner and none of
+/// them holds a chosen password.
 pub fn invariant_a_password_is_set_everywhere_or_nowhere(device: &Device) {
     let gate = device.gate.as_ref().expect("this device keeps a gate");
     assert!(
@@ -76,7 +76,7 @@ pub fn invariant_a_password_is_set_everywhere_or_nowhere(device: &Device) {
     }
 }
 
-/// Once quiet, the rules in the kernel are those of the gate's standing.
+/// Once quiet, the rules in the kernel are those of the gate's state.
 pub fn invariant_the_rules_fit_the_gate(device: &Device) {
     let gate = device.gate.as_ref().expect("this device keeps a gate");
     let wanted = if gate.kept.is_some() { GateState::Open } else { GateState::Closed };
@@ -91,8 +91,8 @@ pub fn invariant_device_settles(device: &Device) {
     assert!(choice.tries_left.is_none() && choice.slot == device.booted_slot(), "{:#?}", device.log);
 }
 
-/// A release that fails is started three times and no more; a cut while it runs may cost one further start each.
-/// One that does not come up gets the boot loader's tries for each of the three trials, whatever is cut.
+/// A release that fails is started three times and no more; a cut while it runs may cost one further start each. A
+/// release that does not come up gets the boot loader's tries for each of the three trials, wherever a cut falls.
 pub fn invariant_failed_trials_are_never_forgotten(device: &Device, release: u64) {
     let mut running = "";
     let (mut starts, mut cuts) = (0, 0);

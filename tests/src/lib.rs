@@ -1,7 +1,8 @@
-//! The whole: what tests of several crates share. Nobody depends on this crate.
+//! Shared parts of the tests of several crates. No other crate depends on this one.
 //!
-//! Map: [`attacked`] what every test of an attack does; [`repository`] a TUF repository in memory, honest or not; [`sim`] the simulated world, stricter than a
-//! real one; [`invariants`] what must hold whatever happens; [`stand_in`] a device in memory behind the real page.
+//! Map: [`attacked`] holds the steps of every test of an attack; [`repository`] a TUF repository in memory, honest or
+//! not; [`sim`] the simulated device, stricter than a real one; [`invariants`] the sentences that always hold;
+//! [`stand_in`] a device in memory behind the real page.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, missing_docs, reason = "code of tests: a panic is the report")]
 

@@ -1,5 +1,5 @@
-//! A TUF repository in memory, written from the specification and not with the maker's code, so that the two
-//! check each other. Honest by default; tests reach in and make it lie.
+//! A TUF repository in memory, written from the specification and not with the maker's code, so that the two check
+//! each other. Honest by default; tests change it to make it lie.
 
 use ed25519_dalek::{Signer, SigningKey};
 use komainu_trust::{Moment, hex, json};
@@ -43,7 +43,7 @@ pub fn image(release: u64, part: u64, length: usize) -> Vec<u8> {
     (0..length).map(|_| next()).collect()
 }
 
-/// A repository: files below `metadata/` and `targets/`, and the state of who publishes.
+/// A repository: files below `metadata/` and `targets/`, and the publisher's state.
 #[derive(Clone)]
 pub struct Repository {
     pub metadata: BTreeMap<String, Vec<u8>>,
@@ -53,7 +53,7 @@ pub struct Repository {
     pub expires: Moment,
     pub issued: Option<Moment>,
     listed: BTreeMap<String, Value>,
-    /// Delegated roles by name: the key that signs, and what the role lists.
+    /// Delegated roles by name: the key that signs, and the targets that the role lists.
     delegated: BTreeMap<String, (SigningKey, BTreeMap<String, Value>)>,
     /// `delegations` of the top-level targets role, if it has any.
     pub delegations: Option<Value>,
@@ -63,7 +63,7 @@ pub struct Repository {
 
 pub const BOARD: &str = "gate-1";
 pub const CHANNEL: &str = "stable";
-/// When the tests take place.
+/// The time at which the tests take place.
 pub const TODAY: Moment = Moment(1_800_000_000);
 
 impl Default for Repository {
@@ -94,7 +94,7 @@ impl Repository {
         repository
     }
 
-    /// The first root: what a device ships with.
+    /// The first root, which a device ships with.
     pub fn shipped_root(&self) -> Vec<u8> {
         self.metadata["1.root.json"].clone()
     }
@@ -146,7 +146,7 @@ impl Repository {
         self.listed.remove(path);
     }
 
-    /// What the top-level role lists.
+    /// The targets of the top-level role.
     pub fn listed(&self) -> &BTreeMap<String, Value> {
         &self.listed
     }
@@ -175,7 +175,7 @@ impl Repository {
         self.delegated.get_mut(role).unwrap().1.clear();
     }
 
-    /// What the top-level role says of one delegation.
+    /// One delegation in the top-level role.
     pub fn delegation(role: &str, key: &SigningKey, paths: &[&str], terminating: bool) -> Value {
         json!({ "name": role, "keyids": [key_id(key)], "threshold": 1, "paths": paths, "terminating": terminating })
     }

@@ -1,7 +1,7 @@
-//! The simulated device: stricter than a real one. Writing to the running slot, or vouching for a slot whose
-//! writes are not synced, is a panic. It cuts the power at any changing call, and what was not synced is then
-//! kept, lost or torn. Map: `sim/disk.rs` what survives, `sim/boot.rs` the boot loader, `sim/powers.rs`
-//! the core's traits, here the device that is driven.
+//! The simulated device: stricter than a real one. Writing to the running slot, or marking a slot good while its
+//! writes are not synced, is a panic. It cuts the power at any changing call; unsynced writes are then kept, lost or
+//! torn. Map: `sim/disk.rs` the media that survive, `sim/boot.rs` the boot loader, `sim/powers.rs` the core's traits,
+//! `sim/gate.rs` and `sim/wall.rs` the gate and the wall; this file holds the device that tests drive.
 
 pub mod boot;
 pub mod disk;
@@ -28,7 +28,7 @@ use komainu_trust::Moment;
 pub const KERNEL_BYTES: usize = 16 * 1024;
 pub const ROOTFS_BYTES: usize = 64 * 1024;
 
-/// How a release behaves when it runs.
+/// The behaviour of a release when it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Behaves {
     /// Starts and is healthy.
@@ -55,14 +55,14 @@ pub struct Device {
     /// Changing calls so far; the cut comes at this one.
     pub changes: u64,
     pub cut_at: Option<(u64, After)>,
-    /// A further cut, so many changing calls after the start that follows the first.
+    /// A further cut, this many changing calls after the start that follows the first.
     pub cut_next: Option<(u64, After)>,
     pub requests: u64,
     /// Makes requests for images fail while positive, counting down by pieces.
     pub broken_pieces: u32,
-    /// After so many syncs from now, a bit of the last part of the slot that does not run flips.
+    /// After this many syncs from now, a bit of the last part of the slot that does not run flips.
     pub rot_after_syncs: Option<u32>,
-    /// Changing and fetching calls so far; the system clock jumps by so many seconds at this one.
+    /// Changing and fetching calls so far; the system clock jumps by that many seconds at this one.
     pub calls: u64,
     pub clock_jump_at: Option<(u64, i64)>,
     powered: bool,
@@ -74,7 +74,7 @@ pub struct Device {
     pub starts: u32,
     /// The gate, where this device keeps one.
     pub gate: Option<gate::Gate>,
-    /// The wall's memory, and what is around.
+    /// The wall's incident state, and the observation that it gets.
     pub wall: wall::Wall,
 }
 
@@ -171,7 +171,7 @@ impl Device {
             match next {
                 Next::Now => {}
                 Next::Restart => panic!("a restart was planned and not asked for: {:?}", self.log.last()),
-                // Backoff are waited for a few times; a server that never mends leaves a quiet device too.
+                // Backoffs are waited for a few times; a server that never mends leaves a quiet device too.
                 Next::Seconds(seconds) if seconds <= 10 || (1..=4).contains(&self.backoff()) => {
                     self.pass(seconds.into());
                 }
@@ -187,14 +187,14 @@ impl Device {
     /// Takes one turn of gate and update.
     pub fn turn(&mut self) -> Next {
         let settings = self.settings.clone();
-        let contained = self.wall.memory.incident.as_ref().is_some_and(|incident| incident.contained);
+        let contained = self.wall.incident_state.incident.as_ref().is_some_and(|incident| incident.contained);
         let grants = FirewallGrants { contained, ..FirewallGrants::default() };
         let request = self.request.clone();
         let outcome = turn(self, &settings, &grants, request);
         if outcome.answered {
             self.request = None;
         }
-        // The plan's reason is said before anything is done; what follows a cut is not.
+        // The plan's reason is logged before a step is done; events after a cut are not.
         let said = if self.powered { outcome.events.len() } else { 1 };
         self.log_all(&outcome.events[..said]);
         outcome.next

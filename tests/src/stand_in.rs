@@ -1,5 +1,5 @@
-//! A stand-in for the agent, for tests of the page alone: the other end of its socket, a device in memory. Its rule
-//! knows enough to give every reason; the real one is `bootstrap/src/password_rule.rs`.
+//! A stand-in for the agent, for tests of the page alone: the other end of its socket, a device in memory. Its
+//! password rule gives every reason; the real one is `bootstrap/src/password_rule/`.
 
 use komainu_bootstrap::ipc::{
     AgentMessage, DeviceState, MESSAGE_BYTES_MAX, NumberedRequest, Reply, Request, SessionId,
@@ -14,18 +14,18 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What the device is.
+/// The state of the device.
 #[derive(Default)]
-pub struct Device {
+pub struct StandIn {
     /// Empty: the gate is closed.
     pub password: String,
-    /// What proves presence; empty: nothing has to.
+    /// The code that proves presence; empty: none is needed.
     pub code: String,
     /// Further lines of the state.
     pub lines: Vec<(String, String)>,
-    /// The reply to the next request, whatever it is.
+    /// The answer to the next request, of any kind.
     pub next: Option<Reply>,
-    /// Whether no reply is sent at all.
+    /// The stand-in gives no answers.
     pub mute: bool,
     sessions: Vec<SessionId>,
     opened: u8,
@@ -36,7 +36,7 @@ pub struct Device {
 /// 2026-11-22 06:40 UTC.
 pub const NOW: u64 = 1_795_329_600;
 
-impl Device {
+impl StandIn {
     fn state(&self) -> DeviceState {
         let mut state = DeviceState::default();
         state.push("gate", if self.password.is_empty() { "closed" } else { "open" });
@@ -98,7 +98,7 @@ impl Device {
     /// Forgets the owner.
     pub fn reimage(&mut self) {
         let (code, lines) = (std::mem::take(&mut self.code), std::mem::take(&mut self.lines));
-        *self = Device { code, lines, ..Device::default() };
+        *self = StandIn { code, lines, ..StandIn::default() };
     }
 
     /// Sets a line of the state.
@@ -198,18 +198,18 @@ impl Clock for Real {
 
 /// A page and its device, running.
 pub struct Running {
-    /// Where the page is.
+    /// The address of the page.
     pub web: SocketAddr,
     /// The address of the DNS server.
     pub names: SocketAddr,
-    /// The device; after a change [`Running::tell`].
-    pub device: Arc<Mutex<Device>>,
+    /// The device; after a change call [`Running::tell`].
+    pub device: Arc<Mutex<StandIn>>,
     socket: Arc<OwnedFd>,
 }
 
 impl Running {
-    /// Starts the page on a port of loopback (0: any), with the device behind it. `thinks` is the time that a reply takes.
-    pub fn start(device: Device, mut theme: Theme, port: u16, thinks: Duration) -> io::Result<Running> {
+    /// Starts the page on a port of loopback (0: any), with the device behind it. `thinks` is the time for an answer.
+    pub fn start(device: StandIn, mut theme: Theme, port: u16, thinks: Duration) -> io::Result<Running> {
         let web = TcpListener::bind(("127.0.0.1", port))?;
         let names = UdpSocket::bind("127.0.0.1:0")?;
         let (web_at, names_at) = (web.local_addr()?, names.local_addr()?);
@@ -235,18 +235,18 @@ impl Running {
         Ok(running)
     }
 
-    /// Sends the page the state of the device.
+    /// Sends the page the present status.
     pub fn tell(&self) {
         tell(&self.socket, &AgentMessage::State(self.device.lock().unwrap().state()));
     }
 }
 
 fn tell(socket: &OwnedFd, message: &AgentMessage) {
-    // The page may be gone: then nobody needs it.
+    // The page may be gone: then no process needs it.
     let _ = send(socket.as_raw_fd(), &message.write(), MsgFlags::MSG_NOSIGNAL);
 }
 
-fn reply_to_all(device: &Mutex<Device>, socket: &OwnedFd, thinks: Duration) {
+fn reply_to_all(device: &Mutex<StandIn>, socket: &OwnedFd, thinks: Duration) {
     let mut buffer = vec![0; MESSAGE_BYTES_MAX];
     while let Ok(length) = recv(socket.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
         if length == 0 {

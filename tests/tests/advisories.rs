@@ -9,7 +9,7 @@ use komainu_core::device::{Host, Repository as _};
 use komainu_core::identifiers::{ReleaseId, Version};
 use komainu_core::wall::judge::vulnerabilities::{FirmwareSeen, judge};
 use komainu_core::wall::measures::Measure;
-use komainu_core::wall::report::{Outcome, Report};
+use komainu_core::wall::report::{Judgement, Report};
 use komainu_tests::invariants::{check_all, invariant_device_settles};
 use komainu_tests::repository::{BOARD, Repository, key};
 use komainu_tests::sim::disk::{ALL_AFTERS, After, draft};
@@ -40,7 +40,7 @@ fn says(device: &Device, words: &str) -> bool {
     device.log.iter().any(|line| line.contains(words))
 }
 
-/// What the device can prove of what it keeps.
+/// The advisories that the device can prove from its stored files.
 fn proven(device: &mut Device) -> komainu_agent::wall::vulnerabilities::Proven {
     let (kept, bytes, clock) = (device.stored(), device.advisories(), device.clock());
     advisory::prove(&kept, bytes, clock, &name(BOARD))
@@ -50,7 +50,7 @@ fn why(device: &mut Device) -> String {
     proven(device).unwrap_err().to_string()
 }
 
-/// An SBOM in a folder of its own, which goes with it.
+/// An SBOM in a folder of its own, which is removed afterwards.
 struct Sbom {
     folder: PathBuf,
 }
@@ -108,7 +108,7 @@ fn a_device_polls_advisories_and_tells_its_owner() {
         .doubts
         .iter()
         .filter_map(|(measure, outcome)| match outcome {
-            Outcome::CannotTell(why) if *measure == Measure::Vulnerabilities => Some(why.to_string()),
+            Judgement::CannotTell(why) if *measure == Measure::Vulnerabilities => Some(why.to_string()),
             _ => None,
         })
         .collect();
@@ -162,7 +162,7 @@ fn the_same_sbom_and_advisories_are_compared_once() {
     let proven = proven(&mut device);
     let mut scanner = FirmwareInventory::new(&sbom.path());
     let first = scanner.compare(&proven, &name(BOARD), None).unwrap();
-    // Other bytes behind the same length, time and inode: nobody reads them.
+    // Other bytes behind the same length, time and inode: the agent does not read them.
     let stamp = std::fs::metadata(sbom.path()).unwrap().modified().unwrap();
     sbom.write(&SBOM.replace("2019.78", "2022.83"));
     let file = std::fs::File::options().append(true).open(sbom.path()).unwrap();

@@ -1,6 +1,6 @@
-//! One test for each attack in SECURITY.md, named as there: a repository that lies, in the ways that TUF 1.0.34
-//! §1.5.2 lists and a few more, against the whole agent in the simulated world. In each the slot that runs stays
-//! as it was, the log says why, and an honest repository is followed again afterwards.
+//! One test for each attack in the security documents, named as there: a repository that lies, in the ways that TUF
+//! 1.0.34 §1.5.2 lists and a few more, against the whole agent on the simulated device. In each the slot that runs
+//! stays as it was, the log says why, and an honest repository is followed again afterwards.
 #![allow(clippy::unwrap_used, reason = "a panic is the report")]
 
 use komainu_tests::attacked::{device, recovers, refused};
@@ -95,7 +95,7 @@ fn frozen_metadata_expires() {
     let mut device = device();
     device.pass(MONTH as u64);
     refused(&mut device, "expired");
-    // The clock alone is no way out: what was accepted stays, and news are taken when they come.
+    // The clock alone is no way out: accepted metadata stays, and news are taken when they come.
     device.server.expires = TODAY.plus_seconds(3 * MONTH);
     device.server.publish_root();
     let honest = device.server.clone();
@@ -122,7 +122,7 @@ fn mixed_and_matched_metadata_is_refused() {
 
 #[test]
 fn a_stolen_timestamp_key_installs_nothing() {
-    // Whoever has it can say which snapshot is current, and can only say ones that exist.
+    // The key's holder can say which snapshot is current, and can only name existing ones.
     let mut device = device();
     let honest = device.server.clone();
     device.server.keys.insert("snapshot", key(66));
@@ -157,13 +157,13 @@ fn a_snapshot_cannot_take_targets_back() {
 fn a_fast_forward_is_undone_by_new_keys() {
     let mut device = device();
     let mut honest = device.server.clone();
-    // Whoever stole the timestamp key counts as far as numbers go.
+    // The thief of the timestamp key has used up version numbers.
     device.server.versions.insert("timestamp", i64::MAX as u64 - 1);
     device.server.publish_timestamp();
     device.poll_and_run();
     device.server = honest.clone();
     refused(&mut device, "refused (TUF 5.4.3)");
-    // The maker replaces the key: what the stolen one said is forgotten.
+    // The maker replaces the key: the numbers of the stolen one are forgotten.
     honest.keys.insert("timestamp", key(77));
     honest.publish_root();
     recovers(&mut device, honest, 3);
@@ -171,8 +171,8 @@ fn a_fast_forward_is_undone_by_new_keys() {
 
 #[test]
 fn a_release_number_run_up_with_stolen_keys_is_undone_by_a_new_targets_key() {
-    // Whoever has the keys of targets, snapshot and timestamp can install anything: here, a number that the
-    // maker will not reach.
+    // The holder of the keys of targets, snapshot and timestamp can install anything: here, a number that the maker
+    // will not reach.
     let attacked = || {
         let mut device = device();
         let honest = device.server.clone();
@@ -219,7 +219,7 @@ fn a_root_that_came_with_firmware_outlasts_that_firmware() {
     device.server.metadata.remove("timestamp.json");
     device.poll_and_run();
     assert_eq!(device.record_on_disk().unwrap().floor, 0, "the targets key is gone, and the floor with it");
-    // One day the older firmware starts again: who stole the old keys has nothing of that.
+    // One day the older firmware starts again: the thief of the old keys gains nothing from that.
     device.server = first.clone();
     device.server.publish(&draft(3));
     device.pass(90_000);

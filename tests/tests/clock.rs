@@ -1,6 +1,6 @@
-//! The clock table of SECURITY.md, one test a row: what a device does whose clock is wrong, jumps, or runs on for
-//! decades. A clock may delay an update, and says so; it never makes a device take something older, and never
-//! locks it out for good.
+//! The clock table of the security documents, one test a row: the device's clock is wrong, jumps, or runs on for
+//! decades. A clock may delay an update, and says so; it never makes a device take something older, and never locks
+//! it out for good.
 #![allow(clippy::unwrap_used, reason = "a panic is the report")]
 
 use komainu_core::operator_request::OperatorRequest;
@@ -28,7 +28,7 @@ fn a_lost_clock_neither_locks_out_nor_lets_in(clock: Moment) {
     device.server.publish(&draft(3));
     device.poll_and_run();
     assert_eq!(device.running_release(), 3, "{:#?}", device.log);
-    // Old metadata is old by its version, whatever the clock says.
+    // Old metadata is old by its version, under any clock.
     let newest = device.server.clone();
     device.server = old;
     device.system_clock = clock;
@@ -50,7 +50,7 @@ fn a_clock_in_1970_neither_locks_out_nor_lets_in() {
 
 #[test]
 fn a_clock_in_2000_neither_locks_out_nor_lets_in() {
-    // 1 January 2000: where many clock chips begin.
+    // 1 January 2000: many clock chips begin there.
     a_lost_clock_neither_locks_out_nor_lets_in(Moment(946_684_800));
 }
 
@@ -98,7 +98,7 @@ fn signed_time_is_a_floor_for_the_clock() {
     device.server.issued = Some(TODAY.plus_seconds(20 * 86_400));
     device.server.publish_metadata();
     device.poll_and_run();
-    // The system clock falls back; what signed metadata said of the time still holds.
+    // The system clock falls back; the time in signed metadata still holds.
     device.system_clock = komainu_trust::Moment(0);
     device.server.expires = TODAY.plus_seconds(10 * 86_400);
     device.server.issued = Some(TODAY);
@@ -173,7 +173,7 @@ fn a_clock_that_jumps_during_an_update_is_harmless() {
             device.pull_the_plug(After::Kept);
             device.run_until_quiet();
             check_all(&device);
-            // Somebody puts the clock right.
+            // A person puts the clock right.
             device.system_clock = TODAY;
             device.poll_and_run();
             invariant_device_settles(&device);

@@ -1,4 +1,4 @@
-//! Delegated roles against the whole agent: who may speak for which paths, and what happens to who may not.
+//! Delegated roles against the whole agent: the paths that a role may sign for, and the refusal of all others.
 #![allow(clippy::unwrap_used, reason = "a panic is the report")]
 
 use ed25519_dalek::SigningKey;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 const ALL: &[&str] = &["boards/gate-1/*", "images/*/*"];
 
-/// A repository in which `gate-1` speaks for its board, and the top-level role for nothing.
+/// A repository in which `gate-1` signs for its board, and the top-level role for nothing.
 fn delegating(role: &str, paths: &[&str]) -> Repository {
     let mut server = Repository::new();
     let board = key(50);
@@ -53,7 +53,7 @@ fn a_delegated_role_speaks_for_its_paths() {
 fn a_delegated_role_cannot_speak_for_other_paths() {
     let device = ends_with(delegating("gate-1", &["boards/camera-7/*", "images/*/*"]), 1);
     says(&device, "offer-nothing");
-    // The manifest alone is not enough: its images are spoken for by nobody.
+    // The manifest alone is not enough: no role signs for its images.
     let device = ends_with(delegating("gate-1", &["boards/gate-1/*"]), 1);
     says(&device, "is not among the signed targets");
 }
@@ -94,18 +94,18 @@ fn c_under_a_and_b(signs_c: &SigningKey, a_names: &SigningKey, b_names: &Signing
 #[test]
 fn a_role_cached_under_one_delegator_is_not_trusted_for_another() {
     let (one, other) = (key(60), key(61));
-    // Both name the same key: `c` speaks for the manifest through `b` and for the images through `a`.
+    // Both name the same key: `c` signs for the manifest through `b` and for the images through `a`.
     ends_with(c_under_a_and_b(&one, &one, &one), 2);
-    // `c` is signed by the key that `a` names. What it lists on the path through `b` is not believed, and the
-    // other way round: having been accepted once helps nothing.
+    // `c` is signed by the key that `a` names. Its list is not believed on the path through `b`, and the other way
+    // round: one acceptance does not count on the other path.
     says(&ends_with(c_under_a_and_b(&one, &one, &other), 1), "c.json version 2 refused (TUF 5.6.3): 0 valid");
     says(&ends_with(c_under_a_and_b(&one, &other, &one), 1), "c.json version 2 refused (TUF 5.6.3): 0 valid");
 }
 
 #[test]
 fn a_role_is_known_by_the_whole_path_of_delegations_to_it() {
-    // `b` stands under the top for what is in x, and under `a`, with another key, for what is in y. A mirror shows
-    // two files of that name, and a `c` whose key only the first of them names.
+    // `b` stands under the top for paths in x, and under `a`, with another key, for paths in y. A mirror shows two
+    // files of that name, and a `c` whose key only the first of them names.
     let [a, b_of_top, b_of_a, c_of_first, c_of_second] = [51, 52, 53, 54, 55].map(key);
     let role = |signs: &SigningKey, targets: Value, below: Option<(&str, &SigningKey, &[&str])>| {
         let delegations = below.map(|(name, key, paths)| {
@@ -184,7 +184,7 @@ fn the_first_role_that_lists_a_target_wins_and_a_terminating_one_ends_the_search
     // The first one covers other paths only: the second is asked.
     both(&mut server, true, &["boards/camera-7/*"]);
     ends_with(server.clone(), 3);
-    // It covers the path, terminates the search, and lists nothing: nobody else is asked.
+    // It covers the path, terminates the search, and lists nothing: no other role is asked.
     server.delegate("first", &first, &{
         let mut other = draft(2);
         other.images.clear();

@@ -1,6 +1,6 @@
-//! The power goes at every changing call of setting a password, changing it and forgetting the owner; then twice.
-//! Whatever happens, the gate is closed or the owner's password is set, and in the end nothing is half done. Prints
-//! how many cuts were tried.
+//! The power goes at every changing call of setting a password, changing it and forgetting the owner; then twice. In
+//! every case the gate is closed or the owner's password is set, and in the end nothing is half done. Prints the
+//! number of cuts.
 #![allow(clippy::unwrap_used, reason = "a panic is the report")]
 
 use komainu_core::gate::state::GateState;
@@ -13,7 +13,7 @@ use komainu_tests::sim::Device;
 use komainu_tests::sim::disk::{ALL_AFTERS, After, draft};
 use komainu_tests::sim::gate::{FACTORY, Gate};
 
-/// What somebody does at the page.
+/// An act of a person at the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Act {
     Claim(&'static str),

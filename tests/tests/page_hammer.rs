@@ -1,8 +1,8 @@
-//! A hundred thousand strange requests over real sockets, and two hundred slow clients: the page stays, stays small,
-//! and stays there for who is honest. The seed is fixed and printed; `KOMAINU_SEED` takes another.
+//! A hundred thousand strange requests over real sockets, and two hundred slow clients: the page keeps running, stays
+//! small, and keeps answering honest clients. The seed is fixed and printed; `KOMAINU_SEED` takes another.
 #![allow(clippy::unwrap_used, reason = "a panic is the report")]
 
-use komainu_tests::stand_in::{Device, Running, theme};
+use komainu_tests::stand_in::{Running, StandIn, theme};
 use std::env;
 use std::fs;
 use std::io::{Read, Write};
@@ -10,7 +10,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// Memory is counted for the whole process: one test at a time.
+/// RAM is counted for the whole process: one test at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 const REQUESTS: u32 = 100_000;
 
@@ -101,7 +101,7 @@ fn strange(numbers: &mut Numbers) -> Vec<u8> {
     bytes
 }
 
-/// What the process holds, in kilobytes.
+/// The resident set of the process, in kilobytes.
 fn resident() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
@@ -114,7 +114,7 @@ fn connect(at: SocketAddr) -> TcpStream {
     stream
 }
 
-/// One request and what came back. A connection that is torn down under us is an answer as well.
+/// Sends one request and returns the answer. A connection that is torn down under us is an answer as well.
 fn send(at: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     let mut stream = connect(at);
     let mut answer = Vec::new();
@@ -136,7 +136,7 @@ fn a_hundred_thousand_strange_requests_change_nothing() {
     let seed = env::var("KOMAINU_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_122);
     println!("seed {seed}");
     let mut numbers = Numbers(seed);
-    let running = Running::start(Device::default(), theme(), 0, Duration::ZERO).unwrap();
+    let running = Running::start(StandIn::default(), theme(), 0, Duration::ZERO).unwrap();
     let names = UdpSocket::bind("127.0.0.1:0").unwrap();
     let mut before = 0;
     let (mut answers, mut silent) = (0, 0);
@@ -179,7 +179,7 @@ fn a_hundred_thousand_strange_requests_change_nothing() {
 #[test]
 fn two_hundred_slow_clients_keep_nobody_out() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let running = Running::start(Device::default(), theme(), 0, Duration::ZERO).unwrap();
+    let running = Running::start(StandIn::default(), theme(), 0, Duration::ZERO).unwrap();
     let before = resident();
     let mut slow = Vec::new();
     for number in 0..200u8 {

@@ -1,6 +1,6 @@
-//! The power goes at every changing call of an update, then twice, then during the way back; what was not synced
-//! is kept, lost, torn or arrives out of order. At every start all invariants hold, and in the end the device has
-//! settled where it should. Prints how many cuts were tried.
+//! The power goes at every changing call of an update, then twice, then during the rollback; unsynced writes are
+//! kept, lost, torn or arrive out of order. At every start all invariants hold, and in the end the device has settled
+//! where it should. Prints the number of cuts.
 #![allow(clippy::unwrap_used, reason = "a panic is the report")]
 
 use komainu_tests::invariants::{
@@ -10,7 +10,7 @@ use komainu_tests::repository::Repository;
 use komainu_tests::sim::disk::{ALL_AFTERS, After, draft};
 use komainu_tests::sim::{Behaves, Device};
 
-/// How a story must end.
+/// The wanted end of a story.
 struct Story {
     name: &'static str,
     behaves: Behaves,

@@ -1,4 +1,4 @@
-//! Stories: a release, a cut, a bad server, told in a few commands, with the expected log beside them.
+//! Stories: a release, a cut, a bad server, in a few commands, with the expected log beside them.
 #![allow(clippy::unwrap_used, reason = "a panic is the report")]
 
 use komainu_core::identifiers::Slot;
@@ -223,7 +223,7 @@ fn a_record_lost_on_trial_does_not_make_the_release_good() {
 fn a_boot_loader_that_falls_back_is_not_fought() {
     let mut device = device_with(2);
     device.run_until_quiet();
-    // Slot b dies; somebody starts slot a by hand.
+    // Slot b dies; a person starts slot a by hand.
     device.behaves.push((2, Behaves::Crashes));
     device.environment.slot = Slot::A;
     device.settings.own_release = None;

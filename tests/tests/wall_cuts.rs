@@ -1,6 +1,6 @@
-//! The power goes while the wall answers an infection, and while what runs is written anew into the other slot. At every
-//! start all invariants hold; a device that was cut off stays so until it is clean; in the end it runs the same release
-//! from the other slot.
+//! The power goes while the wall answers an infection, and while the running release is written anew into the other
+//! slot. At every start all invariants hold; a contained device stays contained until it is clean; in the end it runs
+//! the same release from the other slot.
 #![allow(clippy::unwrap_used, reason = "a panic is the report")]
 
 use komainu_core::fault::text;
@@ -11,14 +11,14 @@ use komainu_tests::repository::{Repository, TODAY};
 use komainu_tests::sim::Device;
 use komainu_tests::sim::disk::{ALL_AFTERS, After, draft};
 
-/// A device that is to write release 1, which runs in slot a, anew into slot b.
+/// A device that is about to write release 1, which runs in slot a, anew into slot b.
 fn device() -> Device {
     let mut server = Repository::new();
     server.publish(&draft(1));
     let mut device = Device::new(server);
     let what = text(format_args!("a deleted program runs"));
     let incident = Incident { reimage: Some(Slot::A), restarts: 1, ..Incident::new(TODAY, what) };
-    device.wall.memory.incident = Some(incident);
+    device.wall.incident_state.incident = Some(incident);
     device
 }
 
@@ -53,5 +53,5 @@ fn what_runs_is_written_anew_whenever_the_power_goes() {
             cuts += 2;
         }
     }
-    println!("power cuts tried: {cuts}, bricks: 0 (what runs is written anew)");
+    println!("power cuts tried: {cuts}, bricks: 0 (the running release is written anew)");
 }

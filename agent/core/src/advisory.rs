@@ -1,6 +1,6 @@
-//! Advisories: what the maker knows of vulnerabilities in what its firmware is made of. A TUF target,
-//! `boards/<board>/advisories.json`, beside the manifests, so that who may sign those may sign it; `komainu-maker
-//! advisory` makes it, and any TUF tool can publish it.
+//! Advisories: known vulnerabilities in the components of the maker's firmware. A TUF target,
+//! `boards/<board>/advisories.json`, beside the manifests, so that the keys that may sign those may sign it;
+//! `komainu-maker advisory` makes it, and any TUF tool can publish it.
 //!
 //! ```json
 //! { "osv": [ { "id": "CVE-2020-36254", "aliases": [ "GHSA-…" ], "modified": "2024-01-01T00:00:00Z",
@@ -13,12 +13,12 @@
 //!                              "subcomponents": [ { "@id": "pkg:generic/busybox" } ] } ] } ] }
 //! ```
 //!
-//! Neither part is a format of our own. `osv` are entries of the OSV schema (1.6 and 1.7: `id`, `aliases`, `withdrawn`,
-//! `summary`, `affected[].package.purl`, `.versions`, `.ranges`; the severity in a word, as GitHub writes it), from
-//! which the maker took out what devices do not need. `vex` are statements of OpenVEX 0.2.0 in the order of their
-//! time: the last one that applies counts. A firmware is the product `pkg:generic/<board>`, with `@<version>` or
-//! without. Unknown fields are ignored. Map: `matching` compares with the SBOM, `version` is the order of versions,
-//! `purl` takes package URLs apart.
+//! Neither part is a format of our own. `osv` are entries of the OSV schema (1.6 and 1.7: `id`, `aliases`,
+//! `withdrawn`, `summary`, `affected[].package.purl`, `.versions`, `.ranges`; the severity in a word, as GitHub writes
+//! it), without the fields that devices do not need. `vex` are statements of OpenVEX 0.2.0 in the order of their time:
+//! the last one that applies counts. A firmware is the product `pkg:generic/<board>`, with `@<version>` or without.
+//! Unknown fields are ignored. Map: `matching` compares with the SBOM, `version` is the order of versions, `purl`
+//! takes package URLs apart.
 
 pub mod matching;
 pub mod purl;
@@ -45,7 +45,7 @@ pub const LIST_MAX: usize = 1024;
 /// The file's name, without `.json`. No channel can have it.
 pub const ADVISORIES: &str = "advisories";
 
-/// How grave a vulnerability is.
+/// The severity of a vulnerability.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rating {
     /// CVSS 0.1 to 3.9.
@@ -79,7 +79,7 @@ impl Rating {
     }
 }
 
-/// Where in a range of versions something changes.
+/// A point in a range of versions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// Vulnerable from this version on; `0`: from the first.
@@ -93,13 +93,13 @@ pub enum Event {
 /// A range of versions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Range {
-    /// Its type is `SEMVER`: what follows a `+` does not count.
+    /// Its type is `SEMVER`: the build part behind a `+` does not count.
     pub semver: bool,
-    /// What changes where, in any order.
+    /// The points of the range, in any order.
     pub events: Vec<Event>,
 }
 
-/// Which versions of a package are vulnerable.
+/// The vulnerable versions of a package.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Affected {
     pub purl: String,
@@ -114,11 +114,11 @@ pub struct Entry {
     pub id: String,
     /// Its identifiers elsewhere.
     pub aliases: Vec<String>,
-    /// What it is, in a sentence.
+    /// A description in one sentence.
     pub summary: Option<String>,
-    /// How grave it is, where somebody said so.
+    /// The severity, where the database gives one.
     pub rating: Option<Rating>,
-    /// What is vulnerable.
+    /// The affected packages.
     pub affected: Vec<Affected>,
 }
 
@@ -135,13 +135,13 @@ impl Entry {
     }
 }
 
-/// What the maker says of a vulnerability in a product.
+/// The maker's status of a vulnerability in a product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     /// It cannot be exploited there.
     NotAffected,
     Affected,
-    /// It could, and was mended there.
+    /// It could be exploited, and was mended there.
     Fixed,
     /// The maker does not know yet.
     UnderInvestigation,
@@ -158,7 +158,7 @@ impl Status {
     }
 }
 
-/// What a statement is about.
+/// The product of a statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Product {
     /// A firmware or a component, as a purl.
@@ -171,19 +171,19 @@ pub struct Product {
 pub struct Statement {
     /// The vulnerability's identifier.
     pub vulnerability: String,
-    /// What it is about.
+    /// The products that it is about.
     pub products: Vec<Product>,
-    /// What the maker says.
+    /// The status.
     pub status: Status,
-    /// What the owner should do.
+    /// The recommended action for the owner.
     pub action: Option<String>,
 }
 
-/// What the maker knows.
+/// The content of the advisories.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Advisories {
     pub osv: Vec<Entry>,
-    /// What the maker says of some of them, or of others; later ones count more.
+    /// Statements about some of them, or about others; later ones count more.
     pub vex: Vec<Statement>,
 }
 
@@ -200,11 +200,11 @@ pub fn advisories_target(trusted: &mut Trusted, board: &Name) -> Result<Option<V
     listed_target(trusted, &advisories_path(board), ADVISORIES_BYTES_MAX)
 }
 
-/// Proves what was kept, with every signature and hash checked again; `None`: the maker publishes no advisories for
+/// Proves the stored advisories: checks every signature and hash again; `None`: the maker publishes no advisories for
 /// this board.
 ///
 /// # Errors
-/// Metadata is not usable, or what was kept is not what it names; in words.
+/// Metadata is not usable, or the stored file differs from the signed one; in words.
 pub fn prove(
     kept: &StoredMetadata,
     advisories: Option<Vec<u8>>,
@@ -222,7 +222,7 @@ impl Advisories {
     /// Reads advisories.
     ///
     /// # Errors
-    /// Names the field that is missing or wrong, and what it must be.
+    /// Names the field that is missing or wrong, and its valid values.
     pub fn read(bytes: &[u8]) -> Result<Advisories, Text> {
         if bytes.len() as u64 > ADVISORIES_BYTES_MAX {
             return Err(text(format_args!("{} bytes, allowed are {ADVISORIES_BYTES_MAX}", bytes.len())));
@@ -236,7 +236,7 @@ impl Advisories {
 fn read_all(top: &Field<'_>) -> Result<Advisories, FieldFault> {
     let mut advisories = Advisories::default();
     for item in items(top, "osv", ENTRIES_MAX)? {
-        // Taken back by who reported it.
+        // Withdrawn by the database.
         if item.optional("withdrawn")?.is_none() {
             advisories.osv.push(read_entry(&item)?);
         }

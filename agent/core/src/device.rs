@@ -1,6 +1,6 @@
-//! The traits through which everything outside is touched: this page is the full list of the agent's powers. One
-//! implementation does it on Linux, one simulates it and cuts the power. A function asks for the smallest it needs:
-//! `fn confirm(device: &mut (impl Ledger + Boot + ?Sized), …)`.
+//! The device traits: everything outside is touched through them, and this page is the full list of the agent's
+//! powers. One implementation runs on Linux; another one simulates a device and cuts its power. A function asks for
+//! the smallest trait that it needs: `fn confirm(device: &mut (impl Ledger + Boot + ?Sized), …)`.
 //!
 //! Methods that change something are safe to repeat, and durable when they return unless they say otherwise.
 
@@ -24,11 +24,11 @@ use komainu_trust::trusted::Clock;
 /// A small file fetched whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fetched {
-    /// Its bytes, and what the server gave for asking conditionally next time.
+    /// Its bytes, and the validator (`ETag`) that the server gave for a conditional request next time.
     Bytes(Vec<u8>, Option<String>),
-    /// The server says that there is no such file.
+    /// The server says that the file does not exist.
     NotThere,
-    /// The server says that the file is still the one that the validator stands for.
+    /// The server says that the file still matches the validator.
     Unchanged,
 }
 
@@ -51,7 +51,7 @@ pub enum StoredFile<'a> {
     Snapshot,
     /// `targets.json`
     Targets,
-    /// A delegated targets role, by its name, which may hold any character.
+    /// A delegated targets role by its name; the name may hold any character.
     Delegated(&'a str),
     /// The manifest for this board and channel.
     Manifest,
@@ -59,7 +59,7 @@ pub enum StoredFile<'a> {
     Advisories,
 }
 
-/// What the owner's account shall hold.
+/// The wanted content of the owner's account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Account {
     /// The credential that is being set.
@@ -70,15 +70,15 @@ pub enum Account {
     Locked,
 }
 
-/// What the maker's hooks are told. Hooks bring the password to every other place that needs it. All but the first must
-/// be safe to repeat, and come without a secret.
+/// The order to the maker's hooks. Hooks bring the password to every other place that needs it. All but the first
+/// must be safe to repeat, and come without a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hooks<'a> {
-    /// This password is coming, on standard input: refuse it now, or lay it ready.
+    /// This password is coming, on standard input: refuse it now, or prepare it.
     Prepare(&'a Password),
-    /// What was laid ready holds from now on.
+    /// The prepared password is valid from now on.
     Commit,
-    /// What was laid ready is given up; there may be nothing.
+    /// The prepared password is given up; there may be none.
     Abort,
     /// The owner is forgotten.
     Reset,
@@ -95,18 +95,18 @@ pub trait Host {
     /// Restarts the device. Returns before the restart happens, if it returns.
     ///
     /// # Errors
-    /// Why it will not happen.
+    /// The reason why the device does not restart.
     fn reboot(&mut self) -> Result<(), Text>;
 }
 
-/// What is remembered of updates: over restarts the record, since the start the retry state.
+/// The memory of the update: the record survives restarts, the retry state does not.
 pub trait Ledger {
     /// The newer good copy of the record.
     fn record(&mut self) -> RecordSeen;
     /// Replaces the older copy of the record.
     ///
     /// # Errors
-    /// Why it could not be written; the newer copy stays.
+    /// The cause of the failed write; the newer copy stays.
     fn keep_record(&mut self, record: &Record) -> Result<(), Text>;
     /// The retry state.
     fn retry(&mut self) -> RetryState;
@@ -114,64 +114,65 @@ pub trait Ledger {
     fn keep_retry(&mut self, retry: &RetryState);
 }
 
-/// The boot flow: which slot runs, and which one the boot loader starts next.
+/// The boot flow: the slot that runs, and the slot that the boot loader starts next.
 pub trait Boot {
     /// The slot that is running.
     ///
     /// # Errors
-    /// Why that cannot be known.
+    /// The reason why the slot is unknown.
     fn booted(&mut self) -> Result<Slot, Text>;
-    /// What the boot loader will start next.
+    /// The boot loader's next start.
     ///
     /// # Errors
-    /// Why that cannot be known, or could not be changed (a missing, corrupt or read-only environment).
+    /// The environment is missing, corrupt or read-only, so that the choice is unknown or could not be changed.
     fn boot_choice(&mut self) -> Result<BootChoice, Text>;
     /// Changes the boot choice in one transaction, and reads it back.
     ///
     /// # Errors
-    /// Why it could not be changed; the old choice stays.
+    /// The cause of the failed change; the old choice stays.
     fn set_boot_choice(&mut self, choice: &BootChoice) -> Result<(), Text>;
 }
 
-/// The slots. An image is written in this order: invalidate, write, sync, read back, commit. Each medium does it its own
-/// way; what the core knows is that a part between [`Slots::invalidate`] and [`Slots::commit`] is never started.
+/// The slots. An image is written in this order: invalidate, write, sync, read back, commit. Each medium does this in
+/// its own way; the core relies on one thing: a part between [`Slots::invalidate`] and [`Slots::commit`] is never
+/// started.
 pub trait Slots {
-    /// The parts of the slots, their sizes, and how many bytes at the beginning of each the medium takes only with
-    /// [`Slots::commit`].
+    /// The parts of the slots, their sizes, and for each part the number of bytes at its beginning that the medium
+    /// takes only with [`Slots::commit`].
     ///
     /// # Errors
-    /// Which part cannot be opened, and why.
+    /// The part that cannot be opened, and the cause.
     fn parts(&mut self) -> Result<Parts, Text>;
-    /// Makes what a part holds impossible to start.
+    /// Makes the content of a part impossible to start.
     ///
     /// # Errors
-    /// Which device, at which offset, and why.
+    /// The storage device, the offset and the cause.
     fn invalidate(&mut self, slot: Slot, part: usize) -> Result<(), Text>;
     /// Writes into a part of the slot that is not running, in rising order, behind the bytes that are committed last.
     /// Not durable before [`Slots::sync`].
     ///
     /// # Errors
-    /// Which device, at which offset, and why.
+    /// The storage device, the offset and the cause.
     fn write(&mut self, slot: Slot, part: usize, offset: u64, bytes: &[u8]) -> Result<(), Text>;
-    /// Makes what was written to a part durable, and forgets what memory holds of it, so that the next read comes from
+    /// Makes the written bytes of a part durable, and drops them from the page cache, so that the next read comes from
     /// the medium.
     ///
     /// # Errors
-    /// Which device, and why.
+    /// The storage device and the cause.
     fn sync(&mut self, slot: Slot, part: usize) -> Result<(), Text>;
     /// Reads from the medium, filling `buffer`.
     ///
     /// # Errors
-    /// Which device, at which offset, and why.
+    /// The storage device, the offset and the cause.
     fn read_back(&mut self, slot: Slot, part: usize, offset: u64, buffer: &mut [u8]) -> Result<(), Text>;
-    /// Writes the bytes at the beginning, which make the part one that can be started.
+    /// Writes the bytes at the beginning; from then on the part can be started.
     ///
     /// # Errors
-    /// Which device, at which offset, and why.
+    /// The storage device, the offset and the cause.
     fn commit(&mut self, slot: Slot, part: usize, beginning: &[u8]) -> Result<(), Text>;
 }
 
-/// The repository: what is fetched from it, and what is stored of it.
+/// The repository on the server, and the stored copies of its files.
 pub trait Repository {
     /// The stored metadata and manifest, and the shipped root.
     fn stored(&mut self) -> StoredMetadata;
@@ -180,13 +181,13 @@ pub trait Repository {
     /// Replaces a stored file, or removes it, in one step.
     ///
     /// # Errors
-    /// Why it could not be written; the old file stays.
+    /// The cause of the failed write; the old file stays.
     fn store(&mut self, file: StoredFile<'_>, bytes: Option<&[u8]>) -> Result<(), Text>;
     /// Fetches a small file whole, at most `bytes_max`; conditionally, if a validator is given. The name of a metadata
-    /// file is one part of a path, whatever characters it holds.
+    /// file is one part of a path, even if it holds a slash.
     ///
     /// # Errors
-    /// Why it could not be had.
+    /// The cause of the failed fetch.
     fn fetch(
         &mut self,
         folder: Folder,
@@ -194,10 +195,11 @@ pub trait Repository {
         bytes_max: u64,
         validator: Option<&str>,
     ) -> Result<Fetched, FetchFault>;
-    /// Fills `buffer` with bytes of a large target of `total_bytes`, from `offset` on; returns how many came.
+    /// Fills `buffer` with bytes of a large target of `total_bytes`, from `offset` on; returns the number of bytes
+    /// that came.
     ///
     /// # Errors
-    /// Why none could be had.
+    /// The reason why no byte came.
     fn fetch_piece(
         &mut self,
         path: &str,
@@ -239,7 +241,7 @@ pub trait Owner {
     /// Runs the maker's hooks in order, each within its time, up to the first that fails.
     ///
     /// # Errors
-    /// Which one failed, and how.
+    /// The hook that failed, and its exit.
     fn run_hooks(&mut self, hooks: Hooks<'_>) -> Result<(), Text>;
     /// Marks that a reset was begun, or has ended.
     ///
@@ -262,37 +264,37 @@ pub trait Firewall {
     /// Puts this table into the kernel, in one transaction.
     ///
     /// # Errors
-    /// Why the kernel did not take it; the old table stays.
+    /// The kernel's reason for the refusal; the old table stays.
     fn apply_firewall(&mut self, table: &Table) -> Result<(), Text>;
 }
 
-/// Hardening: what the wall observes, mends and remembers.
+/// Hardening: everything that the wall observes, mends and remembers.
 pub trait Hardening {
-    /// What the wall remembers over a restart.
+    /// The incident state, which survives a restart.
     fn incident_state(&mut self) -> IncidentState;
-    /// Remembers it.
+    /// Stores the incident state.
     ///
     /// # Errors
     /// Path and cause; the old state stays.
     fn keep_incident_state(&mut self, state: &IncidentState) -> Result<(), Text>;
-    /// Looks at processes, sockets, accounts, files, and whatever else attackers use.
+    /// Observes processes, sockets, accounts, files, and everything else that attackers use.
     fn observe(&mut self) -> Observation;
-    /// Mends something.
+    /// Carries out a remediation.
     ///
     /// # Errors
-    /// What it was, and why it cannot be done.
+    /// The object of the remediation, and the cause of the failure.
     fn remediate(&mut self, remediation: &Remediation) -> Result<(), Text>;
     /// Undoes a remediation that was on trial.
     ///
     /// # Errors
-    /// What it was, and why it cannot be done.
+    /// The object of the remediation, and the cause of the failure.
     fn undo(&mut self, remediation: &Remediation) -> Result<(), Text>;
-    /// Keeps what is seen of an infection, for a later look.
+    /// Stores the traces of an infection for a later look.
     ///
     /// # Errors
     /// Path and cause.
     fn keep_evidence(&mut self, report: &Report) -> Result<(), Text>;
-    /// Protected files are as they should be, from now on.
+    /// Accepts the protected files as they are now.
     fn accept_changes(&mut self);
 }
 

@@ -1,5 +1,5 @@
-//! What can go wrong when a step acts: one enum for fetching, one for everything else. A fault says what
-//! happened, with its numbers; what to do about it is decided by `plan`, which finds it among its facts.
+//! Faults: one enum for a failed fetch, one short text for everything else. A fault says what happened, with its
+//! numbers; `plan` finds it among its facts and decides about it.
 
 use alloc::string::String;
 use core::fmt;
@@ -46,7 +46,7 @@ impl fmt::Write for Text {
 /// Formats into a [`Text`], cutting what does not fit: `text(format_args!("cannot open {path}"))`.
 pub fn text(sentence: fmt::Arguments<'_>) -> Text {
     let mut text = Text(String::new());
-    // The only error is "full", and a cut sentence is what is promised.
+    // The only possible error is "full", and this function promises a cut sentence.
     let _ = text.write_fmt(sentence);
     text
 }
@@ -60,7 +60,7 @@ pub enum FetchFault {
     Status {
         /// The HTTP status code.
         code: u16,
-        /// What `Retry-After` asked for, in seconds, where it was given as a number.
+        /// The seconds of `Retry-After`, where the server gave a number.
         retry_after_seconds: Option<u32>,
     },
     /// The file is larger than it may be.
@@ -82,13 +82,13 @@ pub enum FetchFault {
         /// The window that was measured.
         seconds: u32,
     },
-    /// Name look-up, connection or transfer failed; the text says which.
+    /// Name look-up, connection or transfer failed; the text names the one that failed.
     Unreachable(Text),
-    /// Somebody at the device wants something: the server must wait.
+    /// An owner or operator waits at the device: the server must wait.
     Interrupted,
-    /// The server could not prove who it is (TLS). Trust never rests on this; privacy does.
+    /// The server could not prove its identity (TLS). Trust never rests on this; privacy does.
     NotProven(Text),
-    /// The certificate of the server has expired by the clock that it was judged by (TLS).
+    /// The server's certificate has expired by the clock that was used for the check (TLS).
     CertificateExpired(Text),
 }
 

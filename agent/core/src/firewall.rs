@@ -1,11 +1,12 @@
-//! The firewall as data: what may pass a closed device and an open one. Nothing here knows how a kernel is told;
-//! both ways of telling (nf_tables and iptables, in the agent) can say all of it.
+//! The firewall as data: the traffic that may pass a closed device and an open one. Nothing here talks to a kernel;
+//! both backends in the agent (nf_tables and iptables) can express all of it.
 //!
-//! `Accept` ends our table only: what the vendor's own rules drop stays dropped, and the other way round. A link
-//! that is not named as LAN is WAN: unknown means strict.
+//! `Accept` ends our table only: a packet that the vendor's own rules drop stays dropped, and the other way round. A
+//! link that is not named as LAN is WAN: unknown means strict.
 //!
-//! Map: `table` the words that rules are made of, `builder` what every rule list shares, `rules` the whole table, `closed` the gate, `open` the wall, `egress` what an open device may send,
-//! `count` what is counted, `wanted_table` the whole table from settings, grants and subnets.
+//! Map: `table` holds the words of rules, `builder` the parts that every rule list shares, `rules` builds the whole
+//! table, `closed` the rules of a closed gate, `open` those of an open one, `egress` the limits on packets that an
+//! open device sends, `count` the counters, and `wanted_table` combines settings, grants and LAN subnets.
 
 pub mod builder;
 mod closed;

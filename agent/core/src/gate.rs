@@ -1,4 +1,6 @@
-//! The gate: a device is not usable before its owner has set a password. `plan` decides, `execute` holds the order of the steps.
+//! The gate: a device is not usable before its owner has set a password. `plan` decides, `execute` holds the order of
+//! the steps, `state` holds the gate's facts. The agent's side is in `agent/src/gate`, the rules of a closed gate are
+//! in `firewall/closed`.
 
 pub(crate) mod execute;
 pub mod plan;

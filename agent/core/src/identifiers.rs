@@ -58,7 +58,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// One of the two halves of the device, A and Un.
+/// One of the two firmware copies of the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slot {
     /// The first slot.
@@ -104,7 +104,7 @@ impl fmt::Display for Slot {
 /// A release as the record remembers it: the number that counts, the version that people read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReleaseId {
-    /// Counts up for each board and channel; what the floor is about.
+    /// The release number: counts up for each board and channel; the floor is compared with it.
     pub number: u64,
     pub version: Version,
 }
@@ -115,7 +115,7 @@ impl fmt::Display for ReleaseId {
     }
 }
 
-/// Which manifest exactly: the first eight bytes of its SHA-256.
+/// The digest of one exact manifest: the first eight bytes of its SHA-256.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Digest64([u8; 8]);
 

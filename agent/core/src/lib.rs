@@ -1,10 +1,15 @@
-//! What a device decides. No clock, no randomness, no input or output: facts in, plan out.
+//! The decisions of the agent. No clock, no randomness, no input or output: facts in, plan out.
 //!
-//! Map: [`turn`] is the loop's body: it looks ([`facts`]), decides ([`plan`]), acts ([`step`]). The five words
-//! of an update have a file each: [`poll`], [`verify`], [`stage`], [`activate`], [`confirm`]; and [`revert`] is
-//! the way back. [`record`] is what is remembered, [`world`] everything that can be touched, [`reason`] every
-//! event that is logged, [`firewall`] what may pass, [`wall`] what attackers must not find, [`advisory`] what the
-//! maker knows of vulnerabilities in the components that [`sbom`] lists.
+//! Map: [`turn`] is one round of gate and update: it looks, lets [`gate::plan`] and [`update::plan`] decide, and
+//! executes each [`step`]. [`update`] has a file for each word of an update: poll, verify (a downgrade is refused
+//! there), stage (a download resumes there), activate, confirm and rollback; its `record` is all that survives a
+//! restart. [`gate`] holds the owner's password, [`wall`] the measures against attackers, the judges and the answers
+//! to an incident, with a turn of its own. [`firewall`] computes the rules for closed and open devices. [`advisory`]
+//! matches the maker's advisories with the components of the firmware.
+//!
+//! [`device`] holds the traits for everything outside, [`settings`] the maker's decisions, [`operator_request`] the
+//! requests of owner and root, [`retry_state`] the backoff after failures, [`reason`] every event that is logged,
+//! [`fault`] the errors and [`identifiers`] the small bounded words.
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -1,5 +1,5 @@
-//! What an operator asks for: the owner at the page, root at the console, or the firmware itself. A request is an input of
-//! a turn; the turn says whether it has answered it.
+//! Requests of an operator: the owner at the page, root at the console, or the firmware itself. A request is an input
+//! of a turn; the turn says whether it has answered it.
 
 use crate::wall::incident_response::IncidentResponse;
 use alloc::string::String;
@@ -12,15 +12,15 @@ pub enum OperatorRequest {
     Confirm,
     /// Give up the release that is staged or on trial.
     Rollback,
-    /// Start what is staged later, as much later as the maker allows.
+    /// Postpone the start of a staged release, as far as the maker allows.
     Postpone,
     /// Set this password.
     Claim(Password),
     /// Forget the owner.
     Reset,
-    /// An answer to an infection; the wall's.
+    /// An answer to an infection; it belongs to the wall.
     Incident(IncidentResponse),
-    /// Protected files are as the owner wants them; the wall's.
+    /// Accept the protected files as they are; it belongs to the wall.
     AcceptChanges,
 }
 

@@ -1,4 +1,4 @@
-//! Reasons: why the agent does what it does, or nothing. One event a line: a fixed name, then `key=value`.
+//! Reasons: why the agent acts, or waits. One event a line: a fixed name, then `key=value`.
 
 use crate::fault::{FetchFault, Text};
 use crate::gate::state::GateState;
@@ -8,7 +8,7 @@ use crate::wall::report::Finding;
 use core::fmt;
 use komainu_trust::Moment;
 
-/// How much of a person's attention an event deserves.
+/// The attention that an event deserves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     /// A person should look.
@@ -20,25 +20,25 @@ pub enum Level {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// The first start of this device: what runs is taken as good.
+    /// The first start of this device: the running release is taken as good.
     FirstStart(Slot),
-    /// No copy of the record was good; it was made anew from what is seen.
+    /// No copy of the record was good; a new one was made from the facts.
     RecordLost(Text),
     /// A slot runs that is not the one on record, with nothing under way.
     OtherSlotRuns {
-        /// What the record says.
+        /// The confirmed slot on record.
         recorded: Slot,
         running: Slot,
     },
     /// The boot choice does not name the running slot as good, with nothing under way.
     BootChoiceOff {
-        /// What the choice names.
+        /// The slot that the boot choice names.
         chosen: Slot,
         running: Slot,
     },
     /// A release is on trial that the record does not know of.
     TrialFound(u64),
-    /// It cannot be known which slot runs.
+    /// The running slot cannot be determined.
     BootedUnknown(Text),
     /// The boot choice cannot be read or changed.
     BootChoiceUnknown(Text),
@@ -50,7 +50,7 @@ pub enum Reason {
     OfferUnusable(Text),
     /// Metadata lists nothing for this board and channel.
     OfferNothing,
-    /// A release is not taken.
+    /// A release is refused.
     Refused { release: u64, refusal: Refusal },
     /// The release that runs is the offered one, and the floor was forgotten: it is known again.
     FloorKnownAgain(u64),
@@ -70,7 +70,7 @@ pub enum Reason {
     /// A release on trial is not known to be good yet.
     TrialWaits {
         release: ReleaseId,
-        /// What it waits for.
+        /// The condition that it waits for.
         waits_for: Text,
     },
     /// A release on trial is good and stays.
@@ -81,9 +81,9 @@ pub enum Reason {
     RestartIntoOld(Slot),
     /// The slot that failed keeps coming up: it is left running.
     CannotLeave(Slot),
-    /// Waiting after setbacks.
+    /// The agent waits after failures.
     BackingOff {
-        /// Backoff in a row.
+        /// Failures in a row.
         failures: u32,
         /// Seconds to wait.
         seconds: u64,
@@ -100,7 +100,7 @@ pub enum Reason {
     ResetAsked,
     /// The owner is being forgotten.
     Resetting,
-    /// Advisories could not be fetched: asked for again with the next poll.
+    /// Advisories could not be fetched; the next poll asks for them again.
     AdvisoriesMissed(Fault),
     /// The owner wants the staged release to start later.
     Postponed {
@@ -108,28 +108,28 @@ pub enum Reason {
         /// When it starts.
         until: Moment,
     },
-    /// The wall found something that is not as it is wanted.
+    /// The wall found a state that differs from the wanted one.
     Found(Finding),
-    /// It was mended.
+    /// The finding was mended.
     Mended {
-        /// What was done.
+        /// The remediation.
         remediation: &'static str,
-        /// What was found.
+        /// The finding.
         what: Text,
     },
-    /// It could not be mended.
+    /// The finding could not be mended.
     NotMended {
-        /// What was to be done.
+        /// The remediation that failed.
         remediation: &'static str,
-        /// What was found.
+        /// The finding.
         what: Text,
         why: Text,
     },
-    /// A fix did harm, and was undone.
+    /// A remediation did harm, and was undone.
     Undone(&'static str),
-    /// Somebody has taken the device, or its owner said so.
+    /// The device is infected, or its owner said so.
     Incident {
-        /// What was found first.
+        /// The first finding.
         what: Text,
         /// It is cut off from the WAN.
         contained: bool,
@@ -149,7 +149,7 @@ pub enum Fault {
     Trust(Text),
     /// The device could not do it.
     Device(Text),
-    /// What was read back from a slot is not what was signed.
+    /// The bytes that were read back from a slot differ from the signed ones.
     NotWhatWasSigned(Text),
 }
 
@@ -163,7 +163,7 @@ impl fmt::Display for Fault {
 }
 
 impl Reason {
-    /// How much attention it deserves.
+    /// The attention that the event deserves.
     pub fn level(&self) -> Level {
         match self {
             Reason::RecordLost(_)

@@ -1,31 +1,32 @@
-//! Retry state: failures since the last start, and when the last poll worked. A restart forgets it and costs a poll, no more.
+//! Retry state: failures since the last start, and the time of the last poll that worked. A restart forgets it, and
+//! costs only a poll.
 
-/// Consecutive failures of one kind of step, since the start. Not on record: a restart may try at once.
+/// Consecutive failures of one kind of step since the start. Not on record: a restart may try at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backoff {
-    /// How many in a row.
+    /// Failures in a row.
     pub failures: u32,
-    /// When the last was, in seconds of uptime.
+    /// The time of the last failure, in seconds of uptime.
     pub last_uptime: u64,
-    /// What the server asked for, in seconds; 0 if it did not.
+    /// The wait that the server asked for, in seconds; 0: none.
     pub retry_after_seconds: u32,
 }
 
-/// What is remembered between turns, but not over a restart: losing it costs a poll, no more.
+/// Memory between turns that a restart may lose: losing it costs a poll, no more.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RetryState {
     /// The last poll that worked, in seconds of uptime.
     pub polled_uptime: Option<u64>,
     /// The last full refresh that worked, in seconds of uptime.
     pub refreshed_uptime: Option<u64>,
-    /// What the server gave with the timestamp last accepted, for a conditional request (`ETag`).
+    /// The validator (`ETag`) of the timestamp last accepted, for a conditional request.
     pub validator: Option<alloc::string::String>,
     /// Backoff of polling.
     pub poll: Backoff,
-    /// Backoff of fetching and writing images; any progress ends them.
+    /// Backoff of fetching and writing images; any progress ends it.
     pub stage: Backoff,
-    /// Images that were complete and not what was signed. Progress does not end these: it would mean fetching
-    /// the same wrong image for ever.
+    /// Backoff of complete images that differ from the signed ones. Progress does not end it: otherwise the agent
+    /// would fetch the same wrong image for ever.
     pub proof: Backoff,
     /// Backoff of everything else that an update needs of the device.
     pub device: Backoff,

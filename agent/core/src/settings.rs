@@ -1,11 +1,11 @@
-//! What the maker decided for this device, as far as decisions need it. Paths and addresses are the agent's.
+//! The maker's decisions for this device, as far as the core needs them. Paths and addresses are the agent's.
 
 use crate::firewall::table::Traffic;
 use crate::identifiers::{Name, ReleaseId};
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// Who may say that a release on trial is good.
+/// The judge of a release on trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConfirmBy {
     /// The health checks of the firmware: all of them pass.
@@ -21,10 +21,10 @@ pub struct Settings {
     pub board: Name,
     /// The channel that it follows.
     pub channel: Name,
-    /// What makes this device differ from its siblings (a serial number, a MAC address): spreads a fleet's
-    /// polls and waves. Not a secret, never sent.
+    /// A value that differs between devices of one kind (a serial number, a MAC address): it spreads a fleet's polls
+    /// and waves. Not a secret, never sent.
     pub device_id: String,
-    /// What the running firmware says of itself; only used where there is no record yet.
+    /// The running firmware's own release; only used where there is no record yet.
     pub own_release: Option<ReleaseId>,
     /// Seconds between polls, before jitter.
     pub poll_seconds: u32,
@@ -34,7 +34,7 @@ pub struct Settings {
     pub full_refresh_seconds: u32,
     /// A release on trial must be good this many seconds after the start.
     pub trial_seconds: u32,
-    /// How many starts the boot loader gives a release on trial; 1 to 9.
+    /// Starts that the boot loader gives a release on trial; 1 to 9.
     pub boot_tries: u8,
     pub confirm_by: ConfirmBy,
     /// While a slot is filled, it is synced and the record written each time this many bytes have come.
@@ -45,11 +45,11 @@ pub struct Settings {
     pub postpone_critical_days_max: u8,
     /// The device is restarted once its owner is forgotten.
     pub restart_after_reset: bool,
-    /// What the firewall is made of.
+    /// The firewall's settings.
     pub firewall: FirewallSettings,
 }
 
-/// What the firewall is made of, as far as the maker decides it.
+/// The maker's part of the firewall.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FirewallSettings {
     /// Names of the LAN's links. Every other link is the WAN.
@@ -58,6 +58,6 @@ pub struct FirewallSettings {
     pub page_port: u16,
     /// Where the page's name server listens (UDP), while the gate is closed.
     pub dns_port: u16,
-    /// What may pass an open device.
+    /// The traffic that may pass an open device.
     pub traffic: Traffic,
 }

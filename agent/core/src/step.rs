@@ -16,9 +16,9 @@ pub enum Step {
     Poll,
     /// Write the next piece of a release into the slot that is not running, or prove that all of it is there.
     Stage {
-        /// What; only verified releases can be staged.
+        /// The release; only verified releases can be staged.
         release: Verified<Release>,
-        /// Where; never the slot that runs.
+        /// The slot; never the one that runs.
         slot: Slot,
         /// The parts of the slots.
         parts: Parts,
@@ -32,21 +32,22 @@ pub enum Step {
     },
     /// Mark the running release good, then record so and raise the floor.
     Confirm { release: ReleaseId, slot: Slot },
-    /// Record that a release failed, let the boot choice name the old slot, and end it when that one runs.
+    /// Record that a release failed, let the boot choice name the old slot, and end the rollback when the old slot
+    /// runs.
     RollBack {
         release: ReleaseId,
-        /// Where it is.
+        /// The slot of the failed release.
         slot: Slot,
-        /// How many failed trials it counts as.
+        /// The number of failed trials that it counts as.
         times: u8,
     },
     /// Restart the device.
     Reboot,
-    /// Record what is found to be so.
+    /// Record the state that was found.
     Adopt(Record),
     /// Let the boot choice name the running slot as good.
     Settle(Slot),
-    /// Put the gate's rules into the kernel.
+    /// Put the firewall's rules into the kernel.
     ApplyFirewall(GateState),
     /// Set this password.
     Claim(Password),
@@ -84,12 +85,12 @@ impl Step {
         }
     }
 
-    /// True if it needs only the device: no server has to be waited for.
+    /// True if it needs only the device: no server keeps it waiting.
     pub fn is_on_device(&self) -> bool {
         !matches!(self, Step::Poll | Step::Stage { .. })
     }
 
-    /// True if it is the gate's.
+    /// True if the step belongs to the gate.
     pub fn is_of_gate(&self) -> bool {
         use Step::{ApplyFirewall, BeginReset, Claim, Finish, Forget, Restore, Withdraw};
         matches!(self, ApplyFirewall(_) | Claim(_) | Finish | Withdraw | Restore | BeginReset | Forget)
@@ -107,7 +108,7 @@ pub enum Next {
     Restart,
 }
 
-/// What to do now.
+/// A plan: the steps, the next look, and the reason.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// In this order; the first that fails ends the turn.

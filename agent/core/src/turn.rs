@@ -1,5 +1,5 @@
-//! One turn of gate and update: look, decide, execute. Nothing that matters is kept between turns except the record, so a
-//! power cut anywhere in here is the same as a slow turn.
+//! One turn of gate and update: look, decide, execute. Only the record survives a turn, so a power cut at any point
+//! here equals a slow turn.
 //!
 //! The caller logs [`Plan::reason`] before it executes the plan: say it before you break it.
 
@@ -27,33 +27,33 @@ use crate::update::rollback::{roll_back, settle};
 use crate::update::stage::stage;
 use alloc::vec::Vec;
 
-/// What a turn settled of a request to the gate.
+/// The result of a request to the gate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// The password is set, and the device is open.
     PasswordSet,
-    /// The password is not set: why.
+    /// The password is not set; the text gives the reason.
     PasswordNotSet(Text),
-    /// The account has the password, and a hook could not commit it: why.
+    /// The account has the password, but a hook could not commit it; the text gives the reason.
     PasswordHalfSet(Text),
     /// The reset has begun, and the device is closed.
     ResetBegun,
-    /// The reset could not begin: why.
+    /// The reset could not begin; the text gives the reason.
     ResetNotBegun(Text),
     /// The gate has something else to do first.
     NotNow,
 }
 
-/// What came of a turn.
+/// The outcome of a turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// When to take the next turn.
     pub next: Next,
-    /// The operator's request is answered, whatever the answer is: it must not come true at some later time.
+    /// The operator's request is answered, with success or without: it must not come true at some later time.
     pub answered: bool,
-    /// What was settled for the gate.
+    /// The replies to the gate's requests.
     pub replies: Vec<Reply>,
-    /// What happened, in order.
+    /// The events, in order.
     pub events: Vec<Reason>,
 }
 
@@ -117,8 +117,8 @@ pub fn decide(facts: &Facts, settings: &Settings) -> Plan {
     }
 }
 
-/// Whether a plan answers the operator's request. A request to the update waits while the gate has something to do; one to
-/// the wall is answered by the wall's turn.
+/// Tells whether a plan answers the operator's request. A request to the update waits while the gate has something to
+/// do; the wall's turn answers one to the wall.
 pub fn answers(facts: &Facts, plan: &Plan) -> bool {
     let of_gate = plan.steps.iter().any(Step::is_of_gate);
     facts.request.as_ref().is_some_and(|request| request.is_of_gate() || !of_gate && !request.is_of_wall())
@@ -160,7 +160,7 @@ pub fn execute(
     outcome
 }
 
-/// An operator does not wait for what failed an hour ago.
+/// Clears the backoffs: an operator does not wait because of a failure an hour ago.
 fn forget_backoff_for(device: &mut (impl Ledger + ?Sized), facts: &Facts) {
     let of_gate = facts.request.as_ref().is_some_and(OperatorRequest::is_of_gate);
     let none = Backoff::default();
@@ -210,8 +210,9 @@ fn apply_firewall(
     }
 }
 
-/// What a step of the gate settles for the operator. A password is settled once it is known whether the account has it:
-/// what a failed claim left half done is finished or withdrawn by the next turn, and settled there.
+/// The reply to the operator that follows from a step of the gate. A request for a password is settled once it is
+/// known whether the account has it: the next turn finishes or withdraws a claim that failed half way, and settles
+/// it.
 fn reply(step: &Step, done: &Result<(), Fault>, device: &mut (impl Owner + ?Sized)) -> Option<Reply> {
     let why = || done.as_ref().err().map(|fault| text(format_args!("{fault}")));
     match (step, why()) {
@@ -233,7 +234,7 @@ fn reply(step: &Step, done: &Result<(), Fault>, device: &mut (impl Owner + ?Size
 
 fn count_failure(device: &mut (impl Host + Ledger + ?Sized), step: &Step, fault: &Fault) {
     if matches!(step, Step::Claim(_)) {
-        // The operator hears it at once, and nothing of the gate must wait for it.
+        // The operator gets this fault at once, and nothing of the gate must wait for it.
         return;
     }
     let uptime = device.uptime_seconds();

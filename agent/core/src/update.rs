@@ -1,4 +1,6 @@
-//! The update: poll, verify, stage, activate, confirm, and the way back, rollback.
+//! The update: poll, verify, stage, activate, confirm, and the way back, rollback. `plan` decides from the `facts`,
+//! `record` is the durable memory, `schedule` holds polls and backoff. Refusal of a downgrade is in `verify`, resuming
+//! a download in `stage`. The agent's side (servers, slots, boot loaders) is in `agent/src/update`.
 
 pub mod activate;
 pub mod confirm;

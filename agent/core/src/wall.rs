@@ -1,4 +1,6 @@
-//! The wall: what attackers use is found, mended and reported, again and again. `observation` is what is seen, `judge` holds a file a subject, `plan` decides.
+//! The wall: it finds, mends and reports everything that attackers use, again and again. `observation` holds one scan,
+//! `judge` a file for each subject, `measures` the table of wanted states, `plan` the decision, `incident_state` the
+//! memory of an infection. The agent's side is in `agent/src/wall`.
 
 pub mod incident_response;
 pub mod incident_state;

@@ -1,4 +1,4 @@
-//! What a subcommand is started with, and what all of them share: exit codes, printing, opening the device.
+//! The call of a subcommand, and the parts that all of them share: exit codes, output, opening the device.
 
 use crate::config::settings::DeviceSettings;
 use crate::daemon::linux_device::LinuxDevice;
@@ -9,40 +9,40 @@ use komainu_trust::Trusted;
 use std::io::{Write, stdout};
 use std::path::PathBuf;
 
-/// How a subcommand ends. The numbers are part of the interface; the man page explains them.
+/// The end of a subcommand. The numbers are part of the interface; the man page explains them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     Done = 0,
-    /// Something failed; what, was said.
+    /// A step failed; an error line gave the details.
     Failed = 1,
     /// Wrong usage, or settings that cannot be read.
     Usage = 2,
-    /// The device must be restarted now, by whoever started komainu (`reboot_command = []`).
+    /// The program that started komainu must restart the device now (`reboot_command = []`).
     Restart = 3,
     /// Another komainu is at work.
     Busy = 4,
 }
 
-/// What a subcommand is started with.
+/// The call of a subcommand.
 pub struct Call {
     pub settings: DeviceSettings,
-    /// Where they were read from.
+    /// The file that they were read from.
     pub settings_file: PathBuf,
     /// `--json` was given.
     pub json: bool,
-    /// `--testing` was given: keys that everybody has are trusted.
+    /// `--testing` was given: well-known example keys are trusted.
     pub testing: bool,
-    /// What follows the subcommand.
+    /// The operand after the subcommand.
     pub operand: Option<PathBuf>,
 }
 
-/// Prints to standard output.
+/// Writes to standard output.
 pub(super) fn print(text: &str) -> Result<Exit, String> {
     stdout().write_all(text.as_bytes()).map_err(|error| format!("cannot print: {error}"))?;
     Ok(Exit::Done)
 }
 
-/// Opens the device, and refuses one that trusts keys which everybody has.
+/// Opens the device, and refuses one that trusts the public example keys.
 pub(super) fn open(call: &Call) -> Result<LinuxDevice, String> {
     log_output::open(call.settings.log.places(), call.settings.log.prefers_terminal());
     let mut device = LinuxDevice::open(&call.settings)?;

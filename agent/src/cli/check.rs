@@ -1,5 +1,5 @@
-//! `check`: is everything in place for updates? One line for each thing that a maker can have got wrong; changes
-//! nothing on the device, and polls the server without keeping anything.
+//! `check`: tests whether everything is in place for updates. One line for each thing that a maker can have got
+//! wrong; changes nothing on the device, and polls the server without keeping anything.
 
 use super::call::{Call, Exit, open, print};
 use crate::daemon::linux_device::LinuxDevice;
@@ -15,13 +15,13 @@ use komainu_trust::refresh::{ROOT_STEP, drive};
 use komainu_trust::{TrustFault, Trusted};
 use std::fmt::Write;
 
-/// What a look brought: a sentence, good or bad.
+/// The result of a look: a sentence, good or bad.
 type Sentence = Result<String, String>;
 
-/// What is looked at: a name, and how.
-type Look = (&'static str, fn(&mut LinuxDevice, &Call) -> Sentence);
+/// One check: its name, and its function.
+type Check = (&'static str, fn(&mut LinuxDevice, &Call) -> Sentence);
 
-const LOOKS: &[Look] = &[
+const CHECKS: &[Check] = &[
     ("trusted root", root),
     ("record", record),
     ("running slot", running),
@@ -35,7 +35,7 @@ const LOOKS: &[Look] = &[
 pub(super) fn check(call: &Call) -> Result<Exit, String> {
     let mut device = open(call)?;
     let (mut text, mut exit) = (String::new(), Exit::Done);
-    for (name, look) in LOOKS {
+    for (name, look) in CHECKS {
         let (word, sentence) = match look(&mut device, call) {
             Ok(sentence) => ("ok  ", sentence),
             Err(sentence) => {
@@ -100,9 +100,9 @@ fn checks(_: &mut LinuxDevice, call: &Call) -> Sentence {
 }
 
 fn gate(device: &mut LinuxDevice, call: &Call) -> Sentence {
-    let Some(settings) = &call.settings.gate else { return Ok("left to somebody else".into()) };
-    let seen = device.gate().ok_or("left to somebody else")?;
-    seen.account.map_err(|why| why.to_string())?;
+    let Some(settings) = &call.settings.gate else { return Ok("left to other software".into()) };
+    let gate = device.gate().ok_or("left to other software")?;
+    gate.account.map_err(|why| why.to_string())?;
     let missing: Vec<&str> = settings
         .lan
         .iter()
@@ -110,12 +110,15 @@ fn gate(device: &mut LinuxDevice, call: &Call) -> Sentence {
         .filter(|link| !std::path::Path::new("/sys/class/net").join(link).exists())
         .collect();
     if !missing.is_empty() {
-        return Err(format!("there is no link {}: what is not named as LAN is the WAN", missing.join(", ")));
+        return Err(format!(
+            "there is no link {}: a link that is not named as LAN is the WAN",
+            missing.join(", ")
+        ));
     }
     let hooks = program_folder::in_folder(&settings.hooks)
         .map_err(|error| format!("cannot read {}: {error}", settings.hooks.display()))?;
     if let Some(path) = settings.code_file.as_ref().filter(|path| !path.exists()) {
-        return Err(format!("code_file {} is not there: nobody can set the first password", path.display()));
+        return Err(format!("code_file {} is not there: a first password cannot be set", path.display()));
     }
     let mut said = format!("account {}, {} places to wipe, hooks:", settings.account, settings.wipe.len());
     for hook in &hooks {

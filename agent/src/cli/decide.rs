@@ -1,4 +1,5 @@
-//! `confirm` and `rollback`: a person, or the firmware, decides. Asks the komainu that is at work, or does it itself.
+//! `confirm` and `rollback`: decisions of a person, or of the firmware. Asks the komainu that is at work, or does it
+//! itself.
 
 use super::call::{Call, Exit, open, print};
 use super::run;
@@ -34,8 +35,7 @@ fn ask(call: &Call, request: OperatorRequest) -> Result<Exit, String> {
     }
 }
 
-/// Until the release on trial was started, looking at it again would only count as one more restart that brought
-/// nothing.
+/// Until the release on trial was started, another look would only count as one more restart without effect.
 pub(super) fn refuse_before_restart(device: &mut LinuxDevice) -> Result<(), String> {
     let RecordSeen::Found(record) = device.record() else { return Ok(()) };
     match record.update {
@@ -46,7 +46,7 @@ pub(super) fn refuse_before_restart(device: &mut LinuxDevice) -> Result<(), Stri
     }
 }
 
-/// Who confirms what is not on trial should hear so, not silence.
+/// Refuses to confirm or roll back without a trial: the caller should get a message, not silence.
 fn refuse_needless(device: &mut LinuxDevice, request: &OperatorRequest) -> Result<(), String> {
     let update = match device.record() {
         RecordSeen::Found(record) => record.update,

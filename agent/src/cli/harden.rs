@@ -1,6 +1,6 @@
-//! `harden`: the wall's table, measure by measure: what holds, what does not, and what cannot be told or enforced.
-//! `selfcheck`: the same as NICT NOTICE asks it, in four surveys. Both show what the komainu that is at work found last;
-//! where none is, they look themselves, and change nothing.
+//! `harden`: the wall's table, measure by measure: those that hold, those that do not, and those that cannot be told
+//! or enforced. `selfcheck`: the same as NICT NOTICE asks it, in four surveys. Both show the last findings of the
+//! komainu that is at work; where none is, they look themselves, and change nothing.
 
 use super::call::{Call, Exit, open, print};
 use super::status::{object, text};
@@ -13,18 +13,18 @@ use komainu_core::firewall::wanted_table::wanted_table;
 use komainu_core::gate::state::FirewallStatus;
 use komainu_core::settings::Settings;
 use komainu_core::turn;
-use komainu_core::wall::measures::{Level, Row, Survey, TABLE};
+use komainu_core::wall::measures::{Row, Survey, TABLE, Weight};
 use komainu_core::wall::observation::{GateContext, judge};
 use komainu_core::wall::plan::leave_alone;
 use komainu_core::wall::policy::Policy;
-use komainu_core::wall::report::{Finding, Outcome, Report};
+use komainu_core::wall::report::{Finding, Judgement, Report};
 use komainu_core::wall::report_text;
 use komainu_core::wall::report_text::LINES_BYTES_MAX;
 use komainu_trust::json::{Json, canonical};
 
 pub(super) fn harden(call: &Call) -> Result<Exit, String> {
     let report = report(call)?;
-    let rows = TABLE.iter().map(|row| (row, report.outcome(row.measure)));
+    let rows = TABLE.iter().map(|row| (row, report.judgement(row.measure)));
     if call.json {
         let rows = rows.map(|(row, outcome)| row_object(row, &outcome, &report)).collect();
         let notes = report.notes.iter().map(text).collect();
@@ -99,11 +99,11 @@ fn as_line(json: &Json) -> String {
     format!("{}\n", String::from_utf8_lossy(&canonical(json)))
 }
 
-/// What the komainu at work found last; or what is found now.
+/// The last report of the komainu at work; without one, a new report.
 fn report(call: &Call) -> Result<Report, String> {
     let mut device = open(call)?;
     let policy = call.settings.wall.as_ref().map(|wall| &wall.policy);
-    let policy = policy.ok_or("the settings leave the wall to somebody else ([wall] keep = false)")?;
+    let policy = policy.ok_or("the settings leave the wall to other software ([wall] keep = false)")?;
     let free = device.lock()?.is_ok();
     if free {
         return Ok(look(&mut device, policy, &call.settings.core));
@@ -134,7 +134,7 @@ pub(super) fn look(device: &mut LinuxDevice, policy: &Policy, settings: &Setting
     report
 }
 
-/// What the kernel has of the firewall; `None`: the settings leave the gate to other software.
+/// The status of the firewall in the kernel; `None`: the settings leave the gate to other software.
 pub(super) fn firewall_status(
     device: &mut LinuxDevice,
     settings: &Settings,
@@ -146,23 +146,23 @@ pub(super) fn firewall_status(
     Some(device.firewall_status(&table))
 }
 
-fn word(outcome: &Outcome) -> &'static str {
+fn word(outcome: &Judgement) -> &'static str {
     match outcome {
-        Outcome::Strong => "strong",
-        Outcome::Weak => "weak",
-        Outcome::CannotTell(_) => "cannot tell",
-        Outcome::CannotEnforce(_) => "cannot enforce",
+        Judgement::Strong => "strong",
+        Judgement::Weak => "weak",
+        Judgement::CannotTell(_) => "cannot tell",
+        Judgement::CannotEnforce(_) => "cannot enforce",
     }
 }
 
-fn why(outcome: &Outcome) -> &str {
+fn why(outcome: &Judgement) -> &str {
     match outcome {
-        Outcome::CannotTell(why) | Outcome::CannotEnforce(why) => why,
-        Outcome::Strong | Outcome::Weak => "",
+        Judgement::CannotTell(why) | Judgement::CannotEnforce(why) => why,
+        Judgement::Strong | Judgement::Weak => "",
     }
 }
 
-fn details<'r>(row: &Row, outcome: &'r Outcome, report: &'r Report) -> Vec<&'r str> {
+fn details<'r>(row: &Row, outcome: &'r Judgement, report: &'r Report) -> Vec<&'r str> {
     let mut details: Vec<&str> = of_row(row, report).map(|finding| &*finding.what).collect();
     if !why(outcome).is_empty() {
         details.push(why(outcome));
@@ -175,14 +175,14 @@ fn of_row<'r>(row: &Row, report: &'r Report) -> impl Iterator<Item = &'r Finding
     report.findings.iter().filter(move |finding| finding.measure == measure)
 }
 
-fn row_object(row: &Row, outcome: &Outcome, report: &Report) -> Json {
+fn row_object(row: &Row, outcome: &Judgement, report: &Report) -> Json {
     object([
         ("id", text(&row.id)),
         ("name", text(&row.name)),
         ("why", text(&row.why)),
         ("seen", text(&row.seen)),
         ("fixed", text(&row.fixed)),
-        ("level", text(&if row.level == Level::Must { "must" } else { "should" })),
+        ("level", text(&if row.weight == Weight::Must { "must" } else { "should" })),
         ("survey", row.survey.map_or(Json::Null, |survey| text(&survey.letter()))),
         ("on_trial", Json::Bool(row.on_trial)),
         ("outcome", text(&word(outcome))),

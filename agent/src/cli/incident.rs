@@ -1,4 +1,4 @@
-//! `incident`: what is done where somebody has taken the device. Without a word it says how things stand.
+//! `incident`: the answers to an infection. Without a word it prints the state of the incident.
 
 use super::call::{Call, Exit, open, print};
 use crate::daemon::event_log::EventLog;
@@ -13,7 +13,7 @@ use komainu_trust::Moment;
 
 pub(super) fn incident(call: &Call) -> Result<Exit, String> {
     let policy = call.settings.wall.as_ref().map(|wall| &wall.policy);
-    let policy = policy.ok_or("the settings leave the wall to somebody else ([wall] keep = false)")?;
+    let policy = policy.ok_or("the settings leave the wall to other software ([wall] keep = false)")?;
     let mut device = open(call)?;
     let Some(word) = &call.operand else { return say(&mut device) };
     let known = || IncidentResponse::ALL.map(IncidentResponse::name).join(", ");
@@ -42,10 +42,10 @@ pub(super) fn incident(call: &Call) -> Result<Exit, String> {
     }
 }
 
-/// `accept-changes`: protected files are as the owner wants them.
+/// `accept-changes`: accepts the protected files as they are.
 pub(super) fn accept_changes(call: &Call) -> Result<Exit, String> {
     if call.settings.wall.is_none() {
-        return Err("the settings leave the wall to somebody else ([wall] keep = false)".into());
+        return Err("the settings leave the wall to other software ([wall] keep = false)".into());
     }
     let mut device = open(call)?;
     match device.lock()? {
@@ -64,8 +64,8 @@ fn leave(device: &LinuxDevice, request: OperatorRequest, at_work: Option<i32>) -
 }
 
 fn say(device: &mut LinuxDevice) -> Result<Exit, String> {
-    let memory = device.incident_state();
-    let Some(incident) = memory.incident else { return print("nothing: there is no incident\n") };
+    let state = device.incident_state();
+    let Some(incident) = state.incident else { return print("nothing: there is no incident\n") };
     let yes = |is: bool| if is { "yes" } else { "no" };
     let slot = incident.reimage.map_or_else(|| "no".to_owned(), |slot| format!("in place of slot {slot}"));
     print(&format!(

@@ -11,14 +11,14 @@ pub(super) fn install(call: &Call) -> Result<Exit, String> {
     let path = call.operand.as_deref().unwrap_or(Path::new(""));
     let mut device = open(call)?;
     refuse_before_restart(&mut device)?;
-    // Opened here too where another komainu will do it: whoever asks should hear what is wrong.
+    // Opened here even if another komainu installs it: the caller should see the error.
     let bundle = Bundle::open(path)?;
     match device.lock()? {
         Ok(_lock) => {
             // An older request for another bundle is over.
             device.runtime().request_answered();
             device.install(bundle);
-            // What went wrong first is about the bundle; what was said last, about the device.
+            // The first fault is about the bundle; the last event is about the device.
             let round = run::round(&mut device, call, OperatorRequest::Poll)?;
             if let Some(event) = &round.event {
                 print(&format!("{event}\n"))?;

@@ -1,5 +1,5 @@
-//! `setup` and `reset`: the gate from the device's own console. They ask the komainu that is running. And `firewall`,
-//! for init scripts: the rules, before anything else starts.
+//! `setup` and `reset`: the gate from the device's own console. They ask the komainu that is running. `firewall`, for
+//! init scripts: puts the rules into the kernel before anything else starts.
 
 use super::call::{Call, Exit, open, print};
 use crate::config::gate_settings::GateSettings as Settings;
@@ -18,7 +18,7 @@ use std::io;
 use std::io::{BufRead, IsTerminal, Read, Write, stderr, stdin};
 
 pub(super) fn setup(call: &Call) -> Result<Exit, String> {
-    let owned = CredentialStore::new(gate(call)?, &call.settings.state).seen().kept.is_some();
+    let owned = CredentialStore::new(gate(call)?, &call.settings.state).facts().kept.is_some();
     let is_terminal = stdin().is_terminal();
     let old = if owned { Some(read_secret("Password that holds now: ")?) } else { None };
     let new = read_secret("New password: ")?;
@@ -52,8 +52,8 @@ pub(super) fn button_pressed(call: &Call) -> Result<Exit, String> {
     print("A first password may be set in the next two minutes.\n")
 }
 
-/// Puts the rules of the gate's standing into the kernel, and ends: then whoever starts the network knows that they
-/// are there.
+/// Puts the rules for the gate's state into the kernel, and ends: then an init script that starts the network next
+/// knows that they are there.
 pub(super) fn firewall(call: &Call) -> Result<Exit, String> {
     gate(call)?;
     let mut device = open(call)?;
@@ -61,12 +61,12 @@ pub(super) fn firewall(call: &Call) -> Result<Exit, String> {
     Ok(Exit::Done)
 }
 
-/// Also where nothing else can be done.
+/// This works even if nothing else can be done.
 pub(super) fn put_rules(device: &mut LinuxDevice, call: &Call) -> Result<(), String> {
-    let Some(seen) = device.gate() else { return Ok(()) };
+    let Some(gate) = device.gate() else { return Ok(()) };
     let grants = device.grants_at_start();
     let device: &mut dyn Device = device;
-    let table = wanted_table(device, seen.gate_state(), &call.settings.core.firewall, &grants);
+    let table = wanted_table(device, gate.gate_state(), &call.settings.core.firewall, &grants);
     match device.firewall_status(&table) {
         FirewallStatus::Differ => device.apply_firewall(&table).map_err(|why| why.to_string()),
         FirewallStatus::Hold | FirewallStatus::Beyond(_) => Ok(()),
@@ -84,7 +84,7 @@ pub(super) fn reset(call: &Call) -> Result<Exit, String> {
 
 fn gate(call: &Call) -> Result<&Settings, String> {
     let gate = call.settings.gate.as_ref();
-    gate.ok_or_else(|| "the settings leave the gate to somebody else ([gate] keep = false)".into())
+    gate.ok_or_else(|| "the settings leave the gate to other software ([gate] keep = false)".into())
 }
 
 fn ask(call: &Call, what: Request) -> Result<Reply, String> {
@@ -106,7 +106,7 @@ fn in_words(answer: &Reply) -> String {
     }
 }
 
-/// Reads one line; what is typed at a terminal is not shown.
+/// Reads one line; a terminal does not show the input.
 fn read_line(question: &str) -> io::Result<Vec<u8>> {
     let mut hidden = None;
     if stdin().is_terminal() {
@@ -132,7 +132,7 @@ fn read_secret(question: &str) -> Result<Secret, String> {
     String::from_utf8(line).map(Secret).map_err(|_| "a password must be UTF-8".into())
 }
 
-/// A terminal that does not show what is typed, until this is dropped.
+/// A terminal that does not show the typed letters, until this is dropped.
 struct Hidden(Termios);
 
 impl Hidden {

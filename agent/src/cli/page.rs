@@ -1,5 +1,5 @@
-//! `page`: the process that reads what strangers send. The agent starts it, with its end of a pair of sockets as
-//! standard input; it opens its doors, gives up its privileges, and serves until the agent has gone.
+//! `page`: the process that reads the requests of strangers. The agent starts it, with one end of a socket pair as
+//! standard input; it opens its sockets, gives up its privileges, and serves until the agent has gone.
 
 use super::call::{Call, Exit};
 use crate::config::gate_settings::FirewallChoice;
@@ -26,7 +26,7 @@ const LOGO_BYTES_MAX: u64 = 8 * 1024;
 const HTTP_PORT: u16 = 80;
 
 pub(super) fn page(call: &Call) -> Result<Exit, String> {
-    let gate = call.settings.gate.as_ref().ok_or("the settings leave the gate to somebody else")?;
+    let gate = call.settings.gate.as_ref().ok_or("the settings leave the gate to other software")?;
     close_what_was_inherited();
     log_output::open(call.settings.log.places(), call.settings.log.prefers_terminal());
     let agent = std::io::stdin().as_fd().try_clone_to_owned();
@@ -50,7 +50,8 @@ pub(super) fn page(call: &Call) -> Result<Exit, String> {
     Ok(Exit::Done)
 }
 
-/// What whoever started the agent left open is not for strangers: a folder would be a way out of the empty root.
+/// Closes inherited file descriptors, because strangers must not reach them: an open folder would be a way out of the
+/// empty root.
 fn close_what_was_inherited() {
     let mut numbers: Vec<i32> = Vec::new();
     files::each_entry(Path::new("/proc/self/fd"), &mut |entry| {
@@ -72,33 +73,33 @@ impl Clock for Uptime {
     }
 }
 
-/// One door; `None` where the kernel has no such kind of address.
+/// Opens one socket; `None` where the kernel has no such kind of address.
 fn open(address: IpAddr, port: u16, kind: SockType) -> Result<Option<OwnedFd>, String> {
     let address = SocketAddr::new(address, port);
-    door(address, kind).map_err(|error| format!("cannot listen on {address}: {error}"))
+    bind_socket(address, kind).map_err(|error| format!("cannot listen on {address}: {error}"))
 }
 
-fn door(address: SocketAddr, kind: SockType) -> io::Result<Option<OwnedFd>> {
+fn bind_socket(address: SocketAddr, kind: SockType) -> io::Result<Option<OwnedFd>> {
     let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
-    let Ok(door) = socket(family, kind, SockFlag::SOCK_CLOEXEC, None) else { return Ok(None) };
+    let Ok(socket_fd) = socket(family, kind, SockFlag::SOCK_CLOEXEC, None) else { return Ok(None) };
     if address.is_ipv6() {
-        setsockopt(&door, Ipv6V6Only, &true)?;
+        setsockopt(&socket_fd, Ipv6V6Only, &true)?;
     }
     if kind == SockType::Stream {
-        setsockopt(&door, ReuseAddr, &true)?;
+        setsockopt(&socket_fd, ReuseAddr, &true)?;
     }
-    match bind(door.as_raw_fd(), &SockaddrStorage::from(address)) {
+    match bind(socket_fd.as_raw_fd(), &SockaddrStorage::from(address)) {
         // IPv6 was compiled in and switched off.
         Err(Errno::EADDRNOTAVAIL) if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) => return Ok(None),
         other => other?,
     }
     if kind == SockType::Stream {
-        listen(&door, Backlog::new(64)?)?;
+        listen(&socket_fd, Backlog::new(64)?)?;
     }
-    Ok(Some(door))
+    Ok(Some(socket_fd))
 }
 
-/// What the page looks like; read while files can be.
+/// The theme of the page; read while files are still accessible.
 fn look(gate: &GateSettings) -> Result<Theme, String> {
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).map_err(|error| format!("no random numbers: {error}"))?;

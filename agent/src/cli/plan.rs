@@ -1,4 +1,4 @@
-//! `plan`: what would be done now, and why. Does nothing.
+//! `plan`: prints the next steps and the reason. Does nothing.
 
 use super::call::{Call, Exit, open, print};
 use super::harden;
@@ -34,13 +34,13 @@ pub(super) fn plan(call: &Call) -> Result<Exit, String> {
     print(&text)
 }
 
-/// What the wall would do.
+/// The wall's plan.
 fn of_wall(device: &mut LinuxDevice, facts: &Facts, policy: &Policy, settings: &Settings) -> String {
     let report = harden::look(device, policy, settings);
-    let memory = device.incident_state();
+    let incident_state = device.incident_state();
     let view = View {
         report: &report,
-        memory: &memory,
+        incident_state: &incident_state,
         asked: None,
         owner: facts.gate.as_ref().and_then(|gate| gate.kept),
         polled: facts.retry.polled_uptime,

@@ -21,7 +21,7 @@ pub(super) fn run(call: &Call) -> Result<Exit, String> {
     if locked.is_err()
         && let Err(why) = put_rules(&mut device, call)
     {
-        // A device that can keep nothing has no owner; it must not stand open for that.
+        // A device that can store nothing has no owner; its gate must stay closed even so.
         log::error!("firewall-missing why=\"{why}\"");
     }
     let Ok(_lock) = locked? else { return Ok(busy()) };
@@ -39,9 +39,9 @@ pub(super) fn once(call: &Call) -> Result<Exit, String> {
     Ok(round(&mut device, call, OperatorRequest::Poll)?.exit)
 }
 
-/// What came of a round of turns.
+/// The outcome of a round of turns.
 pub(super) struct Round {
-    /// How the subcommand ends.
+    /// The exit code of the subcommand.
     pub exit: Exit,
     /// The first event that a person should look at, or else the last event.
     pub event: Option<Reason>,
@@ -77,7 +77,7 @@ pub(super) fn round(
         running = if outcome.next == Next::Now { running + 1 } else { 0 };
         let seconds = match outcome.next {
             Next::Now if running < TURNS_RUNNING_MAX => 0,
-            Next::Now => return Err("it goes in circles; the log says what it does".into()),
+            Next::Now => return Err("the turns go in a circle; the log shows their steps".into()),
             Next::Restart => {
                 let exit = if device.is_restarting() { Exit::Restart } else { Exit::Failed };
                 return ends(exit, first_error, last);

@@ -1,4 +1,4 @@
-//! `status`: what runs, what is on offer and how it stands; for people, or with `--json` for machines.
+//! `status`: the running release, the offer and the state of the update; for people, or with `--json` for machines.
 
 use super::call::{Call, Exit, open, print};
 use crate::daemon::page_status::{findings, turned_away, wall};
@@ -14,7 +14,7 @@ use komainu_trust::json::{Json, canonical};
 use komainu_trust::{Moment, Trusted};
 use std::fmt::Display;
 
-/// One line of the status: a name, and what it says.
+/// One line of the status: a name and its value.
 struct Line(&'static str, Json);
 
 pub(super) fn status(call: &Call) -> Result<Exit, String> {
@@ -27,7 +27,7 @@ pub(super) fn status(call: &Call) -> Result<Exit, String> {
         Line("channel", text(&call.settings.core.channel)),
         Line("booted_slot", facts.booted.as_ref().map_or_else(text, text)),
     ];
-    // The same lines with and without a record: who reads them by machine need not ask first.
+    // The same lines with and without a record, so that a program that reads them need not check first.
     let none = Record { floor: 0, ..Record::first(Slot::A, None) };
     let (word, record) = match &facts.record {
         RecordSeen::Found(record) => ("good".to_owned(), Some(record)),
@@ -96,13 +96,13 @@ fn record_lines(record: &Record) -> Vec<Line> {
 }
 
 fn gate_lines(facts: &Facts, call: &Call) -> Vec<Line> {
-    let (Some(seen), Some(settings)) = (&facts.gate, &call.settings.gate) else {
-        return vec![Line("gate", text(&"left to somebody else"))];
+    let (Some(gate), Some(settings)) = (&facts.gate, &call.settings.gate) else {
+        return vec![Line("gate", text(&"left to other software"))];
     };
-    let findings = findings(seen, settings).iter().map(text).collect();
+    let findings = findings(gate, settings).iter().map(text).collect();
     vec![
-        Line("gate", text(&if seen.resetting { "being reset" } else { seen.gate_state().name() })),
-        Line("wall", text(&wall(seen, settings))),
+        Line("gate", text(&if gate.resetting { "being reset" } else { gate.gate_state().name() })),
+        Line("wall", text(&wall(gate, settings))),
         Line("findings", Json::List(findings)),
     ]
 }

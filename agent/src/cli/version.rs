@@ -1,4 +1,4 @@
-//! `version`: which komainu this is. Needs no settings.
+//! `version`: the version of this komainu. Needs no settings.
 
 use super::call::{Call, Exit, print};
 use crate::os::clock::built;

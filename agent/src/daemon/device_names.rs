@@ -1,4 +1,4 @@
-//! What the device is called, the code on its label, and whether its button was pressed.
+//! The names of the device, the code on its label, and its button.
 
 use crate::config::gate_settings::GateSettings as Settings;
 use crate::os::files;
@@ -11,7 +11,7 @@ const NAMES_BYTES_MAX: u64 = 4096;
 /// Most links that are asked for their address.
 const LINKS_MAX: usize = 32;
 
-/// Everything that this device is called, and that no password may be made of.
+/// All names of this device; no password may be made of them.
 pub(crate) fn names(settings: &Settings, device_id: &str) -> Vec<(NameKind, String)> {
     let mut names = vec![
         (NameKind::Account, settings.account.clone()),
@@ -39,25 +39,25 @@ pub(crate) fn names(settings: &Settings, device_id: &str) -> Vec<(NameKind, Stri
     names
 }
 
-/// The first line of a file, if it says anything.
+/// The first line of a file, if it is not empty.
 pub(crate) fn first_line(path: &Path) -> Option<String> {
     let bytes = files::read(path, NAMES_BYTES_MAX).ok()??;
     let line = String::from_utf8_lossy(&bytes).lines().next()?.trim().to_owned();
     (!line.is_empty()).then_some(line)
 }
 
-/// Codes are read from labels: small or large, with or without what stands between their groups.
+/// Codes are read from labels: small or large letters, with or without separators between their groups.
 pub(crate) fn same_code(wanted: &str, given: &str) -> bool {
     let plain = |code: &str| -> Vec<u8> {
         code.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_uppercase()).collect()
     };
     let (wanted, given) = (plain(wanted), plain(given));
-    // All of it is looked at, whatever differs first.
+    // All characters are compared, even after a difference (constant time).
     let differs = wanted.iter().zip(&given).fold(0, |differs, (a, b)| differs | (a ^ b));
     !wanted.is_empty() && wanted.len() == given.len() && differs == 0
 }
 
-/// How long a first password may be set after the button was pressed, in seconds.
+/// A first password may be set this long after the button was pressed, in seconds.
 const PRESSED_SECONDS: u64 = 120;
 
 /// The button of the device was pressed.
@@ -84,6 +84,6 @@ mod tests {
         for wrong in ["", "ab12", "ab12cd35", "ab12cd345"] {
             assert!(!same_code("AB12-CD34", wrong), "{wrong}");
         }
-        assert!(!same_code("", ""), "a device without a code on its label is nobody's");
+        assert!(!same_code("", ""), "a device without a code on its label accepts no code");
     }
 }

@@ -1,5 +1,5 @@
-//! The event log: each event becomes one line, in the log and, where it is about security, in the security log. Logging only
-//! logs: nothing is decided by what was logged.
+//! The event log: each event becomes one line, in the log and, where it is about security, in the security log.
+//! Logging only logs: no decision depends on a log line.
 
 use super::linux_device::LinuxDevice;
 use komainu_core::reason::{Level, Reason};

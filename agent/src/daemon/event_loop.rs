@@ -1,11 +1,11 @@
-//! The event loop of `komainu run`: it owns time, signals, sockets and children, and calls three jobs. The update's job takes
-//! turns of gate and update, the wall's job its own, and the page's job hears what people ask.
+//! The event loop of `komainu run`: it owns time, signals, sockets and children, and calls three jobs. The update's
+//! job takes turns of gate and update, the wall's job its own, and the page's job hears requests.
 
 use super::event_log::EventLog;
 use super::linux_device::LinuxDevice;
 use super::page_host::PageHost;
 use super::request_queue::RequestQueue;
-use super::wall_job::{Known, QUICK_SECONDS, WallJob, WallNews};
+use super::wall_job::{QUICK_SECONDS, WallInputs, WallJob, WallNews};
 use crate::config::settings::DeviceSettings;
 use crate::os::clock::{system_seconds, uptime_milliseconds};
 use crate::os::wakeup::{Waiter, Woken};
@@ -18,14 +18,14 @@ use komainu_core::update::facts::Facts;
 use komainu_trust::Moment;
 use std::path::Path;
 
-/// A restart that was asked for and does not come is asked for again after so many seconds.
+/// A requested restart that does not come is requested again after this many seconds.
 const RESTART_SECONDS: u32 = 120;
-/// The firmware is compared with what its maker publishes after each poll, and so often besides, in seconds.
+/// The firmware is compared with the maker's advisories after each poll, and at least this often, in seconds.
 const COMPARE_SECONDS: u64 = 86_400;
-/// A turn that wants to be followed at once, so many times running, goes in circles: then it waits.
+/// After this many turns without a pause the loop runs in a circle: then it waits.
 pub const TURNS_RUNNING_MAX: u32 = 100_000;
 
-/// How the event loop ends.
+/// The end of the event loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// A signal asked for it.
@@ -34,7 +34,7 @@ pub enum End {
     Restart,
 }
 
-/// What the event loop is made of.
+/// The event loop and its jobs.
 pub struct EventLoop<'a> {
     device: &'a mut LinuxDevice,
     settings: &'a DeviceSettings,
@@ -45,10 +45,10 @@ pub struct EventLoop<'a> {
     requests: RequestQueue,
     page: Option<PageHost>,
     wall: Option<WallJob>,
-    /// What passes the firewall where there is no wall to say it.
+    /// The firewall's grants where there is no wall to give them.
     grants: FirewallGrants,
     update: UpdateJob,
-    known: Known,
+    wall_inputs: WallInputs,
 }
 
 /// When the update's job has its next turn.
@@ -91,7 +91,7 @@ impl<'a> EventLoop<'a> {
             wall,
             grants,
             update,
-            known: Known { now: Moment(0), rules: None },
+            wall_inputs: WallInputs { now: Moment(0), rules: None },
         })
     }
 
@@ -122,10 +122,10 @@ impl<'a> EventLoop<'a> {
             wall.set_on_trial(facts.is_on_trial());
         }
         self.compare_firmware(&facts);
-        self.known = known(&facts);
+        self.wall_inputs = wall_inputs(&facts);
         // The rules come before everything else. An agent that starts again finds its own rules: then its page need not
         // wait for a server that is silent.
-        if self.known.rules != Some(FirewallStatus::Differ) {
+        if self.wall_inputs.rules != Some(FirewallStatus::Differ) {
             if self.wall_turn().restarting && self.restarts_by_exit() {
                 return Ok(Some(End::Restart));
             }
@@ -146,7 +146,7 @@ impl<'a> EventLoop<'a> {
         Ok(None)
     }
 
-    /// Decides, logs why, and carries it out.
+    /// Decides, logs the reason, and carries out the plan.
     fn execute(&mut self, facts: &Facts) -> Outcome {
         let grants = self.grants();
         let plan = decide(facts, &self.settings.core);
@@ -162,7 +162,7 @@ impl<'a> EventLoop<'a> {
         outcome
     }
 
-    /// Waits until a turn of the update is due; meanwhile the wall takes its turns, and people are heard.
+    /// Waits until a turn of the update is due; meanwhile the wall takes its turns, and requests are heard.
     fn wait(&mut self) -> Result<Option<End>, String> {
         loop {
             let woken = self.sleep()?;
@@ -200,10 +200,10 @@ impl<'a> EventLoop<'a> {
 
     fn wall_turn(&mut self) -> WallNews {
         let Some(wall) = &mut self.wall else { return WallNews::default() };
-        wall.turn_if_due(self.device, &mut self.requests, &self.known, &mut self.log)
+        wall.turn_if_due(self.device, &mut self.requests, &self.wall_inputs, &mut self.log)
     }
 
-    /// Tells the page how things stand, and opens it where it is not open yet.
+    /// Sends the page the present status, and starts it where it does not run yet.
     fn tell_page(&mut self, facts: &Facts, outcome: Option<&Outcome>) -> Result<(), String> {
         let Some(gate) = &self.settings.gate else { return Ok(()) };
         let page = match self.page.take() {
@@ -216,7 +216,7 @@ impl<'a> EventLoop<'a> {
         Ok(())
     }
 
-    /// Hears what people ask; true: something happened that a turn has to see or show.
+    /// Hears requests; true: something happened that a turn has to see or show.
     fn hear(&mut self) -> bool {
         let Some(page) = &mut self.page else { return false };
         let news = page.hear(self.device, &mut self.requests);
@@ -264,8 +264,8 @@ impl UpdateJob {
     }
 }
 
-/// What the wall needs to know of a look at gate and update.
-fn known(facts: &Facts) -> Known {
+/// The facts from a look at gate and update that the wall needs.
+fn wall_inputs(facts: &Facts) -> WallInputs {
     let now = Moment(facts.now.0.max(system_seconds()));
-    Known { now, rules: facts.gate.as_ref().map(|gate| gate.rules.clone()) }
+    WallInputs { now, rules: facts.gate.as_ref().map(|gate| gate.rules.clone()) }
 }

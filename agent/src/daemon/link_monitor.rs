@@ -1,6 +1,6 @@
-//! Hears from the kernel that links or their addresses changed: what the page's name server answers depends on them,
-//! and rules must be looked at again. And that somebody removed rules: a vendor's script that loads its own may begin
-//! by removing everybody's.
+//! The link monitor: the kernel reports changes of links and of their addresses, on which the answers of the page's
+//! name server depend, and after which the rules must be looked at again. It also reports removed rules: a vendor's
+//! script that loads its own rules may begin by removing all others.
 
 use nix::errno::Errno;
 use nix::sys::socket::{
@@ -20,7 +20,7 @@ const MESSAGES_BYTES: usize = 4096;
 pub(crate) struct LinkMonitor([Option<OwnedFd>; 2]);
 
 impl LinkMonitor {
-    /// From now on hears; a kernel that does not tell is asked every minute all the same.
+    /// Starts to listen; where the kernel does not report, the agent looks every minute all the same.
     pub(crate) fn open() -> LinkMonitor {
         LinkMonitor([open(SockProtocol::NetlinkRoute, LINKS), open(SockProtocol::NetlinkNetFilter, RULES)])
     }
@@ -29,7 +29,7 @@ impl LinkMonitor {
         self.0.iter().flatten().map(AsFd::as_fd)
     }
 
-    /// True if something changed since this was last asked.
+    /// True if something changed since the last call.
     pub(crate) fn changed(&self) -> bool {
         let [links, rules] = &self.0;
         heard(links, |_| true) | heard(rules, is_removal)
@@ -39,21 +39,21 @@ impl LinkMonitor {
 fn open(of: SockProtocol, groups: u32) -> Option<OwnedFd> {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let opened = socket(AddressFamily::Netlink, SockType::Raw, flags, of)
-        .and_then(|door| bind(door.as_raw_fd(), &NetlinkAddr::new(0, groups)).map(|()| door));
+        .and_then(|socket| bind(socket.as_raw_fd(), &NetlinkAddr::new(0, groups)).map(|()| socket));
     if let Err(error) = &opened {
         log::debug!("links-unheard why=\"{}\"", io::Error::from(*error));
     }
     opened.ok()
 }
 
-/// Takes all that is there; true if some of it matters.
-fn heard(door: &Option<OwnedFd>, matters: fn(&[u8]) -> bool) -> bool {
-    let Some(door) = door else { return false };
+/// Takes all waiting messages; true if some of them matter.
+fn heard(socket: &Option<OwnedFd>, matters: fn(&[u8]) -> bool) -> bool {
+    let Some(socket) = socket else { return false };
     let (mut changed, mut messages) = (false, [0; MESSAGES_BYTES]);
     loop {
-        match recv(door.as_raw_fd(), &mut messages, MsgFlags::MSG_DONTWAIT) {
+        match recv(socket.as_raw_fd(), &mut messages, MsgFlags::MSG_DONTWAIT) {
             Ok(0) | Err(Errno::EAGAIN) => return changed,
-            // More than was kept for us is news too.
+            // A full receive buffer is news too: messages were lost.
             Ok(MESSAGES_BYTES) | Err(Errno::ENOBUFS) => changed = true,
             Ok(count) => changed |= matters(&messages[..count]),
             Err(Errno::EINTR) => {}
@@ -62,14 +62,14 @@ fn heard(door: &Option<OwnedFd>, matters: fn(&[u8]) -> bool) -> bool {
     }
 }
 
-/// Whether one of the messages says that rules were removed. Sets change all the time, and rules are added by many.
+/// Tells whether one of the messages reports removed rules. Sets change all the time, and many programs add rules.
 fn is_removal(mut messages: &[u8]) -> bool {
     while let Some(header) = messages.first_chunk::<16>() {
         let [l0, l1, l2, l3, kind0, kind1, ..] = *header;
         if REMOVALS.contains(&u16::from_ne_bytes([kind0, kind1])) {
             return true;
         }
-        // Each begins at a multiple of four.
+        // Each message begins at a multiple of four.
         let length = (u32::from_ne_bytes([l0, l1, l2, l3]) as usize).max(16).next_multiple_of(4);
         messages = messages.get(length..).unwrap_or_default();
     }

@@ -1,4 +1,5 @@
-//! The device on Linux: its parts put together, and what commands ask of it. `powers` implements the core's traits.
+//! The device on Linux: its parts put together, and functions for the commands. `powers` implements the core's
+//! traits.
 
 mod powers;
 
@@ -15,7 +16,7 @@ use crate::update::source::bundle::Bundle;
 use crate::update::source::carrier::Source;
 use crate::update::source::http_repository::HttpRepository;
 use crate::update::storage::slot_table::SlotTable;
-use crate::update::store::State;
+use crate::update::store::MetadataStore;
 use crate::wall::driver::WallDriver;
 use komainu_core::advisory;
 use komainu_core::device::{Host, Repository};
@@ -31,23 +32,23 @@ use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::PoisonError;
 
-/// What the firewall counted is read so often, in milliseconds: it is a hundred rules.
+/// The interval between reads of the firewall's counters, in milliseconds: a read covers a hundred rules.
 const COUNT_MILLISECONDS: u64 = 30_000;
 
 /// The device that this runs on.
 pub struct LinuxDevice {
     settings: DeviceSettings,
-    store: State,
+    store: MetadataStore,
     runtime: RuntimeState,
     slots: SlotTable,
     boot: Box<dyn BootFlow>,
     repository: HttpRepository,
-    /// Takes the server's place until there is nothing more to do with it.
+    /// Takes the server's place until it has nothing more to offer.
     bundle: Option<Bundle>,
     credentials: Option<CredentialStore>,
     firewall: Option<FirewallController>,
     wall: Option<WallDriver>,
-    /// What the firewall had counted at the last look.
+    /// The firewall's counters at the last look.
     counted: Vec<Count>,
     counted_at: u64,
     /// The retry state that could not be written: without it a full file system would mean polling without a pause.
@@ -62,7 +63,7 @@ impl LinuxDevice {
     /// There can be no TLS: a CA file cannot be used; in words.
     pub fn open(settings: &DeviceSettings) -> Result<LinuxDevice, String> {
         let mut device = LinuxDevice {
-            store: State::new(&settings.state, &settings.root),
+            store: MetadataStore::new(&settings.state, &settings.root),
             runtime: RuntimeState::new(&settings.run),
             slots: SlotTable::new(settings.parts.clone()),
             boot: Box::new(Bootcount(settings.boot.clone())),
@@ -109,7 +110,7 @@ impl LinuxDevice {
         self.bundle = None;
     }
 
-    /// The request that a command left for the agent at work. One for a bundle opens the bundle.
+    /// The request that a command left for the agent at work. A request for a bundle opens the bundle.
     pub fn left_request(&mut self) -> Option<OperatorRequest> {
         if let Some(path) = self.runtime.bundle() {
             match Bundle::open(&path) {
@@ -120,20 +121,20 @@ impl LinuxDevice {
         self.runtime.request()
     }
 
-    /// What passes the firewall before the wall's first turn: a device that was cut off stays so from the first table
-    /// on, whichever command puts it.
+    /// The firewall's grants before the wall's first turn: a contained device stays so from the first table on,
+    /// regardless of the command that puts it.
     pub fn grants_at_start(&mut self) -> FirewallGrants {
-        let state = self.wall.as_mut().map(|wall| wall.memory().clone()).unwrap_or_default();
+        let state = self.wall.as_mut().map(|wall| wall.incident_state().clone()).unwrap_or_default();
         let contained = state.incident.is_some_and(|incident| incident.contained);
         FirewallGrants { contained, ..FirewallGrants::default() }
     }
 
-    /// The credentials, where the gate is ours to keep.
+    /// The credentials, where the settings keep the gate.
     pub fn credentials(&self) -> Option<&CredentialStore> {
         self.credentials.as_ref()
     }
 
-    /// The wall, where it is ours to keep.
+    /// The wall, where the settings keep it.
     pub fn wall(&mut self) -> Option<&mut WallDriver> {
         self.wall.as_mut()
     }
@@ -143,17 +144,17 @@ impl LinuxDevice {
         &self.runtime
     }
 
-    /// What the kernel's firewall cannot do, in words.
+    /// Abilities that the kernel's firewall lacks, in words.
     pub fn firewall_lacks(&self) -> Vec<&'static str> {
         self.firewall.as_ref().map(FirewallController::lacks).unwrap_or_default()
     }
 
-    /// What the firewall turned away, dropped and saw; empty where nothing counts.
+    /// The firewall's counters: packets turned away, dropped and seen; empty where nothing counts.
     pub fn counts(&mut self) -> Vec<Count> {
         self.firewall.as_mut().and_then(|firewall| firewall.counts().ok()).unwrap_or_default()
     }
 
-    /// What was counted since this was last asked.
+    /// The packets counted since the last call.
     fn fresh_counts(&mut self) -> Vec<Count> {
         let now = clock::uptime_milliseconds();
         if now < self.counted_at + COUNT_MILLISECONDS {
@@ -161,7 +162,7 @@ impl LinuxDevice {
         }
         self.counted_at = now;
         let counts = self.counts();
-        // What could not be read this time is compared next time.
+        // A file that could not be read this time is compared next time.
         if counts.is_empty() {
             Vec::new()
         } else {
@@ -169,7 +170,7 @@ impl LinuxDevice {
         }
     }
 
-    /// Compares the firmware with what its maker publishes.
+    /// Compares the firmware with the maker's advisories.
     pub fn compare_firmware(&mut self, facts: &Facts) {
         if self.wall.is_none() {
             return;
@@ -190,7 +191,7 @@ impl LinuxDevice {
         }
     }
 
-    /// From now on the wait for a server ends when one of these can be read: a person asks for something.
+    /// From now on the wait for a server ends when one of these can be read: a person sends a request.
     pub fn listen_to_wakeups(&mut self, wakeups: &[BorrowedFd<'_>]) {
         let wakeups = wakeups.iter().filter_map(|wakeup| wakeup.try_clone_to_owned().ok()).collect();
         self.repository.listen_to_wakeups(wakeups);
@@ -208,7 +209,7 @@ impl LinuxDevice {
         driver.set_confinement(give_up(keep));
     }
 
-    /// What the wall observes, with what the firewall counted since.
+    /// The wall's observation, with the firewall's counts since the last one.
     fn observe_all(&mut self) -> Observation {
         let counts = self.fresh_counts();
         let wall = self.wall.as_mut().expect("only a device with a wall observes");
@@ -240,8 +241,8 @@ impl LinuxDevice {
     }
 }
 
-/// What was counted since. What the kernel counted before anybody asked may be from long ago, before the agent started again,
-/// and is no news.
+/// The packets counted since `before`. Counts from before the first read may be old, from before the agent started
+/// again, and are no news.
 fn fresh(before: Vec<Count>, counts: &[Count]) -> Vec<Count> {
     if before.is_empty() {
         return Vec::new();

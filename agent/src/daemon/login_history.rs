@@ -1,30 +1,30 @@
-//! Who tried to log in: the last few, with time and address, kept over a restart. Of tries that come in a row from
-//! one address only the last is kept, so that a guesser neither pushes out the others nor wears down the flash.
+//! The login history: the last few tries, with time and address, kept over a restart. Of consecutive tries from one
+//! address only the last is kept, so that a guesser neither pushes out the others nor wears down the flash.
 
 use crate::os::files;
 use std::net::IpAddr;
 use std::path::Path;
 
 const LOGINS_MAX: usize = 16;
-/// Of so many of them it is remembered over a restart that they knew the password.
+/// The number of addresses with a correct password that are remembered over a restart.
 const KNOWN_MAX: usize = 8;
 const FILE_BYTES_MAX: u64 = 4096;
 
-/// The last tries, newest first, each as the page is told it.
+/// The last tries, newest first, each as the page gets it.
 #[derive(Default)]
 pub(crate) struct LoginHistory {
     lines: Vec<String>,
-    /// There was a try that nobody was told of yet.
+    /// There was a try since the last call of [`Self::take_news`].
     news: bool,
 }
 
-/// An address as people are told it; root at the console has none.
+/// An address as people see it; root at the console has none.
 pub(crate) fn who(peer: IpAddr) -> String {
     if peer.is_unspecified() { "console".into() } else { peer.to_string() }
 }
 
 impl LoginHistory {
-    /// What was kept.
+    /// Loads the stored history.
     pub(crate) fn load(folder: &Path) -> LoginHistory {
         let bytes = files::read(&folder.join("logins"), FILE_BYTES_MAX).ok().flatten().unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -51,7 +51,7 @@ impl LoginHistory {
         }
     }
 
-    /// Who was right lately.
+    /// Addresses with a correct password lately.
     pub(crate) fn known(&self) -> impl Iterator<Item = IpAddr> {
         let rights =
             self.lines.iter().filter_map(|line| line.strip_suffix(" ok")?.split(' ').nth(1)?.parse().ok());
@@ -62,7 +62,7 @@ impl LoginHistory {
         &self.lines
     }
 
-    /// Whether there was a try since this was last asked.
+    /// True if there was a try since the last call.
     pub(crate) fn take_news(&mut self) -> bool {
         std::mem::take(&mut self.news)
     }

@@ -1,9 +1,9 @@
-//! Who is logged in. In memory only: a restart ends every session. The page knows idle sessions; here is how long
-//! one may last at most, whatever the page says.
+//! The owner's sessions. In RAM only: a restart ends every session. The page ends idle sessions; the limit of a
+//! session's whole length is enforced here, without trusting the page.
 
 use komainu_bootstrap::ipc::SessionId;
 
-/// How long a session lasts at most, in seconds.
+/// The longest session, in seconds.
 const SESSION_SECONDS: u64 = 1800;
 const SESSIONS_MAX: usize = 8;
 

@@ -1,7 +1,8 @@
-//! The keeper of the gate: hears what the page and the console ask, judges it with the agent's privileges, and
-//! answers. What the page found out counts for nothing here. Map: `judge` what becomes of an ask, `page` the process
-//! without privileges, `console` the door for root, `links` what changes in the network, `sessions` who is logged in,
-//! `logins` who tried, `names` what the device is called, `state` what the page is told.
+//! The page host: hears the requests of the page and the console, judges them with the agent's privileges, and
+//! answers. A result of the page's own counts for nothing here. Map: `request_handler` judges a request,
+//! `page_process` starts the process without privileges, `control_socket` is for root, `link_monitor` reports changes
+//! in the network, `owner_sessions` and `login_history` know the owner's sessions and log-ins, `device_names` the
+//! names of the device, `page_status` makes the status for the page.
 
 use crate::daemon::login_history;
 use crate::daemon::page_status;
@@ -28,32 +29,32 @@ use komainu_core::wall::report::Report;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
-/// What is said where the account has the password and a hook could not commit.
+/// The answer where the account has the password and a hook could not commit.
 const HALF: &str = "the password is set, but a part of the device does not know it yet, and is told again";
 /// After a change of links or rules, the next one is looked at so many seconds later.
 const LINKS_SECONDS: u32 = 5;
-/// Who asks without end does not keep the gate and the update from their turns.
+/// Requests heard at once: a client that asks without end must not keep the gate and the update from their turns.
 const ASKS_AT_ONCE: usize = 8;
 /// A session counts as the owner's presence for so many seconds from each turn on.
 const HERE_SECONDS: u32 = 90;
-/// Largest file of what was tried, in bytes.
+/// Largest file of login tries, in bytes.
 const TRIES_BYTES_MAX: u64 = 4096;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum From {
-    /// The page, for somebody in the network.
+    /// The page, for a browser in the network.
     Page,
-    /// Root, at the console; by its place in the list of those connected.
+    /// Root, at the console; by its place in the list of connections.
     ControlSocket(usize),
 }
 
-/// An ask whose answer needs turns.
+/// A request whose answer needs turns.
 pub(crate) struct Pending {
     pub(crate) from: From,
     pub(crate) asked: NumberedRequest,
 }
 
-/// The keeper of one device's gate.
+/// The page host of one device.
 pub struct PageHost {
     pub(crate) settings: Settings,
     pub(crate) core: Core,
@@ -72,10 +73,11 @@ pub struct PageHost {
 }
 
 impl PageHost {
-    /// Opens both doors. A page that cannot be started is tried again; the gate does not depend on it.
+    /// Opens the page and the control socket. A page that cannot be started is tried again; the gate does not depend
+    /// on it.
     ///
     /// # Errors
-    /// The console's door cannot be made, in words.
+    /// The control socket cannot be made, in words.
     pub fn open(
         device: &DeviceSettings,
         settings: &Settings,
@@ -105,21 +107,21 @@ impl PageHost {
         })
     }
 
-    /// What to wait for besides time and signals.
+    /// File descriptors to wait for, besides time and signals.
     pub fn waits_for(&self) -> Vec<BorrowedFd<'_>> {
         let mut waits_for = self.wakeup();
         waits_for.extend(self.links.waits_for());
         waits_for
     }
 
-    /// What rings while a server is waited for: people.
+    /// File descriptors that end the wait for a server: requests of people.
     pub fn wakeup(&self) -> Vec<BorrowedFd<'_>> {
         let mut wakeup = self.console.waits_for();
         wakeup.extend(self.page.waits_for());
         wakeup
     }
 
-    /// Seconds until the keeper has something to do that nobody wakes it for.
+    /// Seconds until the page host has work without an event.
     pub fn due_in_seconds(&self) -> Option<u32> {
         let page = self.page.starts_in(uptime_seconds());
         let links = self.links_changed.then(|| {
@@ -133,8 +135,8 @@ impl PageHost {
         self.page.keep_running(uptime_seconds());
     }
 
-    /// Hears what was asked since, a few asks at a time and none beyond one that needs a turn, and answers what can be
-    /// answered at once; true: something happened that a turn has to see or show.
+    /// Hears the waiting requests, a few at a time and none beyond one that needs a turn, and answers those that need
+    /// none at once; true: something happened that a turn has to see or show.
     pub fn hear(&mut self, device: &mut LinuxDevice, requests: &mut RequestQueue) -> bool {
         self.console.accept();
         for _ in 0..ASKS_AT_ONCE {
@@ -150,7 +152,7 @@ impl PageHost {
         self.logins.take_news() | self.links_news()
     }
 
-    /// Whether links or rules changed; a few times a minute at most, whoever changes them all the time.
+    /// Tells whether links or rules changed; a few times a minute at most, even if they change all the time.
     fn links_news(&mut self) -> bool {
         self.links_changed |= self.links.changed();
         let now = uptime_seconds();
@@ -169,7 +171,7 @@ impl PageHost {
         self.page.next_ask().map(|asked| (From::Page, asked))
     }
 
-    /// After a turn: answers what it settled, sees to the page's process, and tells it how things stand.
+    /// After a turn: answers the settled requests, keeps the page's process running, and sends it the status.
     pub fn after_turn(
         &mut self,
         device: &mut LinuxDevice,
@@ -180,10 +182,10 @@ impl PageHost {
         for reply in outcome.map(|outcome| &outcome.replies[..]).unwrap_or_default() {
             self.settle(device, reply);
         }
-        let (Some(mut seen), Some(before)) = (device.gate(), &facts.gate) else { return };
-        // The kernel was asked at the beginning of the turn, and is again at the next.
-        seen.rules = before.rules.clone();
-        if seen.kept.is_none() {
+        let (Some(mut gate), Some(before)) = (device.gate(), &facts.gate) else { return };
+        // The kernel was asked at the beginning of the turn, and will be again at the next.
+        gate.rules = before.rules.clone();
+        if gate.kept.is_none() {
             self.sessions.end_all();
         }
         if self.sessions.any(uptime_seconds())
@@ -192,7 +194,7 @@ impl PageHost {
             wall.owner_is_here(HERE_SECONDS);
         }
         self.page.keep_running(uptime_seconds());
-        let mut state = page_status::of(facts, &seen, &self.settings, &self.core, &self.logins);
+        let mut state = page_status::of(facts, &gate, &self.settings, &self.core, &self.logins);
         device.firewall_lacks().iter().for_each(|lack| state.push("finding", lack));
         if let Some(report) = wall {
             page_status::push_wall(&mut state, report, &device.incident_state());
@@ -201,7 +203,7 @@ impl PageHost {
         self.page.tell_state(state, uptime_seconds());
     }
 
-    /// Answers the request that waits, as the turn settled it.
+    /// Answers the waiting request, as the turn settled it.
     fn settle(&mut self, device: &mut LinuxDevice, reply: &turn::Reply) {
         let Some(pending) = self.pending.take() else { return };
         let answer = match reply {
@@ -214,7 +216,7 @@ impl PageHost {
         };
         if answer == Reply::Done {
             self.done(&pending.asked);
-            // The owner who sets the password says that all is as it should be.
+            // With a new password the owner accepts the present state.
             if matches!(pending.asked.request, Request::Claim { .. }) {
                 device.accept_changes();
             }
@@ -224,12 +226,12 @@ impl PageHost {
 
     fn done(&mut self, asked: &NumberedRequest) {
         match &asked.request {
-            // Who set it knows it.
+            // The address that set the password knows it.
             Request::Claim { .. } => self.throttle.know(asked.peer),
             Request::Change { session, .. } => {
                 self.sessions.end_others(session);
                 if asked.peer.is_unspecified() {
-                    // The page knows who is logged in, and forgets it with its process.
+                    // The page's process holds the sessions, and forgets them when it ends.
                     self.page.reimage();
                 }
             }

@@ -1,5 +1,5 @@
-//! The page's process as the keeper sees it: started, spoken to over one pair of sockets, started again when it
-//! ends, ended when it says what no page says.
+//! The page's process, seen from the page host: started, served over one socket pair, started again when it ends, and
+//! ended when it sends a message that no page sends.
 
 use crate::os::clock::uptime_seconds;
 use crate::os::process::spawn::Program;
@@ -13,9 +13,9 @@ use std::path::{Path, PathBuf};
 /// The first wait before it is started again, in seconds; it doubles.
 const AGAIN_SECONDS: u64 = 1;
 const AGAIN_SECONDS_MAX: u64 = 60;
-/// One that ran so long was well; the next wait begins anew.
+/// After a run of this length the next wait begins anew.
 const WELL_SECONDS: u64 = 60;
-/// The clock is told again after so many seconds, though nothing else changed.
+/// The clock is sent again after this many seconds, though nothing else changed.
 const CLOCK_SECONDS: u64 = 30;
 
 pub(crate) struct Page {
@@ -87,7 +87,7 @@ impl Page {
         self.running.as_ref().map(|running| running.socket.as_fd())
     }
 
-    /// The next ask that is there, if one is.
+    /// The next waiting request.
     pub(crate) fn next_ask(&mut self) -> Option<NumberedRequest> {
         let running = self.running.as_ref()?;
         let mut message = [0; MESSAGE_BYTES_MAX];
@@ -95,7 +95,7 @@ impl Page {
             Ok(0) => self.end("it has ended"),
             Ok(count) => match NumberedRequest::read(&message[..count]) {
                 Some(asked) => return Some(asked),
-                None => self.end("it says what no page says"),
+                None => self.end("it sent a message that no page sends"),
             },
             Err(Errno::EAGAIN | Errno::EINTR) => {}
             Err(error) => self.end(&io::Error::from(error).to_string()),
@@ -103,7 +103,7 @@ impl Page {
         None
     }
 
-    /// Tells it something; one that does not listen is ended.
+    /// Sends it a message; a process that does not read is ended.
     pub(crate) fn tell(&mut self, told: &AgentMessage) {
         let Some(running) = &self.running else { return };
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
@@ -112,7 +112,7 @@ impl Page {
         }
     }
 
-    /// Tells it how things stand, where that has changed. The clock alone is no news for a while.
+    /// Sends it the status, where that has changed. The clock alone is no news for a while.
     pub(crate) fn tell_state(&mut self, state: DeviceState, now: u64) {
         if self.running.is_none() {
             return;
@@ -125,9 +125,9 @@ impl Page {
         self.last_state = Some((state, now));
     }
 
-    /// Ends it and lets it start anew: its sessions go with it.
+    /// Ends the process and starts a new one: its sessions go with it.
     pub(crate) fn reimage(&mut self) {
-        self.end("it is to forget who is logged in");
+        self.end("its sessions are to be forgotten");
         (self.failures, self.not_before) = (0, 0);
     }
 

@@ -1,5 +1,5 @@
-//! How things stand, as the page is told: facts in, lines out (`asks::DeviceState` says which). Also what `status` shows of
-//! the gate.
+//! The page's status: facts in, lines out (`ipc` in bootstrap names them). `komainu status` shows the same about the
+//! gate.
 
 use super::login_history::LoginHistory;
 use crate::config::gate_settings::FirewallChoice;
@@ -20,21 +20,21 @@ use komainu_core::wall::incident_state::IncidentState;
 use komainu_core::wall::measures::Survey;
 use komainu_core::wall::report::Report;
 
-/// Longest note of a release that the page is told, in bytes.
+/// Longest note of a release that the page gets, in bytes.
 const NOTE_BYTES_MAX: usize = 1024;
-/// Most fixes that the page is told.
+/// Most fixes that the page gets.
 const FIXES_MAX: usize = 16;
 
-/// Everything that the page may know.
+/// The whole status that the page may have.
 pub(crate) fn of(
     facts: &Facts,
-    seen: &GateFacts,
+    gate: &GateFacts,
     settings: &Settings,
     core: &Core,
     logins: &LoginHistory,
 ) -> DeviceState {
     let mut state = DeviceState::default();
-    state.push("gate", seen.gate_state().name());
+    state.push("gate", gate.gate_state().name());
     state.push("account", &settings.account);
     if settings.code_file.is_some() {
         state.push("code", "wanted");
@@ -48,15 +48,15 @@ pub(crate) fn of(
     state.push("now", facts.now.0);
     state.push("name", &settings.look.name);
     state.push("rule", settings.rule.name());
-    if seen.gate_state() == GateState::Closed {
-        // Until somebody can log in, nobody needs to know more.
+    if gate.gate_state() == GateState::Closed {
+        // Before the first log-in is possible, the page needs no more.
         return state;
     }
     push_pair(&mut state, facts, core);
-    for finding in findings(seen, settings) {
+    for finding in findings(gate, settings) {
         state.push("finding", finding);
     }
-    state.push("wall", wall(seen, settings));
+    state.push("wall", wall(gate, settings));
     for login in logins.lines() {
         state.push("login", login);
     }
@@ -91,9 +91,9 @@ fn push_pair(state: &mut DeviceState, facts: &Facts, core: &Core) {
         state.push("polled", facts.now.0 - i64::try_from(facts.uptime.saturating_sub(polled)).unwrap_or(0));
     }
     let next = until_poll(&facts.retry, facts.uptime, core);
-    // To the minute: what counts down by seconds is no news.
+    // To the minute: a countdown by seconds is no news.
     state.push("next", (facts.now.0 + i64::try_from(next).unwrap_or(0)) / 60 * 60);
-    // The gate has said its part; the reason is the update's.
+    // The gate's part is done; the reason is the update's.
     let pair = Facts { gate: None, request: None, ..facts.clone() };
     state.push("reason", plan::plan(&pair, core).reason);
     if let Offer::Release(release) = &facts.offer {
@@ -129,15 +129,15 @@ fn push_pair(state: &mut DeviceState, facts: &Facts, core: &Core) {
 /// Most of the wall's findings that the page shows; `komainu harden` shows all.
 const FOUND_MAX: usize = 12;
 
-/// What the wall found.
-pub(crate) fn push_wall(state: &mut DeviceState, report: &Report, memory: &IncidentState) {
+/// Adds the wall's findings.
+pub(crate) fn push_wall(state: &mut DeviceState, report: &Report, incident_state: &IncidentState) {
     if state.of("gate") != Some(GateState::Open.name()) {
         return;
     }
     for (letter, survey) in [("a", Survey::A), ("b", Survey::B), ("c", Survey::C), ("d", Survey::D)] {
         state.push("survey", format_args!("{letter} {}", report.survey(survey)));
     }
-    if let Some(incident) = &memory.incident {
+    if let Some(incident) = &incident_state.incident {
         state.push("incident", &incident.what);
         if incident.contained {
             state.push("contained", 1);
@@ -154,7 +154,7 @@ pub(crate) fn push_wall(state: &mut DeviceState, report: &Report, memory: &Incid
     }
 }
 
-/// Whom the firewall turned away, most often first.
+/// Adds the traffic that the firewall turned away, the most frequent first.
 pub(crate) fn push_turned_away(state: &mut DeviceState, counts: &[Count]) {
     if state.of("gate") != Some(GateState::Open.name()) {
         return;
@@ -164,7 +164,7 @@ pub(crate) fn push_turned_away(state: &mut DeviceState, counts: &[Count]) {
     }
 }
 
-/// What was counted of strangers, most often first.
+/// The counts of strangers, the most frequent first.
 pub fn turned_away(counts: &[Count]) -> Vec<Count> {
     let strangers = counts.iter().filter(|count| count.counted == Counted::Stranger && count.packets > 0);
     let mut strangers: Vec<Count> = strangers.copied().collect();
@@ -172,46 +172,46 @@ pub fn turned_away(counts: &[Count]) -> Vec<Count> {
     strangers
 }
 
-/// What a person should know about the gate; `komainu status` says the same.
-pub fn findings(seen: &GateFacts, settings: &Settings) -> Vec<String> {
+/// Facts about the gate that a person should know; `komainu status` shows the same.
+pub fn findings(gate: &GateFacts, settings: &Settings) -> Vec<String> {
     let mut findings = Vec::new();
-    if let FirewallStatus::Beyond(why) = &seen.rules {
+    if let FirewallStatus::Beyond(why) = &gate.rules {
         findings.push(format!("no packets are kept out by Komainu: {why}"));
     }
-    if seen.rules == FirewallStatus::Differ {
+    if gate.rules == FirewallStatus::Differ {
         findings.push("the kernel does not have the gate's rules".into());
     }
-    if seen.resetting {
+    if gate.resetting {
         findings.push("the owner is being forgotten, which has not ended yet: the log says why".into());
     }
-    if seen.next.is_some() {
+    if gate.next.is_some() {
         findings.push("a password is not set everywhere yet: the log says why".into());
     }
     if let Some(path) = settings.code_file.as_ref().filter(|path| !path.exists()) {
-        findings.push(format!("nobody can set the first password: the code is not in {}", path.display()));
+        findings.push(format!("a first password cannot be set: the code is not in {}", path.display()));
     }
     if settings.hash == komainu_bootstrap::credential::crypt::Method::Md5 {
         findings.push(
             "the password is hashed by MD5, which is quickly guessed: the settings say hash = \"md5\"".into(),
         );
     }
-    if let Err(why) = &seen.account {
+    if let Err(why) = &gate.account {
         findings.push(format!("the account cannot be read: {why}"));
     }
     findings
 }
 
-/// How it stands with the rules in the kernel, in a few words.
-pub fn wall(seen: &GateFacts, settings: &Settings) -> &'static str {
-    match (&seen.rules, settings.firewall) {
+/// The status of the rules in the kernel, in a few words.
+pub fn wall(gate: &GateFacts, settings: &Settings) -> &'static str {
+    match (&gate.rules, settings.firewall) {
         (FirewallStatus::Hold, _) => "holds",
         (FirewallStatus::Differ, _) => "being put up",
-        (FirewallStatus::Beyond(_), FirewallChoice::None) => "left to somebody else",
+        (FirewallStatus::Beyond(_), FirewallChoice::None) => "left to other software",
         (FirewallStatus::Beyond(_), _) => "not possible here",
     }
 }
 
-/// The device's own address where the owner is.
+/// The device's own address on the owner's side.
 fn lan_address(settings: &Settings) -> Option<std::net::Ipv4Addr> {
     for entry in nix::ifaddrs::getifaddrs().ok()? {
         if settings.lan.contains(&entry.interface_name)

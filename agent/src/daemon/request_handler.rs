@@ -1,4 +1,4 @@
-//! What becomes of an ask: judged anew with what the agent knows, whatever the page found out.
+//! The request handler: judges each request anew with the agent's own facts, without trusting the page.
 
 use super::device_names::{first_line, names, same_code, was_pressed};
 use super::login_history::who;
@@ -17,7 +17,7 @@ use komainu_core::gate::state::GateFacts;
 use komainu_core::operator_request::{OperatorRequest, Password};
 
 impl PageHost {
-    /// The answer, where it does not need a turn.
+    /// The answer, where it needs no turn.
     pub(crate) fn judge(
         &mut self,
         device: &mut LinuxDevice,
@@ -25,7 +25,7 @@ impl PageHost {
         from: From,
         asked: NumberedRequest,
     ) -> Option<Reply> {
-        let seen = device.gate()?;
+        let gate = device.gate()?;
         if let Some(wait) = Some(self.throttle.wait(asked.peer, uptime_seconds())).filter(|&wait| wait > 0)
             && needs_secret(&asked.request)
             && from == From::Page
@@ -33,8 +33,8 @@ impl PageHost {
             return Some(Reply::RateLimited(wait));
         }
         match asked.request.clone() {
-            Request::Claim { password, code } => self.claim(requests, from, asked, &seen, password, &code),
-            Request::Login { password } => Some(match self.is_owners(device, &asked, &seen, &password) {
+            Request::Claim { password, code } => self.claim(requests, from, asked, &gate, password, &code),
+            Request::Login { password } => Some(match self.is_owners(device, &asked, &gate, &password) {
                 Ok(()) => match self.sessions.open(uptime_seconds()) {
                     Some(session) => Reply::SessionOpened(session),
                     None => Reply::Failed("no random numbers".into()),
@@ -51,22 +51,22 @@ impl PageHost {
             }
             Request::Change { session, old, new } => {
                 if let Err(answer) =
-                    self.may(from, &session).and_then(|()| self.is_owners(device, &asked, &seen, &old))
+                    self.may(from, &session).and_then(|()| self.is_owners(device, &asked, &gate, &old))
                 {
                     return Some(answer);
                 }
-                self.set(requests, from, asked, &seen, new)
+                self.set(requests, from, asked, &gate, new)
             }
             Request::Reset { session, password } => {
                 // Root at the console, or the button's hook, stands at the device: that is proof enough.
                 if from == From::Page
                     && let Err(answer) = self
                         .may(from, &session)
-                        .and_then(|()| self.is_owners(device, &asked, &seen, &password))
+                        .and_then(|()| self.is_owners(device, &asked, &gate, &password))
                 {
                     return Some(answer);
                 }
-                self.begin(requests, from, asked, &seen, OperatorRequest::Reset)
+                self.begin(requests, from, asked, &gate, OperatorRequest::Reset)
             }
         }
     }
@@ -76,11 +76,11 @@ impl PageHost {
         requests: &mut RequestQueue,
         from: From,
         asked: NumberedRequest,
-        seen: &GateFacts,
+        gate: &GateFacts,
         password: Secret,
         code: &str,
     ) -> Option<Reply> {
-        if seen.kept.is_some() || seen.resetting {
+        if gate.kept.is_some() || gate.resetting {
             return Some(Reply::NotNow);
         }
         if from == From::Page
@@ -92,11 +92,11 @@ impl PageHost {
                 Some(_) => {}
             }
         }
-        // Not a wrong try: nobody can guess at a button.
+        // Not a wrong try: a guesser cannot guess at a button.
         if from == From::Page && self.settings.button && !was_pressed(&self.run, uptime_seconds()) {
             return Some(Reply::Wrong);
         }
-        self.set(requests, from, asked, seen, password)
+        self.set(requests, from, asked, gate, password)
     }
 
     /// Judges a new password, and lets it wait for the next turn.
@@ -105,7 +105,7 @@ impl PageHost {
         requests: &mut RequestQueue,
         from: From,
         asked: NumberedRequest,
-        seen: &GateFacts,
+        gate: &GateFacts,
         password: Secret,
     ) -> Option<Reply> {
         let names = names(&self.settings, &self.core.device_id);
@@ -117,7 +117,7 @@ impl PageHost {
         if let Err(whys) = password_rule::judge(&password.0, &about) {
             return Some(Reply::Weak(whys.iter().map(password_rule::RefusalReason::word).collect()));
         }
-        self.begin(requests, from, asked, seen, OperatorRequest::Claim(Password(password.0)))
+        self.begin(requests, from, asked, gate, OperatorRequest::Claim(Password(password.0)))
     }
 
     fn begin(
@@ -125,11 +125,12 @@ impl PageHost {
         requests: &mut RequestQueue,
         from: From,
         asked: NumberedRequest,
-        seen: &GateFacts,
+        gate: &GateFacts,
         request: OperatorRequest,
     ) -> Option<Reply> {
-        // While another password is half set, that one will be set or given up; "done" would be said of the wrong one.
-        if self.pending.is_some() || matches!(request, OperatorRequest::Claim(_)) && seen.next.is_some() {
+        // While another password is half set, the gate will finish or withdraw that one first; the answer "done"
+        // would be about the wrong password.
+        if self.pending.is_some() || matches!(request, OperatorRequest::Claim(_)) && gate.next.is_some() {
             return Some(Reply::NotNow);
         }
         requests.put(request);
@@ -158,15 +159,15 @@ impl PageHost {
         if holds { Ok(()) } else { Err(Reply::NoSession) }
     }
 
-    /// Whether this is the owner's password, by the account itself.
+    /// Tells whether this is the owner's password, by the account itself.
     fn is_owners(
         &mut self,
         device: &mut LinuxDevice,
         asked: &NumberedRequest,
-        seen: &GateFacts,
+        gate: &GateFacts,
         password: &Secret,
     ) -> Result<(), Reply> {
-        if seen.kept.is_none() {
+        if gate.kept.is_none() {
             return Err(Reply::NotNow);
         }
         let crypt = device.credentials().and_then(|credentials| credentials.account().ok()).flatten();
@@ -192,7 +193,7 @@ impl PageHost {
         Reply::Wrong
     }
 
-    /// What was tried survives a restart: else a restart would be the way around it.
+    /// Stores the counts of wrong tries: otherwise a restart would be the way around the rate limit.
     pub(crate) fn keep_tries(&mut self) {
         let path = self.folder.join("tries");
         let kept = self.throttle.kept();

@@ -1,5 +1,5 @@
-//! The wall's job in the event loop: a quick look every two seconds whether anything changed, and a whole turn when it did,
-//! when an operator asks, and every ten seconds. It leaves the last report where commands find it.
+//! The wall's job in the event loop: a quick look every two seconds for changes, and a whole turn after a change, on
+//! an operator's request, and every ten seconds. It leaves the last report in a file for the commands.
 
 use super::event_log::EventLog;
 use super::linux_device::LinuxDevice;
@@ -27,9 +27,9 @@ pub const QUICK_SECONDS: u32 = 2;
 const WHOLE_MILLISECONDS: u64 = 10_000;
 /// Milliseconds between summaries in the security log: a day.
 const SUMMARY_MILLISECONDS: u64 = 86_400_000;
-/// Milliseconds from a turn in which something changed to the next.
+/// Milliseconds from a turn with changes to the next turn.
 const AGAIN_MILLISECONDS: u64 = 2000;
-/// Turns that may follow each other at once before the next quick look is waited for.
+/// Turns that may follow each other at once before the job waits for the next quick look.
 const TURNS_RUNNING_MAX: u32 = 4;
 
 /// The wall of one device.
@@ -38,26 +38,26 @@ pub struct WallJob {
     firewall: FirewallSettings,
     watch: Watch,
     report: Option<Report>,
-    /// What passes the firewall besides the settings.
+    /// The firewall's grants besides the settings.
     grants: FirewallGrants,
-    /// Where the last report is left.
+    /// The file of the last report.
     file: PathBuf,
-    /// When the next whole turn comes, in milliseconds of uptime.
+    /// The time of the next whole turn, in milliseconds of uptime.
     due: u64,
-    /// When the security log has the next summary.
+    /// The time of the next summary in the security log.
     summary: u64,
 }
 
-/// What the last look at gate and update found, which a turn of the wall needs.
+/// The facts from the last look at gate and update, for a turn of the wall.
 #[derive(Clone, Debug)]
-pub struct Known {
+pub struct WallInputs {
     /// The time by the best clock there is.
     pub now: Moment,
-    /// What the kernel had of the firewall.
+    /// The status of the firewall in the kernel.
     pub rules: Option<FirewallStatus>,
 }
 
-/// What came of the wall's turns.
+/// The outcome of the wall's turns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WallNews {
     /// The report changed.
@@ -81,12 +81,12 @@ impl WallJob {
         })
     }
 
-    /// What passes the firewall besides the settings.
+    /// The firewall's grants besides the settings.
     pub fn grants(&self) -> &FirewallGrants {
         &self.grants
     }
 
-    /// What the last turn found.
+    /// The last turn's report.
     pub fn report(&self) -> Option<&Report> {
         self.report.as_ref()
     }
@@ -96,19 +96,19 @@ impl WallJob {
         &mut self,
         device: &mut LinuxDevice,
         requests: &mut RequestQueue,
-        known: &Known,
+        inputs: &WallInputs,
         log: &mut EventLog,
     ) -> WallNews {
         let due = uptime_milliseconds() >= self.due;
-        // Both are asked: the one is also a sign of life.
+        // Both are asked: one of them is also a sign of life.
         let changed = device.wall().is_some_and(|wall| wall.has_changed());
         let request = requests.next(device);
         if !due && !changed && request.is_none() {
             return WallNews::default();
         }
-        let news = self.turn(device, requests, request, known, log);
+        let news = self.turn(device, requests, request, inputs, log);
         if changed && !due {
-            // What was started just now may start another program in its own place.
+            // A program that has just started may still start another one in its own place (exec).
             self.due = uptime_milliseconds() + AGAIN_MILLISECONDS;
         }
         news
@@ -120,15 +120,15 @@ impl WallJob {
         device: &mut LinuxDevice,
         requests: &mut RequestQueue,
         mut request: Option<OperatorRequest>,
-        known: &Known,
+        inputs: &WallInputs,
         log: &mut EventLog,
     ) -> WallNews {
         let before = self.report.take();
         let mut restarting = false;
         for _ in 0..TURNS_RUNNING_MAX {
             let context = TurnContext {
-                now: known.now,
-                rules: known.rules.clone(),
+                now: inputs.now,
+                rules: inputs.rules.clone(),
                 firewall: &self.firewall,
                 grants: &self.grants,
                 request: request.as_ref(),
@@ -158,7 +158,8 @@ impl WallJob {
         WallNews { changed, restarting }
     }
 
-    /// Writes how the four surveys stand, and how many strangers were turned away, into the security log, once a day.
+    /// Writes the results of the four surveys, and the number of strangers turned away, into the security log, once a
+    /// day.
     fn leave_summary(&mut self, device: &mut LinuxDevice) {
         let Some(report) = self.report.as_ref().filter(|_| uptime_milliseconds() >= self.summary) else {
             return;
@@ -171,7 +172,7 @@ impl WallJob {
     }
 }
 
-/// Where the agent leaves its report.
+/// The file of the agent's report.
 pub fn report_file(settings: &DeviceSettings) -> PathBuf {
     settings.run.join("wall")
 }

@@ -1,4 +1,5 @@
-//! What the gate's steps touch: the two credentials, the account's file, the hooks, the owner's data.
+//! The credential store: everything that the gate's steps touch: the two credentials, the account's file, the hooks,
+//! the owner's data.
 
 use crate::config::gate_settings::GateSettings as Settings;
 use crate::os::files::cannot;
@@ -61,21 +62,21 @@ impl CredentialStore {
         }
     }
 
-    /// What is seen of it, but for the rules in the kernel.
-    pub fn seen(&self) -> GateFacts {
+    /// The facts about the gate, except for the rules in the kernel.
+    pub fn facts(&self) -> GateFacts {
         let digest = |of: String| Digest64::of(of.as_bytes());
         GateFacts {
             resetting: self.resetting_file().exists(),
             kept: self.kept().map(digest),
-            // Whatever is there: what cannot be read is no account's credential, and is given up.
+            // Any entry counts, even an unreadable one: it matches no account's credential, and is given up.
             next: self.next_file().exists().then(|| self.credential(NEXT).unwrap_or_default()).map(digest),
             account: self.account().map(|crypt| crypt.map(digest)),
             rules: FirewallStatus::Hold,
         }
     }
 
-    /// The owner's credential, from either copy. Where both are damaged there is an owner all the same, whose credential
-    /// no account holds: nobody else may take the device for theirs.
+    /// The owner's credential, from either copy. Where both are damaged the device still has an owner, whose
+    /// credential no account holds: another person must not be able to take the device.
     fn kept(&self) -> Option<String> {
         let good = KEPT.iter().find_map(|name| self.credential(name));
         good.or_else(|| KEPT.iter().any(|name| is_there(&self.folder.join(name))).then(String::new))
@@ -143,7 +144,7 @@ impl CredentialStore {
         let changed = changed.map_err(|fault| self.wrong(&fault))?;
         let bytes: Vec<u8> = changed.chars().map(|letter| letter as u8).collect();
         let path = self.account_file()?;
-        // Everybody must be able to read the file of names; the other one is nobody's business.
+        // Every user must be able to read the file of names (`passwd`); only root may read the other one (`shadow`).
         let is_of_names = |line: &str| {
             line.strip_prefix(account.as_str()).is_some_and(|rest| rest.starts_with(':'))
                 && line.split(':').count() == 7
@@ -156,7 +157,7 @@ impl CredentialStore {
     /// else, on the standard input of the first.
     ///
     /// # Errors
-    /// Which hook, and why.
+    /// The hook that failed, and the cause.
     pub fn run_hooks(&self, hooks: Hooks<'_>) -> Result<(), Text> {
         let word = match hooks {
             Hooks::Prepare(_) => "prepare",
@@ -190,14 +191,14 @@ impl CredentialStore {
         if begun { self.replace(&self.resetting_file(), b"") } else { remove(&self.resetting_file()) }
     }
 
-    /// Removes what the settings name, and the list of who logged in.
+    /// Removes the files that the settings name, and the login history.
     ///
     /// # Errors
     /// Path and cause.
     pub fn wipe(&self) -> Result<(), Text> {
         let mut wiped = remove(&self.folder.join("logins"));
         for path in &self.settings.wipe {
-            // What cannot be removed keeps nothing else.
+            // A failed removal does not stop the others.
             wiped = wiped.and(self.wipe_one(path));
         }
         wiped
@@ -216,18 +217,19 @@ impl CredentialStore {
         let path = &self.settings.account_file;
         let bytes = files::read(path, ACCOUNTS_BYTES_MAX).map_err(|error| cannot("read", path, &error))?;
         let bytes = bytes.ok_or_else(|| cannot("read", path, &"there is no such file"))?;
-        // A file of accounts that somebody wrote strange letters into still has its owner's line: each byte is a
-        // character here, and becomes the same byte again.
+        // A file of accounts with invalid UTF-8 in it still has its owner's line: each byte is a character here, and
+        // becomes the same byte again.
         Ok(bytes.into_iter().map(char::from).collect())
     }
 
-    /// Where the file of accounts really is: on some firmware its place in `/etc` is a link to where one may write.
+    /// The real path of the file of accounts: on some firmware the path in `/etc` is a link to a writable file
+    /// system.
     fn account_file(&self) -> Result<PathBuf, Text> {
         let path = &self.settings.account_file;
         std::fs::canonicalize(path).map_err(|error| cannot("find", path, &error))
     }
 
-    /// A credential that is there, and whole.
+    /// A credential that exists, and is whole.
     fn credential(&self, name: &str) -> Option<String> {
         let bytes = files::read(&self.folder.join(name), CREDENTIAL_BYTES_MAX).ok()??;
         let lines = String::from_utf8(bytes).ok()?;
@@ -256,7 +258,7 @@ fn lines_of(crypt: &str) -> Vec<u8> {
     format!("{crypt}\n{}\n", Digest64::of(crypt.as_bytes())).into_bytes()
 }
 
-/// What cannot even be looked for counts as there.
+/// True if the path exists; a path that cannot be examined counts as existing.
 fn is_there(path: &Path) -> bool {
     path.try_exists().unwrap_or(true)
 }
@@ -271,11 +273,11 @@ mod tests {
     use crate::config::settings::DeviceSettings;
     use komainu_core::gate::state::GateState;
 
-    /// A gate with an account of the factory's, in a folder that goes with it.
-    struct Place(PathBuf, CredentialStore);
+    /// A gate with a factory account, in a folder that is removed afterwards.
+    struct FactoryGate(PathBuf, CredentialStore);
 
-    impl Place {
-        fn new(name: &str) -> Place {
+    impl FactoryGate {
+        fn new(name: &str) -> FactoryGate {
             let folder = std::env::temp_dir().join(format!("komainu-gate-{}-{name}", std::process::id()));
             std::fs::create_dir_all(&folder).unwrap();
             let at = folder.display();
@@ -289,7 +291,7 @@ mod tests {
             files::replace(&folder.join("shadow"), b"root:!:19000:0:99999:7:::\n").unwrap();
             let gate = CredentialStore::new(device.gate.as_ref().unwrap(), &folder);
             gate.make().unwrap();
-            Place(folder, gate)
+            FactoryGate(folder, gate)
         }
 
         /// Sets a password as the steps of the gate do.
@@ -305,7 +307,7 @@ mod tests {
         }
     }
 
-    impl Drop for Place {
+    impl Drop for FactoryGate {
         fn drop(&mut self) {
             let _ = std::fs::remove_dir_all(&self.0);
         }
@@ -313,22 +315,22 @@ mod tests {
 
     #[test]
     fn a_damaged_credential_is_an_owners_all_the_same() {
-        let mut place = Place::new("damaged");
-        assert_eq!(place.1.seen().kept, None);
+        let mut place = FactoryGate::new("damaged");
+        assert_eq!(place.1.facts().kept, None);
         place.claim("a good password");
-        assert_eq!(place.1.seen().gate_state(), GateState::Open);
+        assert_eq!(place.1.facts().gate_state(), GateState::Open);
         place.damage("credential");
-        assert_eq!(place.1.seen().gate_state(), GateState::Open, "the copy is as good");
+        assert_eq!(place.1.facts().gate_state(), GateState::Open, "the copy is as good");
         place.damage("credential.copy");
-        let seen = place.1.seen();
-        assert_eq!((seen.gate_state(), seen.kept.is_some()), (GateState::Closed, true));
+        let facts = place.1.facts();
+        assert_eq!((facts.gate_state(), facts.kept.is_some()), (GateState::Closed, true));
         place.1.forget_kept().unwrap();
-        assert_eq!(place.1.seen().kept, None);
+        assert_eq!(place.1.facts().kept, None);
     }
 
     #[test]
     fn the_owners_credential_comes_back_from_either_copy() {
-        let mut place = Place::new("either");
+        let mut place = FactoryGate::new("either");
         place.claim("a good password");
         let account = place.1.account().unwrap();
         place.damage("credential");
@@ -340,10 +342,10 @@ mod tests {
 
     #[test]
     fn a_next_credential_that_is_torn_is_still_one_to_give_up() {
-        let place = Place::new("torn");
+        let place = FactoryGate::new("torn");
         place.damage("credential.next");
-        let seen = place.1.seen();
-        assert!(seen.next.is_some() && Ok(seen.next) != seen.account);
+        let facts = place.1.facts();
+        assert!(facts.next.is_some() && Ok(facts.next) != facts.account);
         assert!(place.1.write_account(Account::Next).is_err(), "and is never written anywhere");
     }
 }

@@ -1,4 +1,4 @@
-//! The keys in `keys-example/` are public: whoever has the project can sign with them. A device trusts them only
+//! The keys in `keys-example/` are public: every copy of the project can sign with them. A device trusts them only
 //! where it was started for testing.
 
 use komainu_trust::Trusted;

@@ -1,6 +1,6 @@
-//! Health checks: the programs in a folder, see `programs.rs`.
+//! Health checks: the programs in a folder (`os/process/program_folder.rs`).
 //!
-//! What a check's exit code says: 0 good; 2 it will not get better, go back now; anything else, or no answer in
+//! Exit codes of a check: 0 good; 2 it will not get better, roll back now; any other, or no answer in
 //! time, not yet: it is asked again until the trial's deadline. Its first line of standard error is the reason.
 
 use crate::os::process::program_folder;

@@ -1,4 +1,4 @@
-//! Runtime state: what a restart may lose. The lock, the operator's request that a command left, and the retry state.
+//! Runtime state that a restart may lose: the lock, the operator's request that a command left, and the retry state.
 
 use crate::os::files;
 use komainu_core::operator_request::OperatorRequest;
@@ -16,10 +16,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 const FILE_BYTES_MAX: u64 = 4200;
-/// Stands before the path of a bundle that somebody wants to be installed from.
+/// Stands before the path of a bundle to install from.
 const BUNDLE: &str = "install ";
 
-/// The folder of what may be lost.
+/// The folder of the runtime state.
 pub struct RuntimeState {
     folder: PathBuf,
 }
@@ -28,12 +28,12 @@ pub struct RuntimeState {
 pub struct Lock(#[expect(dead_code, reason = "held, not used")] Flock<File>);
 
 impl RuntimeState {
-    /// What is in a folder; nothing is touched yet.
+    /// The runtime state in a folder; nothing is touched yet.
     pub fn new(folder: &Path) -> RuntimeState {
         RuntimeState { folder: folder.into() }
     }
 
-    /// Takes the lock and leaves this process's number in it; `Err` holds the number of who has it. Makes the
+    /// Takes the lock and leaves this process's number in it; `Err` holds the number of the lock's holder. Makes the
     /// folder where it is not there yet.
     ///
     /// # Errors
@@ -78,7 +78,7 @@ impl RuntimeState {
     fn leave(&self, request: &[u8], at_work: Option<i32>) -> io::Result<()> {
         files::replace(&self.folder.join("request"), request)?;
         if let Some(process) = at_work {
-            // It may have ended meanwhile: then the request waits for the next.
+            // The process may have ended meanwhile: then the request waits for the next one.
             let _ = kill(Pid::from_raw(process), Signal::SIGUSR1);
         }
         Ok(())
@@ -102,7 +102,7 @@ impl RuntimeState {
         .find(|request| word_of(request) == word.trim())
     }
 
-    /// The bundle that somebody wants to be installed from.
+    /// The bundle that an operator wants to install from.
     pub fn bundle(&self) -> Option<PathBuf> {
         let bytes = files::read(&self.folder.join("request"), FILE_BYTES_MAX).ok()??;
         Some(OsStr::from_bytes(bytes.strip_prefix(BUNDLE.as_bytes())?).into())
@@ -117,12 +117,12 @@ impl RuntimeState {
         removed.is_ok()
     }
 
-    /// What was attempted since the start; as if nothing was, where it cannot be read.
+    /// The retry state since the start; empty where it cannot be read.
     pub fn retry(&self) -> RetryState {
         self.text("retry").and_then(|text| read_retry(&text)).unwrap_or_default()
     }
 
-    /// Remembers what was attempted, until the next start; false if it cannot be written.
+    /// Stores the retry state until the next start; false if it cannot be written.
     pub fn keep_retry(&self, retry: &RetryState) -> bool {
         let written = files::replace(&self.folder.join("retry"), write_retry(retry).as_bytes());
         if let Err(error) = &written {
@@ -150,7 +150,7 @@ fn word_of(request: &OperatorRequest) -> &'static str {
     }
 }
 
-/// Which start of the device the memory is of: after another one, its uptimes mean nothing.
+/// The id of this start of the device: after another start, the stored uptimes mean nothing.
 fn boot_id() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }
@@ -207,7 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_retry_state_is_read_as_they_were_written() {
+    fn the_retry_state_is_read_as_it_was_written() {
         let backoff = Backoff { failures: 2, last_uptime: 77, retry_after_seconds: 9 };
         let retry = RetryState {
             polled_uptime: Some(5),

@@ -1,4 +1,4 @@
-//! Where releases come from: a repository over HTTP, or a bundle in a file; `carrier` is what both can do.
+//! Sources of releases: `http_repository` is a server, `bundle` a file; `carrier` is the trait of both.
 
 pub mod bundle;
 pub mod carrier;

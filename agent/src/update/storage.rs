@@ -1,5 +1,5 @@
-//! Storage of the slots. Map: `slot_storage` what every medium can do, `block` block devices and plain files, `slot_table` the
-//! parts of both slots.
+//! Storage of the slots. Map: `slot_storage` is the trait of every medium, `block` block devices and plain files,
+//! `slot_table` the parts of both slots.
 
 pub mod block;
 pub mod slot_storage;

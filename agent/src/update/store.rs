@@ -1,4 +1,5 @@
-//! What survives restarts and updates: the record in two copies, and metadata exactly as it was received.
+//! The durable state that survives restarts and updates: the record in two copies, and metadata exactly as it was
+//! received.
 
 use crate::os::files;
 use crate::os::safe_names::{escape, unescape};
@@ -17,16 +18,16 @@ use std::io;
 use std::ops::ControlFlow::{Break, Continue};
 use std::path::{Path, PathBuf};
 
-/// The folder of the state.
-pub struct State {
+/// The record and the metadata, in one folder.
+pub struct MetadataStore {
     folder: PathBuf,
     shipped_root: PathBuf,
 }
 
-impl State {
+impl MetadataStore {
     /// The state in a folder; nothing is touched yet.
-    pub fn new(folder: &Path, shipped_root: &Path) -> State {
-        State { folder: folder.into(), shipped_root: shipped_root.into() }
+    pub fn new(folder: &Path, shipped_root: &Path) -> MetadataStore {
+        MetadataStore { folder: folder.into(), shipped_root: shipped_root.into() }
     }
 
     /// Makes the folder where it is not there yet.
@@ -83,7 +84,7 @@ impl State {
         self.folder.join(format!("record.{copy}"))
     }
 
-    /// Metadata, manifest and the shipped root. What cannot be read counts as not there: it is fetched again.
+    /// Metadata, manifest and the shipped root. An unreadable file counts as missing: it is fetched again.
     pub fn kept(&self) -> StoredMetadata {
         let file = |file: StoredFile<'_>| self.file(file);
         let mut kept = StoredMetadata { manifest: file(StoredFile::Manifest), ..StoredMetadata::default() };
@@ -100,7 +101,7 @@ impl State {
         let mut room = DELEGATED_BYTES_MAX;
         for role in self.delegated_roles() {
             let Some(bytes) = file(StoredFile::Delegated(&role)) else { continue };
-            // More than this was never accepted together; what is left over is fetched where it is wanted.
+            // More than this was never accepted together; a later fetch brings the rest where it is needed.
             let Some(left) = room.checked_sub(bytes.len() as u64) else { break };
             room = left;
             kept.metadata.delegated.push((role, bytes));
@@ -125,7 +126,7 @@ impl State {
         self.folder.join("metadata/delegated")
     }
 
-    /// The names of the delegated roles that are kept. A file with another name than ours is not read.
+    /// The names of the delegated roles that are kept. A file with a name of another form is not read.
     fn delegated_roles(&self) -> Vec<String> {
         let mut names = Vec::new();
         files::each_entry(&self.delegated_folder(), &mut |entry| {

@@ -147,16 +147,16 @@ impl WallDriver {
     }
 
     /// What is remembered over a restart.
-    pub fn memory(&mut self) -> &IncidentState {
-        self.kept.memory()
+    pub fn incident_state(&mut self) -> &IncidentState {
+        self.kept.incident_state()
     }
 
     /// Remembers; durable when it returns.
     ///
     /// # Errors
     /// Path and cause.
-    pub fn keep_memory(&mut self, memory: &IncidentState) -> Result<(), Text> {
-        self.kept.keep(memory)
+    pub fn keep_incident_state(&mut self, state: &IncidentState) -> Result<(), Text> {
+        self.kept.keep(state)
     }
 
     /// The owner is there, for so many seconds: what is changed meanwhile is the owner's wish.
@@ -217,10 +217,10 @@ impl WallDriver {
 
     /// Looks at everything.
     pub fn observe(&mut self) -> Observation {
-        let seen = self.scanner.lock().unwrap_or_else(PoisonError::into_inner).look();
-        let ours = seen.as_ref().map(ours).unwrap_or_default();
-        if let Ok(seen) = &seen {
-            self.processes.clone_from(&seen.processes);
+        let processes = self.scanner.lock().unwrap_or_else(PoisonError::into_inner).look();
+        let ours = processes.as_ref().map(ours).unwrap_or_default();
+        if let Ok(processes) = &processes {
+            self.processes.clone_from(&processes.processes);
         }
         let starts = self.autostart.look();
         let upnp_leases = self.upnp_leases();
@@ -233,7 +233,7 @@ impl WallDriver {
             tls: self.tls.clone(),
             own,
             upnp_leases,
-            seen,
+            processes,
             ours,
             autostart: starts.found,
             autostart_unread: starts.unread,

@@ -21,7 +21,7 @@ const NAME_BYTES_MAX: usize = 64;
 ///
 /// # Errors
 /// Path and cause. While it cannot be kept it stays where it is.
-pub fn set_aside(state: &Path, file: &Path) -> Result<(), Text> {
+pub fn move_away(state: &Path, file: &Path) -> Result<(), Text> {
     let metadata = match fs::symlink_metadata(file) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         other => other.map_err(|error| cannot("look at", file, &error))?,
@@ -73,12 +73,14 @@ mod tests {
         let file = folder.join("authorized_keys.old");
         for round in 0..KEPT_MAX + 3 {
             files::replace(&file, format!("round {round}").as_bytes()).unwrap();
-            set_aside(&folder, &file).unwrap();
+            move_away(&folder, &file).unwrap();
             assert!(!file.exists());
         }
-        set_aside(&folder, &file).unwrap();
-        let mut kept: Vec<_> =
-            fs::read_dir(folder.join("wall/quarantine")).unwrap().map(|entry| entry.unwrap().path()).collect();
+        move_away(&folder, &file).unwrap();
+        let mut kept: Vec<_> = fs::read_dir(folder.join("wall/quarantine"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
         kept.sort();
         assert_eq!(kept.len(), KEPT_MAX);
         assert_eq!(kept[0].file_name().unwrap(), "10-authorized_keys_old");
@@ -86,9 +88,9 @@ mod tests {
         fs::set_permissions(&kept[0], fs::Permissions::from_mode(0o400)).unwrap();
         assert_eq!(fs::read(&kept[0]).unwrap(), b"round 9");
         std::os::unix::fs::symlink("/nowhere", &file).unwrap();
-        set_aside(&folder, &file).unwrap();
+        move_away(&folder, &file).unwrap();
         assert!(fs::symlink_metadata(&file).is_err());
-        assert!(set_aside(&folder, &folder).is_err());
+        assert!(move_away(&folder, &folder).is_err());
         fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -28,7 +28,7 @@ impl WallDriver {
                 Some((places, _)) => lock::lock_account(places, file, account),
                 None => Err(text(format_args!("whose account is the owner's is not known"))),
             },
-            Remediation::SetAside { file } => quarantine::set_aside(&self.state, Path::new(file)),
+            Remediation::Quarantine { file } => quarantine::move_away(&self.state, Path::new(file)),
             Remediation::RemoveKey { file, fingerprint } => lock::remove_key(file, fingerprint),
             Remediation::Restore { file } => self.guard.restore(file),
             Remediation::NoPrograms { mount } => {

@@ -12,7 +12,7 @@ use komainu_core::advisory::Rating;
 use komainu_core::advisory::matching::{Firmware, matches};
 use komainu_core::wall::judge::vulnerabilities::{FirmwareSeen, judge};
 use komainu_core::wall::measures::Measure;
-use komainu_core::wall::report::{Outcome, Report};
+use komainu_core::wall::report::{Judgement, Report};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -196,11 +196,11 @@ fn shown(sbom: &Path, checked: &komainu_core::advisory::matching::Checked) -> St
         out.push_str(&format!("  {}\n", finding.what));
     }
     for (measure, outcome) in &report.doubts {
-        if let (Measure::Vulnerabilities, Outcome::CannotTell(why)) = (measure, outcome) {
+        if let (Measure::Vulnerabilities, Judgement::CannotTell(why)) = (measure, outcome) {
             out.push_str(&format!("  cannot tell: {why}\n"));
         }
     }
-    if report.outcome(Measure::Vulnerabilities) == Outcome::Strong {
+    if report.judgement(Measure::Vulnerabilities) == Judgement::Strong {
         out.push_str("  nothing known\n");
     }
     out

@@ -1,4 +1,4 @@
-//! Crypt strings as the device makes and verifies them, to be held against what others do. Not for devices.
+//! Crypt strings as the device makes and verifies them, for a comparison with other implementations. Not for devices.
 //!
 //! Reads lines from standard input, parts separated by tabs, and answers each with a line:
 //!

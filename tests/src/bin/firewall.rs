@@ -3,12 +3,12 @@
 //! ```text
 //! firewall closed|open|holds-closed|holds-open|counts-closed|counts-open|remove [--lan br0]… [--page 8080] [--dns 5353]
 //!          [--backend auto|nft|iptables|none] [--without NAME]… [--times N]
-//!          [--forwards yes|no] [--near-only yes|no] [--contained yes|no] [--near NETWORK]…
-//!          [--opening tcp:PORT@NETWORK]… [--way-through tcp:PORT@ADDRESS]…
+//!          [--forwards yes|no] [--lan-subnets-only yes|no] [--contained yes|no] [--lan-subnet NETWORK]…
+//!          [--wan-rule tcp:PORT@NETWORK]… [--port-forward tcp:PORT@ADDRESS]…
 //!          [--tcp N] [--udp N] [--icmp N] [--scans N]
 //! ```
-//! Without more words it is a router's wall. `--times` puts closed and open in turn, so many times. It prints how it was
-//! done and what is lacking; of counts, a line for each that is not 0.
+//! Without more words it is a router's wall. `--times` puts closed and open in turn, so many times. It prints the
+//! backend and the missing abilities; of counts, a line for each that is not 0.
 
 use komainu_agent::config::gate_settings::FirewallChoice;
 use komainu_agent::firewall::backend::Firewall;
@@ -52,18 +52,18 @@ fn run() -> Result<String, String> {
             "--dns" => links.dns_port = number()?,
             "--times" => times = number()?,
             "--forwards" => traffic.forwards = yes()?,
-            "--near-only" => traffic.lan_subnets_only = yes()?,
+            "--lan-subnets-only" => traffic.lan_subnets_only = yes()?,
             "--contained" => traffic.contained = yes()?,
-            "--near" => links.lan_subnets.push(network(&value)?),
+            "--lan-subnet" => links.lan_subnets.push(network(&value)?),
             "--tcp" => traffic.tcp_per_second = number()?.into(),
             "--udp" => traffic.udp_per_second = number()?.into(),
             "--icmp" => traffic.icmp_per_second = number()?.into(),
             "--scans" => traffic.scans_per_minute = number()?.into(),
-            "--opening" => {
+            "--wan-rule" => {
                 let (protocol, port, from) = way(&value)?;
                 traffic.wan_rules.push(WanRule { from: vec![network(from)?], protocol, port });
             }
-            "--way-through" => {
+            "--port-forward" => {
                 let (protocol, port, to) = way(&value)?;
                 let to = to.parse().map_err(|_| format!("{to} is no address"))?;
                 traffic.port_forwards.push(PortForward { to, protocol, port });

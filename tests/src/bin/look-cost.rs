@@ -1,8 +1,8 @@
-//! What it costs to look at processes and sockets: full and quick looks over this machine's `/proc`, which is only read.
-//! Nobody who listens is asked for telnet.
+//! The cost of a look at processes and sockets: full and quick looks over this machine's `/proc`, which is only read.
+//! No listener is asked for telnet.
 //!
 //! ```text
-//! look-cost [TIMES]     prints microseconds for each, and how much there was to see
+//! look-cost [TIMES]                prints microseconds for each, and the number of processes and sockets
 //! look-cost full|quick [TIMES]     only those, after one full look, for a profiler
 //! ```
 #![expect(clippy::disallowed_methods, reason = "it measures time")]
@@ -20,8 +20,8 @@ fn main() -> ExitCode {
     let times: u32 = words.first().and_then(|word| word.parse().ok()).unwrap_or(100);
     let mut scanner = Scanner::that_only_look();
     let began = Instant::now();
-    let seen = match scanner.look() {
-        Ok(seen) => seen,
+    let snapshot = match scanner.look() {
+        Ok(snapshot) => snapshot,
         Err(why) => {
             eprintln!("look-cost: {why}");
             return ExitCode::FAILURE;
@@ -30,9 +30,9 @@ fn main() -> ExitCode {
     let first = began.elapsed().as_micros();
     println!(
         "{} processes, {} listeners, {} connections, first look {first} us",
-        seen.processes.len(),
-        seen.listeners.len(),
-        seen.connections.len()
+        snapshot.processes.len(),
+        snapshot.listeners.len(),
+        snapshot.connections.len()
     );
     if only.as_deref() != Some("quick") {
         let began = Instant::now();

@@ -14,7 +14,7 @@
 
 use komainu_bootstrap::ipc::Reply;
 use komainu_bootstrap::page::theme::Logo;
-use komainu_tests::stand_in::{Device, Running, theme};
+use komainu_tests::stand_in::{Running, StandIn, theme};
 use std::io::{BufRead, Write};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -46,7 +46,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
             _ => return Err(format!("there is no option {word}").into()),
         }
     }
-    let running = Running::start(Device::default(), theme, port, Duration::from_millis(thinks))?;
+    let running = Running::start(StandIn::default(), theme, port, Duration::from_millis(thinks))?;
     println!("http://{}/", running.web);
     println!("names {}", running.names);
     for line in std::io::stdin().lock().lines() {
@@ -58,7 +58,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-fn obey(line: &str, device: &mut Device) -> Result<(), String> {
+fn obey(line: &str, device: &mut StandIn) -> Result<(), String> {
     let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
     let (key, value) = rest.split_once('=').unwrap_or((rest, ""));
     match word {

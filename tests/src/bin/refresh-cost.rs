@@ -1,4 +1,4 @@
-//! What a refresh of the metadata costs a device: requests, bytes, and the most memory allocated at one time, in a
+//! The cost of refreshing the metadata for a device: requests, bytes, and the most memory allocated at one time, in a
 //! repository of one product and of a thousand, laid out in three ways. Prints a table; asserts nothing.
 #![allow(clippy::unwrap_used, reason = "a panic is the report")]
 
@@ -18,7 +18,7 @@ use std::cell::Cell;
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// How the products of a repository are divided among targets roles.
+/// The division of a repository's products among targets roles.
 #[derive(Clone, Copy)]
 enum Layout {
     /// All in the top-level role.

@@ -1,4 +1,4 @@
-//! A harmless stand-in for what settles on devices: it shows the outward signs of Mirai's family and does nothing else.
+//! A harmless stand-in for malware on devices: it shows the outward signs of Mirai's family and does nothing else.
 //! No exploit, no password, no spreading: it connects to the addresses for documentation only, sends them nothing,
 //! and ends by itself. Not for devices.
 //!
@@ -13,7 +13,7 @@
 //! hold FILE                              opens a file for writing and writes nothing
 //! stay                                   does nothing
 //! ```
-//! All but `ran` end after a minute. Exit code 1: it could not be done; what, is on standard error.
+//! All but `ran` end after a minute. Exit code 1: it failed; standard error says why.
 #![forbid(unsafe_code)]
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, socket};
@@ -26,19 +26,19 @@ use std::process::{Command, ExitCode, Stdio};
 use std::thread;
 use std::time::Duration;
 
-/// How long anything of this is there.
+/// The lifetime of every part of this program.
 const STAYS: Duration = Duration::from_secs(60);
 /// Most addresses that are knocked at, each at two ports.
 const KNOCKS_MAX: usize = 64;
-/// How long a knock may take.
+/// The longest wait for a knock.
 const KNOCK: Duration = Duration::from_millis(50);
 /// Longest answer of a web server that is read.
 const ANSWER_MAX: u64 = 65536;
 /// Where the family makes sure that it runs once.
 const ONLY_ONE: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 48101);
-/// What the copy is told: words would be seen.
+/// The environment variable with the orders for the copy: command-line words would be seen.
 const TOLD: &str = "STANDIN";
-/// What a reflector answers.
+/// The answer of a reflector.
 const ANSWER: [u8; 600] = [b'r'; 600];
 
 fn main() -> ExitCode {
@@ -98,12 +98,12 @@ fn infect(folder: &str, told: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// The copy: a watchdog's path, or nothing, and whom to knock at.
+/// The copy: a watchdog's path, or nothing, and the addresses to knock at.
 fn infected(told: &str) -> Result<()> {
     OpenOptions::new().write(true).open("/proc/self/comm")?.write_all(random_name(15)?.as_bytes())?;
     let _only = TcpListener::bind(ONLY_ONE)?;
     let mut told = told.split_whitespace();
-    // Who holds it already keeps it; the family goes on without.
+    // If another process holds it already, the family goes on without.
     let _watchdog = told.next().map(|path| OpenOptions::new().read(true).write(true).open(path));
     let whom = told.map(address).collect::<Result<Vec<IpAddr>>>()?;
     let knocking = thread::spawn(move || knock(&whom));
@@ -116,7 +116,7 @@ fn infected(told: &str) -> Result<()> {
 fn knock(whom: &[IpAddr]) {
     for address in whom.iter().take(KNOCKS_MAX) {
         for port in [23, 2323] {
-            // Whether anybody is there is not what this is about.
+            // The knock matters, not its answer.
             let _ = TcpStream::connect_timeout(&SocketAddr::new(*address, port), KNOCK);
         }
     }
@@ -126,7 +126,7 @@ fn ran(whom: &str, port: &str, name: &str) -> Result<()> {
     let mut server = TcpStream::connect_timeout(&SocketAddr::new(address(whom)?, number(port)?), STAYS / 20)?;
     server.set_read_timeout(Some(STAYS / 20))?;
     write!(server, "GET /ran/{name} HTTP/1.0\r\nHost: {whom}\r\n\r\n")?;
-    // To the end, for who hangs up before makes the server complain.
+    // Read to the end: a server complains about a client that hangs up before.
     server.take(ANSWER_MAX).read_to_end(&mut Vec::new()).map(drop)
 }
 
@@ -136,7 +136,7 @@ fn reflect(ports: &[&str]) -> Result<()> {
         thread::spawn(move || {
             let mut asked = [0; 2000];
             while let Ok((_, who)) = here.recv_from(&mut asked) {
-                // Who cannot be answered is not answered.
+                // A client that cannot be answered gets no answer.
                 let _ = here.send_to(&ANSWER, who);
             }
         });
@@ -151,7 +151,7 @@ fn stay() -> Result<()> {
     Ok(())
 }
 
-/// One of those that belong to nobody: the addresses for documentation.
+/// One of the addresses for documentation, which no host has.
 fn address(text: &str) -> Result<IpAddr> {
     let address: Ipv4Addr = text.parse().map_err(|_| wrong("this is no IPv4 address"))?;
     if !address.is_documentation() {

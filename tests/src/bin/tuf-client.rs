@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// What the command line said.
+/// The words of the command line.
 #[derive(Default)]
 struct Call {
     metadata_dir: PathBuf,
@@ -117,7 +117,7 @@ fn download(call: &Call) -> Result<(), String> {
             }
         };
         let place = call.target_dir.join(escape(name));
-        // Fetched before, and still what is signed: not fetched again.
+        // Fetched before, and still as it is signed: not fetched again.
         let before = files::read(&place, target.file.length).ok().flatten();
         if before.is_some_and(|bytes| target.prove(bytes).is_ok()) {
             continue;
@@ -135,7 +135,7 @@ fn download(call: &Call) -> Result<(), String> {
 
 fn http() -> Result<Http, String> {
     let none: &[&Path] = &[];
-    // Public suites speak plain HTTP on this machine; where there is no bundle, https is simply refused.
+    // Fetched before, and still as it is signed now: not fetched again.
     let bundle = Path::new("/etc/ssl/certs/ca-certificates.crt");
     let roots = if bundle.exists() { Roots::from_files(&[bundle]) } else { Roots::from_files(none) };
     let settings = HttpSettings {

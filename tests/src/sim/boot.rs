@@ -1,5 +1,5 @@
-//! The simulated boot loader: U-Boot's bootcount, as `doc/api/bootcount.rst` of U-Boot describes it. It counts
-//! only while `upgrade_available` is set, and beyond `bootlimit` it runs `altbootcmd`, which starts the other slot.
+//! The simulated boot loader: U-Boot's bootcount, as `doc/api/bootcount.rst` of U-Boot describes it. It counts only
+//! while `upgrade_available` is set, and beyond `bootlimit` it runs `altbootcmd`, which starts the other slot.
 
 use komainu_core::identifiers::Slot;
 use komainu_core::update::facts::BootChoice;
@@ -11,7 +11,7 @@ pub struct Environment {
     pub bootcount: u8,
     pub bootlimit: u8,
     pub release: Option<u64>,
-    /// A boot loader that does not listen: it starts this slot whatever the variables say.
+    /// A boot loader that ignores its variables: it always starts this slot.
     pub deaf: Option<Slot>,
     /// Starts on trial that did not come up.
     pub failed_starts: u32,
@@ -45,8 +45,8 @@ impl Environment {
         self.release = choice.release;
     }
 
-    /// Starts the device: which slot comes up. `starts` says of a slot whether its release gets as far as the
-    /// agent; `None`: there is nothing whole in it.
+    /// Starts the device, and returns the slot that comes up. `starts` says of a slot whether its release gets as far
+    /// as the agent; `None`: there is nothing whole in it.
     ///
     /// # Panics
     /// If no slot comes up: a brick.

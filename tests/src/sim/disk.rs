@@ -1,4 +1,4 @@
-//! What survives a power cut: the flash of the two slots, the record's two copies, the kept files.
+//! The media that survive a power cut: the flash of the two slots, the record's two copies, the kept files.
 
 use super::{KERNEL_BYTES, ROOTFS_BYTES};
 use crate::repository::{Draft, image};
@@ -11,10 +11,10 @@ use komainu_core::update::record::Record;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-/// What the simulated medium takes only with the commit, in bytes.
+/// Bytes that the simulated medium takes only with the commit.
 pub const HEADER_BYTES: u64 = 4096;
 
-/// What becomes of a write that a cut meets before it was synced.
+/// The fate of an unsynced write at a cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum After {
     /// All of it reached the medium.
@@ -37,7 +37,7 @@ pub fn draft(number: u64) -> Draft {
     Draft::new(number, IMAGE_BYTES[0], IMAGE_BYTES[1])
 }
 
-/// The images of releases 1 to 12, so that what is in a slot can be told quickly.
+/// The images of releases 1 to 12, to recognise the content of a slot quickly.
 static KNOWN: LazyLock<Vec<[Vec<u8>; 2]>> = LazyLock::new(|| {
     let images = |number| [image(number, 1, IMAGE_BYTES[0]), image(number, 2, IMAGE_BYTES[1])];
     (1..=12).map(images).collect()
@@ -94,7 +94,7 @@ impl Flash {
         buffer.copy_from_slice(&self.durable[index(slot)][part][from..from + buffer.len()]);
     }
 
-    /// Flips a bit of what is on the medium.
+    /// Flips a bit on the medium.
     pub fn rot(&mut self, slot: Slot, part: usize, offset: usize) {
         self.durable[index(slot)][part][offset] ^= 1;
     }

@@ -10,25 +10,25 @@ use komainu_core::gate::state::{FirewallStatus, GateFacts, GateState};
 use komainu_core::identifiers::Digest64;
 use komainu_core::operator_request::{OperatorRequest, Password};
 
-/// What the account holds in the factory, and what everybody knows.
+/// The factory's well-known password.
 pub const FACTORY: &str = "admin";
 
 /// The gate of a simulated device.
 #[derive(Clone, Debug)]
 pub struct Gate {
-    /// What the account holds; empty: nothing that a password could open.
+    /// The password that the account holds; empty: nothing that a password could open.
     pub account: String,
     pub kept: Option<String>,
     pub next: Option<String>,
     pub resetting: bool,
-    /// The state that the kernel's table is for; memory only.
+    /// The state that the kernel's table is for; a restart loses it.
     pub rules: Option<GateState>,
-    /// The kernel's table cuts the device off from the WAN; memory only.
+    /// The kernel's table cuts the device off from the WAN; a restart loses it.
     pub contained: bool,
-    /// Another place that must have the password: what holds there, and what is laid ready.
+    /// Another place that must have the password: the password that it holds, and the prepared one.
     pub hook_holds: String,
     pub hook_ready: Option<String>,
-    /// The hook refuses what it is asked to prepare.
+    /// The hook refuses to prepare a password.
     pub hook_refuses: bool,
     /// The kernel takes no rules.
     pub no_firewall: bool,
@@ -62,7 +62,7 @@ impl Gate {
         OperatorRequest::Claim(Password(password.into()))
     }
 
-    /// What a restart loses.
+    /// Drops the state that a restart loses.
     pub fn restart(&mut self) {
         self.rules = None;
         self.contained = false;

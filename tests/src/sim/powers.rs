@@ -1,5 +1,5 @@
-//! The core's traits on the simulated device: every changing call is counted, may be where the power goes, and is held
-//! against what a careful agent never does.
+//! The core's traits on the simulated device: every changing call is counted, may lose the power, and is checked
+//! against the rules of a careful agent.
 
 use super::disk::{After, HEADER_BYTES};
 use super::{Behaves, Device, KERNEL_BYTES, ROOTFS_BYTES, name, no_power};
@@ -324,11 +324,11 @@ impl Firewall for Device {
 
 impl Hardening for Device {
     fn incident_state(&mut self) -> IncidentState {
-        self.wall.memory.clone()
+        self.wall.incident_state.clone()
     }
 
-    fn keep_incident_state(&mut self, memory: &IncidentState) -> Result<(), Text> {
-        self.remember(memory)
+    fn keep_incident_state(&mut self, incident_state: &IncidentState) -> Result<(), Text> {
+        self.remember(incident_state)
     }
 
     fn observe(&mut self) -> Observation {

@@ -1,5 +1,5 @@
-//! The simulated device's wall: a memory that outlasts a restart, and what is said to be around. What is mended goes
-//! away from there; a program that comes back with the device is put there again by the test.
+//! The simulated device's wall: an incident state that outlasts a restart, and an observation. A remediation removes
+//! its finding from there; the test puts a program that comes back with the device there again.
 
 use super::{Device, no_power};
 use crate::repository::TODAY;
@@ -18,23 +18,23 @@ use komainu_core::wall::remediation::Remediation;
 #[derive(Clone, Debug)]
 pub struct Wall {
     /// Written as one file, and replaced as a whole.
-    pub memory: IncidentState,
-    /// What the next look sees.
+    pub incident_state: IncidentState,
+    /// The next look's observation.
     pub observation: Observation,
-    /// What was mended, in order.
+    /// The remediations, in order.
     pub mended: Vec<Remediation>,
-    /// Every fix fails.
+    /// Every remediation fails.
     pub mends_nothing: bool,
-    /// The device is cut off from the WAN by the rules in the kernel; memory only.
+    /// The kernel's rules cut the device off from the WAN; a restart loses them.
     pub contained: bool,
-    /// How often evidence was kept.
+    /// The number of evidence bundles.
     pub evidence: u32,
 }
 
 impl Default for Wall {
     fn default() -> Wall {
         Wall {
-            memory: IncidentState::default(),
+            incident_state: IncidentState::default(),
             observation: nothing_odd(),
             mended: Vec::new(),
             mends_nothing: false,
@@ -52,7 +52,7 @@ pub fn nothing_odd() -> Observation {
         tls: Vec::new(),
         upnp_leases: (Vec::new(), 0),
         own: Vec::new(),
-        seen: Ok(ProcessSnapshot::default()),
+        processes: Ok(ProcessSnapshot::default()),
         ours: Vec::new(),
         autostart: Vec::new(),
         autostart_unread: None,
@@ -73,14 +73,14 @@ pub fn nothing_odd() -> Observation {
 }
 
 impl Device {
-    pub(super) fn remember(&mut self, memory: &IncidentState) -> Result<(), Text> {
+    pub(super) fn remember(&mut self, incident_state: &IncidentState) -> Result<(), Text> {
         self.dead()?;
         match self.change() {
-            Ok(()) => self.wall.memory = memory.clone(),
+            Ok(()) => self.wall.incident_state = incident_state.clone(),
             Err(after) => {
                 // A file is replaced as a whole, or not at all.
                 if after == super::disk::After::Kept {
-                    self.wall.memory = memory.clone();
+                    self.wall.incident_state = incident_state.clone();
                 }
                 self.cut(after);
                 return Err(no_power());

@@ -1,4 +1,4 @@
-//! What every list of rules shares: adding a rule, and the addresses and messages that every link needs.
+//! Shared parts of every rule list: adding a rule, and the addresses and messages that every link needs.
 
 use crate::firewall::table::Counted;
 use crate::firewall::table::Family;
@@ -25,7 +25,7 @@ pub const V4: Match = Match::Family(Family::V4);
 
 pub const V6: Match = Match::Family(Family::V6);
 
-/// Without these IPv6 does not work: four kinds of errors, the router's question who listens, routers and
+/// IPv6 does not work without these: four kinds of errors, the router's query for listeners (MLD), routers and
 /// neighbours. The kernel takes the last three from the link only.
 const ICMP6_IN: [u8; 8] = [1, 2, 3, 4, 130, 134, 135, 136];
 
@@ -37,8 +37,8 @@ pub const fn v6(first: u16, prefix: u8) -> Network {
     Network { address: IpAddr::V6(Ipv6Addr::new(first, 0, 0, 0, 0, 0, 0, 0)), prefix }
 }
 
-/// Whoever has no address yet.
-pub const NOBODY: [Network; 2] = [v4(0, 0, 32), v6(0, 128)];
+/// The source addresses of a host that has no address yet.
+pub const UNSPECIFIED: [Network; 2] = [v4(0, 0, 32), v6(0, 128)];
 
 /// Adds a rule.
 pub fn add(rules: &mut Vec<Rule>, matches: &[Match], verdict: Verdict) {
@@ -50,7 +50,8 @@ pub fn add_counted(rules: &mut Vec<Rule>, matches: &[Match], counted: Counted, v
     rules.push(Rule { matches: matches.to_vec(), verdict, counted: Some(counted) });
 }
 
-/// What a device needs from outside to have addresses at all, whoever is there.
+/// Accepts the messages from outside that a device needs in order to have addresses at all (DHCP, neighbours), from
+/// any host.
 pub fn add_addresses_in(rules: &mut Vec<Rule>) {
     add(rules, &[V4, Match::Protocol(Udp), From(67), To(68)], Accept);
     add(rules, &[V6, Match::Protocol(Udp), From(547), To(546)], Accept);
@@ -59,7 +60,7 @@ pub fn add_addresses_in(rules: &mut Vec<Rule>) {
     }
 }
 
-/// Strangers that come in by a LAN's link are turned away, if that is wanted.
+/// Turns away strangers that come in by a LAN link, if the settings want that.
 pub fn add_far(rules: &mut Vec<Rule>, link: LinkName, traffic: &Traffic) {
     if traffic.lan_subnets_only {
         add(rules, &[In(link)], Ask(Hook::Far));

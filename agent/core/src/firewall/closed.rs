@@ -1,4 +1,4 @@
-//! The gate: what may pass a device that nobody owns yet, or one that is cut off.
+//! The rules of a closed gate: the traffic that may pass a device without an owner, or one that is contained.
 
 use crate::firewall::builder::{V4, V6, add, add_addresses_in, add_far};
 use crate::firewall::table::Match::{From, IcmpType, In, Known, Mark, Out, Protocol as Proto, Reply, To};
@@ -7,7 +7,7 @@ use crate::firewall::table::Verdict::{Accept, Ask, Redirect, Reset, Unreachable}
 use crate::firewall::table::{Hook, LinkName, Links, MARK, Rule, Traffic};
 use alloc::vec::Vec;
 
-/// What listens where, and the question for routers: from the LAN to us, and from us.
+/// Listener reports (MLD) and router solicitations: from the LAN to the device, and from the device.
 const ICMP6_LISTENERS: [u8; 4] = [131, 132, 133, 143];
 const ICMP6_NEIGHBOURS: [u8; 2] = [135, 136];
 const ICMP_ECHO: u8 = 8;
@@ -16,7 +16,7 @@ const ICMP6_ECHO: u8 = 128;
 pub fn input(lan: &[LinkName], links: &Links, traffic: &Traffic) -> Vec<Rule> {
     let mut rules = Vec::new();
     add(&mut rules, &[In(LinkName::LOOPBACK)], Accept);
-    // Only what the device began: a session that came in before the gate closed is cut.
+    // Only connections that the device began: a session that came in before the gate closed is cut.
     add(&mut rules, &[Known, Reply], Accept);
     add_addresses_in(&mut rules);
     for link in lan {
@@ -47,8 +47,8 @@ pub fn forward(lan: &[LinkName]) -> Vec<Rule> {
     rules
 }
 
-/// `guard` is asked behind what is the agent's own.
-pub fn output(lan: &[LinkName], links: &Links, guard: Vec<Rule>) -> Vec<Rule> {
+/// The egress rules come behind the rules for the agent's own packets.
+pub fn output(lan: &[LinkName], links: &Links, limits: Vec<Rule>) -> Vec<Rule> {
     let mut rules = own();
     // By any link: on a device that is no router, the way out is the LAN.
     add(&mut rules, &[V4, Proto(Udp), From(68), To(67)], Accept);
@@ -56,13 +56,13 @@ pub fn output(lan: &[LinkName], links: &Links, guard: Vec<Rule>) -> Vec<Rule> {
     for kind in ICMP6_LISTENERS.into_iter().chain(ICMP6_NEIGHBOURS) {
         add(&mut rules, &[V6, Proto(Icmp6), IcmpType(kind)], Accept);
     }
-    rules.extend(guard);
+    rules.extend(limits);
     add(&mut rules, &[Proto(Udp), To(53)], Accept);
     add(&mut rules, &[Proto(Tcp), To(53)], Accept);
     add(&mut rules, &[Proto(Udp), To(123)], Accept);
     for link in lan {
         let to = Out(*link);
-        // The resets that we answer with are among these.
+        // The resets that the device answers with are among these.
         add(&mut rules, &[to, Known, Reply], Accept);
         add(&mut rules, &[to, Proto(Tcp), From(links.page_port)], Accept);
         add(&mut rules, &[to, Proto(Udp), From(links.dns_port)], Accept);
@@ -74,7 +74,7 @@ pub fn output(lan: &[LinkName], links: &Links, guard: Vec<Rule>) -> Vec<Rule> {
     rules
 }
 
-/// What the device says to itself, and what the agent says.
+/// Accepts the device's packets to itself, and the agent's packets.
 pub fn own() -> Vec<Rule> {
     let mut rules = Vec::new();
     add(&mut rules, &[Out(LinkName::LOOPBACK)], Accept);

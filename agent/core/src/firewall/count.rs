@@ -1,4 +1,4 @@
-//! What is counted, and the ports that strangers ask for.
+//! Counters: the packets that are counted, and the ports that strangers ask for.
 
 use crate::firewall::table::Counted;
 use crate::firewall::table::{Match, Protocol, Rule};
@@ -7,7 +7,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 impl Count {
-    /// What it is of, for people: `23/tcp`, `other/udp`, `other`.
+    /// The name of the counted traffic, for people: `23/tcp`, `other/udp`, `other`.
     pub fn port_name(&self) -> String {
         let protocol = match self.protocol {
             Some(Protocol::Tcp) => "/tcp",
@@ -22,7 +22,7 @@ impl Count {
     }
 }
 
-/// How many packets were counted.
+/// A number of counted packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Count {
     pub counted: Counted,
@@ -30,7 +30,7 @@ pub struct Count {
     pub protocol: Option<Protocol>,
     /// To this port; 0: to all others, or to any.
     pub port: u16,
-    /// How many since the rules were put. It goes back to 0 when they are put anew.
+    /// Packets since the rules were put into the kernel. The number goes back to 0 when they are put there anew.
     pub packets: u64,
 }
 
@@ -40,13 +40,13 @@ pub const TCP_COUNTED: [u16; 22] = [
     21, 22, 23, 80, 81, 443, 445, 554, 2323, 3389, 5358, 5555, 7547, 8000, 8080, 8081, 8443, 9000, 37215, 48101, 49152,
     52869,
 ];
-/// UDP ports of what can be made to answer somebody else.
+/// UDP ports of services that attackers use as reflectors.
 #[rustfmt::skip]
 pub const UDP_COUNTED: [u16; 18] = [
     17, 19, 53, 69, 111, 123, 137, 161, 389, 520, 1900, 3283, 3702, 5353, 5683, 10001, 11211, 37810,
 ];
 
-/// Adds what a rule has counted; what two rules count under one name is one number.
+/// Adds the packets that a rule has counted; two rules that count under one name give one number.
 pub fn counts(counts: &mut Vec<Count>, rule: &Rule, packets: u64) {
     let Some(counted) = rule.counted else { return };
     let (mut protocol, mut port) = (None, 0);

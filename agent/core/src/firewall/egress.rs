@@ -1,8 +1,8 @@
-//! What an open device may send: a device that somebody has taken harms nobody. Packets that are made beneath IP
-//! (`AF_PACKET`) pass no rule; who has such sockets is the wall's to find.
+//! Egress: the packets that an open device may send, so that a taken device does not harm others. Packets that are
+//! made beneath IP (`AF_PACKET`) pass no rule; the wall finds processes with such sockets.
 
 use super::closed;
-use crate::firewall::builder::{NOBODY, V4, V6, add, add_counted};
+use crate::firewall::builder::{UNSPECIFIED, V4, V6, add, add_counted};
 use crate::firewall::table::Counted;
 use crate::firewall::table::Match::{
     Destination, Family as Of, ForeignSource, IcmpType, Known, NotSource, Over, Protocol as Proto, Reply,
@@ -16,29 +16,29 @@ use alloc::vec::Vec;
 /// TCP ports that bots scan.
 pub const SCANNED: [u16; 8] = [23, 2323, 5358, 5555, 7547, 37215, 48101, 52869];
 
-/// Neighbours, routers and who listens where: without them there is no IPv6, and they go no further than the link.
+/// Neighbours, routers and listener queries: without them there is no IPv6, and they go no further than the link.
 const ICMP6_LINK: [u8; 8] = [130, 131, 132, 133, 134, 135, 136, 143];
 
-/// So many at once are allowed at least.
+/// The smallest burst of a rate limit.
 const BURST_MIN: u32 = 5;
-/// Older hashlimits take no more.
+/// Older versions of hashlimit take no larger burst.
 const BURST_MAX: u32 = 10_000;
 
-/// An open device's own packets: all that the guard does not take.
-pub fn open(guard: Vec<Rule>) -> Vec<Rule> {
+/// Accepts an open device's own packets, except those that the egress limits take.
+pub fn open(limits: Vec<Rule>) -> Vec<Rule> {
     let mut rules = closed::own();
     for kind in ICMP6_LINK {
         add(&mut rules, &[V6, Proto(Icmp6), IcmpType(kind)], Accept);
     }
-    rules.extend(guard);
+    rules.extend(limits);
     rules
 }
 
-/// Sources that are not ours, and too much of anything.
-pub fn guard(traffic: &Traffic) -> Vec<Rule> {
+/// Drops packets with foreign source addresses, and packets above a rate limit.
+pub fn limits(traffic: &Traffic) -> Vec<Rule> {
     let mut rules = Vec::new();
-    for nobody in NOBODY {
-        let matches = [Of(nobody.family()), NotSource(nobody), ForeignSource];
+    for unspecified in UNSPECIFIED {
+        let matches = [Of(unspecified.family()), NotSource(unspecified), ForeignSource];
         add(&mut rules, &matches, Ask(Hook::Foreign));
     }
     for port in SCANNED {
@@ -51,15 +51,15 @@ pub fn guard(traffic: &Traffic) -> Vec<Rule> {
         ("icmp", traffic.icmp_per_second, &[V6, Proto(Icmp6)]),
     ];
     for (name, packets, what) in caps {
-        // Twice as many at once: a start, or a page with many pictures, is no flood.
+        // The burst is twice the rate: a start, or a page with many pictures, is no flood.
         let rate = Rate { name, packets, seconds: 1, burst: burst(packets.saturating_mul(2)) };
         add_over(&mut rules, what, rate, Counted::Flood);
     }
     rules
 }
 
-/// What is sent in another's name. Who forwards, or leads connections elsewhere, also refuses and answers in the name of
-/// the other side: those are answers.
+/// Drops packets that are sent under a foreign address. A device that forwards, or redirects connections, also
+/// refuses and answers in the name of the other side: those packets are answers, and pass.
 pub fn foreign() -> Vec<Rule> {
     let mut rules = Vec::new();
     add(&mut rules, &[Known, Reply], Return);
@@ -71,7 +71,7 @@ pub fn foreign() -> Vec<Rule> {
 pub fn scan(traffic: &Traffic) -> Vec<Rule> {
     let packets = traffic.scans_per_minute;
     let mut rules = Vec::new();
-    // Whoever may come in, the ACS among them, is asked again and again while it is silent: that is no scan.
+    // A host that may come in, such as the ACS, is asked again and again while it is silent: that is no scan.
     for from in traffic.wan_rules.iter().flat_map(|opening| &opening.from) {
         add(&mut rules, &[Of(from.family()), Destination(*from)], Return);
     }
@@ -88,7 +88,7 @@ fn burst(packets: u32) -> u32 {
     packets.clamp(BURST_MIN, BURST_MAX)
 }
 
-/// Drops what is over a rate; where nothing is allowed, all.
+/// Drops packets above a rate; where nothing is allowed, drops all.
 fn add_over(rules: &mut Vec<Rule>, what: &[Match], rate: Rate, counted: Counted) {
     let mut matches = what.to_vec();
     if rate.packets > 0 {
@@ -125,8 +125,8 @@ mod tests {
             let table = build_table(GateState::Open, &links(&["br0"]), &Traffic { contained, ..router() });
             let output = &chain(&table, Hook::Output).rules;
             let mine = output.iter().position(|rule| rule.matches == [Mark(MARK)]).unwrap();
-            let guard = output.iter().position(|rule| rule.verdict == Drop).unwrap();
-            assert!(mine < guard);
+            let limits = output.iter().position(|rule| rule.verdict == Drop).unwrap();
+            assert!(mine < limits);
         }
     }
 

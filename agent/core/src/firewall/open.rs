@@ -1,8 +1,8 @@
-//! The wall: what may come to and through a device that has an owner.
+//! The rules of an open gate: the traffic that may come to and through a device that has an owner.
 
 use super::closed;
 use super::egress::SCANNED;
-use crate::firewall::builder::{NOBODY, add, add_addresses_in, add_counted, add_far};
+use crate::firewall::builder::{UNSPECIFIED, add, add_addresses_in, add_counted, add_far};
 use crate::firewall::table::Counted;
 use crate::firewall::table::Match::{
     Destination, Family as Of, In, Invalid, Known, NoWayBack, Out, Protocol as Proto, Reply, Source, Syn, To,
@@ -15,7 +15,7 @@ use alloc::vec::Vec;
 pub fn input(lan: &[LinkName], traffic: &Traffic) -> Vec<Rule> {
     let mut rules = Vec::new();
     add(&mut rules, &[In(LinkName::LOOPBACK)], Accept);
-    // Of a device that is cut off, what came in before is cut too.
+    // On a contained device, connections from before the containment are cut too.
     add(&mut rules, if traffic.contained { &[Known, Reply] } else { &[Known] }, Accept);
     add_addresses_in(&mut rules);
     if !traffic.contained {
@@ -39,7 +39,7 @@ pub fn forward(lan: &[LinkName], traffic: &Traffic) -> Vec<Rule> {
         return closed::forward(lan);
     }
     let mut rules = Vec::new();
-    // Such packets would leave with addresses that nobody translated.
+    // Without address translation such packets would leave with private addresses.
     add(&mut rules, &[Invalid], Drop);
     add(&mut rules, &[Known], Accept);
     for link in lan {
@@ -57,12 +57,12 @@ pub fn forward(lan: &[LinkName], traffic: &Traffic) -> Vec<Rule> {
     rules
 }
 
-/// What comes from the LAN with an address that does not belong there.
+/// Drops packets from the LAN with a source address that does not belong there.
 pub fn early(lan: &[LinkName]) -> Vec<Rule> {
     let mut rules = Vec::new();
     for link in lan {
-        for nobody in NOBODY {
-            add(&mut rules, &[Of(nobody.family()), Source(nobody), In(*link)], Accept);
+        for unspecified in UNSPECIFIED {
+            add(&mut rules, &[Of(unspecified.family()), Source(unspecified), In(*link)], Accept);
         }
         add_counted(&mut rules, &[In(*link), NoWayBack], Counted::LanSpoof, Drop);
     }

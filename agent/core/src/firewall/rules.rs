@@ -1,8 +1,8 @@
-//! What the rules of every standing share: addresses, strangers, and who is near.
+//! The whole table for each state of the gate: addresses, strangers, and LAN subnets.
 
 use super::count::{TCP_COUNTED, UDP_COUNTED};
 use super::{closed, egress, open};
-use crate::firewall::builder::NOBODY;
+use crate::firewall::builder::UNSPECIFIED;
 use crate::firewall::builder::add;
 use crate::firewall::builder::add_counted;
 use crate::firewall::builder::v4;
@@ -15,24 +15,25 @@ use crate::firewall::table::{Chain, Hook, LinkName, Links, Network, Rule, Table,
 use crate::gate::state::GateState;
 use alloc::vec::Vec;
 
-/// Before the vendor's, so that what is dropped is dropped in silence.
+/// This chain runs before the vendor's, so that dropped packets cause no answer.
 const FILTER: i32 = -10;
-/// Before the vendor's -100: the first that redirects a connection decides.
+/// This chain runs before the vendor's at -100: the first chain that redirects a connection decides.
 const NAT: i32 = -110;
-/// Before connections are tracked: what is dropped there costs no memory.
+/// This chain runs before connections are tracked: a packet that is dropped there costs no memory.
 const EARLY: i32 = -290;
 
-/// What no router brings from far away. Who has no address yet asks for one.
-const NEAR: [Network; 6] =
+/// Networks from which no router brings packets from far away. A host without an address asks for one under the
+/// unspecified address.
+const LAN_SUBNETS: [Network; 6] =
     [v4(10, 0, 8), v4(172, 16, 12), v4(192, 168, 16), v4(169, 254, 16), v6(0xfe80, 10), v6(0xfc00, 7)];
 
-/// What is wanted of the kernel. LAN names that no link can have are left out: that link is WAN.
+/// Builds the table that the kernel shall hold. LAN names that no link can have are left out: that link is WAN.
 pub fn build_table(wanted: GateState, links: &Links, traffic: &Traffic) -> Table {
     let lan: Vec<LinkName> = links.lan.iter().filter_map(|name| LinkName::new(name)).collect();
-    // The first shows whether a kernel can count, before it is asked for more.
+    // The first rule shows whether the kernel can count, before anything further is added.
     let mut chains = alloc::vec![part(Hook::Strangers, strangers())];
-    // All that can be asked is there, if nobody asks: kernels before 4.18 will not let go of a chain in the same change
-    // as of the rules that ask it.
+    // Every chain exists even if no rule leads to it: kernels before 4.18 cannot remove a chain in the same
+    // transaction as the rules that lead to it.
     let open = wanted == GateState::Open;
     chains.push(part(Hook::Far, if traffic.lan_subnets_only { far(&links.lan_subnets) } else { Vec::new() }));
     chains.push(part(Hook::Foreign, if open { egress::foreign() } else { Vec::new() }));
@@ -48,13 +49,14 @@ pub fn build_table(wanted: GateState, links: &Links, traffic: &Traffic) -> Table
             if traffic.forwards && !traffic.contained {
                 chains.push(Chain { policy: Accept, ..at(Hook::Early, EARLY, open::early(&lan)) });
             }
-            let guard = egress::guard(traffic);
+            let limits = egress::limits(traffic);
             let output = match traffic.contained {
-                true => (closed::output(&lan, links, guard), Drop),
-                false => (egress::open(guard), Accept),
+                true => (closed::output(&lan, links, limits), Drop),
+                false => (egress::open(limits), Accept),
             };
-            // Without rules, and still there: where nobody else redirects, the kernel would stop translating what was
-            // redirected before, and whoever set the password would never get an answer.
+            // This chain stays even without rules: where no other software redirects, the kernel would stop
+            // translating connections that were redirected before, and the owner would never see the answer to
+            // setting the password.
             (open::input(&lan, traffic), open::forward(&lan, traffic), output, Vec::new())
         }
     };
@@ -69,7 +71,7 @@ fn at(hook: Hook, priority: i32, rules: Vec<Rule>) -> Chain {
     Chain { hook, priority, policy: Drop, rules }
 }
 
-/// A chain that others ask.
+/// A chain that rules of other chains lead to.
 fn part(hook: Hook, rules: Vec<Rule>) -> Chain {
     Chain { hook, priority: 0, policy: Accept, rules }
 }
@@ -89,7 +91,7 @@ fn strangers() -> Vec<Rule> {
 
 fn far(lan_subnets: &[Network]) -> Vec<Rule> {
     let mut rules = Vec::new();
-    for network in NOBODY.iter().chain(&NEAR).chain(lan_subnets) {
+    for network in UNSPECIFIED.iter().chain(&LAN_SUBNETS).chain(lan_subnets) {
         add(&mut rules, &[Of(network.family()), Source(*network)], Return);
     }
     add(&mut rules, &[], Ask(Hook::Strangers));

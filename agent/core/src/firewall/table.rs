@@ -1,4 +1,5 @@
-//! The words of the firewall: tables, chains, rules, matches and verdicts as data, and what the rules need to know of the device.
+//! The words of the firewall: tables, chains, rules, matches and verdicts as data, and the facts about the device that
+//! the rules depend on.
 
 use crate::gate::state::GateState;
 use alloc::string::String;
@@ -8,12 +9,12 @@ use core::net::IpAddr;
 /// The mark of the agent's own sockets (`SO_MARK`): while closed, little else reaches the WAN.
 pub const MARK: u32 = 0x6b6f_6d61;
 
-/// What the rules need to know of the device.
+/// Facts about the device that the rules depend on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Links {
     /// Names of the LAN's links. One that cannot be a link's name counts for nothing.
     pub lan: Vec<String>,
-    /// The networks that the LAN's links are in, besides those that are always near.
+    /// The networks of the LAN links, besides those that always count as LAN subnets.
     pub lan_subnets: Vec<Network>,
     /// Where the page listens (TCP).
     pub page_port: u16,
@@ -21,19 +22,19 @@ pub struct Links {
     pub dns_port: u16,
 }
 
-/// What may pass an open device, by the maker's policy.
+/// The traffic that may pass an open device, by the maker's policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Traffic {
     /// It forwards between LAN and WAN: a router. Any other device forwards nothing.
     pub forwards: bool,
-    /// What comes from the LAN must bear an address that is near: private, link-local, or of the link's own network. For
-    /// devices in somebody else's network, where a forwarded port would lead strangers in.
+    /// Packets from the LAN need a source address of a LAN subnet: private, link-local, or of the link's own network.
+    /// For devices in a network of another operator, where a forwarded port would lead strangers in.
     pub lan_subnets_only: bool,
     /// Ways in from the WAN to the device itself.
     pub wan_rules: Vec<WanRule>,
-    /// Ways in from the WAN to hosts in the LAN; whoever translates the addresses is the vendor's.
+    /// Ways in from the WAN to hosts in the LAN; the vendor's firmware translates the addresses.
     pub port_forwards: Vec<PortForward>,
-    /// The device is cut off from the WAN but for the agent's own packets, because somebody has taken it.
+    /// The device is cut off from the WAN except for the agent's own packets, because of an infection.
     pub contained: bool,
     /// Most new connections of TCP that the device itself may begin, in a second.
     pub tcp_per_second: u32,
@@ -46,7 +47,7 @@ pub struct Traffic {
 }
 
 impl Default for Traffic {
-    /// What holds where the maker says nothing: a device that is no router.
+    /// The default where the maker says nothing: a device that is no router.
     fn default() -> Traffic {
         Traffic {
             forwards: false,
@@ -62,12 +63,12 @@ impl Default for Traffic {
     }
 }
 
-/// A network: an address and how many of its bits count.
+/// A network: an address and its prefix length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
     /// The address; bits beyond the prefix are zero.
     pub address: IpAddr,
-    /// How many bits of it count: at most 32 or 128.
+    /// Prefix length: at most 32 or 128.
     pub prefix: u8,
 }
 
@@ -98,14 +99,14 @@ pub struct PortForward {
     pub port: u16,
 }
 
-/// What may pass the firewall besides what the settings say.
+/// Traffic that may pass the firewall beyond the settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FirewallGrants {
     /// Ways in from the WAN to the device.
     pub wan_rules: Vec<WanRule>,
     /// Ways in from the WAN to hosts in the LAN.
     pub port_forwards: Vec<PortForward>,
-    /// The LAN is not what it seems: only near addresses are let in there.
+    /// The link named as LAN looks like a WAN: only addresses of LAN subnets are let in there.
     pub lan_subnets_only: bool,
     /// The device is cut off from the WAN.
     pub contained: bool,
@@ -128,7 +129,7 @@ pub struct Chain {
     pub hook: Hook,
     /// Lower numbers are asked first; vendors use 0, and -100 for addresses.
     pub priority: i32,
-    /// What becomes of packets that no rule takes: [`Verdict::Accept`] or [`Verdict::Drop`].
+    /// The verdict for packets that match no rule: [`Verdict::Accept`] or [`Verdict::Drop`].
     pub policy: Verdict,
     /// The first that matches decides.
     pub rules: Vec<Rule>,
@@ -138,7 +139,7 @@ pub struct Chain {
 /// ([`Verdict::Ask`]), and only [`Verdict::Drop`] and [`Verdict::Return`] mean the same in them everywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hook {
-    /// Whatever comes, before anything else is done with it.
+    /// Every packet, before any other processing.
     Early,
     /// To the device.
     Input,
@@ -148,29 +149,29 @@ pub enum Hook {
     Output,
     /// Before routing, where their address may be changed.
     Redirect,
-    /// What nobody takes: it is counted and gone.
+    /// Packets that no rule accepts: they are counted and dropped.
     Strangers,
-    /// What does not come from near is a stranger's.
+    /// Packets from outside the LAN subnets are a stranger's.
     Far,
-    /// What the device itself sends from an address that is not its own.
+    /// The device's own packets with a source address that is not its own.
     Foreign,
-    /// What the device itself begins at ports that bots scan.
+    /// The device's own new connections to ports that bots scan.
     Scan,
 }
 
 /// All matches must hold; with none the rule is for every packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
-    /// What must be so.
+    /// The conditions of the rule.
     pub matches: Vec<Match>,
-    /// What becomes of such a packet.
+    /// The verdict on a packet that matches.
     pub verdict: Verdict,
-    /// As what it is counted.
+    /// The name under which matching packets are counted.
     pub counted: Option<Counted>,
 }
 
-/// One thing that must be so. They stand in this order: family, source and destination, links, protocol, and then ports
-/// and types before flags.
+/// One condition. Conditions stand in this order: family, source and destination, links, protocol, and then ports and
+/// types before flags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Match {
     /// IPv4 or IPv6; without it, both.
@@ -203,7 +204,7 @@ pub enum Match {
     Destination(Network),
     /// It comes from an address that is not the device's own.
     ForeignSource,
-    /// What would go to where it comes from would not leave by the link that it came in by.
+    /// A packet to the source address would not leave by the link that this one came in by (reverse path).
     NoWayBack,
     /// The first of a connection; it stands after the [`Match::Protocol`] TCP.
     Syn,
@@ -211,16 +212,16 @@ pub enum Match {
     Over(Rate),
 }
 
-/// How many packets are too many. What all rules with the same [`Rate::name`] find is one number for iptables.
+/// A rate that is too high. For iptables, all rules with the same [`Rate::name`] share one counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
-    /// What is limited, in one lower-case word.
+    /// The name of the limit, in one lower-case word.
     pub name: &'static str,
     /// So many, at least 1.
     pub packets: u32,
     /// In so many seconds: 1 or 60.
     pub seconds: u32,
-    /// So many at once are not too many yet.
+    /// The burst: this many at once are allowed.
     pub burst: u32,
 }
 
@@ -231,7 +232,7 @@ pub enum Family {
     V6,
 }
 
-/// What is carried in IP, by its number there.
+/// A protocol in IP, by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Protocol {
@@ -243,7 +244,7 @@ pub enum Protocol {
     Icmp6 = 58,
 }
 
-/// What becomes of a packet.
+/// The verdict on a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It may pass our table.
@@ -252,7 +253,7 @@ pub enum Verdict {
     Drop,
     /// The connection is refused at once (TCP).
     Reset,
-    /// The sender is told that nobody listens there.
+    /// The sender gets "port unreachable".
     Unreachable,
     /// It ends at this port of the device instead.
     Redirect(u16),
@@ -272,7 +273,7 @@ impl LinkName {
     /// The link to the device itself.
     pub const LOOPBACK: LinkName = LinkName(*b"lo\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
 
-    /// `None` for what cannot be a link's name, or would mean more than one link to iptables.
+    /// `None` if it cannot be a link's name, or would mean more than one link to iptables.
     pub fn new(name: &str) -> Option<LinkName> {
         let may_begin = name.as_bytes().first().is_some_and(|first| !b"-!.".contains(first));
         let may_be = |byte: u8| byte.is_ascii_graphic() && !b"/:+*\"'\\".contains(&byte);
@@ -311,10 +312,10 @@ mod tests {
     }
 }
 
-/// As what packets are counted.
+/// The names under which packets are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counted {
-    /// Turned away: nobody here asked for it.
+    /// Turned away: an unwanted packet.
     Stranger,
     /// The device itself began more connections to ports that bots scan than it may: a sign that it is taken.
     Scan,
@@ -322,9 +323,9 @@ pub enum Counted {
     Flood,
     /// The device itself sent from an address that is not its own: a sign that it is taken.
     Spoof,
-    /// Somebody in the LAN began a connection to a port that bots scan; it went on.
+    /// A host in the LAN began a connection to a port that bots scan; it went on.
     LanScan,
-    /// Somebody in the LAN sent from an address that does not belong there.
+    /// A host in the LAN sent from an address that does not belong there.
     LanSpoof,
 }
 

@@ -1,25 +1,25 @@
-//! What the gate's steps do, and in which order. Where the power could go between two lines, the table in
-//! `plan.rs` says what the next start makes of it.
+//! Execution of the gate's steps, and their order. Where the power could go between two lines, the table in `plan.rs`
+//! says how the next start recovers.
 
 use crate::device::{Account, Hooks, Owner};
 use crate::fault::Text;
 use crate::operator_request::Password;
 use crate::reason::Fault;
 
-/// Sets the password that waits at the page. The account's line is the point of no return; what can refuse is
-/// asked before it, and gives up without a trace after a refusal.
+/// Sets the password that waits at the page. Writing the account's line is the point of no return: every check that
+/// can refuse comes before it, and a refusal leaves no trace.
 pub(crate) fn claim(device: &mut (impl Owner + ?Sized), password: &Password) -> Result<(), Fault> {
     device.keep_next_credential(password).map_err(Fault::Device)?;
     let set = device.run_hooks(Hooks::Prepare(password)).and_then(|()| device.write_account(Account::Next));
     if let Err(why) = set {
-        // If this fails too, the next turn finds it among its facts.
+        // If this fails too, the next turn finds the rest among its facts.
         withdraw(device)?;
         return Err(Fault::Device(why));
     }
     finish(device)
 }
 
-/// The account holds the next credential: the hooks bring it to wherever else it belongs, then it is the kept one.
+/// The account holds the next credential: the hooks bring it to every other place, then it becomes the kept one.
 pub(crate) fn finish(device: &mut (impl Owner + ?Sized)) -> Result<(), Fault> {
     done(device.run_hooks(Hooks::Commit))?;
     done(device.next_becomes_kept())
@@ -31,9 +31,9 @@ pub(crate) fn withdraw(device: &mut (impl Owner + ?Sized)) -> Result<(), Fault> 
     done(device.forget_next_credential())
 }
 
-/// Forgets the owner. The credential goes first: from then on there is no owner, whatever else fails; and what fails
-/// keeps nothing else from being done: a full file system, say, from being emptied. The mark goes last, so that a cut
-/// anywhere begins this anew.
+/// Forgets the owner. The credential goes first: from then on there is no owner, even if a later step fails. A failed
+/// step does not stop the others: a full file system, say, can still be emptied. The mark goes last, so that a cut at
+/// any point begins this anew.
 pub(crate) fn forget(device: &mut (impl Owner + ?Sized)) -> Result<(), Fault> {
     let all = [
         device.forget_next_credential(),

@@ -1,8 +1,8 @@
-//! The gate: no device in use without its owner's password. Decides whether it stands open, and what to do where
-//! something was left half done. A pure function; `gate/doing.rs` holds the order in which things are done.
+//! The gate's planner: no device is in use without its owner's password. It decides whether the gate is open, and how
+//! to recover a half-done change. A pure function; `gate/execute.rs` holds the order of the steps.
 //!
-//! Two small files are all that is remembered. The *kept* credential is that of the owner: where there is none,
-//! there is no owner, and the gate is closed. The *next* credential is one that is being set: while it is there,
+//! The gate remembers two small files. The *kept* credential is that of the owner: where it is missing,
+//! there is no owner, and the gate is closed. The *next* credential is one that is being set: while it exists,
 //! the account tells how far that came, because replacing the account's line is one atomic step.
 //!
 //! | cut … | next | account holds | plan |
@@ -24,21 +24,21 @@ use crate::step::{Next, Plan};
 use crate::update::facts::Facts;
 use crate::update::schedule::until_gate;
 
-/// The gate and the rules in the kernel are looked at again at least this often, in seconds.
+/// The agent looks at the gate and the kernel's rules at least this often, in seconds.
 pub const LOOK_SECONDS: u32 = 60;
 
-/// What the gate wants done this turn; `None`: nothing, or it has to wait after setbacks.
+/// The gate's plan for this turn; `None`: nothing to do, or it has to wait after failures.
 pub fn plan(facts: &Facts, settings: &Settings) -> Option<Plan> {
     let gate = facts.gate.as_ref()?;
     let gate_state = gate.gate_state();
     match &facts.request {
-        // Before anything else: what is not marked is not begun.
+        // The mark comes first: a reset without a mark has not begun.
         Some(OperatorRequest::Reset) if !gate.resetting => {
             return Some(
                 now(Step::BeginReset, Reason::ResetAsked).then(Step::ApplyFirewall(GateState::Closed)),
             );
         }
-        // What was left half done goes first, so that it cannot be taken for part of this.
+        // Half-done work goes first, so that it cannot be mistaken for part of this request.
         Some(OperatorRequest::Claim(password)) if gate.next.is_none() && !gate.resetting => {
             let claim = now(Step::Claim(password.clone()), Reason::Claiming);
             return Some(claim.then(Step::ApplyFirewall(GateState::Open)));
@@ -48,7 +48,7 @@ pub fn plan(facts: &Facts, settings: &Settings) -> Option<Plan> {
     if until_gate(&facts.retry, facts.uptime, settings) > 0 {
         return None;
     }
-    // Closing comes before mending: what is mended may fail.
+    // Closing comes before mending: mending may fail.
     if gate.rules == FirewallStatus::Differ {
         return Some(now(Step::ApplyFirewall(gate_state), Reason::ApplyingFirewall(gate_state)));
     }

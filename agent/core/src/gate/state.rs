@@ -1,9 +1,9 @@
-//! The state of the gate: open or closed, what the kernel has of the firewall, and what is observed of the credentials.
+//! The state of the gate: open or closed, the firewall's status in the kernel, and the facts about the credentials.
 
 use crate::fault::Text;
 use crate::identifiers::Digest64;
 
-/// How the gate stands. What follows from it for packets is in `firewall.rs`.
+/// The state of the gate. `firewall.rs` says what follows from it for packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GateState {
     /// Nothing but the setup page can be used.
@@ -22,18 +22,18 @@ impl GateState {
     }
 }
 
-/// What the kernel has of the rules that are wanted.
+/// The kernel's rules compared with the wanted ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FirewallStatus {
     /// All of them, and no others in our place.
     Hold,
     /// Something else, or nothing.
     Differ,
-    /// The kernel cannot hold any, or the maker leaves them to somebody else: why.
+    /// The kernel cannot hold the rules, or the maker leaves them to other software: the reason.
     Beyond(Text),
 }
 
-/// What is seen of the gate. Credentials are seen by their prints: the planner never holds one.
+/// Facts about the gate. A credential appears as its digest: the planner never holds one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GateFacts {
     /// A reset was begun and has not ended.
@@ -42,15 +42,15 @@ pub struct GateFacts {
     pub kept: Option<Digest64>,
     /// A credential that is being set.
     pub next: Option<Digest64>,
-    /// What the owner's account holds; `None`: nothing that a password could open.
+    /// The credential in the owner's account; `None`: nothing that a password could open.
     pub account: Result<Option<Digest64>, Text>,
-    /// The rules for this standing.
+    /// The status of the rules for this state of the gate.
     pub rules: FirewallStatus,
 }
 
 impl GateFacts {
-    /// How the gate stands: open only if there is an owner and the account holds the owner's credential, or the one
-    /// that the owner is just setting.
+    /// The gate is open only if there is an owner and the account holds the owner's credential, or the one that the
+    /// owner is setting just now.
     pub fn gate_state(&self) -> GateState {
         let Ok(Some(account)) = &self.account else { return GateState::Closed };
         let owners = self.kept.is_some() && (self.kept == Some(*account) || self.next == Some(*account));

@@ -9,7 +9,7 @@ use crate::update::facts::{BootChoice, RecordSeen};
 use crate::update::keep_record::keep_next;
 use crate::update::record::{Record, Update};
 
-/// Puts a staged release on trial; repeated after a cut, it changes only what is not so already.
+/// Puts a staged release on trial; repeated after a cut, it changes only the parts that are still to be changed.
 ///
 /// # Errors
 /// The record or the boot choice could not be written.
@@ -29,7 +29,7 @@ pub fn activate(
     };
     let trial = |restarts| Update::Trial { release: release.clone(), slot, deadline_seconds, restarts };
     if known.is_none() {
-        // `Trial` is on record before the boot choice changes: whatever starts then finds it there.
+        // `Trial` is on record before the boot choice changes: the next start finds it there, in either slot.
         record.update = trial(0);
         keep_next(device, record.clone())?;
         record.generation += 1;
@@ -41,7 +41,8 @@ pub fn activate(
             BootChoice { slot, tries_left: Some(settings.boot_tries), release: Some(release.number) };
         device.set_boot_choice(&choice).map_err(Fault::Device)?;
     }
-    // Counted only now that a restart follows: an environment that cannot be written is not the release's fault.
+    // The restart is counted only here, directly before it: an environment that cannot be written is not the
+    // release's fault.
     if let Some(restarts) = known {
         let update = trial(restarts.saturating_add(1));
         keep_next(device, Record { update, ..record })?;

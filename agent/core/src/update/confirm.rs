@@ -20,14 +20,14 @@ pub fn confirm(
     let RecordSeen::Found(mut record) = device.record() else {
         return Err(Fault::Device(text(format_args!("the record went away"))));
     };
-    // Marked first: a cut before the record leaves a trial that is marked good, and is confirmed again.
+    // Marked first: a cut before the record leaves a trial that is marked good, and the next turn confirms it again.
     let choice = BootChoice { slot, tries_left: None, release: Some(release.number) };
     if device.boot_choice().map_err(Fault::Device)? != choice {
         device.set_boot_choice(&choice).map_err(Fault::Device)?;
     }
     record.floor = record.floor.max(release.number);
     let floor = record.floor;
-    // What lies below the floor is refused for that reason; its failures need no memory.
+    // A release below the floor is refused for that reason; its failures need no memory.
     record.failures.retain(|failure| failure.release > floor);
     let confirmed = Some(release.clone());
     keep_next(device, Record { confirmed_slot: slot, confirmed, update: Update::Idle, ..record })

@@ -1,4 +1,4 @@
-//! Facts: everything seen this turn. Any of it may be unknown, and says why.
+//! Facts: everything that the update sees this turn. Any of it may be unknown; then it says why.
 
 use crate::fault::Text;
 use crate::gate::state::GateFacts;
@@ -16,11 +16,11 @@ pub enum RecordSeen {
     Found(Record),
     /// There is none: the first start of this device.
     Absent,
-    /// There is something, but no copy of it is good.
+    /// No copy of the record is good.
     Lost(Text),
 }
 
-/// What the boot loader will start next.
+/// The boot loader's next start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BootChoice {
     pub slot: Slot,
@@ -30,14 +30,14 @@ pub struct BootChoice {
     pub release: Option<u64>,
 }
 
-/// What the health checks say of a release on trial.
+/// The result of the health checks on a release on trial.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Health {
     /// All checks pass.
     Good,
-    /// A check says that it will not get better: which, and why.
+    /// A check says that it will not get better; the text names the check and the cause.
     Failing(Text),
-    /// Not yet: which check, and why.
+    /// Not yet; the text names the check and the cause.
     NotYet(Text),
 }
 
@@ -83,15 +83,15 @@ pub struct Facts {
     pub parts: Result<Parts, Text>,
     /// Health; only asked on trial.
     pub health: Health,
-    /// What metadata offers.
+    /// The offer in the stored metadata.
     pub offer: Offer,
-    /// RetryState since the start.
+    /// The retry state since the start.
     pub retry: RetryState,
-    /// What somebody asked for.
+    /// The operator's request.
     pub request: Option<OperatorRequest>,
-    /// The gate; `None` where somebody else keeps it.
+    /// The gate; `None` where the maker leaves it to other software.
     pub gate: Option<GateFacts>,
-    /// What runs shall be written anew into the other slot, because somebody may have changed it.
+    /// The running release shall be written anew into the other slot, because an attacker may have changed it.
     pub reimage: bool,
 }
 

@@ -1,5 +1,6 @@
-//! The manifest: what one release is, for one board and channel. A TUF target, `boards/<board>/<channel>.json`,
-//! that any TUF tool can publish. Read once from verified bytes; everything in it is bounded.
+//! The manifest: the description of one release, for one board and channel. A TUF target,
+//! `boards/<board>/<channel>.json`, that any TUF tool can publish. Read once from verified bytes; everything in it is
+//! bounded.
 //!
 //! ```json
 //! { "format": 1, "board": "gate-1", "channel": "stable", "release": 42, "version": "2.1.0",
@@ -10,7 +11,7 @@
 //!   "notes": { "en": "What is new", "ja": "…" }, "fixes": [ "CVE-2026-0001" ] }
 //! ```
 //!
-//! Unknown fields are ignored, so that later releases can say more. What a device must understand stands in
+//! Unknown fields are ignored, so that later releases can say more. A demand that a device must understand stands in
 //! `needs`: an unknown word there is a refusal.
 
 use crate::identifiers::{Name, PARTS_MAX, ReleaseId, Version};
@@ -21,19 +22,19 @@ use komainu_trust::{Moment, hex, json};
 
 /// Largest manifest, in bytes.
 pub const MANIFEST_BYTES_MAX: u64 = 64 * 1024;
-/// Largest image, in bytes: beyond any flash that this is for, far below where arithmetic ends.
+/// Largest image, in bytes: larger than any flash of such a device, far below an arithmetic overflow.
 pub const IMAGE_BYTES_MAX: u64 = 1 << 40;
 /// The format that this code reads.
 const FORMAT: u64 = 1;
-/// What a release may demand of the device, and this one has. Nothing yet: deltas and compression come here.
+/// Abilities of this agent that a release may demand. Nothing yet: deltas and compression come here.
 const ABILITIES: &[&str] = &[];
 
-/// How urgent a release is.
+/// The urgency of a release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// New functions, small corrections.
     Normal,
-    /// Closes holes or mends what matters.
+    /// Closes holes or mends important faults.
     Important,
     /// Attacks are under way: only a bounded postponement.
     Critical,
@@ -50,7 +51,7 @@ impl Severity {
     }
 }
 
-/// One image of a release: which target goes into which part of a slot.
+/// One image of a release: the target, and the part of a slot that it goes into.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
     /// The part of the slot.
@@ -67,7 +68,7 @@ pub struct Image {
 pub struct Wave {
     /// When it begins.
     pub from: Moment,
-    /// 0 to 100; who is among them follows from the device's id and the release number.
+    /// 0 to 100; the device's id and the release number decide whether a device belongs to the share.
     pub percent: u8,
 }
 
@@ -80,13 +81,13 @@ pub struct Manifest {
     /// Number and version.
     pub release: ReleaseId,
     pub severity: Severity,
-    /// What goes where; 1 to 8 images, each for another part.
+    /// The images; 1 to 8, each for another part.
     pub images: Vec<Image>,
-    /// Roll-out, at most 16 waves; none means everybody at once.
+    /// Roll-out, at most 16 waves; none means all devices at once.
     pub waves: Vec<Wave>,
     /// When the maker's support for the board ends, if it says so.
     pub support_end: Option<Moment>,
-    /// What is new, by language tag; at most 32.
+    /// Release notes, by language tag; at most 32.
     pub notes: Vec<(String, String)>,
     /// CVE identifiers that it fixes; at most 256.
     pub fixes: Vec<String>,
@@ -99,7 +100,7 @@ pub struct Manifest {
 pub enum ManifestFault {
     /// Not strict JSON.
     NotJson(String),
-    /// A field is missing or not what it must be.
+    /// A field is missing or invalid.
     Field(FieldFault),
 }
 
@@ -127,7 +128,7 @@ impl Manifest {
     /// Reads a manifest.
     ///
     /// # Errors
-    /// Names the field that is missing or wrong, and what it must be.
+    /// Names the field that is missing or wrong, and its valid values.
     pub fn read(bytes: &[u8]) -> Result<Manifest, ManifestFault> {
         let value = json::parse(bytes).map_err(ManifestFault::NotJson)?;
         let top = Field::top(&value);

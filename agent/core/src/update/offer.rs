@@ -1,5 +1,5 @@
-//! The offer: what the accepted metadata has for this board and channel. Read again from the stored files
-//! every turn, with every signature and hash checked again, so that nothing has to be remembered as checked.
+//! The offer: the release for this board and channel in the accepted metadata. Every turn reads it again from the
+//! stored files and checks every signature and hash again, so that no check has to be remembered.
 
 use crate::fault::{Text, text};
 use crate::identifiers::Digest64;
@@ -14,25 +14,25 @@ use komainu_trust::{Moment, Trusted, Verified};
 /// A release that signed metadata offers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Release {
-    /// What it is.
+    /// Its manifest.
     pub manifest: Manifest,
     /// For each image of the manifest, in its order, the path to fetch it from.
     pub fetch_paths: Vec<String>,
-    /// Which manifest it is.
+    /// The digest of its manifest.
     pub digest: Digest64,
 }
 
-/// What there is.
+/// The offer in the stored metadata.
 #[derive(Clone, Debug)]
 pub enum Offer {
     /// Metadata is accepted, and lists nothing for this board and channel.
     Nothing,
-    /// No metadata has been accepted yet, or what there is cannot be used now: the reason.
+    /// No metadata has been accepted yet, or it cannot be used now; the text gives the reason.
     Unusable(Text),
     Release(Verified<Release>),
 }
 
-/// The files that the device keeps, the root that it was shipped with, and the manifest they lead to.
+/// The stored files, the root in the firmware, and the manifest that they lead to.
 #[derive(Clone, Debug, Default)]
 pub struct StoredMetadata {
     /// TUF metadata; `root` is empty where none was kept.
@@ -44,8 +44,8 @@ pub struct StoredMetadata {
 }
 
 impl StoredMetadata {
-    /// The metadata under the newer of the two roots. A kept root that flash has spoilt is as none; a firmware
-    /// that brings a newer root than the one kept is believed: it was verified before it could run.
+    /// The metadata under the newer of the two roots. A kept root that flash has spoilt counts as missing; a firmware
+    /// with a newer root than the kept one is believed: it was verified before it could run.
     pub fn under_newest_root(&self) -> Stored {
         let root = match (self.kept_root(), self.newer_shipped_root()) {
             (Some(_), None) => &self.metadata.root,
@@ -97,7 +97,7 @@ pub(crate) fn listed_target(
     Ok(target)
 }
 
-/// What the kept files offer, and the time by the best clock there is.
+/// The offer in the stored files, and the time by the best clock.
 pub fn read(kept: &StoredMetadata, clock: Clock, settings: &Settings) -> (Offer, Moment) {
     let mut trusted = match Trusted::load(&kept.under_newest_root(), clock) {
         Ok(trusted) => trusted,
@@ -124,7 +124,7 @@ fn read_release(trusted: &mut Trusted, path: &str, bytes: &[u8]) -> Result<Relea
         let Some(target) = target else {
             return Err(text(format_args!("{path}: image {name} is not among the signed targets")));
         };
-        // Said twice, by the same keys: if the two differ, somebody made a mistake, and we do not guess which.
+        // Signed twice by the same keys: if the two differ, the maker made a mistake, and the device does not guess.
         if target.file.length != image.length || target.file.hashes.sha256 != Some(image.sha256) {
             return Err(text(format_args!(
                 "{path}: image {name} differs from the signed target in length or sha256"

@@ -1,4 +1,4 @@
-//! Plan: what to do now, why, and when to look again. A pure function of the facts, and it never fails:
+//! Plan: the next steps, the reason, and the time of the next look. A pure function of the facts, and it never fails:
 //! "do nothing, because …" is a plan. The trial has a file of its own, `plan/trial.rs`.
 
 use crate::step::Next;
@@ -21,12 +21,12 @@ use crate::update::verify::{Purpose, Refusal, verify};
 use komainu_trust::Moment;
 use komainu_trust::Verified;
 
-/// How long to wait where only a person or a repair can help, in seconds.
+/// The wait where only a person or a repair can help, in seconds.
 const UNKNOWN_SECONDS: u32 = 300;
 
-/// Decides what the update does now. The gate has its turn before: see [`crate::turn::decide`].
+/// Decides the update's next steps. The gate has its turn before: see [`crate::turn::decide`].
 pub fn plan(facts: &Facts, settings: &Settings) -> Plan {
-    // Without these two nothing can be decided that is safe: not even which slot may be written.
+    // Without these two facts no decision is safe: even the slot that may be written is unknown.
     let booted = match &facts.booted {
         Ok(slot) => *slot,
         Err(why) => return Plan::wait(Reason::BootedUnknown(why.clone()), UNKNOWN_SECONDS.into()),
@@ -35,7 +35,7 @@ pub fn plan(facts: &Facts, settings: &Settings) -> Plan {
         Ok(choice) => choice,
         Err(why) => return Plan::wait(Reason::BootChoiceUnknown(why.clone()), UNKNOWN_SECONDS.into()),
     };
-    // What comes next writes the record or the boot choice; after setbacks of the device it waits.
+    // The next step writes the record or the boot choice; after failures of the device it waits.
     let device_wait = until_device(&facts.retry, facts.uptime, settings);
     let planned = match &facts.record {
         RecordSeen::Absent => first_record(booted, choice, Reason::FirstStart(booted), settings),
@@ -49,15 +49,15 @@ pub fn plan(facts: &Facts, settings: &Settings) -> Plan {
     planned
 }
 
-/// The record that fits what is seen where there is none. A trial under way stays one: what nobody has
-/// confirmed does not become good because somebody forgot it.
+/// The first record, made from the facts. A trial under way stays a trial: a lost record does not make an unconfirmed
+/// release good.
 fn first_record(booted: Slot, choice: &BootChoice, reason: Reason, settings: &Settings) -> Plan {
     let mut record = Record::first(booted, settings.own_release.clone());
     if let (Some(_), Some(number)) = (choice.tries_left, choice.release) {
         record.confirmed_slot = choice.slot.other();
         record.update = found_trial(number, choice, settings);
         if booted == choice.slot {
-            // What the running image says of itself is what is on trial; the floor must not rise before confirm.
+            // The running image's own release is on trial; the floor must not rise before confirm.
             record.confirmed = None;
             record.floor = 0;
         }
@@ -91,7 +91,7 @@ fn plan_by_record(
             trial::plan_trial(facts, &on, booted, choice, settings)
         }
         Update::RollingBack { release, slot, restarts } => {
-            trial::plan_reverting(record, release, *slot, *restarts, booted, choice)
+            trial::plan_rolling_back(record, release, *slot, *restarts, booted, choice)
         }
         Update::Idle | Update::Staging { .. } | Update::Staged { .. } => {
             if let Some(plan) = put_right(record, booted, choice, settings) {
@@ -102,11 +102,11 @@ fn plan_by_record(
     }
 }
 
-/// Nothing is on trial by the record: then the running slot must be the good one, and the boot choice name it.
+/// The record has nothing on trial: then the running slot must be the good one, and the boot choice must name it.
 fn put_right(record: &Record, booted: Slot, choice: &BootChoice, settings: &Settings) -> Option<Plan> {
     let trial = choice.tries_left.is_some() && choice.slot == booted && booted != record.confirmed_slot;
     if let Some(number) = choice.release.filter(|_| trial) {
-        // The newest record was lost, or somebody else started this trial: it is one all the same.
+        // The newest record was lost, or other software started this trial: it is one all the same.
         let update = found_trial(number, choice, settings);
         let adopted = Record { update, ..record.clone() };
         return Some(Plan::step(Step::Adopt(adopted), Reason::TrialFound(number), Next::Now));
@@ -119,7 +119,8 @@ fn put_right(record: &Record, booted: Slot, choice: &BootChoice, settings: &Sett
         return Some(Plan::step(Step::Adopt(adopted), reason, Next::Now));
     }
     if choice.slot != booted || choice.tries_left.is_some() {
-        // The slot that runs has shown that it starts; the one that is about to be written must not be chosen.
+        // The running slot has shown that it starts; the boot choice must not name the slot that is about to be
+        // written.
         let reason = Reason::BootChoiceOff { chosen: choice.slot, running: booted };
         return Some(Plan::step(Step::Settle(booted), reason, Next::Now));
     }
@@ -136,14 +137,14 @@ fn plan_update(facts: &Facts, record: &Record, booted: Slot, settings: &Settings
     if facts.request == Some(OperatorRequest::Poll)
         && let Some(postponed) = record.postponed.filter(|postponed| facts.now < postponed.until)
     {
-        // Now means now; but since when it was put off is kept, or the bound would begin anew.
+        // "Now" means now; but the start of the postponement stays on record, or the maker's bound would begin anew.
         let postponed = Some(Postponed { until: facts.now, ..postponed });
         let record = Record { postponed, ..record.clone() };
         let mut plan = Plan::step(Step::Adopt(record), Reason::PollDue, Next::Now);
         plan.push(Step::Poll);
         return plan;
     }
-    // Who wants to wait means what is there now, and must not hear "yes" for nothing.
+    // A postponement refers to the release that is staged now; the owner must not get a "yes" without effect.
     if until_poll == 0 && facts.request != Some(OperatorRequest::Postpone)
         || facts.request == Some(OperatorRequest::Poll)
     {
@@ -162,7 +163,7 @@ fn plan_update(facts: &Facts, record: &Record, booted: Slot, settings: &Settings
     let purpose = if facts.reimage { Purpose::Reimage } else { Purpose::Update };
     match verify(&release.manifest, record, parts, into, facts.now, purpose, settings) {
         Ok(()) => plan_accepted(facts, record, release, into, parts, settings),
-        // After a targets key went and the floor with it: what runs is offered by the keys that are left.
+        // The floor was forgotten together with a targets key: the remaining keys offer the release that runs.
         Err(Refusal::UpToDate) if record.floor < release.manifest.release.number => {
             let floor = release.manifest.release.number;
             let record = Record { floor, ..record.clone() };
@@ -219,7 +220,7 @@ fn plan_accepted(
     Plan::step(step, reason, Next::Now)
 }
 
-/// What the record shall say where the owner wants to wait; `None`: the maker's bound is reached.
+/// The record after the owner's postponement; `None`: the maker's bound is reached.
 pub fn postpone(record: &Record, offered: &Release, now: Moment, settings: &Settings) -> Option<Postponed> {
     let days = match offered.manifest.severity {
         Severity::Critical => settings.postpone_critical_days_max,
@@ -232,8 +233,8 @@ pub fn postpone(record: &Record, offered: &Release, now: Moment, settings: &Sett
     (until > now).then_some(Postponed { release, since, until })
 }
 
-/// Until when this release waits, if it does. A clock that went back ends it: nobody can know how much of the time is
-/// left.
+/// The end of the postponement of this release, if there is one. A clock that went back ends it: the time that is
+/// left is unknown.
 pub fn postponed(record: &Record, release: u64, now: Moment) -> Option<Postponed> {
     let holds = |p: &Postponed| p.release == release && p.since <= now && now < p.until;
     record.postponed.filter(holds)
@@ -258,7 +259,8 @@ fn until_wave(release: &Release, facts: &Facts, refusal: &Refusal) -> Option<u64
     later.map(|wave| wave.from.0.abs_diff(facts.now.0)).min()
 }
 
-/// The owner or the firmware does not want what is staged: it counts as failed as often as it may.
+/// Gives up the staged release, because the owner or the firmware does not want it: it counts as failed as often as
+/// it may.
 fn give_up(record: &Record) -> Option<Plan> {
     let (Update::Staging { release, .. } | Update::Staged { release, .. }) = &record.update else {
         return None;

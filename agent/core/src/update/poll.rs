@@ -1,5 +1,5 @@
-//! **Poll**: asks the server for news. The trust crate says what to fetch and what to keep; this only carries.
-//! With nothing new it is one conditional request.
+//! **Poll**: asks the server for news. The trust crate decides which files to fetch and keep; this file only carries
+//! them. Without news a poll is one conditional request.
 
 use crate::advisory::{advisories_path, advisories_target};
 use crate::device::{Fetched, Folder, Host, Ledger, Repository, StoredFile};
@@ -24,13 +24,13 @@ use komainu_trust::{Refresh, TrustFault, Trusted, Verified};
 
 const TIMESTAMP: &str = "timestamp.json";
 
-/// The timestamp as a glance brought it, with its validator, for the refresh that follows.
+/// The timestamp and its validator as a glance fetched them, for the refresh that follows.
 type Glanced = Option<(Vec<u8>, Option<String>)>;
 
-/// Refreshes metadata, manifest and advisories. Advisories that cannot be had are an event, and no error.
+/// Refreshes metadata, manifest and advisories. Missing advisories are an event, and no error.
 ///
 /// # Errors
-/// What could not be fetched, was refused, or could not be kept. What was accepted before that stays.
+/// The file that could not be fetched, was refused, or could not be kept. Files accepted before that stay.
 pub fn poll(
     device: &mut (impl Host + Ledger + Repository + ?Sized),
     settings: &Settings,
@@ -119,9 +119,9 @@ fn refresh(
     Ok((refresh.into_trusted(), validator))
 }
 
-/// A targets key is gone: whoever held it may have numbered a release so high that no later one could pass the
-/// floor. What follows is signed by the keys that are left, and its versions go on rising (§5.3.11 does the same
-/// for those). Before the root is kept, so that a cut in between repeats it.
+/// A targets key is gone: its holder may have numbered a release so high that no later one could pass the floor. So
+/// the floor is forgotten; the remaining keys sign all later releases, and their versions go on rising (§5.3.11 does
+/// the same for those). This happens before the root is kept, so that a cut in between repeats it.
 fn forget_floor(device: &mut (impl Ledger + ?Sized)) -> Result<(), Fault> {
     match device.record() {
         RecordSeen::Found(record) if record.floor > 0 => keep_next(device, Record { floor: 0, ..record }),
@@ -130,9 +130,8 @@ fn forget_floor(device: &mut (impl Ledger + ?Sized)) -> Result<(), Fault> {
     }
 }
 
-/// Keeps a root that came with the firmware, once that firmware is confirmed: when an older slot starts one day,
-/// the keys that this root took away must not come back with it. What follows from a key that is gone follows
-/// here, too (§5.3.11).
+/// Keeps a root that came with the firmware, once that firmware is confirmed: if an older slot starts one day, the
+/// keys that this root took away must not come back. A key that is gone has the same consequences here (§5.3.11).
 fn keep_shipped_root(
     device: &mut (impl Ledger + Repository + ?Sized),
     kept: &StoredMetadata,
@@ -160,7 +159,7 @@ fn judge_fetched(fetched: Result<Fetched, FetchFault>, ask: &Ask) -> Result<Fetc
     match fetched {
         Ok(fetched) => Ok(fetched),
         Err(FetchFault::NotFound) => Ok(Fetched::NotThere),
-        // What an object store says of a file that it has not, to those who may not list its files.
+        // Object stores answer so for a missing file, to clients that may not list files.
         Err(FetchFault::Status { code: 403, .. }) if ask.step == ROOT_STEP => Ok(Fetched::NotThere),
         Err(FetchFault::TooLarge { .. }) => Err(refused(&ask.too_large())),
         Err(fault) => Err(Fault::Fetch(text(format_args!("{}", ask.name)), fault)),
@@ -191,8 +190,8 @@ fn stored_file(role: Role) -> StoredFile<'static> {
     }
 }
 
-/// Fetches the manifest, if it is another one than before, and every delegated role on the way to it and to its
-/// images: with these, what is offered can be read from what is kept.
+/// Fetches the manifest, if it has changed, and every delegated role on the way to it and to its images: with these,
+/// the offer can be read from the stored files.
 fn fetch_manifest(
     device: &mut (impl Ledger + Repository + ?Sized),
     trusted: &mut Trusted,
@@ -208,7 +207,7 @@ fn fetch_manifest(
         Some(manifest) => manifest,
         None => fetch_new_manifest(device, &target)?,
     };
-    // What is wrong with a manifest is told when it is read as an offer.
+    // A faulty manifest is reported when it is read as an offer.
     for image in Manifest::read(&manifest).map_or(Vec::new(), |manifest| manifest.images) {
         find(device, trusted, &image.target)?;
     }
@@ -220,14 +219,14 @@ fn fetch_new_manifest(
     target: &Verified<Target>,
 ) -> Result<Verified<Vec<u8>>, Fault> {
     let proven = fetch_target(device, target, StoredFile::Manifest)?;
-    // What went wrong with the images of another manifest says nothing about this one's.
+    // Failures with the images of another manifest say nothing about this one's.
     let none = Backoff::default();
     let retry = device.retry();
     device.keep_retry(&RetryState { stage: none, proof: none, ..retry });
     Ok(proven)
 }
 
-/// Fetches the advisories, if the signed targets list any, and other ones than before.
+/// Fetches the advisories, if the signed targets list any, and these have changed.
 fn fetch_advisories(
     device: &mut (impl Repository + ?Sized),
     trusted: &mut Trusted,
@@ -262,7 +261,7 @@ fn fetch_target(
     Ok(proven)
 }
 
-/// Searches a target, fetching the delegated roles that the search wants.
+/// Searches a target, and fetches the delegated roles that the search needs.
 fn find(
     device: &mut (impl Repository + ?Sized),
     trusted: &mut Trusted,

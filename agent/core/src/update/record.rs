@@ -1,5 +1,5 @@
-//! The record: the only memory that counts. Small, readable by a person, with a generation number and a
-//! checksum; the world keeps two copies and writes the older one, so that a torn write loses one step at most.
+//! The record: the durable memory of the update. Small, readable by a person, with a generation number and a
+//! checksum; the device keeps two copies and writes the older one, so that a torn write loses one step at most.
 //!
 //! ```text
 //! komainu-record 1
@@ -18,7 +18,7 @@ use alloc::string::String;
 use core::fmt::Write;
 use komainu_trust::Moment;
 
-/// How many failed releases are remembered; beyond it, the lowest number goes first.
+/// Failed releases that are remembered at most; beyond it, the lowest number goes first.
 pub const FAILURES_MAX: usize = 8;
 /// After so many failed trials a release is refused for good.
 pub const TRIALS_MAX: u8 = 3;
@@ -26,14 +26,14 @@ pub const TRIALS_MAX: u8 = 3;
 pub const RECORD_BYTES_MAX: usize = 4096;
 const FORMAT: &str = "komainu-record 1";
 
-/// What is remembered.
+/// The content of the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// Counts writes; of two copies the higher one counts.
     pub generation: u64,
     /// The slot that is known to be good.
     pub confirmed_slot: Slot,
-    /// What is in it, where that is known.
+    /// The release in it, where that is known.
     pub confirmed: Option<ReleaseId>,
     /// Releases with a lower number are refused. Raised only at confirm, and forgotten only when a root takes a
     /// key from the targets role.
@@ -56,25 +56,25 @@ pub struct Postponed {
     pub until: Moment,
 }
 
-/// An update under way, seen from the last thing that was recorded of it.
+/// An update under way, as it was recorded last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Update {
     Idle,
     /// The slot that is not running is being filled.
     Staging {
         release: ReleaseId,
-        /// Which manifest exactly: a resumed download must be of the same one.
+        /// The digest of the manifest: a resumed download must be of the same one.
         digest: Digest64,
         slot: Slot,
         /// Index of the image being written, in the manifest's order.
         part: u8,
-        /// Bytes of it that are written and synced. 0 with part 0: the slot is not voided yet.
+        /// Bytes of it that are written and synced. 0 with part 0: the slot is not invalidated yet.
         offset: u64,
     },
     /// The slot was read back and holds the release.
     Staged {
         release: ReleaseId,
-        /// Which manifest exactly.
+        /// The digest of the manifest.
         digest: Digest64,
         slot: Slot,
     },
@@ -90,7 +90,7 @@ pub enum Update {
     /// The release failed; the boot choice is about to name the old slot, or already does.
     RollingBack {
         release: ReleaseId,
-        /// Where it is.
+        /// The slot of the failed release.
         slot: Slot,
         /// Restarts that were asked for without the old slot coming up.
         restarts: u8,
@@ -101,12 +101,12 @@ pub enum Update {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failure {
     pub release: u64,
-    /// How many times.
+    /// The number of failed trials.
     pub times: u8,
 }
 
 impl Record {
-    /// The first record of a device: what runs is good, nothing is under way.
+    /// The first record of a device: the running release is good, and no update is under way.
     pub fn first(slot: Slot, release: Option<ReleaseId>) -> Record {
         let floor = release.as_ref().map_or(0, |release| release.number);
         Record {
@@ -120,7 +120,7 @@ impl Record {
         }
     }
 
-    /// How many times the trial of a release failed.
+    /// The number of failed trials of a release.
     pub fn times_failed(&self, release: u64) -> u8 {
         self.failures.iter().find(|failure| failure.release == release).map_or(0, |failure| failure.times)
     }
@@ -132,7 +132,7 @@ impl Record {
             return;
         }
         if self.failures.is_full() {
-            // The lowest number is the first that the floor will make needless.
+            // The lowest number goes first: the floor makes it needless first.
             let lowest = self.failures.iter().enumerate().min_by_key(|(_, failure)| failure.release);
             let index = lowest.map_or(0, |(index, _)| index);
             self.failures.swap_remove(index);
@@ -192,7 +192,7 @@ impl Record {
     /// Reads a record.
     ///
     /// # Errors
-    /// A sentence: which line is wrong, or that the checksum does not fit.
+    /// A sentence: the wrong line, or that the checksum does not match.
     pub fn read(text: &str) -> Result<Record, String> {
         let mut record = Record::first(Slot::A, None);
         for line in ledger::open(FORMAT, text)? {
@@ -219,7 +219,7 @@ impl Record {
                 let (since, until) = (Moment(number(rest, "since")?), Moment(number(rest, "until")?));
                 self.postponed = Some(Postponed { release: number(rest, "release")?, since, until });
             }
-            // A later komainu may remember more; after going back to this one, the rest must still count.
+            // A later version of Komainu may remember more; after a rollback to this one, the rest must still count.
             _ => {}
         }
         Some(())

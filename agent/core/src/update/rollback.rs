@@ -1,5 +1,5 @@
-//! **Rollback**: gives up a release on trial. Recorded and counted first, then the boot choice names the old slot;
-//! when that one runs, it is over.
+//! **Rollback**: gives up a release on trial. First the failure is recorded and counted, then the boot choice names
+//! the old slot; when the old slot runs, the rollback is over.
 
 use crate::device::{Boot, Ledger};
 use crate::fault::text;
@@ -30,8 +30,8 @@ pub fn roll_back(
     if known.is_none() {
         record.count_failure(release.number, times);
     }
-    // On record before the choice changes, so that a cut in between cannot make the failure forgotten. While
-    // the failed slot runs, a restart follows, and it is counted.
+    // Recorded before the choice changes, so that a cut in between cannot lose the failure. While the failed slot
+    // runs, a restart follows, and it is counted.
     if known.is_none() || !old_runs {
         let restarts = known.map_or(0, |restarts| restarts.saturating_add(1));
         record.update = Update::RollingBack { release: release.clone(), slot: failed, restarts };

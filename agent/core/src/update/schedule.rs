@@ -1,20 +1,20 @@
-//! When to try next. Spread over a fleet by the device's id, so that a power cut in a city does not end in a
-//! hundred thousand polls in one second; the same device always gets the same answer.
+//! The schedule: polls, their spreading, and backoff after failures. The device's id spreads a fleet, so that a power
+//! cut in a city does not end in a hundred thousand polls in one second; the same device always gets the same answer.
 
 use crate::retry_state::{Backoff, RetryState};
 use crate::settings::Settings;
 use sha2::{Digest, Sha256};
 
-/// The first wait after a setback, in seconds; it doubles with each further one.
+/// The first wait after a failure, in seconds; it doubles with each further one.
 const BACKOFF_SECONDS: u32 = 30;
-/// The longest wait after setbacks of the device itself (a boot environment that cannot be written).
+/// The longest wait after failures of the device itself (a boot environment that cannot be written).
 const DEVICE_BACKOFF_SECONDS_MAX: u32 = 3600;
-/// The longest wait after setbacks of the gate: rules that the kernel did not take are tried again soon.
+/// The longest wait after failures of the gate: rules that the kernel did not take are tried again soon.
 const GATE_BACKOFF_SECONDS_MAX: u32 = 60;
-/// The longest that a server can make us wait.
+/// The longest wait that a server can demand.
 const RETRY_AFTER_SECONDS_MAX: u32 = 7 * 24 * 3600;
 
-/// A number from 0 to `below - 1` that follows from the device's id and what it is for. 0 if `below` is 0.
+/// A number from 0 to `below - 1` that follows from the device's id and the purpose. 0 if `below` is 0.
 pub fn lot(device_id: &str, what_for: &str, below: u64) -> u64 {
     let mut hash = Sha256::new();
     hash.update(device_id.as_bytes());
@@ -43,7 +43,7 @@ pub fn until_poll(retry: &RetryState, uptime: u64, settings: &Settings) -> u64 {
     at.saturating_sub(uptime)
 }
 
-/// Seconds until images may be fetched again after setbacks, and how many there were; 0: now.
+/// Seconds until images may be fetched again after failures, and the number of failures; 0: now.
 pub fn until_stage(retry: &RetryState, uptime: u64, settings: &Settings) -> (u64, u32) {
     let [line, proof] = [&retry.stage, &retry.proof].map(|backoff| until_server(backoff, uptime, settings));
     (line.max(proof), retry.stage.failures.max(retry.proof.failures))
@@ -53,12 +53,12 @@ fn until_server(backoff: &Backoff, uptime: u64, settings: &Settings) -> u64 {
     until_after(backoff, uptime, settings.poll_seconds.max(BACKOFF_SECONDS), &settings.device_id)
 }
 
-/// Seconds until the device itself may be tried again after setbacks; 0: now.
+/// Seconds until the device itself may be tried again after failures; 0: now.
 pub fn until_device(retry: &RetryState, uptime: u64, settings: &Settings) -> u64 {
     until_after(&retry.device, uptime, DEVICE_BACKOFF_SECONDS_MAX, &settings.device_id)
 }
 
-/// Seconds until the gate may be tried again after setbacks; 0: now.
+/// Seconds until the gate may be tried again after failures; 0: now.
 pub fn until_gate(retry: &RetryState, uptime: u64, settings: &Settings) -> u64 {
     until_after(&retry.gate, uptime, GATE_BACKOFF_SECONDS_MAX, &settings.device_id)
 }

@@ -1,8 +1,8 @@
-//! **Stage**: fills the slot that is not running: invalidate → write → sync → read back and hash → commit; only then the
-//! record says staged. A download resumes at the last synced offset.
+//! **Stage**: fills the slot that is not running: invalidate → write → sync → read back and hash → commit; only then
+//! the record says staged. A download resumes at the last synced offset.
 //!
-//! What makes a part one that can be started is committed last, after everything behind it was proven: no boot loader takes
-//! a half-written image for a whole one, whatever its environment says. How many bytes that are is the medium's word.
+//! The bytes that make a part startable are committed last, after everything behind them was proven: no boot loader
+//! takes a half-written image for a whole one, even with a wrong environment. The medium gives their number.
 
 use crate::device::{Boot, Ledger, Repository, Slots};
 use crate::fault::{FetchFault, text};
@@ -22,7 +22,7 @@ use sha2::{Digest, Sha256};
 /// Bytes moved at once, and the only large memory that staging needs.
 const PIECE_BYTES: usize = 128 * 1024;
 
-/// Where a release goes: everything that the functions below need to know.
+/// The target of a staging: everything that the functions below need to know.
 struct Job<'a> {
     release: &'a Verified<Release>,
     slot: Slot,
@@ -56,7 +56,7 @@ impl Job<'_> {
 /// Does the next bounded piece of staging: invalidates the slot, or writes up to a checkpoint, or reads it all back.
 ///
 /// # Errors
-/// What could not be fetched or written; or that what was read back is not what was signed, after which
+/// The fetch or the write failed; or the bytes that were read back differ from the signed ones, after which
 /// staging starts over.
 pub fn stage(
     device: &mut (impl Ledger + Boot + Slots + Repository + ?Sized),
@@ -80,7 +80,7 @@ pub fn stage(
             (usize::from(*part), *offset)
         }
         _ => {
-            // Said before it is broken: from here on the slot counts as empty.
+            // Recorded before the slot is broken: from here on the slot counts as empty.
             record.update = job.update(0, 0);
             keep_next(device, record.clone())?;
             record.generation += 1;
@@ -130,7 +130,7 @@ fn fill(
     while offset < end {
         let wanted = usize::try_from(end - offset).unwrap_or(usize::MAX).min(buffer.len());
         let (came, done) = fetch_piece(device, job, index, offset, &mut buffer[..wanted]);
-        // What came before the line broke is kept: on a bad line that is all there ever is.
+        // Bytes from before the broken connection are kept: on a bad line a fetch never brings more.
         if came > 0 {
             device.write(job.slot, part, offset, &buffer[..came]).map_err(Fault::Device)?;
             offset += came as u64;
@@ -149,7 +149,8 @@ fn fill(
     failed.map_or(Ok(()), Err)
 }
 
-/// Fills all of `buffer` from an image, or as much as comes: how much that is, and what ended it.
+/// Fills all of `buffer` from an image, or as much as comes; returns the number of bytes, and the fault that ended
+/// it.
 fn fetch_piece(
     device: &mut (impl Repository + ?Sized),
     job: &Job<'_>,

@@ -1,5 +1,5 @@
-//! **Verify** decides whether a release that is rightly signed is right for this device: for this board, newer,
-//! above the floor, not failed before, fitting its slots, and its wave reached.
+//! **Verify** decides whether a release with good signatures is right for this device: for this board, newer, above
+//! the floor (a downgrade is refused), not failed before, fitting its slots, and its wave reached.
 
 use crate::fault::{Text, text};
 use crate::identifiers::{Name, Slot};
@@ -11,20 +11,20 @@ use crate::update::schedule::in_wave;
 use core::fmt;
 use komainu_trust::Moment;
 
-/// Why a release is not taken.
+/// The reason for refusing a release.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// It is what runs already.
+    /// It runs already.
     UpToDate,
     /// It is for another board.
     OtherBoard(Name),
     /// It is for another channel.
     OtherChannel(Name),
-    /// It asks for something that this device cannot do.
+    /// It demands an ability that this device does not have.
     UnknownNeed(Text),
     /// Its number is below the floor.
     BelowFloor(u64),
-    /// Its trial failed as often as it may.
+    /// Its trial failed as often as allowed.
     FailedBefore(u8),
     /// It has no image for a part of the slot.
     PartWithoutImage(Name),
@@ -38,7 +38,7 @@ pub enum Refusal {
         /// Bytes of the part.
         part_bytes: u64,
     },
-    /// Its roll-out has not reached this device: it has begun with so many percent, or not yet.
+    /// Its roll-out has not reached this device: it has begun with this percentage, or not yet.
     WaveNotReached(u8),
 }
 
@@ -61,16 +61,16 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// What a release is wanted for.
+/// The purpose of a release on this device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// To have a newer one.
+    /// To have a newer release.
     Update,
-    /// To have what runs written anew, because somebody may have changed it.
+    /// To write the running release anew, because an attacker may have changed it.
     Reimage,
 }
 
-/// Judges a release by what is known of the device.
+/// Judges a release by the facts about the device.
 ///
 /// # Errors
 /// The first reason against it.
@@ -99,8 +99,8 @@ pub fn verify(
     if runs && !renews {
         return Err(Refusal::UpToDate);
     }
-    // The floor is the highest number ever confirmed: what equals it is installed again only where nobody
-    // knows any more what is running, or whether it is whole.
+    // The floor is the highest number ever confirmed: a release at the floor is installed again only where the
+    // running release is unknown, or may be damaged.
     if number < record.floor || (number == record.floor && record.confirmed.is_some() && !renews) {
         return Err(Refusal::BelowFloor(record.floor));
     }

@@ -1,21 +1,21 @@
-//! The answers to an infection (RSP-1 to RSP-6). Each can be asked for by `komainu incident`; policy says which the device
-//! gives by itself.
+//! The answers to an infection (RSP-1 to RSP-6). `komainu incident` can ask for each; the policy lists those that the
+//! device gives by itself.
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IncidentResponse {
     /// Cut the device off from the WAN; the LAN keeps its page.
     Contain,
-    /// Keep what is seen of the infection.
+    /// Keep the traces of the infection.
     Evidence,
-    /// Restart: most of what infects such devices lives in memory only.
+    /// Restart: most malware on such devices lives only in RAM.
     Restart,
-    /// A new password of the owner's must be set before this is over.
+    /// The owner must set a new password before the incident is over.
     NewPassword,
-    /// An update must be looked for before this is over.
+    /// The device must look for an update before the incident is over.
     Update,
     /// Write the signed firmware anew into the other slot, and start that.
     Reimage,
-    /// It is over: back to normal.
+    /// The incident is over: back to normal.
     Release,
 }
 

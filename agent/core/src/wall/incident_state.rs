@@ -1,6 +1,6 @@
-//! What the wall remembers over a restart: an incident that is not over, fixes on trial, and fixes that were undone. One
-//! small file of lines with a checksum, readable by a person. Half-known is unknown: a damaged memory counts as an
-//! incident that nobody knows anything of, so that a restart at the right moment lets nobody out.
+//! The incident state: an incident that is not over, remediations on trial, and remediations that were undone. It
+//! survives restarts. One small file of lines with a checksum, readable by a person. Half-known is unknown: a damaged
+//! file counts as an incident of unknown cause, so that a restart at the right moment does not let an attacker out.
 
 use crate::fault::{Text, text};
 use crate::identifiers::Digest64;
@@ -11,59 +11,60 @@ use alloc::vec::Vec;
 use core::fmt::Write;
 use komainu_trust::Moment;
 
-/// Most fixes on trial, or undone, that are remembered.
-pub const FIXES_MAX: usize = 16;
+/// Most remediations on trial, or undone, that are remembered.
+pub const REMEDIATIONS_MAX: usize = 16;
 /// Largest file, in bytes.
-pub const MEMORY_BYTES_MAX: u64 = 4096;
+pub const STATE_BYTES_MAX: u64 = 4096;
 const FORMAT: &str = "komainu-incident 1";
 
-/// Somebody has taken the device, or its owner said so.
+/// The device is infected, or its owner said so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Incident {
     /// When it was found, by the best clock there was.
     pub since: Moment,
-    /// What was found first.
+    /// The first finding.
     pub what: Text,
     /// The device is cut off from the WAN.
     pub contained: bool,
-    /// What was seen is kept in a bundle.
+    /// The traces are kept in a bundle.
     pub evidence: bool,
-    /// How often the device was restarted for it.
+    /// Restarts because of this incident.
     pub restarts: u8,
-    /// The owner's credential at that time: another one must be set before this is over.
+    /// The owner's credential at that time: the owner must set another one before this is over.
     pub password: Option<Digest64>,
-    /// An update must be looked for before this is over.
+    /// The device must look for an update before this is over.
     pub update: bool,
-    /// The signed firmware is to be written anew into the other slot than this one, and started there.
+    /// The signed firmware is to be written anew into the slot beside this one, and started there.
     pub reimage: Option<Slot>,
-    /// That was done once: what comes back then comes from elsewhere, and flash does not last for ever.
+    /// The device was reimaged once: an infection that returns then comes from elsewhere, and flash does not last for
+    /// ever.
     pub reimaged: bool,
 }
 
-/// A fix that could take something away that is needed, by the print of what it mends.
+/// A remediation that could take away something needed, by the digest of its finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Trial {
-    /// The print of the finding.
+pub struct RemediationTrial {
+    /// The digest of the finding.
     pub finding: Digest64,
-    /// At how many starts of the agent it was found unfinished.
+    /// Starts of the agent that found this trial unfinished.
     pub starts: u8,
 }
 
-/// What is remembered.
+/// The content of the incident state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IncidentState {
     /// The incident that is not over.
     pub incident: Option<Incident>,
-    /// Fixes on trial.
-    pub trials: Vec<Trial>,
-    /// Fixes that were undone, and are left alone.
+    /// Remediations on trial.
+    pub trials: Vec<RemediationTrial>,
+    /// Remediations that were undone, and are left alone.
     pub undone: Vec<Digest64>,
 }
 
 impl IncidentState {
-    /// What is assumed where the memory is damaged: an incident, and contained, until it has been quiet for a while.
+    /// The assumption about a damaged file: an incident, and contained, until it has been quiet for a while.
     pub fn damaged() -> IncidentState {
-        let what = text(format_args!("what was remembered is damaged"));
+        let what = text(format_args!("the stored incident state is damaged"));
         let incident = Incident { contained: true, ..Incident::new(Moment(0), what) };
         IncidentState { incident: Some(incident), ..IncidentState::default() }
     }
@@ -97,30 +98,33 @@ impl IncidentState {
         ledger::seal(FORMAT, &lines)
     }
 
-    /// Reads a ledger; unknown lines are left out, for they are a later komainu's.
+    /// Reads a ledger; unknown lines are left out, for a later version of Komainu wrote them.
     ///
     /// # Errors
-    /// In words: the checksum is wrong, or a line is not what it should be.
+    /// In words: the checksum is wrong, or a line is malformed.
     pub fn read(lines: &str) -> Result<IncidentState, Text> {
         let lines = ledger::open(FORMAT, lines).map_err(|why| text(format_args!("{why}")))?;
-        let mut memory = IncidentState::default();
+        let mut state = IncidentState::default();
         for line in lines {
             let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
-            memory
+            state
                 .read_line(word, rest)
                 .ok_or_else(|| text(format_args!("this line is not understood: {line}")))?;
         }
-        Ok(memory)
+        Ok(state)
     }
 
     fn read_line(&mut self, word: &str, rest: &str) -> Option<()> {
         match word {
             "incident" => self.incident = Some(Incident::new(Moment(0), text(format_args!("{rest}")))),
-            "trial" if self.trials.len() < FIXES_MAX => {
+            "trial" if self.trials.len() < REMEDIATIONS_MAX => {
                 let (digest, starts) = rest.split_once(' ')?;
-                self.trials.push(Trial { finding: Digest64::parse(digest)?, starts: starts.parse().ok()? });
+                self.trials.push(RemediationTrial {
+                    finding: Digest64::parse(digest)?,
+                    starts: starts.parse().ok()?,
+                });
             }
-            "undone" if self.undone.len() < FIXES_MAX => self.undone.push(Digest64::parse(rest)?),
+            "undone" if self.undone.len() < REMEDIATIONS_MAX => self.undone.push(Digest64::parse(rest)?),
             _ => {
                 let Some(incident) = &mut self.incident else { return Some(()) };
                 match word {
@@ -141,18 +145,18 @@ impl IncidentState {
 
     /// Starts a trial; false: there are too many already.
     pub fn begin_trial(&mut self, finding: Digest64) -> bool {
-        let room = self.trials.len() < FIXES_MAX;
+        let room = self.trials.len() < REMEDIATIONS_MAX;
         if room {
-            self.trials.push(Trial { finding, starts: 0 });
+            self.trials.push(RemediationTrial { finding, starts: 0 });
         }
         room
     }
 
-    /// Ends a trial; with `undone` its fix is left alone from now on. The oldest that was undone makes room.
+    /// Ends a trial; with `undone` its remediation is left alone from now on. The oldest undone one makes room.
     pub fn end_trial(&mut self, finding: Digest64, undone: bool) {
         self.trials.retain(|trial| trial.finding != finding);
         if undone && !self.undone.contains(&finding) {
-            if self.undone.len() == FIXES_MAX {
+            if self.undone.len() == REMEDIATIONS_MAX {
                 self.undone.remove(0);
             }
             self.undone.push(finding);
@@ -161,7 +165,7 @@ impl IncidentState {
 }
 
 impl Incident {
-    /// One that nothing was done about yet.
+    /// A new incident, without any answer yet.
     pub fn new(since: Moment, what: Text) -> Incident {
         Incident {
             since,
@@ -201,16 +205,16 @@ mod tests {
             reimaged: true,
             ..Incident::new(Moment(-7), what)
         };
-        let mut memory = IncidentState { incident: Some(incident), ..IncidentState::default() };
-        assert!(memory.begin_trial(Digest64::of(b"/tmp")));
-        memory.end_trial(Digest64::of(b"/var"), true);
-        memory
+        let mut state = IncidentState { incident: Some(incident), ..IncidentState::default() };
+        assert!(state.begin_trial(Digest64::of(b"/tmp")));
+        state.end_trial(Digest64::of(b"/var"), true);
+        state
     }
 
     #[test]
     fn a_memory_is_read_as_it_was_written() {
-        for memory in [IncidentState::default(), full(), IncidentState::damaged()] {
-            assert_eq!(IncidentState::read(&memory.write()), Ok(memory));
+        for state in [IncidentState::default(), full(), IncidentState::damaged()] {
+            assert_eq!(IncidentState::read(&state.write()), Ok(state));
         }
     }
 
@@ -229,12 +233,12 @@ mod tests {
 
     #[test]
     fn what_was_undone_first_makes_room() {
-        let mut memory = IncidentState::default();
-        for number in 0..=FIXES_MAX as u8 {
-            memory.end_trial(Digest64::of(&[number]), true);
+        let mut state = IncidentState::default();
+        for number in 0..=REMEDIATIONS_MAX as u8 {
+            state.end_trial(Digest64::of(&[number]), true);
         }
-        assert_eq!(memory.undone.len(), FIXES_MAX);
-        assert!(!memory.undone.contains(&Digest64::of(&[0])));
-        assert!(memory.write().len() as u64 <= MEMORY_BYTES_MAX);
+        assert_eq!(state.undone.len(), REMEDIATIONS_MAX);
+        assert!(!state.undone.contains(&Digest64::of(&[0])));
+        assert!(state.write().len() as u64 <= STATE_BYTES_MAX);
     }
 }

@@ -1,6 +1,7 @@
-//! The measures: a row each. What is judged under a name, why, and how grave it is. The judges are beside this file.
+//! The measures: one row each, with the wanted state, the reason, and the weight. The judges are in
+//! `judge/`.
 
-/// Which of NICT NOTICE's four surveys asks for it.
+/// The survey among NICT NOTICE's four that asks for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Survey {
     /// Passwords that are easily guessed.
@@ -27,29 +28,29 @@ impl Survey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Measure {
-    /// Nobody answers with telnet.
+    /// No port answers with telnet.
     Telnet,
     /// Nothing starts telnet again.
     Respawn,
     /// SSH as policy says.
     Ssh,
-    /// Who listens is allowed to.
+    /// Programs that listen are allowed to.
     Services,
     /// The rules are in the kernel.
     Firewall,
-    /// LAN and WAN are what policy says.
+    /// LAN and WAN are as the policy says.
     Links,
-    /// Nobody administers the device from the WAN but as policy says.
+    /// Administration from the WAN follows the policy.
     WanAdmin,
     /// Ways in that UPnP made.
     Mappings,
     /// Nothing on the WAN answers a small question with a large answer.
     Reflectors,
-    /// What leaves the device bears its own address, and is not a flood or a scan.
+    /// Packets that leave the device bear its own address, and are not a flood or a scan.
     Egress,
     /// Accounts that may log in.
     Accounts,
-    /// Passwords that everybody knows.
+    /// Well-known passwords.
     Passwords,
     /// Keys that log in.
     Keys,
@@ -57,7 +58,7 @@ pub enum Measure {
     Programs,
     /// Sockets that only malware needs.
     RawSockets,
-    /// Nobody else writes to flash.
+    /// No other program writes to flash.
     Flash,
     /// The watchdog is ours.
     Watchdog,
@@ -69,13 +70,13 @@ pub enum Measure {
     Vulnerabilities,
     /// The maker still sends updates.
     Support,
-    /// Komainu has given up what it does not need.
-    OwnHouse,
+    /// Komainu has given up unneeded privileges.
+    Confinement,
 }
 
-/// How much it matters.
+/// The weight of a measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
+pub enum Weight {
     /// A device that breaks it is open to attacks that happen every day.
     Must,
     /// One that breaks it has one line of defence less.
@@ -88,20 +89,20 @@ pub struct Row {
     pub measure: Measure,
     /// Its name for machines; part of the interface.
     pub id: &'static str,
-    /// What holds where it is kept, as a sentence for the owner.
+    /// The wanted state, as a sentence for the owner.
     pub name: &'static str,
     /// Why: the attack.
     pub why: &'static str,
-    /// How it is seen.
+    /// The way to see it.
     pub seen: &'static str,
-    /// How it is mended; empty: it can only be reported.
+    /// The remediation; empty: it can only be reported.
     pub fixed: &'static str,
-    /// How much it matters.
-    pub level: Level,
+    /// The weight of the measure.
+    pub weight: Weight,
     /// The survey that asks for it.
     pub survey: Option<Survey>,
-    /// Its fix could take something away that the owner needs: it is on trial, and undone where the device's health
-    /// checks fail afterwards.
+    /// Its remediation could take away something that the owner needs: it is on trial, and undone if the device's
+    /// health checks fail afterwards.
     pub on_trial: bool,
 }
 
@@ -113,12 +114,12 @@ impl Measure {
 
 const fn must(measure: Measure, id: &'static str, name: &'static str, text: [&'static str; 3]) -> Row {
     let [why, seen, fixed] = text;
-    Row { measure, id, name, why, seen, fixed, level: Level::Must, survey: None, on_trial: false }
+    Row { measure, id, name, why, seen, fixed, weight: Weight::Must, survey: None, on_trial: false }
 }
 
 const fn should(measure: Measure, id: &'static str, name: &'static str, text: [&'static str; 3]) -> Row {
     let row = must(measure, id, name, text);
-    Row { level: Level::Should, ..row }
+    Row { weight: Weight::Should, ..row }
 }
 
 const fn asked_by(survey: Survey, row: Row) -> Row {
@@ -136,7 +137,7 @@ pub const TABLE: &[Row] = &[
         must(
             Measure::Telnet,
             "telnet",
-            "nobody answers with telnet",
+            "no port answers with telnet",
             [
                 "most bots come in by telnet",
                 "each listening port is asked whether it speaks telnet; programs by name",
@@ -160,14 +161,14 @@ pub const TABLE: &[Row] = &[
         "SSH is off, or for the LAN only",
         [
             "bots guess its passwords",
-            "who listens on port 22, and dropbear and sshd anywhere",
+            "programs that listen on port 22, and dropbear and sshd anywhere",
             "ended, where policy does not have it",
         ],
     ),
     on_trial(must(
         Measure::Services,
         "services",
-        "who listens is on the maker's list",
+        "every listener is on the maker's list",
         [
             "a forgotten service is a way in; a stranger on a known port is a bot",
             "every listening socket, its program and its address",
@@ -187,23 +188,23 @@ pub const TABLE: &[Row] = &[
     should(
         Measure::Links,
         "links",
-        "LAN and WAN are what the maker says",
+        "LAN and WAN are as the maker says",
         ["a link that is taken for the LAN is open", "addresses and routes of the links", ""],
     ),
     must(
         Measure::WanAdmin,
         "wan-admin",
-        "nobody administers the device from the WAN, or only from addresses that are named",
+        "the WAN cannot administer the device, or only from addresses that are named",
         [
             "an administration page on the WAN is found and used within hours",
-            "the policy's openings, their addresses, their end, and whether they speak TLS",
+            "the policy's WAN rules, their addresses, their end, and whether they speak TLS",
             "closed when one of these is missing",
         ],
     ),
     should(
         Measure::Mappings,
         "mappings",
-        "no way in was made by UPnP to the device or to administration",
+        "no UPnP lease leads to the device or to administration",
         ["any program in the LAN can ask for one", "the leases of the UPnP service", "not let through"],
     ),
     asked_by(
@@ -214,7 +215,7 @@ pub const TABLE: &[Row] = &[
             "nothing on the WAN answers a small question with a large answer",
             [
                 "such answers are aimed at others",
-                "who listens on the ports of DNS, NTP, SSDP and others, and whether the firewall keeps the WAN away",
+                "programs that listen on the ports of DNS, NTP, SSDP and others, and the firewall on the WAN",
                 "the firewall keeps the WAN away",
             ],
         ),
@@ -222,9 +223,9 @@ pub const TABLE: &[Row] = &[
     must(
         Measure::Egress,
         "egress",
-        "the device floods and scans nobody",
+        "the device sends no floods and no scans",
         [
-            "what infected devices are for",
+            "infected devices are used for it",
             "the rules in the kernel count it",
             "dropped above the limits, and under a false address",
         ],
@@ -234,8 +235,8 @@ pub const TABLE: &[Row] = &[
         must(
             Measure::Accounts,
             "accounts",
-            "who may log in is on the maker's list",
-            ["guest and support accounts are known to everybody", "the files of accounts", "locked"],
+            "every account that may log in is on the maker's list",
+            ["guest and support accounts are well known", "the files of accounts", "locked"],
         ),
     ),
     asked_by(
@@ -243,18 +244,18 @@ pub const TABLE: &[Row] = &[
         must(
             Measure::Passwords,
             "passwords",
-            "no password is one that everybody knows",
+            "no password is a well-known one",
             ["bots try sixty of them", "each is tried against the list, a little at a time", "locked"],
         ),
     ),
     must(
         Measure::Keys,
         "keys",
-        "no stranger's key logs in",
+        "no unknown key logs in",
         [
             "a key that was laid in outlives every change of the password",
             "the files of authorized keys",
-            "set aside",
+            "quarantined",
         ],
     ),
     asked_by(
@@ -264,7 +265,7 @@ pub const TABLE: &[Row] = &[
             "programs",
             "every program that runs is of the firmware",
             [
-                "bots delete their file, take a random name, and live in memory",
+                "bots delete their file, take a random name, and live in RAM",
                 "the file of every process, its name, and where it is",
                 "ended",
             ],
@@ -275,7 +276,7 @@ pub const TABLE: &[Row] = &[
         must(
             Measure::RawSockets,
             "raw-sockets",
-            "nobody has raw sockets who needs none",
+            "only programs that need raw sockets have them",
             ["bots scan and flood with them", "the kernel's lists of raw and packet sockets", "ended"],
         ),
     )),
@@ -284,8 +285,8 @@ pub const TABLE: &[Row] = &[
         must(
             Measure::Flash,
             "flash",
-            "nobody else writes to flash",
-            ["some attackers destroy devices", "who has flash open for writing", "ended"],
+            "only the policy's programs write to flash",
+            ["some attackers destroy devices", "processes with flash open for writing", "ended"],
         ),
     )),
     asked_by(
@@ -294,15 +295,19 @@ pub const TABLE: &[Row] = &[
             Measure::Watchdog,
             "watchdog",
             "the watchdog is Komainu's",
-            ["bots switch it off, so that the device stays theirs", "who has it open", "held and fed"],
+            [
+                "bots switch it off, so that the device stays theirs",
+                "the process that has it open",
+                "held and fed",
+            ],
         ),
     ),
     on_trial(should(
         Measure::Mounts,
         "mounts",
-        "no program starts from where everybody may write",
+        "no program starts from a folder that every user may write",
         [
-            "bots are downloaded into memory and started there",
+            "bots are downloaded into RAM and started there",
             "the options of the mounts",
             "mounted anew without programs",
         ],
@@ -313,7 +318,7 @@ pub const TABLE: &[Row] = &[
         "only the owner changed the settings",
         [
             "attackers change DNS, open forwards, and even enable firewalls",
-            "files are compared with what the owner left",
+            "files are compared with their state at the owner's last session",
             "put back, where policy says so",
         ],
     ),
@@ -336,14 +341,18 @@ pub const TABLE: &[Row] = &[
             Measure::Support,
             "support",
             "the maker still sends updates",
-            ["what is found after that stays open", "the signed end of support", ""],
+            ["later holes stay open", "the signed end of support", ""],
         ),
     ),
     should(
-        Measure::OwnHouse,
-        "own-house",
-        "Komainu has given up what it does not need",
-        ["whoever takes it over would have all of it", "what the kernel let it give up", ""],
+        Measure::Confinement,
+        "confinement",
+        "Komainu has given up unneeded privileges",
+        [
+            "an attacker who takes it over would have all of them",
+            "the privileges that the kernel let it give up",
+            "",
+        ],
     ),
 ];
 
@@ -357,7 +366,7 @@ mod tests {
             assert_eq!(row.measure as usize, at, "{}", row.id);
             assert_eq!(row.measure.row().id, row.id);
         }
-        assert_eq!(TABLE.len(), Measure::OwnHouse as usize + 1);
+        assert_eq!(TABLE.len(), Measure::Confinement as usize + 1);
     }
 
     #[test]

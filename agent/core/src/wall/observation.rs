@@ -1,4 +1,5 @@
-//! Observation: everything that the wall sees in one look, and what its judges make of it. Any of it may be unknown.
+//! The observation: everything that the wall sees in one scan, and the findings of its judges. Any of it may be
+//! unknown.
 
 use super::judge::accounts;
 use super::judge::accounts::AccountsSeen;
@@ -37,26 +38,26 @@ use alloc::vec::Vec;
 use core::net::Ipv4Addr;
 use komainu_trust::Moment;
 
-/// What is seen.
+/// The facts of one scan.
 #[derive(Clone, Debug)]
 pub struct Observation {
     /// The links that the settings call LAN.
     pub lan: Vec<String>,
-    /// Where the ways to the internet lead.
+    /// The links and gateways of the default routes.
     pub routes: DefaultRoutes,
-    /// Ports of openings, and whether what answers there speaks TLS.
+    /// Ports of WAN rules, and whether their service speaks TLS.
     pub tls: Vec<(u16, Option<bool>)>,
-    /// Leases of UPnP, and how many were not understood.
+    /// Leases of UPnP, and the number of those that were not understood.
     pub upnp_leases: (Vec<UpnpLease>, usize),
     /// Hosts of leases that are the device itself.
     pub own: Vec<Ipv4Addr>,
     /// Processes and sockets.
-    pub seen: Result<ProcessSnapshot, Text>,
-    /// Those of Komainu itself, which are never judged.
+    pub processes: Result<ProcessSnapshot, Text>,
+    /// Processes of Komainu itself, which are never judged.
     pub ours: Vec<ProcessId>,
-    /// What starts telnet, or fetches programs.
+    /// Autostart entries that start telnet, or fetch programs.
     pub autostart: Vec<FoundAutostart>,
-    /// Why not all of that could be read.
+    /// The reason why some of them could not be read.
     pub autostart_unread: Option<Text>,
     /// Accounts, passwords and keys.
     pub accounts: AccountsSeen,
@@ -64,40 +65,40 @@ pub struct Observation {
     pub integrity: IntegrityFacts,
     pub mounts: Result<Vec<Mount>, Text>,
     pub watchdog: WatchdogSeen,
-    /// What Komainu could not give up; `None`: it is not at work.
+    /// Privileges that Komainu could not give up; `None`: it is not at work.
     pub confinement: Option<Vec<&'static str>>,
     /// Numbers of the kernel's.
     pub numbers: Vec<Number>,
-    /// What the firewall counted since the last look.
+    /// The firewall's counts since the last look.
     pub counts: Vec<Count>,
-    /// What is known of the firmware's vulnerabilities and of its support.
+    /// Known vulnerabilities of the firmware, and its support.
     pub firmware: FirmwareSeen,
     /// Chains in the kernel's firewall, `table/chain`, that are neither ours nor were there before.
     pub chains: Vec<String>,
 }
 
-/// How the gate and the clock stand, which the wall needs to know.
+/// Facts about the gate and the clock that the wall needs.
 #[derive(Clone, Debug)]
 pub struct GateContext {
-    /// How the gate stands; `None`: somebody else keeps it.
+    /// The state of the gate; `None`: the maker leaves it to other software.
     pub gate_state: Option<GateState>,
-    /// The rules in the kernel.
+    /// The status of the rules in the kernel.
     pub rules: Option<FirewallStatus>,
     /// The time by the best clock.
     pub now: Moment,
 }
 
-pub fn judge(observation: &Observation, stand: &GateContext, policy: &Policy) -> (Report, FirewallGrants) {
+pub fn judge(observation: &Observation, context: &GateContext, policy: &Policy) -> (Report, FirewallGrants) {
     let mut report = Report::default();
-    judge_rules(stand.rules.as_ref(), &mut report);
-    if let (false, Ok(seen)) = (stand.rules == Some(FirewallStatus::Hold), &observation.seen) {
-        open_reflectors(seen, &mut report);
+    judge_rules(context.rules.as_ref(), &mut report);
+    if let (false, Ok(snapshot)) = (context.rules == Some(FirewallStatus::Hold), &observation.processes) {
+        open_reflectors(snapshot, &mut report);
     }
     judge_counts(&observation.counts, &mut report);
-    match &observation.seen {
-        Ok(seen) => {
-            infection::judge(seen, policy, &observation.ours, &observation.watchdog, &mut report);
-            services::judge(seen, policy, &observation.ours, &mut report);
+    match &observation.processes {
+        Ok(snapshot) => {
+            infection::judge(snapshot, policy, &observation.ours, &observation.watchdog, &mut report);
+            services::judge(snapshot, policy, &observation.ours, &mut report);
         }
         Err(why) => {
             for measure in [Measure::Telnet, Measure::Services, Measure::Programs, Measure::RawSockets] {
@@ -124,31 +125,31 @@ pub fn judge(observation: &Observation, stand: &GateContext, policy: &Policy) ->
     watchdog::judge(&observation.watchdog, &mut report);
     match &observation.confinement {
         Some(left) => confinement::judge(left, &mut report),
-        None => report.cannot_tell(Measure::OwnHouse, format_args!("no komainu is at work")),
+        None => report.cannot_tell(Measure::Confinement, format_args!("no komainu is at work")),
     }
     sysctl::judge(&observation.numbers, &mut report);
     vulnerabilities::judge(&observation.firmware, &mut report);
     let lan_subnets_only = links::judge(&observation.lan, &observation.routes, policy, &mut report);
     let ended = observation.firmware.support_ended().is_some();
-    let seen = WanAccessFacts {
-        gate_state: stand.gate_state,
-        now: stand.now,
+    let facts = WanAccessFacts {
+        gate_state: context.gate_state,
+        now: context.now,
         tls: &observation.tls,
         restricted: ended,
     };
-    let wan_rules = wan_access::judge(&policy.wan_access, &seen, &mut report);
+    let wan_rules = wan_access::judge(&policy.wan_access, &facts, &mut report);
     let (leases, odd) = &observation.upnp_leases;
     let is_own = |address| observation.own.contains(&address);
-    let mut port_forwards = upnp::judge(leases, *odd, stand.now, &is_own, &mut report);
+    let mut port_forwards = upnp::judge(leases, *odd, context.now, &is_own, &mut report);
     if ended {
         port_forwards.clear();
     }
     (report, FirewallGrants { wan_rules, port_forwards, lan_subnets_only, contained: false })
 }
 
-/// Without rules that keep the WAN away, whoever answers in the LAN answers there too.
-fn open_reflectors(seen: &ProcessSnapshot, report: &mut Report) {
-    for listener in &seen.listeners {
+/// Without rules that keep the WAN away, a service that answers in the LAN answers there too.
+fn open_reflectors(snapshot: &ProcessSnapshot, report: &mut Report) {
+    for listener in &snapshot.listeners {
         let is_one = listener.transport == Transport::Udp && REFLECTORS.contains(&listener.port);
         if is_one && !listener.address.is_loopback() {
             report.weak(
@@ -163,7 +164,7 @@ fn open_reflectors(seen: &ProcessSnapshot, report: &mut Report) {
     }
 }
 
-/// What the device itself tried, and somebody in its LAN.
+/// Reports the counted attempts of the device itself, and of hosts in its LAN.
 fn judge_counts(counts: &[Count], report: &mut Report) {
     for count in counts.iter().filter(|count| count.packets > 0) {
         match count.counted {
@@ -190,13 +191,11 @@ fn judge_counts(counts: &[Count], report: &mut Report) {
                 );
             }
             Counted::LanScan => {
-                report.note(format_args!(
-                    "somebody in the LAN asks others for port {}, as bots do",
-                    count.port
-                ));
+                report
+                    .note(format_args!("a host in the LAN asks others for port {}, as bots do", count.port));
             }
             Counted::LanSpoof => {
-                report.note(format_args!("somebody in the LAN sends under a false address; it is dropped"));
+                report.note(format_args!("a host in the LAN sends under a false address; it is dropped"));
             }
             Counted::Stranger => {}
         }
@@ -212,7 +211,7 @@ fn judge_rules(rules: Option<&FirewallStatus>, report: &mut Report) {
         }
         Some(FirewallStatus::Beyond(why)) => Some(why.clone()),
         None => Some(crate::fault::text(format_args!(
-            "the gate, and with it the firewall, is left to somebody else"
+            "the gate, and with it the firewall, is left to other software"
         ))),
     };
     if let Some(why) = why {

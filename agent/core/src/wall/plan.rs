@@ -1,13 +1,13 @@
-//! What the wall does after a look: a pure function of what was found, what is remembered, and policy. It mends what can
-//! be mended, puts what may harm the owner on trial, and answers an infection.
+//! The wall's planner: a pure function of the findings, the incident state and the policy. It mends what can be
+//! mended, puts risky remediations on trial, and answers an infection.
 //!
-//! Say it before you break it: whatever must outlast a restart is remembered before it is done.
+//! Say it before you break it: a fact that must outlast a restart is remembered before the step is done.
 
 #[cfg(test)]
 pub mod cases;
 
 use super::incident_response::IncidentResponse;
-use super::incident_state::{Incident, IncidentState, Trial};
+use super::incident_state::{Incident, IncidentState, RemediationTrial};
 use super::policy::Policy;
 use super::remediation::Remediation;
 use super::report::{Finding, Report};
@@ -20,29 +20,30 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use komainu_trust::Moment;
 
-/// A fix on trial is judged by the health checks after so many seconds.
+/// The health checks judge a remediation on trial after this many seconds.
 pub const TRIAL_SECONDS: u64 = 300;
-/// An incident is over when nothing was found for so many seconds of uptime.
+/// An incident is over after this many seconds of uptime without a finding.
 pub const QUIET_SECONDS: u64 = 600;
-/// A trial that so many starts of the agent found unfinished is undone: the device may have been restarted by it.
+/// A trial that this many starts of the agent found unfinished is undone: the remediation may have restarted the
+/// device.
 const STARTS_MAX: u8 = 2;
-/// A fix that fails is tried again after 2, 4, 8 … seconds, at most so many.
+/// A failed remediation is tried again after 2, 4, 8 … seconds, at most this many.
 const BACKOFF_SECONDS_MAX: u64 = 600;
-/// Fixes whose failures are remembered.
+/// Remediations whose failures are remembered.
 const FAILED_MAX: usize = 64;
 
 /// One thing to do, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
-    /// Write down what must outlast a restart. Where that fails, nothing is done that must be remembered.
+    /// Write down the facts that must outlast a restart. If that fails, no step is done that depends on them.
     Remember(IncidentState),
-    /// Keep what was seen of an infection.
+    /// Keep the traces of an infection.
     Evidence,
     Remediate {
         finding: Finding,
         remediation: Remediation,
     },
-    /// Undo a fix that was on trial.
+    /// Undo a remediation that was on trial.
     Undo(Remediation),
     /// Look for an update.
     Poll,
@@ -51,8 +52,9 @@ pub enum Act {
 }
 
 impl Act {
-    /// It must not be done unless it is remembered: a restart would be asked for again and again, a fix on trial never
-    /// be judged. Whoever fills the flash must not thereby keep a bot from being ended.
+    /// True if the step must not be done unless it is remembered: otherwise a restart would be asked for again and
+    /// again, and a remediation on trial never be judged. All other steps are done even then: an attacker that fills
+    /// the flash must not thereby save a bot from being ended.
     pub fn needs_incident_state(&self) -> bool {
         match self {
             Act::Remediate { finding, .. } => finding.is_tried(),
@@ -62,25 +64,25 @@ impl Act {
     }
 }
 
-/// A fix whose trial has begun since the start.
+/// A remediation whose trial has begun since the start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OnTrial {
-    /// The print of the finding.
+    /// The digest of the finding.
     pub finding: Digest64,
-    /// What was done.
+    /// The remediation.
     pub remediation: Remediation,
     /// When it is judged, in seconds of uptime.
     pub until: u64,
 }
 
-/// What is remembered between looks; a restart loses it, and may try everything at once.
+/// Memory between looks; a restart loses it, and may try everything at once.
 #[derive(Clone, Debug, Default)]
 pub struct Watch {
-    /// Fixes on trial.
+    /// Remediations on trial.
     pub trials: Vec<OnTrial>,
     /// Findings that the last look had.
-    pub told: Vec<Digest64>,
-    /// Which fixes failed, how often in a row, and when last (seconds of uptime).
+    pub reported: Vec<Digest64>,
+    /// Failed remediations: the failures in a row, and the time of the last one (seconds of uptime).
     failed: Vec<(Digest64, u32, u64)>,
     /// When the agent looked first, in seconds of uptime.
     began: Option<u64>,
@@ -88,7 +90,7 @@ pub struct Watch {
     infected: Option<u64>,
     /// It was asked to poll for this incident.
     polls: bool,
-    /// A restart was asked for: what is seen until then is not what came back after it.
+    /// A restart was asked for: findings until then did not come back after it.
     restarts: bool,
 }
 
@@ -98,7 +100,7 @@ impl Watch {
         self.trials.iter().any(|trial| trial.until <= uptime)
     }
 
-    /// How a fix went.
+    /// Records the result of a remediation.
     pub fn went(&mut self, finding: Digest64, failed: bool, uptime: u64) {
         let before = self.failed.iter().position(|(digest, ..)| *digest == finding);
         match (before, failed) {
@@ -124,18 +126,18 @@ impl Watch {
     }
 }
 
-/// All that is known when it is decided.
+/// All facts for the decision.
 #[derive(Clone, Debug)]
 pub struct View<'a> {
-    /// What the look found.
+    /// The findings of the look.
     pub report: &'a Report,
-    /// What is remembered over restarts.
-    pub memory: &'a IncidentState,
-    /// What somebody asked for.
+    /// The incident state, which survives restarts.
+    pub incident_state: &'a IncidentState,
+    /// The operator's request.
     pub asked: Option<IncidentResponse>,
     /// The owner's credential; `None`: no owner.
     pub owner: Option<Digest64>,
-    /// When a poll last worked, in seconds of uptime.
+    /// The time of the last poll that worked, in seconds of uptime.
     pub polled: Option<u64>,
     /// The slot that runs.
     pub booted: Option<Slot>,
@@ -150,28 +152,28 @@ pub struct View<'a> {
 pub fn plan(view: &View<'_>, watch: &mut Watch, policy: &Policy) -> Vec<Act> {
     let first = watch.began.is_none();
     watch.began.get_or_insert(view.uptime);
-    let mut memory = view.memory.clone();
+    let mut incident_state = view.incident_state.clone();
     let mut last = Vec::new();
     if first {
-        count_starts(&mut memory);
+        count_starts(&mut incident_state);
     }
-    last.extend(judge_trials(view, watch, &mut memory));
-    end_forgotten(view, watch, &mut memory);
+    last.extend(judge_trials(view, watch, &mut incident_state));
+    end_forgotten(view, watch, &mut incident_state);
     let mut acts = Vec::new();
-    let is_new = answer(view, watch, policy, &mut memory, &mut last);
-    let remediations = remediations(view, watch, &mut memory);
-    if memory != *view.memory {
-        acts.push(Act::Remember(memory.clone()));
+    let is_new = answer(view, watch, policy, &mut incident_state, &mut last);
+    let remediations = remediations(view, watch, &mut incident_state);
+    if incident_state != *view.incident_state {
+        acts.push(Act::Remember(incident_state.clone()));
     }
     if is_new && policy.automatic.evidence || view.asked == Some(IncidentResponse::Evidence) {
         acts.push(Act::Evidence);
     }
     acts.extend(remediations);
-    let restarts = memory.incident.as_ref().is_some_and(|incident| incident.restarts == 0);
+    let restarts = incident_state.incident.as_ref().is_some_and(|incident| incident.restarts == 0);
     if is_new && policy.automatic.restart && restarts || view.asked == Some(IncidentResponse::Restart) {
-        if let Some(incident) = &mut memory.incident {
+        if let Some(incident) = &mut incident_state.incident {
             incident.restarts = incident.restarts.saturating_add(1);
-            acts.push(Act::Remember(memory));
+            acts.push(Act::Remember(incident_state));
         }
         watch.restarts = true;
         last.push(Act::Restart);
@@ -180,25 +182,26 @@ pub fn plan(view: &View<'_>, watch: &mut Watch, policy: &Policy) -> Vec<Act> {
     acts
 }
 
-/// What was on trial when the agent ended is on trial again, but not for ever.
-fn count_starts(memory: &mut IncidentState) {
-    memory.trials.iter_mut().for_each(|trial| trial.starts = trial.starts.saturating_add(1));
-    let over: Vec<Trial> = memory.trials.iter().filter(|trial| trial.starts >= STARTS_MAX).copied().collect();
-    over.iter().for_each(|trial| memory.end_trial(trial.finding, true));
+/// Counts the starts: a remediation that was on trial when the agent ended is on trial again, but not for ever.
+fn count_starts(incident_state: &mut IncidentState) {
+    incident_state.trials.iter_mut().for_each(|trial| trial.starts = trial.starts.saturating_add(1));
+    let over: Vec<RemediationTrial> =
+        incident_state.trials.iter().filter(|trial| trial.starts >= STARTS_MAX).copied().collect();
+    over.iter().for_each(|trial| incident_state.end_trial(trial.finding, true));
 }
 
-/// A trial that an agent before this one began, whose fix still holds and so is not found again: the device has lived with
-/// it for as long as a trial takes.
-fn end_forgotten(view: &View<'_>, watch: &Watch, memory: &mut IncidentState) {
+/// Ends a trial that an earlier run of the agent began, if the remediation still holds and so is not found again: the
+/// device has lived with it for as long as a trial takes.
+fn end_forgotten(view: &View<'_>, watch: &Watch, incident_state: &mut IncidentState) {
     let waits = view.uptime < watch.began.unwrap_or(view.uptime) + TRIAL_SECONDS;
     let is_going = |finding: Digest64| watch.trials.iter().any(|trial| trial.finding == finding);
-    memory.trials.retain(|trial| waits || is_going(trial.finding));
+    incident_state.trials.retain(|trial| waits || is_going(trial.finding));
 }
 
-fn judge_trials(view: &View<'_>, watch: &mut Watch, memory: &mut IncidentState) -> Vec<Act> {
+fn judge_trials(view: &View<'_>, watch: &mut Watch, incident_state: &mut IncidentState) -> Vec<Act> {
     let Some(health) = &view.health else { return Vec::new() };
-    // Whoever is cut off fails checks that ask the WAN: no fix did that harm.
-    if view.memory.incident.as_ref().is_some_and(|incident| incident.contained) {
+    // A contained device fails checks that ask the WAN: no remediation did that harm.
+    if view.incident_state.incident.as_ref().is_some_and(|incident| incident.contained) {
         return Vec::new();
     }
     let good = *health == Health::Good;
@@ -207,11 +210,11 @@ fn judge_trials(view: &View<'_>, watch: &mut Watch, memory: &mut IncidentState) 
     watch.trials = going;
     let mut acts = Vec::new();
     for trial in due {
-        memory.end_trial(trial.finding, !good);
+        incident_state.end_trial(trial.finding, !good);
         match trial.remediation {
             _ if good => {}
             remediation @ Remediation::NoPrograms { .. } => acts.push(Act::Undo(remediation)),
-            // What was ended comes back with the device, and is left alone then.
+            // A restart brings back the ended program; then it is left alone.
             _ if acts.contains(&Act::Restart) => {}
             _ => acts.push(Act::Restart),
         }
@@ -219,12 +222,12 @@ fn judge_trials(view: &View<'_>, watch: &mut Watch, memory: &mut IncidentState) 
     acts
 }
 
-/// An infection, and what somebody asked for; true if there is more to answer than before.
+/// Answers an infection, and the operator's request; true if there is more to answer than before.
 fn answer(
     view: &View<'_>,
     watch: &mut Watch,
     policy: &Policy,
-    memory: &mut IncidentState,
+    incident_state: &mut IncidentState,
     last: &mut Vec<Act>,
 ) -> bool {
     let infected = view.report.findings.iter().find(|finding| finding.infection);
@@ -232,9 +235,9 @@ fn answer(
         watch.infected = Some(view.uptime);
     }
     let automatic = &policy.automatic;
-    let begins = memory.incident.is_none() && infected.is_some();
+    let begins = incident_state.incident.is_none() && infected.is_some();
     if let (true, Some(finding)) = (begins, infected) {
-        memory.incident = Some(Incident {
+        incident_state.incident = Some(Incident {
             contained: automatic.contain,
             evidence: automatic.evidence,
             password: view.owner.filter(|_| automatic.new_password),
@@ -244,12 +247,12 @@ fn answer(
         watch.polls = false;
     }
     if let Some(asked) = view.asked {
-        respond(asked, view, memory);
+        respond(asked, view, incident_state);
         watch.polls &= asked != IncidentResponse::Update;
     }
-    let restarted = memory.incident.as_ref().is_some_and(|incident| incident.restarts > 0);
+    let restarted = incident_state.incident.as_ref().is_some_and(|incident| incident.restarts > 0);
     let came_back = infected.is_some() && restarted && !watch.restarts;
-    if let Some(incident) = &mut memory.incident {
+    if let Some(incident) = &mut incident_state.incident {
         if came_back && automatic.reimage && incident.reimage.is_none() && !incident.reimaged {
             incident.reimage = view.booted;
         }
@@ -261,19 +264,21 @@ fn answer(
             last.push(Act::Poll);
         }
     }
-    if infected.is_none() && memory.incident.as_ref().is_some_and(|incident| is_over(incident, view, watch)) {
-        memory.incident = None;
+    if infected.is_none()
+        && incident_state.incident.as_ref().is_some_and(|incident| is_over(incident, view, watch))
+    {
+        incident_state.incident = None;
     }
     begins
 }
 
-fn respond(asked: IncidentResponse, view: &View<'_>, memory: &mut IncidentState) {
+fn respond(asked: IncidentResponse, view: &View<'_>, incident_state: &mut IncidentState) {
     if asked == IncidentResponse::Release {
-        memory.incident = None;
+        incident_state.incident = None;
         return;
     }
     let asked_for = || Incident::new(view.now, text(format_args!("asked for")));
-    let incident = memory.incident.get_or_insert_with(asked_for);
+    let incident = incident_state.incident.get_or_insert_with(asked_for);
     match asked {
         IncidentResponse::Contain => incident.contained = true,
         IncidentResponse::Evidence => incident.evidence = true,
@@ -284,31 +289,31 @@ fn respond(asked: IncidentResponse, view: &View<'_>, memory: &mut IncidentState)
     }
 }
 
-/// Nothing more was found for a while, and everything that was asked for is done.
+/// Nothing more was found for a while, and every requested answer is done.
 fn is_over(incident: &Incident, view: &View<'_>, watch: &Watch) -> bool {
     let since = watch.infected.max(watch.began).unwrap_or(view.uptime);
     let password = incident.password.is_none_or(|old| view.owner.is_some_and(|owner| owner != old));
     let updated = !incident.update || view.polled.is_some_and(|polled| polled >= since);
     let asked_for = incident.what == text(format_args!("asked for"));
-    // What the owner asked for, the owner ends.
+    // The owner's own request ends only by the owner.
     let quiet = view.uptime >= since + QUIET_SECONDS && !(asked_for && incident.contained);
     quiet && password && updated && incident.reimage.is_none()
 }
 
-fn remediations(view: &View<'_>, watch: &mut Watch, memory: &mut IncidentState) -> Vec<Act> {
+fn remediations(view: &View<'_>, watch: &mut Watch, incident_state: &mut IncidentState) -> Vec<Act> {
     let mut acts: Vec<Act> = Vec::new();
     for finding in &view.report.findings {
         let Some(remediation) = &finding.remediation else { continue };
         let digest = trial_of(finding);
-        if watch.waits(attempt_of(finding), view.uptime)
+        if watch.waits(failure_of(finding), view.uptime)
             || acts.iter().any(|act| matches!(act, Act::Remediate { remediation: f, .. } if f == remediation))
         {
             continue;
         }
         if finding.is_tried() {
-            // While it is on trial it is done again as often as it is needed.
-            let on_trial = memory.trials.iter().any(|trial| trial.finding == digest);
-            if memory.undone.contains(&digest) || !on_trial && !memory.begin_trial(digest) {
+            // While it is on trial it is repeated as often as it is needed.
+            let on_trial = incident_state.trials.iter().any(|trial| trial.finding == digest);
+            if incident_state.undone.contains(&digest) || !on_trial && !incident_state.begin_trial(digest) {
                 continue;
             }
             if !watch.trials.iter().any(|trial| trial.finding == digest) {
@@ -321,7 +326,8 @@ fn remediations(view: &View<'_>, watch: &mut Watch, memory: &mut IncidentState) 
     acts
 }
 
-/// By which a finding is known again: its measure and what it says, without the numbers of processes.
+/// The digest of a finding: its measure and its text, without the numbers of processes. It recognises the finding in
+/// the next look.
 pub fn digest_of(finding: &Finding) -> Digest64 {
     let mut words = String::from(finding.measure.row().id);
     for part in finding.what.split(PROCESS) {
@@ -330,11 +336,12 @@ pub fn digest_of(finding: &Finding) -> Digest64 {
     Digest64::of(words.as_bytes())
 }
 
-/// Stands before the number of a process, wherever one is told.
+/// Stands before the number of a process in every text.
 const PROCESS: &str = "process ";
 
-/// By which the trial of its fix is known again. Of a program that is ended this is the program alone: its number, and often
-/// its port, are others after each restart, and the device would be restarted for it again and again.
+/// The digest that recognises the trial of a finding's remediation. For a program that is ended this covers the
+/// program alone: its number, and often its port, change with each restart, and the device would be restarted for it
+/// again and again.
 pub fn trial_of(finding: &Finding) -> Digest64 {
     let what: &str = &finding.what;
     let Some(Remediation::End(id)) = &finding.remediation else { return digest_of(finding) };
@@ -343,14 +350,15 @@ pub fn trial_of(finding: &Finding) -> Digest64 {
     Digest64::of([finding.measure.row().id, " ", &what[at + number.len()..]].concat().as_bytes())
 }
 
-/// By which the failures of its fix are counted: of one that cannot be ended others of the same program take no profit.
-pub fn attempt_of(finding: &Finding) -> Digest64 {
+/// The digest that counts the failures of a finding's remediation: a program that cannot be ended must not protect
+/// other processes of the same program.
+pub fn failure_of(finding: &Finding) -> Digest64 {
     Digest64::of(finding.what.as_bytes())
 }
 
-/// What was undone once is not a finding any more that somebody could mend: the report says so instead.
-pub fn leave_alone(report: &mut Report, memory: &IncidentState) {
-    let undone = |finding: &Finding| finding.is_tried() && memory.undone.contains(&trial_of(finding));
+/// Turns findings that were undone once into `CannotEnforce`, because they must not be mended again.
+pub fn leave_alone(report: &mut Report, incident_state: &IncidentState) {
+    let undone = |finding: &Finding| finding.is_tried() && incident_state.undone.contains(&trial_of(finding));
     let (left, others) = core::mem::take(&mut report.findings).into_iter().partition(undone);
     report.findings = others;
     for Finding { measure, what, .. } in left {

@@ -1,4 +1,5 @@
-//! Policy: what the maker allows on this kind of device. What is not named is not allowed.
+//! The policy: everything that the maker allows on this kind of device. A program, port or file that it does not name
+//! is not allowed.
 
 use super::process_snapshot::Transport;
 use crate::firewall::table::Network;
@@ -8,7 +9,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use komainu_trust::Moment;
 
-/// From where a service may be reached.
+/// The networks from which a service may be reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
     /// From the device itself only.
@@ -20,9 +21,10 @@ pub enum Reach {
 /// A service that may listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
-    /// What runs it: the name of a program or applet (`dnsmasq`), or a path. Empty: any program of the firmware's.
+    /// The program behind it: the name of a program or applet (`dnsmasq`), or a path. Empty: any program of the
+    /// firmware's.
     pub program: String,
-    /// How it talks.
+    /// The transport.
     pub transport: Transport,
     /// The first and the last of its ports; for raw sockets the protocol.
     pub ports: (u16, u16),
@@ -42,7 +44,7 @@ pub struct WanAccess {
     pub until: Option<Moment>,
 }
 
-/// What is done with what nobody allowed.
+/// The answer to a service that is not listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unlisted {
     /// It is ended.
@@ -55,20 +57,20 @@ pub enum Unlisted {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProtectedPath {
     pub path: String,
-    /// What it holds, for people: DNS, accounts, firewall, start scripts.
+    /// Its content, for people: DNS, accounts, firewall, start scripts.
     pub what: String,
     /// A change without a session of the owner's is undone; else it is reported.
     pub restore: bool,
 }
 
-/// What the device does by itself when it finds that somebody has taken it. Each can also be asked for.
+/// The answers that the device gives by itself when it finds an infection. An operator can ask for each of them, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Automatic {
     /// Cut it off from the WAN; the owner's page stays.
     pub contain: bool,
-    /// Keep what was seen.
+    /// Keep the traces.
     pub evidence: bool,
-    /// Restart it: most of what infects such devices lives in memory only.
+    /// Restart it: most malware on such devices lives only in RAM.
     pub restart: bool,
     /// Ask the owner for a new password before it goes online again.
     pub new_password: bool,
@@ -78,20 +80,20 @@ pub struct Automatic {
     pub reimage: bool,
 }
 
-/// What is allowed on this device.
+/// The policy of this device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// The kind of device, for people: `router`, `camera`; `strict` where the maker's kind is not known.
     pub kind: String,
-    /// Who may listen.
+    /// Programs that may listen, and their ports.
     pub services: Vec<Service>,
-    /// What is done with what else listens.
+    /// The answer to any other listening program.
     pub unlisted: Unlisted,
     /// SSH may be reached from the LAN.
     pub ssh: bool,
     /// Accounts that may log in with a password, besides the owner's.
     pub accounts: Vec<String>,
-    /// Keys that may log in, by their prints as `ssh-keygen -l` shows them: `SHA256:` and base64 without `=`.
+    /// Keys that may log in, by their fingerprints as `ssh-keygen -l` shows them: `SHA256:` and base64 without `=`.
     pub keys: Vec<String>,
     /// Programs outside the firmware that may run: path beginnings, each ending with `/`, or whole paths.
     pub programs: Vec<String>,
@@ -101,11 +103,11 @@ pub struct Policy {
     pub integrity: Vec<ProtectedPath>,
     /// Mounts that no program may be started from.
     pub noexec_mounts: Vec<String>,
-    /// What may pass the firewall of an open device, without what is judged anew at each look.
+    /// The traffic that may pass the firewall of an open device, without the grants that each look judges anew.
     pub traffic: Traffic,
     /// Ways in from the WAN that the maker or the owner wants.
     pub wan_access: Vec<WanAccess>,
-    /// What the device does by itself when it was taken.
+    /// The device's own answers to an infection.
     pub automatic: Automatic,
 }
 

@@ -1,19 +1,19 @@
-//! What a look at the device sees of processes and sockets. Any of it may be a stranger's: names hold whatever bytes
-//! an attacker chose, and are made printable before they come here.
+//! A snapshot of processes and sockets. Any of it may come from an attacker: names may hold any bytes, and are made
+//! printable before they come here.
 
 use super::remediation::ProcessId;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
-/// Where a program's file is.
+/// The place of a program's file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Medium {
     /// On a file system that cannot be written, or on the firmware's own root: part of the firmware.
     Firmware,
     /// On one that can be written and survives a restart.
     Storage,
-    /// In memory: tmpfs, devtmpfs, ramfs that is not the root.
+    /// In RAM: tmpfs, devtmpfs, ramfs that is not the root.
     Memory,
 }
 
@@ -21,18 +21,18 @@ pub enum Medium {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Program {
     File {
-        /// Its path as the kernel tells it, without ` (deleted)`.
+        /// Its path as the kernel gives it, without ` (deleted)`.
         path: String,
         /// It is still there, and is the one that runs.
         there: bool,
-        /// It is not, but another file has its path now: somebody upgraded it.
+        /// It is gone, but another file has its path now: an upgrade.
         replaced: bool,
         /// Where it is, or was.
         medium: Medium,
     },
-    /// No file at all: made in memory (memfd).
+    /// No file at all: made in RAM (memfd).
     Nameless,
-    /// The kernel does not tell.
+    /// The kernel hides it.
     Hidden,
 }
 
@@ -50,12 +50,12 @@ impl Program {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Process {
     pub id: ProcessId,
-    /// The number of the one that started it, or of who took it over.
+    /// The number of its parent: the process that started it, or the one that adopted it.
     pub parent: u32,
-    /// As whom it runs (effective).
+    /// Its effective user.
     pub user: u32,
     pub program: Program,
-    /// What it calls itself: `comm`, at most 15 bytes.
+    /// Its own name: `comm`, at most 15 bytes.
     pub name: String,
     /// The first of its words (`argv[0]`), at most 64 bytes.
     pub first_word: String,
@@ -68,7 +68,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Under which name policy knows it: that of its program, or the applet's for a program with many names.
+    /// Its name in policies: that of its program, or the applet's for a program with many names.
     pub fn called(&self) -> &str {
         let base = self.program.base_name();
         let applet = |word: &'_ str| -> usize { word.rfind('/').map_or(0, |at| at + 1) };
@@ -81,7 +81,7 @@ impl Process {
     }
 }
 
-/// How a socket talks.
+/// The transport of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
     Tcp,
@@ -103,18 +103,18 @@ impl Transport {
     }
 }
 
-/// A socket that takes what comes: a listening one of TCP, any unconnected one of the others.
+/// A socket that accepts packets from any peer: a listening one of TCP, any unconnected one of the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
-    /// How it talks.
+    /// The transport.
     pub transport: Transport,
     /// Where it is bound; unspecified: everywhere.
     pub address: IpAddr,
     /// Its port; for raw sockets the protocol.
     pub port: u16,
-    /// Whose it is; several where it was inherited. Empty: nobody's that could be found.
+    /// The processes that hold it; several where it was inherited. Empty: none was found.
     pub owners: Vec<ProcessId>,
-    /// Somebody answers there with telnet's negotiation; `None`: not asked, or no answer.
+    /// The service there answers with telnet's negotiation; `None`: not asked, or no answer.
     pub telnet: Option<bool>,
 }
 
@@ -123,13 +123,13 @@ pub struct Listener {
 pub struct Connection {
     /// The port on this device.
     pub here: u16,
-    /// Who is there.
+    /// The address on the other side.
     pub peer: IpAddr,
     /// The port there.
     pub there: u16,
     /// Still waiting for the first answer (`SYN_SENT`).
     pub opening: bool,
-    /// Whose it is.
+    /// The processes that hold it.
     pub owners: Vec<ProcessId>,
 }
 
@@ -139,7 +139,7 @@ pub struct ProcessSnapshot {
     /// The processes, by number.
     pub processes: Vec<Process>,
     pub listeners: Vec<Listener>,
-    /// Connections that judges ask for: to ports of listeners, and those that are opening.
+    /// Connections that judges ask for: to ports of listeners, and those that wait for an answer.
     pub connections: Vec<Connection>,
     /// There was more than the limits of a look.
     pub cut_short: bool,

@@ -1,28 +1,28 @@
-//! Who is whose among processes: what descends from what, who may be ended at all, whose program the firmware or the
-//! maker's policy vouches for. No judgement is made here.
+//! The process tree: descent of processes, the processes that may be ended at all, and the programs that the firmware
+//! or the maker's policy vouches for. No judgement is made here.
 
 use super::policy::{Policy, Service};
 use super::process_snapshot::{Listener, Medium, Process, ProcessSnapshot, Program};
 use super::remediation::{ProcessId, Remediation};
 
-/// How far up a process is followed to those it descends from. A loop among them cannot be; a limit costs nothing.
+/// Limit of the walk from a process up to its ancestors. The kernel allows no loop among them; a limit costs nothing.
 const ANCESTORS_MAX: usize = 64;
 
-/// Where the first process of a device is told of: it is never ended, because the kernel would stop with it.
+/// The number of the first process of a device: it is never ended, because the kernel would stop with it.
 const INIT: u32 = 1;
 
-/// A look, with what is known of the processes in it.
+/// A snapshot, with everything that is known of the processes in it.
 pub struct ProcessTree<'a> {
-    pub seen: &'a ProcessSnapshot,
-    /// What is allowed.
+    pub snapshot: &'a ProcessSnapshot,
+    /// The policy.
     pub policy: &'a Policy,
     own: &'a [ProcessId],
 }
 
 impl<'a> ProcessTree<'a> {
     /// `own` are the agent's and its page's processes.
-    pub fn new(seen: &'a ProcessSnapshot, policy: &'a Policy, own: &'a [ProcessId]) -> ProcessTree<'a> {
-        ProcessTree { seen, policy, own }
+    pub fn new(snapshot: &'a ProcessSnapshot, policy: &'a Policy, own: &'a [ProcessId]) -> ProcessTree<'a> {
+        ProcessTree { snapshot, policy, own }
     }
 
     /// It is the agent, or its page.
@@ -30,14 +30,14 @@ impl<'a> ProcessTree<'a> {
         self.own.contains(&id)
     }
 
-    /// One of those who hold the socket is the agent, or its page.
+    /// One of the holders of the socket is the agent, or its page.
     pub fn is_ours(&self, listener: &Listener) -> bool {
         listener.owners.iter().any(|owner| self.is_own(*owner))
     }
 
-    /// The processes that hold a socket, as far as they were seen.
+    /// The processes that hold a socket, as far as the snapshot has them.
     pub fn owners(&self, owners: &'a [ProcessId]) -> impl Iterator<Item = &'a Process> {
-        owners.iter().filter_map(|owner| self.seen.process(*owner))
+        owners.iter().filter_map(|owner| self.snapshot.process(*owner))
     }
 
     /// It is one of these, or descends from one of them.
@@ -47,7 +47,7 @@ impl<'a> ProcessTree<'a> {
         }
         let mut parent = process.parent;
         for _ in 0..ANCESTORS_MAX {
-            let Some(above) = self.seen.processes.iter().find(|above| above.id.pid == parent) else {
+            let Some(above) = self.snapshot.processes.iter().find(|above| above.id.pid == parent) else {
                 return false;
             };
             if those.contains(&above.id) {
@@ -58,10 +58,12 @@ impl<'a> ProcessTree<'a> {
         false
     }
 
-    /// Ends it, if it may be ended: not the first process, not ourselves, and nobody that we descend from.
+    /// The remediation that ends it, if it may be ended: not the first process, not the agent, and not an ancestor of
+    /// the agent.
     pub fn end(&self, process: &Process) -> Option<Remediation> {
-        let above_us =
-            |own: &ProcessId| self.seen.process(*own).is_some_and(|own| self.is_below(own, &[process.id]));
+        let above_us = |own: &ProcessId| {
+            self.snapshot.process(*own).is_some_and(|own| self.is_below(own, &[process.id]))
+        };
         let never = process.id.pid <= INIT || self.is_own(process.id) || self.own.iter().any(above_us);
         (!never).then_some(Remediation::End(process.id))
     }
@@ -74,8 +76,8 @@ impl<'a> ProcessTree<'a> {
         })
     }
 
-    /// Its program is the firmware's, in the place where it was built in or since upgraded, or one that policy names. Only
-    /// of such a program does its name say anything: anybody can call a file `dnsmasq`.
+    /// Its program is the firmware's, in the place where it was built in or since upgraded, or one that policy names.
+    /// Only then does its name prove anything: an attacker can call a file `dnsmasq`.
     pub fn is_trusted(&self, program: &Program) -> bool {
         let firmware = matches!(
             program,
@@ -105,7 +107,7 @@ impl<'a> ProcessTree<'a> {
     }
 }
 
-/// The rows of policy's services that speak of this socket, whoever holds it.
+/// The rows of the policy's services for this socket, regardless of the process that holds it.
 pub fn rows<'a>(policy: &'a Policy, listener: &'a Listener) -> impl Iterator<Item = &'a Service> {
     policy.services.iter().filter(|service| {
         let (first, last) = service.ports;
@@ -113,7 +115,7 @@ pub fn rows<'a>(policy: &'a Policy, listener: &'a Listener) -> impl Iterator<Ite
     })
 }
 
-/// How a process is told of: what it is called, its number, and its file. What a stranger wrote into it comes last.
+/// A process as text: its name, its number, and its file. The text that an attacker controls comes last.
 pub struct Told<'a>(pub &'a Process);
 
 impl core::fmt::Display for Told<'_> {
@@ -155,7 +157,7 @@ pub(crate) mod tests {
         Program::File { path: path.to_owned(), there: false, replaced, medium }
     }
 
-    /// A process as it mostly is: named after its program.
+    /// An ordinary process: named after its program.
     pub fn process(pid: u32, parent: u32, program: Program) -> Process {
         let base = program.base_name().to_owned();
         Process {
@@ -216,26 +218,27 @@ pub(crate) mod tests {
             process(52, 50, file("/tmp/x", Medium::Memory)),
             process(60, 1, file("/tmp/y", Medium::Memory)),
         ];
-        let seen = ProcessSnapshot { processes, ..ProcessSnapshot::default() };
-        let tree = ProcessTree::new(&seen, &policy, &own);
+        let snapshot = ProcessSnapshot { processes, ..ProcessSnapshot::default() };
+        let tree = ProcessTree::new(&snapshot, &policy, &own);
         let ended: Vec<u32> =
-            seen.processes.iter().filter(|one| tree.end(one).is_some()).map(|one| one.id.pid).collect();
+            snapshot.processes.iter().filter(|one| tree.end(one).is_some()).map(|one| one.id.pid).collect();
         assert_eq!(ended, [52, 60]);
     }
 
     #[test]
     fn a_loop_of_parents_ends() {
         let processes = vec![process(7, 8, Program::Hidden), process(8, 7, Program::Hidden)];
-        let (policy, seen) = (policy(vec![]), ProcessSnapshot { processes, ..ProcessSnapshot::default() });
-        let tree = ProcessTree::new(&seen, &policy, &[]);
-        assert!(!tree.is_below(&seen.processes[0], &[id(9)]));
+        let (policy, snapshot) =
+            (policy(vec![]), ProcessSnapshot { processes, ..ProcessSnapshot::default() });
+        let tree = ProcessTree::new(&snapshot, &policy, &[]);
+        assert!(!tree.is_below(&snapshot.processes[0], &[id(9)]));
     }
 
     #[test]
     fn a_name_counts_only_where_the_firmware_or_the_maker_vouches_for_the_file() {
         let policy = policy(vec![service("dnsmasq", Transport::Udp, 53, Reach::Lan)]);
-        let seen = ProcessSnapshot::default();
-        let tree = ProcessTree::new(&seen, &policy, &[]);
+        let snapshot = ProcessSnapshot::default();
+        let tree = ProcessTree::new(&snapshot, &policy, &[]);
         let row = &policy.services[0];
         for (program, runs) in [
             (file("/usr/sbin/dnsmasq", Medium::Firmware), true),

@@ -1,12 +1,13 @@
-//! Remediation: one thing that mends the device, safe to repeat. What it does is the agent's; here is what can be asked of it.
+//! Remediation: one thing that mends the device, safe to repeat. The agent carries it out
+//! (`agent/src/wall/remediate.rs`); here is the list.
 
 use alloc::string::String;
 
-/// A process, so that nobody else is meant who has its number later.
+/// A process, by number and start time, so that a later process with the same number is not meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ProcessId {
     pub pid: u32,
-    /// When it was started, in the kernel's ticks since the device's start.
+    /// The time of its start, in the kernel's ticks since the device's start.
     pub started: u64,
 }
 
@@ -17,7 +18,7 @@ impl Remediation {
             Remediation::End(_) => "end",
             Remediation::StopStarting { .. } => "stop-starting",
             Remediation::LockAccount { .. } => "lock-account",
-            Remediation::SetAside { .. } => "set-aside",
+            Remediation::Quarantine { .. } => "quarantine",
             Remediation::RemoveKey { .. } => "remove-key",
             Remediation::Restore { .. } => "restore",
             Remediation::NoPrograms { .. } => "no-programs",
@@ -32,30 +33,30 @@ impl Remediation {
 pub enum Remediation {
     /// End a process and all that descend from it.
     End(ProcessId),
-    /// Take away what starts a program again and again: the line of this file (counted from 1), as it was read. What the
-    /// file says then is [`super::judge::autostart::without`]'s.
+    /// Remove an entry that starts a program again and again: the line of this file (counted from 1), as it was read.
+    /// [`super::judge::autostart::without`] gives the new content of the file.
     StopStarting {
         file: String,
         line: u32,
-        /// What the line says, so that no other is hit when the file has changed since.
+        /// The line as it was read, so that no other line is hit if the file has changed since.
         says: String,
     },
-    /// Lock an account: nobody logs in with a password.
+    /// Lock an account: a password no longer opens it.
     LockAccount {
         /// The file of accounts.
         file: String,
         /// Its name there.
         account: String,
     },
-    /// Move a file away to where nothing reads it, and keep it as evidence.
-    SetAside { file: String },
+    /// Quarantine a file: move it to a folder that no program reads, and keep it as evidence.
+    Quarantine { file: String },
     /// Remove a key from a file of keys that may log in; the others stay.
     RemoveKey {
         file: String,
         /// Its fingerprint, as `ssh-keygen -l` shows it.
         fingerprint: String,
     },
-    /// Put a guarded file back to what the owner, or the maker, had it say.
+    /// Restore a protected file to the content that the owner, or the maker, gave it.
     Restore { file: String },
     /// Let no program be started from this mount.
     NoPrograms {
@@ -68,7 +69,7 @@ pub enum Remediation {
     Tune {
         /// Path below `/proc/sys/`.
         name: String,
-        /// What it shall be.
+        /// The wanted value.
         value: u32,
     },
 }

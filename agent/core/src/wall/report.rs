@@ -1,15 +1,7 @@
-//! The wall: what attackers use is gone, and stays gone. A measure is a row of a table; each look at the device is
-//! judged by pure functions, one file a subject, and every judgement goes into a [`Report`]: what holds, what does
-//! not and how it is mended, and, honestly, what cannot be told or enforced.
-//!
-//! Map: `measure` the table, `policy` what the maker allows, `seen` what processes and sockets look like, `remediation` what can
-//! be done, `respond` the answers to an infection, `plan` what is done after a look, `memory` what outlasts a restart,
-//! `lines` a report for commands; `observation` everything that is seen and judged, `turn` a turn.
-//!
-//! The judges: `services` who listens, `infection` who has taken the device (both with `tree` for who is whose among
-//! processes), `respawn` what starts telnet again, `accounts` and `keys` who may log in, `guard` files that only the owner
-//! changes, `mounts` where programs could be laid, `watchdog`, `tune` numbers of the kernel's, `confinement` what Komainu itself
-//! gave up, `firmware` vulnerabilities and support, `wan_access` and `upnp_leases` ways in, `links` whether LAN and WAN are what they are called.
+//! The report of the wall: the judges' findings of one look. A measure is a row of a table; pure functions, a file for
+//! each subject, judge every look at the device, and each judgement goes into a [`Report`]: measures that hold,
+//! findings and their remediation, and, honestly, measures that cannot be told or enforced. `report_text` is the text
+//! form, `measures` the table, `judge` the judges.
 
 use crate::wall::measures::Measure;
 use crate::wall::measures::Survey;
@@ -19,98 +11,99 @@ use crate::fault::{Text, text};
 use alloc::vec::Vec;
 use core::fmt;
 
-/// Most findings of one look; more are counted, and not told one by one.
+/// Most findings of one look; more are counted, and not listed one by one.
 pub const FINDINGS_MAX: usize = 64;
 
 /// One thing that is not as it is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// Which measure it breaks.
+    /// The measure that it breaks.
     pub measure: Measure,
-    /// What was found, for a person.
+    /// The finding in words, for a person.
     pub what: Text,
-    /// How it is mended, where it can be.
+    /// The remediation, if there is one.
     pub remediation: Option<Remediation>,
-    /// It is a sign that somebody has taken the device, not of a door left open.
+    /// A sign of an infection, not only of an open weakness.
     pub infection: bool,
 }
 
 impl Finding {
-    /// Its fix is on trial: it could take something away that is needed. What an infection does never is.
+    /// Its remediation is on trial: it could take away something that is needed. Remediations of an infection never
+    /// are.
     pub fn is_tried(&self) -> bool {
         self.measure.row().on_trial && !self.infection
     }
 
-    /// What must be told first where not all can be: an infection, and what can be mended.
+    /// The order of findings when there are too many: infections first, then those that can be mended.
     fn weight(&self) -> (bool, bool) {
         (self.infection, self.remediation.is_some())
     }
 }
 
-/// What a look found out about one measure.
+/// The result of a look for one measure.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum Judgement {
     /// As it is wanted.
     Strong,
-    /// Not so; the findings say what.
+    /// Not so; the findings give the details.
     Weak,
-    /// It could not be found out: why.
+    /// The look could not tell; the text gives the reason.
     CannotTell(Text),
-    /// It is not so, and this device or its maker's policy cannot have it: why.
+    /// It is not so, and this device or its maker's policy cannot have it; the text gives the reason.
     CannotEnforce(Text),
 }
 
-/// What one look found out.
+/// The result of one look.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// What is not as it is wanted, the gravest first as the judges come.
+    /// The findings, the gravest first as the judges come.
     pub findings: Vec<Finding>,
-    /// How many more there were.
+    /// The number of further findings.
     pub more: u32,
     /// Where the answer is neither yes nor no; at most one of a measure.
-    pub doubts: Vec<(Measure, Outcome)>,
-    /// What is as it may be, and the owner should know all the same: ways in that stand open.
+    pub doubts: Vec<(Measure, Judgement)>,
+    /// Permitted facts that the owner should know all the same: open ways in.
     pub notes: Vec<Text>,
 }
 
 impl Report {
-    /// A door that is left open.
+    /// Adds a weakness.
     pub fn weak(&mut self, measure: Measure, remediation: Option<Remediation>, what: fmt::Arguments<'_>) {
         self.add(Finding { measure, what: text(what), remediation, infection: false });
     }
 
-    /// A sign that somebody has taken the device.
+    /// Adds a sign of an infection.
     pub fn infected(&mut self, measure: Measure, remediation: Option<Remediation>, what: fmt::Arguments<'_>) {
         self.add(Finding { measure, what: text(what), remediation, infection: true });
     }
 
-    /// It could not be found out.
+    /// Notes that the look could not tell.
     pub fn cannot_tell(&mut self, measure: Measure, why: fmt::Arguments<'_>) {
-        self.doubt(measure, Outcome::CannotTell(text(why)));
+        self.doubt(measure, Judgement::CannotTell(text(why)));
     }
 
-    /// This device, or its policy, cannot have it.
+    /// Notes that this device, or its policy, cannot have it.
     pub fn cannot_enforce(&mut self, measure: Measure, why: fmt::Arguments<'_>) {
-        self.doubt(measure, Outcome::CannotEnforce(text(why)));
+        self.doubt(measure, Judgement::CannotEnforce(text(why)));
     }
 
-    /// What the owner should know, and nothing is wrong with; as many as findings at most.
+    /// Adds a fact that the owner should know, without any fault in it; as many as findings at most.
     pub fn note(&mut self, what: fmt::Arguments<'_>) {
         if self.notes.len() < FINDINGS_MAX {
             self.notes.push(text(what));
         }
     }
 
-    /// What is known of a measure.
-    pub fn outcome(&self, measure: Measure) -> Outcome {
+    /// The result for one measure.
+    pub fn judgement(&self, measure: Measure) -> Judgement {
         if self.findings.iter().any(|finding| finding.measure == measure) {
-            return Outcome::Weak;
+            return Judgement::Weak;
         }
         let doubt = self.doubts.iter().find(|(doubted, _)| *doubted == measure);
-        doubt.map_or(Outcome::Strong, |(_, outcome)| outcome.clone())
+        doubt.map_or(Judgement::Strong, |(_, judgement)| judgement.clone())
     }
 
-    /// How a survey stands, in a word: `good`, `bad`, or `unknown` where something could not be found out.
+    /// The result of a survey in a word: `good`, `bad`, or `unknown` where a measure could not be told.
     pub fn survey(&self, survey: Survey) -> &'static str {
         let asks = |measure: Measure| measure.row().survey == Some(survey);
         if self.findings.iter().any(|finding| asks(finding.measure)) {
@@ -122,7 +115,7 @@ impl Report {
         }
     }
 
-    /// The fixes, in the order of the findings, each once.
+    /// The remediations, in the order of the findings, each once.
     pub fn remediations(&self) -> Vec<&Remediation> {
         let mut remediations: Vec<&Remediation> = Vec::new();
         for remediation in self.findings.iter().filter_map(|finding| finding.remediation.as_ref()) {
@@ -134,7 +127,7 @@ impl Report {
     }
 
     fn add(&mut self, finding: Finding) {
-        // One that listens for IPv4 and for IPv6 is one finding.
+        // A program that listens for IPv4 and for IPv6 is one finding.
         if self.findings.contains(&finding) {
             return;
         }
@@ -142,7 +135,7 @@ impl Report {
             return self.findings.push(finding);
         }
         self.more = self.more.saturating_add(1);
-        // Many small faults hide no great one.
+        // Many small faults must not hide a great one.
         let lightest = (0..FINDINGS_MAX).rev().min_by_key(|at| self.findings[*at].weight());
         if let Some(at) = lightest.filter(|at| self.findings[*at].weight() < finding.weight()) {
             self.findings.remove(at);
@@ -150,9 +143,9 @@ impl Report {
         }
     }
 
-    fn doubt(&mut self, measure: Measure, outcome: Outcome) {
+    fn doubt(&mut self, measure: Measure, judgement: Judgement) {
         if !self.doubts.iter().any(|(doubted, _)| *doubted == measure) {
-            self.doubts.push((measure, outcome));
+            self.doubts.push((measure, judgement));
         }
     }
 }

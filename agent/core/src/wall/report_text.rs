@@ -1,8 +1,8 @@
-//! A report as lines, for whoever asks while the agent is at work: `weak telnet what`, `infected programs what`,
+//! A report as lines, for commands while the agent is at work: `weak telnet what`, `infected programs what`,
 //! `cannot-tell links why`, `cannot-enforce firewall why`, `note - what`, `more - 3`.
 
 use super::measures::{Measure, TABLE};
-use super::report::{Finding, Outcome, Report};
+use super::report::{Finding, Judgement, Report};
 use crate::fault::text;
 use alloc::string::String;
 use core::fmt::Write;
@@ -10,7 +10,7 @@ use core::fmt::Write;
 /// Largest file of lines, in bytes: every finding, doubt and note with its longest text.
 pub const LINES_BYTES_MAX: u64 = 64 * 1024;
 
-/// Writes a report. How each finding is mended is left out.
+/// Writes a report. The remediations are left out.
 pub fn write(report: &Report) -> String {
     let mut lines = String::new();
     // Writing into a string cannot fail.
@@ -20,9 +20,9 @@ pub fn write(report: &Report) -> String {
     }
     for (measure, outcome) in &report.doubts {
         let (word, why) = match outcome {
-            Outcome::CannotTell(why) => ("cannot-tell", why),
-            Outcome::CannotEnforce(why) => ("cannot-enforce", why),
-            Outcome::Strong | Outcome::Weak => continue,
+            Judgement::CannotTell(why) => ("cannot-tell", why),
+            Judgement::CannotEnforce(why) => ("cannot-enforce", why),
+            Judgement::Strong | Judgement::Weak => continue,
         };
         let _ = writeln!(lines, "{word} {} {why}", measure.row().id);
     }
@@ -35,7 +35,7 @@ pub fn write(report: &Report) -> String {
     lines
 }
 
-/// Reads lines. Those that are not understood are left out: they are a later komainu's.
+/// Reads lines. Lines of an unknown kind are left out: a later version of Komainu wrote them.
 pub fn read(lines: &str) -> Report {
     let mut report = Report::default();
     for line in lines.lines() {

@@ -1,5 +1,5 @@
-//! One turn of the wall: observe, judge, decide, execute. It comes far more often than a turn of the update, so it reads no
-//! metadata; what it needs of the time is passed in.
+//! One turn of the wall: observe, judge, decide, execute. It comes far more often than a turn of the update, so it
+//! reads no metadata; its caller passes the time in.
 //!
 //! The caller logs [`Decision::events`] before it executes the decision.
 
@@ -7,7 +7,7 @@ use super::incident_response::IncidentResponse;
 use super::incident_state::IncidentState;
 use super::judge::vulnerabilities::restricted;
 use super::observation::{self, GateContext};
-use super::plan::{Act, View, Watch, attempt_of, digest_of, leave_alone, plan};
+use super::plan::{Act, View, Watch, digest_of, failure_of, leave_alone, plan};
 use super::policy::Policy;
 use super::report::Report;
 use crate::device::{Boot, Firewall, Hardening, Host, Ledger, Owner};
@@ -23,46 +23,46 @@ use crate::settings::FirewallSettings;
 use alloc::vec::Vec;
 use komainu_trust::Moment;
 
-/// What the turns of the update know, and a turn of the wall is told: all of it is dear to find out.
+/// Facts from the turns of the update that a turn of the wall uses: all of them are expensive to find out.
 #[derive(Clone, Debug)]
 pub struct TurnContext<'a> {
     /// The time by the best clock there is.
     pub now: Moment,
-    /// Whether the kernel had the table when the gate was last looked at; every change of rules makes the gate look again.
+    /// The status of the table when the gate was last looked at; every change of rules makes the gate look again.
     pub rules: Option<FirewallStatus>,
-    /// What the firewall is made of.
+    /// The firewall's settings.
     pub firewall: &'a FirewallSettings,
-    /// What passes the firewall now, besides the settings.
+    /// The firewall's present grants, besides the settings.
     pub grants: &'a FirewallGrants,
-    /// What the operator asks for.
+    /// The operator's request.
     pub request: Option<&'a OperatorRequest>,
 }
 
-/// What a turn found out, and what it wants done.
+/// The findings of a turn, and its decision.
 #[derive(Clone, Debug)]
 pub struct Decision {
-    /// What was found.
+    /// The findings.
     pub report: Report,
-    /// What passes the firewall from now on, besides the settings.
+    /// The firewall's grants from now on, besides the settings.
     pub grants: FirewallGrants,
     /// The operator's request is answered by this turn.
     pub answered: bool,
-    /// What to log, in order.
+    /// The events to log, in order.
     pub events: Vec<Reason>,
     acts: Vec<Act>,
-    /// The state of the gate, where the table must be compared with the kernel's again.
+    /// The state of the gate, if the table must be compared with the kernel's again.
     compare: Option<GateState>,
     accept_changes: bool,
 }
 
-/// What came of a turn.
+/// The outcome of a turn.
 #[derive(Clone, Debug)]
-pub struct Outcome {
+pub struct WallOutcome {
     /// Something was done: look again at once.
     pub again: bool,
     /// A restart was asked for.
     pub restarting: bool,
-    /// What happened, in order.
+    /// The events, in order.
     pub events: Vec<Reason>,
 }
 
@@ -95,7 +95,7 @@ pub fn decide(
     let health = (watch.is_trial_due(uptime) && !cut_off).then(|| device.health());
     let view = View {
         report: &report,
-        memory: &before,
+        incident_state: &before,
         asked,
         owner: gate.and_then(|gate| gate.kept),
         polled: device.retry().polled_uptime,
@@ -121,12 +121,12 @@ pub fn execute(
     watch: &mut Watch,
     context: &TurnContext<'_>,
     decision: &Decision,
-) -> Outcome {
-    let mut outcome = Outcome { again: !decision.acts.is_empty(), restarting: false, events: Vec::new() };
+) -> WallOutcome {
+    let mut outcome = WallOutcome { again: !decision.acts.is_empty(), restarting: false, events: Vec::new() };
     if decision.accept_changes {
         device.accept_changes();
     }
-    // Cutting off comes before everything that could take long.
+    // Containment comes before every step that could take long.
     if let Some(gate_state) = decision.compare {
         let table = wanted_table(device, gate_state, context.firewall, &decision.grants);
         if device.firewall_status(&table) == FirewallStatus::Differ {
@@ -143,18 +143,22 @@ pub fn execute(
     outcome
 }
 
-/// Does one thing; false: what follows and needs to be remembered must not be done.
+/// Does one thing; false: later steps that must be remembered must not be done.
 fn perform(
     act: &Act,
     device: &mut (impl Host + Ledger + Hardening + ?Sized),
     watch: &mut Watch,
     report: &Report,
-    outcome: &mut Outcome,
+    outcome: &mut WallOutcome,
 ) -> bool {
     match act {
         Act::Remember(state) => {
             let failed = device.keep_incident_state(state).err();
-            return !outcome.not_mended("remember", "what must outlast a restart", failed);
+            return !outcome.not_mended(
+                "remember",
+                "the incident state, which must outlast a restart",
+                failed,
+            );
         }
         Act::Evidence => {
             let failed = device.keep_evidence(report).err();
@@ -162,7 +166,7 @@ fn perform(
         }
         Act::Remediate { finding, remediation } => {
             let failed = device.remediate(remediation).err();
-            watch.went(attempt_of(finding), failed.is_some(), device.uptime_seconds());
+            watch.went(failure_of(finding), failed.is_some(), device.uptime_seconds());
             if !outcome.not_mended(remediation.name(), &finding.what, failed) {
                 let what = finding.what.clone();
                 outcome.events.push(Reason::Mended { remediation: remediation.name(), what });
@@ -174,7 +178,7 @@ fn perform(
             outcome.events.push(Reason::Undone(remediation.name()));
         }
         Act::Poll => {
-            // What was polled before the incident does not count, and the incident does not wait for an old backoff.
+            // A poll before the incident does not count, and the incident does not wait for an old backoff.
             let retry = device.retry();
             let none = Backoff::default();
             device.keep_retry(&RetryState { polled_uptime: None, poll: none, stage: none, ..retry });
@@ -188,7 +192,7 @@ fn perform(
     true
 }
 
-impl Outcome {
+impl WallOutcome {
     /// Adds the event of something that failed; true if it did.
     fn not_mended(&mut self, remediation: &'static str, what: &str, failed: Option<Text>) -> bool {
         let Some(why) = failed else { return false };
@@ -197,13 +201,13 @@ impl Outcome {
     }
 }
 
-/// Each finding is told once, until it goes away.
+/// Each finding is logged once, until it goes away.
 fn news(watch: &mut Watch, report: &Report) -> Vec<Reason> {
     let digests: Vec<Digest64> = report.findings.iter().map(digest_of).collect();
     let found = report.findings.iter().zip(&digests);
-    let news = found.filter(|(_, digest)| !watch.told.contains(digest));
+    let news = found.filter(|(_, digest)| !watch.reported.contains(digest));
     let news = news.map(|(finding, _)| Reason::Found(finding.clone())).collect();
-    watch.told = digests;
+    watch.reported = digests;
     news
 }
 

@@ -1,4 +1,4 @@
-//! The core's traits on Linux: each call is handed to the file that knows how.
+//! The core's traits on Linux: each call goes to the file that carries it out.
 
 use super::LinuxDevice;
 use crate::os::clock;
@@ -155,7 +155,7 @@ impl Repository for LinuxDevice {
 
 impl Owner for LinuxDevice {
     fn gate(&mut self) -> Option<GateFacts> {
-        Some(self.credentials.as_ref()?.seen())
+        Some(self.credentials.as_ref()?.facts())
     }
 
     fn keep_next_credential(&mut self, password: &Password) -> Result<(), Text> {
@@ -209,11 +209,11 @@ impl Firewall for LinuxDevice {
 
 impl Hardening for LinuxDevice {
     fn incident_state(&mut self) -> IncidentState {
-        self.wall.as_mut().map(|wall| wall.memory().clone()).unwrap_or_default()
+        self.wall.as_mut().map(|wall| wall.incident_state().clone()).unwrap_or_default()
     }
 
     fn keep_incident_state(&mut self, state: &IncidentState) -> Result<(), Text> {
-        self.our_wall()?.keep_memory(state)
+        self.our_wall()?.keep_incident_state(state)
     }
 
     fn observe(&mut self) -> Observation {

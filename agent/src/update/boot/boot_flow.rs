@@ -1,4 +1,4 @@
-//! The boot flow: how a boot loader is told which slot to start, and how it counts the tries of a trial.
+//! The boot flow: the trait that tells a boot loader the slot to start, and how to count the tries of a trial.
 
 use komainu_core::fault::Text;
 use komainu_core::identifiers::Slot;
@@ -9,16 +9,16 @@ pub trait BootFlow {
     /// The slot that runs.
     ///
     /// # Errors
-    /// Why that cannot be known.
+    /// The reason why it is unknown.
     fn booted(&mut self) -> Result<Slot, Text>;
-    /// What the boot loader starts next.
+    /// The boot loader's next start.
     ///
     /// # Errors
-    /// Why that cannot be known, or could not be changed.
+    /// The reason why it is unknown, or could not be changed.
     fn choice(&mut self) -> Result<BootChoice, Text>;
     /// Changes the choice in one transaction, and reads it back.
     ///
     /// # Errors
-    /// Why it could not be changed; the old choice stays.
+    /// The cause of the failed change; the old choice stays.
     fn set_choice(&mut self, choice: &BootChoice) -> Result<(), Text>;
 }

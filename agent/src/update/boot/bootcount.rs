@@ -1,5 +1,5 @@
-//! The boot choice in a U-Boot environment, as U-Boot's bootcount understands it: `upgrade_available` and
-//! `bootcount` for the trial, beyond `bootlimit` U-Boot runs `altbootcmd`, which must start the other slot.
+//! The boot choice in a U-Boot environment, by U-Boot's bootcount: `upgrade_available` and `bootcount` hold the
+//! trial; beyond `bootlimit` U-Boot runs `altbootcmd`, which must start the other slot.
 
 use crate::config::settings::Boot;
 use crate::update::boot::boot_flow::BootFlow;
@@ -29,7 +29,7 @@ impl BootFlow for Bootcount {
     }
 }
 
-/// Finds out which slot runs.
+/// Finds out the running slot.
 ///
 /// # Errors
 /// The file cannot be read, or does not say.
@@ -45,8 +45,8 @@ fn booted(boot: &Boot) -> Result<Slot, Text> {
 /// Reads the boot choice.
 ///
 /// # Errors
-/// The environment is missing, corrupt or read-only, or a variable is missing or not what it must be: then
-/// nothing is activated, and nothing is repaired behind anybody's back.
+/// The environment is missing, corrupt or read-only, or a variable is missing or invalid: then
+/// nothing is activated, and nothing is repaired silently.
 fn read(boot: &Boot) -> Result<BootChoice, Text> {
     let environment = open(boot)?;
     let reading = environment.read().map_err(said)?;
@@ -75,10 +75,10 @@ fn write(boot: &Boot, choice: &BootChoice) -> Result<(), Text> {
     }
     let mut environment = open(boot)?;
     environment.write(&changes).map_err(said)?;
-    // U-Boot may protect variables; what counts is what is there now.
+    // U-Boot may protect variables; only the value that is read back counts.
     let found = choice_of(boot, &environment.read().map_err(said)?.variables)?;
     if found != *choice {
-        return Err(text(format_args!("the boot environment does not keep what was written to it")));
+        return Err(text(format_args!("the boot environment does not keep written values")));
     }
     Ok(())
 }

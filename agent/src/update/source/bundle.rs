@@ -1,7 +1,7 @@
-//! A bundle: one file with what a server would have answered, brought on a USB stick or uploaded. It is a tar
+//! A bundle: one file with the answers that a server would give, brought on a USB stick or uploaded. It is a tar
 //! archive (POSIX.1-1988 `ustar`) of `metadata/…` and `targets/…`, made by `komainu-maker bundle`.
 //!
-//! It only takes the server's place, and is believed as little as one: what it holds passes the same checks. Its
+//! It only takes the server's place, and is trusted as little as one: its content passes the same checks. Its
 //! names are compared, never opened as paths.
 
 use super::carrier::Source;
@@ -18,7 +18,7 @@ const ENTRIES_MAX: usize = 1024;
 /// Longest name, in bytes.
 const NAME_BYTES_MAX: u64 = 1200;
 const BLOCK: usize = 512;
-/// How the two kinds of header name themselves, with their version.
+/// Magic and version of the two kinds of header.
 const POSIX: &[u8] = b"ustar\x0000";
 const GNU: &[u8] = b"ustar  \0";
 
@@ -36,7 +36,7 @@ pub struct Entry {
     pub name: Vec<u8>,
     /// Where it begins in the archive.
     pub offset: u64,
-    /// How long it is; it ends within the archive.
+    /// Its length; it ends within the archive.
     pub bytes: u64,
 }
 
@@ -47,14 +47,14 @@ impl Bundle {
     /// It cannot be read, is no bundle, or was cut off; in words.
     pub fn open(path: &Path) -> Result<Bundle, String> {
         let failed = |why: String| format!("{}: {why}", path.display());
-        // Whatever else than a file stands there must not be waited for.
+        // Opening anything else than a file could block.
         let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path);
         let file = file.map_err(|error| failed(error.to_string()))?;
-        let seen = file.metadata().map_err(|error| failed(error.to_string()))?;
-        if !seen.is_file() {
+        let metadata = file.metadata().map_err(|error| failed(error.to_string()))?;
+        if !metadata.is_file() {
             return Err(failed("not a file".into()));
         }
-        let total = seen.len();
+        let total = metadata.len();
         let entries = entries(total, &|buffer, offset| file.read_exact_at(buffer, offset)).map_err(failed)?;
         Ok(Bundle { path: path.into(), file, entries })
     }
@@ -142,7 +142,7 @@ pub fn entries(total: u64, read: &dyn Fn(&mut [u8], u64) -> io::Result<()>) -> R
                 let name = long_name.take().unwrap_or_else(|| name(&header));
                 entries.push(Entry { name, offset, bytes });
             }
-            // A folder says nothing.
+            // A folder has no content.
             b'5' => long_name = None,
             // GNU's way to write a name that does not fit: as a file before the file.
             b'L' if bytes <= NAME_BYTES_MAX => {

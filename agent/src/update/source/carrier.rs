@@ -1,4 +1,4 @@
-//! The carrier: what brings the bytes of a repository. TUF decides what they are worth, whatever brought them.
+//! The carrier: it brings the bytes of a repository. TUF decides whether they are good, for every carrier alike.
 
 use komainu_core::device::{Fetched, Folder};
 use komainu_core::fault::FetchFault;
@@ -8,7 +8,7 @@ pub trait Source {
     /// Fetches a small file whole, at most `bytes_max`; conditionally, if a validator is given.
     ///
     /// # Errors
-    /// Why it could not be had.
+    /// The cause of the failed fetch.
     fn small(
         &mut self,
         folder: Folder,
@@ -16,10 +16,11 @@ pub trait Source {
         bytes_max: u64,
         validator: Option<&str>,
     ) -> Result<Fetched, FetchFault>;
-    /// Fills the buffer with bytes of a target of `total_bytes`, from `offset` on; returns how many came.
+    /// Fills the buffer with bytes of a target of `total_bytes`, from `offset` on; returns the number of bytes that
+    /// came.
     ///
     /// # Errors
-    /// Why none could be had.
+    /// The reason why no byte came.
     fn piece(
         &mut self,
         path: &str,

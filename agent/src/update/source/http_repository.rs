@@ -1,4 +1,4 @@
-//! The server: where its files are, and the one image stream that is open.
+//! The server: the addresses of its files, and the one image stream that is open.
 
 use super::carrier::Source;
 use crate::config::settings::Server;
@@ -48,12 +48,12 @@ impl HttpRepository {
         Ok(HttpRepository { settings: settings.clone(), http, floor, built, stream: None })
     }
 
-    /// While a server is waited for, it is looked there every other second; something to see ends the wait.
+    /// During a wait for a server, this function looks every other second; a change ends the wait.
     pub(crate) fn glance(&mut self, glance: Glance) {
         self.http.wakeup.glance(glance);
     }
 
-    /// While a server is waited for, these end the wait.
+    /// During a wait for a server, these end the wait.
     pub fn listen_to_wakeups(&mut self, wakeups: Vec<OwnedFd>) {
         self.http.wakeup.hang(wakeups);
     }
@@ -63,9 +63,9 @@ impl HttpRepository {
         *self.floor.lock().unwrap_or_else(PoisonError::into_inner) = seconds;
     }
 
-    /// Where a server's certificate has expired by the time that signed metadata gave, asks once more by the system
-    /// clock, or the time of the build: signed time may have been run ahead with a stolen key, and the very file that
-    /// ends that is on this server. What is fetched is believed for its signatures, never for its server.
+    /// Where a server's certificate has expired by the time in signed metadata, asks once more by the system clock,
+    /// or the time of the build: a thief of a key may have set the signed time far ahead, and the very file that ends
+    /// that is on this server. Fetched files are trusted for their signatures, never for their server.
     fn or_by_an_earlier_clock<T>(
         &mut self,
         first: Result<T, FetchFault>,

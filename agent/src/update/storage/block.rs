@@ -1,5 +1,5 @@
-//! Block devices, and plain files in their place. The first 4096 bytes are committed last: every image format and every file
-//! system keeps its header there, and boot loaders start nothing without one.
+//! Block devices, and plain files in their place. The first 4096 bytes are committed last: every image format and
+//! every file system keeps its header there, and boot loaders start nothing without one.
 
 use super::slot_storage::SlotStorage;
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
@@ -20,7 +20,7 @@ pub struct Block {
 
 impl Block {
     /// Opens for reading and writing. A block device is opened exclusively: the kernel refuses one that is mounted,
-    /// whatever the settings say about which slot runs.
+    /// even if the settings name the wrong slot.
     ///
     /// # Errors
     /// It is neither a block device nor a file, it is in use, or those of the system.
@@ -49,7 +49,7 @@ impl SlotStorage for Block {
 
     fn sync(&mut self) -> io::Result<()> {
         self.file.sync_data()?;
-        // Best effort: a file system in memory has nothing to drop.
+        // Best effort: a file system in RAM has nothing to drop.
         let _ = posix_fadvise(&self.file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
         Ok(())
     }
@@ -73,6 +73,6 @@ pub fn size(path: &Path) -> io::Result<u64> {
     if !kind.is_file() && !kind.is_block_device() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "neither a block device nor a file"));
     }
-    // The end of a block device is where its size is.
+    // Seeking to the end gives the size of a block device.
     File::open(path)?.seek(SeekFrom::End(0))
 }

@@ -1,10 +1,11 @@
-//! What every medium under a part of a slot can do, in the order of an update: invalidate, write, sync, read back, commit.
+//! The trait of every medium under a part of a slot, in the order of an update: invalidate, write, sync, read back,
+//! commit.
 
 use std::io;
 
 /// One part of one slot, opened for writing.
 pub trait SlotStorage {
-    /// Makes what the part holds impossible to start; durable.
+    /// Makes the content of the part impossible to start; durable.
     ///
     /// # Errors
     /// Those of the medium.
@@ -14,7 +15,7 @@ pub trait SlotStorage {
     /// # Errors
     /// Those of the medium.
     fn write(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
-    /// Makes what was written durable, and drops it from memory: the next read comes from the medium.
+    /// Makes the written bytes durable, and drops them from the page cache: the next read comes from the medium.
     ///
     /// # Errors
     /// Those of the medium.
@@ -24,7 +25,7 @@ pub trait SlotStorage {
     /// # Errors
     /// Those of the medium.
     fn read_back(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
-    /// Writes the bytes at the beginning, which make the part one that can be started; durable.
+    /// Writes the bytes at the beginning; from then on the part can be started; durable.
     ///
     /// # Errors
     /// Those of the medium.

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 /// Every part of both slots.
 pub struct SlotTable {
     parts: Vec<PartPaths>,
-    /// The part that is written or read now; the memory of one open part is enough.
+    /// The part that is written or read now; one open part at a time needs the least RAM.
     open: Option<(Slot, usize, Box<dyn SlotStorage>)>,
 }
 
@@ -27,7 +27,7 @@ impl SlotTable {
         SlotTable { parts, open: None }
     }
 
-    /// Closes what is open.
+    /// Closes the open part.
     pub fn close(&mut self) {
         self.open = None;
     }
@@ -36,7 +36,7 @@ impl SlotTable {
         self.parts.get(part).map(|part| part.paths[index(slot)].clone()).unwrap_or_default()
     }
 
-    /// Does something with an opened part; what fails is told with the path, and where.
+    /// Does something with an opened part; an error names the path and the offset.
     fn with(
         &mut self,
         slot: Slot,

@@ -1,4 +1,4 @@
-//! The gate's planner as a table: what is seen, and the one step that it leads to.
+//! The gate's planner as a table: the facts, and the one step that they lead to.
 
 use super::LOOK_SECONDS;
 use crate::fault::text;
@@ -13,7 +13,7 @@ use crate::update::facts::Facts;
 use crate::update::plan::cases;
 use crate::update::record::Update;
 
-fn print(of: &str) -> Option<Digest64> {
+fn digest(of: &str) -> Option<Digest64> {
     Some(Digest64::of(of.as_bytes()))
 }
 
@@ -25,9 +25,9 @@ fn claim() -> OperatorRequest {
 fn quiet() -> GateFacts {
     GateFacts {
         resetting: false,
-        kept: print("owner"),
+        kept: digest("owner"),
         next: None,
-        account: Ok(print("owner")),
+        account: Ok(digest("owner")),
         rules: FirewallStatus::Hold,
     }
 }
@@ -51,23 +51,23 @@ fn the_gate_is_open_only_for_the_owners_credential() {
         ("no owner, empty account", GateFacts { kept: None, account: Ok(None), ..quiet() }, false),
         (
             "no owner, a default password",
-            GateFacts { kept: None, account: Ok(print("default")), ..quiet() },
+            GateFacts { kept: None, account: Ok(digest("default")), ..quiet() },
             false,
         ),
         ("owner, account emptied", GateFacts { account: Ok(None), ..quiet() }, false),
-        ("owner, account changed", GateFacts { account: Ok(print("other")), ..quiet() }, false),
+        ("owner, account changed", GateFacts { account: Ok(digest("other")), ..quiet() }, false),
         ("owner, account unreadable", GateFacts { account: unreadable(), ..quiet() }, false),
-        ("first password half set", GateFacts { kept: None, next: print("owner"), ..quiet() }, false),
-        ("another password half set", GateFacts { next: print("new"), ..quiet() }, true),
+        ("first password half set", GateFacts { kept: None, next: digest("owner"), ..quiet() }, false),
+        ("another password half set", GateFacts { next: digest("new"), ..quiet() }, true),
         (
             "another password all but set",
-            GateFacts { next: print("new"), account: Ok(print("new")), ..quiet() },
+            GateFacts { next: digest("new"), account: Ok(digest("new")), ..quiet() },
             true,
         ),
         ("being reset", GateFacts { resetting: true, ..quiet() }, false),
         (
             "being reset, half a password",
-            GateFacts { resetting: true, next: print("new"), account: Ok(print("new")), ..quiet() },
+            GateFacts { resetting: true, next: digest("new"), account: Ok(digest("new")), ..quiet() },
             false,
         ),
     ] {
@@ -79,7 +79,7 @@ fn the_gate_is_open_only_for_the_owners_credential() {
 fn each_sight_leads_to_its_step() {
     let differ = FirewallStatus::Differ;
     let beyond = FirewallStatus::Beyond(text(format_args!("no nf_tables")));
-    let fresh = || GateFacts { kept: None, account: Ok(print("default")), ..quiet() };
+    let fresh = || GateFacts { kept: None, account: Ok(digest("default")), ..quiet() };
     for (name, gate, request, wanted) in [
         ("all well", quiet(), None, &[][..]),
         ("closed and waiting", fresh(), None, &[]),
@@ -95,19 +95,24 @@ fn each_sight_leads_to_its_step() {
         ("another password waits", quiet(), Some(claim()), &["claim", "apply-firewall"]),
         (
             "a password waits, half of one is there",
-            GateFacts { next: print("half"), ..fresh() },
+            GateFacts { next: digest("half"), ..fresh() },
             Some(claim()),
             &["withdraw"],
         ),
-        ("cut before the account", GateFacts { next: print("new"), ..fresh() }, None, &["withdraw"]),
+        ("cut before the account", GateFacts { next: digest("new"), ..fresh() }, None, &["withdraw"]),
         (
             "cut after the account",
-            GateFacts { next: print("new"), account: Ok(print("new")), ..fresh() },
+            GateFacts { next: digest("new"), account: Ok(digest("new")), ..fresh() },
             None,
             &["finish", "apply-firewall"],
         ),
-        ("change cut before the account", GateFacts { next: print("new"), ..quiet() }, None, &["withdraw"]),
-        ("account changed by others", GateFacts { account: Ok(print("bot")), ..quiet() }, None, &["restore"]),
+        ("change cut before the account", GateFacts { next: digest("new"), ..quiet() }, None, &["withdraw"]),
+        (
+            "account changed by others",
+            GateFacts { account: Ok(digest("bot")), ..quiet() },
+            None,
+            &["restore"],
+        ),
         ("account locked by others", GateFacts { account: Ok(None), ..quiet() }, None, &["restore"]),
         ("reset asked", quiet(), Some(OperatorRequest::Reset), &["begin-reset", "apply-firewall"]),
         (

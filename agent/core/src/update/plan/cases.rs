@@ -1,4 +1,4 @@
-//! The planner as a table: facts in, plan out. A row a case; what follows from an offer is told in `tests/`.
+//! The planner as a table: facts in, plan out. One row a case; the stories in `tests/` show the effects of an offer.
 
 use super::plan;
 use crate::fault::text;
@@ -71,11 +71,11 @@ fn trial(restarts: u8) -> Update {
     Update::Trial { release: release(2), slot: Slot::B, deadline_seconds: 300, restarts }
 }
 
-fn reverting(restarts: u8) -> Update {
+fn rolling_back(restarts: u8) -> Update {
     Update::RollingBack { release: release(2), slot: Slot::B, restarts }
 }
 
-/// A plan in words: the steps, what the reason begins with, and when to look again.
+/// A plan in words: the steps, the beginning of the reason, and the next look.
 fn decided(facts: &Facts) -> (Vec<&'static str>, String, Next) {
     let plan = plan(facts, &settings());
     let steps = plan.steps.iter().map(crate::step::Step::name).collect();
@@ -144,7 +144,7 @@ fn the_new_slot_on_trial() {
     let waiting =
         Facts { health: Health::NotYet(why()), request: Some(OperatorRequest::Confirm), ..new.clone() };
     expect(&waiting, &["confirm"], "confirming");
-    // Marked good, and the cut came before it was recorded: found good is found good.
+    // The slot was marked good, and the cut came before the record: it stays good.
     let marked = Facts { health: Health::NotYet(why()), boot_choice: Ok(good(Slot::B)), ..new };
     expect(&marked, &["confirm"], "confirming");
 }
@@ -159,22 +159,22 @@ fn the_old_slot_though_a_trial_is_on_record() {
     expect(&old(on_trial(0), 0), &["rollback"], "rolling-back");
     let renamed = BootChoice { slot: Slot::A, tries_left: None, release: Some(2) };
     expect(&old(renamed, 0), &["rollback"], "rolling-back");
-    // Restarts that bring nothing come to an end.
+    // Restarts without effect come to an end.
     expect(&old(on_trial(3), 3), &["rollback"], "rolling-back");
 }
 
 #[test]
 fn the_way_back() {
-    let back = Facts { boot_choice: Ok(good(Slot::A)), ..facts(reverting(1)) };
+    let back = Facts { boot_choice: Ok(good(Slot::A)), ..facts(rolling_back(1)) };
     assert_eq!(expect(&back, &["rollback"], "rolling-back"), Next::Now);
     let failed = |choice, restarts| Facts {
         booted: Ok(Slot::B),
         boot_choice: Ok(choice),
-        ..facts(reverting(restarts))
+        ..facts(rolling_back(restarts))
     };
     expect(&failed(on_trial(2), 0), &["rollback", "reboot"], "restart-into-old slot=a");
     expect(&failed(good(Slot::A), 2), &["rollback", "reboot"], "restart-into-old");
-    // The boot loader does not obey: what runs is kept, and said.
+    // The boot loader does not obey: the running slot stays, and an event says so.
     expect(&failed(good(Slot::A), 3), &["adopt"], "cannot-leave slot=b");
 }
 

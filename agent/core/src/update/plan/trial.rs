@@ -1,4 +1,4 @@
-//! The trial of a release: wait, confirm, or go back. And the way back, which must survive every cut too.
+//! The trial of a release: wait, confirm, or roll back. The rollback must survive every cut too.
 
 use crate::fault::{Text, text};
 use crate::identifiers::{ReleaseId, Slot};
@@ -12,7 +12,7 @@ use crate::update::record::{Record, TRIALS_MAX, Update};
 
 /// Health is asked again after so many seconds.
 const HEALTH_SECONDS: u64 = 5;
-/// Restarts that do not bring up the slot they were for, before another way is taken.
+/// Restarts that do not bring up the chosen slot, before the planner takes another way.
 const RESTARTS_MAX: u8 = 3;
 
 /// A trial on record.
@@ -40,7 +40,7 @@ pub(super) fn plan_trial(
         return plan_not_started(facts, trial, choice);
     }
     if facts.request == Some(OperatorRequest::Rollback) {
-        return revert_as_asked(trial, Next::Restart);
+        return roll_back_on_request(trial, Next::Restart);
     }
     let marked_good = choice.slot == booted && choice.tries_left.is_none();
     match verdict(facts, trial, marked_good, settings) {
@@ -48,7 +48,7 @@ pub(super) fn plan_trial(
             let confirm = Step::Confirm { release: trial.release.clone(), slot: trial.slot };
             Plan::step(confirm, Reason::Confirming(trial.release.clone()), Next::Now)
         }
-        Verdict::Bad(why) => revert(trial, 1, why, Next::Restart),
+        Verdict::Bad(why) => roll_back(trial, 1, why, Next::Restart),
         Verdict::TooSoon { waits_for, seconds } => {
             Plan::wait(Reason::TrialWaits { release: trial.release.clone(), waits_for }, seconds)
         }
@@ -56,7 +56,7 @@ pub(super) fn plan_trial(
 }
 
 fn verdict(facts: &Facts, trial: &Trial<'_>, marked_good: bool, settings: &Settings) -> Verdict {
-    // A cut fell between marking it good and recording so: it was found good before.
+    // A cut fell between marking it good and recording so: the health checks had passed before.
     if marked_good {
         return Verdict::Good;
     }
@@ -80,23 +80,23 @@ fn verdict(facts: &Facts, trial: &Trial<'_>, marked_good: bool, settings: &Setti
 fn plan_not_started(facts: &Facts, trial: &Trial<'_>, choice: &BootChoice) -> Plan {
     let release = trial.release.clone();
     if facts.request == Some(OperatorRequest::Rollback) {
-        return revert_as_asked(trial, Next::Now);
+        return roll_back_on_request(trial, Next::Now);
     }
-    // What runs bears the same number where it is written anew: then only the slot tells.
+    // A reimaged slot bears the same release number: then only the slot tells them apart.
     let renews = matches!(&facts.record, RecordSeen::Found(record)
         if record.confirmed.as_ref().is_some_and(|confirmed| confirmed.number == release.number));
     let named = choice.release == Some(release.number) && (choice.slot == trial.slot || !renews);
     let waiting = named && choice.slot == trial.slot && choice.tries_left.is_some_and(|tries| tries > 0);
     if named && !waiting {
-        // The boot loader tried it as often as it may, and went back.
+        // The boot loader tried the new slot as often as it may, and went back.
         let why = text(format_args!("did not start within the boot loader's tries"));
-        return revert(trial, 1, why, Next::Now);
+        return roll_back(trial, 1, why, Next::Now);
     }
     if trial.restarts >= RESTARTS_MAX {
         let why = text(format_args!("the boot loader did not start it in {RESTARTS_MAX} restarts"));
-        return revert(trial, 1, why, Next::Now);
+        return roll_back(trial, 1, why, Next::Now);
     }
-    // Named or not yet, the same steps: activate changes only what is not so already.
+    // The boot choice may name the slot or not yet; the steps are the same: activate changes only the missing parts.
     let reason = Reason::RestartIntoTrial(release.clone());
     let activate = Step::Activate { release, slot: trial.slot, deadline_seconds: trial.deadline_seconds };
     let mut plan = Plan::step(activate, reason, Next::Restart);
@@ -104,12 +104,12 @@ fn plan_not_started(facts: &Facts, trial: &Trial<'_>, choice: &BootChoice) -> Pl
     plan
 }
 
-/// Who gives a release up does not want it back an hour later: it counts as failed as often as it may.
-fn revert_as_asked(trial: &Trial<'_>, next: Next) -> Plan {
-    revert(trial, TRIALS_MAX, text(format_args!("asked for")), next)
+/// A release that an operator gives up must not come back an hour later: it counts as failed as often as it may.
+fn roll_back_on_request(trial: &Trial<'_>, next: Next) -> Plan {
+    roll_back(trial, TRIALS_MAX, text(format_args!("asked for")), next)
 }
 
-fn revert(trial: &Trial<'_>, times: u8, why: Text, next: Next) -> Plan {
+fn roll_back(trial: &Trial<'_>, times: u8, why: Text, next: Next) -> Plan {
     let release = trial.release.clone();
     let reason = Reason::RollingBack { release: release.clone(), why };
     let mut plan = Plan::step(Step::RollBack { release, slot: trial.slot, times }, reason, next);
@@ -119,7 +119,7 @@ fn revert(trial: &Trial<'_>, times: u8, why: Text, next: Next) -> Plan {
     plan
 }
 
-pub(super) fn plan_reverting(
+pub(super) fn plan_rolling_back(
     record: &Record,
     release: &ReleaseId,
     failed: Slot,
@@ -130,14 +130,14 @@ pub(super) fn plan_reverting(
     let old = failed.other();
     let settled = choice.slot == old && choice.tries_left.is_none();
     if booted == old {
-        // Revert ends it: the choice first, if a cut came before it, then the record.
+        // Rollback ends the trial: first the choice, if a cut came before it, then the record.
         let why = text(format_args!("back in slot {old}"));
         let step = Step::RollBack { release: release.clone(), slot: failed, times: 1 };
         return Plan::step(step, Reason::RollingBack { release: release.clone(), why }, Next::Now);
     }
     if restarts >= RESTARTS_MAX && settled {
-        // The boot loader does not obey its environment, or the old slot no longer starts. A device that
-        // restarts for ever helps nobody: keep what runs, say so, and let the next release mend it.
+        // The boot loader does not obey its environment, or the old slot no longer starts. A device that restarts for
+        // ever is useless: it keeps the running slot, says so, and waits for the next release.
         let adopted =
             Record { confirmed_slot: booted, confirmed: None, update: Update::Idle, ..record.clone() };
         return Plan::step(Step::Adopt(adopted), Reason::CannotLeave(failed), Next::Now);

@@ -188,7 +188,7 @@ fn judge_key(key: &KeySeen, all: &[KeySeen], policy: &Policy, report: &mut Repor
     let mixed = all.iter().any(|other| other.file == *file && allowed(other));
     let remediation = match mixed {
         true => Remediation::RemoveKey { file: file.clone(), fingerprint: fingerprint.clone() },
-        false => Remediation::SetAside { file: file.clone() },
+        false => Remediation::Quarantine { file: file.clone() },
     };
     report.weak(
         Measure::Keys,

@@ -15,21 +15,21 @@ pub fn judge(left: &[&str], report: &mut Report) {
         // A measure has one answer; what does not fit is cut, and the log has it whole.
         let _ = write!(why, "; {more}");
     }
-    report.cannot_enforce(Measure::OwnHouse, format_args!("{why}"));
+    report.cannot_enforce(Measure::Confinement, format_args!("{why}"));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wall::report::Outcome;
+    use crate::wall::report::Judgement;
 
     #[test]
     fn what_is_not_given_up_is_told_in_one_answer() {
         let mut report = Report::default();
         judge(&[], &mut report);
-        assert_eq!(report.outcome(Measure::OwnHouse), Outcome::Strong);
+        assert_eq!(report.judgement(Measure::Confinement), Judgement::Strong);
         judge(&["its memory can be read", "it can load modules"], &mut report);
         let why = text(format_args!("its memory can be read; it can load modules"));
-        assert_eq!(report.outcome(Measure::OwnHouse), Outcome::CannotEnforce(why));
+        assert_eq!(report.judgement(Measure::Confinement), Judgement::CannotEnforce(why));
     }
 }

@@ -209,7 +209,7 @@ fn raw_socket(tree: &ProcessTree<'_>, listener: &Listener, report: &mut Report) 
 
 fn scan(tree: &ProcessTree<'_>, process: &Process, report: &mut Report) {
     let (mut hosts, mut web_only): (Vec<IpAddr>, bool) = (Vec::new(), true);
-    for connection in &tree.seen.connections {
+    for connection in &tree.snapshot.connections {
         let scans = connection.opening && SCANNED.contains(&connection.there);
         if scans && connection.owners.contains(&process.id) && !hosts.contains(&connection.peer) {
             hosts.push(connection.peer);

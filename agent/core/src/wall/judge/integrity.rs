@@ -242,7 +242,7 @@ pub fn judge(seen: &IntegrityFacts, integrity: &[ProtectedPath], report: &mut Re
         let file = path.clone();
         let remediation = match change {
             _ if !integrity.restore => None,
-            Change::New => Some(Remediation::SetAside { file }),
+            Change::New => Some(Remediation::Quarantine { file }),
             Change::Changed | Change::Gone => can_restore.then_some(Remediation::Restore { file }),
         };
         let how = match change {

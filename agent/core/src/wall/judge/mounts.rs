@@ -101,7 +101,7 @@ pub fn judge(mounts: &[Mount], noexec_mounts: &[String], report: &mut Report) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wall::report::Outcome;
+    use crate::wall::report::Judgement;
     use alloc::vec::Vec;
 
     /// A mount point, its file system, and the options of the mount and of the file system.
@@ -164,10 +164,10 @@ mod tests {
             let mut report = Report::default();
             judge(&read(table), &[point.into()], &mut report);
             assert_eq!(report.remediations().first().copied(), fix.as_ref(), "{point}");
-            match report.outcome(Measure::Mounts) {
-                Outcome::Weak => assert_eq!(outcome, "weak", "{point}"),
-                Outcome::Strong => assert_eq!(outcome, "strong", "{point}"),
-                Outcome::CannotTell(why) | Outcome::CannotEnforce(why) => assert_eq!(&*why, outcome),
+            match report.judgement(Measure::Mounts) {
+                Judgement::Weak => assert_eq!(outcome, "weak", "{point}"),
+                Judgement::Strong => assert_eq!(outcome, "strong", "{point}"),
+                Judgement::CannotTell(why) | Judgement::CannotEnforce(why) => assert_eq!(&*why, outcome),
             }
         }
     }

@@ -69,7 +69,7 @@ fn is_telnet(tree: &ProcessTree<'_>, listener: &Listener) -> bool {
 fn telnet(tree: &ProcessTree<'_>, report: &mut Report) {
     let mut ended: Vec<ProcessId> = Vec::new();
     let listening = |listener: &&Listener| is_telnet(tree, listener) && !tree.is_ours(listener);
-    for listener in tree.seen.listeners.iter().filter(listening) {
+    for listener in tree.snapshot.listeners.iter().filter(listening) {
         let port = listener.port;
         if tree.owners(&listener.owners).next().is_none() {
             report.weak(
@@ -99,15 +99,16 @@ fn telnet(tree: &ProcessTree<'_>, report: &mut Report) {
             }
         }
     }
-    for process in tree.seen.processes.iter().filter(|process| has_telnets_name(process)) {
+    for process in tree.snapshot.processes.iter().filter(|process| has_telnets_name(process)) {
         if !tree.is_own(process.id) && !tree.is_below(process, &ended) {
             report.weak(Measure::Telnet, tree.end(process), format_args!("telnet: {}", Told(process)));
             ended.push(process.id);
         }
     }
     // Whoever is logged in stays so when the server ends, unless the session descends from it.
-    let is_port = |port| tree.seen.listeners.iter().filter(listening).any(|listener| listener.port == port);
-    for connection in tree.seen.connections.iter().filter(|one| !one.opening && is_port(one.here)) {
+    let is_port =
+        |port| tree.snapshot.listeners.iter().filter(listening).any(|listener| listener.port == port);
+    for connection in tree.snapshot.connections.iter().filter(|one| !one.opening && is_port(one.here)) {
         for owner in tree.owners(&connection.owners) {
             if !tree.is_own(owner.id) && !tree.is_below(owner, &ended) {
                 let peer = connection.peer;

@@ -110,7 +110,7 @@ pub fn judge(numbers: &[Number], report: &mut Report) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wall::report::Outcome;
+    use crate::wall::report::Judgement;
     use alloc::string::ToString;
 
     #[test]
@@ -148,7 +148,9 @@ mod tests {
         let number = |wanted: usize| Number { name: WANTED[wanted].name.into(), wanted, value: None };
         let mut report = Report::default();
         judge(&[number(4), number(5)], &mut report);
-        let Outcome::CannotEnforce(why) = report.outcome(Measure::Egress) else { panic!("strong or weak") };
+        let Judgement::CannotEnforce(why) = report.judgement(Measure::Egress) else {
+            panic!("strong or weak")
+        };
         assert_eq!(&*why, "this kernel has no net/ipv4/tcp_syncookies, net/ipv4/icmp_echo_ignore_broadcasts");
     }
 }

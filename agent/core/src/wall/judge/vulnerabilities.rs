@@ -152,7 +152,7 @@ mod tests {
     use crate::firewall::table::{Protocol, Traffic, WanRule};
     use crate::wall::policy::tests::bare;
     use crate::wall::policy::{Reach, Service};
-    use crate::wall::report::Outcome;
+    use crate::wall::report::Judgement;
     use alloc::vec;
     use alloc::vec::Vec;
 
@@ -179,7 +179,7 @@ mod tests {
 
     fn doubt(report: &Report, measure: Measure) -> &str {
         match report.doubts.iter().find(|(doubted, _)| *doubted == measure) {
-            Some((_, Outcome::CannotTell(why))) => why,
+            Some((_, Judgement::CannotTell(why))) => why,
             _ => "",
         }
     }
@@ -203,8 +203,8 @@ mod tests {
                 "dropbear has CVE-2020-36254: Turn off the print service. It overflows",
             ]
         );
-        assert_eq!(report.outcome(Measure::Vulnerabilities), Outcome::Weak);
-        assert_eq!(report.outcome(Measure::Support), Outcome::Strong);
+        assert_eq!(report.judgement(Measure::Vulnerabilities), Judgement::Weak);
+        assert_eq!(report.judgement(Measure::Support), Judgement::Strong);
         assert!(report.remediations().is_empty());
     }
 
@@ -241,15 +241,15 @@ mod tests {
         let mut report = Report::default();
         let why = text(format_args!("the image has no SBOM at /usr/share/komainu/sbom.json"));
         judge(&FirmwareSeen { checked: Err(why.clone()), support_end: None, now: NOW }, &mut report);
-        assert_eq!(report.outcome(Measure::Vulnerabilities), Outcome::CannotTell(why));
+        assert_eq!(report.judgement(Measure::Vulnerabilities), Judgement::CannotTell(why));
     }
 
     #[test]
     fn support_that_ended_is_weak_and_its_end_is_told() {
         for (end, outcome) in
-            [(NOW.0 + 1, Outcome::Strong), (NOW.0, Outcome::Weak), (NOW.0 - 1, Outcome::Weak)]
+            [(NOW.0 + 1, Judgement::Strong), (NOW.0, Judgement::Weak), (NOW.0 - 1, Judgement::Weak)]
         {
-            assert_eq!(report(vec![], Some(Moment(end))).outcome(Measure::Support), outcome);
+            assert_eq!(report(vec![], Some(Moment(end))).judgement(Measure::Support), outcome);
         }
         let ended = report(vec![], Moment::parse("2025-12-31T00:00:00Z"));
         assert!(ended.findings[0].what.starts_with("the maker ended support on 2025-12-31: "), "{ended:?}");

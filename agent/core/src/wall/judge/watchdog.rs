@@ -39,24 +39,24 @@ pub fn judge(seen: &WatchdogSeen, report: &mut Report) {
 mod tests {
     use super::*;
     use crate::fault::text;
-    use crate::wall::report::Outcome;
+    use crate::wall::report::Judgement;
 
     #[test]
     fn a_watchdog_is_held_or_it_is_said_why_not() {
         let busy = text(format_args!("cannot open /dev/watchdog: Device or resource busy"));
         for (seen, outcome, remediation) in [
-            (WatchdogSeen::Held, Outcome::Strong, false),
-            (WatchdogSeen::Free, Outcome::Weak, true),
-            (WatchdogSeen::Refused(busy), Outcome::Weak, true),
+            (WatchdogSeen::Held, Judgement::Strong, false),
+            (WatchdogSeen::Free, Judgement::Weak, true),
+            (WatchdogSeen::Refused(busy), Judgement::Weak, true),
             (
                 WatchdogSeen::None(text(format_args!("/dev/watchdog"))),
-                Outcome::CannotEnforce(text(format_args!("there is no /dev/watchdog"))),
+                Judgement::CannotEnforce(text(format_args!("there is no /dev/watchdog"))),
                 false,
             ),
         ] {
             let mut report = Report::default();
             judge(&seen, &mut report);
-            assert_eq!(report.outcome(Measure::Watchdog), outcome);
+            assert_eq!(report.judgement(Measure::Watchdog), outcome);
             assert_eq!(report.remediations() == [&Remediation::HoldWatchdog], remediation);
         }
     }

@@ -5,7 +5,7 @@ use crate::wall::measures::Measure;
 use crate::wall::policy::tests::bare;
 use crate::wall::policy::{Automatic, Unlisted};
 use crate::wall::remediation::ProcessId;
-use crate::wall::report::Outcome;
+use crate::wall::report::Judgement;
 use alloc::string::String;
 
 const ALL: Automatic = Automatic {
@@ -60,9 +60,9 @@ fn open_mount() -> Report {
     report
 }
 
-/// A device that keeps its memory, and is looked at again and again.
-struct Device {
-    memory: IncidentState,
+/// A device that keeps its incident state, and is looked at again and again.
+struct DeviceInTest {
+    incident_state: IncidentState,
     watch: Watch,
     policy: Policy,
     owner: Digest64,
@@ -71,10 +71,10 @@ struct Device {
     uptime: u64,
 }
 
-impl Device {
-    fn new(automatic: Automatic) -> Device {
-        Device {
-            memory: IncidentState::default(),
+impl DeviceInTest {
+    fn new(automatic: Automatic) -> DeviceInTest {
+        DeviceInTest {
+            incident_state: IncidentState::default(),
             watch: Watch::default(),
             policy: policy(automatic),
             owner: Digest64::of(b"first"),
@@ -87,7 +87,7 @@ impl Device {
     fn look(&mut self, report: &Report, asked: Option<IncidentResponse>, health: Option<Health>) -> Vec<Act> {
         let view = View {
             report,
-            memory: &self.memory.clone(),
+            incident_state: &self.incident_state.clone(),
             asked,
             owner: Some(self.owner),
             polled: self.polled,
@@ -98,8 +98,8 @@ impl Device {
         };
         let acts = plan(&view, &mut self.watch, &self.policy);
         for act in &acts {
-            if let Act::Remember(memory) = act {
-                self.memory = memory.clone();
+            if let Act::Remember(incident_state) = act {
+                self.incident_state = incident_state.clone();
             }
         }
         self.uptime += 2;
@@ -116,7 +116,7 @@ impl Device {
         let word = |act: &Act| match act {
             Act::Remember(_) => "remember",
             Act::Evidence => "evidence",
-            Act::Remediate { .. } => "fix",
+            Act::Remediate { .. } => "remediate",
             Act::Undo(_) => "undo",
             Act::Poll => "poll",
             Act::Restart => "restart",
@@ -127,7 +127,7 @@ impl Device {
 
 #[test]
 fn a_device_without_findings_is_left_alone() {
-    let mut device = Device::new(ALL);
+    let mut device = DeviceInTest::new(ALL);
     for _ in 0..3 {
         assert_eq!(device.look(&Report::default(), None, None), []);
     }
@@ -135,59 +135,66 @@ fn a_device_without_findings_is_left_alone() {
 
 #[test]
 fn an_infection_is_remembered_before_it_is_answered() {
-    let mut device = Device::new(ALL);
+    let mut device = DeviceInTest::new(ALL);
     let acts = device.look(&infected(), None, None);
-    assert_eq!(Device::words(&acts), ["remember", "evidence", "fix", "remember", "poll", "restart"]);
-    let incident = device.memory.incident.unwrap();
+    assert_eq!(
+        DeviceInTest::words(&acts),
+        ["remember", "evidence", "remediate", "remember", "poll", "restart"]
+    );
+    let incident = device.incident_state.incident.unwrap();
     assert!(incident.contained && incident.evidence && incident.update);
     assert_eq!((incident.restarts, incident.password), (1, Some(device.owner)));
 }
 
 #[test]
 fn a_policy_that_answers_nothing_still_ends_the_program() {
-    let mut device = Device::new(NOTHING);
+    let mut device = DeviceInTest::new(NOTHING);
     let acts = device.look(&infected(), None, None);
-    assert_eq!(Device::words(&acts), ["remember", "fix"]);
-    assert!(!device.memory.incident.unwrap().contained);
+    assert_eq!(DeviceInTest::words(&acts), ["remember", "remediate"]);
+    assert!(!device.incident_state.incident.unwrap().contained);
 }
 
 #[test]
 fn a_device_is_restarted_once_and_what_comes_back_asks_for_a_new_image() {
-    let mut device = Device::new(ALL);
+    let mut device = DeviceInTest::new(ALL);
     assert!(device.look(&infected(), None, None).contains(&Act::Restart));
     assert!(!device.look(&infected(), None, None).contains(&Act::Restart), "it is on its way");
-    assert_eq!(device.memory.incident.as_ref().unwrap().reimage, None);
+    assert_eq!(device.incident_state.incident.as_ref().unwrap().reimage, None);
     device.restart();
     assert!(!device.look(&infected(), None, None).contains(&Act::Restart));
-    assert_eq!(device.memory.incident.as_ref().unwrap().reimage, Some(Slot::A));
+    assert_eq!(device.incident_state.incident.as_ref().unwrap().reimage, Some(Slot::A));
     device.booted = Slot::B;
     device.restart();
     device.look(&Report::default(), None, None);
-    assert_eq!(device.memory.incident.as_ref().unwrap().reimage, None, "it is done");
+    assert_eq!(device.incident_state.incident.as_ref().unwrap().reimage, None, "it is done");
 }
 
 #[test]
 fn what_comes_back_after_a_new_image_asks_for_no_other() {
-    let mut device = Device::new(ALL);
+    let mut device = DeviceInTest::new(ALL);
     device.look(&infected(), None, None);
     device.restart();
     for booted in [Slot::A, Slot::B, Slot::B, Slot::A] {
         device.booted = booted;
         device.look(&infected(), None, None);
         device.look(&infected(), None, None);
-        let wanted = Some(Slot::A).filter(|_| !device.memory.incident.as_ref().unwrap().reimaged);
-        assert_eq!(device.memory.incident.as_ref().unwrap().reimage, wanted);
+        let wanted = Some(Slot::A).filter(|_| !device.incident_state.incident.as_ref().unwrap().reimaged);
+        assert_eq!(device.incident_state.incident.as_ref().unwrap().reimage, wanted);
         device.restart();
     }
-    assert!(device.memory.incident.as_ref().unwrap().reimaged);
+    assert!(device.incident_state.incident.as_ref().unwrap().reimaged);
     let acts = device.look(&infected(), Some(IncidentResponse::Reimage), None);
-    assert_eq!(Device::words(&acts), ["remember", "fix", "poll"]);
-    assert_eq!(device.memory.incident.unwrap().reimage, Some(Slot::A), "who asks for it gets it");
+    assert_eq!(DeviceInTest::words(&acts), ["remember", "remediate", "poll"]);
+    assert_eq!(
+        device.incident_state.incident.unwrap().reimage,
+        Some(Slot::A),
+        "a request for it is always carried out"
+    );
 }
 
 #[test]
 fn an_incident_is_over_after_quiet_a_new_password_and_a_poll() {
-    let mut device = Device::new(ALL);
+    let mut device = DeviceInTest::new(ALL);
     device.look(&infected(), None, None);
     device.restart();
     for (what, over) in [("too soon", false), ("the same password", false), ("no poll", false), ("all", true)]
@@ -199,19 +206,19 @@ fn an_incident_is_over_after_quiet_a_new_password_and_a_poll() {
             _ => {}
         }
         device.look(&Report::default(), None, None);
-        assert_eq!(device.memory.incident.is_none(), over, "{what}");
+        assert_eq!(device.incident_state.incident.is_none(), over, "{what}");
     }
 }
 
 #[test]
 fn what_the_owner_cut_off_the_owner_lets_go() {
-    let mut device = Device::new(NOTHING);
+    let mut device = DeviceInTest::new(NOTHING);
     device.look(&Report::default(), Some(IncidentResponse::Contain), None);
     device.uptime += 10 * QUIET_SECONDS;
     device.look(&Report::default(), None, None);
-    assert!(device.memory.incident.as_ref().unwrap().contained);
+    assert!(device.incident_state.incident.as_ref().unwrap().contained);
     device.look(&Report::default(), Some(IncidentResponse::Release), None);
-    assert_eq!(device.memory.incident, None);
+    assert_eq!(device.incident_state.incident, None);
 }
 
 #[test]
@@ -225,70 +232,70 @@ fn every_answer_can_be_asked_for() {
         (IncidentResponse::Reimage, &["remember"]),
         (IncidentResponse::Release, &[]),
     ] {
-        let mut device = Device::new(NOTHING);
+        let mut device = DeviceInTest::new(NOTHING);
         let acts = device.look(&Report::default(), Some(asked), None);
-        assert_eq!(Device::words(&acts), words, "{}", asked.name());
+        assert_eq!(DeviceInTest::words(&acts), words, "{}", asked.name());
     }
 }
 
 #[test]
 fn a_fix_that_may_harm_is_on_trial_and_kept_where_the_device_is_well() {
-    let mut device = Device::new(NOTHING);
-    assert_eq!(Device::words(&device.look(&open_mount(), None, None)), ["remember", "fix"]);
-    assert_eq!(device.memory.trials.len(), 1);
+    let mut device = DeviceInTest::new(NOTHING);
+    assert_eq!(DeviceInTest::words(&device.look(&open_mount(), None, None)), ["remember", "remediate"]);
+    assert_eq!(device.incident_state.trials.len(), 1);
     device.uptime += TRIAL_SECONDS;
-    assert_eq!(Device::words(&device.look(&Report::default(), None, Some(Health::Good))), ["remember"]);
-    assert_eq!(device.memory, IncidentState::default());
+    assert_eq!(DeviceInTest::words(&device.look(&Report::default(), None, Some(Health::Good))), ["remember"]);
+    assert_eq!(device.incident_state, IncidentState::default());
 }
 
 #[test]
 fn a_fix_that_harmed_is_undone_and_not_done_again() {
     let failing = || Some(Health::Failing(text(format_args!("no picture"))));
     for (report, back) in [(open_mount(), "undo"), (unlisted(), "restart")] {
-        let mut device = Device::new(NOTHING);
+        let mut device = DeviceInTest::new(NOTHING);
         device.look(&report, None, None);
         device.uptime += TRIAL_SECONDS;
         let acts = device.look(&Report::default(), None, failing());
-        assert_eq!(Device::words(&acts), ["remember", back]);
+        assert_eq!(DeviceInTest::words(&acts), ["remember", back]);
         assert_eq!(device.look(&report, None, failing()), []);
-        assert!(is_left_alone(report, &device.memory));
+        assert!(is_left_alone(report, &device.incident_state));
     }
 }
 
 #[test]
 fn a_service_on_trial_is_ended_each_time_it_appears() {
-    let mut device = Device::new(NOTHING);
-    assert_eq!(Device::words(&device.look(&unlisted(), None, None)), ["remember", "fix"]);
-    assert_eq!(Device::words(&device.look(&unlisted(), None, None)), ["fix"]);
+    let mut device = DeviceInTest::new(NOTHING);
+    assert_eq!(DeviceInTest::words(&device.look(&unlisted(), None, None)), ["remember", "remediate"]);
+    assert_eq!(DeviceInTest::words(&device.look(&unlisted(), None, None)), ["remediate"]);
 }
 
 #[test]
 fn a_trial_that_restarts_the_device_is_not_tried_for_ever() {
-    let mut device = Device::new(NOTHING);
+    let mut device = DeviceInTest::new(NOTHING);
     device.look(&open_mount(), None, None);
     device.restart();
     assert_eq!(
-        Device::words(&device.look(&open_mount(), None, None)),
-        ["remember", "fix"],
+        DeviceInTest::words(&device.look(&open_mount(), None, None)),
+        ["remember", "remediate"],
         "a pulled plug is none"
     );
     device.restart();
-    assert_eq!(Device::words(&device.look(&open_mount(), None, None)), ["remember"]);
-    assert_eq!(device.memory.undone.len(), 1);
+    assert_eq!(DeviceInTest::words(&device.look(&open_mount(), None, None)), ["remember"]);
+    assert_eq!(device.incident_state.undone.len(), 1);
 }
 
 #[test]
 fn a_fix_that_fails_waits_longer_each_time_and_holds_back_no_other() {
-    let mut device = Device::new(NOTHING);
+    let mut device = DeviceInTest::new(NOTHING);
     let mut report = infected();
     report.weak(Measure::Accounts, Some(end(10)), format_args!("another"));
     device.look(&report, None, None);
-    let digest = attempt_of(&report.findings[0]);
+    let digest = failure_of(&report.findings[0]);
     device.watch.went(digest, true, device.uptime - 2);
     device.watch.went(digest, true, device.uptime - 2);
-    assert_eq!(Device::words(&device.look(&report, None, None)), ["fix"], "the other");
+    assert_eq!(DeviceInTest::words(&device.look(&report, None, None)), ["remediate"], "the other");
     device.uptime += 4;
-    assert_eq!(Device::words(&device.look(&report, None, None)), ["fix", "fix"]);
+    assert_eq!(DeviceInTest::words(&device.look(&report, None, None)), ["remediate", "remediate"]);
 }
 
 #[test]
@@ -313,11 +320,14 @@ fn a_finding_is_the_same_whatever_number_its_process_has() {
 fn a_full_flash_keeps_no_bot_from_being_ended() {
     let mut report = infected();
     report.weak(Measure::Services, Some(end(10)), format_args!("ftpd listens on tcp/21"));
-    let mut device = Device::new(ALL);
+    let mut device = DeviceInTest::new(ALL);
     let acts = device.look(&report, None, None);
-    assert_eq!(Device::words(&acts), ["remember", "evidence", "fix", "fix", "remember", "poll", "restart"]);
+    assert_eq!(
+        DeviceInTest::words(&acts),
+        ["remember", "evidence", "remediate", "remediate", "remember", "poll", "restart"]
+    );
     let unremembered: Vec<Act> = acts.into_iter().filter(|act| !act.needs_incident_state()).collect();
-    assert_eq!(Device::words(&unremembered), ["fix", "poll"]);
+    assert_eq!(DeviceInTest::words(&unremembered), ["remediate", "poll"]);
     assert!(matches!(&unremembered[0], Act::Remediate { remediation, .. } if *remediation == end(9)));
 }
 
@@ -329,38 +339,41 @@ fn a_service_that_is_needed_is_left_alone_whatever_number_and_port_it_has_after_
         report.weak(Measure::Services, Some(end(pid)), what);
         report
     };
-    let mut device = Device::new(NOTHING);
+    let mut device = DeviceInTest::new(NOTHING);
     for pid in 50..80 {
         let acts = device.look(&report(pid, 700 + pid as u16), None, None);
-        assert!(Device::words(&acts).contains(&"fix"), "{pid} is ended as often as it comes back");
+        assert!(
+            DeviceInTest::words(&acts).contains(&"remediate"),
+            "{pid} is ended as often as it comes back"
+        );
     }
-    assert_eq!(device.memory.trials.len(), 1);
+    assert_eq!(device.incident_state.trials.len(), 1);
     device.uptime += TRIAL_SECONDS;
     let failing = Some(Health::Failing(text(format_args!("no pictures"))));
     assert!(device.look(&Report::default(), None, failing).contains(&Act::Restart));
     device.restart();
     assert_eq!(device.look(&report(81, 999), None, None), []);
-    assert!(is_left_alone(report(82, 1), &device.memory));
+    assert!(is_left_alone(report(82, 1), &device.incident_state));
 }
 
 #[test]
 fn who_is_cut_off_is_not_asked_for_its_health() {
-    let mut device = Device::new(NOTHING);
+    let mut device = DeviceInTest::new(NOTHING);
     device.look(&open_mount(), None, None);
     device.look(&Report::default(), Some(IncidentResponse::Contain), None);
     device.uptime += TRIAL_SECONDS;
     let failing = || Some(Health::Failing(text(format_args!("no way to the internet"))));
     assert_eq!(device.look(&Report::default(), None, failing()), []);
     device.look(&Report::default(), Some(IncidentResponse::Release), None);
-    assert_eq!(Device::words(&device.look(&Report::default(), None, Some(Health::Good))), ["remember"]);
-    assert_eq!(device.memory.undone, []);
+    assert_eq!(DeviceInTest::words(&device.look(&Report::default(), None, Some(Health::Good))), ["remember"]);
+    assert_eq!(device.incident_state.undone, []);
 }
 
 /// The only finding of a report has become something that cannot be enforced.
-fn is_left_alone(mut report: Report, memory: &IncidentState) -> bool {
+fn is_left_alone(mut report: Report, incident_state: &IncidentState) -> bool {
     let measure = report.findings[0].measure;
-    leave_alone(&mut report, memory);
-    report.findings.is_empty() && matches!(report.outcome(measure), Outcome::CannotEnforce(_))
+    leave_alone(&mut report, incident_state);
+    report.findings.is_empty() && matches!(report.judgement(measure), Judgement::CannotEnforce(_))
 }
 
 #[test]
@@ -374,13 +387,13 @@ fn what_infects_is_never_left_alone() {
 
 #[test]
 fn a_trial_whose_fix_outlived_its_agent_is_over_when_nothing_happened() {
-    let mut device = Device::new(NOTHING);
+    let mut device = DeviceInTest::new(NOTHING);
     device.look(&open_mount(), None, None);
     // The agent starts again, the device does not: the mount still takes no programs.
     device.watch = Watch::default();
     device.look(&Report::default(), None, None);
-    assert_eq!(device.memory.trials.len(), 1);
+    assert_eq!(device.incident_state.trials.len(), 1);
     device.uptime += TRIAL_SECONDS;
     device.look(&Report::default(), None, None);
-    assert_eq!(device.memory, IncidentState::default());
+    assert_eq!(device.incident_state, IncidentState::default());
 }

@@ -37,7 +37,7 @@ pub struct ConfigFault {
     pub file: PathBuf,
     /// Counted from 1.
     pub line: u32,
-    /// Which field, and what is expected there.
+    /// The field, and the value that is expected there.
     pub sentence: String,
 }
 
@@ -69,7 +69,7 @@ impl Config {
         Config::parse(file, &text)
     }
 
-    /// Parses the text of `file`, which is only named in errors.
+    /// Parses the text of `file`; the path appears only in errors.
     ///
     /// # Errors
     /// No line or more than two; a field that is missing, superfluous or not a number; a kind of device that
@@ -160,7 +160,7 @@ fn offset_number(field: &str) -> Option<i64> {
     Some(if negative { -magnitude } else { magnitude })
 }
 
-/// The tools read sizes as hexadecimal even without 0x: `4096` is 0x4096 bytes to them. Whoever wrote it may
+/// The tools read sizes as hexadecimal even without 0x: `4096` is 0x4096 bytes to them. The author of such a line may
 /// have meant either, so only the unmistakable form is taken.
 fn size_number(field: &str) -> Option<u64> {
     let digits = field.strip_prefix("0x").filter(|digits| is_number(digits, 16))?;

@@ -1,4 +1,4 @@
-//! What can go wrong with an environment on a device, each with the place where it did.
+//! Faults of an environment on a device, each with its place.
 
 use super::env_image::ImageFault;
 use super::variables::ChangeRefused;
@@ -39,7 +39,7 @@ pub enum EnvironmentFault {
     ReadOnly {
         /// As `fw_env.config` names it.
         path: PathBuf,
-        /// What the kernel said.
+        /// The kernel's error.
         cause: io::Error,
     },
     /// Another program has held the lock of `fw_setenv` for too long. Nothing was written; try again later.
@@ -56,7 +56,7 @@ pub enum EnvironmentFault {
     Image(ImageFault),
     /// U-Boot would not read this name or value back.
     Change(ChangeRefused),
-    /// What was written is not what is there now. Of a redundant pair the old copy still counts or the new one
+    /// The bytes read back differ from the written ones. Of a redundant pair the old copy still counts or the new one
     /// is sound; a single copy may be lost.
     ReadBackDiffers {
         /// As `fw_env.config` names it.
@@ -66,13 +66,13 @@ pub enum EnvironmentFault {
     },
     /// Any other failure of the system.
     Io {
-        /// What was tried: `open`, `read`, `write`, `sync`.
+        /// The operation that failed: `open`, `read`, `write`, `sync`.
         operation: &'static str,
         /// As `fw_env.config` names it.
         path: PathBuf,
         /// Bytes from the start of the file or device.
         offset: u64,
-        /// What the kernel said.
+        /// The kernel's error.
         cause: io::Error,
     },
 }
@@ -84,7 +84,7 @@ pub struct BadCopy {
     pub path: PathBuf,
     /// Bytes from the start of the file or device.
     pub offset: u64,
-    /// Both CRCs, or why it cannot be read.
+    /// Both CRCs, or the reason why it cannot be read.
     pub reason: String,
 }
 

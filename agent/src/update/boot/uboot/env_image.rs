@@ -4,9 +4,9 @@
 use super::variables::Variables;
 use std::fmt;
 
-/// Smaller than this nothing useful fits.
+/// A copy smaller than this holds nothing useful.
 pub const SIZE_BYTES_MIN: u32 = 16;
-/// No board in the field has more than 256 KiB; the bound keeps a wrong config from filling the memory.
+/// No board in the field has more than 256 KiB; the bound keeps a wrong config from filling the RAM.
 pub const SIZE_BYTES_MAX: u32 = 1 << 20;
 
 const CRC_BYTES: usize = 4;
@@ -27,7 +27,7 @@ impl Endian {
     }
 }
 
-/// What stands in front of the data.
+/// The header in front of the data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// `crc (4 bytes) | data`
@@ -52,7 +52,7 @@ pub enum Image {
     Valid {
         /// The serial number of a redundant copy; 0 in a single one. The CRC does not cover it.
         flags: u8,
-        /// What the copy holds.
+        /// The content of the copy.
         variables: Variables,
     },
     /// The CRC is wrong: never written, torn, or of another byte order.
@@ -74,9 +74,9 @@ pub enum ImageFault {
     },
     /// The variables do not fit.
     TooFull {
-        /// What they take, with their end mark.
+        /// The bytes of the variables, with their end mark.
         needed_bytes: u64,
-        /// What there is behind the header.
+        /// The bytes behind the header.
         available_bytes: u64,
     },
 }
@@ -117,7 +117,7 @@ pub fn decode(copy: &[u8], format: Format, endian: Endian) -> Result<Image, Imag
     Ok(Image::Valid { flags, variables: Variables::from_area(data) })
 }
 
-/// Encodes one copy of `size_bytes` in all; what the variables leave free is filled with zeros, as by U-Boot.
+/// Encodes one copy of `size_bytes` in all; zeros fill the space behind the variables, as U-Boot does it.
 /// `flags` has no place in a single copy.
 ///
 /// # Errors
@@ -160,7 +160,7 @@ pub enum Which {
 }
 
 impl Which {
-    /// The one that is not this.
+    /// The other copy.
     pub fn other(self) -> Which {
         match self {
             Which::First => Which::Second,
@@ -169,8 +169,8 @@ impl Which {
     }
 }
 
-/// Which of two valid copies was written last, by their flags. These count up with each write and 0 follows
-/// 255; there is no wrap at any other place. Equal ones should not happen; U-Boot takes the first then.
+/// The valid copy that was written last, by the flags of both. These count up with each write and 0 follows 255;
+/// there is no wrap at any other place. Equal ones should not happen; U-Boot takes the first then.
 pub fn newer(first: u8, second: u8) -> Which {
     match (first, second) {
         (255, 0) => Which::Second,

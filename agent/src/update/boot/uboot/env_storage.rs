@@ -22,20 +22,20 @@ const LOCK: &str = "/var/lock/fw_printenv.lock";
 const LOCK_TRIES: u32 = 40;
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
-/// Where one copy lies, checked against the size of its file or device.
+/// The place of one copy, checked against the size of its file or device.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct CopyPlace {
     pub path: PathBuf,
     /// Bytes from the start.
     pub offset: u64,
     pub size_bytes: u32,
-    /// Two paths may lead to the same file; this tells.
+    /// Device and inode: two paths may lead to the same file.
     identity: (u64, u64),
 }
 
-impl Place {
+impl CopyPlace {
     /// Finds the place of a location. Opens only for reading.
-    pub fn find(location: &Location) -> Result<Place, EnvironmentFault> {
+    pub fn find(location: &Location) -> Result<CopyPlace, EnvironmentFault> {
         let path = location.path.clone();
         check_size(location.size_bytes.into())?;
         let io = |cause| open_fault(&path, cause);
@@ -45,7 +45,7 @@ impl Place {
             kind if kind.is_block_device() => (0, metadata.rdev()),
             _ => return Err(EnvironmentFault::NotAFile { path }),
         };
-        // A block device has no length in its metadata; its end tells, for both kinds.
+        // A block device has no length in its metadata; seeking to the end gives the length of both kinds.
         let have_bytes = File::open(&path).and_then(|mut file| file.seek(SeekFrom::End(0))).map_err(io)?;
         let need_bytes = u64::from(location.size_bytes);
         let offset = match u64::try_from(location.offset) {
@@ -54,13 +54,13 @@ impl Place {
         };
         let fits = |offset: &u64| offset.checked_add(need_bytes).is_some_and(|end| end <= have_bytes);
         match offset.filter(fits) {
-            Some(offset) => Ok(Place { path, offset, size_bytes: location.size_bytes, identity }),
+            Some(offset) => Ok(CopyPlace { path, offset, size_bytes: location.size_bytes, identity }),
             None => Err(EnvironmentFault::Short { path, offset: location.offset, need_bytes, have_bytes }),
         }
     }
 
     /// Whether the two share a byte.
-    pub fn overlaps(&self, other: &Place) -> bool {
+    pub fn overlaps(&self, other: &CopyPlace) -> bool {
         let (one, two) =
             (self.offset + u64::from(self.size_bytes), other.offset + u64::from(other.size_bytes));
         self.identity == other.identity && self.offset < two && other.offset < one
@@ -109,8 +109,8 @@ impl Place {
         Ok(copy)
     }
 
-    /// Without this the read-back would only ask the page cache. Only whole pages are dropped, so the range is
-    /// widened to the largest page size. Best effort: a file in memory has nothing to drop.
+    /// Drops the page cache, or the read-back would only ask the cache. Only whole pages are dropped, so the range is
+    /// widened to the largest page size. Best effort: a file in RAM has nothing to drop.
     fn drop_cache(&self, file: &File) {
         const PAGE_BYTES: u64 = 64 * 1024;
         let start = self.offset / PAGE_BYTES * PAGE_BYTES;
@@ -161,8 +161,8 @@ fn first_difference(written: &[u8], read: &[u8]) -> Option<u64> {
     at.or((written.len() != read.len()).then_some(written.len().min(read.len()))).map(|at| at as u64)
 }
 
-/// A block device can be set read-only while its node may be written: opening it succeeds, writing does not. Only
-/// the kernel's own file says so beforehand; where there is none, the write will say it.
+/// A block device can be set read-only while its node may be written: opening it succeeds, writing does not. Only a
+/// file of the kernel's shows that beforehand; without that file, the write shows it.
 fn is_read_only_device(path: &Path) -> bool {
     let Ok(metadata) = path.metadata() else { return false };
     if !metadata.file_type().is_block_device() {
@@ -195,7 +195,8 @@ mod tests {
 
     #[test]
     fn places_overlap_only_in_the_same_file() {
-        let place = |inode, offset| Place { path: "/e".into(), offset, size_bytes: 16, identity: (1, inode) };
+        let place =
+            |inode, offset| CopyPlace { path: "/e".into(), offset, size_bytes: 16, identity: (1, inode) };
         assert!(place(1, 0).overlaps(&place(1, 15)));
         assert!(place(1, 15).overlaps(&place(1, 0)));
         assert!(!place(1, 0).overlaps(&place(1, 16)));

@@ -1,5 +1,5 @@
 //! The environment as a whole: reads the copy that U-Boot would take, and changes variables in one transaction.
-//! An environment without a valid copy is never repaired: which values it should have is not known here.
+//! An environment without a valid copy is never repaired: its right values are not known here.
 //!
 //! A redundant pair survives a power cut at any byte: only the copy that does not count is ever written. Torn,
 //! it is bad or still older, and the other copy counts; the values are all old or all new, never a mixture.
@@ -7,23 +7,23 @@
 use super::env_config::Config;
 use super::env_fault::{BadCopy, EnvironmentFault};
 use super::env_image::{Endian, Format, Image, Which, decode, encode, newer};
-use super::env_storage::{Place, lock};
+use super::env_storage::{CopyPlace, lock};
 use super::variables::Variables;
 
 /// The environment of one board, found and checked.
 #[derive(Debug)]
 pub struct Environment {
-    places: Places,
+    places: CopyPlaces,
     endian: Endian,
 }
 
 #[derive(Debug)]
-enum Places {
-    Single(Place),
-    Redundant([Place; 2]),
+enum CopyPlaces {
+    Single(CopyPlace),
+    Redundant([CopyPlace; 2]),
 }
 
-/// What was read, and what the log should know about it.
+/// The result of a read, and the faults for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reading {
     /// The variables that U-Boot would see.
@@ -35,7 +35,7 @@ pub struct Reading {
     flags: u8,
 }
 
-/// What a write did.
+/// The result of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Written {
     /// All variables had these values already; nothing was touched.
@@ -51,13 +51,13 @@ impl Environment {
     /// A file or device is missing, is of another kind, or is too short; two copies overlap.
     pub fn open(config: &Config, endian: Endian) -> Result<Environment, EnvironmentFault> {
         let places = match config {
-            Config::Single(only) => Places::Single(Place::find(only)?),
+            Config::Single(only) => CopyPlaces::Single(CopyPlace::find(only)?),
             Config::Redundant([first, second]) => {
-                let [first, second] = [Place::find(first)?, Place::find(second)?];
+                let [first, second] = [CopyPlace::find(first)?, CopyPlace::find(second)?];
                 if first.overlaps(&second) {
                     return Err(EnvironmentFault::Overlap { path: second.path });
                 }
-                Places::Redundant([first, second])
+                CopyPlaces::Redundant([first, second])
             }
         };
         Ok(Environment { places, endian })
@@ -70,11 +70,11 @@ impl Environment {
     pub fn read(&self) -> Result<Reading, EnvironmentFault> {
         let reading = |(flags, variables), from, bad| Ok(Reading { variables, from, bad, flags });
         match &self.places {
-            Places::Single(place) => match self.copy(place, Format::Single) {
+            CopyPlaces::Single(place) => match self.copy(place, Format::Single) {
                 Ok(only) => reading(only, Which::First, None),
                 Err(bad) => Err(EnvironmentFault::NoValidCopy { copies: vec![bad] }),
             },
-            Places::Redundant([first, second]) => {
+            CopyPlaces::Redundant([first, second]) => {
                 match (self.copy(first, Format::Redundant), self.copy(second, Format::Redundant)) {
                     (Ok(first), Ok(second)) => match newer(first.0, second.0) {
                         Which::First => reading(first, Which::First, None),
@@ -112,9 +112,9 @@ impl Environment {
             return Ok(Written::Nothing);
         }
         let (place, which, format) = match (&self.places, reading.from) {
-            (Places::Single(place), _) => (place, Which::First, Format::Single),
-            (Places::Redundant([_, second]), Which::First) => (second, Which::Second, Format::Redundant),
-            (Places::Redundant([first, _]), Which::Second) => (first, Which::First, Format::Redundant),
+            (CopyPlaces::Single(place), _) => (place, Which::First, Format::Single),
+            (CopyPlaces::Redundant([_, second]), Which::First) => (second, Which::Second, Format::Redundant),
+            (CopyPlaces::Redundant([first, _]), Which::Second) => (first, Which::First, Format::Redundant),
         };
         let flags = reading.flags.wrapping_add(1);
         place.replace(&encode(&variables, flags, place.size_bytes, format, self.endian)?)?;
@@ -127,14 +127,14 @@ impl Environment {
     /// [`EnvironmentFault::ReadOnly`] with the path that cannot be written.
     pub fn writable(&self) -> Result<(), EnvironmentFault> {
         match &self.places {
-            Places::Single(place) => place.writable(),
-            Places::Redundant(places) => places.iter().try_for_each(Place::writable),
+            CopyPlaces::Single(place) => place.writable(),
+            CopyPlaces::Redundant(places) => places.iter().try_for_each(CopyPlace::writable),
         }
     }
 
     /// Flags and variables of one copy. One that cannot be read counts as bad, as in U-Boot: the other may
     /// still be sound.
-    fn copy(&self, place: &Place, format: Format) -> Result<(u8, Variables), BadCopy> {
+    fn copy(&self, place: &CopyPlace, format: Format) -> Result<(u8, Variables), BadCopy> {
         let bad = |reason| BadCopy { path: place.path.clone(), offset: place.offset, reason };
         let bytes = place.read().map_err(|fault| bad(fault.to_string()))?;
         match decode(&bytes, format, self.endian).map_err(|fault| bad(fault.to_string()))? {

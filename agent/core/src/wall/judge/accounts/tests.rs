@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::wall::policy::tests::bare;
-use crate::wall::report::Outcome;
+use crate::wall::report::Judgement;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -90,11 +90,11 @@ fn every_account_is_judged_by_what_it_opens() {
 #[test]
 fn what_was_not_tried_or_cannot_be_is_said() {
     let report = judged(&[account("admin", 0, print(), None)], &[]);
-    let Outcome::CannotTell(why) = report.outcome(Passwords) else { panic!("{report:?}") };
+    let Judgement::CannotTell(why) = report.judgement(Passwords) else { panic!("{report:?}") };
     assert_eq!(&*why, "1 passwords are not tried yet");
     let report = judged(&[account("admin", 0, Unknown, None)], &[]);
-    assert!(matches!(report.outcome(Passwords), Outcome::CannotTell(_)));
-    assert_eq!(report.outcome(Accounts), Outcome::Strong);
+    assert!(matches!(report.judgement(Passwords), Judgement::CannotTell(_)));
+    assert_eq!(report.judgement(Accounts), Judgement::Strong);
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn without_an_owner_nobody_who_has_a_password_is_locked_out() {
         report.remediations(),
         [&Remediation::LockAccount { file: "/etc/shadow".into(), account: "guest".into() }]
     );
-    assert_eq!(report.outcome(Passwords), Outcome::Weak);
+    assert_eq!(report.judgement(Passwords), Judgement::Weak);
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn keys_that_nobody_allowed_go_and_others_stay() {
     let report =
         judged(&[], &[("/a", "SHA256:good"), ("/a", "SHA256:bad"), ("/b", "SHA256:bad"), ("/b", "SHA256:x")]);
     let remove = Remediation::RemoveKey { file: "/a".into(), fingerprint: "SHA256:bad".into() };
-    assert_eq!(report.remediations(), [&remove, &Remediation::SetAside { file: "/b".into() }]);
+    assert_eq!(report.remediations(), [&remove, &Remediation::Quarantine { file: "/b".into() }]);
     assert_eq!(&*report.findings[0].what, "/a line 2: nobody allowed the key SHA256:bad");
     assert_eq!(judged(&[], &[("/a", "SHA256:good")]), Report::default());
 }

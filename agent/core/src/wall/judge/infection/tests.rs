@@ -6,7 +6,7 @@ use crate::wall::process_snapshot::Connection;
 use crate::wall::process_tree::tests::{
     applet, deleted, file, firmware, id, listener, policy, process, service,
 };
-use crate::wall::report::{Finding, Outcome};
+use crate::wall::report::{Finding, Judgement};
 use alloc::borrow::ToOwned;
 use alloc::vec;
 
@@ -117,7 +117,7 @@ fn a_program_that_the_kernel_does_not_tell_of_is_a_doubt_and_with_a_random_name_
     let hidden = || process(9, 1, Program::Hidden);
     let report =
         judged(&ProcessSnapshot { processes: vec![hidden()], ..ProcessSnapshot::default() }, &policy(vec![]));
-    assert!(matches!(report.outcome(Measure::Programs), Outcome::CannotTell(_)));
+    assert!(matches!(report.judgement(Measure::Programs), Judgement::CannotTell(_)));
     let findings = of_process(named(hidden(), "k3jd8sk1lq0a", "9dk2ls0sjq1ab"));
     assert_eq!(told(&findings), [(Measure::Programs, true, true)]);
 }
@@ -163,7 +163,7 @@ fn whoever_holds_the_watchdog_lets_go_but_for_the_first_process() {
     procd.holds_watchdog = true;
     let report =
         judged(&ProcessSnapshot { processes: vec![procd], ..ProcessSnapshot::default() }, &policy(vec![]));
-    assert!(matches!(report.outcome(Measure::Watchdog), Outcome::CannotEnforce(_)));
+    assert!(matches!(report.judgement(Measure::Watchdog), Judgement::CannotEnforce(_)));
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn raw_sockets_are_for_the_privileged_and_for_ping() {
         ..ProcessSnapshot::default()
     };
     let report = judged(&nobodys, &policy(vec![]));
-    assert!(matches!(report.outcome(Measure::RawSockets), Outcome::CannotTell(_)));
+    assert!(matches!(report.judgement(Measure::RawSockets), Judgement::CannotTell(_)));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What the guard remembers, and what it makes of a difference.
 
 use super::*;
-use crate::wall::report::Outcome;
+use crate::wall::report::Judgement;
 use alloc::vec;
 use sha2::{Digest, Sha256};
 
@@ -128,7 +128,7 @@ fn a_difference_is_mended_where_policy_says_so() {
         (different(dns, dns, Change::Changed, false), None, "no copy of it is kept"),
         (
             different(bot, cron, Change::New, false),
-            Some(Remediation::SetAside { file: bot.into() }),
+            Some(Remediation::Quarantine { file: bot.into() }),
             "/etc/cron.d/bot (start scripts) is new",
         ),
     ] {
@@ -148,14 +148,14 @@ fn a_difference_is_mended_where_policy_says_so() {
 fn a_lost_baseline_and_a_file_that_cannot_be_read_are_told() {
     let mut report = Report::default();
     judge(&IntegrityFacts::default(), &policy(true), &mut report);
-    assert_eq!(report.outcome(Measure::Configuration), Outcome::Strong);
+    assert_eq!(report.judgement(Measure::Configuration), Judgement::Strong);
     let why = fault::text(format_args!("cannot read /etc/x: is a pipe"));
     judge(
         &IntegrityFacts { doubt: Some(why.clone()), ..IntegrityFacts::default() },
         &policy(true),
         &mut report,
     );
-    assert_eq!(report.outcome(Measure::Configuration), Outcome::CannotTell(why.clone()));
+    assert_eq!(report.judgement(Measure::Configuration), Judgement::CannotTell(why.clone()));
     judge(&IntegrityFacts { damaged: Some(why), ..IntegrityFacts::default() }, &policy(true), &mut report);
-    assert_eq!(report.outcome(Measure::Configuration), Outcome::Weak);
+    assert_eq!(report.judgement(Measure::Configuration), Judgement::Weak);
 }

@@ -5,7 +5,7 @@ use crate::wall::process_snapshot::{Connection, Medium, Program};
 use crate::wall::process_tree::tests::{
     applet, deleted, file, firmware, id, listener, policy, process, service,
 };
-use crate::wall::report::{Finding, Outcome};
+use crate::wall::report::{Finding, Judgement};
 use alloc::borrow::ToOwned;
 use alloc::vec;
 
@@ -186,10 +186,10 @@ fn a_socket_whose_owner_is_not_found_is_no_finding_but_a_doubt() {
     let policy = lan_services();
     let nobodys = |port| listener(Transport::Tcp, "0.0.0.0", port, &[]);
     let report = judged(&seen(vec![], vec![nobodys(2049)]), &policy);
-    assert!(matches!(report.outcome(Measure::Services), Outcome::CannotTell(_)));
+    assert!(matches!(report.judgement(Measure::Services), Judgement::CannotTell(_)));
     // Any program may have this one: also the kernel.
     let report = judged(&seen(vec![], vec![nobodys(554)]), &policy);
-    assert_eq!(report.outcome(Measure::Services), Outcome::Strong);
+    assert_eq!(report.judgement(Measure::Services), Judgement::Strong);
 }
 
 #[test]
@@ -237,5 +237,5 @@ fn the_agent_and_its_page_are_never_judged() {
 #[test]
 fn a_look_that_was_cut_short_says_so() {
     let seen = ProcessSnapshot { cut_short: true, ..ProcessSnapshot::default() };
-    assert!(matches!(judged(&seen, &lan_services()).outcome(Measure::Services), Outcome::CannotTell(_)));
+    assert!(matches!(judged(&seen, &lan_services()).judgement(Measure::Services), Judgement::CannotTell(_)));
 }
