@@ -155,7 +155,7 @@ impl<'a> EventLoop<'a> {
         let for_no_wall =
             self.wall.is_none() && facts.request.as_ref().is_some_and(OperatorRequest::is_of_wall);
         if answers(facts, &plan) || for_no_wall {
-            self.requests.answered(self.device);
+            self.requests.answered();
         }
         let outcome = execute(self.device, facts, &plan, &self.settings.core, &grants);
         self.log.log_all(self.device, &outcome.events);

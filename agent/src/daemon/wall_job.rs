@@ -136,7 +136,7 @@ impl WallJob {
             let decision = decide(device as &mut dyn Device, &mut self.watch, &context, &self.policy);
             log.log_all(device, &decision.events);
             if decision.answered {
-                requests.answered(device);
+                requests.answered();
             }
             let outcome = execute(device as &mut dyn Device, &mut self.watch, &context, &decision);
             log.log_all(device, &outcome.events);
