@@ -15,4 +15,5 @@ pub(crate) mod page_process;
 pub mod page_status;
 pub(crate) mod request_handler;
 pub mod request_queue;
+pub mod status_model;
 pub mod wall_job;

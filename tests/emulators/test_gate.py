@@ -17,19 +17,19 @@ def guard_keeps_the_wan_out(place, firewall):
         assert router.is_reached("wan", DEVICE_WAN[version], 22, as_="refused")
         assert router.is_reached("lan", DEVICE_LAN[version], 23)
     assert VENDORS_PAGE in router.get("wan", DEVICE_WAN[4])
-    assert router.status()["wall"] != "holds"
+    assert router.status()["firewall"] != "holds"
     began, ended = router.must(f"""read -r began _ </proc/uptime
         {KOMAINU} firewall >/dev/null 2>/run/guard || {{ cat /run/guard; exit 1; }}
         read -r ended _ </proc/uptime; echo $began $ended""").split()
-    assert router.status()["wall"] == "holds"
+    assert router.status()["firewall"] == "holds"
     nothing_from_the_wan(router)
     for version in (4, 6):
         assert router.is_reached("lan", DEVICE_LAN[version], 23, as_="refused")
     if firewall == "iptables":
         router.must("iptables -F INPUT")
-        assert router.status()["wall"] != "holds", "who takes our rules away is not seen"
+        assert router.status()["firewall"] != "holds", "who takes our rules away is not seen"
         router.komainu("firewall")
-        assert router.status()["wall"] == "holds"
+        assert router.status()["firewall"] == "holds"
     return f"rules in place {float(ended) - float(began):.2f} s after the agent's start"
 
 
@@ -53,7 +53,7 @@ def guard_before_there_is_a_network_holds_when_it_comes(place):
     router.komainu("firewall")
     router.must("network")
     nothing_from_the_wan(router)
-    assert router.status()["wall"] == "holds"
+    assert router.status()["firewall"] == "holds"
 
 
 @test
@@ -77,4 +77,4 @@ def a_closed_gate_is_set_up_from_the_console_and_opens(place):
     assert router.reaches("wan", DEVICE_WAN[4], 80) == "silent"
     assert router.must("cut -d : -f 2 /etc/shadow | head -n 1").startswith("$5$"), "no password is set"
     assert router.must(f"test -d /proc/{agent} && echo there").strip() == "there"
-    return router.status()["wall"]
+    return router.status()["firewall"]

@@ -49,7 +49,7 @@ def the_owner_logs_in_and_sees_how_the_device_is(place):
     page = gate.page()
     assert page.status == 200 and "1.0.0" in page.text, page.text
     status = json.loads(gate.page("/status.json").text)
-    wanted = {"gate": "open", "account": "root", "slot": "a", "version": "1.0.0", "release": 1, "wall": "holds",
+    wanted = {"gate": "open", "account": "root", "slot": "a", "version": "1.0.0", "release": 1, "firewall": "holds",
               "finding": []}
     assert wanted.items() <= status.items(), status
     token = page.token

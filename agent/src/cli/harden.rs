@@ -3,10 +3,10 @@
 //! komainu that is at work; where none is, they look themselves, and change nothing.
 
 use super::call::{Call, Exit, open, print};
-use super::status::{object, text};
 use crate::daemon::linux_device::LinuxDevice;
 use crate::daemon::wall_job::report_file;
 use crate::os::files;
+use komainu_bootstrap::json::Json;
 use komainu_core::device::{Device, Hardening, Host, Owner};
 use komainu_core::firewall::table::FirewallGrants;
 use komainu_core::firewall::wanted_table::wanted_table;
@@ -20,15 +20,14 @@ use komainu_core::wall::policy::Policy;
 use komainu_core::wall::report::{Finding, Judgement, Report};
 use komainu_core::wall::report_text;
 use komainu_core::wall::report_text::LINES_BYTES_MAX;
-use komainu_trust::json::{Json, canonical};
 
 pub(super) fn harden(call: &Call) -> Result<Exit, String> {
     let report = report(call)?;
     let rows = TABLE.iter().map(|row| (row, report.judgement(row.measure)));
     if call.json {
         let rows = rows.map(|(row, outcome)| row_object(row, &outcome, &report)).collect();
-        let notes = report.notes.iter().map(text).collect();
-        let all = object([("measures", Json::List(rows)), ("notes", Json::List(notes))]);
+        let notes = report.notes.iter().map(Json::text).collect();
+        let all = Json::object([("measures", Json::List(rows)), ("notes", Json::List(notes))]);
         print(&as_line(&all))?;
     } else {
         let mut said = String::new();
@@ -75,12 +74,12 @@ pub(super) fn selfcheck(call: &Call) -> Result<Exit, String> {
             said.push_str(&format!("{:17} {}\n", "", why(outcome)));
         }
         let list = |items: Vec<Json>| Json::List(items);
-        all.push(object([
-            ("survey", text(&survey.letter())),
-            ("about", text(&about)),
-            ("result", text(&word)),
+        all.push(Json::object([
+            ("survey", Json::text(&survey.letter())),
+            ("about", Json::text(&about)),
+            ("result", Json::text(&word)),
             ("findings", list(found.iter().map(|finding| finding_object(finding)).collect())),
-            ("doubts", list(doubts.iter().map(|(_, outcome)| text(&why(outcome))).collect())),
+            ("doubts", list(doubts.iter().map(|(_, outcome)| Json::text(&why(outcome))).collect())),
         ]));
     }
     let others = report.findings.iter().filter(|finding| finding.measure.row().survey.is_none());
@@ -90,13 +89,13 @@ pub(super) fn selfcheck(call: &Call) -> Result<Exit, String> {
         others.iter().for_each(|finding| said.push_str(&format!("{:17} {}\n", "", finding.what)));
     }
     let others = Json::List(others.iter().map(|finding| finding_object(finding)).collect());
-    let json = object([("surveys", Json::List(all)), ("others", others)]);
+    let json = Json::object([("surveys", Json::List(all)), ("others", others)]);
     print(&if call.json { as_line(&json) } else { said })?;
     Ok(if report.findings.is_empty() { Exit::Done } else { Exit::Failed })
 }
 
 fn as_line(json: &Json) -> String {
-    format!("{}\n", String::from_utf8_lossy(&canonical(json)))
+    format!("{json}\n")
 }
 
 /// The last report of the komainu at work; without one, a new report.
@@ -176,25 +175,25 @@ fn of_row<'r>(row: &Row, report: &'r Report) -> impl Iterator<Item = &'r Finding
 }
 
 fn row_object(row: &Row, outcome: &Judgement, report: &Report) -> Json {
-    object([
-        ("id", text(&row.id)),
-        ("name", text(&row.name)),
-        ("why", text(&row.why)),
-        ("seen", text(&row.seen)),
-        ("fixed", text(&row.fixed)),
-        ("level", text(&if row.weight == Weight::Must { "must" } else { "should" })),
-        ("survey", row.survey.map_or(Json::Null, |survey| text(&survey.letter()))),
+    Json::object([
+        ("id", Json::text(&row.id)),
+        ("name", Json::text(&row.name)),
+        ("why", Json::text(&row.why)),
+        ("seen", Json::text(&row.seen)),
+        ("fixed", Json::text(&row.fixed)),
+        ("level", Json::text(&if row.weight == Weight::Must { "must" } else { "should" })),
+        ("survey", row.survey.map_or(Json::Null, |survey| Json::text(&survey.letter()))),
         ("on_trial", Json::Bool(row.on_trial)),
-        ("outcome", text(&word(outcome))),
-        ("reason", text(&why(outcome))),
+        ("outcome", Json::text(&word(outcome))),
+        ("reason", Json::text(&why(outcome))),
         ("findings", Json::List(of_row(row, report).map(finding_object).collect())),
     ])
 }
 
 fn finding_object(finding: &Finding) -> Json {
-    object([
-        ("measure", text(&finding.measure.row().id)),
-        ("what", text(&finding.what)),
+    Json::object([
+        ("measure", Json::text(&finding.measure.row().id)),
+        ("what", Json::text(&finding.what)),
         ("infection", Json::Bool(finding.infection)),
     ])
 }

@@ -2,20 +2,19 @@
 //! gate.
 
 use super::login_history::LoginHistory;
-use crate::config::gate_settings::FirewallChoice;
+use super::status_model::{StatusModel, findings, firewall_word};
 use crate::config::gate_settings::GateSettings as Settings;
 use komainu_bootstrap::ipc::DeviceState;
 use komainu_core::firewall::count::Count;
 use komainu_core::firewall::table::Counted;
-use komainu_core::gate::state::{FirewallStatus, GateFacts, GateState};
+use komainu_core::gate::state::{GateFacts, GateState};
 use komainu_core::identifiers::ReleaseId;
 use komainu_core::settings::Settings as Core;
-use komainu_core::update::facts::{Facts, RecordSeen};
+use komainu_core::update::facts::Facts;
 use komainu_core::update::offer::Offer;
 use komainu_core::update::plan;
 use komainu_core::update::plan::{postpone, postponed};
-use komainu_core::update::record::{Record, Update};
-use komainu_core::update::schedule::until_poll;
+use komainu_core::update::record::Update;
 use komainu_core::wall::incident_state::IncidentState;
 use komainu_core::wall::measures::Survey;
 use komainu_core::wall::report::Report;
@@ -56,7 +55,7 @@ pub(crate) fn of(
     for finding in findings(gate, settings) {
         state.push("finding", finding);
     }
-    state.push("wall", wall(gate, settings));
+    state.push("firewall", firewall_word(gate, settings));
     for login in logins.lines() {
         state.push("login", login);
     }
@@ -67,32 +66,21 @@ fn push_pair(state: &mut DeviceState, facts: &Facts, core: &Core) {
     if let Ok(slot) = facts.booted {
         state.push("slot", slot);
     }
-    let none = Record::first(komainu_core::identifiers::Slot::A, None);
-    let record = match &facts.record {
-        RecordSeen::Found(record) => record,
-        RecordSeen::Absent | RecordSeen::Lost(_) => &none,
-    };
+    let model = StatusModel::of(facts, core);
+    let record = &model.record;
     if let Some(ReleaseId { number, version }) = record.confirmed.as_ref().or(core.own_release.as_ref()) {
         state.push("version", version);
         state.push("release", number);
     }
-    let (word, other) = match &record.update {
-        Update::Idle => ("idle", None),
-        Update::Staging { release, .. } => ("staging", Some(release)),
-        Update::Staged { release, .. } => ("staged", Some(release)),
-        Update::Trial { release, .. } => ("trial", Some(release)),
-        Update::RollingBack { release, .. } => ("rolling-back", Some(release)),
-    };
-    state.push("update", word);
-    if let Some(other) = other {
-        state.push("other", other);
+    state.push("update", model.update);
+    if let Some((release, _)) = &model.under_way {
+        state.push("other", release);
     }
-    if let Some(polled) = facts.retry.polled_uptime {
-        state.push("polled", facts.now.0 - i64::try_from(facts.uptime.saturating_sub(polled)).unwrap_or(0));
+    if let Some(seconds) = model.seconds_since_poll {
+        state.push("polled", facts.now.0 - i64::try_from(seconds).unwrap_or(0));
     }
-    let next = until_poll(&facts.retry, facts.uptime, core);
     // To the minute: a countdown by seconds is no news.
-    state.push("next", (facts.now.0 + i64::try_from(next).unwrap_or(0)) / 60 * 60);
+    state.push("next", (facts.now.0 + i64::try_from(model.seconds_until_poll).unwrap_or(0)) / 60 * 60);
     // The gate's part is done; the reason is the update's.
     let pair = Facts { gate: None, request: None, ..facts.clone() };
     state.push("reason", plan::plan(&pair, core).reason);
@@ -170,45 +158,6 @@ pub fn turned_away(counts: &[Count]) -> Vec<Count> {
     let mut strangers: Vec<Count> = strangers.copied().collect();
     strangers.sort_unstable_by_key(|count| std::cmp::Reverse(count.packets));
     strangers
-}
-
-/// Facts about the gate that a person should know; `komainu status` shows the same.
-pub fn findings(gate: &GateFacts, settings: &Settings) -> Vec<String> {
-    let mut findings = Vec::new();
-    if let FirewallStatus::Beyond(why) = &gate.rules {
-        findings.push(format!("no packets are kept out by Komainu: {why}"));
-    }
-    if gate.rules == FirewallStatus::Differ {
-        findings.push("the kernel does not have the gate's rules".into());
-    }
-    if gate.resetting {
-        findings.push("the owner is being forgotten, which has not ended yet: the log says why".into());
-    }
-    if gate.next.is_some() {
-        findings.push("a password is not set everywhere yet: the log says why".into());
-    }
-    if let Some(path) = settings.code_file.as_ref().filter(|path| !path.exists()) {
-        findings.push(format!("a first password cannot be set: the code is not in {}", path.display()));
-    }
-    if settings.hash == komainu_bootstrap::credential::crypt::Method::Md5 {
-        findings.push(
-            "the password is hashed by MD5, which is quickly guessed: the settings say hash = \"md5\"".into(),
-        );
-    }
-    if let Err(why) = &gate.account {
-        findings.push(format!("the account cannot be read: {why}"));
-    }
-    findings
-}
-
-/// The status of the rules in the kernel, in a few words.
-pub fn wall(gate: &GateFacts, settings: &Settings) -> &'static str {
-    match (&gate.rules, settings.firewall) {
-        (FirewallStatus::Hold, _) => "holds",
-        (FirewallStatus::Differ, _) => "being put up",
-        (FirewallStatus::Beyond(_), FirewallChoice::None) => "left to other software",
-        (FirewallStatus::Beyond(_), _) => "not possible here",
-    }
 }
 
 /// The device's own address on the owner's side.

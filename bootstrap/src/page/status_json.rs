@@ -1,7 +1,7 @@
 //! `/status.json`: the state of the device for programs. Every key appears once; a key with several values is a list.
 
-use super::hex;
 use crate::ipc::DeviceState;
+use crate::json::push_text;
 
 /// The keys that are lists even with one value or none.
 const LISTS: &[&str] = &["finding", "login", "survey", "blocked", "open"];
@@ -21,7 +21,7 @@ pub fn status(state: &DeviceState) -> String {
         if out.len() > 1 {
             out.push(',');
         }
-        string(&mut out, key);
+        push_text(&mut out, key);
         out.push(':');
         let list = LISTS.contains(&key) || state.all(key).nth(1).is_some();
         if list {
@@ -48,37 +48,20 @@ fn value(out: &mut String, key: &str, value: &str) {
             for (before, word) in [("{\"time\":", time), (",\"address\":", address), (",\"result\":", result)]
             {
                 out.push_str(before);
-                if before.starts_with('{') { number(out, word) } else { string(out, word) }
+                if before.starts_with('{') { number(out, word) } else { push_text(out, word) }
             }
             out.push('}');
         }
         ("postponable", ..) => out.push_str(if value == "1" { "true" } else { "false" }),
         _ if NUMBERS.contains(&key) => number(out, value),
-        _ => string(out, value),
+        _ => push_text(out, value),
     }
 }
 
 /// A number if every JSON reader can hold it; otherwise a string.
 fn number(out: &mut String, text: &str) {
     let digits = !text.is_empty() && text.len() <= 15 && text.bytes().all(|byte| byte.is_ascii_digit());
-    if digits && (text == "0" || !text.starts_with('0')) { out.push_str(text) } else { string(out, text) }
-}
-
-fn string(out: &mut String, text: &str) {
-    out.push('"');
-    for letter in text.chars() {
-        match letter {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            letter if letter.is_control() => {
-                // Every control character is below U+0100.
-                out.push_str("\\u00");
-                hex::push(out, &[letter as u8]);
-            }
-            letter => out.push(letter),
-        }
-    }
-    out.push('"');
+    if digits && (text == "0" || !text.starts_with('0')) { out.push_str(text) } else { push_text(out, text) }
 }
 
 #[cfg(test)]

@@ -201,7 +201,7 @@ impl View<'_> {
             Some(since) => self.row(&mut out, "gate", &texts.with("gate-since", &time_text::shown(since))),
             None => self.row(&mut out, "gate", texts.text("gate-set")),
         }
-        self.row(&mut out, "wall", state.of("wall").unwrap_or(texts.text("wall-none")));
+        self.row(&mut out, "firewall", state.of("firewall").unwrap_or(texts.text("firewall-none")));
         if let Some(end) = state.of("support_end").filter(|_| supported) {
             self.row(&mut out, "support", &time_text::shown(end));
         }
