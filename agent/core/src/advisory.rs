@@ -173,7 +173,6 @@ pub struct Statement {
     pub vulnerability: String,
     /// The products that it is about.
     pub products: Vec<Product>,
-    /// The status.
     pub status: Status,
     /// The recommended action for the owner.
     pub action: Option<String>,

@@ -111,17 +111,11 @@ pub enum Reason {
     /// The wall found a state that differs from the wanted one.
     Found(Finding),
     /// The finding was mended.
-    Mended {
-        /// The remediation.
-        remediation: &'static str,
-        /// The finding.
-        what: Text,
-    },
+    Mended { remediation: &'static str, what: Text },
     /// The finding could not be mended.
     NotMended {
         /// The remediation that failed.
         remediation: &'static str,
-        /// The finding.
         what: Text,
         why: Text,
     },

@@ -14,7 +14,6 @@ use komainu_trust::{Moment, Trusted, Verified};
 /// A release that signed metadata offers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Release {
-    /// Its manifest.
     pub manifest: Manifest,
     /// For each image of the manifest, in its order, the path to fetch it from.
     pub fetch_paths: Vec<String>,

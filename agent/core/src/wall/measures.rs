@@ -50,7 +50,6 @@ pub enum Measure {
     Egress,
     /// Accounts that may log in.
     Accounts,
-    /// Well-known passwords.
     Passwords,
     /// Keys that log in.
     Keys,

@@ -69,7 +69,6 @@ impl Act {
 pub struct OnTrial {
     /// The digest of the finding.
     pub finding: Digest64,
-    /// The remediation.
     pub remediation: Remediation,
     /// When it is judged, in seconds of uptime.
     pub until: u64,

@@ -24,7 +24,6 @@ pub struct Service {
     /// The program behind it: the name of a program or applet (`dnsmasq`), or a path. Empty: any program of the
     /// firmware's.
     pub program: String,
-    /// The transport.
     pub transport: Transport,
     /// The first and the last of its ports; for raw sockets the protocol.
     pub ports: (u16, u16),

@@ -106,7 +106,6 @@ impl Transport {
 /// A socket that accepts packets from any peer: a listening one of TCP, any unconnected one of the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
-    /// The transport.
     pub transport: Transport,
     /// Where it is bound; unspecified: everywhere.
     pub address: IpAddr,

@@ -14,7 +14,6 @@ const INIT: u32 = 1;
 /// A snapshot, with everything that is known of the processes in it.
 pub struct ProcessTree<'a> {
     pub snapshot: &'a ProcessSnapshot,
-    /// The policy.
     pub policy: &'a Policy,
     own: &'a [ProcessId],
 }

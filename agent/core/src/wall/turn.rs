@@ -41,7 +41,6 @@ pub struct TurnContext<'a> {
 /// The findings of a turn, and its decision.
 #[derive(Clone, Debug)]
 pub struct Decision {
-    /// The findings.
     pub report: Report,
     /// The firewall's grants from now on, besides the settings.
     pub grants: FirewallGrants,
