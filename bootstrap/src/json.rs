@@ -3,7 +3,7 @@
 
 use std::fmt::Display;
 
-/// A value.
+/// A value of any kind that JSON has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Json {
     Null,
