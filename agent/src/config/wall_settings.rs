@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 pub struct WallSettings {
     /// What is allowed.
     pub policy: Policy,
-    /// The watchdog; `None`: it is left to somebody else.
+    /// The watchdog; `None`: it is left to other software.
     pub watchdog: Option<PathBuf>,
     /// After how many seconds without a sign of life it restarts the device.
     pub watchdog_seconds: u32,

@@ -52,7 +52,7 @@ impl FirewallController {
     /// Whether the kernel has this table.
     pub fn status(&mut self, wanted: &Table) -> FirewallStatus {
         let Some(firewall) = &mut self.firewall else {
-            return FirewallStatus::Beyond(text(format_args!("the settings leave it to somebody else")));
+            return FirewallStatus::Beyond(text(format_args!("the settings leave it to other software")));
         };
         if let Some(refused) = self.refused.as_ref().filter(|refused| uptime_milliseconds() < refused.again) {
             return FirewallStatus::Beyond(refused.why.clone());

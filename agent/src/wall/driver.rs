@@ -293,7 +293,7 @@ impl WallDriver {
             Some((places, trial)) => survey::look(places, trial),
             None => AccountsSeen {
                 unread: Some(text(format_args!(
-                    "the gate, and with it the owner's account, is left to somebody else"
+                    "the gate, and with it the owner's account, is left to other software"
                 ))),
                 ..AccountsSeen::default()
             },

@@ -30,7 +30,7 @@ pub const SCAN_HOSTS: usize = 4;
 const ICMP: [u16; 2] = [1, 58];
 
 /// Judges a look for signs of an infection; `own` are the agent's and its page's processes, which are never judged.
-/// `watchdog` is how it stands: where it is left to somebody else, that one is not ended.
+/// `watchdog` is how it stands: where it is left to other software, that one is not ended.
 pub fn judge(
     seen: &ProcessSnapshot,
     policy: &Policy,

@@ -9,7 +9,7 @@ use crate::wall::report::Report;
 /// How it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WatchdogSeen {
-    /// The settings leave it to somebody else.
+    /// The settings leave it to other software.
     NotWanted,
     /// It is open, and fed.
     Held,
@@ -30,7 +30,7 @@ pub fn judge(seen: &WatchdogSeen, report: &mut Report) {
         WatchdogSeen::Refused(why) => weak(format_args!("{why}")),
         WatchdogSeen::None(path) => report.cannot_enforce(measure, format_args!("there is no {path}")),
         WatchdogSeen::NotWanted => {
-            report.cannot_enforce(measure, format_args!("the settings leave the watchdog to somebody else"));
+            report.cannot_enforce(measure, format_args!("the settings leave the watchdog to other software"));
         }
     }
 }
