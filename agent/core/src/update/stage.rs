@@ -1,5 +1,5 @@
-//! **Stage**: fills the slot that is not running: invalidate → write → sync → read back and hash → commit; only then
-//! the record says staged. A download resumes at the last synced offset.
+//! **Stage** fills the slot that is not running; an interrupted download resumes at the last synced offset. The order is:
+//! invalidate → write → sync → read back and hash → commit; only then the record says staged.
 //!
 //! The bytes that make a part startable are committed last, after everything behind them was proven: no boot loader
 //! takes a half-written image for a whole one, even with a wrong environment. The medium gives their number.

@@ -1,5 +1,5 @@
-//! **Verify** decides whether a release with good signatures is right for this device: for this board, newer, above
-//! the floor (a downgrade is refused), not failed before, fitting its slots, and its wave reached.
+//! **Verify** refuses a downgrade, and every other release that is signed well but wrong for this device: for another
+//! board, below the floor, failed before, too large for its slots, or its wave not reached.
 
 use crate::fault::{Text, text};
 use crate::identifiers::{Name, Slot};

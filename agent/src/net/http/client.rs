@@ -1,4 +1,4 @@
-//! The HTTP client of the agent: small files whole, large files as a stream that can be taken up again.
+//! The HTTP client of the agent: small files whole, large files as a stream that can resume at an offset.
 //!
 //! Every read is bounded, in bytes by the caller's limit and in time by stall and pace. Nothing is unpacked,
 //! and no more than one idle connection is kept for each of two hosts.

@@ -1,4 +1,4 @@
-//! The trial of a release: wait, confirm, or roll back. The rollback must survive every cut too.
+//! Decides about a release on trial: wait, confirm, or rollback. A rollback must survive every power cut, too.
 
 use crate::fault::{Text, text};
 use crate::identifiers::{ReleaseId, Slot};
