@@ -1,4 +1,6 @@
-//! The firewall on LinuxDevice.
+//! The firewall on Linux: applies the table that `komainu_core::firewall` computes. Map: `controller` applies and
+//! compares, `backend` chooses `nftables` (nf_tables over netlink) or `iptables`, `fallback` names the features that a
+//! kernel lacks, `lan_subnets` reads the LAN's networks.
 
 pub mod backend;
 pub mod controller;

@@ -1,8 +1,5 @@
-//! The firewall: tells the kernel what `komainu_core::firewall` wants, and asks it whether that still holds.
-//!
-//! Map: `nft` nf_tables by netlink (`batch` all messages of a change, `express` rules as expressions, `message`
-//! bytes, `socket`, `found` what the kernel tells of it), `iptables` the firmware's own programs where the kernel has no nf_tables (`words` rules in
-//! their words), `lacks` what either cannot do.
+//! The backend of the firewall: chooses nf_tables or iptables, gives the wanted table to the kernel, and asks whether the
+//! kernel still has it.
 
 use crate::config::gate_settings::FirewallChoice;
 use crate::firewall::nftables;

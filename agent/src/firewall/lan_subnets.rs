@@ -1,5 +1,5 @@
-//! The networks that the LAN's links are in, as the kernel tells them: from `/proc/net/route` for IPv4, and from
-//! `/proc/net/if_inet6` for IPv6. What cannot be read is left out: then it is not near.
+//! The LAN's subnets, from the kernel: `/proc/net/route` for IPv4, and `/proc/net/if_inet6` for IPv6. A subnet that cannot
+//! be read is left out, and its addresses then do not count as LAN addresses.
 
 use crate::os::procfs::routes;
 use crate::os::procfs::routes::Route;

@@ -1,5 +1,5 @@
-//! Egress: the packets that an open device may send, so that a taken device does not harm others. Packets that are
-//! made beneath IP (`AF_PACKET`) pass no rule; the wall finds processes with such sockets.
+//! Egress: the rate limits on packets that an open device sends, so that an infected device does not harm others. Raw
+//! link-layer packets (`AF_PACKET`) pass no rule; the wall finds processes with such sockets.
 
 use super::closed;
 use crate::firewall::builder::{UNSPECIFIED, V4, V6, add, add_counted};
