@@ -1,5 +1,5 @@
-//! What the agent's own process gives up once it has started, and what programs that it starts have again. Called
-//! before any thread is started: capabilities belong to threads.
+//! Privileges: drops the capabilities that the agent does not need, filters its system calls with seccomp, and sets what
+//! its child processes keep. Called before any thread is started: capabilities belong to threads.
 //!
 //! It must go on being root: it ends processes, mounts, changes rules and accounts, and starts the maker's hooks, which
 //! may do the same. So this is a hurdle for who has got into it (no kernel module, no memory of the device, no device

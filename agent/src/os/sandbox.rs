@@ -1,5 +1,5 @@
-//! Gives up privileges for good: an empty root, a user of no rights, no way to gain new ones, and a short list of
-//! system calls. What a kernel cannot do is left out, and said.
+//! The sandbox of the page process: an empty root, a user without rights, no new privileges, Landlock, and a seccomp
+//! filter with a short list of system calls. A part that the kernel lacks is left out and reported.
 
 use super::sys;
 use nix::libc;

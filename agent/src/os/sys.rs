@@ -1,4 +1,4 @@
-//! The one room for `unsafe`: one system call per function, a safe signature outside, a `SAFETY:` sentence
+//! The one file for `unsafe`: one system call per function, a safe signature outside, a `SAFETY:` sentence
 //! inside. Nothing here decides anything.
 #![allow(unsafe_code)]
 
