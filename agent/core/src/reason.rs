@@ -1,4 +1,4 @@
-//! Reasons: why the agent acts, or waits. One event a line: a fixed name, then `key=value`.
+//! Reasons, the list of all log events: why the agent acts, or waits. One event a line: a fixed name, then `key=value`.
 
 use crate::fault::{FetchFault, Text};
 use crate::gate::state::GateState;

@@ -1,9 +1,9 @@
-//! The hands of the configuration guard: looks at the guarded files, remembers how the owner wants them, and puts them
-//! back. What a difference means is judged by `komainu_core::wall::judge::integrity`.
+//! Integrity on the device: scans the files that only the owner changes, stores their baseline, and restores them.
+//! `komainu_core::wall::judge::integrity` judges a difference.
 //!
-//! What is remembered lies in `wall/` of the state: `baseline`, a list with a checksum, replaced whole; and in `copies/` each
-//! content under its own hash. Copies are written first, and what no list names is removed last: a power cut leaves the
-//! old list with its copies, or the new one with all of its own.
+//! The baseline is in `wall/` of the state folder: `baseline`, a list with a checksum, replaced whole; and in `copies/`
+//! each content under its own hash. Copies are written first, and copies that no list names are removed last: a power
+//! cut leaves the old list with its copies, or the new one with all of its own.
 
 mod file_scan;
 #[cfg(test)]

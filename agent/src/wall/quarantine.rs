@@ -1,4 +1,4 @@
-//! Files that are taken away from where they do harm, and kept where nothing reads them.
+//! Quarantine: harmful files are taken from their places and kept in `wall/quarantine/` of the state folder.
 
 use crate::os::files::cannot;
 use crate::os::safe_names::escape;

@@ -1,4 +1,4 @@
-//! The wall's hands: each fix, and its way back, is handed to the file that knows how.
+//! Carries out the wall's remediations, and undoes them: each goes to the file that can do it.
 
 use super::driver::WallDriver;
 use crate::firewall::backend;

@@ -1,4 +1,4 @@
-//! Numbers of the kernel's, below `/proc/sys/`: which are wanted is in `komainu_core::wall::judge::sysctl`.
+//! Reads and sets sysctls below `/proc/sys/`. The table of wanted values is in `komainu_core::wall::judge::sysctl`.
 
 use crate::os::files;
 use komainu_core::fault::{Text, text};

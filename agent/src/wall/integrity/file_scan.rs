@@ -1,5 +1,5 @@
-//! Looks at guarded files: what stands where, by hash, permissions and owner. What has not been touched by the file
-//! system's own account is not read again for a while.
+//! The integrity scan: reads hash, permissions and owner of each listed file. A file whose times and numbers in the file
+//! system are unchanged is not read again for a while.
 
 use komainu_core::fault::{Text, text};
 use komainu_core::wall::judge::integrity::{Baseline, Found, ITEMS_MAX, Kind, Mark, PATH_BYTES_MAX};

@@ -1,4 +1,4 @@
-//! The guard, with real files.
+//! Tests of integrity, with real files.
 
 use super::*;
 use komainu_core::wall::judge::integrity::Change;

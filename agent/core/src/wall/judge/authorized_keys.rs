@@ -1,4 +1,4 @@
-//! Files of SSH keys that may log in (`authorized_keys`): their prints, and the file without one of them.
+//! Files of SSH keys that may log in (`authorized_keys`): the fingerprints of the keys, and the file without one of them.
 
 use alloc::string::String;
 use alloc::vec::Vec;

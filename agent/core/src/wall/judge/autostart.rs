@@ -1,6 +1,6 @@
-//! What starts telnet again when it was ended: lines of `/etc/inittab`, of inetd's and xinetd's files, of start scripts,
-//! of crontabs and of systemd's units. Readers of such files, what they become without that line, and the judgement.
-//! All of them are written by strangers, and may hold any bytes.
+//! Judges autostart entries, which start telnet again after it was ended: lines of `/etc/inittab`, of inetd's and xinetd's
+//! files, of start scripts, of crontabs and of systemd's units. Here are the readers of these files, their content without
+//! such a line, and the judgement. An attacker may have written all of them, and they may hold any bytes.
 //!
 //! A line is taken away so that the rest of its file means what it meant, and the device starts as it did: where a line
 //! is an entry of a table it becomes a comment; in scripts only the program's name becomes `true`, which every shell

@@ -1,4 +1,4 @@
-//! Our own house: what Komainu itself has given up, judged by what it has not.
+//! Judges confinement: the privileges (capabilities, system calls) that Komainu itself should have given up and has not.
 
 use crate::fault::text;
 use crate::wall::measures::Measure;

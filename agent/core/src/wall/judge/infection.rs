@@ -1,4 +1,4 @@
-//! Judges whether somebody has taken the device: the signs that the Mirai family shows in processes and sockets. Each sign
+//! Judges infection: the signs that malware of the Mirai family shows in processes and sockets. Each sign
 //! has a sentence of its own in the report; two together weigh more than one.
 
 #[cfg(test)]

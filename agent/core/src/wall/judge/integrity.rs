@@ -1,6 +1,6 @@
-//! The configuration guard: files that only the owner changes are compared with what they were when the owner, or the
-//! maker, last had a say. What is remembered of them, how it is written, and what is made of a difference; reading and
-//! writing the files is the agent's.
+//! Judges integrity: files that only the owner changes are compared with a baseline, the state that the owner or the maker
+//! accepted last. The baseline, its format and the judgement are here; the agent reads and writes the files
+//! (`agent/src/wall/integrity.rs`).
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,5 @@
-//! Judges who listens: telnet, SSH, what is not on the policy's list, and what others could use as a reflector. How a
-//! socket answers is seen by the agent's eyes; signs of an infection are judged in `infection`.
+//! Judges services, the programs that listen: telnet, SSH, programs that are not on the policy's list, and reflectors. The
+//! agent probes how a port answers (`agent/src/wall/probe`); `infection` judges the signs of an infection.
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,5 @@
-//! Numbers of the kernel's that make a device's network harder to abuse. Only such as lock nobody out.
+//! Judges sysctls: the table of kernel settings that make a device's network harder to abuse. None of them locks the
+//! owner out. `agent/src/wall/sysctl.rs` reads and sets them.
 
 use crate::wall::measures::Measure;
 use crate::wall::remediation::Remediation;

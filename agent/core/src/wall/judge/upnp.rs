@@ -1,5 +1,5 @@
-//! Ways in that programs in the LAN asked the UPnP service for (IGD). One to the device itself, to a port of
-//! administration, to a host that is not in the LAN, or without an end is not let through; the others are, and listed.
+//! Judges UPnP port forwards, which programs in the LAN asked for (IGD). A port forward to the device itself, to a port of
+//! administration, to a host outside the LAN, or without an end is closed; the others are open, and listed.
 
 use crate::firewall::table::{PortForward, Protocol};
 use crate::wall::measures::Measure;

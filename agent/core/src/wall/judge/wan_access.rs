@@ -1,4 +1,4 @@
-//! Ways in from the WAN to the device itself. Each needs addresses, TLS, an owner with a good password, and a day on which
+//! Judges WAN rules, the ports of the device that are open on the WAN. Each needs addresses, TLS, an owner with a good password, and a day on which
 //! it ends; one that lacks any of these is shut, and the report says which. An ACS (TR-069) needs its addresses only.
 
 use crate::firewall::table::WanRule;

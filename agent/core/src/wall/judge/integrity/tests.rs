@@ -1,4 +1,4 @@
-//! What the guard remembers, and what it makes of a difference.
+//! Tests of integrity: the baseline, and the judgement of a difference.
 
 use super::*;
 use crate::wall::report::Judgement;
