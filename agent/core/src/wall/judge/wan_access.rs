@@ -1,5 +1,6 @@
-//! Judges WAN rules, the ports of the device that are open on the WAN. Each needs addresses, TLS, an owner with a good password, and a day on which
-//! it ends; one that lacks any of these is shut, and the report says which. An ACS (TR-069) needs its addresses only.
+//! Judges WAN rules, the ports of the device that are open on the WAN. Each needs addresses, TLS, an owner with a good
+//! password, and a day on which it ends; one that lacks any of these is shut, and the report says which. An ACS (TR-069)
+//! needs its addresses only.
 
 use crate::firewall::table::WanRule;
 use crate::gate::state::GateState;
