@@ -1,5 +1,5 @@
-//! The agent's library. Rooms, from left to right; a room imports only rooms to its left, and `update` and `wall`
-//! never import each other:
+//! The agent's library. Its modules, from left to right; a module imports only modules to its left, and `update` and
+//! `wall` never import each other:
 //!
 //! `os` system calls, processes, files, the watchdog and privileges; `config` the settings file; `gate` credentials
 //! and hooks; `firewall` nf_tables and iptables; `net` HTTP, TLS and names; `update` sources, slots and boot loaders;
