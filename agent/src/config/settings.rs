@@ -23,7 +23,7 @@ pub struct DeviceSettings {
     pub root: PathBuf,
     /// The record and the metadata: must survive restarts and updates.
     pub state: PathBuf,
-    /// What may be lost at a restart: lock, wishes, attempts.
+    /// What may be lost at a restart: lock, operator requests, attempts.
     pub run: PathBuf,
     /// How the boot loader is told.
     pub boot: Boot,

@@ -11,7 +11,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 pub enum Woken {
     /// The time was over.
     Time,
-    /// Somebody left a wish.
+    /// A command left a request.
     Request,
     /// Something of what was waited for besides can be read.
     Heard,

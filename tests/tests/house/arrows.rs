@@ -35,7 +35,7 @@ const FLOORS: [&[&str]; 5] =
 fn floor(room: &str) -> usize {
     let found = FLOORS.iter().position(|floor| floor.contains(&room));
     found.unwrap_or_else(|| {
-        panic!("the agent has a room {room} that has no floor: see DESIGN of rooms in ARCHITECTURE.md")
+        panic!("the agent has a room {room} that has no floor: see the arrows in ARCHITECTURE.md")
     })
 }
 
