@@ -42,7 +42,7 @@ export const RICH = [
     "put offer=42", "put offer_version=2.1.0", "put severity=critical", "put fixes=CVE-2026-1111 CVE-2026-2222",
     "put note.en=Closes two holes in the web server that are being attacked.",
     "put note.ja=攻撃に使われているウェブサーバーの弱点を2件修正します。",
-    "put postponable=1", "put support_end=1950000000", "put wall=nftables",
+    "put postponable=1", "put support_end=1950000000", "put firewall=nftables",
     "put finding=telnet listens on the WAN side", "add finding=an account without password was locked: guest",
 ];
 export const NOTHING = [...new Set(RICH.map((line) => line.split(" ")[1].split("=")[0]))].map((key) => `drop ${key}`)

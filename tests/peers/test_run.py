@@ -37,3 +37,21 @@ def only_one_agent_is_at_work(place):
     assert running.poll() is None
     running.send_signal(signal.SIGTERM)
     assert running.wait(PATIENCE) == DONE
+
+
+@test
+def a_round_that_waits_for_its_trial_hears_confirm(place):
+    workshop = Workshop(place)
+    workshop.publish(2)
+    device = Device(place, workshop.root, Web(place, workshop.repository).url)
+    device.settings["trial"] = {**device.settings.get("trial", {}), "confirm_by": "command", "seconds": 86_400}
+    device.komainu("once").must(RESTART, "activating release=2")
+    assert device.restart() == "b"
+    waits = device.start("once")
+    log = device.log
+    wait_until(lambda: "trial-waits release=2" in log.read_text(), "it waits for a word")
+    device.log = device.folder / "log-of-confirm"
+    device.komainu("confirm").must(DONE)
+    assert waits.wait(PATIENCE) == DONE
+    assert "confirming release=2" in log.read_text()
+    assert device.status()["update"] == "idle"

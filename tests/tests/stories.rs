@@ -1,12 +1,16 @@
 //! Stories: a release, a cut, a bad server, in a few commands, with the expected log beside them.
 #![allow(clippy::unwrap_used, reason = "a panic is the report")]
 
+use komainu_core::firewall::table::FirewallGrants;
+use komainu_core::gate::state::GateState;
 use komainu_core::identifiers::Slot;
 use komainu_core::operator_request::OperatorRequest;
 use komainu_core::settings::ConfirmBy;
+use komainu_core::turn::{Reply, turn};
 use komainu_tests::invariants::{check_all, invariant_device_settles};
 use komainu_tests::repository::{Repository, TODAY};
 use komainu_tests::sim::disk::{After, draft};
+use komainu_tests::sim::gate::Gate;
 use komainu_tests::sim::{Behaves, Device};
 use serde_json::json;
 
@@ -263,4 +267,42 @@ fn a_slot_that_cannot_be_left_is_kept_and_said() {
     device.environment.deaf = None;
     device.poll_and_run();
     assert_eq!(device.running_release(), 3, "{:#?}", device.log);
+}
+
+/// A device with a gate, closed and at rest.
+fn gated() -> Device {
+    let mut device = Device::new(Repository::new());
+    device.gate = Some(Gate::factory());
+    device.run_until_quiet();
+    device
+}
+
+fn replies(device: &mut Device, request: OperatorRequest) -> Vec<Reply> {
+    let settings = device.settings.clone();
+    let outcome = turn(device, &settings, &FirewallGrants::default(), Some(request));
+    assert!(outcome.answered);
+    outcome.replies
+}
+
+#[test]
+fn a_password_is_settled_by_the_turn_that_sets_it() {
+    let mut device = gated();
+    let claim = device.gate.as_mut().unwrap().choose("first");
+    assert_eq!(replies(&mut device, claim), [Reply::PasswordSet]);
+    let gate = device.gate.as_mut().unwrap();
+    assert_eq!((gate.account.as_str(), gate.rules), ("first", Some(GateState::Open)));
+    gate.hook_refuses = true;
+    let claim = gate.choose("second");
+    assert!(matches!(replies(&mut device, claim)[..], [Reply::PasswordNotSet(_)]));
+    assert_eq!(device.gate.as_ref().unwrap().account, "first");
+}
+
+#[test]
+fn a_reset_is_told_that_it_has_begun_and_so_is_a_second_one() {
+    let mut device = gated();
+    for _ in 0..2 {
+        assert_eq!(replies(&mut device, OperatorRequest::Reset), [Reply::ResetBegun]);
+        let gate = device.gate.as_ref().unwrap();
+        assert_eq!(gate.rules, Some(GateState::Closed));
+    }
 }

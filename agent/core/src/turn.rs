@@ -139,7 +139,9 @@ pub fn execute(
         forget_backoff_for(device, facts);
         let begins = plan.steps.iter().any(|step| matches!(step, Step::Claim(_) | Step::BeginReset));
         if !begins && facts.request.as_ref().is_some_and(OperatorRequest::is_of_gate) {
-            outcome.replies.push(Reply::NotNow);
+            let resets = facts.request == Some(OperatorRequest::Reset)
+                && facts.gate.as_ref().is_some_and(|gate| gate.resetting);
+            outcome.replies.push(if resets { Reply::ResetBegun } else { Reply::NotNow });
         }
     }
     for step in &plan.steps {
@@ -219,7 +221,7 @@ fn reply(step: &Step, done: &Result<(), Fault>, device: &mut (impl Owner + ?Size
         (Step::Claim(_) | Step::Finish, None) => Some(Reply::PasswordSet),
         (Step::Finish, Some(why)) => Some(Reply::PasswordHalfSet(why)),
         (Step::Claim(_), Some(why)) => {
-            let half_done = device.gate().is_some_and(|gate| gate.next.is_some());
+            let half_done = device.gate().is_some_and(|gate| gate.next.is_some() && gate.account.is_ok());
             (!half_done).then_some(Reply::PasswordNotSet(why))
         }
         (Step::Withdraw, why) => {

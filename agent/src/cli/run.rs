@@ -5,6 +5,7 @@ use super::owner::put_rules;
 use crate::daemon::event_log::EventLog;
 use crate::daemon::event_loop::{End, EventLoop, TURNS_RUNNING_MAX};
 use crate::daemon::linux_device::LinuxDevice;
+use crate::daemon::request_queue::RequestQueue;
 use crate::os::clock::uptime_milliseconds;
 use crate::os::wakeup::{Waiter, Woken};
 use komainu_core::device::Ledger;
@@ -56,15 +57,18 @@ pub(super) fn round(
     let began = uptime_milliseconds();
     let mut waiter = Waiter::new().map_err(|error| format!("cannot wait for signals: {error}"))?;
     let (settings, grants, mut log) = (&call.settings.core, device.grants_at_start(), EventLog::default());
-    let (mut request, mut running) = (Some(request), 0);
+    let (mut requests, mut running) = (RequestQueue::default(), 0);
+    requests.put(request);
     let (mut first_error, mut last) = (None, None);
     let ends = |exit, first_error: Option<Reason>, last| Ok(Round { exit, event: first_error.or(last) });
     loop {
-        let facts = look(device, settings, &grants, request.clone());
+        // A command may leave a request while this round holds the lock: `confirm` during a trial.
+        let request = requests.next_for_update(device);
+        let facts = look(device, settings, &grants, request);
         let plan = decide(&facts, settings);
         log.log(device, &plan.reason);
         if answers(&facts, &plan) {
-            request = None;
+            requests.answered();
         }
         let outcome = execute(device, &facts, &plan, settings, &grants);
         log.log_all(device, &outcome.events);

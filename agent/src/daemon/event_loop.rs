@@ -135,10 +135,11 @@ impl<'a> EventLoop<'a> {
         }
         let outcome = self.execute(&facts);
         self.tell_page(&facts, Some(&outcome))?;
-        let news = self.hear();
-        if matches!(outcome.next, Next::Seconds(_)) {
+        // A request that came during this turn may have brought a bundle, which is not over yet.
+        if matches!(outcome.next, Next::Seconds(_)) && !self.requests.is_full() {
             self.device.end_install();
         }
+        let news = self.hear();
         if outcome.next == Next::Restart && self.restarts_by_exit() {
             return Ok(Some(End::Restart));
         }
@@ -200,7 +201,10 @@ impl<'a> EventLoop<'a> {
 
     fn wall_turn(&mut self) -> WallNews {
         let Some(wall) = &mut self.wall else { return WallNews::default() };
-        wall.turn_if_due(self.device, &mut self.requests, &self.wall_inputs, &mut self.log)
+        // The clock goes on between two looks at gate and update.
+        let now = Moment(self.wall_inputs.now.0.max(system_seconds()));
+        let inputs = WallInputs { now, ..self.wall_inputs.clone() };
+        wall.turn_if_due(self.device, &mut self.requests, &inputs, &mut self.log)
     }
 
     /// Sends the page the present status, and starts it where it does not run yet.
@@ -266,6 +270,5 @@ impl UpdateJob {
 
 /// The facts from a look at gate and update that the wall needs.
 fn wall_inputs(facts: &Facts) -> WallInputs {
-    let now = Moment(facts.now.0.max(system_seconds()));
-    WallInputs { now, rules: facts.gate.as_ref().map(|gate| gate.rules.clone()) }
+    WallInputs { now: facts.now, rules: facts.gate.as_ref().map(|gate| gate.rules.clone()) }
 }

@@ -24,6 +24,12 @@ impl RequestQueue {
         self.waiting.clone()
     }
 
+    /// The same for a round of turns without the wall: a request to the wall stays where a command left it.
+    pub fn next_for_update(&mut self, device: &mut LinuxDevice) -> Option<OperatorRequest> {
+        let of_wall = device.runtime().request().is_some_and(|request| request.is_of_wall());
+        if self.waiting.is_none() && of_wall { None } else { self.next(device) }
+    }
+
     /// A request waits.
     pub fn is_full(&self) -> bool {
         self.waiting.is_some()

@@ -24,8 +24,6 @@ pub enum How {
     Nft,
     /// The firmware's iptables.
     Iptables,
-    /// Nobody was told anything.
-    Nothing,
 }
 
 /// What was done.
@@ -39,7 +37,8 @@ pub struct Put {
 
 /// The door to the kernel's firewall.
 pub struct Firewall {
-    choice: FirewallChoice,
+    /// The way that the settings say; `None`: the best that the kernel has.
+    fixed: Option<How>,
     /// What it is to do without, whatever the kernel can.
     without: Lacks,
     /// How it was last done.
@@ -48,16 +47,17 @@ pub struct Firewall {
 }
 
 impl Firewall {
-    /// Opens it. Nothing is changed yet.
-    pub fn open(choice: FirewallChoice) -> Firewall {
-        let how = match choice {
-            FirewallChoice::Nft => How::Nft,
-            FirewallChoice::Auto if nftables::is_there() => How::Nft,
-            FirewallChoice::Auto | FirewallChoice::Iptables => How::Iptables,
-            FirewallChoice::None => How::Nothing,
+    /// Opens it; `None`: the settings leave the firewall to other software. Nothing is changed yet.
+    pub fn open(choice: FirewallChoice) -> Option<Firewall> {
+        let fixed = match choice {
+            FirewallChoice::Nft => Some(How::Nft),
+            FirewallChoice::Iptables => Some(How::Iptables),
+            FirewallChoice::Auto => None,
+            FirewallChoice::None => return None,
         };
-        let put = Put { how, lacks: Lacks::NONE };
-        Firewall { choice, without: Lacks::NONE, put, iptables: Iptables::default() }
+        let best = || if nftables::is_there() { How::Nft } else { How::Iptables };
+        let put = Put { how: fixed.unwrap_or_else(best), lacks: Lacks::NONE };
+        Some(Firewall { fixed, without: Lacks::NONE, put, iptables: Iptables::default() })
     }
 
     /// Does without something, as on a kernel that lacks it.
@@ -72,11 +72,10 @@ impl Firewall {
     /// # Errors
     /// It cannot be done; then all is as before, or shut.
     pub fn put(&mut self, wanted: &Table) -> Result<Put, Text> {
-        let put = match self.choice {
-            FirewallChoice::None => Put { how: How::Nothing, lacks: self.without },
-            FirewallChoice::Nft => self.put_nft(wanted)?,
-            FirewallChoice::Auto if nftables::is_there() => self.put_best(wanted)?,
-            FirewallChoice::Auto | FirewallChoice::Iptables => self.put_iptables(wanted)?,
+        let put = match self.fixed {
+            Some(How::Nft) => self.put_nft(wanted)?,
+            None if nftables::is_there() => self.put_best(wanted)?,
+            None | Some(How::Iptables) => self.put_iptables(wanted)?,
         };
         self.put = put;
         Ok(put)
@@ -120,7 +119,6 @@ impl Firewall {
     /// It cannot be found out.
     pub fn holds(&mut self, wanted: &Table) -> Result<bool, Text> {
         match self.put.how {
-            How::Nothing => Ok(true),
             How::Nft => Ok(nftables::holds(wanted, self.put.lacks)? == Compared::Same),
             How::Iptables => self.iptables.holds(wanted, self.put.lacks),
         }
@@ -132,7 +130,6 @@ impl Firewall {
     /// It cannot be found out.
     pub fn counts(&mut self, wanted: &Table) -> Result<Vec<Count>, Text> {
         match self.put.how {
-            How::Nothing => Ok(Vec::new()),
             How::Nft => nftables::counts(wanted, self.put.lacks),
             How::Iptables => self.iptables.counts(wanted, self.put.lacks),
         }
@@ -144,7 +141,6 @@ impl Firewall {
     /// It cannot be done.
     pub fn remove(&mut self) -> Result<(), Text> {
         match self.put.how {
-            How::Nothing => Ok(()),
             How::Nft => nftables::remove(),
             How::Iptables => self.iptables.remove(),
         }

@@ -3,7 +3,7 @@
 use super::backend::{Firewall, How};
 use super::fallback::Lacks;
 use super::lan_subnets::lan_subnets;
-use crate::config::gate_settings::{FirewallChoice, GateSettings as Settings};
+use crate::config::gate_settings::GateSettings as Settings;
 use crate::os::clock::uptime_milliseconds;
 use komainu_core::fault::{Text, text};
 use komainu_core::firewall::count::Count;
@@ -39,7 +39,7 @@ const LACKS_MILLISECONDS: u64 = 3_600_000;
 impl FirewallController {
     /// The firewall of the settings; nothing is touched yet.
     pub fn new(settings: &Settings) -> FirewallController {
-        let firewall = (settings.firewall != FirewallChoice::None).then(|| Firewall::open(settings.firewall));
+        let firewall = Firewall::open(settings.firewall);
         let (lan, last, counted) = (settings.lan.clone(), None, Vec::new());
         FirewallController { lan, firewall, last, counted, lacks: (Lacks::NONE, 0), refused: None }
     }
@@ -94,7 +94,6 @@ impl FirewallController {
         let how = match put.how {
             How::Nft => "nftables",
             How::Iptables => "iptables",
-            How::Nothing => "nothing",
         };
         log::info!("firewall-applied gate={} by={how}", wanted.gate_state.name());
         if put.lacks != self.lacks.0 {

@@ -81,7 +81,7 @@ fn run() -> Result<String, String> {
             _ => return Err(format!("there is no {word}")),
         }
     }
-    let mut firewall = Firewall::open(choice);
+    let mut firewall = Firewall::open(choice).ok_or("the choice none opens no firewall")?;
     firewall.without(lacks);
     let (closed, open) =
         (build_table(GateState::Closed, &links, &traffic), build_table(GateState::Open, &links, &traffic));

@@ -115,17 +115,6 @@ impl Report {
         }
     }
 
-    /// The remediations, in the order of the findings, each once.
-    pub fn remediations(&self) -> Vec<&Remediation> {
-        let mut remediations: Vec<&Remediation> = Vec::new();
-        for remediation in self.findings.iter().filter_map(|finding| finding.remediation.as_ref()) {
-            if !remediations.contains(&remediation) {
-                remediations.push(remediation);
-            }
-        }
-        remediations
-    }
-
     fn add(&mut self, finding: Finding) {
         // A program that listens for IPv4 and for IPv6 is one finding.
         if self.findings.contains(&finding) {
@@ -147,6 +136,21 @@ impl Report {
         if !self.doubts.iter().any(|(doubted, _)| *doubted == measure) {
             self.doubts.push((measure, judgement));
         }
+    }
+}
+
+/// For tests.
+#[cfg(test)]
+impl Report {
+    /// The remediations, in the order of the findings, each once.
+    pub(crate) fn remediations(&self) -> Vec<&Remediation> {
+        let mut remediations: Vec<&Remediation> = Vec::new();
+        for remediation in self.findings.iter().filter_map(|finding| finding.remediation.as_ref()) {
+            if !remediations.contains(&remediation) {
+                remediations.push(remediation);
+            }
+        }
+        remediations
     }
 }
 
