@@ -139,7 +139,6 @@ impl Report {
     }
 }
 
-/// For tests.
 #[cfg(test)]
 impl Report {
     /// The remediations, in the order of the findings, each once.
