@@ -1,9 +1,10 @@
-//! The wall on this device: observing it, remediating what the core finds weak, and what that needs.
+//! The wall on this device: observing it, remediating the weaknesses that the core finds, and the parts needed for
+//! that.
 //!
 //! Map: `driver` puts an observation together; `scan` processes, sockets and mounts, `probe` telnet and TLS probes,
 //! `accounts`, `autostart`, `sysctl`, `integrity` and `vulnerabilities` a subject each; `remediate` carries out
 //! remediations, `remount` those of mounts, `quarantine` keeps files that were taken away, `forensics` evidence;
-//! `security_log` what happened, `incident_store` what outlasts a restart.
+//! `security_log` the events, `incident_store` the facts that outlast a restart.
 
 pub mod accounts;
 pub mod autostart;

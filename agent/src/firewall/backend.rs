@@ -18,7 +18,7 @@ use komainu_core::firewall::table::Table;
 /// The chains of others that see packets, where the kernel has nf_tables.
 pub use crate::firewall::nftables::others;
 
-/// Which way was taken.
+/// The way that was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
     Nft,
@@ -26,12 +26,12 @@ pub enum How {
     Iptables,
 }
 
-/// What was done.
+/// The result of putting the rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Put {
-    /// Which way was taken.
+    /// The way that was taken.
     pub how: How,
-    /// What had to be left out.
+    /// The parts that had to be left out.
     pub lacks: Lacks,
 }
 
@@ -39,9 +39,9 @@ pub struct Put {
 pub struct Firewall {
     /// The way that the settings say; `None`: the best that the kernel has.
     fixed: Option<How>,
-    /// What it is to do without, whatever the kernel can.
+    /// The parts that it must do without, even where the kernel has them.
     without: Lacks,
-    /// How it was last done.
+    /// The result of the last put.
     put: Put,
     iptables: Iptables,
 }
@@ -66,8 +66,8 @@ impl Firewall {
         self.put.lacks = self.without;
     }
 
-    /// Makes the kernel do what is wanted, in the place of what it was told before. Vendor rules stay. Where
-    /// something was lacking it is worth trying again: modules may have been loaded since.
+    /// Makes the kernel do as `wanted` says, in the place of its former rules. Vendor rules stay. Where something was
+    /// lacking it is worth trying again: modules may have been loaded since.
     ///
     /// # Errors
     /// It cannot be done; then all is as before, or shut.
@@ -113,7 +113,7 @@ impl Firewall {
         }
     }
 
-    /// Whether the kernel still does what is wanted, no more and no less.
+    /// Whether the kernel still does as `wanted` says, no more and no less.
     ///
     /// # Errors
     /// It cannot be found out.
@@ -124,7 +124,7 @@ impl Firewall {
         }
     }
 
-    /// What was counted since the rules were put: each name, protocol and port once.
+    /// The counts since the rules were put: each name, protocol and port once.
     ///
     /// # Errors
     /// It cannot be found out.
@@ -135,7 +135,7 @@ impl Firewall {
         }
     }
 
-    /// Takes everything of ours away; the vendor's rules are what is left.
+    /// Takes everything of ours away; only the vendor's rules are left.
     ///
     /// # Errors
     /// It cannot be done.
@@ -147,8 +147,8 @@ impl Firewall {
     }
 }
 
-/// Reads answers of nf_tables about our table, for both families in one: whether it is what is wanted, and what was
-/// counted. [`Firewall::holds`] and [`Firewall::counts`] read what the kernel says in the same way.
+/// Reads answers of nf_tables about our table, for both families in one: whether it is as wanted, and its counts.
+/// [`Firewall::holds`] and [`Firewall::counts`] read the kernel's answers in the same way.
 pub fn read_answers(mut bytes: &[u8], wanted: &Table) -> (bool, Vec<Count>) {
     let (mut found, mut counts) = (Found::of(constants::INET), Vec::new());
     while let Some(message) = netlink_message::Message::take(&mut bytes) {
@@ -159,7 +159,7 @@ pub fn read_answers(mut bytes: &[u8], wanted: &Table) -> (bool, Vec<Count>) {
     (found.compare(&chains, Lacks::NONE) == Compared::Same, counts)
 }
 
-/// What is sent to nf_tables for a table: its messages are also those that the kernel answers with.
+/// The messages that are sent to nf_tables for a table: the kernel answers with the same ones.
 pub fn written(wanted: &Table) -> Vec<u8> {
     batch::batch(wanted, Lacks::NONE, batch::Way::Refill, &[]).messages.0
 }

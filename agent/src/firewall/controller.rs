@@ -14,10 +14,10 @@ use komainu_core::gate::state::FirewallStatus;
 pub struct FirewallController {
     lan: Vec<String>,
     firewall: Option<Firewall>,
-    /// The rules that were last put, and what those before them counted.
+    /// The rules that were last put, and the counts of those before them.
     last: Option<Table>,
     counted: Vec<Count>,
-    /// What the kernel could not do last time, and when that was, in milliseconds of uptime.
+    /// The parts that the kernel lacked last time, and the time of that, in milliseconds of uptime.
     lacks: (Lacks, u64),
     refused: Option<Refused>,
 }
@@ -30,10 +30,10 @@ struct Refused {
     again: u64,
 }
 
-/// How long it is left alone after the first time; then twice as long, up to as long as below.
+/// Time for which it is left alone after the first refusal; then twice as long, up to as long as below.
 const REFUSED_MILLISECONDS: u64 = 30_000;
 
-/// What a kernel lacks may come later, with a module: it is asked again after so long.
+/// A lacking part may come later, with a module: the kernel is asked again after so long.
 const LACKS_MILLISECONDS: u64 = 3_600_000;
 
 impl FirewallController {
@@ -63,7 +63,7 @@ impl FirewallController {
         }
         match firewall.holds(wanted) {
             Ok(true) => {
-                // They may be from before this agent started: what they counted is ours all the same.
+                // They may be from before this agent started: their counts are ours all the same.
                 self.last = Some(wanted.clone());
                 FirewallStatus::Hold
             }
@@ -77,7 +77,7 @@ impl FirewallController {
     /// Why the kernel did not take it.
     pub fn apply(&mut self, wanted: &Table) -> Result<(), Text> {
         let Some(firewall) = &mut self.firewall else { return Ok(()) };
-        // What is put counts from 0 again. Where nothing can be read, nothing is lost that anybody knew.
+        // New rules count from 0 again. Where nothing can be read, no count is lost that was ever known.
         let before = self.last.as_ref().and_then(|last| firewall.counts(last).ok()).unwrap_or_default();
         let put = match firewall.put(wanted) {
             Ok(put) => put,
@@ -105,12 +105,12 @@ impl FirewallController {
         Ok(())
     }
 
-    /// What the kernel cannot do, in words.
+    /// The parts that the kernel lacks, in words.
     pub fn lacks(&self) -> Vec<&'static str> {
         self.lacks.0.words().collect()
     }
 
-    /// What was counted since the agent put its first rules: each name, protocol and port once.
+    /// The counts since the agent put its first rules: each name, protocol and port once.
     ///
     /// # Errors
     /// The kernel does not tell.

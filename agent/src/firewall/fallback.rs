@@ -1,9 +1,10 @@
-//! What a kernel or a firmware cannot do for the firewall, and in which words that is told.
+//! The parts of the firewall that a kernel or a firmware lacks, and the words in which they are told.
 
 use komainu_core::firewall::table::{Match, Rule, Verdict};
 
-/// Some things that are lacking. Whatever is in here makes what comes to the device stricter or equal, but for
-/// [`Lacks::IP6`], where nothing can be enforced. What it sends is guarded less where that needs what is lacking.
+/// Some things that are lacking. Each of them makes the rules for traffic to the device stricter or equal, but for
+/// [`Lacks::IP6`], where nothing can be enforced. Traffic from the device is guarded less where that needs a lacking
+/// part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lacks(u16);
 
@@ -26,7 +27,7 @@ impl Lacks {
     /// Replacing all rules at once.
     pub const ATOMIC: Lacks = Lacks(128);
     pub const COUNT: Lacks = Lacks(256);
-    /// Limits of how much.
+    /// Limits of an amount.
     pub const LIMIT: Lacks = Lacks(512);
     /// Knowing the device's own addresses.
     pub const OWN_SOURCE: Lacks = Lacks(1024);
@@ -37,7 +38,7 @@ impl Lacks {
     const LEFT_OUT: Lacks =
         Lacks(Lacks::TRACKING.0 | Lacks::LIMIT.0 | Lacks::OWN_SOURCE.0 | Lacks::WAY_BACK.0);
 
-    /// Each with its name and what it means; nothing where there is no difference to tell.
+    /// Each with its name and its meaning; nothing where there is no difference to tell.
     const ALL: [(Lacks, &'static str, &'static str); 12] = [
         (Lacks::MIXED, "mixed", ""),
         (Lacks::MIXED_NAT, "mixed-nat", ""),
@@ -81,17 +82,17 @@ impl Lacks {
         Lacks::needed(rule).any(|one| Lacks::LEFT_OUT.has(one) && self.has(one))
     }
 
-    /// Those with this name, for trying out what a poorer kernel would get.
+    /// Those with this name, for trying out the rules that a poorer kernel would get.
     pub fn named(name: &str) -> Option<Lacks> {
         Lacks::ALL.iter().find(|(_, one, _)| *one == name).map(|(lacks, ..)| *lacks)
     }
 
-    /// What each means, in words; nothing for those that make no difference.
+    /// The meaning of each, in words; nothing for those that make no difference.
     pub fn words(self) -> impl Iterator<Item = &'static str> {
         let of = move |(lacks, _, words): &(Lacks, &str, &'static str)| {
             (self.has(*lacks) && !words.is_empty()).then_some(*words)
         };
-        // Who has no addresses changed at all need not hear it of IPv6 as well.
+        // Where no addresses are changed at all, the same need not be told of IPv6 as well.
         let twice = move |(lacks, ..): &&(Lacks, &str, &'static str)| {
             *lacks == Lacks::IP6_NAT && (self.has(Lacks::NAT) || self.has(Lacks::IP6))
         };

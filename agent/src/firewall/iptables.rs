@@ -16,23 +16,23 @@ use std::path::{Path, PathBuf};
 
 /// The chain that shuts everything while rules are told one by one.
 const HOLD: &str = "KOMAINU-HOLD";
-/// The chain in which is tried what the kernel can do; nothing ever comes there.
+/// The chain in which the kernel's abilities are tried; nothing ever comes there.
 const TRIAL: &str = "KOMAINU-TRY";
 const PROGRAM_SECONDS: u32 = 30;
 
-/// What was found after the last success: a firmware may write our rules in other words than we do.
+/// The rules that were found after the last success: a firmware may write our rules in other words than we do.
 #[derive(Default)]
 pub struct Iptables {
     after: Option<(Table, Vec<String>)>,
-    /// What IPv4 and IPv6 were put without.
+    /// The parts that IPv4 and IPv6 were put without.
     without: Option<[Lacks; 2]>,
 }
 
 impl Iptables {
-    /// Replaces our chains. What is found to be lacking is handed back.
+    /// Replaces our chains. Hands back the parts that are found to be lacking.
     ///
     /// # Errors
-    /// There is no such program, or it refuses what cannot be left out.
+    /// There is no such program, or it refuses a part that cannot be left out.
     pub fn put(&mut self, wanted: &Table, lacks: Lacks) -> Result<Lacks, Text> {
         (self.after, self.without) = (None, None);
         let four = put_family(Family::Four, wanted, lacks)?;
@@ -46,7 +46,7 @@ impl Iptables {
         Ok(lacks)
     }
 
-    /// Whether the kernel has what is wanted: no rule more, none less, in this order, before the vendor's.
+    /// Whether the kernel has the wanted rules: no rule more, none less, in this order, before the vendor's.
     ///
     /// # Errors
     /// It cannot be listed.
@@ -66,7 +66,7 @@ impl Iptables {
         Ok(expected == found)
     }
 
-    /// What was counted since the rules were put.
+    /// The counts since the rules were put.
     ///
     /// # Errors
     /// It cannot be listed.
@@ -133,7 +133,7 @@ impl Iptables {
         Ok(found)
     }
 
-    /// The families that are ours to keep, and what each is without.
+    /// The families that are ours to keep, and the parts that each is without.
     fn families(&self, lacks: Lacks) -> impl Iterator<Item = (Family, Lacks)> {
         let [four, six] = self.without.unwrap_or([lacks; 2]);
         let six = (has_ip6() && !lacks.has(Lacks::IP6)).then_some((Family::Six, six));
@@ -212,7 +212,7 @@ fn by_chain(mut lines: Vec<String>) -> Vec<String> {
     lines
 }
 
-/// Whether nobody uses a table that few devices need: to ask for its rules would load it.
+/// Whether a table that few devices need is unused: to ask for its rules would load it.
 fn is_unused(family: Family, table: &str) -> bool {
     let tables = std::fs::read_to_string(family.tables());
     table == rule_text::MANGLE && tables.is_ok_and(|names| !names.lines().any(|name| name == table))
@@ -224,7 +224,7 @@ fn list(family: Family, table: &str) -> Result<Vec<String>, Text> {
     Ok(said.lines().filter(|line| line.starts_with('-')).map(|line| line.trim_end().to_owned()).collect())
 }
 
-/// Does what the lines say, in the language of `iptables-restore`.
+/// Carries out the lines, in the language of `iptables-restore`.
 fn apply(family: Family, table: &str, lines: &[String]) -> Result<(), Text> {
     if program(family, "-restore").is_none() {
         return apply_one_by_one(family, table, lines);
@@ -270,7 +270,7 @@ fn apply_one_by_one(family: Family, table: &str, lines: &[String]) -> Result<(),
     Ok(())
 }
 
-/// Finds out what the kernel cannot do.
+/// Finds out the parts that the kernel lacks.
 fn try_out(family: Family, lacks: Lacks) -> Lacks {
     let mut found = lacks;
     let _ = run(family, "", &["-N", TRIAL], "");

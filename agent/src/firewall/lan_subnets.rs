@@ -10,18 +10,18 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 pub const NEAR_MAX: usize = 32;
 /// Most lines that are read of either file.
 const LINES_MAX: usize = 4096;
-/// Of an address: everybody knows it, whatever the link.
+/// Scope of an address that is known everywhere, on any link.
 const SCOPE_GLOBAL: &str = "00";
 /// A network with fewer bits than these is no neighbourhood, but a large part of the world.
 const PREFIX_MIN: [u8; 2] = [8, 32];
 
-/// What is near now, in the same order each time.
+/// The networks that are near now, in the same order each time.
 pub fn lan_subnets(lan: &[String]) -> Vec<Network> {
     let read = |path| routes::read(path).unwrap_or_default();
     of_files(&read(routes::ROUTES), &read(routes::ADDRESSES6), lan)
 }
 
-/// What these files say of links with these names.
+/// The networks that these files show for links with these names.
 pub fn of_files(routes: &str, addresses: &str, lan: &[String]) -> Vec<Network> {
     let is_lan = |(name, _): &(&str, Network)| lan.iter().any(|one| one == name);
     let found = routes.lines().take(LINES_MAX).filter_map(on_link);

@@ -1,7 +1,7 @@
 //! nf_tables, by its netlink messages: our table replaced in one transaction, read back and compared. Vendor
 //! tables are never named.
 //!
-//! What the kernel refuses for want of a part of it is left out, strictest first, and told ([`Lacks`]).
+//! A rule that the kernel refuses for want of a part is left out, strictest first, and told ([`Lacks`]).
 
 pub(crate) mod batch;
 pub(crate) mod constants;
@@ -29,7 +29,7 @@ use nix::errno::Errno;
 /// Most chains of others that are told, and the longest part of a name, in bytes.
 const OTHERS_MAX: usize = 128;
 const NAME_BYTES_MAX: usize = 48;
-/// How often a list is asked for that changes while it is told.
+/// Times that a list is asked for if it changes while it is told.
 const TRIES: usize = 5;
 
 /// Whether this kernel has nf_tables.
@@ -40,11 +40,11 @@ pub fn is_there() -> bool {
     }
 }
 
-/// Replaces our table without what is in `lacks`. What is found to be lacking is handed back as well; `known` is
-/// what was the last time.
+/// Replaces our table without the parts in `lacks`. Hands back those found to be lacking as well; `known` is the answer
+/// of the last time.
 ///
 /// # Errors
-/// The kernel refuses what cannot be left out; then all is as before.
+/// The kernel refuses a part that cannot be left out; then all is as before.
 pub fn put(wanted: &Table, mut lacks: Lacks, known: Lacks) -> Result<Lacks, Text> {
     let socket = Socket::open().map_err(|error| said("netlink", error))?;
     let there = chains_there(&socket);
@@ -52,7 +52,7 @@ pub fn put(wanted: &Table, mut lacks: Lacks, known: Lacks) -> Result<Lacks, Text
     loop {
         let batch = batch(wanted, lacks, way, &there);
         let Err(refused) = socket.change(&batch.messages.0, batch.abouts.len() as u32) else {
-            // Before 4.3 kernels do not know what it is to be over a limit, and limit the wrong way round.
+            // Before 4.3 kernels do not know being over a limit, and limit the wrong way round.
             if !lacks.has(Lacks::LIMIT) && matches!(holds(wanted, lacks), Ok(Compared::ButLimits)) {
                 lacks = lacks.and(Lacks::LIMIT);
                 continue;
@@ -65,7 +65,7 @@ pub fn put(wanted: &Table, mut lacks: Lacks, known: Lacks) -> Result<Lacks, Text
         let sure = way == Way::Anew || there.is_empty();
         match missing(about, refused, lacks) {
             Some(missing) if (sure || known.has(missing)) => lacks = lacks.and(missing),
-            // Somebody has made of our table what cannot be changed back in place.
+            // A stranger has changed our table so that it cannot be changed back in place.
             _ if !sure => way = Way::Anew,
             _ => return Err(said(name_of(about), refused.error)),
         }
@@ -105,7 +105,7 @@ pub fn remove() -> Result<(), Text> {
     Ok(())
 }
 
-/// Whether the kernel has what is wanted, as [`put`] would put it: no rule more, none less, in this order.
+/// Whether the kernel has the wanted rules, as [`put`] would put them: no rule more, none less, in this order.
 ///
 /// # Errors
 /// Those of the kernel.
@@ -122,7 +122,7 @@ pub fn holds(wanted: &Table, lacks: Lacks) -> Result<Compared, Text> {
     Ok(worst)
 }
 
-/// What was counted since the rules were put.
+/// The counts since the rules were put.
 ///
 /// # Errors
 /// Those of the kernel.
@@ -134,8 +134,8 @@ pub fn counts(wanted: &Table, lacks: Lacks) -> Result<Vec<Count>, Text> {
     Ok(counts)
 }
 
-/// The chains of others that see packets, as `table/chain`, in order: what the vendor, or somebody else, lets through or
-/// not. Nothing where the kernel does not tell.
+/// The chains of others that see packets, as `table/chain`, in order: the vendor, or another program, lets packets
+/// through there or not. Nothing where the kernel does not tell.
 pub fn others() -> Vec<String> {
     let mut others: Vec<String> = Vec::new();
     let Ok(socket) = Socket::open() else { return others };
@@ -154,7 +154,7 @@ pub fn others() -> Vec<String> {
     others
 }
 
-/// Reads our tables, each with the chains that are wanted in it; what is not there is empty.
+/// Reads our tables, each with the chains that are wanted in it; a missing one is empty.
 fn read(wanted: &Table, lacks: Lacks) -> Result<Vec<(Found, Vec<&Chain>)>, Text> {
     let socket = Socket::open().map_err(|error| said("netlink", error))?;
     'again: for _ in 0..TRIES {
@@ -176,7 +176,7 @@ fn read(wanted: &Table, lacks: Lacks) -> Result<Vec<(Found, Vec<&Chain>)>, Text>
     Err(text(format_args!("nf_tables: the rules change all the time, they cannot be read")))
 }
 
-/// What the kernel must be lacking to refuse this.
+/// The part that the kernel must be lacking to refuse this.
 fn missing(about: &About<'_>, refused: Refused, lacks: Lacks) -> Option<Lacks> {
     // Kernels before 4.18 have room for one changer of addresses, and the vendor may be it.
     let taken = refused.error == Errno::EBUSY && matches!(about, About::Chain(_, Hook::Redirect));

@@ -1,5 +1,5 @@
-//! The files from which programs are started at power-on, by time or by request: where they are, what in them starts
-//! telnet, and how such a line is taken away. What a line means is `komainu_core::wall::judge::autostart`'s.
+//! The files from which programs are started at power-on, by time or by request: their places, the lines in them that
+//! start telnet, and the way such a line is taken away. `komainu_core::wall::judge::autostart` judges a line's meaning.
 
 #[cfg(test)]
 mod tests;
@@ -74,10 +74,10 @@ const FOLDERS: &[(&str, Kind)] = &[
     ("usr/lib/systemd/system", Kind::Unit),
 ];
 
-/// Those files, and what was found in them.
+/// Those files, and the lines found in them.
 pub struct Autostart {
     root: PathBuf,
-    /// Whatever has not changed since is not read again.
+    /// The files as read: an unchanged one is not read again.
     read: Vec<Read>,
 }
 
@@ -86,14 +86,14 @@ struct Read {
     path: PathBuf,
     stamp: Stamp,
     autostart: Vec<AutostartEntry>,
-    /// It is larger than what is read of it.
+    /// It is larger than the part that is read.
     cut: bool,
 }
 
-/// What one look found.
+/// The result of one look.
 #[derive(Default)]
 pub struct Look {
-    /// The lines that start what nobody wants.
+    /// The lines that start unwanted programs.
     pub found: Vec<FoundAutostart>,
     /// Why not everything could be read.
     pub unread: Option<Text>,
@@ -105,7 +105,7 @@ impl Autostart {
         Autostart { root: root.into(), read: Vec::new() }
     }
 
-    /// Reads what has changed, and says what is in all of them.
+    /// Reads the changed files, and tells the lines found in all of them.
     pub fn look(&mut self) -> Look {
         let mut look = Look::default();
         let before = std::mem::take(&mut self.read);
@@ -192,15 +192,15 @@ impl Autostart {
     }
 }
 
-/// Takes away what a line of a start file starts, if it still says the same. Says what kind of file it is, so that who
-/// reads it can be told. A line that is not there any more is no error: `None`.
+/// Takes away the program that a line of a start file starts, if the line still says the same. Gives the kind of the
+/// file, so that its reader can be told. A line that is not there any more is no error: `None`.
 ///
 /// # Errors
 /// Path and cause; the file stays as it was.
 pub fn stop_starting(root: &Path, file: &str, line: u32, says: &str) -> Result<Option<Kind>, Text> {
     let path = Path::new(file);
     let kind = kind_of(root, path).ok_or_else(|| cannot("change", path, &"nothing is started from there"))?;
-    // The link stays, and what it leads to changes.
+    // The link stays, and its target changes.
     let real = fs::canonicalize(path).map_err(|error| cannot("find", path, &error))?;
     let found = untrusted_file::read(&real, FILE_BYTES_MAX).map_err(|error| cannot("read", path, &error))?;
     let Some(Foreign { bytes, whole, metadata }) = found else { return Ok(None) };
@@ -219,8 +219,8 @@ pub fn stop_starting(root: &Path, file: &str, line: u32, says: &str) -> Result<O
     Ok(Some(kind))
 }
 
-/// Whatever lies in a folder of scripts is started at power-on, also the half of one that a power cut left there: a
-/// script is written in the folder above, and moved.
+/// Every file in a folder of scripts is started at power-on, also the half of one that a power cut left there: a script
+/// is written in the folder above, and moved.
 fn replace(real: &Path, kind: Kind, bytes: &[u8], mode: u32) -> io::Result<()> {
     let above = real.parent().and_then(Path::parent).filter(|_| kind == Kind::Script);
     let Some(beside) = above.map(|folder| folder.join("komainu-changed")) else {
@@ -235,8 +235,8 @@ fn replace(real: &Path, kind: Kind, bytes: &[u8], mode: u32) -> io::Result<()> {
     files::replace_as(real, bytes, mode)
 }
 
-/// Has a program read its files again (SIGHUP). Which one that is says [`autostart::hears`]; if another has its number by
-/// now, nobody is told.
+/// Has a program read its files again (SIGHUP). [`autostart::hears`] tells the program; if another has its number by
+/// now, no signal is sent.
 ///
 /// # Errors
 /// The signal could not be sent.
@@ -251,7 +251,7 @@ pub fn tell(id: ProcessId) -> Result<(), Text> {
     })
 }
 
-/// How a file is read, by where it is.
+/// The way to read a file, by its place.
 fn kind_of(root: &Path, path: &Path) -> Option<Kind> {
     let inside = path.strip_prefix(root).ok()?;
     let single = FILES.iter().find(|(name, _)| Path::new(name) == inside);

@@ -1,4 +1,4 @@
-//! The wall's driver: the observation of this device, put together from its parts, and what is kept between two of them.
+//! The wall's driver: puts the observation of this device together from its parts, and keeps facts between two of them.
 
 use super::accounts::password_trial::{Progress, Trial};
 use super::accounts::survey;
@@ -45,13 +45,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 const TLS_MILLISECONDS: u64 = 60_000;
 /// A password is tried every so many milliseconds: one can take some tenths of a second on a small processor.
 const TRY_MILLISECONDS: u64 = 10_000;
-/// How long passwords are tried at once where somebody waits for the answer.
+/// Time for which passwords are tried at once where a caller waits for the answer.
 const TRY_ALL_MILLISECONDS: u64 = 600_000;
 
 /// So long after the device's start the vendor's firewall is still being built, in milliseconds of uptime.
 const STARTING_MILLISECONDS: u64 = 180_000;
 
-/// What guards the device against those who come in, or have.
+/// The device's guard against intruders, before and after they come in.
 pub struct WallDriver {
     pub(crate) settings: Settings,
     pub(crate) lan: Vec<String>,
@@ -68,15 +68,15 @@ pub struct WallDriver {
     pub(crate) differ: Vec<String>,
     /// The owner is logged in until so many milliseconds of uptime.
     pub(crate) owner_until: u64,
-    /// What the firmware says of itself; 0: nothing.
+    /// The firmware's own release number; 0: it tells none.
     pub(crate) release: u64,
     pub(crate) firmware_known: bool,
     /// A release is on trial: its files may differ from those of the one before.
     pub(crate) on_trial: bool,
     pub(crate) watchdog: Result<Watchdog, WatchdogSeen>,
-    /// Mounts that programs were forbidden on, and how they were before.
+    /// Mounts that programs were forbidden on, and their state before.
     pub(crate) forbidden: Vec<(String, Forbids)>,
-    /// What the agent could not give up; `None`: this is not the agent's own process.
+    /// The rights that the agent could not give up; `None`: this is not the agent's own process.
     pub(crate) confinement: Option<Vec<&'static str>>,
     pub(crate) security_log: SecurityLog,
     pub(crate) tls: Vec<(u16, Option<bool>)>,
@@ -84,7 +84,7 @@ pub struct WallDriver {
     pub(crate) firmware: FirmwareInventory,
     /// Chains of others in the firewall that are as they should be; those of a device that is just starting are.
     pub(crate) chains: Option<Vec<String>>,
-    /// What is known of the firmware, since the last turn that read metadata.
+    /// The facts about the firmware, since the last turn that read metadata.
     pub(crate) known: FirmwareSeen,
 }
 
@@ -133,7 +133,7 @@ impl WallDriver {
         }
     }
 
-    /// Compares the firmware with what its maker publishes; not at every look, for signatures are verified for it.
+    /// Compares the firmware with its maker's publications; not at every look, for signatures are verified for it.
     pub fn compare_firmware(&mut self, advisories: &Proven, settings: &Core, facts: &Facts) {
         let running = match &facts.record {
             RecordSeen::Found(record) => record.confirmed.as_ref().or(settings.own_release.as_ref()),
@@ -146,7 +146,7 @@ impl WallDriver {
         }
     }
 
-    /// What is remembered over a restart.
+    /// The state that is remembered over a restart.
     pub fn incident_state(&mut self) -> &IncidentState {
         self.kept.incident_state()
     }
@@ -159,7 +159,7 @@ impl WallDriver {
         self.kept.keep(state)
     }
 
-    /// The owner is there, for so many seconds: what is changed meanwhile is the owner's wish.
+    /// The owner is there, for so many seconds: changes meanwhile are the owner's wish.
     pub fn owner_is_here(&mut self, seconds: u32) {
         self.owner_until = clock::uptime_milliseconds() + u64::from(seconds) * 1000;
     }
@@ -167,21 +167,21 @@ impl WallDriver {
     /// Whether a release is on trial.
     pub fn set_on_trial(&mut self, on_trial: bool) {
         if !std::mem::replace(&mut self.firmware_known, true) {
-            // A firmware that came by another way than ours has files of its own, which must not be put back to those of
-            // the one before. Said before it is known: a cut in between learns once more.
+            // A firmware that came by another way than ours has files of its own, and they must not be put back to
+            // those of the one before. Said before it is known: a cut in between learns once more.
             firmware_identity::know(&self.state, self.release, &mut || self.guard.owe_learning());
         }
         if on_trial && !self.on_trial {
             self.guard.owe_learning();
         }
         if !on_trial && self.guard.owes_learning() {
-            // It was confirmed, or the one before runs again: its files are what they should be.
+            // It was confirmed, or the one before runs again: its files are as they should be.
             self.accept_changes();
         }
         self.on_trial = on_trial;
     }
 
-    /// What the agent's process could not give up.
+    /// The rights that the agent's process could not give up.
     pub fn set_confinement(&mut self, left: Vec<&'static str>) {
         self.confinement = Some(left);
     }
@@ -275,7 +275,7 @@ impl WallDriver {
         self.security_log.note(event, format_args!("{details}"), now);
     }
 
-    /// Writes how the four surveys stand into the security log.
+    /// Writes the state of the four surveys into the security log.
     pub fn note_summary(&mut self, report: &Report, strangers: u64) {
         let word = |survey| report.survey(survey);
         let (a, b, c, d) = (word(Survey::A), word(Survey::B), word(Survey::C), word(Survey::D));
@@ -283,7 +283,7 @@ impl WallDriver {
         self.security_log.note("selfcheck", details, Now::read(built()));
     }
 
-    /// Writes what was counted and not written yet; at an orderly end.
+    /// Writes the counts that are not written yet; at an orderly end.
     pub fn end_log(&mut self) {
         self.security_log.settle_all(Now::read(built()));
     }
@@ -338,7 +338,7 @@ impl WallDriver {
         match files::read(path, LEASES_BYTES_MAX) {
             Ok(Some(bytes)) => upnp::read(&String::from_utf8_lossy(&bytes)),
             Ok(None) => (Vec::new(), 0),
-            // What cannot be read is not let through.
+            // An unreadable file is not let through.
             Err(_) => (Vec::new(), 1),
         }
     }

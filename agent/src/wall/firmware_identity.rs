@@ -1,12 +1,12 @@
-//! Which firmware this is: by its kernel, and by what it says of itself. Another one than at the last start came by
+//! The identity of this firmware: its kernel, and its own release number. Another one than at the last start came by
 //! another way than ours, or was confirmed; either way its files are its own.
 
 use crate::os::files;
 use komainu_core::identifiers::Digest64;
 use std::path::Path;
 
-/// Calls `is_another` if the firmware is another one than at the last start, and remembers it. `release` is what it
-/// says of itself, 0 for nothing.
+/// Calls `is_another` if the firmware is another one than at the last start, and remembers it. `release` is its own
+/// release number, 0 for none.
 pub(crate) fn know(state: &Path, release: u64, is_another: &mut dyn FnMut()) {
     know_by(&std::fs::read("/proc/version").unwrap_or_default(), state, release, is_another);
 }

@@ -1,6 +1,6 @@
-//! Evidence: before a device that was taken is restarted, what was seen is kept, in a tar archive that anybody can open:
-//! the suspicious processes with their programs, sockets, mounts, modules, the security log. Bounded in everything, and
-//! whatever cannot be read is noted and left out: evidence must not keep a device from being cleaned.
+//! Evidence: before a device that was taken is restarted, its state is kept, in a tar archive that opens anywhere: the
+//! suspicious processes with their programs, sockets, mounts, modules, the security log. Bounded in everything, and an
+//! unreadable part is noted and left out: evidence must not keep a device from being cleaned.
 
 mod archive;
 #[cfg(test)]
@@ -34,7 +34,7 @@ const ITEM_BYTES_MAX: u64 = 128 * 1024;
 const SUSPECTS_MAX: usize = 16;
 const LISTED_MAX: usize = 512;
 
-/// What the whole device shows, by its name in the archive.
+/// Files about the whole device, by their names in the archive.
 const DEVICE: &[(&str, &str)] = &[
     ("net/tcp", "/proc/net/tcp"),
     ("net/tcp6", "/proc/net/tcp6"),
@@ -47,10 +47,10 @@ const DEVICE: &[(&str, &str)] = &[
     ("mounts", "/proc/self/mountinfo"),
     ("modules", "/proc/modules"),
 ];
-/// What a process shows. Its environment is not among it: secrets are handed over there.
+/// Files about a process. Its environment is not among them: secrets are handed over there.
 const PROCESS: &[&str] = &["status", "cmdline", "maps"];
 
-/// What is kept.
+/// The evidence to keep.
 pub struct Wanted<'a> {
     /// Why, for a person.
     pub why: &'a str,
@@ -65,7 +65,7 @@ pub struct Wanted<'a> {
 /// Keeps evidence in `evidence/` of the state, and gives the archive's path. Durable when it returns.
 ///
 /// # Errors
-/// The archive could not be written: path and cause. What could not be read is noted in it.
+/// The archive could not be written: path and cause. An unreadable part is noted in it.
 pub fn keep(state: &Path, wanted: &Wanted<'_>) -> Result<PathBuf, Text> {
     let folder = state.join("evidence");
     fs::create_dir_all(&folder).map_err(|error| cannot("write", &folder, &error))?;
@@ -80,7 +80,7 @@ pub fn keep(state: &Path, wanted: &Wanted<'_>) -> Result<PathBuf, Text> {
     Ok(path)
 }
 
-/// Removes the oldest archives and what a power cut left, and gives the next number.
+/// Removes the oldest archives and the remains of a power cut, and gives the next number.
 fn make_room(folder: &Path) -> u32 {
     let mut numbers: Vec<u32> = Vec::new();
     files::each_entry(folder, &mut |entry| {
@@ -100,7 +100,7 @@ fn make_room(folder: &Path) -> u32 {
     numbers.last().map_or(1, |last| last.saturating_add(1))
 }
 
-/// Half of what is free at most: the record must still find room.
+/// Half of the free space at most: the record must still find room.
 fn room(beside: &File) -> u64 {
     nix::sys::statvfs::fstatvfs(beside).map_or(BYTES_MAX, |seen| {
         #[allow(clippy::unnecessary_cast, reason = "32 bits on some devices")]
@@ -170,7 +170,7 @@ impl Keeping {
         self.copy(&format!("process/{pid}/exe"), Path::new(&path), OFlag::empty(), PROGRAM_BYTES_MAX)
     }
 
-    /// Copies what can be read of a file. Only a fault of the archive is one.
+    /// Copies the readable part of a file. Only a fault of the archive is one.
     fn copy(&mut self, name: &str, path: &Path, flags: OFlag, bytes_max: u64) -> io::Result<()> {
         match read(path, flags, bytes_max) {
             Ok((bytes, cut)) => self.add(name, &bytes, cut),
@@ -201,7 +201,7 @@ impl Keeping {
 
 /// Reads the beginning of a file, and whether there was more.
 fn read(path: &Path, flags: OFlag, bytes_max: u64) -> io::Result<(Vec<u8>, bool)> {
-    // Whatever else than a file stands there must not be waited for.
+    // Reading must not wait for anything but a file that stands there.
     let file = OpenOptions::new().read(true).custom_flags((OFlag::O_NONBLOCK | flags).bits()).open(path)?;
     if !file.metadata()?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a file"));

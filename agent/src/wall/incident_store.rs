@@ -5,7 +5,7 @@ use komainu_core::fault::{Text, text};
 use komainu_core::wall::incident_state::{IncidentState, STATE_BYTES_MAX};
 use std::path::{Path, PathBuf};
 
-/// What outlasts a restart.
+/// The state that outlasts a restart.
 pub(crate) struct IncidentStore {
     file: PathBuf,
     state: Option<IncidentState>,
@@ -17,7 +17,7 @@ impl IncidentStore {
         IncidentStore { file: state.join("wall/incident"), state: None }
     }
 
-    /// What is remembered.
+    /// The remembered state.
     pub(crate) fn incident_state(&mut self) -> &IncidentState {
         let file = &self.file;
         self.state.get_or_insert_with(|| {

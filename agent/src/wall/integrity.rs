@@ -39,11 +39,11 @@ pub struct IntegrityGuard {
     folder: PathBuf,
     baseline: Option<Baseline>,
     memory: ScanCache,
-    /// What was found different, and as what: a session that begins later does not make it good.
+    /// The paths found different, with their marks then: a session that begins later does not make it good.
     known: Vec<(String, Mark)>,
     /// The list could not be written last time.
     unwritten: bool,
-    /// A release was on trial when somebody looked last; `None`: not asked yet.
+    /// A release was on trial at the last look; `None`: not asked yet.
     owes: Option<bool>,
 }
 
@@ -71,9 +71,9 @@ impl IntegrityGuard {
         *self.owes.get_or_insert_with(|| fs::symlink_metadata(debt).is_ok())
     }
 
-    /// Looks at the files that policy guards. What is seen for the first time, and what changed while the owner is there,
-    /// is remembered as it is now. Not while a release is on trial: its files may differ, and are learned when it is
-    /// confirmed.
+    /// Looks at the files that policy guards. A file that is seen for the first time, or changed while the owner is
+    /// there, is remembered as it is now. Not while a release is on trial: its files may differ, and are learned when
+    /// it is confirmed.
     pub fn look(&mut self, integrity: &[ProtectedPath], owner: Owner) -> IntegrityFacts {
         let mut seen = IntegrityFacts::default();
         let baseline = self.take_baseline(&mut seen);
@@ -110,11 +110,11 @@ impl IntegrityGuard {
         seen
     }
 
-    /// Remembers everything as it is now, whatever was before: the owner has set a password or said that it is good, or
-    /// a new firmware is confirmed.
+    /// Remembers everything as it is now, without regard to the state before: the owner has set a password or said that
+    /// it is good, or a new firmware is confirmed.
     ///
     /// # Errors
-    /// Something could not be read or kept: path and cause. What could be is remembered.
+    /// Something could not be read or kept: path and cause. The rest is remembered.
     pub fn accept_changes(&mut self, integrity: &[ProtectedPath]) -> Result<(), Text> {
         self.known.clear();
         self.memory = ScanCache::default();
@@ -124,7 +124,7 @@ impl IntegrityGuard {
         self.unwritten = true;
         let kept = self.remember(&Baseline::default(), &mut next, &learned);
         self.baseline = Some(next);
-        // What cannot be kept is tried again at the next start.
+        // A file that cannot be kept is tried again at the next start.
         self.owes = Some(false);
         kept?;
         let debt = self.debt();
@@ -133,7 +133,7 @@ impl IntegrityGuard {
         looked.doubt.map_or(Ok(()), Err)
     }
 
-    /// Puts a file, a link, or the permissions of a folder back to what is remembered.
+    /// Puts a file, a link, or the permissions of a folder back to the remembered state.
     ///
     /// # Errors
     /// Nothing is remembered of it, its copy is damaged, or path and cause.
@@ -172,12 +172,12 @@ impl IntegrityGuard {
                     fs::create_dir(at).map_err(cannot)?
                 }
                 Ok(seen) if seen.is_dir() => {}
-                // What leads elsewhere must not be changed there.
+                // A link that leads elsewhere must not be changed there.
                 Ok(_) => return Err(text(format_args!("{path} is no folder any more"))),
                 Err(error) => return Err(cannot(error)),
             },
         }
-        // Whose it is first: that takes bits of the permissions away.
+        // The owner comes first: changing it takes bits of the permissions away.
         chown(at, Some(Uid::from_raw(mark.user)), Some(Gid::from_raw(mark.group)))
             .map_err(io::Error::from)
             .and_then(|()| fs::set_permissions(at, Permissions::from_mode(mark.mode)))
@@ -206,14 +206,14 @@ impl IntegrityGuard {
         let copies = self.copies();
         let made = fs::create_dir_all(&copies);
         made.map_err(|error| text(format_args!("cannot make {}: {error}", copies.display())))?;
-        // What was remembered of these makes room.
+        // The older entries of these make room.
         for found in learned {
             next.kept.retain(|kept| kept.path != found.path);
         }
         let mut count = next.kept.iter().filter(|kept| kept.copy).count();
         let mut room = COPIES_BYTES_MAX.saturating_sub(self.copies_bytes(next));
         for found in learned {
-            // Within a folder, what is gone is nothing to remember.
+            // Within a folder, there is nothing to remember of a missing file.
             if found.below.is_some() && found.mark.kind == Kind::Absent {
                 continue;
             }
@@ -233,7 +233,7 @@ impl IntegrityGuard {
                 doubt = Some(text(format_args!("{} is not guarded: there are too many files", found.path)));
             }
         }
-        // What has no room is tried again at every look, and flash must not be written for it.
+        // A file without room is tried again at every look, and flash must not be written for it.
         if self.unwritten || next != before {
             let list = self.list();
             let written = files::replace(&list, next.write().as_bytes());
@@ -245,7 +245,7 @@ impl IntegrityGuard {
         doubt.map_or(Ok(()), Err)
     }
 
-    /// What is remembered; learned anew where it is damaged.
+    /// The remembered baseline; learned anew where it is damaged.
     fn take_baseline(&mut self, seen: &mut IntegrityFacts) -> Baseline {
         if let Some(baseline) = self.baseline.take() {
             return baseline;

@@ -1,11 +1,11 @@
-//! Which processes are Komainu's own, and so are never judged.
+//! Komainu's own processes: they are never judged.
 
 use komainu_core::wall::process_snapshot::{Process, ProcessSnapshot};
 use komainu_core::wall::remediation::ProcessId;
 use std::os::unix::fs::MetadataExt;
 
-/// The agent, its page, and whoever asks them something as root: processes of this very file, which may have been upgraded
-/// since. Anybody can start it and make it do something else (`ptrace`), so another's is a process like all others.
+/// The agent, its page, and root's requests to them: processes of this very file, which may have been upgraded since.
+/// Any user can start it and make it do something else (`ptrace`), so another's is a process like all others.
 pub(crate) fn ours(seen: &ProcessSnapshot) -> Vec<ProcessId> {
     let us = std::process::id();
     let file = |path: &str| std::fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();

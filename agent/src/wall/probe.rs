@@ -1,4 +1,4 @@
-//! Probes of the device's own ports: what a listener speaks is found out by asking it.
+//! Probes of the device's own ports: asking a listener shows the protocol that it speaks.
 
 pub mod telnet;
 pub mod tls_greeting;

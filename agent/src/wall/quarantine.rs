@@ -16,8 +16,8 @@ const NAMES_MAX: usize = 256;
 /// Longest part of a name that is kept.
 const NAME_BYTES_MAX: usize = 64;
 
-/// Takes a file away and keeps it, with no right to anybody, as `<state>/wall/quarantine/<number>-<name>`. One that is not
-/// there any more is no error. Of a large one only the beginning is kept.
+/// Takes a file away and keeps it, without any permissions, as `<state>/wall/quarantine/<number>-<name>`. One that is
+/// not there any more is no error. Of a large one only the beginning is kept.
 ///
 /// # Errors
 /// Path and cause. While it cannot be kept it stays where it is.

@@ -19,7 +19,7 @@ impl WallDriver {
     /// Mends something.
     ///
     /// # Errors
-    /// What, and why it cannot be done.
+    /// The thing that cannot be done, and the cause.
     pub fn remediate(&mut self, remediation: &Remediation) -> Result<(), Text> {
         match remediation {
             Remediation::End(id) => kill_tree::end(*id),
@@ -41,10 +41,10 @@ impl WallDriver {
         }
     }
 
-    /// Undoes what was on trial.
+    /// Undoes a remediation on trial.
     ///
     /// # Errors
-    /// What, and why it cannot be done.
+    /// The thing that cannot be done, and the cause.
     pub fn undo(&mut self, remediation: &Remediation) -> Result<(), Text> {
         let Remediation::NoPrograms { mount } = remediation else {
             return Err(text(format_args!("{} cannot be undone", remediation.name())));
@@ -54,7 +54,7 @@ impl WallDriver {
         remount::allow_programs(mount, before)
     }
 
-    /// Keeps what is seen of an infection.
+    /// Keeps the evidence of an infection.
     ///
     /// # Errors
     /// Path and cause.
@@ -85,7 +85,7 @@ impl WallDriver {
 
     fn stop_starting(&mut self, file: &str, line: u32, says: &str) -> Result<(), Text> {
         let Some(kind) = autostart::stop_starting(Path::new("/"), file, line, says)? else { return Ok(()) };
-        // What we changed ourselves is no stranger's change.
+        // Our own change is no stranger's change.
         self.guard.look(&self.settings.policy.integrity, komainu_core::wall::judge::integrity::Owner::Here);
         match hears(kind, &self.processes) {
             Some(id) => autostart::tell(id),

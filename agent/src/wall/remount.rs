@@ -43,7 +43,7 @@ pub fn mount_of(bytes: &[u8]) -> Option<Mount> {
     Some(Mount { point: text_of(&line.point), kind: text_of(line.filesystem), forbids, fixed })
 }
 
-/// Lets no program be started from this mount, and gives what it forbade before, so that it can be put back.
+/// Lets no program be started from this mount, and gives the former flags, so that they can be put back.
 ///
 /// # Errors
 /// Nothing is mounted there, or the kernel's cause.

@@ -1,7 +1,7 @@
 //! Looking at the device's processes, sockets and mounts.
 //!
-//! Map: `scanner` puts a look together and remembers what is expensive to find out; `executable` and `open_files` look at
-//! one process; `ports` gathers the sockets; `medium` says on which medium a program lies.
+//! Map: `scanner` puts a look together and remembers the facts that are expensive to find out; `executable` and
+//! `open_files` look at one process; `ports` gathers the sockets; `medium` says on which medium a program lies.
 
 pub mod executable;
 pub mod medium;

@@ -1,5 +1,6 @@
-//! The security log: what was found and done about it, over months, in two files of bounded size. Written sparingly,
-//! for it lives on flash: what is repeated is counted and written once an hour, and no hour has more than so many lines.
+//! The security log: the findings and the actions on them, over months, in two files of bounded size. Written
+//! sparingly, for it lives on flash: a repeated event is counted and written once an hour, and no hour has more than so
+//! many lines.
 
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,7 @@ const BEFORE: &str = "security.log.1";
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 /// Longest line, in bytes, with its end: a time, the name of an event, a [`Text`], a count.
 pub const LINE_BYTES_MAX: usize = 320;
-/// Most lines that are written in an hour, besides two that count what was left out.
+/// Most lines that are written in an hour, besides two that count the lines left out.
 const LINES_AN_HOUR: u32 = 60;
 const HOUR_SECONDS: u64 = 3600;
 /// Most events that are known to repeat themselves, at any time.
@@ -38,8 +39,8 @@ pub struct Now {
 }
 
 impl Now {
-    /// By the device's clocks. A system clock before `floor` (when this program was built, or what signed metadata
-    /// said) is wrong for certain.
+    /// By the device's clocks. A system clock before `floor` (the time when this program was built, or that of signed
+    /// metadata) is wrong for certain.
     pub fn read(floor: Moment) -> Now {
         let time = Some(Moment(clock::system_seconds())).filter(|time| *time >= floor);
         Now { uptime_seconds: clock::uptime_milliseconds() / 1000, time }
@@ -55,7 +56,7 @@ impl fmt::Display for Now {
     }
 }
 
-/// An event that was written, and what came of it since.
+/// An event that was written, and its repetitions since.
 struct Repeated {
     event: &'static str,
     details: Text,
@@ -67,7 +68,7 @@ struct Repeated {
 pub struct SecurityLog {
     folder: PathBuf,
     repeated: Vec<Repeated>,
-    /// When the hour began whose lines are counted, in seconds of uptime.
+    /// The beginning of the hour in which lines are counted, in seconds of uptime.
     hour: u64,
     lines: u32,
     left_out: u32,
@@ -82,7 +83,7 @@ impl SecurityLog {
         SecurityLog { folder, repeated: Vec::new(), hour: 0, lines: 0, left_out: 0, fails: false }
     }
 
-    /// Something happened: the fixed name of the event, and `key=value` of it. What was said within the hour is counted.
+    /// Something happened: the fixed name of the event, and `key=value` of it. A repetition within the hour is counted.
     pub fn note(&mut self, event: &'static str, details: fmt::Arguments<'_>, now: Now) {
         let details = text(details);
         let same = |known: &&mut Repeated| known.event == event && known.details == details;
@@ -103,19 +104,19 @@ impl SecurityLog {
         self.repeated.push(Repeated { event, details, written: now.uptime_seconds, times: 0 });
     }
 
-    /// Writes what is due: how often what was written came again. At every turn, and at the end of the agent
-    /// with `all`.
+    /// Writes the lines that are due: the count of each written event's repetitions. At every turn, and at the end of
+    /// the agent with `all`.
     pub fn settle(&mut self, now: Now) {
         self.settle_after(HOUR_SECONDS, now);
     }
 
-    /// The same at an orderly end: whatever was counted is written now.
+    /// The same at an orderly end: every count is written now.
     pub fn settle_all(&mut self, now: Now) {
         self.settle_after(0, now);
         self.tell_left_out(now);
     }
 
-    /// Its files, the older first, for who keeps evidence.
+    /// Its files, the older first, for keeping evidence.
     pub fn paths(&self) -> [PathBuf; 2] {
         [BEFORE, NAME].map(|name| self.folder.join(name))
     }
@@ -136,7 +137,7 @@ impl SecurityLog {
         }
     }
 
-    /// Writes how often something came again; not at all if it did not.
+    /// Writes the number of repetitions of an event; nothing if there are none.
     fn tell(&mut self, known: &Repeated, now: Now) {
         if known.times == 0 {
             return;
@@ -166,7 +167,7 @@ impl SecurityLog {
         self.lines <= LINES_AN_HOUR
     }
 
-    /// What cannot be written is still in the system's log; this one must stop nothing.
+    /// A line that cannot be written is still in the system's log; this one must stop nothing.
     fn append(&mut self, line: &str) {
         let written = self.try_append(line);
         match &written {
@@ -230,11 +231,11 @@ fn line(now: Now, event: &str, details: &Text, times: u32) -> String {
     line
 }
 
-/// The last whole lines of what was read, the oldest of them first. Whatever is not a line of ours (torn by a power
-/// cut, spoilt by flash, written by somebody else) is left out.
+/// The last whole lines of the bytes read, the oldest of them first. A line that is not ours (torn by a power cut,
+/// spoilt by flash, written by another program) is left out.
 pub fn last_lines(bytes: &[u8], lines_max: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    // What follows the last line end is torn, or nothing.
+    // The bytes behind the last line end are torn, or empty.
     for line in bytes.rsplit(|&byte| byte == b'\n').skip(1) {
         if lines.len() >= lines_max {
             break;

@@ -99,7 +99,7 @@ mod tests {
         assert_eq!(named("net/ipv4/tcp_syncookies").unwrap().value, None);
         assert!(!found.iter().any(|number| number.name.contains('*') || number.name.contains("ipv6")));
 
-        // As the kernel does, what is written replaces what was there.
+        // As the kernel does, a write replaces the former value.
         fs::File::create(top.join(&redirects[1])).unwrap();
         tune_below(&top, &redirects[1], 0).unwrap();
         assert_eq!(read(&top, &redirects[1]), Some(0));

@@ -1,5 +1,5 @@
-//! What the firmware is made of, seen: the SBOM in the image, compared with the advisories that are kept. Both are
-//! read and compared again only when one of them, or what runs, is another than before.
+//! The firmware's components, seen: the SBOM in the image, compared with the advisories that are kept. Both are read
+//! and compared again only when one of them, or the running firmware, is another than before.
 
 use crate::os::files;
 use komainu_core::advisory;
@@ -15,7 +15,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// What the maker's advisories are, proven: `Ok(None)` where it publishes none; else why they cannot be used.
+/// The maker's advisories, proven: `Ok(None)` where it publishes none; else the reason why they cannot be used.
 pub type Proven = Result<Option<Verified<Vec<u8>>>, Text>;
 
 /// A file as it was: another length, time or inode is another file.
@@ -27,7 +27,7 @@ struct Stamp {
     inode: u64,
 }
 
-/// A comparison, and of what.
+/// A comparison, and its inputs.
 struct Compared {
     sbom: Stamp,
     advisories: Digest64,

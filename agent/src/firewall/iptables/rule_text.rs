@@ -5,7 +5,7 @@ use komainu_core::firewall::count::Count;
 use komainu_core::firewall::table;
 use komainu_core::firewall::table::{Hook, Match, Protocol, Rate, Rule, Table, Verdict};
 
-/// What all our chains' names begin with.
+/// The beginning of all our chains' names.
 pub const OURS: &str = "KOMAINU-";
 
 pub const FILTER: &str = "filter";
@@ -13,10 +13,10 @@ pub const NAT: &str = "nat";
 pub const MANGLE: &str = "mangle";
 /// All tables that we have chains in.
 pub const TABLES: [&str; 3] = [FILTER, NAT, MANGLE];
-/// Most lines that are read of what a program lists.
+/// Most lines that are read of a program's listing.
 const LINES_MAX: usize = 4096;
 
-/// What a kernel may be lacking, and a rule that shows it.
+/// The parts that a kernel may be lacking, and a rule that shows each.
 pub const TRIALS: [(Lacks, &str); 4] = [
     (Lacks::OWN_SOURCE, "-m addrtype ! --src-type LOCAL -j RETURN"),
     (
@@ -42,7 +42,7 @@ impl Family {
         }
     }
 
-    /// Where the kernel says which tables are in use.
+    /// The file in which the kernel lists the tables in use.
     pub fn tables(self) -> &'static str {
         match self {
             Family::Four => "/proc/net/ip_tables_names",
@@ -51,7 +51,7 @@ impl Family {
     }
 }
 
-/// Where a hook is: its table, the chain that packets come to (none for what only our own chains ask), and our chain.
+/// Where a hook is: its table, the chain that packets come to (none where only our own chains ask), and our chain.
 pub fn chain(hook: Hook) -> (&'static str, &'static str, &'static str) {
     match hook {
         Hook::Input => (FILTER, "INPUT", "KOMAINU-IN"),
@@ -111,14 +111,14 @@ fn rules_of(chain: &table::Chain, family: Family, lacks: Lacks) -> impl Iterator
     })
 }
 
-/// What the rules of our chains counted, where `listed` is what the program lists of a table with its counts.
+/// The counts of our chains' rules, where `listed` is the program's listing of a table with its counts.
 pub fn counts(listed: &str, wanted: &Table, table: &str, family: Family, lacks: Lacks, to: &mut Vec<Count>) {
     let listed = listed_counts(listed);
     for one in of(wanted, table, family, lacks) {
         let name = chain(one.hook).2;
         let found = listed.iter().filter(|(of, _)| *of == name);
         let last = usize::from(one.policy == Verdict::Drop);
-        // Of a chain that somebody changed nobody knows which rule is which.
+        // In a chain that a stranger changed the rules cannot be told apart.
         if found.clone().count() == rules_of(one, family, lacks).count() + last {
             for (rule, (_, packets)) in rules_of(one, family, lacks).zip(found) {
                 komainu_core::firewall::count::counts(to, rule, *packets);

@@ -1,4 +1,4 @@
-//! A batch of nf_tables messages: our table as it shall be, in one transaction; and the question for what is there.
+//! A batch of nf_tables messages: our table as it shall be, in one transaction; and the question for the present one.
 
 use super::constants::{
     BATCH_BEGIN, BATCH_END, CHAIN_HOOK, CHAIN_NAME, CHAIN_POLICY, CHAIN_TABLE, CHAIN_TYPE, DELETE_CHAIN,
@@ -10,7 +10,7 @@ use super::netlink_message::{APPEND, CREATE, DUMP, Messages};
 use crate::firewall::fallback::Lacks;
 use komainu_core::firewall::table::{Chain, Hook, Rule, Table, Verdict};
 
-/// What a message of a batch is about, to understand what the kernel refuses.
+/// The subject of a message of a batch, to understand the kernel's refusal.
 #[derive(Clone, Copy)]
 pub enum About<'a> {
     Table(u8),
@@ -18,7 +18,7 @@ pub enum About<'a> {
     Rule(u8, Hook, &'a Rule),
 }
 
-/// A batch, and what each of its messages is about; the first about is of message 1.
+/// A batch, and the subject of each of its messages; the first subject is that of message 1.
 pub struct Batch<'a> {
     pub messages: Messages,
     pub abouts: Vec<About<'a>>,
@@ -26,7 +26,7 @@ pub struct Batch<'a> {
     last: usize,
 }
 
-/// How a table that is there is replaced; both in one transaction.
+/// The way to replace a table that is there; both in one transaction.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     /// The rules are, the chains stay at their hooks.

@@ -1,4 +1,4 @@
-//! Test: what we write, read by somebody else's decoder of nf_tables messages.
+//! Test: our messages, read by an independent decoder of nf_tables messages.
 
 use super::batch::{Batch, Way, batch, describe};
 use super::constants::{
@@ -327,7 +327,7 @@ fn told_by_a_kernel(wanted: &Table, packets: u64) -> Vec<u8> {
             let expressions = messages.open(RULE_EXPRESSIONS);
             write(&mut messages, &Rule { counted: None, ..rule.clone() }, INET, Lacks::NONE);
             if rule.counted.is_some() {
-                // It stands before the verdict, which is all that this rule has.
+                // It stands before the verdict, and this rule has nothing else.
                 assert_eq!(rule.matches, []);
                 let verdict = messages.0.split_off(expressions + 4);
                 let element = messages.open(1);

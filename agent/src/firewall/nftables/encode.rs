@@ -13,31 +13,31 @@ const VALUE: u32 = 1;
 const EQUAL: u32 = 0;
 const NOT_EQUAL: u32 = 1;
 
-// What `meta` knows of a packet.
+// Keys of `meta`: facts about a packet.
 const META_MARK: u32 = 3;
 const META_IN: u32 = 6;
 const META_OUT: u32 = 7;
 const META_FAMILY: u32 = 15;
 const META_PROTOCOL: u32 = 16;
-// What `ct` knows of its connection.
+// Keys of `ct`: facts about a packet's connection.
 const CT_STATE: u32 = 0;
 const CT_DIRECTION: u32 = 1;
 const STATE_INVALID: u32 = 1;
 const STATE_ESTABLISHED: u32 = 2;
 const STATE_RELATED: u32 = 4;
 const DIRECTION_REPLY: u8 = 1;
-// What `fib` is asked about the source, and what it answers.
+// Questions to `fib` about the source, and its answers.
 const FIB_LINK: u32 = 1;
 const FIB_KIND: u32 = 3;
 const FIB_OF_SOURCE: u32 = 1;
 const FIB_BY_LINK: u32 = 8;
 const KIND_OWN: u32 = 2;
-/// Of a limit: it is for what is over it.
+/// Flag of a limit: it matches packets over the limit.
 const LIMIT_OVER: u32 = 1;
-/// Headers: of IP, and of what is in it.
+/// Headers: of IP, and of its payload.
 const NETWORK: u32 = 1;
 const TRANSPORT: u32 = 2;
-/// Where TCP has its flags; those of how a connection begins and ends; the one of the first packet.
+/// Where TCP has its flags; those of a connection's beginning and end; the one of the first packet.
 const TCP_FLAGS: u32 = 13;
 const FLAGS_MASK: u8 = 0x17;
 const FLAG_SYN: u8 = 0x02;
@@ -62,8 +62,7 @@ pub fn is_of(rule: &Rule, family: u8) -> bool {
     })
 }
 
-/// Writes the expressions of a rule for a table of this family. Without [`Lacks::REJECT`], what would be refused is
-/// dropped.
+/// Writes the expressions of a rule for a table of this family. Without [`Lacks::REJECT`], a refusal becomes a drop.
 pub fn write(to: &mut Messages, rule: &Rule, family: u8, lacks: Lacks) {
     for one in &rule.matches {
         match one {
@@ -182,7 +181,7 @@ fn payload(to: &mut Messages, base: u32, offset: u32, length: u32) {
 
 /// The first (0) or the second (1) address of the IP header.
 fn address(to: &mut Messages, how: u32, which: u32, of: &Network) {
-    // Both versions as 128 bits: what counts of IPv4 are the first 32.
+    // Both versions as 128 bits: of IPv4 only the first 32 count.
     let (bytes, first, length) = match of.address {
         IpAddr::V4(it) => (u128::from(it.to_bits()) << 96, 12, 4),
         IpAddr::V6(it) => (it.to_bits(), 8, 16),
@@ -264,7 +263,7 @@ fn redirect(to: &mut Messages, port: u16) {
     close(to, at);
 }
 
-/// How many packets a rule has counted, if it counts.
+/// Packets that a rule has counted, if it counts.
 pub fn counted(expressions: &[u8]) -> Option<u64> {
     let mut elements = Attributes(expressions);
     let (_, counter) = elements.find(|(_, element)| Attributes(element).name(NAME) == COUNTER.as_bytes())?;
@@ -272,8 +271,7 @@ pub fn counted(expressions: &[u8]) -> Option<u64> {
     Some(u64::from_be_bytes(packets.try_into().ok()?))
 }
 
-/// Expressions in one form, however the kernel orders their attributes and whichever zeros it leaves out, and whatever
-/// was counted.
+/// Expressions in one form, for any order of attributes, any zeros that the kernel leaves out, and any counts.
 pub fn normal(expressions: &[u8]) -> Vec<u8> {
     let mut normal = Vec::new();
     for (_, element) in Attributes(expressions) {

@@ -1,5 +1,5 @@
-//! Netlink messages as bytes: headers in the device's own byte order, numbers in attributes big-endian. Reading
-//! takes any bytes: what is cut or overlong ends there.
+//! Netlink messages as bytes: headers in the device's own byte order, numbers in attributes big-endian. Reading takes
+//! any bytes: a cut or overlong message ends there.
 
 /// Bytes of `nlmsghdr` and of `nfgenmsg` behind it.
 const HEADER: usize = 16;
@@ -73,7 +73,7 @@ impl Messages {
         self.zero_ended(kind, name.as_bytes());
     }
 
-    /// An attribute with somebody else's name in it.
+    /// An attribute with a name in it that others gave.
     pub fn zero_ended(&mut self, kind: u16, name: &[u8]) {
         let at = self.open(kind);
         self.0.extend_from_slice(name);
@@ -116,7 +116,7 @@ impl<'a> Message<'a> {
         Some(message)
     }
 
-    /// Of a message that tells how an ask went: the system's error, 0 for none.
+    /// Of a message that tells the outcome of a request: the system's error, 0 for none.
     pub fn error(&self) -> Option<i32> {
         (self.kind == ERROR).then(|| number_at(self.body, 0).map(|code| (code as i32).wrapping_neg()))?
     }
@@ -130,7 +130,7 @@ impl<'a> Message<'a> {
     }
 }
 
-/// Attributes one after the other: what each is, and its bytes.
+/// Attributes one after the other: the kind of each, and its bytes.
 #[derive(Clone, Copy)]
 pub struct Attributes<'a>(pub &'a [u8]);
 
@@ -140,7 +140,7 @@ impl<'a> Iterator for Attributes<'a> {
     fn next(&mut self) -> Option<(u16, &'a [u8])> {
         let length = usize::from(short_at(self.0, 0)?);
         let value = self.0.get(4..length)?;
-        // The upper two bits say how the value is written, not what it is.
+        // The upper two bits tell the form of the value, not its kind.
         let kind = short_at(self.0, 2)? & 0x3fff;
         self.0 = self.0.get(length.next_multiple_of(4)..).unwrap_or_default();
         Some((kind, value))

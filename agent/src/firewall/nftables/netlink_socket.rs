@@ -1,5 +1,5 @@
-//! The socket to nf_tables: one batch and what the kernel says to it, or one question and its answers. It is
-//! opened for each, so that no late answer is ever taken for another's.
+//! The socket to nf_tables: one batch and the kernel's answer to it, or one question and its answers. It is opened for
+//! each, so that no late answer is ever taken for another's.
 
 use super::netlink_message::{DONE, INTERRUPTED, Message};
 use nix::errno::Errno;
@@ -14,7 +14,7 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// A kernel that says nothing for so long will not.
 const PATIENCE_MILLISECONDS: u16 = 10_000;
 
-/// What the kernel said no to.
+/// The message that the kernel refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused {
     /// The number of the message.
@@ -34,7 +34,7 @@ impl Socket {
             SockFlag::SOCK_CLOEXEC,
             SockProtocol::NetlinkNetFilter,
         )?;
-        // From now on nobody but the kernel is heard.
+        // From now on only the kernel is heard.
         connect(opened.as_raw_fd(), &NetlinkAddr::new(0, 0))?;
         Ok(Socket(opened))
     }
@@ -78,11 +78,11 @@ impl Socket {
         refused.map_or(Ok(()), Err)
     }
 
-    /// Asks, and hands each answer to `each`. `false` if the rules changed meanwhile: what was heard is worth
-    /// nothing then.
+    /// Asks, and hands each answer to `each`. `false` if the rules changed meanwhile: the answers are worth nothing
+    /// then.
     ///
     /// # Errors
-    /// Those of the kernel; `ENOENT` for what is not there.
+    /// Those of the kernel; `ENOENT` if the thing asked for is not there.
     pub fn question(&self, question: &[u8], mut each: impl FnMut(&Message<'_>)) -> Result<bool, Errno> {
         let (mut fault, mut whole) = (None, true);
         self.ask(question, |message| {

@@ -1,5 +1,5 @@
-//! What the kernel tells of our table, and whether it is what is wanted. Nothing here asks: answers of the kernel come
-//! in as messages, whatever is in them.
+//! The kernel's account of our table, and whether it is as wanted. Nothing here asks: answers of the kernel come in as
+//! messages, with any content.
 
 use super::batch::{describe, rules_of};
 use super::constants::{
@@ -15,7 +15,7 @@ use komainu_core::firewall::table::{Chain, Rule};
 
 /// The one flag that a chain of ours may show: that it hangs at a hook.
 const CHAIN_BASE: u32 = 1;
-/// More than our table ever has: what is beyond is not kept, it differs already.
+/// More than our table ever has: the rest is not kept, it differs already.
 const RULES_MAX: usize = 4096;
 
 /// Our table in one family, as the kernel tells it.
@@ -33,7 +33,7 @@ struct FoundRule {
     packets: Option<u64>,
 }
 
-/// How what was found compares with what is wanted.
+/// The result of comparing the rules found with the wanted ones.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Compared {
     /// No rule more, none less, in this order.
@@ -72,7 +72,7 @@ impl Found {
         }
     }
 
-    /// Compares it with what is wanted.
+    /// Compares it with the wanted chains.
     pub fn compare(&self, chains: &[&Chain], lacks: Lacks) -> Compared {
         let mut same = self.awake && self.chains.len() == chains.len();
         for chain in chains {
@@ -97,7 +97,7 @@ impl Found {
         }
     }
 
-    /// Adds what was counted; what is not as it was wanted counts nothing.
+    /// Adds the counts; a rule that is not as wanted counts nothing.
     pub fn counts(&self, chains: &[&Chain], lacks: Lacks, to: &mut Vec<Count>) {
         self.each(chains, lacks, |rule, found| {
             let Some((found, packets)) = found.and_then(|found| Some((found, found.packets?))) else {
@@ -109,7 +109,7 @@ impl Found {
         });
     }
 
-    /// Each rule that is wanted, and what was found in its place.
+    /// Each wanted rule, and the rule found in its place.
     fn each<'a>(
         &'a self,
         chains: &[&Chain],

@@ -13,9 +13,9 @@ use std::fs::Metadata;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown};
 use std::path::Path;
 
-/// Locks an account in a file of the device's or of a web server's: what stands for its password stays behind a `!`.
-/// The owner's is never locked here; what bypasses it in `/etc/passwd` becomes an `x`, so that the gate's password counts
-/// again. An account that is locked, or not there any more, is no error.
+/// Locks an account in a file of the device's or of a web server's: the password's entry stays behind a `!`. The
+/// owner's is never locked here; an entry that bypasses it in `/etc/passwd` becomes an `x`, so that the gate's password
+/// counts again. An account that is locked, or not there any more, is no error.
 ///
 /// # Errors
 /// Path and cause; the file stays as it was.
@@ -62,8 +62,8 @@ fn whole(path: &Path) -> Result<Option<Foreign>, Text> {
     }
 }
 
-/// Where a file is a link, what it leads to changes. It stays whose it was: a web server, or a user who logs in with a key,
-/// reads it without being root.
+/// Where a file is a link, its target changes. Its owner stays the same: a web server, or a user who logs in with a
+/// key, reads it without being root.
 fn replace(path: &Path, bytes: &[u8], before: &Metadata) -> Result<(), Text> {
     let real = std::fs::canonicalize(path).map_err(|error| cannot("find", path, &error))?;
     let written = files::replace_as(&real, bytes, before.permissions().mode() & 0o777);

@@ -1,6 +1,6 @@
-//! Does everybody know this password? Each crypt string is held against the passwords that malware tries, the names of
-//! the account and of the device with numbers behind them, and what earlier firmware came with; a few at a time, so that
-//! a small processor has time for its work. What was found out is remembered until the crypt string changes.
+//! Is this password a common one? Each crypt string is held against the passwords that malware tries, the names of the
+//! account and of the device with numbers behind them, and those of earlier firmware; a few at a time, so that a small
+//! processor has time for its work. The results are remembered until the crypt string changes.
 
 use crate::config::gate_settings::GateSettings as Settings;
 use crate::os::clock::uptime_milliseconds;
@@ -9,12 +9,12 @@ use komainu_bootstrap::credential::default_passwords::DefaultPasswords;
 use komainu_bootstrap::ipc::Secret;
 use komainu_core::identifiers::Digest64;
 
-/// What people put behind a name.
+/// Endings that people put behind a name.
 const BEHIND: &[&str] = &["", "1", "12", "123", "1234", "12345", "123456", "@123", "0", "00", "01", "888"];
 /// Most names, besides the account's, and most passwords of earlier firmware.
 const WORDS_MAX: usize = 64;
 
-/// What stands for a password, and whose it is.
+/// The entry of a password, and the account that it belongs to.
 pub struct Hash {
     name: String,
     stands: Secret,
@@ -28,7 +28,7 @@ impl Hash {
         Hash { name: name.into(), stands: Secret(stands.into()), clear, digest: digest_of(name, stands) }
     }
 
-    /// What it is remembered by.
+    /// The digest by which it is remembered.
     pub fn print(&self) -> Digest64 {
         self.digest
     }
@@ -42,7 +42,7 @@ impl Hash {
     }
 }
 
-/// How far it is.
+/// Progress of the trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// Every password is tried.
@@ -53,21 +53,21 @@ pub enum Progress {
     Found,
 }
 
-/// What was tried, and what is to be.
+/// The passwords that were tried, and those still to try.
 pub struct Trial {
     /// Names of the device.
     names: Vec<String>,
     /// Passwords of earlier firmware.
     former: Vec<String>,
-    /// What is there now.
+    /// The entries that are there now.
     hashes: Vec<Hash>,
-    /// What was found out.
+    /// The results so far.
     known: Vec<(Digest64, bool)>,
     /// The one that is being tried.
     going: Option<(Digest64, Place)>,
 }
 
-/// How far one of them is.
+/// Progress with one entry.
 struct Place {
     /// Of the words that depend on the device and the account.
     own: usize,
@@ -90,7 +90,7 @@ impl Trial {
         Trial { names, former, hashes: Vec::new(), known: Vec::new(), going: None }
     }
 
-    /// What is there now; what was found out about anything else is forgotten.
+    /// Sets the entries that are there now; the results of all others are forgotten.
     pub fn set(&mut self, hashes: Vec<Hash>) {
         let there = |digest: &Digest64| hashes.iter().any(|hash| hash.digest == *digest);
         self.known.retain(|(digest, _)| there(digest));
@@ -129,7 +129,7 @@ impl Trial {
         }
     }
 
-    /// Tries the next password; says what is found out when there are no more, or it is the right one.
+    /// Tries the next password; gives the result when there are no more, or it is the right one.
     fn try_one(&mut self, digest: Digest64) -> Option<bool> {
         let (_, place) = self.going.as_mut()?;
         let hash = self.hashes.iter().find(|hash| hash.digest == digest)?;
@@ -144,7 +144,7 @@ impl Trial {
     }
 }
 
-/// What is remembered of a crypt string, and of whom it is.
+/// The digest that is remembered of a crypt string and its account.
 pub(super) fn digest_of(name: &str, stands: &str) -> Digest64 {
     Digest64::of([name, "\0", stands].concat().as_bytes())
 }

@@ -23,7 +23,7 @@ const KEYS_MAX: usize = 256;
 /// Where in a home keys are.
 const KEY_FILES: &[&str] = &[".ssh/authorized_keys", ".ssh/authorized_keys2"];
 
-/// How a web server's file keeps its users.
+/// The form in which a web server's file keeps its users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WebFormat {
     /// `user:crypt string`.
@@ -37,7 +37,7 @@ pub enum WebFormat {
 pub struct Places {
     /// `/etc/passwd`.
     pub passwd: PathBuf,
-    /// `/etc/shadow`, or whatever the owner's password is in.
+    /// `/etc/shadow`, or another file with the owner's password.
     pub shadow: PathBuf,
     /// The owner's account.
     pub owner: String,
@@ -69,7 +69,7 @@ impl Places {
     }
 }
 
-/// Reads everything. What the trial found out about passwords is in the answer, and it learns which there are now.
+/// Reads everything. The trial's results about passwords are in the answer, and it learns the present passwords.
 pub fn look(places: &Places, trial: &mut Trial) -> AccountsSeen {
     let mut look = Look { seen: AccountsSeen::default(), hashes: Vec::new() };
     let passwd = look.text(&places.passwd);

@@ -47,7 +47,7 @@ impl DeviceSettings {
         fs::read_to_string(self.folder.join(name)).unwrap()
     }
 
-    /// What is there, with every password tried.
+    /// The accounts that are there, with every password tried.
     fn seen(&mut self) -> AccountsSeen {
         look(&self.places, &mut self.trial);
         while self.trial.step(10) != Progress::Done {}

@@ -120,7 +120,7 @@ fn an_unchanged_file_is_not_read_again_and_a_changed_one_is() {
     let root = Root::new("kept", &[("etc/inittab", "::respawn:telnetd\n", 0o644)]);
     let mut autostart = Autostart::new(&root.0);
     assert_eq!(root.found(&mut autostart).len(), 1);
-    // What is remembered is what is said, until the file changes.
+    // The remembered lines are told, until the file changes.
     autostart.read[0].autostart.clear();
     assert_eq!(root.found(&mut autostart), []);
     root.write("etc/inittab", "::respawn:telnetd\n", 0o644);

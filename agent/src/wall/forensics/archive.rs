@@ -7,7 +7,7 @@ use std::io::Write;
 const BLOCK: usize = 512;
 /// Longest name, in bytes: ustar's own field, without its prefix.
 const NAME_BYTES_MAX: usize = 100;
-/// What is kept free for the last file and the end of the archive, in bytes.
+/// Space that is kept free for the last file and the end of the archive, in bytes.
 const END_BYTES: u64 = 20 * 1024;
 
 /// An archive that is being written.

@@ -26,11 +26,12 @@ impl Case {
         let _ = fs::remove_dir_all(&state);
         fs::create_dir_all(&state).unwrap();
         let program = state.join("x7fk2");
-        // By a program: what this one has open for writing, the children of other tests have too, and nobody could start it.
+        // By a program: the children of other tests also hold a file that this one has open for writing, and it could
+        // not be started.
         assert!(Command::new("cp").arg("/bin/cat").arg(&program).status().unwrap().success());
         let pipes = (Stdio::piped(), Stdio::piped());
         let mut suspect = Command::new(&program).arg("-").stdin(pipes.0).stdout(pipes.1).spawn().unwrap();
-        // Who answers has begun: before that the kernel does not know its words yet.
+        // A suspect that answers has begun: before that the kernel does not know its words yet.
         suspect.stdin.as_mut().unwrap().write_all(b"x").unwrap();
         suspect.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
         fs::remove_file(program).unwrap();

@@ -24,7 +24,7 @@ const AGAIN_MILLISECONDS: u64 = 600_000;
 
 /// One thing that was looked at.
 pub struct Looked {
-    /// What was found.
+    /// The entry that was found.
     pub found: Found,
     /// The path in policy that it belongs to.
     pub listed: String,
@@ -35,11 +35,11 @@ pub struct Looked {
 pub struct All {
     /// Each path once.
     pub all: Vec<Looked>,
-    /// What could not be read; the first of it.
+    /// The first thing that could not be read, and the cause.
     pub doubt: Option<Text>,
 }
 
-/// What was read before, and when.
+/// The files as read before, with the times of reading.
 #[derive(Default)]
 pub struct ScanCache {
     read: Vec<Remembered>,
@@ -68,8 +68,8 @@ impl Stamp {
 }
 
 impl ScanCache {
-    /// Looks at all that policy guards, at this time in milliseconds of uptime; in the folders also for what `baseline`
-    /// has there.
+    /// Looks at all that policy guards, at this time in milliseconds of uptime; in the folders also for the entries
+    /// that `baseline` has there.
     pub fn look(&mut self, integrity: &[ProtectedPath], baseline: &Baseline, now: u64) -> All {
         let mut look =
             Look { before: std::mem::take(&mut self.read), now: Vec::new(), at: now, all: All::default() };
@@ -103,7 +103,7 @@ struct Look {
 }
 
 impl Look {
-    /// Looks at one path, and says what it is.
+    /// Looks at one path, and tells its kind.
     fn add(&mut self, path: &str, below: Option<&str>, listed: &str) -> Option<Kind> {
         if self.all.all.iter().any(|looked| looked.found.path == path) {
             return None;
@@ -129,7 +129,7 @@ impl Look {
         Some(kind)
     }
 
-    /// Looks at what is in a folder, and for what was.
+    /// Looks at the entries of a folder, and for its former ones.
     fn inside(&mut self, folder: &str, baseline: &Baseline) {
         let entries = match fs::read_dir(folder) {
             Ok(entries) => entries.take(ITEMS_MAX + 1),
@@ -153,14 +153,14 @@ impl Look {
         }
     }
 
-    /// Looks at what a link leads to in the end. It may come later than the link (a file in memory that DHCP writes), and
-    /// is seen for the first time then. Where a stranger has led the link elsewhere, that is no file of the owner's.
+    /// Looks at a link's final target. It may come later than the link (a file in memory that DHCP writes), and is seen
+    /// for the first time then. Where a stranger has led the link elsewhere, that is no file of the owner's.
     fn behind(&mut self, link: &str, baseline: &Baseline) {
         let now = self.all.all.last().map(|looked| &looked.found.mark);
         if baseline.find(link).is_some_and(|kept| Some(&kept.mark) != now) {
             return;
         }
-        // What leads nowhere is the link's business.
+        // A link that leads nowhere is judged as a link.
         let Ok(target) = fs::canonicalize(link) else { return };
         match target.to_str() {
             Some(target) => drop(self.add(target, None, link)),
@@ -200,7 +200,7 @@ impl Look {
         let hash = hash(&mut file)?;
         let after = file.metadata()?;
         let mark = Mark { hash, ..mark_of(Kind::File, &after) };
-        // Who writes while we read is read again next time.
+        // A file that is written while we read it is read again next time.
         if Stamp::of(&after) == stamp {
             self.now.push(Remembered { path: path.into(), stamp, at: self.at, mark: mark.clone() });
         }
@@ -216,8 +216,8 @@ impl Look {
     }
 }
 
-/// What makes a file or link anew: its bytes or where it leads; `None` where it is too large, or was changed since it
-/// was looked at.
+/// The content that makes a file or link anew: its bytes or its target; `None` where it is too large, or was changed
+/// since it was looked at.
 pub fn content(found: &Found, bytes_max: u64) -> Option<Vec<u8>> {
     let path = Path::new(&found.path);
     let bytes = match found.mark.kind {

@@ -52,7 +52,7 @@ impl Fixture {
         fs::read_to_string(self.top.join(name)).unwrap()
     }
 
-    /// What differs, by its name.
+    /// The differing files, by name.
     fn differs(&mut self, owner: Owner) -> Vec<(String, Change, bool)> {
         let seen = self.guard.look(&self.integrity, owner);
         assert_eq!((seen.damaged, seen.doubt), (None, None));
@@ -128,7 +128,7 @@ fn learning_makes_everything_good_and_keeps_no_more_copies_than_needed() {
     assert_eq!(fixture.differs(Owner::Away).len(), 2);
     fixture.guard.accept_changes(&fixture.integrity).unwrap();
     assert_eq!(fixture.differs(Owner::Away), []);
-    // hosts, daily, bot, the link, and what it leads to.
+    // hosts, daily, bot, the link, and its target.
     assert_eq!(fs::read_dir(fixture.path("state/wall/copies")).unwrap().count(), 5);
 }
 
@@ -216,7 +216,7 @@ fn a_cut_before_the_list_is_written_leaves_the_old_rule() {
     fixture.differs(Owner::Away);
     let before = fs::read(fixture.list()).unwrap();
     fixture.write("etc/hosts", "new\n");
-    // The list cannot be replaced: what has its name cannot be removed.
+    // The list cannot be replaced: a folder has the new list's name and cannot be removed.
     fs::create_dir_all(fixture.path("state/wall/baseline.new/x")).unwrap();
     let seen = fixture.guard.look(&fixture.integrity, Owner::Here);
     assert!(seen.doubt.unwrap().starts_with("cannot write "));

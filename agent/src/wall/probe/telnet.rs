@@ -1,5 +1,5 @@
-//! Asks listeners whether they talk telnet: connects from the device itself, says nothing, and reads how it is greeted. All
-//! of them at once and within one budget of time, whatever they do.
+//! Asks listeners whether they talk telnet: connects from the device itself, says nothing, and reads the greeting. All
+//! of them at once and within one budget of time, without regard to their answers.
 
 use crate::os::clock::uptime_milliseconds;
 use nix::errno::Errno;
@@ -13,21 +13,21 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 /// Most listeners that are asked at once; the others have their turn at the next look.
 pub const ASKED_AT_ONCE_MAX: usize = 64;
 
-/// How long all of them together have, in milliseconds.
+/// Time that all of them together have, in milliseconds.
 const BUDGET_MILLISECONDS: u64 = 1500;
 
 /// A silent one is asked again after so long, in milliseconds, and never a third time.
 const AGAIN_MILLISECONDS: u64 = 30_000;
 const TIMES_MAX: u8 = 2;
 
-/// How much of a greeting is read, in bytes.
+/// Bytes of a greeting that are read.
 const GREETING_BYTES_MAX: usize = 64;
 
 /// Telnet's mark of a command, and the commands that offer or ask for an option (RFC 854).
 const COMMAND: u8 = 0xff;
 const FIRST_OFFER: u8 = 0xfb;
 const LAST_OFFER: u8 = 0xfe;
-/// The last option that anybody gave a meaning to, but for one far away that nobody asks for first.
+/// The last option that was ever given a meaning, but for one far away that no listener asks for first.
 const LAST_OPTION: u8 = 49;
 
 /// A listener to be asked: the number of its socket, and where it is.
@@ -40,7 +40,7 @@ pub struct ProbedPort {
     pub port: u16,
 }
 
-/// What was heard so far.
+/// The bytes heard so far.
 #[derive(Default)]
 pub struct Asked(Vec<Answer>);
 
@@ -81,7 +81,7 @@ impl Asked {
         }
     }
 
-    /// What is known of a listener.
+    /// The known answer of a listener.
     pub fn telnet(&self, door: &ProbedPort) -> Option<bool> {
         self.0.iter().find(|answer| answer.door == *door)?.telnet
     }
@@ -94,7 +94,7 @@ struct Call {
     telnet: Option<bool>,
 }
 
-/// Asks them all, and gives what each said, in their order.
+/// Asks them all, and gives the answer of each, in their order.
 fn ask_all(wan_access: &[ProbedPort], budget_milliseconds: u64) -> Vec<Option<bool>> {
     let begin = |door: &ProbedPort| Call { socket: call(door).ok(), greeting: Vec::new(), telnet: None };
     let mut calls: Vec<Call> = wan_access.iter().map(begin).collect();
@@ -125,7 +125,7 @@ fn ask_all(wan_access: &[ProbedPort], budget_milliseconds: u64) -> Vec<Option<bo
 }
 
 impl Call {
-    /// Takes what has come; when nothing more is to be learned, hangs up.
+    /// Takes the bytes that have come; when nothing more is to be learned, hangs up.
     fn listen(&mut self) {
         let Some(socket) = &self.socket else { return };
         let mut bytes = [0; GREETING_BYTES_MAX];
@@ -187,7 +187,7 @@ mod tests {
         ProbedPort { inode, address: at.ip(), port: at.port() }
     }
 
-    /// Somebody who greets whoever comes, and then holds the line until we hang up.
+    /// A listener that greets every caller, and then holds the line until we hang up.
     fn greeter(address: &str, pieces: Vec<Vec<u8>>) -> (ProbedPort, std::thread::JoinHandle<()>) {
         let listener = TcpListener::bind(address).unwrap();
         let door = door(&listener, 1);
@@ -268,7 +268,7 @@ mod tests {
         let mut asked = Asked::default();
         asked.ask(&[door]);
         thread.join().unwrap();
-        // Nobody is there now: asked again, it would be silent.
+        // The listener is gone now: asked again, it would be silent.
         asked.ask(&[door]);
         assert_eq!(asked.telnet(&door), Some(true));
         asked.ask(&[]);

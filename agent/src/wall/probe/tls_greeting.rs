@@ -1,4 +1,4 @@
-//! Whether what listens on a port of this device speaks TLS: it is sent the beginning of a handshake, and one byte of the
+//! Whether a listener on a port of this device speaks TLS: it is sent the beginning of a handshake, and one byte of the
 //! answer tells. Nothing is agreed on, nothing is trusted.
 
 use super::telnet::{ProbedPort, call};
@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpStream};
 use std::os::fd::AsFd;
 
-/// How long it may take to connect, and to answer, in milliseconds.
+/// Time that connecting, and answering, may take, in milliseconds.
 const WAIT_MILLISECONDS: u16 = 500;
 /// The kinds of records that an answer may begin with: an alert, or a handshake.
 const ANSWERS: [u8; 2] = [0x15, 0x16];
@@ -33,20 +33,20 @@ const HELLO: [u8; 52] = {
     hello
 };
 
-/// `None`: nobody answers.
+/// `None`: the port has no listener.
 pub fn ask(port: u16) -> Option<bool> {
     let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
     let mut stream = loopback.into_iter().find_map(|address| greeted(address, port))?;
     let mut first = [0];
-    // Who hears a hello and says nothing, or hangs up, is somebody; and does not speak TLS.
+    // A listener that hears a hello and says nothing, or hangs up, is there; and does not speak TLS.
     let answers = is_ready(&stream, PollFlags::POLLIN) && stream.read(&mut first).is_ok_and(|read| read == 1);
     Some(answers && ANSWERS.contains(&first[0]))
 }
 
-/// Somebody who was sent the hello; the stream does not wait.
+/// A listener that was sent the hello; the stream does not wait.
 fn greeted(address: IpAddr, port: u16) -> Option<TcpStream> {
     let mut stream = TcpStream::from(call(&ProbedPort { inode: 0, address, port }).ok()?);
-    // Where nobody listens it is ready too, and takes nothing.
+    // Without a listener it is ready too, and takes nothing.
     (is_ready(&stream, PollFlags::POLLOUT) && stream.write_all(&HELLO).is_ok()).then_some(stream)
 }
 
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
     use std::net::TcpListener;
 
-    /// Somebody who answers once, whatever is asked.
+    /// A listener that gives one answer to any question.
     fn answers(with: &'static [u8]) -> Option<bool> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();

@@ -1,5 +1,5 @@
-//! Which program a process runs: its file, whether that is still there, and on which medium it lies. The kernel's word for
-//! a path is believed only as far as the file's own number bears it out.
+//! The program that a process runs: its file, whether that is still there, and the medium on which it lies. The
+//! kernel's word for a path is believed only as far as the file's own number bears it out.
 
 use super::medium::{Files, Mounts};
 use crate::os::procfs::text_reader::printable;
@@ -10,16 +10,16 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// How much of a path is told, in bytes.
+/// Bytes of a path that are told.
 const PATH_BYTES_MAX: usize = 255;
 
-/// What the kernel writes after a path that leads nowhere any more. A file may bear it in its name as well.
+/// The kernel's ending of a path that leads nowhere any more. A file may bear it in its name as well.
 const DELETED: &[u8] = b" (deleted)";
 
-/// What the kernel calls files that were made in memory, without a name.
+/// The kernel's name for files that were made in memory, without a name.
 const MEMORY_FILE: &[u8] = b"/memfd:";
 
-/// What was found out.
+/// The result of looking at a process's program.
 pub enum Found {
     /// A program; with the numbers of device and file, which change when another is started in its place.
     Program(Program, (u64, u64)),
@@ -46,7 +46,7 @@ pub fn program(exe: &Path, mounts: &Mounts) -> Found {
     };
     let undeleted = told.strip_suffix(DELETED).unwrap_or(&told);
     if mounts.may_hang(undeleted) {
-        // A file over a network is storage, and nobody waits here until its server answers.
+        // A file over a network is storage, and the look must not wait until its server answers.
         let there = undeleted.len() == told.len();
         return Found::Program(
             file(undeleted, there, false, mounts.medium(undeleted, &OnDevice(mounts))),
@@ -69,7 +69,7 @@ pub fn program(exe: &Path, mounts: &Mounts) -> Found {
         return Found::Program(Program::Nameless, number);
     }
     if undeleted.len() == told.len() && running.nlink() > 0 {
-        // Nobody deleted it: it is in a view of the files that is not ours, as in a container.
+        // It was not deleted: it is in a view of the files that is not ours, as in a container.
         let medium = mounts.medium_elsewhere(undeleted, running.dev(), &OnDevice(mounts));
         return Found::Program(file(undeleted, true, false, medium), number);
     }

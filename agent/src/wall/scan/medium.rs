@@ -1,19 +1,19 @@
-//! What is mounted where (`/proc/self/mountinfo`), and from that on which medium a program lies. Reading is pure; what a
-//! judgement needs of the files themselves it is given.
+//! The mounts and their places (`/proc/self/mountinfo`), and from that the medium on which a program lies. Reading is
+//! pure; a judgement is given the facts that it needs of the files themselves.
 
 use crate::os::procfs::mountinfo::{MOUNTS_MAX, MountLine, line, options, unescaped};
 use crate::os::procfs::text_reader::Go;
 use komainu_core::wall::process_snapshot::Medium;
 
-/// What a file system is to a program that lies on it.
+/// The use of a file system to a program that lies on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Memory,
-    /// It cannot be written, by what it is or by how the kernel holds it.
+    /// It cannot be written, by its kind or by the kernel's flags.
     Unwritable,
     /// One that can be written laid over one that cannot.
     Overlay,
-    /// Somebody else's, over a network or a program: asking it may take for ever.
+    /// A file system of another party, over a network or a program: asking it may take for ever.
     Remote,
     Writable,
 }
@@ -24,17 +24,17 @@ pub struct Mount {
     pub point: Vec<u8>,
     /// The number of its device, as `stat` tells it of the files on it.
     pub device: u64,
-    /// What it is to programs.
+    /// Its kind, for programs.
     pub kind: Kind,
-    /// Of an overlay: where what was written since lies.
+    /// Of an overlay: the place of the files written since.
     pub upper: Option<Vec<u8>>,
 }
 
-/// What is mounted, in the order of mounting.
+/// The mounts, in the order of mounting.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mounts(Vec<Mount>);
 
-/// What a judgement may ask about files.
+/// The questions about files that a judgement may ask.
 pub trait Files {
     /// There is a file, a folder or anything else of this name.
     fn is_there(&self, path: &[u8]) -> bool;
@@ -94,22 +94,22 @@ impl Mounts {
         self.holding(path).is_some_and(|mount| mount.kind == Kind::Remote)
     }
 
-    /// On which medium the file at this path lies.
+    /// The medium on which the file at this path lies.
     ///
-    /// The root is the firmware's, whatever it is: a development board has a writable one, a small device one in memory. An
-    /// overlay is the firmware's too, but for what was written since, which lies in its upper folder; where that cannot
+    /// The root is the firmware's, of any kind: a development board has a writable one, a small device one in memory.
+    /// An overlay is the firmware's too, but for files written since, which lie in its upper folder; where that cannot
     /// be seen, an overlay at the root is taken for the firmware's, and any other for storage.
     pub fn medium(&self, path: &[u8], files: &dyn Files) -> Medium {
         let Some(mount) = self.holding(path) else { return Medium::Firmware };
         self.medium_on(mount, path, files)
     }
 
-    /// On which medium a file lay that is not at its path any more, or never was in our sight, by the number of its device.
-    /// What lies on a device that is mounted nowhere here counts as memory: somebody took care that it is not seen.
+    /// The medium of a file that is not at its path any more, or never was in our sight, by the number of its device. A
+    /// file on a device that is mounted nowhere here counts as memory: an intruder took care to hide it.
     pub fn medium_of_lost(&self, path: &[u8], device: u64, files: &dyn Files) -> Medium {
         let here = self.holding(path).filter(|mount| mount.device == device || mount.kind == Kind::Overlay);
         match here.or_else(|| self.0.iter().rev().find(|mount| mount.device == device)) {
-            // Its upper folder has forgotten it. What the firmware had at this path was the firmware's.
+            // Its upper folder has forgotten it. A file that the firmware had at this path was the firmware's.
             Some(mount) if mount.kind == Kind::Overlay => {
                 let in_rom = files.is_there(&[ROM, path].concat());
                 if in_rom { Medium::Firmware } else { Medium::Storage }
@@ -119,8 +119,8 @@ impl Mounts {
         }
     }
 
-    /// On which medium a file lies that nobody deleted and that is not at its path: it is in another view of the files, as
-    /// a container's. What lies on a device that is mounted nowhere here counts as storage: the firmware's it is not.
+    /// The medium of a file that was not deleted and is not at its path: it is in another view of the files, as a
+    /// container's. A file on a device that is mounted nowhere here counts as storage: the firmware's it is not.
     pub fn medium_elsewhere(&self, path: &[u8], device: u64, files: &dyn Files) -> Medium {
         if self.0.iter().any(|mount| mount.device == device) {
             self.medium_of_lost(path, device, files)

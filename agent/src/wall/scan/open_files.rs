@@ -1,4 +1,4 @@
-//! What a process holds open, as far as the wall cares: sockets that are asked for, watchdogs, flash.
+//! The files that a process holds open, as far as the wall cares: sockets that are asked for, watchdogs, flash.
 
 use super::medium::Mounts;
 use crate::os::procfs::mountinfo::major_and_minor;
@@ -18,10 +18,10 @@ const FLASH: u64 = 90;
 /// Disks that are no disks: in memory, and files that are mounted.
 const NO_DISKS: [u64; 2] = [1, 7];
 
-/// What one process holds.
+/// The open files of one process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Held {
-    /// Which of the sockets that were asked for.
+    /// Those of the requested sockets that it holds.
     pub sockets: Vec<u64>,
     pub watchdog: bool,
     /// Flash or a whole disk, open for writing.
@@ -68,7 +68,7 @@ pub fn socket_number(target: &[u8]) -> Option<u64> {
 enum Device {
     /// One that is read and written as a stream.
     Character(u64, u64),
-    /// A disk, or what passes for one.
+    /// A disk, or a device that passes for one.
     Block(u64),
 }
 
@@ -106,7 +106,7 @@ fn is_writable(fdinfo: &Path) -> bool {
     crate::os::procfs::text_reader::beginning(fdinfo, &mut buffer).is_ok_and(opens_for_writing)
 }
 
-/// `flags:\t0100002` in `/proc/PID/fdinfo/N`, octal: the last digits say how it was opened.
+/// `flags:\t0100002` in `/proc/PID/fdinfo/N`, octal: the last digits tell the mode of opening.
 pub fn opens_for_writing(fdinfo: &[u8]) -> bool {
     let mut lines = fdinfo.split(|byte| *byte == b'\n');
     let flags = lines.find_map(|line| line.strip_prefix(b"flags:"));

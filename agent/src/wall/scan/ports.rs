@@ -1,5 +1,5 @@
-//! The sockets of one look: who takes what comes, who is connected to such a one, who is about to connect. And their sum,
-//! by which a quick look sees that listeners have changed.
+//! The sockets of one look: the listeners, the connections to them, and the connections that are about to be made. And
+//! their sum, by which a quick look sees that listeners have changed.
 
 use crate::os::procfs::sockets::{FILES, Line, State, line};
 use crate::os::procfs::text_reader::{Go, read_lines};
@@ -15,7 +15,7 @@ const CONNECTIONS_MAX: usize = 1024;
 #[derive(Default)]
 pub struct Sockets {
     pub listeners: Vec<(Listener, u64)>,
-    /// Who is connected to one of them, or about to connect to anybody.
+    /// Connections to one of them, and those about to be made to any address.
     pub connections: Vec<(Connection, u64)>,
     /// There were more than are kept.
     pub cut_short: bool,
@@ -58,8 +58,8 @@ impl Sockets {
     }
 }
 
-/// A sum over the listeners (FNV-1a of each). It need not withstand anybody: whoever hides from it is seen by the next full
-/// look.
+/// A sum over the listeners (FNV-1a of each). It need not withstand an attacker: the next full look sees a listener
+/// that hides from it.
 pub struct Sum(pub u64);
 
 impl Sum {
@@ -67,8 +67,8 @@ impl Sum {
         Sum(0)
     }
 
-    /// Adds a socket, if it listens. Whoever asks for a name has a socket of UDP for a moment: those count only where
-    /// services are.
+    /// Adds a socket, if it listens. A program that asks for a name has a socket of UDP for a moment: those count only
+    /// where services are.
     pub fn add_socket(&mut self, transport: Transport, line: &Line) {
         let port = line.here.1;
         let counts = transport != Transport::Udp || port < 1024 || REFLECTORS.contains(&port);
@@ -84,8 +84,8 @@ impl Sum {
     }
 }
 
-/// Reads all files of sockets; `true`: one of them was longer than is read. What a kernel does not have (IPv6, sockets for
-/// frames) it does not tell of.
+/// Reads all files of sockets; `true`: one of them was longer than is read. A kernel tells nothing of the sockets that
+/// it does not have (IPv6, sockets for frames).
 ///
 /// # Errors
 /// One of them is there and cannot be read.

@@ -27,22 +27,22 @@ use std::path::{Path, PathBuf};
 /// Most processes of one look.
 pub const PROCESSES_MAX: usize = 4096;
 
-/// How long it is believed what a process holds open, in milliseconds; also that nobody holds a socket.
+/// Time for which a process's open files are believed, in milliseconds; also that a socket has no holder.
 const HELD_MILLISECONDS: u64 = 25_000;
 
-/// Most threads of one process that are looked through for a socket that nobody else holds.
+/// Most threads of one process that are looked through for a socket that has no other holder.
 const THREADS_MAX: usize = 512;
 
-/// How long a name in `comm` is, in bytes, once it was made printable.
+/// Bytes of a name in `comm`, once it was made printable.
 const NAME_BYTES_MAX: usize = 48;
 
-/// Looks at processes and sockets, and remembers what is dear to find out.
+/// Looks at processes and sockets, and remembers the facts that are dear to find out.
 pub struct Scanner {
     buffer: Vec<u8>,
     known: Vec<Known>,
-    /// Sockets that nobody was found to hold, in order; and when they were looked for.
+    /// Sockets without a known holder, in order; and the time of the search for them.
     nobodys: (Vec<u64>, u64),
-    /// What listeners answered; `None`: nobody is asked.
+    /// The listeners' answers; `None`: no listener is asked.
     asked: Option<Asked>,
     /// The listeners of the last full look, as [`Scanner::changed`] compares them.
     sum: Option<u64>,
@@ -50,7 +50,7 @@ pub struct Scanner {
     pids: Vec<u32>,
 }
 
-/// What is remembered of a process.
+/// The remembered facts of a process.
 struct Known {
     id: ProcessId,
     /// The file of its program, by its numbers: another means that another was started in its place.
@@ -60,7 +60,7 @@ struct Known {
     at: u64,
 }
 
-/// A process of this look, before it is known what it holds.
+/// A process of this look, before its open files are known.
 struct Met {
     process: Process,
     program: (u64, u64),
@@ -79,7 +79,7 @@ impl Scanner {
         Scanner { asked: Some(Asked::default()), ..Scanner::that_only_look() }
     }
 
-    /// Scanner that ask no listener for telnet: looking changes nothing, and nobody notices.
+    /// Scanner that ask no listener for telnet: looking changes nothing, and is not noticed.
     pub fn that_only_look() -> Scanner {
         let buffer = vec![0; BUFFER_BYTES];
         Scanner {
@@ -92,7 +92,7 @@ impl Scanner {
         }
     }
 
-    /// Looks at everything. It may take up to 1.5 s when there are new listeners that greet nobody.
+    /// Looks at everything. It may take up to 1.5 s when there are new listeners that send no greeting.
     ///
     /// # Errors
     /// `/proc` cannot be read.
@@ -100,7 +100,7 @@ impl Scanner {
         let now = uptime_milliseconds();
         let mounts = self.mounts()?;
         let mut sum = Sum::new();
-        // Sockets first: whoever holds one of them is among the processes that are counted after it.
+        // Sockets first: the holder of each of them is among the processes that are counted after it.
         let mut sockets = self.sockets(&mut sum)?;
         let pids = pids()?;
         let mut cut_short = sockets.cut_short || pids.len() > PROCESSES_MAX;
@@ -133,9 +133,9 @@ impl Scanner {
         })
     }
 
-    /// A process was started since the last full look, or somebody listens who did not, or the other way round; also when that
-    /// cannot be found out. It reads the list of processes, the listeners, and a line of each new process, and no more. The
-    /// kernel's own come and go all the time, and are no change.
+    /// A process was started since the last full look, or a new listener is there, or an old one is gone; also when
+    /// that cannot be found out. It reads the list of processes, the listeners, and a line of each new process, and no
+    /// more. The kernel's own come and go all the time, and are no change.
     pub fn changed(&mut self) -> bool {
         let mut sum = Sum::new();
         let mut each = |transport, line: &Line| {
@@ -184,7 +184,7 @@ impl Scanner {
         Ok(found)
     }
 
-    /// What `/proc` says of one process; `None`: it is the kernel's, or is not there any more.
+    /// The account of one process in `/proc`; `None`: it is the kernel's, or is not there any more.
     fn meet(&mut self, pid: u32, mounts: &Mounts) -> Option<Met> {
         let mut folder = PathBuf::from(format!("/proc/{pid}"));
         let stat = process_files::stat(beginning(&folder.join("stat"), &mut self.buffer).ok()?)?;
@@ -225,8 +225,8 @@ impl Scanner {
         Some(Met { process, program: number, folder })
     }
 
-    /// Finds out what processes hold: of new ones, of those that were looked at long ago, and of all while there is a socket
-    /// that nobody is known to hold.
+    /// Finds out the open files of processes: of new ones, of those that were looked at long ago, and of all while
+    /// there is a socket without a known holder.
     fn look_through(&mut self, met: &[Met], wanted: &[u64], mounts: &Mounts, now: u64) {
         let fresh = |at: u64| now < at + HELD_MILLISECONDS;
         self.known.retain(|known| {
@@ -241,7 +241,7 @@ impl Scanner {
                 let id = one.process.id;
                 let before = self.known.iter().position(|known| known.id == id);
                 match before {
-                    // What was looked through in this very look is not looked through again.
+                    // A process that was looked through in this very look is not looked through again.
                     Some(before) if everybody && self.known[before].at != now => {
                         let known = &mut self.known[before];
                         (known.held, known.at) = (held(&one.folder, wanted, mounts), now);

@@ -21,7 +21,7 @@ impl Drop for Waiting {
     }
 }
 
-/// Starts a program that waits for its input to end. When this returns it has read what it was fed, so that it runs.
+/// Starts a program that waits for its input to end. When this returns it has read its input, so that it runs.
 fn wait_with(program: &Path) -> Waiting {
     let mut child = Command::new(program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.as_mut().unwrap().write_all(b"x").unwrap();
@@ -96,7 +96,7 @@ fn a_program_made_in_memory_has_no_file() {
     let file = nix::sys::memfd::memfd_create(name.as_c_str(), nix::sys::memfd::MFdFlags::empty()).unwrap();
     let mut file = fs::File::from(file);
     file.write_all(&fs::read("/bin/cat").unwrap()).unwrap();
-    // Opened anew for reading: a file that somebody may write to is not started.
+    // Opened anew for reading: a file that is open for writing anywhere is not started.
     let number = file.as_raw_fd();
     let readable = fs::File::open(format!("/proc/self/fd/{number}")).unwrap();
     nix::fcntl::fcntl(&readable, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::empty())).unwrap();
@@ -128,7 +128,7 @@ fn our_own_sockets_are_seen_as_ours() {
     let connected = TcpStream::connect(tcp.local_addr().unwrap()).unwrap();
     let (_accepted, _) = tcp.accept().unwrap();
     let mut scanner = Scanner::that_only_look();
-    // Twice: the second time from what is remembered.
+    // Twice: the second time from memory.
     for _ in 0..2 {
         let seen = scanner.look().unwrap();
         for (transport, at) in [
@@ -170,7 +170,7 @@ fn our_own_listeners_are_not_asked_for_telnet() {
     };
     Scanner::new().ask_for_telnet(&mut [entry(vec![ours])], &[]);
     assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
-    // Somebody else's is.
+    // A listener of another program is asked.
     let thread = std::thread::spawn(move || {
         loop {
             if let Ok((mut stream, _)) = listener.accept() {
@@ -215,7 +215,7 @@ fn where_a_program_in_memory_lies_is_told() {
     let mut scanner = Scanner::that_only_look();
     let mounts = scanner.mounts().unwrap();
     if mounts.holding(b"/dev/shm/x").is_none_or(|mount| mount.kind != medium::Kind::Memory) {
-        // Nothing here is in memory, and nobody mounts anything for a unit test.
+        // Nothing here is in memory, and a unit test mounts nothing.
         return;
     }
     let path = shared.join(format!("komainu-look-{}", std::process::id()));
