@@ -1,7 +1,7 @@
-//! The operating system: what the agent asks of Linux, without knowing what for.
+//! The operating system: the agent's requests to Linux, without their purpose.
 //!
 //! Map: `sys` the unsafe system calls; `clock` the clocks; `files` replacing and reading files, `untrusted_file` reading
-//! what a stranger may have laid, `safe_names` signed names as file names; `process` starting, running and ending programs;
+//! a stranger's files, `safe_names` signed names as file names; `process` starting, running and ending programs;
 //! `procfs` readers of `/proc`; `privileges` capabilities that are given up, `sandbox` the seccomp filters; `watchdog` the
 //! device's watchdog; `wakeup` the wait for signals and sockets; `log_output` the places of log lines.
 

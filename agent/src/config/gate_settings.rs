@@ -1,4 +1,4 @@
-//! The gate's part of the settings: whose password, how good, which links, what the page looks like, what a reset
+//! The gate's part of the settings: the password's owner and strength, the links, the page's look, the files a reset
 //! removes. The table `[gate]` must be there: a device whose maker forgot it would be open.
 
 use super::table_reader::Keys;
@@ -8,16 +8,16 @@ use komainu_bootstrap::password_rule::Profile;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-/// How the gate is kept.
+/// The settings of the gate.
 #[derive(Clone, Debug)]
 pub struct GateSettings {
     /// The owner's account.
     pub account: String,
     /// The file that holds its password: `/etc/shadow`, or `/etc/passwd` where there is no other.
     pub account_file: PathBuf,
-    /// How the password is hashed.
+    /// The way the password is hashed.
     pub hash: Method,
-    /// Which passwords are good enough.
+    /// The passwords that are good enough.
     pub rule: Profile,
     /// Passwords that earlier firmware was shipped with.
     pub former_defaults: Vec<String>,
@@ -26,35 +26,35 @@ pub struct GateSettings {
     pub model: String,
     /// A file with more of them, one a line: the network's name as it was shipped, say.
     pub names_file: Option<PathBuf>,
-    /// A file whose first line is the code on the label; whoever sets the first password must know it.
+    /// A file whose first line is the code on the label; it must be known to set the first password.
     pub code_file: Option<PathBuf>,
     /// The button of the device must have been pressed (`komainu button-pressed`) before the first password is set.
     pub button: bool,
     /// Programs that bring the password to wherever else it belongs.
     pub hooks: PathBuf,
-    /// How long one of them may take, in seconds.
+    /// The time that one of them may take, in seconds.
     pub hook_seconds: u32,
     /// The links on which the owner is; every other one is the WAN.
     pub lan: Vec<String>,
-    /// Who keeps packets out.
+    /// The part that keeps packets out.
     pub firewall: FirewallChoice,
     /// Where the page listens.
     pub listen: Vec<IpAddr>,
     pub page_port: u16,
     /// The port on which names are answered while the gate is closed.
     pub dns_port: u16,
-    /// The user and group, by number, as whom the page runs.
+    /// The user and group, by number, that the page runs as.
     pub page_user: u32,
-    /// What the page looks like.
+    /// The look of the page.
     pub look: Look,
-    /// What a factory reset removes besides the credential.
+    /// The files that a factory reset removes besides the credential.
     pub wipe: Vec<PathBuf>,
 }
 
-/// What the page looks like.
+/// The look of the page.
 #[derive(Clone, Debug)]
 pub struct Look {
-    /// What the device calls itself.
+    /// The name that the device gives itself.
     pub name: String,
     /// The language where the browser wants none that is there.
     pub language: String,
@@ -66,7 +66,7 @@ pub struct Look {
     pub hosts: Vec<String>,
 }
 
-/// How the rules of the firewall come into the kernel.
+/// The way the rules of the firewall come into the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FirewallChoice {
     /// By nf_tables where the kernel has it, else by iptables.

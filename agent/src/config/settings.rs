@@ -1,4 +1,4 @@
-//! What the maker of a device decided: the checked settings, and how each key of the settings file is read into them.
+//! The decisions of a device's maker: the checked settings, and the reading of each key of the settings file into them.
 
 use crate::config::gate_settings;
 use crate::config::table_reader::{FirstFault, Keys};
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 /// Everything that the maker decided.
 #[derive(Clone, Debug)]
 pub struct DeviceSettings {
-    /// What decisions need.
+    /// The settings that decisions need.
     pub core: Settings,
     /// Where releases come from.
     pub server: Server,
@@ -23,21 +23,21 @@ pub struct DeviceSettings {
     pub root: PathBuf,
     /// The record and the metadata: must survive restarts and updates.
     pub state: PathBuf,
-    /// What may be lost at a restart: lock, operator requests, attempts.
+    /// The folder of what may be lost at a restart: lock, operator requests, attempts.
     pub run: PathBuf,
-    /// How the boot loader is told.
+    /// The way the boot loader is told.
     pub boot: Boot,
     /// The folder of health checks.
     pub health: PathBuf,
-    /// How long one health check may take, in seconds.
+    /// The time that one health check may take, in seconds.
     pub health_check_seconds: u32,
     /// The parts of the slots.
     pub parts: Vec<PartPaths>,
     /// Where log lines go.
     pub log: LogTo,
-    /// How the gate is kept; `None`: by somebody else.
+    /// The settings of the gate; `None`: other software keeps it.
     pub gate: Option<gate_settings::GateSettings>,
-    /// The wall; `None`: somebody else's.
+    /// The wall; `None`: other software's.
     pub wall: Option<wall_settings::WallSettings>,
 }
 
@@ -59,14 +59,14 @@ pub struct Server {
     pub slow_bytes_per_second: u32,
 }
 
-/// How the boot loader is told.
+/// The way the boot loader is told.
 #[derive(Clone, Debug)]
 pub struct Boot {
     /// The `fw_env.config`.
     pub environment: PathBuf,
     /// The variable that names the slot to start.
     pub slot_variable: String,
-    /// What it says for slot a and for slot b.
+    /// The text that it has for slot a and for slot b.
     pub slot_values: [String; 2],
     /// The variable that names the release in that slot.
     pub release_variable: String,
@@ -74,7 +74,7 @@ pub struct Boot {
     pub booted_file: PathBuf,
     /// The word in it: `key=value`.
     pub booted_key: String,
-    /// The program that restarts the device; empty: the agent ends with exit code 3 and whoever started it
+    /// The program that restarts the device; empty: the agent ends with exit code 3 and its starter
     /// restarts.
     pub reboot_command: Vec<String>,
 }
@@ -144,7 +144,7 @@ impl DeviceSettings {
     /// Reads the text of a settings file.
     ///
     /// # Errors
-    /// The line and what is wrong with it.
+    /// The line and its fault.
     pub fn read(text: &str) -> Result<DeviceSettings, SettingsFault> {
         let mut top = parse(text)?;
         let first = FirstFault::default();
@@ -210,7 +210,7 @@ fn read_core(
     }
 }
 
-/// What the firewall is made of. Where no policy says what may pass, it is a router's traffic.
+/// The parts of the firewall. Where no policy says what may pass, it is a router's traffic.
 fn firewall_settings(device: &DeviceSettings) -> FirewallSettings {
     let none = || Traffic { forwards: true, lan_subnets_only: false, ..Traffic::default() };
     let traffic = device.wall.as_ref().map_or_else(none, |wall| wall.policy.traffic.clone());

@@ -1,4 +1,4 @@
-//! The keys of one table, each with its default. What is wrong is told at the end: reading goes on with something in
+//! The keys of one table, each with its default. Faults are told at the end: reading goes on with something in
 //! its place, so that there is one way out and not one at each key, which was 10 KB more on a device.
 
 use super::toml::table::{SettingsFault, Table};
@@ -22,7 +22,7 @@ impl FirstFault {
         read.map_err(|fault| self.tell(fault)).ok()
     }
 
-    /// What was read, if nothing was wrong.
+    /// The value that was read, if nothing was wrong.
     pub(super) fn or<T>(self, read: T) -> Result<T, SettingsFault> {
         self.0.into_inner().map_or(Ok(read), Err)
     }
@@ -50,7 +50,7 @@ impl<'f> Keys<'f> {
         self.first.tell(self.table.fault(key, sentence));
     }
 
-    /// Refuses what was not asked for.
+    /// Refuses keys that were not asked for.
     pub(super) fn finish(self) {
         self.table.finish().unwrap_or_else(|fault| self.first.tell(fault));
     }
@@ -104,12 +104,12 @@ impl<'f> Keys<'f> {
         self.first.unless(self.table.integer(key, 1..=i64::MAX)).flatten().map(i64::unsigned_abs)
     }
 
-    /// Which of these words is given; the first if none is.
+    /// The one of these words that is given; the first if none is.
     pub(super) fn choice(&mut self, key: &str, words: &[&str]) -> usize {
         self.string_of(key, words).unwrap_or(0)
     }
 
-    /// Which of these words is given, if one is.
+    /// The one of these words that is given, if one is.
     pub(super) fn string_of(&mut self, key: &str, words: &[&str]) -> Option<usize> {
         let given = self.string(key)?;
         Some(words.iter().position(|&word| word == given).unwrap_or_else(|| {

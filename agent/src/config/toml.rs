@@ -1,8 +1,8 @@
 //! Reads a settings file: a strict subset of TOML 1.0, small enough for a device, in which every key is asked
-//! for by name and what nobody asked for is refused. Here is the asking; `reader` turns text into tables and
+//! for by name and anything not asked for is refused. Here is the asking; `reader` turns text into tables and
 //! `placing` puts each where it belongs.
 //!
-//! What it takes means the same to every TOML reader. It takes tables, arrays of tables, bare keys, basic and
+//! The text it takes means the same to every TOML reader. It takes tables, arrays of tables, bare keys, basic and
 //! literal strings, decimal integers, booleans, and arrays of strings or of integers; at most 64 KiB, tables
 //! four deep, 64 entries in each array or table. Everything else is refused with its line.
 //!

@@ -1,5 +1,5 @@
-//! The wall's part of the settings, and the policy files of the kinds of devices: what may listen, who may log in, what
-//! may pass, what the device does by itself. The table `[wall]` must be there: a device whose maker forgot it would have
+//! The wall's part of the settings, and the policy files of the kinds of devices: permitted listeners, logins and
+//! packets, and the device's own measures. The table `[wall]` must be there: a device whose maker forgot it would have
 //! no wall.
 //!
 //! A kind's file has the same keys. It is read first; `[wall]` of the settings replaces what it says, key by key, and
@@ -22,13 +22,13 @@ use std::path::{Path, PathBuf};
 /// The wall of a device.
 #[derive(Clone, Debug)]
 pub struct WallSettings {
-    /// What is allowed.
+    /// The policy: all that is allowed.
     pub policy: Policy,
     /// The watchdog; `None`: it is left to other software.
     pub watchdog: Option<PathBuf>,
-    /// After how many seconds without a sign of life it restarts the device.
+    /// The seconds without a sign of life after which it restarts the device.
     pub watchdog_seconds: u32,
-    /// What the firmware is made of: CycloneDX, JSON.
+    /// The components of the firmware: CycloneDX, JSON.
     pub sbom: PathBuf,
     /// The leases of the UPnP service; `None`: there is none.
     pub leases: Option<PathBuf>,
@@ -61,7 +61,7 @@ const PRIVILEGED: &[&str] = &[
     "ubiupdatevol",
     "mount",
 ];
-/// Where everybody may write, and nobody needs to start programs.
+/// Folders where everybody may write, and no program needs to be started.
 const NO_PROGRAMS: &[&str] = &["/tmp", "/var", "/run", "/dev", "/dev/shm", "/mnt"];
 
 /// The strictest: nothing but Komainu listens, nothing passes.
@@ -125,7 +125,7 @@ pub(super) fn read(mut keys: Keys<'_>, top: &mut Table, first: &FirstFault) -> O
     kept.then_some(wall)
 }
 
-/// The kind's own file. What is wrong with it is told with its name: the line is that file's.
+/// Reads the kind's own file. A fault in it is told with its name: the line is that file's.
 fn read_kind(wall: &mut WallSettings, folder: &Path, kind: &str, keys: &Keys<'_>) {
     let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if kind.is_empty() || !kind.bytes().all(is_name) {
@@ -262,7 +262,7 @@ fn listened(word: &str) -> Option<(Transport, (u16, u16))> {
     (ports.0 <= ports.1 && (ports.0 > 0 || transport == Transport::Raw)).then_some((transport, ports))
 }
 
-/// A way in from the WAN: who may come, to what, and until when.
+/// A way in from the WAN: the permitted sources, its target, and its end.
 fn read_door(wan_access: &mut Vec<WanAccess>, mut keys: Keys<'_>) {
     let what = [false, true][keys.choice("what", &["admin", "acs"])];
     let port = keys.number("port", 1..=65_535, if what { 7547 } else { 443 }) as u16;

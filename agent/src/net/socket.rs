@@ -1,5 +1,5 @@
 //! A socket to a server. Ours and not ureq's, because it carries the mark that lets the agent's own traffic through
-//! a closed gate, and because whoever waits here hears the bell: somebody at the page must not wait for a server.
+//! a closed gate, and because it hears the bell while it waits: a person at the page must not wait for a server.
 
 use super::http::transfer_limits::GivenUp;
 use crate::os::clock::uptime_milliseconds;
@@ -18,14 +18,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ureq::Error;
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, LazyBuffers, NextTimeout, Transport};
 
-/// What is read from a socket at once. Large enough that a plain download is bound by the disk.
+/// The bytes that are read from a socket at once. Large enough that a plain download is bound by the disk.
 pub(crate) const INPUT_BYTES: usize = 64 * 1024;
 /// A request must fit with its longest line; signed addresses of CDNs have one or two thousand bytes.
 pub(crate) const OUTPUT_BYTES: usize = 16 * 1024;
-/// After it rang, it is not heard for so long: who rings all the time must not keep updates out.
+/// After it rang, it is not heard for so long: constant ringing must not keep updates out.
 const QUIET_MILLISECONDS: u64 = 10_000;
 
-/// What ends a wait for a server early: descriptors, when one can be read.
+/// The bell that ends a wait for a server early: descriptors, when one can be read.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Wakeup(Arc<Mutex<Hung>>);
 
@@ -41,7 +41,7 @@ struct Hung {
 /// A short look elsewhere.
 pub(crate) type Glance = Box<dyn FnMut() -> bool + Send>;
 
-/// How often it is looked elsewhere while waiting, in milliseconds.
+/// The time between two looks elsewhere while waiting, in milliseconds.
 const GLANCE_MILLISECONDS: u64 = 2000;
 
 impl std::fmt::Debug for Hung {
@@ -81,7 +81,7 @@ pub(super) fn connect_any(details: &ConnectionDetails<'_>, wakeup: &Wakeup) -> R
     let mut last: Error = io::Error::from(ErrorKind::ConnectionRefused).into();
     let addresses = details.addrs.len() as u64;
     for (before, address) in (0..).zip(&details.addrs) {
-        // What is left is shared by those that are left.
+        // The addresses that are left share the time that is left.
         let share = whole.map(|whole| {
             let left = whole.saturating_sub(uptime_milliseconds().saturating_sub(began));
             (left / (addresses - before)).max(1)
@@ -108,7 +108,7 @@ fn connect_one(
     let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let door = socket(family, SockType::Stream, flags, None).map_err(failed)?;
-    // Who may not set it is not root, and then nothing of ours filters either.
+    // A process that may not set it is not root, and then nothing of ours filters either.
     let _ = setsockopt(&door, Mark, &MARK);
     setsockopt(&door, TcpNoDelay, &true).map_err(failed)?;
     match connect(door.as_raw_fd(), &SockaddrStorage::from(address)) {
@@ -232,7 +232,7 @@ impl Transport for Socket {
     }
 
     fn is_open(&mut self) -> bool {
-        // Nothing to read and not ended: what a connection that waits for its next request looks like.
+        // Nothing to read and not ended: so looks a connection that waits for its next request.
         matches!(self.stream.peek(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock)
     }
 }

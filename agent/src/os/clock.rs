@@ -1,4 +1,4 @@
-//! The device's clocks: what time it says it is, and how long it has been up.
+//! The device's clocks: its time of day, and the time since its start.
 
 use super::sys::clock_seconds_nanoseconds;
 use komainu_trust::Moment;

@@ -19,22 +19,22 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     replace_as(path, bytes, 0o600)
 }
 
-/// The same, for who else may read it.
+/// Does the same with a mode that may let others read it.
 ///
 /// # Errors
 /// Those of the file system; the old file stays.
 pub fn replace_as(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let beside = path.with_extension("new");
-    // What a cut left there, or somebody else, may be open to everybody, or a link.
+    // A file that a cut or another program left there may be open to everybody, or a link.
     let _ = fs::remove_file(&beside);
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
-    // Whatever mask this process was started with.
+    // The mask that this process was started with must not count.
     file.set_permissions(Permissions::from_mode(mode))?;
     // The bytes must be on the medium before the name leads to them; else a cut leaves an empty file.
     let written =
         file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&beside, path));
     if written.is_err() {
-        // A full disk is not made fuller by what could not be used.
+        // A file that could not be used must not fill a full disk further.
         let _ = fs::remove_file(&beside);
     }
     written.and_then(|()| sync_folder(path))
@@ -104,7 +104,7 @@ pub fn read(path: &Path, bytes_max: u64) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// Shows each entry of a folder, in any order, until somebody has seen enough. What cannot be read is left out.
+/// Shows each entry of a folder, in any order, until `each` has seen enough. Unreadable entries are left out.
 pub fn each_entry(folder: &Path, each: &mut dyn FnMut(&DirEntry) -> ControlFlow<()>) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         if each(&entry).is_break() {

@@ -61,7 +61,7 @@ impl Log for Lines {
             Level::Info => 6,
             Level::Debug | Level::Trace => 7,
         };
-        // A log that cannot be written has nobody to tell.
+        // A log that cannot be written has no one to tell.
         match &self.0 {
             Sink::Stderr => drop(writeln!(stderr(), "{} {}", word(record.level()), record.args())),
             Sink::Syslog(socket) => {

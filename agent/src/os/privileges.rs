@@ -2,7 +2,7 @@
 //! its child processes keep. Called before any thread is started: capabilities belong to threads.
 //!
 //! It must go on being root: it ends processes, mounts, changes rules and accounts, and starts the maker's hooks, which
-//! may do the same. So this is a hurdle for who has got into it (no kernel module, no memory of the device, no device
+//! may do the same. So this is a hurdle for an intruder in it (no kernel module, no memory of the device, no device
 //! node of their own), and not a wall as around the page. `no_new_privs` would break hooks that start set-user programs.
 
 use super::{sandbox, sys};
@@ -13,8 +13,8 @@ use std::io;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Capabilities that neither the agent nor a hook needs, by their numbers in the kernel. What daemons need that a hook
-/// restarts stays (`SYS_NICE`, `SYS_TIME`, `IPC_LOCK`, `SYSLOG`, `AUDIT_WRITE`), or they would be half dead until the next start.
+/// Capabilities that neither agent nor hook needs, by their numbers in the kernel. Daemons that a hook restarts
+/// keep theirs (`SYS_NICE`, `SYS_TIME`, `IPC_LOCK`, `SYSLOG`, `AUDIT_WRITE`), or they are half dead until a restart.
 const NEEDLESS: &[u8] = &[
     15, // IPC_OWNER
     17, // SYS_RAWIO: /dev/mem, ports
@@ -34,10 +34,10 @@ const NEEDLESS: &[u8] = &[
 ];
 /// Loading modules; the kernel loads what it needs by itself, but the program `iptables` does it for itself.
 const SYS_MODULE: u8 = 16;
-/// Nobody's flood shall make the kernel end the guard first; 1000 is "never others before me".
+/// No sender's flood shall make the kernel end the guard first; 1000 is "never others before me".
 const FIRST_TO_STAY: &str = "-900";
 
-/// Which capabilities are kept.
+/// The capabilities that are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Capabilities {
     /// Those that the agent and common hooks need.
@@ -50,7 +50,7 @@ pub enum Capabilities {
 
 static STAYS: AtomicBool = AtomicBool::new(false);
 
-/// Gives up what is not needed, and says what could not be given up.
+/// Gives up all privileges that are not needed, and says which could not be given up.
 pub fn give_up(keep: Capabilities) -> Vec<&'static str> {
     let mut left = Vec::new();
     if keep == Capabilities::All {
@@ -75,7 +75,7 @@ pub fn give_up(keep: Capabilities) -> Vec<&'static str> {
     left
 }
 
-/// A program that was started is ended for want of memory like any other, whatever was said for us.
+/// A program that was started is ended for want of memory like any other, even where we are exempt.
 pub fn like_others(pid: i32) {
     if STAYS.load(Ordering::Relaxed) {
         // It may have ended already.
@@ -87,7 +87,7 @@ fn drop_capabilities(modules: bool) -> nix::Result<()> {
     let mut halves = sys::capabilities()?;
     let module = if modules { &[][..] } else { &[SYS_MODULE][..] };
     for &capability in NEEDLESS.iter().chain(module) {
-        // The kernel does not know it: then nobody has it.
+        // The kernel does not know it: then no process has it.
         if !sys::drop_from_bounding_set(capability)? {
             continue;
         }
@@ -122,7 +122,7 @@ mod tests {
         apart("os::privileges::tests::what_is_not_needed_is_gone_for_us_and_for_what_we_start", || {
             let before = set("CapBnd:");
             let left = give_up(Capabilities::NeededAndModules);
-            // In a namespace of users nobody may stay longer than others.
+            // In a namespace of users no process may stay longer than others.
             assert!(left.iter().all(|what| what.contains("memory runs out")), "{left:?}");
             let needless = NEEDLESS.iter().fold(0, |set, &capability| set | 1_u64 << capability);
             for name in ["CapBnd:", "CapPrm:", "CapEff:"] {

@@ -1,4 +1,4 @@
-//! Names from signed metadata as parts of addresses and as names of files: whatever they contain, they stay one
+//! Names from signed metadata as parts of addresses and as names of files: with any content, they stay one
 //! part, cannot leave their folder and cannot start a query.
 
 /// Escapes one part of a path, as RFC 3986 §2.1 does; a part of dots alone is escaped too, because servers and

@@ -10,7 +10,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
 
-/// What could not be given up, one sentence each; empty: everything was.
+/// The privileges that could not be given up, one sentence each; empty: everything was.
 pub type Degradations = Vec<String>;
 
 /// Gives up everything that reading strangers' requests does not need.
@@ -26,7 +26,7 @@ pub fn enter(empty_root: &Path, user: u32) -> Result<Degradations, String> {
             left.push(format!("the page sees the files of the device: {why}"));
         }
         let (uid, gid) = (Uid::from_raw(user), Gid::from_raw(user));
-        // In this order: who is no longer root cannot give up the rest.
+        // In this order: a process that is no longer root cannot give up the rest.
         setgroups(&[])
             .and_then(|()| setresgid(gid, gid, gid))
             .and_then(|()| setresuid(uid, uid, uid))
@@ -53,7 +53,7 @@ pub fn enter(empty_root: &Path, user: u32) -> Result<Degradations, String> {
 }
 
 /// A second wall behind the empty root, for kernels that filter no system calls: no file, no new use of TCP, no signal to
-/// others. What is open stays open.
+/// others. Open files stay open.
 fn forbid_files() -> nix::Result<()> {
     let version = sys::landlock_version()?;
     // Each version knows more kinds, and refuses those that it does not know.
@@ -86,7 +86,7 @@ const OURS: u32 = 0x4000_0028;
 #[cfg(target_arch = "aarch64")]
 const OURS: u32 = 0xc000_00b7;
 
-/// What the page may do: sockets that are there, memory, time, its own end. No file, no process, no new socket.
+/// Calls the page may make: sockets that are there, memory, time, its own end. No file, no process, no new socket.
 fn allowed() -> Vec<libc::c_long> {
     let mut calls = vec![
         libc::SYS_read,
@@ -161,7 +161,7 @@ fn skip_next_if(value: u32) -> sock_filter {
     sock_filter { code: 0x15, jt: 1, jf: 0, k: value }
 }
 
-/// Calls that neither the agent nor a hook needs, and that whoever got into one of them would like to have.
+/// Calls that neither the agent nor a hook needs, and that an intruder in one of them would like to have.
 const NEEDLESS: [libc::c_long; 12] = [
     libc::SYS_kexec_load,
     libc::SYS_bpf,
@@ -197,7 +197,7 @@ fn program() -> Vec<sock_filter> {
     for call in allowed() {
         program.extend([skip_next_unless(call as u32), end(ALLOW)]);
     }
-    // One thing may be asked of a device, whatever it is: not to block.
+    // One thing may be asked of any device: not to block.
     program.extend([
         skip_next_if(libc::SYS_ioctl as u32),
         end(KILL),
@@ -224,7 +224,7 @@ mod tests {
             let visitor = TcpStream::connect(address).unwrap();
             prctl::set_no_new_privs().unwrap();
             if forbid_files().is_err() {
-                // What is said then is true: this kernel has none.
+                // The message is true then: this kernel has none.
                 return assert!(sys::landlock_version().is_err());
             }
             assert!(

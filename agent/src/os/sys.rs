@@ -48,7 +48,7 @@ pub fn clock_seconds_nanoseconds(clock: libc::clockid_t) -> Option<(i64, i64)> {
 /// Those of the kernel.
 pub fn accept(door: BorrowedFd<'_>, flags: SockFlag) -> nix::Result<OwnedFd> {
     let number = nix::sys::socket::accept4(door.as_raw_fd(), flags)?;
-    // SAFETY: the kernel has just made this descriptor for us, and nobody else knows its number.
+    // SAFETY: the kernel has just made this descriptor for us, and no other code knows its number.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
@@ -78,7 +78,7 @@ pub fn drop_from_bounding_set(capability: u8) -> nix::Result<bool> {
     }
 }
 
-/// What `capget` and `capset` are told: a version with room for 64 capabilities, and this thread.
+/// The header for `capget` and `capset`: a version with room for 64 capabilities, and this thread.
 #[repr(C)]
 struct CapabilityHeader {
     version: u32,
@@ -89,11 +89,11 @@ struct CapabilityHeader {
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
 pub struct CapabilityHalf {
-    /// What it may now.
+    /// Its effective capabilities.
     pub effective: u32,
-    /// What it may allow itself.
+    /// The capabilities it may allow itself.
     pub permitted: u32,
-    /// What programs that it starts may have from it.
+    /// The capabilities that programs it starts may have from it.
     pub inheritable: u32,
 }
 
@@ -122,7 +122,7 @@ pub fn set_capabilities(halves: &[CapabilityHalf; 2]) -> nix::Result<()> {
     nix::errno::Errno::result(result).map(|_| ())
 }
 
-/// What a Landlock rule set takes charge of; a kernel that knows fewer fields takes zeroes for those.
+/// The accesses that a Landlock rule set takes charge of; a kernel that knows fewer fields takes zeroes for those.
 #[repr(C)]
 #[derive(Default)]
 pub struct Landlock {
@@ -156,7 +156,7 @@ pub fn landlock_rules(takes_charge: &Landlock) -> nix::Result<OwnedFd> {
     let number =
         unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, &raw const *takes_charge, size, 0_u32) };
     let number = nix::errno::Errno::result(number)?;
-    // SAFETY: the kernel has just made this descriptor for us, and nobody else knows its number.
+    // SAFETY: the kernel has just made this descriptor for us, and no other code knows its number.
     Ok(unsafe { OwnedFd::from_raw_fd(number as i32) })
 }
 
@@ -183,7 +183,7 @@ pub fn set_watchdog_seconds(watchdog: BorrowedFd<'_>, seconds: u16) -> nix::Resu
     unsafe { wdioc_settimeout(watchdog.as_raw_fd(), &raw mut seconds) }.map(|_| seconds)
 }
 
-/// `WDIOC_GETTIMEOUT`: how long the watchdog waits to be fed, in seconds.
+/// `WDIOC_GETTIMEOUT`: the time that the watchdog waits to be fed, in seconds.
 ///
 /// # Errors
 /// It does not say, or this is no watchdog.
@@ -202,7 +202,7 @@ pub fn open_process(pid: Pid) -> nix::Result<OwnedFd> {
     let result = unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) };
     let number = nix::errno::Errno::result(result)?;
     let number = i32::try_from(number).map_err(|_| nix::errno::Errno::EBADF)?;
-    // SAFETY: the kernel has just made this descriptor for us, and nobody else knows its number.
+    // SAFETY: the kernel has just made this descriptor for us, and no other code knows its number.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
@@ -218,7 +218,7 @@ pub fn signal_process(process: BorrowedFd<'_>, signal: Signal) -> nix::Result<()
     nix::errno::Errno::result(result).map(|_| ())
 }
 
-/// `pthread_create`: a thread that does this, and that nobody waits for. The standard library's thread has a name, and the
+/// `pthread_create`: a thread that does this; no one waits for it. The standard library's thread has a name, and the
 /// C library writes that with `printf`: twenty kilobytes that nothing else needs.
 ///
 /// # Errors
@@ -241,7 +241,7 @@ pub fn start_thread<F: FnOnce() + Send + 'static>(work: F) -> nix::Result<()> {
         drop(unsafe { Box::from_raw(work) });
         return Err(nix::errno::Errno::from_raw(result));
     }
-    // SAFETY: it was started and written above, and nobody has let go of it or waits for it.
+    // SAFETY: it was started and written above, and no other code has let go of it or waits for it.
     unsafe { libc::pthread_detach(thread.assume_init()) };
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Reading files that a stranger may have laid: what waits for a writer, a device or a folder is not read, and none is
+//! Reading files that a stranger may have laid: a pipe without a writer, a device or a folder is not read, and none is
 //! read further than its limit.
 
 use nix::libc;
@@ -14,7 +14,7 @@ pub struct Foreign {
     pub bytes: Vec<u8>,
     /// These are all.
     pub whole: bool,
-    /// What is known of it.
+    /// Its metadata, as the system tells it.
     pub metadata: Metadata,
 }
 
@@ -23,7 +23,7 @@ pub struct Foreign {
 /// # Errors
 /// Those of the file system.
 pub fn read(path: &Path, bytes_max: u64) -> io::Result<Option<Foreign>> {
-    // WanRule a pipe would else wait for somebody to write into it.
+    // Opening a pipe would else wait for a writer.
     let opened = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
     let file = match opened {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
@@ -42,8 +42,8 @@ pub fn read(path: &Path, bytes_max: u64) -> io::Result<Option<Foreign>> {
     Ok(Some(Foreign { bytes, whole, metadata }))
 }
 
-/// What changes when a file does: device, inode, size, and when its bytes and its inode were changed, in nanoseconds.
-/// The last of them nobody can set back without setting the clock.
+/// Numbers that change when a file does: device, inode, size, and the times its bytes and its inode changed, in ns.
+/// The last of them cannot be set back without setting the clock.
 pub type Stamp = [u64; 5];
 
 /// The stamp of a file.

@@ -6,14 +6,14 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-/// What ended a wait.
+/// The reason that a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Woken {
     /// The time was over.
     Time,
     /// A command left a request.
     Request,
-    /// Something of what was waited for besides can be read.
+    /// One of the other descriptors that were waited for can be read.
     Heard,
     /// The agent is asked to end.
     End,

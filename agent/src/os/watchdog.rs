@@ -1,5 +1,5 @@
 //! The device's watchdog. It is fed by a small thread, and only as long as the agent's loop shows signs of life: a
-//! download that takes minutes restarts no device, an agent that hangs, or is stopped or ended by somebody, does.
+//! download that takes minutes restarts no device, an agent that hangs, or is stopped or ended by others, does.
 
 use super::{clock, sys};
 use komainu_core::fault::text;
@@ -40,11 +40,11 @@ struct Shared {
 }
 
 impl Watchdog {
-    /// Opens a watchdog, asks it to wait this long, and feeds it from now on. A thread is started: whatever a thread has
+    /// Opens a watchdog, asks it to wait this long, and feeds it from now on. It starts a thread: all that a thread has
     /// to give up is given up before.
     ///
     /// # Errors
-    /// How it stands: there is none, or why it cannot be opened (`Device or resource busy`: somebody else holds it).
+    /// Its state: there is none, or the reason why it cannot be opened (`Device or resource busy`: another holds it).
     pub fn open(path: &Path, wait_seconds: u16) -> Result<Watchdog, WatchdogSeen> {
         let file = OpenOptions::new().write(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path);
         let file = file.map_err(|error| match error.raw_os_error() {
@@ -80,7 +80,7 @@ impl Watchdog {
         self.shared.alive.store(uptime_seconds(), Ordering::Relaxed);
     }
 
-    /// How it stands.
+    /// The state of the watchdog.
     pub fn seen(&self) -> WatchdogSeen {
         if self.shared.failed.load(Ordering::Relaxed) {
             return WatchdogSeen::Refused(text(format_args!("the watchdog does not take what it is fed")));
@@ -112,7 +112,7 @@ fn is_alive(last: u32, now: u32) -> bool {
     now.saturating_sub(last) < LIFE_SECONDS
 }
 
-/// How often a watchdog is fed that waits so many seconds: three times may fail.
+/// The time between feeds of a watchdog that waits so many seconds: three times may fail.
 fn feed_seconds(waits: Option<i32>) -> u16 {
     match waits {
         Some(waits @ 1..) => u16::try_from(waits / 4).unwrap_or(u16::MAX).clamp(1, FEED_SECONDS_MAX),

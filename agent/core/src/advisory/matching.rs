@@ -1,4 +1,4 @@
-//! Which components of a firmware have which vulnerabilities, as far as its SBOM and the maker's advisories say.
+//! Finds a firmware's components and their vulnerabilities, as far as its SBOM and the maker's advisories say.
 
 #[cfg(test)]
 mod tests;
@@ -25,7 +25,7 @@ pub struct Firmware<'a> {
     pub version: Option<&'a str>,
 }
 
-/// What is known of a vulnerability in a component.
+/// The state of a vulnerability in a component, as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
     /// It is there.
@@ -45,24 +45,24 @@ pub struct Match {
     pub component: String,
     /// Its version; empty where that is not known.
     pub version: String,
-    /// How grave it is, where somebody said so.
+    /// Its gravity, where one was stated.
     pub rating: Option<Rating>,
-    /// What is known.
+    /// Its state, as far as it is known.
     pub state: State,
-    /// What it is, in a sentence.
+    /// A sentence that describes it.
     pub summary: Option<String>,
-    /// What the owner should do, in the maker's words.
+    /// The maker's advice to the owner, in the maker's words.
     pub action: Option<String>,
 }
 
-/// What a comparison brought.
+/// The result of a comparison.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Checked {
-    /// How many components were looked at.
+    /// The number of components that were looked at.
     pub components: usize,
-    /// What was found: what is there first, the gravest of that first.
+    /// The matches: those that are there come first, the gravest of them before the others.
     pub matches: Vec<Match>,
-    /// How many more there were; one more stands for all beyond [`COMPARISONS_MAX`].
+    /// The number of further matches; one more stands for all beyond [`COMPARISONS_MAX`].
     pub more: u32,
 }
 
@@ -177,7 +177,7 @@ impl Known<'_> {
         same.map(|(_, at)| *at).filter(move |at| is_package(&purl, &self.components[*at]))
     }
 
-    /// What the versions of an entry say, by the place of the component; those that are not vulnerable are left out.
+    /// The verdicts of an entry's versions, by the place of the component; those that are not vulnerable are left out.
     fn by_versions(&self, entry: &Entry, comparisons_left: &mut usize) -> Vec<(usize, State)> {
         let mut all: Vec<(usize, State)> = Vec::new();
         for affected in &entry.affected {
@@ -221,7 +221,7 @@ impl Known<'_> {
             && (purl.version.is_none() || purl.version == self.firmware.version)
     }
 
-    /// What the maker says is there, or may be, though no versions say so: components that a statement names, or
+    /// Adds what the maker says is there, or may be, though no versions say so: components that a statement names, or
     /// all of the firmware.
     fn add_what_only_statements_say(&self, checked: &mut Checked, comparisons_left: &mut usize) {
         for statement in &self.advisories.vex {
@@ -241,7 +241,7 @@ impl Known<'_> {
                     checked.add(found(id, entry, Some(component), Some(statement), state, self.firmware));
                 }
             }
-            // Where its component was found, that says more; and so does whatever was said of this firmware later.
+            // Where its component was found, that says more; and so does a later statement about this firmware.
             let told = checked.matches.iter().any(|found| found.id == id);
             let of_firmware = |later: &&Statement| {
                 same(&later.vulnerability)
@@ -274,7 +274,7 @@ impl Known<'_> {
     }
 }
 
-/// What exact versions and ranges say of a component; `None`: not vulnerable.
+/// The verdict of exact versions and ranges on a component; `None`: not vulnerable.
 fn judge(affected: &Affected, purl_version: Option<&str>, component: &Component) -> Option<State> {
     let version = match component.version.as_str() {
         "" => purl_of(component).and_then(|purl| purl.version).unwrap_or_default(),
@@ -284,7 +284,7 @@ fn judge(affected: &Affected, purl_version: Option<&str>, component: &Component)
         return Some(State::Affected);
     }
     if affected.ranges.is_empty() && (!affected.versions.is_empty() || purl_version.is_some()) {
-        // The exact versions are all that are vulnerable; which one this is must be known for that.
+        // The exact versions are all that are vulnerable; for that, this version must be known.
         return version.is_empty().then_some(State::Unclear);
     }
     if affected.ranges.is_empty() || !is_comparable(version) {

@@ -1,6 +1,6 @@
-//! The SBOM: which components the running firmware is made of. A CycloneDX file (JSON; 1.4 to 1.6, and what later
+//! The SBOM: the components of the running firmware. A CycloneDX file (JSON; 1.4 to 1.6, and what later
 //! 1.x still write in the same way) that the maker's build puts into the image; only names, versions and purls
-//! are read. What is wrong with it is a sentence, never a crash.
+//! are read. A fault in it becomes a sentence, never a crash.
 
 use crate::fault::{Text, text};
 use alloc::string::String;
@@ -12,9 +12,9 @@ use komainu_trust::json;
 pub const SBOM_BYTES_MAX: u64 = 512 * 1024;
 /// Most components, those inside others counted too.
 pub const COMPONENTS_MAX: usize = 2048;
-/// How deep components may be inside others.
+/// The depth to which components may be inside others.
 pub const COMPONENTS_DEPTH_MAX: usize = 8;
-/// What is read. The rest is skipped, and may hold what our JSON does not: ratings have fractions, tools write
+/// Keys that are read. The rest is skipped, and may hold what our JSON does not: ratings have fractions, tools write
 /// whole files into properties.
 const WANTED: &[&str] = &["bomFormat", "specVersion", "components", "type", "name", "version", "purl"];
 

@@ -1,8 +1,8 @@
-//! Which of two versions is later, for ranges of advisories. One plain order for all ecosystems; where it is not
+//! Decides which of two versions is later for ranges of advisories. One plain order for all ecosystems; where it is not
 //! enough, advisories list exact versions, which are compared as they are.
 //!
 //! The order: a number and a colon in front are an epoch (dpkg, rpm), 0 where there is none; a `v` before a digit
-//! is dropped. What remains is cut into runs of digits and runs of letters, which other characters separate and
+//! is dropped. The rest is cut into runs of digits and runs of letters, which other characters separate and
 //! otherwise mean nothing, but for `~`. Run by run: numbers by their value, of any length; letters by their
 //! bytes, in lower case; a number is later than letters. Where one version ends first, it is the earlier one
 //! (`1.0` < `1.0.1`, `1.1.1` < `1.1.1a`, `2019.78` < `2019.78-2`); but for what comes before a release: `~`, and then
@@ -11,7 +11,7 @@
 
 use core::cmp::Ordering;
 
-/// What stands before a release, not after it.
+/// Words that stand before a release, not after it.
 const BEFORE_RELEASE: [&str; 6] = ["alpha", "beta", "dev", "pre", "preview", "rc"];
 
 /// A piece of a version.
@@ -34,7 +34,7 @@ pub fn is_comparable(version: &str) -> bool {
     rest.starts_with(|first: char| first.is_ascii_digit()) && !hash
 }
 
-/// How one version stands to another.
+/// The order of one version to another.
 pub fn compare(one: &str, other: &str) -> Ordering {
     let ((one_epoch, mut one), (other_epoch, mut other)) = (epoch(one), epoch(other));
     let epochs = compare_numbers(one_epoch, other_epoch);
@@ -50,7 +50,7 @@ pub fn compare(one: &str, other: &str) -> Ordering {
     }
 }
 
-/// What of a version counts in ranges of type `SEMVER`.
+/// The part of a version that counts in ranges of type `SEMVER`.
 pub fn without_build(version: &str) -> &str {
     version.split('+').next().unwrap_or(version)
 }

@@ -1,4 +1,4 @@
-//! Turns the text of a settings file into tables. What TOML has and this subset has not is refused with what to
+//! Turns the text of a settings file into tables. TOML beyond this subset is refused with what to
 //! write instead; when in doubt it refuses, because another reader might read on.
 
 use super::table::{SettingsFault, Table, Value, fault};
@@ -285,7 +285,7 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// What TOML lets stand nowhere but as a line end, or escaped. A tab is not one.
+/// A character that TOML lets stand nowhere but as a line end, or escaped. A tab is not one.
 fn is_control(letter: char) -> bool {
     letter != '\t' && letter.is_ascii_control()
 }

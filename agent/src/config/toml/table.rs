@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 pub struct SettingsFault {
     /// Counted from 1; 0 where something is missing that has no place yet.
     pub line: u32,
-    /// What is wrong, and what is expected instead. Never holds a text value: it may be secret.
+    /// The fault, and the expected form. It never holds a text value: it may be secret.
     pub sentence: String,
 }
 
@@ -82,7 +82,7 @@ impl Table {
         Table { path, line, has_header: false, entries: Vec::new(), known: Vec::new() }
     }
 
-    /// A table without keys, for who goes on where one cannot be had.
+    /// A table without keys, for a reader that goes on where one cannot be had.
     pub(in crate::config) fn empty() -> Table {
         Table::new(String::new(), 0)
     }
@@ -206,10 +206,10 @@ impl Table {
         SettingsFault { line, sentence: format!("`{}` {sentence}", self.path_of(key)) }
     }
 
-    /// Refuses what was not asked for.
+    /// Refuses keys that were not asked for.
     ///
     /// # Errors
-    /// The first key or table of the file that nobody asked for, with those that are known.
+    /// The first key or table of the file that was not asked for, with those that are known.
     pub fn finish(self) -> Result<(), SettingsFault> {
         for entry in &self.entries {
             let kind = match entry.value {

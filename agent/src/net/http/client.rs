@@ -22,12 +22,12 @@ use ureq::http::header::{HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MAT
 use ureq::http::{Response, Uri};
 use ureq::{Agent, Body};
 
-/// What an answer may say before its body begins.
+/// The limit for an answer's text before its body begins.
 const HEADER_BYTES_MAX: usize = 16 * 1024;
 /// Shorter than any common server's patience: reusing a connection that is just being closed is a fault.
 const IDLE_SECONDS: u64 = 4;
 
-/// How patient the client is, and whom it believes.
+/// The patience of the client, and the servers it believes.
 pub struct HttpSettings {
     /// Connecting (with its handshake), sending, waiting for headers: each may take this long, and so may any
     /// single wait within a body. At least 1.
@@ -36,9 +36,9 @@ pub struct HttpSettings {
     pub slow_seconds: u32,
     /// Below this average within one window a server is too slow; 0 accepts any speed.
     pub slow_bytes_per_second: u32,
-    /// Who may prove a server.
+    /// The authorities that may prove a server.
     pub roots: Roots,
-    /// What the client calls itself, in visible ASCII.
+    /// The name that the client gives itself, in visible ASCII.
     pub user_agent: String,
 }
 
@@ -85,7 +85,7 @@ pub enum Small {
     },
     /// The server says that there is no such file (404 or 410).
     NotThere,
-    /// It is what the validator stands for.
+    /// The validator stands for this very file.
     Unchanged,
 }
 
@@ -129,7 +129,7 @@ impl Http {
         Ok(Http { agent: Agent::with_parts(config, connector, SystemResolver), pace, wakeup })
     }
 
-    /// Fetches a whole small file. `validator` is what an earlier answer gave; it may be anything.
+    /// Fetches a whole small file. An earlier answer gave `validator`; it may be anything.
     ///
     /// # Errors
     /// Any [`FetchFault`] but `NotFound`; `TooLarge` before reading when the server says so in time.
@@ -157,7 +157,7 @@ impl Http {
     }
 
     /// Opens a large file of exactly `total_bytes` at the offset `from`. A server that does not know ranges is
-    /// read from its first byte, and what comes before `from` is dropped.
+    /// read from its first byte, and the bytes before `from` are dropped.
     ///
     /// # Errors
     /// Any [`FetchFault`]; `TooLarge` or `Short` at once when the server's file has another size.
@@ -197,7 +197,7 @@ impl Http {
                 promised.map_or(Ok(()), |promised| check_total(promised, total_bytes))?;
                 0
             }
-            // It may promise less than was asked for; what is missing is asked for next time.
+            // It may promise less than was asked for; the missing part is asked for next time.
             206 if ranged => {
                 check_range(&response, from, total_bytes)?;
                 from

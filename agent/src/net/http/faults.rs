@@ -78,7 +78,7 @@ fn certificate_words(why: &CertificateError) -> Text {
             let mut words = text(format_args!("certificate is not for {}", expected.to_str()));
             // webpki writes the names with `{:?}`: on a device they are empty.
             for name in presented.iter().filter(|name| !name.is_empty()) {
-                // What does not fit is left out: the first names tell whose server it is.
+                // Further names are left out: the first ones identify the server's owner.
                 let _ = write!(words, ", but for {}", text(format_args!("{name}")));
             }
             words

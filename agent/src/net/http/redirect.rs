@@ -16,7 +16,7 @@ pub(crate) fn is_redirect(status: u16) -> bool {
 /// Resolves `location` against the address that was asked (RFC 3986, 5.2).
 ///
 /// # Errors
-/// [`FetchFault::NotProven`] when it would lead from https to http: whoever can send such a redirect could
+/// [`FetchFault::NotProven`] when it would lead from https to http: the sender of such a redirect could
 /// make the whole conversation public. [`FetchFault::Unreachable`] when it is no address for http or https.
 pub(crate) fn target(base: &Uri, location: &str) -> Result<Uri, FetchFault> {
     let cannot =

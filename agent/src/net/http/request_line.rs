@@ -38,7 +38,7 @@ impl<T: Transport> Transport for Versioned<T> {
 }
 
 /// Gives the new amount of bytes; `None` when there is no room. Only GET is ever sent, and never a body, so
-/// what begins with `GET ` is the beginning of a request.
+/// text that begins with `GET ` is the beginning of a request.
 fn with_version(output: &mut [u8], amount: usize) -> Option<usize> {
     let sent = output.get(..amount)?;
     let line_end = sent.windows(2).position(|two| two == b"\r\n").filter(|_| sent.starts_with(b"GET "));

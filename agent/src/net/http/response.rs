@@ -1,4 +1,4 @@
-//! Reading one answer: its headers, its size, its small body, and what a refusal says.
+//! Reading one answer: its headers, its size, its small body, and the text of a refusal.
 
 use super::faults::{fault, is_cut};
 use komainu_core::fault::{FetchFault, text};
@@ -10,7 +10,7 @@ use ureq::http::header::{
     CONTENT_ENCODING, CONTENT_RANGE, ETAG, HeaderName, HeaderValue, LAST_MODIFIED, RETRY_AFTER,
 };
 
-/// A body nobody wants is read up to here, so that its connection can serve the next request.
+/// An unwanted body is read up to here, so that its connection can serve the next request.
 pub(crate) const UNWANTED_BYTES_MAX: u64 = 16 * 1024;
 
 /// The longest `ETag` or `Last-Modified` that is worth remembering.
@@ -97,7 +97,7 @@ pub(crate) fn pass_over(response: Response<Body>) {
     if body.content_length().is_some_and(|length| length > UNWANTED_BYTES_MAX) {
         return;
     }
-    // Whatever goes wrong here costs no more than the connection.
+    // A fault here costs no more than the connection.
     let _ = io::copy(&mut body.into_reader().take(UNWANTED_BYTES_MAX), &mut io::sink());
 }
 

@@ -81,7 +81,7 @@ impl Stream {
         let Some(mut body) = self.body.take() else { return Ok(()) };
         match body.read(&mut [0]) {
             Ok(1..) => Err(FetchFault::TooLarge { limit_bytes: self.total_bytes }),
-            // All bytes came; how the connection ended no longer matters.
+            // All bytes came; the end of the connection no longer matters.
             Ok(0) | Err(_) => Ok(()),
         }
     }

@@ -27,11 +27,11 @@ pub(crate) struct Limit {
 struct Window {
     waited_milliseconds: u64,
     got_bytes: u64,
-    /// What the answer to this request may still bring, in whatever form.
+    /// The bytes that the answer to this request may still bring, in any form.
     bytes_left: u64,
 }
 
-/// What a TLS handshake and headers may need beside the file.
+/// The bytes that a TLS handshake and headers may need beside the file.
 const AROUND_BYTES: u64 = 64 * 1024;
 
 /// Why a connection is given up. Travels as the cause of an [`Error::Other`] up to where it becomes a fault.
@@ -42,7 +42,7 @@ pub(crate) enum GivenUp {
         seconds: u32,
     },
     TooMuch,
-    /// Somebody at the device wants something.
+    /// A person at the device wants something.
     Rung,
 }
 
@@ -63,7 +63,7 @@ impl Pace {
         Pace { limit, window: Arc::default() }
     }
 
-    /// A request for a file of at most so many bytes begins: what an earlier one waited is forgiven.
+    /// A request for a file of at most so many bytes begins: the waiting time of an earlier one is forgiven.
     pub(crate) fn begin(&self, file_bytes_max: u64) {
         // Pieces of a body have their lengths beside them, and TLS its records.
         let bytes_left = file_bytes_max.saturating_add(file_bytes_max / 2).saturating_add(AROUND_BYTES);

@@ -1,4 +1,4 @@
-//! The cryptography of TLS for the device: what rustls needs, from the RustCrypto parts that are here already.
+//! The cryptography of TLS for the device: it gives rustls its needs from the RustCrypto parts that are here already.
 //!
 //! TLS 1.3 only, client only, verify only: there is no code that could sign or load a private key. Every
 //! primitive is held against ring in `tests/tls_oracle.rs`.

@@ -1,4 +1,4 @@
-//! Whom a server's certificate must lead to: pinned CA files, or the public web's authorities.
+//! The authorities that a server's certificate must lead to: pinned CA files, or the public web's authorities.
 //!
 //! A pinned CA is the better choice: the public list ages with the firmware, and a device may run for years.
 
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 /// A file of CA certificates may have this many bytes at most; the whole public web needs about 220 KB.
 pub const FILE_BYTES_MAX: u64 = 1024 * 1024;
-/// Up to so many certificates in a file, somebody chose each of them; more are a bundle, which others keep.
+/// Up to so many certificates in a file, a person chose each of them; more are a bundle, which others keep.
 const CHOSEN_MAX: u32 = 16;
 
 /// The authorities that may prove a server.
@@ -42,7 +42,7 @@ impl Roots {
         Ok(Roots(store))
     }
 
-    /// Nobody: for settings that name no https address. Should a server redirect to one, it cannot be proved.
+    /// No authorities: for settings that name no https address. Should a server redirect to one, it cannot be proved.
     pub fn none() -> Roots {
         Roots(RootCertStore::empty())
     }
@@ -89,7 +89,7 @@ fn add_all(store: &mut RootCertStore, pem: &[u8]) -> Result<(), Wrong> {
     Ok(())
 }
 
-/// Why the pinned authorities cannot be used: names the file and what is wrong with it.
+/// The reason why the pinned authorities cannot be used: it names the file and its fault.
 #[derive(Debug)]
 pub struct RootsFault {
     path: Option<PathBuf>,

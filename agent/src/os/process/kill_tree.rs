@@ -1,5 +1,5 @@
 //! Ends a process and all that descend from it: stops them first, so that none starts another, then kills them from the root
-//! down. Whom, is decided elsewhere; here is only held that nobody else is hit.
+//! down. The choice of the process is made elsewhere; this module only makes sure that no other process is hit.
 
 #[cfg(test)]
 mod tests;
@@ -22,16 +22,16 @@ use std::path::{Path, PathBuf};
 /// Most processes that are ended at once; the next look finds the others.
 const TREE_MAX: usize = 1024;
 
-/// How long what the kernel says of a process in one line may be, in bytes.
+/// The longest line that the kernel may write about a process, in bytes.
 const STAT_BYTES: usize = 1024;
 
-/// How far up we follow those that we descend from ourselves.
+/// The number of our own ancestors that we follow upwards.
 const ANCESTORS_MAX: usize = 256;
 
-/// How long all of them together have to end, in milliseconds.
+/// The time that all of them together have to end, in milliseconds.
 const END_MILLISECONDS: u64 = 1000;
 
-/// How often it is looked for children that were started while their parents were being stopped.
+/// The number of looks for children that were started while their parents were being stopped.
 const ROUNDS_MAX: usize = 8;
 
 /// Ends the process that was meant, and all that descend from it. One that has ended already is no error.
@@ -44,7 +44,7 @@ pub fn end(id: ProcessId) -> Result<(), Text> {
     end_tree(id)
 }
 
-/// Whoever runs in a container, or beside one, sees processes that are not the device's. Not knowing is refused too.
+/// An agent in a container, or beside one, sees processes that are not the device's. Not knowing is refused too.
 fn in_the_devices_house(ours: io::Result<PathBuf>, firsts: io::Result<PathBuf>) -> Result<(), Text> {
     match (ours, firsts) {
         (Ok(ours), Ok(firsts)) if ours == firsts => Ok(()),
@@ -63,7 +63,7 @@ struct Member {
     held: Held,
 }
 
-/// A hold on a process, so that a signal reaches it and nobody who has its number later.
+/// A hold on a process, so that a signal reaches it and no later process with its number.
 enum Held {
     /// LinuxDevice 5.3 and later: a descriptor of the very process.
     Descriptor(OwnedFd),
@@ -76,7 +76,7 @@ fn end_tree(id: ProcessId) -> Result<(), Text> {
         return Err(text(format_args!("process {} is never ended", id.pid)));
     }
     let Some(root) = hold(id)? else { return Ok(()) };
-    // Nobody is touched before it is known that we are not among them.
+    // No process is touched before it is known that we are not among them.
     if ancestors_of(std::process::id())?.contains(&id.pid) {
         return Err(text(format_args!("process {} is never ended: komainu descends from it", id.pid)));
     }
@@ -92,8 +92,8 @@ fn end_tree(id: ProcessId) -> Result<(), Text> {
             break;
         }
     }
-    // Parents come before their children: none is left to see a child end and start it again. Whatever went wrong with one,
-    // the others are not left standing.
+    // Parents come before their children: none is left to see a child end and start it again. A fault with one does not
+    // leave the others standing.
     for member in &tree {
         fault = fault.and(signal(member, Signal::SIGKILL));
     }
@@ -158,7 +158,7 @@ fn gather(tree: &mut Vec<Member>) -> Result<(), Text> {
 /// Takes hold of a process; `None`: it is not there any more, or another has its number.
 fn hold(id: ProcessId) -> Result<Option<Member>, Text> {
     let pid = Pid::from_raw(i32::try_from(id.pid).map_err(|_| no_process(id))?);
-    // First the descriptor, then the look: what was looked at is what is held.
+    // First the descriptor, then the look: the process that was looked at is the one that is held.
     let held = match sys::open_process(pid) {
         Ok(descriptor) => Held::Descriptor(descriptor),
         // Before LinuxDevice 5.3, or forbidden by a filter of system calls; or its first thread has ended and others run on.

@@ -1,5 +1,5 @@
 //! The maker's programs in a folder: health checks, and the gate's hooks. They are run in the order of their names, each
-//! within its time, and what one writes on its standard error says why it failed.
+//! within its time; the text on its standard error says why it failed.
 
 use super::spawn::{Ended, Outputs, Program};
 use komainu_core::fault::{Text, text};
@@ -9,7 +9,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// How one of them answered.
+/// The answer of one of them.
 pub enum Answer {
     /// Exit code 0.
     Good,

@@ -27,7 +27,7 @@ const LOOK_AGAIN_MILLISECONDS: u64 = 10;
 /// A program that was started. Dropping this leaves it running.
 pub struct Program(Pid);
 
-/// How a program ended.
+/// The way a program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
     /// By itself, with this exit code.
@@ -46,9 +46,9 @@ pub enum Outputs {
 
 /// A program that was run.
 pub struct Run {
-    /// How it ended; `None`: its time was over.
+    /// The way it ended; `None`: its time was over.
     pub ended: Option<Ended>,
-    /// What it wrote.
+    /// The bytes it wrote.
     pub said: Vec<u8>,
     /// That is all it wrote.
     pub is_whole: bool,
@@ -130,7 +130,7 @@ impl Program {
         }
     }
 
-    /// How it ended, if it has.
+    /// The way it ended, if it has.
     ///
     /// # Errors
     /// Those of the system.
@@ -155,7 +155,7 @@ impl Program {
     /// # Errors
     /// Those of the system.
     pub fn end(&self) -> io::Result<Ended> {
-        // If it has just ended by itself, there is nobody left to hear this.
+        // If it has just ended by itself, there is no process left to hear this.
         let _ = killpg(self.0, Signal::SIGKILL);
         self.wait()
     }
@@ -182,7 +182,7 @@ struct Pipes {
 }
 
 impl Pipes {
-    /// Writes what the program has room for.
+    /// Writes as much as the program has room for.
     fn feed(&mut self, input: &mut &[u8]) {
         let Some(pipe) = &mut self.input else { return };
         let result = if input.is_empty() { Ok(0) } else { pipe.write(input) };
@@ -227,7 +227,7 @@ impl Pipes {
 }
 
 fn start_piped(program: &OsStr, arguments: &[String], outputs: Outputs) -> io::Result<(Program, Pipes)> {
-    // Both ends are closed in every program that is started; what is wanted there is the copy.
+    // Both ends are closed in every program that is started; only the copy is wanted there.
     let (heard, said) = io::pipe()?;
     let (fed, feeding) = io::pipe()?;
     for ours in [heard.as_fd(), feeding.as_fd()] {
@@ -277,7 +277,7 @@ fn spawn_with(
     for argument in arguments {
         words.push(CString::new(argument.as_bytes())?);
     }
-    // What we do with signals is not for others: the waiter keeps some back, and Rust ignores SIGPIPE.
+    // Our treatment of signals is not for others: the waiter keeps some back, and Rust ignores SIGPIPE.
     let mut ignored = SigSet::empty();
     ignored.add(Signal::SIGPIPE);
     let mut attributes = PosixSpawnAttr::init()?;

@@ -1,4 +1,4 @@
-//! What `/proc/PID` says in text: `stat`, `status`, `cmdline`. Pure functions over bytes; any of them may be a stranger's.
+//! The texts of `/proc/PID`: `stat`, `status`, `cmdline`. Pure functions over bytes; any of them may be a stranger's.
 
 use super::text_reader::printable;
 
@@ -6,21 +6,21 @@ use super::text_reader::printable;
 const EXITING: u64 = 0x4;
 const KERNEL_THREAD: u64 = 0x0020_0000;
 
-/// How much of a word is kept, in bytes.
+/// The length of a word that is kept, in bytes.
 const WORD_BYTES_MAX: usize = 64;
 
-/// What `/proc/PID/stat` says.
+/// The content of `/proc/PID/stat`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat<'a> {
-    /// What it calls itself (`comm`), as the kernel has it: any bytes.
+    /// The name it gives itself (`comm`), as the kernel has it: any bytes.
     pub name: &'a [u8],
     /// One letter: `R`, `S`, `Z` …
     pub state: u8,
-    /// The number of the one that started it, or of who took it over.
+    /// The number of the process that started it, or that took it over.
     pub parent: u32,
     /// The kernel's bits about it.
     pub flags: u64,
-    /// How many threads it has.
+    /// The number of its threads.
     pub threads: u64,
     /// When it was started, in ticks since the device's start.
     pub started: u64,
@@ -32,7 +32,7 @@ impl Stat<'_> {
         self.flags & KERNEL_THREAD != 0
     }
 
-    /// Its first thread has ended, and nobody has asked for its exit code.
+    /// Its first thread has ended, and no process has asked for its exit code.
     pub fn is_zombie(&self) -> bool {
         matches!(self.state, b'Z' | b'X' | b'x')
     }
@@ -43,7 +43,7 @@ impl Stat<'_> {
     }
 }
 
-/// Reads `/proc/PID/stat`. The name may hold anything, also parentheses and line ends; what follows its last parenthesis
+/// Reads `/proc/PID/stat`. The name may hold anything, also parentheses and line ends; text after the last parenthesis
 /// is the kernel's alone.
 pub fn stat(bytes: &[u8]) -> Option<Stat<'_>> {
     let begin = bytes.iter().position(|byte| *byte == b'(')? + 1;

@@ -1,11 +1,11 @@
-//! What `/proc/net` says of sockets, a line each: `tcp`, `udp`, `raw` and their IPv6 kin, and `packet`. Pure functions over
+//! The sockets in `/proc/net`, a line each: `tcp`, `udp`, `raw` and their IPv6 kin, and `packet`. Pure functions over
 //! bytes.
 
 use super::process_files::number;
 use komainu_core::wall::process_snapshot::Transport;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// A file of `/proc/net`, and how the sockets in it talk.
+/// A file of `/proc/net`, and the protocol of the sockets in it.
 pub const FILES: [(&str, Transport); 7] = [
     ("/proc/net/tcp", Transport::Tcp),
     ("/proc/net/tcp6", Transport::Tcp),
@@ -16,14 +16,14 @@ pub const FILES: [(&str, Transport); 7] = [
     ("/proc/net/packet", Transport::Packet),
 ];
 
-/// Where a connection of TCP stands, or what else a socket does.
+/// The state of a connection of TCP, or the use of another socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// Both sides talk.
     Open,
     /// Waiting for the first answer.
     Opening,
-    /// TCP: it takes connections. Others: connected to nobody, so that it takes what comes.
+    /// TCP: it takes connections. Others: it is connected to no peer, so that it takes what comes.
     Listens,
     /// On its way to its end, or not yet a socket of anybody's.
     Else,
@@ -35,9 +35,9 @@ pub struct Line {
     pub here: (IpAddr, u16),
     /// Address and port there.
     pub there: (IpAddr, u16),
-    /// What it does.
+    /// Its present use.
     pub state: State,
-    /// The kernel's number of the socket; 0 where it is nobody's.
+    /// The kernel's number of the socket; 0 where no process holds it.
     pub inode: u64,
 }
 

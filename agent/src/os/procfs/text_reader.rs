@@ -9,7 +9,7 @@ use std::path::Path;
 /// Most lines that are read of one file.
 pub const LINES_MAX: usize = 16_384;
 
-/// How long a line may be, in bytes; of a longer one only the beginning is seen. Small files are read up to here too.
+/// The longest line, in bytes; of a longer one only the beginning is seen. Small files are read up to here too.
 pub const BUFFER_BYTES: usize = 8192;
 
 /// Whether to read on.
@@ -38,13 +38,13 @@ pub fn beginning<'a>(path: &Path, buffer: &'a mut [u8]) -> std::io::Result<&'a [
 /// Hands out the lines one by one, without their ends. `true`: there was more than [`LINES_MAX`].
 ///
 /// # Errors
-/// Those of the reader; what came before was handed out.
+/// Those of the reader; the lines before were handed out.
 pub fn each_line(
     reader: &mut dyn Read,
     buffer: &mut [u8],
     each: &mut dyn FnMut(&[u8]) -> Go,
 ) -> std::io::Result<bool> {
-    // What is in the buffer and not handed out, and whether the rest of a line too long is passed over.
+    // The part of the buffer that is not handed out, and whether the rest of a line too long is passed over.
     let (mut kept, mut grants, mut lines) = (0, false, 0);
     loop {
         let count = match reader.read(&mut buffer[kept..]) {
@@ -110,8 +110,8 @@ fn may_lack(path: &str) -> bool {
     ["6", "/raw", "/packet"].iter().any(|ending| path.ends_with(ending))
 }
 
-/// What a stranger wrote, for people: at most `bytes_max`, without control characters and what turns the direction of
-/// writing. What was cut ends with `…`, so that it can be nobody else's name.
+/// Shows a stranger's text to people: at most `bytes_max`, without control characters and what turns the direction of
+/// writing. Cut text ends with `…`, so that it can be no other name.
 pub fn printable(bytes: &[u8], bytes_max: usize) -> String {
     const CUT: char = '…';
     // No more of it can be needed, and a megabyte of it need not be looked at.

@@ -1,4 +1,4 @@
-//! Tables: which versions an advisory means, and what statements make of it.
+//! Tables of the versions that an advisory means, and of the effect of statements on it.
 
 use super::*;
 use alloc::format;

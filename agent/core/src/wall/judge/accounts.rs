@@ -14,7 +14,7 @@ use crate::wall::report::Report;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// What opens an account.
+/// The password that opens an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PasswordSeen {
     /// Nothing is asked for.
@@ -27,7 +27,7 @@ pub enum PasswordSeen {
     Set(Digest64),
 }
 
-/// Whose account it is.
+/// The system that the account is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Of {
     /// The device's: `/etc/passwd` and `/etc/shadow`.
@@ -38,7 +38,7 @@ pub enum Of {
     WebInClear,
 }
 
-/// To whom an account belongs.
+/// The person to whom an account belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whose {
     /// The owner, whose password the gate keeps.
@@ -52,18 +52,18 @@ pub enum Whose {
 pub struct AccountSeen {
     /// The file that holds its password.
     pub file: String,
-    /// Whose it is.
+    /// The system that it is for.
     pub of: Of,
     pub name: String,
     /// Its number; `None` where the file has none that can be read, which may be taken for 0, and for the web's.
     pub user: Option<u32>,
     /// Its shell lets it log in.
     pub shell: bool,
-    /// What opens it.
+    /// The password that opens it.
     pub password: PasswordSeen,
     /// Everybody knows its password; `None`: not tried yet.
     pub known: Option<bool>,
-    /// To whom it belongs.
+    /// The person to whom it belongs.
     pub whose: Whose,
 }
 
@@ -77,7 +77,7 @@ pub struct KeySeen {
     pub fingerprint: String,
 }
 
-/// What one look saw.
+/// The accounts and keys that one look saw.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccountsSeen {
     pub accounts: Vec<AccountSeen>,
@@ -89,7 +89,7 @@ pub struct AccountsSeen {
 
 /// Judges accounts, passwords and keys.
 pub fn judge(seen: &AccountsSeen, policy: &Policy, report: &mut Report) {
-    // Without an owner nobody could log in after the last account is locked.
+    // Without an owner no one could log in after the last account is locked.
     let is_owners = |account: &AccountSeen| account.of == Of::Device && account.whose != Whose::Other;
     let has_owner = seen.accounts.iter().any(is_owners);
     for account in &seen.accounts {

@@ -18,7 +18,7 @@ pub struct Key {
     pub fingerprint: String,
 }
 
-/// The keys of a file, at most [`KEYS_MAX`]. What no SSH server takes for a key is none.
+/// The keys of a file, at most [`KEYS_MAX`]. A line that no SSH server takes for a key is none.
 pub fn keys(bytes: &[u8]) -> Vec<Key> {
     let lines = bytes.split(|byte| *byte == b'\n').zip(1..);
     lines

@@ -27,14 +27,14 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-/// How often one file is searched for the use of a variable.
+/// The number of times that one file is searched for the use of a variable.
 const USES_MAX: u32 = 32;
 
 /// One that was found on the device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundAutostart {
     pub file: String,
-    /// How it was read.
+    /// The way it was read.
     pub kind: Kind,
     pub starter: AutostartEntry,
     /// The file is on a medium that can be written.
@@ -79,7 +79,7 @@ pub fn judge(found: &[FoundAutostart], unread: Option<&Text>, policy: &Policy, r
     }
 }
 
-/// Who must be told (with SIGHUP) to read a changed file of this kind again; nobody unless it is exactly the program that
+/// The process to tell (SIGHUP) to read a changed file of this kind again; none unless it is exactly the program that
 /// is known to do so. systemd reads its units again at the same signal as init its table.
 pub fn hears(kind: Kind, processes: &[Process]) -> Option<ProcessId> {
     let names: &[&str] = match kind {
@@ -96,7 +96,7 @@ pub fn hears(kind: Kind, processes: &[Process]) -> Option<ProcessId> {
     of_name.next().is_none().then_some(one)
 }
 
-/// The lines of a file that start what nobody wants: at most [`STARTERS_MAX`], in their order.
+/// The lines of a file that start unwanted programs: at most [`STARTERS_MAX`], in their order.
 pub fn autostart_entries(kind: Kind, bytes: &[u8]) -> Vec<AutostartEntry> {
     let mut starters: Vec<AutostartEntry> = Vec::new();
     for found in find(kind, bytes) {
@@ -143,7 +143,7 @@ impl Found {
         }
     }
 
-    /// How the line is taken away.
+    /// The way the line is taken away.
     fn edit(&self, kind: Kind, bytes: &[u8], edits: &mut Vec<(Range<usize>, &'static [u8])>) -> Option<()> {
         let comment = match kind {
             Kind::Inetd | Kind::Cron | Kind::CronOfUsers => true,

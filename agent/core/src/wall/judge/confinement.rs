@@ -5,14 +5,14 @@ use crate::wall::measures::Measure;
 use crate::wall::report::Report;
 use core::fmt::Write;
 
-/// Judges what could not be given up, a sentence each.
+/// Judges the privileges that could not be given up, a sentence each.
 pub fn judge(left: &[&str], report: &mut Report) {
     if left.is_empty() {
         return;
     }
     let mut why = text(format_args!("{}", left[0]));
     for more in &left[1..] {
-        // A measure has one answer; what does not fit is cut, and the log has it whole.
+        // A measure has one answer; a longer one is cut, and the log has it whole.
         let _ = write!(why, "; {more}");
     }
     report.cannot_enforce(Measure::Confinement, format_args!("{why}"));

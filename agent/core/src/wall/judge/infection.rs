@@ -14,7 +14,7 @@ use crate::wall::report::Report;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
-/// Where Mirai reports what it found, and what it holds so that only one of it runs. Nothing else listens there.
+/// The port where Mirai reports its finds; it also holds it so that only one of it runs. Nothing else listens there.
 pub const REPORT_PORT: u16 = 48_101;
 
 /// Ports where bots look for the next device.
@@ -30,7 +30,7 @@ pub const SCAN_HOSTS: usize = 4;
 const ICMP: [u16; 2] = [1, 58];
 
 /// Judges a look for signs of an infection; `own` are the agent's and its page's processes, which are never judged.
-/// `watchdog` is how it stands: where it is left to other software, that one is not ended.
+/// `watchdog` is its state: where it is left to other software, that one is not ended.
 pub fn judge(
     seen: &ProcessSnapshot,
     policy: &Policy,
@@ -55,7 +55,7 @@ pub fn judge(
     }
 }
 
-/// It is a sign by itself, apart from what it does: a program that hides, or one that nobody vouches for.
+/// It is a sign by itself, apart from what it does: a program that hides, or one that is not trusted.
 fn is_suspect(tree: &ProcessTree<'_>, process: &Process) -> bool {
     process.id.pid != 1 && (!tree.is_trusted(&process.program) || is_randomly_named(process))
 }
@@ -77,7 +77,7 @@ fn report_port(tree: &ProcessTree<'_>, listener: &Listener, report: &mut Report)
     }
 }
 
-/// Who was started this early, in the kernel's ticks (ten seconds), may come from the start image, whose files are deleted
+/// A process this early, in the kernel's ticks (ten seconds), may come from the start image, whose files are deleted
 /// once the root is there: a splash screen, a file system's helper. The WAN is closed that early.
 const START_TICKS: u64 = 1000;
 
@@ -85,7 +85,7 @@ fn program(tree: &ProcessTree<'_>, process: &Process, report: &mut Report) {
     let random = is_randomly_named(process);
     let end = || tree.end(process);
     let told = Told(process);
-    // Who vouches for a file need not vouch for a name that hides it.
+    // The list vouches for a file, not for a name that hides it.
     if tree.is_listed(&process.program) && !random {
         return;
     }
@@ -229,7 +229,7 @@ fn scan(tree: &ProcessTree<'_>, process: &Process, report: &mut Report) {
     }
 }
 
-/// Ends what is not on the list, where policy wants it so.
+/// Ends programs that are not on the list, where policy wants it so.
 fn stop(tree: &ProcessTree<'_>, process: &Process) -> Option<Remediation> {
     if tree.policy.unlisted == Unlisted::Stop { tree.end(process) } else { None }
 }

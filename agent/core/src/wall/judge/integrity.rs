@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 use core::fmt::Write;
 use komainu_trust::hex;
 
-/// Most files, links and folders that are remembered, what is in the folders counted.
+/// Most files, links and folders that are remembered; the contents of folders count too.
 pub const ITEMS_MAX: usize = 256;
 /// Longest path of one, in bytes.
 pub const PATH_BYTES_MAX: usize = 512;
@@ -25,14 +25,14 @@ pub const PATH_BYTES_MAX: usize = 512;
 pub const BASELINE_BYTES_MAX: usize = 192 * 1024;
 const FORMAT: &str = "komainu-baseline 1";
 
-/// What stands at a path.
+/// The kind of thing at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Absent,
     File,
     /// A symbolic link.
     Link,
-    /// A folder; what is in it are items of their own.
+    /// A folder; its contents are items of their own.
     Folder,
     /// A device, a pipe, a socket.
     Other,
@@ -46,16 +46,16 @@ const KINDS: [(Kind, &str); 5] = [
     (Kind::Other, "other"),
 ];
 
-/// What is compared: two equal marks mean that nothing was changed.
+/// The data that is compared: two equal marks mean that nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {
-    /// What it is.
+    /// The kind of the item.
     pub kind: Kind,
     /// Its permissions (the lower twelve bits).
     pub mode: u32,
-    /// Whose it is.
+    /// The item's owner.
     pub user: u32,
-    /// And of which group.
+    /// The item's group.
     pub group: u32,
     /// SHA-256 of a file's content or of where a link leads; zeroes for everything else.
     pub hash: [u8; 32],
@@ -71,7 +71,7 @@ impl Mark {
 pub struct Kept {
     /// Where it is. No control characters.
     pub path: String,
-    /// How it was.
+    /// Its mark as remembered.
     pub mark: Mark,
     /// A copy of its content is kept.
     pub copy: bool,
@@ -85,7 +85,7 @@ pub struct Baseline {
 }
 
 impl Baseline {
-    /// What is remembered of a path.
+    /// Finds what is remembered of a path.
     pub fn find(&self, path: &str) -> Option<&Kept> {
         self.kept.iter().find(|kept| kept.path == path)
     }
@@ -158,14 +158,14 @@ pub struct Found {
     pub path: String,
     /// The guarded folder that it is in; `None`: policy names it itself, or a link that leads to it.
     pub below: Option<String>,
-    /// How it is.
+    /// Its mark, as it was found.
     pub mark: Mark,
 }
 
-/// How something differs from what is remembered.
+/// The kind of difference from what is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// Its content, its permissions or whose it is.
+    /// Its content, its permissions or its owner.
     Changed,
     /// It is no longer there.
     Gone,
@@ -178,23 +178,23 @@ pub enum Change {
 pub enum Owner {
     /// No session is open, nor was one until a moment ago.
     Away,
-    /// There is a session: what is changed meanwhile is the owner's wish.
+    /// A session is open: the owner wants the changes that are made meanwhile.
     Here,
 }
 
-/// What becomes of one thing that was found.
+/// The verdict on one thing that was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// As it was.
     Same,
     /// It is remembered as it is now.
     Learn,
-    /// It differs, and nobody has said that it may.
+    /// It differs, and has no permission to.
     Differs(Change),
 }
 
-/// What becomes of something found, by what was remembered before this look. `known` is that it differed in the same way
-/// before the owner came: a session does not make somebody else's change good, only [`Verdict::Learn`] on request does.
+/// The verdict on something found, by what was remembered before this look. `known`: it differed in the same way
+/// before the owner came: a session does not make another's change good, only [`Verdict::Learn`] on request does.
 pub fn verdict(found: &Found, baseline: &Baseline, owner: Owner, known: bool) -> Verdict {
     let change = match baseline.find(&found.path) {
         Some(kept) if kept.mark == found.mark => return Verdict::Same,
@@ -215,19 +215,19 @@ pub struct Different {
     pub path: String,
     /// The path in policy that it belongs to.
     pub listed: String,
-    /// How it differs.
+    /// The kind of its difference.
     pub change: Change,
     /// There is something to put back: a copy, or permissions that are all of it.
     pub can_restore: bool,
 }
 
-/// What a look at the guarded files saw.
+/// The results of a look at the guarded files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IntegrityFacts {
     pub different: Vec<Different>,
-    /// What was remembered was lost: why. It is learned anew.
+    /// The reason for the loss of the remembered marks. They are learned anew.
     pub damaged: Option<Text>,
-    /// What could not be read, or not be remembered; the first of them.
+    /// The first item that could not be read, or not be remembered.
     pub doubt: Option<Text>,
 }
 

@@ -1,4 +1,4 @@
-//! Whether LAN and WAN are what the settings say. A link that is called LAN and leads to the internet is open to it:
+//! Judges if LAN and WAN match the settings. A link that is called LAN and leads to the internet is open to it:
 //! until that is cleared up, only near addresses are let in there.
 
 use crate::fault::Text;

@@ -6,7 +6,7 @@ use crate::wall::remediation::Remediation;
 use crate::wall::report::Report;
 use alloc::string::String;
 
-/// What a mount does not allow.
+/// The things that a mount does not allow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Forbids {
     pub writing: bool,
@@ -22,11 +22,11 @@ pub struct Forbids {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mount {
-    /// Where it is. What is not UTF-8 is replaced.
+    /// Its place. Bytes that are not UTF-8 are replaced.
     pub point: String,
     /// Its file system: `tmpfs`, `squashfs`.
     pub kind: String,
-    /// What it does not allow.
+    /// The things it does not allow.
     pub forbids: Forbids,
     /// Its file system as a whole is read only, whatever the mount says.
     pub fixed: bool,
@@ -38,7 +38,7 @@ impl Mount {
         !self.fixed && !self.forbids.writing
     }
 
-    /// What it shall not allow, where no program may be started from it: only `/dev` keeps its devices.
+    /// The things it shall not allow, where no program may be started from it: only `/dev` keeps its devices.
     pub fn without_programs(&self) -> Forbids {
         let devices = self.kind == "devtmpfs" || self.point == "/dev" || self.point.starts_with("/dev/");
         Forbids { programs: true, set_user: true, devices: self.forbids.devices || !devices, ..self.forbids }
@@ -59,7 +59,7 @@ fn observation<'a>(mounts: &'a [Mount], path: &str) -> Option<&'a Mount> {
     mounts.iter().rev().filter(holds).max_by_key(|mount| mount.point.len())
 }
 
-/// The number of the process that nobody sees behind this mount.
+/// The number of the process that this mount hides.
 fn hides(point: &str) -> Option<u32> {
     point.strip_prefix("/proc/")?.split('/').next()?.parse().ok()
 }

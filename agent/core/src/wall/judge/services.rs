@@ -25,7 +25,7 @@ const SSH_PORT: u16 = 22;
 pub const REFLECTORS: [u16; 18] =
     [17, 19, 53, 69, 111, 123, 137, 161, 389, 520, 1900, 3283, 3702, 5353, 5683, 10001, 11211, 37810];
 
-/// The first of the ports that LinuxDevice gives to who asks for none.
+/// The first of the ports that Linux gives to a program that asks for none.
 const EPHEMERAL: u16 = 32_768;
 
 /// Judges the listeners of a look; `own` are the agent's and its page's processes, which are never judged.
@@ -34,7 +34,7 @@ pub fn judge(seen: &ProcessSnapshot, policy: &Policy, own: &[ProcessId], report:
     telnet(&tree, report);
     for listener in &seen.listeners {
         let network = matches!(listener.transport, Transport::Tcp | Transport::Udp);
-        // Raw sockets are judged in `infection`, and so is who listens where only malware does.
+        // `infection` judges raw sockets, and listeners where only malware listens.
         if !network || tree.is_ours(listener) || is_telnet(&tree, listener) || is_report_port(listener) {
             continue;
         }
@@ -65,7 +65,7 @@ fn is_telnet(tree: &ProcessTree<'_>, listener: &Listener) -> bool {
         && (listener.telnet == Some(true) || tree.owners(&listener.owners).any(has_telnets_name))
 }
 
-/// Everything of telnet: who is called so, who answers so, and who talks to one of them.
+/// Judges all of telnet: programs with its name, programs that answer as it does, and those that talk to one.
 fn telnet(tree: &ProcessTree<'_>, report: &mut Report) {
     let mut ended: Vec<ProcessId> = Vec::new();
     let listening = |listener: &&Listener| is_telnet(tree, listener) && !tree.is_ours(listener);
@@ -105,7 +105,7 @@ fn telnet(tree: &ProcessTree<'_>, report: &mut Report) {
             ended.push(process.id);
         }
     }
-    // Whoever is logged in stays so when the server ends, unless the session descends from it.
+    // A logged-in user stays so when the server ends, unless the session descends from it.
     let is_port =
         |port| tree.snapshot.listeners.iter().filter(listening).any(|listener| listener.port == port);
     for connection in tree.snapshot.connections.iter().filter(|one| !one.opening && is_port(one.here)) {
@@ -136,7 +136,7 @@ fn ssh(tree: &ProcessTree<'_>, listener: &Listener, report: &mut Report) {
             continue;
         }
         if tree.policy.ssh {
-            // A bot that took the port, or keeps its rivals out, is who is found there.
+            // This finds a bot that took the port, or keeps its rivals out.
             stranger(tree, listener, owner, report);
         } else {
             report.weak(Measure::Ssh, tree.end(owner), format_args!("SSH at port {port}: {}", Told(owner)));
@@ -190,8 +190,8 @@ fn service(tree: &ProcessTree<'_>, listener: &Listener, report: &mut Report) {
     }
 }
 
-/// Whoever asks by UDP has a socket that takes what comes, for as long as the answer takes. A trusted program may have
-/// one at the ports that LinuxDevice chooses; one that may serve by UDP chooses its own (dnsmasq, from 1024).
+/// A program that asks by UDP has a socket that takes what comes, until the answer is there. A trusted program may have
+/// one at the ports that Linux chooses; one that may serve by UDP chooses its own (dnsmasq, from 1024).
 fn only_asks(tree: &ProcessTree<'_>, listener: &Listener, owner: &Process) -> bool {
     let serves = || {
         let mut rows = tree.policy.services.iter().filter(|row| row.transport == Transport::Udp);
@@ -202,7 +202,7 @@ fn only_asks(tree: &ProcessTree<'_>, listener: &Listener, owner: &Process) -> bo
         && (listener.port >= EPHEMERAL || listener.port >= 1024 && serves())
 }
 
-/// Somebody listens whom policy does not name for it.
+/// Judges a listener that policy does not name for its port.
 fn stranger(tree: &ProcessTree<'_>, listener: &Listener, owner: &Process, report: &mut Report) {
     let (port, transport) = (listener.port, listener.transport.name());
     let taken = rows(tree.policy, listener).next().is_some() || listener.port == SSH_PORT;

@@ -7,15 +7,15 @@ use crate::wall::report::Report;
 use alloc::string::String;
 use core::fmt::Write;
 
-/// What a number shall be.
+/// The value that a number shall have.
 pub struct Wanted {
     /// Path below `/proc/sys/`; one part may be `*`, which is every name that is there.
     pub name: &'static str,
-    /// What it is set to.
+    /// The value it is set to.
     pub value: u32,
     /// The largest that is as good; the smallest is the value itself.
     pub good_to: u32,
-    /// What the wrong one allows, for people.
+    /// The harm that a wrong value allows, for people.
     pub why: &'static str,
 }
 
@@ -67,7 +67,7 @@ pub struct Number {
     pub name: String,
     /// Its place in [`WANTED`].
     pub wanted: usize,
-    /// What it is; `None`: this kernel has no such number, or does not tell.
+    /// Its present value; `None`: this kernel has no such number, or does not tell.
     pub value: Option<u32>,
 }
 

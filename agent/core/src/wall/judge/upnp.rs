@@ -29,7 +29,7 @@ pub struct UpnpLease {
     pub until: Option<Moment>,
 }
 
-/// Reads miniupnpd's file of leases: `TCP:8080:192.168.1.2:80:1700000000:who`, one a line. What is not such a line is
+/// Reads miniupnpd's file of leases: `TCP:8080:192.168.1.2:80:1700000000:who`, one a line. Any other line is
 /// counted, and not let through.
 pub fn read(text: &str) -> (Vec<UpnpLease>, usize) {
     let mut odd = 0;
@@ -58,7 +58,7 @@ fn mapping(line: &str) -> Option<UpnpLease> {
     Some(UpnpLease { protocol, outside, to, inside, until: (until > 0).then_some(Moment(until)) })
 }
 
-/// Which mappings are let through. `is_own` tells whether an address is the device's.
+/// The mappings that are let through. `is_own` tells whether an address is the device's.
 pub fn judge(
     upnp_leases: &[UpnpLease],
     odd: usize,

@@ -1,4 +1,4 @@
-//! The firmware: which vulnerabilities it is known to have, and whether the maker still sends updates (NOTICE's
+//! The firmware: its known vulnerabilities, and whether the maker still sends updates (NOTICE's
 //! survey B, asked on the device itself and not from outside). Nothing here can be mended but by an update, so that
 //! no finding has a fix.
 
@@ -17,7 +17,7 @@ pub const TOLD_MAX: usize = 16;
 /// Ports where devices in the LAN ask for ways in: SSDP (UPnP), NAT-PMP and PCP.
 const WAYS_IN_PORTS: [u16; 2] = [1900, 5351];
 
-/// What is known of the running firmware.
+/// The facts that are known of the running firmware.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FirmwareSeen {
     /// The comparison of its SBOM with the maker's advisories; why there is none.
@@ -108,8 +108,8 @@ fn judge_vulnerabilities(checked: &Checked, report: &mut Report) {
     }
 }
 
-/// What is allowed once support has ended, since no hole is mended any more: no way in from the WAN, neither to the
-/// device nor through it, nobody in the LAN who may ask for one, and nothing that policy does not name.
+/// The policy once support has ended, since no hole is mended any more: no way in from the WAN, neither to the
+/// device nor through it, no one in the LAN may ask for one, and nothing is allowed that policy does not name.
 pub fn restricted(policy: &Policy) -> Policy {
     let mut policy = policy.clone();
     policy.traffic.wan_rules.clear();
@@ -139,7 +139,7 @@ fn others(count: usize) -> String {
 /// `2031-12-31`
 fn day(moment: Moment) -> String {
     let mut day = format!("{moment}");
-    // What is written so is ASCII; a year beyond 9999 is longer, and stays whole.
+    // This form is ASCII; a year beyond 9999 is longer, and stays whole.
     day.truncate(day.find('T').unwrap_or(day.len()));
     day
 }

@@ -10,14 +10,14 @@ use crate::wall::report::Report;
 use alloc::vec::Vec;
 use komainu_trust::Moment;
 
-/// What is known when doors are judged.
+/// The facts that are known when doors are judged.
 #[derive(Clone, Debug)]
 pub struct WanAccessFacts<'a> {
-    /// How the gate stands: open only with an owner whose password the rule has judged.
+    /// The state of the gate: open only with an owner whose password the rule has judged.
     pub gate_state: Option<GateState>,
     /// The time by the best clock.
     pub now: Moment,
-    /// Ports that answered with TLS; `None`: nobody answered.
+    /// Ports that answered with TLS; `None`: no answer came.
     pub tls: &'a [(u16, Option<bool>)],
     /// The maker's support has ended: no administration from the WAN any more.
     pub restricted: bool,

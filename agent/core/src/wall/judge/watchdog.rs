@@ -1,12 +1,12 @@
-//! The watchdog: who holds it decides whether the device restarts when it hangs. Bots open it to stop it; it lets
-//! itself be opened only once. Who else holds it is judged with the processes.
+//! The watchdog: its holder decides whether the device restarts when it hangs. Bots open it to stop it; it lets
+//! itself be opened only once. Other holders are judged with the processes.
 
 use crate::fault::Text;
 use crate::wall::measures::Measure;
 use crate::wall::remediation::Remediation;
 use crate::wall::report::Report;
 
-/// How it stands.
+/// The state of the watchdog.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WatchdogSeen {
     /// The settings leave it to other software.
@@ -15,7 +15,7 @@ pub enum WatchdogSeen {
     Held,
     /// It has not been opened yet.
     Free,
-    /// This device has none: which one was looked for.
+    /// This device has none: the one that was looked for.
     None(Text),
     /// It could not be opened or fed: why.
     Refused(Text),

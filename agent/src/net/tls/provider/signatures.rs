@@ -1,4 +1,4 @@
-//! Checking the signatures on certificates and handshakes. Everything here comes from strangers: whatever is
+//! Checking the signatures on certificates and handshakes. Everything here comes from strangers: anything
 //! malformed is an invalid signature, never a panic.
 
 use komainu_trust::ecdsa;
@@ -8,7 +8,7 @@ use rustls::SignatureScheme as Scheme;
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::pki_types::{AlgorithmIdentifier, InvalidSignature, SignatureVerificationAlgorithm, alg_id};
 
-/// What certificates may be signed with (`all`), and what is offered in a handshake (`mapping`).
+/// The algorithms that certificates may be signed with (`all`), and those that a handshake offers (`mapping`).
 pub(super) static SUPPORTED: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
     all: &[
         &P256_SHA256,
@@ -87,7 +87,7 @@ impl SignatureVerificationAlgorithm for Ecdsa {
     }
 }
 
-/// What the trust crate does for P-256, which metadata needs too.
+/// Checks for P-384 as the trust crate does for P-256, which metadata needs too.
 fn p384_verifies(key: &[u8], digest: &[u8], signature: &[u8]) -> Option<()> {
     use p384::ecdsa::signature::hazmat::PrehashVerifier;
     use p384::elliptic_curve::point::AffineCoordinates;
@@ -147,7 +147,7 @@ impl SignatureVerificationAlgorithm for Rsa {
     }
 }
 
-/// Why it is invalid is of no use to anyone but the one who forged it.
+/// The reason for a refusal is of no use to anyone but the forger.
 fn invalid<E>(_: E) -> InvalidSignature {
     InvalidSignature
 }

@@ -1,4 +1,4 @@
-//! Children of our own are ended, and nobody else is.
+//! Children of our own are ended, and no other process is.
 
 use super::*;
 use std::io::{BufRead, BufReader};
@@ -29,7 +29,7 @@ fn is_over(id: ProcessId) -> bool {
     stat(bytes).is_none_or(|stat| stat.started != id.started || stat.is_over())
 }
 
-/// The kernel takes a moment to end somebody; the bound is for a machine that is very busy.
+/// The kernel takes a moment to end a process; the bound is for a machine that is very busy.
 fn ends(id: ProcessId) -> bool {
     let bound = crate::os::clock::uptime_milliseconds() + 20_000;
     while !is_over(id) {

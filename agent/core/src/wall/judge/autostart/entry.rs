@@ -1,4 +1,4 @@
-//! A line of a file that starts something: how its file is read, where the line is, and what it does.
+//! A line of a file that starts something: the way its file is read, its place, and its effect.
 
 use alloc::string::String;
 use core::fmt;
@@ -8,10 +8,10 @@ use core::ops::Range;
 pub const STARTERS_MAX: usize = 16;
 /// Longest that is told of a line, in bytes; a longer one is compared as far as that.
 pub const SAYS_BYTES_MAX: usize = 512;
-/// What stands before a line that was taken away.
+/// The text before a line that was taken away.
 pub(super) const COMMENT: &[u8] = b"# komainu: ";
 
-/// How a file is read.
+/// The way a file is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// `/etc/inittab`.
@@ -29,16 +29,16 @@ pub enum Kind {
     Unit,
 }
 
-/// What a line does.
+/// The effect of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Does {
     /// It starts telnet.
     Telnet,
     /// It starts SSH.
     Ssh,
-    /// It gives whoever connects a shell.
+    /// It gives a shell to anyone who connects.
     Shell,
-    /// It fetches a program and runs it: what malware writes to come back.
+    /// It fetches a program and runs it: malware writes such a line to come back.
     Fetch,
 }
 
@@ -53,27 +53,27 @@ impl fmt::Display for Does {
     }
 }
 
-/// A line that starts what nobody wants.
+/// A line that starts an unwanted program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AutostartEntry {
     /// Its number, from 1.
     pub line: u32,
-    /// What it says, up to [`SAYS_BYTES_MAX`]; lines that belong together are one.
+    /// Its text, up to [`SAYS_BYTES_MAX`]; lines that belong together are one.
     pub says: String,
     /// The program, as the line names it.
     pub program: String,
-    /// What it does.
+    /// Its effect on the device.
     pub does: Does,
 }
 
-/// What was found to start something.
+/// Text that was found to start something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hit {
-    /// Where the word is whose place another word may take.
+    /// The place of the word that another word may replace.
     pub word: Range<usize>,
     /// The program, as the line names it.
     pub program: String,
-    /// What it does.
+    /// Its effect on the device.
     pub does: Does,
     /// It is the only command, so that nothing else is lost with the line.
     pub alone: bool,

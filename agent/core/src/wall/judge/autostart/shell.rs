@@ -1,4 +1,4 @@
-//! What a line for a shell starts: telnet, a shell that anybody may use, or what it has just fetched. This is no shell:
+//! Finds what a line for a shell starts: telnet, a shell for anybody, or a program just fetched. This is no shell:
 //! it knows which word of a simple command is the program, and that a word in its place keeps the line a line.
 
 use super::entry::{Does, Hit};
@@ -18,7 +18,7 @@ const SSH: &[&str] = &["dropbear", "sshd"];
 const SHELLS: &[&str] = &["sh", "ash", "bash", "dash", "hush", "ksh", "msh", "zsh"];
 /// Programs that give a network connection to another program.
 const BINDERS: &[&str] = &["nc", "ncat", "netcat", "socat", "tcpsvd"];
-/// Programs that bring what was not there, or make it readable.
+/// Programs that bring new files, or make them readable.
 const FETCHERS: &[&str] = &["wget", "curl", "tftp", "ftpget", "fetch", "uclient-fetch", "base64", "uudecode"];
 /// Words before a program that are not the program.
 const KEYWORDS: &[&str] = &["if", "then", "elif", "else", "do", "while", "until", "!", "{", "time"];
@@ -60,7 +60,7 @@ const HARMLESS: &[&str] = &[
 /// Where a stranger can lay a program.
 const LAID: &[&str] = &["/tmp/", "/var/tmp/", "/dev/shm/", "/var/run/", "/run/", "./"];
 
-/// What the bytes of `range` start, as lines of a shell. `uses` tells whether a variable of this name is used anywhere.
+/// Finds what the bytes of `range` start, as lines of a shell. `uses` tells if a variable of this name is in use.
 pub fn commands(bytes: &[u8], range: Range<usize>, uses: &dyn Fn(&str) -> bool) -> Vec<Hit> {
     let mut reader = Reader {
         bytes,
@@ -84,15 +84,15 @@ struct Command {
     awaits: bool,
     /// A launcher was there: any word from here on may be the program.
     launched: bool,
-    /// The launcher is a shell: what is quoted is a line of its own.
+    /// The launcher is a shell: a quoted word is a line of its own.
     opened: bool,
     /// It changes modes.
     changes_mode: bool,
     /// It gives a connection to others: that word.
     binds: Option<(Range<usize>, String)>,
-    /// What it writes comes from elsewhere, and goes into the next command.
+    /// Its output comes from elsewhere, and goes into the next command.
     pours: bool,
-    /// What the command before it poured is what it reads.
+    /// It reads the output that the command before it poured.
     poured: bool,
     /// The next word is a file, not a word of the command.
     redirects: bool,
@@ -111,7 +111,7 @@ struct Reader<'a> {
     uses: &'a dyn Fn(&str) -> bool,
     hits: Vec<Hit>,
     commands: u32,
-    /// How many parentheses are open.
+    /// The number of open parentheses.
     depth: u32,
     /// The first word that fetches something.
     fetched: Option<(Range<usize>, String)>,
@@ -216,7 +216,7 @@ impl Reader<'_> {
     fn program(&mut self, value: &str, range: Range<usize>) {
         if let Some((name, program)) = value.split_once('=').filter(|(name, _)| is_name(name)) {
             let from = range.start + name.len() + 1;
-            // Quotes within the name would be counted wrongly: nobody writes that, and it is left alone.
+            // Quotes within the name would be counted wrongly: no maker writes that, and it is left alone.
             let plain = self.bytes[range.start..].starts_with(name.as_bytes()) && from < range.end;
             if plain
                 && let Some(does) = serves(program)
@@ -263,7 +263,7 @@ impl Reader<'_> {
         }
         if BINDERS.contains(&name) {
             self.command.binds = Some((range, value.into()));
-            // What it starts is a word behind it.
+            // It starts a word behind it.
             self.command.launched = true;
             self.command.awaits = name == "tcpsvd";
             return;
@@ -330,7 +330,7 @@ fn base(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or_default()
 }
 
-/// What a program of that name serves: telnet or SSH.
+/// The service of a program of that name: telnet or SSH.
 pub fn serves(path: &str) -> Option<Does> {
     let name = base(path);
     let of = |names: &[&str], does| names.contains(&name).then_some(does);
@@ -346,13 +346,13 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// What follows a start script's name says that it shall end what it started.
+/// The text after a start script's name tells the script to end what it started.
 fn ends(rest: &[u8]) -> bool {
     let word = rest.trim_ascii_start();
     [&b"stop"[..], b"disable", b"status"].iter().any(|end| word.starts_with(end))
 }
 
-/// A mode that lets somebody start the file.
+/// A mode that lets any user start the file.
 fn makes_program(mode: &str) -> bool {
     let digits = !mode.is_empty() && mode.len() <= 5 && mode.bytes().all(|byte| byte.is_ascii_digit());
     if digits {

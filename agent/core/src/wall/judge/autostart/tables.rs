@@ -1,4 +1,4 @@
-//! The tables among those files: which part of a line of inittab, cron or systemd is a command, and what the lines of
+//! The tables among those files: the command in a line of inittab, cron or systemd, and the programs that the lines of
 //! inetd and the blocks of xinetd start.
 
 use super::entry::{COMMENT, Does, Found, Hit, Kind, STARTERS_MAX, is_blank, lines};
@@ -9,7 +9,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-/// What one line starts.
+/// Finds what one line starts.
 pub(super) fn read_line(
     kind: Kind,
     bytes: &[u8],

@@ -1,4 +1,4 @@
-//! Tables: what a line starts, and what the file says afterwards.
+//! Tables of the programs that a line starts, and of the file's text afterwards.
 
 use super::*;
 use crate::wall::policy::tests::bare;
@@ -7,7 +7,7 @@ use crate::wall::process_snapshot::{Program, Transport};
 use crate::wall::report::Judgement;
 use alloc::vec;
 
-/// A file, what it does, and what it becomes; the same where nothing is found.
+/// A file, its effect, and its later text; the same where nothing is found.
 type Case = (Kind, &'static str, &'static [(u32, Does, &'static str)], &'static str);
 
 use Does::{Fetch, Shell, Telnet};

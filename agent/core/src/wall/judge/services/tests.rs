@@ -1,4 +1,4 @@
-//! Who listens, case by case: what may, what is stopped, and what is only told.
+//! Listeners, case by case: some may listen, some are stopped, and some are only told.
 
 use super::*;
 use crate::wall::process_snapshot::{Connection, Medium, Program};
@@ -19,7 +19,7 @@ fn seen(processes: Vec<Process>, listeners: Vec<Listener>) -> ProcessSnapshot {
     ProcessSnapshot { processes, listeners, ..ProcessSnapshot::default() }
 }
 
-/// What is known of one listener that process 9 holds.
+/// A snapshot with one listener that process 9 holds.
 fn one(policy: &Policy, process: Process, listener: Listener) -> Vec<Finding> {
     judged(&seen(vec![process], vec![listener]), policy).findings
 }
