@@ -42,7 +42,7 @@ pub struct WallSettings {
     pub give_up: bool,
 }
 
-/// Programs that every LinuxDevice device needs raw sockets or flash for.
+/// Programs that every Linux device needs raw sockets or flash for.
 const PRIVILEGED: &[&str] = &[
     "udhcpc",
     "udhcpd",

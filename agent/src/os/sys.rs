@@ -196,7 +196,7 @@ pub fn watchdog_seconds(watchdog: BorrowedFd<'_>) -> nix::Result<i32> {
 /// `pidfd_open`: a descriptor of a process, which stays its own even when another gets its number.
 ///
 /// # Errors
-/// There is no such process (`ESRCH`), or no such call (`ENOSYS`, before LinuxDevice 5.3).
+/// There is no such process (`ESRCH`), or no such call (`ENOSYS`, before Linux 5.3).
 pub fn open_process(pid: Pid) -> nix::Result<OwnedFd> {
     // SAFETY: two plain numbers go in, no memory is shared.
     let result = unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) };

@@ -64,7 +64,7 @@ pub struct WallDriver {
     pub(crate) accounts: Option<(Places, Trial)>,
     pub(crate) tried: u64,
     pub(crate) guard: IntegrityGuard,
-    /// ProtectedPath files that differed at the last look.
+    /// Protected files that differed at the last look.
     pub(crate) differ: Vec<String>,
     /// The owner is logged in until so many milliseconds of uptime.
     pub(crate) owner_until: u64,
@@ -186,7 +186,7 @@ impl WallDriver {
         self.confinement = Some(left);
     }
 
-    /// Scanner for a short look from elsewhere, while a server is waited for.
+    /// A scanner for a short look from elsewhere, while a server is waited for.
     pub fn scanner(&self) -> Arc<Mutex<Scanner>> {
         Arc::clone(&self.scanner)
     }

@@ -39,9 +39,9 @@ mod tests {
             know_by(kernel.as_bytes(), &state, release, &mut || times += 1);
             times
         };
-        assert_eq!([know("LinuxDevice 6.1", 1), know("LinuxDevice 6.1", 1)], [0, 0]);
-        assert_eq!([know("LinuxDevice 6.1", 2), know("LinuxDevice 6.1", 2)], [1, 1]);
-        assert_eq!([know("LinuxDevice 6.6", 2), know("LinuxDevice 6.6", 2)], [2, 2]);
+        assert_eq!([know("Linux 6.1", 1), know("Linux 6.1", 1)], [0, 0]);
+        assert_eq!([know("Linux 6.1", 2), know("Linux 6.1", 2)], [1, 1]);
+        assert_eq!([know("Linux 6.6", 2), know("Linux 6.6", 2)], [2, 2]);
         std::fs::remove_dir_all(state).unwrap();
     }
 }

@@ -65,7 +65,7 @@ struct Member {
 
 /// A hold on a process, so that a signal reaches it and no later process with its number.
 enum Held {
-    /// LinuxDevice 5.3 and later: a descriptor of the very process.
+    /// Linux 5.3 and later: a descriptor of the very process.
     Descriptor(OwnedFd),
     /// Before: its number, and a look at its start just before each signal.
     Number,
@@ -161,7 +161,7 @@ fn hold(id: ProcessId) -> Result<Option<Member>, Text> {
     // First the descriptor, then the look: the process that was looked at is the one that is held.
     let held = match sys::open_process(pid) {
         Ok(descriptor) => Held::Descriptor(descriptor),
-        // Before LinuxDevice 5.3, or forbidden by a filter of system calls; or its first thread has ended and others run on.
+        // Before Linux 5.3, or forbidden by a filter of system calls; or its first thread has ended and others run on.
         Err(_) => Held::Number,
     };
     match look(id.pid) {

@@ -79,7 +79,7 @@ impl Scanner {
         Scanner { asked: Some(Asked::default()), ..Scanner::that_only_look() }
     }
 
-    /// Scanner that ask no listener for telnet: looking changes nothing, and is not noticed.
+    /// A scanner that asks no listener for telnet: looking changes nothing, and is not noticed.
     pub fn that_only_look() -> Scanner {
         let buffer = vec![0; BUFFER_BYTES];
         Scanner {
