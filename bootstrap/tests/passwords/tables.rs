@@ -184,7 +184,7 @@ pub const REFUSED: &[(&str, &str)] = &[
     ("Shishi-0042", "former-default"),
     ("shishi0042!A", "former-default"),
     ("5h1sh1-0042Ab", "former-default"),
-    // Nobody types these twice the same.
+    // These are not typed twice the same.
     ("xK9#qWv2mz\u{7}", "characters"),
     ("xK9#qWv2mz\u{0}", "characters"),
     ("xK9#qWv2mz\n", "characters"),

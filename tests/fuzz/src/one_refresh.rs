@@ -86,7 +86,7 @@ impl Honest {
     }
 }
 
-/// Who signs the fuzzer's file, in the order of [`Fuzzed`].
+/// The signers of the fuzzer's file, in the order of [`Fuzzed`].
 static SIGNERS: LazyLock<[SigningKey; 5]> = LazyLock::new(|| [1, 2, 3, 4, 50].map(key));
 /// A key that nobody trusts.
 static OTHER: LazyLock<SigningKey> = LazyLock::new(|| key(66));

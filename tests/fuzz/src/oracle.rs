@@ -1,4 +1,4 @@
-//! Who signed what, asked of serde_json's own tree and of ed25519-dalek: not of the code under test.
+//! The signers of a file by serde_json's own tree and ed25519-dalek, and not by the code under test.
 
 use ed25519_dalek::{Signature, SigningKey, Verifier};
 use komainu_tests::repository::key_id;

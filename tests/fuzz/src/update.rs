@@ -72,7 +72,7 @@ impl Device {
         if !cut {
             let mut trusted = refresh.into_trusted();
             for path in PATHS {
-                // Whatever it says, it says it in the end.
+                // Any answer will do, as long as one comes in the end.
                 let _ = self.search(&mut trusted, path, |device, ask| device.answer(ask, server, input));
             }
         }
@@ -188,7 +188,7 @@ impl Device {
         Ok(())
     }
 
-    /// Whatever came, an honest server with newer metadata is accepted; after a theft, with new keys.
+    /// After any input, an honest server with newer metadata is accepted; after a theft, with new keys.
     fn invariant_an_honest_server_is_accepted_afterwards(&mut self) {
         self.comes_along(if self.robbed { &HISTORY.mended } else { &HISTORY.later });
     }

@@ -35,7 +35,7 @@ fn lock(entry: &Entry, before: &[Entry], passwd: &str, shadow: &str) {
     };
     let (Ok(passwd), Ok(shadow)) = (&passwd, &shadow) else {
         let fault = passwd.err().or(shadow.err());
-        // Who is in neither file, or has no name, is not let in by one.
+        // An account that is in neither file, or has no name, is not let in by one.
         assert!(entry.field == Field::Locked || entry.name.is_empty(), "{entry:?} {fault:?}");
         assert!(matches!(fault, Some(Fault::NoSuchAccount | Fault::InShadow)));
         return;

@@ -59,7 +59,7 @@ fn what_is_found_was_said(advisories: &Advisories) {
     let mut report = Report::default();
     judge(&FirmwareSeen { checked: Ok(checked), support_end: None, now: Moment(0) }, &mut report);
     assert!(report.findings.len() <= TOLD_MAX + 1 && report.doubts.len() <= 2);
-    // Whoever says that all of the firmware is not affected takes everything away.
+    // A statement that all of the firmware is not affected takes everything away.
     let mut none = advisories.clone();
     for entry in &advisories.osv {
         let all = br#"{"vex":[{"vulnerability":{"name":"x"},"status":"not_affected","products":[{"@id":"pkg:generic/gate-1"}]}]}"#;

@@ -72,7 +72,7 @@ fn holds(archive: &[u8], found: &[Entry]) {
     }
 }
 
-/// Whatever is in a bundle for us is in it for others, under the same name.
+/// Every file that a bundle holds for us it holds for others, under the same name.
 fn as_another_reader_says(archive: &[u8], found: &[Entry]) {
     let mut other = tar::Archive::new(archive);
     let Ok(mut theirs) = other.entries() else { return };

@@ -1,4 +1,4 @@
-//! Requests to the page: parsing, routing, forms. Whatever comes, the page stays closed to strangers, shows no
+//! Requests to the page: parsing, routing, forms. On any input the page stays closed to strangers, shows no
 //! password and nothing of the device, and what it asks of the agent can be read by it.
 #![no_main]
 
@@ -63,7 +63,7 @@ fn serve(request: &HttpRequest, open: bool, choice: u8) {
     let response = match page.handle(request, context) {
         PageAction::Respond(response) => response,
         PageAction::AskAgent(ask, pending) => {
-            // Nobody is logged in: there is nothing else that could be asked for.
+            // No session is open: there is nothing else that could be asked for.
             match &ask {
                 Request::Claim { password, .. } => assert!(!open && password.0.len() <= PASSWORD_BYTES_MAX),
                 Request::Login { password } => assert!(open && password.0.len() <= PASSWORD_BYTES_MAX),

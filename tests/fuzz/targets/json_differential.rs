@@ -1,4 +1,4 @@
-//! Whatever JSON we take, securesystemslib takes too, and signs the same bytes for it.
+//! All JSON that we take, securesystemslib takes too, and signs the same bytes for it.
 //!
 //! There is no exception. The other way round there are many by intent: it takes what two parsers could read
 //! differently.

@@ -1,4 +1,4 @@
-//! Who may know whom: the crates, and inside the agent the rooms.
+//! The arrows of dependency: the crates, and inside the agent the rooms.
 
 use super::top;
 use super::uses::{Graph, Module};

@@ -94,3 +94,38 @@ fn no_doc_comment_says_next_to_nothing() {
     }
     assert!(found.is_empty(), "{} doc comments of one or two words: {found:#?}", found.len());
 }
+
+/// Words that are the subject of no sentence: a sentence says what happens to what.
+const NO_SUBJECT: [&str; 6] = ["Who", "Whoever", "Whatever", "Whom", "Somebody", "Nobody"];
+
+/// Whether a sentence of this line begins with such a word, and is no question.
+fn has_no_subject(line: &str) -> bool {
+    let sentences = line.split(". ").flat_map(|part| part.split(": "));
+    let begins = |sentence: &str| {
+        let word = sentence.trim().split([' ', ',']).next().unwrap_or_default();
+        NO_SUBJECT.contains(&word) && !sentence.trim_end().ends_with('?')
+    };
+    sentences.into_iter().any(begins)
+}
+
+#[test]
+fn every_sentence_has_a_subject() {
+    let mut found = Vec::new();
+    for path in all(".rs").into_iter().chain(all(".md")) {
+        let text = fs::read_to_string(&path).unwrap();
+        let is_page = path.extension().is_some_and(|ending| ending == "md");
+        for (at, line) in text.lines().enumerate() {
+            let comment =
+                line.trim_start().strip_prefix("//").map(|rest| rest.trim_start_matches(['/', '!']));
+            if comment.or(is_page.then_some(line)).is_some_and(has_no_subject) {
+                found.push(format!(
+                    "{}:{}: {}",
+                    path.strip_prefix(top()).unwrap().display(),
+                    at + 1,
+                    line.trim()
+                ));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{} sentences about who or somebody: {found:#?}", found.len());
+}

@@ -130,7 +130,7 @@ fn hostile_requests_are_refused() {
     for (text, status) in table {
         let short: String = text.chars().take(80).collect();
         assert_eq!(parse(text.as_bytes()), Parsed::Bad(status), "{short:?}");
-        // Whatever comes bit by bit is refused as well, and is never taken for a whole request on the way.
+        // A request that comes bit by bit is refused as well, and is never taken for a whole request on the way.
         let mut refused = false;
         for length in 0..=text.len() {
             match parse(&text.as_bytes()[..length]) {
