@@ -13,6 +13,7 @@ use komainu_core::device::{Account, Hooks};
 use komainu_core::fault::{Text, text};
 use komainu_core::gate::state::{FirewallStatus, GateFacts};
 use komainu_core::identifiers::Digest64;
+use komainu_core::ledger;
 use komainu_core::operator_request::Password;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,8 @@ use std::path::{Path, PathBuf};
 const ACCOUNTS_BYTES_MAX: u64 = 64 * 1024;
 /// Largest file with a credential, in bytes.
 const CREDENTIAL_BYTES_MAX: u64 = 1024;
+/// The first line of such a file.
+const FORMAT: &str = "komainu-credential 1";
 /// The owner's credential, and its copy.
 const KEPT: [&str; 2] = ["credential", "credential.copy"];
 /// The one that is being set.
@@ -233,8 +236,7 @@ impl CredentialStore {
     fn credential(&self, name: &str) -> Option<String> {
         let bytes = files::read(&self.folder.join(name), CREDENTIAL_BYTES_MAX).ok()??;
         let lines = String::from_utf8(bytes).ok()?;
-        let (crypt, digest) = lines.split_once('\n')?;
-        (Digest64::parse(digest.trim_end()) == Some(Digest64::of(crypt.as_bytes()))).then(|| crypt.to_owned())
+        ledger::open(FORMAT, &lines).ok()?.next().map(str::to_owned)
     }
 
     fn next_file(&self) -> PathBuf {
@@ -255,7 +257,7 @@ impl CredentialStore {
 }
 
 fn lines_of(crypt: &str) -> Vec<u8> {
-    format!("{crypt}\n{}\n", Digest64::of(crypt.as_bytes())).into_bytes()
+    ledger::seal(FORMAT, &format!("{crypt}\n")).into_bytes()
 }
 
 /// True if the path exists; a path that cannot be examined counts as existing.
