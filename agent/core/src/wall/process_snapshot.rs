@@ -61,6 +61,8 @@ pub struct Process {
     pub first_word: String,
     /// The second: for a program with many names (busybox) that is started by another, the one that counts.
     pub second_word: String,
+    /// It is suspended (state `T`), by the wall or another.
+    pub stopped: bool,
     /// It has a watchdog open.
     pub holds_watchdog: bool,
     /// It has flash or a whole disk open for writing (`/dev/mtd*`, `/dev/mmcblk*`, `/dev/sd*`, `/dev/ubi*`).

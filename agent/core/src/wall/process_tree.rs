@@ -1,6 +1,7 @@
 //! The process tree: descent of processes, the processes that may be ended at all, and the programs that the firmware
 //! or the maker's policy vouches for. No judgement is made here.
 
+use super::evidence::Origin;
 use super::policy::{Policy, Service};
 use super::process_snapshot::{Listener, Medium, Process, ProcessSnapshot, Program};
 use super::remediation::{ProcessId, Remediation};
@@ -58,13 +59,36 @@ impl<'a> ProcessTree<'a> {
     }
 
     /// The remediation that ends it, if it may be ended: not the first process, not the agent, and not an ancestor of
-    /// the agent.
+    /// the agent; and not while a program of the firmware among those that would end with it writes to flash or a disk.
     pub fn end(&self, process: &Process) -> Option<Remediation> {
+        let writes = |one: &Process| {
+            one.writes_flash && self.is_firmware(&one.program) && self.is_below(one, &[process.id])
+        };
+        let ends = self.may_be_touched(process) && !self.snapshot.processes.iter().any(writes);
+        ends.then_some(Remediation::End(process.id))
+    }
+
+    /// The remediation that ends it because it is part of an infection, whatever it writes.
+    pub fn end_infected(&self, process: &Process) -> Option<Remediation> {
+        self.may_be_touched(process).then_some(Remediation::End(process.id))
+    }
+
+    /// The remediation that suspends it, under the same conditions as [`ProcessTree::end_infected`].
+    pub fn suspend(&self, process: &Process) -> Option<Remediation> {
+        let suspend = Remediation::Suspend { id: process.id, done: process.stopped };
+        self.may_be_touched(process).then_some(suspend)
+    }
+
+    fn may_be_touched(&self, process: &Process) -> bool {
         let above_us = |own: &ProcessId| {
             self.snapshot.process(*own).is_some_and(|own| self.is_below(own, &[process.id]))
         };
-        let never = process.id.pid <= INIT || self.is_own(process.id) || self.own.iter().any(above_us);
-        (!never).then_some(Remediation::End(process.id))
+        process.id.pid > INIT && !self.is_own(process.id) && !self.own.iter().any(above_us)
+    }
+
+    /// How far its program is vouched for.
+    pub fn origin(&self, process: &Process) -> Origin {
+        if self.is_trusted(&process.program) { Origin::Vouched } else { Origin::Foreign }
     }
 
     /// The policy names its program among those that may run, wherever they are.
@@ -78,11 +102,15 @@ impl<'a> ProcessTree<'a> {
     /// Its program is the firmware's, in the place where it was built in or since upgraded, or one that policy names.
     /// Only then does its name prove anything: an attacker can call a file `dnsmasq`.
     pub fn is_trusted(&self, program: &Program) -> bool {
-        let firmware = matches!(
+        self.is_firmware(program) || self.is_listed(program)
+    }
+
+    /// Its program is the firmware's, in the place where it was built in or since upgraded.
+    pub fn is_firmware(&self, program: &Program) -> bool {
+        matches!(
             program,
             Program::File { medium: Medium::Firmware, there, replaced, .. } if *there || *replaced
-        );
-        firmware || self.is_listed(program)
+        )
     }
 
     /// Policy allows it raw sockets, and to write to flash.
@@ -135,8 +163,8 @@ pub(crate) mod tests {
     //! Processes, sockets and a policy for the judges' tables.
 
     use super::*;
+    use crate::wall::policy::Reach;
     use crate::wall::policy::tests::bare;
-    use crate::wall::policy::{Reach, Unlisted};
     use crate::wall::process_snapshot::Transport;
     use alloc::borrow::ToOwned;
     use alloc::string::String;
@@ -167,6 +195,7 @@ pub(crate) mod tests {
             first_word: base,
             second_word: String::new(),
             program,
+            stopped: false,
             holds_watchdog: false,
             writes_flash: false,
         }
@@ -195,11 +224,10 @@ pub(crate) mod tests {
         Service { program: program.to_owned(), transport, ports: (port, port), reach }
     }
 
-    /// Everything else is not allowed, and stopped.
+    /// Everything else is not allowed.
     pub fn policy(services: Vec<Service>) -> Policy {
         Policy {
             services,
-            unlisted: Unlisted::Stop,
             programs: vec!["/opt/maker/".to_owned(), "/data/helper".to_owned()],
             privileged: vec!["pppd".to_owned(), "udhcpc".to_owned(), "mtd".to_owned()],
             ..bare()

@@ -192,6 +192,7 @@ impl Scanner {
             return None;
         }
         let (id, parent) = (ProcessId { pid, started: stat.started }, stat.parent);
+        let stopped = stat.state == b'T';
         let name = printable(stat.name, NAME_BYTES_MAX);
         if stat.is_zombie() {
             // Its first thread has ended, and took the view of program and files with it; the others have theirs.
@@ -219,6 +220,7 @@ impl Scanner {
             name,
             first_word,
             second_word,
+            stopped,
             holds_watchdog,
             writes_flash,
         };
