@@ -34,6 +34,7 @@ mod tests {
             name: String::new(),
             first_word: String::new(),
             second_word: String::new(),
+            namespaced: false,
             holds_watchdog: false,
             writes_flash: false,
         };

@@ -101,7 +101,7 @@ fn program(tree: &ProcessTree<'_>, process: &Process, report: &mut Report) {
         return;
     }
     match &process.program {
-        Program::Nameless => {
+        Program::Nameless(_) => {
             report.infected(Measure::Programs, end(), format_args!("made in memory, without a file: {told}"));
         }
         Program::Hidden if random => {
@@ -138,6 +138,14 @@ fn program(tree: &ProcessTree<'_>, process: &Process, report: &mut Report) {
                 report.weak(Measure::Programs, None, format_args!("in a hidden folder: {told}"));
             }
         }
+        // Never ended for that alone: an upgrade looks the same.
+        Program::File { medium: Medium::Upgraded, .. } => {
+            report.weak(
+                Measure::Programs,
+                None,
+                format_args!("written over the firmware's own, or upgraded: {told}"),
+            );
+        }
         Program::File { path, .. } if is_under_hidden_folder(path) => {
             report.infected(Measure::Programs, end(), format_args!("in a hidden folder: {told}"));
         }
@@ -146,6 +154,13 @@ fn program(tree: &ProcessTree<'_>, process: &Process, report: &mut Report) {
                 Measure::Programs,
                 stop(tree, process),
                 format_args!("runs out of memory: {told}"),
+            );
+        }
+        Program::File { medium: Medium::Unknown, .. } => {
+            report.weak(
+                Measure::Programs,
+                None,
+                format_args!("the firmware may have had it, or not, for its files are not in sight: {told}"),
             );
         }
         Program::File { medium: Medium::Storage, .. } => {

@@ -70,6 +70,8 @@ fn where_a_program_lies_decides() {
         (file("/usr/sbin/ntpd", Firmware), vec![]),
         (file("/tmp/bot", Memory), programs(true, true)),
         (file("/data/bot", Storage), programs(false, true)),
+        (file("/usr/sbin/ntpd", Medium::Upgraded), programs(false, false)),
+        (file("/usr/sbin/ntpd", Medium::Unknown), programs(false, false)),
         (file("/data/.bot/x", Storage), programs(true, true)),
         (file("/data/.bot", Storage), programs(false, true)),
         (file("/usr/lib/.cache/x", Firmware), programs(false, false)),
@@ -84,7 +86,7 @@ fn where_a_program_lies_decides() {
         // A package was upgraded, and its daemon not started again.
         (deleted("/usr/sbin/ntpd", Firmware, true), programs(false, false)),
         (deleted("/opt/maker/camera", Storage, false), vec![]),
-        (Program::Nameless, programs(true, true)),
+        (Program::Nameless("memfd:x".into()), programs(true, true)),
         (Program::Hidden, vec![]),
     ] {
         let findings = of_process(process(9, 1, program.clone()));
@@ -100,7 +102,7 @@ fn what_is_only_not_on_the_list_is_only_told_where_policy_wants_it_so() {
         (file("/data/bot", Medium::Storage), false, false),
         (file("/tmp/bot", Medium::Memory), true, false),
         (deleted("/tmp/bot", Medium::Memory, false), true, true),
-        (Program::Nameless, true, true),
+        (Program::Nameless("memfd:x".into()), true, true),
     ] {
         let seen =
             ProcessSnapshot { processes: vec![process(9, 1, program.clone())], ..ProcessSnapshot::default() };
@@ -296,6 +298,7 @@ fn who_came_with_the_devices_start_and_lost_its_file_there_is_no_infection() {
             there: false,
             replaced: false,
             medium: Medium::Memory,
+            elsewhere: false,
         };
         Process { id: ProcessId { pid: 60, started }, program, ..firmware(60, "/sbin/splash") }
     };
