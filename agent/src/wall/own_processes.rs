@@ -35,6 +35,7 @@ mod tests {
             first_word: String::new(),
             second_word: String::new(),
             stopped: false,
+            namespaced: false,
             holds_watchdog: false,
             writes_flash: false,
         };

@@ -3,7 +3,7 @@
 //!
 //! One sign alone is an infection only where no ordinary firmware can show it. Several are one where they belong to
 //! different classes and each of them counts. A program of the signed firmware, one that a package manager or the owner
-//! wrote over it, one that policy names and one of a container are at most told, whatever they do.
+//! wrote over it, and one that policy names are at most told, whatever they do.
 
 use Evidence::{Infection, Told, Weak};
 
@@ -58,6 +58,8 @@ pub enum Class {
 #[repr(u8)]
 pub enum Sign {
     Stored,
+    Upgraded,
+    UnknownPlace,
     InMemory,
     HiddenFolder,
     Deleted,
@@ -122,6 +124,28 @@ pub const SIGNS: &[SignRow] = &[
         [
             "its file is on storage that is not the firmware's",
             "an owner's package on a disk (recorder or NAS)",
+            "where_a_program_lies_decides",
+        ],
+    ),
+    row(
+        Sign::Upgraded,
+        "upgraded",
+        Class::Place,
+        Told,
+        [
+            "its file was written over the firmware's own",
+            "opkg or apt upgraded a package (router, gateway)",
+            "where_a_program_lies_decides",
+        ],
+    ),
+    row(
+        Sign::UnknownPlace,
+        "unknown-place",
+        Class::Place,
+        Told,
+        [
+            "whether the firmware has its file cannot be seen",
+            "an overlay whose lower layer is not mounted (router)",
             "where_a_program_lies_decides",
         ],
     ),
@@ -324,15 +348,22 @@ impl Sign {
 /// Where a program comes from, as far as its signs are weighed by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// The signed firmware, an upgrade of it, policy's list, or a container: it is vouched for.
+    /// The signed firmware, an upgrade of it, or policy's list: it is vouched for.
     Vouched,
+    /// It has namespaces of its own, as a container: where it is and what it holds is told. Any intruder can make some, so
+    /// that its name and the hosts that it asks count.
+    Contained,
     /// Any other.
     Foreign,
 }
 
 /// The weight of the signs of one program.
 pub fn weigh(origin: Origin, signs: &[Sign]) -> Evidence {
-    let rows = || signs.iter().map(|sign| sign.row());
+    let says = |row: &&SignRow| {
+        origin != Origin::Contained
+            || matches!(row.class, Class::Name | Class::Hosts | Class::Hiding | Class::Return)
+    };
+    let rows = || signs.iter().map(|sign| sign.row()).filter(says);
     let alone = rows().map(|row| row.alone).max().unwrap_or(Told);
     if alone == Infection {
         return Infection;
@@ -394,6 +425,8 @@ mod tests {
         let all: alloc::vec::Vec<Sign> =
             SIGNS.iter().map(|row| row.sign).filter(|sign| *sign != Sign::MountedOver).collect();
         assert_eq!(weigh(Origin::Vouched, &all), Told);
+        assert_eq!(weigh(Origin::Contained, &[Sign::Nameless, Sign::ReportPort, Sign::RawSocket]), Told);
+        assert_eq!(weigh(Origin::Contained, &[Sign::RandomName, Sign::Scan]), Infection);
         assert_eq!(weigh(Origin::Foreign, &all), Infection);
     }
 }

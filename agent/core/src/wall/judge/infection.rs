@@ -122,7 +122,11 @@ impl<'a> Subject<'a> {
         let alone = || if self.process.id.pid == 1 { Evidence::Told } else { weigh(self.origin, &[sign]) };
         let evidence = if counts { Evidence::Infection } else { alone() };
         let remediation = self.remediation(evidence);
-        if matches!(self.process.program, Program::File { medium: Medium::Storage, .. }) {
+        let outlives = matches!(
+            self.process.program,
+            Program::File { medium: Medium::Storage | Medium::Upgraded | Medium::Unknown, .. }
+        );
+        if outlives {
             report.remaining(measure, evidence, remediation, what);
         } else {
             report.weighed(measure, evidence, remediation, what);
@@ -181,15 +185,15 @@ impl<'a> Subject<'a> {
 /// The sign in the place of a program; `None` where it is an ordinary one.
 fn place(process: &Process) -> Option<Sign> {
     match &process.program {
-        Program::Nameless => Some(Sign::Nameless),
+        Program::Nameless(_) => Some(Sign::Nameless),
         Program::Hidden => Some(Sign::HiddenProgram),
         Program::File { there: false, replaced: true, .. } => None,
         Program::File { there: false, .. } if process.id.started < START_TICKS => None,
         Program::File { there: false, .. } => Some(Sign::Deleted),
-        Program::File { path, medium, .. } if *medium != Medium::Firmware && is_under_hidden_folder(path) => {
-            Some(Sign::HiddenFolder)
-        }
         Program::File { medium: Medium::Firmware, .. } => None,
+        Program::File { medium: Medium::Upgraded, .. } => Some(Sign::Upgraded),
+        Program::File { medium: Medium::Unknown, .. } => Some(Sign::UnknownPlace),
+        Program::File { path, .. } if is_under_hidden_folder(path) => Some(Sign::HiddenFolder),
         Program::File { medium: Medium::Memory, .. } => Some(Sign::InMemory),
         Program::File { medium: Medium::Storage, .. } => Some(Sign::Stored),
     }

@@ -248,11 +248,13 @@ fn only_the_program_that_reads_a_file_is_told_of_its_change() {
             there: true,
             replaced: false,
             medium: crate::wall::process_snapshot::Medium::Firmware,
+            elsewhere: false,
         },
         name: name.into(),
         first_word: name.into(),
         second_word: String::new(),
         stopped: false,
+        namespaced: false,
         holds_watchdog: false,
         writes_flash: false,
     };

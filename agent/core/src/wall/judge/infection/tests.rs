@@ -100,6 +100,8 @@ fn where_a_program_lies_decides() {
         (file("/usr/sbin/ntpd", Firmware), vec![]),
         (file("/tmp/bot", Memory), programs(Weak, Suspended)),
         (file("/data/bot", Storage), programs(ToldOnly, Suspended)),
+        (file("/usr/sbin/ntpd", Medium::Upgraded), programs(ToldOnly, Nothing)),
+        (file("/usr/sbin/ntpd", Medium::Unknown), programs(ToldOnly, Suspended)),
         (file("/data/.bot/x", Storage), programs(Weak, Suspended)),
         (file("/data/.bot", Storage), programs(ToldOnly, Suspended)),
         (file("/usr/lib/.cache/x", Firmware), vec![]),
@@ -115,12 +117,30 @@ fn where_a_program_lies_decides() {
         // A package was upgraded, and its daemon not started again.
         (deleted("/usr/sbin/ntpd", Firmware, true), programs(ToldOnly, Nothing)),
         (deleted("/opt/maker/camera", Storage, false), vec![]),
-        (Program::Nameless, programs(Weak, Suspended)),
+        (Program::Nameless("memfd:x".into()), programs(Weak, Suspended)),
         (Program::Hidden, vec![]),
     ] {
         let findings = of_process(process(9, 1, program.clone()));
         assert_eq!(told(&findings), expected, "{program:?}: {findings:?}");
     }
+}
+
+#[test]
+fn a_containers_place_and_ports_prove_nothing() {
+    let runc = || Process {
+        namespaced: true,
+        ..process(9, 1, Program::Nameless("memfd:runc_cloned:/proc/self/exe".into()))
+    };
+    let socket = listener(Transport::Tcp, "0.0.0.0", 48_101, &[9]);
+    let expected = [(Measure::Programs, ToldOnly, Suspended), (Measure::Services, ToldOnly, Suspended)];
+    assert_eq!(told(&of_socket(runc(), socket.clone())), expected);
+    // Anybody can make a namespace: what shows two other signs hides in none.
+    let bot = named(runc(), "k3jd8sk1lq0a", "9dk2ls0sjq1a");
+    assert!(told(&of_socket(bot, socket)).iter().all(|one| one.1 < Infection));
+    let mut policy = policy(vec![]);
+    policy.programs.push("memfd:runc_cloned:/proc/self/exe".into());
+    let seen = ProcessSnapshot { processes: vec![runc()], ..ProcessSnapshot::default() };
+    assert_eq!(judged(&seen, &policy).findings, [], "the maker's word");
 }
 
 #[test]
@@ -331,6 +351,7 @@ fn who_came_with_the_devices_start_and_lost_its_file_there_is_no_infection() {
             there: false,
             replaced: false,
             medium: Medium::Memory,
+            elsewhere: false,
         };
         Process { id: ProcessId { pid: 60, started }, program, ..firmware(60, "/sbin/splash") }
     };

@@ -240,7 +240,7 @@ fn what_can_flood_others_is_told_unless_policy_names_it() {
 fn the_agent_and_its_page_are_never_judged() {
     let mut socket = listener(Transport::Tcp, "0.0.0.0", 23, &[500, 9]);
     socket.telnet = Some(true);
-    let page = process(500, 1, Program::Nameless);
+    let page = process(500, 1, Program::Nameless("memfd:x".into()));
     let report = judged(&seen(vec![page], vec![socket]), &lan_services());
     assert_eq!(report, Report::default());
 }
