@@ -222,3 +222,25 @@ fn judge_rules(rules: Option<&FirewallStatus>, report: &mut Report) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::firewall::table::Protocol;
+    use crate::wall::evidence::Evidence;
+
+    #[test]
+    fn a_rate_is_told_and_no_infection() {
+        for counted in [Counted::Scan, Counted::Spoof, Counted::Flood, Counted::LanScan, Counted::LanSpoof] {
+            let mut report = Report::default();
+            judge_counts(
+                &[Count { counted, protocol: Some(Protocol::Tcp), port: 37_215, packets: 99 }],
+                &mut report,
+            );
+            assert!(
+                report.findings.iter().all(|one| one.evidence == Evidence::Told && one.remediation.is_none())
+            );
+            assert_eq!(report.findings.len() + report.notes.len(), 1);
+        }
+    }
+}

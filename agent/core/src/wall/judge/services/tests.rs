@@ -153,6 +153,21 @@ fn telnet_sessions_are_ended_with_their_server_and_without_it() {
 }
 
 #[test]
+fn telnet_is_not_ended_while_the_firmware_writes_below_it() {
+    for (path, medium, is_ended) in
+        [("/sbin/mkfs.ext4", Medium::Firmware, false), ("/tmp/wiper", Medium::Memory, true)]
+    {
+        let writer = Process { writes_flash: true, ..process(21, 20, file(path, medium)) };
+        let shell = process(20, 9, file("/bin/sh", Medium::Firmware));
+        let seen = seen(vec![applet(9, "telnetd"), shell, writer], vec![tcp("0.0.0.0", 23)]);
+        let report = judged(&seen, &lan_services());
+        let ends = report.remediations().contains(&&Remediation::End(id(9)));
+        assert_eq!(ends, is_ended, "{path}");
+        assert_eq!(report.judgement(Measure::Telnet), Judgement::Weak);
+    }
+}
+
+#[test]
 fn a_first_process_that_answers_with_telnet_is_told_and_not_ended() {
     let mut socket = listener(Transport::Tcp, "0.0.0.0", 23, &[1]);
     socket.telnet = Some(true);
