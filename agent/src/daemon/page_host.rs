@@ -198,6 +198,9 @@ impl PageHost {
         device.firewall_lacks().iter().for_each(|lack| state.push("finding", lack));
         if let Some(report) = wall {
             page_status::push_wall(&mut state, report, &device.incident_state());
+            if let Some(wall) = device.wall() {
+                page_status::push_answers(&mut state, wall.answers());
+            }
             page_status::push_turned_away(&mut state, &device.counts());
         }
         self.page.tell_state(state, uptime_seconds());

@@ -287,6 +287,11 @@ impl WallDriver {
         self.security_log.note("selfcheck", details, Now::read(built()));
     }
 
+    /// The last answers that the wall gave, as lines of the security log, the oldest first.
+    pub fn answers(&mut self) -> &[String] {
+        self.security_log.answers()
+    }
+
     /// Writes the counts that are not written yet; at an orderly end.
     pub fn end_log(&mut self) {
         self.security_log.settle_all(Now::read(built()));
