@@ -1,6 +1,6 @@
 //! The request handler: judges each request anew with the agent's own facts, without trusting the page.
 
-use super::device_names::{first_line, names, same_code, was_pressed};
+use super::device_names::{code_file_fault, first_line, names, same_code, was_pressed};
 use super::login_history::who;
 use super::page_host::{From, PageHost, Pending};
 use crate::daemon::linux_device::LinuxDevice;
@@ -87,8 +87,12 @@ impl PageHost {
         if from == From::Page
             && let Some(path) = &self.settings.code_file
         {
+            // The gate stays closed: a code that any neighbour can guess proves nothing.
+            if let Some(why) = code_file_fault(path) {
+                return Some(Reply::Failed(why));
+            }
             match first_line(path) {
-                None => return Some(Reply::Failed("the code of this device cannot be read".into())),
+                None => return Some(Reply::NotNow),
                 Some(wanted) if !same_code(&wanted, code) => return Some(self.wrong(&asked)),
                 Some(_) => {}
             }

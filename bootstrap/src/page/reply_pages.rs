@@ -16,8 +16,9 @@ impl Page<'_> {
             (Reply::SessionOpened(session, proof), RequestKind::Login) => {
                 self.sessions.open(session, now);
                 let mut response = self.to("/", pending.q);
-                response.headers.push_str(&cookie(Some(&session)));
+                // The session comes last: simple clients keep the last cookie only.
                 response.headers.push_str(&browser_proof::cookie(&proof));
+                response.headers.push_str(&cookie(Some(&session)));
                 response
             }
             (_, RequestKind::Logout) => {
