@@ -29,7 +29,7 @@ pub const KNOWN_MAX: usize = 8;
 /// Strangers that are told apart.
 const STRANGERS_MAX: usize = 64;
 
-/// The source of a request: who waits.
+/// The source of a request, which waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// The hardware address of a neighbour in the LAN, whatever its IP addresses.

@@ -76,7 +76,7 @@ fn logged_in(page: &mut Page<'_>) -> (String, String) {
     };
     let response = page.reply_page(&pending, Reply::SessionOpened([9; 16], [9; 24]), 5000);
     assert_eq!(response.status, 303);
-    let cookie = response.headers.split("Set-Cookie: ").nth(1).unwrap().split(';').next().unwrap().to_owned();
+    let cookie = response.headers.split("Set-Cookie: ").last().unwrap().split(';').next().unwrap().to_owned();
     (cookie, form_token::of_session(&[7; 32], &[9; 16]))
 }
 

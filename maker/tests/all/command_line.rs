@@ -343,10 +343,10 @@ fn names_with_control_characters_do_not_reach_the_screen() {
         let text = std::fs::read_to_string(place.path(from)).unwrap();
         assert!(text.contains(old), "{from} has no {old}");
         let new = format!("{}{HOSTILE_JSON}\"", old.trim_end_matches('"'));
-        komainu_maker::files::replace(&place.path(to), text.replacen(old, &new, 1).as_bytes()).unwrap();
+        komainu_maker::files::replace(&place.path(to), text.replace(old, &new).as_bytes()).unwrap();
     };
     put("r.json", "named.json", "\"2.root.json\"");
-    put("my/repository/metadata/2.targets.json", "targets.json", "\"g/s/manifest.json\"");
+    put("my/repository/metadata/2.targets.json", "targets.json", "\"boards/g/s.json\"");
     put("my/repository/metadata/1.root.json", "root.json", "\"ed25519\"");
     let gone = format!("gone{HOSTILE}");
     for (arguments, status) in [
