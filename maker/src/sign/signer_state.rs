@@ -116,7 +116,7 @@ impl Request {
         let Some(new) = &judged.new_targets else { return };
         for path in new.targets.keys().filter(|path| is_manifest(path)) {
             if let Err(why) = self.manifest(path, new) {
-                judged.unseen.push(format!("{}: {}", path.escape_debug(), printable::line(&why.to_string())));
+                judged.unseen.push(format!("{}: {}", path.escape_debug(), printable::line(why)));
             }
         }
     }

@@ -87,7 +87,7 @@ impl Request {
                     manifest.severity.name()
                 );
             }
-            Some(Err(why)) => _ = write!(words, ": {}", printable::line(&why.to_string())),
+            Some(Err(why)) => _ = write!(words, ": {}", printable::line(why)),
             None => {}
         }
         if whole {
