@@ -237,6 +237,7 @@ fn read_lists(wall: &mut WallSettings, top: &mut Table, first: &FirstFault) {
 fn read_service(services: &mut Vec<Service>, mut keys: Keys<'_>) {
     let program = keys.word("program", "");
     let reach = [Reach::Lan, Reach::Loopback][keys.choice("reach", &["lan", "loopback"])];
+    let public = keys.boolean("public", false);
     let listens = keys.strings("listens", &[]);
     if listens.is_empty() {
         keys.fault("listens", LISTENS);
@@ -244,7 +245,7 @@ fn read_service(services: &mut Vec<Service>, mut keys: Keys<'_>) {
     for word in &listens {
         match listened(word) {
             Some((transport, ports)) => {
-                services.push(Service { program: program.clone(), transport, ports, reach });
+                services.push(Service { program: program.clone(), transport, ports, reach, public });
             }
             None => keys.fault("listens", LISTENS),
         }
