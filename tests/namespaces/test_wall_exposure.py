@@ -6,7 +6,6 @@ import socket
 import time
 
 from firmware import LIGHTTPD, Firmware
-from login import crypt
 from matrix import attacked
 from net import DEVICE_LAN
 from place import need, test, wait_until
@@ -42,8 +41,15 @@ def exposed(one):
 
 
 def requests(one):
-    """The requests that the vendor's web server logged."""
-    return one.machine.run("cat", "/run/access.log").stdout.splitlines()
+    """The requests that the vendor's web server logged, but for a last one of this test: it writes its log now and
+    then."""
+    with one.net.inside("device"), socket.create_connection((DEVICE_LAN[4], 80), 10) as last:
+        last.sendall(b"GET /the-last HTTP/1.0\r\n\r\n")
+        while last.recv(1000):
+            pass
+    read = lambda: one.machine.run("cat", "/run/access.log").stdout
+    wait_until(lambda: "/the-last" in read(), "the log of the web server")
+    return read().partition("GET /the-last")[0].splitlines()
 
 
 @test
@@ -52,20 +58,22 @@ def what_a_program_gives_to_anybody_is_told_to_the_owner(place):
     # No agent is at work: the command asks for itself, at once.
     told = exposed(one)
     assert len(told) == 2, told
-    pictures, settings = told
+    settings, pictures = told
     assert re.search(r"lighttpd at port 80 shows pictures without a log-in \(/snapshot\.jpg\)", pictures), told
     assert re.search(r"lighttpd at port 80 gives its settings away .*\(/backup\.cfg\)", settings), told
-    assert len(requests(one)) <= QUESTIONS_MAX, requests(one)
+    asked = len(requests(one))
+    assert 0 < asked <= QUESTIONS_MAX, asked
     # The agent at work finds it at its own pace, and leaves the program alone.
     number = one.machine.runs("/usr/sbin/lighttpd")
     one.run()
     one.set_up()
     began = time.monotonic()
     wait_until(lambda: any("/snapshot.jpg" in what for what in exposed(one)), "the owner is told", SECONDS)
+    seconds = time.monotonic() - began
     attacked("exposure", "pictures without a log-in", "both", True)
     attacked("exposure", "an export of settings without a log-in", "both", True)
     assert one.machine.runs("/usr/sbin/lighttpd") == number, "the program was disturbed"
-    return f"{len(requests(one))} requests, told after {time.monotonic() - began:.1f} s"
+    return f"{asked} requests at once; the agent told after {seconds:.1f} s"
 
 
 @test
@@ -74,7 +82,7 @@ def what_needs_a_log_in_is_no_finding(place):
     assert exposed(one) == [], exposed(one)
     lines = requests(one)
     assert 0 < len(lines) <= QUESTIONS_MAX, lines
-    assert any("/snapshot.jpg" in line for line in lines), "this test sees the questions"
+    assert any("/snapshot.jpg" in line for line in lines), f"this test sees the questions: {lines}"
 
 
 def announce(one, port):
@@ -107,16 +115,15 @@ def a_stream_of_a_real_server_is_told_to_the_owner(place):
 def programs_of_other_languages_are_not_disturbed(place):
     need("cupsd", "cups-daemon")
     one = device(place, LOGGED_IN, services=("web", "names", "ssh"), wall={"unlisted": "report"})
-    one.write("cups/cupsd.conf", "Listen 0.0.0.0:631\nLogLevel debug\nErrorLog /run/cups.log\nAccessLog /run/cups.log\n"
+    one.write("cups/cupsd.conf", "Listen 0.0.0.0:631\nLogLevel debug\nAccessLogLevel all\n"
               "<Location />\nOrder allow,deny\nAllow all\n</Location>\n")
     one.write("cups/cups-files.conf", "ErrorLog /run/cups.log\nAccessLog /run/cups-access.log\nStateDir /run\n"
-              "ServerRoot /etc/cups\nCacheDir /run\nRequestRoot /run\nTempDir /run\nUser root\nGroup root\n")
+              "ServerRoot /etc/cups\nCacheDir /run\nRequestRoot /run\nTempDir /run\nUser nobody\nGroup nogroup\n")
     one.start_program("/usr/sbin/cupsd", "-f", "-c", "/etc/cups/cupsd.conf", "-s", "/etc/cups/cups-files.conf")
     # A printer's own port: whatever is sent there is printed.
-    printer = "nc -l -k -p 9100 > /run/printed"
-    one.start_program("/bin/busybox", "sh", "-c", f"while :; do busybox {printer.replace(' -k', '')}; done")
+    one.start_program("/bin/busybox", "sh", "-c", "while :; do busybox nc -l -p 9100 >>/run/printed; done")
     wanted = {22, 53, 80, 631, 9100}
-    wait_until(lambda: wanted <= set(one.machine.listening()), f"what listens: {one.machine.listening()}")
+    wait_until(lambda: wanted <= set(one.machine.listening()), "all of them listen")
     assert exposed(one) == [], exposed(one)
     assert one.machine.run("cat", "/run/printed").stdout == "", "it printed"
     access = one.machine.run("sh", "-c", "cat /run/cups-access.log 2>/dev/null || true").stdout
