@@ -117,8 +117,10 @@ def programs_of_other_languages_are_not_disturbed(place):
     one = device(place, LOGGED_IN, services=("web", "names", "ssh"), wall={"unlisted": "report"})
     one.write("cups/cupsd.conf", "Listen 0.0.0.0:631\nLogLevel debug\nAccessLogLevel all\n"
               "<Location />\nOrder allow,deny\nAllow all\n</Location>\n")
-    one.write("cups/cups-files.conf", "ErrorLog /run/cups.log\nAccessLog /run/cups-access.log\nStateDir /run\n"
-              "ServerRoot /etc/cups\nCacheDir /run\nRequestRoot /run\nTempDir /run\nUser nobody\nGroup nogroup\n")
+    one.write("cups/cups-files.conf", "ErrorLog /run/cups/error\nAccessLog /run/cups/access\nStateDir /run/cups\n"
+              "ServerRoot /etc/cups\nCacheDir /run/cups\nRequestRoot /run/cups\nTempDir /run/cups\nUser nobody\nGroup nogroup\n")
+    # Its folder is its own: it empties it.
+    one.machine.run("mkdir", "/run/cups")
     one.start_program("/usr/sbin/cupsd", "-f", "-c", "/etc/cups/cupsd.conf", "-s", "/etc/cups/cups-files.conf")
     # A printer's own port: whatever is sent there is printed.
     one.start_program("/bin/busybox", "sh", "-c", "while :; do busybox nc -l -p 9100 >>/run/printed; done")
@@ -126,6 +128,6 @@ def programs_of_other_languages_are_not_disturbed(place):
     wait_until(lambda: wanted <= set(one.machine.listening()), "all of them listen")
     assert exposed(one) == [], exposed(one)
     assert one.machine.run("cat", "/run/printed").stdout == "", "it printed"
-    access = one.machine.run("sh", "-c", "cat /run/cups-access.log 2>/dev/null || true").stdout
+    access = one.machine.run("sh", "-c", "cat /run/cups/access 2>/dev/null || true").stdout
     assert access == "", access
     return f"the web server logged {len(requests(one))} lines, the print server {len(access.splitlines())}"
