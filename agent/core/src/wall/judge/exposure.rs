@@ -251,7 +251,7 @@ mod tests {
             judge(&[exposure(given, program)], &mut report);
             assert_eq!(&*report.findings[0].what, says);
             assert_eq!(report.findings[0].remediation, None);
-            assert!(!report.findings[0].infection);
+            assert!(!report.findings[0].is_infection());
         }
     }
 }
