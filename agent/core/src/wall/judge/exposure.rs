@@ -18,7 +18,7 @@ use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::IpAddr;
-use questions::Language;
+use questions::{Given, Language};
 
 /// Most listeners that are asked.
 pub const LISTENERS_ASKED_MAX: usize = 16;
@@ -33,17 +33,6 @@ const RTSP_PORTS: [u16; 7] = [554, 1554, 5544, 5554, 7070, 8554, 10554];
 const HTTP_PROGRAMS: [&str; 9] =
     ["lighttpd", "nginx", "httpd", "uhttpd", "mini_httpd", "thttpd", "goahead", "boa", "mjpg_streamer"];
 const NOT_HTTP: [u16; 5] = [8443, 9100, 9101, 9102, 9443];
-
-/// Something that only a user who logged in should get.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Given {
-    /// Pictures or a stream.
-    Pictures,
-    /// Model and serial number, by ONVIF.
-    Identity,
-    /// An export of settings.
-    Settings,
-}
 
 /// A listener that may be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The questions to stand-ins of servers: the order, the end, and the pace.
 
 use super::*;
-use komainu_core::wall::judge::exposure::Given;
+use komainu_core::wall::judge::exposure::questions::Given;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};

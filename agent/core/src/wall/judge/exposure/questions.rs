@@ -1,11 +1,21 @@
 //! The questions that are asked of a listener, one after the other, and their bytes. Each is a plain request without a
 //! log-in that a browser or a player sends as well, and none of them changes anything.
 
-use super::Given;
 use alloc::vec::Vec;
 use core::fmt;
 use core::fmt::Write;
 use core::net::SocketAddr;
+
+/// Something that only a user who logged in should get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Given {
+    /// Pictures or a stream.
+    Pictures,
+    /// Model and serial number, by ONVIF.
+    Identity,
+    /// An export of settings.
+    Settings,
+}
 
 /// The language of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +24,7 @@ pub enum Language {
     Rtsp,
 }
 
-/// One question.
+/// One question to a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Question {
     /// Whether the language is spoken there at all; a refusal ends the questions.
