@@ -100,7 +100,7 @@ def announce(one, port):
 @test
 def a_stream_of_a_real_server_is_told_to_the_owner(place):
     need("rtsp-server-perl", "rtsp-server-perl")
-    one = device(place, LOGGED_IN, services=("web", "names"), wall={"unlisted": "report"})
+    one = device(place, LOGGED_IN, services=("web", "names"))
     one.start_program("/usr/bin/perl", "/usr/bin/rtsp-server-perl", "-c", "554", "-s", "5545")
     wait_until(lambda: {554, 5545} <= set(one.machine.listening()), "the RTSP server")
     assert not [what for what in exposed(one) if "shows pictures" in what], "a server without a stream"
@@ -114,7 +114,7 @@ def a_stream_of_a_real_server_is_told_to_the_owner(place):
 @test
 def programs_of_other_languages_are_not_disturbed(place):
     need("cupsd", "cups-daemon")
-    one = device(place, LOGGED_IN, services=("web", "names", "ssh"), wall={"unlisted": "report"})
+    one = device(place, LOGGED_IN, services=("web", "names", "ssh"))
     one.write("cups/cupsd.conf", "Listen 0.0.0.0:631\nLogLevel debug\nAccessLogLevel all\n"
               "<Location />\nOrder allow,deny\nAllow all\n</Location>\n")
     one.write("cups/cups-files.conf", "ErrorLog /run/cups/error\nAccessLog /run/cups/access\nStateDir /run/cups\n"
