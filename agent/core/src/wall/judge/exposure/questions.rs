@@ -116,6 +116,7 @@ impl Question {
             (Language::Http, Question::Identity) => write!(
                 text,
                 "POST {path} HTTP/1.0\r\nHost: {host}\r\nContent-Type: application/soap+xml; charset=utf-8\r\n\
+                 SOAPAction: \"http://www.onvif.org/ver10/device/wsdl/GetDeviceInformation\"\r\n\
                  Content-Length: {}\r\n",
                 ENVELOPE.len()
             ),
