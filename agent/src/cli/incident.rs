@@ -10,7 +10,7 @@ use komainu_core::operator_request::OperatorRequest;
 use komainu_core::wall::answers;
 use komainu_core::wall::incident_response::IncidentResponse;
 use komainu_core::wall::incident_state::Incident;
-use komainu_core::wall::plan::Watch;
+use komainu_core::wall::plan::watch::Watch;
 use komainu_core::wall::turn::{TurnContext, decide, execute};
 use komainu_trust::Moment;
 

@@ -8,7 +8,8 @@ use komainu_core::settings::Settings;
 use komainu_core::step::Next;
 use komainu_core::turn::{decide, look};
 use komainu_core::update::facts::Facts;
-use komainu_core::wall::plan::{Act, View, Watch, plan as decide_wall};
+use komainu_core::wall::plan::watch::Watch;
+use komainu_core::wall::plan::{Act, View, plan as decide_wall};
 use komainu_core::wall::policy::Policy;
 
 pub(super) fn plan(call: &Call) -> Result<Exit, String> {

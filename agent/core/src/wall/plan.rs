@@ -9,8 +9,11 @@
 pub mod budget;
 #[cfg(test)]
 pub mod cases;
+pub mod finding_digest;
+pub mod watch;
 
-use self::budget::Budget;
+use self::finding_digest::{failure_of, trial_of};
+use self::watch::{OnTrial, TRIAL_SECONDS, Watch};
 use super::incident_response::IncidentResponse;
 use super::incident_state::{Incident, IncidentState, RemediationTrial};
 use super::policy::{Automatic, Policy};
@@ -20,26 +23,14 @@ use crate::fault::{Text, text};
 use crate::identifiers::Digest64;
 use crate::identifiers::Slot;
 use crate::update::facts::Health;
-use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 use komainu_trust::Moment;
 
-/// The health checks judge a remediation on trial after this many seconds.
-pub const TRIAL_SECONDS: u64 = 300;
 /// An incident is over after this many seconds of uptime without a finding.
 pub const QUIET_SECONDS: u64 = 600;
 /// A trial that this many starts of the agent found unfinished is undone: the remediation may have restarted the
 /// device.
 const STARTS_MAX: u8 = 2;
-/// A failed remediation is tried again after 2, 4, 8 … seconds, at most this many.
-const BACKOFF_SECONDS_MAX: u64 = 600;
-/// Remediations whose failures are remembered.
-const FAILED_MAX: usize = 64;
-/// Trials that ended well and are remembered.
-const PASSED_MAX: usize = 64;
-/// Most that is done within one trial, and undone with it.
-const ONE_TRIAL_MAX: usize = 32;
 
 /// One thing to do, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,100 +65,6 @@ impl Act {
             Act::Remember(_) | Act::Evidence | Act::Restart => true,
             Act::Undo { .. } | Act::Poll => false,
         }
-    }
-}
-
-/// A remediation whose trial has begun since the start.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OnTrial {
-    /// The digest of the finding.
-    pub finding: Digest64,
-    /// The finding in words.
-    pub what: Text,
-    /// All that was done for it: of a program each process.
-    pub remediations: Vec<Remediation>,
-    /// When it is judged, in seconds of uptime.
-    pub until: u64,
-}
-
-/// Memory between looks; a restart loses it, and may try everything at once.
-#[derive(Clone, Debug, Default)]
-pub struct Watch {
-    /// Remediations on trial.
-    pub trials: Vec<OnTrial>,
-    /// Trials since the start that ended well: the same needs no other.
-    passed: Vec<Digest64>,
-    /// What was done within the hour.
-    budget: Budget,
-    /// Findings of this look whose remediations are beyond the budget, in words.
-    pub held_back: Vec<Text>,
-    /// Findings that the last look had.
-    pub reported: Vec<Digest64>,
-    /// Failed remediations: the failures in a row, and the time of the last one (seconds of uptime).
-    failed: Vec<(Digest64, u32, u64)>,
-    /// When the agent looked first, in seconds of uptime.
-    began: Option<u64>,
-    /// When an infection was seen last, in seconds of uptime.
-    infected: Option<u64>,
-    /// It was asked to poll for this incident.
-    polls: bool,
-    /// A restart was asked for: findings until then did not come back after it.
-    restarts: bool,
-}
-
-impl Watch {
-    /// A trial is due to be judged.
-    pub fn is_trial_due(&self, uptime: u64) -> bool {
-        self.trials.iter().any(|trial| trial.until <= uptime)
-    }
-
-    /// Records the result of a remediation.
-    pub fn went(&mut self, finding: Digest64, failed: bool, uptime: u64) {
-        let before = self.failed.iter().position(|(digest, ..)| *digest == finding);
-        match (before, failed) {
-            (Some(at), true) => {
-                self.failed[at].1 = self.failed[at].1.saturating_add(1);
-                self.failed[at].2 = uptime;
-            }
-            (None, true) => {
-                if self.failed.len() == FAILED_MAX {
-                    self.failed.remove(0);
-                }
-                self.failed.push((finding, 1, uptime));
-            }
-            (Some(at), false) => drop(self.failed.remove(at)),
-            (None, false) => {}
-        }
-    }
-
-    fn pass(&mut self, finding: Digest64) {
-        if self.passed.len() == PASSED_MAX {
-            self.passed.remove(0);
-        }
-        self.passed.push(finding);
-    }
-
-    /// Adds a remediation to its trial, which begins with the first.
-    fn begin_trial(&mut self, digest: Digest64, finding: &Finding, remediation: &Remediation, uptime: u64) {
-        let until = uptime + TRIAL_SECONDS;
-        let trial = match self.trials.iter_mut().position(|trial| trial.finding == digest) {
-            Some(at) => &mut self.trials[at],
-            None => {
-                let what = finding.what.clone();
-                self.trials.push(OnTrial { finding: digest, what, remediations: Vec::new(), until });
-                let last = self.trials.len() - 1;
-                &mut self.trials[last]
-            }
-        };
-        if trial.remediations.len() < ONE_TRIAL_MAX && !trial.remediations.contains(remediation) {
-            trial.remediations.push(remediation.clone());
-        }
-    }
-
-    fn waits(&self, finding: Digest64, uptime: u64) -> bool {
-        self.failed.iter().any(|&(digest, times, last)| {
-            digest == finding && uptime < last + (1 << times.min(30)).min(BACKOFF_SECONDS_MAX)
-        })
     }
 }
 
@@ -393,7 +290,7 @@ fn remediations(
         if finding.is_tried() && !watch.passed.contains(&digest) {
             // While it is on trial it is repeated as often as it is needed.
             let on_trial = incident_state.trials.iter().any(|trial| trial.finding == digest);
-            if !on_trial && !(watch.budget.take_flash(view.uptime) && incident_state.begin_trial(digest)) {
+            if !(on_trial || watch.budget.take_flash(view.uptime) && incident_state.begin_trial(digest)) {
                 watch.held_back.push(finding.what.clone());
                 continue;
             }
@@ -402,35 +299,6 @@ fn remediations(
         acts.push(Act::Remediate { finding: finding.clone(), remediation: remediation.clone() });
     }
     acts
-}
-
-/// The digest of a finding: its measure and its text, without the numbers of processes. It recognises the finding in
-/// the next look.
-pub fn digest_of(finding: &Finding) -> Digest64 {
-    let mut words = String::from(finding.measure.row().id);
-    for part in finding.what.split(PROCESS) {
-        words.push_str(part.trim_start_matches(|letter: char| letter.is_ascii_digit()));
-    }
-    Digest64::of(words.as_bytes())
-}
-
-/// Stands before the number of a process in every text.
-const PROCESS: &str = "process ";
-
-/// The digest that recognises the trial of a finding's remediation. For a program that is suspended this covers the
-/// program alone: its number, and often its port, change with each start, and it would be tried again and again.
-pub fn trial_of(finding: &Finding) -> Digest64 {
-    let what: &str = &finding.what;
-    let Some(Remediation::Suspend { id, .. }) = &finding.remediation else { return digest_of(finding) };
-    let number = format!("process {} ", id.pid);
-    let Some(at) = what.find(&number) else { return digest_of(finding) };
-    Digest64::of([finding.measure.row().id, " ", &what[at + number.len()..]].concat().as_bytes())
-}
-
-/// The digest that counts the failures of a finding's remediation: a program that cannot be ended must not protect
-/// other processes of the same program.
-pub fn failure_of(finding: &Finding) -> Digest64 {
-    Digest64::of(finding.what.as_bytes())
 }
 
 /// Turns findings that were undone once into `CannotEnforce`, because they must not be mended again. Gives what is still
