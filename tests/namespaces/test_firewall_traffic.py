@@ -171,7 +171,7 @@ def a_device_that_is_cut_off_talks_to_the_lan_only(place, kind):
 
 
 def a_source_that_is_not_ours_goes_nowhere(place, kind):
-    wall = Wall(place, kind)
+    wall = Wall(place, kind, "--enforce", "yes")
     net = wall.net
     wall.put("open")
     for version in (4, 6):
@@ -195,7 +195,7 @@ def refused(net, name, source, target, protocol):
 
 
 def a_flood_is_a_trickle(place, kind):
-    wall = Wall(place, kind, "--tcp", "50", "--udp", "100", "--icmp", "20")
+    wall = Wall(place, kind, "--enforce", "yes", "--tcp", "50", "--udp", "100", "--icmp", "20")
     net = wall.net
     Services(net, "wan", "wan", tcp=[443])
     for version in (4, 6):
@@ -224,7 +224,7 @@ def arrived(answer, version, protocol):
 
 
 def scanning_ends_after_a_few_connections(place, kind):
-    wall = Wall(place, kind, "--scans", "6")
+    wall = Wall(place, kind, "--enforce", "yes", "--scans", "6")
     net = wall.net
     wall.put("open")
     heard = Capture(net, "wan", "eth0")

@@ -12,6 +12,7 @@ pub mod builder;
 mod closed;
 pub mod count;
 pub mod egress;
+pub mod link_name;
 mod open;
 pub mod rules;
 pub mod table;
