@@ -79,7 +79,7 @@ impl Default for Traffic {
 /// How strictly the kernel asks whether an answer to a packet would go back by the link that it came by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReversePath {
-    /// Whatever the firmware has set is good.
+    /// Each value that the firmware has set is good.
     Off,
     /// By any link: several WANs, and IPTV beside the Internet, go on.
     Loose,

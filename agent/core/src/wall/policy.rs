@@ -38,7 +38,7 @@ pub struct Service {
 /// The purpose of a way in from the WAN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// Remote administration.
+    /// Remote administration, with TLS and an end.
     Admin,
     /// An ACS that asks the device to call back.
     Acs,
