@@ -1,8 +1,9 @@
 //! The firewall on Linux: applies the table that `komainu_core::firewall` computes. Map: `controller` applies and
 //! compares, `backend` chooses `nftables` (nf_tables over netlink) or `iptables`, `fallback` names the features that a
-//! kernel lacks, `lan_subnets` reads the LAN's networks.
+//! kernel lacks, `conntrack` ends connections through the device, `lan_subnets` reads the LAN's networks.
 
 pub mod backend;
+pub mod conntrack;
 pub mod controller;
 pub mod fallback;
 pub mod iptables;

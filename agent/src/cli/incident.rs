@@ -4,6 +4,7 @@
 use super::call::{Call, Exit, open, print};
 use crate::daemon::event_log::EventLog;
 use crate::daemon::linux_device::LinuxDevice;
+use crate::firewall::conntrack;
 use crate::os::clock;
 use komainu_core::device::{Device, Hardening};
 use komainu_core::operator_request::OperatorRequest;
@@ -66,6 +67,16 @@ fn leave(device: &LinuxDevice, request: OperatorRequest, at_work: Option<i32>) -
     print("asked the komainu that is at work; see komainu incident, komainu harden\n")
 }
 
+/// Whether the device is cut off, by its rules and by what passes through it all the same.
+fn contained(wanted: bool) -> &'static str {
+    if !wanted {
+        return "no";
+    }
+    // A device that forwards nothing has nothing to end.
+    let goes_on = conntrack::kernel_forwards() && conntrack::passes() != Ok(false);
+    if goes_on { "not wholly: connections through the device go on" } else { "yes" }
+}
+
 fn say(device: &mut LinuxDevice) -> Result<Exit, String> {
     let state = device.incident_state();
     let mut said = match state.incident {
@@ -94,7 +105,7 @@ fn words_of(incident: &Incident) -> String {
          new-password  {}\nupdate        {}\nreimage       {slot}\n",
         incident.what,
         incident.since,
-        yes(incident.contained),
+        contained(incident.contained),
         yes(incident.evidence),
         incident.restarts,
         yes(incident.password.is_some()),

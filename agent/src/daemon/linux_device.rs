@@ -21,7 +21,7 @@ use crate::wall::driver::WallDriver;
 use komainu_core::advisory;
 use komainu_core::device::{Host, Repository};
 use komainu_core::fault::{Text, text};
-use komainu_core::firewall::count::Count;
+use komainu_core::firewall::count::{Count, Recent};
 use komainu_core::firewall::table::FirewallGrants;
 use komainu_core::operator_request::OperatorRequest;
 use komainu_core::retry_state::RetryState;
@@ -51,6 +51,7 @@ pub struct LinuxDevice {
     /// The firewall's counters at the last look.
     counted: Vec<Count>,
     counted_at: u64,
+    recent: Recent,
     /// The retry state that could not be written: without it a full file system would mean polling without a pause.
     unwritten_retry: Option<RetryState>,
     restarting: bool,
@@ -74,6 +75,7 @@ impl LinuxDevice {
             wall: settings.wall.as_ref().map(|wall| WallDriver::new(settings, wall)),
             counted: Vec::new(),
             counted_at: 0,
+            recent: Recent::default(),
             unwritten_retry: None,
             restarting: false,
             settings: settings.clone(),
@@ -154,20 +156,20 @@ impl LinuxDevice {
         self.firewall.as_mut().and_then(|firewall| firewall.counts().ok()).unwrap_or_default()
     }
 
-    /// The packets counted since the last call.
+    /// The packets that were counted lately.
     fn fresh_counts(&mut self) -> Vec<Count> {
         let now = clock::uptime_milliseconds();
         if now < self.counted_at + COUNT_MILLISECONDS {
-            return Vec::new();
+            return self.recent.take(&[], now);
         }
         self.counted_at = now;
         let counts = self.counts();
         // A file that could not be read this time is compared next time.
-        if counts.is_empty() {
-            Vec::new()
-        } else {
-            fresh(std::mem::replace(&mut self.counted, counts.clone()), &counts)
-        }
+        let grown = match counts.is_empty() {
+            true => Vec::new(),
+            false => fresh(std::mem::replace(&mut self.counted, counts.clone()), &counts),
+        };
+        self.recent.take(&grown, now)
     }
 
     /// Compares the firmware with the maker's advisories.

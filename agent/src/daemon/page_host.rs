@@ -16,6 +16,7 @@ use crate::daemon::login_state::LoginState;
 use crate::daemon::owner_sessions::Sessions;
 use crate::daemon::page_process::Page;
 use crate::daemon::request_queue::RequestQueue;
+use crate::firewall::fallback::Lacks;
 use crate::os::clock::uptime_seconds;
 use komainu_bootstrap::ipc::{AgentMessage, NumberedRequest, Reply, Request};
 use komainu_core::device::{Hardening, Owner};
@@ -186,7 +187,8 @@ impl PageHost {
         let mut state = page_status::of(facts, &gate, &self.settings, &self.core, self.logins.history());
         device.firewall_lacks().iter().for_each(|lack| state.push("finding", lack));
         if let Some(report) = wall {
-            page_status::push_wall(&mut state, report, &device.incident_state());
+            let cut_off = !device.firewall_lacks().contains(&Lacks::NOT_ENDED);
+            page_status::push_wall(&mut state, report, &device.incident_state(), cut_off);
             if let Some(wall) = device.wall() {
                 page_status::push_answers(&mut state, wall.answers());
             }

@@ -119,8 +119,13 @@ fn push_pair(state: &mut DeviceState, facts: &Facts, core: &Core) {
 /// Most of the wall's findings that the page shows; `komainu harden` shows all.
 const FOUND_MAX: usize = 12;
 
-/// Adds the wall's findings.
-pub(crate) fn push_wall(state: &mut DeviceState, report: &Report, incident_state: &IncidentState) {
+/// Adds the wall's findings; `cut_off`: where the device is contained, nothing passes through it any more.
+pub(crate) fn push_wall(
+    state: &mut DeviceState,
+    report: &Report,
+    incident_state: &IncidentState,
+    cut_off: bool,
+) {
     if state.of("gate") != Some(GateState::Open.name()) {
         return;
     }
@@ -129,7 +134,7 @@ pub(crate) fn push_wall(state: &mut DeviceState, report: &Report, incident_state
     }
     if let Some(incident) = &incident_state.incident {
         state.push("incident", &incident.what);
-        if incident.contained {
+        if incident.contained && cut_off {
             state.push("contained", 1);
         }
         if incident.password.is_some() {

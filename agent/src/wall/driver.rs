@@ -38,6 +38,7 @@ use komainu_core::wall::judge::vulnerabilities::FirmwareSeen;
 use komainu_core::wall::judge::watchdog::WatchdogSeen;
 use komainu_core::wall::measures::Survey;
 use komainu_core::wall::observation::Observation;
+use komainu_core::wall::policy::Purpose;
 use komainu_core::wall::process_snapshot::{Process, ProcessSnapshot};
 use komainu_core::wall::remediation::ProcessId;
 use komainu_core::wall::report::Report;
@@ -82,6 +83,8 @@ pub struct WallDriver {
     pub(crate) watchdog: Result<Watchdog, WatchdogSeen>,
     /// Mounts that programs were forbidden on, and their state before.
     pub(crate) forbidden: Vec<(String, Forbids)>,
+    /// Numbers that were set, and their values before.
+    pub(crate) tuned: Vec<(String, u32)>,
     /// The rights that the agent could not give up; `None`: this is not the agent's own process.
     pub(crate) confinement: Option<Vec<&'static str>>,
     pub(crate) security_log: SecurityLog,
@@ -126,6 +129,7 @@ impl WallDriver {
             on_trial: false,
             watchdog: Err(watchdog),
             forbidden: Vec::new(),
+            tuned: Vec::new(),
             confinement: None,
             security_log: SecurityLog::new(&device.state),
             exposure: ExposureProbe::default(),
@@ -380,7 +384,7 @@ impl WallDriver {
             return;
         }
         self.tls_asked = Some(now);
-        let wan_access = self.settings.policy.wan_access.iter().filter(|door| !door.is_acs);
+        let wan_access = self.settings.policy.wan_access.iter().filter(|door| door.purpose == Purpose::Admin);
         self.tls = wan_access.map(|door| (door.port, tls_greeting::ask(door.port))).collect();
     }
 }

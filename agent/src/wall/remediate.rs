@@ -38,7 +38,12 @@ impl WallDriver {
                 Ok(())
             }
             Remediation::HoldWatchdog => self.hold_watchdog(),
-            Remediation::Tune { name, value } => sysctl::tune(name, *value),
+            Remediation::Tune { name, value } => {
+                let before = sysctl::tune(name, *value)?;
+                self.tuned.retain(|(other, _)| other != name);
+                self.tuned.extend(before.map(|before| (name.clone(), before)));
+                Ok(())
+            }
         }
     }
 
@@ -53,6 +58,14 @@ impl WallDriver {
                 let at = self.forbidden.iter().position(|(point, _)| point == mount);
                 let before = at.map(|at| self.forbidden.remove(at).1);
                 remount::allow_programs(mount, before)
+            }
+            Remediation::Tune { name, .. } => {
+                let before =
+                    self.tuned.iter().position(|(other, _)| other == name).map(|at| self.tuned.remove(at));
+                match before {
+                    Some((name, before)) => sysctl::tune(&name, before).map(drop),
+                    None => Err(text(format_args!("the value of {name} before is not known"))),
+                }
             }
             _ => Err(text(format_args!("{} cannot be undone", remediation.name()))),
         }

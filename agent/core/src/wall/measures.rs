@@ -221,7 +221,7 @@ pub const TABLE: &[Row] = &[
             ],
         ),
     ),
-    must(
+    on_trial(must(
         Measure::Egress,
         "egress",
         "the device sends no floods and no scans",
@@ -230,7 +230,7 @@ pub const TABLE: &[Row] = &[
             "the rules in the kernel count it",
             "dropped above the limits, and under a false address",
         ],
-    ),
+    )),
     asked_by(
         Survey::A,
         must(

@@ -1,7 +1,6 @@
 //! The observation: everything that the wall sees in one scan, and the findings of its judges. Any of it may be
 //! unknown.
 
-use super::evidence::Sign;
 use super::judge::accounts;
 use super::judge::accounts::AccountsSeen;
 use super::judge::autostart;
@@ -25,7 +24,7 @@ use super::judge::wan_access;
 use super::judge::wan_access::WanAccessFacts;
 use super::judge::watchdog;
 use super::judge::watchdog::WatchdogSeen;
-use super::judge::{confinement, infection, services};
+use super::judge::{confinement, egress, infection, services};
 use super::measures::Measure;
 use super::policy::Policy;
 use super::process_snapshot::{ProcessSnapshot, Transport};
@@ -33,7 +32,6 @@ use super::remediation::ProcessId;
 use super::report::Report;
 use crate::fault::Text;
 use crate::firewall::count::Count;
-use crate::firewall::table::Counted;
 use crate::firewall::table::FirewallGrants;
 use crate::gate::state::{FirewallStatus, GateState};
 use alloc::string::String;
@@ -99,7 +97,8 @@ pub fn judge(observation: &Observation, context: &GateContext, policy: &Policy) 
     if let (false, Ok(snapshot)) = (context.rules == Some(FirewallStatus::Hold), &observation.processes) {
         open_reflectors(snapshot, &mut report);
     }
-    judge_counts(&observation.counts, &mut report);
+    let snapshot = observation.processes.as_ref().ok();
+    egress::judge(&observation.counts, &policy.traffic, snapshot, &observation.ours, &mut report);
     match &observation.processes {
         Ok(snapshot) => {
             infection::judge(snapshot, policy, &observation.ours, &observation.watchdog, &mut report);
@@ -133,7 +132,7 @@ pub fn judge(observation: &Observation, context: &GateContext, policy: &Policy) 
         Some(left) => confinement::judge(left, &mut report),
         None => report.cannot_tell(Measure::Confinement, format_args!("no komainu is at work")),
     }
-    sysctl::judge(&observation.numbers, &mut report);
+    sysctl::judge(&observation.numbers, policy.traffic.reverse_path, &mut report);
     vulnerabilities::judge(&observation.firmware, &mut report);
     let lan_subnets_only = links::judge(&observation.lan, &observation.routes, policy, &mut report);
     let ended = observation.firmware.support_ended().is_some();
@@ -170,45 +169,6 @@ fn open_reflectors(snapshot: &ProcessSnapshot, report: &mut Report) {
     }
 }
 
-/// Reports the counted attempts of the device itself, and of hosts in its LAN.
-fn judge_counts(counts: &[Count], report: &mut Report) {
-    for count in counts.iter().filter(|count| count.packets > 0) {
-        match count.counted {
-            Counted::Scan => report.weighed(
-                Measure::Egress,
-                Sign::ManyScans.row().alone,
-                None,
-                format_args!(
-                    "the device asks others for port {}, more often than it may, as bots do",
-                    count.port
-                ),
-            ),
-            Counted::Spoof => {
-                report.told(
-                    Measure::Egress,
-                    None,
-                    format_args!("the device sends under a false address; it is dropped"),
-                );
-            }
-            Counted::Flood => {
-                report.told(
-                    Measure::Egress,
-                    None,
-                    format_args!("the device sends more than it may; the rest is dropped"),
-                );
-            }
-            Counted::LanScan => {
-                report
-                    .note(format_args!("a host in the LAN asks others for port {}, as bots do", count.port));
-            }
-            Counted::LanSpoof => {
-                report.note(format_args!("a host in the LAN sends under a false address; it is dropped"));
-            }
-            Counted::Stranger => {}
-        }
-    }
-}
-
 fn judge_rules(rules: Option<&FirewallStatus>, report: &mut Report) {
     let why: Option<Text> = match rules {
         Some(FirewallStatus::Hold) => None,
@@ -224,28 +184,6 @@ fn judge_rules(rules: Option<&FirewallStatus>, report: &mut Report) {
     if let Some(why) = why {
         for measure in [Measure::Firewall, Measure::Reflectors, Measure::Egress] {
             report.cannot_enforce(measure, format_args!("{why}"));
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::firewall::table::Protocol;
-    use crate::wall::evidence::Evidence;
-
-    #[test]
-    fn a_rate_is_told_and_no_infection() {
-        for counted in [Counted::Scan, Counted::Spoof, Counted::Flood, Counted::LanScan, Counted::LanSpoof] {
-            let mut report = Report::default();
-            judge_counts(
-                &[Count { counted, protocol: Some(Protocol::Tcp), port: 37_215, packets: 99 }],
-                &mut report,
-            );
-            assert!(
-                report.findings.iter().all(|one| one.evidence == Evidence::Told && one.remediation.is_none())
-            );
-            assert_eq!(report.findings.len() + report.notes.len(), 1);
         }
     }
 }

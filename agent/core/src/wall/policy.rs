@@ -35,11 +35,21 @@ pub struct Service {
     pub public: bool,
 }
 
+/// The purpose of a way in from the WAN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Remote administration, with TLS and an end.
+    Admin,
+    /// An ACS that asks the device to call back.
+    Acs,
+    /// The handshake and the packets of a VPN.
+    Vpn,
+}
+
 /// A way in that the maker, or the owner, wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WanAccess {
-    /// It is for an ACS that asks the device to call back.
-    pub is_acs: bool,
+    pub purpose: Purpose,
     pub port: u16,
     /// TCP or UDP.
     pub protocol: Protocol,

@@ -151,7 +151,7 @@ pub const KINDS: [Kind; 10] = [
     },
     Kind {
         name: "tune",
-        on_trial: false,
+        on_trial: true,
         writes_flash: false,
         an_hour: 60,
         take_back: "take tune out of enforce; the number is the kernel's again after a restart",
