@@ -34,7 +34,7 @@ pub enum Remediation {
     /// End a process and all that descend from it.
     End(ProcessId),
     /// Remove an entry that starts a program again and again: the line of this file (counted from 1), as it was read.
-    /// [`super::judge::autostart::without`] gives the new content of the file.
+    /// [`super::judge::autostart::edit::without`] gives the new content of the file.
     StopStarting {
         file: String,
         line: u32,

@@ -1,9 +1,11 @@
 //! The mounts and their places (`/proc/self/mountinfo`), and from that the medium on which a program lies. Reading is
 //! pure; a judgement is given the facts that it needs of the files themselves.
 
-use crate::os::procfs::mountinfo::{MOUNTS_MAX, MountLine, is_remote, line, options, unescaped};
+use crate::os::procfs::mountinfo::{MOUNTS_MAX, MountLine, each_mount, is_remote, line, options, unescaped};
 use crate::os::procfs::text_reader::Go;
+use komainu_core::wall::judge::autostart::entry::Origin;
 use komainu_core::wall::process_snapshot::Medium;
+use std::io;
 
 /// The use of a file system to a program that lies on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +30,8 @@ pub struct Mount {
     pub kind: Kind,
     /// Of an overlay: the place of the files written since.
     pub upper: Option<Vec<u8>>,
+    /// Of an overlay: the place of the files below those, the topmost if there are more.
+    pub lower: Option<Vec<u8>>,
 }
 
 /// The mounts, in the order of mounting.
@@ -51,8 +55,14 @@ const ROM: &[u8] = b"/rom";
 
 /// Reads one line of the table.
 pub fn mount(bytes: &[u8]) -> Option<Mount> {
-    let MountLine { device, point, filesystem, super_options, .. } = line(bytes)?;
-    let upper = options(super_options).find_map(|option| option.strip_prefix(b"upperdir="));
+    line(bytes).map(mount_of)
+}
+
+fn mount_of(line: MountLine<'_>) -> Mount {
+    let MountLine { device, point, filesystem, super_options, .. } = line;
+    let place = |name: &[u8]| options(super_options).find_map(|option| option.strip_prefix(name));
+    let upper = place(b"upperdir=");
+    let lower = place(b"lowerdir=").and_then(|lower| lower.split(|byte| *byte == b':').next());
     let kind = if MEMORY.contains(&filesystem) {
         Kind::Memory
     } else if OVERLAY.contains(&filesystem) {
@@ -64,8 +74,9 @@ pub fn mount(bytes: &[u8]) -> Option<Mount> {
     } else {
         Kind::Writable
     };
-    let upper = upper.filter(|_| kind == Kind::Overlay).map(unescaped);
-    Some(Mount { point, device, kind, upper })
+    let of_overlay = |place: Option<&[u8]>| place.filter(|_| kind == Kind::Overlay).map(unescaped);
+    let lower = of_overlay(lower).map(|lower| lower.strip_suffix(b"/").unwrap_or(&lower).to_vec());
+    Mount { point, device, kind, upper: of_overlay(upper), lower }
 }
 
 impl Mounts {
@@ -124,6 +135,39 @@ impl Mounts {
             self.medium_of_lost(path, device, files)
         } else {
             Medium::Storage
+        }
+    }
+
+    /// The mounts of this device, as they are now.
+    ///
+    /// # Errors
+    /// The table cannot be read.
+    pub fn read() -> io::Result<Mounts> {
+        let mut mounts = Mounts::default();
+        each_mount(&mut |line| mounts.0.push(mount_of(line)))?;
+        Ok(mounts)
+    }
+
+    /// The layer of a file, and the path of the firmware's own file below it, if it can be seen.
+    pub fn origin(&self, path: &[u8], files: &dyn Files) -> (Origin, Option<Vec<u8>>) {
+        let Some(mount) = self.holding(path) else { return (Origin::Unknown, None) };
+        match (mount.kind, &mount.upper) {
+            (Kind::Unwritable, _) | (Kind::Overlay, None) => (Origin::Firmware, None),
+            (Kind::Overlay, Some(upper)) => {
+                let inside = path.strip_prefix(&mount.point[..]).unwrap_or_default();
+                let inside = [b"/", inside.strip_prefix(b"/").unwrap_or(inside)].concat();
+                if !files.is_there(upper) {
+                    return (Origin::Unknown, None);
+                }
+                if !files.is_there(&[upper, &inside[..]].concat()) {
+                    return (Origin::Firmware, None);
+                }
+                let lowers = [Some(ROM).filter(|_| mount.point == b"/"), mount.lower.as_deref()];
+                let mut lowers = lowers.into_iter().flatten().map(|lower| [lower, &inside[..]].concat());
+                let lower = lowers.find(|lower| lower != path && files.is_there(lower));
+                (if lower.is_some() { Origin::OverFirmware } else { Origin::Added }, lower)
+            }
+            _ => (Origin::Unknown, None),
         }
     }
 
@@ -216,6 +260,38 @@ mod tests {
         assert_eq!(lost("/usr/bin/bot", 0x11), Medium::Storage);
         assert_eq!(lost("/tmp/bot", 19), Medium::Memory);
         assert_eq!(lost("/mnt/elsewhere", 99), Medium::Storage, "an overlay hides its devices");
+    }
+
+    #[test]
+    fn the_layer_of_a_file_tells_the_firmwares_own_from_what_was_written_since() {
+        let files = These(&[
+            "/overlay/upper",
+            "/overlay/upper/etc/rc.local",
+            "/overlay/upper/etc/init.d/dropbear",
+            "/rom/etc/init.d/dropbear",
+            "/up",
+            "/up/a",
+            "/up/b",
+            "/low/b",
+        ]);
+        let origin = |mounts: &Mounts, path: &str| {
+            let (origin, lower) = mounts.origin(path.as_bytes(), &files);
+            (origin, lower.map(|lower| String::from_utf8(lower).unwrap()))
+        };
+        let openwrt = mounts(&OPENWRT);
+        assert_eq!(origin(&openwrt, "/etc/inittab"), (Origin::Firmware, None));
+        assert_eq!(origin(&openwrt, "/rom/etc/inittab"), (Origin::Firmware, None));
+        assert_eq!(origin(&openwrt, "/etc/rc.local"), (Origin::Added, None));
+        let lower = Some("/rom/etc/init.d/dropbear".into());
+        assert_eq!(origin(&openwrt, "/etc/init.d/dropbear"), (Origin::OverFirmware, lower));
+        assert_eq!(origin(&openwrt, "/tmp/etc/rc.local"), (Origin::Unknown, None));
+        let etc = mounts(&[
+            "1 0 8:1 / / ro - squashfs /dev/root ro",
+            "2 1 0:17 / /etc rw - overlay x rw,lowerdir=/low:/lower,upperdir=/up",
+        ]);
+        assert_eq!(origin(&etc, "/etc/a"), (Origin::Added, None));
+        assert_eq!(origin(&etc, "/etc/b"), (Origin::OverFirmware, Some("/low/b".into())));
+        assert_eq!(origin(&mounts(&["1 0 8:1 / / rw - ext4 x rw"]), "/etc/a"), (Origin::Unknown, None));
     }
 
     #[test]
