@@ -149,14 +149,15 @@ pub fn is_shell_script(bytes: &[u8]) -> bool {
     let Some(first) = bytes.strip_prefix(b"#!") else { return !bytes.starts_with(b"\x7fELF") };
     let line = first.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let text = String::from_utf8_lossy(line);
-    let mut words = text.split_ascii_whitespace().map(base);
-    let frameworks = ["init-d-script", "openrc-run", "runscript"];
-    match words.next() {
-        Some("env" | "busybox" | "toybox") => {
-            words.next().is_some_and(|word| is_shell(word) || frameworks.contains(&word))
-        }
-        Some(word) => is_shell(word) || frameworks.contains(&word),
-        None => true,
+    let mut words = text.split_ascii_whitespace();
+    // Frameworks are scripts of the shell themselves.
+    let is_one = |word: &str| {
+        is_shell(word) || matches!(base(word), "init-d-script" | "openrc-run" | "runscript" | "invoke-run")
+    };
+    let first = words.next().unwrap_or("sh");
+    match base(first) {
+        "env" | "busybox" | "toybox" => words.next().is_some_and(is_one),
+        _ => is_one(first),
     }
 }
 

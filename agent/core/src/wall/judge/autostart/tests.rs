@@ -73,6 +73,8 @@ fn what_cannot_be_told_is_said_and_what_cannot_be_proven_is_not_changed() {
     }
     let supervised = autostart_entries(Kind::Supervised, b"#!/bin/sh\nexec telnetd -F\n");
     assert!(supervised[0].fixed.is_some(), "it would start again each second");
+    let framework = b"#!/usr/bin/env /lib/runit/invoke-run\nsshd -t || exit\nexec sshd -D\n";
+    assert_eq!(autostart_entries(Kind::Supervised, framework).len(), 1);
     let python = b"#!/usr/bin/env python3\ntelnetd\n";
     assert_eq!(read(Script, python, &[]), Reading::default());
 }
