@@ -2,7 +2,9 @@
 
 use super::*;
 use komainu_core::wall::judge::integrity::Change;
+use std::fs::Permissions;
 use std::io::Write;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 struct Fixture {
     top: PathBuf,
@@ -165,7 +167,7 @@ fn a_folder_that_was_taken_away_comes_back_with_its_files() {
     fs::remove_dir_all(fixture.path("etc/cron.d")).unwrap();
     symlink(fixture.path("run"), fixture.path("etc/cron.d")).unwrap();
     let why = fixture.guard.restore(&fixture.path("etc/cron.d")).unwrap_err();
-    assert!(why.ends_with("etc/cron.d is no folder any more"), "{why}");
+    assert!(why.ends_with("etc/cron.d: it is no folder any more"), "{why}");
 }
 
 #[test]
