@@ -164,7 +164,7 @@ impl Attacked {
     /// The owner's credentials. Where their file is in `etc`, a reset wipes the attacker's folder.
     fn credentials(&self, account_file: &str) -> CredentialStore {
         let at = self.top.display();
-        let places = ["", "/bad", "/cron.d"].map(|name| format!("\"{at}/var/spool/a{name}\""));
+        let places = ["/bad", "/cron.d", ""].map(|name| format!("\"{at}/var/spool/a{name}\""));
         let wipe = if account_file.starts_with("etc") { places.join(", ") } else { String::new() };
         let text = format!(
             "[device]\nboard = \"gate-1\"\nid = \"x\"\n[server]\nmetadata_url = \"http://127.0.0.1/m/\"\n\

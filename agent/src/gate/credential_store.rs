@@ -359,4 +359,70 @@ mod tests {
         assert!(facts.next.is_some() && Ok(facts.next) != facts.account);
         assert!(place.1.write_account(Account::Next).is_err(), "and is never written anywhere");
     }
+
+    #[test]
+    fn the_file_of_accounts_keeps_owner_group_and_permissions() {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt};
+        let mut place = FactoryGate::new("owner");
+        let shadow = place.0.join("shadow");
+        let passwd = "root:!:0:0:root:/root:/bin/sh\n";
+        for (lines, mode) in [("root:!:19000:0:99999:7:::\n", 0o640), (passwd, 0o600), (passwd, 0o644)] {
+            files::replace(&shadow, lines.as_bytes()).unwrap();
+            if nix::unistd::geteuid().is_root() {
+                std::os::unix::fs::chown(&shadow, None, Some(42)).unwrap();
+            }
+            std::fs::set_permissions(&shadow, std::fs::Permissions::from_mode(mode)).unwrap();
+            let before = std::fs::metadata(&shadow).unwrap();
+            place.claim("a good password");
+            let after = std::fs::metadata(&shadow).unwrap();
+            assert_ne!((before.ino(), before.len()), (after.ino(), after.len()));
+            assert_eq!(
+                (after.mode(), after.uid(), after.gid()),
+                (before.mode(), before.uid(), before.gid()),
+                "{lines}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_gate_opens_with_a_file_of_accounts_that_is_a_mount_of_its_own() {
+        crate::os::test_namespace::apart(
+            "gate::credential_store::tests::the_gate_opens_with_a_file_of_accounts_that_is_a_mount_of_its_own",
+            || {
+                let mut place = FactoryGate::new("mounted");
+                let (shadow, kept) = (place.0.join("shadow"), place.0.join("kept"));
+                files::replace(&kept, b"root:!:19000:0:99999:7:::\n").unwrap();
+                let flags = nix::mount::MsFlags::MS_BIND;
+                nix::mount::mount(Some(&kept), &shadow, None::<&str>, flags, None::<&str>).unwrap();
+                assert_eq!(
+                    place.1.account_is_writable(),
+                    Ok("is a mount of its own and is written in place")
+                );
+                place.claim("a good password");
+                assert_eq!(place.1.facts().gate_state(), GateState::Open);
+                assert!(std::fs::read_to_string(&kept).unwrap().starts_with("root:$"));
+                nix::mount::umount(&shadow).unwrap();
+            },
+        );
+    }
+
+    #[test]
+    fn a_reset_wipes_what_the_settings_name_and_never_the_state() {
+        let folder = FactoryGate::new("wiped");
+        let (gate, top) = (&folder.1, std::fs::canonicalize(&folder.0).unwrap());
+        let data = top.join("data");
+        std::fs::create_dir_all(data.join("photos")).unwrap();
+        files::replace(&data.join("photos/one"), b"").unwrap();
+        std::os::unix::fs::symlink(top.join("gate"), data.join("link")).unwrap();
+        let tree = Tree::device().unwrap();
+        gate.keep_next(&Password("a good password".into())).unwrap();
+        gate.wipe_one(&tree, &data).unwrap();
+        assert_eq!(std::fs::read_dir(&data).unwrap().count(), 0);
+        assert!(top.join("gate/credential.next").exists());
+        // By another name, too.
+        std::os::unix::fs::symlink(&top, data.join("up")).unwrap();
+        for path in [top.join("gate"), data.join("up/gate"), top.clone()] {
+            assert!(gate.wipe_one(&tree, &path).unwrap_err().contains("the state of Komainu is in it"));
+        }
+    }
 }

