@@ -196,8 +196,8 @@ fn no_race_is_won_against_the_lock_of_an_account() {
     let file = attacked.text("var/spool/a/passwd");
     let mut places = Places::new("admin", &attacked.path("var/spool/a/shadow"));
     places.passwd = file.clone().into();
-    attacked.race("accounts", |_| {
-        let _ = lock_account(&places, &file, "mallory");
+    attacked.race("accounts", |attacked| {
+        let _ = lock_account(&places, &attacked.state(), &file, "mallory");
     });
 }
 
@@ -205,8 +205,8 @@ fn no_race_is_won_against_the_lock_of_an_account() {
 fn no_race_is_won_against_the_removal_of_a_key() {
     let Some(attacked) = Attacked::new("keys", "spool/a", |_| {}) else { return };
     let file = attacked.text("var/spool/a/authorized_keys");
-    attacked.race("keys", |_| {
-        let _ = remove_key(&file, PRINT);
+    attacked.race("keys", |attacked| {
+        let _ = remove_key(&attacked.state(), &file, PRINT);
     });
 }
 
