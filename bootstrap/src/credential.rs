@@ -10,4 +10,5 @@ pub mod account;
 pub mod account_list;
 pub mod crypt;
 pub mod default_passwords;
+mod des_crypt;
 mod obscured;

@@ -33,7 +33,7 @@ pub(super) fn harden(call: &Call) -> Result<Exit, String> {
         let mut said = String::new();
         for (row, outcome) in rows {
             said.push_str(&format!("{:14} {:15} {}\n", word(&outcome), row.id, row.name));
-            for line in details(row, &outcome, &report) {
+            for line in details(row, &report) {
                 said.push_str(&format!("{:14} {line}\n", ""));
             }
         }
@@ -161,11 +161,11 @@ fn why(outcome: &Judgement) -> &str {
     }
 }
 
-fn details<'r>(row: &Row, outcome: &'r Judgement, report: &'r Report) -> Vec<&'r str> {
+fn details<'r>(row: &Row, report: &'r Report) -> Vec<&'r str> {
     let mut details: Vec<&str> = of_row(row, report).map(|finding| &*finding.what).collect();
-    if !why(outcome).is_empty() {
-        details.push(why(outcome));
-    }
+    // A weakness must not hide what could not be told beside it.
+    let doubts = report.doubts.iter().filter(|(measure, _)| *measure == row.measure);
+    details.extend(doubts.map(|(_, outcome)| why(outcome)));
     details
 }
 

@@ -17,7 +17,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 /// Largest file of accounts or keys, in bytes.
-pub(super) const FILE_BYTES_MAX: u64 = 64 * 1024;
+pub(super) const FILE_BYTES_MAX: u64 = 256 * 1024;
 /// Most keys of one look.
 const KEYS_MAX: usize = 256;
 /// Where in a home keys are.
@@ -74,18 +74,16 @@ pub fn look(places: &Places, trial: &mut Trial) -> AccountsSeen {
     let mut look = Look { seen: AccountsSeen::default(), hashes: Vec::new() };
     let passwd = look.text(&places.passwd);
     let shadow = look.text(&places.shadow);
-    let (entries, more) = list::all(passwd.as_deref(), shadow.as_deref());
-    if more {
-        look.unread(text(format_args!("there are more than {} accounts", list::ACCOUNTS_MAX)));
-    }
-    for entry in &entries {
+    let accounts = list::all(passwd.as_deref(), shadow.as_deref(), &places.owner);
+    look.seen.left_out = accounts.left_out;
+    for entry in &accounts.entries {
         look.account(entry, places);
     }
     for (path, format) in &places.web {
         look.web(path, *format, &places.owner);
     }
     let mut key_files = places.keys.clone();
-    for home in entries.iter().map(|entry| &entry.home).filter(|home| home.starts_with('/')) {
+    for home in accounts.homes.iter().filter(|home| home.starts_with('/')) {
         key_files.extend(
             KEY_FILES.iter().map(|name| PathBuf::from(OsString::from_vec(bytes_of(home))).join(name)),
         );
@@ -158,7 +156,11 @@ impl Look {
 
     fn web(&mut self, path: &Path, format: WebFormat, owner: &str) {
         let Some(text) = self.text(path) else { return };
-        for (name, stands) in list::of_web(&text) {
+        let (users, more) = list::of_web(&text);
+        if more {
+            self.unread(cannot("read", path, &format_args!("more than {} users", list::WEB_USERS_MAX)));
+        }
+        for (name, stands) in users {
             let clear = format == WebFormat::Clear;
             let password = match stands {
                 "" => PasswordSeen::Empty,
@@ -179,8 +181,8 @@ impl Look {
     }
 
     fn password(&mut self, name: &str, stands: &str, clear: bool) -> PasswordSeen {
-        if !clear && !crypt::is_verifiable(stands) {
-            return PasswordSeen::Unknown;
+        if let Some(kind) = crypt::untried(stands).filter(|_| !clear) {
+            return PasswordSeen::Untried(kind);
         }
         let hash = Hash::new(name, stands, clear);
         let fingerprint = hash.print();

@@ -5,7 +5,7 @@ use super::password_trial::{Progress, Trial, digest_of};
 use super::survey::{Places, WebFormat, look};
 use crate::os::files;
 use komainu_bootstrap::credential::crypt::{Method, make};
-use komainu_core::wall::judge::accounts::PasswordSeen::{Empty, Locked, Set, Unknown};
+use komainu_core::wall::judge::accounts::PasswordSeen::{Empty, Locked, Set, Untried};
 use komainu_core::wall::judge::accounts::{AccountsSeen, Of, Whose};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -77,7 +77,8 @@ fn accounts_of_all_files_are_seen_tried_and_locked() {
     let mut device = DeviceSettings::new("all");
     let home = device.folder.join("root");
     let passwd = format!(
-        "root:x:0:0::{}:/bin/sh\nadmin:x:1000:0::/:/bin/sh\nguest:{}:5:5::relative:/bin/sh\nold:abJnggxhB/yWI:7:7::/:\n",
+        "root:x:0:0::{}:/bin/sh\nadmin:x:1000:0::/:/bin/sh\nguest:{}:5:5::relative:/bin/sh\nold:absxcfbgXtb3o:7:7::/:\n\
+         new:$y$j9T$x$y:8:8::/:\n",
         home.display(),
         crypt("guest123")
     );
@@ -85,7 +86,7 @@ fn accounts_of_all_files_are_seen_tried_and_locked() {
     device.write("shadow", &format!("root::1::::::\nadmin:{}:1::::::\n", crypt("a good password")), 0o600);
     device.write(
         "htpasswd",
-        &format!("user:{}\nother:$apr1$salt$0123456789012345678901\noff:!x\n", crypt("koma1234")),
+        &format!("user:{}\nother:$2y$05$x\noff:!x\n", crypt("koma1234")),
         0o640,
     );
     device.write("plain", "admin:admin\nguest:nobody knows\n", 0o600);
@@ -96,12 +97,13 @@ fn accounts_of_all_files_are_seen_tried_and_locked() {
     assert_eq!(
         told,
         [
-            ("root", Empty, None),
             ("admin", set("admin", "a good password"), Some(false)),
+            ("root", Empty, None),
             ("guest", set("guest", "guest123"), Some(true)),
-            ("old", Unknown, None),
+            ("old", Set(digest_of("old", "absxcfbgXtb3o")), Some(true)),
+            ("new", Untried("yescrypt"), None),
             ("user", set("user", "koma1234"), Some(true)),
-            ("other", Unknown, None),
+            ("other", Untried("bcrypt"), None),
             ("off", Locked, None),
             ("admin", clear("admin", "admin"), Some(true)),
             ("guest", clear("guest", "nobody knows"), Some(false)),
@@ -119,7 +121,7 @@ fn accounts_of_all_files_are_seen_tried_and_locked() {
     assert!(device.read("passwd").contains(&format!("guest:!{}:5:5:", crypt("guest123"))));
     assert_eq!(
         device.read("htpasswd"),
-        format!("user:!{}\nother:!$apr1$salt$0123456789012345678901\noff:!x\n", crypt("koma1234"))
+        format!("user:!{}\nother:!$2y$05$x\noff:!x\n", crypt("koma1234"))
     );
     for (name, mode) in [("passwd", 0o644), ("shadow", 0o600), ("htpasswd", 0o640)] {
         let metadata = fs::metadata(device.folder.join(name)).unwrap();
@@ -142,12 +144,12 @@ fn what_bypasses_the_owners_password_goes() {
     let mut device = DeviceSettings::new("bypass");
     device.write("passwd", "root:*:0:0::/:\nadmin::1000:0::/:/bin/sh\n", 0o644);
     device.write("shadow", &format!("admin:{}:1::::::\n", crypt("a good password")), 0o600);
-    let admin = device.seen().accounts.remove(1);
+    let admin = device.seen().accounts.remove(0);
     assert_eq!((admin.whose, admin.password), (Whose::OwnerBypassed, Empty));
     lock_account(&device.places, &admin.file, "admin").unwrap();
     lock_account(&device.places, &admin.file, "admin").unwrap();
     assert_eq!(device.read("passwd"), "root:*:0:0::/:\nadmin:x:1000:0::/:/bin/sh\n");
-    let admin = device.seen().accounts.remove(1);
+    let admin = device.seen().accounts.remove(0);
     assert_eq!((admin.whose, admin.known), (Whose::Owner, Some(false)));
 }
 
@@ -177,7 +179,7 @@ fn keys_are_found_and_go_one_by_one() {
 fn what_cannot_be_read_is_said() {
     let mut device = DeviceSettings::new("unread");
     assert_eq!(device.seen(), AccountsSeen::default());
-    device.write("passwd", &"x".repeat(70_000), 0o644);
+    device.write("passwd", &"x".repeat(300_000), 0o644);
     assert!(device.seen().unread.is_some());
     let file = device.folder.join("passwd").display().to_string();
     assert!(lock_account(&device.places, &file, "root").is_err());

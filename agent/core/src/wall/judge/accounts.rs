@@ -13,6 +13,7 @@ use crate::wall::remediation::Remediation;
 use crate::wall::report::Report;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt::Write;
 
 /// The password that opens an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,8 +22,8 @@ pub enum PasswordSeen {
     Empty,
     /// No password opens it.
     Locked,
-    /// One that is hashed in a way that cannot be computed here.
-    Unknown,
+    /// One that is hashed in a way that is not computed here: the kind of its hash.
+    Untried(&'static str),
     /// One with this fingerprint, of its crypt string.
     Set(Digest64),
 }
@@ -83,6 +84,8 @@ pub struct AccountsSeen {
     pub accounts: Vec<AccountSeen>,
     /// The keys, those of one file together.
     pub keys: Vec<KeySeen>,
+    /// The number of further accounts: lighter ones than these.
+    pub left_out: usize,
     /// Why not everything could be read.
     pub unread: Option<Text>,
 }
@@ -98,12 +101,13 @@ pub fn judge(seen: &AccountsSeen, policy: &Policy, report: &mut Report) {
             Of::Web | Of::WebInClear => web(account, report),
         }
     }
-    let untried = seen.accounts.iter().filter(|account| untried(account)).count();
-    if untried > 0 {
-        report.cannot_tell(Measure::Passwords, format_args!("{untried} passwords are not tried yet"));
-    }
+    judge_untried(&seen.accounts, report);
     for key in &seen.keys {
         judge_key(key, &seen.keys, policy, report);
+    }
+    if seen.left_out > 0 {
+        let count = seen.left_out;
+        report.cannot_tell(Measure::Accounts, format_args!("{count} accounts more than can be listed at once"));
     }
     if let Some(why) = &seen.unread {
         report.cannot_tell(Measure::Accounts, format_args!("{}", &**why));
@@ -111,12 +115,27 @@ pub fn judge(seen: &AccountsSeen, policy: &Policy, report: &mut Report) {
     }
 }
 
-fn untried(account: &AccountSeen) -> bool {
-    matches!(account.password, PasswordSeen::Set(_)) && account.known.is_none()
+/// A measure has one doubt: that of the passwords names all that nothing is known of.
+fn judge_untried(accounts: &[AccountSeen], report: &mut Report) {
+    let mut why = String::new();
+    let not_yet = |account: &&AccountSeen| matches!(account.password, PasswordSeen::Set(_)) && account.known.is_none();
+    let count = accounts.iter().filter(not_yet).count();
+    // Writing into a string cannot fail.
+    if count > 0 {
+        let _ = write!(why, "{count} passwords are not tried yet; ");
+    }
+    for AccountSeen { file, name, password, .. } in accounts {
+        if let PasswordSeen::Untried(kind) = password {
+            let _ = write!(why, "no password is tried on {name} in {file}: {kind}; ");
+        }
+    }
+    if let Some(why) = why.strip_suffix("; ") {
+        report.cannot_tell(Measure::Passwords, format_args!("{why}"));
+    }
 }
 
 fn lock(account: &AccountSeen) -> Option<Remediation> {
-    let can_be = account.whose != Whose::Owner && !account.name.is_empty() && account.of != Of::WebInClear;
+    let can_be = account.whose != Whose::Owner && account.of != Of::WebInClear;
     (can_be && account.password != PasswordSeen::Locked)
         .then(|| Remediation::LockAccount { file: account.file.clone(), account: account.name.clone() })
 }
@@ -145,7 +164,7 @@ fn device(account: &AccountSeen, has_owner: bool, policy: &Policy, report: &mut 
             format_args!("the account {name} has all rights, like root (number 0), and nobody allowed it"),
         );
     }
-    let opens = matches!(password, PasswordSeen::Set(_) | PasswordSeen::Unknown);
+    let opens = matches!(password, PasswordSeen::Set(_) | PasswordSeen::Untried(_));
     if !allowed && opens && account.shell {
         report.weak(
             Measure::Accounts,
@@ -166,15 +185,10 @@ fn web(account: &AccountSeen, report: &mut Report) {
 }
 
 fn known(account: &AccountSeen, remediation: Option<Remediation>, report: &mut Report) {
-    let AccountSeen { file, name, password, .. } = account;
+    let AccountSeen { file, name, .. } = account;
     if account.known == Some(true) {
         let what = format_args!("the password of {name} in {file} is one that malware tries");
         report.weak(Measure::Passwords, remediation, what);
-    } else if *password == PasswordSeen::Unknown {
-        report.cannot_tell(
-            Measure::Passwords,
-            format_args!("the password of {name} in {file} is hashed in a way that cannot be tried here"),
-        );
     }
 }
 
