@@ -164,9 +164,13 @@ fn why(outcome: &Judgement) -> &str {
 fn details<'r>(row: &Row, report: &'r Report) -> Vec<&'r str> {
     let mut details: Vec<&str> = of_row(row, report).map(|finding| &*finding.what).collect();
     // A weakness must not hide what could not be told beside it.
-    let doubts = report.doubts.iter().filter(|(measure, _)| *measure == row.measure);
-    details.extend(doubts.map(|(_, outcome)| why(outcome)));
+    details.extend(doubts(row, report));
     details
+}
+
+fn doubts<'r>(row: &Row, report: &'r Report) -> impl Iterator<Item = &'r str> {
+    let measure = row.measure;
+    report.doubts.iter().filter(move |(doubted, _)| *doubted == measure).map(|(_, outcome)| why(outcome))
 }
 
 fn of_row<'r>(row: &Row, report: &'r Report) -> impl Iterator<Item = &'r Finding> {
@@ -185,7 +189,7 @@ fn row_object(row: &Row, outcome: &Judgement, report: &Report) -> Json {
         ("survey", row.survey.map_or(Json::Null, |survey| Json::text(&survey.letter()))),
         ("on_trial", Json::Bool(row.on_trial)),
         ("outcome", Json::text(&word(outcome))),
-        ("reason", Json::text(&why(outcome))),
+        ("reason", Json::text(&doubts(row, report).next().unwrap_or_default())),
         ("findings", Json::List(of_row(row, report).map(finding_object).collect())),
     ])
 }
