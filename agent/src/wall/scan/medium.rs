@@ -1,7 +1,7 @@
 //! The mounts and their places (`/proc/self/mountinfo`), and from that the medium on which a program lies. Reading is
 //! pure; a judgement is given the facts that it needs of the files themselves.
 
-use crate::os::procfs::mountinfo::{MOUNTS_MAX, MountLine, line, options, unescaped};
+use crate::os::procfs::mountinfo::{MOUNTS_MAX, MountLine, is_remote, line, options, unescaped};
 use crate::os::procfs::text_reader::Go;
 use komainu_core::wall::process_snapshot::Medium;
 
@@ -45,8 +45,6 @@ const MEMORY: [&[u8]; 7] = [b"tmpfs", b"ramfs", b"devtmpfs", b"rootfs", b"proc",
 /// Never written to.
 const UNWRITABLE: [&[u8]; 5] = [b"squashfs", b"cramfs", b"romfs", b"erofs", b"iso9660"];
 const OVERLAY: [&[u8]; 3] = [b"overlay", b"overlayfs", b"mini_fo"];
-/// Others begin with `fuse`.
-const REMOTE: [&[u8]; 8] = [b"nfs", b"nfs4", b"cifs", b"smb3", b"9p", b"ceph", b"afs", b"autofs"];
 
 /// Where an OpenWrt has the firmware's own files, below those that were written since.
 const ROM: &[u8] = b"/rom";
@@ -59,7 +57,7 @@ pub fn mount(bytes: &[u8]) -> Option<Mount> {
         Kind::Memory
     } else if OVERLAY.contains(&filesystem) {
         Kind::Overlay
-    } else if REMOTE.contains(&filesystem) || filesystem.starts_with(b"fuse") {
+    } else if is_remote(filesystem) {
         Kind::Remote
     } else if UNWRITABLE.contains(&filesystem) || options(super_options).any(|option| option == b"ro") {
         Kind::Unwritable
