@@ -78,7 +78,7 @@ fn accounts_of_all_files_are_seen_tried_and_locked() {
     let home = device.folder.join("root");
     let passwd = format!(
         "root:x:0:0::{}:/bin/sh\nadmin:x:1000:0::/:/bin/sh\nguest:{}:5:5::relative:/bin/sh\nold:absxcfbgXtb3o:7:7::/:\n\
-         new:$y$j9T$x$y:8:8::/:\n",
+         new:$y$j9T$abcdefghijk$x:8:8::/:\n",
         home.display(),
         crypt("guest123")
     );
@@ -111,8 +111,8 @@ fn accounts_of_all_files_are_seen_tried_and_locked() {
     );
     assert_eq!(seen.unread, None);
     for account in seen.accounts.iter().filter(|one| one.of != Of::WebInClear && one.whose == Whose::Other) {
-        lock_account(&device.places, &account.file, &account.name).unwrap();
-        lock_account(&device.places, &account.file, &account.name).unwrap();
+        lock_account(&device.places, &device.folder, &account.file, &account.name).unwrap();
+        lock_account(&device.places, &device.folder, &account.file, &account.name).unwrap();
     }
     let after = device.seen();
     let open: Vec<_> =
@@ -134,8 +134,8 @@ fn the_owners_account_is_never_locked_here() {
     let device = DeviceSettings::new("owner");
     device.write("shadow", "admin:x$1$abcdefghijkl:1::::::\n", 0o600);
     let file = device.folder.join("shadow").display().to_string();
-    assert!(lock_account(&device.places, &file, "admin").is_err());
-    assert!(lock_account(&device.places, &file, "nobody").is_ok(), "who is not there is locked out");
+    assert!(lock_account(&device.places, &device.folder, &file, "admin").is_err());
+    assert!(lock_account(&device.places, &device.folder, &file, "nobody").is_ok(), "who is not there is locked out");
     assert_eq!(device.read("shadow"), "admin:x$1$abcdefghijkl:1::::::\n");
 }
 
@@ -146,8 +146,8 @@ fn what_bypasses_the_owners_password_goes() {
     device.write("shadow", &format!("admin:{}:1::::::\n", crypt("a good password")), 0o600);
     let admin = device.seen().accounts.remove(0);
     assert_eq!((admin.whose, admin.password), (Whose::OwnerBypassed, Empty));
-    lock_account(&device.places, &admin.file, "admin").unwrap();
-    lock_account(&device.places, &admin.file, "admin").unwrap();
+    lock_account(&device.places, &device.folder, &admin.file, "admin").unwrap();
+    lock_account(&device.places, &device.folder, &admin.file, "admin").unwrap();
     assert_eq!(device.read("passwd"), "root:*:0:0::/:\nadmin:x:1000:0::/:/bin/sh\n");
     let admin = device.seen().accounts.remove(0);
     assert_eq!((admin.whose, admin.known), (Whose::Owner, Some(false)));
@@ -168,11 +168,60 @@ fn keys_are_found_and_go_one_by_one() {
     // Only root can give a file away.
     let theirs = if nix::unistd::geteuid().is_root() { 1234 } else { nix::unistd::getuid().as_raw() };
     std::os::unix::fs::chown(home.join(".ssh/authorized_keys"), Some(theirs), None).unwrap();
-    remove_key(&keys[1].file, KEY_PRINT).unwrap();
-    remove_key(&keys[1].file, KEY_PRINT).unwrap();
+    remove_key(&device.folder, &keys[1].file, KEY_PRINT).unwrap();
+    remove_key(&device.folder, &keys[1].file, KEY_PRINT).unwrap();
     assert_eq!(fs::metadata(home.join(".ssh/authorized_keys")).unwrap().uid(), theirs);
     assert_eq!(device.read("root/.ssh/authorized_keys"), format!("{other} a\n"));
-    remove_key("/nowhere/keys", KEY_PRINT).unwrap();
+    remove_key(&device.folder, "/nowhere/keys", KEY_PRINT).unwrap();
+}
+
+#[test]
+fn what_a_user_links_keys_to_is_neither_opened_nor_changed() {
+    let mut device = DeviceSettings::new("links");
+    let home = device.folder.join("root");
+    device.write("passwd", &format!("root:x:0:0::{}:/bin/sh\n", home.display()), 0o644);
+    device.write("elsewhere", &format!("{KEY}\n"), 0o644);
+    let keys = home.join(".ssh/authorized_keys");
+    std::os::unix::fs::symlink(device.folder.join("elsewhere"), &keys).unwrap();
+    assert_eq!(device.seen().keys.len(), 1, "a link of root's leads where root wants");
+    // Only root can give a link away.
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    std::os::unix::fs::lchown(&keys, Some(1234), Some(1234)).unwrap();
+    let seen = device.seen();
+    assert!(seen.keys.is_empty());
+    assert!(seen.unread.unwrap().contains("a link of user 1234"));
+    remove_key(&device.folder, &keys.display().to_string(), KEY_PRINT).unwrap_err();
+    assert_eq!(device.read("elsewhere"), format!("{KEY}\n"));
+}
+
+#[test]
+fn keys_in_the_home_of_a_user_are_told_and_not_changed() {
+    let mut device = DeviceSettings::new("homes");
+    let home = device.folder.join("root");
+    device.write("passwd", &format!("user:x:1234:0::{}:/bin/sh\n", home.display()), 0o644);
+    device.write("root/.ssh/authorized_keys", &format!("{KEY}\n"), 0o600);
+    assert!(device.seen().keys[0].is_roots);
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    std::os::unix::fs::chown(&home, Some(1234), None).unwrap();
+    let keys = device.seen().keys;
+    assert!(!keys[0].is_roots, "the user can lay another folder there at any moment");
+    remove_key(&device.folder, &keys[0].file, KEY_PRINT).unwrap_err();
+    assert_eq!(device.read("root/.ssh/authorized_keys"), format!("{KEY}\n"));
+}
+
+#[test]
+fn a_pipe_of_keys_is_a_doubt() {
+    let mut device = DeviceSettings::new("pipe");
+    device.write("dropbear", &format!("{KEY}\n"), 0o600);
+    assert_eq!(device.seen().unread, None);
+    let pipe = device.folder.join("dropbear");
+    fs::remove_file(&pipe).unwrap();
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    assert!(device.seen().unread.unwrap().contains("it is a pipe"));
 }
 
 #[test]
@@ -182,5 +231,5 @@ fn what_cannot_be_read_is_said() {
     device.write("passwd", &"x".repeat(300_000), 0o644);
     assert!(device.seen().unread.is_some());
     let file = device.folder.join("passwd").display().to_string();
-    assert!(lock_account(&device.places, &file, "root").is_err());
+    assert!(lock_account(&device.places, &device.folder, &file, "root").is_err());
 }

@@ -76,6 +76,8 @@ pub struct KeySeen {
     pub line: u32,
     /// Its fingerprint, as `ssh-keygen -l` shows it.
     pub fingerprint: String,
+    /// No one but root has power over the file; else nothing changes it here.
+    pub is_roots: bool,
 }
 
 /// The accounts and keys that one look saw.
@@ -197,16 +199,17 @@ fn judge_key(key: &KeySeen, all: &[KeySeen], policy: &Policy, report: &mut Repor
     if allowed(key) {
         return;
     }
-    let KeySeen { file, line, fingerprint } = key;
+    let KeySeen { file, line, fingerprint, is_roots } = key;
     // A file without a single key that is allowed is kept as evidence, whole.
     let mixed = all.iter().any(|other| other.file == *file && allowed(other));
     let remediation = match mixed {
         true => Remediation::RemoveKey { file: file.clone(), fingerprint: fingerprint.clone() },
         false => Remediation::Quarantine { file: file.clone() },
     };
+    let by_hand = if *is_roots { "" } else { "; remove it by hand: others than root can change the file" };
     report.weak(
         Measure::Keys,
-        Some(remediation),
-        format_args!("{file} line {line}: nobody allowed the key {fingerprint}"),
+        is_roots.then_some(remediation),
+        format_args!("{file} line {line}: nobody allowed the key {fingerprint}{by_hand}"),
     );
 }

@@ -33,6 +33,7 @@ fn judged(accounts: &[AccountSeen], keys: &[(&str, &str)]) -> Report {
         file: (*file).into(),
         line,
         fingerprint: (*fingerprint).into(),
+        is_roots: !file.starts_with("/home"),
     });
     let seen = AccountsSeen { accounts: accounts.to_vec(), keys: keys.collect(), ..AccountsSeen::default() };
     judge(&seen, &policy(), &mut report);
@@ -141,6 +142,9 @@ fn keys_that_nobody_allowed_go_and_others_stay() {
     assert_eq!(report.remediations(), [&remove, &Remediation::Quarantine { file: "/b".into() }]);
     assert_eq!(&*report.findings[0].what, "/a line 2: nobody allowed the key SHA256:bad");
     assert_eq!(judged(&[], &[("/a", "SHA256:good")]), Report::default());
+    let report = judged(&[], &[("/home/x", "SHA256:bad")]);
+    assert!(report.remediations().is_empty());
+    assert!(report.findings[0].what.ends_with("remove it by hand: others than root can change the file"));
 }
 
 fn policy() -> Policy {
