@@ -26,11 +26,11 @@ impl WallDriver {
             Remediation::Suspend { id, .. } => kill_tree::suspend(*id),
             Remediation::StopStarting { file, line, says } => self.stop_starting(file, *line, says),
             Remediation::LockAccount { file, account } => match &self.accounts {
-                Some((places, _)) => lock::lock_account(places, file, account),
+                Some((places, _)) => lock::lock_account(places, &self.state, file, account),
                 None => Err(text(format_args!("whose account is the owner's is not known"))),
             },
             Remediation::Quarantine { file } => quarantine::move_away(&self.state, Path::new(file)),
-            Remediation::RemoveKey { file, fingerprint } => lock::remove_key(file, fingerprint),
+            Remediation::RemoveKey { file, fingerprint } => lock::remove_key(&self.state, file, fingerprint),
             Remediation::Restore { file } => self.guard.restore(file),
             Remediation::NoPrograms { mount } => {
                 let before = remount::forbid_programs(mount)?;
