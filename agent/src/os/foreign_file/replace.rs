@@ -285,14 +285,23 @@ fn give(file: &impl AsFd, owner: Owner) -> io::Result<()> {
     Ok(fchmod(file, owner.mode())?)
 }
 
+/// Gives a new file the label of the one that it is like. A label that it has already is not set: a module may forbid that.
 fn keep_labels(from: &File, to: &File) -> io::Result<()> {
     for name in LABELS {
-        let mut label = [0; LABEL_BYTES_MAX];
-        match sys::extended_attribute(from.as_fd(), name, &mut label) {
-            Ok(size) => sys::set_extended_attribute(to.as_fd(), name, &label[..size])?,
-            Err(Errno::ENODATA | Errno::EOPNOTSUPP) => {}
-            Err(error) => return Err(error.into()),
+        let (mut label, mut now) = ([0; LABEL_BYTES_MAX], [0; LABEL_BYTES_MAX]);
+        let wanted = attribute(from, name, &mut label)?;
+        if wanted.is_some() && wanted != attribute(to, name, &mut now)? {
+            sys::set_extended_attribute(to.as_fd(), name, wanted.unwrap_or_default())?;
         }
     }
     Ok(())
+}
+
+/// An attribute of a file, if it has one.
+fn attribute<'a>(of: &File, name: &CStr, value: &'a mut [u8]) -> io::Result<Option<&'a [u8]>> {
+    match sys::extended_attribute(of.as_fd(), name, value) {
+        Ok(size) => Ok(value.get(..size)),
+        Err(Errno::ENODATA | Errno::EOPNOTSUPP | Errno::ENOSYS) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
