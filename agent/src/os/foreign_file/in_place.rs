@@ -2,7 +2,8 @@
 //! that lasts, the old and the new bytes are in `unfinished/` of the state folder, in a ledger; the next start finishes a
 //! file that a power cut left half written.
 
-use super::{Foreign, Place, Tree, is_trusted, reopen, said};
+use super::place::{Foreign, Place, is_trusted, reopen, said};
+use super::walk::Tree;
 use crate::os::files;
 use crate::os::files::cannot;
 use komainu_core::fault::{Text, text};

@@ -3,7 +3,7 @@
 //! next change in this folder removes: shells' patterns, `run-parts` and crond pass over such a name.
 
 use super::in_place;
-use super::{Foreign, Place, look_at, reopen, said, stamp};
+use super::place::{Foreign, Place, look_at, reopen, said, stamp};
 use crate::os::files::cannot;
 use crate::os::procfs::mountinfo;
 use crate::os::sys;

@@ -2,8 +2,13 @@
 
 use super::*;
 use crate::os::test_namespace::apart;
+use komainu_core::fault::Text;
+use nix::sys::stat::Mode;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::path::{Path, PathBuf};
 
 /// A folder of root's, or of the user who runs the test, which goes with it.
 struct Folder(PathBuf);
