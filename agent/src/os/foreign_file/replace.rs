@@ -3,7 +3,7 @@
 //! next change in this folder removes: shells' patterns, `run-parts` and crond pass over such a name.
 
 use super::in_place;
-use super::{Foreign, Place, look_at, reopen, said, stamp};
+use super::place::{Foreign, Place, look_at, reopen, said, stamp};
 use crate::os::files::cannot;
 use crate::os::procfs::mountinfo;
 use crate::os::sys;
@@ -11,6 +11,7 @@ use komainu_core::fault::Text;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat, renameat};
 use nix::sys::stat::{Mode, fchmod, mkdirat};
+use nix::sys::statvfs::FsFlags;
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, symlinkat, unlinkat};
 use std::ffi::{CStr, OsStr, OsString};
 use std::fs::{File, Metadata};
@@ -26,7 +27,7 @@ const BESIDE: &str = ".komainu-new";
 /// Most names that are tried where others have laid something in the way.
 const NAMES_TRIED: usize = 8;
 /// The bits of a mode that are ever set: nothing that gives power, and no writing by everybody.
-pub(super) const MODE_BITS: u32 = 0o775;
+pub const MODE_BITS: u32 = 0o775;
 /// The attributes in which security modules keep a file's label.
 const LABELS: [&CStr; 2] = [c"security.selinux", c"security.SMACK64"];
 /// Longest label, in bytes.
@@ -171,6 +172,26 @@ impl Place {
         removed().map_err(|error| cannot("remove", &self.real, &error))
     }
 
+    /// Whether the file that stands here can be changed, and in words how.
+    ///
+    /// # Errors
+    /// It cannot: why, and what to do.
+    pub fn is_writable(&self) -> Result<&'static str, Text> {
+        self.is_roots()?;
+        let is_mount = self.is_mount()?;
+        let held = match &self.found {
+            Some(found) if is_mount => {
+                in_place::may_be_written(&found.metadata).map_err(|why| said(&self.real, why))?;
+                &found.held
+            }
+            _ => &self.folder,
+        };
+        if nix::sys::statvfs::fstatvfs(held).is_ok_and(|about| about.flags().contains(FsFlags::ST_RDONLY)) {
+            return Err(cannot("write", &self.real, &"it is on a read-only file system"));
+        }
+        Ok(if is_mount { "is a mount of its own and is written in place" } else { "is replaced whole" })
+    }
+
     /// Whether something is mounted at this very place. It cannot be moved over.
     ///
     /// # Errors
@@ -264,14 +285,23 @@ fn give(file: &impl AsFd, owner: Owner) -> io::Result<()> {
     Ok(fchmod(file, owner.mode())?)
 }
 
+/// Gives a new file the label of the one that it is like. A label that it has already is not set: a module may forbid that.
 fn keep_labels(from: &File, to: &File) -> io::Result<()> {
     for name in LABELS {
-        let mut label = [0; LABEL_BYTES_MAX];
-        match sys::extended_attribute(from.as_fd(), name, &mut label) {
-            Ok(size) => sys::set_extended_attribute(to.as_fd(), name, &label[..size])?,
-            Err(Errno::ENODATA | Errno::EOPNOTSUPP) => {}
-            Err(error) => return Err(error.into()),
+        let (mut label, mut now) = ([0; LABEL_BYTES_MAX], [0; LABEL_BYTES_MAX]);
+        let wanted = attribute(from, name, &mut label)?;
+        if wanted.is_some() && wanted != attribute(to, name, &mut now)? {
+            sys::set_extended_attribute(to.as_fd(), name, wanted.unwrap_or_default())?;
         }
     }
     Ok(())
+}
+
+/// An attribute of a file, if it has one.
+fn attribute<'a>(of: &File, name: &CStr, value: &'a mut [u8]) -> io::Result<Option<&'a [u8]>> {
+    match sys::extended_attribute(of.as_fd(), name, value) {
+        Ok(size) => Ok(value.get(..size)),
+        Err(Errno::ENODATA | Errno::EOPNOTSUPP | Errno::ENOSYS) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }

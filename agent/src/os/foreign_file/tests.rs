@@ -2,8 +2,13 @@
 
 use super::*;
 use crate::os::test_namespace::apart;
+use komainu_core::fault::Text;
+use nix::sys::stat::Mode;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::path::{Path, PathBuf};
 
 /// A folder of root's, or of the user who runs the test, which goes with it.
 struct Folder(PathBuf);
@@ -40,10 +45,6 @@ impl Folder {
 
     fn read(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap()
-    }
-
-    fn mode(&self, name: &str) -> u32 {
-        fs::metadata(self.path(name)).unwrap().mode() & 0o7777
     }
 
     fn set_mode(&self, name: &str, mode: u32) {
@@ -278,13 +279,19 @@ fn a_file_that_is_a_mount_of_its_own_is_written_in_place() {
         let folder = Folder::new("mounted");
         folder.write("kept", "old and long", 0o640);
         folder.write("etc/shadow", "below", 0o600);
+        folder.write("etc/hosts", "below", 0o600);
+        // The firmware's folder cannot be written, as on squashfs.
+        let (bind, none) = (nix::mount::MsFlags::MS_BIND, Path::new("none"));
+        mount(&folder.path("etc"), &folder.path("etc"), None, bind);
+        let read_only = bind | nix::mount::MsFlags::MS_REMOUNT | nix::mount::MsFlags::MS_RDONLY;
+        mount(none, &folder.path("etc"), None, read_only);
         mount(&folder.path("kept"), &folder.path("etc/shadow"), None, nix::mount::MsFlags::MS_BIND);
         for bytes in ["new", "longer than the old one was", ""] {
             let inode = fs::metadata(folder.path("kept")).unwrap().ino();
             // In a namespace of users `/` may belong to nobody.
             let tree = Tree::at(&folder.0).unwrap();
             let place = tree.find(&folder.path("etc/shadow")).unwrap().unwrap();
-            assert!(place.is_mount().unwrap());
+            assert!(place.is_mount().unwrap() && place.is_writable().unwrap().contains("in place"));
             let before = place.read(100).unwrap().unwrap();
             place.change(&before, bytes.as_bytes(), &folder.path("state")).unwrap();
             let now = fs::metadata(folder.path("kept")).unwrap();
@@ -296,8 +303,11 @@ fn a_file_that_is_a_mount_of_its_own_is_written_in_place() {
         let place = Tree::at(&folder.0).unwrap().find(&folder.path("etc/shadow")).unwrap().unwrap();
         let before = place.read(100).unwrap().unwrap();
         assert!(place.change(&before, b"x", &folder.path("state")).unwrap_err().contains("may write it"));
+        let place = Tree::at(&folder.0).unwrap().find(&folder.path("etc/hosts")).unwrap().unwrap();
+        assert!(place.is_writable().unwrap_err().contains("read-only"));
         drop(place);
         nix::mount::umount(&folder.path("etc/shadow")).unwrap();
+        nix::mount::umount(&folder.path("etc")).unwrap();
     });
 }
 
@@ -325,4 +335,86 @@ fn a_wipe_leaves_what_is_mounted_inside() {
             nix::mount::umount(&folder.path(name)).unwrap();
         }
     });
+}
+
+/// What none of us laid: the settings of the system that runs the test, with their links.
+#[test]
+fn every_file_of_this_systems_etc_is_found_as_it_is() {
+    let tree = Tree::device().unwrap();
+    let (mut folders, mut seen) = (vec![PathBuf::from("/etc")], 0);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let kind = entry.file_type().unwrap();
+            let itself = tree.find_itself(&path).unwrap().unwrap();
+            assert_eq!(itself.target().unwrap().is_some(), kind.is_symlink(), "{}", path.display());
+            if kind.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let expected =
+                fs::metadata(&path).ok().filter(Metadata::is_file).and_then(|_| fs::read(&path).ok());
+            let place = tree.find(&path).unwrap();
+            let read = place.and_then(|place| place.read(16 << 20).ok().flatten());
+            assert_eq!(read.map(|read| read.bytes), expected, "{}", path.display());
+            seen += 1;
+        }
+    }
+    assert!(seen > 20, "{seen} files");
+}
+
+#[test]
+fn a_file_below_an_overlay_is_changed_above_it() {
+    apart("os::foreign_file::tests::a_file_below_an_overlay_is_changed_above_it", || {
+        let folder = Folder::new("overlay");
+        fs::create_dir(folder.path("o")).unwrap();
+        mount(Path::new("none"), &folder.path("o"), Some("tmpfs"), nix::mount::MsFlags::empty());
+        for name in ["o/lower", "o/upper", "o/work", "o/all"] {
+            fs::create_dir(folder.path(name)).unwrap();
+        }
+        folder.write("o/lower/inittab", "old", 0o640);
+        let options = "lowerdir=o/lower,upperdir=o/upper,workdir=o/work"
+            .replace("=o", &format!("={}/o", folder.0.display()));
+        let none = Some("none");
+        let flags = nix::mount::MsFlags::empty();
+        let mounted =
+            nix::mount::mount(none, &folder.path("o/all"), Some("overlay"), flags, Some(options.as_str()));
+        assert_eq!(mounted, Ok(()));
+        {
+            let place = Tree::at(&folder.0).unwrap().find(&folder.path("o/all/inittab")).unwrap().unwrap();
+            let before = place.read(100).unwrap().unwrap();
+            place.change(&before, b"new", &folder.path("state")).unwrap();
+        }
+        assert_eq!(
+            (folder.read("o/upper/inittab"), folder.read("o/lower/inittab")),
+            ("new".into(), "old".into())
+        );
+        assert_eq!(fs::metadata(folder.path("o/all/inittab")).unwrap().mode() & 0o777, 0o640);
+        nix::mount::umount(&folder.path("o/all")).unwrap();
+        nix::mount::umount(&folder.path("o")).unwrap();
+    });
+}
+
+#[test]
+fn a_security_label_stays() {
+    if !is_root() {
+        return;
+    }
+    let folder = Folder::new("label");
+    folder.write("etc/shadow", "old", 0o600);
+    let file = File::open(folder.path("etc/shadow")).unwrap();
+    // This kernel may have no such module, and then keeps the words as they are.
+    let name = c"security.SMACK64";
+    let label = b"System";
+    let set = crate::os::sys::set_extended_attribute(std::os::fd::AsFd::as_fd(&file), name, label);
+    if matches!(set, Err(nix::Error::EOPNOTSUPP | nix::Error::EPERM)) {
+        eprintln!("the file system of {} keeps no labels", folder.0.display());
+        return;
+    }
+    set.unwrap();
+    folder.change("etc/shadow", "new").unwrap();
+    let file = File::open(folder.path("etc/shadow")).unwrap();
+    let mut read = [0; 32];
+    let size = crate::os::sys::extended_attribute(std::os::fd::AsFd::as_fd(&file), name, &mut read).unwrap();
+    assert_eq!(&read[..size], label);
 }

@@ -1,7 +1,8 @@
 //! Emptying a folder, for a factory reset: every level is held by its descriptor, no link is followed, and what is mounted
 //! inside is left as it is.
 
-use super::{Place, Tree, look_at, names, said};
+use super::place::{Place, look_at, names, said};
+use super::walk::Tree;
 use crate::os::files::cannot;
 use crate::os::procfs::mountinfo;
 use komainu_core::fault::Text;

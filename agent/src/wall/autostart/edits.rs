@@ -4,6 +4,8 @@ use super::{Autostart, FILE_BYTES_MAX, proof};
 use crate::os::files;
 use crate::os::files::cannot;
 use crate::os::foreign_file::{Foreign, Place, Tree};
+use crate::os::procfs::mountinfo::TABLE;
+use crate::os::procfs::text_reader::{BUFFER_BYTES, read_lines};
 use crate::wall::scan::executable::OnDevice;
 use crate::wall::scan::medium::Mounts;
 use komainu_core::fault::{Text, text};
@@ -145,7 +147,11 @@ pub(super) fn layer(root: &Path, real: &Path) -> (Origin, Option<PathBuf>) {
     if root != Path::new("/") {
         return (Origin::Unknown, None);
     }
-    let Ok(mounts) = Mounts::read() else { return (Origin::Unknown, None) };
+    let mut mounts = Mounts::default();
+    let mut buffer = vec![0; BUFFER_BYTES];
+    if read_lines(TABLE, &mut buffer, &mut |line| mounts.take(line)).is_err() {
+        return (Origin::Unknown, None);
+    }
     let (origin, lower) = mounts.origin(real.as_os_str().as_bytes(), &OnDevice(&mounts));
     (origin, lower.map(|path| PathBuf::from(std::ffi::OsString::from_vec(path))))
 }

@@ -20,6 +20,7 @@ mod tables;
 mod tests;
 
 use crate::fault::Text;
+use crate::wall::evidence::Sign;
 use crate::wall::judge::autostart::entry::{
     AutostartEntry, Call, Does, Doubt, Found, Kind, Origin, Reading, SAYS_BYTES_MAX, STARTERS_MAX, lines,
 };
@@ -63,7 +64,7 @@ pub fn judge(found: &[FoundAutostart], unread: Option<&Text>, policy: &Policy, r
                 continue;
             }
             (Does::Fetch, Origin::OverFirmware) => {
-                report.weak(Measure::Respawn, None, what);
+                report.told(Measure::Respawn, None, what);
                 continue;
             }
             _ => {}
@@ -81,7 +82,7 @@ pub fn judge(found: &[FoundAutostart], unread: Option<&Text>, policy: &Policy, r
         let fix = Some(Remediation::StopStarting { file: file.clone(), line: *line, says: says.clone() });
         match does {
             Does::Telnet | Does::Ssh | Does::Shell => report.weak(Measure::Respawn, fix, what),
-            Does::Fetch => report.infected(Measure::Respawn, fix, what),
+            Does::Fetch => report.weighed(Measure::Respawn, Sign::FetchAndRun.row().alone, fix, what),
         }
     }
     if let Some(why) = unread {

