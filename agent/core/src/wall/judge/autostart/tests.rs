@@ -174,6 +174,7 @@ fn a_line_that_cannot_be_changed_is_told_and_firmware_that_fetches_is_no_infecti
         transport: Transport::Tcp,
         ports: (23, 23),
         reach: Reach::Lan,
+        public: false,
     }]);
     assert_eq!(judged(&found("::respawn:/bin/telnetd", None, Origin::Added), &allowed), Report::default());
 }
