@@ -58,7 +58,7 @@ const PRIVILEGED: &str = "\
 const NO_PROGRAMS: &[&str] = &["/tmp", "/var", "/run", "/dev", "/dev/shm", "/mnt"];
 
 /// The strictest: nothing but Komainu listens, nothing passes.
-fn strict() -> Policy {
+pub(crate) fn strict() -> Policy {
     let strings = |words: &[&str]| words.iter().map(|&word| word.into()).collect();
     Policy {
         kind: "strict".into(),

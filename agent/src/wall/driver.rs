@@ -68,6 +68,8 @@ pub struct WallDriver {
     /// The processes of the last look.
     pub(crate) processes: Vec<Process>,
     pub(crate) autostart: Autostart,
+    /// Edits of start files were compared with the policy since the start.
+    pub(crate) edits_judged: bool,
     pub(crate) accounts: Option<(Places, Trial)>,
     pub(crate) tried: u64,
     pub(crate) guard: IntegrityGuard,
@@ -119,6 +121,7 @@ impl WallDriver {
             scanner: Arc::new(Mutex::new(Scanner::new())),
             processes: Vec::new(),
             autostart: Autostart::new(Path::new("/")),
+            edits_judged: false,
             accounts,
             tried: 0,
             guard: IntegrityGuard::new(&device.state),
@@ -240,6 +243,10 @@ impl WallDriver {
         if let Ok(processes) = &processes {
             self.processes.clone_from(&processes.processes);
             self.follow_listeners(processes, &ours);
+        }
+        // Only the agent itself changes files, and not a command that looks.
+        if self.confinement.is_some() && !std::mem::replace(&mut self.edits_judged, true) {
+            self.take_back_edits(true);
         }
         let starts = self.autostart.look();
         let upnp_leases = self.upnp_leases();

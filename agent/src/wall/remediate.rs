@@ -2,6 +2,7 @@
 
 use super::driver::WallDriver;
 use crate::firewall::backend;
+use crate::os::clock;
 use crate::os::clock::built;
 use crate::os::process::kill_tree;
 use crate::os::watchdog::Watchdog;
@@ -26,11 +27,11 @@ impl WallDriver {
             Remediation::Suspend { id, .. } => kill_tree::suspend(*id),
             Remediation::StopStarting { file, line, says } => self.stop_starting(file, *line, says),
             Remediation::LockAccount { file, account } => match &self.accounts {
-                Some((places, _)) => lock::lock_account(places, file, account),
+                Some((places, _)) => lock::lock_account(places, &self.state, file, account),
                 None => Err(text(format_args!("whose account is the owner's is not known"))),
             },
             Remediation::Quarantine { file } => quarantine::move_away(&self.state, Path::new(file)),
-            Remediation::RemoveKey { file, fingerprint } => lock::remove_key(file, fingerprint),
+            Remediation::RemoveKey { file, fingerprint } => lock::remove_key(&self.state, file, fingerprint),
             Remediation::Restore { file } => self.guard.restore(file),
             Remediation::NoPrograms { mount } => {
                 let before = remount::forbid_programs(mount)?;
@@ -101,12 +102,29 @@ impl WallDriver {
     }
 
     fn stop_starting(&mut self, file: &str, line: u32, says: &str) -> Result<(), Text> {
-        let Some(kind) = autostart::stop_starting(Path::new("/"), file, line, says)? else { return Ok(()) };
+        let time = clock::system_seconds().max(0).unsigned_abs();
+        let Some(kind) = self.autostart.stop_starting(&self.state, file, line, says, time)? else {
+            return Ok(());
+        };
         // Our own change is no stranger's change.
         self.guard.look(&self.settings.policy.integrity, komainu_core::wall::judge::integrity::Owner::Here);
         match hears(kind, &self.processes) {
             Some(id) => autostart::tell(id),
             None => Ok(()),
+        }
+    }
+
+    /// Takes back the edits of start files that the policy, or the firmware, does not want any more. Called at the
+    /// start and after a change of policy; `enforced`: lines are taken away at all.
+    pub fn take_back_edits(&mut self, enforced: bool) {
+        let told = self.autostart.take_back(&self.state, &self.settings.policy, enforced);
+        for what in &told {
+            self.security_log.note("edit-taken-back", format_args!("{what}"), Now::read(built()));
+        }
+        if !told.is_empty() {
+            // Our own change is no stranger's change.
+            self.guard
+                .look(&self.settings.policy.integrity, komainu_core::wall::judge::integrity::Owner::Here);
         }
     }
 

@@ -24,7 +24,7 @@ pub enum Remediation {
         done: bool,
     },
     /// Remove an entry that starts a program again and again: the line of this file (counted from 1), as it was read.
-    /// [`super::judge::autostart::without`] gives the new content of the file.
+    /// [`super::judge::autostart::edit::without`] gives the new content of the file.
     StopStarting {
         file: String,
         line: u32,

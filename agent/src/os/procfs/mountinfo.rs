@@ -1,11 +1,17 @@
 //! The kernel's table of mounts (`/proc/self/mountinfo`), a line each. `/proc/mounts` does not tell stacked mounts apart.
 
 use super::process_files::number;
+use super::text_reader::{BUFFER_BYTES, Go, each_line};
+use std::fs::File;
+use std::io;
 
 /// The table of our own namespace.
 pub const TABLE: &str = "/proc/self/mountinfo";
 /// Most mounts that are kept of the table; a device has thirty.
 pub const MOUNTS_MAX: usize = 512;
+
+/// File systems of another party, over a network; those of programs begin with `fuse`. Asking them may take for ever.
+const REMOTE: [&[u8]; 8] = [b"nfs", b"nfs4", b"cifs", b"smb3", b"9p", b"ceph", b"afs", b"autofs"];
 
 /// One line of the table.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,6 +28,24 @@ pub struct MountLine<'a> {
     pub filesystem: &'a [u8],
     /// The options of the file system as a whole.
     pub super_options: &'a [u8],
+}
+
+/// Shows each mount of our own namespace.
+///
+/// # Errors
+/// The table cannot be read.
+pub fn each_mount(each: &mut dyn FnMut(MountLine<'_>)) -> io::Result<()> {
+    let mut buffer = vec![0; BUFFER_BYTES];
+    let mut take = |bytes: &[u8]| {
+        line(bytes).map(&mut *each);
+        Go::On
+    };
+    each_line(&mut File::open(TABLE)?, &mut buffer, &mut take).map(|_| ())
+}
+
+/// Whether a file system of this type may never answer.
+pub fn is_remote(filesystem: &[u8]) -> bool {
+    REMOTE.contains(&filesystem) || filesystem.starts_with(b"fuse")
 }
 
 /// Reads `36 35 98:0 /root /point options [optional…] - type source super-options`.

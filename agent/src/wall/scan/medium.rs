@@ -4,8 +4,9 @@
 #[cfg(test)]
 mod tests;
 
-use crate::os::procfs::mountinfo::{MOUNTS_MAX, MountLine, line, options, unescaped};
+use crate::os::procfs::mountinfo::{MOUNTS_MAX, MountLine, is_remote, line, options, unescaped};
 use crate::os::procfs::text_reader::Go;
+use komainu_core::wall::judge::autostart::entry::Origin;
 use komainu_core::wall::process_snapshot::Medium;
 
 /// The use of a file system to a program that lies on it.
@@ -52,8 +53,6 @@ const MEMORY: [&[u8]; 7] = [b"tmpfs", b"ramfs", b"devtmpfs", b"rootfs", b"proc",
 /// Never written to.
 const UNWRITABLE: [&[u8]; 5] = [b"squashfs", b"cramfs", b"romfs", b"erofs", b"iso9660"];
 const OVERLAY: [&[u8]; 3] = [b"overlay", b"overlayfs", b"mini_fo"];
-/// Others begin with `fuse`.
-const REMOTE: [&[u8]; 8] = [b"nfs", b"nfs4", b"cifs", b"smb3", b"9p", b"ceph", b"afs", b"autofs"];
 
 /// Where an OpenWrt has the firmware's own files, below those that were written since.
 const ROM: &[u8] = b"/rom";
@@ -70,7 +69,7 @@ pub fn mount(bytes: &[u8]) -> Option<Mount> {
         Kind::Memory
     } else if OVERLAY.contains(&filesystem) {
         Kind::Overlay
-    } else if REMOTE.contains(&filesystem) || filesystem.starts_with(b"fuse") {
+    } else if is_remote(filesystem) {
         Kind::Remote
     } else if UNWRITABLE.contains(&filesystem) || options(super_options).any(|option| option == b"ro") {
         Kind::Unwritable
@@ -143,6 +142,22 @@ impl Mounts {
     /// upper layer cannot be seen, an overlay at the root is taken for the firmware's, and any other for storage.
     pub fn medium(&self, path: &[u8], files: &dyn Files) -> Medium {
         self.medium_within(path, files, NESTED_MAX)
+    }
+
+    /// The layer of a file, and the path of the firmware's own file below it, if that can be seen.
+    pub fn origin(&self, path: &[u8], files: &dyn Files) -> (Origin, Option<Vec<u8>>) {
+        let Some(mount) = self.holding(path) else { return (Origin::Unknown, None) };
+        match (mount.kind, self.medium(path, files)) {
+            (Kind::Unwritable, _) | (Kind::Overlay, Medium::Firmware) => (Origin::Firmware, None),
+            (Kind::Overlay, Medium::Upgraded) => {
+                let path = inside(mount, path);
+                let of_firmware = |layer: &Layer| layer.medium == Medium::Firmware && layer.has(path, files);
+                let lower = self.layers(mount, files, NESTED_MAX).find(of_firmware);
+                (Origin::OverFirmware, lower.map(|layer| joined(&layer.folder, path)))
+            }
+            (Kind::Overlay, Medium::Storage | Medium::Memory) => (Origin::Added, None),
+            _ => (Origin::Unknown, None),
+        }
     }
 
     /// The medium of a file that is not at its path any more, by the number of its device. A file on a device that is

@@ -303,3 +303,35 @@ fn a_program_in_another_view_is_found_under_its_path_in_ours() {
     assert_eq!(mounts(&OPENWRT).medium_elsewhere(19), Medium::Memory);
     assert_eq!(mounts(&OPENWRT).medium_elsewhere(0x11), Medium::Storage, "an overlay may hold anything");
 }
+
+#[test]
+fn the_layer_of_a_file_tells_the_firmwares_own_from_what_was_written_since() {
+    let files = These(&[
+        "/overlay/upper",
+        "/overlay/upper/etc/rc.local",
+        "/overlay/upper/etc/init.d/dropbear",
+        "/rom/etc/init.d/dropbear",
+        "/up",
+        "/up/a",
+        "/up/b",
+        "/low",
+        "/low/b",
+    ]);
+    let origin = |mounts: &Mounts, path: &str| {
+        let (origin, lower) = mounts.origin(path.as_bytes(), &files);
+        (origin, lower.map(|lower| String::from_utf8(lower).unwrap()))
+    };
+    let openwrt = mounts(&OPENWRT);
+    assert_eq!(origin(&openwrt, "/etc/inittab"), (Origin::Firmware, None));
+    assert_eq!(origin(&openwrt, "/rom/etc/inittab"), (Origin::Firmware, None));
+    assert_eq!(origin(&openwrt, "/etc/rc.local"), (Origin::Added, None));
+    let lower = Some("/rom/etc/init.d/dropbear".into());
+    assert_eq!(origin(&openwrt, "/etc/init.d/dropbear"), (Origin::OverFirmware, lower));
+    assert_eq!(origin(&openwrt, "/tmp/etc/rc.local"), (Origin::Unknown, None));
+    let etc = mounts(&[
+        "1 0 8:1 / / ro - squashfs /dev/root ro",
+        "2 1 0:17 / /etc rw - overlay x rw,lowerdir=/low:/lower,upperdir=/up",
+    ]);
+    assert_eq!(origin(&etc, "/etc/b"), (Origin::OverFirmware, Some("/low/b".into())));
+    assert_eq!(origin(&mounts(&["1 0 8:1 / / rw - ext4 x rw"]), "/etc/a"), (Origin::Unknown, None));
+}
