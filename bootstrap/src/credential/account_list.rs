@@ -253,7 +253,8 @@ mod tests {
         let passwd = "root:x:0:0:root:/root:/bin/ash\n# x:y\nguest::500:500:::\r\nold:abJnggxhB/yWI:7:7::/:/bin/sh\n\
                       daemon:*:1:1::/:/bin/false\ntoor:x:0:0::/:/bin/sh\nodd:x:minus:0\n::0:0:::\n\
                       owner:x:9:9::/:\n";
-        let shadow = format!("root:{HASH}:1::::::\ntoor::1::::::\nold::1::::::\nodd:!:\n\nno colon\nowner:!:");
+        let shadow =
+            format!("root:{HASH}:1::::::\ntoor::1::::::\nold::1::::::\nodd:!:\n\nno colon\nowner:!:");
         assert_eq!(
             told(Some(passwd), Some(&shadow)),
             [
@@ -317,7 +318,11 @@ mod tests {
             ("svc::0:0::/:/tmp/nologin", "svc 0 logs in passwd empty"),
             ("svc::0:0::/:/usr/sbin/nologin", "svc 0 - passwd empty"),
         ] {
-            assert!(told(Some(line), None).contains(&expected.to_owned()), "{line}: {:?}", told(Some(line), None));
+            assert!(
+                told(Some(line), None).contains(&expected.to_owned()),
+                "{line}: {:?}",
+                told(Some(line), None)
+            );
         }
         for line in ["# svc:x:0:0::/:", "#svc::0:0", "", "svc", "+", "+@net"] {
             assert_eq!(told(Some(line), None), [""; 0], "{line}");

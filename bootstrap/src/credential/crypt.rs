@@ -111,7 +111,8 @@ const UNTRIED: &[(&str, &str)] = &[
 pub(super) fn is_des(crypt: &str) -> bool {
     let is_digit = |byte: &u8| DIGITS.contains(byte);
     let sum = crypt.as_bytes().get(2..DES_CHARACTERS);
-    sum.is_some_and(|sum| sum.iter().all(is_digit)) && matches!(crypt.as_bytes().get(DES_CHARACTERS), None | Some(b','))
+    sum.is_some_and(|sum| sum.iter().all(is_digit))
+        && matches!(crypt.as_bytes().get(DES_CHARACTERS), None | Some(b','))
 }
 
 /// Each C library has its own number for a character that is none of the digits; the sum must be right for one of them.

@@ -119,7 +119,8 @@ mod tests {
     fn pairs() -> Vec<(&'static str, &'static str)> {
         let bots = include_str!("../../lists/default-credentials.txt");
         let field = include_str!("../../lists/default-credentials-field.txt");
-        let lines = |text: &'static str| text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+        let lines =
+            |text: &'static str| text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
         let mut pairs: Vec<_> = lines(bots).filter_map(|line| line.split_once('\t')).collect();
         pairs.retain(|(_, password)| *password != "(empty)");
         pairs.extend(lines(field).filter_map(|line| line.split_once('\t')?.1.split_once('\t')));

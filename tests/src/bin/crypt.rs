@@ -91,5 +91,7 @@ fn clear(digits: &str) -> Option<String> {
 }
 
 fn hexadecimal(text: &str) -> String {
-    std::iter::once(".".to_owned()).chain(text.chars().map(|letter| format!("{:02x}", letter as u32))).collect()
+    std::iter::once(".".to_owned())
+        .chain(text.chars().map(|letter| format!("{:02x}", letter as u32)))
+        .collect()
 }

@@ -109,7 +109,8 @@ pub fn judge(seen: &AccountsSeen, policy: &Policy, report: &mut Report) {
     }
     if seen.left_out > 0 {
         let count = seen.left_out;
-        report.cannot_tell(Measure::Accounts, format_args!("{count} accounts more than can be listed at once"));
+        report
+            .cannot_tell(Measure::Accounts, format_args!("{count} accounts more than can be listed at once"));
     }
     if let Some(why) = &seen.unread {
         report.cannot_tell(Measure::Accounts, format_args!("{}", &**why));
@@ -120,7 +121,8 @@ pub fn judge(seen: &AccountsSeen, policy: &Policy, report: &mut Report) {
 /// A measure has one doubt: that of the passwords names all that nothing is known of.
 fn judge_untried(accounts: &[AccountSeen], report: &mut Report) {
     let mut why = String::new();
-    let not_yet = |account: &&AccountSeen| matches!(account.password, PasswordSeen::Set(_)) && account.known.is_none();
+    let not_yet =
+        |account: &&AccountSeen| matches!(account.password, PasswordSeen::Set(_)) && account.known.is_none();
     let count = accounts.iter().filter(not_yet).count();
     // Writing into a string cannot fail.
     if count > 0 {
