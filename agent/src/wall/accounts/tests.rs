@@ -210,6 +210,18 @@ fn keys_in_the_home_of_a_user_are_told_and_not_changed() {
 }
 
 #[test]
+fn accounts_that_are_kept_elsewhere_are_a_doubt() {
+    let mut device = DeviceSettings::new("elsewhere");
+    device.write("nsswitch.conf", "passwd: files systemd\n", 0o644);
+    assert_eq!(device.seen().unread, None);
+    device.write("nsswitch.conf", "passwd: files ldap\n", 0o644);
+    assert!(device.seen().unread.unwrap().contains("accounts of ldap"));
+    device.write("nsswitch.conf", "", 0o644);
+    fs::create_dir(device.folder.join("tcb")).unwrap();
+    assert!(device.seen().unread.unwrap().contains("tcb: passwords of single accounts"));
+}
+
+#[test]
 fn a_pipe_of_keys_is_a_doubt() {
     let mut device = DeviceSettings::new("pipe");
     device.write("dropbear", &format!("{KEY}\n"), 0o600);
