@@ -3,6 +3,7 @@
 
 use super::call::{Call, Exit, open, print};
 use crate::daemon::linux_device::LinuxDevice;
+use crate::os::foreign_file::Tree;
 use crate::os::process::program_folder;
 use komainu_core::device::{Boot, Host, Ledger, Owner, Repository, Slots};
 use komainu_core::device::{Fetched, Folder};
@@ -23,6 +24,7 @@ type Check = (&'static str, fn(&mut LinuxDevice, &Call) -> Sentence);
 
 const CHECKS: &[Check] = &[
     ("trusted root", root),
+    ("state folder", state),
     ("record", record),
     ("running slot", running),
     ("boot environment", boot),
@@ -56,6 +58,18 @@ fn root(device: &mut LinuxDevice, _: &Call) -> Sentence {
         Trusted::load(&device.stored().under_newest_root(), clock).map_err(|fault| fault.to_string())?;
     let [version, ..] = trusted.versions();
     Ok(format!("version {version}, expires {}", trusted.root().common.expires))
+}
+
+fn state(_: &mut LinuxDevice, call: &Call) -> Sentence {
+    let folder = &call.settings.state;
+    let tree = Tree::device().map_err(|why| why.to_string())?;
+    match tree.find(folder).map_err(|why| why.to_string())? {
+        Some(place) if place.metadata().is_some() => {
+            tree.is_roots(folder).map_err(|why| why.to_string())?;
+            Ok(format!("{} is root's alone", folder.display()))
+        }
+        _ => Ok("none yet: the first start makes it".into()),
+    }
 }
 
 fn record(device: &mut LinuxDevice, _: &Call) -> Sentence {
@@ -103,6 +117,8 @@ fn gate(device: &mut LinuxDevice, call: &Call) -> Sentence {
     let Some(settings) = &call.settings.gate else { return Ok("left to other software".into()) };
     let gate = device.gate().ok_or("left to other software")?;
     gate.account.map_err(|why| why.to_string())?;
+    let written = device.credentials().ok_or("left to other software")?.account_is_writable();
+    let written = written.map_err(|why| why.to_string())?;
     let missing: Vec<&str> = settings
         .lan
         .iter()
@@ -120,7 +136,11 @@ fn gate(device: &mut LinuxDevice, call: &Call) -> Sentence {
     if let Some(path) = settings.code_file.as_ref().filter(|path| !path.exists()) {
         return Err(format!("code_file {} is not there: a first password cannot be set", path.display()));
     }
-    let mut said = format!("account {}, {} places to wipe, hooks:", settings.account, settings.wipe.len());
+    let mut said = format!(
+        "account {} in a file that {written}, {} places to wipe, hooks:",
+        settings.account,
+        settings.wipe.len()
+    );
     for hook in &hooks {
         let _ = write!(said, " {}", hook.file_name().unwrap_or_default().to_string_lossy());
     }

@@ -198,6 +198,6 @@ fn finding_object(finding: &Finding) -> Json {
     Json::object([
         ("measure", Json::text(&finding.measure.row().id)),
         ("what", Json::text(&finding.what)),
-        ("infection", Json::Bool(finding.infection)),
+        ("evidence", Json::text(&finding.evidence.name())),
     ])
 }

@@ -41,6 +41,7 @@ fn of_wall(device: &mut LinuxDevice, facts: &Facts, policy: &Policy, settings: &
     let view = View {
         report: &report,
         incident_state: &incident_state,
+        undo: &[],
         asked: None,
         owner: facts.gate.as_ref().and_then(|gate| gate.kept),
         polled: facts.retry.polled_uptime,
@@ -57,7 +58,7 @@ fn of_wall(device: &mut LinuxDevice, facts: &Facts, policy: &Policy, settings: &
             Act::Remediate { finding, remediation } => {
                 format!("{}, because {}", remediation.name(), finding.what)
             }
-            Act::Undo(remediation) => format!("undo {}", remediation.name()),
+            Act::Undo { remediation, what } => format!("undo {}: {what}", remediation.name()),
             Act::Poll => "poll".to_owned(),
             Act::Restart => "restart".to_owned(),
         };

@@ -11,7 +11,9 @@ use super::toml::table::{SettingsFault, Table};
 use komainu_core::firewall::table::{Network, Protocol, Traffic};
 use komainu_core::wall::incident_response::IncidentResponse;
 use komainu_core::wall::policy::WanAccess;
-use komainu_core::wall::policy::{Automatic, Policy, ProtectedPath, Reach, Service, Unlisted};
+use komainu_core::wall::policy::{
+    Automatic, ENFORCED_AS_SHIPPED, Enforce, Policy, ProtectedPath, Reach, Service,
+};
 use komainu_core::wall::process_snapshot::Transport;
 use komainu_trust::Moment;
 use std::fs;
@@ -42,25 +44,20 @@ pub struct WallSettings {
     pub give_up: bool,
 }
 
-/// Programs that every Linux device needs raw sockets or flash for.
-const PRIVILEGED: &[&str] = &[
-    "udhcpc",
-    "udhcpd",
-    "dhclient",
-    "dhcpcd",
-    "odhcpd",
-    "odhcp6c",
-    "dnsmasq",
-    "pppd",
-    "ping",
-    "ping6",
-    "hostapd",
-    "wpa_supplicant",
-    "mtd",
-    "fw_setenv",
-    "ubiupdatevol",
-    "mount",
-];
+/// Programs that Linux devices of all kinds need raw sockets, flash or disks for: addresses, links, routes, file systems,
+/// flash and boot loaders.
+const PRIVILEGED: &str = "\
+    udhcpc udhcpc6 udhcpd dhclient dhcpcd dhcpd dhcp6c dhcp6s dhcrelay odhcpd odhcp6c dnsmasq zcip \
+    avahi-autoipd systemd-networkd NetworkManager connmand pppd pppoe pppoe-discovery pppoe-relay \
+    xl2tpd ping ping6 arping fping traceroute traceroute6 mtr mtr-packet hostapd wpa_supplicant wpad \
+    wpa_cli iwd lldpd lldpcli ladvd mstpd radvd rdnssd ndppd relayd 6relayd igmpproxy mcproxy omcproxy \
+    smcroute smcrouted improxy keepalived ospfd ospf6d zebra bird babeld olsrd batmand alfred usteerd \
+    dawn miniupnpd snmpd mount umount mtd fw_setenv fw_printenv ubiupdatevol ubiattach ubimkvol \
+    ubirmvol ubiformat nandwrite flashcp flash_erase flash_eraseall sysupgrade fsck e2fsck fsck.ext4 \
+    fsck.fat fsck.vfat fsck.exfat fsck.f2fs fsck.hfsplus dosfsck mkfs mke2fs mkfs.ext4 mkfs.fat \
+    mkfs.vfat mkfs.f2fs mkfs.ubifs mkfs.xfs mkfs.btrfs mkswap tune2fs resize2fs e2label ntfs-3g ntfsfix \
+    mount.ntfs-3g mount.exfat-fuse mdadm mdmon lvm cryptsetup parted sfdisk fdisk sgdisk hdparm \
+    smartctl smartd blkid fstrim xfs_repair btrfs udevd systemd-udevd udisksd";
 /// Folders where everybody may write, and no program needs to be started.
 const NO_PROGRAMS: &[&str] = &["/tmp", "/var", "/run", "/dev", "/dev/shm", "/mnt"];
 
@@ -70,12 +67,12 @@ fn strict() -> Policy {
     Policy {
         kind: "strict".into(),
         services: Vec::new(),
-        unlisted: Unlisted::Stop,
+        enforce: ENFORCED_AS_SHIPPED.to_vec(),
         ssh: false,
         accounts: Vec::new(),
         keys: Vec::new(),
         programs: Vec::new(),
-        privileged: strings(PRIVILEGED),
+        privileged: PRIVILEGED.split(' ').map(Into::into).collect(),
         integrity: Vec::new(),
         noexec_mounts: strings(NO_PROGRAMS),
         traffic: Traffic::default(),
@@ -162,8 +159,15 @@ fn read_file(wall: &mut WallSettings, text: &str) -> Result<(), SettingsFault> {
 }
 
 fn read_policy(policy: &mut Policy, keys: &mut Keys<'_>) {
-    let unlisted = keys.string_of("unlisted", &["stop", "report"]);
-    policy.unlisted = unlisted.map_or(policy.unlisted, |at| [Unlisted::Stop, Unlisted::Report][at]);
+    if let Some(words) = keys.strings_if_given("enforce") {
+        let known: Vec<Enforce> = words.iter().filter_map(|word| Enforce::parse(word)).collect();
+        if known.len() < words.len() {
+            let unknown = words.iter().find(|word| Enforce::parse(word).is_none());
+            let unknown = unknown.map(String::as_str).unwrap_or_default();
+            keys.fault("enforce", &format!("has the word \"{unknown}\"; {ENFORCES}"));
+        }
+        policy.enforce = known;
+    }
     policy.ssh = keys.boolean("ssh", policy.ssh);
     for (key, list) in [
         ("accounts", &mut policy.accounts),
@@ -206,6 +210,8 @@ fn read_policy(policy: &mut Policy, keys: &mut Keys<'_>) {
     }
 }
 
+const ENFORCES: &str = "it may hold \"all\", \"infection\", rows of komainu harden (\"telnet\", \"services\") and kinds of \
+                        remediations (\"suspend\", \"restore\"); see the manual";
 const RESPOND: &str =
     "must hold some of \"contain\", \"evidence\", \"restart\", \"new-password\", \"update\", \"reimage\"";
 
@@ -350,6 +356,16 @@ mod tests {
     }
 
     #[test]
+    fn as_shipped_the_wan_telnet_and_well_known_passwords_are_enforced_and_nothing_else() {
+        for kind in ["router", "camera", "recorder", "nas", "appliance", "toaster"] {
+            let enforced: Vec<&str> = shipped(kind).policy.enforce.iter().map(|one| one.name()).collect();
+            assert_eq!(enforced, ["firewall", "wan-admin", "telnet", "passwords", "hold-watchdog"], "{kind}");
+        }
+        let wall = read_text("[wall]\nkind = \"none\"\nenforce = [\"all\"]\n").unwrap().unwrap();
+        assert_eq!(wall.policy.enforce, [Enforce::All]);
+    }
+
+    #[test]
     fn no_wall_must_be_said() {
         assert!(read_text("[wall]\nkeep = false\n").unwrap().is_none());
         assert!(read_text("").unwrap_err().contains("kind"));
@@ -358,7 +374,8 @@ mod tests {
     #[test]
     fn every_refusal_names_its_key() {
         for (more, says) in [
-            ("unlisted = \"maybe\"\n", "unlisted"),
+            ("enforce = [\"maybe\"]\n", "maybe"),
+            ("unlisted = \"stop\"\n", "unlisted"),
             ("incident_response = [\"panic\"]\n", "incident_response"),
             ("incident_response = [\"release\"]\n", "incident_response"),
             ("[[service]]\nlistens = [\"tcp/0\"]\n", "listens"),

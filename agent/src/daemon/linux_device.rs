@@ -7,8 +7,9 @@ use crate::config::gate_settings::FirewallChoice;
 use crate::config::settings::DeviceSettings;
 use crate::firewall::controller::FirewallController;
 use crate::gate::credential_store::CredentialStore;
-use crate::os::clock;
+use crate::os::foreign_file::Tree;
 use crate::os::privileges::{Capabilities, give_up};
+use crate::os::{clock, foreign_file};
 use crate::update::boot::boot_flow::BootFlow;
 use crate::update::boot::bootcount::Bootcount;
 use crate::update::runtime_state::{Lock, RuntimeState};
@@ -97,7 +98,14 @@ impl LinuxDevice {
         if let Some(credentials) = &self.credentials {
             credentials.make().map_err(|error| failed(&self.settings.state, error))?;
         }
-        self.runtime.lock().map_err(|error| failed(&self.settings.run, error))
+        if let Err(why) = Tree::device().and_then(|tree| tree.is_roots(&self.settings.state)) {
+            log::warn!("state-open-to-others why=\"{why}\"");
+        }
+        let lock = self.runtime.lock().map_err(|error| failed(&self.settings.run, error))?;
+        if lock.is_ok() {
+            foreign_file::finish(&self.settings.state);
+        }
+        Ok(lock)
     }
 
     /// Polls this bundle next, instead of the server.

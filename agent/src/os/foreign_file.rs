@@ -23,7 +23,7 @@ mod tests;
 mod wipe;
 
 pub use in_place::finish;
-pub use replace::Owner;
+pub use replace::{MODE_BITS, Owner};
 pub use wipe::wipe;
 
 use crate::os::files::cannot;

@@ -25,6 +25,7 @@ use komainu_core::reason::Reason;
 use komainu_core::settings::Settings as Core;
 use komainu_core::update::facts::{Facts, RecordSeen};
 use komainu_core::update::offer::Offer;
+use komainu_core::wall::evidence::Evidence;
 use komainu_core::wall::incident_state::IncidentState;
 use komainu_core::wall::judge::accounts::AccountsSeen;
 use komainu_core::wall::judge::integrity::{IntegrityFacts, Owner};
@@ -258,11 +259,14 @@ impl WallDriver {
         let line = reason.to_string();
         let details = line.split_once(' ').map_or("", |(_, details)| details);
         let event = match reason {
-            Reason::Found(finding) if finding.infection => "infected",
-            Reason::Found(_) => "found",
+            Reason::Found(finding) => match finding.evidence {
+                Evidence::Told => "told",
+                Evidence::Weak => "found",
+                Evidence::Infection => "infected",
+            },
             Reason::Mended { .. } => "mended",
             Reason::NotMended { .. } => "not-mended",
-            Reason::Undone(_) => "undone",
+            Reason::Undone { .. } => "undone",
             Reason::Incident { .. } => "incident",
             Reason::IncidentOver => "incident-over",
             Reason::AccountChanged => "account-changed",

@@ -23,6 +23,7 @@ impl WallDriver {
     pub fn remediate(&mut self, remediation: &Remediation) -> Result<(), Text> {
         match remediation {
             Remediation::End(id) => kill_tree::end(*id),
+            Remediation::Suspend { id, .. } => kill_tree::suspend(*id),
             Remediation::StopStarting { file, line, says } => self.stop_starting(file, *line, says),
             Remediation::LockAccount { file, account } => match &self.accounts {
                 Some((places, _)) => lock::lock_account(places, &self.state, file, account),
@@ -46,12 +47,15 @@ impl WallDriver {
     /// # Errors
     /// The thing that cannot be done, and the cause.
     pub fn undo(&mut self, remediation: &Remediation) -> Result<(), Text> {
-        let Remediation::NoPrograms { mount } = remediation else {
-            return Err(text(format_args!("{} cannot be undone", remediation.name())));
-        };
-        let at = self.forbidden.iter().position(|(point, _)| point == mount);
-        let before = at.map(|at| self.forbidden.remove(at).1);
-        remount::allow_programs(mount, before)
+        match remediation {
+            Remediation::Suspend { id, .. } => kill_tree::resume(*id),
+            Remediation::NoPrograms { mount } => {
+                let at = self.forbidden.iter().position(|(point, _)| point == mount);
+                let before = at.map(|at| self.forbidden.remove(at).1);
+                remount::allow_programs(mount, before)
+            }
+            _ => Err(text(format_args!("{} cannot be undone", remediation.name()))),
+        }
     }
 
     /// Keeps the evidence of an infection.
@@ -59,7 +63,7 @@ impl WallDriver {
     /// # Errors
     /// Path and cause.
     pub fn keep_evidence(&mut self, report: &Report) -> Result<(), Text> {
-        let infected = || report.findings.iter().filter(|finding| finding.infection);
+        let infected = || report.findings.iter().filter(|finding| finding.is_infection());
         let processes = infected().filter_map(|finding| match finding.remediation {
             Some(Remediation::End(id)) => Some(id),
             _ => None,

@@ -1,6 +1,7 @@
 //! The observation: everything that the wall sees in one scan, and the findings of its judges. Any of it may be
 //! unknown.
 
+use super::evidence::Sign;
 use super::judge::accounts;
 use super::judge::accounts::AccountsSeen;
 use super::judge::autostart;
@@ -109,7 +110,7 @@ pub fn judge(observation: &Observation, context: &GateContext, policy: &Policy) 
     autostart::judge(&observation.autostart, observation.autostart_unread.as_ref(), policy, &mut report);
     accounts::judge(&observation.accounts, policy, &mut report);
     for chain in &observation.chains {
-        report.weak(
+        report.told(
             Measure::Configuration,
             None,
             format_args!(
@@ -168,8 +169,9 @@ fn open_reflectors(snapshot: &ProcessSnapshot, report: &mut Report) {
 fn judge_counts(counts: &[Count], report: &mut Report) {
     for count in counts.iter().filter(|count| count.packets > 0) {
         match count.counted {
-            Counted::Scan => report.infected(
+            Counted::Scan => report.weighed(
                 Measure::Egress,
+                Sign::ManyScans.row().alone,
                 None,
                 format_args!(
                     "the device asks others for port {}, more often than it may, as bots do",
@@ -177,14 +179,14 @@ fn judge_counts(counts: &[Count], report: &mut Report) {
                 ),
             ),
             Counted::Spoof => {
-                report.weak(
+                report.told(
                     Measure::Egress,
                     None,
                     format_args!("the device sends under a false address; it is dropped"),
                 );
             }
             Counted::Flood => {
-                report.weak(
+                report.told(
                     Measure::Egress,
                     None,
                     format_args!("the device sends more than it may; the rest is dropped"),
@@ -217,6 +219,28 @@ fn judge_rules(rules: Option<&FirewallStatus>, report: &mut Report) {
     if let Some(why) = why {
         for measure in [Measure::Firewall, Measure::Reflectors, Measure::Egress] {
             report.cannot_enforce(measure, format_args!("{why}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::firewall::table::Protocol;
+    use crate::wall::evidence::Evidence;
+
+    #[test]
+    fn a_rate_is_told_and_no_infection() {
+        for counted in [Counted::Scan, Counted::Spoof, Counted::Flood, Counted::LanScan, Counted::LanSpoof] {
+            let mut report = Report::default();
+            judge_counts(
+                &[Count { counted, protocol: Some(Protocol::Tcp), port: 37_215, packets: 99 }],
+                &mut report,
+            );
+            assert!(
+                report.findings.iter().all(|one| one.evidence == Evidence::Told && one.remediation.is_none())
+            );
+            assert_eq!(report.findings.len() + report.notes.len(), 1);
         }
     }
 }

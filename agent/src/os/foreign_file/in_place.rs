@@ -59,6 +59,13 @@ pub(super) fn write(
 
 /// Finishes files that a power cut left half written. Called once at a start.
 pub fn finish(state: &Path) {
+    match Tree::device() {
+        Ok(tree) => finish_in(&tree, state),
+        Err(why) => log::warn!("file-left-half-written why=\"{why}\""),
+    }
+}
+
+fn finish_in(tree: &Tree, state: &Path) {
     let folder = state.join("unfinished");
     let mut ledgers = Vec::new();
     files::each_entry(&folder, &mut |entry| {
@@ -66,7 +73,7 @@ pub fn finish(state: &Path) {
         Continue(())
     });
     for path in ledgers {
-        match finish_one(&path) {
+        match finish_one(tree, &path) {
             Ok(()) => {
                 let _ = files::remove(&path);
             }
@@ -76,11 +83,11 @@ pub fn finish(state: &Path) {
     }
 }
 
-fn finish_one(path: &Path) -> Result<(), Text> {
+fn finish_one(tree: &Tree, path: &Path) -> Result<(), Text> {
     let read = files::read(path, LEDGER_BYTES_MAX).map_err(|error| cannot("read", path, &error))?;
     // A ledger that is not whole was being written: its file had not been touched yet.
     let Some(unfinished) = read.as_deref().and_then(unsealed) else { return Ok(()) };
-    let found = Tree::device()?.find_itself(&unfinished.path)?;
+    let found = tree.find_itself(&unfinished.path)?;
     let not_there = || cannot("finish", &unfinished.path, &"it is not mounted");
     let place = found.ok_or_else(not_there)?;
     let now = place.read(BYTES_MAX as u64)?.ok_or_else(not_there)?;
@@ -95,7 +102,7 @@ fn finish_one(path: &Path) -> Result<(), Text> {
 }
 
 /// The folder that holds a mounted file is not the one that its other name is in: the file itself must be root's alone.
-fn may_be_written(metadata: &Metadata) -> Result<(), &'static str> {
+pub(super) fn may_be_written(metadata: &Metadata) -> Result<(), &'static str> {
     let mode = metadata.mode();
     if !metadata.is_file() || metadata.nlink() != 1 {
         Err("it is no file, or one with a second name (a hard link)")
@@ -140,19 +147,97 @@ fn is_half_written(unfinished: &Unfinished, now: &[u8]) -> bool {
     if now == &old[..] || now == &new[..] || now.len() > old.len().max(new.len()) {
         return false;
     }
-    now.chunks(BLOCK).enumerate().all(|(number, block)| {
-        let is_of = |bytes: &[u8]| {
-            bytes.get(number * BLOCK..).is_some_and(|rest| {
-                let common = rest.len().min(block.len());
-                block[..common] == rest[..common] && block[common..].iter().all(|byte| *byte == 0)
-            })
-        };
-        is_of(old) || is_of(new) || block.iter().all(|byte| *byte == 0)
-    })
+    let is_of = |number: usize, block: &[u8], first: &[u8], second: &[u8]| {
+        block.iter().zip(number * BLOCK..).all(|(byte, at)| *byte == byte_at(first, second, at))
+    };
+    // In the block in which the new bytes end, old ones may follow: the file is cut to its size last.
+    let ways: [(&[u8], &[u8]); 4] = [(old, &[]), (new, &[]), (new, old), (&[], &[])];
+    let is_known = |(number, block): (usize, &[u8])| {
+        ways.iter().any(|(first, second)| is_of(number, block, first, second))
+    };
+    now.chunks(BLOCK).enumerate().all(is_known)
+}
+
+/// The byte of the first that has one there; empty space holds zeroes.
+fn byte_at(first: &[u8], second: &[u8], at: usize) -> u8 {
+    first.get(at).or(second.get(at)).copied().unwrap_or_default()
 }
 
 fn write_all(file: &File, bytes: &[u8]) -> io::Result<()> {
     file.write_all_at(bytes, 0)?;
     file.set_len(bytes.len() as u64)?;
     file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::os::test_namespace::apart;
+
+    /// Each state that a power cut can leave of a file of several blocks.
+    fn halves(old: &[u8], new: &[u8]) -> Vec<Vec<u8>> {
+        let longest = old.len().max(new.len());
+        let mut all = vec![Vec::new(), old.to_vec(), new.to_vec()];
+        for cut in (0..=longest).step_by(BLOCK) {
+            let begun =
+                (0..longest).map(|at| if at < cut { byte_at(new, old, at) } else { byte_at(old, &[], at) });
+            // The other way round: blocks reach the medium in any order, and space that was never written holds zeroes.
+            let turned =
+                (0..longest).map(|at| if at < cut { byte_at(old, &[], at) } else { byte_at(new, old, at) });
+            all.extend([begun.collect(), turned.collect()]);
+        }
+        all
+    }
+
+    #[test]
+    fn a_power_cut_at_every_step_of_writing_in_place_is_mended_at_the_next_start() {
+        apart(
+            "os::foreign_file::in_place::tests::a_power_cut_at_every_step_of_writing_in_place_is_mended_at_the_next_start",
+            act,
+        );
+        fn act() {
+            let top = std::env::temp_dir().join(format!("komainu-inplace-{}", std::process::id()));
+            std::fs::create_dir_all(&top).unwrap();
+            let top = std::fs::canonicalize(top).unwrap();
+            let (kept, shadow, state) = (top.join("kept"), top.join("shadow"), top.join("state"));
+            for path in [&kept, &shadow] {
+                files::replace(path, b"below").unwrap();
+            }
+            let flags = nix::mount::MsFlags::MS_BIND;
+            nix::mount::mount(Some(&kept), &shadow, None::<&str>, flags, None::<&str>).unwrap();
+            let tree = Tree::at(&top).unwrap();
+            let (short, long) = (b"short\n".repeat(100), b"this is the longer one\n".repeat(100));
+            for (old, new) in [(&short, &long), (&long, &short), (&short, &b"S".repeat(600))] {
+                for now in halves(old, new) {
+                    let file = File::options().write(true).open(&kept).unwrap();
+                    write_all(&file, &now).unwrap();
+                    let ledger = begin(&state, &shadow, old, new).unwrap();
+                    finish_in(&tree, &state);
+                    let after = std::fs::read(&kept).unwrap();
+                    // Before the first byte is written, the old is as good.
+                    assert!(after == **new || now == **old && after == **old, "{} bytes", now.len());
+                    assert!(!ledger.exists());
+                }
+            }
+            // Torn while the ledger itself is written, or written by another program since: the file stays.
+            for tear in [true, false] {
+                let file = File::options().write(true).open(&kept).unwrap();
+                write_all(&file, b"of another program").unwrap();
+                let ledger = begin(&state, &shadow, &short, &long).unwrap();
+                if tear {
+                    let bytes = std::fs::read(&ledger).unwrap();
+                    files::replace(&ledger, &bytes[..bytes.len() - 9]).unwrap();
+                }
+                finish_in(&tree, &state);
+                assert_eq!(std::fs::read(&kept).unwrap(), b"of another program");
+            }
+            // Not mounted yet: it waits for the next start.
+            let ledger = begin(&state, &shadow, &short, &long).unwrap();
+            drop(tree);
+            nix::mount::umount(&shadow).unwrap();
+            finish_in(&Tree::at(&top).unwrap(), &state);
+            assert!(ledger.exists() && std::fs::read(&shadow).unwrap() == b"below");
+            std::fs::remove_dir_all(top).unwrap();
+        }
+    }
 }

@@ -11,6 +11,7 @@ use komainu_core::fault::Text;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat, renameat};
 use nix::sys::stat::{Mode, fchmod, mkdirat};
+use nix::sys::statvfs::FsFlags;
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, symlinkat, unlinkat};
 use std::ffi::{CStr, OsStr, OsString};
 use std::fs::{File, Metadata};
@@ -26,7 +27,7 @@ const BESIDE: &str = ".komainu-new";
 /// Most names that are tried where others have laid something in the way.
 const NAMES_TRIED: usize = 8;
 /// The bits of a mode that are ever set: nothing that gives power, and no writing by everybody.
-pub(super) const MODE_BITS: u32 = 0o775;
+pub const MODE_BITS: u32 = 0o775;
 /// The attributes in which security modules keep a file's label.
 const LABELS: [&CStr; 2] = [c"security.selinux", c"security.SMACK64"];
 /// Longest label, in bytes.
@@ -169,6 +170,26 @@ impl Place {
             }
         };
         removed().map_err(|error| cannot("remove", &self.real, &error))
+    }
+
+    /// Whether the file that stands here can be changed, and in words how.
+    ///
+    /// # Errors
+    /// It cannot: why, and what to do.
+    pub fn is_writable(&self) -> Result<&'static str, Text> {
+        self.is_roots()?;
+        let is_mount = self.is_mount()?;
+        let held = match &self.found {
+            Some(found) if is_mount => {
+                in_place::may_be_written(&found.metadata).map_err(|why| said(&self.real, why))?;
+                &found.held
+            }
+            _ => &self.folder,
+        };
+        if nix::sys::statvfs::fstatvfs(held).is_ok_and(|about| about.flags().contains(FsFlags::ST_RDONLY)) {
+            return Err(cannot("write", &self.real, &"it is on a read-only file system"));
+        }
+        Ok(if is_mount { "is a mount of its own and is written in place" } else { "is replaced whole" })
     }
 
     /// Whether something is mounted at this very place. It cannot be moved over.

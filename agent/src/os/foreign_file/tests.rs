@@ -42,10 +42,6 @@ impl Folder {
         fs::read_to_string(self.path(name)).unwrap()
     }
 
-    fn mode(&self, name: &str) -> u32 {
-        fs::metadata(self.path(name)).unwrap().mode() & 0o7777
-    }
-
     fn set_mode(&self, name: &str, mode: u32) {
         fs::set_permissions(self.path(name), fs::Permissions::from_mode(mode)).unwrap();
     }

@@ -18,6 +18,8 @@ const REMOTE: [&[u8]; 8] = [b"nfs", b"nfs4", b"cifs", b"smb3", b"9p", b"ceph", b
 pub struct MountLine<'a> {
     /// The number of the device, as `stat` tells it of the files on it.
     pub device: u64,
+    /// The folder of the file system that is mounted there: `/` where it is all of it.
+    pub root: Vec<u8>,
     /// The mount point: an absolute path of any bytes.
     pub point: Vec<u8>,
     /// The options of this mount.
@@ -50,13 +52,14 @@ pub fn is_remote(filesystem: &[u8]) -> bool {
 pub fn line(bytes: &[u8]) -> Option<MountLine<'_>> {
     let mut words = bytes.split(|byte| *byte == b' ');
     let device = device_number(words.nth(2)?)?;
-    let point = unescaped(words.nth(1)?);
+    let root = unescaped(words.next()?);
+    let point = unescaped(words.next()?);
     let options = words.next()?;
     words.find(|word| *word == b"-")?;
     let filesystem = words.next()?;
     // The source may be empty, and then there are two blanks in a row.
     let super_options = words.nth(1)?;
-    point.starts_with(b"/").then_some(MountLine { device, point, options, filesystem, super_options })
+    point.starts_with(b"/").then_some(MountLine { device, root, point, options, filesystem, super_options })
 }
 
 /// The words of a list of options.
@@ -109,7 +112,7 @@ mod tests {
     fn a_line_is_read_with_what_its_path_holds() {
         let bytes = b"30 25 259:300 / /mnt/a\\040b\\134\\012 rw shared:1 master:2 - ext4 /dev/x ro,seclabel";
         let read = line(bytes).unwrap();
-        assert_eq!(read.point, b"/mnt/a b\\\n");
+        assert_eq!((&read.root[..], &read.point[..]), (&b"/"[..], &b"/mnt/a b\\\n"[..]));
         assert_eq!((read.filesystem, major_and_minor(read.device)), (&b"ext4"[..], (259, 300)));
         assert_eq!((read.options, read.super_options), (&b"rw"[..], &b"ro,seclabel"[..]));
         for bytes in

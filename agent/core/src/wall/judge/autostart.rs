@@ -13,6 +13,7 @@ mod tables;
 mod tests;
 
 use crate::fault::Text;
+use crate::wall::evidence::Sign;
 use crate::wall::judge::autostart::entry::{
     AutostartEntry, COMMENT, Does, Found, Kind, SAYS_BYTES_MAX, STARTERS_MAX, lines,
 };
@@ -71,7 +72,7 @@ pub fn judge(found: &[FoundAutostart], unread: Option<&Text>, policy: &Policy, r
         let what = format_args!("{file} line {line} {does}: {says}");
         match does {
             Does::Telnet | Does::Ssh | Does::Shell => report.weak(Measure::Respawn, fix, what),
-            Does::Fetch => report.infected(Measure::Respawn, fix, what),
+            Does::Fetch => report.weighed(Measure::Respawn, Sign::FetchAndRun.row().alone, fix, what),
         }
     }
     if let Some(why) = unread {

