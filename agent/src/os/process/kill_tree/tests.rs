@@ -82,14 +82,14 @@ fn comes_to(id: ProcessId, wanted: impl Fn(u8) -> bool) -> bool {
 #[test]
 fn what_is_suspended_goes_on_with_its_children() {
     let (mut child, id, below) = family("sleep 1000 & a=$!; sh -c 'sleep 1000 & wait' & echo $a $!; wait");
-    suspend(id).unwrap();
+    stop_tree(id).1.unwrap();
     assert!(below.iter().chain([&id]).all(|one| comes_to(*one, |state| state == b'T')));
     resume(id).unwrap();
     assert!(below.iter().chain([&id]).all(|one| comes_to(*one, |state| state != b'T')));
     let earlier = ProcessId { started: id.started - 1, ..id };
-    suspend(earlier).unwrap();
+    stop_tree(earlier).1.unwrap();
     assert!(comes_to(id, |state| state != b'T'), "another that has the number now is left alone");
-    assert!(suspend(seen(std::process::id())).is_err(), "we are not suspended");
+    assert!(stop_tree(seen(std::process::id())).1.is_err(), "we are not suspended");
     end_tree(id).unwrap();
     child.wait().unwrap();
     resume(id).unwrap();
