@@ -2,6 +2,7 @@
 //! wrong; changes nothing on the device, and polls the server without keeping anything.
 
 use super::call::{Call, Exit, open, print};
+use crate::daemon::device_names::code_file_fault;
 use crate::daemon::linux_device::LinuxDevice;
 use crate::os::foreign_file::Tree;
 use crate::os::process::program_folder;
@@ -133,8 +134,8 @@ fn gate(device: &mut LinuxDevice, call: &Call) -> Sentence {
     }
     let hooks = program_folder::in_folder(&settings.hooks)
         .map_err(|error| format!("cannot read {}: {error}", settings.hooks.display()))?;
-    if let Some(path) = settings.code_file.as_ref().filter(|path| !path.exists()) {
-        return Err(format!("code_file {} is not there: a first password cannot be set", path.display()));
+    if let Some(why) = settings.code_file.as_deref().and_then(code_file_fault) {
+        return Err(why);
     }
     let mut said = format!(
         "account {} in a file that {written}, {} places to wipe, hooks:",

@@ -237,14 +237,14 @@ fn read_lists(wall: &mut WallSettings, top: &mut Table, first: &FirstFault) {
 fn read_service(services: &mut Vec<Service>, mut keys: Keys<'_>) {
     let program = keys.word("program", "");
     let reach = [Reach::Lan, Reach::Loopback][keys.choice("reach", &["lan", "loopback"])];
-    let listens = keys.strings("listens", &[]);
+    let (public, listens) = (keys.boolean("public", false), keys.strings("listens", &[]));
     if listens.is_empty() {
         keys.fault("listens", LISTENS);
     }
     for word in &listens {
         match listened(word) {
             Some((transport, ports)) => {
-                services.push(Service { program: program.clone(), transport, ports, reach });
+                services.push(Service { program: program.clone(), transport, ports, reach, public });
             }
             None => keys.fault("listens", LISTENS),
         }
@@ -344,13 +344,16 @@ mod tests {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/dist/policies");
         let wall = read_text(&format!(
             "[wall]\nkind = \"router\"\npolicies_directory = \"{folder}\"\nssh = true\nincident_response = [\"evidence\"]\n\
-             [[service]]\nprogram = \"streamer\"\nlistens = [\"udp/5000-5100\", \"packet\"]\n\
+             [[service]]\nprogram = \"streamer\"\nlistens = [\"udp/5000-5100\", \"packet\"]\npublic = true\n\
              [[wan_rule]]\nfrom = [\"192.0.2.0/24\"]\nuntil = \"2027-03-31\"\n"
         ));
         let wall = wall.unwrap().unwrap();
         assert!(wall.policy.ssh && wall.policy.automatic.evidence && !wall.policy.automatic.contain);
         let ours = wall.policy.services.last().unwrap();
-        assert_eq!((ours.transport, ours.program.as_str()), (Transport::Packet, "streamer"));
+        assert_eq!(
+            (ours.transport, ours.program.as_str(), ours.public),
+            (Transport::Packet, "streamer", true)
+        );
         assert!(wall.policy.services.len() > 2, "those of the kind");
         assert_eq!(wall.policy.wan_access[0].until, Some(Moment(1_806_451_200)));
     }

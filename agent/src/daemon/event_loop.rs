@@ -12,7 +12,7 @@ use crate::os::wakeup::{Waiter, Woken};
 use komainu_core::firewall::table::FirewallGrants;
 use komainu_core::gate::state::FirewallStatus;
 use komainu_core::operator_request::OperatorRequest;
-use komainu_core::step::Next;
+use komainu_core::step::{Next, Step};
 use komainu_core::turn::{Outcome, answers, decide, execute, look};
 use komainu_core::update::facts::Facts;
 use komainu_trust::Moment;
@@ -107,6 +107,10 @@ impl<'a> EventLoop<'a> {
                 Some(end) => Some(end),
                 None => self.wait()?,
             };
+            // A restart by a command comes from outside, at any time after it was asked for.
+            if end.is_some() || self.device.is_restarting() {
+                self.page.iter_mut().for_each(PageHost::keep_logins);
+            }
             if let Some(end) = end {
                 return Ok(end);
             }
@@ -157,6 +161,10 @@ impl<'a> EventLoop<'a> {
             self.wall.is_none() && facts.request.as_ref().is_some_and(OperatorRequest::is_of_wall);
         if answers(facts, &plan) || for_no_wall {
             self.requests.answered();
+        }
+        // The command that restarts the device may not wait for this process to end.
+        if plan.steps.iter().any(|step| matches!(step, Step::Reboot)) {
+            self.page.iter_mut().for_each(PageHost::keep_logins);
         }
         let outcome = execute(self.device, facts, &plan, &self.settings.core, &grants);
         self.log.log_all(self.device, &outcome.events);

@@ -5,6 +5,7 @@ use super::accounts::survey;
 use super::accounts::survey::{Places, WebFormat};
 use super::autostart::Autostart;
 use super::integrity::IntegrityGuard;
+use super::probe::exposure::{ExposureProbe, lan_address};
 use super::probe::tls_greeting;
 use super::scan::scanner::Scanner;
 use super::security_log::{Now, SecurityLog};
@@ -28,6 +29,7 @@ use komainu_core::update::offer::Offer;
 use komainu_core::wall::evidence::Evidence;
 use komainu_core::wall::incident_state::IncidentState;
 use komainu_core::wall::judge::accounts::AccountsSeen;
+use komainu_core::wall::judge::exposure;
 use komainu_core::wall::judge::integrity::{IntegrityFacts, Owner};
 use komainu_core::wall::judge::mounts::Forbids;
 use komainu_core::wall::judge::upnp;
@@ -36,7 +38,8 @@ use komainu_core::wall::judge::vulnerabilities::FirmwareSeen;
 use komainu_core::wall::judge::watchdog::WatchdogSeen;
 use komainu_core::wall::measures::Survey;
 use komainu_core::wall::observation::Observation;
-use komainu_core::wall::process_snapshot::Process;
+use komainu_core::wall::process_snapshot::{Process, ProcessSnapshot};
+use komainu_core::wall::remediation::ProcessId;
 use komainu_core::wall::report::Report;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -48,6 +51,8 @@ const TLS_MILLISECONDS: u64 = 60_000;
 const TRY_MILLISECONDS: u64 = 10_000;
 /// Time for which passwords are tried at once where a caller waits for the answer.
 const TRY_ALL_MILLISECONDS: u64 = 600_000;
+/// Time for which listeners are asked for pictures and settings at once where a caller waits for the answer.
+const ASK_ALL_MILLISECONDS: u64 = 20_000;
 
 /// So long after the device's start the vendor's firewall is still being built, in milliseconds of uptime.
 const STARTING_MILLISECONDS: u64 = 180_000;
@@ -80,6 +85,7 @@ pub struct WallDriver {
     /// The rights that the agent could not give up; `None`: this is not the agent's own process.
     pub(crate) confinement: Option<Vec<&'static str>>,
     pub(crate) security_log: SecurityLog,
+    pub(crate) exposure: ExposureProbe,
     pub(crate) tls: Vec<(u16, Option<bool>)>,
     pub(crate) tls_asked: Option<u64>,
     pub(crate) firmware: FirmwareInventory,
@@ -122,6 +128,7 @@ impl WallDriver {
             forbidden: Vec::new(),
             confinement: None,
             security_log: SecurityLog::new(&device.state),
+            exposure: ExposureProbe::default(),
             tls: Vec::new(),
             tls_asked: None,
             firmware: FirmwareInventory::new(&settings.sbom),
@@ -200,6 +207,7 @@ impl WallDriver {
         }
         let now = clock::uptime_milliseconds();
         let mut found = false;
+        self.exposure.step();
         if let Some((_, trial)) = self.accounts.as_mut().filter(|_| now >= self.tried + TRY_MILLISECONDS) {
             self.tried = now;
             found = trial.step(0) == Progress::Found;
@@ -209,6 +217,11 @@ impl WallDriver {
 
     /// Finds out everything that is found out a little at a time, however long it takes.
     pub fn look_thoroughly(&mut self) {
+        let processes = self.scanner.lock().unwrap_or_else(PoisonError::into_inner).look();
+        if let Ok(processes) = &processes {
+            self.follow_listeners(processes, &ours(processes));
+            self.exposure.ask_now(ASK_ALL_MILLISECONDS);
+        }
         if let Some((places, trial)) = &mut self.accounts {
             survey::look(places, trial);
             let until = clock::uptime_milliseconds() + TRY_ALL_MILLISECONDS;
@@ -222,6 +235,7 @@ impl WallDriver {
         let ours = processes.as_ref().map(ours).unwrap_or_default();
         if let Ok(processes) = &processes {
             self.processes.clone_from(&processes.processes);
+            self.follow_listeners(processes, &ours);
         }
         let starts = self.autostart.look();
         let upnp_leases = self.upnp_leases();
@@ -236,6 +250,7 @@ impl WallDriver {
             upnp_leases,
             processes,
             ours,
+            exposures: self.exposure.exposures(),
             autostart: starts.found,
             autostart_unread: starts.unread,
             accounts: self.look_at_accounts(),
@@ -285,6 +300,11 @@ impl WallDriver {
         let (a, b, c, d) = (word(Survey::A), word(Survey::B), word(Survey::C), word(Survey::D));
         let details = format_args!("a={a} b={b} c={c} d={d} turned_away={strangers}");
         self.security_log.note("selfcheck", details, Now::read(built()));
+    }
+
+    /// The last answers that the wall gave, as lines of the security log, the oldest first.
+    pub fn answers(&mut self) -> &[String] {
+        self.security_log.answers()
     }
 
     /// Writes the counts that are not written yet; at an orderly end.
@@ -345,6 +365,13 @@ impl WallDriver {
             // An unreadable file is not let through.
             Err(_) => (Vec::new(), 1),
         }
+    }
+
+    /// Listeners that may be asked for pictures and settings; the asking itself goes on between the looks.
+    fn follow_listeners(&mut self, processes: &ProcessSnapshot, ours: &[ProcessId]) {
+        let asked = exposure::asked(processes, &self.settings.policy, ours);
+        let lan = if asked.is_empty() { None } else { lan_address(&self.lan) };
+        self.exposure.follow(asked, lan);
     }
 
     fn ask_for_tls(&mut self) {

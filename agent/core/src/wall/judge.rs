@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod authorized_keys;
 pub mod autostart;
 pub mod confinement;
+pub mod exposure;
 pub mod infection;
 pub mod integrity;
 pub mod links;

@@ -6,6 +6,8 @@ use super::judge::accounts;
 use super::judge::accounts::AccountsSeen;
 use super::judge::autostart;
 use super::judge::autostart::FoundAutostart;
+use super::judge::exposure;
+use super::judge::exposure::Exposure;
 use super::judge::integrity;
 use super::judge::integrity::IntegrityFacts;
 use super::judge::links;
@@ -56,6 +58,8 @@ pub struct Observation {
     pub processes: Result<ProcessSnapshot, Text>,
     /// Processes of Komainu itself, which are never judged.
     pub ours: Vec<ProcessId>,
+    /// Pictures, models and settings that programs gave without a log-in.
+    pub exposures: Vec<Exposure>,
     /// Autostart entries that start telnet, or fetch programs.
     pub autostart: Vec<FoundAutostart>,
     /// The reason why some of them could not be read.
@@ -109,6 +113,7 @@ pub fn judge(observation: &Observation, context: &GateContext, policy: &Policy) 
     }
     autostart::judge(&observation.autostart, observation.autostart_unread.as_ref(), policy, &mut report);
     accounts::judge(&observation.accounts, policy, &mut report);
+    exposure::judge(&observation.exposures, &mut report);
     for chain in &observation.chains {
         report.told(
             Measure::Configuration,

@@ -31,6 +31,8 @@ pub struct Service {
     /// The first and the last of its ports; for raw sockets the protocol.
     pub ports: (u16, u16),
     pub reach: Reach,
+    /// It gives to everybody in the LAN what it gives: pictures without a log-in are meant.
+    pub public: bool,
 }
 
 /// A way in that the maker, or the owner, wants.

@@ -240,7 +240,7 @@ pub(crate) mod tests {
     }
 
     pub fn service(program: &str, transport: Transport, port: u16, reach: Reach) -> Service {
-        Service { program: program.to_owned(), transport, ports: (port, port), reach }
+        Service { program: program.to_owned(), transport, ports: (port, port), reach, public: false }
     }
 
     /// Everything else is not allowed.

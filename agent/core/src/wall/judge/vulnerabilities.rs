@@ -265,6 +265,7 @@ mod tests {
             transport,
             ports,
             reach: Reach::Lan,
+            public: false,
         };
         let kept = service("dnsmasq", Transport::Udp, (53, 53));
         let policy = Policy {

@@ -233,6 +233,7 @@ fn a_line_on_the_firmwares_own_medium_cannot_be_changed_and_that_is_said() {
         transport: Transport::Tcp,
         ports: (23, 23),
         reach: Reach::Lan,
+        public: false,
     }]);
     assert_eq!(judged(&found("::respawn:/bin/telnetd", true), &allowed), Report::default());
 }
