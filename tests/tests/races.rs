@@ -10,7 +10,7 @@ use komainu_agent::config::settings::DeviceSettings;
 use komainu_agent::gate::credential_store::CredentialStore;
 use komainu_agent::wall::accounts::lock::{lock_account, remove_key};
 use komainu_agent::wall::accounts::survey::Places;
-use komainu_agent::wall::autostart::{Autostart, stop_starting};
+use komainu_agent::wall::autostart::Autostart;
 use komainu_agent::wall::integrity::IntegrityGuard;
 use komainu_agent::wall::{forensics, quarantine};
 use komainu_core::device::Account;
@@ -286,6 +286,6 @@ fn a_folder_of_start_files_that_becomes_a_link_to_etc_wins_nothing() {
             autostart.look();
         }
         tries += 1;
-        let _ = stop_starting(&attacked.top, &file, 1, "@reboot telnetd");
+        let _ = autostart.stop_starting(&attacked.state(), &file, 1, "@reboot telnetd", 0);
     });
 }

@@ -206,6 +206,19 @@ pub fn of_web(text: &str) -> (Vec<(&str, &str)>, bool) {
     (found, users.next().is_some())
 }
 
+/// The first source of accounts that `/etc/nsswitch.conf` names to glibc and that is none of the two files.
+pub fn other_source(nsswitch: &str) -> Option<&str> {
+    let lines = nsswitch.lines().filter_map(|line| line.split('#').next()?.split_once(':'));
+    let of_accounts = lines.filter(|(database, _)| matches!(database.trim(), "passwd" | "shadow"));
+    let mut sources = of_accounts.flat_map(|(_, sources)| sources.split_whitespace());
+    // `systemd` is for users that a service has while it runs, and none of them has a password.
+    sources.find(|source| {
+        !matches!(*source, "files" | "compat" | "systemd")
+            && !source.starts_with(['[', '!'])
+            && !source.ends_with(']')
+    })
+}
+
 /// The lines that may be accounts.
 fn account_lines(text: Option<&str>) -> impl Iterator<Item = &str> {
     let lines = lines(text.unwrap_or_default()).map(|line| line.strip_suffix('\r').unwrap_or(line));
@@ -343,6 +356,19 @@ mod tests {
         let same = format!("svc:{HASH}:1::::::\n").repeat(100);
         let accounts = all(Some("svc:x:0:0::/:"), Some(&same), "owner");
         assert_eq!((accounts.entries.len(), accounts.left_out), (SAME_NAME_MAX, 100 - SAME_NAME_MAX));
+    }
+
+    #[test]
+    fn sources_of_accounts_besides_the_files_are_found() {
+        for (text, expected) in [
+            ("passwd: files systemd\nshadow:\tfiles\nhosts: files dns\n", None),
+            ("passwd: compat\n# passwd: ldap\nshadow: files # nis\n", None),
+            ("passwd: files [NOTFOUND=return success=continue] db", Some("db")),
+            ("passwd: files\nshadow: files extrausers\n", Some("extrausers")),
+            ("", None),
+        ] {
+            assert_eq!(other_source(text), expected, "{text}");
+        }
     }
 
     #[test]

@@ -81,6 +81,7 @@ pub fn look(places: &Places, trial: &mut Trial) -> AccountsSeen {
     let shadow = look.text(&places.shadow);
     let accounts = list::all(passwd.as_deref(), shadow.as_deref(), &places.owner);
     look.seen.left_out = accounts.left_out;
+    look.elsewhere(places);
     for entry in &accounts.entries {
         look.account(entry, places);
     }
@@ -139,6 +140,30 @@ impl Look {
                 self.unread(why);
                 None
             }
+        }
+    }
+
+    /// Notes where a C library finds accounts besides the two files.
+    fn elsewhere(&mut self, places: &Places) {
+        // What stands there counts more than the shadow file, to musl.
+        let tcb = places.passwd.with_file_name("tcb");
+        if let Ok(Some(place)) = self.tree.find_itself(&tcb)
+            && place.metadata().is_some()
+        {
+            self.unread(cannot(
+                "read",
+                &tcb,
+                &"passwords of single accounts, which are not tried; remove it",
+            ));
+        }
+        let switch = places.passwd.with_file_name("nsswitch.conf");
+        let text = self.text(&switch).unwrap_or_default();
+        if let Some(source) = list::other_source(&text) {
+            self.unread(cannot(
+                "read",
+                &switch,
+                &format_args!("accounts of {source}, which are not looked at"),
+            ));
         }
     }
 
@@ -208,7 +233,12 @@ impl Look {
         let Some((place, bytes)) = self.read(path) else { return };
         let is_roots = place.is_roots().is_ok();
         let file = path.to_string_lossy();
-        for key in authorized_keys::keys(&bytes) {
+        let keys = authorized_keys::keys(&bytes);
+        if keys.len() == authorized_keys::KEYS_MAX {
+            let why = format_args!("it has {} keys or more; shorten it by hand", authorized_keys::KEYS_MAX);
+            self.unread(cannot("read", path, &why));
+        }
+        for key in keys {
             if self.seen.keys.len() >= KEYS_MAX {
                 self.unread(text(format_args!("there are more than {KEYS_MAX} keys that log in")));
                 return;

@@ -84,7 +84,11 @@ fn accounts_of_all_files_are_seen_tried_and_locked() {
     );
     device.write("passwd", &passwd, 0o644);
     device.write("shadow", &format!("root::1::::::\nadmin:{}:1::::::\n", crypt("a good password")), 0o600);
-    device.write("htpasswd", &format!("user:{}\nother:$2y$05$x\noff:!x\n", crypt("koma1234")), 0o640);
+    device.write(
+        "htpasswd",
+        &format!("user:{}\nother:$2y$05$abcdefghijk\noff:!x\n", crypt("koma1234")),
+        0o640,
+    );
     device.write("plain", "admin:admin\nguest:nobody knows\n", 0o600);
     let seen = device.seen();
     let told: Vec<_> = seen.accounts.iter().map(|one| (one.name.as_str(), one.password, one.known)).collect();
@@ -115,7 +119,10 @@ fn accounts_of_all_files_are_seen_tried_and_locked() {
         after.accounts.iter().filter(|one| one.password != Locked).map(|one| &*one.name).collect();
     assert_eq!(open, ["admin", "admin", "guest"]);
     assert!(device.read("passwd").contains(&format!("guest:!{}:5:5:", crypt("guest123"))));
-    assert_eq!(device.read("htpasswd"), format!("user:!{}\nother:!$2y$05$x\noff:!x\n", crypt("koma1234")));
+    assert_eq!(
+        device.read("htpasswd"),
+        format!("user:!{}\nother:!$2y$05$abcdefghijk\noff:!x\n", crypt("koma1234"))
+    );
     for (name, mode) in [("passwd", 0o644), ("shadow", 0o600), ("htpasswd", 0o640)] {
         let metadata = fs::metadata(device.folder.join(name)).unwrap();
         assert_eq!(metadata.permissions().mode() & 0o777, mode, "{name}");
@@ -207,6 +214,18 @@ fn keys_in_the_home_of_a_user_are_told_and_not_changed() {
     assert!(!keys[0].is_roots, "the user can lay another folder there at any moment");
     remove_key(&device.folder, &keys[0].file, KEY_PRINT).unwrap_err();
     assert_eq!(device.read("root/.ssh/authorized_keys"), format!("{KEY}\n"));
+}
+
+#[test]
+fn accounts_that_are_kept_elsewhere_are_a_doubt() {
+    let mut device = DeviceSettings::new("elsewhere");
+    device.write("nsswitch.conf", "passwd: files systemd\n", 0o644);
+    assert_eq!(device.seen().unread, None);
+    device.write("nsswitch.conf", "passwd: files ldap\n", 0o644);
+    assert!(device.seen().unread.unwrap().contains("accounts of ldap"));
+    device.write("nsswitch.conf", "", 0o644);
+    fs::create_dir(device.folder.join("tcb")).unwrap();
+    assert!(device.seen().unread.unwrap().contains("tcb: passwords of single accounts"));
 }
 
 #[test]
