@@ -209,6 +209,7 @@ impl WallDriver {
 
     /// Finds out everything that is found out a little at a time, however long it takes.
     pub fn look_thoroughly(&mut self) {
+        self.scanner.lock().unwrap_or_else(PoisonError::into_inner).be_patient();
         if let Some((places, trial)) = &mut self.accounts {
             survey::look(places, trial);
             let until = clock::uptime_milliseconds() + TRY_ALL_MILLISECONDS;
