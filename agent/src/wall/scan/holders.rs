@@ -222,9 +222,23 @@ impl Holders {
         known.turn = self.turns;
         match next {
             Some(next) => known.pass = Some(Pass { next, ..pass }),
-            None => known.held = Some((pass.held, pass.began)),
+            None => {
+                let before = known.held.replace((pass.held, pass.began));
+                self.seek_anew(at, before.map(|(held, _)| held.sockets).unwrap_or_default(), wanted, now);
+            }
         }
         spent
+    }
+
+    /// A socket that a process had, and does not show any more, is another's now, or only a thread's: it is sought.
+    fn seek_anew(&mut self, at: usize, before: Vec<u64>, wanted: &[u64], now: u64) {
+        let Some((held, _)) = &self.known[at].held else { return };
+        for inode in before {
+            if !held.sockets.contains(&inode) && wanted.binary_search(&inode).is_ok() {
+                self.lost.push((inode, now));
+                self.newest = Some(now);
+            }
+        }
     }
 
     /// A thread may have files of its own, which its process does not show: looks there for sockets that no process
@@ -252,7 +266,10 @@ impl Holders {
                 search.at = (pid, 0, 0);
             }
             let folder = PathBuf::from(format!("/proc/{pid}"));
-            for (number, thread) in other_threads(&folder, pid).take(THREADS_MAX) {
+            // The kernel tells them in the order of their start.
+            let mut threads: Vec<(u32, PathBuf)> = other_threads(&folder, pid).take(THREADS_MAX).collect();
+            threads.sort_unstable();
+            for (number, thread) in threads {
                 if number < search.at.1 {
                     continue;
                 }

@@ -116,3 +116,19 @@ fn a_socket_that_nobody_holds_is_sought_once() {
         assert_eq!(look(now), (true, files));
     }
 }
+
+#[test]
+fn a_socket_that_a_process_does_not_show_any_more_is_sought_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let inode = number(&listener);
+    let holder = holder_of(listener);
+    let mut first = known(1, holder.0.id(), 64);
+    let mut holders = Holders { known: vec![known(2, holder.0.id(), 64)], ..Holders::default() };
+    // The first had it, and has been looked through long ago; now it is the second's alone.
+    first.held = Some((Held { sockets: vec![inode], ..Held::default() }, 0));
+    first.folder = PathBuf::from("/proc/nowhere");
+    holders.known[0].held = Some((Held::default(), NOW - 1));
+    holders.known.insert(0, first);
+    assert!(holders.look_through(&[inode], &Mounts::default(), &mut Budget::of_a_look(NOW), NOW));
+    assert_eq!(holders.owners(&holders.found(), inode), [ProcessId { pid: 2, started: 1 }]);
+}
