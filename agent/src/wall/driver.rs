@@ -224,6 +224,7 @@ impl WallDriver {
 
     /// Finds out everything that is found out a little at a time, however long it takes.
     pub fn look_thoroughly(&mut self) {
+        self.scanner.lock().unwrap_or_else(PoisonError::into_inner).be_patient();
         let processes = self.scanner.lock().unwrap_or_else(PoisonError::into_inner).look();
         if let Ok(processes) = &processes {
             self.follow_listeners(processes, &ours(processes));

@@ -10,10 +10,13 @@ pub(crate) fn ours(seen: &ProcessSnapshot) -> Vec<ProcessId> {
     let us = std::process::id();
     let file = |path: &str| std::fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
     let own = file("/proc/self/exe");
+    let name = seen.processes.iter().find(|process| process.id.pid == us).map(|us| us.program.base_name());
     let is_ours = |process: &&Process| {
-        let lan_subnets = process.parent == us || process.user == 0;
+        // Root's requests bear our file's name: no other process of root's need be asked for its file.
+        let is_named = || name.is_none_or(|name| name == process.program.base_name());
+        let may_be = process.parent == us || process.user == 0 && is_named();
         process.id.pid == us
-            || lan_subnets && own.is_some() && file(&format!("/proc/{}/exe", process.id.pid)) == own
+            || may_be && own.is_some() && file(&format!("/proc/{}/exe", process.id.pid)) == own
     };
     seen.processes.iter().filter(is_ours).map(|process| process.id).collect()
 }

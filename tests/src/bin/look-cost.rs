@@ -4,6 +4,7 @@
 //! ```text
 //! look-cost [TIMES]                prints microseconds for each, and the number of processes and sockets
 //! look-cost full|quick [TIMES]     only those, after one full look, for a profiler
+//! look-cost until-whole [TIMES]    looks, one after the other, until one has seen everything: each look's bound
 //! ```
 #![expect(clippy::disallowed_methods, reason = "it measures time")]
 
@@ -13,12 +14,16 @@ use std::time::Instant;
 
 fn main() -> ExitCode {
     let mut words: Vec<String> = std::env::args().skip(1).collect();
-    let only = words.first().filter(|word| ["full", "quick"].contains(&word.as_str())).cloned();
+    let only =
+        words.first().filter(|word| ["full", "quick", "until-whole"].contains(&word.as_str())).cloned();
     if only.is_some() {
         words.remove(0);
     }
     let times: u32 = words.first().and_then(|word| word.parse().ok()).unwrap_or(100);
     let mut scanner = Scanner::that_only_look();
+    if only.as_deref() == Some("until-whole") {
+        return until_whole(&mut scanner, times);
+    }
     let began = Instant::now();
     let snapshot = match scanner.look() {
         Ok(snapshot) => snapshot,
@@ -48,6 +53,33 @@ fn main() -> ExitCode {
             "quick look {} us, {changes} of {times} changed",
             began.elapsed().as_micros() / u128::from(times.max(1))
         );
+    }
+    ExitCode::SUCCESS
+}
+
+/// Looks until a look was not cut short, at most so often; prints how long each took.
+fn until_whole(scanner: &mut Scanner, times: u32) -> ExitCode {
+    let (mut longest, mut known, began) = (0, None, Instant::now());
+    for count in 1..=times {
+        let look = Instant::now();
+        let seen = scanner.look();
+        longest = longest.max(look.elapsed().as_millis());
+        let Ok(seen) = seen else { return ExitCode::FAILURE };
+        let without = seen.listeners.iter().filter(|listener| listener.owners.is_empty()).count();
+        let news = known.replace(without) != Some(without);
+        if news || !seen.cut_short || count == times {
+            println!(
+                "look {count}: {} processes, {} listeners ({without} without a holder), cut short: {}, the longest \
+                 look {longest} ms, all {} ms",
+                seen.processes.len(),
+                seen.listeners.len(),
+                seen.cut_short,
+                began.elapsed().as_millis()
+            );
+        }
+        if !seen.cut_short {
+            break;
+        }
     }
     ExitCode::SUCCESS
 }

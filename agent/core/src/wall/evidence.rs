@@ -325,7 +325,7 @@ pub const SIGNS: &[SignRow] = &[
         [
             "a start file that is not the firmware's runs the very file that it fetched",
             "an owner's cron job that fetches a blocklist script (router)",
-            "what_fetches_and_runs_is_weak_outside_the_firmware",
+            "a_line_that_cannot_be_changed_is_told_and_firmware_that_fetches_is_no_infection",
         ],
     ),
     row(

@@ -412,7 +412,7 @@ fn a_security_label_stays() {
     let label = b"System";
     let set = crate::os::sys::set_extended_attribute(std::os::fd::AsFd::as_fd(&file), name, label);
     if matches!(set, Err(nix::Error::EOPNOTSUPP | nix::Error::EPERM)) {
-        eprintln!("the file system of {} keeps no labels", folder.0.display());
+        // This file system keeps no labels.
         return;
     }
     set.unwrap();

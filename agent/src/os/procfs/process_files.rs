@@ -67,6 +67,13 @@ pub fn effective_user(bytes: &[u8]) -> Option<u32> {
     u32::try_from(number(ids.nth(1)?)?).ok()
 }
 
+/// The size of the table of open files in `/proc/PID/status`.
+pub fn table_size(bytes: &[u8]) -> Option<u32> {
+    let mut lines = bytes.split(|byte| *byte == b'\n');
+    let size = lines.find_map(|line| line.strip_prefix(b"FDSize:"))?;
+    u32::try_from(number(size.trim_ascii())?).ok()
+}
+
 /// The first two words of `/proc/PID/cmdline`, printable.
 pub fn first_words(bytes: &[u8]) -> (String, String) {
     let mut words = bytes.split(|byte| *byte == 0);
@@ -127,6 +134,13 @@ mod tests {
         for bytes in [&b""[..], b"Uid:", b"Uid:\t0", b"Uid:\t0\tx", b"Uid:\t0\t4294967296"] {
             assert_eq!(effective_user(bytes), None);
         }
+    }
+
+    #[test]
+    fn the_size_of_the_table_of_open_files_is_told() {
+        let status = b"Name:\tFDSize:\nUid:\t0\t0\t0\t0\nFDSize:\t4096\nGroups:\t";
+        assert_eq!(table_size(status), Some(4096));
+        assert_eq!((table_size(b"FDSize:\tx"), table_size(b"Uid:\t0")), (None, None));
     }
 
     #[test]

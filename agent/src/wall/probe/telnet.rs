@@ -1,5 +1,6 @@
 //! Asks listeners whether they talk telnet: connects from the device itself, says nothing, and reads the greeting. All
-//! of them at once and within one budget of time, without regard to their answers.
+//! of them at once and within one budget of time, without regard to their answers. The caller waits as long as it likes,
+//! and hears the others later.
 
 use crate::os::clock::uptime_milliseconds;
 use nix::errno::Errno;
@@ -13,8 +14,8 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 /// Most listeners that are asked at once; the others have their turn at the next look.
 pub const ASKED_AT_ONCE_MAX: usize = 64;
 
-/// Time that all of them together have, in milliseconds.
-const BUDGET_MILLISECONDS: u64 = 1500;
+/// Time that a listener has to greet, in milliseconds.
+pub const BUDGET_MILLISECONDS: u64 = 1500;
 
 /// A silent one is asked again after so long, in milliseconds, and never a third time.
 const AGAIN_MILLISECONDS: u64 = 30_000;
@@ -42,7 +43,11 @@ pub struct ProbedPort {
 
 /// The bytes heard so far.
 #[derive(Default)]
-pub struct Asked(Vec<Answer>);
+pub struct Asked {
+    answers: Vec<Answer>,
+    /// Those that were asked and have time left.
+    calls: Vec<Call>,
+}
 
 struct Answer {
     door: ProbedPort,
@@ -53,57 +58,78 @@ struct Answer {
 }
 
 impl Asked {
-    /// Asks those that were not asked before, or were silent once; those that are not among `wan_access` are forgotten.
-    pub fn ask(&mut self, wan_access: &[ProbedPort]) {
-        self.0.retain(|answer| wan_access.contains(&answer.door));
+    /// Asks those that were not asked before, or were silent once, and hears them for so many milliseconds; those that
+    /// are not among `wan_access` are forgotten.
+    pub fn ask(&mut self, wan_access: &[ProbedPort], milliseconds: u64) {
+        self.answers.retain(|answer| wan_access.contains(&answer.door));
+        self.calls.retain(|call| wan_access.contains(&call.door));
         let now = uptime_milliseconds();
         let is_due = |answer: &Answer| {
             answer.telnet.is_none() && answer.times < TIMES_MAX && now >= answer.at + AGAIN_MILLISECONDS
         };
-        let mut due: Vec<ProbedPort> = Vec::new();
         for door in wan_access {
-            let before = self.0.iter().find(|answer| answer.door == *door);
-            if due.len() < ASKED_AT_ONCE_MAX && !due.contains(door) && before.is_none_or(is_due) {
-                due.push(*door);
+            let before = self.answers.iter().find(|answer| answer.door == *door);
+            let is_asked = self.calls.iter().any(|call| call.door == *door);
+            if self.calls.len() < ASKED_AT_ONCE_MAX && !is_asked && before.is_none_or(is_due) {
+                self.calls.push(Call::begin(door, now));
             }
         }
-        if due.is_empty() {
-            return;
+        self.hear(milliseconds);
+    }
+
+    /// A listener that was asked before has answered in the meantime, as telnet does.
+    pub fn has_heard(&mut self) -> bool {
+        self.hear(0)
+    }
+
+    /// Hears those that were asked; true: one of them talks telnet.
+    fn hear(&mut self, milliseconds: u64) -> bool {
+        if self.calls.is_empty() {
+            return false;
         }
-        let heard = ask_all(&due, BUDGET_MILLISECONDS);
-        for (door, telnet) in due.into_iter().zip(heard) {
-            match self.0.iter_mut().find(|answer| answer.door == door) {
+        hear_all(&mut self.calls, milliseconds);
+        let now = uptime_milliseconds();
+        let mut found = false;
+        for call in std::mem::take(&mut self.calls) {
+            if call.socket.is_some() && now < call.began + BUDGET_MILLISECONDS {
+                self.calls.push(call);
+                continue;
+            }
+            let (door, telnet, at) = (call.door, call.telnet, call.began);
+            found |= telnet == Some(true);
+            match self.answers.iter_mut().find(|answer| answer.door == door) {
                 Some(answer) => {
-                    (answer.telnet, answer.times, answer.at) = (telnet, answer.times + 1, now);
+                    (answer.telnet, answer.times, answer.at) = (telnet, answer.times + 1, at);
                 }
-                None => self.0.push(Answer { door, telnet, times: 1, at: now }),
+                None => self.answers.push(Answer { door, telnet, times: 1, at }),
             }
         }
+        found
     }
 
     /// The known answer of a listener.
     pub fn telnet(&self, door: &ProbedPort) -> Option<bool> {
-        self.0.iter().find(|answer| answer.door == *door)?.telnet
+        self.answers.iter().find(|answer| answer.door == *door)?.telnet
     }
 }
 
 /// One that is being asked.
 struct Call {
+    door: ProbedPort,
+    began: u64,
     socket: Option<OwnedFd>,
     greeting: Vec<u8>,
     telnet: Option<bool>,
 }
 
-/// Asks them all, and gives the answer of each, in their order.
-fn ask_all(wan_access: &[ProbedPort], budget_milliseconds: u64) -> Vec<Option<bool>> {
-    let begin = |door: &ProbedPort| Call { socket: call(door).ok(), greeting: Vec::new(), telnet: None };
-    let mut calls: Vec<Call> = wan_access.iter().map(begin).collect();
-    let deadline = uptime_milliseconds() + budget_milliseconds;
+/// Hears them all for so many milliseconds, or until each has said enough.
+fn hear_all(calls: &mut [Call], milliseconds: u64) {
+    let deadline = uptime_milliseconds() + milliseconds;
     loop {
         let left = deadline.saturating_sub(uptime_milliseconds());
         let waiting = |call: &&mut Call| call.socket.is_some();
         let mut open: Vec<&mut Call> = calls.iter_mut().filter(waiting).collect();
-        if left == 0 || open.is_empty() {
+        if open.is_empty() {
             break;
         }
         let mut watched: Vec<PollFd<'_>> = Vec::new();
@@ -120,11 +146,17 @@ fn ask_all(wan_access: &[ProbedPort], budget_milliseconds: u64) -> Vec<Option<bo
         for (call, _) in open.iter_mut().zip(ready).filter(|(_, ready)| *ready) {
             call.listen();
         }
+        if left == 0 {
+            break;
+        }
     }
-    calls.into_iter().map(|call| call.telnet).collect()
 }
 
 impl Call {
+    fn begin(door: &ProbedPort, now: u64) -> Call {
+        Call { door: *door, began: now, socket: call(door).ok(), greeting: Vec::new(), telnet: None }
+    }
+
     /// Takes the bytes that have come; when nothing more is to be learned, hangs up.
     fn listen(&mut self) {
         let Some(socket) = &self.socket else { return };
@@ -202,6 +234,13 @@ mod tests {
         (door, thread)
     }
 
+    /// Asks them all, and gives the answer of each, in their order.
+    fn ask_all(doors: &[ProbedPort], milliseconds: u64) -> Vec<Option<bool>> {
+        let mut calls: Vec<Call> = doors.iter().map(|door| Call::begin(door, 0)).collect();
+        hear_all(&mut calls, milliseconds);
+        calls.into_iter().map(|call| call.telnet).collect()
+    }
+
     fn heard(address: &str, pieces: Vec<Vec<u8>>, budget: u64) -> Option<bool> {
         let (door, thread) = greeter(address, pieces);
         let heard = ask_all(&[door], budget);
@@ -266,12 +305,28 @@ mod tests {
     fn who_has_answered_is_not_asked_again() {
         let (door, thread) = greeter("127.0.0.1:0", vec![b"\xff\xfb\x01".to_vec()]);
         let mut asked = Asked::default();
-        asked.ask(&[door]);
+        asked.ask(&[door], 20_000);
         thread.join().unwrap();
         // The listener is gone now: asked again, it would be silent.
-        asked.ask(&[door]);
+        asked.ask(&[door], 20_000);
         assert_eq!(asked.telnet(&door), Some(true));
-        asked.ask(&[]);
+        asked.ask(&[], 0);
         assert_eq!(asked.telnet(&door), None, "it is gone");
+    }
+
+    #[test]
+    fn who_does_not_wait_hears_the_answer_later() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let door = door(&listener, 1);
+        let mut asked = Asked::default();
+        asked.ask(&[door], 0);
+        assert!(!asked.has_heard());
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(b"\xff\xfb\x01").unwrap();
+        let bound = uptime_milliseconds() + BUDGET_MILLISECONDS / 2;
+        while !asked.has_heard() {
+            assert!(uptime_milliseconds() < bound);
+        }
+        assert_eq!(asked.telnet(&door), Some(true));
     }
 }

@@ -3,13 +3,13 @@
 use super::medium::Mounts;
 use crate::os::procfs::mountinfo::major_and_minor;
 use crate::os::procfs::process_files::number;
-use std::fs::{Metadata, metadata, read_dir, read_link};
+use nix::dir::Dir;
+use std::ffi::OsStr;
+use std::fs::{File, Metadata, metadata, read_link};
+use std::io::{Seek, SeekFrom};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
-
-/// Most open files of one process that are looked at.
-pub const FILES_MAX: usize = 4096;
 
 /// Numbers of devices that never change.
 const MISCELLANEOUS: u64 = 10;
@@ -26,36 +26,58 @@ pub struct Held {
     pub watchdog: bool,
     /// Flash or a whole disk, open for writing.
     pub flash: bool,
-    /// It had more open than is looked at.
-    pub cut_short: bool,
 }
 
-/// Looks through the open files in a folder of `/proc`; `wanted` are the sockets that are asked for, in order. A process
-/// that ends in between holds nothing.
-pub fn held(folder: &Path, wanted: &[u64], mounts: &Mounts) -> Held {
-    let mut held = Held::default();
-    let Ok(entries) = read_dir(folder.join("fd")) else { return held };
-    for (count, entry) in entries.flatten().enumerate() {
-        if count == FILES_MAX {
-            held.cut_short = true;
-            break;
+/// Looks through so many of the open files in a folder of `/proc`, beginning with this number; `wanted` are the sockets
+/// that are asked for, in order. Gives how many were looked at, and the number of the next one where there are more. A
+/// process that ends in between holds nothing.
+pub fn held_from(
+    folder: &Path,
+    from: u32,
+    files_max: usize,
+    wanted: &[u64],
+    mounts: &Mounts,
+    held: &mut Held,
+) -> (usize, Option<u32>) {
+    // The kernel tells the open files in the order of their numbers, after the two that each folder has.
+    let opened = File::open(folder.join("fd")).and_then(|mut folder| {
+        folder.seek(SeekFrom::Start(u64::from(from) + 2))?;
+        Ok(Dir::from_fd(folder.into())?)
+    });
+    let Ok(mut entries) = opened else { return (1, None) };
+    let mut count = 0;
+    for entry in entries.iter().flatten() {
+        let name = entry.file_name().to_bytes();
+        let Some(number) = number(name).and_then(|number| u32::try_from(number).ok()) else { continue };
+        if number < from {
+            continue;
         }
-        let path = entry.path();
-        let Ok(target) = read_link(&path) else { continue };
+        if count >= files_max {
+            return (count, Some(number));
+        }
+        count += 1;
+        held.take(folder, OsStr::from_bytes(name), wanted, mounts);
+    }
+    (count.max(1), None)
+}
+
+impl Held {
+    fn take(&mut self, folder: &Path, name: &OsStr, wanted: &[u64], mounts: &Mounts) {
+        let path = folder.join("fd").join(name);
+        let Ok(target) = read_link(&path) else { return };
         let target = target.as_os_str().as_bytes();
         if let Some(inode) = socket_number(target) {
-            if wanted.binary_search(&inode).is_ok() {
-                held.sockets.push(inode);
+            if wanted.binary_search(&inode).is_ok() && !self.sockets.contains(&inode) {
+                self.sockets.push(inode);
             }
         } else if target.starts_with(b"/") && target != b"/dev/null" && !mounts.may_hang(target) {
-            let Some(device) = metadata(&path).ok().and_then(|file| Device::of(&file)) else { continue };
-            held.watchdog |= device.is_watchdog(target);
-            if !held.flash && device.is_flash(target) {
-                held.flash = is_writable(&folder.join("fdinfo").join(entry.file_name()));
+            let Some(device) = metadata(&path).ok().and_then(|file| Device::of(&file)) else { return };
+            self.watchdog |= device.is_watchdog(target);
+            if !self.flash && device.is_flash(target) {
+                self.flash = is_writable(&folder.join("fdinfo").join(name));
             }
         }
     }
-    held
 }
 
 /// `socket:[1061]`
@@ -178,8 +200,36 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let link = format!("/proc/self/fd/{}", listener.as_raw_fd());
         let number = socket_number(read_link(link).unwrap().as_os_str().as_bytes()).unwrap();
-        let held = held(Path::new("/proc/self"), &[number], &Mounts::default());
+        let mut held = Held::default();
+        let (_, next) =
+            held_from(Path::new("/proc/self"), 0, usize::MAX, &[number], &Mounts::default(), &mut held);
+        assert_eq!(next, None);
         assert_eq!(held.sockets, [number]);
         assert!(!held.watchdog && !held.flash);
+    }
+
+    #[test]
+    fn a_look_through_many_files_goes_on_where_it_ended() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let many: Vec<TcpListener> = (0..40).map(|_| listener.try_clone().unwrap()).collect();
+        let last = TcpListener::bind("127.0.0.1:0").unwrap();
+        // The last of them has a number beyond all of those.
+        let (highest, of) = (last.as_raw_fd().max(many[39].as_raw_fd()), |one: &TcpListener| {
+            let link = format!("/proc/self/fd/{}", one.as_raw_fd());
+            socket_number(read_link(link).unwrap().as_os_str().as_bytes()).unwrap()
+        });
+        let mut wanted = [of(&listener), of(&last)];
+        wanted.sort_unstable();
+        let (mut held, mut next, mut turns) = (Held::default(), Some(0), 0);
+        while let Some(from) = next {
+            let spent;
+            (spent, next) =
+                held_from(Path::new("/proc/self"), from, 7, &wanted, &Mounts::default(), &mut held);
+            assert!(spent <= 7 && next.is_none_or(|next| next > from));
+            turns += 1;
+        }
+        held.sockets.sort_unstable();
+        assert_eq!(held.sockets, wanted);
+        assert!(turns >= 40 / 7 && highest >= 40, "{turns}");
     }
 }

@@ -1,8 +1,13 @@
 //! The scanner: processes and sockets as `/proc` tells of them, within bounds, and cheaply enough to look every other
 //! second. Nothing here judges (`komainu_core::wall::judge`) or ends anything (`os::process::kill_tree`).
 //!
-//! It does not see sockets in other network namespaces; a watchdog or flash that only one thread of a process holds; a
-//! program that is started in the place of another between two full looks, unless it listens.
+//! A look has a budget (`budget`), and goes on at the next one where it ended; a snapshot says so. Under a flood, of
+//! processes and of their open files, it holds: each look ends in bounded time; every process is met after at most
+//! all/512 looks, and every one with a small table of files is looked through before those with large ones. It does not
+//! hold that the holder of a socket is found at once, when it hides among many files or many like it.
+//!
+//! It does not see sockets in other network namespaces; a watchdog or flash that only one thread of a process holds; for
+//! up to half a minute, a program of the same name that an old process starts in its own place.
 
 #[cfg(test)]
 mod tests;
@@ -14,11 +19,12 @@ use crate::os::procfs::process_list::pids;
 use crate::os::clock::uptime_milliseconds;
 use crate::os::procfs::sockets::{Line, State};
 use crate::os::procfs::text_reader::{BUFFER_BYTES, Go, beginning, printable, read_lines};
-use crate::wall::probe::telnet::{Asked, ProbedPort};
+use crate::wall::probe::telnet::{Asked, BUDGET_MILLISECONDS, ProbedPort};
+use crate::wall::scan::budget::Budget;
 use crate::wall::scan::executable::{Found, program};
+use crate::wall::scan::holders::{Holders, Known, other_threads};
 use crate::wall::scan::medium::Mounts;
 use crate::wall::scan::namespaces::Namespaces;
-use crate::wall::scan::open_files::{Held, held};
 use crate::wall::scan::ports::{Sockets, Sum, read_sockets};
 use komainu_core::fault::Text;
 use komainu_core::wall::process_snapshot::{Listener, Process, ProcessSnapshot, Program, Transport};
@@ -28,11 +34,13 @@ use std::path::{Path, PathBuf};
 /// Most processes of one look.
 pub const PROCESSES_MAX: usize = 4096;
 
-/// Time for which a process's open files are believed, in milliseconds; also that a socket has no holder.
-const HELD_MILLISECONDS: u64 = 25_000;
+/// A process that has changed its name is met again, one that is younger than this, and each after so long; in
+/// milliseconds.
+const YOUNG_MILLISECONDS: u64 = 4_000;
+const MET_MILLISECONDS: u64 = 25_000;
 
-/// Most threads of one process that are looked through for a socket that has no other holder.
-const THREADS_MAX: usize = 512;
+/// Time in which a server of telnet has greeted, in milliseconds; the answer of a slower one is heard later.
+const GREETING_MILLISECONDS: u64 = 50;
 
 /// Bytes of a name in `comm`, once it was made printable.
 const NAME_BYTES_MAX: usize = 48;
@@ -40,9 +48,13 @@ const NAME_BYTES_MAX: usize = 48;
 /// Looks at processes and sockets, and remembers the facts that are dear to find out.
 pub struct Scanner {
     buffer: Vec<u8>,
-    known: Vec<Known>,
-    /// Sockets without a known holder, in order; and the time of the search for them.
-    nobodys: (Vec<u64>, u64),
+    holders: Holders,
+    /// The process that was not met any more in the last look: the next one begins there.
+    carried: u32,
+    /// The last look ended before it had seen everything.
+    unfinished: bool,
+    /// A look goes on until it has seen everything.
+    patient: bool,
     /// The listeners' answers; `None`: no listener is asked.
     asked: Option<Asked>,
     /// Our own namespaces, and those of the first process.
@@ -51,23 +63,6 @@ pub struct Scanner {
     sum: Option<u64>,
     /// The processes that [`Scanner::changed`] knows, in order; the kernel's own among them.
     pids: Vec<u32>,
-}
-
-/// The remembered facts of a process.
-struct Known {
-    id: ProcessId,
-    /// The file of its program, by its numbers: another means that another was started in its place.
-    program: (u64, u64),
-    held: Held,
-    /// When it was looked through, in milliseconds of uptime.
-    at: u64,
-}
-
-/// A process of this look, before its open files are known.
-struct Met {
-    process: Process,
-    program: (u64, u64),
-    folder: PathBuf,
 }
 
 impl Default for Scanner {
@@ -87,8 +82,10 @@ impl Scanner {
         let buffer = vec![0; BUFFER_BYTES];
         Scanner {
             buffer,
-            known: Vec::new(),
-            nobodys: (Vec::new(), 0),
+            holders: Holders::default(),
+            carried: 0,
+            unfinished: false,
+            patient: false,
             asked: None,
             namespaces: (Namespaces::default(), Namespaces::default()),
             sum: None,
@@ -96,36 +93,36 @@ impl Scanner {
         }
     }
 
-    /// Looks at everything. It may take up to 1.5 s when there are new listeners that send no greeting.
+    /// From now on each look goes on until it has seen everything, however long it takes.
+    pub fn be_patient(&mut self) {
+        self.patient = true;
+    }
+
+    /// Looks at everything, as far as the budget of a look goes; the next look goes on there.
     ///
     /// # Errors
     /// `/proc` cannot be read.
     pub fn look(&mut self) -> Result<ProcessSnapshot, Text> {
         let now = uptime_milliseconds();
+        let mut budget = if self.patient { Budget::endless() } else { Budget::of_a_look(now) };
         let mounts = self.mounts()?;
         let mut sum = Sum::new();
         // Sockets first: the holder of each of them is among the processes that are counted after it.
         let mut sockets = self.sockets(&mut sum)?;
         let pids = pids()?;
-        let mut cut_short = sockets.cut_short || pids.len() > PROCESSES_MAX;
-        let mut met: Vec<Met> =
-            pids.iter().take(PROCESSES_MAX).filter_map(|pid| self.meet(*pid, &mounts)).collect();
+        let has_met_all = self.meet_all(&pids, &mounts, &mut budget, now);
         let mut wanted: Vec<u64> = sockets.numbers();
         wanted.sort_unstable();
         wanted.dedup();
-        self.look_through(&met, &wanted, &mounts, now);
-        for one in &mut met {
-            let Some(known) = self.known.iter().find(|known| known.id == one.process.id) else { continue };
-            one.process.holds_watchdog = known.held.watchdog;
-            one.process.writes_flash = known.held.flash;
-            cut_short |= known.held.cut_short;
-        }
-        let processes: Vec<Process> = met.into_iter().map(|one| one.process).collect();
+        let has_found_all = self.holders.look_through(&wanted, &mounts, &mut budget, now);
+        self.unfinished = !has_met_all || !has_found_all;
+        let processes: Vec<Process> = self.holders.known.iter().map(told).collect();
+        let found = self.holders.found();
         for (listener, inode) in &mut sockets.listeners {
-            listener.owners = self.owners(*inode);
+            listener.owners = self.holders.owners(&found, *inode);
         }
         for (connection, inode) in &mut sockets.connections {
-            connection.owners = self.owners(*inode);
+            connection.owners = self.holders.owners(&found, *inode);
         }
         self.ask_for_telnet(&mut sockets.listeners, &processes);
         (self.sum, self.pids) = (Some(sum.0), pids);
@@ -133,14 +130,54 @@ impl Scanner {
             processes,
             listeners: sockets.listeners.into_iter().map(|(listener, _)| listener).collect(),
             connections: sockets.connections.into_iter().map(|(connection, _)| connection).collect(),
-            cut_short,
+            cut_short: sockets.cut_short || self.unfinished || self.pids.len() > PROCESSES_MAX,
         })
     }
 
+    /// Meets the processes with these numbers: the new ones, those that have changed, and after some time each. False:
+    /// the budget ended before all new ones were met.
+    fn meet_all(&mut self, pids: &[u32], mounts: &Mounts, budget: &mut Budget, now: u64) -> bool {
+        let mut before: Vec<Option<Known>> =
+            std::mem::take(&mut self.holders.known).into_iter().map(Some).collect();
+        let numbers: Vec<u32> = before.iter().flatten().map(|known| known.process.id.pid).collect();
+        let pids = &pids[..pids.len().min(PROCESSES_MAX)];
+        let begin = pids.partition_point(|pid| *pid < self.carried);
+        let mut first_left = None;
+        for &pid in pids[begin..].iter().chain(&pids[..begin]) {
+            let known = numbers.binary_search(&pid).ok().and_then(|at| before[at].take());
+            let Some(stat) = self.stat(pid) else { continue };
+            let known = known.filter(|known| known.process.id.started == stat.started);
+            let known = match known {
+                Some(mut known) if !known.is_due(&stat, now) || !budget.process() => {
+                    (known.process.parent, known.threads) = (stat.parent, stat.threads);
+                    known.process.stopped = stat.is_stopped;
+                    Some(known)
+                }
+                None if !budget.process() => {
+                    first_left = first_left.or(Some(pid));
+                    None
+                }
+                known => self.meet(pid, stat, mounts, now).map(|mut met| {
+                    if let Some(known) = known {
+                        met.inherit(known);
+                    }
+                    met
+                }),
+            };
+            self.holders.known.extend(known);
+        }
+        self.holders.known.sort_unstable_by_key(|known| known.process.id.pid);
+        self.carried = first_left.unwrap_or_default();
+        first_left.is_none()
+    }
+
     /// A process was started since the last full look, or a new listener is there, or an old one is gone; also when
-    /// that cannot be found out. It reads the list of processes, the listeners, and a line of each new process, and no
+    /// that cannot be found out, or the last look is not over. It reads the list of processes, the listeners, and a line of each new process, and no
     /// more. The kernel's own come and go all the time, and are no change.
     pub fn changed(&mut self) -> bool {
+        if self.unfinished || self.asked.as_mut().is_some_and(Asked::has_heard) {
+            return true;
+        }
         let mut sum = Sum::new();
         let mut each = |transport, line: &Line| {
             if transport == Transport::Tcp && line.state != State::Listens {
@@ -190,19 +227,28 @@ impl Scanner {
         Ok(found)
     }
 
-    /// The account of one process in `/proc`; `None`: it is the kernel's, or is not there any more.
-    fn meet(&mut self, pid: u32, mounts: &Mounts) -> Option<Met> {
-        let mut folder = PathBuf::from(format!("/proc/{pid}"));
-        let stat = process_files::stat(beginning(&folder.join("stat"), &mut self.buffer).ok()?)?;
+    /// The line of one process in `/proc`; `None`: it is the kernel's, or is not there any more.
+    fn stat(&mut self, pid: u32) -> Option<Alive> {
+        let path = format!("/proc/{pid}/stat");
+        let stat = process_files::stat(beginning(Path::new(&path), &mut self.buffer).ok()?)?;
         if stat.is_kernels() || stat.is_over() {
             return None;
         }
-        let (id, parent) = (ProcessId { pid, started: stat.started }, stat.parent);
-        let stopped = stat.state == b'T';
         let name = printable(stat.name, NAME_BYTES_MAX);
-        if stat.is_zombie() {
+        let (is_zombie, parent, threads) = (stat.is_zombie(), stat.parent, stat.threads);
+        let is_stopped = stat.state == b'T';
+        Some(Alive { name, started: stat.started, parent, threads, is_zombie, is_stopped })
+    }
+
+    /// The account of one process in `/proc`; `None`: it is not there any more.
+    fn meet(&mut self, pid: u32, alive: Alive, mounts: &Mounts, now: u64) -> Option<Known> {
+        let mut folder = PathBuf::from(format!("/proc/{pid}"));
+        let Alive { name, started, parent, threads, is_zombie, is_stopped: stopped } = alive;
+        let id = ProcessId { pid, started };
+        if is_zombie {
             // Its first thread has ended, and took the view of program and files with it; the others have theirs.
-            folder = other_thread(&folder, pid)?;
+            let thread = other_threads(&folder, pid).next()?;
+            folder = thread.1;
         }
         let namespaces = Namespaces::of(&folder);
         let own_view = namespaces.sees_other_mounts(&self.namespaces.0);
@@ -216,7 +262,8 @@ impl Scanner {
                 (Program::Hidden, (0, 0))
             }
         };
-        let user = process_files::effective_user(beginning(&folder.join("status"), &mut self.buffer).ok()?)?;
+        let status = beginning(&folder.join("status"), &mut self.buffer).ok()?;
+        let (user, table) = (process_files::effective_user(status)?, process_files::table_size(status));
         let words = beginning(&folder.join("cmdline"), &mut self.buffer[..512]).ok()?;
         let (first_word, second_word) = process_files::first_words(words);
         let namespaced = namespaces.differ(&self.namespaces.1);
@@ -234,74 +281,9 @@ impl Scanner {
             holds_watchdog,
             writes_flash,
         };
-        Some(Met { process, program: number, folder })
-    }
-
-    /// Finds out the open files of processes: of new ones, of those that were looked at long ago, and of all while
-    /// there is a socket without a known holder.
-    fn look_through(&mut self, met: &[Met], wanted: &[u64], mounts: &Mounts, now: u64) {
-        let fresh = |at: u64| now < at + HELD_MILLISECONDS;
-        self.known.retain(|known| {
-            let same = |one: &Met| one.process.id == known.id && one.program == known.program;
-            fresh(known.at) && met.iter().any(same)
-        });
-        if !fresh(self.nobodys.1) {
-            self.nobodys.0.clear();
-        }
-        for everybody in [false, true] {
-            for one in met {
-                let id = one.process.id;
-                let before = self.known.iter().position(|known| known.id == id);
-                match before {
-                    // A process that was looked through in this very look is not looked through again.
-                    Some(before) if everybody && self.known[before].at != now => {
-                        let known = &mut self.known[before];
-                        (known.held, known.at) = (held(&one.folder, wanted, mounts), now);
-                    }
-                    Some(_) => {}
-                    None => {
-                        let held = held(&one.folder, wanted, mounts);
-                        self.known.push(Known { id, program: one.program, held, at: now });
-                    }
-                }
-            }
-            let has_owner = |inode: &u64| self.known.iter().any(|known| known.held.sockets.contains(inode));
-            let mut lost = wanted.iter().filter(|inode| **inode != 0 && !has_owner(inode));
-            if everybody {
-                let mut lost: Vec<u64> = lost.copied().collect();
-                self.look_through_threads(met, &mut lost, mounts);
-                self.nobodys = (lost, now);
-            } else if lost.all(|inode| self.nobodys.0.binary_search(inode).is_ok()) {
-                break;
-            }
-        }
-    }
-
-    /// A thread may have files of its own, which its process does not show: looks there for sockets that are still lost, and
-    /// leaves those that stay so.
-    fn look_through_threads(&mut self, met: &[Met], lost: &mut Vec<u64>, mounts: &Mounts) {
-        for one in met {
-            let Some(known) = self.known.iter_mut().find(|known| known.id == one.process.id) else {
-                continue;
-            };
-            if lost.is_empty() {
-                return;
-            }
-            let pid = one.process.id.pid;
-            let folder = PathBuf::from(format!("/proc/{pid}"));
-            for thread in other_threads(&folder, pid).take(THREADS_MAX) {
-                let held = held(&thread, lost, mounts);
-                lost.retain(|inode| !held.sockets.contains(inode));
-                known.held.sockets.extend(held.sockets);
-                known.held.watchdog |= held.watchdog;
-                known.held.flash |= held.flash;
-            }
-        }
-    }
-
-    fn owners(&self, inode: u64) -> Vec<ProcessId> {
-        let holds = |known: &&Known| known.held.sockets.contains(&inode);
-        self.known.iter().filter(holds).map(|known| known.id).collect()
+        let mut known = Known::new(process, number, folder, now);
+        (known.threads, known.table) = (threads, table.unwrap_or_default());
+        Some(known)
     }
 
     /// Our own listeners are not asked: neither ours nor our page's, which is a child of ours.
@@ -318,23 +300,37 @@ impl Scanner {
         };
         let wan_access: Vec<ProbedPort> =
             listeners.iter().filter_map(|(listener, inode)| door(listener, *inode)).collect();
-        asked.ask(&wan_access);
+        asked.ask(&wan_access, if self.patient { BUDGET_MILLISECONDS } else { GREETING_MILLISECONDS });
         for (listener, inode) in listeners {
             listener.telnet = door(listener, *inode).and_then(|door| asked.telnet(&door));
         }
     }
 }
 
-/// A thread of this process that is not its first.
-fn other_thread(folder: &Path, pid: u32) -> Option<PathBuf> {
-    other_threads(folder, pid).next()
+/// The line of a process that lives.
+struct Alive {
+    name: String,
+    started: u64,
+    parent: u32,
+    threads: u64,
+    is_zombie: bool,
+    is_stopped: bool,
 }
 
-/// The threads of this process but for its first.
-fn other_threads(folder: &Path, pid: u32) -> impl Iterator<Item = PathBuf> {
-    let threads = std::fs::read_dir(folder.join("task")).into_iter().flatten().flatten();
-    let number = |name: &std::ffi::OsStr| process_files::number(name.as_encoded_bytes());
-    let threads = threads.map(move |entry| (number(&entry.file_name()), entry.path()));
-    let others = threads.filter(move |(number, _)| number.is_some_and(|number| number != u64::from(pid)));
-    others.map(|(_, path)| path)
+impl Known {
+    /// It may have become another since it was met.
+    fn is_due(&self, alive: &Alive, now: u64) -> bool {
+        alive.name != self.process.name
+            || alive.is_zombie
+            || self.met < self.since + YOUNG_MILLISECONDS
+            || now >= self.met + MET_MILLISECONDS
+    }
+}
+
+/// The process as the snapshot tells it.
+fn told(known: &Known) -> Process {
+    let mut process = known.process.clone();
+    process.holds_watchdog = known.holds_watchdog();
+    process.writes_flash = known.writes_flash();
+    process
 }

@@ -39,10 +39,22 @@ fn with_copy(folder: &str, name: &str) -> (PathBuf, PathBuf) {
     (folder, path)
 }
 
+/// A scanner that does not mind a machine under load.
+fn patient() -> Scanner {
+    let mut scanner = Scanner::that_only_look();
+    scanner.be_patient();
+    scanner
+}
+
 fn met(child: &Waiting) -> Process {
     let mut scanner = Scanner::that_only_look();
     let mounts = scanner.mounts().unwrap();
-    scanner.meet(child.0.id(), &mounts).unwrap().process
+    met_by(&mut scanner, child.0.id(), &mounts).unwrap()
+}
+
+fn met_by(scanner: &mut Scanner, pid: u32, mounts: &Mounts) -> Option<Process> {
+    let stat = scanner.stat(pid)?;
+    scanner.meet(pid, stat, mounts, 0).map(|known| known.process)
 }
 
 fn there(process: &Process) -> (&str, bool, bool) {
@@ -114,11 +126,11 @@ fn a_process_that_vanishes_is_not_there() {
     child.0.kill().unwrap();
     // Ended, and not yet buried: then buried.
     let bound = uptime_milliseconds() + 20_000;
-    while scanner.meet(child.0.id(), &mounts).is_some() {
+    while met_by(&mut scanner, child.0.id(), &mounts).is_some() {
         assert!(uptime_milliseconds() < bound);
     }
     child.0.wait().unwrap();
-    assert!(scanner.meet(child.0.id(), &mounts).is_none());
+    assert!(met_by(&mut scanner, child.0.id(), &mounts).is_none());
 }
 
 #[test]
@@ -128,7 +140,7 @@ fn our_own_sockets_are_seen_as_ours() {
     let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
     let connected = TcpStream::connect(tcp.local_addr().unwrap()).unwrap();
     let (_accepted, _) = tcp.accept().unwrap();
-    let mut scanner = Scanner::that_only_look();
+    let mut scanner = patient();
     // Twice: the second time from memory.
     for _ in 0..2 {
         let seen = scanner.look().unwrap();
@@ -169,7 +181,9 @@ fn our_own_listeners_are_not_asked_for_telnet() {
         };
         (listener, 1)
     };
-    Scanner::new().ask_for_telnet(&mut [entry(vec![ours])], &[]);
+    let mut scanner = Scanner::new();
+    scanner.be_patient();
+    scanner.ask_for_telnet(&mut [entry(vec![ours])], &[]);
     assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
     // A listener of another program is asked.
     let thread = std::thread::spawn(move || {
@@ -182,14 +196,14 @@ fn our_own_listeners_are_not_asked_for_telnet() {
         }
     });
     let mut others = [entry(vec![])];
-    Scanner::new().ask_for_telnet(&mut others, &[]);
+    scanner.ask_for_telnet(&mut others, &[]);
     thread.join().unwrap();
     assert_eq!(others[0].0.telnet, Some(true));
 }
 
 #[test]
 fn a_new_listener_and_a_new_process_are_a_change() {
-    let mut scanner = Scanner::that_only_look();
+    let mut scanner = patient();
     assert!(scanner.changed(), "nothing was looked at yet");
     // Others start processes on this machine, too: it is quiet at some time.
     let bound = uptime_milliseconds() + 60_000;
@@ -204,7 +218,7 @@ fn a_new_listener_and_a_new_process_are_a_change() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     assert!(scanner.changed());
     drop(listener);
-    let mut scanner = Scanner::that_only_look();
+    let mut scanner = patient();
     scanner.look().unwrap();
     let _child = wait_with(Path::new("/bin/cat"));
     assert!(scanner.changed());
@@ -213,7 +227,7 @@ fn a_new_listener_and_a_new_process_are_a_change() {
 #[test]
 fn where_a_program_in_memory_lies_is_told() {
     let shared = Path::new("/dev/shm");
-    let mut scanner = Scanner::that_only_look();
+    let mut scanner = patient();
     let mounts = scanner.mounts().unwrap();
     if mounts.holding(b"/dev/shm/x").is_none_or(|mount| mount.kind != medium::Kind::Memory) {
         // Nothing here is in memory, and a unit test mounts nothing.
@@ -253,7 +267,7 @@ fn a_socket_that_only_one_thread_holds_is_its_processs() {
         let _ = ended.recv();
     });
     let port = told.recv().unwrap();
-    let mut scanner = Scanner::that_only_look();
+    let mut scanner = patient();
     // The first look, and one that knows everybody.
     for _ in 0..2 {
         let seen = scanner.look().unwrap();
