@@ -8,6 +8,7 @@ use super::programs::{CALLED_BY_FRAMEWORK, is_shell};
 use super::shell::{UNKNOWN, VARIABLE, VARIABLE_END, Word};
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cell::Cell;
 use core::ops::Range;
 
 /// Most functions, and values of variables, that are known.
@@ -18,6 +19,9 @@ const DEPTH_MAX: u32 = 6;
 /// Most values of one word, and names that stand for names.
 const CHOICES_MAX: usize = 8;
 const NAMES_MAX: u32 = 4;
+/// Most variables that are looked up for one file; the others' values are unknown. And the longest value, in bytes.
+const LOOKUPS_MAX: u32 = 20_000;
+const VALUE_BYTES_MAX: usize = 512;
 /// Most commands that are compared before and after an edit.
 pub const COMMANDS_MAX: usize = 4096;
 /// In a resolved value: what the script, or the function, was called with.
@@ -74,6 +78,7 @@ pub struct Script<'a> {
     function: Option<usize>,
     links: Vec<(u8, u8)>,
     values: Vec<(Vec<u8>, Vec<u8>)>,
+    lookups_left: Cell<u32>,
     depth: u32,
     pub poured: Option<Poured>,
     /// What the command before printed, if that was fetched.
@@ -99,6 +104,7 @@ pub fn read<'a>(bytes: &'a [u8], range: Range<usize>, callers: &'a [u32]) -> Scr
         function: None,
         links: Vec::new(),
         values: Vec::new(),
+        lookups_left: Cell::new(LOOKUPS_MAX),
         depth: 0,
         poured: None,
         printed: None,
@@ -262,7 +268,8 @@ impl Script<'_> {
             let mut choices: Vec<Vec<u8>> = Vec::new();
             if name.iter().all(u8::is_ascii_digit) || matches!(name, b"@" | b"*") {
                 choices.push([GIVEN].into());
-            } else if names > 0 {
+            } else if names > 0 && self.lookups_left.get() > 0 {
+                self.lookups_left.set(self.lookups_left.get() - 1);
                 for (_, value) in self.values.iter().filter(|(other, _)| other == name) {
                     choices.extend(self.resolve(value, names - 1));
                     if choices.len() > CHOICES_MAX {
@@ -281,6 +288,7 @@ impl Script<'_> {
                 }
             }
             all.truncate(CHOICES_MAX);
+            all.iter_mut().for_each(|one| one.truncate(VALUE_BYTES_MAX));
         }
         all
     }

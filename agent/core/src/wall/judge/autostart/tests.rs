@@ -138,6 +138,10 @@ fn a_file_without_end_is_read_in_bounds() {
     {
         assert!(autostart_entries(Script, deep.repeat(4_000).as_bytes()).len() <= STARTERS_MAX);
     }
+    // Without a bound this takes minutes.
+    let many: alloc::string::String = (0..255).map(|number| alloc::format!("v=$v$v$v$v{number};")).collect();
+    let many = [&many[..], &"\n$v$v$v$v $v$v$v $v$v $v$v".repeat(1500)].concat();
+    assert!(read(Script, many.as_bytes(), &[]).doubt.is_some());
     let names = "a=$a$b;b=$b$a;a=$b$b;$a $b\n".repeat(2_000);
     assert!(autostart_entries(Script, names.as_bytes()).len() <= STARTERS_MAX);
 }
