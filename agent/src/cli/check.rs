@@ -1,8 +1,11 @@
 //! `check`: tests whether everything is in place for updates. One line for each thing that a maker can have got
 //! wrong; changes nothing on the device, and polls the server without keeping anything.
 
-use super::call::{Call, Exit, open, print};
+use super::call::{Call, Exit, open_without_updates, print};
+use crate::config::gate_settings::FirewallChoice;
+use crate::config::identity;
 use crate::daemon::linux_device::LinuxDevice;
+use crate::firewall::backend::Firewall;
 use crate::os::process::program_folder;
 use komainu_core::device::{Boot, Host, Ledger, Owner, Repository, Slots};
 use komainu_core::device::{Fetched, Folder};
@@ -22,6 +25,9 @@ type Sentence = Result<String, String>;
 type Check = (&'static str, fn(&mut LinuxDevice, &Call) -> Sentence);
 
 const CHECKS: &[Check] = &[
+    ("settings", settings),
+    ("device id", id),
+    ("updates", updates),
     ("trusted root", root),
     ("record", record),
     ("running slot", running),
@@ -33,7 +39,7 @@ const CHECKS: &[Check] = &[
 ];
 
 pub(super) fn check(call: &Call) -> Result<Exit, String> {
-    let mut device = open(call)?;
+    let mut device = open_without_updates(call);
     let (mut text, mut exit) = (String::new(), Exit::Done);
     for (name, look) in CHECKS {
         let (word, sentence) = match look(&mut device, call) {
@@ -48,6 +54,27 @@ pub(super) fn check(call: &Call) -> Result<Exit, String> {
     }
     print(&text)?;
     Ok(exit)
+}
+
+fn settings(_: &mut LinuxDevice, call: &Call) -> Sentence {
+    let faults: Vec<String> = call.settings.faults.all().iter().map(ToString::to_string).collect();
+    if faults.is_empty() { Ok(call.settings_file.display().to_string()) } else { Err(faults.join("; ")) }
+}
+
+fn id(_: &mut LinuxDevice, call: &Call) -> Sentence {
+    let Some(file) = &call.settings.id_file else { return Ok("given in the settings".into()) };
+    match identity::in_file(file) {
+        Ok(Some(_)) => Ok(format!("in {}", file.display())),
+        Ok(None) => Err(format!("{} is empty: its first line must be the id", file.display())),
+        Err(error) => Err(format!(
+            "id_file {} cannot be read ({error}): a stand-in is used; name a file that is there from the start",
+            file.display()
+        )),
+    }
+}
+
+fn updates(device: &mut LinuxDevice, _: &Call) -> Sentence {
+    device.update_off().map_or_else(|| Ok("on".into()), |why| Err(format!("off: {why}")))
 }
 
 fn root(device: &mut LinuxDevice, _: &Call) -> Sentence {
@@ -103,6 +130,9 @@ fn gate(device: &mut LinuxDevice, call: &Call) -> Sentence {
     let Some(settings) = &call.settings.gate else { return Ok("left to other software".into()) };
     let gate = device.gate().ok_or("left to other software")?;
     gate.account.map_err(|why| why.to_string())?;
+    if settings.firewall != FirewallChoice::None {
+        Firewall::is_possible(settings.firewall)?;
+    }
     let missing: Vec<&str> = settings
         .lan
         .iter()

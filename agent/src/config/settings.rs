@@ -1,14 +1,14 @@
 //! The decisions of a device's maker: the checked settings, and the reading of each key of the settings file into them.
 
 use crate::config::gate_settings;
+use crate::config::identity;
 use crate::config::table_reader::{FirstFault, Keys};
-use crate::config::toml::reader::parse;
+use crate::config::toml::reader::parse_what_is_whole;
 use crate::config::toml::table::{SettingsFault, Table};
 use crate::config::wall_settings;
 use komainu_core::firewall::table::Traffic;
 use komainu_core::identifiers::{Name, PARTS_MAX, ReleaseId, Version};
 use komainu_core::settings::{ConfirmBy, FirewallSettings, Settings};
-use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -39,6 +39,34 @@ pub struct DeviceSettings {
     pub gate: Option<gate_settings::GateSettings>,
     /// The wall; `None`: other software's.
     pub wall: Option<wall_settings::WallSettings>,
+    /// The file that holds the device's id, where there is one.
+    pub id_file: Option<PathBuf>,
+    /// What is wrong with the settings. Gate and firewall do without all that cannot be read.
+    pub faults: SettingsFaults,
+}
+
+/// What is wrong with the settings, by the job that cannot do without it.
+#[derive(Clone, Debug, Default)]
+pub struct SettingsFaults {
+    /// There is no update.
+    pub update: Option<SettingsFault>,
+    /// The gate is kept with what could be read of its table.
+    pub gate: Option<SettingsFault>,
+    /// There is no wall.
+    pub wall: Option<SettingsFault>,
+}
+
+impl SettingsFaults {
+    /// All of them, each once.
+    pub fn all(&self) -> Vec<&SettingsFault> {
+        let mut all: Vec<&SettingsFault> = Vec::new();
+        for fault in [&self.update, &self.gate, &self.wall].into_iter().flatten() {
+            if !all.contains(&fault) {
+                all.push(fault);
+            }
+        }
+        all
+    }
 }
 
 /// Where releases come from.
@@ -117,42 +145,62 @@ impl LogTo {
     }
 }
 
-/// Why there are no settings.
-#[derive(Debug)]
-pub struct LoadFault {
-    path: PathBuf,
-    why: String,
-}
-
-impl fmt::Display for LoadFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "settings {}: {}", self.path.display(), self.why)
-    }
-}
-
 impl DeviceSettings {
-    /// Reads the settings file.
-    ///
-    /// # Errors
-    /// Names the file and, where it can, the line.
-    pub fn load(path: &Path) -> Result<DeviceSettings, LoadFault> {
-        let wrong = |why: String| LoadFault { path: path.into(), why };
-        let text = fs::read_to_string(path).map_err(|error| wrong(format!("cannot read: {error}")))?;
-        DeviceSettings::read(&text).map_err(|fault| wrong(fault.to_string()))
+    /// Reads the settings file, as far as it can be read: see [`DeviceSettings::faults`].
+    pub fn load(path: &Path) -> DeviceSettings {
+        let (text, fault) = match fs::read(path) {
+            Ok(bytes) => match String::from_utf8(bytes) {
+                Ok(text) => (text, None),
+                Err(error) => {
+                    let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+                    (text, Some("must be UTF-8: save it anew".to_owned()))
+                }
+            },
+            Err(error) => (String::new(), Some(format!("cannot read: {error}: put the file back"))),
+        };
+        let mut settings = DeviceSettings::read_what_is_whole(&text);
+        if let Some(sentence) = fault {
+            let fault = Some(SettingsFault { line: 0, sentence });
+            settings.faults = SettingsFaults { update: fault.clone(), gate: fault.clone(), wall: fault };
+            settings.wall = None;
+        }
+        settings
     }
 
-    /// Reads the text of a settings file.
+    /// Reads the text of a settings file that must be whole.
     ///
     /// # Errors
     /// The line and its fault.
     pub fn read(text: &str) -> Result<DeviceSettings, SettingsFault> {
-        let mut top = parse(text)?;
-        let first = FirstFault::default();
-        let mut keys = |table: &str| Keys::of(&mut top, table, &first);
+        let read = DeviceSettings::read_what_is_whole(text);
+        match read.faults.all().first() {
+            Some(&fault) => Err(fault.clone()),
+            None => Ok(read),
+        }
+    }
+
+    /// Reads the text of a settings file, as far as it can be read.
+    pub fn read_what_is_whole(text: &str) -> DeviceSettings {
+        let (mut top, broken) = parse_what_is_whole(text);
+        let [of_update, of_gate, of_wall]: [FirstFault; 3] = Default::default();
+        for (path, fault) in broken {
+            let job = path.split('.').next().unwrap_or_default();
+            if !OF_GATE.contains(&job) && !OF_WALL.contains(&job) {
+                of_update.tell(fault.clone());
+            }
+            if job.is_empty() || OF_GATE.contains(&job) {
+                of_gate.tell(fault.clone());
+            }
+            if job.is_empty() || OF_WALL.contains(&job) {
+                of_wall.tell(fault);
+            }
+        }
+        let mut keys = |table: &str| Keys::of(&mut top, table, &of_update);
         let (mut device, mut poll, mut trial) = (keys("device"), keys("poll"), keys("trial"));
         let (mut state, mut trust, mut reset) = (keys("state"), keys("trust"), keys("reset"));
-        let (server, boot, log, gate) = (keys("server"), keys("boot"), keys("log"), keys("gate"));
-        let wall = keys("wall");
+        let (server, boot, log) = (keys("server"), keys("boot"), keys("log"));
+        let (gate, wall) = (Keys::of(&mut top, "gate", &of_gate), Keys::of(&mut top, "wall", &of_wall));
+        let (id, id_file) = read_id(&mut device);
         let mut read = DeviceSettings {
             core: read_core(&mut device, &mut poll, &mut trial, &mut state, &mut reset),
             server: read_server(server),
@@ -162,26 +210,38 @@ impl DeviceSettings {
             boot: read_boot(boot),
             health: trial.path("health_directory", "/etc/komainu/health"),
             health_check_seconds: trial.number("health_check_seconds", 1..=600, 30),
-            parts: read_parts(&mut top, &first),
+            parts: read_parts(&mut top, &of_update),
             log: read_log(log),
             gate: gate_settings::read(gate),
-            wall: wall_settings::read(wall, &mut top, &first),
+            wall: wall_settings::read(wall, &mut top, &of_wall),
+            id_file,
+            faults: SettingsFaults::default(),
         };
-        read.core.firewall = firewall_settings(&read);
+        read.core.device_id = id.unwrap_or_else(|| identity::stand_in(&read.state));
         if let Some(path) =
-            read.gate.iter().flat_map(|gate| &gate.wipe).find(|path| read.state.starts_with(path))
+            read.gate.iter().flat_map(|gate| &gate.wipe).find(|path| read.state.starts_with(path)).cloned()
         {
             let sentence =
                 format!("gate.wipe names {}, where the state is: the floor must stay", path.display());
-            first.tell(SettingsFault { line: 0, sentence });
+            of_gate.tell(SettingsFault { line: 0, sentence });
+            read.gate.iter_mut().for_each(|gate| gate.wipe.clear());
         }
         for keys in [device, poll, trial, state, trust, reset] {
             keys.finish();
         }
-        top.finish().unwrap_or_else(|fault| first.tell(fault));
-        first.or(read)
+        top.finish().unwrap_or_else(|fault| of_update.tell(fault));
+        read.faults =
+            SettingsFaults { update: of_update.taken(), gate: of_gate.taken(), wall: of_wall.taken() };
+        // A policy that was read in part may forbid what the maker allows.
+        read.wall = read.wall.take().filter(|_| read.faults.wall.is_none());
+        read.core.firewall = firewall_settings(&read);
+        read
     }
 }
+
+/// The tables of the gate and of the wall; all others are the update's.
+const OF_GATE: &[&str] = &["gate"];
+const OF_WALL: &[&str] = &["wall", "service", "integrity", "wan_rule"];
 
 fn read_core(
     device: &mut Keys<'_>,
@@ -193,7 +253,7 @@ fn read_core(
     Settings {
         board: device.name("board", None),
         channel: device.name("channel", Some("stable")),
-        device_id: read_id(device),
+        device_id: String::new(),
         own_release: read_own_release(device),
         poll_seconds: poll.number("interval_seconds", 60..=30 * 86_400, 6 * 3600),
         first_poll_within_seconds: poll.number("first_within_seconds", 0..=86_400, 300),
@@ -218,22 +278,31 @@ fn firewall_settings(device: &DeviceSettings) -> FirewallSettings {
     FirewallSettings { lan: gate.lan.clone(), page_port: gate.page_port, dns_port: gate.dns_port, traffic }
 }
 
-/// The id, or the first line of the file that holds it: a MAC address, a serial number.
-fn read_id(device: &mut Keys<'_>) -> String {
+/// The id, and the file that holds it: a MAC address, a serial number. A file that cannot be read now may come later.
+fn read_id(device: &mut Keys<'_>) -> (Option<String>, Option<PathBuf>) {
     if let Some(id) = device.string("id") {
-        return id;
-    }
-    let Some(file) = device.string("id_file") else {
-        device.fault("id", "must say what makes this device differ from its siblings; or set `id_file`");
-        return String::new();
-    };
-    match fs::read_to_string(&file) {
-        Ok(text) => text.lines().next().unwrap_or_default().trim().to_owned(),
-        Err(error) => {
-            device.fault("id_file", &format!("cannot be read ({file}): {error}"));
-            String::new()
+        if id.trim().is_empty() {
+            device.fault(
+                "id",
+                "must not be empty: two devices with one id take every release at the same moment",
+            );
         }
+        return (Some(id), None);
     }
+    let Some(file) = device.path_if_given("id_file") else {
+        device.fault("id", "must say what makes this device differ from its siblings; or set `id_file`");
+        return (None, None);
+    };
+    let id = match identity::in_file(&file) {
+        Ok(Some(id)) => Some(id),
+        Ok(None) => {
+            let why = format!("names an empty file ({}): its first line must be the id", file.display());
+            device.fault("id_file", &why);
+            None
+        }
+        Err(_) => None,
+    };
+    (id, Some(file))
 }
 
 fn read_own_release(device: &mut Keys<'_>) -> Option<ReleaseId> {
@@ -333,6 +402,7 @@ fn read_log(mut keys: Keys<'_>) -> LogTo {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fmt;
 
     const LEAST: &str = "[device]\nboard = \"gate-1\"\nid = \"x\"\n\
         [server]\nmetadata_url = \"https://updates.example/metadata\"\ntargets_url = \"http://127.0.0.1/t/\"\n\
@@ -378,5 +448,72 @@ mod tests {
             let fault = DeviceSettings::read(&LEAST.replacen(from, to, 1)).unwrap_err().to_string();
             assert!(fault.contains(says), "{from} -> {to}: {fault}");
         }
+    }
+
+    #[test]
+    fn what_is_wrong_elsewhere_leaves_the_links_of_the_lan() {
+        let whole = DeviceSettings::read_what_is_whole(LEAST);
+        assert!(whole.faults.all().is_empty());
+        for (from, to, update, gate, wall) in [
+            ("keep = false\n", "keep = fal\n", false, false, true),
+            ("[wall]\n", "[wall\n", true, true, true),
+            ("name = \"rootfs\"\n", "", true, false, false),
+            ("gate-1\"", "gate-1", true, false, false),
+            ("[server]\n", "[server]\nmetadata_url = \"again\"\n", true, false, false),
+            ("[device]\n", "\u{1}[device]\n", true, true, true),
+            ("[gate]\n", "[gate]\nwipe = [\"/a\n", false, true, false),
+            ("[gate]\n", "[gate]\npage_port = 0\n", false, true, false),
+            ("[\"br-lan\"]", "[\"br-lan\", \"a link with a long name\"]", false, true, false),
+            ("[\"br-lan\"]", "[\"br-lan\"]\nwipe = [\"/var/lib\"]", false, true, false),
+            ("[[part]]\n", "[[service]]\nwhat = 1\n[[part]]\n", false, false, true),
+        ] {
+            assert!(LEAST.contains(from), "{from}");
+            let settings = DeviceSettings::read_what_is_whole(&LEAST.replacen(from, to, 1));
+            let faults = &settings.faults;
+            let seen = (faults.update.is_some(), faults.gate.is_some(), faults.wall.is_some());
+            assert_eq!(seen, (update, gate, wall), "{to}: {faults:?}");
+            assert_eq!(settings.core.firewall.lan, ["br-lan"], "{to}");
+            assert!(settings.gate.is_some_and(|gate| gate.wipe.is_empty()), "{to}");
+            assert!(
+                faults.all().iter().all(|fault| fault.line > 0 || to.contains("wipe")),
+                "{to}: {faults:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn without_settings_there_is_a_gate_without_a_lan() {
+        for text in ["", "[gate", "[gate]\nlan = [\n", "\0\0\0", "[[gate]]\nlan = [\"br-lan\"]\n"] {
+            let settings = DeviceSettings::read_what_is_whole(text);
+            assert!(settings.gate.is_some() && settings.wall.is_none(), "{text:?}");
+            assert!(settings.faults.gate.is_some() && settings.faults.update.is_some(), "{text:?}");
+            assert!(settings.core.firewall.lan.is_empty(), "{text:?}");
+        }
+        let gone = DeviceSettings::load(Path::new("/nowhere/komainu.toml"));
+        assert!(gone.gate.is_some() && gone.wall.is_none() && gone.faults.all().len() == 1);
+    }
+
+    #[test]
+    fn an_id_file_may_be_missing_and_must_not_be_empty() {
+        let folder = std::env::temp_dir().join(format!("komainu-id-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("id");
+        let of = |folder: &Path| {
+            let id = format!("id_file = \"{}\"", folder.join("id").display());
+            let state = format!("\n[state]\ndirectory = \"{}\"\n[server]\n", folder.join("state").display());
+            LEAST.replace("id = \"x\"", &id).replace("[server]\n", &state)
+        };
+        let missing = DeviceSettings::read(&of(&folder)).unwrap();
+        assert_eq!(missing.id_file.as_deref(), Some(&*file));
+        fs::create_dir_all(folder.join("state")).unwrap();
+        identity::keep(&folder.join("state"), "former").unwrap();
+        assert_eq!(DeviceSettings::read(&of(&folder)).unwrap().core.device_id, "former");
+        std::os::unix::fs::symlink("id", &file).unwrap();
+        assert_eq!(DeviceSettings::read(&of(&folder)).unwrap().core.device_id, "former");
+        fs::remove_file(&file).unwrap();
+        fs::File::create(&file).unwrap();
+        let fault = DeviceSettings::read(&of(&folder)).unwrap_err().to_string();
+        assert!(fault.starts_with("line 3: ") && fault.contains("empty"), "{fault}");
+        fs::remove_dir_all(&folder).unwrap();
     }
 }
