@@ -1,6 +1,7 @@
 """The gate fails closed and works on: with settings that are wrong in parts, on a kernel that can hold no rules, and under
 software that removes the rules again and again."""
 
+import os
 import socket
 import sys
 import time
@@ -9,7 +10,7 @@ from pathlib import Path
 from gate import PAGE, PASSWORD, Gate
 from internet import Internet
 from net import DEVICE_LAN, DEVICE_WAN
-from place import test, tests, wait_until
+from place import command, test, tests, wait_until
 from scan import Knocker
 
 TCP = socket.SOCK_STREAM
@@ -255,3 +256,55 @@ def no_storm_of_removals_keeps_the_rules_away(place):
 
 tests(removed_rules_come_back_at_once_whatever_links_do, "removed_rules_come_back_at_once_whatever_links_do_by_{}",
       [(kind, kind) for kind in REMOVALS])
+
+
+#: How a small file system is filled, in the words of a shell; the folder is the first word.
+FILLS = {"bytes": 'head -c 2097152 /dev/zero > "$0/filler"',
+         "inodes": 'n=0; while : > "$0/filler-$n" && [ $n -lt 1000 ]; do n=$((n + 1)); done'}
+
+
+def small_state(gate, kind):
+    """A small file system for the state, which only the device sees: of memory, or of a file with few inodes."""
+    folder = gate.folder / "small"
+    folder.mkdir()
+    what = ("-t", "tmpfs", "-o", "size=1m,mode=0700", "none")
+    if kind == "inodes":
+        image = gate.place.path("few.ext4")
+        image.write_bytes(b"")
+        os.truncate(image, 8 << 20)
+        command("mkfs.ext4", "-q", "-N", "32", image)
+        what = (gate.place.loop(image),)
+    assert gate.run_on_device("mount", *what, folder).returncode == 0
+    gate.place.undo.callback(gate.run_on_device, "umount", "--lazy", folder)
+    gate.settings["state"]["directory"] = str(folder)
+    return folder
+
+
+def a_full_state_is_told_while_gate_and_rules_hold(place, kind):
+    gate = Damaged(place, "nft")
+    folder = small_state(gate, kind)
+    gate.run()
+    assert "ok   state" in gate.ask("check")[1]
+    assert "No space left" in gate.run_on_device("sh", "-c", FILLS[kind], folder).stderr
+    code, said = gate.ask("check")
+    assert code == 1 and "FAIL state" in said and "No space left" in said, said
+    assert "nothing can be stored" in gate.ask("status")[1]
+    answer = gate.claim(PASSWORD)
+    assert "No space left" in answer.text, answer.text[-800:]
+    assert gate.standing() == "closed" and from_wan(gate, 23) is None
+    assert gate.run_on_device("sh", "-c", 'rm "$0"/filler*', folder).returncode == 0
+    gate.set_up()
+    wait_until(lambda: gate.standing() == "open", "the device works")
+    assert "nothing can be stored" not in gate.ask("status")[1]
+
+
+tests(a_full_state_is_told_while_gate_and_rules_hold, "a_state_that_is_full_of_{}_is_told_while_gate_and_rules_hold",
+      [("bytes", "bytes"), ("inodes", "inodes")])
+
+
+@test
+def a_poll_that_failed_is_named(place):
+    gate = Damaged(place, "nft", polls=True)
+    gate.run()
+    wait_until(lambda: "the last poll failed" in gate.ask("status")[1], "the failure is named")
+    assert "Connection refused" in gate.ask("status")[1]

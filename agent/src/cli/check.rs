@@ -5,6 +5,7 @@ use super::call::{Call, Exit, open_without_updates, print};
 use crate::config::gate_settings::FirewallChoice;
 use crate::config::identity;
 use crate::daemon::linux_device::LinuxDevice;
+use crate::daemon::state_room::try_to_write;
 use crate::firewall::backend::Firewall;
 use crate::os::process::program_folder;
 use komainu_core::device::{Boot, Host, Ledger, Owner, Repository, Slots};
@@ -27,6 +28,7 @@ type Check = (&'static str, fn(&mut LinuxDevice, &Call) -> Sentence);
 const CHECKS: &[Check] = &[
     ("settings", settings),
     ("device id", id),
+    ("state", state),
     ("updates", updates),
     ("trusted root", root),
     ("record", record),
@@ -71,6 +73,14 @@ fn id(_: &mut LinuxDevice, call: &Call) -> Sentence {
             file.display()
         )),
     }
+}
+
+fn state(_: &mut LinuxDevice, call: &Call) -> Sentence {
+    let folder = &call.settings.state;
+    if !folder.exists() {
+        return Ok(format!("{} is not there yet: the first start makes it", folder.display()));
+    }
+    try_to_write(folder).map(|()| format!("{} can be written", folder.display()))
 }
 
 fn updates(device: &mut LinuxDevice, _: &Call) -> Sentence {

@@ -11,6 +11,7 @@ use crate::os::wakeup::{Waiter, Woken};
 use komainu_core::device::Ledger;
 use komainu_core::operator_request::OperatorRequest;
 use komainu_core::reason::{Level, Reason};
+use komainu_core::retry_state::{Backoff, RetryState};
 use komainu_core::step::Next;
 use komainu_core::turn::{answers, decide, execute, look};
 use komainu_core::update::facts::Facts;
@@ -26,6 +27,11 @@ pub(super) fn run(call: &Call) -> Result<Exit, String> {
         log::error!("firewall-missing why=\"{why}\"");
     }
     let Ok(_lock) = locked? else { return Ok(busy()) };
+    // A failure of an agent before this one does not make the rules wait.
+    let retry = device.retry();
+    if retry.gate.failures > 0 {
+        device.keep_retry(&RetryState { gate: Backoff::default(), ..retry });
+    }
     for fault in call.settings.faults.all() {
         log::error!("settings-wrong file={} why=\"{fault}\"", call.settings_file.display());
     }

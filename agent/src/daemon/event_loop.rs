@@ -14,7 +14,7 @@ use komainu_core::firewall::table::FirewallGrants;
 use komainu_core::gate::state::FirewallStatus;
 use komainu_core::operator_request::OperatorRequest;
 use komainu_core::settings::Settings;
-use komainu_core::step::Next;
+use komainu_core::step::{Next, Step};
 use komainu_core::turn::{Outcome, answers, decide_unless_off, execute, look};
 use komainu_core::update::facts::Facts;
 use komainu_trust::Moment;
@@ -124,6 +124,7 @@ impl<'a> EventLoop<'a> {
     /// One turn of gate and update, and one of the wall where it is due.
     fn turn(&mut self) -> Result<Option<End>, String> {
         self.look_for_id();
+        self.device.look_for_room();
         let grants = self.grants();
         let request = self.requests.next(self.device);
         let facts = look(self.device, &self.core, &grants, request);
@@ -180,6 +181,7 @@ impl<'a> EventLoop<'a> {
         }
         let outcome = execute(self.device, facts, &plan, &self.core, &grants);
         self.log.log_all(self.device, &outcome.events);
+        self.device.note_poll(&outcome.events, plan.steps.iter().any(|step| matches!(step, Step::Poll)));
         outcome
     }
 

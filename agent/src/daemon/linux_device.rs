@@ -7,10 +7,12 @@ use crate::config::gate_settings::FirewallChoice;
 use crate::config::settings::DeviceSettings;
 use crate::daemon::rules_keeper;
 use crate::daemon::rules_keeper::SharedFirewall;
+use crate::daemon::state_room::StateRoom;
 use crate::firewall::controller::FirewallController;
 use crate::firewall::link_closer::LinkCloser;
 use crate::gate::credential_store::CredentialStore;
 use crate::os::clock;
+use crate::os::files;
 use crate::os::privileges::{Capabilities, give_up};
 use crate::update::boot::boot_flow::BootFlow;
 use crate::update::boot::bootcount::Bootcount;
@@ -30,12 +32,14 @@ use komainu_core::firewall::table::FirewallGrants;
 use komainu_core::gate::closing::closes_links;
 use komainu_core::gate::state::GateState;
 use komainu_core::operator_request::OperatorRequest;
+use komainu_core::reason::Reason;
 use komainu_core::retry_state::RetryState;
 use komainu_core::update::facts::Facts;
 use komainu_core::wall::incident_state::IncidentState;
 use komainu_core::wall::observation::Observation;
 use komainu_trust::Trusted;
 use std::os::fd::BorrowedFd;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The interval between reads of the firewall's counters, in milliseconds: a read covers a hundred rules.
@@ -55,6 +59,9 @@ pub struct LinuxDevice {
     credentials: Option<CredentialStore>,
     firewall: Option<SharedFirewall>,
     closer: LinkCloser,
+    room: StateRoom,
+    /// Why the last poll failed; kept among what a restart may lose, for the commands.
+    poll_fault: Option<String>,
     wall: Option<WallDriver>,
     /// The firewall's counters at the last look.
     counted: Vec<Count>,
@@ -82,6 +89,8 @@ impl LinuxDevice {
             credentials: settings.gate.as_ref().map(|gate| CredentialStore::new(gate, &settings.state)),
             firewall: settings.gate.as_ref().map(|gate| Arc::new(Mutex::new(FirewallController::new(gate)))),
             closer: LinkCloser::new(&settings.core.firewall.lan, &settings.run),
+            room: StateRoom::new(&settings.state),
+            poll_fault: poll_fault(&settings.run),
             wall: settings.wall.as_ref().map(|wall| WallDriver::new(settings, wall)),
             counted: Vec::new(),
             counted_at: 0,
@@ -195,7 +204,7 @@ impl LinuxDevice {
     /// Where the kernel takes no rules, a closed gate and a contained device take the links of the WAN down; else those go
     /// up again.
     pub fn close_without_rules(&mut self, contained: bool) {
-        let refused = self.controller().is_some_and(|firewall| firewall.is_refused());
+        let refused = self.controller().is_some_and(|firewall| firewall.is_without_rules());
         let gate_closed = self.gate().is_some_and(|gate| gate.gate_state() == GateState::Closed);
         self.closer.keep(closes_links(refused, gate_closed, contained));
     }
@@ -205,7 +214,32 @@ impl LinuxDevice {
         self.closer.keep_on();
     }
 
-    /// Facts that a person should know: wrong settings, and what does not work because of them.
+    /// Looks whether the state can still be stored.
+    pub fn look_for_room(&mut self) {
+        self.room.look();
+    }
+
+    /// Remembers how the last poll ended, if one of these events tells.
+    pub fn note_poll(&mut self, events: &[Reason], polled: bool) {
+        let failed = events.iter().rev().find_map(|event| match event {
+            Reason::StepFailed { step: "poll", fault } => Some(fault.to_string()),
+            _ => None,
+        });
+        if !polled || failed == self.poll_fault {
+            return;
+        }
+        self.poll_fault = failed;
+        let file = self.settings.run.join(POLL_FAULT);
+        let written = match &self.poll_fault {
+            Some(why) => files::replace(&file, why.as_bytes()),
+            None => files::remove(&file),
+        };
+        if let Err(error) = written {
+            log::warn!("poll-fault-unwritten why=\"{error}\"");
+        }
+    }
+
+    /// Facts that a person should know: wrong settings, a full file system, and what does not work because of them.
     pub fn findings(&self) -> Vec<String> {
         let faults = &self.settings.faults;
         let mut findings: Vec<String> =
@@ -216,6 +250,8 @@ impl LinuxDevice {
         if faults.wall.is_some() {
             findings.push("the wall is not kept: the settings are wrong".into());
         }
+        findings.extend(self.room.fault().map(str::to_owned));
+        findings.extend(self.poll_fault.as_ref().map(|why| format!("the last poll failed: {why}")));
         if self.settings.core.device_id.is_empty() {
             findings
                 .push("the device's id is not known: neither id_file nor /etc/machine-id can be read".into());
@@ -317,6 +353,15 @@ impl LinuxDevice {
             repository.set_floor(floor.0);
         }
     }
+}
+
+/// The file that holds why the last poll failed, and its largest size.
+const POLL_FAULT: &str = "poll-fault";
+const POLL_FAULT_BYTES_MAX: u64 = 1024;
+
+fn poll_fault(run: &Path) -> Option<String> {
+    let bytes = files::read(&run.join(POLL_FAULT), POLL_FAULT_BYTES_MAX).ok()??;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The packets counted since `before`. Counts from before the first read may be old, from before the agent started

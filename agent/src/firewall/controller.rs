@@ -52,9 +52,9 @@ impl FirewallController {
         FirewallController { lan, firewall, last, counted, lacks, refused, sizes, mended, not_mended }
     }
 
-    /// Whether the kernel took no rules at all when it was last asked.
-    pub fn is_refused(&self) -> bool {
-        self.refused.is_some()
+    /// Whether the rules are this agent's to put, and it could not put them, or not yet.
+    pub fn is_without_rules(&self) -> bool {
+        self.firewall.is_some() && (self.refused.is_some() || self.last.is_none())
     }
 
     /// Whether the kernel reports no removals: the rules are those of iptables, or it is not known yet whose they are.

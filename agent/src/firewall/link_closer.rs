@@ -105,7 +105,10 @@ impl LinkCloser {
         let written = if self.changed.is_empty() {
             files::remove(&self.file)
         } else {
-            files::replace(&self.file, self.changed.join("\n").as_bytes())
+            // `komainu firewall` comes before everything that makes the folder.
+            let folder = self.file.parent().unwrap_or(Path::new("/"));
+            fs::create_dir_all(folder)
+                .and_then(|()| files::replace(&self.file, self.changed.join("\n").as_bytes()))
         };
         if let Err(error) = written {
             log::warn!("closed-links-unwritten why=\"{error}\"");
