@@ -53,6 +53,7 @@ impl StateRoom {
 }
 
 /// Whether a write might fail. What the kernel does not tell is tried.
+#[allow(clippy::useless_conversion, reason = "on the 32-bit devices some of these are 32 bits")]
 fn is_doubtful(folder: &Path) -> bool {
     statvfs(folder).map_or(true, |room| {
         let bytes = u64::from(room.blocks_free()).saturating_mul(u64::from(room.fragment_size()));
