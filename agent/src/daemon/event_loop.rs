@@ -9,6 +9,7 @@ use super::wall_job::{QUICK_SECONDS, WallInputs, WallJob, WallNews};
 use crate::config::identity;
 use crate::config::settings::DeviceSettings;
 use crate::os::clock::{system_seconds, uptime_milliseconds};
+use crate::os::files;
 use crate::os::wakeup::{Waiter, Woken};
 use komainu_core::firewall::table::FirewallGrants;
 use komainu_core::gate::state::FirewallStatus;
@@ -162,7 +163,11 @@ impl<'a> EventLoop<'a> {
     fn look_for_id(&mut self) {
         let Some(file) = self.settings.id_file.as_deref().filter(|_| !self.id_is_known) else { return };
         let Ok(Some(id)) = identity::in_file(file) else { return };
-        if let Err(error) = identity::keep(&self.settings.state, &id) {
+        // Written once: an id does not change.
+        let kept = identity::kept(&self.settings.state);
+        if !matches!(identity::in_file(&kept), Ok(Some(before)) if before == id)
+            && let Err(error) = files::replace(&kept, format!("{id}\n").as_bytes())
+        {
             log::warn!("id-not-kept why=\"{error}\"");
         }
         (self.core.device_id, self.id_is_known) = (id, true);

@@ -2,6 +2,7 @@
 
 use super::*;
 use std::fmt;
+use std::io::Write;
 
 const LEAST: &str = "[device]\nboard = \"gate-1\"\nid = \"x\"\n\
     [server]\nmetadata_url = \"https://updates.example/metadata\"\ntargets_url = \"http://127.0.0.1/t/\"\n\
@@ -102,7 +103,8 @@ fn an_id_file_may_be_missing_and_must_not_be_empty() {
     let missing = DeviceSettings::read(&of(&folder)).unwrap();
     assert_eq!(missing.id_file.as_deref(), Some(&*file));
     fs::create_dir_all(folder.join("state")).unwrap();
-    identity::keep(&folder.join("state"), "former").unwrap();
+    let mut kept = fs::File::create(identity::kept(&folder.join("state"))).unwrap();
+    kept.write_all(b"former\n").unwrap();
     assert_eq!(DeviceSettings::read(&of(&folder)).unwrap().core.device_id, "former");
     std::os::unix::fs::symlink("id", &file).unwrap();
     assert_eq!(DeviceSettings::read(&of(&folder)).unwrap().core.device_id, "former");
