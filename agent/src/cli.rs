@@ -15,6 +15,7 @@ mod version;
 
 use crate::config::settings::DeviceSettings;
 use call::{Call, Exit, print};
+use komainu_core::printable;
 use lexopt::{Arg, Parser, ValueExt};
 use std::ffi::OsString;
 use std::io::{Write, stderr};
@@ -137,7 +138,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let exit = match dispatch(arguments) {
         Ok(exit) => exit,
         Err((exit, sentence)) => {
-            let _ = writeln!(stderr(), "komainu: {sentence}");
+            let _ = writeln!(stderr(), "komainu: {}", printable::line(&sentence));
             exit
         }
     };

@@ -1,9 +1,10 @@
 //! The firewall on Linux: applies the table that `komainu_core::firewall` computes. Map: `controller` applies and
 //! compares, `backend` chooses `nftables` (nf_tables over netlink) or `iptables`, `fallback` names the features that a
-//! kernel lacks, `link_closer` closes a device whose kernel takes no rules, `lan_subnets` reads the LAN's networks, `table_sizes` tells
-//! that iptables were changed.
+//! kernel lacks, `conntrack` ends connections through the device, `link_closer` closes a device whose kernel takes no rules,
+//! `lan_subnets` reads the LAN's networks, `table_sizes` tells that iptables were changed.
 
 pub mod backend;
+pub mod conntrack;
 pub mod controller;
 pub mod fallback;
 pub mod iptables;

@@ -4,10 +4,12 @@
 //! - [`crypt`]: makes the crypt string of a password, and verifies a password.
 //! - [`account`]: finds the crypt string of an account in `/etc/shadow` or `/etc/passwd`, and replaces it.
 //! - [`account_list`]: all accounts of such files.
-//! - [`default_passwords`]: the default passwords that malware tries, to be verified against crypt strings.
+//! - [`default_passwords`]: the default passwords that malware tries, to be verified against crypt strings; packed, as
+//!   `packed_list` says.
 
 pub mod account;
 pub mod account_list;
 pub mod crypt;
 pub mod default_passwords;
-mod obscured;
+mod des_crypt;
+mod packed_list;

@@ -16,6 +16,8 @@ pub const MESSAGE_BYTES_MAX: usize = 8192;
 pub const PASSWORD_BYTES_MAX: usize = 96;
 /// Names a session between page and agent; the agent draws it at random.
 pub type SessionId = [u8; 16];
+/// Proves that a browser has logged in before; only the agent can make one.
+pub type BrowserProof = [u8; 24];
 
 /// A password in a message. Debug output never shows it.
 #[derive(Clone, PartialEq, Eq)]
@@ -33,8 +35,8 @@ pub enum Request {
     /// Sets the first password. The code on the label proves that the owner stands at the device, if the maker wants
     /// such a proof; otherwise it is empty.
     Claim { password: Secret, code: String },
-    /// Opens a session.
-    Login { password: Secret },
+    /// Opens a session. A browser that has logged in before sends its proof, and does not wait for strangers.
+    Login { password: Secret, proof: Option<BrowserProof> },
     /// Ends a session.
     Logout { session: SessionId },
     /// Sets another password. The old one is needed even within a session.
@@ -52,8 +54,8 @@ pub enum Request {
 pub enum Reply {
     /// The request was carried out.
     Done,
-    /// A session was opened.
-    SessionOpened(SessionId),
+    /// A session was opened; the browser keeps the proof for its next log-in.
+    SessionOpened(SessionId, BrowserProof),
     /// The password rule refuses the password; each word is a reason: see `RefusalReason::word`.
     Weak(Vec<String>),
     /// The password or the code is wrong.
@@ -102,6 +104,7 @@ pub enum AgentMessage {
 /// note.en=What it brings  note.ja=…              postponable=1  postponed=… (until then)
 /// support_end=…           wall=nftables          finding=…      (many)
 /// login=1795305600 192.168.1.20 ok|wrong         (many, newest first)
+/// answer=…                (many, newest first: what the wall did, why, and how it is taken back)
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeviceState(pub String);
@@ -144,8 +147,8 @@ mod tests {
     #[test]
     fn a_password_is_never_shown() {
         assert_eq!(
-            format!("{:?}", Request::Login { password: Secret("hidden".into()) }),
-            "Login { password: (secret) }"
+            format!("{:?}", Request::Login { password: Secret("hidden".into()), proof: None }),
+            "Login { password: (secret), proof: None }"
         );
     }
 }

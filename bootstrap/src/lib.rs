@@ -9,7 +9,7 @@
 //! - [`ipc`]: the messages between the page process, which has no privileges, and the agent.
 #![forbid(unsafe_code)]
 
-mod constant_time;
+pub mod constant_time;
 pub mod credential;
 pub mod ipc;
 pub mod json;
@@ -17,4 +17,4 @@ pub mod login_throttle;
 pub mod page;
 pub mod password_rule;
 pub mod server;
-mod source_prefix;
+pub mod source_prefix;

@@ -1,126 +1,196 @@
-//! The rate limit of log-ins: the wait of a source after wrong passwords. Pure: the time comes from outside.
+//! The rate limit of log-ins: the wait after wrong passwords. Pure: the time comes from outside.
 //!
-//! Each source waits for itself, longer after each wrong password, so that a stranger cannot lock the owner out. If many
-//! sources are wrong, all of them wait, except those that have known the password.
-//!
-//! | wrong passwords | wait before the next log-in |
+//! | client | limit |
 //! |---|---|
-//! | 1, 2 of one source | none |
-//! | 3, 4, 5, … of one source | 1, 2, 4, … seconds, at most [`WAIT_SECONDS_MAX`] |
-//! | 20 and more of all sources since a right one | 5 seconds for each source that has never known the password |
+//! | known: its browser or its device has logged in before | its own waits: none after 1 and 2 wrong tries, then 1, 2, 4, … seconds, at most [`WAIT_SECONDS_MAX`] |
+//! | stranger | the same waits for its source, and one stock of [`STOCK`] tries for all strangers together, of which one comes back every [`STOCK_SECONDS`] |
+//!
+//! No stranger takes anything from a known client. The last [`RESERVED`] tries of the stock are for sources with fewer
+//! than [`FREE`] wrong ones, so that one source, whatever its number of addresses, cannot use up the stock.
 
-use crate::source_prefix::source_prefix;
+pub mod kept;
+
 use std::net::IpAddr;
 
-/// The longest wait, in seconds.
+/// The longest wait of one client for itself, in seconds.
 pub const WAIT_SECONDS_MAX: u32 = 300;
-const FREE: u32 = 2;
-const ALL_FREE: u32 = 20;
-const ALL_WAIT_SECONDS: u64 = 5;
-const SOURCES_MAX: usize = 16;
+/// Wrong tries without a wait.
+pub const FREE: u8 = 2;
+/// More wrong tries make no wait longer.
+const WRONG_MAX: u8 = 12;
+/// Wrong tries of all strangers together that need no wait.
+pub const STOCK: u8 = 8;
+/// One try comes back to the stock after so many seconds: eight in the first minute, twenty-two in the first hour.
+pub const STOCK_SECONDS: u64 = 257;
+/// So many tries of the stock are kept for sources that were hardly wrong.
+pub const RESERVED: u8 = 3;
+/// Known clients of each kind; the one whose last right password is oldest makes room.
+pub const KNOWN_MAX: usize = 8;
+/// Strangers that are told apart.
+const STRANGERS_MAX: usize = 64;
 
-/// The wrong passwords of each source.
-#[derive(Clone, Debug, Default)]
+/// The source of a request, which waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The hardware address of a neighbour in the LAN, whatever its IP addresses.
+    Neighbour([u8; 6]),
+    /// The part of an address that names its source: see `source_prefix`.
+    Prefix(IpAddr),
+    /// The number of a browser that has proven an earlier log-in.
+    Browser([u8; 8]),
+}
+
+/// A client that sends a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// A neighbour or a prefix.
+    pub source: Source,
+    /// A browser with its number, if it has proven an earlier log-in.
+    pub browser: Option<Source>,
+}
+
+/// The wrong passwords of each client.
+#[derive(Clone, Debug)]
 pub struct LoginThrottle {
-    sources: Vec<Source>,
-    /// Wrong passwords of all sources since the last right one.
-    all: u32,
+    /// The last right password first.
+    known: Vec<Entry>,
+    strangers: Vec<Entry>,
+    /// Tries that all strangers together still have, and the moment when the last one came back.
+    stock: u8,
+    since: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    source: Source,
+    wrong: u8,
     last: u64,
 }
 
-#[derive(Clone, Debug)]
-struct Source {
-    address: IpAddr,
-    wrong: u32,
-    last: u64,
-    known: bool,
+impl Default for LoginThrottle {
+    fn default() -> LoginThrottle {
+        LoginThrottle { known: Vec::new(), strangers: Vec::new(), stock: STOCK, since: 0 }
+    }
 }
 
 impl LoginThrottle {
-    /// The throttle after a restart, from the text of [`LoginThrottle::kept`]: each source waits as long as the worst one
-    /// before the restart.
-    pub fn after_restart(kept: &str, now: u64) -> LoginThrottle {
-        let mut numbers = kept.split_whitespace().map(|number| number.parse().unwrap_or(0));
-        let (all, worst) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-        let mut throttle = LoginThrottle { sources: Vec::new(), all, last: now };
-        if worst > FREE {
-            // The addresses are forgotten: this entry stands for every source.
-            throttle.sources.push(Source { address: ANYBODY, wrong: worst, last: now, known: false });
-        }
-        throttle
-    }
-
-    /// The text that must survive a restart; empty if there is nothing to keep.
-    pub fn kept(&self) -> String {
-        let worst = self.sources.iter().map(|source| source.wrong).max().unwrap_or(0);
-        // Higher numbers make no wait longer; a text that stays the same need not be written again.
-        let (all, worst) = (self.all.min(ALL_FREE), worst.min(FREE + 10));
-        if all == 0 { String::new() } else { format!("{all} {worst}\n") }
-    }
-
-    /// Seconds that this address has to wait; 0: it may log in. Times are seconds of any clock that never goes back.
-    pub fn wait(&self, address: IpAddr, now: u64) -> u32 {
-        let of = |wanted| self.sources.iter().find(|source: &&Source| source.address == wanted);
-        let (own, anybody) = (of(source_prefix(address)), of(ANYBODY));
-        let left = |source: &Source| (source.last + delay(source.wrong)).saturating_sub(now);
-        let own_left = own.map_or(0, left);
-        let anybody_left = if own.is_none() { anybody.map_or(0, left) } else { 0 };
-        let stranger = own.is_none_or(|source| !source.known);
-        let all_left = if self.all >= ALL_FREE && stranger {
-            (self.last + ALL_WAIT_SECONDS).saturating_sub(now)
-        } else {
-            0
-        };
-        u32::try_from(own_left.max(anybody_left).max(all_left)).unwrap_or(WAIT_SECONDS_MAX)
-    }
-
-    /// Counts a wrong password of this address.
-    pub fn wrong(&mut self, address: IpAddr, now: u64) {
-        self.all = self.all.saturating_add(1);
-        self.last = now;
-        let source = self.source(source_prefix(address));
-        source.wrong = source.wrong.saturating_add(1);
-        source.last = now;
-    }
-
-    /// This address has known the password before: the limit of all sources does not hold for it.
-    pub fn know(&mut self, address: IpAddr) {
-        self.source(source_prefix(address)).known = true;
-    }
-
-    /// Counts a right password of this address.
-    pub fn right(&mut self, address: IpAddr, now: u64) {
-        self.all = 0;
-        self.sources.retain(|source| source.address != ANYBODY);
-        let source = self.source(source_prefix(address));
-        (source.wrong, source.last, source.known) = (0, now, true);
-    }
-
-    fn source(&mut self, address: IpAddr) -> &mut Source {
-        let at = match self.sources.iter().position(|source| source.address == address) {
-            Some(at) => at,
+    /// Seconds that this client has to wait; 0: it may log in. Times are seconds of any clock that never goes back.
+    pub fn wait(&self, client: Client, now: u64) -> u32 {
+        let seconds = match self.known_source(client) {
+            Some(known) => left(find(&self.known, known), now),
             None => {
-                if self.sources.len() == SOURCES_MAX {
-                    // The source that was wrong least often and longest ago makes room.
-                    let (least, _) = self
-                        .sources
-                        .iter()
-                        .enumerate()
-                        .min_by_key(|(_, source)| (source.known, source.wrong, source.last))
-                        .unwrap_or((0, &self.sources[0]));
-                    self.sources.swap_remove(least);
-                }
-                self.sources.push(Source { address, wrong: 0, last: 0, known: false });
-                self.sources.len() - 1
+                let own = find(&self.strangers, client.source);
+                let is_fresh = own.is_none_or(|own| own.wrong < FREE);
+                left(own, now).max(self.stock_left(if is_fresh { 0 } else { RESERVED }, now))
             }
         };
-        &mut self.sources[at]
+        u32::try_from(seconds).unwrap_or(u32::MAX)
+    }
+
+    /// Counts a wrong password of this client.
+    pub fn wrong(&mut self, client: Client, now: u64) {
+        let entry = match self.known_source(client) {
+            Some(known) => self.known_entry(known),
+            None => {
+                (self.stock, self.since) = self.stock_now(now);
+                self.stock = self.stock.saturating_sub(1);
+                self.stranger_entry(client.source)
+            }
+        };
+        (entry.wrong, entry.last) = (entry.wrong.saturating_add(1).min(WRONG_MAX), now);
+    }
+
+    /// Counts a right password of this client: its device and its browser are known from now on. The stock stays as it
+    /// is: the owner's log-in must not give a guesser new tries.
+    pub fn right(&mut self, client: Client, now: u64) {
+        self.strangers.retain(|entry| entry.source != client.source);
+        for source in [Some(client.source), client.browser].into_iter().flatten() {
+            let mut entry = *self.known_entry(source);
+            (entry.wrong, entry.last) = (0, now);
+            self.known.retain(|other| other.source != source);
+            self.known.insert(0, entry);
+        }
+    }
+
+    /// Forgets the known clients: another password is set.
+    pub fn forget_known(&mut self) {
+        self.known.clear();
+    }
+
+    /// True if a right password was sent from this device or browser before.
+    pub fn knows(&self, client: Client) -> bool {
+        self.known_source(client).is_some()
+    }
+
+    /// Under which name this client is known, if it is.
+    fn known_source(&self, client: Client) -> Option<Source> {
+        client.browser.or_else(|| find(&self.known, client.source).map(|entry| entry.source))
+    }
+
+    fn known_entry(&mut self, source: Source) -> &mut Entry {
+        let same_kind = |entry: &&Entry| is_browser(entry.source) == is_browser(source);
+        let room = self.known.iter().filter(same_kind).count() < KNOWN_MAX;
+        let oldest = self.known.iter().rposition(|entry| same_kind(&entry));
+        entry_of(&mut self.known, source, if room { None } else { oldest })
+    }
+
+    fn stranger_entry(&mut self, source: Source) -> &mut Entry {
+        // The source that was wrong least often and longest ago makes room.
+        let least = self
+            .strangers
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, entry)| (entry.wrong, entry.last))
+            .map(|(at, _)| at);
+        let full = self.strangers.len() >= STRANGERS_MAX;
+        entry_of(&mut self.strangers, source, if full { least } else { None })
+    }
+
+    /// The stock at this moment, and when its last try came back.
+    fn stock_now(&self, now: u64) -> (u8, u64) {
+        let back = now.saturating_sub(self.since) / STOCK_SECONDS;
+        let stock = u64::from(self.stock) + back;
+        if stock >= STOCK.into() {
+            return (STOCK, now);
+        }
+        (stock as u8, self.since + back * STOCK_SECONDS)
+    }
+
+    /// Seconds until the stock holds more than the reserve.
+    fn stock_left(&self, reserve: u8, now: u64) -> u64 {
+        let (stock, since) = self.stock_now(now);
+        let missing = (reserve + 1).saturating_sub(stock);
+        (since + u64::from(missing) * STOCK_SECONDS).saturating_sub(now)
     }
 }
 
-const ANYBODY: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
+fn is_browser(source: Source) -> bool {
+    matches!(source, Source::Browser(_))
+}
 
-fn delay(wrong: u32) -> u64 {
+fn find(entries: &[Entry], source: Source) -> Option<&Entry> {
+    entries.iter().find(|entry| entry.source == source)
+}
+
+/// The entry of a source; a new one takes the place of `instead`, if that is given.
+fn entry_of(entries: &mut Vec<Entry>, source: Source, instead: Option<usize>) -> &mut Entry {
+    let at = match (entries.iter().position(|entry| entry.source == source), instead) {
+        (Some(at), _) => return &mut entries[at],
+        (None, Some(at)) => at,
+        (None, None) => {
+            entries.push(Entry { source, wrong: 0, last: 0 });
+            entries.len() - 1
+        }
+    };
+    entries[at] = Entry { source, wrong: 0, last: 0 };
+    &mut entries[at]
+}
+
+fn left(entry: Option<&Entry>, now: u64) -> u64 {
+    entry.map_or(0, |entry| (entry.last + delay(entry.wrong)).saturating_sub(now))
+}
+
+fn delay(wrong: u8) -> u64 {
     match wrong.checked_sub(FREE + 1) {
         None => 0,
         Some(doublings) => (1u64 << doublings.min(16)).min(WAIT_SECONDS_MAX.into()),
@@ -128,102 +198,4 @@ fn delay(wrong: u32) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn address(last: u8) -> IpAddr {
-        IpAddr::from([192, 168, 1, last])
-    }
-
-    /// How many tries one address gets within so many seconds, always trying as soon as it may.
-    fn tries_within(seconds: u64) -> u32 {
-        let (mut throttle, mut tries, mut now) = (LoginThrottle::default(), 0, 0);
-        while now < seconds {
-            match throttle.wait(address(7), now) {
-                0 => {
-                    throttle.wrong(address(7), now);
-                    tries += 1;
-                }
-                wait => now += u64::from(wait),
-            }
-        }
-        tries
-    }
-
-    #[test]
-    fn waits_grow_and_have_an_end() {
-        let mut throttle = LoginThrottle::default();
-        let mut waits = Vec::new();
-        for _ in 0..14 {
-            throttle.wrong(address(7), 100);
-            waits.push(throttle.wait(address(7), 100));
-        }
-        assert_eq!(waits, [0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
-        assert_eq!(throttle.wait(address(7), 390), 10);
-        assert_eq!(throttle.wait(address(7), 400), 0);
-    }
-
-    #[test]
-    fn one_address_gets_few_tries() {
-        assert_eq!(tries_within(60), 8);
-        assert_eq!(tries_within(3600), 22);
-        assert!(tries_within(86_400) < 310);
-    }
-
-    #[test]
-    fn a_stranger_does_not_lock_the_owner_out() {
-        let mut throttle = LoginThrottle::default();
-        throttle.right(address(2), 0);
-        for now in 1..1000 {
-            throttle.wrong(address(7), now);
-        }
-        assert_eq!(throttle.wait(address(2), 1000), 0);
-        assert!(throttle.wait(address(7), 1000) > 0);
-    }
-
-    #[test]
-    fn who_knew_the_password_before_a_restart_does_not_wait_for_strangers_after_it() {
-        let mut throttle = LoginThrottle::after_restart("20 12\n", 3);
-        throttle.know(address(2));
-        assert_eq!((throttle.wait(address(2), 3), throttle.wait(address(7), 3)), (0, 300));
-        for _ in 0..4 {
-            throttle.wrong(address(2), 3);
-        }
-        assert_eq!(throttle.wait(address(2), 3), 2);
-    }
-
-    #[test]
-    fn many_addresses_wait_together() {
-        let mut throttle = LoginThrottle::default();
-        for last in 1..=30 {
-            throttle.wrong(address(last), 50);
-        }
-        assert_eq!(throttle.wait(address(200), 50), 5);
-        throttle.right(address(2), 60);
-        assert_eq!(throttle.wait(address(200), 60), 0);
-    }
-
-    #[test]
-    fn addresses_of_one_network_are_one() {
-        let mut throttle = LoginThrottle::default();
-        for last in 1..=6u16 {
-            let address = format!("fe80::{last}").parse().unwrap();
-            throttle.wrong(address, 0);
-        }
-        assert_eq!(throttle.wait("fe80::99".parse().unwrap(), 0), 8);
-    }
-
-    #[test]
-    fn a_restart_forgets_nothing_that_an_attacker_would_like_forgotten() {
-        let mut throttle = LoginThrottle::default();
-        for _ in 0..8 {
-            throttle.wrong(address(7), 100);
-        }
-        let mut again = LoginThrottle::after_restart(&throttle.kept(), 3);
-        assert_eq!(again.wait(address(7), 3), 32);
-        assert_eq!(again.wait(address(9), 3), 32);
-        again.right(address(9), 40);
-        assert_eq!((again.wait(address(7), 40), again.kept().as_str()), (0, ""));
-        assert_eq!(LoginThrottle::after_restart("not numbers", 3).wait(address(7), 3), 0);
-    }
-}
+mod tests;

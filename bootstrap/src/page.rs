@@ -3,11 +3,12 @@
 //! page that follows.
 //!
 //! Map: [`http_request`] and [`form`] read; [`same_origin`] and [`form_token`] keep forms of other sites out;
-//! [`page_sessions`] holds the browsers that are logged in; [`captive_dns`] and `captive_portal` lead every browser to
+//! [`page_sessions`] holds the browsers that are logged in, and `browser_proof` reads what one keeps for its next log-in; [`captive_dns`] and `captive_portal` lead every browser to
 //! the setup page while the gate is closed; `views`, `status_page` and `reply_pages` write pages out of the pieces and
 //! texts in `bootstrap/page/`; [`status_json`] writes the same for programs.
 
 mod assets;
+mod browser_proof;
 pub mod captive_dns;
 mod captive_portal;
 mod colour;
@@ -235,7 +236,8 @@ impl<'a> Page<'a> {
                 if form.of("password").len() > PASSWORD_BYTES_MAX {
                     return PageAction::Respond(self.wrong(&pending));
                 }
-                PageAction::AskAgent(Request::Login { password: secret("password") }, pending)
+                let proof = browser_proof::find(&request.cookie);
+                PageAction::AskAgent(Request::Login { password: secret("password"), proof }, pending)
             }
             ("/setup", true) => {
                 let view = self.view(texts, q, String::new());

@@ -144,7 +144,7 @@ impl Server<'_> {
 
     fn pass_reply_on(&mut self, number: u32, reply: Reply, now: u64) -> io::Result<()> {
         let opened = match &reply {
-            Reply::SessionOpened(session) => Some(*session),
+            Reply::SessionOpened(session, _) => Some(*session),
             _ => None,
         };
         let pending = self.pending.take(number);

@@ -17,7 +17,7 @@ mod serve;
 mod sign;
 mod verify;
 
-use crate::commands::output::{Outcome, say};
+use crate::commands::output::{Outcome, complain, say};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -83,7 +83,7 @@ pub fn main() -> ExitCode {
         Ok(false) => ExitCode::SUCCESS,
         Ok(true) => ExitCode::from(PERSON_NEEDED),
         Err(fault) => {
-            eprintln!("komainu-maker: {fault:#}");
+            complain("komainu-maker", &format!("{fault:#}"));
             ExitCode::FAILURE
         }
     }

@@ -3,6 +3,7 @@
 
 use crate::token::pkcs11_uri::TokenUri;
 use anyhow::{Context, Result, bail};
+use komainu_core::printable;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::Path;
@@ -83,7 +84,8 @@ impl Passphrases {
                 "{token} needs its PIN; name a file with it with --pin-file, or with pin-source in its URI"
             );
         }
-        let typed = Zeroizing::new(rpassword::prompt_password(format!("PIN of {token}: "))?);
+        let typed =
+            Zeroizing::new(rpassword::prompt_password(format!("PIN of {}: ", printable::line(&token)))?);
         self.pins.insert(token, typed.clone());
         Ok(typed)
     }
@@ -102,7 +104,10 @@ impl Passphrases {
             bail!("{what} is encrypted and {why}; name a file with it with --passphrase-file");
         }
         for _ in 0..TRIES {
-            let typed = Zeroizing::new(rpassword::prompt_password(format!("Passphrase for {what}: "))?);
+            let typed = Zeroizing::new(rpassword::prompt_password(format!(
+                "Passphrase for {}: ",
+                printable::line(what)
+            ))?);
             if let Some(opened) = open(&typed) {
                 self.known.push(typed);
                 return Ok(opened);

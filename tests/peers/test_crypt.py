@@ -114,6 +114,59 @@ def what_is_written_is_verified_by_others(place, peer, *more):
     return f"{count} strings"
 
 
+def what_others_write_in_old_ways_is_verified(place, made):
+    if not os.access(CRYPT, os.X_OK):
+        raise Skip(f"cargo build -p komainu-tests has not been run, or KOMAINU_CRYPT is not its crypt: {CRYPT}")
+    chance = random.Random(5)
+    words = [word for word in passwords(chance) if word and len(word.encode()) < 60]
+    crypts = made(place, chance, words)
+    verdicts = ask([f"verify\t{crypt}\t{word}" for crypt, word in zip(crypts, words, strict=True)], CRYPT)
+    for crypt, word, verdict in zip(crypts, words, verdicts):
+        assert verdict == "right", f"{word!r}: written as {crypt}, and that is {verdict} here"
+    verdicts = ask([f"verify\t{crypt}\tx{word}" for crypt, word in zip(crypts, words)], CRYPT)
+    # To DES `xx` and `x` differ as well.
+    assert set(verdicts) == {"wrong"}, f"a letter more in front: {set(verdicts)}"
+    return f"{len(words)} strings"
+
+
+def salts(chance, words, length, letters=SALT):
+    return ["".join(chance.choice(letters) for _ in range(length)) for _ in words]
+
+
+def des_of_libxcrypt(place, chance, words):
+    return libxcrypt(place)(list(zip(salts(chance, words, 2), words)))
+
+
+def des_of_musl(place, chance, words):
+    # It takes any character, as it does for what some call a locked account.
+    odd = [salt for salt in salts(chance, range(3 * len(words)), 2, SALT + "!*@[]~{") if salt != "**"]
+    return musl(place, "x86_64-linux-musl")(list(zip(odd, words)))
+
+
+def des_of_perl(place, chance, words):
+    program = need("perl", "perl")
+    lines = [f"{salt}\t{word}" for salt, word in zip(salts(chance, words, 2), words)]
+    return ask(lines, program, "-lne", r'my ($salt, $word) = split /\t/, $_, 2; print crypt($word, $salt)')
+
+
+def apr1_of_openssl(place, chance, words):
+    return openssl(place)([(f"$apr1${salt}$", word) for salt, word in zip(salts(chance, words, 8), words)])
+
+
+def apr1_of_htpasswd(place, chance, words):
+    program = need("htpasswd", "apache2-utils")
+    return [command(program, "-nbm", "user", word).stdout.strip().partition(":")[2] for word in words]
+
+
+def des_of_htpasswd(place, chance, words):
+    program = need("htpasswd", "apache2-utils")
+    return [command(program, "-nbd", "user", word).stdout.strip().partition(":")[2] for word in words]
+
+
+tests(what_others_write_in_old_ways_is_verified, "{}_is_verified_here", [
+    ("des_of_libxcrypt", des_of_libxcrypt), ("des_of_musl", des_of_musl), ("des_of_perl", des_of_perl),
+    ("des_of_htpasswd", des_of_htpasswd), ("apr1_of_openssl", apr1_of_openssl), ("apr1_of_htpasswd", apr1_of_htpasswd),
+])
 tests(what_is_written_is_verified_by_others, "what_the_device_writes_{}_verifies", [
     ("libxcrypt", libxcrypt), ("openssl", openssl),
     ("musl", musl, "x86_64-linux-musl"), ("musl_on_big_endian_mips", musl, "mips-linux-musleabi", "qemu-mips-static"),

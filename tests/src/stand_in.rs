@@ -63,7 +63,7 @@ impl StandIn {
             Request::Claim { .. } if !self.password.is_empty() => Reply::NotNow,
             Request::Claim { code, .. } if *code != self.code => Reply::Wrong,
             Request::Claim { password, .. } => self.set(&password.0),
-            Request::Login { password } => self.login(&password.0, request.peer),
+            Request::Login { password, .. } => self.login(&password.0, request.peer),
             Request::Logout { session } => {
                 self.sessions.retain(|one| one != session);
                 Reply::Done
@@ -142,7 +142,7 @@ impl StandIn {
         if self.sessions.len() > 8 {
             self.sessions.remove(0);
         }
-        Reply::SessionOpened(session)
+        Reply::SessionOpened(session, [self.opened; 24])
     }
 }
 

@@ -1,6 +1,7 @@
 //! Faults: one enum for a failed fetch, one short text for everything else. A fault says what happened, with its
 //! numbers; `plan` finds it among its facts and decides about it.
 
+use crate::printable::is_deceptive;
 use alloc::string::String;
 use core::fmt;
 use core::fmt::Write;
@@ -35,7 +36,7 @@ impl fmt::Write for Text {
             // Line ends and quotes would break one-event-a-line logs.
             self.0.push(match letter {
                 '"' => '\'',
-                letter if letter.is_control() => ' ',
+                letter if is_deceptive(letter) => ' ',
                 letter => letter,
             });
         }

@@ -9,7 +9,7 @@
 //!
 //! [`device`] holds the traits for everything outside, [`settings`] the maker's decisions, [`operator_request`] the
 //! requests of owner and root, [`retry_state`] the backoff after failures, [`reason`] every event that is logged,
-//! [`fault`] the errors and [`identifiers`] the small bounded words.
+//! [`fault`] the errors, [`identifiers`] the small bounded words and [`printable`] the escapes of text for people.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -23,6 +23,7 @@ pub mod gate;
 pub mod identifiers;
 pub mod ledger;
 pub mod operator_request;
+pub mod printable;
 pub mod reason;
 pub mod retry_state;
 pub mod settings;

@@ -4,6 +4,7 @@ use crate::fault::{FetchFault, Text};
 use crate::gate::state::GateState;
 use crate::identifiers::{ReleaseId, Slot};
 use crate::update::verify::Refusal;
+use crate::wall::evidence::Evidence;
 use crate::wall::report::Finding;
 use core::fmt;
 use komainu_trust::Moment;
@@ -113,7 +114,7 @@ pub enum Reason {
     /// The wall found a state that differs from the wanted one.
     Found(Finding),
     /// The finding was mended.
-    Mended { remediation: &'static str, what: Text },
+    Mended { remediation: &'static str, finding: Finding },
     /// The finding could not be mended.
     NotMended {
         /// The remediation that failed.
@@ -122,7 +123,11 @@ pub enum Reason {
         why: Text,
     },
     /// A remediation did harm, and was undone.
-    Undone(&'static str),
+    Undone {
+        remediation: &'static str,
+        /// The finding that it answered.
+        what: Text,
+    },
     /// The device is infected, or its owner said so.
     Incident {
         /// The first finding.
@@ -173,9 +178,9 @@ impl Reason {
             | Reason::AccountChanged
             | Reason::RollingBack { .. }
             | Reason::CannotLeave(_)
-            | Reason::Found(Finding { infection: true, .. })
+            | Reason::Found(Finding { evidence: Evidence::Infection, .. })
             | Reason::NotMended { .. }
-            | Reason::Undone(_)
+            | Reason::Undone { .. }
             | Reason::Incident { .. }
             | Reason::StepFailed { .. } => Level::Error,
             Reason::Refused { refusal: Refusal::UpToDate | Refusal::WaveNotReached(_), .. }
@@ -242,15 +247,22 @@ impl fmt::Display for Reason {
             Reason::Postponed { release, until } => {
                 write!(f, "postponed release={} version={} until={until}", release.number, release.version)
             }
-            Reason::Found(Finding { measure, what, infection, .. }) => {
-                let word = if *infection { "infected" } else { "found" };
+            Reason::Found(Finding { measure, what, evidence, .. }) => {
+                let word = match evidence {
+                    Evidence::Told => "told",
+                    Evidence::Weak => "found",
+                    Evidence::Infection => "infected",
+                };
                 write!(f, "{word} measure={} what=\"{what}\"", measure.row().id)
             }
-            Reason::Mended { remediation, what } => write!(f, "mended by={remediation} what=\"{what}\""),
+            Reason::Mended { remediation, finding: Finding { measure, what, evidence, .. } } => {
+                let (id, evidence) = (measure.row().id, evidence.name());
+                write!(f, "mended by={remediation} measure={id} evidence={evidence} what=\"{what}\"")
+            }
             Reason::NotMended { remediation, what, why } => {
                 write!(f, "not-mended by={remediation} what=\"{what}\" why=\"{why}\"")
             }
-            Reason::Undone(remediation) => write!(f, "undone remediation={remediation}"),
+            Reason::Undone { remediation, what } => write!(f, "undone by={remediation} what=\"{what}\""),
             Reason::Incident { what, contained } => {
                 write!(f, "incident contained={contained} what=\"{what}\"")
             }

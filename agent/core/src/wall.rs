@@ -2,6 +2,8 @@
 //! `judge` a file for each subject, `measures` the table of wanted states, `plan` the decision, `incident_state` the
 //! memory of an infection. The agent's side is in `agent/src/wall`.
 
+pub mod answers;
+pub mod evidence;
 pub mod incident_response;
 pub mod incident_state;
 pub mod judge;

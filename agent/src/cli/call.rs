@@ -5,6 +5,7 @@ use crate::daemon::linux_device::LinuxDevice;
 use crate::os::log_output;
 use crate::update::example_keys;
 use komainu_core::device::{Host, Repository};
+use komainu_core::printable;
 use komainu_trust::Trusted;
 use std::io::{Write, stdout};
 use std::path::PathBuf;
@@ -43,9 +44,11 @@ impl Call {
     }
 }
 
-/// Writes to standard output.
+/// Writes to standard output: the one door to it.
 pub(super) fn print(text: &str) -> Result<Exit, String> {
-    stdout().write_all(text.as_bytes()).map_err(|error| format!("cannot print: {error}"))?;
+    stdout()
+        .write_all(printable::lines(text).as_bytes())
+        .map_err(|error| format!("cannot print: {error}"))?;
     Ok(Exit::Done)
 }
 

@@ -4,9 +4,11 @@
 use super::call::{Call, Exit, open_without_updates, print};
 use crate::config::gate_settings::FirewallChoice;
 use crate::config::identity;
+use crate::daemon::device_names::code_file_fault;
 use crate::daemon::linux_device::LinuxDevice;
 use crate::daemon::state_room::try_to_write;
 use crate::firewall::backend::Firewall;
+use crate::os::foreign_file::Tree;
 use crate::os::process::program_folder;
 use komainu_core::device::{Boot, Host, Ledger, Owner, Repository, Slots};
 use komainu_core::device::{Fetched, Folder};
@@ -28,9 +30,10 @@ type Check = (&'static str, fn(&mut LinuxDevice, &Call) -> Sentence);
 const CHECKS: &[Check] = &[
     ("settings", settings),
     ("device id", id),
-    ("state", state),
+    ("state room", room),
     ("updates", updates),
     ("trusted root", root),
+    ("state folder", state),
     ("record", record),
     ("running slot", running),
     ("boot environment", boot),
@@ -75,7 +78,7 @@ fn id(_: &mut LinuxDevice, call: &Call) -> Sentence {
     }
 }
 
-fn state(_: &mut LinuxDevice, call: &Call) -> Sentence {
+fn room(_: &mut LinuxDevice, call: &Call) -> Sentence {
     let folder = &call.settings.state;
     if !folder.exists() {
         return Ok(format!("{} is not there yet: the first start makes it", folder.display()));
@@ -93,6 +96,18 @@ fn root(device: &mut LinuxDevice, _: &Call) -> Sentence {
         Trusted::load(&device.stored().under_newest_root(), clock).map_err(|fault| fault.to_string())?;
     let [version, ..] = trusted.versions();
     Ok(format!("version {version}, expires {}", trusted.root().common.expires))
+}
+
+fn state(_: &mut LinuxDevice, call: &Call) -> Sentence {
+    let folder = &call.settings.state;
+    let tree = Tree::device().map_err(|why| why.to_string())?;
+    match tree.find(folder).map_err(|why| why.to_string())? {
+        Some(place) if place.metadata().is_some() => {
+            tree.is_roots(folder).map_err(|why| why.to_string())?;
+            Ok(format!("{} is root's alone", folder.display()))
+        }
+        _ => Ok("none yet: the first start makes it".into()),
+    }
 }
 
 fn record(device: &mut LinuxDevice, _: &Call) -> Sentence {
@@ -143,6 +158,8 @@ fn gate(device: &mut LinuxDevice, call: &Call) -> Sentence {
     if settings.firewall != FirewallChoice::None {
         Firewall::is_possible(settings.firewall)?;
     }
+    let written = device.credentials().ok_or("left to other software")?.account_is_writable();
+    let written = written.map_err(|why| why.to_string())?;
     let missing: Vec<&str> = settings
         .lan
         .iter()
@@ -157,10 +174,14 @@ fn gate(device: &mut LinuxDevice, call: &Call) -> Sentence {
     }
     let hooks = program_folder::in_folder(&settings.hooks)
         .map_err(|error| format!("cannot read {}: {error}", settings.hooks.display()))?;
-    if let Some(path) = settings.code_file.as_ref().filter(|path| !path.exists()) {
-        return Err(format!("code_file {} is not there: a first password cannot be set", path.display()));
+    if let Some(why) = settings.code_file.as_deref().and_then(code_file_fault) {
+        return Err(why);
     }
-    let mut said = format!("account {}, {} places to wipe, hooks:", settings.account, settings.wipe.len());
+    let mut said = format!(
+        "account {} in a file that {written}, {} places to wipe, hooks:",
+        settings.account,
+        settings.wipe.len()
+    );
     for hook in &hooks {
         let _ = write!(said, " {}", hook.file_name().unwrap_or_default().to_string_lossy());
     }

@@ -37,7 +37,7 @@ pub(super) fn harden(call: &Call) -> Result<Exit, String> {
         let mut said = String::new();
         for (row, outcome) in rows {
             said.push_str(&format!("{:14} {:15} {}\n", word(&outcome), row.id, row.name));
-            for line in details(row, &outcome, &report) {
+            for line in details(row, &report) {
                 said.push_str(&format!("{:14} {line}\n", ""));
             }
         }
@@ -165,12 +165,16 @@ fn why(outcome: &Judgement) -> &str {
     }
 }
 
-fn details<'r>(row: &Row, outcome: &'r Judgement, report: &'r Report) -> Vec<&'r str> {
+fn details<'r>(row: &Row, report: &'r Report) -> Vec<&'r str> {
     let mut details: Vec<&str> = of_row(row, report).map(|finding| &*finding.what).collect();
-    if !why(outcome).is_empty() {
-        details.push(why(outcome));
-    }
+    // A weakness must not hide what could not be told beside it.
+    details.extend(doubts(row, report));
     details
+}
+
+fn doubts<'r>(row: &Row, report: &'r Report) -> impl Iterator<Item = &'r str> {
+    let measure = row.measure;
+    report.doubts.iter().filter(move |(doubted, _)| *doubted == measure).map(|(_, outcome)| why(outcome))
 }
 
 fn of_row<'r>(row: &Row, report: &'r Report) -> impl Iterator<Item = &'r Finding> {
@@ -189,7 +193,7 @@ fn row_object(row: &Row, outcome: &Judgement, report: &Report) -> Json {
         ("survey", row.survey.map_or(Json::Null, |survey| Json::text(&survey.letter()))),
         ("on_trial", Json::Bool(row.on_trial)),
         ("outcome", Json::text(&word(outcome))),
-        ("reason", Json::text(&why(outcome))),
+        ("reason", Json::text(&doubts(row, report).next().unwrap_or_default())),
         ("findings", Json::List(of_row(row, report).map(finding_object).collect())),
     ])
 }
@@ -198,6 +202,6 @@ fn finding_object(finding: &Finding) -> Json {
     Json::object([
         ("measure", Json::text(&finding.measure.row().id)),
         ("what", Json::text(&finding.what)),
-        ("infection", Json::Bool(finding.infection)),
+        ("evidence", Json::text(&finding.evidence.name())),
     ])
 }

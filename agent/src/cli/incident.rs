@@ -1,13 +1,17 @@
-//! `incident`: the answers to an infection. Without a word it prints the state of the incident.
+//! `incident`: the answers to an infection. Without a word it prints the state of the incident, and the last answers of the
+//! wall: what was seen, why it matters, what was done, and how it is taken back.
 
 use super::call::{Call, Exit, open, print};
 use crate::daemon::event_log::EventLog;
 use crate::daemon::linux_device::LinuxDevice;
+use crate::firewall::conntrack;
 use crate::os::clock;
 use komainu_core::device::{Device, Hardening};
 use komainu_core::operator_request::OperatorRequest;
+use komainu_core::wall::answers;
 use komainu_core::wall::incident_response::IncidentResponse;
-use komainu_core::wall::plan::Watch;
+use komainu_core::wall::incident_state::Incident;
+use komainu_core::wall::plan::watch::Watch;
 use komainu_core::wall::turn::{TurnContext, decide, execute};
 use komainu_trust::Moment;
 
@@ -63,20 +67,48 @@ fn leave(device: &LinuxDevice, request: OperatorRequest, at_work: Option<i32>) -
     print("asked the komainu that is at work; see komainu incident, komainu harden\n")
 }
 
+/// Whether the device is cut off, by its rules and by what passes through it all the same.
+fn contained(wanted: bool) -> &'static str {
+    if !wanted {
+        return "no";
+    }
+    // A device that forwards nothing has nothing to end.
+    let goes_on = conntrack::kernel_forwards() && conntrack::passes() != Ok(false);
+    if goes_on { "not wholly: connections through the device go on" } else { "yes" }
+}
+
 fn say(device: &mut LinuxDevice) -> Result<Exit, String> {
     let state = device.incident_state();
-    let Some(incident) = state.incident else { return print("nothing: there is no incident\n") };
+    let mut said = match state.incident {
+        Some(incident) => words_of(&incident),
+        None => "nothing: there is no incident\n".to_owned(),
+    };
+    let answers = device.wall().map(|wall| wall.answers().to_vec()).unwrap_or_default();
+    for answer in answers.iter().filter_map(|line| answers::read(line)) {
+        said.push_str(&format!("\n{answer}\n"));
+        if let Some(row) = answer.row {
+            said.push_str(&format!("    why        {}\n", row.why));
+        }
+        if !answer.undone {
+            said.push_str(&format!("    take back  {}\n", answer.kind.take_back));
+        }
+    }
+    print(&said)
+}
+
+/// The state of an incident, for people.
+fn words_of(incident: &Incident) -> String {
     let yes = |is: bool| if is { "yes" } else { "no" };
     let slot = incident.reimage.map_or_else(|| "no".to_owned(), |slot| format!("in place of slot {slot}"));
-    print(&format!(
+    format!(
         "incident      {}\nsince         {}\ncontained     {}\nevidence      {}\nrestarts      {}\n\
          new-password  {}\nupdate        {}\nreimage       {slot}\n",
         incident.what,
         incident.since,
-        yes(incident.contained),
+        contained(incident.contained),
         yes(incident.evidence),
         incident.restarts,
         yes(incident.password.is_some()),
         yes(incident.update),
-    ))
+    )
 }

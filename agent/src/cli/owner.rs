@@ -105,7 +105,7 @@ fn in_words(answer: &Reply) -> String {
         Reply::RateLimited(seconds) => format!("too many were wrong; wait {seconds} s"),
         Reply::NotNow => "not as things stand; see komainu status".into(),
         Reply::Failed(why) => why.clone(),
-        Reply::Done | Reply::SessionOpened(_) | Reply::NoSession => "komainu answered something else".into(),
+        Reply::Done | Reply::SessionOpened(..) | Reply::NoSession => "komainu answered something else".into(),
     }
 }
 

@@ -8,7 +8,8 @@ use komainu_core::settings::Settings;
 use komainu_core::step::Next;
 use komainu_core::turn::{decide, look};
 use komainu_core::update::facts::Facts;
-use komainu_core::wall::plan::{Act, View, Watch, plan as decide_wall};
+use komainu_core::wall::plan::watch::Watch;
+use komainu_core::wall::plan::{Act, View, plan as decide_wall};
 use komainu_core::wall::policy::Policy;
 
 pub(super) fn plan(call: &Call) -> Result<Exit, String> {
@@ -41,6 +42,7 @@ fn of_wall(device: &mut LinuxDevice, facts: &Facts, policy: &Policy, settings: &
     let view = View {
         report: &report,
         incident_state: &incident_state,
+        undo: &[],
         asked: None,
         owner: facts.gate.as_ref().and_then(|gate| gate.kept),
         polled: facts.retry.polled_uptime,
@@ -57,7 +59,7 @@ fn of_wall(device: &mut LinuxDevice, facts: &Facts, policy: &Policy, settings: &
             Act::Remediate { finding, remediation } => {
                 format!("{}, because {}", remediation.name(), finding.what)
             }
-            Act::Undo(remediation) => format!("undo {}", remediation.name()),
+            Act::Undo { remediation, what } => format!("undo {}: {what}", remediation.name()),
             Act::Poll => "poll".to_owned(),
             Act::Restart => "restart".to_owned(),
         };

@@ -8,15 +8,13 @@
 use super::table_reader::{FirstFault, Keys};
 use super::toml::reader::parse;
 use super::toml::table::{SettingsFault, Table};
-use komainu_core::firewall::table::{Network, Protocol, Traffic};
+use super::wall_lists::read_lists;
+use komainu_core::firewall::table::{LinkName, ReversePath, Traffic};
 use komainu_core::wall::incident_response::IncidentResponse;
-use komainu_core::wall::policy::WanAccess;
-use komainu_core::wall::policy::{Automatic, Policy, ProtectedPath, Reach, Service, Unlisted};
-use komainu_core::wall::process_snapshot::Transport;
-use komainu_trust::Moment;
+use komainu_core::wall::measures::Measure;
+use komainu_core::wall::policy::{Automatic, ENFORCED_AS_SHIPPED, Enforce, Policy};
 use std::fs;
 use std::io::ErrorKind;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 /// The wall of a device.
@@ -42,40 +40,35 @@ pub struct WallSettings {
     pub give_up: bool,
 }
 
-/// Programs that every Linux device needs raw sockets or flash for.
-const PRIVILEGED: &[&str] = &[
-    "udhcpc",
-    "udhcpd",
-    "dhclient",
-    "dhcpcd",
-    "odhcpd",
-    "odhcp6c",
-    "dnsmasq",
-    "pppd",
-    "ping",
-    "ping6",
-    "hostapd",
-    "wpa_supplicant",
-    "mtd",
-    "fw_setenv",
-    "ubiupdatevol",
-    "mount",
-];
+/// Programs that Linux devices of all kinds need raw sockets, flash or disks for: addresses, links, routes, file systems,
+/// flash and boot loaders.
+const PRIVILEGED: &str = "\
+    udhcpc udhcpc6 udhcpd dhclient dhcpcd dhcpd dhcp6c dhcp6s dhcrelay odhcpd odhcp6c dnsmasq zcip \
+    avahi-autoipd systemd-networkd NetworkManager connmand pppd pppoe pppoe-discovery pppoe-relay \
+    xl2tpd ping ping6 arping fping traceroute traceroute6 mtr mtr-packet hostapd wpa_supplicant wpad \
+    wpa_cli iwd lldpd lldpcli ladvd mstpd radvd rdnssd ndppd relayd 6relayd igmpproxy mcproxy omcproxy \
+    smcroute smcrouted improxy keepalived ospfd ospf6d zebra bird babeld olsrd batmand alfred usteerd \
+    dawn miniupnpd snmpd mount umount mtd fw_setenv fw_printenv ubiupdatevol ubiattach ubimkvol \
+    ubirmvol ubiformat nandwrite flashcp flash_erase flash_eraseall sysupgrade fsck e2fsck fsck.ext4 \
+    fsck.fat fsck.vfat fsck.exfat fsck.f2fs fsck.hfsplus dosfsck mkfs mke2fs mkfs.ext4 mkfs.fat \
+    mkfs.vfat mkfs.f2fs mkfs.ubifs mkfs.xfs mkfs.btrfs mkswap tune2fs resize2fs e2label ntfs-3g ntfsfix \
+    mount.ntfs-3g mount.exfat-fuse mdadm mdmon lvm cryptsetup parted sfdisk fdisk sgdisk hdparm \
+    smartctl smartd blkid fstrim xfs_repair btrfs udevd systemd-udevd udisksd";
 /// Folders where everybody may write, and no program needs to be started.
 const NO_PROGRAMS: &[&str] = &["/tmp", "/var", "/run", "/dev", "/dev/shm", "/mnt"];
 
 /// The strictest: nothing but Komainu listens, nothing passes.
-fn strict() -> Policy {
+pub(crate) fn strict() -> Policy {
     let strings = |words: &[&str]| words.iter().map(|&word| word.into()).collect();
     Policy {
         kind: "strict".into(),
         services: Vec::new(),
-        unlisted: Unlisted::Stop,
+        enforce: ENFORCED_AS_SHIPPED.to_vec(),
         ssh: false,
         accounts: Vec::new(),
         keys: Vec::new(),
         programs: Vec::new(),
-        privileged: strings(PRIVILEGED),
+        privileged: PRIVILEGED.split(' ').map(Into::into).collect(),
         integrity: Vec::new(),
         noexec_mounts: strings(NO_PROGRAMS),
         traffic: Traffic::default(),
@@ -120,8 +113,10 @@ pub(super) fn read(mut keys: Keys<'_>, top: &mut Table, first: &FirstFault) -> O
         wall.give_up = keys.boolean("give_up_privileges", true);
         read_policy(&mut wall.policy, &mut keys);
     }
+    let policy = &mut wall.policy;
+    policy.traffic.enforce_egress = policy.enforces_row(Measure::Egress);
     keys.finish();
-    read_lists(&mut wall, top, first);
+    read_lists(&mut wall.policy, top, first);
     kept.then_some(wall)
 }
 
@@ -156,14 +151,21 @@ fn read_file(wall: &mut WallSettings, text: &str) -> Result<(), SettingsFault> {
     let mut keys = Keys::of(&mut top, "wall", &first);
     read_policy(&mut wall.policy, &mut keys);
     keys.finish();
-    read_lists(wall, &mut top, &first);
+    read_lists(&mut wall.policy, &mut top, &first);
     top.finish().unwrap_or_else(|fault| first.tell(fault));
     first.or(())
 }
 
 fn read_policy(policy: &mut Policy, keys: &mut Keys<'_>) {
-    let unlisted = keys.string_of("unlisted", &["stop", "report"]);
-    policy.unlisted = unlisted.map_or(policy.unlisted, |at| [Unlisted::Stop, Unlisted::Report][at]);
+    if let Some(words) = keys.strings_if_given("enforce") {
+        let known: Vec<Enforce> = words.iter().filter_map(|word| Enforce::parse(word)).collect();
+        if known.len() < words.len() {
+            let unknown = words.iter().find(|word| Enforce::parse(word).is_none());
+            let unknown = unknown.map(String::as_str).unwrap_or_default();
+            keys.fault("enforce", &format!("has the word \"{unknown}\"; {ENFORCES}"));
+        }
+        policy.enforce = known;
+    }
     policy.ssh = keys.boolean("ssh", policy.ssh);
     for (key, list) in [
         ("accounts", &mut policy.accounts),
@@ -179,6 +181,23 @@ fn read_policy(policy: &mut Policy, keys: &mut Keys<'_>) {
     let traffic = &mut policy.traffic;
     traffic.forwards = keys.boolean("forwards", traffic.forwards);
     traffic.lan_subnets_only = keys.boolean("lan_subnets_only", traffic.lan_subnets_only);
+    traffic.multicast = keys.boolean("multicast", traffic.multicast);
+    let ways = [ReversePath::Strict, ReversePath::Loose, ReversePath::Off];
+    let way = keys.string_of("reverse_path", &["strict", "loose", "off"]);
+    traffic.reverse_path = way.map_or(traffic.reverse_path, |at| ways[at]);
+    if let Some(links) = keys.strings_if_given("vpn") {
+        if !links.iter().all(|name| LinkName::pattern(name).is_some()) {
+            keys.fault("vpn", "must hold names of links: \"wg0\", or \"tun*\" for all whose names begin so");
+        }
+        traffic.vpn.links = links;
+    }
+    if let Some(words) = keys.strings_if_given("vpn_forwards") {
+        let has = |word| words.iter().any(|one| one == word);
+        (traffic.vpn.to_lan, traffic.vpn.to_wan) = (has("lan"), has("wan"));
+        if !words.iter().all(|word| word == "lan" || word == "wan") {
+            keys.fault("vpn_forwards", "must hold some of \"lan\", \"wan\"");
+        }
+    }
     for (key, number) in [
         ("tcp_per_second", &mut traffic.tcp_per_second),
         ("udp_per_second", &mut traffic.udp_per_second),
@@ -206,98 +225,19 @@ fn read_policy(policy: &mut Policy, keys: &mut Keys<'_>) {
     }
 }
 
+const ENFORCES: &str = "it may hold \"all\", \"infection\", rows of komainu harden (\"telnet\", \"services\") and kinds of \
+                        remediations (\"suspend\", \"restore\"); see the manual";
 const RESPOND: &str =
     "must hold some of \"contain\", \"evidence\", \"restart\", \"new-password\", \"update\", \"reimage\"";
 
-fn read_lists(wall: &mut WallSettings, top: &mut Table, first: &FirstFault) {
-    for table in first.unless(top.take_tables("service")).unwrap_or_default() {
-        read_service(&mut wall.policy.services, Keys::new(table, first));
-    }
-    for table in first.unless(top.take_tables("integrity")).unwrap_or_default() {
-        let mut keys = Keys::new(table, first);
-        let path = keys.required_string("path");
-        if !path.starts_with('/') {
-            keys.fault("path", "must begin with /");
-        }
-        let what = keys.word("what", "settings");
-        wall.policy.integrity.push(ProtectedPath { path, what, restore: keys.boolean("restore", false) });
-        keys.finish();
-    }
-    for table in first.unless(top.take_tables("wan_rule")).unwrap_or_default() {
-        read_door(&mut wall.policy.wan_access, Keys::new(table, first));
-    }
-}
-
-fn read_service(services: &mut Vec<Service>, mut keys: Keys<'_>) {
-    let program = keys.word("program", "");
-    let reach = [Reach::Lan, Reach::Loopback][keys.choice("reach", &["lan", "loopback"])];
-    let listens = keys.strings("listens", &[]);
-    if listens.is_empty() {
-        keys.fault("listens", LISTENS);
-    }
-    for word in &listens {
-        match listened(word) {
-            Some((transport, ports)) => {
-                services.push(Service { program: program.clone(), transport, ports, reach });
-            }
-            None => keys.fault("listens", LISTENS),
-        }
-    }
-    keys.finish();
-}
-
-const LISTENS: &str =
-    "must hold words like \"tcp/80\", \"udp/5000-5100\", \"raw/1\" (a protocol) or \"packet\"";
-
-fn listened(word: &str) -> Option<(Transport, (u16, u16))> {
-    if word == "packet" {
-        return Some((Transport::Packet, (0, u16::MAX)));
-    }
-    let (transport, ports) = word.split_once('/')?;
-    let (from, to) = ports.split_once('-').unwrap_or((ports, ports));
-    let number = |word: &str| u16::try_from(word.parse::<u32>().ok()?).ok();
-    let ports = (number(from)?, number(to)?);
-    let all = [Transport::Tcp, Transport::Udp, Transport::Raw];
-    let transport = all.into_iter().find(|one| one.name() == transport)?;
-    (ports.0 <= ports.1 && (ports.0 > 0 || transport == Transport::Raw)).then_some((transport, ports))
-}
-
-/// A way in from the WAN: the permitted sources, its target, and its end.
-fn read_door(wan_access: &mut Vec<WanAccess>, mut keys: Keys<'_>) {
-    let what = [false, true][keys.choice("what", &["admin", "acs"])];
-    let port = keys.number("port", 1..=65_535, if what { 7547 } else { 443 }) as u16;
-    let from: Vec<Option<Network>> = keys.strings("from", &[]).iter().map(|word| network(word)).collect();
-    if from.is_empty() || from.contains(&None) {
-        keys.fault("from", "must hold the addresses that may come in: \"192.0.2.7\", \"2001:db8::/48\"");
-    }
-    let until = keys.string("until").map(|day| Moment::parse(&format!("{day}T00:00:00Z")));
-    if until == Some(None) || until.is_none() && !what {
-        keys.fault(
-            "until",
-            "must be the day on which this ends, like \"2027-03-31\"; administration has no way in for ever",
-        );
-    }
-    let from = from.into_iter().flatten().collect();
-    wan_access.push(WanAccess { is_acs: what, port, protocol: Protocol::Tcp, from, until: until.flatten() });
-    keys.finish();
-}
-
-/// An address, or a network as address and prefix. One that means everybody is none.
-fn network(word: &str) -> Option<Network> {
-    let (address, prefix) = word.split_once('/').map_or((word, None), |(a, p)| (a, Some(p)));
-    let address: IpAddr = address.parse().ok()?;
-    let (bits, value) = match address {
-        IpAddr::V4(v4) => (32, u128::from(u32::from(v4)) << 96),
-        IpAddr::V6(v6) => (128, u128::from(v6)),
-    };
-    let prefix: u32 = prefix.map_or(Some(bits), |prefix| prefix.parse().ok())?;
-    let beyond = value.checked_shl(prefix).unwrap_or(0);
-    (prefix >= 8 && prefix <= bits && beyond == 0).then_some(Network { address, prefix: prefix as u8 })
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::wall_lists::network;
     use super::*;
+    use komainu_core::firewall::table::{Protocol, Vpn};
+    use komainu_core::wall::policy::Purpose;
+    use komainu_core::wall::process_snapshot::Transport;
+    use komainu_trust::Moment;
 
     fn read_text(text: &str) -> Result<Option<WallSettings>, String> {
         let mut top = parse(text).map_err(|fault| fault.to_string())?;
@@ -338,15 +278,59 @@ mod tests {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/dist/policies");
         let wall = read_text(&format!(
             "[wall]\nkind = \"router\"\npolicies_directory = \"{folder}\"\nssh = true\nincident_response = [\"evidence\"]\n\
-             [[service]]\nprogram = \"streamer\"\nlistens = [\"udp/5000-5100\", \"packet\"]\n\
+             [[service]]\nprogram = \"streamer\"\nlistens = [\"udp/5000-5100\", \"packet\"]\npublic = true\n\
              [[wan_rule]]\nfrom = [\"192.0.2.0/24\"]\nuntil = \"2027-03-31\"\n"
         ));
         let wall = wall.unwrap().unwrap();
         assert!(wall.policy.ssh && wall.policy.automatic.evidence && !wall.policy.automatic.contain);
         let ours = wall.policy.services.last().unwrap();
-        assert_eq!((ours.transport, ours.program.as_str()), (Transport::Packet, "streamer"));
+        assert_eq!(
+            (ours.transport, ours.program.as_str(), ours.public),
+            (Transport::Packet, "streamer", true)
+        );
         assert!(wall.policy.services.len() > 2, "those of the kind");
         assert_eq!(wall.policy.wan_access[0].until, Some(Moment(1_806_451_200)));
+    }
+
+    #[test]
+    fn as_shipped_the_wan_telnet_and_well_known_passwords_are_enforced_and_nothing_else() {
+        for kind in ["router", "camera", "recorder", "nas", "appliance", "toaster"] {
+            let enforced: Vec<&str> = shipped(kind).policy.enforce.iter().map(|one| one.name()).collect();
+            assert_eq!(enforced, ["firewall", "wan-admin", "telnet", "passwords", "hold-watchdog"], "{kind}");
+        }
+        let wall = read_text("[wall]\nkind = \"none\"\nenforce = [\"all\"]\n").unwrap().unwrap();
+        assert_eq!(wall.policy.enforce, [Enforce::All]);
+        assert!(wall.policy.traffic.enforce_egress && !shipped("router").policy.traffic.enforce_egress);
+    }
+
+    #[test]
+    fn a_tunnel_has_its_own_row() {
+        let wall = read_text(
+            "[wall]\nkind = \"none\"\nvpn = [\"wg0\", \"tun*\"]\nvpn_forwards = [\"lan\"]\nmulticast = true\n\
+             reverse_path = \"loose\"\n\
+             [[service]]\nlistens = [\"tcp/443\", \"udp/5000-5100\"]\nreach = \"vpn\"\n\
+             [[wan_rule]]\nwhat = \"vpn\"\n\
+             [[wan_rule]]\nwhat = \"vpn\"\nprotocol = \"tcp\"\nport = 1194\nfrom = [\"192.0.2.0/24\"]\n\
+             [[wan_rule]]\nwhat = \"vpn\"\nprotocol = \"esp\"\n",
+        );
+        let Policy { traffic, wan_access, services, .. } = wall.unwrap().unwrap().policy;
+        let vpn = Vpn {
+            links: vec!["wg0".into(), "tun*".into()],
+            services: vec![(Protocol::Tcp, (443, 443)), (Protocol::Udp, (5000, 5100))],
+            to_lan: true,
+            to_wan: false,
+        };
+        assert_eq!((traffic.vpn, traffic.multicast, traffic.reverse_path), (vpn, true, ReversePath::Loose));
+        let ways: Vec<_> = wan_access.iter().map(|way| (way.protocol, way.port, way.from.len())).collect();
+        assert_eq!(ways, [(Protocol::Udp, 51820, 2), (Protocol::Tcp, 1194, 1), (Protocol::Esp, 0, 2)]);
+        assert!(wan_access.iter().all(|way| way.purpose == Purpose::Vpn && way.until.is_none()));
+        // What a way in leads to may listen there.
+        let listens = |transport, port| {
+            services.iter().any(|one| one.transport == transport && one.ports == (port, port))
+        };
+        assert!(
+            listens(Transport::Udp, 51820) && listens(Transport::Tcp, 1194) && listens(Transport::Tcp, 443)
+        );
     }
 
     #[test]
@@ -358,7 +342,8 @@ mod tests {
     #[test]
     fn every_refusal_names_its_key() {
         for (more, says) in [
-            ("unlisted = \"maybe\"\n", "unlisted"),
+            ("enforce = [\"maybe\"]\n", "maybe"),
+            ("unlisted = \"stop\"\n", "unlisted"),
             ("incident_response = [\"panic\"]\n", "incident_response"),
             ("incident_response = [\"release\"]\n", "incident_response"),
             ("[[service]]\nlistens = [\"tcp/0\"]\n", "listens"),
@@ -371,6 +356,12 @@ mod tests {
             ("[[wan_rule]]\nfrom = [\"192.0.2.1/24\"]\nuntil = \"2027-03-31\"\n", "from"),
             ("[[wan_rule]]\nfrom = [\"192.0.2.1\"]\n", "until"),
             ("[[wan_rule]]\nfrom = [\"192.0.2.1\"]\nuntil = \"soon\"\n", "until"),
+            ("[[wan_rule]]\nwhat = \"vpn\"\nprotocol = \"gre\"\n", "protocol"),
+            ("[[wan_rule]]\nwhat = \"vpn\"\nfrom = [\"0.0.0.0/0\"]\n", "from"),
+            ("[[service]]\nlistens = [\"packet\"]\nreach = \"vpn\"\n", "listens"),
+            ("vpn = [\"wg0 \"]\n", "vpn"),
+            ("vpn_forwards = [\"home\"]\n", "vpn_forwards"),
+            ("reverse_path = \"odd\"\n", "reverse_path"),
             ("colour = \"red\"\n", "colour"),
         ] {
             let said = read_text(&format!("[wall]\nkind = \"none\"\n{more}")).unwrap_err();

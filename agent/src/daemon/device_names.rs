@@ -57,6 +57,36 @@ pub(crate) fn same_code(wanted: &str, given: &str) -> bool {
     !wanted.is_empty() && wanted.len() == given.len() && differs == 0
 }
 
+/// Least length of a code, in letters and digits.
+const CODE_LENGTH_MIN: usize = 6;
+/// A code is one of more than so many, 20 bits: strangers have 344 tries in the first day and 125,000 in a year.
+const CODES_MIN: u64 = 1 << 20;
+
+/// Why a code on a label proves nothing, in a sentence; `None`: it is good enough.
+pub(crate) fn code_fault(path: &Path, code: &str) -> Option<String> {
+    let plain: Vec<u8> = code.bytes().filter(u8::is_ascii_alphanumeric).collect();
+    let alphabet: u64 = if plain.iter().all(u8::is_ascii_digit) { 10 } else { 36 };
+    let codes = plain.iter().try_fold(1u64, |codes, _| codes.checked_mul(alphabet)).unwrap_or(u64::MAX);
+    let all_alike = plain.iter().all(|byte| Some(byte) == plain.first());
+    let good = plain.len() >= CODE_LENGTH_MIN && codes > CODES_MIN && !all_alike;
+    (!good).then(|| {
+        format!(
+            "code_file {}: its code of {} letters and digits is quickly guessed; print and store one of 7 random digits \
+             or more, or of {CODE_LENGTH_MIN} random letters and digits",
+            path.display(),
+            plain.len()
+        )
+    })
+}
+
+/// Why the file of the code is of no use, in a sentence.
+pub(crate) fn code_file_fault(path: &Path) -> Option<String> {
+    match first_line(path) {
+        None => Some(format!("code_file {} holds no code: a first password cannot be set", path.display())),
+        Some(code) => code_fault(path, &code),
+    }
+}
+
 /// A first password may be set this long after the button was pressed, in seconds.
 const PRESSED_SECONDS: u64 = 120;
 
@@ -76,6 +106,21 @@ pub(crate) fn was_pressed(run: &Path, now: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_code_that_is_quickly_guessed_is_refused() {
+        let path = Path::new("/factory/code");
+        for short in [
+            "1", "12", "1234", "12345", "123456", "12-34-56", "ab12", "ABCDE", "0000000", "aaaaaaaa",
+            "------", "端末",
+        ] {
+            let why = code_fault(path, short).unwrap_or_else(|| panic!("{short} is accepted"));
+            assert!(why.starts_with("code_file /factory/code: ") && why.contains("7 random digits"), "{why}");
+        }
+        for good in ["1234567", "123-4567", "8461 0923", "AB12-CD", "k7m2qx", "WXYZ-2345-ABCD"] {
+            assert_eq!(code_fault(path, good), None, "{good}");
+        }
+    }
 
     #[test]
     fn a_code_is_read_as_people_type_it() {

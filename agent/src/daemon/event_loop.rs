@@ -116,6 +116,10 @@ impl<'a> EventLoop<'a> {
                 Some(end) => Some(end),
                 None => self.wait()?,
             };
+            // A restart by a command comes from outside, at any time after it was asked for.
+            if end.is_some() || self.device.is_restarting() {
+                self.page.iter_mut().for_each(PageHost::keep_logins);
+            }
             if let Some(end) = end {
                 return Ok(end);
             }
@@ -183,6 +187,10 @@ impl<'a> EventLoop<'a> {
             self.wall.is_none() && facts.request.as_ref().is_some_and(OperatorRequest::is_of_wall);
         if answers(facts, &plan) || for_no_wall {
             self.requests.answered();
+        }
+        // The command that restarts the device may not wait for this process to end.
+        if plan.steps.iter().any(|step| matches!(step, Step::Reboot)) {
+            self.page.iter_mut().for_each(PageHost::keep_logins);
         }
         let outcome = execute(self.device, facts, &plan, &self.core, &grants);
         self.log.log_all(self.device, &outcome.events);

@@ -11,9 +11,10 @@ use crate::daemon::state_room::StateRoom;
 use crate::firewall::controller::FirewallController;
 use crate::firewall::link_closer::LinkCloser;
 use crate::gate::credential_store::CredentialStore;
-use crate::os::clock;
 use crate::os::files;
+use crate::os::foreign_file::Tree;
 use crate::os::privileges::{Capabilities, give_up};
+use crate::os::{clock, foreign_file};
 use crate::update::boot::boot_flow::BootFlow;
 use crate::update::boot::bootcount::Bootcount;
 use crate::update::runtime_state::{Lock, RuntimeState};
@@ -27,7 +28,7 @@ use crate::wall::incident_store::IncidentStore;
 use komainu_core::advisory;
 use komainu_core::device::{Host, Owner, Repository};
 use komainu_core::fault::{FetchFault, Text, text};
-use komainu_core::firewall::count::Count;
+use komainu_core::firewall::count::{Count, Recent};
 use komainu_core::firewall::table::FirewallGrants;
 use komainu_core::gate::closing::closes_links;
 use komainu_core::gate::state::GateState;
@@ -66,6 +67,7 @@ pub struct LinuxDevice {
     /// The firewall's counters at the last look.
     counted: Vec<Count>,
     counted_at: u64,
+    recent: Recent,
     /// The retry state that could not be written: without it a full file system would mean polling without a pause.
     unwritten_retry: Option<RetryState>,
     restarting: bool,
@@ -94,6 +96,7 @@ impl LinuxDevice {
             wall: settings.wall.as_ref().map(|wall| WallDriver::new(settings, wall)),
             counted: Vec::new(),
             counted_at: 0,
+            recent: Recent::default(),
             unwritten_retry: None,
             restarting: false,
             settings: settings.clone(),
@@ -130,8 +133,15 @@ impl LinuxDevice {
         if let Err(error) = made {
             log::error!("state-unwritten why=\"cannot write to {}: {error}\"", self.settings.state.display());
         }
+        if let Err(why) = Tree::device().and_then(|tree| tree.is_roots(&self.settings.state)) {
+            log::warn!("state-open-to-others why=\"{why}\"");
+        }
         let failed = |error| format!("cannot write to {}: {error}", self.settings.run.display());
-        self.runtime.lock().map_err(failed)
+        let lock = self.runtime.lock().map_err(failed)?;
+        if lock.is_ok() {
+            foreign_file::finish(&self.settings.state);
+        }
+        Ok(lock)
     }
 
     /// Polls this bundle next, instead of the server.
@@ -264,20 +274,20 @@ impl LinuxDevice {
         self.controller().and_then(|mut firewall| firewall.counts().ok()).unwrap_or_default()
     }
 
-    /// The packets counted since the last call.
+    /// The packets that were counted lately.
     fn fresh_counts(&mut self) -> Vec<Count> {
         let now = clock::uptime_milliseconds();
         if now < self.counted_at + COUNT_MILLISECONDS {
-            return Vec::new();
+            return self.recent.take(&[], now);
         }
         self.counted_at = now;
         let counts = self.counts();
         // A file that could not be read this time is compared next time.
-        if counts.is_empty() {
-            Vec::new()
-        } else {
-            fresh(std::mem::replace(&mut self.counted, counts.clone()), &counts)
-        }
+        let grown = match counts.is_empty() {
+            true => Vec::new(),
+            false => fresh(std::mem::replace(&mut self.counted, counts.clone()), &counts),
+        };
+        self.recent.take(&grown, now)
     }
 
     /// Compares the firmware with the maker's advisories.

@@ -1,14 +1,13 @@
 //! The login history: the last few tries, with time and address, kept over a restart. Of consecutive tries from one
-//! address only the last is kept, so that a guesser neither pushes out the others nor wears down the flash.
+//! address only the last is kept, and wrong tries take at most half of the places, so that a guesser with many addresses
+//! pushes out no log-in.
 
-use crate::os::files;
 use std::net::IpAddr;
-use std::path::Path;
 
 const LOGINS_MAX: usize = 16;
-/// The number of addresses with a correct password that are remembered over a restart.
-const KNOWN_MAX: usize = 8;
-const FILE_BYTES_MAX: u64 = 4096;
+/// Most wrong tries among them.
+const WRONG_MAX: usize = LOGINS_MAX / 2;
+const WRONG: &str = " wrong";
 
 /// The last tries, newest first, each as the page gets it.
 #[derive(Default)]
@@ -24,38 +23,36 @@ pub(crate) fn who(peer: IpAddr) -> String {
 }
 
 impl LoginHistory {
-    /// Loads the stored history.
-    pub(crate) fn load(folder: &Path) -> LoginHistory {
-        let bytes = files::read(&folder.join("logins"), FILE_BYTES_MAX).ok().flatten().unwrap_or_default();
-        let text = String::from_utf8_lossy(&bytes).into_owned();
+    /// The history from its text.
+    pub(crate) fn read(text: &str) -> LoginHistory {
         LoginHistory { lines: text.lines().take(LOGINS_MAX).map(str::to_owned).collect(), news: false }
     }
 
+    /// The text that is kept over a restart.
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        for line in &self.lines {
+            text.push_str(line);
+            text.push('\n');
+        }
+        text
+    }
+
     /// Adds a try.
-    pub(crate) fn add(&mut self, folder: &Path, now: i64, who: IpAddr, right: bool) {
+    pub(crate) fn add(&mut self, now: i64, who: IpAddr, right: bool) {
         self.news = true;
-        let ending = format!(" {} {}", self::who(who), if right { "ok" } else { "wrong" });
-        let in_a_row = self.lines.first().is_some_and(|first| first.ends_with(&ending));
-        if in_a_row {
+        let ending = format!(" {}{}", self::who(who), if right { " ok" } else { WRONG });
+        if self.lines.first().is_some_and(|first| first.ends_with(&ending)) {
             self.lines.remove(0);
         }
         self.lines.insert(0, format!("{now}{ending}"));
+        let is_wrong = |line: &String| line.ends_with(WRONG);
+        if self.lines.iter().filter(|line| is_wrong(line)).count() > WRONG_MAX
+            && let Some(oldest) = self.lines.iter().rposition(is_wrong)
+        {
+            self.lines.remove(oldest);
+        }
         self.lines.truncate(LOGINS_MAX);
-        if in_a_row && !right {
-            return;
-        }
-        let mut lines = self.lines.join("\n");
-        lines.push('\n');
-        if let Err(error) = files::replace(&folder.join("logins"), lines.as_bytes()) {
-            log::warn!("logins-unwritten why=\"{error}\"");
-        }
-    }
-
-    /// Addresses with a correct password lately.
-    pub(crate) fn known(&self) -> impl Iterator<Item = IpAddr> {
-        let rights =
-            self.lines.iter().filter_map(|line| line.strip_suffix(" ok")?.split(' ').nth(1)?.parse().ok());
-        rights.take(KNOWN_MAX)
     }
 
     pub(crate) fn lines(&self) -> &[String] {
@@ -65,5 +62,28 @@ impl LoginHistory {
     /// True if there was a try since the last call.
     pub(crate) fn take_news(&mut self) -> bool {
         std::mem::take(&mut self.news)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guesser_with_many_addresses_pushes_no_log_in_out() {
+        let mut history = LoginHistory::default();
+        let address = |last: u8| IpAddr::from([192, 168, 1, last]);
+        for last in 0..10 {
+            history.add(last.into(), address(last), true);
+        }
+        for last in 100..=255 {
+            history.add(last.into(), address(last), false);
+            history.add(last.into(), address(last), false);
+        }
+        let rights = history.lines().iter().filter(|line| line.ends_with(" ok")).count();
+        assert_eq!((rights, history.lines().len()), (8, 16));
+        assert_eq!(history.lines()[0], "255 192.168.1.255 wrong");
+        assert_eq!(history.lines()[8], "9 192.168.1.9 ok");
+        assert_eq!(LoginHistory::read(&history.text()).lines(), history.lines());
     }
 }

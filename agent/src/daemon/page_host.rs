@@ -1,7 +1,7 @@
 //! The page host: hears the requests of the page and the console, judges them with the agent's privileges, and
 //! answers. A result of the page's own counts for nothing here. Map: `request_handler` judges a request,
 //! `page_process` starts the process without privileges, `control_socket` is for root, `link_monitor` reports changes
-//! in the network, `owner_sessions` and `login_history` know the owner's sessions and log-ins, `device_names` the
+//! in the network, `owner_sessions` and `login_state` know the owner's sessions and log-ins, `device_names` the
 //! names of the device, `page_status` makes the status for the page.
 
 use crate::daemon::login_history;
@@ -12,14 +12,13 @@ use crate::config::settings::DeviceSettings;
 use crate::daemon::control_socket::ControlSocket;
 use crate::daemon::link_monitor::LinkMonitor;
 use crate::daemon::linux_device::LinuxDevice;
-use crate::daemon::login_history::LoginHistory;
+use crate::daemon::login_state::LoginState;
 use crate::daemon::owner_sessions::Sessions;
 use crate::daemon::page_process::Page;
 use crate::daemon::request_queue::RequestQueue;
+use crate::firewall::fallback::Lacks;
 use crate::os::clock::uptime_seconds;
-use crate::os::files;
 use komainu_bootstrap::ipc::{AgentMessage, NumberedRequest, Reply, Request};
-use komainu_bootstrap::login_throttle::LoginThrottle;
 use komainu_core::device::{Hardening, Owner};
 use komainu_core::gate::state::GateState;
 use komainu_core::settings::Settings as Core;
@@ -38,8 +37,6 @@ const LINKS_SECONDS: u32 = 5;
 const ASKS_AT_ONCE: usize = 8;
 /// A session counts as the owner's presence for so many seconds from each turn on.
 const HERE_SECONDS: u32 = 90;
-/// Largest file of login tries, in bytes.
-const TRIES_BYTES_MAX: u64 = 4096;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum From {
@@ -59,7 +56,6 @@ pub(crate) struct Pending {
 pub struct PageHost {
     pub(crate) settings: Settings,
     pub(crate) core: Core,
-    pub(crate) folder: PathBuf,
     pub(crate) run: PathBuf,
     pub(crate) page: Page,
     pub(crate) console: ControlSocket,
@@ -67,9 +63,7 @@ pub struct PageHost {
     pub(crate) links_changed: bool,
     pub(crate) links_quiet_until: u64,
     pub(crate) sessions: Sessions,
-    pub(crate) throttle: LoginThrottle,
-    pub(crate) tries_kept: String,
-    pub(crate) logins: LoginHistory,
+    pub(crate) logins: LoginState,
     pub(crate) pending: Option<Pending>,
 }
 
@@ -85,18 +79,10 @@ impl PageHost {
         settings_file: &Path,
         testing: bool,
     ) -> Result<PageHost, String> {
-        let folder = device.state.join("gate");
-        let kept = files::read(&folder.join("tries"), TRIES_BYTES_MAX).ok().flatten().unwrap_or_default();
-        let logins = LoginHistory::load(&folder);
-        let mut throttle = LoginThrottle::after_restart(&String::from_utf8_lossy(&kept), uptime_seconds());
-        logins.known().for_each(|who| throttle.know(who));
         Ok(PageHost {
             settings: settings.clone(),
             core: device.core.clone(),
-            throttle,
-            tries_kept: String::from_utf8_lossy(&kept).into_owned(),
-            logins,
-            folder,
+            logins: LoginState::load(&device.state.join("gate"), uptime_seconds()),
             run: device.run.clone(),
             page: Page::new(settings_file, testing, &settings.lan),
             console: ControlSocket::open(&device.run)?,
@@ -193,19 +179,27 @@ impl PageHost {
         if gate.kept.is_none() {
             self.sessions.end_all();
         }
+        if gate.resetting {
+            self.logins.forget(uptime_seconds());
+        }
+        self.logins.keep(uptime_seconds());
         if self.sessions.any(uptime_seconds())
             && let Some(wall) = device.wall()
         {
             wall.owner_is_here(HERE_SECONDS);
         }
         self.page.keep_running(uptime_seconds());
-        let mut state = page_status::of(facts, &gate, &self.settings, &self.core, &self.logins);
+        let mut state = page_status::of(facts, &gate, &self.settings, &self.core, self.logins.history());
         device.firewall_lacks().iter().for_each(|lack| state.push("finding", lack));
         if gate.gate_state() == GateState::Open {
             device.findings().iter().for_each(|finding| state.push("finding", finding));
         }
         if let Some(report) = wall {
-            page_status::push_wall(&mut state, report, &device.incident_state());
+            let cut_off = !device.firewall_lacks().contains(&Lacks::NOT_ENDED);
+            page_status::push_wall(&mut state, report, &device.incident_state(), cut_off);
+            if let Some(wall) = device.wall() {
+                page_status::push_answers(&mut state, wall.answers());
+            }
             page_status::push_turned_away(&mut state, &device.counts());
         }
         self.page.tell_state(state, uptime_seconds());
@@ -234,9 +228,9 @@ impl PageHost {
 
     fn done(&mut self, asked: &NumberedRequest) {
         match &asked.request {
-            // The address that set the password knows it.
-            Request::Claim { .. } => self.throttle.know(asked.peer),
+            Request::Claim { .. } => self.password_set(asked),
             Request::Change { session, .. } => {
+                self.password_set(asked);
                 self.sessions.end_others(session);
                 if asked.peer.is_unspecified() {
                     // The page's process holds the sessions, and forgets them when it ends.
@@ -245,13 +239,16 @@ impl PageHost {
             }
             Request::Reset { .. } => {
                 self.sessions.end_all();
-                self.logins = LoginHistory::default();
-                self.throttle = LoginThrottle::default();
-                self.keep_tries();
+                self.logins.forget(uptime_seconds());
             }
             _ => {}
         }
         log::info!("gate-{} from={}", word(&asked.request), login_history::who(asked.peer));
+    }
+
+    /// Writes the log-ins of the last hour, before an orderly end.
+    pub fn keep_logins(&mut self) {
+        self.logins.keep_at_end(uptime_seconds());
     }
 
     fn answer(&mut self, from: From, number: u32, answer: Reply) {

@@ -15,9 +15,11 @@ use komainu_core::update::offer::Offer;
 use komainu_core::update::plan;
 use komainu_core::update::plan::{postpone, postponed};
 use komainu_core::update::record::Update;
+use komainu_core::wall::answers;
+use komainu_core::wall::evidence::Evidence;
 use komainu_core::wall::incident_state::IncidentState;
 use komainu_core::wall::measures::Survey;
-use komainu_core::wall::report::Report;
+use komainu_core::wall::report::{Finding, Report};
 
 /// Longest note of a release that the page gets, in bytes.
 const NOTE_BYTES_MAX: usize = 1024;
@@ -117,8 +119,13 @@ fn push_pair(state: &mut DeviceState, facts: &Facts, core: &Core) {
 /// Most of the wall's findings that the page shows; `komainu harden` shows all.
 const FOUND_MAX: usize = 12;
 
-/// Adds the wall's findings.
-pub(crate) fn push_wall(state: &mut DeviceState, report: &Report, incident_state: &IncidentState) {
+/// Adds the wall's findings; `cut_off`: where the device is contained, nothing passes through it any more.
+pub(crate) fn push_wall(
+    state: &mut DeviceState,
+    report: &Report,
+    incident_state: &IncidentState,
+    cut_off: bool,
+) {
     if state.of("gate") != Some(GateState::Open.name()) {
         return;
     }
@@ -127,18 +134,35 @@ pub(crate) fn push_wall(state: &mut DeviceState, report: &Report, incident_state
     }
     if let Some(incident) = &incident_state.incident {
         state.push("incident", &incident.what);
-        if incident.contained {
+        if incident.contained && cut_off {
             state.push("contained", 1);
         }
         if incident.password.is_some() {
             state.push("wants_password", 1);
         }
     }
-    for finding in report.findings.iter().take(FOUND_MAX) {
+    // What is only told is for the maker: `komainu harden` has it.
+    let weakens = |finding: &&Finding| finding.evidence > Evidence::Told;
+    for finding in report.findings.iter().filter(weakens).take(FOUND_MAX) {
         state.push("finding", &finding.what);
     }
     for note in report.notes.iter().take(FOUND_MAX) {
         state.push("open", note);
+    }
+}
+
+/// Most answers of the wall that the page shows; `komainu incident` shows more.
+const ANSWERS_MAX: usize = 5;
+
+/// Adds the last answers of the wall, the newest first, each with the way to take it back.
+pub(crate) fn push_answers(state: &mut DeviceState, lines: &[String]) {
+    if state.of("gate") != Some(GateState::Open.name()) {
+        return;
+    }
+    for answer in lines.iter().rev().filter_map(|line| answers::read(line)).take(ANSWERS_MAX) {
+        let take_back = if answer.undone { "" } else { answer.kind.take_back };
+        let before = if answer.undone { "" } else { "; to take it back: " };
+        state.push("answer", format_args!("{answer}{before}{take_back}"));
     }
 }
 

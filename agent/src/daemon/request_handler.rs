@@ -1,15 +1,15 @@
 //! The request handler: judges each request anew with the agent's own facts, without trusting the page.
 
-use super::device_names::{first_line, names, same_code, was_pressed};
+use super::device_names::{code_file_fault, first_line, names, same_code, was_pressed};
 use super::login_history::who;
 use super::page_host::{From, PageHost, Pending};
 use crate::daemon::linux_device::LinuxDevice;
 use crate::daemon::request_queue::RequestQueue;
 use crate::os::clock::{system_seconds, uptime_seconds};
-use crate::os::files;
 use komainu_bootstrap::credential::crypt;
 use komainu_bootstrap::credential::crypt::Verdict;
 use komainu_bootstrap::ipc::{NumberedRequest, Reply, Request, Secret, SessionId};
+use komainu_bootstrap::login_throttle::Client;
 use komainu_bootstrap::password_rule;
 use komainu_bootstrap::password_rule::PasswordContext;
 use komainu_core::device::Owner;
@@ -26,17 +26,18 @@ impl PageHost {
         asked: NumberedRequest,
     ) -> Option<Reply> {
         let gate = device.gate()?;
-        if let Some(wait) = Some(self.throttle.wait(asked.peer, uptime_seconds())).filter(|&wait| wait > 0)
-            && needs_secret(&asked.request)
-            && from == From::Page
-        {
-            return Some(Reply::RateLimited(wait));
+        // The console is not limited: root needs no password.
+        if needs_secret(&asked.request) && from == From::Page {
+            let wait = self.logins.wait(self.client(&asked), uptime_seconds());
+            if wait > 0 {
+                return Some(Reply::RateLimited(wait));
+            }
         }
         match asked.request.clone() {
             Request::Claim { password, code } => self.claim(requests, from, asked, &gate, password, &code),
-            Request::Login { password } => Some(match self.is_owners(device, &asked, &gate, &password) {
+            Request::Login { password, .. } => Some(match self.is_owners(device, &asked, &gate, &password) {
                 Ok(()) => match self.sessions.open(uptime_seconds()) {
-                    Some(session) => Reply::SessionOpened(session),
+                    Some(session) => Reply::SessionOpened(session, self.logins.prove()),
                     None => Reply::Failed("no random numbers".into()),
                 },
                 Err(answer) => answer,
@@ -86,8 +87,12 @@ impl PageHost {
         if from == From::Page
             && let Some(path) = &self.settings.code_file
         {
+            // The gate stays closed: a code that any neighbour can guess proves nothing.
+            if let Some(why) = code_file_fault(path) {
+                return Some(Reply::Failed(why));
+            }
             match first_line(path) {
-                None => return Some(Reply::Failed("the code of this device cannot be read".into())),
+                None => return Some(Reply::NotNow),
                 Some(wanted) if !same_code(&wanted, code) => return Some(self.wrong(&asked)),
                 Some(_) => {}
             }
@@ -174,9 +179,9 @@ impl PageHost {
         let Some(crypt) = crypt else { return Err(Reply::Failed("the account cannot be read".into())) };
         match crypt::verify(&password.0, &crypt) {
             Verdict::Right => {
-                self.throttle.right(asked.peer, uptime_seconds());
-                self.keep_tries();
-                self.logins.add(&self.folder, system_seconds(), asked.peer, true);
+                if !asked.peer.is_unspecified() {
+                    self.logins.right(self.client(asked), asked.peer, system_seconds(), uptime_seconds());
+                }
                 log::info!("login from={}", who(asked.peer));
                 Ok(())
             }
@@ -186,27 +191,26 @@ impl PageHost {
     }
 
     fn wrong(&mut self, asked: &NumberedRequest) -> Reply {
-        self.throttle.wrong(asked.peer, uptime_seconds());
-        self.keep_tries();
-        self.logins.add(&self.folder, system_seconds(), asked.peer, false);
+        if !asked.peer.is_unspecified() {
+            self.logins.wrong(self.client(asked), asked.peer, system_seconds(), uptime_seconds());
+        }
         log::info!("login-wrong from={}", who(asked.peer));
         Reply::Wrong
     }
 
-    /// Stores the counts of wrong tries: otherwise a restart would be the way around the rate limit.
-    pub(crate) fn keep_tries(&mut self) {
-        let path = self.folder.join("tries");
-        let kept = self.throttle.kept();
-        if kept == self.tries_kept {
-            return;
-        }
-        let written =
-            if kept.is_empty() { files::remove(&path) } else { files::replace(&path, kept.as_bytes()) };
-        if let Err(error) = written {
-            log::warn!("tries-unwritten why=\"{error}\"");
-            return;
-        }
-        self.tries_kept = kept;
+    /// The client of a request to the page.
+    fn client(&self, asked: &NumberedRequest) -> Client {
+        let proof = match &asked.request {
+            Request::Login { proof, .. } => proof.as_ref(),
+            _ => None,
+        };
+        self.logins.client(asked.peer, proof)
+    }
+
+    /// A password is set: the client that set it knows it. The console is no client.
+    pub(crate) fn password_set(&mut self, asked: &NumberedRequest) {
+        let client = Some(self.client(asked)).filter(|_| !asked.peer.is_unspecified());
+        self.logins.password_set(client, uptime_seconds());
     }
 }
 

@@ -1,5 +1,6 @@
 //! The status model: what `komainu status` and the owner's page both show of a device, computed once from the facts.
 
+use super::device_names::code_file_fault;
 use crate::config::gate_settings::{FirewallChoice, GateSettings};
 use komainu_bootstrap::credential::crypt::Method;
 use komainu_core::gate::state::{FirewallStatus, GateFacts};
@@ -67,9 +68,7 @@ pub fn findings(gate: &GateFacts, settings: &GateSettings) -> Vec<String> {
     if gate.next.is_some() {
         findings.push("a password is not set everywhere yet: the log says why".into());
     }
-    if let Some(path) = settings.code_file.as_ref().filter(|path| !path.exists()) {
-        findings.push(format!("a first password cannot be set: the code is not in {}", path.display()));
-    }
+    findings.extend(settings.code_file.as_deref().and_then(code_file_fault));
     if settings.hash == Method::Md5 {
         findings.push(
             "the password is hashed by MD5, which is quickly guessed: the settings say hash = \"md5\"".into(),

@@ -13,7 +13,7 @@ use komainu_core::firewall::table::FirewallGrants;
 use komainu_core::gate::state::FirewallStatus;
 use komainu_core::operator_request::OperatorRequest;
 use komainu_core::settings::FirewallSettings;
-use komainu_core::wall::plan::Watch;
+use komainu_core::wall::plan::watch::Watch;
 use komainu_core::wall::policy::Policy;
 use komainu_core::wall::report::Report;
 use komainu_core::wall::report_text;

@@ -2,6 +2,7 @@
 //! kernel still has it.
 
 use crate::config::gate_settings::FirewallChoice;
+use crate::firewall::conntrack;
 use crate::firewall::nftables;
 use crate::firewall::nftables::batch;
 use crate::firewall::nftables::constants;
@@ -100,13 +101,23 @@ impl Firewall {
     /// # Errors
     /// It cannot be done; then all is as before, or shut.
     pub fn put(&mut self, wanted: &Table) -> Result<Put, Text> {
-        let put = match self.fixed {
+        let mut put = match self.fixed {
             Some(How::Nft) => self.put_nft(wanted)?,
             None if nftables::is_there() => self.put_best(wanted)?,
             None | Some(How::Iptables) => self.put_iptables(wanted)?,
         };
+        // Without rules that let them pass, connections from before must not go on past the rules either.
+        if !wanted.forwards() && !self.ends_forwarded() {
+            put.lacks = put.lacks.and(Lacks::ENDING);
+        }
         self.put = put;
         Ok(put)
+    }
+
+    /// Ends connections through the device. Where the kernel forwards nothing there are none.
+    fn ends_forwarded(&self) -> bool {
+        let ended = if self.without.has(Lacks::ENDING) { false } else { conntrack::end_forwarded().is_ok() };
+        ended || !conntrack::kernel_forwards()
     }
 
     fn put_nft(&mut self, wanted: &Table) -> Result<Put, Text> {

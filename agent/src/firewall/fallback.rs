@@ -33,13 +33,18 @@ impl Lacks {
     pub const OWN_SOURCE: Lacks = Lacks(1024);
     /// Knowing by which link an answer would go.
     pub const WAY_BACK: Lacks = Lacks(2048);
+    /// Ending connections that an accelerator forwards past all rules.
+    pub const ENDING: Lacks = Lacks(4096);
 
     /// Without these a rule that needs them is left out; without the others it is written in another way.
     const LEFT_OUT: Lacks =
         Lacks(Lacks::TRACKING.0 | Lacks::LIMIT.0 | Lacks::OWN_SOURCE.0 | Lacks::WAY_BACK.0);
 
+    /// The words for [`Lacks::ENDING`].
+    pub const NOT_ENDED: &'static str = "connections that an accelerator forwards past the rules go on";
+
     /// Each with its name and its meaning; nothing where there is no difference to tell.
-    const ALL: [(Lacks, &'static str, &'static str); 12] = [
+    const ALL: [(Lacks, &'static str, &'static str); 13] = [
         (Lacks::MIXED, "mixed", ""),
         (Lacks::MIXED_NAT, "mixed-nat", ""),
         (Lacks::IP6, "ip6", "nothing is enforced for IPv6"),
@@ -52,6 +57,7 @@ impl Lacks {
         (Lacks::LIMIT, "limit", "how much the device sends is not limited"),
         (Lacks::OWN_SOURCE, "own-source", "what the device sends may have any source address"),
         (Lacks::WAY_BACK, "way-back", "what the LAN sends may have any source address"),
+        (Lacks::ENDING, "ending", Lacks::NOT_ENDED),
     ];
 
     /// Whether all of the others are lacking.
@@ -69,7 +75,7 @@ impl Lacks {
             Match::NoWayBack => Some(Lacks::WAY_BACK),
             Match::ForeignSource => Some(Lacks::OWN_SOURCE),
             Match::Over(_) => Some(Lacks::LIMIT),
-            Match::Known | Match::Invalid | Match::Reply => Some(Lacks::TRACKING),
+            Match::Known | Match::Invalid | Match::Reply | Match::Original => Some(Lacks::TRACKING),
             _ => None,
         };
         let rejects = matches!(rule.verdict, Verdict::Reset | Verdict::Unreachable);

@@ -221,6 +221,9 @@ fn name_of(about: &About<'_>) -> &'static str {
             Hook::Far => "a rule of far",
             Hook::Foreign => "a rule of foreign",
             Hook::Scan => "a rule of scan",
+            Hook::Flood => "a rule of flood",
+            Hook::Errors => "a rule of errors",
+            Hook::Multicast => "a rule of multicast",
         },
     }
 }

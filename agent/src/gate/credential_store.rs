@@ -3,9 +3,10 @@
 
 use crate::config::gate_settings::GateSettings as Settings;
 use crate::os::files::cannot;
+use crate::os::foreign_file::{Foreign, Place, Tree};
 use crate::os::process::program_folder;
 use crate::os::process::program_folder::Answer;
-use crate::os::{clock, files};
+use crate::os::{clock, files, foreign_file};
 use komainu_bootstrap::credential::account;
 use komainu_bootstrap::credential::account::Field;
 use komainu_bootstrap::credential::crypt;
@@ -32,13 +33,14 @@ const NEXT: &str = "credential.next";
 /// The gate of this device.
 pub struct CredentialStore {
     settings: Settings,
+    state: PathBuf,
     folder: PathBuf,
 }
 
 impl CredentialStore {
     /// The gate of the settings; nothing is touched yet.
     pub fn new(settings: &Settings, state: &Path) -> CredentialStore {
-        CredentialStore { settings: settings.clone(), folder: state.join("gate") }
+        CredentialStore { settings: settings.clone(), state: state.into(), folder: state.join("gate") }
     }
 
     /// Makes the folder where it is not there yet.
@@ -54,7 +56,7 @@ impl CredentialStore {
     /// # Errors
     /// Path and cause.
     pub fn account(&self) -> Result<Option<String>, Text> {
-        let lines = self.account_lines()?;
+        let lines = text_of(self.account_file()?.1.bytes);
         match account::field(&lines, &self.settings.account) {
             Field::Crypt(crypt) => Ok(Some(crypt)),
             Field::Empty | Field::Locked => Ok(None),
@@ -131,7 +133,8 @@ impl CredentialStore {
     /// # Errors
     /// Path and cause; the file stays as it was.
     pub fn write_account(&self, holds: Account) -> Result<(), Text> {
-        let lines = self.account_lines()?;
+        let (place, before) = self.account_file()?;
+        let lines = text_of(before.bytes.clone());
         let days = u32::try_from(clock::system_seconds() / 86_400).unwrap_or(0);
         let account = &self.settings.account;
         let changed = match holds {
@@ -146,14 +149,16 @@ impl CredentialStore {
         };
         let changed = changed.map_err(|fault| self.wrong(&fault))?;
         let bytes: Vec<u8> = changed.chars().map(|letter| letter as u8).collect();
-        let path = self.account_file()?;
-        // Every user must be able to read the file of names (`passwd`); only root may read the other one (`shadow`).
-        let is_of_names = |line: &str| {
-            line.strip_prefix(account.as_str()).is_some_and(|rest| rest.starts_with(':'))
-                && line.split(':').count() == 7
-        };
-        let mode = if lines.lines().any(is_of_names) { 0o644 } else { 0o600 };
-        files::replace_as(&path, &bytes, mode).map_err(|error| cannot("write", &path, &error))
+        place.change(&before, &bytes, &self.state)
+    }
+
+    /// Whether the file of accounts can be written where it is: others than root have no power over it, and its file system
+    /// is not read-only. In words how it is written.
+    ///
+    /// # Errors
+    /// It cannot: the component of its path, why, and what to do.
+    pub fn account_is_writable(&self) -> Result<&'static str, Text> {
+        self.account_file()?.0.is_writable()
     }
 
     /// Runs the hooks up to the first that fails: `HOOK prepare|commit|abort|reset ACCOUNT`, the password, and nothing
@@ -200,36 +205,34 @@ impl CredentialStore {
     /// Path and cause.
     pub fn wipe(&self) -> Result<(), Text> {
         let mut wiped = remove(&self.folder.join("logins"));
+        let tree = Tree::device()?;
         for path in &self.settings.wipe {
             // A failed removal does not stop the others.
-            wiped = wiped.and(self.wipe_one(path));
+            wiped = wiped.and(self.wipe_one(&tree, path));
         }
         wiped
     }
 
-    fn wipe_one(&self, path: &Path) -> Result<(), Text> {
+    fn wipe_one(&self, tree: &Tree, path: &Path) -> Result<(), Text> {
         // The settings were checked for this; a link may lead there all the same.
-        let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.into());
-        if self.folder.canonicalize().is_ok_and(|state| state.starts_with(&real)) {
+        let real = |path: &Path| Ok(tree.find(path)?.map(|place| place.real().to_owned()));
+        let (wiped, state) = (real(path).unwrap_or_default(), real(&self.folder)?);
+        if wiped.is_some_and(|wiped| state.is_some_and(|state| state.starts_with(wiped))) {
             return Err(cannot("remove", path, &"the state of Komainu is in it"));
         }
-        files::wipe(path).map_err(|error| cannot("remove", path, &error))
+        foreign_file::wipe(tree, path)
     }
 
-    fn account_lines(&self) -> Result<String, Text> {
+    /// The file of accounts, all of it. On some firmware the path in `/etc` is a link to a writable file system.
+    fn account_file(&self) -> Result<(Place, Foreign), Text> {
         let path = &self.settings.account_file;
-        let bytes = files::read(path, ACCOUNTS_BYTES_MAX).map_err(|error| cannot("read", path, &error))?;
-        let bytes = bytes.ok_or_else(|| cannot("read", path, &"there is no such file"))?;
-        // A file of accounts with invalid UTF-8 in it still has its owner's line: each byte is a character here, and
-        // becomes the same byte again.
-        Ok(bytes.into_iter().map(char::from).collect())
-    }
-
-    /// The real path of the file of accounts: on some firmware the path in `/etc` is a link to a writable file
-    /// system.
-    fn account_file(&self) -> Result<PathBuf, Text> {
-        let path = &self.settings.account_file;
-        std::fs::canonicalize(path).map_err(|error| cannot("find", path, &error))
+        let missing = || cannot("read", path, &"there is no such file");
+        let place = Tree::device()?.find(path)?.ok_or_else(missing)?;
+        let found = place.read(ACCOUNTS_BYTES_MAX)?.ok_or_else(missing)?;
+        if !found.whole {
+            return Err(cannot("read", path, &format_args!("larger than {ACCOUNTS_BYTES_MAX} bytes")));
+        }
+        Ok((place, found))
     }
 
     /// A credential that exists, and is whole.
@@ -254,6 +257,12 @@ impl CredentialStore {
     fn wrong(&self, why: &dyn Display) -> Text {
         text(format_args!("{}: {why}", self.settings.account_file.display()))
     }
+}
+
+/// A file of accounts with invalid UTF-8 in it still has its owner's line: each byte is a character here, and becomes the
+/// same byte again.
+fn text_of(bytes: Vec<u8>) -> String {
+    bytes.into_iter().map(char::from).collect()
 }
 
 fn lines_of(crypt: &str) -> Vec<u8> {
@@ -349,5 +358,71 @@ mod tests {
         let facts = place.1.facts();
         assert!(facts.next.is_some() && Ok(facts.next) != facts.account);
         assert!(place.1.write_account(Account::Next).is_err(), "and is never written anywhere");
+    }
+
+    #[test]
+    fn the_file_of_accounts_keeps_owner_group_and_permissions() {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt};
+        let mut place = FactoryGate::new("owner");
+        let shadow = place.0.join("shadow");
+        let passwd = "root:!:0:0:root:/root:/bin/sh\n";
+        for (lines, mode) in [("root:!:19000:0:99999:7:::\n", 0o640), (passwd, 0o600), (passwd, 0o644)] {
+            files::replace(&shadow, lines.as_bytes()).unwrap();
+            if nix::unistd::geteuid().is_root() {
+                std::os::unix::fs::chown(&shadow, None, Some(42)).unwrap();
+            }
+            std::fs::set_permissions(&shadow, std::fs::Permissions::from_mode(mode)).unwrap();
+            let before = std::fs::metadata(&shadow).unwrap();
+            place.claim("a good password");
+            let after = std::fs::metadata(&shadow).unwrap();
+            assert_ne!((before.ino(), before.len()), (after.ino(), after.len()));
+            assert_eq!(
+                (after.mode(), after.uid(), after.gid()),
+                (before.mode(), before.uid(), before.gid()),
+                "{lines}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_gate_opens_with_a_file_of_accounts_that_is_a_mount_of_its_own() {
+        crate::os::test_namespace::apart(
+            "gate::credential_store::tests::the_gate_opens_with_a_file_of_accounts_that_is_a_mount_of_its_own",
+            || {
+                let mut place = FactoryGate::new("mounted");
+                let (shadow, kept) = (place.0.join("shadow"), place.0.join("kept"));
+                files::replace(&kept, b"root:!:19000:0:99999:7:::\n").unwrap();
+                let flags = nix::mount::MsFlags::MS_BIND;
+                nix::mount::mount(Some(&kept), &shadow, None::<&str>, flags, None::<&str>).unwrap();
+                assert_eq!(
+                    place.1.account_is_writable(),
+                    Ok("is a mount of its own and is written in place")
+                );
+                place.claim("a good password");
+                assert_eq!(place.1.facts().gate_state(), GateState::Open);
+                assert!(std::fs::read_to_string(&kept).unwrap().starts_with("root:$"));
+                nix::mount::umount(&shadow).unwrap();
+            },
+        );
+    }
+
+    #[test]
+    fn a_reset_wipes_what_the_settings_name_and_never_the_state() {
+        let folder = FactoryGate::new("wiped");
+        let (gate, top) = (&folder.1, std::fs::canonicalize(&folder.0).unwrap());
+        let data = top.join("data");
+        std::fs::create_dir_all(data.join("photos")).unwrap();
+        files::replace(&data.join("photos/one"), b"").unwrap();
+        std::os::unix::fs::symlink(top.join("gate"), data.join("link")).unwrap();
+        let tree = Tree::device().unwrap();
+        gate.keep_next(&Password("a good password".into())).unwrap();
+        gate.wipe_one(&tree, &data).unwrap();
+        assert_eq!(std::fs::read_dir(&data).unwrap().count(), 0);
+        assert!(top.join("gate/credential.next").exists());
+        // By another name, too.
+        std::os::unix::fs::symlink(&top, data.join("up")).unwrap();
+        for path in [top.join("gate"), data.join("up/gate"), top.clone()] {
+            assert!(gate.wipe_one(&tree, &path).unwrap_err().contains("the state of Komainu is in it"));
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! The two ways in which files are written: replaced whole, or not at all.
+//! The agent's own files, in folders that root alone can change: replaced whole, or not at all. Every other file is
+//! touched by `foreign_file`.
 #![expect(clippy::disallowed_methods, reason = "this is the file that the ban in clippy.toml points to")]
 
 use komainu_core::fault::{Text, text};
@@ -58,33 +59,6 @@ pub fn remove(path: &Path) -> io::Result<()> {
 pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)?;
     sync_folder(to)
-}
-
-/// Removes a file, or all that is in a folder; a link, and not what it leads to. The folder itself stays: something may
-/// be mounted on it. Durable when it returns.
-///
-/// # Errors
-/// Those of the file system.
-pub fn wipe(path: &Path) -> io::Result<()> {
-    match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-        Ok(metadata) if !metadata.is_dir() => return remove(path),
-        Ok(_) => {}
-    }
-    for entry in fs::read_dir(path)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            match fs::remove_dir_all(entry.path()) {
-                // Something is mounted on it, or further down: the rest goes, the place stays.
-                Err(error) if error.kind() == ErrorKind::ResourceBusy => wipe(&entry.path())?,
-                other => other?,
-            }
-        } else {
-            fs::remove_file(entry.path())?;
-        }
-    }
-    File::open(path)?.sync_all()
 }
 
 /// Reads a file of at most `bytes_max`; `None` if there is none.

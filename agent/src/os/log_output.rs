@@ -1,5 +1,6 @@
 //! Where log lines go: one event a line, to standard error, the system log or the kernel's log.
 
+use komainu_core::printable;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use std::fs::{File, OpenOptions};
 use std::io::{IsTerminal, Write, stderr};
@@ -61,14 +62,15 @@ impl Log for Lines {
             Level::Info => 6,
             Level::Debug | Level::Trace => 7,
         };
+        let line = printable::line(&record.args().to_string());
         // A log that cannot be written has no one to tell.
         match &self.0 {
-            Sink::Stderr => drop(writeln!(stderr(), "{} {}", word(record.level()), record.args())),
+            Sink::Stderr => drop(writeln!(stderr(), "{} {line}", word(record.level()))),
             Sink::Syslog(socket) => {
-                drop(socket.send(format!("<{}>komainu: {}", FACILITY | severity, record.args()).as_bytes()));
+                drop(socket.send(format!("<{}>komainu: {line}", FACILITY | severity).as_bytes()));
             }
             Sink::Kernel(file) => {
-                let line = format!("<{}>komainu: {}\n", FACILITY | severity, record.args());
+                let line = format!("<{}>komainu: {line}\n", FACILITY | severity);
                 drop(file.lock().unwrap_or_else(PoisonError::into_inner).write_all(line.as_bytes()));
             }
         }

@@ -6,6 +6,7 @@ use nix::libc;
 use nix::sys::signal::Signal;
 use nix::sys::socket::SockFlag;
 use nix::unistd::Pid;
+use std::ffi::CStr;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// Seconds and nanoseconds of a clock, as the kernel tells them in 64 bits.
@@ -272,4 +273,26 @@ pub fn start_thread<F: FnOnce() + Send + 'static>(work: F) -> nix::Result<()> {
     // SAFETY: it was started and written above, and no other code has let go of it or waits for it.
     unsafe { libc::pthread_detach(thread.assume_init()) };
     Ok(())
+}
+
+/// `fgetxattr`: reads an extended attribute of an open file into `value`, and gives its size.
+///
+/// # Errors
+/// It has none of this name (`ENODATA`), its file system knows none (`EOPNOTSUPP`), or it is larger (`ERANGE`).
+pub fn extended_attribute(file: BorrowedFd<'_>, name: &CStr, value: &mut [u8]) -> nix::Result<usize> {
+    let (number, room) = (file.as_raw_fd(), value.as_mut_ptr().cast::<libc::c_void>());
+    // SAFETY: `name` ends with a zero byte, and the kernel writes at most the length of `value` to it.
+    let size = unsafe { libc::fgetxattr(number, name.as_ptr(), room, value.len()) };
+    nix::errno::Errno::result(size).map(|size| size as usize)
+}
+
+/// `fsetxattr`: gives an open file an extended attribute.
+///
+/// # Errors
+/// Those of the kernel.
+pub fn set_extended_attribute(file: BorrowedFd<'_>, name: &CStr, value: &[u8]) -> nix::Result<()> {
+    let (number, bytes) = (file.as_raw_fd(), value.as_ptr().cast::<libc::c_void>());
+    // SAFETY: `name` ends with a zero byte, and the kernel reads the length of `value` from it.
+    let result = unsafe { libc::fsetxattr(number, name.as_ptr(), bytes, value.len(), 0) };
+    nix::errno::Errno::result(result).map(|_| ())
 }

@@ -1,78 +1,35 @@
-//! The files from which programs are started at power-on, by time or by request: their places, the lines in them that
-//! start telnet, and the way such a line is taken away. `komainu_core::wall::judge::autostart` judges a line's meaning.
+//! The files from which programs are started at power-on, by time or by request, and those that they call: the lines in
+//! them that start telnet, within a budget of files and bytes. `komainu_core::wall::judge::autostart` judges a line's
+//! meaning; `places` has the places, `edits` takes lines away and back, `proof` asks the device's shell.
 
+mod edits;
+mod places;
+mod proof;
 #[cfg(test)]
 mod tests;
 
-use crate::os::files;
-use crate::os::files::cannot;
+use crate::os::foreign_file;
+use crate::os::foreign_file::{Foreign, Place, Stamp, Tree};
 use crate::os::process::kill_tree::started;
-use crate::os::untrusted_file;
-use crate::os::untrusted_file::{Foreign, Stamp};
 use komainu_core::fault::{Text, text};
 use komainu_core::wall::judge::autostart;
 use komainu_core::wall::judge::autostart::FoundAutostart;
-use komainu_core::wall::judge::autostart::entry::{AutostartEntry, Kind};
+use komainu_core::wall::judge::autostart::entry::{Call, Kind, Origin, Reading};
 use komainu_core::wall::remediation::ProcessId;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::statvfs::{FsFlags, statvfs};
 use nix::unistd::Pid;
-use std::fs;
 use std::io;
-use std::ops::ControlFlow::{Break, Continue};
-use std::os::unix::fs::PermissionsExt;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-/// Most files of one look.
-const FILES_MAX: usize = 256;
+/// Most files of one look, and most bytes that are read anew in one.
+const FILES_MAX: usize = 512;
+const BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Most names of one look: start folders are full of links to the same files.
 const NAMES_MAX: usize = 2048;
 /// Largest file that is read whole, and changed.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
-
-const FILES: &[(&str, Kind)] = &[
-    ("etc/inittab", Kind::Inittab),
-    ("etc/inetd.conf", Kind::Inetd),
-    ("etc/xinetd.conf", Kind::Xinetd),
-    ("etc/crontab", Kind::CronOfUsers),
-    ("etc/rc", Kind::Script),
-    ("etc/rc.local", Kind::Script),
-    ("etc/rcS", Kind::Script),
-    ("etc/profile", Kind::Script),
-];
-
-/// Folders of such files: the most telling ones first, in case there are too many.
-const FOLDERS: &[(&str, Kind)] = &[
-    ("etc/inetd.d", Kind::Inetd),
-    ("etc/xinetd.d", Kind::Xinetd),
-    ("etc/crontabs", Kind::Cron),
-    ("var/spool/cron/crontabs", Kind::Cron),
-    ("var/spool/cron", Kind::Cron),
-    ("etc/cron.d", Kind::CronOfUsers),
-    ("etc/init.d", Kind::Script),
-    ("etc/rc.d", Kind::Script),
-    ("etc/rcS.d", Kind::Script),
-    ("etc/rc0.d", Kind::Script),
-    ("etc/rc1.d", Kind::Script),
-    ("etc/rc2.d", Kind::Script),
-    ("etc/rc3.d", Kind::Script),
-    ("etc/rc4.d", Kind::Script),
-    ("etc/rc5.d", Kind::Script),
-    ("etc/rc6.d", Kind::Script),
-    ("etc/hotplug.d", Kind::Script),
-    ("etc/hotplug.d/iface", Kind::Script),
-    ("etc/hotplug.d/net", Kind::Script),
-    ("etc/uci-defaults", Kind::Script),
-    ("etc/profile.d", Kind::Script),
-    ("etc/periodic/15min", Kind::Script),
-    ("etc/periodic/hourly", Kind::Script),
-    ("etc/periodic/daily", Kind::Script),
-    ("etc/cron.hourly", Kind::Script),
-    ("etc/cron.daily", Kind::Script),
-    ("etc/systemd/system", Kind::Unit),
-    ("lib/systemd/system", Kind::Unit),
-    ("usr/lib/systemd/system", Kind::Unit),
-];
 
 /// Those files, and the lines found in them.
 pub struct Autostart {
@@ -84,8 +41,14 @@ pub struct Autostart {
 /// A file that was read.
 struct Read {
     path: PathBuf,
+    kind: Kind,
     stamp: Stamp,
-    autostart: Vec<AutostartEntry>,
+    reading: Reading,
+    /// Digest of the words by which its functions may be called.
+    callers: u64,
+    origin: Origin,
+    /// The reason why no line of it can be changed.
+    fixed: Option<Text>,
     /// It is larger than the part that is read.
     cut: bool,
 }
@@ -99,6 +62,21 @@ pub struct Look {
     pub unread: Option<Text>,
 }
 
+/// One look at work.
+struct Round<'a> {
+    tree: &'a Tree,
+    root: &'a Path,
+    before: Vec<Read>,
+    read: Vec<Read>,
+    unread: Option<Text>,
+    bytes_left: usize,
+    /// Files that others call, and those that others read as their own text.
+    called: Vec<PathBuf>,
+    sourced: Vec<PathBuf>,
+    /// Digests of all words that may name a function.
+    words: Vec<u32>,
+}
+
 impl Autostart {
     /// The files below this root; nothing is touched yet.
     pub fn new(root: &Path) -> Autostart {
@@ -107,132 +85,213 @@ impl Autostart {
 
     /// Reads the changed files, and tells the lines found in all of them.
     pub fn look(&mut self) -> Look {
-        let mut look = Look::default();
-        let before = std::mem::take(&mut self.read);
-        let mut names = NAMES_MAX;
-        for (name, kind) in FILES {
-            self.one(self.root.join(name), *kind, &before, &mut look);
+        let tree = match Tree::at(&self.root) {
+            Ok(tree) => tree,
+            Err(why) => return Look { unread: Some(why), ..Look::default() },
+        };
+        let mut round = Round {
+            tree: &tree,
+            root: &self.root,
+            before: std::mem::take(&mut self.read),
+            read: Vec::new(),
+            unread: None,
+            bytes_left: BYTES_MAX,
+            called: Vec::new(),
+            sourced: Vec::new(),
+            words: Vec::new(),
+        };
+        if !places::each(&tree, NAMES_MAX, &mut |path, kind| round.one(&path, kind, &[])) {
+            round.not_read(text(format_args!(
+                "more than {NAMES_MAX} files start programs; not all were read"
+            )));
         }
-        for (name, kind) in FOLDERS {
-            let mut paths: Vec<PathBuf> = Vec::new();
-            files::each_entry(&self.root.join(name), &mut |entry| {
-                if paths.len() == names {
-                    return Break(());
-                }
-                paths.push(entry.path());
-                Continue(())
-            });
-            names -= paths.len();
-            // By their bytes, as in `programs`.
-            paths.sort_unstable_by(|a, b| a.as_os_str().cmp(b.as_os_str()));
-            for path in paths {
-                if *kind != Kind::Unit || path.extension().is_some_and(|ending| ending == "service") {
-                    self.one(path, *kind, &before, &mut look);
-                }
-            }
-        }
-        if names == 0 {
-            look.unread =
-                Some(text(format_args!("more than {NAMES_MAX} files start programs; not all were read")));
-        }
-        look
+        round.follow();
+        let Round { read, unread, .. } = round;
+        self.read = read;
+        Look { found: self.found(), unread }
     }
 
-    /// One file, unless it was read under another name.
-    fn one(&mut self, path: PathBuf, kind: Kind, before: &[Read], look: &mut Look) {
-        let Ok(metadata) = fs::metadata(&path) else { return };
-        let stamp = untrusted_file::stamp(&metadata);
-        let same_file = |read: &&Read| read.stamp[..2] == stamp[..2];
-        if !metadata.is_file() || self.read.iter().any(|read| same_file(&read)) || !self.is_within(&path) {
-            return;
+    fn found(&self) -> Vec<FoundAutostart> {
+        let mut found = Vec::new();
+        for read in &self.read {
+            for starter in &read.reading.entries {
+                let of_line = || starter.fixed.map(|why| text(format_args!("{why}")));
+                found.push(FoundAutostart {
+                    file: read.path.to_string_lossy().into_owned(),
+                    kind: read.kind,
+                    starter: starter.clone(),
+                    origin: read.origin,
+                    fixed: of_line().or_else(|| read.fixed.clone()),
+                });
+            }
         }
-        if self.read.len() >= FILES_MAX {
-            look.unread =
-                Some(text(format_args!("more than {FILES_MAX} files start programs; not all were read")));
-            return;
+        found
+    }
+}
+
+impl Round<'_> {
+    /// Keeps the first reason why something was not read.
+    fn not_read(&mut self, why: Text) {
+        self.unread.get_or_insert(why);
+    }
+
+    /// Reads what the files call, and what those call; then what is read as others' own text, whose functions count where
+    /// any of these names them.
+    fn follow(&mut self) {
+        while let Some(path) = self.called.pop() {
+            self.one(&path, Kind::Script, &[]);
         }
-        let known = before.iter().find(|read| read.stamp == stamp && read.path == path);
-        let read = match known {
-            Some(known) => Read { path, stamp, autostart: known.autostart.clone(), cut: known.cut },
-            None => match untrusted_file::read(&path, FILE_BYTES_MAX) {
-                Ok(Some(Foreign { bytes, whole, metadata })) => {
-                    let is_text = !bytes.starts_with(b"\x7fELF");
-                    let autostart =
-                        if is_text { autostart::autostart_entries(kind, &bytes) } else { Vec::new() };
-                    Read { path, stamp: untrusted_file::stamp(&metadata), autostart, cut: is_text && !whole }
-                }
-                Ok(None) => return,
-                Err(error) => {
-                    look.unread = Some(cannot("read", &path, &error));
-                    return;
-                }
-            },
+        let mut words = std::mem::take(&mut self.words);
+        words.sort_unstable();
+        words.dedup();
+        while let Some(path) = self.sourced.pop().or_else(|| self.called.pop()) {
+            self.one(&path, Kind::Script, &words);
+        }
+    }
+
+    /// One file, unless it was read under another name. Its path is below the root.
+    fn one(&mut self, inside: &Path, kind: Kind, callers: &[u32]) {
+        let place = match self.tree.find(inside) {
+            Ok(Some(place)) => place,
+            Ok(None) => return,
+            Err(why) => return self.not_read(why),
         };
+        let Some(metadata) = place.metadata().filter(|metadata| metadata.is_file()) else { return };
+        let stamp = foreign_file::stamp(metadata);
+        let digest = callers.iter().fold(0, |sum: u64, word| sum.rotate_left(5) ^ u64::from(*word));
+        if let Some(at) = self.read.iter().position(|read| read.stamp[..2] == stamp[..2]) {
+            if callers.is_empty() || self.read[at].callers == digest {
+                return;
+            }
+            // A start script that others read as well: now with the functions that they call.
+            self.read.swap_remove(at);
+        }
+        let path = self.root.join(inside);
+        if self.read.len() >= FILES_MAX || self.bytes_left == 0 {
+            let shown = path.display();
+            let why = format_args!(
+                "{shown} was not read: more than {FILES_MAX} files, or {BYTES_MAX} bytes, start programs"
+            );
+            return self.not_read(text(why));
+        }
+        let known = self.before.iter().position(|read| {
+            let same_callers = callers.is_empty() || read.callers == digest;
+            read.stamp == stamp && read.path == path && read.kind == kind && same_callers
+        });
+        let read = match known {
+            Some(at) => Ok(Some(self.before.swap_remove(at))),
+            None => {
+                let read = self.anew(&place, &path, kind, callers);
+                read.map(|read| read.map(|read| Read { callers: digest, ..read }))
+            }
+        };
+        match read {
+            Ok(Some(read)) => self.take(read),
+            Ok(None) => {}
+            Err(why) => self.not_read(why),
+        }
+    }
+
+    fn take(&mut self, read: Read) {
+        let path = read.path.display();
         if read.cut {
-            let path = read.path.display();
-            look.unread =
-                Some(text(format_args!("{path} is larger than {FILE_BYTES_MAX} bytes; not all was read")));
+            self.unread.get_or_insert_with(|| {
+                text(format_args!("{path} is larger than {FILE_BYTES_MAX} bytes; not all was read"))
+            });
         }
-        if !read.autostart.is_empty() {
-            let changeable = !read.cut && !is_read_only(&read.path);
-            let file = read.path.to_string_lossy();
-            look.found.extend(read.autostart.iter().map(|starter| FoundAutostart {
-                file: file.clone().into_owned(),
-                kind,
-                starter: starter.clone(),
-                changeable,
-            }));
+        if let Some(doubt) = &read.reading.doubt {
+            let (line, why) = (doubt.line, doubt.why);
+            self.unread.get_or_insert_with(|| text(format_args!("{path} line {line}: {why}")));
         }
+        for call in &read.reading.calls {
+            self.queue(call);
+        }
+        self.words.extend_from_slice(&read.reading.words);
         self.read.push(read);
     }
 
-    /// Links may lead to other folders, but not out of the root that is looked at.
-    fn is_within(&self, path: &Path) -> bool {
-        self.root == Path::new("/") || fs::canonicalize(path).is_ok_and(|real| real.starts_with(&self.root))
+    fn queue(&mut self, call: &Call) {
+        let list = if call.sourced { &mut self.sourced } else { &mut self.called };
+        let Some(inside) = call.path.strip_prefix('/') else {
+            // Most commands are programs; a script is told by its ending.
+            let there = |folder: &&&str| {
+                self.tree
+                    .find(&Path::new(folder).join(&call.path))
+                    .is_ok_and(|place| place.is_some_and(|place| place.metadata().is_some()))
+            };
+            let folder = places::PROGRAM_FOLDERS.iter().find(there);
+            list.extend(folder.map(|folder| Path::new(folder).join(&call.path)));
+            return;
+        };
+        let inside = Path::new(inside);
+        if !call.folder {
+            return list.push(inside.into());
+        }
+        let mut left = FILES_MAX;
+        let names = places::names(self.tree, inside, &mut left);
+        list.extend(names.iter().map(|name| inside.join(name)));
+    }
+
+    /// Reads a file that is not known yet, or has changed.
+    fn anew(
+        &mut self,
+        place: &Place,
+        path: &Path,
+        kind: Kind,
+        callers: &[u32],
+    ) -> Result<Option<Read>, Text> {
+        let Some(mut file) = place.open().map_err(|error| crate::os::files::cannot("read", path, &error))?
+        else {
+            return Ok(None);
+        };
+        // Most of what scripts call are programs: those are not read whole.
+        let mut magic = [0; 4];
+        let is_program = file.read_exact(&mut magic).is_ok() && &magic == b"\x7fELF";
+        let found = if is_program { None } else { place.read(FILE_BYTES_MAX)? };
+        let Some(foreign) = found.filter(|foreign| !foreign.bytes.is_empty()) else {
+            let stamp = place.metadata().map(foreign_file::stamp).unwrap_or_default();
+            return Ok(Some(Read::of(path, kind, stamp, Reading::default())));
+        };
+        self.bytes_left = self.bytes_left.saturating_sub(foreign.bytes.len());
+        let reading = autostart::read(kind, &foreign.bytes, callers);
+        let mut read = Read::of(path, kind, foreign_file::stamp(&foreign.metadata), reading);
+        // An archive or a picture is no script.
+        read.cut = !foreign.whole
+            && (kind != Kind::Script
+                || autostart::is_shell_script(&foreign.bytes) && !foreign.bytes.contains(&0));
+        if !read.reading.entries.is_empty() {
+            read.origin = edits::layer(self.root, place.real()).0;
+            read.fixed = fixed(place, &foreign, &read);
+        }
+        Ok(Some(read))
     }
 }
 
-/// Takes away the program that a line of a start file starts, if the line still says the same. Gives the kind of the
-/// file, so that its reader can be told. A line that is not there any more is no error: `None`.
-///
-/// # Errors
-/// Path and cause; the file stays as it was.
-pub fn stop_starting(root: &Path, file: &str, line: u32, says: &str) -> Result<Option<Kind>, Text> {
-    let path = Path::new(file);
-    let kind = kind_of(root, path).ok_or_else(|| cannot("change", path, &"nothing is started from there"))?;
-    // The link stays, and its target changes.
-    let real = fs::canonicalize(path).map_err(|error| cannot("find", path, &error))?;
-    let found = untrusted_file::read(&real, FILE_BYTES_MAX).map_err(|error| cannot("read", path, &error))?;
-    let Some(Foreign { bytes, whole, metadata }) = found else { return Ok(None) };
-    if !whole || bytes.starts_with(b"\x7fELF") {
-        return Err(cannot("change", path, &"it is larger than what is read of it, or no text"));
+impl Read {
+    fn of(path: &Path, kind: Kind, stamp: Stamp, reading: Reading) -> Read {
+        Read {
+            path: path.into(),
+            kind,
+            stamp,
+            reading,
+            callers: 0,
+            origin: Origin::Unknown,
+            fixed: None,
+            cut: false,
+        }
     }
-    let there =
-        autostart::autostart_entries(kind, &bytes).iter().any(|one| one.line == line && one.says == says);
-    if !there {
-        return Ok(None);
-    }
-    let changed = autostart::without(kind, &bytes, line, says);
-    let changed = changed.ok_or_else(|| cannot("change", path, &"the quotes of the line do not match"))?;
-    let mode = metadata.permissions().mode() & 0o7777;
-    replace(&real, kind, &changed, mode).map_err(|error| cannot("write", path, &error))?;
-    Ok(Some(kind))
 }
 
-/// Every file in a folder of scripts is started at power-on, also the half of one that a power cut left there: a script
-/// is written in the folder above, and moved.
-fn replace(real: &Path, kind: Kind, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let above = real.parent().and_then(Path::parent).filter(|_| kind == Kind::Script);
-    let Some(beside) = above.map(|folder| folder.join("komainu-changed")) else {
-        return files::replace_as(real, bytes, mode);
-    };
-    let moved = files::replace_as(&beside, bytes, mode).and_then(|()| files::rename(&beside, real));
-    if moved.is_ok() {
-        return moved;
+/// The reason why lines of this file cannot be taken away.
+fn fixed(place: &Place, foreign: &Foreign, read: &Read) -> Option<Text> {
+    if statvfs(place.real()).is_ok_and(|about| about.flags().contains(FsFlags::ST_RDONLY)) {
+        return Some(text(format_args!("the firmware's own medium cannot be written")));
     }
-    let _ = files::remove(&beside);
-    // The folder above may be on another medium.
-    files::replace_as(real, bytes, mode)
+    if let Err(why) = place.is_roots() {
+        return Some(why);
+    }
+    let mut entries = read.reading.entries.iter().filter(|entry| entry.fixed.is_none());
+    entries.find_map(|entry| edits::proven(read.kind, foreign, entry.line, &entry.says).err())
 }
 
 /// Has a program read its files again (SIGHUP). [`autostart::hears`] tells the program; if another has its number by
@@ -249,16 +308,4 @@ pub fn tell(id: ProcessId) -> Result<(), Text> {
         let error = io::Error::from(error);
         text(format_args!("cannot tell process {pid} to read its files again: {error}"))
     })
-}
-
-/// The way to read a file, by its place.
-fn kind_of(root: &Path, path: &Path) -> Option<Kind> {
-    let inside = path.strip_prefix(root).ok()?;
-    let single = FILES.iter().find(|(name, _)| Path::new(name) == inside);
-    let folder = inside.parent()?;
-    single.or_else(|| FOLDERS.iter().find(|(name, _)| Path::new(name) == folder)).map(|(_, kind)| *kind)
-}
-
-fn is_read_only(path: &Path) -> bool {
-    statvfs(path).is_ok_and(|about| about.flags().contains(FsFlags::ST_RDONLY))
 }

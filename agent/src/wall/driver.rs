@@ -5,6 +5,7 @@ use super::accounts::survey;
 use super::accounts::survey::{Places, WebFormat};
 use super::autostart::Autostart;
 use super::integrity::IntegrityGuard;
+use super::probe::exposure::{ExposureProbe, lan_address};
 use super::probe::tls_greeting;
 use super::scan::scanner::Scanner;
 use super::security_log::{Now, SecurityLog};
@@ -25,8 +26,10 @@ use komainu_core::reason::Reason;
 use komainu_core::settings::Settings as Core;
 use komainu_core::update::facts::{Facts, RecordSeen};
 use komainu_core::update::offer::Offer;
+use komainu_core::wall::evidence::Evidence;
 use komainu_core::wall::incident_state::IncidentState;
 use komainu_core::wall::judge::accounts::AccountsSeen;
+use komainu_core::wall::judge::exposure;
 use komainu_core::wall::judge::integrity::{IntegrityFacts, Owner};
 use komainu_core::wall::judge::mounts::Forbids;
 use komainu_core::wall::judge::upnp;
@@ -35,7 +38,9 @@ use komainu_core::wall::judge::vulnerabilities::FirmwareSeen;
 use komainu_core::wall::judge::watchdog::WatchdogSeen;
 use komainu_core::wall::measures::Survey;
 use komainu_core::wall::observation::Observation;
-use komainu_core::wall::process_snapshot::Process;
+use komainu_core::wall::policy::Purpose;
+use komainu_core::wall::process_snapshot::{Process, ProcessSnapshot};
+use komainu_core::wall::remediation::ProcessId;
 use komainu_core::wall::report::Report;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -47,6 +52,8 @@ const TLS_MILLISECONDS: u64 = 60_000;
 const TRY_MILLISECONDS: u64 = 10_000;
 /// Time for which passwords are tried at once where a caller waits for the answer.
 const TRY_ALL_MILLISECONDS: u64 = 600_000;
+/// Time for which listeners are asked for pictures and settings at once where a caller waits for the answer.
+const ASK_ALL_MILLISECONDS: u64 = 20_000;
 
 /// So long after the device's start the vendor's firewall is still being built, in milliseconds of uptime.
 const STARTING_MILLISECONDS: u64 = 180_000;
@@ -61,6 +68,8 @@ pub struct WallDriver {
     /// The processes of the last look.
     pub(crate) processes: Vec<Process>,
     pub(crate) autostart: Autostart,
+    /// Edits of start files were compared with the policy since the start.
+    pub(crate) edits_judged: bool,
     pub(crate) accounts: Option<(Places, Trial)>,
     pub(crate) tried: u64,
     pub(crate) guard: IntegrityGuard,
@@ -76,9 +85,12 @@ pub struct WallDriver {
     pub(crate) watchdog: Result<Watchdog, WatchdogSeen>,
     /// Mounts that programs were forbidden on, and their state before.
     pub(crate) forbidden: Vec<(String, Forbids)>,
+    /// Numbers that were set, and their values before.
+    pub(crate) tuned: Vec<(String, u32)>,
     /// The rights that the agent could not give up; `None`: this is not the agent's own process.
     pub(crate) confinement: Option<Vec<&'static str>>,
     pub(crate) security_log: SecurityLog,
+    pub(crate) exposure: ExposureProbe,
     pub(crate) tls: Vec<(u16, Option<bool>)>,
     pub(crate) tls_asked: Option<u64>,
     pub(crate) firmware: FirmwareInventory,
@@ -109,6 +121,7 @@ impl WallDriver {
             scanner: Arc::new(Mutex::new(Scanner::new())),
             processes: Vec::new(),
             autostart: Autostart::new(Path::new("/")),
+            edits_judged: false,
             accounts,
             tried: 0,
             guard: IntegrityGuard::new(&device.state),
@@ -119,8 +132,10 @@ impl WallDriver {
             on_trial: false,
             watchdog: Err(watchdog),
             forbidden: Vec::new(),
+            tuned: Vec::new(),
             confinement: None,
             security_log: SecurityLog::new(&device.state),
+            exposure: ExposureProbe::default(),
             tls: Vec::new(),
             tls_asked: None,
             firmware: FirmwareInventory::new(&settings.sbom),
@@ -199,6 +214,7 @@ impl WallDriver {
         }
         let now = clock::uptime_milliseconds();
         let mut found = false;
+        self.exposure.step();
         if let Some((_, trial)) = self.accounts.as_mut().filter(|_| now >= self.tried + TRY_MILLISECONDS) {
             self.tried = now;
             found = trial.step(0) == Progress::Found;
@@ -208,6 +224,11 @@ impl WallDriver {
 
     /// Finds out everything that is found out a little at a time, however long it takes.
     pub fn look_thoroughly(&mut self) {
+        let processes = self.scanner.lock().unwrap_or_else(PoisonError::into_inner).look();
+        if let Ok(processes) = &processes {
+            self.follow_listeners(processes, &ours(processes));
+            self.exposure.ask_now(ASK_ALL_MILLISECONDS);
+        }
         if let Some((places, trial)) = &mut self.accounts {
             survey::look(places, trial);
             let until = clock::uptime_milliseconds() + TRY_ALL_MILLISECONDS;
@@ -221,6 +242,11 @@ impl WallDriver {
         let ours = processes.as_ref().map(ours).unwrap_or_default();
         if let Ok(processes) = &processes {
             self.processes.clone_from(&processes.processes);
+            self.follow_listeners(processes, &ours);
+        }
+        // Only the agent itself changes files, and not a command that looks.
+        if self.confinement.is_some() && !std::mem::replace(&mut self.edits_judged, true) {
+            self.take_back_edits(true);
         }
         let starts = self.autostart.look();
         let upnp_leases = self.upnp_leases();
@@ -235,6 +261,7 @@ impl WallDriver {
             upnp_leases,
             processes,
             ours,
+            exposures: self.exposure.exposures(),
             autostart: starts.found,
             autostart_unread: starts.unread,
             accounts: self.look_at_accounts(),
@@ -258,11 +285,14 @@ impl WallDriver {
         let line = reason.to_string();
         let details = line.split_once(' ').map_or("", |(_, details)| details);
         let event = match reason {
-            Reason::Found(finding) if finding.infection => "infected",
-            Reason::Found(_) => "found",
+            Reason::Found(finding) => match finding.evidence {
+                Evidence::Told => "told",
+                Evidence::Weak => "found",
+                Evidence::Infection => "infected",
+            },
             Reason::Mended { .. } => "mended",
             Reason::NotMended { .. } => "not-mended",
-            Reason::Undone(_) => "undone",
+            Reason::Undone { .. } => "undone",
             Reason::Incident { .. } => "incident",
             Reason::IncidentOver => "incident-over",
             Reason::AccountChanged => "account-changed",
@@ -281,6 +311,11 @@ impl WallDriver {
         let (a, b, c, d) = (word(Survey::A), word(Survey::B), word(Survey::C), word(Survey::D));
         let details = format_args!("a={a} b={b} c={c} d={d} turned_away={strangers}");
         self.security_log.note("selfcheck", details, Now::read(built()));
+    }
+
+    /// The last answers that the wall gave, as lines of the security log, the oldest first.
+    pub fn answers(&mut self) -> &[String] {
+        self.security_log.answers()
     }
 
     /// Writes the counts that are not written yet; at an orderly end.
@@ -343,13 +378,20 @@ impl WallDriver {
         }
     }
 
+    /// Listeners that may be asked for pictures and settings; the asking itself goes on between the looks.
+    fn follow_listeners(&mut self, processes: &ProcessSnapshot, ours: &[ProcessId]) {
+        let asked = exposure::asked(processes, &self.settings.policy, ours);
+        let lan = if asked.is_empty() { None } else { lan_address(&self.lan) };
+        self.exposure.follow(asked, lan);
+    }
+
     fn ask_for_tls(&mut self) {
         let now = clock::uptime_milliseconds();
         if self.tls_asked.is_some_and(|asked| now < asked + TLS_MILLISECONDS) {
             return;
         }
         self.tls_asked = Some(now);
-        let wan_access = self.settings.policy.wan_access.iter().filter(|door| !door.is_acs);
+        let wan_access = self.settings.policy.wan_access.iter().filter(|door| door.purpose == Purpose::Admin);
         self.tls = wan_access.map(|door| (door.port, tls_greeting::ask(door.port))).collect();
     }
 }

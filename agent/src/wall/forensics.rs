@@ -8,6 +8,7 @@ mod tests;
 
 use crate::os::files;
 use crate::os::files::cannot;
+use crate::os::foreign_file::Tree;
 use crate::os::process::kill_tree::started;
 use crate::wall::forensics::archive::Archive;
 use komainu_core::fault::{Text, text};
@@ -126,9 +127,10 @@ fn write(path: &Path, wanted: &Wanted<'_>) -> io::Result<()> {
     for (name, path) in DEVICE {
         kept.copy(name, Path::new(path), OFlag::O_NOFOLLOW, ITEM_BYTES_MAX)?;
     }
+    let tree = Tree::device();
     for path in wanted.files {
         let name = format!("files{}", path.display());
-        kept.copy(&name, path, OFlag::O_NOFOLLOW, ITEM_BYTES_MAX)?;
+        kept.take(&name, foreign(tree.as_ref(), path))?;
     }
     for process in wanted.processes.iter().take(SUSPECTS_MAX) {
         kept.program(*process)?;
@@ -172,7 +174,11 @@ impl Keeping {
 
     /// Copies the readable part of a file. Only a fault of the archive is one.
     fn copy(&mut self, name: &str, path: &Path, flags: OFlag, bytes_max: u64) -> io::Result<()> {
-        match read(path, flags, bytes_max) {
+        self.take(name, read(path, flags, bytes_max).map_err(|error| text(format_args!("{error}"))))
+    }
+
+    fn take(&mut self, name: &str, read: Result<(Vec<u8>, bool), Text>) -> io::Result<()> {
+        match read {
             Ok((bytes, cut)) => self.add(name, &bytes, cut),
             Err(error) => {
                 self.note(format_args!("not kept: {}", text(format_args!("{name}: {error}"))));
@@ -199,7 +205,14 @@ impl Keeping {
     }
 }
 
-/// Reads the beginning of a file, and whether there was more.
+/// The beginning of a file in which others may have had a hand, and whether there is more.
+fn foreign(tree: Result<&Tree, &Text>, path: &Path) -> Result<(Vec<u8>, bool), Text> {
+    let place = tree.map_err(Clone::clone)?.find_itself(path)?;
+    let found = place.map_or(Ok(None), |place| place.read(ITEM_BYTES_MAX))?;
+    found.map(|found| (found.bytes, !found.whole)).ok_or_else(|| text(format_args!("not a file")))
+}
+
+/// Reads the beginning of a file of the kernel's, and whether there was more.
 fn read(path: &Path, flags: OFlag, bytes_max: u64) -> io::Result<(Vec<u8>, bool)> {
     // Reading must not wait for anything but a file that stands there.
     let file = OpenOptions::new().read(true).custom_flags((OFlag::O_NONBLOCK | flags).bits()).open(path)?;

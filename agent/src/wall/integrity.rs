@@ -9,8 +9,9 @@ mod file_scan;
 #[cfg(test)]
 mod tests;
 
-use crate::os::{clock, files};
-use crate::wall::integrity::file_scan::{Looked, ScanCache, content};
+use crate::os::foreign_file::Tree;
+use crate::os::{clock, files, foreign_file};
+use crate::wall::integrity::file_scan::{Looked, ScanCache, can_be_given, content};
 use komainu_core::fault::{Text, text};
 use komainu_core::wall::judge::integrity::{
     BASELINE_BYTES_MAX, Baseline, Change, Different, Found, IntegrityFacts, Kept, Kind, Mark, Owner, Verdict,
@@ -18,13 +19,10 @@ use komainu_core::wall::judge::integrity::{
 };
 use komainu_core::wall::policy::ProtectedPath;
 use komainu_trust::hex;
-use nix::unistd::{Gid, Uid, chown};
 use sha2::{Digest, Sha256};
 use std::fs;
-use std::fs::Permissions;
-use std::io;
 use std::ops::ControlFlow::Continue;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// Largest file that a copy is kept of, in bytes.
@@ -36,6 +34,7 @@ const COPIES_BYTES_MAX: u64 = 512 * 1024;
 
 /// The guard of one device's configuration.
 pub struct IntegrityGuard {
+    state: PathBuf,
     folder: PathBuf,
     baseline: Option<Baseline>,
     memory: ScanCache,
@@ -52,7 +51,15 @@ impl IntegrityGuard {
     pub fn new(state: &Path) -> IntegrityGuard {
         let folder = state.join("wall");
         let (memory, known) = (ScanCache::default(), Vec::new());
-        IntegrityGuard { folder, baseline: None, memory, known, unwritten: false, owes: None }
+        IntegrityGuard {
+            state: state.into(),
+            folder,
+            baseline: None,
+            memory,
+            known,
+            unwritten: false,
+            owes: None,
+        }
     }
 
     /// A release is on trial: everything is to be learned when that is over, also where a power cut falls between its
@@ -153,35 +160,15 @@ impl IntegrityGuard {
         if !can_restore(kept) {
             return Err(text(format_args!("no copy of {path} is kept")));
         }
-        let cannot = |error: io::Error| text(format_args!("cannot put {path} back: {error}"));
-        let at = Path::new(path);
+        let owner = foreign_file::Owner { user: mark.user, group: mark.group, mode: mark.mode };
+        let place = Tree::device()?.find_itself(Path::new(path))?;
+        let place =
+            place.ok_or_else(|| text(format_args!("cannot put {path} back: its folder is not there")))?;
         match mark.kind {
-            Kind::File => {
-                let content = self.copy(mark)?;
-                files::replace_as(at, &content, mark.mode & 0o777).map_err(cannot)?;
-            }
-            Kind::Link => {
-                let target = self.copy(mark)?;
-                let target = std::ffi::OsStr::new(std::str::from_utf8(&target).unwrap_or_default());
-                let beside = at.with_extension("new");
-                let _ = fs::remove_file(&beside);
-                return symlink(target, &beside).and_then(|()| files::rename(&beside, at)).map_err(cannot);
-            }
-            _ => match fs::symlink_metadata(at) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    fs::create_dir(at).map_err(cannot)?
-                }
-                Ok(seen) if seen.is_dir() => {}
-                // A link that leads elsewhere must not be changed there.
-                Ok(_) => return Err(text(format_args!("{path} is no folder any more"))),
-                Err(error) => return Err(cannot(error)),
-            },
+            Kind::File => place.put(&self.copy(mark)?, owner, &self.state),
+            Kind::Link => place.put_link(std::ffi::OsStr::from_bytes(&self.copy(mark)?)),
+            _ => place.put_folder(owner),
         }
-        // The owner comes first: changing it takes bits of the permissions away.
-        chown(at, Some(Uid::from_raw(mark.user)), Some(Gid::from_raw(mark.group)))
-            .map_err(io::Error::from)
-            .and_then(|()| fs::set_permissions(at, Permissions::from_mode(mark.mode)))
-            .map_err(cannot)
     }
 
     /// The copy of a content, if it is whole.
@@ -211,6 +198,7 @@ impl IntegrityGuard {
             next.kept.retain(|kept| kept.path != found.path);
         }
         let mut count = next.kept.iter().filter(|kept| kept.copy).count();
+        let tree = Tree::device()?;
         let mut room = COPIES_BYTES_MAX.saturating_sub(self.copies_bytes(next));
         for found in learned {
             // Within a folder, there is nothing to remember of a missing file.
@@ -218,7 +206,7 @@ impl IntegrityGuard {
                 continue;
             }
             let mut kept = Kept { path: found.path.clone(), mark: found.mark.clone(), copy: false };
-            if let Some(bytes) = content(found, COPY_BYTES_MAX as u64) {
+            if let Some(bytes) = content(&tree, found, COPY_BYTES_MAX as u64) {
                 let path = self.copy_path(&found.mark);
                 let is_there = self.copy(&found.mark).is_ok();
                 let size = if is_there { 0 } else { bytes.len() as u64 };
@@ -297,5 +285,5 @@ impl IntegrityGuard {
 }
 
 fn can_restore(kept: &Kept) -> bool {
-    kept.copy || kept.mark.kind == Kind::Folder
+    kept.copy || kept.mark.kind == Kind::Folder && can_be_given(&kept.mark)
 }

@@ -34,6 +34,8 @@ mod tests {
             name: String::new(),
             first_word: String::new(),
             second_word: String::new(),
+            stopped: false,
+            namespaced: false,
             holds_watchdog: false,
             writes_flash: false,
         };

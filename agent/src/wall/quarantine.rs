@@ -1,8 +1,9 @@
 //! Quarantine: harmful files are taken from their places and kept in `wall/quarantine/` of the state folder.
 
+use crate::os::files;
 use crate::os::files::cannot;
+use crate::os::foreign_file::Tree;
 use crate::os::safe_names::escape;
-use crate::os::{files, untrusted_file};
 use komainu_core::fault::Text;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,21 +23,22 @@ const NAME_BYTES_MAX: usize = 64;
 /// # Errors
 /// Path and cause. While it cannot be kept it stays where it is.
 pub fn move_away(state: &Path, file: &Path) -> Result<(), Text> {
-    let metadata = match fs::symlink_metadata(file) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        other => other.map_err(|error| cannot("look at", file, &error))?,
-    };
-    if metadata.is_dir() {
-        return Err(cannot("set aside", file, &"it is a folder"));
+    let Some(place) = Tree::device()?.find_itself(file)? else { return Ok(()) };
+    match place.metadata() {
+        None => return Ok(()),
+        Some(metadata) if metadata.is_dir() => return Err(cannot("set aside", file, &"it is a folder")),
+        Some(_) => {}
     }
     let folder = state.join("wall/quarantine");
     fs::create_dir_all(&folder).map_err(|error| cannot("make", &folder, &error))?;
-    let found = untrusted_file::read(file, KEPT_BYTES_MAX).map_err(|error| cannot("read", file, &error))?;
-    // A link that leads nowhere, or a pipe, has no bytes to keep; its name tells enough.
-    let bytes = found.map(|found| found.bytes).unwrap_or_default();
+    // Of a link its target is kept, and not what stands there; of a pipe or a device the name tells enough.
+    let bytes = match place.target().map_err(|error| cannot("read", file, &error))? {
+        Some(target) => target.into_encoded_bytes(),
+        None => place.read(KEPT_BYTES_MAX)?.map(|found| found.bytes).unwrap_or_default(),
+    };
     let kept = next_place(&folder, file)?;
     files::replace_as(&kept, &bytes, 0).map_err(|error| cannot("write", &kept, &error))?;
-    files::remove(file).map_err(|error| cannot("remove", file, &error))
+    place.remove()
 }
 
 /// Where the next one is kept; the oldest goes if there are too many.

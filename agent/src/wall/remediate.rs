@@ -2,6 +2,7 @@
 
 use super::driver::WallDriver;
 use crate::firewall::backend;
+use crate::os::clock;
 use crate::os::clock::built;
 use crate::os::process::kill_tree;
 use crate::os::watchdog::Watchdog;
@@ -23,13 +24,14 @@ impl WallDriver {
     pub fn remediate(&mut self, remediation: &Remediation) -> Result<(), Text> {
         match remediation {
             Remediation::End(id) => kill_tree::end(*id),
+            Remediation::Suspend { id, .. } => kill_tree::suspend(*id),
             Remediation::StopStarting { file, line, says } => self.stop_starting(file, *line, says),
             Remediation::LockAccount { file, account } => match &self.accounts {
-                Some((places, _)) => lock::lock_account(places, file, account),
+                Some((places, _)) => lock::lock_account(places, &self.state, file, account),
                 None => Err(text(format_args!("whose account is the owner's is not known"))),
             },
             Remediation::Quarantine { file } => quarantine::move_away(&self.state, Path::new(file)),
-            Remediation::RemoveKey { file, fingerprint } => lock::remove_key(file, fingerprint),
+            Remediation::RemoveKey { file, fingerprint } => lock::remove_key(&self.state, file, fingerprint),
             Remediation::Restore { file } => self.guard.restore(file),
             Remediation::NoPrograms { mount } => {
                 let before = remount::forbid_programs(mount)?;
@@ -37,7 +39,12 @@ impl WallDriver {
                 Ok(())
             }
             Remediation::HoldWatchdog => self.hold_watchdog(),
-            Remediation::Tune { name, value } => sysctl::tune(name, *value),
+            Remediation::Tune { name, value } => {
+                let before = sysctl::tune(name, *value)?;
+                self.tuned.retain(|(other, _)| other != name);
+                self.tuned.extend(before.map(|before| (name.clone(), before)));
+                Ok(())
+            }
         }
     }
 
@@ -46,12 +53,23 @@ impl WallDriver {
     /// # Errors
     /// The thing that cannot be done, and the cause.
     pub fn undo(&mut self, remediation: &Remediation) -> Result<(), Text> {
-        let Remediation::NoPrograms { mount } = remediation else {
-            return Err(text(format_args!("{} cannot be undone", remediation.name())));
-        };
-        let at = self.forbidden.iter().position(|(point, _)| point == mount);
-        let before = at.map(|at| self.forbidden.remove(at).1);
-        remount::allow_programs(mount, before)
+        match remediation {
+            Remediation::Suspend { id, .. } => kill_tree::resume(*id),
+            Remediation::NoPrograms { mount } => {
+                let at = self.forbidden.iter().position(|(point, _)| point == mount);
+                let before = at.map(|at| self.forbidden.remove(at).1);
+                remount::allow_programs(mount, before)
+            }
+            Remediation::Tune { name, .. } => {
+                let before =
+                    self.tuned.iter().position(|(other, _)| other == name).map(|at| self.tuned.remove(at));
+                match before {
+                    Some((name, before)) => sysctl::tune(&name, before).map(drop),
+                    None => Err(text(format_args!("the value of {name} before is not known"))),
+                }
+            }
+            _ => Err(text(format_args!("{} cannot be undone", remediation.name()))),
+        }
     }
 
     /// Keeps the evidence of an infection.
@@ -59,7 +77,7 @@ impl WallDriver {
     /// # Errors
     /// Path and cause.
     pub fn keep_evidence(&mut self, report: &Report) -> Result<(), Text> {
-        let infected = || report.findings.iter().filter(|finding| finding.infection);
+        let infected = || report.findings.iter().filter(|finding| finding.is_infection());
         let processes = infected().filter_map(|finding| match finding.remediation {
             Some(Remediation::End(id)) => Some(id),
             _ => None,
@@ -84,12 +102,29 @@ impl WallDriver {
     }
 
     fn stop_starting(&mut self, file: &str, line: u32, says: &str) -> Result<(), Text> {
-        let Some(kind) = autostart::stop_starting(Path::new("/"), file, line, says)? else { return Ok(()) };
+        let time = clock::system_seconds().max(0).unsigned_abs();
+        let Some(kind) = self.autostart.stop_starting(&self.state, file, line, says, time)? else {
+            return Ok(());
+        };
         // Our own change is no stranger's change.
         self.guard.look(&self.settings.policy.integrity, komainu_core::wall::judge::integrity::Owner::Here);
         match hears(kind, &self.processes) {
             Some(id) => autostart::tell(id),
             None => Ok(()),
+        }
+    }
+
+    /// Takes back the edits of start files that the policy, or the firmware, does not want any more. Called at the
+    /// start and after a change of policy; `enforced`: lines are taken away at all.
+    pub fn take_back_edits(&mut self, enforced: bool) {
+        let told = self.autostart.take_back(&self.state, &self.settings.policy, enforced);
+        for what in &told {
+            self.security_log.note("edit-taken-back", format_args!("{what}"), Now::read(built()));
+        }
+        if !told.is_empty() {
+            // Our own change is no stranger's change.
+            self.guard
+                .look(&self.settings.policy.integrity, komainu_core::wall::judge::integrity::Owner::Here);
         }
     }
 

@@ -7,6 +7,7 @@ mod tests;
 
 use crate::os::{clock, files};
 use komainu_core::fault::{Text, text};
+use komainu_core::wall::answers;
 use komainu_trust::Moment;
 use std::fmt;
 use std::fmt::Write as _;
@@ -26,6 +27,8 @@ pub const LINE_BYTES_MAX: usize = 320;
 /// Most lines that are written in an hour, besides two that count the lines left out.
 const LINES_AN_HOUR: u32 = 60;
 const HOUR_SECONDS: u64 = 3600;
+/// Most answers that are looked up.
+pub const ANSWERS_MAX: usize = 32;
 /// Most events that are known to repeat themselves, at any time.
 const REPEATED_MAX: usize = 32;
 
@@ -74,13 +77,16 @@ pub struct SecurityLog {
     left_out: u32,
     /// It could not be written last time: said once.
     fails: bool,
+    /// The last lines that tell of answers, the oldest first; `None`: not read yet.
+    answers: Option<Vec<String>>,
 }
 
 impl SecurityLog {
     /// The log below the folder of the state; nothing is touched yet.
     pub fn new(state: &Path) -> SecurityLog {
         let folder = state.join("log");
-        SecurityLog { folder, repeated: Vec::new(), hour: 0, lines: 0, left_out: 0, fails: false }
+        let (repeated, answers) = (Vec::new(), None);
+        SecurityLog { folder, repeated, hour: 0, lines: 0, left_out: 0, fails: false, answers }
     }
 
     /// Something happened: the fixed name of the event, and `key=value` of it. A repetition within the hour is counted.
@@ -96,7 +102,14 @@ impl SecurityLog {
             self.left_out = self.left_out.saturating_add(1);
             return;
         }
-        self.append(&line(now, event, &details, 1));
+        let written = line(now, event, &details, 1);
+        self.append(&written);
+        if let Some(kept) = self.answers.as_mut().filter(|_| answers::read(written.trim_end()).is_some()) {
+            if kept.len() == ANSWERS_MAX {
+                kept.remove(0);
+            }
+            kept.push(written.trim_end().into());
+        }
         if self.repeated.len() == REPEATED_MAX {
             let oldest = self.repeated.remove(0);
             self.tell(&oldest, now);
@@ -114,6 +127,21 @@ impl SecurityLog {
     pub fn settle_all(&mut self, now: Now) {
         self.settle_after(0, now);
         self.tell_left_out(now);
+    }
+
+    /// The last answers that the wall gave, as lines of this log, the oldest first: at most [`ANSWERS_MAX`].
+    pub fn answers(&mut self) -> &[String] {
+        if self.answers.is_none() {
+            let mut lines = Vec::new();
+            for path in self.paths() {
+                let bytes = files::read(&path, FILE_BYTES_MAX + LINE_BYTES_MAX as u64).ok().flatten();
+                lines.extend(last_lines(&bytes.unwrap_or_default(), usize::MAX));
+            }
+            lines.retain(|line| answers::read(line).is_some());
+            let first = lines.len().saturating_sub(ANSWERS_MAX);
+            self.answers = Some(lines.split_off(first));
+        }
+        self.answers.as_deref().unwrap_or_default()
     }
 
     /// Its files, the older first, for keeping evidence.

@@ -10,7 +10,7 @@ use std::path::Path;
 
 const NUMBERS: &str = "/proc/sys";
 /// Most names that a `*` stands for: links of the device.
-const NAMES_MAX: usize = 16;
+const NAMES_MAX: usize = 64;
 /// Longest number that is read, in bytes.
 const NUMBER_BYTES_MAX: u64 = 64;
 
@@ -19,11 +19,11 @@ pub fn numbers() -> Vec<Number> {
     numbers_below(Path::new(NUMBERS))
 }
 
-/// Sets a number, until the next start.
+/// Sets a number, until the next start. Hands back its value before, if it is known.
 ///
 /// # Errors
 /// It is no name below `/proc/sys/`, or path and cause.
-pub fn tune(name: &str, value: u32) -> Result<(), Text> {
+pub fn tune(name: &str, value: u32) -> Result<Option<u32>, Text> {
     tune_below(Path::new(NUMBERS), name, value)
 }
 
@@ -56,16 +56,18 @@ fn read(top: &Path, name: &str) -> Option<u32> {
     std::str::from_utf8(&bytes).ok()?.trim().parse().ok()
 }
 
-fn tune_below(top: &Path, name: &str, value: u32) -> Result<(), Text> {
+fn tune_below(top: &Path, name: &str, value: u32) -> Result<Option<u32>, Text> {
     if !is_name(name) {
         return Err(text(format_args!("{name} is no name below {NUMBERS}")));
     }
+    let before = read(top, name);
     let path = top.join(name);
     let written = OpenOptions::new()
         .write(true)
         .open(&path)
         .and_then(|mut file| file.write_all(format!("{value}\n").as_bytes()));
-    written.map_err(|error| text(format_args!("cannot write {}: {error}", path.display())))
+    written.map_err(|error| text(format_args!("cannot write {}: {error}", path.display())))?;
+    Ok(before)
 }
 
 #[cfg(test)]
@@ -101,8 +103,9 @@ mod tests {
 
         // As the kernel does, a write replaces the former value.
         fs::File::create(top.join(&redirects[1])).unwrap();
-        tune_below(&top, &redirects[1], 0).unwrap();
+        assert_eq!(tune_below(&top, &redirects[1], 0), Ok(None), "an empty file has no value");
         assert_eq!(read(&top, &redirects[1]), Some(0));
+        assert_eq!(tune_below(&top, &redirects[0], 2), Ok(Some(1)), "to be undone");
         let why = tune_below(&top, "net/../../x", 0).unwrap_err();
         assert_eq!(&*why, "net/../../x is no name below /proc/sys");
         let why = tune_below(&top, "net/ipv4/none", 0).unwrap_err();

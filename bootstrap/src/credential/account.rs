@@ -2,7 +2,16 @@
 //! and in them only the fields that must: other fields, other lines, their order, comments, damage and a missing last
 //! newline stay as they are.
 
+use super::crypt::is_des;
+use super::des_crypt::DES_CHARACTERS;
 use std::fmt;
+
+/// The characters that end a line.
+const LINE_ENDS: [char; 2] = ['\n', '\0'];
+/// The characters behind a field.
+const BEHIND: [char; 3] = [':', '\n', '\0'];
+/// The characters that BusyBox takes away around a field; and a carriage return at the end of a line.
+const BLANKS: [char; 3] = [' ', '\t', '\r'];
 
 /// The password field of an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,18 +52,25 @@ impl std::error::Error for Fault {}
 
 /// The password field of an account in one file. Of several lines the first counts, as it does for the libc.
 pub fn field(text: &str, account: &str) -> Field {
-    let Some(line) = text.split('\n').find(|line| is_of(line, account)) else { return Field::NoSuchAccount };
+    let Some(line) = lines(text).find(|line| is_of(line, account)) else { return Field::NoSuchAccount };
     read(line.split(':').nth(1).unwrap_or_default())
 }
 
-/// Reads the second field of a line.
+/// The lines of a file of accounts, without their ends. To BusyBox a NUL ends a line too.
+pub(super) fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.split(LINE_ENDS)
+}
+
+/// Reads the second field of a line. BusyBox takes blanks around it away.
 pub(super) fn read(crypt: &str) -> Field {
-    match crypt {
+    match crypt.trim_matches(BLANKS) {
         "" => Field::Empty,
         "x" => Field::InShadow,
         // Traditional crypt strings are letters and digits, the others begin with `$` (or `_`).
-        _ if crypt.starts_with(['!', '*']) || crypt.len() < 13 => Field::Locked,
-        _ => Field::Crypt(crypt.to_owned()),
+        locked if locked.len() < DES_CHARACTERS => Field::Locked,
+        // A C library other than glibc takes any two characters for the salt of a traditional crypt string.
+        locked if locked.starts_with(['!', '*']) && !is_des(locked) => Field::Locked,
+        crypt => Field::Crypt(crypt.to_owned()),
     }
 }
 
@@ -86,8 +102,8 @@ pub fn with_field(text: &str, account: &str, crypt: &str, days_since_1970: u32) 
     }
     let mut changed = String::with_capacity(text.len() + crypt.len() + 8);
     let mut lines = 0;
-    for line in text.split_inclusive('\n') {
-        let (fields, end) = line.strip_suffix('\n').map_or((line, ""), |fields| (fields, "\n"));
+    for line in text.split_inclusive(LINE_ENDS) {
+        let (fields, end) = line.split_at(line.trim_end_matches(LINE_ENDS).len());
         if !is_of(fields, account) {
             changed.push_str(line);
             continue;
@@ -133,11 +149,10 @@ pub fn locked(text: &str, account: &str, days_since_1970: u32) -> Result<String,
 pub fn barred(text: &str, account: &str) -> Result<String, Fault> {
     let mut barred = String::with_capacity(text.len() + 8);
     let mut fault = Some(Fault::NoSuchAccount);
-    for line in text.split_inclusive('\n') {
-        let old = line.trim_end_matches('\n');
-        let held = is_of(old, account).then(|| old.split(':').nth(1).unwrap_or_default());
-        let held = held.map(|held| read(if held == "\r" { "" } else { held }));
-        match held {
+    for line in text.split_inclusive(LINE_ENDS) {
+        // To musl a name may begin with a colon, and to glibc it may be empty.
+        let held = line.strip_prefix(account).and_then(|rest| rest.strip_prefix(':'));
+        match held.map(|held| read(held.split(BEHIND).next().unwrap_or_default())) {
             None | Some(Field::NoSuchAccount) => barred.push_str(line),
             Some(Field::InShadow) => {
                 fault = fault.map(|_| Fault::InShadow);

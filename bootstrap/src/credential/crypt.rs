@@ -1,8 +1,11 @@
-//! Crypt strings: `$5$salt$sum` and its kin, as crypt(3) of a Linux device makes and verifies them.
+//! Crypt strings: `$5$salt$sum` and its kin, as crypt(3) of a Linux device makes and verifies them. Two kinds more are
+//! verified and never made: `$apr1$` of htpasswd, and the traditional one of DES.
 //!
 //! The salt that is hashed is the text of 16 characters that stands in the string, never the bytes it was made of:
 //! crypt(3) takes 16 characters and no more, and no log-in succeeds with a crypt string of a longer salt.
 
+use super::des_crypt;
+use super::des_crypt::{DES_CHARACTERS, DIGITS};
 use crate::constant_time;
 use md5::Md5;
 use sha_crypt::{Params, sha256_crypt, sha512_crypt};
@@ -37,12 +40,13 @@ const ROUNDS: u32 = 5_000;
 const ROUNDS_MIN: u32 = 1_000;
 /// More rounds would stop a small device for seconds at each verification.
 const ROUNDS_MAX: u32 = 100_000;
+/// The beginnings of two kinds of MD5; they go into the sum.
+const MD5: &str = "$1$";
+const APR1: &str = "$apr1$";
 /// Longest salt of `$5$` and `$6$`; `$1$` takes half.
 const SALT_MAX: usize = 16;
 /// No crypt(3) of a device takes a longer password, and the work grows with the square of its length.
 const PASSWORD_BYTES_MAX: usize = 256;
-/// Digits of crypt(3), least first.
-const DIGITS: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// The crypt string of a password; `random` must be drawn from the system's random generator for each one.
 pub fn make(password: &str, method: Method, random: [u8; 12]) -> String {
@@ -56,41 +60,103 @@ pub fn make(password: &str, method: Method, random: [u8; 12]) -> String {
         digits(&mut salt, three[0], three[1], three[2], 4);
     }
     salt.truncate(characters);
-    let sum = sum(password.as_bytes(), method, salt.as_bytes(), ROUNDS);
+    let sum = sum(password.as_bytes(), Scheme::Made(method), salt.as_bytes(), ROUNDS);
     [id, &salt, "$", &sum].concat()
 }
 
 /// Verifies a password against a crypt string. Its duration does not depend on where they differ.
 pub fn verify(password: &str, crypt: &str) -> Verdict {
-    match parts(crypt).filter(|_| password.len() <= PASSWORD_BYTES_MAX) {
-        Some((method, rounds, salt, expected)) => {
-            let found = sum(password.as_bytes(), method, salt.as_bytes(), rounds);
-            if constant_time::equal(found.as_bytes(), expected.as_bytes()) {
-                Verdict::Right
-            } else {
-                Verdict::Wrong
-            }
-        }
-        None => Verdict::CannotTell,
+    if password.len() > PASSWORD_BYTES_MAX {
+        return Verdict::CannotTell;
     }
-}
-
-/// Whether passwords can be verified against this crypt string.
-pub fn is_verifiable(crypt: &str) -> bool {
-    parts(crypt).is_some()
-}
-
-/// Takes a crypt string apart: method, rounds, salt, sum. `None` unless every part is as crypt(3) writes it.
-fn parts(crypt: &str) -> Option<(Method, u32, &str, &str)> {
-    let rest = crypt.get(3..)?;
-    let (method, salt_max, length) = match &crypt[..3] {
-        "$5$" => (Method::Sha256, SALT_MAX, 43),
-        "$6$" => (Method::Sha512, SALT_MAX, 86),
-        "$1$" => (Method::Md5, SALT_MAX / 2, 22),
-        _ => return None,
+    let right = match parts(crypt) {
+        Some((scheme, rounds, salt, expected)) => {
+            let found = sum(password.as_bytes(), scheme, salt.as_bytes(), rounds);
+            constant_time::equal(found.as_bytes(), expected.as_bytes())
+        }
+        None if is_des(crypt) => is_right_for_des(password.as_bytes(), crypt.as_bytes()),
+        None => return Verdict::CannotTell,
     };
+    if right { Verdict::Right } else { Verdict::Wrong }
+}
+
+/// Why no password can be verified against this crypt string: its kind, in a word of the field. `None`: one can be.
+pub fn untried(crypt: &str) -> Option<&'static str> {
+    if parts(crypt).is_some() || is_des(crypt) {
+        return None;
+    }
+    let known = UNTRIED.iter().find(|(begin, _)| crypt.starts_with(begin));
+    Some(known.map_or("no known kind", |(_, kind)| kind))
+}
+
+/// The kinds that are not verified. A later row is for what no earlier one says.
+const UNTRIED: &[(&str, &str)] = &[
+    ("$5$", "SHA-256-crypt, damaged or with too many rounds"),
+    ("$6$", "SHA-512-crypt, damaged or with too many rounds"),
+    ("$1$", "damaged MD5-crypt"),
+    ("$apr1$", "damaged apr1"),
+    ("$2", "bcrypt"),
+    ("$y$", "yescrypt"),
+    ("$gy$", "gost-yescrypt"),
+    ("$7$", "scrypt"),
+    ("$sha1$", "sha1crypt"),
+    ("$md5", "SunMD5"),
+    ("$3$", "NT hash"),
+    ("{SHA}", "SHA-1"),
+    ("{", "LDAP"),
+    ("_", "BSDi DES"),
+];
+
+/// Whether this is a traditional crypt string. PAM takes what follows a comma for its age.
+pub(super) fn is_des(crypt: &str) -> bool {
+    let is_digit = |byte: &u8| DIGITS.contains(byte);
+    let sum = crypt.as_bytes().get(2..DES_CHARACTERS);
+    sum.is_some_and(|sum| sum.iter().all(is_digit))
+        && matches!(crypt.as_bytes().get(DES_CHARACTERS), None | Some(b','))
+}
+
+/// Each C library has its own number for a character that is none of the digits; the sum must be right for one of them.
+fn is_right_for_des(password: &[u8], crypt: &[u8]) -> bool {
+    let uclibc = |_: u8| 0;
+    let musl = |byte: u8| match byte {
+        b'a'.. => byte.wrapping_sub(b'a' - 38),
+        b'A'.. => byte.wrapping_sub(b'A' - 12),
+        _ => byte.wrapping_sub(b'.'),
+    };
+    let sum_of = |number: &dyn Fn(u8) -> u8| {
+        let digit = |at: usize| {
+            let known = DIGITS.iter().position(|digit| *digit == crypt[at]);
+            known.map_or(number(crypt[at]) & 63, |known| known as u8)
+        };
+        des_crypt::sum(password, [digit(0), digit(1)])
+    };
+    let expected = &crypt[2..DES_CHARACTERS];
+    constant_time::equal(&sum_of(&uclibc), expected) | constant_time::equal(&sum_of(&musl), expected)
+}
+
+/// How a sum is computed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scheme {
+    Made(Method),
+    /// `$apr1$`: `$1$` under another name, which goes into the sum.
+    Apr1,
+}
+
+/// Takes a crypt string apart: scheme, rounds, salt, sum. `None` unless every part is as crypt(3) writes it.
+fn parts(crypt: &str) -> Option<(Scheme, u32, &str, &str)> {
+    let named = |(begin, scheme, salt_max, length)| {
+        crypt.strip_prefix(begin).map(|rest| (scheme, salt_max, length, rest))
+    };
+    let (scheme, salt_max, length, rest) = [
+        ("$5$", Scheme::Made(Method::Sha256), SALT_MAX, 43),
+        ("$6$", Scheme::Made(Method::Sha512), SALT_MAX, 86),
+        (MD5, Scheme::Made(Method::Md5), SALT_MAX / 2, 22),
+        (APR1, Scheme::Apr1, SALT_MAX / 2, 22),
+    ]
+    .into_iter()
+    .find_map(named)?;
     let (rounds, rest) = match rest.strip_prefix("rounds=") {
-        Some(said) if method != Method::Md5 => {
+        Some(said) if length > 22 => {
             let (number, rest) = said.split_once('$')?;
             // A plus or a nought before it is not how crypt(3) writes a number.
             let rounds = number
@@ -107,15 +173,15 @@ fn parts(crypt: &str) -> Option<(Method, u32, &str, &str)> {
         && !salt.bytes().any(|byte| byte <= b' ' || byte >= 0x7f || byte == b':')
         && sum.len() == length
         && sum.bytes().all(|byte| DIGITS.contains(&byte));
-    whole.then_some((method, rounds, salt, sum))
+    whole.then_some((scheme, rounds, salt, sum))
 }
 
 /// The last part of a crypt string.
-fn sum(password: &[u8], method: Method, salt: &[u8], rounds: u32) -> String {
+fn sum(password: &[u8], scheme: Scheme, salt: &[u8], rounds: u32) -> String {
     let params = Params::new(rounds).unwrap_or_default();
     let mut text = String::new();
-    match method {
-        Method::Sha256 => {
+    match scheme {
+        Scheme::Made(Method::Sha256) => {
             let sum = sha256_crypt(password, salt, params);
             // Each three bytes become four digits; which three goes round in a circle of thirty.
             let (mut a, mut b, mut c) = (0, 10, 20);
@@ -125,7 +191,7 @@ fn sum(password: &[u8], method: Method, salt: &[u8], rounds: u32) -> String {
             }
             digits(&mut text, 0, sum[31], sum[30], 3);
         }
-        Method::Sha512 => {
+        Scheme::Made(Method::Sha512) => {
             let sum = sha512_crypt(password, salt, params);
             let (mut a, mut b, mut c) = (0, 21, 42);
             for _ in 0..21 {
@@ -134,8 +200,8 @@ fn sum(password: &[u8], method: Method, salt: &[u8], rounds: u32) -> String {
             }
             digits(&mut text, 0, 0, sum[63], 2);
         }
-        Method::Md5 => {
-            let sum = md5_crypt(password, salt);
+        Scheme::Made(Method::Md5) | Scheme::Apr1 => {
+            let sum = md5_crypt(password, if scheme == Scheme::Apr1 { APR1 } else { MD5 }.as_bytes(), salt);
             for i in 0..5 {
                 digits(&mut text, sum[i], sum[i + 6], sum[if i == 4 { 5 } else { i + 12 }], 4);
             }
@@ -154,15 +220,15 @@ fn digits(text: &mut String, high: u8, middle: u8, low: u8, count: usize) {
     }
 }
 
-/// The thousand rounds of `$1$`.
-fn md5_crypt(password: &[u8], salt: &[u8]) -> [u8; 16] {
+/// The thousand rounds of `$1$` and `$apr1$`.
+fn md5_crypt(password: &[u8], begin: &[u8], salt: &[u8]) -> [u8; 16] {
     let mut first = Md5::new();
     for part in [password, salt, password] {
         first.update(part);
     }
     let first = first.finalize();
     let mut whole = Md5::new();
-    for part in [password, b"$1$", salt] {
+    for part in [password, begin, salt] {
         whole.update(part);
     }
     for byte in 0..password.len() {
@@ -207,9 +273,38 @@ mod tests {
                  esI68u4OTLiBFdcbYEdFCoEOfaS35inz1",
             ),
             ("password", "$1$xxxxxxxx$UYCIxa628.9qXjpQCjM4a."),
+            ("password", "$apr1$xxxxxxxx$dxHfLAsjHkDRmG83UXe8K0"),
+            ("admin", "abOV.DfJmdnYw"),
+            ("admin", "abOV.DfJmdnYw,..12"),
         ] {
             assert_eq!(verify(password, crypt), Verdict::Right, "{crypt}");
             assert_eq!(verify("Hello world?", crypt), Verdict::Wrong, "{crypt}");
+        }
+    }
+
+    #[test]
+    fn a_traditional_string_is_tried_with_every_salt_that_some_library_takes() {
+        // What musl makes of `admin`; and its sum with the salt for which uClibc and BusyBox take these characters.
+        for crypt in ["!!TrNzrgkwFag", "*a1sf3hIexnqU", "~~l/aKdsONXUE", "[@BCim1nY.Vp2", "!!xpoEyRReGzk"] {
+            assert_eq!(verify("admin", crypt), Verdict::Right, "{crypt}");
+            assert_eq!(verify("admim", crypt), Verdict::Wrong, "{crypt}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_tried_is_said_by_name() {
+        for (crypt, kind) in [
+            ("abOV.DfJmdnYw", None),
+            ("$apr1$xxxxxxxx$dxHfLAsjHkDRmG83UXe8K0", None),
+            ("$y$j9T$x$y", Some("yescrypt")),
+            ("$2y$05$abcdefghijklmnopqrstuuabcdefghijklmnopqrstuvwxyzabcde", Some("bcrypt")),
+            ("$7$CU..../....x$y", Some("scrypt")),
+            ("{SHA}0DPiKuNIrrVmD8IUCuw1hQxNqZc=", Some("SHA-1")),
+            ("_J9..CCCCXBrJUJV154M", Some("BSDi DES")),
+            ("$5$rounds=1000000$salt$x", Some("SHA-256-crypt, damaged or with too many rounds")),
+            ("abOV.DfJmdnYwx", Some("no known kind")),
+        ] {
+            assert_eq!(untried(crypt), kind, "{crypt}");
         }
     }
 

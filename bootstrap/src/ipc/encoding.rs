@@ -27,7 +27,10 @@ impl NumberedRequest {
                 field(&mut message, password.0.as_bytes());
                 field(&mut message, code.as_bytes());
             }
-            Request::Login { password } => field(&mut message, password.0.as_bytes()),
+            Request::Login { password, proof } => {
+                field(&mut message, password.0.as_bytes());
+                proof.iter().for_each(|proof| field(&mut message, proof));
+            }
             Request::Logout { session } | Request::UpdateNow { session } | Request::Postpone { session } => {
                 field(&mut message, session);
             }
@@ -50,7 +53,11 @@ impl NumberedRequest {
         let peer = Ipv6Addr::from(take_array::<16>(&mut fields)?).to_canonical();
         let request = match tag {
             b'c' => Request::Claim { password: take_secret(&mut fields)?, code: take_text(&mut fields)? },
-            b'l' => Request::Login { password: take_secret(&mut fields)? },
+            b'l' => {
+                let password = take_secret(&mut fields)?;
+                let proof = if fields.is_empty() { None } else { Some(take_array(&mut fields)?) };
+                Request::Login { password, proof }
+            }
             b'o' => Request::Logout { session: take_array(&mut fields)? },
             b'p' => Request::Change {
                 session: take_array(&mut fields)?,
@@ -79,7 +86,7 @@ impl AgentMessage {
         };
         let tag = match reply {
             Reply::Done => b'd',
-            Reply::SessionOpened(_) => b'h',
+            Reply::SessionOpened(..) => b'h',
             Reply::Weak(_) => b'k',
             Reply::Wrong => b'x',
             Reply::RateLimited(_) => b't',
@@ -89,7 +96,10 @@ impl AgentMessage {
         };
         let mut message = begin(tag, number);
         match reply {
-            Reply::SessionOpened(session) => field(&mut message, session),
+            Reply::SessionOpened(session, proof) => {
+                field(&mut message, session);
+                field(&mut message, proof);
+            }
             Reply::Weak(words) => words.iter().for_each(|word| field(&mut message, word.as_bytes())),
             Reply::RateLimited(seconds) => field(&mut message, &seconds.to_be_bytes()),
             Reply::Failed(sentence) => field(&mut message, sentence.as_bytes()),
@@ -107,7 +117,7 @@ impl AgentMessage {
                 return fields.is_empty().then_some(AgentMessage::State(state));
             }
             b'd' => Reply::Done,
-            b'h' => Reply::SessionOpened(take_array(&mut fields)?),
+            b'h' => Reply::SessionOpened(take_array(&mut fields)?, take_array(&mut fields)?),
             b'k' => {
                 let mut words = Vec::new();
                 while !fields.is_empty() {
@@ -178,7 +188,7 @@ mod tests {
     fn requests_are_read_as_they_were_written() {
         let requests = [
             Request::Claim { password: secret("pass"), code: "ABCD".into() },
-            Request::Login { password: secret("") },
+            Request::Login { password: secret(""), proof: None },
             Request::Logout { session: SESSION },
             Request::Change { session: SESSION, old: secret("a"), new: secret("b") },
             Request::UpdateNow { session: SESSION },
@@ -196,13 +206,18 @@ mod tests {
                 }
             }
         }
+        let request = Request::Login { password: secret("pass"), proof: Some([7; 24]) };
+        let message = NumberedRequest { number: 1, peer: "::1".parse().unwrap(), request };
+        let bytes = message.write();
+        assert_eq!(NumberedRequest::read(&bytes), Some(message));
+        assert_eq!(NumberedRequest::read(&bytes[..bytes.len() - 1]), None);
     }
 
     #[test]
     fn replies_are_read_as_they_were_written() {
         let replies = [
             Reply::Done,
-            Reply::SessionOpened(SESSION),
+            Reply::SessionOpened(SESSION, [7; 24]),
             Reply::Weak(vec!["too-short=10".into(), "common".into()]),
             Reply::Wrong,
             Reply::RateLimited(60),
@@ -225,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_longer_password_is_no_message() {
-        let request = Request::Login { password: secret(&"x".repeat(PASSWORD_BYTES_MAX + 1)) };
+        let request = Request::Login { password: secret(&"x".repeat(PASSWORD_BYTES_MAX + 1)), proof: None };
         let message = NumberedRequest { number: 1, peer: "::1".parse().unwrap(), request };
         assert_eq!(NumberedRequest::read(&message.write()), None);
     }

@@ -1,5 +1,6 @@
 //! The pages that follow the agent's replies.
 
+use super::browser_proof;
 use super::html::element;
 use super::http_response::HttpResponse;
 use super::page_sessions::cookie;
@@ -12,9 +13,11 @@ impl Page<'_> {
     pub fn reply_page(&mut self, pending: &PendingRequest, answer: Reply, now: u64) -> HttpResponse {
         let texts = pending.texts;
         match (answer, &pending.kind) {
-            (Reply::SessionOpened(session), RequestKind::Login) => {
+            (Reply::SessionOpened(session, proof), RequestKind::Login) => {
                 self.sessions.open(session, now);
                 let mut response = self.to("/", pending.q);
+                // The session comes last: simple clients keep the last cookie only.
+                response.headers.push_str(&browser_proof::cookie(&proof));
                 response.headers.push_str(&cookie(Some(&session)));
                 response
             }
@@ -75,7 +78,7 @@ impl Page<'_> {
                 let body = paragraphs(texts.text("failed-text"), &sentence);
                 self.again(503, pending, "failed-title", body, "")
             }
-            (Reply::Done | Reply::SessionOpened(_), _) => self.timeout_page(pending),
+            (Reply::Done | Reply::SessionOpened(..), _) => self.timeout_page(pending),
         }
     }
 

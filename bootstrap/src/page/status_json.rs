@@ -4,7 +4,7 @@ use crate::ipc::DeviceState;
 use crate::json::push_text;
 
 /// The keys that are lists even with one value or none.
-const LISTS: &[&str] = &["finding", "login", "survey", "blocked", "open"];
+const LISTS: &[&str] = &["finding", "login", "survey", "blocked", "open", "answer"];
 /// The keys whose values are numbers.
 const NUMBERS: &[&str] =
     &["now", "since", "release", "percent", "polled", "next", "offer", "postponed", "support_end"];
@@ -90,11 +90,11 @@ mod tests {
             "{\"gate\":\"open\",\"release\":41,\"percent\":\"007\",\"version\":\"2\",\
              \"finding\":[\"a \\\"b\\\" \\\\ \\u0001\\u0085\"],\"postponable\":true,\
              \"login\":[{\"time\":7,\"address\":\"::1\",\"result\":\"ok\"},\"odd\"],\"fixes\":[\"A\",\"B\"],\
-             \"survey\":[],\"blocked\":[],\"open\":[]}\n"
+             \"survey\":[],\"blocked\":[],\"open\":[],\"answer\":[]}\n"
         );
         assert_eq!(
             status(&DeviceState::default()),
-            "{\"finding\":[],\"login\":[],\"survey\":[],\"blocked\":[],\"open\":[]}\n"
+            "{\"finding\":[],\"login\":[],\"survey\":[],\"blocked\":[],\"open\":[],\"answer\":[]}\n"
         );
     }
 }

@@ -212,6 +212,7 @@ impl View<'_> {
         }
         self.list(&mut out, "turned-away", "blocked");
         self.list(&mut out, "ways-in", "open");
+        self.list(&mut out, "answers", "answer");
         out
     }
 

@@ -74,9 +74,9 @@ fn logged_in(page: &mut Page<'_>) -> (String, String) {
     else {
         panic!("nobody was asked")
     };
-    let response = page.reply_page(&pending, Reply::SessionOpened([9; 16]), 5000);
+    let response = page.reply_page(&pending, Reply::SessionOpened([9; 16], [9; 24]), 5000);
     assert_eq!(response.status, 303);
-    let cookie = response.headers.split("Set-Cookie: ").nth(1).unwrap().split(';').next().unwrap().to_owned();
+    let cookie = response.headers.split("Set-Cookie: ").last().unwrap().split(';').next().unwrap().to_owned();
     (cookie, form_token::of_session(&[7; 32], &[9; 16]))
 }
 
@@ -280,7 +280,7 @@ fn what_was_typed_is_kept_but_for_the_password() {
         Reply::Failed("<u>".into()),
         Reply::NotNow,
         Reply::NoSession,
-        Reply::SessionOpened([0; 16]),
+        Reply::SessionOpened([0; 16], [0; 24]),
         Reply::Done,
     ] {
         let response = page.reply_page(&pending, answer.clone(), 5000);

@@ -91,7 +91,7 @@ impl Bench {
 
     /// Returns when the server has read all messages: it ends a session for which no client waits.
     fn heard(&self) {
-        self.tell(&AgentMessage::Reply(u32::MAX, Reply::SessionOpened([1; 16])));
+        self.tell(&AgentMessage::Reply(u32::MAX, Reply::SessionOpened([1; 16], [1; 24])));
         assert_eq!(self.asked().request, Request::Logout { session: [1; 16] });
     }
 }
@@ -129,7 +129,7 @@ fn an_agent_that_does_not_answer_is_waited_for_and_no_longer() {
     bench.clock.fetch_add(31, Ordering::SeqCst);
     assert!(rest(waiting).starts_with("HTTP/1.1 504 "));
     // The reply comes too late: no client has this session, so that the server ends it.
-    bench.tell(&AgentMessage::Reply(asked.number, Reply::SessionOpened([3; 16])));
+    bench.tell(&AgentMessage::Reply(asked.number, Reply::SessionOpened([3; 16], [3; 24])));
     assert_eq!(bench.asked().request, Request::Logout { session: [3; 16] });
 }
 

@@ -1,6 +1,7 @@
 //! The output of a subcommand: text, warnings, and whether a person is needed.
 
 use anyhow::{Context, Result};
+use komainu_core::printable;
 use std::io::{ErrorKind, Write};
 
 /// The result of a command that did its work.
@@ -15,10 +16,10 @@ impl From<String> for Outcome {
     }
 }
 
-/// Prints. A reader that has seen enough and left (`| head`) is no fault.
+/// Prints: the one door to standard output. A reader that has seen enough and left (`| head`) is no fault.
 pub(super) fn say(text: &str) -> Result<()> {
     let mut out = std::io::stdout();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(printable::lines(text).as_bytes()).and_then(|()| out.flush()) {
         Err(fault) if fault.kind() != ErrorKind::BrokenPipe => Err(fault).context("cannot print"),
         _ => Ok(()),
     }
@@ -26,6 +27,11 @@ pub(super) fn say(text: &str) -> Result<()> {
 
 pub(super) fn warn(warnings: &[String]) {
     for warning in warnings {
-        eprintln!("warning: {warning}");
+        complain("warning", warning);
     }
+}
+
+/// Prints one line to standard error: the one door to it.
+pub(super) fn complain(kind: &str, sentence: &str) {
+    eprintln!("{kind}: {}", printable::line(sentence));
 }

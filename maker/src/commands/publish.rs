@@ -7,6 +7,7 @@ use crate::mirror::{mirror, upload_order};
 use crate::publish::{PublishOptions, Published};
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use komainu_core::printable;
 use std::path::PathBuf;
 
 /// Sign and publish releases that were put aside; renew signatures that come to an end.
@@ -75,7 +76,7 @@ pub(super) fn run(args: Publish) -> Result<Outcome> {
     }
     if args.list {
         // Standard output belongs to the list.
-        eprint!("{report}");
+        eprint!("{}", printable::lines(&report));
         report = upload_order(&workshop)?.join("\n") + "\n";
     }
     if !published.expired.is_empty() {

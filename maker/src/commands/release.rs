@@ -1,6 +1,7 @@
 //! `release`: puts releases aside for the next publication, and lists them.
 
 use super::options::{Place, read_moment, read_pair};
+use super::output::warn;
 use crate::release::ReleaseDraft;
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, Subcommand, ValueEnum};
@@ -117,10 +118,10 @@ fn add(args: Add) -> Result<String> {
     };
     let manifest = args.place.open()?.add_release(&draft)?;
     if !manifest.unknown_needs.is_empty() {
-        eprintln!(
-            "warning: devices with the software of this tool's version refuse it: they do not know {}",
+        warn(&[format!(
+            "devices with the software of this tool's version refuse it: they do not know {}",
             manifest.unknown_needs.join(", ")
-        );
+        )]);
     }
     write!(out, "put aside  {}", line(&manifest))?;
     writeln!(out, "Devices see it after `komainu-maker publish`.")?;

@@ -37,7 +37,8 @@ impl Workshop {
         }
         let judged = request.judge(&current.root, now)?;
         if !judged.is_complete() {
-            bail!("it has not enough signatures:\n{}", judged.count_in_words());
+            let count = judged.count_in_words().trim_end().replace('\n', "; ");
+            bail!("it has not enough signatures: {count}");
         }
         let (change, staged) = self.signed_change(request, &judged, &current)?;
         let new = judged.new_root.as_ref();

@@ -9,6 +9,7 @@ use crate::json_writer::{object, pretty, text};
 use crate::metadata::signed_part;
 use crate::target_paths::is_manifest;
 use anyhow::{Context, Result, anyhow, bail};
+use komainu_core::printable;
 use komainu_core::update::manifest::Manifest;
 use komainu_trust::fields::{Field, FieldFault};
 use komainu_trust::json;
@@ -115,7 +116,7 @@ impl Request {
         let Some(new) = &judged.new_targets else { return };
         for path in new.targets.keys().filter(|path| is_manifest(path)) {
             if let Err(why) = self.manifest(path, new) {
-                judged.unseen.push(format!("{}: {why}", path.escape_debug()));
+                judged.unseen.push(format!("{}: {}", path.escape_debug(), printable::line(why)));
             }
         }
     }

@@ -4,6 +4,7 @@ use super::judged::Judged;
 use super::signing_request::Request;
 use crate::public_key::key_id;
 use crate::target_paths::is_manifest;
+use komainu_core::printable;
 use komainu_core::update::manifest::Manifest;
 use komainu_trust::hex;
 use komainu_trust::roles::{Role, Root, TargetFile, Targets};
@@ -86,7 +87,7 @@ impl Request {
                     manifest.severity.name()
                 );
             }
-            Some(Err(why)) => _ = write!(words, ": {why}"),
+            Some(Err(why)) => _ = write!(words, ": {}", printable::line(why)),
             None => {}
         }
         if whole {

@@ -325,3 +325,50 @@ fn faults_with_tokens_are_said_in_words() {
         assert!(!place.path("k.token").exists());
     }
 }
+
+/// Escape, C1 introducer, bell, carriage return, line end, and a turn of the order of letters; as JSON and as bytes.
+const HOSTILE_JSON: &str = r"\u001b[2J\u009b31m\u0007\r\nSigned\u202e\u2066";
+const HOSTILE: &str = "\u{1b}[2J\u{9b}31m\u{7}\r\nSigned\u{202e}\u{2066}";
+
+#[test]
+fn names_with_control_characters_do_not_reach_the_screen() {
+    let place = Place::new();
+    let at = place.path(".");
+    komainu_maker::files::replace(&place.path("rootfs.img"), b"image").unwrap();
+    maker(&at, "init my");
+    maker(&at, "release add -w my --board g --channel s --version 1 --image rootfs=rootfs.img");
+    maker(&at, "publish -w my");
+    maker(&at, "sign request r.json rotate root -w my");
+    let put = |from: &str, to: &str, old: &str| {
+        let text = std::fs::read_to_string(place.path(from)).unwrap();
+        assert!(text.contains(old), "{from} has no {old}");
+        let new = format!("{}{HOSTILE_JSON}\"", old.trim_end_matches('"'));
+        komainu_maker::files::replace(&place.path(to), text.replace(old, &new).as_bytes()).unwrap();
+    };
+    put("r.json", "named.json", "\"2.root.json\"");
+    put("my/repository/metadata/2.targets.json", "targets.json", "\"boards/g/s.json\"");
+    put("my/repository/metadata/1.root.json", "root.json", "\"ed25519\"");
+    let gone = format!("gone{HOSTILE}");
+    for (arguments, status) in [
+        (vec!["sign", "show", "named.json", "--root", "my/root.json"], 1),
+        (vec!["inspect", "targets.json"], 0),
+        (vec!["inspect", "--json", "targets.json"], 0),
+        (vec!["inspect", "root.json"], 0),
+        (vec!["inspect", &gone], 1),
+        (vec!["verify", &gone], 1),
+        (vec!["sign", "show", &gone], 1),
+        (vec!["publish", "-w", &gone], 1),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_komainu-maker"));
+        let output = command.args(&arguments).current_dir(&at).stdin(Stdio::null()).output().unwrap();
+        assert_eq!(output.status.code(), Some(status), "{arguments:?}: {}", says(&output));
+        let said = says(&output);
+        let strange = |letter: char| letter != '\n' && komainu_core::printable::is_deceptive(letter);
+        assert!(!said.contains(strange), "{arguments:?}: {said:?}");
+        assert!(said.contains("31m"), "{arguments:?} shows the name: {said:?}");
+        assert!(
+            !said.lines().any(|line| line.starts_with("Signed")),
+            "{arguments:?} forges a line: {said:?}"
+        );
+    }
+}

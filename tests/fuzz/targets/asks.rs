@@ -11,7 +11,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         assert_eq!(NumberedRequest::read(&again).as_ref(), Some(&asked));
         assert!(again.len() <= bytes.len());
         assert!(!format!("{asked:?}").contains("Secret(\""), "a password is shown");
-        if let komainu_bootstrap::ipc::Request::Login { password } = &asked.request {
+        if let komainu_bootstrap::ipc::Request::Login { password, .. } = &asked.request {
             assert!(password.0.len() <= PASSWORD_BYTES_MAX);
         }
     }
@@ -57,7 +57,7 @@ fn shown(state: komainu_bootstrap::ipc::DeviceState) {
     );
     let Parsed::Whole(login) = parse(login.as_bytes()) else { panic!("no request") };
     if let PageAction::AskAgent(_, pending) = page.handle(&login, context) {
-        page.reply_page(&pending, Reply::SessionOpened([1; 16]), 5000);
+        page.reply_page(&pending, Reply::SessionOpened([1; 16], [1; 24]), 5000);
     }
     let status = "GET / HTTP/1.1\r\nHost: 192.168.1.1\r\nCookie: komainu=01010101010101010101010101010101\r\n\r\n";
     let Parsed::Whole(status) = parse(status.as_bytes()) else { panic!("no request") };

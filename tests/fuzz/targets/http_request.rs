@@ -66,7 +66,7 @@ fn serve(request: &HttpRequest, open: bool, choice: u8) {
             // No session is open: there is nothing else that could be asked for.
             match &ask {
                 Request::Claim { password, .. } => assert!(!open && password.0.len() <= PASSWORD_BYTES_MAX),
-                Request::Login { password } => assert!(open && password.0.len() <= PASSWORD_BYTES_MAX),
+                Request::Login { password, .. } => assert!(open && password.0.len() <= PASSWORD_BYTES_MAX),
                 other => panic!("asked without a session: {other:?}"),
             }
             assert_eq!(request.method, HttpMethod::Post);
@@ -92,7 +92,7 @@ fn answer(choice: u8) -> Reply {
         3 => Reply::RateLimited(9),
         4 => Reply::NotNow,
         5 => Reply::Failed("full".into()),
-        6 => Reply::SessionOpened([choice; 16]),
+        6 => Reply::SessionOpened([choice; 16], [choice; 24]),
         _ => Reply::NoSession,
     }
 }

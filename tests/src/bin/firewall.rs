@@ -5,6 +5,8 @@
 //!          [--backend auto|nft|iptables|none] [--without NAME]… [--times N]
 //!          [--forwards yes|no] [--lan-subnets-only yes|no] [--contained yes|no] [--lan-subnet NETWORK]…
 //!          [--wan-rule tcp:PORT@NETWORK]… [--port-forward tcp:PORT@ADDRESS]…
+//!          [--multicast yes|no] [--enforce yes|no] [--vpn LINK]… [--vpn-service tcp:FIRST@LAST]…
+//!          [--vpn-to-lan yes|no] [--vpn-to-wan yes|no]
 //!          [--tcp N] [--udp N] [--icmp N] [--scans N]
 //! ```
 //! Without more words it is a router's wall. `--times` puts closed and open in turn, so many times. It prints the
@@ -54,6 +56,16 @@ fn run() -> Result<String, String> {
             "--forwards" => traffic.forwards = yes()?,
             "--lan-subnets-only" => traffic.lan_subnets_only = yes()?,
             "--contained" => traffic.contained = yes()?,
+            "--multicast" => traffic.multicast = yes()?,
+            "--enforce" => traffic.enforce_egress = yes()?,
+            "--vpn" => traffic.vpn.links.push(value),
+            "--vpn-to-lan" => traffic.vpn.to_lan = yes()?,
+            "--vpn-to-wan" => traffic.vpn.to_wan = yes()?,
+            "--vpn-service" => {
+                let (protocol, first, last) = way(&value)?;
+                let last = last.parse().map_err(|_| format!("{last} is no port"))?;
+                traffic.vpn.services.push((protocol, (first, last)));
+            }
             "--lan-subnet" => links.lan_subnets.push(network(&value)?),
             "--tcp" => traffic.tcp_per_second = number()?.into(),
             "--udp" => traffic.udp_per_second = number()?.into(),
@@ -104,6 +116,8 @@ fn run() -> Result<String, String> {
             for one in firewall.counts(&wanted).map_err(told)?.iter().filter(|one| one.packets > 0) {
                 let protocol = match one.protocol {
                     Some(Protocol::Icmp) => "icmp",
+                    Some(Protocol::Igmp) => "igmp",
+                    Some(Protocol::Esp) => "esp",
                     Some(Protocol::Tcp) => "tcp",
                     Some(Protocol::Udp) => "udp",
                     Some(Protocol::Icmp6) => "icmp6",
@@ -136,6 +150,7 @@ fn way(word: &str) -> Result<(Protocol, u16, &str), String> {
     let protocol = match protocol {
         "tcp" => Protocol::Tcp,
         "udp" => Protocol::Udp,
+        "esp" => Protocol::Esp,
         _ => return Err(fault()),
     };
     Ok((protocol, port.parse().map_err(|_| fault())?, rest))

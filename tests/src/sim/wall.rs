@@ -54,6 +54,7 @@ pub fn nothing_odd() -> Observation {
         own: Vec::new(),
         processes: Ok(ProcessSnapshot::default()),
         ours: Vec::new(),
+        exposures: Vec::new(),
         autostart: Vec::new(),
         autostart_unread: None,
         accounts: AccountsSeen::default(),

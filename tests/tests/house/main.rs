@@ -1,10 +1,12 @@
-//! The house rules that a compiler does not check. Map: `arrows` who may know whom, `circles` no circle of files, `uses` the
-//! graph that both read, `glossary` one word for each thing, `security_rows` what the security pages claim, `style` how
-//! files look.
+//! The house rules that a compiler does not check. Map: `arrows` who may know whom, `circles` no circle of files,
+//! `evidence_table` the law of evidence, `foreign_files` the one way to touch others' files, `uses` the graph that the
+//! first two read, `glossary` one word for each thing, `security_rows` what the security pages claim, `style` how files look.
 #![allow(clippy::unwrap_used, reason = "a panic is the report")]
 
 mod arrows;
 mod circles;
+mod evidence_table;
+mod foreign_files;
 mod glossary;
 mod security_rows;
 mod style;

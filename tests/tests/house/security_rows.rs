@@ -65,6 +65,7 @@ fn every_attack_test_is_in_the_security_pages() {
         ("tests/attacks.rs", "#[test]\nfn "),
         ("tests/clock.rs", "#[test]\nfn "),
         ("tests/delegations.rs", "#[test]\nfn "),
+        ("tests/races.rs", "#[test]\nfn "),
         ("tests/wall_cuts.rs", "#[test]\nfn "),
         ("namespaces/test_wall_attack.py", "@test\ndef "),
         ("namespaces/test_wall_guard.py", "@test\ndef "),

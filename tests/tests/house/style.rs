@@ -53,6 +53,38 @@ fn decisions_touch_nothing() {
     }
 }
 
+/// The files that write to a terminal or a log, each through `komainu_core::printable` or with words of its own.
+const DOORS: &[&str] = &[
+    "agent/src/cli.rs",
+    "agent/src/cli/call.rs",
+    "agent/src/cli/owner.rs",
+    "agent/src/os/log_output.rs",
+    "maker/src/commands/output.rs",
+    "maker/src/commands/publish.rs",
+    "maker/src/commands/sign.rs",
+    "maker/src/demo/timeline.rs",
+    "maker/src/passphrase.rs",
+    "maker/src/progress.rs",
+    "maker/src/server/file_response.rs",
+];
+
+#[test]
+fn text_reaches_a_terminal_by_few_doors() {
+    for path in all(".rs") {
+        let relative = path.strip_prefix(top()).unwrap().to_string_lossy().into_owned();
+        let is_ours = relative.starts_with("agent/src/") || relative.starts_with("maker/src/");
+        if !is_ours || DOORS.contains(&&*relative) {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+        let code = code.replace("stdout().is_terminal()", "").replace("stderr().is_terminal()", "");
+        for way in ["print!", "println!", "stdout()", "stderr()", "prompt_password("] {
+            assert!(!code.contains(way), "{relative} prints by {way}: use the door of its program");
+        }
+    }
+}
+
 #[test]
 fn files_are_about_one_thing() {
     let long = |path: &PathBuf| fs::read_to_string(path).unwrap().lines().count() > 450;

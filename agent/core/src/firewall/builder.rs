@@ -5,10 +5,10 @@ use crate::firewall::table::Family;
 use crate::firewall::table::Hook;
 use crate::firewall::table::LinkName;
 use crate::firewall::table::Match;
-use crate::firewall::table::Match::From;
 use crate::firewall::table::Match::IcmpType;
 use crate::firewall::table::Match::In;
 use crate::firewall::table::Match::To;
+use crate::firewall::table::Match::{Destination, Source};
 use crate::firewall::table::Network;
 use crate::firewall::table::Protocol::Icmp6;
 use crate::firewall::table::Protocol::Udp;
@@ -37,6 +37,15 @@ pub const fn v6(first: u16, prefix: u8) -> Network {
     Network { address: IpAddr::V6(Ipv6Addr::new(first, 0, 0, 0, 0, 0, 0, 0)), prefix }
 }
 
+const LINK_LOCAL: Network = v6(0xfe80, 10);
+
+/// Groups that many hosts listen to (multicast).
+pub const GROUPS: [Network; 2] = [v4(224, 0, 4), v6(0xff00, 8)];
+
+/// Networks from which no router brings packets from far away.
+pub const LAN_SUBNETS: [Network; 6] =
+    [v4(10, 0, 8), v4(172, 16, 12), v4(192, 168, 16), v4(169, 254, 16), LINK_LOCAL, v6(0xfc00, 7)];
+
 /// The source addresses of a host that has no address yet.
 pub const UNSPECIFIED: [Network; 2] = [v4(0, 0, 32), v6(0, 128)];
 
@@ -51,10 +60,13 @@ pub fn add_counted(rules: &mut Vec<Rule>, matches: &[Match], counted: Counted, v
 }
 
 /// Accepts the messages from outside that a device needs in order to have addresses at all (DHCP, neighbours), from
-/// any host.
+/// any host. Answers of DHCP may come from any port. Those of DHCPv6 belong to the link: no router carries an address
+/// of a link further.
 pub fn add_addresses_in(rules: &mut Vec<Rule>) {
-    add(rules, &[V4, Match::Protocol(Udp), From(67), To(68)], Accept);
-    add(rules, &[V6, Match::Protocol(Udp), From(547), To(546)], Accept);
+    add(rules, &[V4, Match::Protocol(Udp), To(68)], Accept);
+    for on_link in [Source(LINK_LOCAL), Destination(LINK_LOCAL)] {
+        add(rules, &[V6, on_link, Match::Protocol(Udp), To(546)], Accept);
+    }
     for kind in ICMP6_IN {
         add(rules, &[V6, Match::Protocol(Icmp6), IcmpType(kind)], Accept);
     }

@@ -10,8 +10,8 @@ use alloc::vec::Vec;
 /// Listener reports (MLD) and router solicitations: from the LAN to the device, and from the device.
 const ICMP6_LISTENERS: [u8; 4] = [131, 132, 133, 143];
 const ICMP6_NEIGHBOURS: [u8; 2] = [135, 136];
-const ICMP_ECHO: u8 = 8;
-const ICMP6_ECHO: u8 = 128;
+pub const ICMP_ECHO: u8 = 8;
+pub const ICMP6_ECHO: u8 = 128;
 
 pub fn input(lan: &[LinkName], links: &Links, traffic: &Traffic) -> Vec<Rule> {
     let mut rules = Vec::new();

@@ -13,6 +13,8 @@ impl Count {
             Some(Protocol::Tcp) => "/tcp",
             Some(Protocol::Udp) => "/udp",
             Some(Protocol::Icmp | Protocol::Icmp6) => "/icmp",
+            Some(Protocol::Igmp) => "/igmp",
+            Some(Protocol::Esp) => "/esp",
             None => "",
         };
         match self.port {
@@ -78,10 +80,45 @@ impl Count {
     }
 }
 
+/// Counts that grew lately. A finding about them stays while traffic comes and goes.
+#[derive(Debug, Default)]
+pub struct Recent(Vec<(Count, u64)>);
+
+impl Recent {
+    /// Time for which a count stays after it grew, in milliseconds.
+    pub const STAYS_MILLISECONDS: u64 = 120_000;
+
+    /// Adds the counts that have grown now, and hands back all that grew lately.
+    pub fn take(&mut self, grown: &[Count], now: u64) -> Vec<Count> {
+        for count in grown {
+            let same = |it: &Count| {
+                (it.counted, it.protocol, it.port) == (count.counted, count.protocol, count.port)
+            };
+            self.0.retain(|(other, _)| !same(other));
+            self.0.push((*count, now));
+        }
+        self.0.retain(|(_, grew)| now < grew.saturating_add(Recent::STAYS_MILLISECONDS));
+        self.0.iter().map(|(count, _)| *count).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::firewall::table::{Family, Verdict};
+
+    #[test]
+    fn what_comes_and_goes_stays_for_a_while() {
+        let flood =
+            |packets| Count { counted: Counted::Flood, protocol: Some(Protocol::Udp), port: 0, packets };
+        let mut recent = Recent::default();
+        assert_eq!(recent.take(&[], 1_000), []);
+        assert_eq!(recent.take(&[flood(5)], 2_000), [flood(5)]);
+        assert_eq!(recent.take(&[], 60_000), [flood(5)]);
+        assert_eq!(recent.take(&[flood(7)], 100_000), [flood(7)]);
+        assert_eq!(recent.take(&[], 219_999), [flood(7)]);
+        assert_eq!(recent.take(&[], 220_000), []);
+    }
 
     #[test]
     fn what_is_counted_under_one_name_is_one_number() {

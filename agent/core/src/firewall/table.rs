@@ -1,6 +1,7 @@
 //! The words of the firewall: tables, chains, rules, matches and verdicts as data, and the facts about the device that
 //! the rules depend on.
 
+pub use crate::firewall::link_name::LinkName;
 use crate::gate::state::GateState;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -36,6 +37,14 @@ pub struct Traffic {
     pub port_forwards: Vec<PortForward>,
     /// The device is cut off from the WAN except for the agent's own packets, because of an infection.
     pub contained: bool,
+    /// A router's LAN gets the multicast that it joins on the WAN (IPTV): queries for listeners, and UDP to groups.
+    pub multicast: bool,
+    /// Tunnels of a VPN.
+    pub vpn: Vpn,
+    /// The kernel's own question for the way back (`rp_filter`).
+    pub reverse_path: ReversePath,
+    /// What is sent above a limit, or under a false address, is dropped; else it is only counted.
+    pub enforce_egress: bool,
     /// Most new connections of TCP that the device itself may begin, in a second.
     pub tcp_per_second: u32,
     /// Most packets of UDP that it may send, in a second.
@@ -55,12 +64,40 @@ impl Default for Traffic {
             wan_rules: Vec::new(),
             port_forwards: Vec::new(),
             contained: false,
+            multicast: false,
+            vpn: Vpn::default(),
+            reverse_path: ReversePath::Off,
+            enforce_egress: false,
             tcp_per_second: 50,
             udp_per_second: 2000,
             icmp_per_second: 20,
             scans_per_minute: 6,
         }
     }
+}
+
+/// How strictly the kernel asks whether an answer to a packet would go back by the link that it came by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReversePath {
+    /// Each value that the firmware has set is good.
+    Off,
+    /// By any link: several WANs, and IPTV beside the Internet, go on.
+    Loose,
+    /// By the same link.
+    Strict,
+}
+
+/// The tunnels of a VPN on the device: neither LAN nor WAN.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Vpn {
+    /// Names of links, or their beginnings with a `*` behind. One that can be neither counts for nothing.
+    pub links: Vec<String>,
+    /// Ports of the device that may be reached by a tunnel: the first and the last.
+    pub services: Vec<(Protocol, (u16, u16))>,
+    /// A tunnel may begin connections to the LAN.
+    pub to_lan: bool,
+    /// A tunnel may begin connections to the WAN.
+    pub to_wan: bool,
 }
 
 /// A network: an address and its prefix length.
@@ -123,6 +160,14 @@ pub struct Table {
     pub chains: Vec<Chain>,
 }
 
+impl Table {
+    /// Whether any packet may pass through the device.
+    pub fn forwards(&self) -> bool {
+        let through = self.chains.iter().filter(|chain| chain.hook == Hook::Forward);
+        through.flat_map(|chain| &chain.rules).any(|rule| rule.verdict == Verdict::Accept)
+    }
+}
+
 /// The rules of one place that packets pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chain {
@@ -135,7 +180,7 @@ pub struct Chain {
     pub rules: Vec<Rule>,
 }
 
-/// Where packets are looked at. The last four are at no place of the kernel's: rules of other chains lead there
+/// Where packets are looked at. From [`Hook::Strangers`] on, they are at no place of the kernel's: rules of other chains lead there
 /// ([`Verdict::Ask`]), and only [`Verdict::Drop`] and [`Verdict::Return`] mean the same in them everywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hook {
@@ -157,6 +202,12 @@ pub enum Hook {
     Foreign,
     /// The device's own new connections to ports that bots scan.
     Scan,
+    /// The device's own packets, before they are held against the limits.
+    Flood,
+    /// Errors that the device tells (ICMP): no stranger on the WAN hears one.
+    Errors,
+    /// Multicast that comes in from the WAN.
+    Multicast,
 }
 
 /// All matches must hold; with none the rule is for every packet.
@@ -186,14 +237,20 @@ pub enum Match {
     From(u16),
     /// The port that it goes to.
     To(u16),
+    /// It goes to a port from the first to the last.
+    ToPorts(u16, u16),
     /// The type of an ICMP message.
     IcmpType(u8),
+    /// The type and the code of an ICMP message.
+    IcmpCode(u8, u8),
     /// Of a known connection, or about one.
     Known,
     /// Of no connection that makes sense.
     Invalid,
     /// In the direction of the answers; it stands after [`Match::Known`].
     Reply,
+    /// In the direction of the first packet; it stands after [`Match::Known`].
+    Original,
     /// The socket's mark.
     Mark(u32),
     /// It comes from an address of this network; it stands after the [`Match::Family`].
@@ -238,8 +295,12 @@ pub enum Family {
 pub enum Protocol {
     /// ICMP of IPv4.
     Icmp = 1,
+    /// Hosts tell which multicast of IPv4 they want.
+    Igmp = 2,
     Tcp = 6,
     Udp = 17,
+    /// The encrypted packets of IPsec.
+    Esp = 50,
     /// ICMP of IPv6.
     Icmp6 = 58,
 }
@@ -263,53 +324,6 @@ pub enum Verdict {
     Return,
     /// It is counted; the next rule is asked.
     Count,
-}
-
-/// A link's name as kernels have it: at most 15 bytes, and zeros behind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LinkName([u8; 16]);
-
-impl LinkName {
-    /// The link to the device itself.
-    pub const LOOPBACK: LinkName = LinkName(*b"lo\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
-
-    /// `None` if it cannot be a link's name, or would mean more than one link to iptables.
-    pub fn new(name: &str) -> Option<LinkName> {
-        let may_begin = name.as_bytes().first().is_some_and(|first| !b"-!.".contains(first));
-        let may_be = |byte: u8| byte.is_ascii_graphic() && !b"/:+*\"'\\".contains(&byte);
-        if !may_begin || !name.bytes().all(may_be) {
-            return None;
-        }
-        let mut bytes = [0; 16];
-        bytes[..15].get_mut(..name.len())?.copy_from_slice(name.as_bytes());
-        Some(LinkName(bytes))
-    }
-
-    /// With the zeros behind.
-    pub fn bytes(&self) -> &[u8; 16] {
-        &self.0
-    }
-
-    /// As people write it.
-    pub fn as_str(&self) -> &str {
-        let length = self.0.iter().position(|byte| *byte == 0).unwrap_or(16);
-        str::from_utf8(&self.0[..length]).unwrap_or_default()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_name_of_one_link_is_a_link_name() {
-        for good in ["br-lan", "eth0.1", "wlan0", "a", "123456789012345"] {
-            assert_eq!(LinkName::new(good).unwrap().as_str(), good);
-        }
-        for bad in ["", "1234567890123456", "eth+", "-j", "!lo", "a b", "a\nb", "a/b", "..", "é", "a\"b"] {
-            assert_eq!(LinkName::new(bad), None, "{bad}");
-        }
-    }
 }
 
 /// The names under which packets are counted.

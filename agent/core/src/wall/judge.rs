@@ -4,6 +4,8 @@ pub mod accounts;
 pub mod authorized_keys;
 pub mod autostart;
 pub mod confinement;
+pub mod egress;
+pub mod exposure;
 pub mod infection;
 pub mod integrity;
 pub mod links;

@@ -51,6 +51,8 @@ pub enum Measure {
     /// Accounts that may log in.
     Accounts,
     Passwords,
+    /// Pictures and settings without a log-in.
+    Exposure,
     /// Keys that log in.
     Keys,
     /// Programs that hide, or are not the firmware's.
@@ -219,7 +221,7 @@ pub const TABLE: &[Row] = &[
             ],
         ),
     ),
-    must(
+    on_trial(must(
         Measure::Egress,
         "egress",
         "the device sends no floods and no scans",
@@ -228,7 +230,7 @@ pub const TABLE: &[Row] = &[
             "the rules in the kernel count it",
             "dropped above the limits, and under a false address",
         ],
-    ),
+    )),
     asked_by(
         Survey::A,
         must(
@@ -245,6 +247,19 @@ pub const TABLE: &[Row] = &[
             "passwords",
             "no password is a well-known one",
             ["bots try sixty of them", "each is tried against the list, a little at a time", "locked"],
+        ),
+    ),
+    asked_by(
+        Survey::A,
+        should(
+            Measure::Exposure,
+            "exposure",
+            "no program gives pictures or settings without a log-in",
+            [
+                "strangers watch cameras, and read passwords out of exports of settings",
+                "programs of HTTP and RTSP are asked for them without a log-in, a few times a day",
+                "",
+            ],
         ),
     ),
     must(

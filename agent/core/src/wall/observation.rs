@@ -5,6 +5,8 @@ use super::judge::accounts;
 use super::judge::accounts::AccountsSeen;
 use super::judge::autostart;
 use super::judge::autostart::FoundAutostart;
+use super::judge::exposure;
+use super::judge::exposure::Exposure;
 use super::judge::integrity;
 use super::judge::integrity::IntegrityFacts;
 use super::judge::links;
@@ -22,7 +24,7 @@ use super::judge::wan_access;
 use super::judge::wan_access::WanAccessFacts;
 use super::judge::watchdog;
 use super::judge::watchdog::WatchdogSeen;
-use super::judge::{confinement, infection, services};
+use super::judge::{confinement, egress, infection, services};
 use super::measures::Measure;
 use super::policy::Policy;
 use super::process_snapshot::{ProcessSnapshot, Transport};
@@ -30,7 +32,6 @@ use super::remediation::ProcessId;
 use super::report::Report;
 use crate::fault::Text;
 use crate::firewall::count::Count;
-use crate::firewall::table::Counted;
 use crate::firewall::table::FirewallGrants;
 use crate::gate::state::{FirewallStatus, GateState};
 use alloc::string::String;
@@ -55,6 +56,8 @@ pub struct Observation {
     pub processes: Result<ProcessSnapshot, Text>,
     /// Processes of Komainu itself, which are never judged.
     pub ours: Vec<ProcessId>,
+    /// Pictures, models and settings that programs gave without a log-in.
+    pub exposures: Vec<Exposure>,
     /// Autostart entries that start telnet, or fetch programs.
     pub autostart: Vec<FoundAutostart>,
     /// The reason why some of them could not be read.
@@ -94,7 +97,8 @@ pub fn judge(observation: &Observation, context: &GateContext, policy: &Policy) 
     if let (false, Ok(snapshot)) = (context.rules == Some(FirewallStatus::Hold), &observation.processes) {
         open_reflectors(snapshot, &mut report);
     }
-    judge_counts(&observation.counts, &mut report);
+    let snapshot = observation.processes.as_ref().ok();
+    egress::judge(&observation.counts, &policy.traffic, snapshot, &observation.ours, &mut report);
     match &observation.processes {
         Ok(snapshot) => {
             infection::judge(snapshot, policy, &observation.ours, &observation.watchdog, &mut report);
@@ -108,8 +112,9 @@ pub fn judge(observation: &Observation, context: &GateContext, policy: &Policy) 
     }
     autostart::judge(&observation.autostart, observation.autostart_unread.as_ref(), policy, &mut report);
     accounts::judge(&observation.accounts, policy, &mut report);
+    exposure::judge(&observation.exposures, &mut report);
     for chain in &observation.chains {
-        report.weak(
+        report.told(
             Measure::Configuration,
             None,
             format_args!(
@@ -127,7 +132,7 @@ pub fn judge(observation: &Observation, context: &GateContext, policy: &Policy) 
         Some(left) => confinement::judge(left, &mut report),
         None => report.cannot_tell(Measure::Confinement, format_args!("no komainu is at work")),
     }
-    sysctl::judge(&observation.numbers, &mut report);
+    sysctl::judge(&observation.numbers, policy.traffic.reverse_path, &mut report);
     vulnerabilities::judge(&observation.firmware, &mut report);
     let lan_subnets_only = links::judge(&observation.lan, &observation.routes, policy, &mut report);
     let ended = observation.firmware.support_ended().is_some();
@@ -160,44 +165,6 @@ fn open_reflectors(snapshot: &ProcessSnapshot, report: &mut Report) {
                     listener.port
                 ),
             );
-        }
-    }
-}
-
-/// Reports the counted attempts of the device itself, and of hosts in its LAN.
-fn judge_counts(counts: &[Count], report: &mut Report) {
-    for count in counts.iter().filter(|count| count.packets > 0) {
-        match count.counted {
-            Counted::Scan => report.infected(
-                Measure::Egress,
-                None,
-                format_args!(
-                    "the device asks others for port {}, more often than it may, as bots do",
-                    count.port
-                ),
-            ),
-            Counted::Spoof => {
-                report.weak(
-                    Measure::Egress,
-                    None,
-                    format_args!("the device sends under a false address; it is dropped"),
-                );
-            }
-            Counted::Flood => {
-                report.weak(
-                    Measure::Egress,
-                    None,
-                    format_args!("the device sends more than it may; the rest is dropped"),
-                );
-            }
-            Counted::LanScan => {
-                report
-                    .note(format_args!("a host in the LAN asks others for port {}, as bots do", count.port));
-            }
-            Counted::LanSpoof => {
-                report.note(format_args!("a host in the LAN sends under a false address; it is dropped"));
-            }
-            Counted::Stranger => {}
         }
     }
 }

@@ -1,36 +1,36 @@
-//! The wall's planner: a pure function of the findings, the incident state and the policy. It mends what can be
-//! mended, puts risky remediations on trial, and answers an infection.
+//! The wall's planner: a pure function of the findings, the incident state and the policy. It mends what policy enforces,
+//! within a budget, puts what could do harm on trial, and answers an infection.
+//!
+//! The law of answers: a trial is undone by the agent itself, and never by a restart. A restart and a new image need an
+//! infection, happen once an incident at most, and only where they would take the cause away.
 //!
 //! Say it before you break it: a fact that must outlast a restart is remembered before the step is done.
 
+pub mod budget;
 #[cfg(test)]
 pub mod cases;
+pub mod finding_digest;
+pub mod watch;
 
+use self::finding_digest::{failure_of, trial_of};
+use self::watch::{OnTrial, TRIAL_SECONDS, Watch};
 use super::incident_response::IncidentResponse;
 use super::incident_state::{Incident, IncidentState, RemediationTrial};
-use super::policy::Policy;
+use super::policy::{Automatic, Policy};
 use super::remediation::Remediation;
 use super::report::{Finding, Report};
-use crate::fault::text;
+use crate::fault::{Text, text};
 use crate::identifiers::Digest64;
 use crate::identifiers::Slot;
 use crate::update::facts::Health;
-use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 use komainu_trust::Moment;
 
-/// The health checks judge a remediation on trial after this many seconds.
-pub const TRIAL_SECONDS: u64 = 300;
 /// An incident is over after this many seconds of uptime without a finding.
 pub const QUIET_SECONDS: u64 = 600;
 /// A trial that this many starts of the agent found unfinished is undone: the remediation may have restarted the
 /// device.
 const STARTS_MAX: u8 = 2;
-/// A failed remediation is tried again after 2, 4, 8 … seconds, at most this many.
-const BACKOFF_SECONDS_MAX: u64 = 600;
-/// Remediations whose failures are remembered.
-const FAILED_MAX: usize = 64;
 
 /// One thing to do, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +44,11 @@ pub enum Act {
         remediation: Remediation,
     },
     /// Undo a remediation that was on trial.
-    Undo(Remediation),
+    Undo {
+        remediation: Remediation,
+        /// The finding that it answered.
+        what: Text,
+    },
     /// Look for an update.
     Poll,
     /// Restart the device.
@@ -59,69 +63,8 @@ impl Act {
         match self {
             Act::Remediate { finding, .. } => finding.is_tried(),
             Act::Remember(_) | Act::Evidence | Act::Restart => true,
-            Act::Undo(_) | Act::Poll => false,
+            Act::Undo { .. } | Act::Poll => false,
         }
-    }
-}
-
-/// A remediation whose trial has begun since the start.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OnTrial {
-    /// The digest of the finding.
-    pub finding: Digest64,
-    pub remediation: Remediation,
-    /// When it is judged, in seconds of uptime.
-    pub until: u64,
-}
-
-/// Memory between looks; a restart loses it, and may try everything at once.
-#[derive(Clone, Debug, Default)]
-pub struct Watch {
-    /// Remediations on trial.
-    pub trials: Vec<OnTrial>,
-    /// Findings that the last look had.
-    pub reported: Vec<Digest64>,
-    /// Failed remediations: the failures in a row, and the time of the last one (seconds of uptime).
-    failed: Vec<(Digest64, u32, u64)>,
-    /// When the agent looked first, in seconds of uptime.
-    began: Option<u64>,
-    /// When an infection was seen last, in seconds of uptime.
-    infected: Option<u64>,
-    /// It was asked to poll for this incident.
-    polls: bool,
-    /// A restart was asked for: findings until then did not come back after it.
-    restarts: bool,
-}
-
-impl Watch {
-    /// A trial is due to be judged.
-    pub fn is_trial_due(&self, uptime: u64) -> bool {
-        self.trials.iter().any(|trial| trial.until <= uptime)
-    }
-
-    /// Records the result of a remediation.
-    pub fn went(&mut self, finding: Digest64, failed: bool, uptime: u64) {
-        let before = self.failed.iter().position(|(digest, ..)| *digest == finding);
-        match (before, failed) {
-            (Some(at), true) => {
-                self.failed[at].1 = self.failed[at].1.saturating_add(1);
-                self.failed[at].2 = uptime;
-            }
-            (None, true) => {
-                if self.failed.len() == FAILED_MAX {
-                    self.failed.remove(0);
-                }
-                self.failed.push((finding, 1, uptime));
-            }
-            (Some(at), false) => drop(self.failed.remove(at)),
-            (None, false) => {}
-        }
-    }
-
-    fn waits(&self, finding: Digest64, uptime: u64) -> bool {
-        self.failed.iter().any(|&(digest, times, last)| {
-            digest == finding && uptime < last + (1 << times.min(30)).min(BACKOFF_SECONDS_MAX)
-        })
     }
 }
 
@@ -132,6 +75,8 @@ pub struct View<'a> {
     pub report: &'a Report,
     /// The incident state, which survives restarts.
     pub incident_state: &'a IncidentState,
+    /// Remediations of findings that are left alone, to be undone.
+    pub undo: &'a [OnTrial],
     /// The operator's request.
     pub asked: Option<IncidentResponse>,
     /// The owner's credential; `None`: no owner.
@@ -148,6 +93,7 @@ pub struct View<'a> {
     pub uptime: u64,
 }
 
+/// Decides what to do about a look.
 pub fn plan(view: &View<'_>, watch: &mut Watch, policy: &Policy) -> Vec<Act> {
     let first = watch.began.is_none();
     watch.began.get_or_insert(view.uptime);
@@ -157,19 +103,22 @@ pub fn plan(view: &View<'_>, watch: &mut Watch, policy: &Policy) -> Vec<Act> {
         count_starts(&mut incident_state);
     }
     last.extend(judge_trials(view, watch, &mut incident_state));
+    last.extend(view.undo.iter().flat_map(undo));
     end_forgotten(view, watch, &mut incident_state);
     let mut acts = Vec::new();
-    let is_new = answer(view, watch, policy, &mut incident_state, &mut last);
-    let remediations = remediations(view, watch, &mut incident_state);
+    let automatic = if policy.answers_infections() { policy.automatic } else { Automatic::NOTHING };
+    let is_new = answer(view, watch, automatic, &mut incident_state, &mut last);
+    let remediations = remediations(view, watch, policy, &mut incident_state);
     if incident_state != *view.incident_state {
         acts.push(Act::Remember(incident_state.clone()));
     }
-    if is_new && policy.automatic.evidence || view.asked == Some(IncidentResponse::Evidence) {
+    if is_new && automatic.evidence || view.asked == Some(IncidentResponse::Evidence) {
         acts.push(Act::Evidence);
     }
     acts.extend(remediations);
     let restarts = incident_state.incident.as_ref().is_some_and(|incident| incident.restarts == 0);
-    if is_new && policy.automatic.restart && restarts || view.asked == Some(IncidentResponse::Restart) {
+    let helps = is_new && automatic.restart && restarts && goes_with_a_restart(view.report);
+    if helps || view.asked == Some(IncidentResponse::Restart) {
         if let Some(incident) = &mut incident_state.incident {
             incident.restarts = incident.restarts.saturating_add(1);
             acts.push(Act::Remember(incident_state));
@@ -179,6 +128,11 @@ pub fn plan(view: &View<'_>, watch: &mut Watch, policy: &Policy) -> Vec<Act> {
     }
     acts.extend(last);
     acts
+}
+
+/// Some sign of the infection is not on storage that a restart and a new image leave alone.
+fn goes_with_a_restart(report: &Report) -> bool {
+    report.findings.iter().any(|finding| finding.is_infection() && !finding.remains)
 }
 
 /// Counts the starts: a remediation that was on trial when the agent ended is on trial again, but not for ever.
@@ -210,30 +164,34 @@ fn judge_trials(view: &View<'_>, watch: &mut Watch, incident_state: &mut Inciden
     let mut acts = Vec::new();
     for trial in due {
         incident_state.end_trial(trial.finding, !good);
-        match trial.remediation {
-            _ if good => {}
-            remediation @ Remediation::NoPrograms { .. } => acts.push(Act::Undo(remediation)),
-            // A restart brings back the ended program; then it is left alone.
-            _ if acts.contains(&Act::Restart) => {}
-            _ => acts.push(Act::Restart),
+        if good {
+            watch.pass(trial.finding);
+        } else {
+            acts.extend(undo(&trial));
         }
     }
     acts
+}
+
+/// Undoes all that was done in a trial.
+fn undo(trial: &OnTrial) -> impl Iterator<Item = Act> {
+    let act =
+        |remediation: &Remediation| Act::Undo { remediation: remediation.clone(), what: trial.what.clone() };
+    trial.remediations.iter().map(act)
 }
 
 /// Answers an infection, and the operator's request; true if there is more to answer than before.
 fn answer(
     view: &View<'_>,
     watch: &mut Watch,
-    policy: &Policy,
+    automatic: Automatic,
     incident_state: &mut IncidentState,
     last: &mut Vec<Act>,
 ) -> bool {
-    let infected = view.report.findings.iter().find(|finding| finding.infection);
+    let infected = view.report.findings.iter().find(|finding| finding.is_infection());
     if infected.is_some() {
         watch.infected = Some(view.uptime);
     }
-    let automatic = &policy.automatic;
     let begins = incident_state.incident.is_none() && infected.is_some();
     if let (true, Some(finding)) = (begins, infected) {
         incident_state.incident = Some(Incident {
@@ -250,7 +208,7 @@ fn answer(
         watch.polls &= asked != IncidentResponse::Update;
     }
     let restarted = incident_state.incident.as_ref().is_some_and(|incident| incident.restarts > 0);
-    let came_back = infected.is_some() && restarted && !watch.restarts;
+    let came_back = restarted && !watch.restarts && goes_with_a_restart(view.report);
     if let Some(incident) = &mut incident_state.incident {
         if came_back && automatic.reimage && incident.reimage.is_none() && !incident.reimaged {
             incident.reimage = view.booted;
@@ -299,71 +257,70 @@ fn is_over(incident: &Incident, view: &View<'_>, watch: &Watch) -> bool {
     quiet && password && updated && incident.reimage.is_none()
 }
 
-fn remediations(view: &View<'_>, watch: &mut Watch, incident_state: &mut IncidentState) -> Vec<Act> {
+fn remediations(
+    view: &View<'_>,
+    watch: &mut Watch,
+    policy: &Policy,
+    incident_state: &mut IncidentState,
+) -> Vec<Act> {
     let mut acts: Vec<Act> = Vec::new();
-    for finding in &view.report.findings {
+    watch.held_back.clear();
+    for finding in view.report.findings.iter().filter(|finding| policy.enforces(finding)) {
         let Some(remediation) = &finding.remediation else { continue };
-        let digest = trial_of(finding);
-        if watch.waits(failure_of(finding), view.uptime)
-            || acts.iter().any(|act| matches!(act, Act::Remediate { remediation: f, .. } if f == remediation))
-        {
+        let is_same =
+            |act: &Act| matches!(act, Act::Remediate { remediation: one, .. } if one == remediation);
+        if watch.waits(failure_of(finding), view.uptime) || acts.iter().any(is_same) {
             continue;
         }
-        if finding.is_tried() {
+        let digest = trial_of(finding);
+        if matches!(remediation, Remediation::Suspend { done: true, .. }) {
+            // An agent that started again judges the trial of the one before it.
+            if incident_state.trials.iter().any(|trial| trial.finding == digest) {
+                watch.begin_trial(digest, finding, remediation, view.uptime);
+            }
+            continue;
+        }
+        if incident_state.undone.contains(&digest) && finding.is_tried() {
+            continue;
+        }
+        if !watch.budget.take(remediation.kind(), digest, view.uptime) {
+            watch.held_back.push(finding.what.clone());
+            continue;
+        }
+        if finding.is_tried() && !watch.passed.contains(&digest) {
             // While it is on trial it is repeated as often as it is needed.
             let on_trial = incident_state.trials.iter().any(|trial| trial.finding == digest);
-            if incident_state.undone.contains(&digest) || !on_trial && !incident_state.begin_trial(digest) {
+            if !(on_trial || watch.budget.take_flash(view.uptime) && incident_state.begin_trial(digest)) {
+                watch.held_back.push(finding.what.clone());
                 continue;
             }
-            if !watch.trials.iter().any(|trial| trial.finding == digest) {
-                let until = view.uptime + TRIAL_SECONDS;
-                watch.trials.push(OnTrial { finding: digest, remediation: remediation.clone(), until });
-            }
+            watch.begin_trial(digest, finding, remediation, view.uptime);
         }
         acts.push(Act::Remediate { finding: finding.clone(), remediation: remediation.clone() });
     }
     acts
 }
 
-/// The digest of a finding: its measure and its text, without the numbers of processes. It recognises the finding in
-/// the next look.
-pub fn digest_of(finding: &Finding) -> Digest64 {
-    let mut words = String::from(finding.measure.row().id);
-    for part in finding.what.split(PROCESS) {
-        words.push_str(part.trim_start_matches(|letter: char| letter.is_ascii_digit()));
-    }
-    Digest64::of(words.as_bytes())
-}
-
-/// Stands before the number of a process in every text.
-const PROCESS: &str = "process ";
-
-/// The digest that recognises the trial of a finding's remediation. For a program that is ended this covers the
-/// program alone: its number, and often its port, change with each restart, and the device would be restarted for it
-/// again and again.
-pub fn trial_of(finding: &Finding) -> Digest64 {
-    let what: &str = &finding.what;
-    let Some(Remediation::End(id)) = &finding.remediation else { return digest_of(finding) };
-    let number = format!("process {} ", id.pid);
-    let Some(at) = what.find(&number) else { return digest_of(finding) };
-    Digest64::of([finding.measure.row().id, " ", &what[at + number.len()..]].concat().as_bytes())
-}
-
-/// The digest that counts the failures of a finding's remediation: a program that cannot be ended must not protect
-/// other processes of the same program.
-pub fn failure_of(finding: &Finding) -> Digest64 {
-    Digest64::of(finding.what.as_bytes())
-}
-
-/// Turns findings that were undone once into `CannotEnforce`, because they must not be mended again.
-pub fn leave_alone(report: &mut Report, incident_state: &IncidentState) {
+/// Turns findings that were undone once into `CannotEnforce`, because they must not be mended again. Gives what is still
+/// in force for them.
+pub fn leave_alone(report: &mut Report, incident_state: &IncidentState) -> Vec<OnTrial> {
     let undone = |finding: &Finding| finding.is_tried() && incident_state.undone.contains(&trial_of(finding));
     let (left, others) = core::mem::take(&mut report.findings).into_iter().partition(undone);
     report.findings = others;
-    for Finding { measure, what, .. } in left {
+    let mut in_force = Vec::new();
+    for finding in left {
         report.cannot_enforce(
-            measure,
-            format_args!("{what}; left alone, because the device's health checks failed without it"),
+            finding.measure,
+            format_args!(
+                "{}; left alone, because the device's health checks failed without it",
+                finding.what
+            ),
         );
+        if let Some(remediation @ Remediation::Suspend { done: true, .. }) = &finding.remediation {
+            let remediations = alloc::vec![remediation.clone()];
+            let digest = trial_of(&finding);
+            in_force.push(OnTrial { finding: digest, what: finding.what, remediations, until: 0 });
+        }
     }
+    in_force
 }

@@ -1,7 +1,10 @@
 //! The policy: everything that the maker allows on this kind of device. A program, port or file that it does not name
 //! is not allowed.
 
+use super::measures::{Measure, TABLE};
 use super::process_snapshot::Transport;
+use super::remediation;
+use super::report::Finding;
 use crate::firewall::table::Network;
 use crate::firewall::table::Protocol;
 use crate::firewall::table::Traffic;
@@ -28,13 +31,25 @@ pub struct Service {
     /// The first and the last of its ports; for raw sockets the protocol.
     pub ports: (u16, u16),
     pub reach: Reach,
+    /// It gives to everybody in the LAN what it gives: pictures without a log-in are meant.
+    pub public: bool,
+}
+
+/// The purpose of a way in from the WAN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Remote administration, with TLS and an end.
+    Admin,
+    /// An ACS that asks the device to call back.
+    Acs,
+    /// The handshake and the packets of a VPN.
+    Vpn,
 }
 
 /// A way in that the maker, or the owner, wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WanAccess {
-    /// It is for an ACS that asks the device to call back.
-    pub is_acs: bool,
+    pub purpose: Purpose,
     pub port: u16,
     /// TCP or UDP.
     pub protocol: Protocol,
@@ -43,13 +58,50 @@ pub struct WanAccess {
     pub until: Option<Moment>,
 }
 
-/// The answer to a service that is not listed.
+/// A word of `enforce`: what the wall does, and not only tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unlisted {
-    /// It is ended.
-    Stop,
-    /// It is reported.
-    Report,
+pub enum Enforce {
+    /// Every row, and the answers to an infection.
+    All,
+    /// Every remediation of this row.
+    Row(Measure),
+    /// This kind of remediation, in every row.
+    Kind(&'static str),
+    /// An infection is answered: what belongs to it is ended, and `incident_response` is carried out.
+    Infection,
+}
+
+/// The rows that are enforced as shipped: the WAN is closed, telnet is ended, well-known passwords are refused, and a free
+/// watchdog is held.
+pub const ENFORCED_AS_SHIPPED: [Enforce; 5] = [
+    Enforce::Row(Measure::Firewall),
+    Enforce::Row(Measure::WanAdmin),
+    Enforce::Row(Measure::Telnet),
+    Enforce::Row(Measure::Passwords),
+    Enforce::Kind("hold-watchdog"),
+];
+
+impl Enforce {
+    /// The one with this name: `all`, `infection`, the id of a measure, or the name of a kind of remediation.
+    pub fn parse(name: &str) -> Option<Enforce> {
+        match name {
+            "all" => return Some(Enforce::All),
+            "infection" => return Some(Enforce::Infection),
+            _ => {}
+        }
+        let row = TABLE.iter().find(|row| row.id == name).map(|row| Enforce::Row(row.measure));
+        row.or_else(|| remediation::kind(name).map(|kind| Enforce::Kind(kind.name)))
+    }
+
+    /// Its name in settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Enforce::All => "all",
+            Enforce::Infection => "infection",
+            Enforce::Row(measure) => measure.row().id,
+            Enforce::Kind(name) => name,
+        }
+    }
 }
 
 /// A file whose change needs the owner.
@@ -58,7 +110,7 @@ pub struct ProtectedPath {
     pub path: String,
     /// Its content, for people: DNS, accounts, firewall, start scripts.
     pub what: String,
-    /// A change without a session of the owner's is undone; else it is reported.
+    /// A change without a session of the owner's is undone, where `enforce` says so; else it is told.
     pub restore: bool,
 }
 
@@ -79,6 +131,18 @@ pub struct Automatic {
     pub reimage: bool,
 }
 
+impl Automatic {
+    /// The device gives no answer by itself.
+    pub const NOTHING: Automatic = Automatic {
+        contain: false,
+        evidence: false,
+        restart: false,
+        new_password: false,
+        update: false,
+        reimage: false,
+    };
+}
+
 /// The policy of this device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -86,8 +150,8 @@ pub struct Policy {
     pub kind: String,
     /// Programs that may listen, and their ports.
     pub services: Vec<Service>,
-    /// The answer to any other listening program.
-    pub unlisted: Unlisted,
+    /// What the wall does; everything else it only tells.
+    pub enforce: Vec<Enforce>,
     /// SSH may be reached from the LAN.
     pub ssh: bool,
     /// Accounts that may log in with a password, besides the owner's.
@@ -110,16 +174,41 @@ pub struct Policy {
     pub automatic: Automatic,
 }
 
+impl Policy {
+    /// The finding's remediation is carried out. A finding that is only told is answered by what is on trial, and by
+    /// nothing else.
+    pub fn enforces(&self, finding: &Finding) -> bool {
+        let Some(remediation) = &finding.remediation else { return false };
+        let kind = remediation.kind();
+        self.enforce.iter().any(|enforce| match *enforce {
+            Enforce::All => true,
+            Enforce::Row(measure) => measure == finding.measure,
+            Enforce::Kind(name) => name == kind.name,
+            Enforce::Infection => finding.is_infection(),
+        })
+    }
+
+    /// An infection is answered, and not only told.
+    pub fn answers_infections(&self) -> bool {
+        self.enforce.iter().any(|enforce| matches!(enforce, Enforce::All | Enforce::Infection))
+    }
+
+    /// The row is enforced as a whole.
+    pub fn enforces_row(&self, row: Measure) -> bool {
+        self.enforce.iter().any(|enforce| *enforce == Enforce::All || *enforce == Enforce::Row(row))
+    }
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
 
-    /// A policy that allows nothing, reports, and answers nothing by itself.
+    /// A policy that allows nothing, enforces everything, and answers nothing by itself.
     pub(crate) fn bare() -> Policy {
         Policy {
             kind: "strict".into(),
             services: Vec::new(),
-            unlisted: Unlisted::Report,
+            enforce: alloc::vec![Enforce::All],
             ssh: false,
             accounts: Vec::new(),
             keys: Vec::new(),
@@ -129,14 +218,7 @@ pub(crate) mod tests {
             noexec_mounts: Vec::new(),
             traffic: Traffic::default(),
             wan_access: Vec::new(),
-            automatic: Automatic {
-                contain: false,
-                evidence: false,
-                restart: false,
-                new_password: false,
-                update: false,
-                reimage: false,
-            },
+            automatic: Automatic::NOTHING,
         }
     }
 }

@@ -15,6 +15,11 @@ pub enum Medium {
     Storage,
     /// In RAM: tmpfs, devtmpfs, ramfs that is not the root.
     Memory,
+    /// In the upper layer of an overlay, over a file that the firmware's layer below has at the same path: an upgrade
+    /// by a package manager or the owner, or what an intruder put in its place. That path alone proves nothing.
+    Upgraded,
+    /// In the upper layer of an overlay whose firmware's layer below is not in sight: an upgrade, or a new file.
+    Unknown,
 }
 
 /// The program of a process.
@@ -29,9 +34,13 @@ pub enum Program {
         replaced: bool,
         /// Where it is, or was.
         medium: Medium,
+        /// It is in another view of the files (a mount namespace), and no path of ours leads to it. The path is the one
+        /// of that view, which whoever made it has chosen freely: it names nothing of this device.
+        elsewhere: bool,
     },
-    /// No file at all: made in RAM (memfd).
-    Nameless,
+    /// No file at all: made in RAM (memfd). With the name that its maker gave it, as policies write it
+    /// (`memfd:runc_cloned:/proc/self/exe`); any program can choose any.
+    Nameless(String),
     /// The kernel hides it.
     Hidden,
 }
@@ -61,8 +70,14 @@ pub struct Process {
     pub first_word: String,
     /// The second: for a program with many names (busybox) that is started by another, the one that counts.
     pub second_word: String,
+    /// It is suspended (state `T`), by the wall or another.
+    pub stopped: bool,
     /// It has a watchdog open.
     pub holds_watchdog: bool,
+    /// It lives in namespaces of its own (mounts, processes or network), as a container's processes do, and those of a
+    /// service that its manager confines. Root can make some at any time, and many kernels let others do so, too: this
+    /// explains a sight, and vouches for nothing.
+    pub namespaced: bool,
     /// It has flash or a whole disk open for writing (`/dev/mtd*`, `/dev/mmcblk*`, `/dev/sd*`, `/dev/ubi*`).
     pub writes_flash: bool,
 }

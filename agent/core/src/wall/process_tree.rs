@@ -1,6 +1,7 @@
 //! The process tree: descent of processes, the processes that may be ended at all, and the programs that the firmware
 //! or the maker's policy vouches for. No judgement is made here.
 
+use super::evidence::Origin;
 use super::policy::{Policy, Service};
 use super::process_snapshot::{Listener, Medium, Process, ProcessSnapshot, Program};
 use super::remediation::{ProcessId, Remediation};
@@ -58,31 +59,70 @@ impl<'a> ProcessTree<'a> {
     }
 
     /// The remediation that ends it, if it may be ended: not the first process, not the agent, and not an ancestor of
-    /// the agent.
+    /// the agent; and not while a program of the firmware among those that would end with it writes to flash or a disk.
     pub fn end(&self, process: &Process) -> Option<Remediation> {
+        let writes = |one: &Process| {
+            one.writes_flash && self.is_firmware(&one.program) && self.is_below(one, &[process.id])
+        };
+        let ends = self.may_be_touched(process) && !self.snapshot.processes.iter().any(writes);
+        ends.then_some(Remediation::End(process.id))
+    }
+
+    /// The remediation that ends it because it is part of an infection, whatever it writes.
+    pub fn end_infected(&self, process: &Process) -> Option<Remediation> {
+        self.may_be_touched(process).then_some(Remediation::End(process.id))
+    }
+
+    /// The remediation that suspends it, under the same conditions as [`ProcessTree::end_infected`].
+    pub fn suspend(&self, process: &Process) -> Option<Remediation> {
+        let suspend = Remediation::Suspend { id: process.id, done: process.stopped };
+        self.may_be_touched(process).then_some(suspend)
+    }
+
+    fn may_be_touched(&self, process: &Process) -> bool {
         let above_us = |own: &ProcessId| {
             self.snapshot.process(*own).is_some_and(|own| self.is_below(own, &[process.id]))
         };
-        let never = process.id.pid <= INIT || self.is_own(process.id) || self.own.iter().any(above_us);
-        (!never).then_some(Remediation::End(process.id))
+        process.id.pid > INIT && !self.is_own(process.id) && !self.own.iter().any(above_us)
+    }
+
+    /// How far its program is vouched for.
+    pub fn origin(&self, process: &Process) -> Origin {
+        match self.is_trusted(&process.program) {
+            true => Origin::Vouched,
+            false if process.namespaced => Origin::Contained,
+            false => Origin::Foreign,
+        }
     }
 
     /// The policy names its program among those that may run, wherever they are.
     pub fn is_listed(&self, program: &Program) -> bool {
-        let Program::File { path, .. } = program else { return false };
+        let (path, may_be_below) = match program {
+            Program::File { elsewhere: true, .. } | Program::Hidden => return false,
+            Program::File { path, .. } => (path, true),
+            // `memfd:` and a name, as a whole.
+            Program::Nameless(name) => (name, false),
+        };
         self.policy.programs.iter().any(|listed| {
-            if listed.ends_with('/') { path.starts_with(listed.as_str()) } else { path == listed }
+            let below = may_be_below && listed.ends_with('/') && path.starts_with(listed.as_str());
+            below || path == listed
         })
     }
 
     /// Its program is the firmware's, in the place where it was built in or since upgraded, or one that policy names.
-    /// Only then does its name prove anything: an attacker can call a file `dnsmasq`.
+    /// Only then does its name prove anything: an attacker can call a file `dnsmasq`. A file that was written over the
+    /// firmware's own has the firmware's name: it may be an intruder's, which `infection` tells.
     pub fn is_trusted(&self, program: &Program) -> bool {
-        let firmware = matches!(
+        self.is_firmware(program) || self.is_listed(program)
+    }
+
+    /// Its program is the firmware's, in the place where it was built in or since upgraded.
+    pub fn is_firmware(&self, program: &Program) -> bool {
+        matches!(
             program,
-            Program::File { medium: Medium::Firmware, there, replaced, .. } if *there || *replaced
-        );
-        firmware || self.is_listed(program)
+            Program::File { medium: Medium::Firmware | Medium::Upgraded, there, replaced, elsewhere: false, .. }
+                if *there || *replaced
+        )
     }
 
     /// Policy allows it raw sockets, and to write to flash.
@@ -95,8 +135,8 @@ impl<'a> ProcessTree<'a> {
     pub fn runs(&self, service: &Service, process: &Process) -> bool {
         let named = &*service.program;
         match &process.program {
-            Program::File { path, there, replaced, .. } if named.contains('/') => {
-                path == named && (*there || *replaced)
+            Program::File { path, there, replaced, elsewhere, .. } if named.contains('/') => {
+                path == named && (*there || *replaced) && !*elsewhere
             }
             program @ Program::File { medium, .. } if named.is_empty() => {
                 *medium == Medium::Firmware && self.is_trusted(program)
@@ -122,9 +162,10 @@ impl core::fmt::Display for Told<'_> {
         let process = self.0;
         write!(f, "process {} ", process.id.pid)?;
         match &process.program {
+            Program::File { path, elsewhere: true, .. } => write!(f, "({path} in a view of its own)"),
             Program::File { path, there: true, .. } => write!(f, "({path})"),
             Program::File { path, .. } => write!(f, "({path}, deleted)"),
-            Program::Nameless => write!(f, "({}, a program without a file)", process.name),
+            Program::Nameless(_) => write!(f, "({}, a program without a file)", process.name),
             Program::Hidden => write!(f, "({}, its program is hidden)", process.name),
         }
     }
@@ -135,8 +176,8 @@ pub(crate) mod tests {
     //! Processes, sockets and a policy for the judges' tables.
 
     use super::*;
+    use crate::wall::policy::Reach;
     use crate::wall::policy::tests::bare;
-    use crate::wall::policy::{Reach, Unlisted};
     use crate::wall::process_snapshot::Transport;
     use alloc::borrow::ToOwned;
     use alloc::string::String;
@@ -149,11 +190,16 @@ pub(crate) mod tests {
     }
 
     pub fn file(path: &str, medium: Medium) -> Program {
-        Program::File { path: path.to_owned(), there: true, replaced: false, medium }
+        Program::File { path: path.to_owned(), there: true, replaced: false, medium, elsewhere: false }
+    }
+
+    /// One that is in another view of the files than ours.
+    pub fn elsewhere(path: &str, medium: Medium) -> Program {
+        Program::File { path: path.to_owned(), there: true, replaced: false, medium, elsewhere: true }
     }
 
     pub fn deleted(path: &str, medium: Medium, replaced: bool) -> Program {
-        Program::File { path: path.to_owned(), there: false, replaced, medium }
+        Program::File { path: path.to_owned(), there: false, replaced, medium, elsewhere: false }
     }
 
     /// An ordinary process: named after its program.
@@ -167,6 +213,8 @@ pub(crate) mod tests {
             first_word: base,
             second_word: String::new(),
             program,
+            stopped: false,
+            namespaced: false,
             holds_watchdog: false,
             writes_flash: false,
         }
@@ -192,14 +240,13 @@ pub(crate) mod tests {
     }
 
     pub fn service(program: &str, transport: Transport, port: u16, reach: Reach) -> Service {
-        Service { program: program.to_owned(), transport, ports: (port, port), reach }
+        Service { program: program.to_owned(), transport, ports: (port, port), reach, public: false }
     }
 
-    /// Everything else is not allowed, and stopped.
+    /// Everything else is not allowed.
     pub fn policy(services: Vec<Service>) -> Policy {
         Policy {
             services,
-            unlisted: Unlisted::Stop,
             programs: vec!["/opt/maker/".to_owned(), "/data/helper".to_owned()],
             privileged: vec!["pppd".to_owned(), "udhcpc".to_owned(), "mtd".to_owned()],
             ..bare()
@@ -246,10 +293,40 @@ pub(crate) mod tests {
             (file("/tmp/dnsmasq", Medium::Memory), false),
             (deleted("/usr/sbin/dnsmasq", Medium::Firmware, true), true),
             (deleted("/usr/sbin/dnsmasq", Medium::Firmware, false), false),
-            (Program::Nameless, false),
+            (file("/usr/sbin/dnsmasq", Medium::Upgraded), true),
+            (deleted("/usr/sbin/dnsmasq", Medium::Upgraded, false), false),
+            (file("/usr/sbin/dnsmasq", Medium::Unknown), false),
+            (elsewhere("/usr/sbin/dnsmasq", Medium::Firmware), false),
+            (elsewhere("/opt/maker/dnsmasq", Medium::Storage), false),
+            (Program::Nameless("memfd:dnsmasq".to_owned()), false),
             (Program::Hidden, false),
         ] {
             assert_eq!(tree.runs(row, &process(9, 1, program.clone())), runs, "{program:?}");
+        }
+    }
+
+    #[test]
+    fn a_listed_path_counts_only_with_the_devices_own_file_there() {
+        let mut policy = policy(vec![service("/usr/sbin/dnsmasq", Transport::Udp, 53, Reach::Lan)]);
+        policy.programs.push("memfd:runc_cloned:/proc/self/exe".to_owned());
+        policy.programs.push("memfd:odd/".to_owned());
+        let snapshot = ProcessSnapshot::default();
+        let tree = ProcessTree::new(&snapshot, &policy, &[]);
+        for (program, runs, listed) in [
+            (file("/usr/sbin/dnsmasq", Medium::Firmware), true, false),
+            (file("/usr/sbin/dnsmasq", Medium::Upgraded), true, false),
+            (elsewhere("/usr/sbin/dnsmasq", Medium::Memory), false, false),
+            (elsewhere("/usr/sbin/dnsmasq", Medium::Firmware), false, false),
+            (file("/data/helper", Medium::Storage), false, true),
+            (elsewhere("/data/helper", Medium::Storage), false, false),
+            (elsewhere("/opt/maker/x", Medium::Storage), false, false),
+            (Program::Nameless("memfd:runc_cloned:/proc/self/exe".to_owned()), false, true),
+            (Program::Nameless("memfd:runc_cloned:/proc/self/ex".to_owned()), false, false),
+            (Program::Nameless("memfd:odd/bot".to_owned()), false, false),
+            (file("memfd:runc_cloned:/proc/self/exe2", Medium::Memory), false, false),
+        ] {
+            assert_eq!(tree.is_listed(&program), listed, "{program:?}");
+            assert_eq!(tree.runs(&policy.services[0], &process(9, 1, program.clone())), runs, "{program:?}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Remediation: one thing that mends the device, safe to repeat. The agent carries it out
-//! (`agent/src/wall/remediate.rs`); here is the list.
+//! (`agent/src/wall/remediate.rs`); here is the list, and the law of answers: whether each can be undone, and how often it
+//! may be done.
 
 use alloc::string::String;
 
@@ -11,30 +12,19 @@ pub struct ProcessId {
     pub started: u64,
 }
 
-impl Remediation {
-    /// Its name in log lines.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Remediation::End(_) => "end",
-            Remediation::StopStarting { .. } => "stop-starting",
-            Remediation::LockAccount { .. } => "lock-account",
-            Remediation::Quarantine { .. } => "quarantine",
-            Remediation::RemoveKey { .. } => "remove-key",
-            Remediation::Restore { .. } => "restore",
-            Remediation::NoPrograms { .. } => "no-programs",
-            Remediation::HoldWatchdog => "hold-watchdog",
-            Remediation::Tune { .. } => "tune",
-        }
-    }
-}
-
 /// One thing that mends the device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remediation {
-    /// End a process and all that descend from it.
+    /// End a process and all that descend from it. What it was writing is lost.
     End(ProcessId),
+    /// Suspend a process and all that descend from it (SIGSTOP): they go on when it is undone.
+    Suspend {
+        id: ProcessId,
+        /// It is suspended already.
+        done: bool,
+    },
     /// Remove an entry that starts a program again and again: the line of this file (counted from 1), as it was read.
-    /// [`super::judge::autostart::without`] gives the new content of the file.
+    /// [`super::judge::autostart::edit::without`] gives the new content of the file.
     StopStarting {
         file: String,
         line: u32,
@@ -72,4 +62,127 @@ pub enum Remediation {
         /// The wanted value.
         value: u32,
     },
+}
+
+/// The law of answers for one kind of remediation.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    /// Its name in log lines, and in `enforce` of the settings.
+    pub name: &'static str,
+    /// The agent undoes it by itself where the device's health checks fail after it: it is on trial.
+    pub on_trial: bool,
+    /// It writes to flash: at most [`FLASH_WRITES_AN_HOUR`] of all of these, and [`SAME_AN_HOUR`] for one finding.
+    pub writes_flash: bool,
+    /// How often it may be done within an hour.
+    pub an_hour: u16,
+    /// How a person takes it back, as a sentence.
+    pub take_back: &'static str,
+}
+
+/// How often remediations together may write to flash within an hour.
+pub const FLASH_WRITES_AN_HOUR: u16 = 40;
+/// How often one that writes to flash may answer the same finding within an hour.
+pub const SAME_AN_HOUR: u16 = 3;
+
+/// The kinds of remediations, in the order of [`Remediation`].
+pub const KINDS: [Kind; 10] = [
+    Kind {
+        name: "end",
+        on_trial: false,
+        writes_flash: false,
+        an_hour: 1800,
+        take_back: "name the program in the policy ([[service]], programs, ssh) and start it again",
+    },
+    Kind {
+        name: "suspend",
+        on_trial: true,
+        writes_flash: false,
+        an_hour: 600,
+        take_back: "name the program in the policy ([[service]], programs, privileged) and run kill -CONT PID",
+    },
+    Kind {
+        name: "stop-starting",
+        on_trial: false,
+        writes_flash: true,
+        an_hour: 20,
+        take_back: "allow the program in the policy (ssh, [[service]]): the line is put back at the next start",
+    },
+    Kind {
+        name: "lock-account",
+        on_trial: false,
+        writes_flash: true,
+        an_hour: 20,
+        take_back: "name the account in the policy (accounts), then take the ! before its password away (passwd -u)",
+    },
+    Kind {
+        name: "quarantine",
+        on_trial: false,
+        writes_flash: true,
+        an_hour: 20,
+        take_back: "copy the file back from wall/quarantine in the state folder, then komainu accept-changes",
+    },
+    Kind {
+        name: "remove-key",
+        on_trial: false,
+        writes_flash: true,
+        an_hour: 20,
+        take_back: "name the key's fingerprint in the policy (keys) and add the key again",
+    },
+    Kind {
+        name: "restore",
+        on_trial: false,
+        writes_flash: true,
+        an_hour: 20,
+        take_back: "make the change again while the owner is logged in, or run komainu accept-changes after it",
+    },
+    Kind {
+        name: "no-programs",
+        on_trial: true,
+        writes_flash: false,
+        an_hour: 60,
+        take_back: "take the mount out of noexec_mounts and run mount -o remount,exec",
+    },
+    Kind {
+        name: "hold-watchdog",
+        on_trial: false,
+        writes_flash: false,
+        an_hour: 60,
+        take_back: "set watchdog = \"\" in the settings and start komainu again",
+    },
+    Kind {
+        name: "tune",
+        on_trial: true,
+        writes_flash: false,
+        an_hour: 60,
+        take_back: "take tune out of enforce; the number is the kernel's again after a restart",
+    },
+];
+
+impl Remediation {
+    /// The law for its kind.
+    pub fn kind(&self) -> &'static Kind {
+        let at = match self {
+            Remediation::End(_) => 0,
+            Remediation::Suspend { .. } => 1,
+            Remediation::StopStarting { .. } => 2,
+            Remediation::LockAccount { .. } => 3,
+            Remediation::Quarantine { .. } => 4,
+            Remediation::RemoveKey { .. } => 5,
+            Remediation::Restore { .. } => 6,
+            Remediation::NoPrograms { .. } => 7,
+            Remediation::HoldWatchdog => 8,
+            Remediation::Tune { .. } => 9,
+        };
+        &KINDS[at]
+    }
+
+    /// Its name in log lines.
+    pub fn name(&self) -> &'static str {
+        self.kind().name
+    }
+}
+
+/// The law for the kind with this name.
+pub fn kind(name: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| kind.name == name)
 }

@@ -3,6 +3,7 @@
 //! findings and their remediation, and, honestly, measures that cannot be told or enforced. `report_text` is the text
 //! form, `measures` the table, `judge` the judges.
 
+use crate::wall::evidence::Evidence;
 use crate::wall::measures::Measure;
 use crate::wall::measures::Survey;
 use crate::wall::remediation::Remediation;
@@ -23,20 +24,26 @@ pub struct Finding {
     pub what: Text,
     /// The remediation, if there is one.
     pub remediation: Option<Remediation>,
-    /// A sign of an infection, not only of an open weakness.
-    pub infection: bool,
+    /// The weight of it.
+    pub evidence: Evidence,
+    /// Neither a restart nor a new image would take the cause away: it is on storage that both leave alone.
+    pub remains: bool,
 }
 
 impl Finding {
-    /// Its remediation is on trial: it could take away something that is needed. Remediations of an infection never
-    /// are.
+    /// It shows an infection.
+    pub fn is_infection(&self) -> bool {
+        self.evidence == Evidence::Infection
+    }
+
+    /// Its remediation is on trial: it could take away something that is needed, and is undone then.
     pub fn is_tried(&self) -> bool {
-        self.measure.row().on_trial && !self.infection
+        self.remediation.as_ref().is_some_and(|remediation| remediation.kind().on_trial)
     }
 
     /// The order of findings when there are too many: infections first, then those that can be mended.
-    fn weight(&self) -> (bool, bool) {
-        (self.infection, self.remediation.is_some())
+    fn weight(&self) -> (Evidence, bool) {
+        (self.evidence, self.remediation.is_some())
     }
 }
 
@@ -69,12 +76,34 @@ pub struct Report {
 impl Report {
     /// Adds a weakness.
     pub fn weak(&mut self, measure: Measure, remediation: Option<Remediation>, what: fmt::Arguments<'_>) {
-        self.add(Finding { measure, what: text(what), remediation, infection: false });
+        self.weighed(measure, Evidence::Weak, remediation, what);
     }
 
-    /// Adds a sign of an infection.
-    pub fn infected(&mut self, measure: Measure, remediation: Option<Remediation>, what: fmt::Arguments<'_>) {
-        self.add(Finding { measure, what: text(what), remediation, infection: true });
+    /// Adds a fact that ordinary firmware shows, too.
+    pub fn told(&mut self, measure: Measure, remediation: Option<Remediation>, what: fmt::Arguments<'_>) {
+        self.weighed(measure, Evidence::Told, remediation, what);
+    }
+
+    /// Adds a finding of this weight.
+    pub fn weighed(
+        &mut self,
+        measure: Measure,
+        evidence: Evidence,
+        remediation: Option<Remediation>,
+        what: fmt::Arguments<'_>,
+    ) {
+        self.add(Finding { measure, what: text(what), remediation, evidence, remains: false });
+    }
+
+    /// Adds a finding that neither a restart nor a new image would take away.
+    pub fn remaining(
+        &mut self,
+        measure: Measure,
+        evidence: Evidence,
+        remediation: Option<Remediation>,
+        what: fmt::Arguments<'_>,
+    ) {
+        self.add(Finding { measure, what: text(what), remediation, evidence, remains: true });
     }
 
     /// Notes that the look could not tell.
@@ -96,7 +125,8 @@ impl Report {
 
     /// The result for one measure.
     pub fn judgement(&self, measure: Measure) -> Judgement {
-        if self.findings.iter().any(|finding| finding.measure == measure) {
+        let weakens = |finding: &Finding| finding.measure == measure && finding.evidence > Evidence::Told;
+        if self.findings.iter().any(weakens) {
             return Judgement::Weak;
         }
         let doubt = self.doubts.iter().find(|(doubted, _)| *doubted == measure);
@@ -106,7 +136,8 @@ impl Report {
     /// The result of a survey in a word: `good`, `bad`, or `unknown` where a measure could not be told.
     pub fn survey(&self, survey: Survey) -> &'static str {
         let asks = |measure: Measure| measure.row().survey == Some(survey);
-        if self.findings.iter().any(|finding| asks(finding.measure)) {
+        let weakens = |finding: &Finding| asks(finding.measure) && finding.evidence > Evidence::Told;
+        if self.findings.iter().any(weakens) {
             "bad"
         } else if self.doubts.iter().any(|(measure, _)| asks(*measure)) {
             "unknown"
@@ -166,7 +197,7 @@ mod tests {
         }
         let end = |pid| Some(Remediation::End(ProcessId { pid, started: 1 }));
         report.weak(Measure::Telnet, end(7), format_args!("telnet"));
-        report.infected(Measure::Programs, end(9), format_args!("a bot"));
+        report.weighed(Measure::Programs, Evidence::Infection, end(9), format_args!("a bot"));
         report.weak(Measure::Programs, None, format_args!("one more"));
         assert_eq!((report.findings.len(), report.more), (FINDINGS_MAX, 4));
         assert_eq!(report.remediations().len(), 2);

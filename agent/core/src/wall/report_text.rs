@@ -1,6 +1,7 @@
-//! A report as lines, for commands while the agent is at work: `weak telnet what`, `infected programs what`,
+//! A report as lines, for commands while the agent is at work: `weak telnet what`, `infection programs what`,
 //! `cannot-tell links why`, `cannot-enforce firewall why`, `note - what`, `more - 3`.
 
+use super::evidence::Evidence;
 use super::measures::{Measure, TABLE};
 use super::report::{Finding, Judgement, Report};
 use crate::fault::text;
@@ -14,9 +15,8 @@ pub const LINES_BYTES_MAX: u64 = 64 * 1024;
 pub fn write(report: &Report) -> String {
     let mut lines = String::new();
     // Writing into a string cannot fail.
-    for Finding { measure, what, infection, .. } in &report.findings {
-        let word = if *infection { "infected" } else { "weak" };
-        let _ = writeln!(lines, "{word} {} {what}", measure.row().id);
+    for Finding { measure, what, evidence, .. } in &report.findings {
+        let _ = writeln!(lines, "{} {} {what}", evidence.name(), measure.row().id);
     }
     for (measure, outcome) in &report.doubts {
         let (word, why) = match outcome {
@@ -41,9 +41,11 @@ pub fn read(lines: &str) -> Report {
     for line in lines.lines() {
         let mut words = line.splitn(3, ' ');
         let (Some(word), Some(id), Some(rest)) = (words.next(), words.next(), words.next()) else { continue };
+        if let (Some(evidence), Some(measure)) = (Evidence::parse(word), measure(id)) {
+            report.weighed(measure, evidence, None, format_args!("{rest}"));
+            continue;
+        }
         match (word, measure(id)) {
-            ("weak", Some(measure)) => report.weak(measure, None, format_args!("{rest}")),
-            ("infected", Some(measure)) => report.infected(measure, None, format_args!("{rest}")),
             ("cannot-tell", Some(measure)) => report.cannot_tell(measure, format_args!("{rest}")),
             ("cannot-enforce", Some(measure)) => report.cannot_enforce(measure, format_args!("{rest}")),
             ("note", _) => report.notes.push(text(format_args!("{rest}"))),
@@ -66,7 +68,7 @@ mod tests {
     fn a_report_is_read_as_it_was_written() {
         let mut report = Report::default();
         report.weak(Measure::Telnet, None, format_args!("telnetd answers on tcp/2323"));
-        report.infected(Measure::Programs, None, format_args!("a deleted program runs"));
+        report.weighed(Measure::Programs, Evidence::Infection, None, format_args!("a deleted program runs"));
         report.cannot_tell(Measure::Support, format_args!("the manifest does not say"));
         report.cannot_enforce(Measure::Watchdog, format_args!("there is no /dev/watchdog"));
         report.note(format_args!("port 443 is open"));

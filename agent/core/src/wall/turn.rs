@@ -7,7 +7,9 @@ use super::incident_response::IncidentResponse;
 use super::incident_state::IncidentState;
 use super::judge::vulnerabilities::restricted;
 use super::observation::{self, GateContext};
-use super::plan::{Act, View, Watch, digest_of, failure_of, leave_alone, plan};
+use super::plan::finding_digest::{digest_of, failure_of};
+use super::plan::watch::Watch;
+use super::plan::{Act, View, leave_alone, plan};
 use super::policy::Policy;
 use super::report::Report;
 use crate::device::{Boot, Firewall, Hardening, Host, Ledger, Owner};
@@ -83,7 +85,7 @@ pub fn decide(
     let (mut report, mut grants) =
         observation::judge(&observation, &GateContext { gate_state, rules, now }, policy);
     let before = device.incident_state();
-    leave_alone(&mut report, &before);
+    let undo = leave_alone(&mut report, &before);
     let mut events = news(watch, &report);
     let asked = match context.request {
         Some(OperatorRequest::Incident(response)) => Some(*response),
@@ -95,6 +97,7 @@ pub fn decide(
     let view = View {
         report: &report,
         incident_state: &before,
+        undo: &undo,
         asked,
         owner: gate.and_then(|gate| gate.kept),
         polled: device.retry().polled_uptime,
@@ -104,6 +107,11 @@ pub fn decide(
         uptime,
     };
     let acts = plan(&view, watch, policy);
+    for what in &watch.held_back {
+        report.note(format_args!(
+            "only told until the hour is over, because it was mended often enough: {what}"
+        ));
+    }
     let after = acts.iter().find_map(|act| if let Act::Remember(state) = act { Some(state) } else { None });
     events.extend(after.and_then(|after| incident_news(&before, after, asked)));
     let incident = after.unwrap_or(&before).incident.as_ref();
@@ -167,14 +175,17 @@ fn perform(
             let failed = device.remediate(remediation).err();
             watch.went(failure_of(finding), failed.is_some(), device.uptime_seconds());
             if !outcome.not_mended(remediation.name(), &finding.what, failed) {
-                let what = finding.what.clone();
-                outcome.events.push(Reason::Mended { remediation: remediation.name(), what });
+                outcome
+                    .events
+                    .push(Reason::Mended { remediation: remediation.name(), finding: finding.clone() });
             }
         }
-        Act::Undo(remediation) => {
+        Act::Undo { remediation, what } => {
             let failed = device.undo(remediation).err();
-            outcome.not_mended(remediation.name(), "a fix that did harm", failed);
-            outcome.events.push(Reason::Undone(remediation.name()));
+            if !outcome.not_mended(remediation.name(), what, failed) {
+                let what = what.clone();
+                outcome.events.push(Reason::Undone { remediation: remediation.name(), what });
+            }
         }
         Act::Poll => {
             // A poll before the incident does not count, and the incident does not wait for an old backoff.

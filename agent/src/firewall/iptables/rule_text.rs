@@ -63,6 +63,9 @@ pub fn chain(hook: Hook) -> (&'static str, &'static str, &'static str) {
         Hook::Far => (FILTER, "", "KOMAINU-FAR"),
         Hook::Foreign => (FILTER, "", "KOMAINU-FOREIGN"),
         Hook::Scan => (FILTER, "", "KOMAINU-SCAN"),
+        Hook::Flood => (FILTER, "", "KOMAINU-FLOOD"),
+        Hook::Errors => (FILTER, "", "KOMAINU-ERRORS"),
+        Hook::Multicast => (FILTER, "", "KOMAINU-MULTICAST"),
     }
 }
 
@@ -148,30 +151,38 @@ fn say(name: &str, rule: &Rule, family: Family, lacks: Lacks) -> String {
     for one in &rule.matches {
         match one {
             Match::Family(_) => {}
-            Match::In(link) => add(&format!("-i {}", link.as_str())),
-            Match::Out(link) => add(&format!("-o {}", link.as_str())),
+            // Many links have a plus here, which no link's name has.
+            Match::In(link) => add(&format!("-i {}", link.as_str().replace('*', "+"))),
+            Match::Out(link) => add(&format!("-o {}", link.as_str().replace('*', "+"))),
             Match::Protocol(one) => {
                 protocol = match one {
                     Protocol::Icmp => "icmp",
+                    Protocol::Igmp => "igmp",
+                    Protocol::Esp => "esp",
                     Protocol::Tcp => "tcp",
                     Protocol::Udp => "udp",
                     Protocol::Icmp6 => "ipv6-icmp",
                 };
                 add(&format!("-p {protocol}"));
             }
-            Match::From(port) | Match::To(port) => {
+            Match::From(first) | Match::To(first) | Match::ToPorts(first, _) => {
                 if !ports {
                     add(&format!("-m {protocol}"));
                 }
                 ports = true;
                 let way = if matches!(one, Match::From(_)) { "--sport" } else { "--dport" };
-                add(&format!("{way} {port}"));
+                match one {
+                    Match::ToPorts(_, last) if last != first => add(&format!("{way} {first}:{last}")),
+                    _ => add(&format!("{way} {first}")),
+                }
             }
             Match::IcmpType(kind) if family == Family::Four => add(&format!("-m icmp --icmp-type {kind}")),
             Match::IcmpType(kind) => add(&format!("-m icmp6 --icmpv6-type {kind}")),
+            Match::IcmpCode(kind, code) => add(&format!("-m icmp --icmp-type {kind}/{code}")),
             Match::Known => add("-m conntrack --ctstate RELATED,ESTABLISHED"),
             Match::Invalid => add("-m conntrack --ctstate INVALID"),
             Match::Reply => add("--ctdir REPLY"),
+            Match::Original => add("--ctdir ORIGINAL"),
             Match::Mark(mark) => add(&format!("-m mark --mark {mark:#x}")),
             Match::Source(of) | Match::Destination(of) if of.prefix == 0 => {}
             Match::Source(of) => add(&format!("-s {}/{}", of.address, of.prefix)),
@@ -218,8 +229,8 @@ fn add_rate(add: &mut impl FnMut(&str), rate: &Rate) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use komainu_core::firewall::table::Counted;
     use komainu_core::firewall::table::Network;
+    use komainu_core::firewall::table::{Counted, LinkName};
 
     fn said(matches: &[Match], verdict: Verdict) -> String {
         say("X", &Rule { matches: matches.to_vec(), verdict, counted: None }, Family::Four, Lacks::NONE)
@@ -243,6 +254,33 @@ mod tests {
                 "-p tcp -m tcp --dport 23 --tcp-flags FIN,SYN,RST,ACK SYN -j KOMAINU-SCAN".to_owned(),
             ),
             (vec![rate(60)], Verdict::Count, over.to_owned()),
+            (
+                vec![
+                    Match::In(LinkName::pattern("tun*").unwrap()),
+                    Match::Protocol(Protocol::Udp),
+                    Match::ToPorts(50, 60),
+                ],
+                Verdict::Accept,
+                "-i tun+ -p udp -m udp --dport 50:60 -j RETURN".to_owned(),
+            ),
+            (
+                vec![Match::Protocol(Protocol::Tcp), Match::ToPorts(50, 50)],
+                Verdict::Accept,
+                "-p tcp -m tcp --dport 50 -j RETURN".to_owned(),
+            ),
+            (
+                vec![Match::Protocol(Protocol::Icmp), Match::IcmpCode(3, 4), Match::Known],
+                Verdict::Return,
+                "-p icmp -m icmp --icmp-type 3/4 -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"
+                    .to_owned(),
+            ),
+            (
+                vec![Match::Known, Match::Original],
+                Verdict::Return,
+                "-m conntrack --ctstate RELATED,ESTABLISHED --ctdir ORIGINAL -j RETURN".to_owned(),
+            ),
+            (vec![Match::Protocol(Protocol::Igmp)], Verdict::Accept, "-p igmp -j RETURN".to_owned()),
+            (vec![Match::Protocol(Protocol::Esp)], Verdict::Accept, "-p esp -j RETURN".to_owned()),
             (vec![rate(1)], Verdict::Drop, format!("{} -j DROP", over.replace("min", "sec"))),
         ];
         for (matches, verdict, expected) in cases {

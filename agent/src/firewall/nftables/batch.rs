@@ -130,7 +130,8 @@ pub fn describe(to: &mut Messages, chain: &Chain) {
         Hook::Input => 1,
         Hook::Forward => 2,
         Hook::Output => 3,
-        Hook::Strangers | Hook::Far | Hook::Foreign | Hook::Scan => return,
+        // No place of the kernel's.
+        _ => return,
     };
     let hook = to.open(CHAIN_HOOK);
     to.number(HOOK_NUMBER, number);

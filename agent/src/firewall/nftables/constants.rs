@@ -52,5 +52,8 @@ pub fn chain_name(hook: Hook) -> &'static str {
         Hook::Far => "far",
         Hook::Foreign => "foreign",
         Hook::Scan => "scan",
+        Hook::Flood => "flood",
+        Hook::Errors => "errors",
+        Hook::Multicast => "multicast",
     }
 }

@@ -75,7 +75,7 @@ fn told(rule: IterableRuleAttrs<'_>) -> String {
             Ok(ExprOps::Meta(it)) => format!("{} => {}", it.get_key().unwrap(), it.get_dreg().unwrap()),
             Ok(ExprOps::Ct(it)) => format!("{} => {}", it.get_key().unwrap(), it.get_dreg().unwrap()),
             Ok(ExprOps::Cmp(it)) => {
-                let how = ["eq", "neq"][it.get_op().unwrap() as usize];
+                let how = ["eq", "neq", "lt", "lte", "gt", "gte"][it.get_op().unwrap() as usize];
                 format!("{how} {} {}", it.get_sreg().unwrap(), value(it.get_data().unwrap()))
             }
             Ok(ExprOps::Payload(it)) => format!(
@@ -222,6 +222,27 @@ fn each_rule_is_decoded_as_it_was_meant() {
             "[limit 6 in 60s burst 7 over 1]".into(),
             "",
         ),
+        (
+            INET,
+            vec![Match::In(LinkName::pattern("tun*").unwrap())],
+            Verdict::Drop,
+            "[meta 6 => 1][cmp eq 1 74756e]".into(),
+            "[immediate 0 verdict 0]",
+        ),
+        (
+            INET,
+            vec![Match::ToPorts(5000, 5100), Match::ToPorts(443, 443)],
+            Verdict::Accept,
+            "[payload 2b @ 2 + 2 => 1][cmp gte 1 1388][cmp lte 1 13ec][payload 2b @ 2 + 2 => 1][cmp eq 1 01bb]".into(),
+            "[immediate 0 verdict 1]",
+        ),
+        (
+            INET,
+            vec![Match::Protocol(Protocol::Icmp), Match::IcmpCode(3, 4), Match::Known, Match::Original],
+            Verdict::Return,
+            format!("[meta 16 => 1][cmp eq 1 01][payload 2b @ 2 + 0 => 1][cmp eq 1 0304][ct 0 => 1][bitwise 1 = 1 & {known} ^ 00000000 len 4][cmp neq 1 00000000][ct 1 => 1][cmp eq 1 00]"),
+            "[immediate 0 verdict -5]",
+        ),
         (INET, vec![], Verdict::Reset, String::new(), "[reject 1 0]"),
         (INET, vec![], Verdict::Unreachable, String::new(), "[reject 2 1]"),
         (IP, vec![], Verdict::Unreachable, String::new(), "[reject 0 3]"),
@@ -262,6 +283,9 @@ fn a_batch_is_decoded_as_it_was_meant() {
         "1 chain far",
         "1 chain foreign",
         "1 chain scan",
+        "1 chain flood",
+        "1 chain errors",
+        "1 chain multicast",
         "1 chain input filter hook=1 priority=-10 policy=0",
         "1 chain forward filter hook=2 priority=-10 policy=0",
         "1 chain output filter hook=3 priority=-10 policy=0",
@@ -271,9 +295,21 @@ fn a_batch_is_decoded_as_it_was_meant() {
     assert_eq!(lines[..expected.len()], expected);
     let counts =
         |chain: &str| lines.iter().filter(|line| line.starts_with(&format!("1 rule {chain}"))).count();
-    for (name, chain) in ["strangers", "far", "foreign", "scan", "input", "forward", "output", "prerouting"]
-        .into_iter()
-        .zip(&wanted.chains)
+    for (name, chain) in [
+        "strangers",
+        "far",
+        "foreign",
+        "scan",
+        "flood",
+        "errors",
+        "multicast",
+        "input",
+        "forward",
+        "output",
+        "prerouting",
+    ]
+    .into_iter()
+    .zip(&wanted.chains)
     {
         assert_eq!(counts(name), chain.rules.len());
     }

@@ -12,6 +12,8 @@ const VALUE: u32 = 1;
 
 const EQUAL: u32 = 0;
 const NOT_EQUAL: u32 = 1;
+const AT_MOST: u32 = 3;
+const AT_LEAST: u32 = 5;
 
 // Keys of `meta`: facts about a packet.
 const META_MARK: u32 = 3;
@@ -25,7 +27,6 @@ const CT_DIRECTION: u32 = 1;
 const STATE_INVALID: u32 = 1;
 const STATE_ESTABLISHED: u32 = 2;
 const STATE_RELATED: u32 = 4;
-const DIRECTION_REPLY: u8 = 1;
 // Questions to `fib` about the source, and its answers.
 const FIB_LINK: u32 = 1;
 const FIB_KIND: u32 = 3;
@@ -75,12 +76,19 @@ pub fn write(to: &mut Messages, rule: &Rule, family: u8, lacks: Lacks) {
             Match::Protocol(protocol) => meta(to, META_PROTOCOL, &[*protocol as u8]),
             Match::From(port) => transport(to, 0, &port.to_be_bytes()),
             Match::To(port) => transport(to, 2, &port.to_be_bytes()),
+            Match::ToPorts(first, last) if first == last => transport(to, 2, &first.to_be_bytes()),
+            Match::ToPorts(first, last) => {
+                payload(to, TRANSPORT, 2, 2);
+                compare(to, AT_LEAST, &first.to_be_bytes());
+                compare(to, AT_MOST, &last.to_be_bytes());
+            }
             Match::IcmpType(kind) => transport(to, 0, &[*kind]),
+            Match::IcmpCode(kind, code) => transport(to, 0, &[*kind, *code]),
             Match::Known => state(to, STATE_ESTABLISHED | STATE_RELATED),
             Match::Invalid => state(to, STATE_INVALID),
-            Match::Reply => {
+            Match::Reply | Match::Original => {
                 load(to, "ct", (1, VALUE), (2, CT_DIRECTION));
-                compare(to, EQUAL, &[DIRECTION_REPLY]);
+                compare(to, EQUAL, &[u8::from(*one == Match::Reply)]);
             }
             // Registers hold marks in the device's own byte order.
             Match::Mark(mark) => meta(to, META_MARK, &mark.to_ne_bytes()),

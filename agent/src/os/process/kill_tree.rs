@@ -1,5 +1,5 @@
-//! Ends a process and all that descend from it: stops them first, so that none starts another, then kills them from the root
-//! down. The choice of the process is made elsewhere; this module only makes sure that no other process is hit.
+//! Ends or suspends a process and all that descend from it: stops them first, so that none starts another, then kills them
+//! from the root down, or leaves them so until they are resumed. The choice of the process is made elsewhere; this module only makes sure that no other process is hit.
 
 #[cfg(test)]
 mod tests;
@@ -71,15 +71,45 @@ enum Held {
     Number,
 }
 
+/// Suspends the process that was meant, and all that descend from it (SIGSTOP). One that has ended is no error.
+///
+/// # Errors
+/// Those of [`end`], but for the last.
+pub fn suspend(id: ProcessId) -> Result<(), Text> {
+    in_the_devices_house(std::fs::read_link("/proc/self/ns/mnt"), std::fs::read_link("/proc/1/ns/mnt"))?;
+    stop_tree(id).1
+}
+
+/// Lets a process that was suspended go on, and all that descend from it (SIGCONT), the children first.
+///
+/// # Errors
+/// Those of [`end`], but for the last.
+pub fn resume(id: ProcessId) -> Result<(), Text> {
+    let mut tree: Vec<Member> = hold(id)?.into_iter().collect();
+    let mut fault = gather(&mut tree);
+    for member in tree.iter().rev() {
+        fault = fault.and(signal(member, Signal::SIGCONT));
+    }
+    fault
+}
+
 fn end_tree(id: ProcessId) -> Result<(), Text> {
-    if id.pid <= 1 || id.pid == std::process::id() {
-        return Err(text(format_args!("process {} is never ended", id.pid)));
+    let (tree, mut fault) = stop_tree(id);
+    // Parents come before their children: none is left to see a child end and start it again. A fault with one does not
+    // leave the others standing.
+    for member in &tree {
+        fault = fault.and(signal(member, Signal::SIGKILL));
     }
-    let Some(root) = hold(id)? else { return Ok(()) };
-    // No process is touched before it is known that we are not among them.
-    if ancestors_of(std::process::id())?.contains(&id.pid) {
-        return Err(text(format_args!("process {} is never ended: komainu descends from it", id.pid)));
-    }
+    fault.and_then(|()| wait(&tree))
+}
+
+/// Stops a process and all that descend from it, the root first, and gives them, also where some could not be stopped.
+fn stop_tree(id: ProcessId) -> (Vec<Member>, Result<(), Text>) {
+    let root = match root_of(id) {
+        Ok(Some(root)) => root,
+        Ok(None) => return (Vec::new(), Ok(())),
+        Err(why) => return (Vec::new(), Err(why)),
+    };
     let mut tree = vec![root];
     let (mut stopped, mut fault) = (0, Ok(()));
     for _ in 0..ROUNDS_MAX {
@@ -92,12 +122,20 @@ fn end_tree(id: ProcessId) -> Result<(), Text> {
             break;
         }
     }
-    // Parents come before their children: none is left to see a child end and start it again. A fault with one does not
-    // leave the others standing.
-    for member in &tree {
-        fault = fault.and(signal(member, Signal::SIGKILL));
+    (tree, fault)
+}
+
+/// The process itself, if it may be touched at all; `None`: it is not there any more.
+fn root_of(id: ProcessId) -> Result<Option<Member>, Text> {
+    if id.pid <= 1 || id.pid == std::process::id() {
+        return Err(text(format_args!("process {} is never ended", id.pid)));
     }
-    fault.and_then(|()| wait(&tree))
+    let Some(root) = hold(id)? else { return Ok(None) };
+    // No process is touched before it is known that we are not among them.
+    if ancestors_of(std::process::id())?.contains(&id.pid) {
+        return Err(text(format_args!("process {} is never ended: komainu descends from it", id.pid)));
+    }
+    Ok(Some(root))
 }
 
 /// Waits a moment for their end, so that the next look does not find them once more. One that waits for a device ends later,

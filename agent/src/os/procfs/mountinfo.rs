@@ -1,17 +1,25 @@
 //! The kernel's table of mounts (`/proc/self/mountinfo`), a line each. `/proc/mounts` does not tell stacked mounts apart.
 
 use super::process_files::number;
+use super::text_reader::{BUFFER_BYTES, Go, each_line};
+use std::fs::File;
+use std::io;
 
 /// The table of our own namespace.
 pub const TABLE: &str = "/proc/self/mountinfo";
 /// Most mounts that are kept of the table; a device has thirty.
 pub const MOUNTS_MAX: usize = 512;
 
+/// File systems of another party, over a network; those of programs begin with `fuse`. Asking them may take for ever.
+const REMOTE: [&[u8]; 8] = [b"nfs", b"nfs4", b"cifs", b"smb3", b"9p", b"ceph", b"afs", b"autofs"];
+
 /// One line of the table.
 #[derive(Debug, PartialEq, Eq)]
 pub struct MountLine<'a> {
     /// The number of the device, as `stat` tells it of the files on it.
     pub device: u64,
+    /// The folder of the file system that is mounted there: `/` where it is all of it.
+    pub root: Vec<u8>,
     /// The mount point: an absolute path of any bytes.
     pub point: Vec<u8>,
     /// The options of this mount.
@@ -22,17 +30,36 @@ pub struct MountLine<'a> {
     pub super_options: &'a [u8],
 }
 
+/// Shows each mount of our own namespace.
+///
+/// # Errors
+/// The table cannot be read.
+pub fn each_mount(each: &mut dyn FnMut(MountLine<'_>)) -> io::Result<()> {
+    let mut buffer = vec![0; BUFFER_BYTES];
+    let mut take = |bytes: &[u8]| {
+        line(bytes).map(&mut *each);
+        Go::On
+    };
+    each_line(&mut File::open(TABLE)?, &mut buffer, &mut take).map(|_| ())
+}
+
+/// Whether a file system of this type may never answer.
+pub fn is_remote(filesystem: &[u8]) -> bool {
+    REMOTE.contains(&filesystem) || filesystem.starts_with(b"fuse")
+}
+
 /// Reads `36 35 98:0 /root /point options [optional…] - type source super-options`.
 pub fn line(bytes: &[u8]) -> Option<MountLine<'_>> {
     let mut words = bytes.split(|byte| *byte == b' ');
     let device = device_number(words.nth(2)?)?;
-    let point = unescaped(words.nth(1)?);
+    let root = unescaped(words.next()?);
+    let point = unescaped(words.next()?);
     let options = words.next()?;
     words.find(|word| *word == b"-")?;
     let filesystem = words.next()?;
     // The source may be empty, and then there are two blanks in a row.
     let super_options = words.nth(1)?;
-    point.starts_with(b"/").then_some(MountLine { device, point, options, filesystem, super_options })
+    point.starts_with(b"/").then_some(MountLine { device, root, point, options, filesystem, super_options })
 }
 
 /// The words of a list of options.
@@ -85,7 +112,7 @@ mod tests {
     fn a_line_is_read_with_what_its_path_holds() {
         let bytes = b"30 25 259:300 / /mnt/a\\040b\\134\\012 rw shared:1 master:2 - ext4 /dev/x ro,seclabel";
         let read = line(bytes).unwrap();
-        assert_eq!(read.point, b"/mnt/a b\\\n");
+        assert_eq!((&read.root[..], &read.point[..]), (&b"/"[..], &b"/mnt/a b\\\n"[..]));
         assert_eq!((read.filesystem, major_and_minor(read.device)), (&b"ext4"[..], (259, 300)));
         assert_eq!((read.options, read.super_options), (&b"rw"[..], &b"ro,seclabel"[..]));
         for bytes in

@@ -2,6 +2,7 @@
 //! that is used again. And making printable what strangers wrote there.
 
 use komainu_core::fault::{Text, text};
+use komainu_core::printable::is_deceptive;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
@@ -126,11 +127,7 @@ pub fn printable(bytes: &[u8], bytes_max: usize) -> String {
 }
 
 fn is_harmless(letter: char) -> bool {
-    let turns = matches!(
-        letter,
-        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffd}'
-    );
-    !letter.is_control() && !turns
+    !is_deceptive(letter) && !matches!(letter, '\u{fffc}' | '\u{fffd}')
 }
 
 #[cfg(test)]

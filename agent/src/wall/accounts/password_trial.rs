@@ -112,7 +112,8 @@ impl Trial {
                 None => {
                     let next = self.hashes.iter().find(|hash| self.known(hash.digest).is_none());
                     let Some(hash) = next else { return Progress::Done };
-                    self.going = Some((hash.digest, Place { own: 0, tried: DefaultPasswords::new() }));
+                    self.going =
+                        Some((hash.digest, Place { own: 0, tried: DefaultPasswords::of(&hash.name) }));
                     hash.digest
                 }
             };

@@ -2,7 +2,7 @@
 //! files have them.
 
 use crate::os::files::cannot;
-use crate::os::untrusted_file;
+use crate::os::foreign_file::{Place, Tree};
 use crate::wall::accounts::bytes::{bytes_of, text_of};
 use crate::wall::accounts::password_trial::{Hash, Trial};
 use komainu_bootstrap::credential::account::Field;
@@ -14,10 +14,11 @@ use komainu_core::wall::judge::accounts::{AccountSeen, AccountsSeen, KeySeen, Of
 use komainu_core::wall::judge::authorized_keys;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 /// Largest file of accounts or keys, in bytes.
-pub(super) const FILE_BYTES_MAX: u64 = 64 * 1024;
+pub(super) const FILE_BYTES_MAX: u64 = 256 * 1024;
 /// Most keys of one look.
 const KEYS_MAX: usize = 256;
 /// Where in a home keys are.
@@ -71,21 +72,24 @@ impl Places {
 
 /// Reads everything. The trial's results about passwords are in the answer, and it learns the present passwords.
 pub fn look(places: &Places, trial: &mut Trial) -> AccountsSeen {
-    let mut look = Look { seen: AccountsSeen::default(), hashes: Vec::new() };
+    let tree = match Tree::device() {
+        Ok(tree) => tree,
+        Err(why) => return AccountsSeen { unread: Some(why), ..AccountsSeen::default() },
+    };
+    let mut look = Look { tree, seen: AccountsSeen::default(), hashes: Vec::new() };
     let passwd = look.text(&places.passwd);
     let shadow = look.text(&places.shadow);
-    let (entries, more) = list::all(passwd.as_deref(), shadow.as_deref());
-    if more {
-        look.unread(text(format_args!("there are more than {} accounts", list::ACCOUNTS_MAX)));
-    }
-    for entry in &entries {
+    let accounts = list::all(passwd.as_deref(), shadow.as_deref(), &places.owner);
+    look.seen.left_out = accounts.left_out;
+    look.elsewhere(places);
+    for entry in &accounts.entries {
         look.account(entry, places);
     }
     for (path, format) in &places.web {
         look.web(path, *format, &places.owner);
     }
     let mut key_files = places.keys.clone();
-    for home in entries.iter().map(|entry| &entry.home).filter(|home| home.starts_with('/')) {
+    for home in accounts.homes.iter().filter(|home| home.starts_with('/')) {
         key_files.extend(
             KEY_FILES.iter().map(|name| PathBuf::from(OsString::from_vec(bytes_of(home))).join(name)),
         );
@@ -105,6 +109,7 @@ pub fn look(places: &Places, trial: &mut Trial) -> AccountsSeen {
 }
 
 struct Look {
+    tree: Tree,
     seen: AccountsSeen,
     hashes: Vec<Hash>,
 }
@@ -114,24 +119,56 @@ impl Look {
         self.seen.unread.get_or_insert(why);
     }
 
-    fn read(&mut self, path: &Path) -> Option<Vec<u8>> {
-        match untrusted_file::read(path, FILE_BYTES_MAX) {
+    /// Reads a file without opening anything else, and no link that others than root made.
+    fn read(&mut self, path: &Path) -> Option<(Place, Vec<u8>)> {
+        let found = self.tree.find(path).and_then(|place| {
+            let Some(place) = place else { return Ok(None) };
+            if place.metadata().is_some_and(|metadata| metadata.file_type().is_fifo()) {
+                return Err(cannot("read", path, &"it is a pipe; what reads it gets what its writer likes"));
+            }
+            Ok(place.read(FILE_BYTES_MAX)?.map(|found| (place, found)))
+        });
+        match found {
             Ok(found) => {
-                let found = found?;
+                let (place, found) = found?;
                 if !found.whole {
                     self.unread(cannot("read", path, &format_args!("larger than {FILE_BYTES_MAX} bytes")));
                 }
-                Some(found.bytes)
+                Some((place, found.bytes))
             }
-            Err(error) => {
-                self.unread(cannot("read", path, &error));
+            Err(why) => {
+                self.unread(why);
                 None
             }
         }
     }
 
+    /// Notes where a C library finds accounts besides the two files.
+    fn elsewhere(&mut self, places: &Places) {
+        // What stands there counts more than the shadow file, to musl.
+        let tcb = places.passwd.with_file_name("tcb");
+        if let Ok(Some(place)) = self.tree.find_itself(&tcb)
+            && place.metadata().is_some()
+        {
+            self.unread(cannot(
+                "read",
+                &tcb,
+                &"passwords of single accounts, which are not tried; remove it",
+            ));
+        }
+        let switch = places.passwd.with_file_name("nsswitch.conf");
+        let text = self.text(&switch).unwrap_or_default();
+        if let Some(source) = list::other_source(&text) {
+            self.unread(cannot(
+                "read",
+                &switch,
+                &format_args!("accounts of {source}, which are not looked at"),
+            ));
+        }
+    }
+
     fn text(&mut self, path: &Path) -> Option<String> {
-        self.read(path).map(text_of)
+        self.read(path).map(|(_, bytes)| text_of(bytes))
     }
 
     fn account(&mut self, entry: &Entry, places: &Places) {
@@ -158,7 +195,11 @@ impl Look {
 
     fn web(&mut self, path: &Path, format: WebFormat, owner: &str) {
         let Some(text) = self.text(path) else { return };
-        for (name, stands) in list::of_web(&text) {
+        let (users, more) = list::of_web(&text);
+        if more {
+            self.unread(cannot("read", path, &format_args!("more than {} users", list::WEB_USERS_MAX)));
+        }
+        for (name, stands) in users {
             let clear = format == WebFormat::Clear;
             let password = match stands {
                 "" => PasswordSeen::Empty,
@@ -179,8 +220,8 @@ impl Look {
     }
 
     fn password(&mut self, name: &str, stands: &str, clear: bool) -> PasswordSeen {
-        if !clear && !crypt::is_verifiable(stands) {
-            return PasswordSeen::Unknown;
+        if let Some(kind) = crypt::untried(stands).filter(|_| !clear) {
+            return PasswordSeen::Untried(kind);
         }
         let hash = Hash::new(name, stands, clear);
         let fingerprint = hash.print();
@@ -189,9 +230,15 @@ impl Look {
     }
 
     fn keys(&mut self, path: &Path) {
-        let Some(bytes) = self.read(path) else { return };
+        let Some((place, bytes)) = self.read(path) else { return };
+        let is_roots = place.is_roots().is_ok();
         let file = path.to_string_lossy();
-        for key in authorized_keys::keys(&bytes) {
+        let keys = authorized_keys::keys(&bytes);
+        if keys.len() == authorized_keys::KEYS_MAX {
+            let why = format_args!("it has {} keys or more; shorten it by hand", authorized_keys::KEYS_MAX);
+            self.unread(cannot("read", path, &why));
+        }
+        for key in keys {
             if self.seen.keys.len() >= KEYS_MAX {
                 self.unread(text(format_args!("there are more than {KEYS_MAX} keys that log in")));
                 return;
@@ -200,6 +247,7 @@ impl Look {
                 file: file.clone().into_owned(),
                 line: key.line,
                 fingerprint: key.fingerprint,
+                is_roots,
             });
         }
     }

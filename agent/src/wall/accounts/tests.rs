@@ -5,7 +5,7 @@ use super::password_trial::{Progress, Trial, digest_of};
 use super::survey::{Places, WebFormat, look};
 use crate::os::files;
 use komainu_bootstrap::credential::crypt::{Method, make};
-use komainu_core::wall::judge::accounts::PasswordSeen::{Empty, Locked, Set, Unknown};
+use komainu_core::wall::judge::accounts::PasswordSeen::{Empty, Locked, Set, Untried};
 use komainu_core::wall::judge::accounts::{AccountsSeen, Of, Whose};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -77,7 +77,8 @@ fn accounts_of_all_files_are_seen_tried_and_locked() {
     let mut device = DeviceSettings::new("all");
     let home = device.folder.join("root");
     let passwd = format!(
-        "root:x:0:0::{}:/bin/sh\nadmin:x:1000:0::/:/bin/sh\nguest:{}:5:5::relative:/bin/sh\nold:abJnggxhB/yWI:7:7::/:\n",
+        "root:x:0:0::{}:/bin/sh\nadmin:x:1000:0::/:/bin/sh\nguest:{}:5:5::relative:/bin/sh\nold:absxcfbgXtb3o:7:7::/:\n\
+         new:$y$j9T$abcdefghijk$x:8:8::/:\n",
         home.display(),
         crypt("guest123")
     );
@@ -85,7 +86,7 @@ fn accounts_of_all_files_are_seen_tried_and_locked() {
     device.write("shadow", &format!("root::1::::::\nadmin:{}:1::::::\n", crypt("a good password")), 0o600);
     device.write(
         "htpasswd",
-        &format!("user:{}\nother:$apr1$salt$0123456789012345678901\noff:!x\n", crypt("koma1234")),
+        &format!("user:{}\nother:$2y$05$abcdefghijk\noff:!x\n", crypt("koma1234")),
         0o640,
     );
     device.write("plain", "admin:admin\nguest:nobody knows\n", 0o600);
@@ -96,12 +97,13 @@ fn accounts_of_all_files_are_seen_tried_and_locked() {
     assert_eq!(
         told,
         [
-            ("root", Empty, None),
             ("admin", set("admin", "a good password"), Some(false)),
+            ("root", Empty, None),
             ("guest", set("guest", "guest123"), Some(true)),
-            ("old", Unknown, None),
+            ("old", Set(digest_of("old", "absxcfbgXtb3o")), Some(true)),
+            ("new", Untried("yescrypt"), None),
             ("user", set("user", "koma1234"), Some(true)),
-            ("other", Unknown, None),
+            ("other", Untried("bcrypt"), None),
             ("off", Locked, None),
             ("admin", clear("admin", "admin"), Some(true)),
             ("guest", clear("guest", "nobody knows"), Some(false)),
@@ -109,8 +111,8 @@ fn accounts_of_all_files_are_seen_tried_and_locked() {
     );
     assert_eq!(seen.unread, None);
     for account in seen.accounts.iter().filter(|one| one.of != Of::WebInClear && one.whose == Whose::Other) {
-        lock_account(&device.places, &account.file, &account.name).unwrap();
-        lock_account(&device.places, &account.file, &account.name).unwrap();
+        lock_account(&device.places, &device.folder, &account.file, &account.name).unwrap();
+        lock_account(&device.places, &device.folder, &account.file, &account.name).unwrap();
     }
     let after = device.seen();
     let open: Vec<_> =
@@ -119,7 +121,7 @@ fn accounts_of_all_files_are_seen_tried_and_locked() {
     assert!(device.read("passwd").contains(&format!("guest:!{}:5:5:", crypt("guest123"))));
     assert_eq!(
         device.read("htpasswd"),
-        format!("user:!{}\nother:!$apr1$salt$0123456789012345678901\noff:!x\n", crypt("koma1234"))
+        format!("user:!{}\nother:!$2y$05$abcdefghijk\noff:!x\n", crypt("koma1234"))
     );
     for (name, mode) in [("passwd", 0o644), ("shadow", 0o600), ("htpasswd", 0o640)] {
         let metadata = fs::metadata(device.folder.join(name)).unwrap();
@@ -132,8 +134,11 @@ fn the_owners_account_is_never_locked_here() {
     let device = DeviceSettings::new("owner");
     device.write("shadow", "admin:x$1$abcdefghijkl:1::::::\n", 0o600);
     let file = device.folder.join("shadow").display().to_string();
-    assert!(lock_account(&device.places, &file, "admin").is_err());
-    assert!(lock_account(&device.places, &file, "nobody").is_ok(), "who is not there is locked out");
+    assert!(lock_account(&device.places, &device.folder, &file, "admin").is_err());
+    assert!(
+        lock_account(&device.places, &device.folder, &file, "nobody").is_ok(),
+        "who is not there is locked out"
+    );
     assert_eq!(device.read("shadow"), "admin:x$1$abcdefghijkl:1::::::\n");
 }
 
@@ -142,12 +147,12 @@ fn what_bypasses_the_owners_password_goes() {
     let mut device = DeviceSettings::new("bypass");
     device.write("passwd", "root:*:0:0::/:\nadmin::1000:0::/:/bin/sh\n", 0o644);
     device.write("shadow", &format!("admin:{}:1::::::\n", crypt("a good password")), 0o600);
-    let admin = device.seen().accounts.remove(1);
+    let admin = device.seen().accounts.remove(0);
     assert_eq!((admin.whose, admin.password), (Whose::OwnerBypassed, Empty));
-    lock_account(&device.places, &admin.file, "admin").unwrap();
-    lock_account(&device.places, &admin.file, "admin").unwrap();
+    lock_account(&device.places, &device.folder, &admin.file, "admin").unwrap();
+    lock_account(&device.places, &device.folder, &admin.file, "admin").unwrap();
     assert_eq!(device.read("passwd"), "root:*:0:0::/:\nadmin:x:1000:0::/:/bin/sh\n");
-    let admin = device.seen().accounts.remove(1);
+    let admin = device.seen().accounts.remove(0);
     assert_eq!((admin.whose, admin.known), (Whose::Owner, Some(false)));
 }
 
@@ -166,19 +171,80 @@ fn keys_are_found_and_go_one_by_one() {
     // Only root can give a file away.
     let theirs = if nix::unistd::geteuid().is_root() { 1234 } else { nix::unistd::getuid().as_raw() };
     std::os::unix::fs::chown(home.join(".ssh/authorized_keys"), Some(theirs), None).unwrap();
-    remove_key(&keys[1].file, KEY_PRINT).unwrap();
-    remove_key(&keys[1].file, KEY_PRINT).unwrap();
+    remove_key(&device.folder, &keys[1].file, KEY_PRINT).unwrap();
+    remove_key(&device.folder, &keys[1].file, KEY_PRINT).unwrap();
     assert_eq!(fs::metadata(home.join(".ssh/authorized_keys")).unwrap().uid(), theirs);
     assert_eq!(device.read("root/.ssh/authorized_keys"), format!("{other} a\n"));
-    remove_key("/nowhere/keys", KEY_PRINT).unwrap();
+    remove_key(&device.folder, "/nowhere/keys", KEY_PRINT).unwrap();
+}
+
+#[test]
+fn what_a_user_links_keys_to_is_neither_opened_nor_changed() {
+    let mut device = DeviceSettings::new("links");
+    let home = device.folder.join("root");
+    device.write("passwd", &format!("root:x:0:0::{}:/bin/sh\n", home.display()), 0o644);
+    device.write("elsewhere", &format!("{KEY}\n"), 0o644);
+    let keys = home.join(".ssh/authorized_keys");
+    std::os::unix::fs::symlink(device.folder.join("elsewhere"), &keys).unwrap();
+    assert_eq!(device.seen().keys.len(), 1, "a link of root's leads where root wants");
+    // Only root can give a link away.
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    std::os::unix::fs::lchown(&keys, Some(1234), Some(1234)).unwrap();
+    let seen = device.seen();
+    assert!(seen.keys.is_empty());
+    assert!(seen.unread.unwrap().contains("a link of user 1234"));
+    remove_key(&device.folder, &keys.display().to_string(), KEY_PRINT).unwrap_err();
+    assert_eq!(device.read("elsewhere"), format!("{KEY}\n"));
+}
+
+#[test]
+fn keys_in_the_home_of_a_user_are_told_and_not_changed() {
+    let mut device = DeviceSettings::new("homes");
+    let home = device.folder.join("root");
+    device.write("passwd", &format!("user:x:1234:0::{}:/bin/sh\n", home.display()), 0o644);
+    device.write("root/.ssh/authorized_keys", &format!("{KEY}\n"), 0o600);
+    assert!(device.seen().keys[0].is_roots);
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    std::os::unix::fs::chown(&home, Some(1234), None).unwrap();
+    let keys = device.seen().keys;
+    assert!(!keys[0].is_roots, "the user can lay another folder there at any moment");
+    remove_key(&device.folder, &keys[0].file, KEY_PRINT).unwrap_err();
+    assert_eq!(device.read("root/.ssh/authorized_keys"), format!("{KEY}\n"));
+}
+
+#[test]
+fn accounts_that_are_kept_elsewhere_are_a_doubt() {
+    let mut device = DeviceSettings::new("elsewhere");
+    device.write("nsswitch.conf", "passwd: files systemd\n", 0o644);
+    assert_eq!(device.seen().unread, None);
+    device.write("nsswitch.conf", "passwd: files ldap\n", 0o644);
+    assert!(device.seen().unread.unwrap().contains("accounts of ldap"));
+    device.write("nsswitch.conf", "", 0o644);
+    fs::create_dir(device.folder.join("tcb")).unwrap();
+    assert!(device.seen().unread.unwrap().contains("tcb: passwords of single accounts"));
+}
+
+#[test]
+fn a_pipe_of_keys_is_a_doubt() {
+    let mut device = DeviceSettings::new("pipe");
+    device.write("dropbear", &format!("{KEY}\n"), 0o600);
+    assert_eq!(device.seen().unread, None);
+    let pipe = device.folder.join("dropbear");
+    fs::remove_file(&pipe).unwrap();
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    assert!(device.seen().unread.unwrap().contains("it is a pipe"));
 }
 
 #[test]
 fn what_cannot_be_read_is_said() {
     let mut device = DeviceSettings::new("unread");
     assert_eq!(device.seen(), AccountsSeen::default());
-    device.write("passwd", &"x".repeat(70_000), 0o644);
+    device.write("passwd", &"x".repeat(300_000), 0o644);
     assert!(device.seen().unread.is_some());
     let file = device.folder.join("passwd").display().to_string();
-    assert!(lock_account(&device.places, &file, "root").is_err());
+    assert!(lock_account(&device.places, &device.folder, &file, "root").is_err());
 }

@@ -1,18 +1,16 @@
 //! The integrity scan: reads hash, permissions and owner of each listed file. A file whose times and numbers in the file
 //! system are unchanged is not read again for a while.
 
+use crate::os::foreign_file::{MODE_BITS, Place, Tree};
 use komainu_core::fault::{Text, text};
 use komainu_core::wall::judge::integrity::{Baseline, Found, ITEMS_MAX, Kind, Mark, PATH_BYTES_MAX};
 use komainu_core::wall::policy::ProtectedPath;
-use nix::fcntl::OFlag;
 use sha2::{Digest, Sha256};
-use std::fmt::Display;
-use std::fs;
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, Metadata};
 use std::io;
 use std::io::{ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// Most paths of policy.
@@ -71,8 +69,12 @@ impl ScanCache {
     /// Looks at all that policy guards, at this time in milliseconds of uptime; in the folders also for the entries
     /// that `baseline` has there.
     pub fn look(&mut self, integrity: &[ProtectedPath], baseline: &Baseline, now: u64) -> All {
-        let mut look =
-            Look { before: std::mem::take(&mut self.read), now: Vec::new(), at: now, all: All::default() };
+        let tree = match Tree::device() {
+            Ok(tree) => tree,
+            Err(why) => return All { all: Vec::new(), doubt: Some(why) },
+        };
+        let before = std::mem::take(&mut self.read);
+        let mut look = Look { tree, before, now: Vec::new(), at: now, all: All::default() };
         if integrity.len() > GUARDED_MAX {
             look.doubt(format_args!("policy guards more than {GUARDED_MAX} files; the rest is left out"));
         }
@@ -96,6 +98,7 @@ impl ScanCache {
 }
 
 struct Look {
+    tree: Tree,
     before: Vec<Remembered>,
     now: Vec<Remembered>,
     at: u64,
@@ -118,8 +121,8 @@ impl Look {
         }
         let mark = match self.mark(path) {
             Ok(mark) => mark,
-            Err(error) => {
-                self.cannot_read(path, &error);
+            Err(why) => {
+                self.all.doubt.get_or_insert(why);
                 return None;
             }
         };
@@ -131,15 +134,15 @@ impl Look {
 
     /// Looks at the entries of a folder, and for its former ones.
     fn inside(&mut self, folder: &str, baseline: &Baseline) {
-        let entries = match fs::read_dir(folder) {
-            Ok(entries) => entries.take(ITEMS_MAX + 1),
-            Err(error) => return self.cannot_read(folder, &error),
-        };
+        let place = self.tree.find_itself(Path::new(folder));
+        let names =
+            match place.and_then(|place| place.map_or(Ok(Vec::new()), |place| place.names(ITEMS_MAX + 1))) {
+                Ok(names) => names,
+                Err(why) => return self.doubt(format_args!("{why}")),
+            };
         let top = folder.trim_end_matches('/');
-        let mut there: Vec<String> = Vec::new();
-        for entry in entries.flatten() {
-            there.push(format!("{top}/{}", entry.file_name().to_string_lossy()));
-        }
+        let mut there: Vec<String> =
+            names.iter().map(|name| format!("{top}/{}", name.to_string_lossy())).collect();
         there.sort_unstable();
         for path in &there {
             self.add(path, Some(folder), folder);
@@ -160,42 +163,50 @@ impl Look {
         if baseline.find(link).is_some_and(|kept| Some(&kept.mark) != now) {
             return;
         }
-        // A link that leads nowhere is judged as a link.
-        let Ok(target) = fs::canonicalize(link) else { return };
+        let target = match self.tree.find(Path::new(link)) {
+            // A link that leads nowhere is judged as a link.
+            Ok(place) => match place.filter(|place| place.metadata().is_some()) {
+                Some(place) => place.real().to_owned(),
+                None => return,
+            },
+            Err(why) => return self.doubt(format_args!("{why}")),
+        };
         match target.to_str() {
             Some(target) => drop(self.add(target, None, link)),
             None => self.doubt(format_args!("{link} leads to a name that is no text")),
         }
     }
 
-    fn mark(&mut self, path: &str) -> io::Result<Mark> {
+    fn mark(&mut self, path: &str) -> Result<Mark, Text> {
         let at = Path::new(path);
-        let seen = match fs::symlink_metadata(at) {
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-                return Ok(Mark::ABSENT);
-            }
-            other => other?,
-        };
-        if seen.is_symlink() {
-            let hash = Sha256::digest(fs::read_link(at)?.as_os_str().as_bytes()).into();
-            return Ok(Mark { kind: Kind::Link, hash, ..Mark::ABSENT });
-        }
+        let Some(place) = self.tree.find_itself(at)? else { return Ok(Mark::ABSENT) };
+        let Some(seen) = place.metadata() else { return Ok(Mark::ABSENT) };
         if seen.is_dir() {
-            return Ok(mark_of(Kind::Folder, &seen));
+            return Ok(mark_of(Kind::Folder, seen));
         }
-        if !seen.is_file() {
-            return Ok(mark_of(Kind::Other, &seen));
-        }
-        let stamp = Stamp::of(&seen);
-        if let Some(known) = self.before.iter().position(|known| known.path == path) {
-            let known = self.before.swap_remove(known);
-            if known.stamp == stamp && self.at.saturating_sub(known.at) < AGAIN_MILLISECONDS {
-                let mark = known.mark.clone();
-                self.now.push(known);
-                return Ok(mark);
+        if seen.is_file() {
+            let stamp = Stamp::of(seen);
+            if let Some(known) = self.before.iter().position(|known| known.path == path) {
+                let known = self.before.swap_remove(known);
+                if known.stamp == stamp && self.at.saturating_sub(known.at) < AGAIN_MILLISECONDS {
+                    let mark = known.mark.clone();
+                    self.now.push(known);
+                    return Ok(mark);
+                }
             }
         }
-        let mut file = open(at)?;
+        self.read(&place, path, seen).map_err(|error| text(format_args!("cannot read {path}: {error}")))
+    }
+
+    fn read(&mut self, place: &Place, path: &str, seen: &Metadata) -> io::Result<Mark> {
+        if let Some(target) = place.target()? {
+            return Ok(Mark {
+                kind: Kind::Link,
+                hash: Sha256::digest(target.as_bytes()).into(),
+                ..Mark::ABSENT
+            });
+        }
+        let Some(mut file) = place.open()? else { return Ok(mark_of(Kind::Other, seen)) };
         let stamp = Stamp::of(&file.metadata()?);
         let hash = hash(&mut file)?;
         let after = file.metadata()?;
@@ -207,40 +218,31 @@ impl Look {
         Ok(mark)
     }
 
-    fn cannot_read(&mut self, path: &str, error: &dyn Display) {
-        self.doubt(format_args!("cannot read {path}: {error}"));
-    }
-
     fn doubt(&mut self, why: std::fmt::Arguments<'_>) {
         self.all.doubt.get_or_insert_with(|| text(why));
     }
 }
 
 /// The content that makes a file or link anew: its bytes or its target; `None` where it is too large, or was changed
-/// since it was looked at.
-pub fn content(found: &Found, bytes_max: u64) -> Option<Vec<u8>> {
-    let path = Path::new(&found.path);
+/// since it was looked at. And `None` where others than root have power over the place, or it has permissions that are never
+/// given: what a user lays there must not come back as root's.
+pub fn content(tree: &Tree, found: &Found, bytes_max: u64) -> Option<Vec<u8>> {
+    let place = tree.find_itself(Path::new(&found.path)).ok()??;
+    place.is_roots().ok()?;
     let bytes = match found.mark.kind {
-        Kind::File => {
-            let mut bytes = Vec::new();
-            open(path).ok()?.take(bytes_max + 1).read_to_end(&mut bytes).ok()?;
-            bytes
+        Kind::File if can_be_given(&found.mark) => {
+            place.read(bytes_max).ok()?.filter(|file| file.whole)?.bytes
         }
-        Kind::Link => fs::read_link(path).ok()?.as_os_str().as_bytes().to_vec(),
+        Kind::Link => place.target().ok()??.as_bytes().to_vec(),
         _ => return None,
     };
     let is_it = <[u8; 32]>::from(Sha256::digest(&bytes)) == found.mark.hash;
     (is_it && bytes.len() as u64 <= bytes_max).then_some(bytes)
 }
 
-/// Opens a file, and nothing that only looks like one.
-fn open(path: &Path) -> io::Result<File> {
-    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
-    let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::new(ErrorKind::InvalidInput, "not a file"));
-    }
-    Ok(file)
+/// Whether an item can be put back with the very permissions that it had.
+pub fn can_be_given(mark: &Mark) -> bool {
+    mark.mode & !MODE_BITS == 0
 }
 
 fn hash(file: &mut File) -> io::Result<[u8; 32]> {

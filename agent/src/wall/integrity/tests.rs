@@ -2,7 +2,9 @@
 
 use super::*;
 use komainu_core::wall::judge::integrity::Change;
+use std::fs::Permissions;
 use std::io::Write;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 struct Fixture {
     top: PathBuf,
@@ -165,7 +167,7 @@ fn a_folder_that_was_taken_away_comes_back_with_its_files() {
     fs::remove_dir_all(fixture.path("etc/cron.d")).unwrap();
     symlink(fixture.path("run"), fixture.path("etc/cron.d")).unwrap();
     let why = fixture.guard.restore(&fixture.path("etc/cron.d")).unwrap_err();
-    assert!(why.ends_with("etc/cron.d is no folder any more"), "{why}");
+    assert!(why.ends_with("etc/cron.d: it is no folder any more"), "{why}");
 }
 
 #[test]
@@ -311,4 +313,31 @@ fn what_is_to_be_learned_after_a_trial_is_still_known_after_a_power_cut() {
     fixture.guard = IntegrityGuard::new(&fixture.top.join("state"));
     assert!(!fixture.guard.owes_learning());
     assert_eq!(fixture.differs(Owner::Away), []);
+}
+
+#[test]
+fn what_a_user_lays_is_never_put_back() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let mut fixture = Fixture::new("laid");
+    let crontabs = fixture.path("etc/cron.d");
+    let give = |user| std::os::unix::fs::chown(&crontabs, Some(user), Some(0)).unwrap();
+    // A user's folder when it is seen first, which becomes root's at the next start: what was in it is not root's.
+    give(61_234);
+    assert_eq!(fixture.differs(Owner::Away), []);
+    give(0);
+    fs::remove_file(fixture.path("etc/cron.d/daily")).unwrap();
+    let gone = ("etc/cron.d/daily".to_owned(), Change::Gone, false);
+    assert!(fixture.differs(Owner::Away).contains(&gone), "told, and without a copy");
+    assert!(fixture.guard.restore(&fixture.path("etc/cron.d/daily")).is_err());
+    // Nor with permissions that are never given.
+    let mut fixture = Fixture::new("given");
+    fs::set_permissions(fixture.path("etc/hosts"), Permissions::from_mode(0o666)).unwrap();
+    fs::set_permissions(fixture.path("etc/cron.d"), Permissions::from_mode(0o1777)).unwrap();
+    fixture.differs(Owner::Away);
+    fixture.write("etc/hosts", "x");
+    fs::set_permissions(fixture.path("etc/cron.d"), Permissions::from_mode(0o755)).unwrap();
+    let told = fixture.differs(Owner::Away);
+    assert!(told.len() == 2 && told.iter().all(|(_, _, can_restore)| !can_restore), "{told:?}");
 }

@@ -2,9 +2,9 @@
 //! kernel's word for a path is believed only as far as the file's own number bears it out.
 
 use super::medium::{Files, Mounts};
-use crate::os::procfs::text_reader::printable;
-use komainu_core::wall::process_snapshot::Program;
-use std::fs::{Metadata, metadata, read_link, symlink_metadata};
+use crate::os::procfs::text_reader::{BUFFER_BYTES, each_line, printable};
+use komainu_core::wall::process_snapshot::{Medium, Program};
+use std::fs::{File, Metadata, metadata, read_link, symlink_metadata};
 use std::io::ErrorKind;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
@@ -36,24 +36,24 @@ impl Files for OnDevice<'_> {
     }
 }
 
-/// Looks at `exe` in a folder of `/proc`.
-pub fn program(exe: &Path, mounts: &Mounts) -> Found {
+/// Looks at `exe` in a folder of `/proc`; `own_view`: the process sees other mounts than we do.
+pub fn program(folder: &Path, own_view: bool, mounts: &Mounts) -> Found {
+    let exe = folder.join("exe");
     let hidden = Found::Program(Program::Hidden, (0, 0));
-    let told = match read_link(exe) {
+    let told = match read_link(&exe) {
         Ok(path) => path.into_os_string().into_vec(),
         Err(error) if is_gone(&error) => return Found::None,
         Err(_) => return hidden,
     };
+    let files = &OnDevice(mounts);
     let undeleted = told.strip_suffix(DELETED).unwrap_or(&told);
     if mounts.may_hang(undeleted) {
         // A file over a network is storage, and the look must not wait until its server answers.
-        let there = undeleted.len() == told.len();
-        return Found::Program(
-            file(undeleted, there, false, mounts.medium(undeleted, &OnDevice(mounts))),
-            (0, 0),
-        );
+        let place = if undeleted.len() < told.len() { Place::Gone } else { Place::There };
+        let place = if own_view { Place::Elsewhere } else { place };
+        return Found::Program(file(undeleted, place, Medium::Storage), (0, 0));
     }
-    let running = match metadata(exe) {
+    let running = match metadata(&exe) {
         Ok(running) => running,
         Err(error) if is_gone(&error) => return Found::None,
         Err(_) => return hidden,
@@ -62,29 +62,60 @@ pub fn program(exe: &Path, mounts: &Mounts) -> Found {
     // The first is a file whose own name ends like that; the second was deleted, and linked there again.
     for path in [&told[..], undeleted] {
         if is_same(path, &running) {
-            return Found::Program(file(path, true, false, mounts.medium(path, &OnDevice(mounts))), number);
+            return Found::Program(file(path, Place::There, mounts.medium(path, files)), number);
         }
     }
     if told.starts_with(MEMORY_FILE) && running.nlink() == 0 {
-        return Found::Program(Program::Nameless, number);
+        // Without the slash, which a path has.
+        return Found::Program(Program::Nameless(printable(&undeleted[1..], PATH_BYTES_MAX)), number);
     }
     if undeleted.len() == told.len() && running.nlink() > 0 {
         // It was not deleted: it is in a view of the files that is not ours, as in a container.
-        let medium = mounts.medium_elsewhere(undeleted, running.dev(), &OnDevice(mounts));
-        return Found::Program(file(undeleted, true, false, medium), number);
+        return Found::Program(elsewhere(folder, undeleted, &running, mounts), number);
     }
     let replaced = metadata(at(undeleted)).is_ok_and(|other| other.is_file());
-    let medium = mounts.medium_of_lost(undeleted, running.dev(), &OnDevice(mounts));
-    Found::Program(file(undeleted, false, replaced, medium), number)
+    let place = match (own_view, replaced) {
+        (true, _) => Place::GoneElsewhere,
+        (false, true) => Place::Replaced,
+        (false, false) => Place::Gone,
+    };
+    Found::Program(file(undeleted, place, mounts.medium_of_lost(undeleted, running.dev(), files)), number)
 }
 
-fn file(
-    path: &[u8],
-    there: bool,
-    replaced: bool,
-    medium: komainu_core::wall::process_snapshot::Medium,
-) -> Program {
-    Program::File { path: printable(path, PATH_BYTES_MAX), there, replaced, medium }
+/// The program of a process with a view of its own: under the path that the same file has in our view, if it has one.
+fn elsewhere(folder: &Path, told: &[u8], running: &Metadata, mounts: &Mounts) -> Program {
+    let (mut theirs, mut buffer) = (Mounts::default(), vec![0; BUFFER_BYTES]);
+    if let Ok(mut table) = File::open(folder.join("mountinfo")) {
+        // A table that is not read to its end finds fewer paths, and no wrong one.
+        let _ = each_line(&mut table, &mut buffer, &mut |line| theirs.take(line));
+    }
+    let here = mounts.path_here(&theirs, told, running.dev());
+    match here.filter(|path| !mounts.may_hang(path) && is_same(path, running)) {
+        Some(path) => file(&path, Place::There, mounts.medium(&path, &OnDevice(mounts))),
+        None => file(told, Place::Elsewhere, mounts.medium_elsewhere(running.dev())),
+    }
+}
+
+/// What has become of the file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    There,
+    /// Another file has its path.
+    Replaced,
+    Gone,
+    /// It is there, in a view that is not ours.
+    Elsewhere,
+    GoneElsewhere,
+}
+
+fn file(path: &[u8], place: Place, medium: Medium) -> Program {
+    Program::File {
+        path: printable(path, PATH_BYTES_MAX),
+        there: matches!(place, Place::There | Place::Elsewhere),
+        replaced: place == Place::Replaced,
+        medium,
+        elsewhere: matches!(place, Place::Elsewhere | Place::GoneElsewhere),
+    }
 }
 
 fn is_same(path: &[u8], running: &Metadata) -> bool {

@@ -1,8 +1,12 @@
 //! The mounts and their places (`/proc/self/mountinfo`), and from that the medium on which a program lies. Reading is
 //! pure; a judgement is given the facts that it needs of the files themselves.
 
-use crate::os::procfs::mountinfo::{MOUNTS_MAX, MountLine, line, options, unescaped};
+#[cfg(test)]
+mod tests;
+
+use crate::os::procfs::mountinfo::{MOUNTS_MAX, MountLine, is_remote, line, options, unescaped};
 use crate::os::procfs::text_reader::Go;
+use komainu_core::wall::judge::autostart::entry::Origin;
 use komainu_core::wall::process_snapshot::Medium;
 
 /// The use of a file system to a program that lies on it.
@@ -22,12 +26,16 @@ pub enum Kind {
 pub struct Mount {
     /// Where, as bytes.
     pub point: Vec<u8>,
+    /// The folder of the file system that is mounted there.
+    pub root: Vec<u8>,
     /// The number of its device, as `stat` tells it of the files on it.
     pub device: u64,
     /// Its kind, for programs.
     pub kind: Kind,
     /// Of an overlay: the place of the files written since.
     pub upper: Option<Vec<u8>>,
+    /// Of an overlay: the places of the layers below, the uppermost first; as they were when it was mounted.
+    pub lower: Vec<Vec<u8>>,
 }
 
 /// The mounts, in the order of mounting.
@@ -45,21 +53,23 @@ const MEMORY: [&[u8]; 7] = [b"tmpfs", b"ramfs", b"devtmpfs", b"rootfs", b"proc",
 /// Never written to.
 const UNWRITABLE: [&[u8]; 5] = [b"squashfs", b"cramfs", b"romfs", b"erofs", b"iso9660"];
 const OVERLAY: [&[u8]; 3] = [b"overlay", b"overlayfs", b"mini_fo"];
-/// Others begin with `fuse`.
-const REMOTE: [&[u8]; 8] = [b"nfs", b"nfs4", b"cifs", b"smb3", b"9p", b"ceph", b"afs", b"autofs"];
 
 /// Where an OpenWrt has the firmware's own files, below those that were written since.
 const ROM: &[u8] = b"/rom";
+/// Overlays whose layers may lie on other overlays before that is given up; the kernel stacks two.
+const NESTED_MAX: u8 = 2;
+/// Most layers of one overlay that are looked at; the others are out of sight.
+const LAYERS_MAX: usize = 16;
 
 /// Reads one line of the table.
 pub fn mount(bytes: &[u8]) -> Option<Mount> {
-    let MountLine { device, point, filesystem, super_options, .. } = line(bytes)?;
+    let MountLine { device, root, point, filesystem, super_options, .. } = line(bytes)?;
     let upper = options(super_options).find_map(|option| option.strip_prefix(b"upperdir="));
     let kind = if MEMORY.contains(&filesystem) {
         Kind::Memory
     } else if OVERLAY.contains(&filesystem) {
         Kind::Overlay
-    } else if REMOTE.contains(&filesystem) || filesystem.starts_with(b"fuse") {
+    } else if is_remote(filesystem) {
         Kind::Remote
     } else if UNWRITABLE.contains(&filesystem) || options(super_options).any(|option| option == b"ro") {
         Kind::Unwritable
@@ -67,7 +77,37 @@ pub fn mount(bytes: &[u8]) -> Option<Mount> {
         Kind::Writable
     };
     let upper = upper.filter(|_| kind == Kind::Overlay).map(unescaped);
-    Some(Mount { point, device, kind, upper })
+    let lower = if kind == Kind::Overlay { lower(super_options) } else { Vec::new() };
+    Some(Mount { point, root, device, kind, upper, lower })
+}
+
+/// The layers below of an overlay: `lowerdir=/a:/b`, or `lowerdir+=/a` for each. A colon or backslash that is meant is
+/// written after a backslash.
+fn lower(super_options: &[u8]) -> Vec<Vec<u8>> {
+    let mut layers = Vec::new();
+    for option in options(super_options) {
+        if let Some(one) = option.strip_prefix(b"lowerdir+=") {
+            layers.push(unescaped(one));
+        } else if let Some(all) = option.strip_prefix(b"lowerdir=") {
+            let mut layer = Vec::new();
+            let all = unescaped(all);
+            let mut bytes = all.iter();
+            while let Some(byte) = bytes.next() {
+                match byte {
+                    b':' => layers.push(std::mem::take(&mut layer)),
+                    b'\\' => layer.extend(bytes.next()),
+                    other => layer.push(*other),
+                }
+            }
+            layers.push(layer);
+        }
+    }
+    layers.retain(|layer| !layer.is_empty());
+    if layers.len() > LAYERS_MAX {
+        layers.truncate(LAYERS_MAX);
+        layers.push(Vec::new());
+    }
+    layers
 }
 
 impl Mounts {
@@ -97,182 +137,188 @@ impl Mounts {
     /// The medium on which the file at this path lies.
     ///
     /// The root is the firmware's, of any kind: a development board has a writable one, a small device one in memory.
-    /// An overlay is the firmware's too, but for files written since, which lie in its upper folder; where that cannot
-    /// be seen, an overlay at the root is taken for the firmware's, and any other for storage.
+    /// An overlay is what its layers are: a file that was not written since has the medium of the layer below that has
+    /// it, and one that was written since is an upgrade where the firmware's layer has a file at that path. Where the
+    /// upper layer cannot be seen, an overlay at the root is taken for the firmware's, and any other for storage.
     pub fn medium(&self, path: &[u8], files: &dyn Files) -> Medium {
-        let Some(mount) = self.holding(path) else { return Medium::Firmware };
-        self.medium_on(mount, path, files)
+        self.medium_within(path, files, NESTED_MAX)
     }
 
-    /// The medium of a file that is not at its path any more, or never was in our sight, by the number of its device. A
-    /// file on a device that is mounted nowhere here counts as memory: an intruder took care to hide it.
+    /// The layer of a file, and the path of the firmware's own file below it, if that can be seen.
+    pub fn origin(&self, path: &[u8], files: &dyn Files) -> (Origin, Option<Vec<u8>>) {
+        let Some(mount) = self.holding(path) else { return (Origin::Unknown, None) };
+        match (mount.kind, self.medium(path, files)) {
+            (Kind::Unwritable, _) | (Kind::Overlay, Medium::Firmware) => (Origin::Firmware, None),
+            (Kind::Overlay, Medium::Upgraded) => {
+                let path = inside(mount, path);
+                let of_firmware = |layer: &Layer| layer.medium == Medium::Firmware && layer.has(path, files);
+                let lower = self.layers(mount, files, NESTED_MAX).find(of_firmware);
+                (Origin::OverFirmware, lower.map(|layer| joined(&layer.folder, path)))
+            }
+            (Kind::Overlay, Medium::Storage | Medium::Memory) => (Origin::Added, None),
+            _ => (Origin::Unknown, None),
+        }
+    }
+
+    /// The medium of a file that is not at its path any more, by the number of its device. A file on a device that is
+    /// mounted nowhere here counts as memory: an intruder took care to hide it.
     pub fn medium_of_lost(&self, path: &[u8], device: u64, files: &dyn Files) -> Medium {
         let here = self.holding(path).filter(|mount| mount.device == device || mount.kind == Kind::Overlay);
-        match here.or_else(|| self.0.iter().rev().find(|mount| mount.device == device)) {
+        match here.or_else(|| self.on_device(device)) {
             // Its upper folder has forgotten it. A file that the firmware had at this path was the firmware's.
             Some(mount) if mount.kind == Kind::Overlay => {
-                let in_rom = files.is_there(&[ROM, path].concat());
-                if in_rom { Medium::Firmware } else { Medium::Storage }
+                let was =
+                    self.layers(mount, files, NESTED_MAX).any(|layer| layer.has(inside(mount, path), files));
+                if was { Medium::Firmware } else { Medium::Storage }
             }
-            Some(mount) => self.medium_on(mount, path, files),
+            Some(mount) => self.medium_on(mount, path, files, NESTED_MAX),
             None => Medium::Memory,
         }
     }
 
-    /// The medium of a file that was not deleted and is not at its path: it is in another view of the files, as a
-    /// container's. A file on a device that is mounted nowhere here counts as storage: the firmware's it is not.
-    pub fn medium_elsewhere(&self, path: &[u8], device: u64, files: &dyn Files) -> Medium {
-        if self.0.iter().any(|mount| mount.device == device) {
-            self.medium_of_lost(path, device, files)
-        } else {
-            Medium::Storage
+    /// The medium of a file that was not deleted, and that no path of ours leads to: it is in another view of the
+    /// files, as a container's. Its path is of that view, and proves nothing: only a device that cannot be written is
+    /// the firmware's, and a plain root. A file on a device that is mounted nowhere here counts as storage.
+    pub fn medium_elsewhere(&self, device: u64) -> Medium {
+        match self.on_device(device).map(|mount| (mount.kind, &mount.point[..])) {
+            Some((Kind::Overlay | Kind::Remote, _)) | None => Medium::Storage,
+            Some((Kind::Unwritable, _) | (_, b"/")) => Medium::Firmware,
+            Some((Kind::Memory, _)) => Medium::Memory,
+            Some((Kind::Writable, _)) => Medium::Storage,
         }
     }
 
-    fn medium_on(&self, mount: &Mount, path: &[u8], files: &dyn Files) -> Medium {
-        let is_root = mount.point == b"/";
+    /// The path in our view of a file that another view has at `path`; the caller makes sure that it is the very file.
+    pub fn path_here(&self, theirs: &Mounts, path: &[u8], device: u64) -> Option<Vec<u8>> {
+        let there = theirs.holding(path).filter(|mount| mount.device == device)?;
+        // From the root of its file system on.
+        let whole = joined(&there.root, inside(there, path));
+        let mut ours = self.0.iter().rev().filter(|mount| mount.device == device);
+        let mount = ours.find(|mount| is_below(&whole, &mount.root))?;
+        let root = mount.root.strip_suffix(b"/").unwrap_or(&mount.root);
+        let rest = &whole[root.len()..];
+        Some(joined(&mount.point, rest.strip_prefix(b"/").unwrap_or(rest)))
+    }
+
+    fn on_device(&self, device: u64) -> Option<&Mount> {
+        self.0.iter().rev().find(|mount| mount.device == device)
+    }
+
+    fn medium_within(&self, path: &[u8], files: &dyn Files, nested: u8) -> Medium {
+        let Some(mount) = self.holding(path) else { return Medium::Firmware };
+        self.medium_on(mount, path, files, nested)
+    }
+
+    fn medium_on(&self, mount: &Mount, path: &[u8], files: &dyn Files, nested: u8) -> Medium {
         match mount.kind {
-            Kind::Overlay => {
-                let beyond = if is_root { Medium::Firmware } else { Medium::Storage };
-                let Some(upper) = &mount.upper else { return Medium::Firmware };
-                if !files.is_there(upper) {
-                    return beyond;
-                }
-                let inside = path.strip_prefix(&mount.point[..]).unwrap_or_default();
-                let inside = inside.strip_prefix(b"/").unwrap_or(inside);
-                let written = [upper, &b"/"[..], inside].concat();
-                if !files.is_there(&written) {
-                    return Medium::Firmware;
-                }
-                let in_memory = self.holding(upper).is_some_and(|below| below.kind == Kind::Memory);
-                if in_memory { Medium::Memory } else { Medium::Storage }
-            }
-            _ if is_root => Medium::Firmware,
+            Kind::Overlay => self.medium_on_overlay(mount, inside(mount, path), files, nested),
+            _ if mount.point == b"/" => Medium::Firmware,
             Kind::Memory => Medium::Memory,
             Kind::Unwritable => Medium::Firmware,
             Kind::Remote | Kind::Writable => Medium::Storage,
         }
     }
+
+    fn medium_on_overlay(&self, mount: &Mount, path: &[u8], files: &dyn Files, nested: u8) -> Medium {
+        let is_root = mount.point == b"/";
+        let Some(nested) = nested.checked_sub(1) else { return Medium::Storage };
+        // A folder of this name within the overlay itself is another, which its files can make.
+        let upper = mount.upper.as_ref().filter(|upper| self.is_seen(upper, mount, files));
+        if mount.upper.is_some() && upper.is_none() {
+            return if is_root { Medium::Firmware } else { Medium::Storage };
+        }
+        let mut layers = self.layers(mount, files, nested);
+        let Some(upper) = upper.filter(|upper| files.is_there(&joined(upper, path))) else {
+            if is_root {
+                return Medium::Firmware;
+            }
+            let holding = layers.find(|layer| !layer.is_seen || layer.has(path, files));
+            return holding.map_or(Medium::Storage, |layer| layer.medium);
+        };
+        let in_memory = self.holding(upper).is_some_and(|below| below.kind == Kind::Memory);
+        let written = if in_memory { Medium::Memory } else { Medium::Storage };
+        if in_memory && !is_root {
+            // Anybody who may mount lays such a one over the firmware's folders.
+            return written;
+        }
+        let (mut is_upgrade, mut is_unknown) = (false, false);
+        for layer in layers.filter(|layer| layer.medium == Medium::Firmware) {
+            is_upgrade |= layer.has(path, files);
+            is_unknown |= !layer.is_seen;
+        }
+        match (is_upgrade, is_unknown) {
+            (true, _) => Medium::Upgraded,
+            (false, true) => Medium::Unknown,
+            (false, false) => written,
+        }
+    }
+
+    /// The layers below of an overlay. They were named before the device's start was over: the root of an OpenWrt names
+    /// `/`, which now is the overlay itself, and has the layer at `/rom`.
+    fn layers<'a>(
+        &'a self,
+        mount: &'a Mount,
+        files: &'a dyn Files,
+        nested: u8,
+    ) -> impl Iterator<Item = Layer> + 'a {
+        mount.lower.iter().map(move |named| {
+            if self.is_seen(named, mount, files) {
+                let medium = self.medium_within(named, files, nested);
+                return Layer { folder: named.clone(), is_seen: true, medium };
+            }
+            let is_rom = |below: &Mount| below.point == ROM && below.kind == Kind::Unwritable;
+            if mount.point == b"/" && self.holding(ROM).is_some_and(is_rom) {
+                return Layer { folder: ROM.to_vec(), is_seen: true, medium: Medium::Firmware };
+            }
+            if !named.starts_with(b"/") {
+                // One of many, or named from a folder that is not known: a container's.
+                return Layer { folder: Vec::new(), is_seen: false, medium: Medium::Storage };
+            }
+            // It lies below the overlay, where no path leads to any more.
+            let below = self.0.iter().take_while(|one| !std::ptr::eq(*one, mount));
+            let below = below.filter(|one| is_below(named, &one.point)).max_by_key(|one| one.point.len());
+            let medium = below.map_or(Medium::Firmware, |below| match below.kind {
+                Kind::Overlay | Kind::Remote => Medium::Storage,
+                _ => self.medium_on(below, named, files, 0),
+            });
+            Layer { folder: Vec::new(), is_seen: false, medium }
+        })
+    }
+
+    /// A layer's folder is still where it was when the overlay was mounted.
+    fn is_seen(&self, folder: &[u8], overlay: &Mount, files: &dyn Files) -> bool {
+        let is_outside = |mount: &Mount| !std::ptr::eq(mount, overlay);
+        folder.starts_with(b"/") && self.holding(folder).is_some_and(is_outside) && files.is_there(folder)
+    }
+}
+
+/// A layer below of an overlay.
+struct Layer {
+    folder: Vec<u8>,
+    is_seen: bool,
+    medium: Medium,
+}
+
+impl Layer {
+    fn has(&self, path: &[u8], files: &dyn Files) -> bool {
+        self.is_seen && files.is_there(&joined(&self.folder, path))
+    }
+}
+
+fn joined(folder: &[u8], path: &[u8]) -> Vec<u8> {
+    if path.is_empty() {
+        return folder.to_vec();
+    }
+    [folder.strip_suffix(b"/").unwrap_or(folder), &b"/"[..], path].concat()
+}
+
+/// The path from a mount's point on, without a slash before it.
+fn inside<'a>(mount: &Mount, path: &'a [u8]) -> &'a [u8] {
+    let inside = path.strip_prefix(&mount.point[..]).unwrap_or_default();
+    inside.strip_prefix(b"/").unwrap_or(inside)
 }
 
 fn is_below(path: &[u8], point: &[u8]) -> bool {
     let point = point.strip_suffix(b"/").unwrap_or(point);
     path.strip_prefix(point).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    struct These<'a>(&'a [&'a str]);
-
-    impl Files for These<'_> {
-        fn is_there(&self, path: &[u8]) -> bool {
-            self.0.iter().any(|file| file.as_bytes() == path)
-        }
-    }
-
-    fn mounts(lines: &[&str]) -> Mounts {
-        let mut mounts = Mounts::default();
-        for line in lines {
-            mounts.take(line.as_bytes());
-        }
-        mounts
-    }
-
-    /// An OpenWrt after its start.
-    const OPENWRT: [&str; 7] = [
-        "20 25 31:2 / /rom ro,relatime - squashfs /dev/root ro",
-        "21 25 0:5 / /proc rw,nosuid - proc proc rw",
-        "22 25 0:19 / /tmp rw,nosuid,nodev - tmpfs tmpfs rw",
-        "23 25 31:3 / /overlay rw,noatime - jffs2 /dev/mtdblock3 rw",
-        "25 1 0:17 / / rw,noatime - overlay overlayfs:/overlay rw,lowerdir=/,upperdir=/overlay/upper,workdir=/overlay/work",
-        "26 25 0:20 / /dev rw - tmpfs tmpfs rw,size=512k",
-        "30 25 8:1 / /mnt/usb\\040disk rw - ext4 /dev/sda1 rw",
-    ];
-
-    #[test]
-    fn a_file_system_that_is_read_only_as_a_whole_cannot_be_written() {
-        let mount = mount(b"30 25 8:1 / /mnt rw - ext4 /dev/x ro,seclabel").unwrap();
-        assert_eq!((&mount.point[..], mount.kind), (&b"/mnt"[..], Kind::Unwritable));
-    }
-
-    #[test]
-    fn what_came_with_an_openwrt_is_firmware_and_what_was_written_since_is_storage() {
-        let files = These(&["/overlay/upper", "/overlay/upper/usr/bin/bot", "/rom/usr/sbin/dnsmasq"]);
-        for (path, medium) in [
-            ("/usr/sbin/dnsmasq", Medium::Firmware),
-            ("/usr/bin/bot", Medium::Storage),
-            ("/rom/bin/busybox", Medium::Firmware),
-            ("/overlay/upper/usr/bin/bot", Medium::Storage),
-            ("/tmp/bot", Medium::Memory),
-            ("/tmpfoo", Medium::Firmware),
-            ("/dev/.bot", Medium::Memory),
-            ("/mnt/usb disk/bot", Medium::Storage),
-            ("/mnt/usb", Medium::Firmware),
-        ] {
-            assert_eq!(mounts(&OPENWRT).medium(path.as_bytes(), &files), medium, "{path}");
-        }
-        let lost = |path: &str, device| mounts(&OPENWRT).medium_of_lost(path.as_bytes(), device, &files);
-        assert_eq!(lost("/usr/sbin/dnsmasq", 0x11), Medium::Firmware, "upgraded");
-        assert_eq!(lost("/usr/bin/bot", 0x11), Medium::Storage);
-        assert_eq!(lost("/tmp/bot", 19), Medium::Memory);
-        assert_eq!(lost("/mnt/elsewhere", 99), Medium::Storage, "an overlay hides its devices");
-    }
-
-    #[test]
-    fn an_overlay_whose_upper_folder_is_not_seen_is_firmware_at_the_root_only() {
-        let overlay = |point: &str, options: &str| {
-            mounts(&[
-                "1 0 8:1 / / ro - ext4 /dev/sda1 ro",
-                &format!("25 1 0:17 / {point} rw - overlay x rw,{options}"),
-            ])
-        };
-        let medium = |mounts: Mounts| mounts.medium(b"/usr/bin/x", &These(&["/ram", "/ram/bin/x"]));
-        assert_eq!(medium(overlay("/", "lowerdir=/,upperdir=/gone")), Medium::Firmware);
-        assert_eq!(medium(overlay("/usr", "lowerdir=/usr,upperdir=/gone")), Medium::Storage);
-        assert_eq!(medium(overlay("/usr", "lowerdir=/usr")), Medium::Firmware, "nothing can be written");
-        let mut in_memory = overlay("/usr", "lowerdir=/usr,upperdir=/ram");
-        assert_eq!(medium(in_memory.clone()), Medium::Storage);
-        in_memory.take(b"30 1 0:9 / /ram rw - tmpfs tmpfs rw");
-        assert_eq!(medium(in_memory), Medium::Memory);
-    }
-
-    #[test]
-    fn the_root_is_firmware_even_where_it_can_be_written() {
-        let board =
-            mounts(&["1 0 179:2 / / rw - ext4 /dev/mmcblk0p2 rw", "2 1 179:3 / /data rw - ext4 x rw"]);
-        let none = These(&[]);
-        assert_eq!(board.medium(b"/usr/bin/x", &none), Medium::Firmware);
-        assert_eq!(board.medium(b"/data/x", &none), Medium::Storage);
-        assert_eq!(board.medium_of_lost(b"/usr/bin/x", 179 << 8 | 2, &none), Medium::Firmware);
-        assert_eq!(
-            board.medium_of_lost(b"/usr/bin/x", 179 << 8 | 3, &none),
-            Medium::Storage,
-            "a lie about its path"
-        );
-        assert_eq!(
-            board.medium_of_lost(b"/usr/bin/x", 77, &none),
-            Medium::Memory,
-            "mounted where we do not see it"
-        );
-        let small = mounts(&["1 0 0:2 / / rw - rootfs rootfs rw"]);
-        assert_eq!(small.medium(b"/bin/x", &none), Medium::Firmware);
-    }
-
-    #[test]
-    fn what_is_mounted_on_top_counts() {
-        let twice = mounts(&[
-            "1 0 8:1 / / rw - ext4 a rw",
-            "2 1 8:2 / /data rw - ext4 b rw",
-            "3 2 0:9 / /data rw - tmpfs tmpfs rw",
-        ]);
-        assert_eq!(twice.medium(b"/data/x", &These(&[])), Medium::Memory);
-    }
-
-    #[test]
-    fn a_network_may_hang() {
-        let nas = mounts(&["1 0 8:1 / / rw - ext4 a rw", "2 1 0:9 / /share rw - nfs4 host:/x rw"]);
-        assert!(nas.may_hang(b"/share/x") && !nas.may_hang(b"/shared"));
-    }
 }

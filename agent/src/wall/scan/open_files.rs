@@ -60,7 +60,12 @@ pub fn held(folder: &Path, wanted: &[u64], mounts: &Mounts) -> Held {
 
 /// `socket:[1061]`
 pub fn socket_number(target: &[u8]) -> Option<u64> {
-    number(target.strip_prefix(b"socket:[")?.strip_suffix(b"]")?)
+    numbered(target, b"socket")
+}
+
+/// The number of something of the kernel's that has no path: `KIND:[1061]`.
+pub fn numbered(target: &[u8], kind: &[u8]) -> Option<u64> {
+    number(target.strip_prefix(kind)?.strip_prefix(b":[")?.strip_suffix(b"]")?)
 }
 
 /// A device that is open, by its major and minor number.

@@ -17,6 +17,7 @@ use crate::os::procfs::text_reader::{BUFFER_BYTES, Go, beginning, printable, rea
 use crate::wall::probe::telnet::{Asked, ProbedPort};
 use crate::wall::scan::executable::{Found, program};
 use crate::wall::scan::medium::Mounts;
+use crate::wall::scan::namespaces::Namespaces;
 use crate::wall::scan::open_files::{Held, held};
 use crate::wall::scan::ports::{Sockets, Sum, read_sockets};
 use komainu_core::fault::Text;
@@ -44,6 +45,8 @@ pub struct Scanner {
     nobodys: (Vec<u64>, u64),
     /// The listeners' answers; `None`: no listener is asked.
     asked: Option<Asked>,
+    /// Our own namespaces, and those of the first process.
+    namespaces: (Namespaces, Namespaces),
     /// The listeners of the last full look, as [`Scanner::changed`] compares them.
     sum: Option<u64>,
     /// The processes that [`Scanner::changed`] knows, in order; the kernel's own among them.
@@ -87,6 +90,7 @@ impl Scanner {
             known: Vec::new(),
             nobodys: (Vec::new(), 0),
             asked: None,
+            namespaces: (Namespaces::default(), Namespaces::default()),
             sum: None,
             pids: Vec::new(),
         }
@@ -169,6 +173,8 @@ impl Scanner {
     fn mounts(&mut self) -> Result<Mounts, Text> {
         let mut mounts = Mounts::default();
         read_lines(TABLE, &mut self.buffer, &mut |line| mounts.take(line))?;
+        let (ours, first) = (Namespaces::of(Path::new("/proc/self")), Namespaces::of(Path::new("/proc/1")));
+        self.namespaces = (ours, if first == Namespaces::default() { ours } else { first });
         Ok(mounts)
     }
 
@@ -192,12 +198,15 @@ impl Scanner {
             return None;
         }
         let (id, parent) = (ProcessId { pid, started: stat.started }, stat.parent);
+        let stopped = stat.state == b'T';
         let name = printable(stat.name, NAME_BYTES_MAX);
         if stat.is_zombie() {
             // Its first thread has ended, and took the view of program and files with it; the others have theirs.
             folder = other_thread(&folder, pid)?;
         }
-        let (program, number) = match program(&folder.join("exe"), mounts) {
+        let namespaces = Namespaces::of(&folder);
+        let own_view = namespaces.sees_other_mounts(&self.namespaces.0);
+        let (program, number) = match program(&folder, own_view, mounts) {
             Found::Program(program, number) => (program, number),
             Found::None => {
                 let stat = process_files::stat(beginning(&folder.join("stat"), &mut self.buffer).ok()?)?;
@@ -210,6 +219,7 @@ impl Scanner {
         let user = process_files::effective_user(beginning(&folder.join("status"), &mut self.buffer).ok()?)?;
         let words = beginning(&folder.join("cmdline"), &mut self.buffer[..512]).ok()?;
         let (first_word, second_word) = process_files::first_words(words);
+        let namespaced = namespaces.differ(&self.namespaces.1);
         let (holds_watchdog, writes_flash) = (false, false);
         let process = Process {
             id,
@@ -219,6 +229,8 @@ impl Scanner {
             name,
             first_word,
             second_word,
+            stopped,
+            namespaced,
             holds_watchdog,
             writes_flash,
         };

@@ -13,6 +13,7 @@ use crate::wall::remediation::Remediation;
 use crate::wall::report::Report;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt::Write;
 
 /// The password that opens an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,8 +22,8 @@ pub enum PasswordSeen {
     Empty,
     /// No password opens it.
     Locked,
-    /// One that is hashed in a way that cannot be computed here.
-    Unknown,
+    /// One that is hashed in a way that is not computed here: the kind of its hash.
+    Untried(&'static str),
     /// One with this fingerprint, of its crypt string.
     Set(Digest64),
 }
@@ -75,6 +76,8 @@ pub struct KeySeen {
     pub line: u32,
     /// Its fingerprint, as `ssh-keygen -l` shows it.
     pub fingerprint: String,
+    /// No one but root has power over the file; else nothing changes it here.
+    pub is_roots: bool,
 }
 
 /// The accounts and keys that one look saw.
@@ -83,6 +86,8 @@ pub struct AccountsSeen {
     pub accounts: Vec<AccountSeen>,
     /// The keys, those of one file together.
     pub keys: Vec<KeySeen>,
+    /// The number of further accounts: lighter ones than these.
+    pub left_out: usize,
     /// Why not everything could be read.
     pub unread: Option<Text>,
 }
@@ -98,12 +103,14 @@ pub fn judge(seen: &AccountsSeen, policy: &Policy, report: &mut Report) {
             Of::Web | Of::WebInClear => web(account, report),
         }
     }
-    let untried = seen.accounts.iter().filter(|account| untried(account)).count();
-    if untried > 0 {
-        report.cannot_tell(Measure::Passwords, format_args!("{untried} passwords are not tried yet"));
-    }
+    judge_untried(&seen.accounts, report);
     for key in &seen.keys {
         judge_key(key, &seen.keys, policy, report);
+    }
+    if seen.left_out > 0 {
+        let count = seen.left_out;
+        report
+            .cannot_tell(Measure::Accounts, format_args!("{count} accounts more than can be listed at once"));
     }
     if let Some(why) = &seen.unread {
         report.cannot_tell(Measure::Accounts, format_args!("{}", &**why));
@@ -111,12 +118,28 @@ pub fn judge(seen: &AccountsSeen, policy: &Policy, report: &mut Report) {
     }
 }
 
-fn untried(account: &AccountSeen) -> bool {
-    matches!(account.password, PasswordSeen::Set(_)) && account.known.is_none()
+/// A measure has one doubt: that of the passwords names all that nothing is known of.
+fn judge_untried(accounts: &[AccountSeen], report: &mut Report) {
+    let mut why = String::new();
+    let not_yet =
+        |account: &&AccountSeen| matches!(account.password, PasswordSeen::Set(_)) && account.known.is_none();
+    let count = accounts.iter().filter(not_yet).count();
+    // Writing into a string cannot fail.
+    if count > 0 {
+        let _ = write!(why, "{count} passwords are not tried yet; ");
+    }
+    for AccountSeen { file, name, password, .. } in accounts {
+        if let PasswordSeen::Untried(kind) = password {
+            let _ = write!(why, "no password is tried on {name} in {file}: {kind}; ");
+        }
+    }
+    if let Some(why) = why.strip_suffix("; ") {
+        report.cannot_tell(Measure::Passwords, format_args!("{why}"));
+    }
 }
 
 fn lock(account: &AccountSeen) -> Option<Remediation> {
-    let can_be = account.whose != Whose::Owner && !account.name.is_empty() && account.of != Of::WebInClear;
+    let can_be = account.whose != Whose::Owner && account.of != Of::WebInClear;
     (can_be && account.password != PasswordSeen::Locked)
         .then(|| Remediation::LockAccount { file: account.file.clone(), account: account.name.clone() })
 }
@@ -145,7 +168,7 @@ fn device(account: &AccountSeen, has_owner: bool, policy: &Policy, report: &mut 
             format_args!("the account {name} has all rights, like root (number 0), and nobody allowed it"),
         );
     }
-    let opens = matches!(password, PasswordSeen::Set(_) | PasswordSeen::Unknown);
+    let opens = matches!(password, PasswordSeen::Set(_) | PasswordSeen::Untried(_));
     if !allowed && opens && account.shell {
         report.weak(
             Measure::Accounts,
@@ -166,15 +189,10 @@ fn web(account: &AccountSeen, report: &mut Report) {
 }
 
 fn known(account: &AccountSeen, remediation: Option<Remediation>, report: &mut Report) {
-    let AccountSeen { file, name, password, .. } = account;
+    let AccountSeen { file, name, .. } = account;
     if account.known == Some(true) {
         let what = format_args!("the password of {name} in {file} is one that malware tries");
         report.weak(Measure::Passwords, remediation, what);
-    } else if *password == PasswordSeen::Unknown {
-        report.cannot_tell(
-            Measure::Passwords,
-            format_args!("the password of {name} in {file} is hashed in a way that cannot be tried here"),
-        );
     }
 }
 
@@ -183,16 +201,17 @@ fn judge_key(key: &KeySeen, all: &[KeySeen], policy: &Policy, report: &mut Repor
     if allowed(key) {
         return;
     }
-    let KeySeen { file, line, fingerprint } = key;
+    let KeySeen { file, line, fingerprint, is_roots } = key;
     // A file without a single key that is allowed is kept as evidence, whole.
     let mixed = all.iter().any(|other| other.file == *file && allowed(other));
     let remediation = match mixed {
         true => Remediation::RemoveKey { file: file.clone(), fingerprint: fingerprint.clone() },
         false => Remediation::Quarantine { file: file.clone() },
     };
+    let by_hand = if *is_roots { "" } else { "; remove it by hand: others than root can change the file" };
     report.weak(
         Measure::Keys,
-        Some(remediation),
-        format_args!("{file} line {line}: nobody allowed the key {fingerprint}"),
+        is_roots.then_some(remediation),
+        format_args!("{file} line {line}: nobody allowed the key {fingerprint}{by_hand}"),
     );
 }

@@ -18,13 +18,17 @@ pub struct Key {
     pub fingerprint: String,
 }
 
-/// The keys of a file, at most [`KEYS_MAX`]. A line that no SSH server takes for a key is none.
+/// The keys of a file, each once, at most [`KEYS_MAX`]. A line that no SSH server takes for a key is none.
 pub fn keys(bytes: &[u8]) -> Vec<Key> {
-    let lines = bytes.split(|byte| *byte == b'\n').zip(1..);
-    lines
-        .filter_map(|(text, line)| Some(Key { line, fingerprint: fingerprint(text)? }))
-        .take(KEYS_MAX)
-        .collect()
+    let mut keys: Vec<Key> = Vec::new();
+    for (text, line) in bytes.split(|byte| *byte == b'\n').zip(1..) {
+        // An allowed key that stands there many times must not hide another.
+        let Some(fingerprint) = fingerprint(text) else { continue };
+        if keys.len() < KEYS_MAX && keys.iter().all(|key| key.fingerprint != fingerprint) {
+            keys.push(Key { line, fingerprint });
+        }
+    }
+    keys
 }
 
 /// The file without the lines of this key; `None` where it has none.
@@ -116,7 +120,7 @@ mod tests {
             "# a comment\n{ONE} me@home\n\ncommand=\"echo ssh-ed25519 AAAA x\",no-pty {TWO}\r\nssh-rsa AAAA\nx {ONE}=\n"
         );
         let found = keys(text.as_bytes());
-        let expected = [(2, ONE_PRINT), (4, TWO_PRINT), (6, ONE_PRINT)];
+        let expected = [(2, ONE_PRINT), (4, TWO_PRINT)];
         let expected = expected.map(|(line, fingerprint)| Key { line, fingerprint: fingerprint.into() });
         assert_eq!(found, expected);
     }
@@ -135,8 +139,13 @@ mod tests {
         assert_eq!(keys(alloc::format!("#{ONE}").as_bytes()), []);
         let long = alloc::format!("ssh-rsa AAAA{}", "A".repeat(8192));
         assert_eq!(keys(long.as_bytes()), []);
-        let many = alloc::format!("{ONE}\n").repeat(KEYS_MAX + 1);
-        assert_eq!(keys(many.as_bytes()).len(), KEYS_MAX);
+    }
+
+    #[test]
+    fn an_allowed_key_that_is_repeated_hides_no_other() {
+        let many = alloc::format!("{ONE}\n").repeat(2 * KEYS_MAX) + TWO;
+        let prints: Vec<String> = keys(many.as_bytes()).into_iter().map(|key| key.fingerprint).collect();
+        assert_eq!(prints, [ONE_PRINT, TWO_PRINT]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod tests;
 use crate::fault;
 use crate::fault::Text;
 use crate::ledger;
+use crate::wall::evidence::Sign;
 use crate::wall::measures::Measure;
 use crate::wall::policy::ProtectedPath;
 use crate::wall::remediation::Remediation;
@@ -252,7 +253,9 @@ pub fn judge(seen: &IntegrityFacts, integrity: &[ProtectedPath], report: &mut Re
         };
         let lost = if integrity.restore && remediation.is_none() { "; no copy of it is kept" } else { "" };
         let what = &integrity.what;
-        report.weak(measure, remediation, format_args!("{path} ({what}) {how}, and not by the owner{lost}"));
+        let evidence = Sign::ChangedFile.row().alone;
+        let what = format_args!("{path} ({what}) {how}, and not by the owner{lost}");
+        report.weighed(measure, evidence, remediation, what);
     }
     if let Some(why) = &seen.doubt {
         report.cannot_tell(measure, format_args!("{why}"));

@@ -1,6 +1,7 @@
 //! Mounts: places where programs could be laid and started (`/tmp`, `/var`, `/dev`). Judges the
 //! mounts that policy names. A script that is given to a shell still runs from there; a program does not.
 
+use crate::wall::evidence::Sign;
 use crate::wall::measures::Measure;
 use crate::wall::remediation::Remediation;
 use crate::wall::report::Report;
@@ -70,7 +71,7 @@ pub fn judge(mounts: &[Mount], noexec_mounts: &[String], report: &mut Report) {
     for mount in mounts {
         if let Some(pid) = hides(&mount.point) {
             let what = format_args!("something is mounted over /proc/{pid}, which hides a process");
-            report.infected(Measure::Programs, None, what);
+            report.weighed(Measure::Programs, Sign::MountedOver.row().alone, None, what);
         }
     }
     for point in noexec_mounts {
@@ -183,7 +184,7 @@ mod tests {
         ] {
             let mut report = Report::default();
             judge(&read(&[(point, kind, "rw", "rw")]), &[], &mut report);
-            assert_eq!(report.findings.iter().filter(|one| one.infection).count(), expected);
+            assert_eq!(report.findings.iter().filter(|one| one.is_infection()).count(), expected);
         }
     }
 }

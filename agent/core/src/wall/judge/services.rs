@@ -4,12 +4,13 @@
 #[cfg(test)]
 mod tests;
 
-use super::infection::REPORT_PORT;
+use super::infection::is_report_port;
+use crate::wall::evidence::{Sign, weigh};
 use crate::wall::measures::Measure;
-use crate::wall::policy::{Policy, Reach, Unlisted};
+use crate::wall::policy::{Policy, Reach};
 use crate::wall::process_snapshot::{Listener, Process, ProcessSnapshot, Transport};
 use crate::wall::process_tree::{ProcessTree, Told, rows};
-use crate::wall::remediation::{ProcessId, Remediation};
+use crate::wall::remediation::ProcessId;
 use crate::wall::report::Report;
 use alloc::vec::Vec;
 
@@ -35,7 +36,8 @@ pub fn judge(seen: &ProcessSnapshot, policy: &Policy, own: &[ProcessId], report:
     for listener in &seen.listeners {
         let network = matches!(listener.transport, Transport::Tcp | Transport::Udp);
         // `infection` judges raw sockets, and listeners where only malware listens.
-        if !network || tree.is_ours(listener) || is_telnet(&tree, listener) || is_report_port(listener) {
+        if !network || tree.is_ours(listener) || is_telnet(&tree, listener) || is_report_port(&tree, listener)
+        {
             continue;
         }
         if is_ssh(&tree, listener) {
@@ -50,10 +52,6 @@ pub fn judge(seen: &ProcessSnapshot, policy: &Policy, own: &[ProcessId], report:
             format_args!("there are more processes or sockets than one look takes in"),
         );
     }
-}
-
-fn is_report_port(listener: &Listener) -> bool {
-    listener.transport == Transport::Tcp && listener.port == REPORT_PORT
 }
 
 fn has_telnets_name(process: &Process) -> bool {
@@ -178,7 +176,8 @@ fn service(tree: &ProcessTree<'_>, listener: &Listener, report: &mut Report) {
             return;
         }
         if REFLECTORS.contains(port) && !address.is_loopback() {
-            report.weak(
+            // The firewall keeps the WAN away from it all the same.
+            report.told(
                 Measure::Reflectors,
                 None,
                 format_args!("port {port} (udp) can be made to flood others, and policy does not name it"),
@@ -206,19 +205,13 @@ fn only_asks(tree: &ProcessTree<'_>, listener: &Listener, owner: &Process) -> bo
 fn stranger(tree: &ProcessTree<'_>, listener: &Listener, owner: &Process, report: &mut Report) {
     let (port, transport) = (listener.port, listener.transport.name());
     let taken = rows(tree.policy, listener).next().is_some() || listener.port == SSH_PORT;
-    if taken && !tree.is_trusted(&owner.program) {
-        report.infected(
-            Measure::Services,
-            tree.end(owner),
-            format_args!("port {port} ({transport}) was taken from whom it belongs to: {}", Told(owner)),
-        );
-        return;
-    }
-    let remediation: Option<Remediation> =
-        if tree.policy.unlisted == Unlisted::Stop { tree.end(owner) } else { None };
-    report.weak(
+    let sign = if taken { Sign::TakenPort } else { Sign::Unlisted };
+    let evidence = weigh(tree.origin(owner), &[sign]);
+    let why = if taken { "is another program's" } else { "is not on the list" };
+    report.weighed(
         Measure::Services,
-        remediation,
-        format_args!("port {port} ({transport}) is not on the list: {}", Told(owner)),
+        evidence,
+        tree.suspend(owner),
+        format_args!("port {port} ({transport}) {why}: {}", Told(owner)),
     );
 }

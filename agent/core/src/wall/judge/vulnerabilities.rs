@@ -5,7 +5,7 @@
 use crate::advisory::matching::{Checked, Match, State};
 use crate::fault::Text;
 use crate::wall::measures::Measure;
-use crate::wall::policy::{Policy, Unlisted};
+use crate::wall::policy::Policy;
 use crate::wall::process_snapshot::Transport;
 use crate::wall::report::Report;
 use alloc::format;
@@ -109,12 +109,11 @@ fn judge_vulnerabilities(checked: &Checked, report: &mut Report) {
 }
 
 /// The policy once support has ended, since no hole is mended any more: no way in from the WAN, neither to the
-/// device nor through it, no one in the LAN may ask for one, and nothing is allowed that policy does not name.
+/// device nor through it, and no one in the LAN may ask for one.
 pub fn restricted(policy: &Policy) -> Policy {
     let mut policy = policy.clone();
     policy.traffic.wan_rules.clear();
     policy.traffic.port_forwards.clear();
-    policy.unlisted = Unlisted::Stop;
     policy.services.retain(|service| {
         let holds = |port: &u16| (service.ports.0..=service.ports.1).contains(port);
         service.transport != Transport::Udp || !WAYS_IN_PORTS.iter().any(holds)
@@ -266,6 +265,7 @@ mod tests {
             transport,
             ports,
             reach: Reach::Lan,
+            public: false,
         };
         let kept = service("dnsmasq", Transport::Udp, (53, 53));
         let policy = Policy {
@@ -282,7 +282,7 @@ mod tests {
             ..bare()
         };
         let after = restricted(&policy);
-        assert_eq!((&after.services, after.unlisted), (&vec![kept], Unlisted::Stop));
+        assert_eq!(after.services, vec![kept]);
         assert!(after.traffic.wan_rules.is_empty() && after.traffic.forwards);
     }
 }

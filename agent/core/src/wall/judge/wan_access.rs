@@ -1,11 +1,11 @@
 //! Judges WAN rules, the ports of the device that are open on the WAN. Each needs addresses, TLS, an owner with a good
 //! password, and a day on which it ends; one that lacks any of these is shut, and the report says which. An ACS (TR-069)
-//! needs its addresses only.
+//! needs its addresses only, and a VPN, which answers to keys, not even these.
 
 use crate::firewall::table::WanRule;
 use crate::gate::state::GateState;
 use crate::wall::measures::Measure;
-use crate::wall::policy::WanAccess;
+use crate::wall::policy::{Purpose, WanAccess};
 use crate::wall::report::Report;
 use alloc::vec::Vec;
 use komainu_trust::Moment;
@@ -30,11 +30,20 @@ pub fn judge(wan_access: &[WanAccess], seen: &WanAccessFacts<'_>, report: &mut R
         match why_shut(door, seen) {
             None => {
                 let WanAccess { port, protocol, from, .. } = door;
-                let whom = if door.is_acs { "the ACS" } else { "administration" };
-                report.note(format_args!(
-                    "port {port} is open on the WAN for {whom}, to {} addresses or networks",
-                    from.len()
-                ));
+                let whom = match door.purpose {
+                    Purpose::Acs => "the ACS",
+                    Purpose::Admin => "administration",
+                    Purpose::Vpn => "the VPN",
+                };
+                match from.iter().any(|network| network.prefix == 0) {
+                    true => {
+                        report.note(format_args!("port {port} is open on the WAN for {whom}, to any address"))
+                    }
+                    false => report.note(format_args!(
+                        "port {port} is open on the WAN for {whom}, to {} addresses or networks",
+                        from.len()
+                    )),
+                }
                 wan_rules.push(WanRule { from: from.clone(), protocol: *protocol, port: *port });
             }
             Some(why) => {
@@ -55,7 +64,8 @@ fn why_shut(door: &WanAccess, seen: &WanAccessFacts<'_>) -> Option<&'static str>
     if door.until.is_some_and(|until| until <= seen.now) {
         return Some("its time is over");
     }
-    if door.is_acs {
+    // A VPN asks for a key before it says a word.
+    if door.purpose != Purpose::Admin {
         return None;
     }
     if door.until.is_none() {
@@ -83,7 +93,13 @@ mod tests {
     fn door() -> WanAccess {
         let network = Network { address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)), prefix: 32 };
         let until = Some(Moment(2_000));
-        WanAccess { is_acs: false, port: 443, protocol: Protocol::Tcp, from: alloc::vec![network], until }
+        WanAccess {
+            purpose: Purpose::Admin,
+            port: 443,
+            protocol: Protocol::Tcp,
+            from: alloc::vec![network],
+            until,
+        }
     }
 
     #[test]
@@ -112,11 +128,29 @@ mod tests {
 
     #[test]
     fn an_acs_needs_its_addresses_only() {
-        let acs = WanAccess { is_acs: true, until: None, ..door() };
+        let acs = WanAccess { purpose: Purpose::Acs, until: None, ..door() };
         let none = WanAccessFacts { gate_state: None, now: Moment(1_000), tls: &[], restricted: true };
         let mut report = Report::default();
         assert_eq!(judge(core::slice::from_ref(&acs), &none, &mut report).len(), 1);
         assert_eq!((report.doubts.len(), report.notes.len()), (0, 1));
         assert!(judge(&[WanAccess { from: Vec::new(), ..acs }], &none, &mut report).is_empty());
+    }
+
+    #[test]
+    fn a_vpn_may_be_asked_by_anybody() {
+        let all = Network { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), prefix: 0 };
+        let vpn = WanAccess {
+            purpose: Purpose::Vpn,
+            port: 51820,
+            protocol: Protocol::Udp,
+            until: None,
+            from: alloc::vec![all],
+        };
+        let none = WanAccessFacts { gate_state: None, now: Moment(1_000), tls: &[], restricted: true };
+        let mut report = Report::default();
+        assert_eq!(judge(core::slice::from_ref(&vpn), &none, &mut report).len(), 1);
+        assert_eq!(&*report.notes[0], "port 51820 is open on the WAN for the VPN, to any address");
+        let ended = WanAccess { until: Some(Moment(900)), ..vpn };
+        assert!(judge(&[ended], &none, &mut report).is_empty());
     }
 }

@@ -1,9 +1,14 @@
 //! The wall's plan, case by case.
 
+mod limits;
+
+use super::finding_digest::digest_of;
+use super::watch::TRIAL_SECONDS;
 use super::*;
+use crate::wall::evidence::Evidence;
 use crate::wall::measures::Measure;
+use crate::wall::policy::Automatic;
 use crate::wall::policy::tests::bare;
-use crate::wall::policy::{Automatic, Unlisted};
 use crate::wall::remediation::ProcessId;
 use crate::wall::report::Judgement;
 use alloc::string::String;
@@ -18,7 +23,7 @@ const ALL: Automatic = Automatic {
 };
 
 fn policy(automatic: Automatic) -> Policy {
-    Policy { unlisted: Unlisted::Stop, automatic, ..bare() }
+    Policy { automatic, ..bare() }
 }
 
 /// A policy that answers nothing by itself, of a router or of something else.
@@ -28,14 +33,7 @@ pub(crate) fn policy_of(forwards: bool) -> Policy {
     policy
 }
 
-const NOTHING: Automatic = Automatic {
-    contain: false,
-    evidence: false,
-    restart: false,
-    new_password: false,
-    update: false,
-    reimage: false,
-};
+const NOTHING: Automatic = Automatic::NOTHING;
 
 fn end(pid: u32) -> Remediation {
     Remediation::End(ProcessId { pid, started: 7 })
@@ -43,13 +41,26 @@ fn end(pid: u32) -> Remediation {
 
 fn infected() -> Report {
     let mut report = Report::default();
-    report.infected(Measure::Programs, Some(end(9)), format_args!("a deleted program runs"));
+    let what = format_args!("a deleted program has a random name");
+    report.weighed(Measure::Programs, Evidence::Infection, Some(end(9)), what);
     report
+}
+
+fn suspend(pid: u32) -> Remediation {
+    Remediation::Suspend { id: ProcessId { pid, started: 7 }, done: false }
 }
 
 fn unlisted() -> Report {
     let mut report = Report::default();
-    report.weak(Measure::Services, Some(end(9)), format_args!("ftpd listens on tcp/21"));
+    report.told(Measure::Services, Some(suspend(9)), format_args!("ftpd listens on tcp/21"));
+    report
+}
+
+/// The same at the next look.
+fn suspended() -> Report {
+    let mut report = Report::default();
+    let remediation = Remediation::Suspend { id: ProcessId { pid: 9, started: 7 }, done: true };
+    report.told(Measure::Services, Some(remediation), format_args!("ftpd listens on tcp/21"));
     report
 }
 
@@ -88,6 +99,7 @@ impl DeviceInTest {
         let view = View {
             report,
             incident_state: &self.incident_state.clone(),
+            undo: &[],
             asked,
             owner: Some(self.owner),
             polled: self.polled,
@@ -117,7 +129,7 @@ impl DeviceInTest {
             Act::Remember(_) => "remember",
             Act::Evidence => "evidence",
             Act::Remediate { .. } => "remediate",
-            Act::Undo(_) => "undo",
+            Act::Undo { .. } => "undo",
             Act::Poll => "poll",
             Act::Restart => "restart",
         };
@@ -251,22 +263,36 @@ fn a_fix_that_may_harm_is_on_trial_and_kept_where_the_device_is_well() {
 #[test]
 fn a_fix_that_harmed_is_undone_and_not_done_again() {
     let failing = || Some(Health::Failing(text(format_args!("no picture"))));
-    for (report, back) in [(open_mount(), "undo"), (unlisted(), "restart")] {
+    for report in [open_mount(), unlisted()] {
         let mut device = DeviceInTest::new(NOTHING);
         device.look(&report, None, None);
         device.uptime += TRIAL_SECONDS;
         let acts = device.look(&Report::default(), None, failing());
-        assert_eq!(DeviceInTest::words(&acts), ["remember", back]);
+        assert_eq!(DeviceInTest::words(&acts), ["remember", "undo"], "nothing is restarted for a trial");
         assert_eq!(device.look(&report, None, failing()), []);
         assert!(is_left_alone(report, &device.incident_state));
     }
 }
 
 #[test]
-fn a_service_on_trial_is_ended_each_time_it_appears() {
+fn a_service_on_trial_is_suspended_each_time_it_appears() {
     let mut device = DeviceInTest::new(NOTHING);
     assert_eq!(DeviceInTest::words(&device.look(&unlisted(), None, None)), ["remember", "remediate"]);
+    assert_eq!(device.look(&suspended(), None, None), [], "it is suspended");
     assert_eq!(DeviceInTest::words(&device.look(&unlisted(), None, None)), ["remediate"]);
+    device.uptime += TRIAL_SECONDS;
+    device.look(&suspended(), None, Some(Health::Good));
+    assert_eq!(DeviceInTest::words(&device.look(&unlisted(), None, None)), ["remediate"], "it passed once");
+}
+
+#[test]
+fn a_process_that_an_undone_trial_left_suspended_goes_on() {
+    let mut device = DeviceInTest::new(NOTHING);
+    device.look(&unlisted(), None, None);
+    device.incident_state.end_trial(trial_of(&unlisted().findings[0]), true);
+    let undo = leave_alone(&mut suspended(), &device.incident_state);
+    assert_eq!(undo.len(), 1);
+    assert!(leave_alone(&mut unlisted(), &device.incident_state).is_empty());
 }
 
 #[test]
@@ -319,7 +345,7 @@ fn a_finding_is_the_same_whatever_number_its_process_has() {
 #[test]
 fn a_full_flash_keeps_no_bot_from_being_ended() {
     let mut report = infected();
-    report.weak(Measure::Services, Some(end(10)), format_args!("ftpd listens on tcp/21"));
+    report.findings.extend(open_mount().findings);
     let mut device = DeviceInTest::new(ALL);
     let acts = device.look(&report, None, None);
     assert_eq!(
@@ -336,21 +362,20 @@ fn a_service_that_is_needed_is_left_alone_whatever_number_and_port_it_has_after_
     let report = |pid: u32, port: u16| {
         let mut report = Report::default();
         let what = format_args!("port {port} (tcp) is not on the list: process {pid} (/usr/sbin/mountd)");
-        report.weak(Measure::Services, Some(end(pid)), what);
+        report.told(Measure::Services, Some(suspend(pid)), what);
         report
     };
     let mut device = DeviceInTest::new(NOTHING);
     for pid in 50..80 {
         let acts = device.look(&report(pid, 700 + pid as u16), None, None);
-        assert!(
-            DeviceInTest::words(&acts).contains(&"remediate"),
-            "{pid} is ended as often as it comes back"
-        );
+        let words = DeviceInTest::words(&acts);
+        assert!(words.contains(&"remediate"), "{pid} is suspended as often as it comes back");
     }
     assert_eq!(device.incident_state.trials.len(), 1);
     device.uptime += TRIAL_SECONDS;
     let failing = Some(Health::Failing(text(format_args!("no pictures"))));
-    assert!(device.look(&Report::default(), None, failing).contains(&Act::Restart));
+    let acts = device.look(&Report::default(), None, failing);
+    assert_eq!(DeviceInTest::words(&acts).iter().filter(|word| **word == "undo").count(), 30, "all go on");
     device.restart();
     assert_eq!(device.look(&report(81, 999), None, None), []);
     assert!(is_left_alone(report(82, 1), &device.incident_state));

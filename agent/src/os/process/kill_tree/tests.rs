@@ -64,6 +64,37 @@ fn a_child_that_is_always_started_again_does_not_escape() {
     );
 }
 
+/// Waits until a process is in this state; the bound is for a machine that is very busy.
+fn comes_to(id: ProcessId, wanted: impl Fn(u8) -> bool) -> bool {
+    let bound = crate::os::clock::uptime_milliseconds() + 20_000;
+    let mut buffer = [0; 1024];
+    let path = format!("/proc/{}/stat", id.pid);
+    while crate::os::clock::uptime_milliseconds() < bound {
+        let state = beginning(Path::new(&path), &mut buffer).ok().and_then(stat).map(|stat| stat.state);
+        if state.is_some_and(&wanted) {
+            return true;
+        }
+        std::thread::yield_now();
+    }
+    false
+}
+
+#[test]
+fn what_is_suspended_goes_on_with_its_children() {
+    let (mut child, id, below) = family("sleep 1000 & a=$!; sh -c 'sleep 1000 & wait' & echo $a $!; wait");
+    stop_tree(id).1.unwrap();
+    assert!(below.iter().chain([&id]).all(|one| comes_to(*one, |state| state == b'T')));
+    resume(id).unwrap();
+    assert!(below.iter().chain([&id]).all(|one| comes_to(*one, |state| state != b'T')));
+    let earlier = ProcessId { started: id.started - 1, ..id };
+    stop_tree(earlier).1.unwrap();
+    assert!(comes_to(id, |state| state != b'T'), "another that has the number now is left alone");
+    assert!(stop_tree(seen(std::process::id())).1.is_err(), "we are not suspended");
+    end_tree(id).unwrap();
+    child.wait().unwrap();
+    resume(id).unwrap();
+}
+
 #[test]
 fn another_that_has_the_number_now_is_left_alone() {
     let (mut child, id, _) = family("echo; exec sleep 1000");

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::os::procfs::process_files;
+use crate::os::test_namespace::apart;
 use crate::wall::scan::medium;
 use komainu_core::wall::process_snapshot::Medium;
 use std::fs;
@@ -102,7 +103,7 @@ fn a_program_made_in_memory_has_no_file() {
     nix::fcntl::fcntl(&readable, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::empty())).unwrap();
     drop(file);
     let child = wait_with(Path::new(&format!("/proc/self/fd/{}", readable.as_raw_fd())));
-    assert_eq!(met(&child).program, Program::Nameless);
+    assert_eq!(met(&child).program, Program::Nameless("memfd:innocent".into()));
 }
 
 #[test]
@@ -261,4 +262,49 @@ fn a_socket_that_only_one_thread_holds_is_its_processs() {
     }
     drop(end);
     thread.join().unwrap();
+}
+
+/// Starts a program under the view of the files that this script makes.
+fn wait_in_view(script: &str) -> Waiting {
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--propagation", "private", "--", "sh", "-ec", script]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.as_mut().unwrap().write_all(b"x").unwrap();
+    std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut [0]).unwrap();
+    Waiting(child)
+}
+
+#[test]
+fn a_program_at_a_listed_path_of_its_own_view_is_not_at_that_path() {
+    apart(
+        "wall::scan::scanner::tests::a_program_at_a_listed_path_of_its_own_view_is_not_at_that_path",
+        || {
+            let (folder, bot) = with_copy("view", "bot");
+            let (listed, below) = (folder.join("listed"), folder.join("below"));
+            fs::copy("/bin/sleep", &listed).unwrap();
+            fs::create_dir_all(&below).unwrap();
+            fs::copy("/bin/sleep", below.join("listed")).unwrap();
+            let (bot, listed, below) = (bot.display(), listed.display(), below.display());
+            // The file laid over the listed one has a path in our view, and is told by it.
+            let over = met(&wait_in_view(&format!("mount --bind {bot} {listed}; exec {listed}")));
+            // One on a file system that is mounted there alone has none.
+            let alone = met(&wait_in_view(&format!(
+                "mount -t tmpfs x {below}; cp {bot} {below}/listed; exec {below}/listed"
+            )));
+            let same = met(&wait_in_view(&format!("exec {bot}")));
+            fs::remove_dir_all(&folder).unwrap();
+            for (process, expected, is_elsewhere) in [
+                (over, bot.to_string(), false),
+                (alone, format!("{below}/listed"), true),
+                (same, bot.to_string(), false),
+            ] {
+                let Program::File { path, there, elsewhere, .. } = &process.program else {
+                    panic!("{process:?}")
+                };
+                assert_eq!((path, *there, *elsewhere), (&expected, true, is_elsewhere), "{process:?}");
+                assert!(process.namespaced);
+            }
+            assert!(!met(&wait_with(Path::new("/bin/cat"))).namespaced);
+        },
+    );
 }

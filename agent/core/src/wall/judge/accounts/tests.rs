@@ -7,7 +7,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use Measure::{Accounts, Passwords};
-use PasswordSeen::{Empty, Locked, Set, Unknown};
+use PasswordSeen::{Empty, Locked, Set, Untried};
 
 fn print() -> PasswordSeen {
     Set(Digest64::of(b"x"))
@@ -33,8 +33,9 @@ fn judged(accounts: &[AccountSeen], keys: &[(&str, &str)]) -> Report {
         file: (*file).into(),
         line,
         fingerprint: (*fingerprint).into(),
+        is_roots: !file.starts_with("/home"),
     });
-    let seen = AccountsSeen { accounts: accounts.to_vec(), keys: keys.collect(), unread: None };
+    let seen = AccountsSeen { accounts: accounts.to_vec(), keys: keys.collect(), ..AccountsSeen::default() };
     judge(&seen, &policy(), &mut report);
     report
 }
@@ -62,13 +63,13 @@ fn every_account_is_judged_by_what_it_opens() {
         (account("service", 0, print(), no), &[], false),
         (account("guest", 500, Empty, None), &[Accounts], true),
         (account("guest", 500, print(), Some(true)), &[Accounts, Passwords], true),
-        (account("guest", 500, Unknown, None), &[Accounts], true),
+        (account("guest", 500, Untried("bcrypt"), None), &[Accounts], true),
         (account("guest", 500, Locked, None), &[], false),
         (account("toor", 0, print(), no), &[Accounts, Accounts], true),
         (account("toor", 0, Locked, None), &[Accounts], false),
         (numberless, &[Accounts, Accounts], true),
         (shell_less, &[], false),
-        (nameless, &[Accounts, Accounts], false),
+        (nameless, &[Accounts, Accounts], true),
         (web(Of::Web, print(), no), &[], false),
         (web(Of::Web, print(), Some(true)), &[Passwords], true),
         (web(Of::WebInClear, print(), Some(true)), &[Passwords], false),
@@ -92,9 +93,35 @@ fn what_was_not_tried_or_cannot_be_is_said() {
     let report = judged(&[account("admin", 0, print(), None)], &[]);
     let Judgement::CannotTell(why) = report.judgement(Passwords) else { panic!("{report:?}") };
     assert_eq!(&*why, "1 passwords are not tried yet");
-    let report = judged(&[account("admin", 0, Unknown, None)], &[]);
+    let report = judged(&[account("admin", 0, Untried("bcrypt"), None)], &[]);
     assert!(matches!(report.judgement(Passwords), Judgement::CannotTell(_)));
     assert_eq!(report.judgement(Accounts), Judgement::Strong);
+}
+
+#[test]
+fn a_doubt_stays_beside_a_weakness_and_names_each_hash_that_is_not_tried() {
+    let report = judged(
+        &[
+            account("admin", 1000, print(), Some(true)),
+            account("root", 0, Untried("bcrypt"), None),
+            account("guest", 500, Untried("yescrypt"), None),
+            account("late", 501, print(), None),
+        ],
+        &[],
+    );
+    assert_eq!(report.judgement(Passwords), Judgement::Weak);
+    let why = "1 passwords are not tried yet; no password is tried on root in /etc/shadow: bcrypt; no password is \
+               tried on guest in /etc/shadow: yescrypt";
+    let doubt = Judgement::CannotTell(crate::fault::text(format_args!("{why}")));
+    assert_eq!(report.doubts, [(Passwords, doubt)]);
+}
+
+#[test]
+fn accounts_that_were_left_out_are_said() {
+    let mut report = Report::default();
+    judge(&AccountsSeen { left_out: 44, ..AccountsSeen::default() }, &policy(), &mut report);
+    let Judgement::CannotTell(why) = report.judgement(Accounts) else { panic!("{report:?}") };
+    assert_eq!(&*why, "44 accounts more than can be listed at once");
 }
 
 #[test]
@@ -115,6 +142,9 @@ fn keys_that_nobody_allowed_go_and_others_stay() {
     assert_eq!(report.remediations(), [&remove, &Remediation::Quarantine { file: "/b".into() }]);
     assert_eq!(&*report.findings[0].what, "/a line 2: nobody allowed the key SHA256:bad");
     assert_eq!(judged(&[], &[("/a", "SHA256:good")]), Report::default());
+    let report = judged(&[], &[("/home/x", "SHA256:bad")]);
+    assert!(report.remediations().is_empty());
+    assert!(report.findings[0].what.ends_with("remove it by hand: others than root can change the file"));
 }
 
 fn policy() -> Policy {

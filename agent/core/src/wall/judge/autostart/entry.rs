@@ -1,11 +1,14 @@
 //! A line of a file that starts something: the way its file is read, its place, and its effect.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
 /// Most that one file is found to start.
 pub const STARTERS_MAX: usize = 16;
+/// Most further files that one file leads to.
+pub const CALLS_MAX: usize = 64;
 /// Longest that is told of a line, in bytes; a longer one is compared as far as that.
 pub const SAYS_BYTES_MAX: usize = 512;
 /// The text before a line that was taken away.
@@ -27,6 +30,34 @@ pub enum Kind {
     CronOfUsers,
     /// A unit of systemd's.
     Unit,
+    /// A script whose supervisor starts it again whenever it ends: runit's `run`.
+    Supervised,
+    /// `/etc/network/interfaces`.
+    Interfaces,
+    /// Rules of udev's.
+    Udev,
+    /// `/etc/mdev.conf`.
+    Mdev,
+}
+
+impl Kind {
+    /// The whole file is the shell's.
+    pub fn is_script(self) -> bool {
+        matches!(self, Kind::Script | Kind::Supervised)
+    }
+}
+
+/// The layer in which a file lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The firmware's: on a medium that cannot be written, or in the lower layer of an overlay.
+    Firmware,
+    /// It lies over a file of the firmware's at the same path: a package's upgrade, or settings of the owner's.
+    OverFirmware,
+    /// The firmware has no such file: it was written since.
+    Added,
+    /// The device has one layer that can be written, so that nobody can tell.
+    Unknown,
 }
 
 /// The effect of a line.
@@ -64,19 +95,54 @@ pub struct AutostartEntry {
     pub program: String,
     /// Its effect on the device.
     pub does: Does,
+    /// The reason why the line cannot be taken away.
+    pub fixed: Option<&'static str>,
 }
 
 /// Text that was found to start something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hit {
-    /// The place of the word that another word may replace.
+    /// The place of the word in which it was found.
     pub word: Range<usize>,
+    /// The place of the word that `true` may replace, or the reason why none may be.
+    pub edit: Result<Range<usize>, &'static str>,
     /// The program, as the line names it.
     pub program: String,
     /// Its effect on the device.
     pub does: Does,
     /// It is the only command, so that nothing else is lost with the line.
     pub alone: bool,
+}
+
+/// A place whose meaning cannot be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doubt {
+    /// Its line, from 1; 0: the whole file.
+    pub line: u32,
+    pub why: &'static str,
+}
+
+/// Another file that a file starts or reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// Its path; with `folder`, any file in there.
+    pub path: String,
+    pub folder: bool,
+    /// It is read by the same shell (`.`): of its functions only those count that are called.
+    pub sourced: bool,
+}
+
+/// The meaning of a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// The lines that start unwanted programs, at most [`STARTERS_MAX`], in their order.
+    pub entries: Vec<AutostartEntry>,
+    /// Further files, at most [`CALLS_MAX`].
+    pub calls: Vec<Call>,
+    /// Digests of the words that may name a function, in order.
+    pub words: Vec<u32>,
+    /// The first place that could not be understood.
+    pub doubt: Option<Doubt>,
 }
 
 /// A hit, and where it is.

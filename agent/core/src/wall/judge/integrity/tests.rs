@@ -159,3 +159,18 @@ fn a_lost_baseline_and_a_file_that_cannot_be_read_are_told() {
     judge(&IntegrityFacts { damaged: Some(why), ..IntegrityFacts::default() }, &policy(true), &mut report);
     assert_eq!(report.judgement(Measure::Configuration), Judgement::Weak);
 }
+
+#[test]
+fn a_changed_file_is_told() {
+    let different = Different {
+        path: "/etc/resolv.conf".into(),
+        listed: "/etc/resolv.conf".into(),
+        change: Change::Changed,
+        can_restore: true,
+    };
+    let seen = IntegrityFacts { different: vec![different], ..IntegrityFacts::default() };
+    let mut report = Report::default();
+    judge(&seen, &policy(true), &mut report);
+    assert_eq!(report.findings[0].evidence, crate::wall::evidence::Evidence::Told);
+    assert_eq!(report.judgement(Measure::Configuration), Judgement::Strong);
+}

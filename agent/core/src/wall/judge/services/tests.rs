@@ -1,10 +1,12 @@
 //! Listeners, case by case: some may listen, some are stopped, and some are only told.
 
 use super::*;
+use crate::wall::evidence::Evidence;
 use crate::wall::process_snapshot::{Connection, Medium, Program};
 use crate::wall::process_tree::tests::{
     applet, deleted, file, firmware, id, listener, policy, process, service,
 };
+use crate::wall::remediation::Remediation;
 use crate::wall::report::{Finding, Judgement};
 use alloc::borrow::ToOwned;
 use alloc::vec;
@@ -43,40 +45,46 @@ fn lan_services() -> Policy {
 
 #[test]
 fn what_policy_names_may_listen_and_nothing_else() {
+    use Evidence::{Told, Weak};
     let policy = lan_services();
     for (path, medium, listener, found) in [
         ("/usr/sbin/uhttpd", Medium::Firmware, tcp("0.0.0.0", 80), None),
         ("/usr/sbin/uhttpd", Medium::Firmware, tcp("::", 80), None),
         ("/usr/sbin/uhttpd", Medium::Firmware, tcp("127.0.0.1", 80), None),
-        ("/usr/sbin/uhttpd", Medium::Firmware, tcp("0.0.0.0", 8080), Some((false, true))),
-        ("/usr/sbin/lighttpd", Medium::Firmware, tcp("0.0.0.0", 80), Some((false, true))),
-        ("/tmp/uhttpd", Medium::Memory, tcp("0.0.0.0", 80), Some((true, true))),
-        ("/data/uhttpd", Medium::Storage, tcp("0.0.0.0", 80), Some((true, true))),
+        ("/usr/sbin/uhttpd", Medium::Firmware, tcp("0.0.0.0", 8080), Some((Told, true))),
+        ("/usr/sbin/lighttpd", Medium::Firmware, tcp("0.0.0.0", 80), Some((Told, true))),
+        ("/tmp/uhttpd", Medium::Memory, tcp("0.0.0.0", 8080), Some((Weak, true))),
         ("/opt/maker/uhttpd", Medium::Storage, tcp("0.0.0.0", 80), None),
         ("/usr/sbin/rpcd", Medium::Firmware, tcp("127.0.0.1", 9000), None),
         ("/usr/sbin/rpcd", Medium::Firmware, tcp("::1", 9000), None),
-        ("/usr/sbin/rpcd", Medium::Firmware, tcp("0.0.0.0", 9000), Some((false, false))),
+        ("/usr/sbin/rpcd", Medium::Firmware, tcp("0.0.0.0", 9000), Some((Weak, false))),
         ("/usr/bin/rtspd", Medium::Firmware, tcp("0.0.0.0", 554), None),
-        ("/data/rtspd", Medium::Storage, tcp("0.0.0.0", 554), Some((true, true))),
-        ("/usr/sbin/dnsmasq", Medium::Firmware, tcp("0.0.0.0", 53), Some((false, true))),
+        ("/usr/sbin/dnsmasq", Medium::Firmware, tcp("0.0.0.0", 53), Some((Told, true))),
         ("/usr/sbin/dnsmasq", Medium::Firmware, udp("0.0.0.0", 53), None),
     ] {
         let case = alloc::format!("{path} {} {}", listener.transport.name(), listener.port);
         let findings = one(&policy, process(9, 1, file(path, medium)), listener);
-        let told = findings
-            .first()
-            .map(|finding| (finding.infection, finding.remediation == Some(Remediation::End(id(9)))));
-        assert_eq!(told, found, "{case}: {findings:?}");
+        assert_eq!(findings.first().map(told), found, "{case}: {findings:?}");
         assert!(findings.iter().all(|finding| finding.measure == Measure::Services), "{case}");
     }
 }
 
+/// The weight of a finding, and whether process 9 is suspended for it.
+fn told(finding: &Finding) -> (Evidence, bool) {
+    let suspend = Remediation::Suspend { id: id(9), done: false };
+    (finding.evidence, finding.remediation == Some(suspend))
+}
+
 #[test]
-fn what_is_not_on_the_list_is_only_told_where_policy_wants_it_so() {
-    let mut policy = lan_services();
-    policy.unlisted = Unlisted::Report;
-    let findings = one(&policy, firmware(9, "/usr/sbin/ftpd"), tcp("0.0.0.0", 21));
-    assert_eq!((findings.len(), findings[0].remediation.clone()), (1, None));
+fn a_port_that_another_took_is_one_sign() {
+    for (path, medium, port) in [
+        ("/tmp/uhttpd", Medium::Memory, 80),
+        ("/data/uhttpd", Medium::Storage, 80),
+        ("/data/rtspd", Medium::Storage, 554),
+    ] {
+        let findings = one(&lan_services(), process(9, 1, file(path, medium)), tcp("0.0.0.0", port));
+        assert_eq!(findings.iter().map(told).collect::<Vec<_>>(), [(Evidence::Weak, true)], "{path}");
+    }
 }
 
 #[test]
@@ -106,9 +114,8 @@ fn a_telnetd_on_another_port_is_found_by_its_name_and_by_its_answer() {
 }
 
 #[test]
-fn telnet_is_ended_even_where_policy_names_its_port_or_only_reports() {
-    let mut policy = policy(vec![service("telnetd", Transport::Tcp, 23, Reach::Lan)]);
-    policy.unlisted = Unlisted::Report;
+fn telnet_is_ended_even_where_policy_names_its_port() {
+    let policy = policy(vec![service("telnetd", Transport::Tcp, 23, Reach::Lan)]);
     let findings = one(&policy, applet(9, "telnetd"), tcp("0.0.0.0", 23));
     assert_eq!((findings.len(), &findings[0].remediation), (1, &Some(Remediation::End(id(9)))));
 }
@@ -146,6 +153,21 @@ fn telnet_sessions_are_ended_with_their_server_and_without_it() {
 }
 
 #[test]
+fn telnet_is_not_ended_while_the_firmware_writes_below_it() {
+    for (path, medium, is_ended) in
+        [("/sbin/mkfs.ext4", Medium::Firmware, false), ("/tmp/wiper", Medium::Memory, true)]
+    {
+        let writer = Process { writes_flash: true, ..process(21, 20, file(path, medium)) };
+        let shell = process(20, 9, file("/bin/sh", Medium::Firmware));
+        let seen = seen(vec![applet(9, "telnetd"), shell, writer], vec![tcp("0.0.0.0", 23)]);
+        let report = judged(&seen, &lan_services());
+        let ends = report.remediations().contains(&&Remediation::End(id(9)));
+        assert_eq!(ends, is_ended, "{path}");
+        assert_eq!(report.judgement(Measure::Telnet), Judgement::Weak);
+    }
+}
+
+#[test]
 fn a_first_process_that_answers_with_telnet_is_told_and_not_ended() {
     let mut socket = listener(Transport::Tcp, "0.0.0.0", 23, &[1]);
     socket.telnet = Some(true);
@@ -172,7 +194,11 @@ fn ssh_is_off_unless_policy_wants_it() {
     policy.ssh = true;
     assert_eq!(one(&policy, dropbear(), tcp("0.0.0.0", 22)), []);
     let findings = one(&policy, process(9, 1, file("/tmp/dropbear", Medium::Memory)), tcp("0.0.0.0", 22));
-    assert_eq!((findings.len(), findings[0].infection), (1, true), "a bot that took the port");
+    assert_eq!(
+        findings.iter().map(told).collect::<Vec<_>>(),
+        [(Evidence::Weak, true)],
+        "another took the port"
+    );
 }
 
 #[test]
@@ -229,7 +255,7 @@ fn what_can_flood_others_is_told_unless_policy_names_it() {
 fn the_agent_and_its_page_are_never_judged() {
     let mut socket = listener(Transport::Tcp, "0.0.0.0", 23, &[500, 9]);
     socket.telnet = Some(true);
-    let page = process(500, 1, Program::Nameless);
+    let page = process(500, 1, Program::Nameless("memfd:x".into()));
     let report = judged(&seen(vec![page], vec![socket]), &lan_services());
     assert_eq!(report, Report::default());
 }
