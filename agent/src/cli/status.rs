@@ -17,7 +17,7 @@ struct Line(&'static str, Json);
 
 pub(super) fn status(call: &Call) -> Result<Exit, String> {
     let mut device = open_without_updates(call);
-    device.look_for_room();
+    device.room.look();
     let grants = device.grants_at_start();
     let facts = look(&mut device, &call.settings.core, &grants, None);
     let clock = device.clock();

@@ -62,12 +62,8 @@ pub struct SettingsFaults {
 impl SettingsFaults {
     /// All of them, each once.
     pub fn all(&self) -> Vec<&SettingsFault> {
-        let mut all: Vec<&SettingsFault> = Vec::new();
-        for fault in [&self.update, &self.gate, &self.wall].into_iter().flatten() {
-            if !all.contains(&fault) {
-                all.push(fault);
-            }
-        }
+        let mut all: Vec<_> = [&self.update, &self.gate, &self.wall].into_iter().flatten().collect();
+        all.dedup();
         all
     }
 }
@@ -176,10 +172,8 @@ impl DeviceSettings {
     /// The line and its fault.
     pub fn read(text: &str) -> Result<DeviceSettings, SettingsFault> {
         let read = DeviceSettings::read_what_is_whole(text);
-        match read.faults.all().first() {
-            Some(&fault) => Err(fault.clone()),
-            None => Ok(read),
-        }
+        let fault = read.faults.all().first().map(|&fault| fault.clone());
+        fault.map_or(Ok(read), Err)
     }
 
     /// Reads the text of a settings file, as far as it can be read.

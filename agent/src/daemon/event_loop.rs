@@ -129,7 +129,7 @@ impl<'a> EventLoop<'a> {
     /// One turn of gate and update, and one of the wall where it is due.
     fn turn(&mut self) -> Result<Option<End>, String> {
         self.look_for_id();
-        self.device.look_for_room();
+        self.device.room.look();
         let grants = self.grants();
         let request = self.requests.next(self.device);
         let facts = look(self.device, &self.core, &grants, request);

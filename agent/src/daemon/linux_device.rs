@@ -60,7 +60,8 @@ pub struct LinuxDevice {
     credentials: Option<CredentialStore>,
     firewall: Option<SharedFirewall>,
     closer: LinkCloser,
-    room: StateRoom,
+    /// Whether the state can still be stored.
+    pub(crate) room: StateRoom,
     /// Why the last poll failed; kept among what a restart may lose, for the commands.
     poll_fault: Option<String>,
     wall: Option<WallDriver>,
@@ -222,11 +223,6 @@ impl LinuxDevice {
     /// The same again, for a link that came up since.
     pub fn close_again(&mut self) {
         self.closer.keep_on();
-    }
-
-    /// Looks whether the state can still be stored.
-    pub fn look_for_room(&mut self) {
-        self.room.look();
     }
 
     /// Remembers how the last poll ended, if one of these events tells.
