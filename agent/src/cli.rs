@@ -30,6 +30,11 @@ struct Command {
     operand: &'static str,
 }
 
+/// The subcommands that work with settings that are wrong in parts, as far as they can be read: gate and firewall must
+/// not depend on what they do not need.
+const WITH_WRONG_SETTINGS: &[&str] =
+    &["run", "firewall", "page", "status", "check", "setup", "reset", "button-pressed"];
+
 const COMMANDS: &[Command] = &[
     Command {
         name: "run",
@@ -173,7 +178,20 @@ fn dispatch(arguments: impl Iterator<Item = OsString>) -> Result<Exit, (Exit, St
         return version::show();
     }
     let settings_file = settings;
-    let settings = DeviceSettings::load(&settings_file).map_err(|fault| (Exit::Usage, fault.to_string()))?;
+    let settings = DeviceSettings::load(&settings_file);
+    let faults: Vec<String> = settings
+        .faults
+        .all()
+        .iter()
+        .map(|why| format!("settings {}: {why}", settings_file.display()))
+        .collect();
+    if let Some(fault) = faults.first().filter(|_| !WITH_WRONG_SETTINGS.contains(&name.as_str())) {
+        return Err((Exit::Usage, fault.clone()));
+    }
+    // The page's process is the agent's, which has told it.
+    for fault in faults.iter().filter(|_| name != "page") {
+        let _ = writeln!(stderr(), "komainu: {fault}");
+    }
     (found.run)(&Call { settings, settings_file, json, testing, operand })
         .map_err(|sentence| (Exit::Failed, sentence))
 }

@@ -1,5 +1,6 @@
 //! The daemon: `komainu run`. `event_loop` is the loop that calls the three jobs; `linux_device` puts the device
-//! together; `page_host` and `request_handler` serve the owner's page, `control_socket` the console; `wall_job` takes
+//! together; `page_host` and `request_handler` serve the owner's page, `control_socket` the console; `rules_keeper` puts removed rules back; `state_room` tells whether
+//! the state can be stored; `wall_job` takes
 //! the wall's turns.
 
 pub mod control_socket;
@@ -18,5 +19,7 @@ pub(crate) mod page_process;
 pub mod page_status;
 pub(crate) mod request_handler;
 pub mod request_queue;
+pub(crate) mod rules_keeper;
+pub(crate) mod state_room;
 pub mod status_model;
 pub mod wall_job;

@@ -1,6 +1,7 @@
 //! The firewall on Linux: applies the table that `komainu_core::firewall` computes. Map: `controller` applies and
 //! compares, `backend` chooses `nftables` (nf_tables over netlink) or `iptables`, `fallback` names the features that a
-//! kernel lacks, `conntrack` ends connections through the device, `lan_subnets` reads the LAN's networks.
+//! kernel lacks, `conntrack` ends connections through the device, `link_closer` closes a device whose kernel takes no rules,
+//! `lan_subnets` reads the LAN's networks, `table_sizes` tells that iptables were changed.
 
 pub mod backend;
 pub mod conntrack;
@@ -8,4 +9,6 @@ pub mod controller;
 pub mod fallback;
 pub mod iptables;
 pub mod lan_subnets;
+pub mod link_closer;
 pub mod nftables;
+mod table_sizes;

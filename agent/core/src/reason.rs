@@ -89,6 +89,8 @@ pub enum Reason {
         /// Seconds to wait.
         seconds: u64,
     },
+    /// There are no updates.
+    UpdatesOff(Text),
     /// The kernel does not have the gate's rules: they are put there.
     ApplyingFirewall(GateState),
     /// A password is being set.
@@ -171,6 +173,7 @@ impl Reason {
             | Reason::BootedUnknown(_)
             | Reason::BootChoiceUnknown(_)
             | Reason::PartsUnknown(_)
+            | Reason::UpdatesOff(_)
             | Reason::OfferUnusable(_)
             | Reason::AccountChanged
             | Reason::RollingBack { .. }
@@ -233,6 +236,7 @@ impl fmt::Display for Reason {
             Reason::BackingOff { failures, seconds } => {
                 write!(f, "backing-off failures={failures} seconds={seconds}")
             }
+            Reason::UpdatesOff(why) => write!(f, "updates-off why=\"{why}\""),
             Reason::ApplyingFirewall(gate_state) => write!(f, "firewall gate={}", gate_state.name()),
             Reason::Claiming => write!(f, "claiming"),
             Reason::ClaimUnfinished => write!(f, "claim-unfinished"),

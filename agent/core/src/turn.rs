@@ -111,11 +111,23 @@ pub fn look(
 
 /// Decides. The gate goes first; where it has nothing to do, or must wait, the update has its turn.
 pub fn decide(facts: &Facts, settings: &Settings) -> Plan {
-    match gate::plan::plan(facts, settings) {
-        Some(plan) => plan,
-        None => gate::plan::look_again(facts, update::plan::plan(facts, settings), settings),
-    }
+    decide_unless_off(facts, settings, None)
 }
+
+/// Decides where there may be no updates: `updates_off` is the reason.
+pub fn decide_unless_off(facts: &Facts, settings: &Settings, updates_off: Option<&str>) -> Plan {
+    if let Some(plan) = gate::plan::plan(facts, settings) {
+        return plan;
+    }
+    let plan = match updates_off {
+        Some(why) => Plan::wait(Reason::UpdatesOff(text(format_args!("{why}"))), OFF_SECONDS),
+        None => update::plan::plan(facts, settings),
+    };
+    gate::plan::look_again(facts, plan, settings)
+}
+
+/// Without updates the device is looked at again after so many seconds.
+const OFF_SECONDS: u64 = 60;
 
 /// Tells whether a plan answers the operator's request. A request to the update waits while the gate has something to
 /// do; the wall's turn answers one to the wall.

@@ -37,6 +37,13 @@ pub struct Call {
     pub operand: Option<PathBuf>,
 }
 
+impl Call {
+    /// The end of a subcommand that did its work with settings that may be wrong in parts.
+    pub(super) fn exit_by_settings(&self) -> Exit {
+        if self.settings.faults.all().is_empty() { Exit::Done } else { Exit::Usage }
+    }
+}
+
 /// Writes to standard output: the one door to it.
 pub(super) fn print(text: &str) -> Result<Exit, String> {
     stdout()
@@ -45,24 +52,39 @@ pub(super) fn print(text: &str) -> Result<Exit, String> {
     Ok(Exit::Done)
 }
 
-/// Opens the device, and refuses one that trusts the public example keys.
+/// Opens the device, and refuses one that cannot have updates.
 pub(super) fn open(call: &Call) -> Result<LinuxDevice, String> {
+    let device = open_without_updates(call);
+    match device.update_off() {
+        Some(why) => Err(why.to_owned()),
+        None => Ok(device),
+    }
+}
+
+/// Opens the device. Where it trusts the public example keys, or has nothing to trust, or its settings are wrong, there
+/// are no updates: gate, firewall and wall need none of these.
+pub(super) fn open_without_updates(call: &Call) -> LinuxDevice {
     log_output::open(call.settings.log.places(), call.settings.log.prefers_terminal());
-    let mut device = LinuxDevice::open(&call.settings)?;
+    let mut device = LinuxDevice::open(&call.settings);
     let clock = device.clock();
     match Trusted::load(&device.stored().under_newest_root(), clock) {
         Ok(trusted) => {
             if let Some(key) = example_keys::found(&trusted).filter(|_| !call.testing) {
-                return Err(format!(
+                device.refuse_updates(format!(
                     "the trusted root has the example key {key}, which everybody has: nothing is trusted. \
                      Make your own with komainu-maker init, or start with --testing"
                 ));
             }
         }
-        Err(fault) => return Err(format!("no root to trust: {}: {fault}", call.settings.root.display())),
+        Err(fault) => {
+            device.refuse_updates(format!("no root to trust: {}: {fault}", call.settings.root.display()));
+        }
     }
     if call.testing {
         log::warn!("testing: keys that everybody has are trusted");
     }
-    Ok(device)
+    if call.settings.core.device_id.is_empty() {
+        log::warn!("id-unknown why=\"neither id_file nor /etc/machine-id can be read\"");
+    }
+    device
 }

@@ -1,9 +1,13 @@
 //! `check`: tests whether everything is in place for updates. One line for each thing that a maker can have got
 //! wrong; changes nothing on the device, and polls the server without keeping anything.
 
-use super::call::{Call, Exit, open, print};
+use super::call::{Call, Exit, open_without_updates, print};
+use crate::config::gate_settings::FirewallChoice;
+use crate::config::identity;
 use crate::daemon::device_names::code_file_fault;
 use crate::daemon::linux_device::LinuxDevice;
+use crate::daemon::state_room::try_to_write;
+use crate::firewall::backend::Firewall;
 use crate::os::foreign_file::Tree;
 use crate::os::process::program_folder;
 use komainu_core::device::{Boot, Host, Ledger, Owner, Repository, Slots};
@@ -24,6 +28,10 @@ type Sentence = Result<String, String>;
 type Check = (&'static str, fn(&mut LinuxDevice, &Call) -> Sentence);
 
 const CHECKS: &[Check] = &[
+    ("settings", settings),
+    ("device id", id),
+    ("state room", room),
+    ("updates", updates),
     ("trusted root", root),
     ("state folder", state),
     ("record", record),
@@ -36,7 +44,7 @@ const CHECKS: &[Check] = &[
 ];
 
 pub(super) fn check(call: &Call) -> Result<Exit, String> {
-    let mut device = open(call)?;
+    let mut device = open_without_updates(call);
     let (mut text, mut exit) = (String::new(), Exit::Done);
     for (name, look) in CHECKS {
         let (word, sentence) = match look(&mut device, call) {
@@ -51,6 +59,35 @@ pub(super) fn check(call: &Call) -> Result<Exit, String> {
     }
     print(&text)?;
     Ok(exit)
+}
+
+fn settings(_: &mut LinuxDevice, call: &Call) -> Sentence {
+    let faults: Vec<String> = call.settings.faults.all().iter().map(ToString::to_string).collect();
+    if faults.is_empty() { Ok(call.settings_file.display().to_string()) } else { Err(faults.join("; ")) }
+}
+
+fn id(_: &mut LinuxDevice, call: &Call) -> Sentence {
+    let Some(file) = &call.settings.id_file else { return Ok("given in the settings".into()) };
+    match identity::in_file(file) {
+        Ok(Some(_)) => Ok(format!("in {}", file.display())),
+        Ok(None) => Err(format!("{} is empty: its first line must be the id", file.display())),
+        Err(error) => Err(format!(
+            "id_file {} cannot be read ({error}): a stand-in is used; name a file that is there from the start",
+            file.display()
+        )),
+    }
+}
+
+fn room(_: &mut LinuxDevice, call: &Call) -> Sentence {
+    let folder = &call.settings.state;
+    if !folder.exists() {
+        return Ok(format!("{} is not there yet: the first start makes it", folder.display()));
+    }
+    try_to_write(folder).map(|()| format!("{} can be written", folder.display()))
+}
+
+fn updates(device: &mut LinuxDevice, _: &Call) -> Sentence {
+    device.update_off().map_or_else(|| Ok("on".into()), |why| Err(format!("off: {why}")))
 }
 
 fn root(device: &mut LinuxDevice, _: &Call) -> Sentence {
@@ -118,6 +155,9 @@ fn gate(device: &mut LinuxDevice, call: &Call) -> Sentence {
     let Some(settings) = &call.settings.gate else { return Ok("left to other software".into()) };
     let gate = device.gate().ok_or("left to other software")?;
     gate.account.map_err(|why| why.to_string())?;
+    if settings.firewall != FirewallChoice::None {
+        Firewall::is_possible(settings.firewall)?;
+    }
     let written = device.credentials().ok_or("left to other software")?.account_is_writable();
     let written = written.map_err(|why| why.to_string())?;
     let missing: Vec<&str> = settings

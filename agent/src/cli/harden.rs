@@ -4,10 +4,12 @@
 
 use super::call::{Call, Exit, open, print};
 use crate::daemon::linux_device::LinuxDevice;
+use crate::daemon::state_room::try_to_write;
 use crate::daemon::wall_job::report_file;
 use crate::os::files;
 use komainu_bootstrap::json::Json;
 use komainu_core::device::{Device, Hardening, Host, Owner};
+use komainu_core::fault::text;
 use komainu_core::firewall::table::FirewallGrants;
 use komainu_core::firewall::wanted_table::wanted_table;
 use komainu_core::gate::state::FirewallStatus;
@@ -22,7 +24,9 @@ use komainu_core::wall::report_text;
 use komainu_core::wall::report_text::LINES_BYTES_MAX;
 
 pub(super) fn harden(call: &Call) -> Result<Exit, String> {
-    let report = report(call)?;
+    let mut report = report(call)?;
+    let stored = try_to_write(&call.settings.state);
+    report.notes.extend(stored.as_ref().err().map(|why| text(format_args!("{why}"))));
     let rows = TABLE.iter().map(|row| (row, report.judgement(row.measure)));
     if call.json {
         let rows = rows.map(|(row, outcome)| row_object(row, &outcome, &report)).collect();
@@ -45,7 +49,7 @@ pub(super) fn harden(call: &Call) -> Result<Exit, String> {
         }
         print(&said)?;
     }
-    Ok(if report.findings.is_empty() { Exit::Done } else { Exit::Failed })
+    Ok(if report.findings.is_empty() && stored.is_ok() { Exit::Done } else { Exit::Failed })
 }
 
 pub(super) fn selfcheck(call: &Call) -> Result<Exit, String> {

@@ -1,7 +1,7 @@
 //! `setup` and `reset`: the gate from the device's own console. They ask the komainu that is running. `firewall`, for
 //! init scripts: puts the rules into the kernel before anything else starts.
 
-use super::call::{Call, Exit, open, print};
+use super::call::{Call, Exit, open_without_updates, print};
 use crate::config::gate_settings::GateSettings as Settings;
 use crate::daemon::control_socket;
 use crate::daemon::device_names::press;
@@ -56,9 +56,12 @@ pub(super) fn button_pressed(call: &Call) -> Result<Exit, String> {
 /// knows that they are there.
 pub(super) fn firewall(call: &Call) -> Result<Exit, String> {
     gate(call)?;
-    let mut device = open(call)?;
-    put_rules(&mut device, call)?;
-    Ok(Exit::Done)
+    let mut device = open_without_updates(call);
+    let put = put_rules(&mut device, call);
+    let contained = device.grants_at_start().contained;
+    device.close_without_rules(contained);
+    put?;
+    Ok(call.exit_by_settings())
 }
 
 /// This works even if nothing else can be done.

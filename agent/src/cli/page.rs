@@ -11,10 +11,11 @@ use komainu_bootstrap::page::theme::{Logo, Theme};
 use komainu_bootstrap::server;
 use komainu_bootstrap::server::{Clock, ListenSockets};
 use nix::errno::Errno;
-use nix::sys::socket::sockopt::{Ipv6V6Only, ReuseAddr};
+use nix::sys::socket::sockopt::{BindToDevice, Ipv6V6Only, ReuseAddr};
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, listen, setsockopt, socket,
 };
+use std::ffi::OsString;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::ops::ControlFlow::Continue;
@@ -32,14 +33,21 @@ pub(super) fn page(call: &Call) -> Result<Exit, String> {
     let agent = std::io::stdin().as_fd().try_clone_to_owned();
     let agent = agent.map_err(|error| format!("no way to the agent: {error}"))?;
     let (mut web, mut names) = (Vec::new(), Vec::new());
-    for address in &gate.listen {
-        web.extend(open(*address, gate.page_port, SockType::Stream)?.map(TcpListener::from));
+    // The page does not rely on the firewall: what did not come in by a link of the LAN finds no socket.
+    let lan: Vec<Option<&str>> = match &gate.lan[..] {
+        [] if gate.firewall == FirewallChoice::None => vec![None],
+        lan => lan.iter().map(|link| Some(link.as_str())).collect(),
+    };
+    for (link, address) in
+        lan.iter().flat_map(|link| gate.listen.iter().map(move |address| (*link, *address)))
+    {
+        web.extend(open(link, address, gate.page_port, SockType::Stream)?.map(TcpListener::from));
         if gate.firewall != FirewallChoice::None {
-            names.extend(open(*address, gate.dns_port, SockType::Datagram)?.map(UdpSocket::from));
+            names.extend(open(link, address, gate.dns_port, SockType::Datagram)?.map(UdpSocket::from));
         }
     }
     if web.is_empty() {
-        return Err("there is no address to listen on".into());
+        return Err("there is no link and no address to listen on".into());
     }
     let look = look(gate)?;
     for what in sandbox::enter(&call.settings.run.join("empty"), gate.page_user)? {
@@ -73,13 +81,13 @@ impl Clock for Uptime {
     }
 }
 
-/// Opens one socket; `None` where the kernel has no such kind of address.
-fn open(address: IpAddr, port: u16, kind: SockType) -> Result<Option<OwnedFd>, String> {
+/// Opens one socket, for all links or for one; `None` where the kernel has no such kind of address, or no such link.
+fn open(link: Option<&str>, address: IpAddr, port: u16, kind: SockType) -> Result<Option<OwnedFd>, String> {
     let address = SocketAddr::new(address, port);
-    bind_socket(address, kind).map_err(|error| format!("cannot listen on {address}: {error}"))
+    bind_socket(link, address, kind).map_err(|error| format!("cannot listen on {address}: {error}"))
 }
 
-fn bind_socket(address: SocketAddr, kind: SockType) -> io::Result<Option<OwnedFd>> {
+fn bind_socket(link: Option<&str>, address: SocketAddr, kind: SockType) -> io::Result<Option<OwnedFd>> {
     let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
     let Ok(socket_fd) = socket(family, kind, SockFlag::SOCK_CLOEXEC, None) else { return Ok(None) };
     if address.is_ipv6() {
@@ -87,6 +95,13 @@ fn bind_socket(address: SocketAddr, kind: SockType) -> io::Result<Option<OwnedFd
     }
     if kind == SockType::Stream {
         setsockopt(&socket_fd, ReuseAddr, &true)?;
+    }
+    if let Some(link) = link {
+        match setsockopt(&socket_fd, BindToDevice, &OsString::from(link)) {
+            // The agent starts the page again when the link comes.
+            Err(Errno::ENODEV) => return Ok(None),
+            other => other?,
+        }
     }
     match bind(socket_fd.as_raw_fd(), &SockaddrStorage::from(address)) {
         // IPv6 was compiled in and switched off.

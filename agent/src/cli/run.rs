@@ -1,6 +1,6 @@
 //! `run` and `once`: the event loop, and one round of turns.
 
-use super::call::{Call, Exit, open};
+use super::call::{Call, Exit, open, open_without_updates};
 use super::owner::put_rules;
 use crate::daemon::event_log::EventLog;
 use crate::daemon::event_loop::{End, EventLoop, TURNS_RUNNING_MAX};
@@ -11,13 +11,14 @@ use crate::os::wakeup::{Waiter, Woken};
 use komainu_core::device::Ledger;
 use komainu_core::operator_request::OperatorRequest;
 use komainu_core::reason::{Level, Reason};
+use komainu_core::retry_state::{Backoff, RetryState};
 use komainu_core::step::Next;
 use komainu_core::turn::{answers, decide, execute, look};
 use komainu_core::update::facts::Facts;
 use komainu_core::update::verify::Refusal;
 
 pub(super) fn run(call: &Call) -> Result<Exit, String> {
-    let mut device = open(call)?;
+    let mut device = open_without_updates(call);
     let locked = device.lock();
     if locked.is_err()
         && let Err(why) = put_rules(&mut device, call)
@@ -26,6 +27,14 @@ pub(super) fn run(call: &Call) -> Result<Exit, String> {
         log::error!("firewall-missing why=\"{why}\"");
     }
     let Ok(_lock) = locked? else { return Ok(busy()) };
+    // A failure of an agent before this one does not make the rules wait.
+    let retry = device.retry();
+    if retry.gate.failures > 0 {
+        device.keep_retry(&RetryState { gate: Backoff::default(), ..retry });
+    }
+    for fault in call.settings.faults.all() {
+        log::error!("settings-wrong file={} why=\"{fault}\"", call.settings_file.display());
+    }
     log::info!("started version={}", env!("CARGO_PKG_VERSION"));
     let event_loop = EventLoop::open(&mut device, &call.settings, &call.settings_file, call.testing)?;
     Ok(match event_loop.run()? {

@@ -1,11 +1,12 @@
 //! `status`: the running release, the offer and the state of the update; for people, or with `--json` for machines.
 
-use super::call::{Call, Exit, open, print};
+use super::call::{Call, Exit, open_without_updates, print};
+use crate::daemon::linux_device::LinuxDevice;
 use crate::daemon::page_status::turned_away;
 use crate::daemon::status_model::{StatusModel, findings, firewall_word};
 use komainu_bootstrap::json::Json;
 use komainu_core::device::{Host, Repository};
-use komainu_core::turn::{decide, look};
+use komainu_core::turn::{decide_unless_off, look};
 use komainu_core::update::facts::{Facts, RecordSeen};
 use komainu_core::update::offer::Offer;
 use komainu_core::update::schedule::until_stage;
@@ -15,7 +16,8 @@ use komainu_trust::{Moment, Trusted};
 struct Line(&'static str, Json);
 
 pub(super) fn status(call: &Call) -> Result<Exit, String> {
-    let mut device = open(call)?;
+    let mut device = open_without_updates(call);
+    device.room.look();
     let grants = device.grants_at_start();
     let facts = look(&mut device, &call.settings.core, &grants, None);
     let clock = device.clock();
@@ -41,7 +43,7 @@ pub(super) fn status(call: &Call) -> Result<Exit, String> {
         Err(why) => lines.push(Line("boot_choice", Json::text(why))),
     }
     lines.extend(offer_lines(&facts.offer));
-    lines.extend(gate_lines(&facts, call));
+    lines.extend(gate_lines(&facts, call, &device));
     let away = turned_away(&device.counts());
     let away = away.iter().map(|count| (count.port_name(), Json::number(count.packets)));
     lines.push(Line("turned_away", Json::Object(away.collect())));
@@ -60,9 +62,10 @@ pub(super) fn status(call: &Call) -> Result<Exit, String> {
             Json::number(until_stage(&facts.retry, facts.uptime, &call.settings.core).0),
         ),
         Line("poll_failures", Json::number(facts.retry.poll.failures.into())),
-        Line("now", Json::text(&decide(&facts, &call.settings.core).reason)),
+        Line("now", Json::text(&decide_unless_off(&facts, &call.settings.core, device.update_off()).reason)),
     ]);
-    print(&if call.json { as_json(lines) } else { as_text(lines) })
+    print(&if call.json { as_json(lines) } else { as_text(lines) })?;
+    Ok(call.exit_by_settings())
 }
 
 /// The same lines with and without a record, so that a program that reads them need not check first.
@@ -88,11 +91,11 @@ fn record_lines(model: &StatusModel) -> Vec<Line> {
     lines
 }
 
-fn gate_lines(facts: &Facts, call: &Call) -> Vec<Line> {
+fn gate_lines(facts: &Facts, call: &Call, device: &LinuxDevice) -> Vec<Line> {
     let (Some(gate), Some(settings)) = (&facts.gate, &call.settings.gate) else {
         return vec![Line("gate", Json::text(&"left to other software"))];
     };
-    let findings = findings(gate, settings).iter().map(Json::text).collect();
+    let findings = findings(gate, settings).iter().chain(&device.findings()).map(Json::text).collect();
     vec![
         Line("gate", Json::text(&if gate.resetting { "being reset" } else { gate.gate_state().name() })),
         Line("firewall", Json::text(&firewall_word(gate, settings))),

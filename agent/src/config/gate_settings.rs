@@ -85,7 +85,7 @@ pub(super) fn read(mut keys: Keys<'_>) -> Option<GateSettings> {
         keys.finish();
         return None;
     }
-    let lan = keys.strings("lan", &[]);
+    let mut lan = keys.strings("lan", &[]);
     let all = [FirewallChoice::Auto, FirewallChoice::Nft, FirewallChoice::Iptables, FirewallChoice::None];
     let firewall = all[keys.choice("firewall", &["auto", "nft", "iptables", "none"])];
     if lan.is_empty() && firewall != FirewallChoice::None {
@@ -94,10 +94,12 @@ pub(super) fn read(mut keys: Keys<'_>) -> Option<GateSettings> {
     let is_link = |link: &String| matches!(link.len(), 1..=15) && link.bytes().all(|b| b.is_ascii_graphic());
     if !lan.iter().all(is_link) {
         keys.fault("lan", "must hold names of network links, of 1 to 15 characters");
+        lan.retain(is_link);
     }
-    let account = keys.word("account", "root");
+    let mut account = keys.word("account", "root");
     if account.is_empty() || account.contains([':', '\n', '/']) {
         keys.fault("account", "must be the name of an account");
+        account = "root".into();
     }
     let mut listen = Vec::new();
     for address in keys.strings("listen", &["0.0.0.0", "::"]) {

@@ -1,16 +1,19 @@
 //! The decisions of a device's maker: the checked settings, and the reading of each key of the settings file into them.
 
 use crate::config::gate_settings;
+use crate::config::identity;
 use crate::config::table_reader::{FirstFault, Keys};
-use crate::config::toml::reader::parse;
+use crate::config::toml::reader::parse_what_is_whole;
 use crate::config::toml::table::{SettingsFault, Table};
 use crate::config::wall_settings;
 use komainu_core::firewall::table::Traffic;
 use komainu_core::identifiers::{Name, PARTS_MAX, ReleaseId, Version};
 use komainu_core::settings::{ConfirmBy, FirewallSettings, Settings};
-use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+#[cfg(test)]
+mod tests;
 
 /// Everything that the maker decided.
 #[derive(Clone, Debug)]
@@ -39,6 +42,30 @@ pub struct DeviceSettings {
     pub gate: Option<gate_settings::GateSettings>,
     /// The wall; `None`: other software's.
     pub wall: Option<wall_settings::WallSettings>,
+    /// The file that holds the device's id, where there is one.
+    pub id_file: Option<PathBuf>,
+    /// What is wrong with the settings. Gate and firewall do without all that cannot be read.
+    pub faults: SettingsFaults,
+}
+
+/// What is wrong with the settings, by the job that cannot do without it.
+#[derive(Clone, Debug, Default)]
+pub struct SettingsFaults {
+    /// There is no update.
+    pub update: Option<SettingsFault>,
+    /// The gate is kept with what could be read of its table.
+    pub gate: Option<SettingsFault>,
+    /// There is no wall.
+    pub wall: Option<SettingsFault>,
+}
+
+impl SettingsFaults {
+    /// All of them, each once.
+    pub fn all(&self) -> Vec<&SettingsFault> {
+        let mut all: Vec<_> = [&self.update, &self.gate, &self.wall].into_iter().flatten().collect();
+        all.dedup();
+        all
+    }
 }
 
 /// Where releases come from.
@@ -117,42 +144,60 @@ impl LogTo {
     }
 }
 
-/// Why there are no settings.
-#[derive(Debug)]
-pub struct LoadFault {
-    path: PathBuf,
-    why: String,
-}
-
-impl fmt::Display for LoadFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "settings {}: {}", self.path.display(), self.why)
-    }
-}
-
 impl DeviceSettings {
-    /// Reads the settings file.
-    ///
-    /// # Errors
-    /// Names the file and, where it can, the line.
-    pub fn load(path: &Path) -> Result<DeviceSettings, LoadFault> {
-        let wrong = |why: String| LoadFault { path: path.into(), why };
-        let text = fs::read_to_string(path).map_err(|error| wrong(format!("cannot read: {error}")))?;
-        DeviceSettings::read(&text).map_err(|fault| wrong(fault.to_string()))
+    /// Reads the settings file, as far as it can be read: see [`DeviceSettings::faults`].
+    pub fn load(path: &Path) -> DeviceSettings {
+        let (text, fault) = match fs::read(path) {
+            Ok(bytes) => match String::from_utf8(bytes) {
+                Ok(text) => (text, None),
+                Err(error) => {
+                    let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+                    (text, Some("must be UTF-8: save it anew".to_owned()))
+                }
+            },
+            Err(error) => (String::new(), Some(format!("cannot read: {error}: put the file back"))),
+        };
+        let mut settings = DeviceSettings::read_what_is_whole(&text);
+        if let Some(sentence) = fault {
+            let fault = Some(SettingsFault { line: 0, sentence });
+            settings.faults = SettingsFaults { update: fault.clone(), gate: fault.clone(), wall: fault };
+            settings.wall = None;
+        }
+        settings
     }
 
-    /// Reads the text of a settings file.
+    /// Reads the text of a settings file that must be whole.
     ///
     /// # Errors
     /// The line and its fault.
     pub fn read(text: &str) -> Result<DeviceSettings, SettingsFault> {
-        let mut top = parse(text)?;
-        let first = FirstFault::default();
-        let mut keys = |table: &str| Keys::of(&mut top, table, &first);
+        let read = DeviceSettings::read_what_is_whole(text);
+        let fault = read.faults.all().first().map(|&fault| fault.clone());
+        fault.map_or(Ok(read), Err)
+    }
+
+    /// Reads the text of a settings file, as far as it can be read.
+    pub fn read_what_is_whole(text: &str) -> DeviceSettings {
+        let (mut top, broken) = parse_what_is_whole(text);
+        let [of_update, of_gate, of_wall]: [FirstFault; 3] = Default::default();
+        for (path, fault) in broken {
+            let job = path.split('.').next().unwrap_or_default();
+            if !OF_GATE.contains(&job) && !OF_WALL.contains(&job) {
+                of_update.tell(fault.clone());
+            }
+            if job.is_empty() || OF_GATE.contains(&job) {
+                of_gate.tell(fault.clone());
+            }
+            if job.is_empty() || OF_WALL.contains(&job) {
+                of_wall.tell(fault);
+            }
+        }
+        let mut keys = |table: &str| Keys::of(&mut top, table, &of_update);
         let (mut device, mut poll, mut trial) = (keys("device"), keys("poll"), keys("trial"));
         let (mut state, mut trust, mut reset) = (keys("state"), keys("trust"), keys("reset"));
-        let (server, boot, log, gate) = (keys("server"), keys("boot"), keys("log"), keys("gate"));
-        let wall = keys("wall");
+        let (server, boot, log) = (keys("server"), keys("boot"), keys("log"));
+        let (gate, wall) = (Keys::of(&mut top, "gate", &of_gate), Keys::of(&mut top, "wall", &of_wall));
+        let (id, id_file) = read_id(&mut device);
         let mut read = DeviceSettings {
             core: read_core(&mut device, &mut poll, &mut trial, &mut state, &mut reset),
             server: read_server(server),
@@ -162,26 +207,38 @@ impl DeviceSettings {
             boot: read_boot(boot),
             health: trial.path("health_directory", "/etc/komainu/health"),
             health_check_seconds: trial.number("health_check_seconds", 1..=600, 30),
-            parts: read_parts(&mut top, &first),
+            parts: read_parts(&mut top, &of_update),
             log: read_log(log),
             gate: gate_settings::read(gate),
-            wall: wall_settings::read(wall, &mut top, &first),
+            wall: wall_settings::read(wall, &mut top, &of_wall),
+            id_file,
+            faults: SettingsFaults::default(),
         };
-        read.core.firewall = firewall_settings(&read);
+        read.core.device_id = id.unwrap_or_else(|| identity::stand_in(&read.state));
         if let Some(path) =
-            read.gate.iter().flat_map(|gate| &gate.wipe).find(|path| read.state.starts_with(path))
+            read.gate.iter().flat_map(|gate| &gate.wipe).find(|path| read.state.starts_with(path)).cloned()
         {
             let sentence =
                 format!("gate.wipe names {}, where the state is: the floor must stay", path.display());
-            first.tell(SettingsFault { line: 0, sentence });
+            of_gate.tell(SettingsFault { line: 0, sentence });
+            read.gate.iter_mut().for_each(|gate| gate.wipe.clear());
         }
         for keys in [device, poll, trial, state, trust, reset] {
             keys.finish();
         }
-        top.finish().unwrap_or_else(|fault| first.tell(fault));
-        first.or(read)
+        top.finish().unwrap_or_else(|fault| of_update.tell(fault));
+        read.faults =
+            SettingsFaults { update: of_update.taken(), gate: of_gate.taken(), wall: of_wall.taken() };
+        // A policy that was read in part may forbid what the maker allows.
+        read.wall = read.wall.take().filter(|_| read.faults.wall.is_none());
+        read.core.firewall = firewall_settings(&read);
+        read
     }
 }
+
+/// The tables of the gate and of the wall; all others are the update's.
+const OF_GATE: &[&str] = &["gate"];
+const OF_WALL: &[&str] = &["wall", "service", "integrity", "wan_rule"];
 
 fn read_core(
     device: &mut Keys<'_>,
@@ -193,7 +250,7 @@ fn read_core(
     Settings {
         board: device.name("board", None),
         channel: device.name("channel", Some("stable")),
-        device_id: read_id(device),
+        device_id: String::new(),
         own_release: read_own_release(device),
         poll_seconds: poll.number("interval_seconds", 60..=30 * 86_400, 6 * 3600),
         first_poll_within_seconds: poll.number("first_within_seconds", 0..=86_400, 300),
@@ -218,22 +275,31 @@ fn firewall_settings(device: &DeviceSettings) -> FirewallSettings {
     FirewallSettings { lan: gate.lan.clone(), page_port: gate.page_port, dns_port: gate.dns_port, traffic }
 }
 
-/// The id, or the first line of the file that holds it: a MAC address, a serial number.
-fn read_id(device: &mut Keys<'_>) -> String {
+/// The id, and the file that holds it: a MAC address, a serial number. A file that cannot be read now may come later.
+fn read_id(device: &mut Keys<'_>) -> (Option<String>, Option<PathBuf>) {
     if let Some(id) = device.string("id") {
-        return id;
-    }
-    let Some(file) = device.string("id_file") else {
-        device.fault("id", "must say what makes this device differ from its siblings; or set `id_file`");
-        return String::new();
-    };
-    match fs::read_to_string(&file) {
-        Ok(text) => text.lines().next().unwrap_or_default().trim().to_owned(),
-        Err(error) => {
-            device.fault("id_file", &format!("cannot be read ({file}): {error}"));
-            String::new()
+        if id.trim().is_empty() {
+            device.fault(
+                "id",
+                "must not be empty: two devices with one id take every release at the same moment",
+            );
         }
+        return (Some(id), None);
     }
+    let Some(file) = device.path_if_given("id_file") else {
+        device.fault("id", "must say what makes this device differ from its siblings; or set `id_file`");
+        return (None, None);
+    };
+    let id = match identity::in_file(&file) {
+        Ok(Some(id)) => Some(id),
+        Ok(None) => {
+            let why = format!("names an empty file ({}): its first line must be the id", file.display());
+            device.fault("id_file", &why);
+            None
+        }
+        Err(_) => None,
+    };
+    (id, Some(file))
 }
 
 fn read_own_release(device: &mut Keys<'_>) -> Option<ReleaseId> {
@@ -328,55 +394,4 @@ fn read_log(mut keys: Keys<'_>) -> LogTo {
     let to = all[keys.choice("to", &["auto", "stderr", "syslog", "kernel"])];
     keys.finish();
     to
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LEAST: &str = "[device]\nboard = \"gate-1\"\nid = \"x\"\n\
-        [server]\nmetadata_url = \"https://updates.example/metadata\"\ntargets_url = \"http://127.0.0.1/t/\"\n\
-        ca_files = [\"/etc/ca.pem\"]\n\
-        [gate]\nlan = [\"br-lan\"]\n\
-        [wall]\nkeep = false\n\
-        [[part]]\nname = \"rootfs\"\na = \"/dev/a\"\nb = \"/dev/b\"\n";
-
-    #[test]
-    fn the_least_settings_are_enough() {
-        let device = DeviceSettings::read(LEAST).unwrap();
-        assert_eq!(device.server.metadata_url, "https://updates.example/metadata/");
-        assert_eq!(device.core.channel.as_str(), "stable");
-    }
-
-    #[test]
-    fn the_shipped_example_is_read_and_shows_the_defaults() {
-        let shown = DeviceSettings::read(include_str!("../../dist/komainu.toml")).unwrap();
-        assert_eq!(shown.core.poll_seconds, 21_600);
-        let same = |a: &dyn fmt::Debug, b: &dyn fmt::Debug| assert_eq!(format!("{a:?}"), format!("{b:?}"));
-        let least = DeviceSettings::read(LEAST).unwrap();
-        same(&shown.boot, &least.boot);
-        same(&shown.log, &least.log);
-        same(&(&shown.state, &shown.run, &shown.root), &(&least.state, &least.run, &least.root));
-    }
-
-    #[test]
-    fn every_refusal_names_its_line() {
-        for (from, to, says) in [
-            ("id = \"x\"", "idd = \"x\"", "id"),
-            ("id = \"x\"\n", "id = \"x\"\ncolour = \"red\"\n", "line 4: "),
-            ("gate-1", "GateSettings 1", "line 2: "),
-            ("https://updates", "ftp://updates", "line 5: "),
-            ("\"/dev/b\"", "\"/dev/a\"", "line 15: "),
-            ("lan = [\"br-lan\"]\n", "", "lan"),
-            ("[\"br-lan\"]", "[\"a link with a long name\"]", "line 9: "),
-            ("[\"br-lan\"]", "[\"br-lan\"]\nrule = \"mine\"", "line 10: "),
-            ("[[part]]", "[[parts]]", "part"),
-            ("[device]\n", "[device]\nrelease = 4\n", "version"),
-            ("[device]\n", "[poll]\ninterval_seconds = 5\n[device]\n", "line 2: "),
-        ] {
-            assert!(LEAST.contains(from), "{from}");
-            let fault = DeviceSettings::read(&LEAST.replacen(from, to, 1)).unwrap_err().to_string();
-            assert!(fault.contains(says), "{from} -> {to}: {fault}");
-        }
-    }
 }

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-/// The first thing that is wrong with a file.
+/// The first thing that is wrong with a part of a file.
 #[derive(Default)]
 pub(super) struct FirstFault(RefCell<Option<SettingsFault>>);
 
@@ -25,6 +25,11 @@ impl FirstFault {
     /// The value that was read, if nothing was wrong.
     pub(super) fn or<T>(self, read: T) -> Result<T, SettingsFault> {
         self.0.into_inner().map_or(Ok(read), Err)
+    }
+
+    /// The fault, if there was one.
+    pub(super) fn taken(&self) -> Option<SettingsFault> {
+        self.0.take()
     }
 }
 

@@ -6,14 +6,17 @@ use super::linux_device::LinuxDevice;
 use super::page_host::PageHost;
 use super::request_queue::RequestQueue;
 use super::wall_job::{QUICK_SECONDS, WallInputs, WallJob, WallNews};
+use crate::config::identity;
 use crate::config::settings::DeviceSettings;
 use crate::os::clock::{system_seconds, uptime_milliseconds};
+use crate::os::files;
 use crate::os::wakeup::{Waiter, Woken};
 use komainu_core::firewall::table::FirewallGrants;
 use komainu_core::gate::state::FirewallStatus;
 use komainu_core::operator_request::OperatorRequest;
+use komainu_core::settings::Settings;
 use komainu_core::step::{Next, Step};
-use komainu_core::turn::{Outcome, answers, decide, execute, look};
+use komainu_core::turn::{Outcome, answers, decide_unless_off, execute, look};
 use komainu_core::update::facts::Facts;
 use komainu_trust::Moment;
 use std::path::Path;
@@ -38,6 +41,9 @@ pub enum End {
 pub struct EventLoop<'a> {
     device: &'a mut LinuxDevice,
     settings: &'a DeviceSettings,
+    /// The settings of the core; a device's id may come late.
+    core: Settings,
+    id_is_known: bool,
     settings_file: &'a Path,
     testing: bool,
     waiter: Waiter,
@@ -82,6 +88,8 @@ impl<'a> EventLoop<'a> {
         Ok(EventLoop {
             device,
             settings,
+            core: settings.core.clone(),
+            id_is_known: settings.id_file.is_none(),
             settings_file,
             testing,
             waiter,
@@ -102,6 +110,7 @@ impl<'a> EventLoop<'a> {
     pub fn run(mut self) -> Result<End, String> {
         self.device.give_up_privileges();
         self.device.glance_while_waiting();
+        self.device.keep_rules();
         loop {
             let end = match self.turn()? {
                 Some(end) => Some(end),
@@ -119,9 +128,11 @@ impl<'a> EventLoop<'a> {
 
     /// One turn of gate and update, and one of the wall where it is due.
     fn turn(&mut self) -> Result<Option<End>, String> {
+        self.look_for_id();
+        self.device.room.look();
         let grants = self.grants();
         let request = self.requests.next(self.device);
-        let facts = look(self.device, &self.settings.core, &grants, request);
+        let facts = look(self.device, &self.core, &grants, request);
         if let Some(wall) = self.device.wall() {
             wall.set_on_trial(facts.is_on_trial());
         }
@@ -138,6 +149,7 @@ impl<'a> EventLoop<'a> {
             }
         }
         let outcome = self.execute(&facts);
+        self.device.close_without_rules(self.grants().contained);
         self.tell_page(&facts, Some(&outcome))?;
         // A request that came during this turn may have brought a bundle, which is not over yet.
         if matches!(outcome.next, Next::Seconds(_)) && !self.requests.is_full() {
@@ -151,10 +163,24 @@ impl<'a> EventLoop<'a> {
         Ok(None)
     }
 
+    /// The file of the device's id may come late: a driver makes it.
+    fn look_for_id(&mut self) {
+        let Some(file) = self.settings.id_file.as_deref().filter(|_| !self.id_is_known) else { return };
+        let Ok(Some(id)) = identity::in_file(file) else { return };
+        // Written once: an id does not change.
+        let kept = identity::kept(&self.settings.state);
+        if !matches!(identity::in_file(&kept), Ok(Some(before)) if before == id)
+            && let Err(error) = files::replace(&kept, format!("{id}\n").as_bytes())
+        {
+            log::warn!("id-not-kept why=\"{error}\"");
+        }
+        (self.core.device_id, self.id_is_known) = (id, true);
+    }
+
     /// Decides, logs the reason, and carries out the plan.
     fn execute(&mut self, facts: &Facts) -> Outcome {
         let grants = self.grants();
-        let plan = decide(facts, &self.settings.core);
+        let plan = decide_unless_off(facts, &self.core, self.device.update_off());
         self.log.log(self.device, &plan.reason);
         // Forgotten before it is carried out: an old request must not come true after a restart.
         let for_no_wall =
@@ -166,8 +192,9 @@ impl<'a> EventLoop<'a> {
         if plan.steps.iter().any(|step| matches!(step, Step::Reboot)) {
             self.page.iter_mut().for_each(PageHost::keep_logins);
         }
-        let outcome = execute(self.device, facts, &plan, &self.settings.core, &grants);
+        let outcome = execute(self.device, facts, &plan, &self.core, &grants);
         self.log.log_all(self.device, &outcome.events);
+        self.device.note_poll(&outcome.events, plan.steps.iter().any(|step| matches!(step, Step::Poll)));
         outcome
     }
 
@@ -223,6 +250,7 @@ impl<'a> EventLoop<'a> {
             None => PageHost::open(self.settings, gate, self.settings_file, self.testing)?,
         };
         let page = self.page.insert(page);
+        page.core.device_id.clone_from(&self.core.device_id);
         page.after_turn(self.device, facts, self.wall.as_ref().and_then(WallJob::report), outcome);
         self.device.listen_to_wakeups(&page.wakeup());
         Ok(())

@@ -1,6 +1,6 @@
 //! The link monitor: the kernel reports changes of links and of their addresses, on which the answers of the page's
-//! name server depend, and after which the rules must be looked at again. It also reports removed rules: a vendor's
-//! script that loads its own rules may begin by removing all others.
+//! name server depend, and after which the rules must be looked at again. `rules_keeper` hears of removed rules by the same
+//! kind of socket.
 
 use nix::errno::Errno;
 use nix::sys::socket::{
@@ -12,31 +12,30 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 /// `RTMGRP_LINK`, `RTMGRP_IPV4_IFADDR`, `RTMGRP_IPV6_IFADDR`.
 const LINKS: u32 = 0x1 | 0x10 | 0x100;
 /// `NFNLGRP_NFTABLES`, the seventh.
-const RULES: u32 = 1 << 6;
+pub(crate) const RULES: u32 = 1 << 6;
 /// `NFT_MSG_DELTABLE`, `NFT_MSG_DELCHAIN`, `NFT_MSG_DELRULE` of `NFNL_SUBSYS_NFTABLES`.
 const REMOVALS: [u16; 3] = [0x0a02, 0x0a05, 0x0a08];
 const MESSAGES_BYTES: usize = 4096;
 
-pub(crate) struct LinkMonitor([Option<OwnedFd>; 2]);
+pub(crate) struct LinkMonitor(Option<OwnedFd>);
 
 impl LinkMonitor {
     /// Starts to listen; where the kernel does not report, the agent looks every minute all the same.
     pub(crate) fn open() -> LinkMonitor {
-        LinkMonitor([open(SockProtocol::NetlinkRoute, LINKS), open(SockProtocol::NetlinkNetFilter, RULES)])
+        LinkMonitor(open(SockProtocol::NetlinkRoute, LINKS))
     }
 
     pub(crate) fn waits_for(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.0.iter().flatten().map(AsFd::as_fd)
+        self.0.iter().map(AsFd::as_fd)
     }
 
     /// True if something changed since the last call.
     pub(crate) fn changed(&self) -> bool {
-        let [links, rules] = &self.0;
-        heard(links, |_| true) | heard(rules, is_removal)
+        self.0.as_ref().is_some_and(|links| heard(links, |_| true))
     }
 }
 
-fn open(of: SockProtocol, groups: u32) -> Option<OwnedFd> {
+pub(crate) fn open(of: SockProtocol, groups: u32) -> Option<OwnedFd> {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let opened = socket(AddressFamily::Netlink, SockType::Raw, flags, of)
         .and_then(|socket| bind(socket.as_raw_fd(), &NetlinkAddr::new(0, groups)).map(|()| socket));
@@ -47,8 +46,7 @@ fn open(of: SockProtocol, groups: u32) -> Option<OwnedFd> {
 }
 
 /// Takes all waiting messages; true if some of them matter.
-fn heard(socket: &Option<OwnedFd>, matters: fn(&[u8]) -> bool) -> bool {
-    let Some(socket) = socket else { return false };
+pub(crate) fn heard(socket: &OwnedFd, matters: fn(&[u8]) -> bool) -> bool {
     let (mut changed, mut messages) = (false, [0; MESSAGES_BYTES]);
     loop {
         match recv(socket.as_raw_fd(), &mut messages, MsgFlags::MSG_DONTWAIT) {
@@ -63,7 +61,7 @@ fn heard(socket: &Option<OwnedFd>, matters: fn(&[u8]) -> bool) -> bool {
 }
 
 /// Tells whether one of the messages reports removed rules. Sets change all the time, and many programs add rules.
-fn is_removal(mut messages: &[u8]) -> bool {
+pub(crate) fn is_removal(mut messages: &[u8]) -> bool {
     while let Some(header) = messages.first_chunk::<16>() {
         let [l0, l1, l2, l3, kind0, kind1, ..] = *header;
         if REMOVALS.contains(&u16::from_ne_bytes([kind0, kind1])) {

@@ -5,8 +5,13 @@ mod powers;
 
 use crate::config::gate_settings::FirewallChoice;
 use crate::config::settings::DeviceSettings;
+use crate::daemon::rules_keeper;
+use crate::daemon::rules_keeper::SharedFirewall;
+use crate::daemon::state_room::StateRoom;
 use crate::firewall::controller::FirewallController;
+use crate::firewall::link_closer::LinkCloser;
 use crate::gate::credential_store::CredentialStore;
+use crate::os::files;
 use crate::os::foreign_file::Tree;
 use crate::os::privileges::{Capabilities, give_up};
 use crate::os::{clock, foreign_file};
@@ -19,19 +24,24 @@ use crate::update::source::http_repository::HttpRepository;
 use crate::update::storage::slot_table::SlotTable;
 use crate::update::store::MetadataStore;
 use crate::wall::driver::WallDriver;
+use crate::wall::incident_store::IncidentStore;
 use komainu_core::advisory;
-use komainu_core::device::{Host, Repository};
-use komainu_core::fault::{Text, text};
+use komainu_core::device::{Host, Owner, Repository};
+use komainu_core::fault::{FetchFault, Text, text};
 use komainu_core::firewall::count::{Count, Recent};
 use komainu_core::firewall::table::FirewallGrants;
+use komainu_core::gate::closing::closes_links;
+use komainu_core::gate::state::GateState;
 use komainu_core::operator_request::OperatorRequest;
+use komainu_core::reason::Reason;
 use komainu_core::retry_state::RetryState;
 use komainu_core::update::facts::Facts;
+use komainu_core::wall::incident_state::IncidentState;
 use komainu_core::wall::observation::Observation;
 use komainu_trust::Trusted;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The interval between reads of the firewall's counters, in milliseconds: a read covers a hundred rules.
 const COUNT_MILLISECONDS: u64 = 30_000;
@@ -43,11 +53,17 @@ pub struct LinuxDevice {
     runtime: RuntimeState,
     slots: SlotTable,
     boot: Box<dyn BootFlow>,
-    repository: HttpRepository,
+    /// The server, or why there are no updates.
+    repository: Result<HttpRepository, String>,
     /// Takes the server's place until it has nothing more to offer.
     bundle: Option<Bundle>,
     credentials: Option<CredentialStore>,
-    firewall: Option<FirewallController>,
+    firewall: Option<SharedFirewall>,
+    closer: LinkCloser,
+    /// Whether the state can still be stored.
+    pub(crate) room: StateRoom,
+    /// Why the last poll failed; kept among what a restart may lose, for the commands.
+    poll_fault: Option<String>,
     wall: Option<WallDriver>,
     /// The firewall's counters at the last look.
     counted: Vec<Count>,
@@ -59,20 +75,25 @@ pub struct LinuxDevice {
 }
 
 impl LinuxDevice {
-    /// The device of the settings; nothing is touched yet.
-    ///
-    /// # Errors
-    /// There can be no TLS: a CA file cannot be used; in words.
-    pub fn open(settings: &DeviceSettings) -> Result<LinuxDevice, String> {
+    /// The device of the settings; nothing is touched yet. Where there can be no TLS, or the settings are wrong, there are
+    /// no updates.
+    pub fn open(settings: &DeviceSettings) -> LinuxDevice {
+        let repository = match &settings.faults.update {
+            Some(fault) => Err(format!("the settings are wrong: {fault}")),
+            None => HttpRepository::new(&settings.server, clock::built().0),
+        };
         let mut device = LinuxDevice {
             store: MetadataStore::new(&settings.state, &settings.root),
             runtime: RuntimeState::new(&settings.run),
             slots: SlotTable::new(settings.parts.clone()),
             boot: Box::new(Bootcount(settings.boot.clone())),
-            repository: HttpRepository::new(&settings.server, clock::built().0)?,
+            repository,
             bundle: None,
             credentials: settings.gate.as_ref().map(|gate| CredentialStore::new(gate, &settings.state)),
-            firewall: settings.gate.as_ref().map(FirewallController::new),
+            firewall: settings.gate.as_ref().map(|gate| Arc::new(Mutex::new(FirewallController::new(gate)))),
+            closer: LinkCloser::new(&settings.core.firewall.lan, &settings.run),
+            room: StateRoom::new(&settings.state),
+            poll_fault: poll_fault(&settings.run),
             wall: settings.wall.as_ref().map(|wall| WallDriver::new(settings, wall)),
             counted: Vec::new(),
             counted_at: 0,
@@ -82,7 +103,19 @@ impl LinuxDevice {
             settings: settings.clone(),
         };
         device.raise_tls_floor();
-        Ok(device)
+        device
+    }
+
+    /// The reason why there are no updates, where there are none.
+    pub fn update_off(&self) -> Option<&str> {
+        self.repository.as_ref().err().map(String::as_str)
+    }
+
+    /// From now on there are no updates, for this reason.
+    pub fn refuse_updates(&mut self, why: String) {
+        if self.repository.is_ok() {
+            self.repository = Err(why);
+        }
     }
 
     /// True once a restart was asked for.
@@ -90,20 +123,22 @@ impl LinuxDevice {
         self.restarting
     }
 
-    /// Takes the lock, without which nothing may be changed; `Err` holds the number of the process that has it.
+    /// Takes the lock, without which nothing may be changed; `Err` holds the number of the process that has it. A folder of
+    /// the state that cannot be made is told, and does not keep the gate from its work.
     ///
     /// # Errors
-    /// The folders of the state cannot be made or written, in words.
+    /// The folder of the lock cannot be made or written, in words.
     pub fn lock(&self) -> Result<Result<Lock, Option<i32>>, String> {
-        let failed = |path: &Path, error| format!("cannot write to {}: {error}", path.display());
-        self.store.make().map_err(|error| failed(&self.settings.state, error))?;
-        if let Some(credentials) = &self.credentials {
-            credentials.make().map_err(|error| failed(&self.settings.state, error))?;
+        let made = self.store.make();
+        let made = made.and_then(|()| self.credentials.as_ref().map_or(Ok(()), CredentialStore::make));
+        if let Err(error) = made {
+            log::error!("state-unwritten why=\"cannot write to {}: {error}\"", self.settings.state.display());
         }
         if let Err(why) = Tree::device().and_then(|tree| tree.is_roots(&self.settings.state)) {
             log::warn!("state-open-to-others why=\"{why}\"");
         }
-        let lock = self.runtime.lock().map_err(|error| failed(&self.settings.run, error))?;
+        let failed = |error| format!("cannot write to {}: {error}", self.settings.run.display());
+        let lock = self.runtime.lock().map_err(failed)?;
         if lock.is_ok() {
             foreign_file::finish(&self.settings.state);
         }
@@ -134,7 +169,14 @@ impl LinuxDevice {
     /// The firewall's grants before the wall's first turn: a contained device stays so from the first table on,
     /// regardless of the command that puts it.
     pub fn grants_at_start(&mut self) -> FirewallGrants {
-        let state = self.wall.as_mut().map(|wall| wall.incident_state().clone()).unwrap_or_default();
+        // A wall that cannot be kept for wrong settings has not ended the incident.
+        let state = match &mut self.wall {
+            Some(wall) => wall.incident_state().clone(),
+            None if self.settings.faults.wall.is_some() => {
+                IncidentStore::new(&self.settings.state).incident_state().clone()
+            }
+            None => IncidentState::default(),
+        };
         let contained = state.incident.is_some_and(|incident| incident.contained);
         FirewallGrants { contained, ..FirewallGrants::default() }
     }
@@ -156,12 +198,76 @@ impl LinuxDevice {
 
     /// Abilities that the kernel's firewall lacks, in words.
     pub fn firewall_lacks(&self) -> Vec<&'static str> {
-        self.firewall.as_ref().map(FirewallController::lacks).unwrap_or_default()
+        self.controller().map(|firewall| firewall.lacks()).unwrap_or_default()
+    }
+
+    fn controller(&self) -> Option<MutexGuard<'_, FirewallController>> {
+        Some(self.firewall.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// From now on removed rules are put back at once, whatever this thread waits for.
+    pub fn keep_rules(&self) {
+        if let Some(firewall) = &self.firewall {
+            rules_keeper::start(firewall);
+        }
+    }
+
+    /// Where the kernel takes no rules, a closed gate and a contained device take the links of the WAN down; else those go
+    /// up again.
+    pub fn close_without_rules(&mut self, contained: bool) {
+        let refused = self.controller().is_some_and(|firewall| firewall.is_without_rules());
+        let gate_closed = self.gate().is_some_and(|gate| gate.gate_state() == GateState::Closed);
+        self.closer.keep(closes_links(refused, gate_closed, contained));
+    }
+
+    /// The same again, for a link that came up since.
+    pub fn close_again(&mut self) {
+        self.closer.keep_on();
+    }
+
+    /// Remembers how the last poll ended, if one of these events tells.
+    pub fn note_poll(&mut self, events: &[Reason], polled: bool) {
+        let failed = events.iter().rev().find_map(|event| match event {
+            Reason::StepFailed { step: "poll", fault } => Some(fault.to_string()),
+            _ => None,
+        });
+        if !polled || failed == self.poll_fault {
+            return;
+        }
+        self.poll_fault = failed;
+        let file = self.settings.run.join(POLL_FAULT);
+        let written = match &self.poll_fault {
+            Some(why) => files::replace(&file, why.as_bytes()),
+            None => files::remove(&file),
+        };
+        if let Err(error) = written {
+            log::warn!("poll-fault-unwritten why=\"{error}\"");
+        }
+    }
+
+    /// Facts that a person should know: wrong settings, a full file system, and what does not work because of them.
+    pub fn findings(&self) -> Vec<String> {
+        let faults = &self.settings.faults;
+        let mut findings: Vec<String> =
+            faults.all().iter().map(|fault| format!("the settings are wrong: {fault}")).collect();
+        if let (None, Some(why)) = (&faults.update, self.update_off()) {
+            findings.push(format!("there are no updates: {why}"));
+        }
+        if faults.wall.is_some() {
+            findings.push("the wall is not kept: the settings are wrong".into());
+        }
+        findings.extend(self.room.fault().map(str::to_owned));
+        findings.extend(self.poll_fault.as_ref().map(|why| format!("the last poll failed: {why}")));
+        if self.settings.core.device_id.is_empty() {
+            findings
+                .push("the device's id is not known: neither id_file nor /etc/machine-id can be read".into());
+        }
+        findings
     }
 
     /// The firewall's counters: packets turned away, dropped and seen; empty where nothing counts.
     pub fn counts(&mut self) -> Vec<Count> {
-        self.firewall.as_mut().and_then(|firewall| firewall.counts().ok()).unwrap_or_default()
+        self.controller().and_then(|mut firewall| firewall.counts().ok()).unwrap_or_default()
     }
 
     /// The packets that were counted lately.
@@ -194,17 +300,18 @@ impl LinuxDevice {
 
     /// From now on the wait for a server ends when the wall has something to see.
     pub fn glance_while_waiting(&mut self) {
-        if let Some(wall) = &self.wall {
+        if let (Some(wall), Ok(repository)) = (&self.wall, &mut self.repository) {
             let scanner = wall.scanner();
-            self.repository
+            repository
                 .glance(Box::new(move || scanner.lock().unwrap_or_else(PoisonError::into_inner).changed()));
         }
     }
 
     /// From now on the wait for a server ends when one of these can be read: a person sends a request.
     pub fn listen_to_wakeups(&mut self, wakeups: &[BorrowedFd<'_>]) {
+        let Ok(repository) = &mut self.repository else { return };
         let wakeups = wakeups.iter().filter_map(|wakeup| wakeup.try_clone_to_owned().ok()).collect();
-        self.repository.listen_to_wakeups(wakeups);
+        repository.listen_to_wakeups(wakeups);
     }
 
     /// The agent's own process gives up the capabilities that it does not need.
@@ -226,10 +333,11 @@ impl LinuxDevice {
         Observation { counts, ..wall.observe() }
     }
 
-    fn source(&mut self) -> &mut dyn Source {
-        match &mut self.bundle {
-            Some(bundle) => bundle,
-            None => &mut self.repository,
+    fn source(&mut self) -> Result<&mut dyn Source, FetchFault> {
+        match (&mut self.bundle, &mut self.repository) {
+            (Some(bundle), Ok(_)) => Ok(bundle),
+            (None, Ok(repository)) => Ok(repository),
+            (_, Err(why)) => Err(FetchFault::Unreachable(text(format_args!("{why}")))),
         }
     }
 
@@ -247,8 +355,19 @@ impl LinuxDevice {
         let clock = self.clock();
         let trusted = Trusted::load(&self.store.kept().under_newest_root(), clock);
         let floor = trusted.map_or(clock.built, |trusted| trusted.clock_floor());
-        self.repository.set_floor(floor.0);
+        if let Ok(repository) = &mut self.repository {
+            repository.set_floor(floor.0);
+        }
     }
+}
+
+/// The file that holds why the last poll failed, and its largest size.
+const POLL_FAULT: &str = "poll-fault";
+const POLL_FAULT_BYTES_MAX: u64 = 1024;
+
+fn poll_fault(run: &Path) -> Option<String> {
+    let bytes = files::read(&run.join(POLL_FAULT), POLL_FAULT_BYTES_MAX).ok()??;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The packets counted since `before`. Counts from before the first read may be old, from before the agent started

@@ -20,6 +20,7 @@ use crate::firewall::fallback::Lacks;
 use crate::os::clock::uptime_seconds;
 use komainu_bootstrap::ipc::{AgentMessage, NumberedRequest, Reply, Request};
 use komainu_core::device::{Hardening, Owner};
+use komainu_core::gate::state::GateState;
 use komainu_core::settings::Settings as Core;
 use komainu_core::turn;
 use komainu_core::turn::Outcome;
@@ -30,7 +31,7 @@ use std::path::{Path, PathBuf};
 
 /// The answer where the account has the password and a hook could not commit.
 const HALF: &str = "the password is set, but a part of the device does not know it yet, and is told again";
-/// After a change of links or rules, the next one is looked at so many seconds later.
+/// After a change of links, the next one is looked at so many seconds later.
 const LINKS_SECONDS: u32 = 5;
 /// Requests heard at once: a client that asks without end must not keep the gate and the update from their turns.
 const ASKS_AT_ONCE: usize = 8;
@@ -83,7 +84,7 @@ impl PageHost {
             core: device.core.clone(),
             logins: LoginState::load(&device.state.join("gate"), uptime_seconds()),
             run: device.run.clone(),
-            page: Page::new(settings_file, testing),
+            page: Page::new(settings_file, testing, &settings.lan),
             console: ControlSocket::open(&device.run)?,
             links: LinkMonitor::open(),
             links_changed: false,
@@ -135,12 +136,16 @@ impl PageHost {
                 self.answer(from, number, answer);
             }
         }
-        self.logins.take_news() | self.links_news()
+        self.logins.take_news() | self.links_news(device)
     }
 
-    /// Tells whether links or rules changed; a few times a minute at most, even if they change all the time.
-    fn links_news(&mut self) -> bool {
-        self.links_changed |= self.links.changed();
+    /// Tells whether links changed; a few times a minute at most, even if they change all the time.
+    fn links_news(&mut self, device: &mut LinuxDevice) -> bool {
+        if self.links.changed() {
+            self.links_changed = true;
+            // A link that comes up beside a closed gate without rules goes down again before all else.
+            device.close_again();
+        }
         let now = uptime_seconds();
         let news = self.links_changed && now >= self.links_quiet_until;
         if news {
@@ -186,6 +191,9 @@ impl PageHost {
         self.page.keep_running(uptime_seconds());
         let mut state = page_status::of(facts, &gate, &self.settings, &self.core, self.logins.history());
         device.firewall_lacks().iter().for_each(|lack| state.push("finding", lack));
+        if gate.gate_state() == GateState::Open {
+            device.findings().iter().for_each(|finding| state.push("finding", finding));
+        }
         if let Some(report) = wall {
             let cut_off = !device.firewall_lacks().contains(&Lacks::NOT_ENDED);
             page_status::push_wall(&mut state, report, &device.incident_state(), cut_off);

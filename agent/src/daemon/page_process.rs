@@ -5,6 +5,7 @@ use crate::os::clock::uptime_seconds;
 use crate::os::process::spawn::Program;
 use komainu_bootstrap::ipc::{AgentMessage, DeviceState, MESSAGE_BYTES_MAX, NumberedRequest};
 use nix::errno::Errno;
+use nix::net::if_::if_nametoindex;
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -21,6 +22,8 @@ const CLOCK_SECONDS: u64 = 30;
 pub(crate) struct Page {
     settings_file: PathBuf,
     testing: bool,
+    /// The links that the page is for; empty: all of them.
+    lan: Vec<String>,
     running: Option<Running>,
     failures: u32,
     not_before: u64,
@@ -31,13 +34,16 @@ struct Running {
     program: Program,
     socket: OwnedFd,
     since: u64,
+    /// The links that were there when it was started: its sockets belong to them.
+    links: Vec<u32>,
 }
 
 impl Page {
-    pub(crate) fn new(settings_file: &Path, testing: bool) -> Page {
+    pub(crate) fn new(settings_file: &Path, testing: bool, lan: &[String]) -> Page {
         Page {
             settings_file: settings_file.into(),
             testing,
+            lan: lan.to_vec(),
             running: None,
             failures: 0,
             not_before: 0,
@@ -45,9 +51,14 @@ impl Page {
         }
     }
 
-    /// Starts it where it does not run and may.
+    /// Starts it where it does not run and may; anew where a link of the LAN came or went, or is another one now.
     pub(crate) fn keep_running(&mut self, now: u64) {
-        if self.running.is_some() || now < self.not_before {
+        let links = self.links();
+        if self.running.as_ref().is_some_and(|running| running.links != links) {
+            self.end("the links of the LAN have changed");
+            (self.failures, self.not_before) = (0, 0);
+        }
+        if self.running.is_some() || now < self.not_before || self.waits_for_a_link(&links) {
             return;
         }
         match self.start(now) {
@@ -65,10 +76,19 @@ impl Page {
         }
     }
 
-    /// Seconds until it is started again; `None`: it runs.
+    /// The kernel's numbers of the LAN's links that are there.
+    fn links(&self) -> Vec<u32> {
+        self.lan.iter().filter_map(|link| if_nametoindex(link.as_str()).ok()).collect()
+    }
+
+    fn waits_for_a_link(&self, links: &[u32]) -> bool {
+        links.is_empty() && !self.lan.is_empty()
+    }
+
+    /// Seconds until it is started again; `None`: it runs, or waits for a link.
     pub(crate) fn starts_in(&self, now: u64) -> Option<u32> {
         let left = u32::try_from(self.not_before.saturating_sub(now)).unwrap_or(u32::MAX);
-        self.running.is_none().then_some(left)
+        (self.running.is_none() && !self.waits_for_a_link(&self.links())).then_some(left)
     }
 
     fn start(&self, now: u64) -> io::Result<Running> {
@@ -80,7 +100,7 @@ impl Page {
             arguments.push("--testing".into());
         }
         let program = Program::start_with_input("/proc/self/exe".as_ref(), &arguments, its.as_fd())?;
-        Ok(Running { program, socket: ours, since: now })
+        Ok(Running { program, socket: ours, since: now, links: self.links() })
     }
 
     pub(crate) fn waits_for(&self) -> Option<BorrowedFd<'_>> {

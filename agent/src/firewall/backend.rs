@@ -10,6 +10,7 @@ use crate::firewall::nftables::netlink_message;
 
 use crate::firewall::fallback::Lacks;
 
+use crate::firewall::iptables;
 use crate::firewall::iptables::Iptables;
 use crate::firewall::nftables::read_back::{Compared, Found};
 use komainu_core::fault::Text;
@@ -36,6 +37,12 @@ pub struct Put {
     pub lacks: Lacks,
 }
 
+/// The options of the kernel that one of the two ways needs.
+const OPTIONS: &str = "no rules can be placed: build the kernel with CONFIG_NF_TABLES, CONFIG_NF_TABLES_INET, \
+    CONFIG_NFT_CT, CONFIG_NFT_REJECT and CONFIG_NFT_REDIR, or with CONFIG_IP_NF_IPTABLES, CONFIG_IP_NF_FILTER, \
+    CONFIG_IP_NF_NAT, CONFIG_IP_NF_TARGET_REJECT and the program iptables; until then a closed gate takes the links of the \
+    WAN down, and an open one keeps nothing out";
+
 /// The door to the kernel's firewall.
 pub struct Firewall {
     /// The way that the settings say; `None`: the best that the kernel has.
@@ -59,6 +66,27 @@ impl Firewall {
         let best = || if nftables::is_there() { How::Nft } else { How::Iptables };
         let put = Put { how: fixed.unwrap_or_else(best), lacks: Lacks::NONE };
         Some(Firewall { fixed, without: Lacks::NONE, put, iptables: Iptables::default() })
+    }
+
+    /// Whether this kernel can hold rules at all, by the way that the settings say.
+    ///
+    /// # Errors
+    /// What is missing, and what to do.
+    pub fn is_possible(choice: FirewallChoice) -> Result<(), String> {
+        if choice != FirewallChoice::Iptables && nftables::is_there() {
+            return Ok(());
+        }
+        let by_iptables = if choice == FirewallChoice::Nft { None } else { Some(iptables::is_there()) };
+        match by_iptables {
+            Some(Ok(())) => Ok(()),
+            Some(Err(why)) => Err(format!("{why}; {OPTIONS}")),
+            None => Err(format!("the kernel has no nf_tables; {OPTIONS}")),
+        }
+    }
+
+    /// The way that was taken last.
+    pub fn how(&self) -> How {
+        self.put.how
     }
 
     /// Does without something, as on a kernel that lacks it.

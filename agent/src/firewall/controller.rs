@@ -3,6 +3,7 @@
 use super::backend::{Firewall, How};
 use super::fallback::Lacks;
 use super::lan_subnets::lan_subnets;
+use super::table_sizes::table_sizes;
 use crate::config::gate_settings::GateSettings as Settings;
 use crate::os::clock::uptime_milliseconds;
 use komainu_core::fault::{Text, text};
@@ -20,6 +21,11 @@ pub struct FirewallController {
     /// The parts that the kernel lacked last time, and the time of that, in milliseconds of uptime.
     lacks: (Lacks, u64),
     refused: Option<Refused>,
+    /// The sizes of the tables of the old iptables, when the rules were last seen to be whole.
+    sizes: Vec<(u32, u32)>,
+    /// Times that removed rules were put back, and why that failed last.
+    mended: u32,
+    not_mended: Option<Text>,
 }
 
 /// The kernel took no rules at all.
@@ -41,7 +47,52 @@ impl FirewallController {
     pub fn new(settings: &Settings) -> FirewallController {
         let firewall = Firewall::open(settings.firewall);
         let (lan, last, counted) = (settings.lan.clone(), None, Vec::new());
-        FirewallController { lan, firewall, last, counted, lacks: (Lacks::NONE, 0), refused: None }
+        let (sizes, mended, not_mended) = (Vec::new(), 0, None);
+        let (lacks, refused) = ((Lacks::NONE, 0), None);
+        FirewallController { lan, firewall, last, counted, lacks, refused, sizes, mended, not_mended }
+    }
+
+    /// Whether the rules are this agent's to put, and it could not put them, or not yet.
+    pub fn is_without_rules(&self) -> bool {
+        self.firewall.is_some() && (self.refused.is_some() || self.last.is_none())
+    }
+
+    /// Whether the kernel reports no removals: the rules are those of iptables, or it is not known yet whose they are.
+    pub fn is_silent(&self) -> bool {
+        self.last.is_none() || self.firewall.as_ref().is_some_and(|firewall| firewall.how() == How::Iptables)
+    }
+
+    /// Whether tables of the old iptables have other sizes than when the rules were last seen to be whole.
+    pub fn has_silently_changed(&self) -> bool {
+        self.is_silent() && self.last.is_some() && table_sizes() != self.sizes
+    }
+
+    /// Whether the rules that were last put are not all there.
+    pub fn are_missing(&mut self) -> bool {
+        let (Some(firewall), Some(last)) = (&mut self.firewall, &self.last) else { return false };
+        // Rules that change while they are read may be missing too.
+        let missing = !firewall.holds(last).unwrap_or(false);
+        if !missing && firewall.how() == How::Iptables {
+            self.sizes = table_sizes();
+        }
+        missing
+    }
+
+    /// Puts the last rules into the kernel once more.
+    pub fn mend(&mut self) {
+        let (Some(firewall), Some(last)) = (&mut self.firewall, &self.last) else { return };
+        match firewall.put(last) {
+            Ok(_) => {
+                self.mended = self.mended.saturating_add(1);
+                self.not_mended = None;
+                log::warn!("rules-mended times={}", self.mended);
+            }
+            Err(why) if self.not_mended.as_ref() == Some(&why) => {}
+            Err(why) => {
+                log::error!("rules-not-mended why=\"{why}\"");
+                self.not_mended = Some(why);
+            }
+        }
     }
 
     /// The networks that the LAN's links are in.

@@ -141,6 +141,14 @@ impl Iptables {
     }
 }
 
+/// Whether the firmware and its kernel have it.
+///
+/// # Errors
+/// There is no such program, or it finds nothing in the kernel.
+pub fn is_there() -> Result<(), Text> {
+    list(Family::Four, rule_text::FILTER).map(drop)
+}
+
 /// Whether the kernel speaks IPv6 at all.
 fn has_ip6() -> bool {
     Path::new("/proc/net/if_inet6").exists()

@@ -171,6 +171,34 @@ pub fn landlock_restrict(rules: BorrowedFd<'_>) -> nix::Result<()> {
     nix::errno::Errno::result(result).map(|_| ())
 }
 
+/// A table of the old iptables, as the kernel sums it up: `struct ipt_getinfo`.
+#[repr(C)]
+struct TableInfo {
+    name: [u8; 32],
+    /// Hooks, their entries, and their ends.
+    hooks: [u32; 11],
+    entries: u32,
+    bytes: u32,
+}
+
+/// `getsockopt(IPT_SO_GET_INFO)` of a raw socket: how many entries and bytes a table of iptables has. The level is that of
+/// IPv4 or IPv6.
+///
+/// # Errors
+/// The kernel has no such table (`ENOENT`), or we may not ask (`EPERM`).
+pub fn iptables_size(raw: BorrowedFd<'_>, level: libc::c_int, table: &str) -> nix::Result<(u32, u32)> {
+    const GET_INFO: libc::c_int = 64;
+    let mut info = TableInfo { name: [0; 32], hooks: [0; 11], entries: 0, bytes: 0 };
+    // The last byte stays 0, which ends the name.
+    info.name.iter_mut().take(31).zip(table.bytes()).for_each(|(to, byte)| *to = byte);
+    let mut length = size_of::<TableInfo>() as libc::socklen_t;
+    // SAFETY: the kernel reads and writes at most `length` bytes of plain integers in `info`, and writes one length.
+    let result = unsafe {
+        libc::getsockopt(raw.as_raw_fd(), level, GET_INFO, (&raw mut info).cast(), &raw mut length)
+    };
+    nix::errno::Errno::result(result).map(|_| (info.entries, info.bytes))
+}
+
 nix::ioctl_readwrite!(wdioc_settimeout, b'W', 6, libc::c_int);
 nix::ioctl_read!(wdioc_gettimeout, b'W', 7, libc::c_int);
 

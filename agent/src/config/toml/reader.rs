@@ -15,22 +15,57 @@ pub const ENTRIES_MAX: usize = 64;
 /// # Errors
 /// It is not of the subset, gives something twice, or breaks a limit.
 pub fn parse(text: &str) -> Result<Table, SettingsFault> {
-    if let Some(within) = text.as_bytes().get(..FILE_BYTES_MAX).filter(|within| within.len() < text.len()) {
-        let lines = within.iter().filter(|byte| **byte == b'\n').count();
-        let line = u32::try_from(lines).expect("at most one per byte") + 1;
-        return fault(line, format!("the file goes on after {FILE_BYTES_MAX} bytes, its largest size"));
-    }
+    let (top, faults) = parse_what_is_whole(text);
+    faults.into_iter().next().map_or(Ok(top), |(_, fault)| Err(fault))
+}
+
+/// Parses a file that may be damaged: a line that cannot be read is left out, and so is all below a header that cannot be
+/// read, up to the next header. Each fault comes with the path of its table; that of a header has none.
+pub fn parse_what_is_whole(text: &str) -> (Table, Vec<(String, SettingsFault)>) {
+    let mut faults = Vec::new();
+    let whole = text.len() <= FILE_BYTES_MAX;
+    let end = (0..=text.len().min(FILE_BYTES_MAX)).rev().find(|&at| text.is_char_boundary(at));
+    let text = &text[..end.unwrap_or(0)];
     let mut reader = Reader { text, at: 0, line: 1 };
     let mut top = Table::new(String::new(), 0);
-    let mut current = &mut top;
+    let mut current = Some(&mut top);
     loop {
-        reader.skip_blank_lines()?;
-        match reader.peek() {
-            None => return Ok(top),
-            Some('[') => current = reader.header(&mut top)?,
-            Some(_) => reader.key_and_value(current)?,
+        let path = current.as_ref().map(|table| table.path.clone()).unwrap_or_default();
+        let read = reader.skip_blank_lines().and_then(|()| match (reader.peek(), &mut current) {
+            (Some('['), _) | (None, _) => Ok(()),
+            (Some(_), Some(table)) => reader.key_and_value(table),
+            (Some(_), None) => {
+                reader.skip_line();
+                Ok(())
+            }
+        });
+        let fault = match (read, reader.peek()) {
+            (Err(fault), _) => Some((path, fault)),
+            (Ok(()), None) => break,
+            (Ok(()), Some('[')) => match reader.header(&mut top) {
+                Ok(table) => {
+                    current = Some(table);
+                    None
+                }
+                Err(fault) => {
+                    current = None;
+                    Some((String::new(), fault))
+                }
+            },
+            (Ok(()), Some(_)) => None,
+        };
+        if let Some(fault) = fault {
+            reader.skip_line();
+            if faults.len() < ENTRIES_MAX {
+                faults.push(fault);
+            }
         }
     }
+    if !whole {
+        let sentence = format!("the file goes on after {FILE_BYTES_MAX} bytes, its largest size");
+        faults.insert(0, (String::new(), SettingsFault { line: reader.line, sentence }));
+    }
+    (top, faults)
 }
 
 struct Reader<'t> {
@@ -62,6 +97,12 @@ impl<'t> Reader<'t> {
 
     fn refuse<T>(&self, sentence: impl Into<String>) -> Result<T, SettingsFault> {
         fault(self.line, sentence.into())
+    }
+
+    /// Goes to the beginning of the next line.
+    fn skip_line(&mut self) {
+        self.skip_while(|letter| letter != '\n');
+        self.skip_newline();
     }
 
     fn skip_spaces(&mut self) {

@@ -137,7 +137,7 @@ impl Repository for LinuxDevice {
         bytes_max: u64,
         validator: Option<&str>,
     ) -> Result<Fetched, FetchFault> {
-        let fetched = self.source().small(folder, path, bytes_max, validator);
+        let fetched = self.source()?.small(folder, path, bytes_max, validator);
         log::debug!("fetched path={path} {}", fetched_word(&fetched));
         fetched
     }
@@ -149,7 +149,7 @@ impl Repository for LinuxDevice {
         total_bytes: u64,
         buffer: &mut [u8],
     ) -> Result<usize, FetchFault> {
-        self.source().piece(path, offset, total_bytes, buffer)
+        self.source()?.piece(path, offset, total_bytes, buffer)
     }
 }
 
@@ -193,15 +193,15 @@ impl Owner for LinuxDevice {
 
 impl Firewall for LinuxDevice {
     fn lan_subnets(&mut self) -> Vec<Network> {
-        self.firewall.as_ref().map(|firewall| firewall.lan_subnets()).unwrap_or_default()
+        self.controller().map(|firewall| firewall.lan_subnets()).unwrap_or_default()
     }
 
     fn firewall_status(&mut self, table: &Table) -> FirewallStatus {
-        self.firewall.as_mut().map_or(FirewallStatus::Hold, |firewall| firewall.status(table))
+        self.controller().map_or(FirewallStatus::Hold, |mut firewall| firewall.status(table))
     }
 
     fn apply_firewall(&mut self, table: &Table) -> Result<(), Text> {
-        let firewall = self.firewall.as_mut();
+        let firewall = self.controller();
         let left = || text(format_args!("the settings leave the gate to other software"));
         firewall.ok_or_else(left)?.apply(table)
     }
