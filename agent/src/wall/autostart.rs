@@ -253,14 +253,14 @@ impl Round<'_> {
             return Ok(Some(Read::of(path, kind, stamp, Reading::default())));
         };
         self.bytes_left = self.bytes_left.saturating_sub(foreign.bytes.len());
-        let reading = autostart::read(kind, &foreign.bytes, callers);
+        let reading = autostart::reading::read(kind, &foreign.bytes, callers);
         let mut read = Read::of(path, kind, foreign_file::stamp(&foreign.metadata), reading);
         // An archive or a picture is no script.
         read.cut = !foreign.whole
             && (kind != Kind::Script
-                || autostart::is_shell_script(&foreign.bytes) && !foreign.bytes.contains(&0));
+                || autostart::find::is_shell_script(&foreign.bytes) && !foreign.bytes.contains(&0));
         if !read.reading.entries.is_empty() {
-            read.origin = edits::layer(self.root, place.real()).0;
+            read.origin = places::layer(self.root, place.real()).0;
             read.fixed = fixed(place, &foreign, &read);
         }
         Ok(Some(read))
@@ -291,7 +291,7 @@ fn fixed(place: &Place, foreign: &Foreign, read: &Read) -> Option<Text> {
         return Some(why);
     }
     let mut entries = read.reading.entries.iter().filter(|entry| entry.fixed.is_none());
-    entries.find_map(|entry| edits::proven(read.kind, foreign, entry.line, &entry.says).err())
+    entries.find_map(|entry| proof::proven(read.kind, foreign, entry.line, &entry.says).err())
 }
 
 /// Has a program read its files again (SIGHUP). [`autostart::hears`] tells the program; if another has its number by

@@ -36,8 +36,9 @@ use komainu_core::wall::judge::upnp;
 use komainu_core::wall::judge::upnp::{LEASES_BYTES_MAX, UpnpLease};
 use komainu_core::wall::judge::vulnerabilities::FirmwareSeen;
 use komainu_core::wall::judge::watchdog::WatchdogSeen;
-use komainu_core::wall::measures::Survey;
+use komainu_core::wall::measures::{Measure, Survey};
 use komainu_core::wall::observation::Observation;
+use komainu_core::wall::policy::Enforce;
 use komainu_core::wall::policy::Purpose;
 use komainu_core::wall::process_snapshot::{Process, ProcessSnapshot};
 use komainu_core::wall::remediation::ProcessId;
@@ -247,7 +248,11 @@ impl WallDriver {
         }
         // Only the agent itself changes files, and not a command that looks.
         if self.confinement.is_some() && !std::mem::replace(&mut self.edits_judged, true) {
-            self.take_back_edits(true);
+            let policy = &self.settings.policy;
+            let row = Enforce::Row(Measure::Respawn);
+            let enforced = [Enforce::All, row, Enforce::Kind("stop-starting")];
+            let enforced = policy.enforce.iter().any(|one| enforced.contains(one));
+            self.take_back_edits(enforced);
         }
         let starts = self.autostart.look();
         let upnp_leases = self.upnp_leases();

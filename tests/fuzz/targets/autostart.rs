@@ -4,7 +4,7 @@
 use komainu_core::wall::judge::autostart::edit::{escaped, taken_back, unescaped, without};
 use komainu_core::wall::judge::autostart::edit_ledger;
 use komainu_core::wall::judge::autostart::entry::{CALLS_MAX, Kind, SAYS_BYTES_MAX, STARTERS_MAX};
-use komainu_core::wall::judge::autostart::read;
+use komainu_core::wall::judge::autostart::reading::read;
 
 const KINDS: [Kind; 11] = [
     Kind::Inittab,

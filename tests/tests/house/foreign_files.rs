@@ -55,7 +55,6 @@ const ALLOWED: &[Row] = &[
     ("daemon/control_socket.rs", &["remove_file("], OWN),
     ("daemon/device_names.rs", &["files::replace"], OWN),
     ("daemon/known_browsers.rs", &["files::replace", "files::remove("], OWN),
-    ("daemon/login_history.rs", &["files::replace"], OWN),
     ("daemon/login_state.rs", &["files::replace", "files::remove("], OWN),
     ("daemon/request_handler.rs", &["files::replace", "files::remove("], OWN),
     ("daemon/wall_job.rs", &["files::replace"], OWN),

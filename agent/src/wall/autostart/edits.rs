@@ -1,21 +1,18 @@
 //! Takes lines away from start files, remembers each edit in `wall/autostart-edits` of the state folder, and takes it back.
 
-use super::{Autostart, FILE_BYTES_MAX, proof};
+use super::places::layer;
+use super::proof::proven;
+use super::{Autostart, FILE_BYTES_MAX};
 use crate::os::files;
 use crate::os::files::cannot;
 use crate::os::foreign_file::{Foreign, Place, Tree};
-use crate::os::procfs::mountinfo::TABLE;
-use crate::os::procfs::text_reader::{BUFFER_BYTES, read_lines};
-use crate::wall::scan::executable::OnDevice;
-use crate::wall::scan::medium::Mounts;
 use komainu_core::fault::{Text, text};
 use komainu_core::identifiers::Digest64;
-use komainu_core::wall::judge::autostart::edit::{Edit, taken_back, without};
+use komainu_core::wall::judge::autostart::edit::taken_back;
 use komainu_core::wall::judge::autostart::edit_ledger;
 use komainu_core::wall::judge::autostart::edit_ledger::{EDITS_MAX, KeptEdit};
-use komainu_core::wall::judge::autostart::entry::{Kind, Origin};
+use komainu_core::wall::judge::autostart::entry::Kind;
 use komainu_core::wall::policy::Policy;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 /// Largest ledger that is read.
@@ -125,35 +122,6 @@ impl Autostart {
         place.change(&foreign, &bytes, state)?;
         Ok(Outcome::Back)
     }
-}
-
-/// The edit of a line, proven.
-pub(super) fn proven(kind: Kind, foreign: &Foreign, line: u32, says: &str) -> Result<Option<Edit>, Text> {
-    if !foreign.whole {
-        return Err(text(format_args!("it is larger than what is read of it")));
-    }
-    let edit = without(kind, &foreign.bytes, line, says).map_err(|why| text(format_args!("{why}")))?;
-    if let Some(edit) = &edit {
-        if matches!(kind, Kind::Unit | Kind::Udev) && !Path::new("/bin/true").exists() {
-            return Err(text(format_args!("the device has no /bin/true to stand in its place")));
-        }
-        proof::reads(kind, &foreign.bytes, &edit.bytes)?;
-    }
-    Ok(edit)
-}
-
-/// The layer of a file, and the path of the firmware's file below it.
-pub(super) fn layer(root: &Path, real: &Path) -> (Origin, Option<PathBuf>) {
-    if root != Path::new("/") {
-        return (Origin::Unknown, None);
-    }
-    let mut mounts = Mounts::default();
-    let mut buffer = vec![0; BUFFER_BYTES];
-    if read_lines(TABLE, &mut buffer, &mut |line| mounts.take(line)).is_err() {
-        return (Origin::Unknown, None);
-    }
-    let (origin, lower) = mounts.origin(real.as_os_str().as_bytes(), &OnDevice(&mounts));
-    (origin, lower.map(|path| PathBuf::from(std::ffi::OsString::from_vec(path))))
 }
 
 fn open(tree: &Tree, root: &Path, path: &Path) -> Result<Option<(Place, Foreign)>, Text> {

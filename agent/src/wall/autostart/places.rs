@@ -2,10 +2,15 @@
 //! when a link, a modem or a drive comes up, and by request. Files that those call are followed from there.
 
 use crate::os::foreign_file::Tree;
-use komainu_core::wall::judge::autostart::entry::Kind;
+use crate::os::procfs::mountinfo::TABLE;
+use crate::os::procfs::text_reader::{BUFFER_BYTES, read_lines};
+use crate::wall::scan::executable::OnDevice;
+use crate::wall::scan::medium::Mounts;
+use komainu_core::wall::judge::autostart::entry::{Kind, Origin};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-/// Single files.
+/// Files that are read by themselves, each with its kind.
 const FILES: &[(&str, Kind)] = &[
     ("etc/inittab", Kind::Inittab),
     ("etc/inetd.conf", Kind::Inetd),
@@ -148,4 +153,18 @@ pub fn names(tree: &Tree, folder: &Path, left: &mut usize) -> Vec<String> {
     let mut names: Vec<String> = names.into_iter().filter_map(|name| name.into_string().ok()).collect();
     names.sort_unstable();
     names
+}
+
+/// The layer of a file, and the path of the firmware's file below it.
+pub(super) fn layer(root: &Path, real: &Path) -> (Origin, Option<PathBuf>) {
+    if root != Path::new("/") {
+        return (Origin::Unknown, None);
+    }
+    let mut mounts = Mounts::default();
+    let mut buffer = vec![0; BUFFER_BYTES];
+    if read_lines(TABLE, &mut buffer, &mut |line| mounts.take(line)).is_err() {
+        return (Origin::Unknown, None);
+    }
+    let (origin, lower) = mounts.origin(real.as_os_str().as_bytes(), &OnDevice(&mounts));
+    (origin, lower.map(|path| PathBuf::from(std::ffi::OsString::from_vec(path))))
 }

@@ -1,7 +1,9 @@
 //! The device's own shell reads a changed script without running it (`sh -n`): what it cannot read is not kept.
 
+use crate::os::foreign_file::Foreign;
 use crate::os::process::spawn::{Ended, Outputs, Program};
 use komainu_core::fault::{Text, text};
+use komainu_core::wall::judge::autostart::edit::{Edit, without};
 use komainu_core::wall::judge::autostart::entry::Kind;
 use std::path::{Path, PathBuf};
 
@@ -41,4 +43,19 @@ fn shell_of(script: &[u8]) -> Option<PathBuf> {
     let is_shell = |path: &&str| path.starts_with('/') && path.ends_with("sh") && Path::new(path).is_file();
     let shell = named.filter(is_shell).unwrap_or("/bin/sh");
     Path::new(shell).is_file().then(|| shell.into())
+}
+
+/// The edit of a line, proven.
+pub(super) fn proven(kind: Kind, foreign: &Foreign, line: u32, says: &str) -> Result<Option<Edit>, Text> {
+    if !foreign.whole {
+        return Err(text(format_args!("it is larger than what is read of it")));
+    }
+    let edit = without(kind, &foreign.bytes, line, says).map_err(|why| text(format_args!("{why}")))?;
+    if let Some(edit) = &edit {
+        if matches!(kind, Kind::Unit | Kind::Udev) && !Path::new("/bin/true").exists() {
+            return Err(text(format_args!("the device has no /bin/true to stand in its place")));
+        }
+        reads(kind, &foreign.bytes, &edit.bytes)?;
+    }
+    Ok(edit)
 }

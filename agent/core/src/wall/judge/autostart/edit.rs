@@ -2,10 +2,10 @@
 //! fails there is no edit.
 
 use super::entry::{COMMENT, Found, Kind};
+use super::find::{find, told};
 use super::script;
 use super::script::COMMANDS_MAX;
 use super::tables::disable;
-use super::{find, told};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Range;

@@ -45,7 +45,7 @@ struct Function {
     live: bool,
 }
 
-/// One command.
+/// One simple command, with its words.
 pub struct Command<'w> {
     pub words: &'w [Word],
     /// The file into which its output goes.

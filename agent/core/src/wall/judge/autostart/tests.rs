@@ -1,16 +1,24 @@
 //! Tables of the programs that a line starts, and of the file's text afterwards.
 
+use super::entry::{AutostartEntry, Reading, SAYS_BYTES_MAX, STARTERS_MAX};
+use super::reading::read;
 use super::*;
 use crate::wall::policy::tests::bare;
 use crate::wall::policy::{Reach, Service};
 use crate::wall::process_snapshot::{Program, Transport};
 use crate::wall::report::Judgement;
 use alloc::vec;
+use alloc::vec::Vec;
 
 mod script_cases;
 
 use Kind::{Inetd, Inittab, Script, Xinetd};
 use script_cases::{SCRIPTS, TABLES};
+
+/// The lines of a file that start unwanted programs, in their order.
+fn autostart_entries(kind: Kind, bytes: &[u8]) -> Vec<AutostartEntry> {
+    read(kind, bytes, &[]).entries
+}
 
 #[test]
 fn every_line_that_starts_what_nobody_wants_is_found_and_goes() {
