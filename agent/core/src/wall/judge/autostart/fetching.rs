@@ -1,7 +1,8 @@
-//! The files that programs for fetching leave, by their words; and whether two names are one file.
+//! The files that programs for fetching leave, by their words.
 
-use super::meaning::Argument;
+use super::launchers::Argument;
 use super::script::{Command, Fetched, GIVEN, Poured, Script};
+use super::shell::is_same_file;
 use alloc::vec::Vec;
 
 impl Script<'_> {
@@ -111,15 +112,4 @@ fn plain<'a>(rest: &'a [Argument], takes: &'a str) -> impl Iterator<Item = &'a A
         skip = is_option && text.len() == 2 && takes.contains(&text[1..]);
         !was && !is_option
     })
-}
-
-/// Whether both names lead to one file; of a relative one only the last part counts, for the folder is not known.
-pub fn is_same_file(one: &[u8], other: &[u8]) -> bool {
-    let last = |path: &'_ [u8]| path.iter().rposition(|byte| *byte == b'/').map_or(0, |at| at + 1);
-    let (one_last, other_last) = (&one[last(one)..], &other[last(other)..]);
-    if one_last.is_empty() || other_last.is_empty() {
-        return false;
-    }
-    let both_absolute = one.first() == Some(&b'/') && other.first() == Some(&b'/');
-    if both_absolute { one == other } else { one_last == other_last || other == b"./*" }
 }

@@ -1,9 +1,24 @@
-//! The words between a launcher and the program that it starts.
+//! The words of a command, and those between a launcher and the program that it starts.
 
-use super::meaning::Argument;
 use super::programs::serves;
 use super::shell::assigns;
+use alloc::string::String;
 use alloc::vec::Vec;
+
+/// A word of a command, by the values that it may have.
+#[derive(Clone)]
+pub struct Argument {
+    pub values: Vec<String>,
+    /// The number of the word.
+    pub word: usize,
+}
+
+impl Argument {
+    /// Its first value.
+    pub fn text(&self) -> &str {
+        self.values.first().map_or("", |value| value)
+    }
+}
 
 /// The number of the word behind a launcher's own.
 pub fn behind_options(arguments: &[Argument], at: usize, options: &str, words: u8, name: &str) -> usize {

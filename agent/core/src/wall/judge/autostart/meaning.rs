@@ -2,10 +2,10 @@
 //! launches another command, reads another script, or asks.
 
 use super::entry::{Does, Hit};
-use super::fetching::is_same_file;
-use super::launchers::{behind_options, daemon_of};
+use super::launchers::{Argument, behind_options, daemon_of};
 use super::programs::{BINDERS, FETCHERS, base, is_shell, is_start, launcher_of, serves, serves_as_service};
 use super::script::{Command, GIVEN, Poured, Script};
+use super::shell::is_same_file;
 use super::shell::{UNKNOWN, VARIABLE, VARIABLE_END, Word, assigns};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -14,21 +14,6 @@ use core::ops::Range;
 /// Most words of a command that are looked at, and launchers before its program.
 const ARGUMENTS_MAX: usize = 32;
 const LAUNCHERS_MAX: u32 = 12;
-
-/// A word of a command, by the values that it may have.
-#[derive(Clone)]
-pub struct Argument {
-    pub values: Vec<String>,
-    /// The number of the word.
-    pub word: usize,
-}
-
-impl Argument {
-    /// Its first value.
-    pub fn text(&self) -> &str {
-        self.values.first().map_or("", |value| value)
-    }
-}
 
 /// The reasons why a line is not taken away.
 const SEVERAL: &str = "one word names several programs";

@@ -386,3 +386,14 @@ pub fn assigns(value: &[u8]) -> Option<usize> {
     let equals = if value[length..].first() == Some(&b'+') { length + 1 } else { length };
     (is_name && value.get(equals) == Some(&b'=')).then_some(length)
 }
+
+/// Whether both names lead to one file; of a relative one only the last part counts, for the folder is not known.
+pub fn is_same_file(one: &[u8], other: &[u8]) -> bool {
+    let last = |path: &'_ [u8]| path.iter().rposition(|byte| *byte == b'/').map_or(0, |at| at + 1);
+    let (one_last, other_last) = (&one[last(one)..], &other[last(other)..]);
+    if one_last.is_empty() || other_last.is_empty() {
+        return false;
+    }
+    let both_absolute = one.first() == Some(&b'/') && other.first() == Some(&b'/');
+    if both_absolute { one == other } else { one_last == other_last || other == b"./*" }
+}
