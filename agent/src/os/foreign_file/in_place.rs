@@ -40,7 +40,7 @@ pub(super) fn write(
     new: &[u8],
     state: &Path,
 ) -> Result<(), Text> {
-    may_be_written(&before.metadata).map_err(|why| said(&place.real, why))?;
+    may_be_written(&before.metadata).map_err(|why| said(&place.real, &why))?;
     if !before.whole || before.bytes.len().max(new.len()) > BYTES_MAX {
         let why = format_args!("it is a mount of its own and larger than {BYTES_MAX} bytes");
         return Err(cannot("change", &place.real, &why));
@@ -96,7 +96,7 @@ fn finish_one(tree: &Tree, path: &Path) -> Result<(), Text> {
         return if place.is_mount()? { Ok(()) } else { Err(not_there()) };
     }
     place.is_roots()?;
-    may_be_written(&now.metadata).map_err(|why| said(&place.real, why))?;
+    may_be_written(&now.metadata).map_err(|why| said(&place.real, &why))?;
     let Some(found) = &place.found else { return Err(not_there()) };
     let written = reopen(&found.held, OFlag::O_RDWR).and_then(|file| write_all(&file, &unfinished.new));
     written.map_err(|error| cannot("write", &place.real, &error))

@@ -187,6 +187,6 @@ pub(super) fn is_trusted(user: u32) -> bool {
     user == 0 || user == nix::unistd::geteuid().as_raw()
 }
 
-pub(super) fn said(path: &Path, why: impl std::fmt::Display) -> Text {
+pub(super) fn said(path: &Path, why: &dyn std::fmt::Display) -> Text {
     text(format_args!("{}: {why}", path.display()))
 }

@@ -181,7 +181,7 @@ impl Place {
         let is_mount = self.is_mount()?;
         let held = match &self.found {
             Some(found) if is_mount => {
-                in_place::may_be_written(&found.metadata).map_err(|why| said(&self.real, why))?;
+                in_place::may_be_written(&found.metadata).map_err(|why| said(&self.real, &why))?;
                 &found.held
             }
             _ => &self.folder,

@@ -230,7 +230,7 @@ fn a_folder_that_is_swapped_for_a_link_after_the_walk_changes_nothing_elsewhere(
     folder.write("crontabs/passwd", "old", 0o600);
     let place = folder.find("crontabs/passwd").unwrap().unwrap();
     let before = place.read(100).unwrap().unwrap();
-    fs::rename(folder.path("crontabs"), folder.path("moved")).unwrap();
+    crate::os::files::rename(&folder.path("crontabs"), &folder.path("moved")).unwrap();
     symlink("etc", folder.path("crontabs")).unwrap();
     place.change(&before, b"new", &folder.path("state")).unwrap();
     assert_eq!((folder.read("etc/passwd"), folder.read("moved/passwd")), ("victim".into(), "new".into()));

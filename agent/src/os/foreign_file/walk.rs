@@ -82,7 +82,7 @@ impl Tree {
         let Some(found) = place.found.as_ref().filter(|found| found.metadata.is_dir()) else {
             return Err(cannot("find", folder, &"there is no such folder"));
         };
-        sharing(&found.metadata).map_or_else(|why| Err(said(&place.real, why)), |_| Ok(()))
+        sharing(&found.metadata).map_or_else(|why| Err(said(&place.real, &why)), |_| Ok(()))
     }
 }
 
@@ -211,7 +211,7 @@ impl<'a> Walk<'a> {
         let (sharing, doubt) = match sharing(&metadata) {
             _ if is_root => (Sharing::Alone, None),
             Ok(sharing) => (sharing, None),
-            Err(why) => (Sharing::Others, Some(said(&self.real, why))),
+            Err(why) => (Sharing::Others, Some(said(&self.real, &why))),
         };
         self.folders.push(Folder { held, sharing, doubt });
         Ok(())
