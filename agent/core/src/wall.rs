@@ -3,6 +3,7 @@
 //! memory of an infection. The agent's side is in `agent/src/wall`.
 
 pub mod answers;
+pub mod contradictions;
 pub mod evidence;
 pub mod incident_response;
 pub mod incident_state;
@@ -16,4 +17,5 @@ pub(crate) mod process_tree;
 pub mod remediation;
 pub mod report;
 pub mod report_text;
+pub mod subject;
 pub mod turn;
