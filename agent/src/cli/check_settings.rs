@@ -179,3 +179,81 @@ fn done(kind: &str) -> &'static str {
     ];
     words.iter().find(|(name, _)| *name == kind).map_or("acted on", |(_, word)| word)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::report_json::report_object;
+    use komainu_core::wall::measures::Measure;
+    use komainu_core::wall::remediation::{ProcessId, Remediation};
+    use komainu_trust::Moment;
+
+    fn policy(text: &str) -> Policy {
+        read_policy_file(text, "router").unwrap()
+    }
+
+    /// A report with a listener, a server of SSH and an infection, as one komainu prints it and another reads it.
+    fn report() -> Json {
+        let mut report = Report::default();
+        let id = ProcessId { pid: 9, started: 7 };
+        let suspend = Some(Remediation::Suspend { id, done: false });
+        report.about(format_args!("program=/usr/sbin/lldpd place=firmware listens=udp/5000 reach=lan")).told(
+            Measure::Services,
+            suspend,
+            format_args!("port 5000"),
+        );
+        report
+            .about(format_args!("program=/usr/sbin/dropbear place=firmware listens=tcp/22 reach=lan"))
+            .weak(Measure::Ssh, Some(Remediation::End(id)), format_args!("SSH at port 22"));
+        report.about(format_args!("program=/tmp/bot place=memory")).weighed(
+            Measure::Programs,
+            Evidence::Infection,
+            Some(Remediation::End(id)),
+            format_args!("a bot"),
+        );
+        report.weak(Measure::Links, None, format_args!("no remediation"));
+        let text = report_object(&report, &policy(""), "gate-1", Moment(1_790_000_000), 60).to_string();
+        parse(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn what_enforcing_would_have_done_is_counted() {
+        for (text, expected) in [
+            ("", &[][..]),
+            ("[wall]\nenforce = [\"services\"]\n", &["suspended /usr/sbin/lldpd 2"]),
+            ("[wall]\nenforce = [\"infection\"]\n", &["ended /tmp/bot 2"]),
+            ("[wall]\nenforce = [\"end\"]\n", &["ended /usr/sbin/dropbear 2", "ended /tmp/bot 2"]),
+            ("[wall]\nenforce = [\"end\"]\nssh = true\nprograms = [\"/tmp/\"]\n", &["ended /tmp/bot 2"]),
+            (
+                "[wall]\nenforce = [\"all\"]\nssh = true\n[[service]]\nprogram = \"lldpd\"\nlistens = [\"udp/5000\"]\n",
+                &["ended /tmp/bot 2"],
+            ),
+        ] {
+            let (policy, mut all) = (policy(text), Vec::new());
+            for _ in 0..2 {
+                count(&report(), &policy, &mut all).unwrap();
+            }
+            let mut said: Vec<String> =
+                all.iter().map(|Done { done, to, times, .. }| format!("{done} {to} {times}")).collect();
+            let mut expected: Vec<String> = expected.iter().map(|&one| one.to_owned()).collect();
+            (said.sort(), expected.sort());
+            assert_eq!(said, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_report_is_refused() {
+        for text in ["[]", "{}", "1", "{\"measures\":1}", "{\"measures\":[{\"id\":\"tea\",\"findings\":[]}]}"]
+        {
+            let json = parse(text.as_bytes()).unwrap();
+            assert!(count(&json, &policy(""), &mut Vec::new()).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_kind_of_remediation_has_a_word_for_what_was_done() {
+        for kind in KINDS {
+            assert_ne!(done(kind.name), "acted on", "{}", kind.name);
+        }
+    }
+}
