@@ -12,8 +12,9 @@ use komainu_core::wall::evidence::Evidence;
 use komainu_core::wall::judge::infection::REPORT_PORT;
 use komainu_core::wall::judge::services::is_ssh_server;
 use komainu_core::wall::measures::Measure;
+use komainu_core::wall::permits::permits;
 use komainu_core::wall::policy::{ENFORCED_AS_SHIPPED, Enforce, Policy};
-use komainu_core::wall::subject::{Subject, permits};
+use komainu_core::wall::subject::Subject;
 use komainu_trust::Moment;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -5,29 +5,23 @@ import json
 import subprocess
 import time
 
-from firmware import LINES, NEEDS, Firmware
+from firmware import Firmware
 from place import KOMAINU, KOMAINU_MAKER, Place, test, wait_until
 from walled import Walled, every, need_wall
 
 #: What listens on this device: DNS and addresses, the vendor's page, time, SSH, and something of the vendor's own.
-SERVICES = ("web", "names", "time", "ssh", "unknown", "neighbours")
+SERVICES = ("web", "names", "time", "ssh", "unknown")
 PORTS = {22, 53, 80, 30303}
 #: Rows that say of the firmware, the kernel or the bench what no policy can change.
 BEYOND = {"vulnerabilities", "support", "confinement", "egress", "watchdog", "links", "mounts"}
 #: The daemons of these services.
-DAEMONS = ("/usr/sbin/lldpd", "/usr/sbin/ntpd", "/usr/sbin/dropbear", "/usr/sbin/dnsmasq", "/usr/sbin/lighttpd")
+DAEMONS = ("/usr/sbin/ntpd", "/usr/sbin/dropbear", "/usr/sbin/dnsmasq", "/usr/sbin/lighttpd")
 REPORTS = 3
-#: The user that lldpd becomes.
-LLDPD = "_lldpd:x:110:110::/run/lldpd:/bin/false\n"
 
 
 def device(place, policies=None):
     need_wall()
-    LINES.setdefault("neighbours", "::respawn:/bin/sh -c 'mkdir -p /run/lldpd; exec /usr/sbin/lldpd -d'")
-    NEEDS.setdefault("neighbours", ("lldpd", "lldpd"))
-    firmware = Firmware(services=SERVICES, web_password="nobody-guesses-this-7",
-                        accounts=((LLDPD, "_lldpd:*:19000::::::\n"),),
-                        more_etc={"group": "root:x:0:\n_lldpd:x:110:\nnogroup:x:65534:\n"})
+    firmware = Firmware(services=SERVICES, web_password="nobody-guesses-this-7")
     if policies:
         firmware.policies = policies
     one = Walled(place, "nft", firmware=firmware)
@@ -35,7 +29,6 @@ def device(place, policies=None):
     one.allowed = ()
     one.settings["wall"] = {"kind": "router", "web_passwords": ["/etc/web.users"]}
     one.vendor()
-    wait_until(lambda: one.machine.runs("/usr/sbin/lldpd"), "lldpd runs")
     return one
 
 
