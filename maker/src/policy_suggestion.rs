@@ -6,6 +6,7 @@
 
 pub mod device_reports;
 pub mod policy_text;
+mod port_ranges;
 
 use crate::policy_suggestion::device_reports::{DeviceReport, Sighting};
 use komainu_core::wall::evidence::Evidence;

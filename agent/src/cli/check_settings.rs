@@ -237,7 +237,8 @@ mod tests {
             let mut said: Vec<String> =
                 all.iter().map(|Done { done, to, times, .. }| format!("{done} {to} {times}")).collect();
             let mut expected: Vec<String> = expected.iter().map(|&one| one.to_owned()).collect();
-            (said.sort(), expected.sort());
+            said.sort();
+            expected.sort();
             assert_eq!(said, expected, "{text}");
         }
     }

@@ -1,10 +1,10 @@
 //! A suggested policy as the text of a policy file: every line that was added says which sightings it comes from.
 
+use super::port_ranges::listens;
 use super::{Addition, RowAdvice, Seen, Suggestion};
 use komainu_core::firewall::table::{Protocol, ReversePath};
 use komainu_core::printable;
 use komainu_core::wall::incident_response::IncidentResponse;
-use komainu_core::wall::judge::infection::REPORT_PORT;
 use komainu_core::wall::policy::{NOEXEC_AS_SHIPPED, PRIVILEGED_AS_SHIPPED, Reach, Service};
 use komainu_core::wall::process_snapshot::Transport;
 use std::collections::BTreeMap;
@@ -12,10 +12,6 @@ use std::fmt::Write as _;
 
 /// Most entries of one array, and of one kind of table, in settings.
 const ENTRIES_MAX: usize = 64;
-/// The ports that Linux gives to programs that ask for none.
-const EPHEMERAL: (u16, u16) = (32_768, 60_999);
-/// So many of those of one program mean all of them.
-const MANY: usize = 3;
 /// Seconds between two looks: what was dropped was dropped within them.
 const LOOK_SECONDS: u32 = 10;
 
@@ -376,31 +372,4 @@ fn reach_of(suggestion: &Suggestion, row: &Service) -> &'static str {
         Reach::Lan if suggestion.base.traffic.vpn.services.contains(&(protocol, row.ports)) => "vpn",
         Reach::Lan => "lan",
     }
-}
-
-/// Ports as policies write them: neighbours as a range, many ephemeral ones as all of them.
-fn listens(at: &str, ports: &[u16]) -> Vec<String> {
-    if at == "packet" {
-        return vec![at.to_owned()];
-    }
-    let is_ephemeral = |port: &u16| (EPHEMERAL.0..=EPHEMERAL.1).contains(port);
-    let many = at != "raw" && ports.iter().filter(|port| is_ephemeral(port)).count() >= MANY;
-    let mut ranges: Vec<(u16, u16)> = Vec::new();
-    for &port in ports.iter().filter(|port| !(many && is_ephemeral(port))) {
-        match ranges.last_mut().filter(|last| last.1.checked_add(1) == Some(port)) {
-            Some(last) => last.1 = port,
-            None => ranges.push((port, port)),
-        }
-    }
-    if many && at == "tcp" {
-        // Mirai's own port stays a sign.
-        ranges.extend([(EPHEMERAL.0, REPORT_PORT - 1), (REPORT_PORT + 1, EPHEMERAL.1)]);
-    } else if many {
-        ranges.push(EPHEMERAL);
-    }
-    let word = |&(first, last): &(u16, u16)| match first == last {
-        true => format!("{at}/{first}"),
-        false => format!("{at}/{first}-{last}"),
-    };
-    ranges.iter().map(word).collect()
 }
