@@ -2,6 +2,7 @@
 
 mod call;
 mod check;
+mod check_settings;
 mod decide;
 mod harden;
 mod incident;
@@ -9,6 +10,7 @@ mod install;
 mod owner;
 mod page;
 mod plan;
+pub mod report_json;
 mod run;
 mod status;
 mod version;
@@ -71,6 +73,12 @@ const COMMANDS: &[Command] = &[
         help: "look whether all is in place for updates, change nothing",
         run: check::check,
         operand: "",
+    },
+    Command {
+        name: "check-settings",
+        help: "say what settings, or a policy file, enforce and only tell (--reports FILE…); touches no device",
+        run: check_settings::alone,
+        operand: "[FILE]",
     },
     Command { name: "confirm", help: "the release on trial is good", run: decide::confirm, operand: "" },
     Command {
@@ -150,12 +158,16 @@ fn dispatch(arguments: impl Iterator<Item = OsString>) -> Result<Exit, (Exit, St
     let mut parser = Parser::from_args(arguments);
     let (mut command, mut settings) = (None, PathBuf::from(DEFAULT_SETTINGS));
     let (mut json, mut testing, mut operand) = (false, false, None);
+    let mut reports: Vec<PathBuf> = Vec::new();
     while let Some(argument) = parser.next().map_err(|error| usage(error.to_string()))? {
         match argument {
             Arg::Long("help") | Arg::Short('h') => return help(),
             Arg::Long("version") | Arg::Short('V') => command = Some("version".to_owned()),
             Arg::Long("settings") | Arg::Short('s') => {
                 settings = parser.value().map_err(|error| usage(error.to_string()))?.into();
+            }
+            Arg::Long("reports") => {
+                reports.extend(parser.values().map_err(|error| usage(error.to_string()))?.map(PathBuf::from));
             }
             Arg::Long("json") => json = true,
             Arg::Long("testing") => testing = true,
@@ -176,6 +188,14 @@ fn dispatch(arguments: impl Iterator<Item = OsString>) -> Result<Exit, (Exit, St
     }
     if name == "version" {
         return version::show();
+    }
+    if !reports.is_empty() && name != "check-settings" {
+        return Err(usage(format!("{name} takes no --reports")));
+    }
+    if name == "check-settings" {
+        // Settings that cannot be read are what it is for, and a policy file has no device.
+        let file = operand.as_ref().unwrap_or(&settings);
+        return check_settings::check_settings(file, &reports).map_err(|sentence| (Exit::Usage, sentence));
     }
     let settings_file = settings;
     let settings = DeviceSettings::load(&settings_file);

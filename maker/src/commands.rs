@@ -11,6 +11,7 @@ mod key_change;
 mod options;
 mod output;
 mod passwords;
+mod policy;
 mod publish;
 mod release;
 mod serve;
@@ -27,8 +28,8 @@ use std::process::ExitCode;
     name = "komainu-maker",
     version,
     after_help = "Exit status: 0 done, or nothing to do; 1 refused or failed (devices go on seeing what they saw \
-                  before); 2 wrong command line; 3 done, but a person is needed soon (only where it was asked for with \
-                  --warn-status or --expires-within).\n\n\
+                  before); 2 wrong command line; 3 done, but a person is needed soon (where it was asked for with \
+                  --warn-status or --expires-within, and by policy suggest).\n\n\
                   First steps:\n  \
                   komainu-maker init my-devices\n  \
                   cd my-devices\n  \
@@ -56,6 +57,7 @@ enum Command {
     Verify(verify::Verify),
     Serve(serve::Serve),
     Passwords(passwords::Passwords),
+    Policy(policy::PolicyCommand),
     Demo(demo::Demo),
 }
 
@@ -77,6 +79,7 @@ pub fn main() -> ExitCode {
         Command::Verify(args) => verify::run(args),
         Command::Serve(args) => serve::run(args).map(Outcome::from),
         Command::Passwords(args) => passwords::run(args).map(Outcome::from),
+        Command::Policy(args) => policy::run(args),
         Command::Demo(args) => demo::run(args).map(Outcome::from),
     };
     match done.and_then(|outcome| say(&outcome.text).map(|()| outcome.person_needed)) {

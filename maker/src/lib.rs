@@ -16,6 +16,7 @@
 //!   signatures elsewhere; [`ceremony`] prints checklists for people with keys.
 //! - [`mirror`] copies a repository in the same order, [`bundle`] packs it into one file, [`summary`] describes it,
 //!   [`server`] serves it for trying out.
+//! - [`policy_suggestion`] suggests a policy from what devices reported.
 //! - [`passwords`] makes the list of passwords that no device accepts, [`demo`] shows the whole, [`commands`] is the
 //!   command line, with [`progress`] bars.
 #![forbid(unsafe_code)]
@@ -39,6 +40,7 @@ pub mod mirror;
 pub mod next_keys;
 pub mod passphrase;
 pub mod passwords;
+pub mod policy_suggestion;
 pub mod progress;
 pub mod public_key;
 pub mod publish;

@@ -3,12 +3,14 @@
 //! memory of an infection. The agent's side is in `agent/src/wall`.
 
 pub mod answers;
+pub mod contradictions;
 pub mod evidence;
 pub mod incident_response;
 pub mod incident_state;
 pub mod judge;
 pub mod measures;
 pub mod observation;
+pub mod permits;
 pub mod plan;
 pub mod policy;
 pub mod process_snapshot;
@@ -16,4 +18,5 @@ pub(crate) mod process_tree;
 pub mod remediation;
 pub mod report;
 pub mod report_text;
+pub mod subject;
 pub mod turn;

@@ -1,11 +1,14 @@
 //! `harden`: the wall's table, measure by measure: those that hold, those that do not, and those that cannot be told
 //! or enforced. `selfcheck`: the same as NICT NOTICE asks it, in four surveys. Both show the last findings of the
-//! komainu that is at work; where none is, they look themselves, and change nothing.
+//! komainu that is at work; where none is, they look themselves, and change nothing. With `--json` each finding says what
+//! enforcing would do, and the policy is shown that judged it: `komainu-maker policy suggest` reads that.
 
 use super::call::{Call, Exit, open, print};
+use super::report_json::{doubts, finding_object, of_row, report_object, why, word};
 use crate::daemon::linux_device::LinuxDevice;
 use crate::daemon::state_room::try_to_write;
 use crate::daemon::wall_job::report_file;
+use crate::os::clock::uptime_milliseconds;
 use crate::os::files;
 use komainu_bootstrap::json::Json;
 use komainu_core::device::{Device, Hardening, Host, Owner};
@@ -15,23 +18,23 @@ use komainu_core::firewall::wanted_table::wanted_table;
 use komainu_core::gate::state::FirewallStatus;
 use komainu_core::settings::Settings;
 use komainu_core::turn;
-use komainu_core::wall::measures::{Row, Survey, TABLE, Weight};
+use komainu_core::wall::measures::{Row, Survey, TABLE};
 use komainu_core::wall::observation::{GateContext, judge};
 use komainu_core::wall::plan::leave_alone;
 use komainu_core::wall::policy::Policy;
-use komainu_core::wall::report::{Finding, Judgement, Report};
+use komainu_core::wall::report::{Finding, Report};
 use komainu_core::wall::report_text;
 use komainu_core::wall::report_text::LINES_BYTES_MAX;
+use komainu_trust::Moment;
 
 pub(super) fn harden(call: &Call) -> Result<Exit, String> {
-    let mut report = report(call)?;
+    let (mut report, now) = report(call)?;
     let stored = try_to_write(&call.settings.state);
     report.notes.extend(stored.as_ref().err().map(|why| text(format_args!("{why}"))));
     let rows = TABLE.iter().map(|row| (row, report.judgement(row.measure)));
     if call.json {
-        let rows = rows.map(|(row, outcome)| row_object(row, &outcome, &report)).collect();
-        let notes = report.notes.iter().map(Json::text).collect();
-        let all = Json::object([("measures", Json::List(rows)), ("notes", Json::List(notes))]);
+        let board = call.settings.core.board.to_string();
+        let all = report_object(&report, policy(call)?, &board, now, uptime_milliseconds() / 1000);
         print(&as_line(&all))?;
     } else {
         let mut said = String::new();
@@ -53,7 +56,7 @@ pub(super) fn harden(call: &Call) -> Result<Exit, String> {
 }
 
 pub(super) fn selfcheck(call: &Call) -> Result<Exit, String> {
-    let report = report(call)?;
+    let (report, _) = report(call)?;
     let surveys = [
         (Survey::A, "passwords that are easily guessed"),
         (Survey::B, "firmware with known vulnerabilities"),
@@ -102,14 +105,24 @@ fn as_line(json: &Json) -> String {
     format!("{json}\n")
 }
 
-/// The last report of the komainu at work; without one, a new report.
-fn report(call: &Call) -> Result<Report, String> {
-    let mut device = open(call)?;
+fn policy(call: &Call) -> Result<&Policy, String> {
     let policy = call.settings.wall.as_ref().map(|wall| &wall.policy);
-    let policy = policy.ok_or("the settings leave the wall to other software ([wall] keep = false)")?;
+    policy.ok_or_else(|| "the settings leave the wall to other software ([wall] keep = false)".into())
+}
+
+/// The last report of the komainu at work, without one a new report; and the time by the best clock.
+fn report(call: &Call) -> Result<(Report, Moment), String> {
+    let mut device = open(call)?;
+    let clock = device.clock();
+    let now = clock.system.max(clock.built);
+    report_of(&mut device, call).map(|report| (report, now))
+}
+
+fn report_of(device: &mut LinuxDevice, call: &Call) -> Result<Report, String> {
+    let policy = policy(call)?;
     let free = device.lock()?.is_ok();
     if free {
-        return Ok(look(&mut device, policy, &call.settings.core));
+        return Ok(look(device, policy, &call.settings.core));
     }
     let path = report_file(&call.settings);
     match files::read(&path, LINES_BYTES_MAX) {
@@ -149,59 +162,9 @@ pub(super) fn firewall_status(
     Some(device.firewall_status(&table))
 }
 
-fn word(outcome: &Judgement) -> &'static str {
-    match outcome {
-        Judgement::Strong => "strong",
-        Judgement::Weak => "weak",
-        Judgement::CannotTell(_) => "cannot tell",
-        Judgement::CannotEnforce(_) => "cannot enforce",
-    }
-}
-
-fn why(outcome: &Judgement) -> &str {
-    match outcome {
-        Judgement::CannotTell(why) | Judgement::CannotEnforce(why) => why,
-        Judgement::Strong | Judgement::Weak => "",
-    }
-}
-
 fn details<'r>(row: &Row, report: &'r Report) -> Vec<&'r str> {
     let mut details: Vec<&str> = of_row(row, report).map(|finding| &*finding.what).collect();
     // A weakness must not hide what could not be told beside it.
     details.extend(doubts(row, report));
     details
-}
-
-fn doubts<'r>(row: &Row, report: &'r Report) -> impl Iterator<Item = &'r str> {
-    let measure = row.measure;
-    report.doubts.iter().filter(move |(doubted, _)| *doubted == measure).map(|(_, outcome)| why(outcome))
-}
-
-fn of_row<'r>(row: &Row, report: &'r Report) -> impl Iterator<Item = &'r Finding> {
-    let measure = row.measure;
-    report.findings.iter().filter(move |finding| finding.measure == measure)
-}
-
-fn row_object(row: &Row, outcome: &Judgement, report: &Report) -> Json {
-    Json::object([
-        ("id", Json::text(&row.id)),
-        ("name", Json::text(&row.name)),
-        ("why", Json::text(&row.why)),
-        ("seen", Json::text(&row.seen)),
-        ("fixed", Json::text(&row.fixed)),
-        ("level", Json::text(&if row.weight == Weight::Must { "must" } else { "should" })),
-        ("survey", row.survey.map_or(Json::Null, |survey| Json::text(&survey.letter()))),
-        ("on_trial", Json::Bool(row.on_trial)),
-        ("outcome", Json::text(&word(outcome))),
-        ("reason", Json::text(&doubts(row, report).next().unwrap_or_default())),
-        ("findings", Json::List(of_row(row, report).map(finding_object).collect())),
-    ])
-}
-
-fn finding_object(finding: &Finding) -> Json {
-    Json::object([
-        ("measure", Json::text(&finding.measure.row().id)),
-        ("what", Json::text(&finding.what)),
-        ("evidence", Json::text(&finding.evidence.name())),
-    ])
 }

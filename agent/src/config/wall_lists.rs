@@ -38,7 +38,7 @@ fn read_service(policy: &mut Policy, mut keys: Keys<'_>) {
         keys.fault("listens", LISTENS);
     }
     for word in &listens {
-        let Some((transport, ports)) = listened(word) else {
+        let Some((transport, ports)) = Service::parse_listens(word) else {
             keys.fault("listens", LISTENS);
             continue;
         };
@@ -57,19 +57,6 @@ fn read_service(policy: &mut Policy, mut keys: Keys<'_>) {
 
 const LISTENS: &str =
     "must hold words like \"tcp/80\", \"udp/5000-5100\", \"raw/1\" (a protocol) or \"packet\"";
-
-fn listened(word: &str) -> Option<(Transport, (u16, u16))> {
-    if word == "packet" {
-        return Some((Transport::Packet, (0, u16::MAX)));
-    }
-    let (transport, ports) = word.split_once('/')?;
-    let (from, to) = ports.split_once('-').unwrap_or((ports, ports));
-    let number = |word: &str| u16::try_from(word.parse::<u32>().ok()?).ok();
-    let ports = (number(from)?, number(to)?);
-    let all = [Transport::Tcp, Transport::Udp, Transport::Raw];
-    let transport = all.into_iter().find(|one| one.name() == transport)?;
-    (ports.0 <= ports.1 && (ports.0 > 0 || transport == Transport::Raw)).then_some((transport, ports))
-}
 
 /// A way in from the WAN: the permitted sources, its target, and its end.
 fn read_door(policy: &mut Policy, mut keys: Keys<'_>) {

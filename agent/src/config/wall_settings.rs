@@ -12,7 +12,9 @@ use super::wall_lists::read_lists;
 use komainu_core::firewall::table::{LinkName, ReversePath, Traffic};
 use komainu_core::wall::incident_response::IncidentResponse;
 use komainu_core::wall::measures::Measure;
-use komainu_core::wall::policy::{Automatic, ENFORCED_AS_SHIPPED, Enforce, Policy};
+use komainu_core::wall::policy::{
+    Automatic, ENFORCED_AS_SHIPPED, Enforce, NOEXEC_AS_SHIPPED, PRIVILEGED_AS_SHIPPED, Policy,
+};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -40,26 +42,8 @@ pub struct WallSettings {
     pub give_up: bool,
 }
 
-/// Programs that Linux devices of all kinds need raw sockets, flash or disks for: addresses, links, routes, file systems,
-/// flash and boot loaders.
-const PRIVILEGED: &str = "\
-    udhcpc udhcpc6 udhcpd dhclient dhcpcd dhcpd dhcp6c dhcp6s dhcrelay odhcpd odhcp6c dnsmasq zcip \
-    avahi-autoipd systemd-networkd NetworkManager connmand pppd pppoe pppoe-discovery pppoe-relay \
-    xl2tpd ping ping6 arping fping traceroute traceroute6 mtr mtr-packet hostapd wpa_supplicant wpad \
-    wpa_cli iwd lldpd lldpcli ladvd mstpd radvd rdnssd ndppd relayd 6relayd igmpproxy mcproxy omcproxy \
-    smcroute smcrouted improxy keepalived ospfd ospf6d zebra bird babeld olsrd batmand alfred usteerd \
-    dawn miniupnpd snmpd mount umount mtd fw_setenv fw_printenv ubiupdatevol ubiattach ubimkvol \
-    ubirmvol ubiformat nandwrite flashcp flash_erase flash_eraseall sysupgrade fsck e2fsck fsck.ext4 \
-    fsck.fat fsck.vfat fsck.exfat fsck.f2fs fsck.hfsplus dosfsck mkfs mke2fs mkfs.ext4 mkfs.fat \
-    mkfs.vfat mkfs.f2fs mkfs.ubifs mkfs.xfs mkfs.btrfs mkswap tune2fs resize2fs e2label ntfs-3g ntfsfix \
-    mount.ntfs-3g mount.exfat-fuse mdadm mdmon lvm cryptsetup parted sfdisk fdisk sgdisk hdparm \
-    smartctl smartd blkid fstrim xfs_repair btrfs udevd systemd-udevd udisksd";
-/// Folders where everybody may write, and no program needs to be started.
-const NO_PROGRAMS: &[&str] = &["/tmp", "/var", "/run", "/dev", "/dev/shm", "/mnt"];
-
 /// The strictest: nothing but Komainu listens, nothing passes.
 pub(crate) fn strict() -> Policy {
-    let strings = |words: &[&str]| words.iter().map(|&word| word.into()).collect();
     Policy {
         kind: "strict".into(),
         services: Vec::new(),
@@ -68,9 +52,9 @@ pub(crate) fn strict() -> Policy {
         accounts: Vec::new(),
         keys: Vec::new(),
         programs: Vec::new(),
-        privileged: PRIVILEGED.split(' ').map(Into::into).collect(),
+        privileged: PRIVILEGED_AS_SHIPPED.split(' ').map(Into::into).collect(),
         integrity: Vec::new(),
-        noexec_mounts: strings(NO_PROGRAMS),
+        noexec_mounts: NOEXEC_AS_SHIPPED.map(Into::into).to_vec(),
         traffic: Traffic::default(),
         wan_access: Vec::new(),
         automatic: Automatic {
@@ -84,10 +68,9 @@ pub(crate) fn strict() -> Policy {
     }
 }
 
-/// Reads `[wall]` and its lists; `None` where it says `keep = false`.
-pub(super) fn read(mut keys: Keys<'_>, top: &mut Table, first: &FirstFault) -> Option<WallSettings> {
-    let kept = keys.boolean("keep", true);
-    let mut wall = WallSettings {
+/// The strictest policy, and no file of the device.
+fn nothing_listens() -> WallSettings {
+    WallSettings {
         policy: strict(),
         watchdog: None,
         watchdog_seconds: 60,
@@ -97,7 +80,13 @@ pub(super) fn read(mut keys: Keys<'_>, top: &mut Table, first: &FirstFault) -> O
         web_passwords: Vec::new(),
         accounts_file: PathBuf::new(),
         give_up: true,
-    };
+    }
+}
+
+/// Reads `[wall]` and its lists; `None` where it says `keep = false`.
+pub(super) fn read(mut keys: Keys<'_>, top: &mut Table, first: &FirstFault) -> Option<WallSettings> {
+    let kept = keys.boolean("keep", true);
+    let mut wall = nothing_listens();
     if kept {
         let kind = keys.required_string("kind");
         let folder = keys.path("policies_directory", "/usr/share/komainu/policies");
@@ -145,6 +134,17 @@ fn read_kind(wall: &mut WallSettings, folder: &Path, kind: &str, keys: &Keys<'_>
     wall.policy.kind = kind.into();
 }
 
+/// Reads the text of a policy file, by itself.
+///
+/// # Errors
+/// The line and its fault.
+pub fn read_policy_file(text: &str, kind: &str) -> Result<Policy, SettingsFault> {
+    let mut wall = nothing_listens();
+    read_file(&mut wall, text)?;
+    wall.policy.kind = kind.into();
+    Ok(wall.policy)
+}
+
 fn read_file(wall: &mut WallSettings, text: &str) -> Result<(), SettingsFault> {
     let mut top = parse(text)?;
     let first = FirstFault::default();
@@ -178,6 +178,7 @@ fn read_policy(policy: &mut Policy, keys: &mut Keys<'_>) {
             *list = given;
         }
     }
+    policy.privileged.extend(keys.strings("also_privileged", &[]));
     let traffic = &mut policy.traffic;
     traffic.forwards = keys.boolean("forwards", traffic.forwards);
     traffic.lan_subnets_only = keys.boolean("lan_subnets_only", traffic.lan_subnets_only);

@@ -30,6 +30,7 @@ use super::policy::Policy;
 use super::process_snapshot::{ProcessSnapshot, Transport};
 use super::remediation::ProcessId;
 use super::report::Report;
+use super::subject::{At, Value};
 use crate::fault::Text;
 use crate::firewall::count::Count;
 use crate::firewall::table::FirewallGrants;
@@ -114,7 +115,7 @@ pub fn judge(observation: &Observation, context: &GateContext, policy: &Policy) 
     accounts::judge(&observation.accounts, policy, &mut report);
     exposure::judge(&observation.exposures, &mut report);
     for chain in &observation.chains {
-        report.told(
+        report.about(format_args!("chain={}", Value(chain))).told(
             Measure::Configuration,
             None,
             format_args!(
@@ -157,7 +158,7 @@ fn open_reflectors(snapshot: &ProcessSnapshot, report: &mut Report) {
     for listener in &snapshot.listeners {
         let is_one = listener.transport == Transport::Udp && REFLECTORS.contains(&listener.port);
         if is_one && !listener.address.is_loopback() {
-            report.weak(
+            report.about(format_args!("{}", At(listener))).weak(
                 Measure::Reflectors,
                 None,
                 format_args!(

@@ -8,6 +8,7 @@ use super::report::Finding;
 use crate::firewall::table::Network;
 use crate::firewall::table::Protocol;
 use crate::firewall::table::Traffic;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use komainu_trust::Moment;
@@ -46,6 +47,32 @@ pub enum Purpose {
     Vpn,
 }
 
+impl Service {
+    /// Its socket, as policies write it: `tcp/80`, `udp/5000-5100`, `raw/1`, `packet`.
+    pub fn listens(&self) -> String {
+        let (name, (first, last)) = (self.transport.name(), self.ports);
+        match self.transport {
+            Transport::Packet => name.into(),
+            _ if first == last => format!("{name}/{first}"),
+            _ => format!("{name}/{first}-{last}"),
+        }
+    }
+
+    /// Reads the transport and ports of such words.
+    pub fn parse_listens(word: &str) -> Option<(Transport, (u16, u16))> {
+        if word == "packet" {
+            return Some((Transport::Packet, (0, u16::MAX)));
+        }
+        let (transport, ports) = word.split_once('/')?;
+        let (from, to) = ports.split_once('-').unwrap_or((ports, ports));
+        let number = |word: &str| u16::try_from(word.parse::<u32>().ok()?).ok();
+        let ports = (number(from)?, number(to)?);
+        let all = [Transport::Tcp, Transport::Udp, Transport::Raw];
+        let transport = all.into_iter().find(|one| one.name() == transport)?;
+        (ports.0 <= ports.1 && (ports.0 > 0 || transport == Transport::Raw)).then_some((transport, ports))
+    }
+}
+
 /// A way in that the maker, or the owner, wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WanAccess {
@@ -80,6 +107,24 @@ pub const ENFORCED_AS_SHIPPED: [Enforce; 5] = [
     Enforce::Row(Measure::Passwords),
     Enforce::Kind("hold-watchdog"),
 ];
+
+/// Programs that Linux devices of all kinds need raw sockets, flash or disks for: addresses, links, routes, file systems,
+/// flash and boot loaders.
+pub const PRIVILEGED_AS_SHIPPED: &str = "\
+    udhcpc udhcpc6 udhcpd dhclient dhcpcd dhcpd dhcp6c dhcp6s dhcrelay odhcpd odhcp6c dnsmasq zcip \
+    avahi-autoipd systemd-networkd NetworkManager connmand pppd pppoe pppoe-discovery pppoe-relay \
+    xl2tpd ping ping6 arping fping traceroute traceroute6 mtr mtr-packet hostapd wpa_supplicant wpad \
+    wpa_cli iwd lldpd lldpcli ladvd mstpd radvd rdnssd ndppd relayd 6relayd igmpproxy mcproxy omcproxy \
+    smcroute smcrouted improxy keepalived ospfd ospf6d zebra bird babeld olsrd batmand alfred usteerd \
+    dawn miniupnpd snmpd mount umount mtd fw_setenv fw_printenv ubiupdatevol ubiattach ubimkvol \
+    ubirmvol ubiformat nandwrite flashcp flash_erase flash_eraseall sysupgrade fsck e2fsck fsck.ext4 \
+    fsck.fat fsck.vfat fsck.exfat fsck.f2fs fsck.hfsplus dosfsck mkfs mke2fs mkfs.ext4 mkfs.fat \
+    mkfs.vfat mkfs.f2fs mkfs.ubifs mkfs.xfs mkfs.btrfs mkswap tune2fs resize2fs e2label ntfs-3g ntfsfix \
+    mount.ntfs-3g mount.exfat-fuse mdadm mdmon lvm cryptsetup parted sfdisk fdisk sgdisk hdparm \
+    smartctl smartd blkid fstrim xfs_repair btrfs udevd systemd-udevd udisksd";
+
+/// Folders where everybody may write, and no program needs to be started.
+pub const NOEXEC_AS_SHIPPED: [&str; 6] = ["/tmp", "/var", "/run", "/dev", "/dev/shm", "/mnt"];
 
 impl Enforce {
     /// The one with this name: `all`, `infection`, the id of a measure, or the name of a kind of remediation.
@@ -178,8 +223,7 @@ impl Policy {
     /// The finding's remediation is carried out. A finding that is only told is answered by what is on trial, and by
     /// nothing else.
     pub fn enforces(&self, finding: &Finding) -> bool {
-        let Some(remediation) = &finding.remediation else { return false };
-        let kind = remediation.kind();
+        let Some(kind) = finding.kind else { return false };
         self.enforce.iter().any(|enforce| match *enforce {
             Enforce::All => true,
             Enforce::Row(measure) => measure == finding.measure,

@@ -65,7 +65,7 @@ pub enum Remediation {
 }
 
 /// The law of answers for one kind of remediation.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kind {
     /// Its name in log lines, and in `enforce` of the settings.
     pub name: &'static str,
@@ -75,6 +75,8 @@ pub struct Kind {
     pub writes_flash: bool,
     /// How often it may be done within an hour.
     pub an_hour: u16,
+    /// What it does, after "would".
+    pub does: &'static str,
     /// How a person takes it back, as a sentence.
     pub take_back: &'static str,
 }
@@ -91,6 +93,7 @@ pub const KINDS: [Kind; 10] = [
         on_trial: false,
         writes_flash: false,
         an_hour: 1800,
+        does: "end the process and all that descend from it",
         take_back: "name the program in the policy ([[service]], programs, ssh) and start it again",
     },
     Kind {
@@ -98,6 +101,7 @@ pub const KINDS: [Kind; 10] = [
         on_trial: true,
         writes_flash: false,
         an_hour: 600,
+        does: "suspend the process and all that descend from it",
         take_back: "name the program in the policy ([[service]], programs, privileged) and run kill -CONT PID",
     },
     Kind {
@@ -105,6 +109,7 @@ pub const KINDS: [Kind; 10] = [
         on_trial: false,
         writes_flash: true,
         an_hour: 20,
+        does: "take out the line that starts it",
         take_back: "allow the program in the policy (ssh, [[service]]): the line is put back at the next start",
     },
     Kind {
@@ -112,6 +117,7 @@ pub const KINDS: [Kind; 10] = [
         on_trial: false,
         writes_flash: true,
         an_hour: 20,
+        does: "lock the account",
         take_back: "name the account in the policy (accounts), then take the ! before its password away (passwd -u)",
     },
     Kind {
@@ -119,6 +125,7 @@ pub const KINDS: [Kind; 10] = [
         on_trial: false,
         writes_flash: true,
         an_hour: 20,
+        does: "take the file away and keep it",
         take_back: "copy the file back from wall/quarantine in the state folder, then komainu accept-changes",
     },
     Kind {
@@ -126,6 +133,7 @@ pub const KINDS: [Kind; 10] = [
         on_trial: false,
         writes_flash: true,
         an_hour: 20,
+        does: "take the key out of its file",
         take_back: "name the key's fingerprint in the policy (keys) and add the key again",
     },
     Kind {
@@ -133,6 +141,7 @@ pub const KINDS: [Kind; 10] = [
         on_trial: false,
         writes_flash: true,
         an_hour: 20,
+        does: "put back the file as it was",
         take_back: "make the change again while the owner is logged in, or run komainu accept-changes after it",
     },
     Kind {
@@ -140,6 +149,7 @@ pub const KINDS: [Kind; 10] = [
         on_trial: true,
         writes_flash: false,
         an_hour: 60,
+        does: "mount it anew without programs",
         take_back: "take the mount out of noexec_mounts and run mount -o remount,exec",
     },
     Kind {
@@ -147,6 +157,7 @@ pub const KINDS: [Kind; 10] = [
         on_trial: false,
         writes_flash: false,
         an_hour: 60,
+        does: "open the watchdog and feed it",
         take_back: "set watchdog = \"\" in the settings and start komainu again",
     },
     Kind {
@@ -154,6 +165,7 @@ pub const KINDS: [Kind; 10] = [
         on_trial: true,
         writes_flash: false,
         an_hour: 60,
+        does: "set the number",
         take_back: "take tune out of enforce; the number is the kernel's again after a restart",
     },
 ];

@@ -6,9 +6,11 @@
 use crate::wall::evidence::Evidence;
 use crate::wall::measures::Measure;
 use crate::wall::measures::Survey;
-use crate::wall::remediation::Remediation;
+use crate::wall::remediation::{Kind, Remediation};
+use crate::wall::subject::SUBJECT_BYTES_MAX;
 
 use crate::fault::{Text, text};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -22,8 +24,12 @@ pub struct Finding {
     pub measure: Measure,
     /// The finding in words, for a person.
     pub what: Text,
-    /// The remediation, if there is one.
+    /// The subject for machines: words `key=value` (`subject`); may be empty.
+    pub subject: String,
+    /// The remediation, if there is one; what was read from the report's file has its kind only.
     pub remediation: Option<Remediation>,
+    /// The kind of the remediation.
+    pub kind: Option<&'static Kind>,
     /// The weight of it.
     pub evidence: Evidence,
     /// Neither a restart nor a new image would take the cause away: it is on storage that both leave alone.
@@ -38,7 +44,7 @@ impl Finding {
 
     /// Its remediation is on trial: it could take away something that is needed, and is undone then.
     pub fn is_tried(&self) -> bool {
-        self.remediation.as_ref().is_some_and(|remediation| remediation.kind().on_trial)
+        self.kind.is_some_and(|kind| kind.on_trial)
     }
 
     /// The order of findings when there are too many: infections first, then those that can be mended.
@@ -92,7 +98,7 @@ impl Report {
         remediation: Option<Remediation>,
         what: fmt::Arguments<'_>,
     ) {
-        self.add(Finding { measure, what: text(what), remediation, evidence, remains: false });
+        self.about(format_args!("")).weighed(measure, evidence, remediation, what);
     }
 
     /// Adds a finding that neither a restart nor a new image would take away.
@@ -103,7 +109,12 @@ impl Report {
         remediation: Option<Remediation>,
         what: fmt::Arguments<'_>,
     ) {
-        self.add(Finding { measure, what: text(what), remediation, evidence, remains: true });
+        self.about(format_args!("")).remaining(measure, evidence, remediation, what);
+    }
+
+    /// The next finding is about this subject: words `key=value`, see `subject`.
+    pub fn about<'a>(&'a mut self, subject: fmt::Arguments<'a>) -> About<'a> {
+        About { report: self, subject }
     }
 
     /// Notes that the look could not tell.
@@ -147,8 +158,15 @@ impl Report {
     }
 
     fn add(&mut self, finding: Finding) {
-        // A program that listens for IPv4 and for IPv6 is one finding.
-        if self.findings.contains(&finding) {
+        // A program that listens for IPv4 and for IPv6 is one finding, about the wider of both: `lan` is the shorter word.
+        let same = |other: &&mut Finding| {
+            (other.measure, &other.what, &other.remediation, other.evidence, other.remains)
+                == (finding.measure, &finding.what, &finding.remediation, finding.evidence, finding.remains)
+        };
+        if let Some(known) = self.findings.iter_mut().find(same) {
+            if finding.subject.len() < known.subject.len() {
+                known.subject = finding.subject;
+            }
             return;
         }
         if self.findings.len() < FINDINGS_MAX {
@@ -167,6 +185,62 @@ impl Report {
         if !self.doubts.iter().any(|(doubted, _)| *doubted == measure) {
             self.doubts.push((measure, judgement));
         }
+    }
+}
+
+/// The report, for one finding about a subject.
+pub struct About<'a> {
+    report: &'a mut Report,
+    subject: fmt::Arguments<'a>,
+}
+
+impl About<'_> {
+    /// Adds a weakness.
+    pub fn weak(self, measure: Measure, remediation: Option<Remediation>, what: fmt::Arguments<'_>) {
+        self.weighed(measure, Evidence::Weak, remediation, what);
+    }
+
+    /// Adds a fact that ordinary firmware shows, too.
+    pub fn told(self, measure: Measure, remediation: Option<Remediation>, what: fmt::Arguments<'_>) {
+        self.weighed(measure, Evidence::Told, remediation, what);
+    }
+
+    /// Adds a finding of this weight.
+    pub fn weighed(
+        self,
+        measure: Measure,
+        evidence: Evidence,
+        remediation: Option<Remediation>,
+        what: fmt::Arguments<'_>,
+    ) {
+        self.add(measure, evidence, remediation, false, what);
+    }
+
+    /// Adds a finding that neither a restart nor a new image would take away.
+    pub fn remaining(
+        self,
+        measure: Measure,
+        evidence: Evidence,
+        remediation: Option<Remediation>,
+        what: fmt::Arguments<'_>,
+    ) {
+        self.add(measure, evidence, remediation, true, what);
+    }
+
+    fn add(
+        self,
+        measure: Measure,
+        evidence: Evidence,
+        remediation: Option<Remediation>,
+        remains: bool,
+        what: fmt::Arguments<'_>,
+    ) {
+        let mut subject = alloc::fmt::format(self.subject);
+        if subject.len() > SUBJECT_BYTES_MAX {
+            subject.clear();
+        }
+        let kind = remediation.as_ref().map(Remediation::kind);
+        self.report.add(Finding { measure, what: text(what), subject, remediation, kind, evidence, remains });
     }
 }
 

@@ -11,6 +11,7 @@ use crate::wall::measures::Measure;
 use crate::wall::policy::Policy;
 use crate::wall::remediation::Remediation;
 use crate::wall::report::Report;
+use crate::wall::subject::Value;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write;
@@ -149,20 +150,20 @@ fn device(account: &AccountSeen, has_owner: bool, policy: &Policy, report: &mut 
     let allowed = account.whose != Whose::Other || policy.accounts.iter().any(|allowed| allowed == name);
     let careful = |remediation: Option<Remediation>| remediation.filter(|_| has_owner);
     if account.whose == Whose::OwnerBypassed && *password != PasswordSeen::Locked {
-        report.weak(
+        report.about(format_args!("account={} file={} fault=bypass", Value(name), Value(file))).weak(
             Measure::Accounts,
             lock(account),
             format_args!("{file} holds a password of {name} that counts instead of the owner's"),
         );
     } else if *password == PasswordSeen::Empty && account.whose == Whose::Other {
-        report.weak(
+        report.about(format_args!("account={} file={} fault=empty", Value(name), Value(file))).weak(
             Measure::Accounts,
             lock(account),
             format_args!("the account {name} in {file} has no password: whoever knows its name is in"),
         );
     }
     if !allowed && name != "root" && account.user.unwrap_or(0) == 0 {
-        report.weak(
+        report.about(format_args!("account={} file={} fault=all-rights", Value(name), Value(file))).weak(
             Measure::Accounts,
             careful(lock(account)),
             format_args!("the account {name} has all rights, like root (number 0), and nobody allowed it"),
@@ -170,7 +171,7 @@ fn device(account: &AccountSeen, has_owner: bool, policy: &Policy, report: &mut 
     }
     let opens = matches!(password, PasswordSeen::Set(_) | PasswordSeen::Untried(_));
     if !allowed && opens && account.shell {
-        report.weak(
+        report.about(format_args!("account={} file={} fault=login", Value(name), Value(file))).weak(
             Measure::Accounts,
             careful(lock(account)),
             format_args!("the account {name} in {file} can log in with a password, and nobody allowed it"),
@@ -183,7 +184,8 @@ fn web(account: &AccountSeen, report: &mut Report) {
     let AccountSeen { file, name, password, .. } = account;
     if *password == PasswordSeen::Empty {
         let what = format_args!("the web account {name} in {file} has no password");
-        report.weak(Measure::Accounts, lock(account), what);
+        let subject = format_args!("account={} file={} fault=empty", Value(name), Value(file));
+        report.about(subject).weak(Measure::Accounts, lock(account), what);
     }
     known(account, lock(account), report);
 }
@@ -192,7 +194,8 @@ fn known(account: &AccountSeen, remediation: Option<Remediation>, report: &mut R
     let AccountSeen { file, name, .. } = account;
     if account.known == Some(true) {
         let what = format_args!("the password of {name} in {file} is one that malware tries");
-        report.weak(Measure::Passwords, remediation, what);
+        let subject = format_args!("account={} file={} fault=known", Value(name), Value(file));
+        report.about(subject).weak(Measure::Passwords, remediation, what);
     }
 }
 
@@ -209,7 +212,7 @@ fn judge_key(key: &KeySeen, all: &[KeySeen], policy: &Policy, report: &mut Repor
         false => Remediation::Quarantine { file: file.clone() },
     };
     let by_hand = if *is_roots { "" } else { "; remove it by hand: others than root can change the file" };
-    report.weak(
+    report.about(format_args!("key={} file={} line={line}", Value(fingerprint), Value(file))).weak(
         Measure::Keys,
         is_roots.then_some(remediation),
         format_args!("{file} line {line}: nobody allowed the key {fingerprint}{by_hand}"),

@@ -30,6 +30,7 @@ use crate::wall::policy::Policy;
 use crate::wall::process_snapshot::Process;
 use crate::wall::remediation::{ProcessId, Remediation};
 use crate::wall::report::Report;
+use crate::wall::subject::Value;
 use alloc::string::String;
 
 /// One that was found on the device.
@@ -77,6 +78,14 @@ pub fn judge(found: &[FoundAutostart], unread: Option<&Text>, policy: &Policy, r
             continue;
         }
         let fix = Some(Remediation::StopStarting { file: file.clone(), line: *line, says: says.clone() });
+        let word = match does {
+            Does::Telnet => "telnet",
+            Does::Ssh => "ssh",
+            Does::Shell => "shell",
+            Does::Fetch => "fetch",
+        };
+        let subject = format_args!("file={} line={line} does={word}", Value(file));
+        let report = report.about(subject);
         match does {
             Does::Telnet | Does::Ssh | Does::Shell => report.weak(Measure::Respawn, fix, what),
             Does::Fetch => report.weighed(Measure::Respawn, Sign::FetchAndRun.row().alone, fix, what),

@@ -12,6 +12,7 @@ use crate::wall::process_snapshot::{Listener, Medium, Process, ProcessSnapshot, 
 use crate::wall::process_tree::{ProcessTree, Told, rows};
 use crate::wall::remediation::{ProcessId, Remediation};
 use crate::wall::report::Report;
+use crate::wall::subject::{At, Of};
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
@@ -126,6 +127,8 @@ impl<'a> Subject<'a> {
             self.process.program,
             Program::File { medium: Medium::Storage | Medium::Upgraded | Medium::Unknown, .. }
         );
+        let subject = format_args!("{} sign={}{}", Of(self.process), sign.row().id, listens(sign));
+        let report = report.about(subject);
         if outlives {
             report.remaining(measure, evidence, remediation, what);
         } else {
@@ -144,7 +147,7 @@ impl<'a> Subject<'a> {
         if process.id.pid == 1 {
             if !tree.is_trusted(&process.program) {
                 let what = format_args!("the first process is not the firmware's: {told}");
-                report.told(Measure::Programs, None, what);
+                report.about(format_args!("{} first=yes", Of(process))).told(Measure::Programs, None, what);
             }
             return;
         }
@@ -155,7 +158,7 @@ impl<'a> Subject<'a> {
         let Some(sign) = self.place else {
             if matches!(process.program, Program::File { there: false, .. }) {
                 let what = format_args!("{}: {told}", lost(process));
-                report.told(Measure::Programs, None, what);
+                report.about(format_args!("{}", Of(process))).told(Measure::Programs, None, what);
             }
             return;
         };
@@ -180,6 +183,11 @@ impl<'a> Subject<'a> {
             self.add(Measure::Egress, Sign::Scan, what, report);
         }
     }
+}
+
+/// The socket of Mirai's port, for machines.
+fn listens(sign: Sign) -> &'static str {
+    if sign == Sign::ReportPort { " listens=tcp/48101" } else { "" }
 }
 
 /// The sign in the place of a program; `None` where it is an ordinary one.
@@ -219,7 +227,7 @@ fn holds_watchdog(tree: &ProcessTree<'_>, process: &Process, watchdog: &Watchdog
     // A watchdog that its holder leaves restarts the device: nothing is ended or suspended for this.
     let evidence = weigh(tree.origin(process), &[Sign::WatchdogHolder]);
     let what = format_args!("held by another: {}", Told(process));
-    report.weighed(Measure::Watchdog, evidence, None, what);
+    report.about(format_args!("{}", Of(process))).weighed(Measure::Watchdog, evidence, None, what);
 }
 
 fn flash(tree: &ProcessTree<'_>, process: &Process, report: &mut Report) {
@@ -231,7 +239,7 @@ fn flash(tree: &ProcessTree<'_>, process: &Process, report: &mut Report) {
     // Suspended, a writer can go on later; ended, it leaves half of what it wrote.
     let remediation = if origin == Origin::Foreign { tree.suspend(process) } else { None };
     let what = format_args!("has flash or a disk open for writing: {}", Told(process));
-    report.weighed(Measure::Flash, evidence, remediation, what);
+    report.about(format_args!("{}", Of(process))).weighed(Measure::Flash, evidence, remediation, what);
 }
 
 fn raw_socket(tree: &ProcessTree<'_>, listener: &Listener, report: &mut Report) {
@@ -253,7 +261,8 @@ fn raw_socket(tree: &ProcessTree<'_>, listener: &Listener, report: &mut Report) 
         }
         let evidence = weigh(origin, &[Sign::RawSocket]);
         let what = format_args!("a {name} socket: {}", Told(owner));
-        report.weighed(Measure::RawSockets, evidence, tree.suspend(owner), what);
+        let subject = format_args!("{} {}", Of(owner), At(listener));
+        report.about(subject).weighed(Measure::RawSockets, evidence, tree.suspend(owner), what);
     }
 }
 

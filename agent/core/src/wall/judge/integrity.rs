@@ -13,6 +13,7 @@ use crate::wall::measures::Measure;
 use crate::wall::policy::ProtectedPath;
 use crate::wall::remediation::Remediation;
 use crate::wall::report::Report;
+use crate::wall::subject::Value;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write;
@@ -255,7 +256,8 @@ pub fn judge(seen: &IntegrityFacts, integrity: &[ProtectedPath], report: &mut Re
         let what = &integrity.what;
         let evidence = Sign::ChangedFile.row().alone;
         let what = format_args!("{path} ({what}) {how}, and not by the owner{lost}");
-        report.weighed(measure, evidence, remediation, what);
+        let subject = format_args!("file={} listed={}", Value(path), Value(listed));
+        report.about(subject).weighed(measure, evidence, remediation, what);
     }
     if let Some(why) = &seen.doubt {
         report.cannot_tell(measure, format_args!("{why}"));

@@ -5,6 +5,7 @@ use crate::wall::evidence::Sign;
 use crate::wall::measures::Measure;
 use crate::wall::remediation::Remediation;
 use crate::wall::report::Report;
+use crate::wall::subject::Value;
 use alloc::string::String;
 
 /// The things that a mount does not allow.
@@ -94,7 +95,8 @@ pub fn judge(mounts: &[Mount], noexec_mounts: &[String], report: &mut Report) {
             let remediation = Remediation::NoPrograms { mount: point.clone() };
             let kind = &mount.kind;
             let what = format_args!("programs can be laid into {point} ({kind}) and started from there");
-            report.weak(measure, Some(remediation), what);
+            let subject = format_args!("mount={}", Value(point));
+            report.about(subject).weak(measure, Some(remediation), what);
         }
     }
 }

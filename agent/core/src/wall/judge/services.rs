@@ -12,6 +12,8 @@ use crate::wall::process_snapshot::{Listener, Process, ProcessSnapshot, Transpor
 use crate::wall::process_tree::{ProcessTree, Told, rows};
 use crate::wall::remediation::ProcessId;
 use crate::wall::report::Report;
+use crate::wall::subject::{At, Of};
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 /// Servers of telnet, by the names of programs and applets.
@@ -20,6 +22,11 @@ const TELNET: [&str; 4] = ["telnetd", "utelnetd", "in.telnetd", "telnetd.real"];
 /// Servers of SSH.
 const SSH: [&str; 4] = ["dropbear", "sshd", "sshd-session", "dropbearmulti"];
 const SSH_PORT: u16 = 22;
+
+/// A server of SSH has this name.
+pub fn is_ssh_server(name: &str) -> bool {
+    SSH.contains(&name)
+}
 
 /// Ports of UDP whose services answer a small question with a large answer: QOTD, CharGEN, DNS, TFTP, portmap, NTP, NetBIOS,
 /// SNMP, CLDAP, RIP, SSDP, ARMS, WS-Discovery, mDNS, CoAP, Ubiquiti's discovery, memcached, DHCPDiscover of recorders.
@@ -70,7 +77,7 @@ fn telnet(tree: &ProcessTree<'_>, report: &mut Report) {
     for listener in tree.snapshot.listeners.iter().filter(listening) {
         let port = listener.port;
         if tree.owners(&listener.owners).next().is_none() {
-            report.weak(
+            report.about(format_args!("{}", At(listener))).weak(
                 Measure::Telnet,
                 None,
                 format_args!("telnet answers at port {port}, and nobody is found who holds it"),
@@ -83,13 +90,13 @@ fn telnet(tree: &ProcessTree<'_>, report: &mut Report) {
             let remediation = tree.end(owner);
             if remediation.is_some() {
                 ended.push(owner.id);
-                report.weak(
+                report.about(format_args!("{} {}", Of(owner), At(listener))).weak(
                     Measure::Telnet,
                     remediation,
                     format_args!("telnet at port {port}: {}", Told(owner)),
                 );
             } else {
-                report.weak(
+                report.about(format_args!("{} {}", Of(owner), At(listener))).weak(
                     Measure::Telnet,
                     None,
                     format_args!("telnet at port {port}: {} must not be ended", Told(owner)),
@@ -99,7 +106,8 @@ fn telnet(tree: &ProcessTree<'_>, report: &mut Report) {
     }
     for process in tree.snapshot.processes.iter().filter(|process| has_telnets_name(process)) {
         if !tree.is_own(process.id) && !tree.is_below(process, &ended) {
-            report.weak(Measure::Telnet, tree.end(process), format_args!("telnet: {}", Told(process)));
+            let what = format_args!("telnet: {}", Told(process));
+            report.about(format_args!("{}", Of(process))).weak(Measure::Telnet, tree.end(process), what);
             ended.push(process.id);
         }
     }
@@ -137,7 +145,9 @@ fn ssh(tree: &ProcessTree<'_>, listener: &Listener, report: &mut Report) {
             // This finds a bot that took the port, or keeps its rivals out.
             stranger(tree, listener, owner, report);
         } else {
-            report.weak(Measure::Ssh, tree.end(owner), format_args!("SSH at port {port}: {}", Told(owner)));
+            let what = format_args!("SSH at port {port}: {}", Told(owner));
+            let subject = format_args!("{} {}", Of(owner), At(listener));
+            report.about(subject).weak(Measure::Ssh, tree.end(owner), what);
         }
     }
     if tree.owners(&listener.owners).next().is_none() {
@@ -153,7 +163,13 @@ fn service(tree: &ProcessTree<'_>, listener: &Listener, report: &mut Report) {
         .peekable();
     if allowed.peek().is_some() {
         if !address.is_loopback() && allowed.all(|row| row.reach == Reach::Loopback) {
-            report.weak(
+            let owner = tree.owners(&listener.owners).next();
+            let subject = format_args!(
+                "{} {}",
+                owner.map_or_else(String::new, |one| Of(one).to_string()),
+                At(listener)
+            );
+            report.about(subject).weak(
                 Measure::Services,
                 None,
                 format_args!("port {port} ({transport}) is for the device itself, and is bound to {address}"),
@@ -177,7 +193,13 @@ fn service(tree: &ProcessTree<'_>, listener: &Listener, report: &mut Report) {
         }
         if REFLECTORS.contains(port) && !address.is_loopback() {
             // The firewall keeps the WAN away from it all the same.
-            report.told(
+            let owner = tree.owners(&listener.owners).next();
+            let subject = format_args!(
+                "{} {}",
+                owner.map_or_else(String::new, |one| Of(one).to_string()),
+                At(listener)
+            );
+            report.about(subject).told(
                 Measure::Reflectors,
                 None,
                 format_args!("port {port} (udp) can be made to flood others, and policy does not name it"),
@@ -208,7 +230,7 @@ fn stranger(tree: &ProcessTree<'_>, listener: &Listener, owner: &Process, report
     let sign = if taken { Sign::TakenPort } else { Sign::Unlisted };
     let evidence = weigh(tree.origin(owner), &[sign]);
     let why = if taken { "is another program's" } else { "is not on the list" };
-    report.weighed(
+    report.about(format_args!("{} {}", Of(owner), At(listener))).weighed(
         Measure::Services,
         evidence,
         tree.suspend(owner),

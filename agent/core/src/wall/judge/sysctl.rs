@@ -126,7 +126,7 @@ pub fn judge(numbers: &[Number], reverse_path: ReversePath, report: &mut Report)
             None => drop(write!(lacking, ", {name}")),
             Some(value) => {
                 let remediation = Remediation::Tune { name: name.clone(), value: better };
-                report.weak(
+                report.about(format_args!("sysctl={name}")).weak(
                     Measure::Egress,
                     Some(remediation),
                     format_args!("{}: {name} is {value}", row.why),

@@ -87,7 +87,7 @@ pub fn judge(
                 continue;
             }
         };
-        report.weak(
+        report.about(format_args!("lease={outside}/{name} to={to} inside={inside}")).weak(
             Measure::Mappings,
             None,
             format_args!(
