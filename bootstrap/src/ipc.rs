@@ -104,6 +104,7 @@ pub enum AgentMessage {
 /// note.en=What it brings  note.ja=…              postponable=1  postponed=… (until then)
 /// support_end=…           wall=nftables          finding=…      (many)
 /// login=1795305600 192.168.1.20 ok|wrong         (many, newest first)
+/// poll_fault=…            (the last poll failed: why)
 /// answer=…                (many, newest first: what the wall did, why, and how it is taken back)
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -95,7 +95,9 @@ fn gate_lines(facts: &Facts, call: &Call, device: &LinuxDevice) -> Vec<Line> {
     let (Some(gate), Some(settings)) = (&facts.gate, &call.settings.gate) else {
         return vec![Line("gate", Json::text(&"left to other software"))];
     };
-    let findings = findings(gate, settings).iter().chain(&device.findings()).map(Json::text).collect();
+    let of_device = device.findings().into_iter().chain(device.poll_fault());
+    let findings = findings(gate, settings).into_iter().chain(of_device);
+    let findings = findings.map(|finding| Json::text(&finding)).collect();
     vec![
         Line("gate", Json::text(&if gate.resetting { "being reset" } else { gate.gate_state().name() })),
         Line("firewall", Json::text(&firewall_word(gate, settings))),

@@ -257,12 +257,16 @@ impl LinuxDevice {
             findings.push("the wall is not kept: the settings are wrong".into());
         }
         findings.extend(self.room.fault().map(str::to_owned));
-        findings.extend(self.poll_fault.as_ref().map(|why| format!("the last poll failed: {why}")));
         if self.settings.core.device_id.is_empty() {
             findings
                 .push("the device's id is not known: neither id_file nor /etc/machine-id can be read".into());
         }
         findings
+    }
+
+    /// Why the last poll failed, in words; `None`: it worked, or none was tried.
+    pub fn poll_fault(&self) -> Option<String> {
+        self.poll_fault.as_ref().map(|why| format!("the last poll failed: {why}"))
     }
 
     /// The firewall's counters: packets turned away, dropped and seen; empty where nothing counts.

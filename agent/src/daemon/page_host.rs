@@ -193,6 +193,7 @@ impl PageHost {
         device.firewall_lacks().iter().for_each(|lack| state.push("finding", lack));
         if gate.gate_state() == GateState::Open {
             device.findings().iter().for_each(|finding| state.push("finding", finding));
+            device.poll_fault().iter().for_each(|why| state.push("poll_fault", why));
         }
         if let Some(report) = wall {
             let cut_off = !device.firewall_lacks().contains(&Lacks::NOT_ENDED);

@@ -186,6 +186,10 @@ impl View<'_> {
             element(&mut out, "dt", texts.text("reason"));
             element(&mut out, "dd lang=\"en\"", reason);
         }
+        // A server that is away for a while is no alarm.
+        if let Some(why) = state.of("poll_fault") {
+            element(&mut out, "dd lang=\"en\"", why);
+        }
         for (key, label) in [("polled", "polled"), ("next", "next")] {
             if let Some(value) = state.of(key) {
                 self.row(&mut out, label, &time_text::shown(value));
