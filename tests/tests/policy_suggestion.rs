@@ -82,6 +82,7 @@ impl Device {
             transport,
             address,
             port,
+            user: 0,
             owners: vec![owner],
             telnet: None,
         });

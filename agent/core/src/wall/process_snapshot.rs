@@ -126,6 +126,8 @@ pub struct Listener {
     pub address: IpAddr,
     /// Its port; for raw sockets the protocol.
     pub port: u16,
+    /// The user who made it.
+    pub user: u32,
     /// The processes that hold it; several where it was inherited. Empty: none was found.
     pub owners: Vec<ProcessId>,
     /// The service there answers with telnet's negotiation; `None`: not asked, or no answer.
@@ -143,6 +145,8 @@ pub struct Connection {
     pub there: u16,
     /// Still waiting for the first answer (`SYN_SENT`).
     pub opening: bool,
+    /// The user who made it.
+    pub user: u32,
     /// The processes that hold it.
     pub owners: Vec<ProcessId>,
 }

@@ -35,9 +35,16 @@ impl<'a> ProcessTree<'a> {
         listener.owners.iter().any(|owner| self.is_own(*owner))
     }
 
-    /// The processes that hold a socket, as far as the snapshot has them.
-    pub fn owners(&self, owners: &'a [ProcessId]) -> impl Iterator<Item = &'a Process> {
-        owners.iter().filter_map(|owner| self.snapshot.process(*owner))
+    /// The processes that hold a socket and answer for it, as far as the snapshot has them; `user` made it.
+    pub fn owners(&self, owners: &'a [ProcessId], user: u32) -> impl Iterator<Item = &'a Process> {
+        let holders = owners.iter().filter_map(|owner| self.snapshot.process(*owner));
+        holders.filter(move |process| self.answers_for(process, user))
+    }
+
+    /// Any user can hand a socket to a program that takes what it is sent (`SCM_RIGHTS`): one that is vouched for
+    /// answers for its own sockets, and for root's, which it may have had before it gave up root's rights.
+    pub fn answers_for(&self, process: &Process, user: u32) -> bool {
+        user == 0 || user == process.user || !self.is_trusted(&process.program)
     }
 
     /// It is one of these, or descends from one of them.
@@ -236,7 +243,7 @@ pub(crate) mod tests {
     pub fn listener(transport: Transport, address: &str, port: u16, owners: &[u32]) -> Listener {
         let address: IpAddr = address.parse().unwrap();
         let owners = owners.iter().map(|pid| id(*pid)).collect();
-        Listener { transport, address, port, owners, telnet: None }
+        Listener { transport, address, port, user: 0, owners, telnet: None }
     }
 
     pub fn service(program: &str, transport: Transport, port: u16, reach: Reach) -> Service {

@@ -37,6 +37,8 @@ pub struct Line {
     pub there: (IpAddr, u16),
     /// Its present use.
     pub state: State,
+    /// The user who made it.
+    pub user: u32,
     /// The kernel's number of the socket; 0 where no process holds it.
     pub inode: u64,
 }
@@ -58,17 +60,19 @@ fn internet(transport: Transport, bytes: &[u8]) -> Option<Line> {
         (_, 0x01) | (Transport::Tcp, 0x08) => State::Open,
         _ => State::Else,
     };
-    let inode = number(fields.nth(5)?)?;
-    Some(Line { here, there, state, inode })
+    let user = u32::try_from(number(fields.nth(3)?)?).ok()?;
+    let inode = number(fields.nth(1)?)?;
+    Some(Line { here, there, state, user, inode })
 }
 
 /// `sk references type protocol interface running memory user inode`
 fn packet(bytes: &[u8]) -> Option<Line> {
     let mut fields = bytes.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty());
     let protocol = u16::try_from(hexadecimal(fields.nth(3)?)?).ok()?;
-    let inode = number(fields.nth(4)?)?;
+    let user = u32::try_from(number(fields.nth(3)?)?).ok()?;
+    let inode = number(fields.next()?)?;
     let nowhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-    Some(Line { here: (nowhere, protocol), there: (nowhere, 0), state: State::Listens, inode })
+    Some(Line { here: (nowhere, protocol), there: (nowhere, 0), state: State::Listens, user, inode })
 }
 
 /// `0100007F:0016`: each 32 bits of the address as a number in the order of *this processor*, as the kernel has them in
@@ -116,9 +120,9 @@ mod tests {
     #[test]
     fn a_listening_socket_is_read() {
         let rest =
-            "0017 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1061 1 00 100";
+            "0017 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 1061 1 00 100";
         let found = line(Transport::Tcp, &internet_line(&[127, 0, 0, 1], rest)).unwrap();
-        assert_eq!((found.here, found.inode), (([127, 0, 0, 1].into(), 23), 1061));
+        assert_eq!((found.here, found.user, found.inode), (([127, 0, 0, 1].into(), 23), 1000, 1061));
         assert_eq!(found.state, State::Listens);
     }
 
@@ -160,8 +164,9 @@ mod tests {
     #[test]
     fn a_socket_for_frames_is_read() {
         let found =
-            line(Transport::Packet, b"0000000000000000 3      3    0800   2     1 0      0      77").unwrap();
-        assert_eq!((found.here.1, found.inode, found.state), (0x800, 77, State::Listens));
+            line(Transport::Packet, b"0000000000000000 3      3    0800   2     1 0      7      77").unwrap();
+        assert_eq!((found.here.1, found.user, found.inode), (0x800, 7, 77));
+        assert_eq!(found.state, State::Listens);
     }
 
     #[test]

@@ -30,7 +30,8 @@ impl Sockets {
                 self.cut_short = true;
                 return;
             }
-            let listener = Listener { transport, address, port, owners: Vec::new(), telnet: None };
+            let listener =
+                Listener { transport, address, port, user: line.user, owners: Vec::new(), telnet: None };
             self.listeners.push((listener, line.inode));
             return;
         }
@@ -46,7 +47,8 @@ impl Sockets {
                 return;
             }
             let (peer, there) = line.there;
-            let connection = Connection { here: port, peer, there, opening, owners: Vec::new() };
+            let connection =
+                Connection { here: port, peer, there, opening, user: line.user, owners: Vec::new() };
             self.connections.push((connection, line.inode));
         }
     }

@@ -130,7 +130,7 @@ mod tests {
 
     fn listener(pid: u32, transport: Transport, address: Ipv4Addr) -> Listener {
         let owners = alloc::vec![ProcessId { pid, started: 1 }];
-        Listener { transport, address: IpAddr::V4(address), port: 5000, owners, telnet: None }
+        Listener { transport, address: IpAddr::V4(address), port: 5000, user: 0, owners, telnet: None }
     }
 
     #[test]

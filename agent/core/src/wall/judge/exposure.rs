@@ -71,9 +71,9 @@ pub fn asked(seen: &ProcessSnapshot, policy: &Policy, own: &[ProcessId]) -> Vec<
         {
             continue;
         }
-        let program = tree.owners(&listener.owners).next().map_or("", |owner| owner.called());
+        let program = tree.owners(&listener.owners, listener.user).next().map_or("", |owner| owner.called());
         let Some(language) = language(listener.port, program) else { continue };
-        let owner = listener.owners.first().copied();
+        let owner = tree.owners(&listener.owners, listener.user).next().map(|owner| owner.id);
         let (address, port) = (listener.address, listener.port);
         // A program that listens for IPv4 and for IPv6 is asked once, by IPv4.
         match asked.iter().position(|one| one.port == port && one.owner == owner) {
@@ -90,8 +90,9 @@ pub fn asked(seen: &ProcessSnapshot, policy: &Policy, own: &[ProcessId]) -> Vec<
 
 /// Policy says that this program gives what it gives to everybody in the LAN.
 fn is_public(tree: &ProcessTree<'_>, listener: &Listener) -> bool {
-    rows(tree.policy, listener)
-        .any(|row| row.public && tree.owners(&listener.owners).any(|owner| tree.runs(row, owner)))
+    rows(tree.policy, listener).any(|row| {
+        row.public && tree.owners(&listener.owners, listener.user).any(|owner| tree.runs(row, owner))
+    })
 }
 
 /// The language that a listener is likely to speak; `None`: it is not asked.

@@ -40,10 +40,10 @@ pub fn judge(
     let tree = ProcessTree::new(seen, policy, own);
     let holds_report_port = |process: &Process| {
         let mut listeners = seen.listeners.iter().filter(|listener| is_report_port(&tree, listener));
-        listeners.any(|listener| listener.owners.contains(&process.id))
+        listeners.any(|one| one.owners.contains(&process.id) && tree.answers_for(process, one.user))
     };
     for listener in seen.listeners.iter().filter(|listener| !tree.is_ours(listener)) {
-        if is_report_port(&tree, listener) && tree.owners(&listener.owners).next().is_none() {
+        if is_report_port(&tree, listener) && tree.owners(&listener.owners, listener.user).next().is_none() {
             let what = format_args!(
                 "port {REPORT_PORT}, where Mirai listens, is held by a process that is not found"
             );
@@ -248,11 +248,11 @@ fn raw_socket(tree: &ProcessTree<'_>, listener: &Listener, report: &mut Report) 
         return;
     }
     let name = transport.name();
-    if tree.owners(&listener.owners).next().is_none() {
+    if tree.owners(&listener.owners, listener.user).next().is_none() {
         report
             .cannot_tell(Measure::RawSockets, format_args!("no process is found that holds a {name} socket"));
     }
-    for owner in tree.owners(&listener.owners) {
+    for owner in tree.owners(&listener.owners, listener.user) {
         let asks = transport == Transport::Raw && ICMP.contains(&listener.port);
         let origin = tree.origin(owner);
         let listed = || rows(tree.policy, listener).any(|row| tree.runs(row, owner));
@@ -271,6 +271,7 @@ fn silent_hosts(tree: &ProcessTree<'_>, process: &Process) -> usize {
     let mut hosts: Vec<IpAddr> = Vec::new();
     for connection in &tree.snapshot.connections {
         let scans = connection.opening && SCANNED.contains(&connection.there);
+        let scans = scans && tree.answers_for(process, connection.user);
         if scans && connection.owners.contains(&process.id) && !hosts.contains(&connection.peer) {
             hosts.push(connection.peer);
         }

@@ -8,7 +8,7 @@ use super::infection::is_report_port;
 use crate::wall::evidence::{Sign, weigh};
 use crate::wall::measures::Measure;
 use crate::wall::policy::{Policy, Reach};
-use crate::wall::process_snapshot::{Listener, Process, ProcessSnapshot, Transport};
+use crate::wall::process_snapshot::{Connection, Listener, Process, ProcessSnapshot, Transport};
 use crate::wall::process_tree::{ProcessTree, Told, rows};
 use crate::wall::remediation::ProcessId;
 use crate::wall::report::Report;
@@ -67,7 +67,8 @@ fn has_telnets_name(process: &Process) -> bool {
 
 fn is_telnet(tree: &ProcessTree<'_>, listener: &Listener) -> bool {
     listener.transport == Transport::Tcp
-        && (listener.telnet == Some(true) || tree.owners(&listener.owners).any(has_telnets_name))
+        && (listener.telnet == Some(true)
+            || tree.owners(&listener.owners, listener.user).any(has_telnets_name))
 }
 
 /// Judges all of telnet: programs with its name, programs that answer as it does, and those that talk to one.
@@ -76,14 +77,14 @@ fn telnet(tree: &ProcessTree<'_>, report: &mut Report) {
     let listening = |listener: &&Listener| is_telnet(tree, listener) && !tree.is_ours(listener);
     for listener in tree.snapshot.listeners.iter().filter(listening) {
         let port = listener.port;
-        if tree.owners(&listener.owners).next().is_none() {
+        if tree.owners(&listener.owners, listener.user).next().is_none() {
             report.about(format_args!("{}", At(listener))).weak(
                 Measure::Telnet,
                 None,
                 format_args!("telnet answers at port {port}, and nobody is found who holds it"),
             );
         }
-        for owner in tree.owners(&listener.owners) {
+        for owner in tree.owners(&listener.owners, listener.user) {
             if ended.contains(&owner.id) {
                 continue;
             }
@@ -111,11 +112,15 @@ fn telnet(tree: &ProcessTree<'_>, report: &mut Report) {
             ended.push(process.id);
         }
     }
-    // A logged-in user stays so when the server ends, unless the session descends from it.
-    let is_port =
-        |port| tree.snapshot.listeners.iter().filter(listening).any(|listener| listener.port == port);
-    for connection in tree.snapshot.connections.iter().filter(|one| !one.opening && is_port(one.here)) {
-        for owner in tree.owners(&connection.owners) {
+    // A logged-in user stays so when the server ends, unless the session descends from it. Any user can listen at a port
+    // from which another's connection goes out, at another address: that one is no session of this server.
+    let is_session = |one: &&Connection| {
+        let serves =
+            |listener: &Listener| listener.port == one.here && [0, one.user].contains(&listener.user);
+        !one.opening && tree.snapshot.listeners.iter().filter(listening).any(serves)
+    };
+    for connection in tree.snapshot.connections.iter().filter(is_session) {
+        for owner in tree.owners(&connection.owners, connection.user) {
             if !tree.is_own(owner.id) && !tree.is_below(owner, &ended) {
                 let peer = connection.peer;
                 let what = format_args!("telnet session from {peer}: {}", Told(owner));
@@ -127,16 +132,17 @@ fn telnet(tree: &ProcessTree<'_>, report: &mut Report) {
 }
 
 fn is_ssh(tree: &ProcessTree<'_>, listener: &Listener) -> bool {
-    let by_name = tree.owners(&listener.owners).any(|owner| SSH.contains(&owner.called()));
+    let by_name = tree.owners(&listener.owners, listener.user).any(|owner| SSH.contains(&owner.called()));
     let listed = || {
-        rows(tree.policy, listener).any(|row| tree.owners(&listener.owners).any(|one| tree.runs(row, one)))
+        rows(tree.policy, listener)
+            .any(|row| tree.owners(&listener.owners, listener.user).any(|one| tree.runs(row, one)))
     };
     listener.transport == Transport::Tcp && (by_name || listener.port == SSH_PORT && !listed())
 }
 
 fn ssh(tree: &ProcessTree<'_>, listener: &Listener, report: &mut Report) {
     let port = listener.port;
-    for owner in tree.owners(&listener.owners) {
+    for owner in tree.owners(&listener.owners, listener.user) {
         let is_server = SSH.contains(&owner.called()) && tree.is_trusted(&owner.program);
         if tree.policy.ssh && is_server {
             continue;
@@ -150,7 +156,7 @@ fn ssh(tree: &ProcessTree<'_>, listener: &Listener, report: &mut Report) {
             report.about(subject).weak(Measure::Ssh, tree.end(owner), what);
         }
     }
-    if tree.owners(&listener.owners).next().is_none() {
+    if tree.owners(&listener.owners, listener.user).next().is_none() {
         report.cannot_tell(Measure::Ssh, format_args!("nobody is found who holds port {port}"));
     }
 }
@@ -159,11 +165,11 @@ fn service(tree: &ProcessTree<'_>, listener: &Listener, report: &mut Report) {
     let Listener { transport, address, port, .. } = listener;
     let transport = transport.name();
     let mut allowed = rows(tree.policy, listener)
-        .filter(|row| tree.owners(&listener.owners).any(|owner| tree.runs(row, owner)))
+        .filter(|row| tree.owners(&listener.owners, listener.user).any(|owner| tree.runs(row, owner)))
         .peekable();
     if allowed.peek().is_some() {
         if !address.is_loopback() && allowed.all(|row| row.reach == Reach::Loopback) {
-            let owner = tree.owners(&listener.owners).next();
+            let owner = tree.owners(&listener.owners, listener.user).next();
             let subject = format_args!(
                 "{} {}",
                 owner.map_or_else(String::new, |one| Of(one).to_string()),
@@ -177,7 +183,7 @@ fn service(tree: &ProcessTree<'_>, listener: &Listener, report: &mut Report) {
         }
         return;
     }
-    if tree.owners(&listener.owners).next().is_none() {
+    if tree.owners(&listener.owners, listener.user).next().is_none() {
         // The kernel's own servers and tunnels have no process; where policy names no program, they are meant too.
         if !rows(tree.policy, listener).any(|row| row.program.is_empty()) {
             report.cannot_tell(
@@ -188,12 +194,12 @@ fn service(tree: &ProcessTree<'_>, listener: &Listener, report: &mut Report) {
         return;
     }
     if listener.transport == Transport::Udp {
-        if tree.owners(&listener.owners).any(|owner| only_asks(tree, listener, owner)) {
+        if tree.owners(&listener.owners, listener.user).any(|owner| only_asks(tree, listener, owner)) {
             return;
         }
         if REFLECTORS.contains(port) && !address.is_loopback() {
             // The firewall keeps the WAN away from it all the same.
-            let owner = tree.owners(&listener.owners).next();
+            let owner = tree.owners(&listener.owners, listener.user).next();
             let subject = format_args!(
                 "{} {}",
                 owner.map_or_else(String::new, |one| Of(one).to_string()),
@@ -206,7 +212,7 @@ fn service(tree: &ProcessTree<'_>, listener: &Listener, report: &mut Report) {
             );
         }
     }
-    for owner in tree.owners(&listener.owners) {
+    for owner in tree.owners(&listener.owners, listener.user) {
         stranger(tree, listener, owner, report);
     }
 }

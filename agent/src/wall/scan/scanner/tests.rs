@@ -176,6 +176,7 @@ fn our_own_listeners_are_not_asked_for_telnet() {
             transport: Transport::Tcp,
             address: port.ip(),
             port: port.port(),
+            user: 0,
             owners,
             telnet: None,
         };

@@ -287,6 +287,7 @@ fn many_hosts_that_do_not_answer_are_one_sign() {
                 peer: [198, 51, 100, host].into(),
                 there: port,
                 opening,
+                user: 0,
                 owners: vec![id(9)],
             })
             .collect();
@@ -312,6 +313,7 @@ fn one_host_asked_often_is_no_scan() {
         peer: [198, 51, 100, 1].into(),
         there: 23,
         opening: true,
+        user: 0,
         owners: vec![id(9)],
     };
     let connections = (40_000..40_009).map(connection).collect();

@@ -143,13 +143,67 @@ fn telnet_sessions_are_ended_with_their_server_and_without_it() {
         vec![socket],
     );
     let peer = [192, 0, 2, 9].into();
-    let connection =
-        |here, owner| Connection { here, peer, there: 40_000, opening: false, owners: vec![id(owner)] };
+    let connection = |here, owner| Connection {
+        here,
+        peer,
+        there: 40_000,
+        opening: false,
+        user: 0,
+        owners: vec![id(owner)],
+    };
     seen.connections = vec![connection(23, 20), connection(23, 30), connection(80, 31)];
     let report = judged(&seen, &lan_services());
     // Those that descend from the server end with it.
     assert_eq!(report.remediations(), [&Remediation::End(id(9)), &Remediation::End(id(30))]);
     assert!(report.findings.iter().all(|finding| finding.measure == Measure::Telnet));
+}
+
+/// A user listens as telnet does, and hands the socket, and sockets of 16 hosts that do not answer, to the firmware's daemons.
+#[test]
+fn a_socket_that_a_user_hands_to_a_daemon_is_not_the_daemons() {
+    let user = 1000;
+    let mut socket = listener(Transport::Tcp, "0.0.0.0", 2323, &[9, 10, 11]);
+    (socket.telnet, socket.user) = (Some(true), user);
+    let daemon = |pid, user| Process { user, ..firmware(pid, "/sbin/ubusd") };
+    let users = |pid| Process { user, ..process(pid, 1, file("/tmp/door", Medium::Memory)) };
+    let ended = |processes| judged(&seen(processes, vec![socket.clone()]), &lan_services());
+    let report = ended(vec![daemon(9, 0), daemon(10, 81), users(11)]);
+    assert_eq!(report.remediations(), [&Remediation::End(id(11))]);
+    let report = ended(vec![daemon(9, 0), daemon(10, 81)]);
+    assert_eq!(report.remediations(), [] as [&Remediation; 0]);
+    assert_eq!(report.judgement(Measure::Telnet), Judgement::Weak, "it is told all the same");
+    // A program that root started, and that gave up root's rights since, answers for root's socket; a user's for the user's.
+    let owned = |user, program: Process| {
+        let socket = Listener { user, ..socket.clone() };
+        !judged(&seen(vec![program], vec![socket]), &lan_services()).remediations().is_empty()
+    };
+    assert!(owned(0, daemon(9, 81)) && owned(user, daemon(9, user)));
+    assert!(
+        owned(user, Process { user: 0, ..users(11) }),
+        "root's own programs may have been another user before"
+    );
+}
+
+/// A daemon's connection goes out from port 45678 of one address; a user listens at that port of another, as telnet does.
+#[test]
+fn a_connection_from_the_port_of_a_users_telnet_is_no_session_of_it() {
+    let user = 1000;
+    let mut socket = tcp("127.0.0.1", 45_678);
+    (socket.telnet, socket.user) = (Some(true), user);
+    let door = Process { user, ..process(9, 1, file("/tmp/door", Medium::Memory)) };
+    let session = Process { user, ..firmware(20, "/bin/sh") };
+    let mut seen = seen(vec![door, session, firmware(30, "/usr/sbin/tr069")], vec![socket]);
+    let connection = |user, owner| Connection {
+        here: 45_678,
+        peer: [192, 0, 2, 9].into(),
+        there: 443,
+        opening: false,
+        user,
+        owners: vec![id(owner)],
+    };
+    seen.connections = vec![connection(0, 30), connection(user, 20)];
+    let report = judged(&seen, &lan_services());
+    assert_eq!(report.remediations(), [&Remediation::End(id(9)), &Remediation::End(id(20))]);
 }
 
 #[test]
