@@ -28,6 +28,8 @@ const FILES_MAX: usize = 512;
 const BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Most names of one look: start folders are full of links to the same files.
 const NAMES_MAX: usize = 2048;
+/// Most files of those that others than root can write: users' tables of crond leave room for all other files.
+const OTHERS_MAX: usize = 32;
 /// Largest file that is read whole, and changed.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 
@@ -70,6 +72,8 @@ struct Round<'a> {
     read: Vec<Read>,
     unread: Option<Text>,
     bytes_left: usize,
+    /// Files over which others than root have power.
+    others: usize,
     /// Files that others call, and those that others read as their own text.
     called: Vec<PathBuf>,
     sourced: Vec<PathBuf>,
@@ -96,6 +100,7 @@ impl Autostart {
             read: Vec::new(),
             unread: None,
             bytes_left: BYTES_MAX,
+            others: 0,
             called: Vec::new(),
             sourced: Vec::new(),
             words: Vec::new(),
@@ -167,6 +172,16 @@ impl Round<'_> {
             self.read.swap_remove(at);
         }
         let path = self.root.join(inside);
+        if place.is_roots().is_err() {
+            self.others += 1;
+            if self.others > OTHERS_MAX {
+                let shown = path.display();
+                let why = format_args!(
+                    "{shown} was not read: more than {OTHERS_MAX} files that others than root can write start programs"
+                );
+                return self.not_read(text(why));
+            }
+        }
         if self.read.len() >= FILES_MAX || self.bytes_left == 0 {
             let shown = path.display();
             let why = format_args!(

@@ -58,9 +58,6 @@ const FOLDERS: &[(&str, Kind, Which)] = &[
     ("etc/inetd.d", Kind::Inetd, All),
     ("etc/xinetd.d", Kind::Xinetd, All),
     ("etc/crontabs", Kind::Cron, All),
-    ("var/spool/cron/crontabs", Kind::Cron, All),
-    ("var/spool/cron", Kind::Cron, All),
-    ("etc/storage/cron/crontabs", Kind::Cron, All),
     ("etc/cron.d", Kind::CronOfUsers, All),
     ("etc/network/interfaces.d", Kind::Interfaces, All),
     ("etc/init.d", Kind::Script, All),
@@ -78,7 +75,6 @@ const FOLDERS: &[(&str, Kind, Which)] = &[
     ("etc/sv", Kind::Supervised, Each("run")),
     ("etc/service", Kind::Supervised, Each("run")),
     ("service", Kind::Supervised, Each("run")),
-    ("var/service", Kind::Supervised, Each("run")),
     ("app", Kind::Script, Ending(".sh")),
     ("opt/etc/init.d", Kind::Script, All),
     ("jffs/scripts", Kind::Script, All),
@@ -114,6 +110,11 @@ const FOLDERS: &[(&str, Kind, Which)] = &[
     ("run/systemd/system", Kind::Unit, Ending(".service")),
     ("lib/systemd/system", Kind::Unit, Ending(".service")),
     ("usr/lib/systemd/system", Kind::Unit, Ending(".service")),
+    // Others than root may write there: their files must not be too many for the rest.
+    ("var/spool/cron/crontabs", Kind::Cron, All),
+    ("var/spool/cron", Kind::Cron, All),
+    ("etc/storage/cron/crontabs", Kind::Cron, All),
+    ("var/service", Kind::Supervised, Each("run")),
 ];
 
 /// The folders in which a script is looked for that is called by its name alone.

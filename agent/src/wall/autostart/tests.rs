@@ -79,7 +79,6 @@ fn what_starts_telnet_is_found_in_every_place_and_taken_away() {
     let mut autostart = Autostart::new(&root.0);
     let all = [
         ("etc/inittab", 2),
-        ("var/spool/cron/crontabs/root", 1),
         ("etc/init.d/S50telnet", 3),
         ("etc/rc.d/init.d/net", 1),
         ("opt/etc/init.d/S01x", 1),
@@ -90,6 +89,7 @@ fn what_starts_telnet_is_found_in_every_place_and_taken_away() {
         ("etc/network/if-up.d/x", 1),
         ("etc/systemd/system/telnet@.service", 2),
         ("etc/systemd/system/x.service.d/a.conf", 2),
+        ("var/spool/cron/crontabs/root", 1),
     ];
     assert_eq!(root.found(&mut autostart), all.map(|(file, line)| (file.to_owned(), line)));
     for one in autostart.look().found {
@@ -105,6 +105,22 @@ fn what_starts_telnet_is_found_in_every_place_and_taken_away() {
     assert_eq!(fs::metadata(&script).unwrap().permissions().mode() & 0o777, 0o755);
     let heard = nix::sys::stat::stat(&root.path("var/spool/cron/crontabs/root")).unwrap();
     assert_eq!(heard.st_mode & 0o777, 0o600);
+}
+
+#[test]
+fn many_files_of_users_hide_none_of_roots() {
+    let root = Root::new("users", &[("etc/init.d/S50telnet", "telnetd\n", 0o755)]);
+    let tables = root.path("var/spool/cron/crontabs");
+    fs::create_dir_all(&tables).unwrap();
+    fs::set_permissions(&tables, fs::Permissions::from_mode(0o777)).unwrap();
+    for number in 0..FILES_MAX + 1 {
+        fs::write(tables.join(format!("u{number}")), "@reboot telnetd\n").unwrap();
+    }
+    let mut autostart = Autostart::new(&root.0);
+    assert_eq!(root.found(&mut autostart)[0].0, "etc/init.d/S50telnet");
+    let look = autostart.look();
+    assert_eq!(look.found.len(), 1 + OTHERS_MAX);
+    assert!(look.unread.unwrap().contains("others than root can write"));
 }
 
 #[test]
