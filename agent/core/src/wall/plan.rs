@@ -290,7 +290,7 @@ fn remediations(
         if finding.is_tried() && !watch.passed.contains(&digest) {
             // While it is on trial it is repeated as often as it is needed.
             let on_trial = incident_state.trials.iter().any(|trial| trial.finding == digest);
-            if !(on_trial || watch.budget.take_flash(view.uptime) && incident_state.begin_trial(digest)) {
+            if !(on_trial || watch.budget.take_trial(view.uptime) && incident_state.begin_trial(digest)) {
                 watch.held_back.push(finding.what.clone());
                 continue;
             }

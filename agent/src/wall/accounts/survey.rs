@@ -194,7 +194,10 @@ impl Look {
     }
 
     fn web(&mut self, path: &Path, format: WebFormat, owner: &str) {
-        let Some(text) = self.text(path) else { return };
+        let Some((place, bytes)) = self.read(path) else { return };
+        let text = text_of(bytes);
+        // In a file of the web server's own nothing is changed: only its program could do that.
+        let lockable = format == WebFormat::Htpasswd && place.is_roots().is_ok();
         let (users, more) = list::of_web(&text);
         if more {
             self.unread(cannot("read", path, &format_args!("more than {} users", list::WEB_USERS_MAX)));
@@ -208,7 +211,7 @@ impl Look {
             };
             self.seen.accounts.push(AccountSeen {
                 file: path.to_string_lossy().into_owned(),
-                of: if clear { Of::WebInClear } else { Of::Web },
+                of: if lockable { Of::Web } else { Of::WebInFixed },
                 name: name.to_owned(),
                 user: None,
                 shell: false,

@@ -110,7 +110,7 @@ fn accounts_of_all_files_are_seen_tried_and_locked() {
         ]
     );
     assert_eq!(seen.unread, None);
-    for account in seen.accounts.iter().filter(|one| one.of != Of::WebInClear && one.whose == Whose::Other) {
+    for account in seen.accounts.iter().filter(|one| one.of != Of::WebInFixed && one.whose == Whose::Other) {
         lock_account(&device.places, &device.folder, &account.file, &account.name).unwrap();
         lock_account(&device.places, &device.folder, &account.file, &account.name).unwrap();
     }
@@ -226,6 +226,18 @@ fn accounts_that_are_kept_elsewhere_are_a_doubt() {
     device.write("nsswitch.conf", "", 0o644);
     fs::create_dir(device.folder.join("tcb")).unwrap();
     assert!(device.seen().unread.unwrap().contains("tcb: passwords of single accounts"));
+}
+
+/// A web program lists as many users as it likes in its own file: none of them costs a remediation.
+#[test]
+fn nothing_is_locked_in_a_file_that_others_can_write() {
+    let mut device = DeviceSettings::new("webs");
+    device.write("htpasswd", "one:admin\ntwo:admin\n", 0o644);
+    for (mode, of) in [(0o755, Of::Web), (0o777, Of::WebInFixed)] {
+        fs::set_permissions(&device.folder, fs::Permissions::from_mode(mode)).unwrap();
+        let seen = device.seen().accounts;
+        assert_eq!(seen.iter().map(|one| one.of).collect::<Vec<_>>(), [of, of]);
+    }
 }
 
 #[test]

@@ -36,8 +36,8 @@ pub enum Of {
     Device,
     /// A web server's, in a file that can hold an account without a password (htpasswd).
     Web,
-    /// A web server's, in a file of passwords in clear, where nothing can be locked.
-    WebInClear,
+    /// A web server's, where nothing can be locked: a file of passwords in clear, or one that others than root can write.
+    WebInFixed,
 }
 
 /// The person to whom an account belongs.
@@ -101,7 +101,7 @@ pub fn judge(seen: &AccountsSeen, policy: &Policy, report: &mut Report) {
     for account in &seen.accounts {
         match account.of {
             Of::Device => device(account, has_owner, policy, report),
-            Of::Web | Of::WebInClear => web(account, report),
+            Of::Web | Of::WebInFixed => web(account, report),
         }
     }
     judge_untried(&seen.accounts, report);
@@ -140,7 +140,7 @@ fn judge_untried(accounts: &[AccountSeen], report: &mut Report) {
 }
 
 fn lock(account: &AccountSeen) -> Option<Remediation> {
-    let can_be = account.whose != Whose::Owner && account.of != Of::WebInClear;
+    let can_be = account.whose != Whose::Owner && account.of != Of::WebInFixed;
     (can_be && account.password != PasswordSeen::Locked)
         .then(|| Remediation::LockAccount { file: account.file.clone(), account: account.name.clone() })
 }

@@ -36,6 +36,7 @@ pub struct Budget {
     kinds: [Spent; KINDS.len()],
     same: Vec<(Digest64, Spent)>,
     flash: Spent,
+    trials: Spent,
 }
 
 impl Budget {
@@ -56,11 +57,13 @@ impl Budget {
         true
     }
 
-    /// Takes one write of the wall's own files; false where the hour has no more.
-    pub fn take_flash(&mut self, uptime: u64) -> bool {
-        let has = self.has_flash(uptime);
+    /// Takes one write of the wall's own files for a trial; false where the hour has no more. Any user can start programs
+    /// that are put on trial: those leave half of the writes to the rest.
+    pub fn take_trial(&mut self, uptime: u64) -> bool {
+        let has = self.has_flash(uptime) && self.trials.is_below(FLASH_WRITES_AN_HOUR / 2, uptime);
         if has {
             self.flash.add(uptime);
+            self.trials.add(uptime);
         }
         has
     }
@@ -118,8 +121,17 @@ mod tests {
             done += u16::from(budget.take(kind, digest(number), 50 + u64::from(number)));
         }
         assert_eq!(done, FLASH_WRITES_AN_HOUR);
-        assert!(!budget.take_flash(1060));
+        assert!(!budget.take_trial(1060));
         assert!(budget.take(kind("end").unwrap(), digest(1), 1060), "what writes nothing goes on");
-        assert!(budget.take_flash(60 + HOUR_SECONDS));
+        assert!(budget.take_trial(60 + HOUR_SECONDS));
+    }
+
+    #[test]
+    fn programs_on_trial_leave_half_of_the_writes_to_the_rest() {
+        let mut budget = Budget::default();
+        let trials = (50..500).filter(|&at| budget.take_trial(at)).count();
+        assert_eq!(trials, usize::from(FLASH_WRITES_AN_HOUR / 2));
+        assert!(budget.take(kind("lock-account").unwrap(), digest(1), 500));
+        assert!(budget.take_trial(50 + HOUR_SECONDS));
     }
 }

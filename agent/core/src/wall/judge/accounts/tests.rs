@@ -72,7 +72,7 @@ fn every_account_is_judged_by_what_it_opens() {
         (nameless, &[Accounts, Accounts], true),
         (web(Of::Web, print(), no), &[], false),
         (web(Of::Web, print(), Some(true)), &[Passwords], true),
-        (web(Of::WebInClear, print(), Some(true)), &[Passwords], false),
+        (web(Of::WebInFixed, print(), Some(true)), &[Passwords], false),
         (web(Of::Web, Empty, None), &[Accounts], true),
     ] {
         let owner = account("admin", 1000, print(), no);
