@@ -181,7 +181,12 @@ fn gather(tree: &mut Vec<Member>) -> Result<(), Text> {
     let everybody = everybody()?;
     let mut next = 0;
     while next < tree.len() {
-        let parent = tree[next].id.pid;
+        let ProcessId { pid: parent, .. } = tree[next].id;
+        // Another may have its number by now, whose children are none of these.
+        if !everybody.iter().any(|(id, _)| *id == tree[next].id) {
+            next += 1;
+            continue;
+        }
         for (id, above) in &everybody {
             let is_new = *above == parent && !tree.iter().any(|member| member.id == *id);
             if is_new && tree.len() < TREE_MAX {

@@ -51,6 +51,21 @@ fn a_process_ends_with_all_that_descend_from_it() {
     assert!(below.iter().all(|one| ends(*one)));
 }
 
+/// One of the tree has ended, and another process has its number: the children of that one are no part of the tree.
+#[test]
+fn who_has_the_number_of_one_that_ended_keeps_its_children() {
+    let (mut child, id, below) = family("sleep 1000 & echo $!; wait");
+    let of = |id| Member { id, held: Held::Number };
+    let mut tree = vec![of(ProcessId { started: id.started + 1, ..id })];
+    gather(&mut tree).unwrap();
+    assert_eq!(tree.len(), 1);
+    tree = vec![of(id)];
+    gather(&mut tree).unwrap();
+    assert_eq!(tree[1].id, below[0]);
+    end_tree(id).unwrap();
+    child.wait().unwrap();
+}
+
 #[test]
 fn a_child_that_is_always_started_again_does_not_escape() {
     let script = "sh -c 'while :; do sleep 1000; done' & echo $!; while :; do wait; sleep 1000 & done";
