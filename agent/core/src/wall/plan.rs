@@ -283,7 +283,9 @@ fn remediations(
         if incident_state.undone.contains(&digest) && finding.is_tried() {
             continue;
         }
-        if !watch.budget.take(remediation.kind(), digest, view.uptime) {
+        // Any user can have small things ended until the hour's budget is spent: that saves no infection.
+        let ends_infection = finding.is_infection() && matches!(remediation, Remediation::End(_));
+        if !ends_infection && !watch.budget.take(remediation.kind(), digest, view.uptime) {
             watch.held_back.push(finding.what.clone());
             continue;
         }

@@ -59,3 +59,19 @@ fn what_is_mended_again_and_again_is_only_told_until_the_hour_is_over() {
     assert_eq!(DeviceInTest::words(&device.look(&report, None, None)), ["remediate"]);
     assert!(device.watch.held_back.is_empty());
 }
+
+#[test]
+fn no_flood_of_small_things_saves_an_infection_from_its_end() {
+    let mut device = DeviceInTest::new(NOTHING);
+    for look in 1..=100 {
+        let mut flood = Report::default();
+        for number in 0..20 {
+            let pid = look * 100 + number;
+            flood.weak(Measure::Telnet, Some(end(pid)), format_args!("telnet: process {pid} (/tmp/telnetd)"));
+        }
+        device.look(&flood, None, None);
+    }
+    assert!(!device.watch.held_back.is_empty(), "the budget is spent");
+    let acts = device.look(&infected(), None, None);
+    assert!(acts.iter().any(|act| matches!(act, Act::Remediate { remediation: Remediation::End(_), .. })));
+}
