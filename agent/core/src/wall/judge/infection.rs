@@ -25,6 +25,10 @@ pub const SCANNED: [u16; 11] = [22, 23, 80, 81, 2323, 5358, 5555, 7547, 8080, 37
 /// So many different hosts at the same time, none of which has answered yet, are a scan.
 pub const SCAN_HOSTS: usize = 16;
 
+/// Ports of UDP at which programs take part in UPnP and WS-Discovery. Any host in the LAN may have them report to any
+/// address (CallStranger), so that the hosts that they ask say nothing of them.
+const EVENTED: [u16; 2] = [1900, 3702];
+
 /// Protocols of raw sockets with which hosts ask each other: ICMP, and ICMP of IPv6.
 const ICMP: [u16; 2] = [1, 58];
 
@@ -52,7 +56,15 @@ pub fn judge(
         raw_socket(&tree, listener, report);
     }
     for process in seen.processes.iter().filter(|process| !tree.is_own(process.id)) {
-        let hosts = silent_hosts(&tree, process);
+        let mut hosts = silent_hosts(&tree, process);
+        if hosts >= SCAN_HOSTS && can_be_sent_anywhere(&tree, process) {
+            let what = format_args!(
+                "connects to {hosts} hosts at once that do not answer, as any host in the LAN may ask of UPnP: {}",
+                Told(process)
+            );
+            report.told(Measure::Egress, None, what);
+            hosts = 0;
+        }
         let subject = Subject::new(&tree, process, holds_report_port(process), hosts);
         subject.place(report);
         subject.port(report);
@@ -264,6 +276,16 @@ fn raw_socket(tree: &ProcessTree<'_>, listener: &Listener, report: &mut Report) 
         let subject = format_args!("{} {}", Of(owner), At(listener));
         report.about(subject).weighed(Measure::RawSockets, evidence, tree.suspend(owner), what);
     }
+}
+
+/// It takes part in UPnP or WS-Discovery, where others than the device itself can ask.
+fn can_be_sent_anywhere(tree: &ProcessTree<'_>, process: &Process) -> bool {
+    tree.snapshot.listeners.iter().any(|one| {
+        one.transport == Transport::Udp
+            && EVENTED.contains(&one.port)
+            && !one.address.is_loopback()
+            && one.owners.contains(&process.id)
+    })
 }
 
 /// The number of hosts that this process waits for at ports that bots scan, and none of which has answered.

@@ -306,6 +306,35 @@ fn many_hosts_that_do_not_answer_are_one_sign() {
     assert_eq!(bots, [(Measure::Programs, Infection, Ended), (Measure::Egress, Infection, Ended)]);
 }
 
+/// A camera that unpacks its application into /tmp answers 16 subscriptions of a stranger in the LAN.
+#[test]
+fn what_a_stranger_has_a_upnp_server_ask_is_no_sign_of_it() {
+    let connection = |host: u8| Connection {
+        here: 40_000,
+        peer: [198, 51, 100, host].into(),
+        there: 80,
+        opening: true,
+        user: 0,
+        owners: vec![id(9)],
+    };
+    for (address, port, infected) in [
+        ("0.0.0.0", 1900, false),
+        ("239.255.255.250", 3702, false),
+        ("127.0.0.1", 1900, true),
+        ("0.0.0.0", 53, true),
+    ] {
+        let seen = ProcessSnapshot {
+            processes: vec![in_memory("/tmp/ipcam")],
+            listeners: vec![listener(Transport::Udp, address, port, &[9])],
+            connections: (0..24).map(connection).collect(),
+            ..ProcessSnapshot::default()
+        };
+        let findings = judged(&seen, &policy(vec![])).findings;
+        assert_eq!(findings.iter().any(|one| one.is_infection()), infected, "{address} {port}");
+        assert!(findings.iter().any(|one| one.measure == Measure::Egress), "it is told all the same");
+    }
+}
+
 #[test]
 fn one_host_asked_often_is_no_scan() {
     let connection = |here| Connection {
