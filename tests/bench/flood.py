@@ -17,7 +17,7 @@ from place import Place, wait_until  # noqa: E402
 from walled import Walled  # noqa: E402
 
 PROCESSES, FILES = (int(number) for number in os.environ.get("KOMAINU_FLOOD", "600x4000").split("x"))
-ROUNDS, PATIENT = 3, 120
+ROUNDS, PATIENT = 3, 60
 
 
 def run():
@@ -33,9 +33,9 @@ def run():
 
 def show(device, name):
     lives, rules, logins, before = [], [], [], (processor(device), time.monotonic())
-    for _ in range(ROUNDS):
+    for number in range(ROUNDS):
         began = time.monotonic()
-        assert device.is_held("telnetd", "-F", "-p", "2300", seconds=PATIENT), f"telnetd lives {PATIENT} s"
+        device.is_held("telnetd", "-F", "-p", str(2300 + number), seconds=PATIENT)
         lives.append(time.monotonic() - began)
         device.run_on_device("nft", "flush", "ruleset")
         rules.append(seconds(lambda: "komainu" in device.run_on_device("nft", "list", "tables").stdout))
