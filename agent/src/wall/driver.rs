@@ -88,6 +88,7 @@ pub struct WallDriver {
     pub(crate) forbidden: Vec<(String, Forbids)>,
     /// Numbers that were set, and their values before.
     pub(crate) tuned: Vec<(String, u32)>,
+    pub(crate) numbers: sysctl::Numbers,
     /// The rights that the agent could not give up; `None`: this is not the agent's own process.
     pub(crate) confinement: Option<Vec<&'static str>>,
     pub(crate) security_log: SecurityLog,
@@ -134,6 +135,7 @@ impl WallDriver {
             watchdog: Err(watchdog),
             forbidden: Vec::new(),
             tuned: Vec::new(),
+            numbers: sysctl::Numbers::default(),
             confinement: None,
             security_log: SecurityLog::new(&device.state),
             exposure: ExposureProbe::default(),
@@ -278,7 +280,7 @@ impl WallDriver {
                 Err(seen) => seen.clone(),
             },
             confinement: self.confinement.clone(),
-            numbers: sysctl::numbers(),
+            numbers: self.numbers.look(clock::uptime_milliseconds()),
             counts: Vec::new(),
             firmware: self.known.clone(),
             chains: self.new_chains(),
