@@ -127,11 +127,11 @@ mod tests {
             all.iter().find(|number| number.name == "net/ipv4/tcp_syncookies").unwrap().value
         };
         assert_eq!(syncookies(&mut numbers, 5), None);
-        fs::write(top.join("net/ipv4/tcp_syncookies"), "1\n").unwrap();
+        fs::File::create(top.join("net/ipv4/tcp_syncookies")).unwrap().write_all(b"1\n").unwrap();
         assert_eq!(syncookies(&mut numbers, 60_004), None, "not read again yet");
         assert_eq!(syncookies(&mut numbers, 60_005), Some(1));
         let _ = numbers.tune("net/../../x", 0);
-        fs::write(top.join("net/ipv4/tcp_syncookies"), "0\n").unwrap();
+        fs::File::create(top.join("net/ipv4/tcp_syncookies")).unwrap().write_all(b"0\n").unwrap();
         assert_eq!(syncookies(&mut numbers, 60_006), Some(0), "read again after one was set");
 
         // As the kernel does, a write replaces the former value.

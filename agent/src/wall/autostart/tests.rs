@@ -379,8 +379,9 @@ fn an_unchanged_device_is_not_walked_through_again_and_every_change_is_seen_at_o
     // In place, of the same length, with its time set back.
     let script = root.path("etc/init.d/S02");
     let before = fs::metadata(&script).unwrap().modified().unwrap();
-    fs::write(&script, "silentd\n").unwrap();
-    fs::File::options().write(true).open(&script).unwrap().set_modified(before).unwrap();
+    let mut file = fs::File::options().write(true).truncate(true).open(&script).unwrap();
+    std::io::Write::write_all(&mut file, b"silentd\n").unwrap();
+    file.set_modified(before).unwrap();
     assert_eq!(autostart.look().found.len(), expected - 1, "the same length and time");
     calm(&mut autostart);
     fs::remove_file(root.path("etc/rc.local")).unwrap();
