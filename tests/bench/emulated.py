@@ -1,19 +1,17 @@
 """What looking at a busy device costs on the emulated MIPS machine: the agent at rest beside few processes, and beside
-100 processes and 200 listening sockets. Emulated milliseconds are not those of a board; a measure is printed with them.
+100 processes and 200 sockets. Emulated milliseconds are not those of a board; a measure is printed with them.
 """
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
 sys.path += [str(TESTS / "peers"), str(TESTS / "emulators")]
 
-from place import ROOT, Place, Skip, command  # noqa: E402
+import busy  # noqa: E402
+from place import Place, Skip  # noqa: E402
 from router import KOMAINU, PASSWORD, Router  # noqa: E402
 
-PROCESSES, SOCKETS = 100, 200
 SETTLE_SECONDS, SECONDS = 15, 60
 #: The measure for how fast this machine is: the hash of so many bytes by busybox.
 MEASURE_MIB = 4
@@ -28,15 +26,15 @@ def run():
 
 
 def measure(place):
-    router = Router(place, files={"usr/bin/sockets": (busy_program(place), 0o755)})
+    router = Router(place, files={busy.PATH: busy.program(place)}, services=[busy.SERVICE])
     hashing = timed(router, f"dd if=/dev/zero bs=1M count={MEASURE_MIB} 2>/dev/null | sha256sum")
     print(f"the measure: busybox sha256sum of {MEASURE_MIB} MiB takes {hashing:.2f} s on this machine")
     agent = router.start()
     router.komainu("setup", stdin=PASSWORD)
     at_rest(router, agent, "as it starts")
-    router.machine.start(f"sockets {SOCKETS} {PROCESSES}", "/run/sockets")
-    router.machine.wait(f"[ $(netstat -ltn | grep -c '127.0.0.1:20') -ge {SOCKETS} ]", "the sockets listen")
-    at_rest(router, agent, f"and {PROCESSES} processes, {SOCKETS} sockets")
+    number = busy.start(router)
+    at_rest(router, agent, f"and {busy.PROCESSES} processes, {busy.SOCKETS} sockets")
+    assert busy.is_whole(router, number), "what was to be looked at was ended"
     for words in ("status", "plan", "harden", "selfcheck"):
         said = router.run(f"{KOMAINU} {words}", 60)
         if "see komainu --help" not in said.out:
@@ -69,19 +67,6 @@ def timed(router, script):
     # The second line is that of the children: 0m0.123456s twice.
     return sum(int(minutes) * 60 + float(rest) for minutes, rest in
                (word.rstrip("s").split("m") for word in said.splitlines()[1].split()))
-
-
-def busy_program(place):
-    """The program that holds sockets and processes, for the machine: built by the compiler of cross/setup."""
-    python = ROOT / "work/cross-venv/bin/python"
-    if not python.exists():
-        raise Skip("needs cross/setup, for a C compiler for the machine")
-    program = place.path("sockets")
-    cache = str(place.path("zig"))
-    command(python, "-m", "ziglang", "cc", "-target", "mipsel-linux-musleabi", "-static", "-Os", "-s", "-o", program,
-            Path(__file__).with_name("sockets.c"), seconds=300,
-            env={**os.environ, "ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache})
-    return program.read_bytes()
 
 
 if __name__ == "__main__":

@@ -27,9 +27,11 @@ KOMAINU = "komainu --settings /etc/komainu.toml --testing"
 
 class Router:
     """A machine with three networks whose agent does not run yet. `wall` is the table [wall] of its settings.
-    Without `network` there are no links yet: the script of that name makes them."""
+    `services` are programs with what they may listen on. Without `network` there are no links yet: the script of that
+    name makes them."""
 
-    def __init__(self, place, *, firewall="nft", wall=None, files=None, network=True):
+    def __init__(self, place, *, firewall="nft", wall=None, files=None, network=True, services=()):
+        self.services = services
         environment = uboot.Environment.make(place.path("environment/env").parent)
         self.settings = {
             "device": {"board": "gate-1", "id": "emulated", "release": 1, "version": "1.0.0"},
@@ -68,6 +70,8 @@ class Router:
             lines += [f"[{table}]"] + [f"{key} = {json.dumps(value)}" for key, value in keys.items()]
         for part in ("kernel", "rootfs"):
             lines += ["[[part]]", f'name = "{part}"', *(f'{slot} = "/slots/{part}-{slot}"' for slot in "ab")]
+        for program, listens in self.services:
+            lines += ["[[service]]", f'program = "{program}"', f"listens = {json.dumps(listens)}"]
         return "\n".join(lines) + "\n"
 
     def komainu(self, *words, stdin=""):

@@ -1,24 +1,47 @@
 """What the agent costs the machine: printed for people, not judged."""
 
+import busy
 from place import test
 from router import KOMAINU, LOG, PAGE_ANSWERS, PASSWORD, Router
 
 SECONDS = 20
+#: So long that the rarer parts of a look come several times: every minute, and every two.
+BUSY_SECONDS = 240
 
 
 @test
 def an_agent_at_rest_costs_so_much(place):
     router = Router(place)
+    return cost(router, *at_rest(router), SECONDS)
+
+
+@test
+def an_agent_beside_a_hundred_processes_and_two_hundred_sockets_costs_so_much(place):
+    router = Router(place, files={busy.PATH: busy.program(place)}, services=[busy.SERVICE])
+    agent, page = at_rest(router)
+    number = busy.start(router)
+    router.must(f"sleep {SECONDS // 2}")
+    said = cost(router, agent, page, BUSY_SECONDS)
+    assert busy.is_whole(router, number), "what was to be looked at was ended"
+    return said
+
+
+def at_rest(router):
+    """Starts the agent, sets its password, and waits until that is over; the numbers of agent and page."""
     agent = router.start()
     router.komainu("setup", stdin=PASSWORD)
     router.machine.wait(f"grep -q gate {LOG}", "the gate is open")
-    page = router.page_process(agent)
-    parts = []
     # The password's hash and the poll that follows it are over.
     router.must(f"sleep {SECONDS // 2}")
+    return agent, router.page_process(agent)
+
+
+def cost(router, agent, page, seconds):
+    """What agent and page take of processor and memory over some time, in words."""
+    parts = []
     began = router.machine.uptime()
     before = [router.processor_seconds(number) for number in (agent, page)]
-    router.must(f"sleep {SECONDS}")
+    router.must(f"sleep {seconds}", 3 * seconds)
     after = [router.processor_seconds(number) for number in (agent, page)]
     seconds = router.machine.uptime() - began
     for name, number, first, then in zip(("agent", "page"), (agent, page), before, after):

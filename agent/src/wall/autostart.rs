@@ -1,16 +1,19 @@
 //! The files from which programs are started at power-on, by time or by request, and those that they call: the lines in
 //! them that start telnet, within a budget of files and bytes. `komainu_core::wall::judge::autostart` judges a line's
-//! meaning; `places` has the places, `edits` takes lines away and back, `proof` asks the device's shell.
+//! meaning; `places` has the places, `glance` tells whether any has changed, `edits` takes lines away and back, `proof` asks the device's shell.
 
 mod edits;
+mod glance;
 mod places;
 mod proof;
 #[cfg(test)]
 mod tests;
 
+use crate::os::clock::uptime_milliseconds;
 use crate::os::foreign_file;
 use crate::os::foreign_file::{Foreign, Place, Stamp, Tree};
 use crate::os::process::kill_tree::started;
+use crate::wall::autostart::glance::Glance;
 use komainu_core::fault::{Text, text};
 use komainu_core::wall::judge::autostart;
 use komainu_core::wall::judge::autostart::FoundAutostart;
@@ -38,6 +41,12 @@ pub struct Autostart {
     root: PathBuf,
     /// The files as read: an unchanged one is not read again.
     read: Vec<Read>,
+    /// Why not everything could be read in the last look.
+    unread: Option<Text>,
+    glance: Glance,
+    /// How often the files were walked to.
+    #[cfg(test)]
+    walks: usize,
 }
 
 /// A file that was read.
@@ -79,12 +88,21 @@ struct Round<'a> {
     sourced: Vec<PathBuf>,
     /// Digests of all words that may name a function.
     words: Vec<u32>,
+    /// Every name that was asked for.
+    names: Vec<PathBuf>,
 }
 
 impl Autostart {
     /// The files below this root; nothing is touched yet.
     pub fn new(root: &Path) -> Autostart {
-        Autostart { root: root.into(), read: Vec::new() }
+        Autostart {
+            root: root.into(),
+            read: Vec::new(),
+            unread: None,
+            glance: Glance::default(),
+            #[cfg(test)]
+            walks: 0,
+        }
     }
 
     /// Reads the changed files, and tells the lines found in all of them.
@@ -93,6 +111,15 @@ impl Autostart {
             Ok(tree) => tree,
             Err(why) => return Look { unread: Some(why), ..Look::default() },
         };
+        let now = uptime_milliseconds();
+        let sum = self.glance.sum(&tree);
+        if self.glance.is_as_before(sum, now) {
+            return Look { found: self.found(), unread: self.unread.clone() };
+        }
+        #[cfg(test)]
+        {
+            self.walks += 1;
+        }
         let mut round = Round {
             tree: &tree,
             root: &self.root,
@@ -104,16 +131,21 @@ impl Autostart {
             called: Vec::new(),
             sourced: Vec::new(),
             words: Vec::new(),
+            names: places::PROGRAM_FOLDERS.iter().map(PathBuf::from).collect(),
         };
-        if !places::each(&tree, NAMES_MAX, &mut |path, kind| round.one(&path, kind, &[])) {
+        let mut folders = Vec::new();
+        if !places::each(&tree, NAMES_MAX, &mut folders, &mut |path, kind| round.one(&path, kind, &[])) {
             round.not_read(text(format_args!(
                 "more than {NAMES_MAX} files start programs; not all were read"
             )));
         }
         round.follow();
-        let Round { read, unread, .. } = round;
-        self.read = read;
-        Look { found: self.found(), unread }
+        round.names.append(&mut folders);
+        let Round { read, unread, names, bytes_left, .. } = round;
+        (self.read, self.unread) = (read, unread);
+        // The next look reads what was too much for this one.
+        self.glance.looked(names, sum.filter(|_| bytes_left > 0), now);
+        Look { found: self.found(), unread: self.unread.clone() }
     }
 
     fn found(&self) -> Vec<FoundAutostart> {
@@ -156,6 +188,7 @@ impl Round<'_> {
 
     /// One file, unless it was read under another name. Its path is below the root.
     fn one(&mut self, inside: &Path, kind: Kind, callers: &[u32]) {
+        self.names.push(inside.into());
         let place = match self.tree.find(inside) {
             Ok(Some(place)) => place,
             Ok(None) => return,
@@ -243,7 +276,7 @@ impl Round<'_> {
             return list.push(inside.into());
         }
         let mut left = FILES_MAX;
-        let names = places::names(self.tree, inside, &mut left);
+        let names = places::names(self.tree, inside, &mut left, &mut self.names);
         list.extend(names.iter().map(|name| inside.join(name)));
     }
 

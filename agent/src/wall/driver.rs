@@ -1,6 +1,6 @@
 //! The wall's driver: puts the observation of this device together from its parts, and keeps facts between two of them.
 
-use super::accounts::password_trial::{Progress, Trial};
+use super::accounts::password_trial::{Progress, Trial, pause};
 use super::accounts::survey;
 use super::accounts::survey::{Places, WebFormat};
 use super::autostart::Autostart;
@@ -49,8 +49,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Whether an opening's port speaks TLS is asked again after so many milliseconds.
 const TLS_MILLISECONDS: u64 = 60_000;
-/// A password is tried every so many milliseconds: one can take some tenths of a second on a small processor.
-const TRY_MILLISECONDS: u64 = 10_000;
 /// Time for which passwords are tried at once where a caller waits for the answer.
 const TRY_ALL_MILLISECONDS: u64 = 600_000;
 /// Time for which listeners are asked for pictures and settings at once where a caller waits for the answer.
@@ -72,7 +70,8 @@ pub struct WallDriver {
     /// Edits of start files were compared with the policy since the start.
     pub(crate) edits_judged: bool,
     pub(crate) accounts: Option<(Places, Trial)>,
-    pub(crate) tried: u64,
+    /// When the next password is tried, in milliseconds of uptime.
+    pub(crate) try_at: u64,
     pub(crate) guard: IntegrityGuard,
     /// Protected files that differed at the last look.
     pub(crate) differ: Vec<String>,
@@ -88,6 +87,7 @@ pub struct WallDriver {
     pub(crate) forbidden: Vec<(String, Forbids)>,
     /// Numbers that were set, and their values before.
     pub(crate) tuned: Vec<(String, u32)>,
+    pub(crate) numbers: sysctl::Numbers,
     /// The rights that the agent could not give up; `None`: this is not the agent's own process.
     pub(crate) confinement: Option<Vec<&'static str>>,
     pub(crate) security_log: SecurityLog,
@@ -124,7 +124,7 @@ impl WallDriver {
             autostart: Autostart::new(Path::new("/")),
             edits_judged: false,
             accounts,
-            tried: 0,
+            try_at: 0,
             guard: IntegrityGuard::new(&device.state),
             differ: Vec::new(),
             owner_until: 0,
@@ -134,6 +134,7 @@ impl WallDriver {
             watchdog: Err(watchdog),
             forbidden: Vec::new(),
             tuned: Vec::new(),
+            numbers: sysctl::Numbers::default(),
             confinement: None,
             security_log: SecurityLog::new(&device.state),
             exposure: ExposureProbe::default(),
@@ -216,9 +217,10 @@ impl WallDriver {
         let now = clock::uptime_milliseconds();
         let mut found = false;
         self.exposure.step();
-        if let Some((_, trial)) = self.accounts.as_mut().filter(|_| now >= self.tried + TRY_MILLISECONDS) {
-            self.tried = now;
+        if let Some((_, trial)) = self.accounts.as_mut().filter(|_| now >= self.try_at) {
             found = trial.step(0) == Progress::Found;
+            let then = clock::uptime_milliseconds();
+            self.try_at = then + pause(then.saturating_sub(now));
         }
         found | self.scanner.lock().unwrap_or_else(PoisonError::into_inner).changed()
     }
@@ -278,7 +280,7 @@ impl WallDriver {
                 Err(seen) => seen.clone(),
             },
             confinement: self.confinement.clone(),
-            numbers: sysctl::numbers(),
+            numbers: self.numbers.look(clock::uptime_milliseconds()),
             counts: Vec::new(),
             firmware: self.known.clone(),
             chains: self.new_chains(),

@@ -8,7 +8,7 @@ use crate::os::process::kill_tree;
 use crate::os::watchdog::Watchdog;
 use crate::wall::accounts::lock;
 use crate::wall::security_log::Now;
-use crate::wall::{autostart, forensics, quarantine, remount, sysctl};
+use crate::wall::{autostart, forensics, quarantine, remount};
 use komainu_core::fault::{Text, text};
 use komainu_core::wall::judge::autostart::hears;
 use komainu_core::wall::judge::watchdog::WatchdogSeen;
@@ -40,7 +40,7 @@ impl WallDriver {
             }
             Remediation::HoldWatchdog => self.hold_watchdog(),
             Remediation::Tune { name, value } => {
-                let before = sysctl::tune(name, *value)?;
+                let before = self.numbers.tune(name, *value)?;
                 self.tuned.retain(|(other, _)| other != name);
                 self.tuned.extend(before.map(|before| (name.clone(), before)));
                 Ok(())
@@ -64,7 +64,7 @@ impl WallDriver {
                 let before =
                     self.tuned.iter().position(|(other, _)| other == name).map(|at| self.tuned.remove(at));
                 match before {
-                    Some((name, before)) => sysctl::tune(&name, before).map(drop),
+                    Some((name, before)) => self.numbers.tune(&name, before).map(drop),
                     None => Err(text(format_args!("the value of {name} before is not known"))),
                 }
             }

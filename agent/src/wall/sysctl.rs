@@ -9,22 +9,42 @@ use std::ops::ControlFlow::{Break, Continue};
 use std::path::Path;
 
 const NUMBERS: &str = "/proc/sys";
+/// They are read again after so many milliseconds.
+const READ_MILLISECONDS: u64 = 60_000;
 /// Most names that a `*` stands for: links of the device.
 const NAMES_MAX: usize = 64;
 /// Longest number that is read, in bytes.
 const NUMBER_BYTES_MAX: u64 = 64;
 
-/// The numbers that are wanted, as they are.
-pub fn numbers() -> Vec<Number> {
-    numbers_below(Path::new(NUMBERS))
+/// The numbers that are wanted, as they were read last. One that changes is seen within a minute.
+#[derive(Default)]
+pub struct Numbers {
+    read: Vec<Number>,
+    /// When they are read again, in milliseconds of uptime.
+    due: u64,
 }
 
-/// Sets a number, until the next start. Hands back its value before, if it is known.
-///
-/// # Errors
-/// It is no name below `/proc/sys/`, or path and cause.
-pub fn tune(name: &str, value: u32) -> Result<Option<u32>, Text> {
-    tune_below(Path::new(NUMBERS), name, value)
+impl Numbers {
+    /// The numbers that are wanted, at this time in milliseconds of uptime.
+    pub fn look(&mut self, now: u64) -> Vec<Number> {
+        self.look_below(Path::new(NUMBERS), now)
+    }
+
+    /// Sets a number, until the next start. Hands back its value before, if it is known.
+    ///
+    /// # Errors
+    /// It is no name below `/proc/sys/`, or path and cause.
+    pub fn tune(&mut self, name: &str, value: u32) -> Result<Option<u32>, Text> {
+        self.due = 0;
+        tune_below(Path::new(NUMBERS), name, value)
+    }
+
+    fn look_below(&mut self, top: &Path, now: u64) -> Vec<Number> {
+        if now >= self.due {
+            (self.read, self.due) = (numbers_below(top), now + READ_MILLISECONDS);
+        }
+        self.read.clone()
+    }
 }
 
 fn numbers_below(top: &Path) -> Vec<Number> {
@@ -100,6 +120,19 @@ mod tests {
         assert!(named(&redirects[2]).is_none(), "no name that could be written");
         assert_eq!(named("net/ipv4/tcp_syncookies").unwrap().value, None);
         assert!(!found.iter().any(|number| number.name.contains('*') || number.name.contains("ipv6")));
+
+        let mut numbers = Numbers::default();
+        let syncookies = |numbers: &mut Numbers, now| {
+            let all = numbers.look_below(&top, now);
+            all.iter().find(|number| number.name == "net/ipv4/tcp_syncookies").unwrap().value
+        };
+        assert_eq!(syncookies(&mut numbers, 5), None);
+        fs::File::create(top.join("net/ipv4/tcp_syncookies")).unwrap().write_all(b"1\n").unwrap();
+        assert_eq!(syncookies(&mut numbers, 60_004), None, "not read again yet");
+        assert_eq!(syncookies(&mut numbers, 60_005), Some(1));
+        let _ = numbers.tune("net/../../x", 0);
+        fs::File::create(top.join("net/ipv4/tcp_syncookies")).unwrap().write_all(b"0\n").unwrap();
+        assert_eq!(syncookies(&mut numbers, 60_006), Some(0), "read again after one was set");
 
         // As the kernel does, a write replaces the former value.
         fs::File::create(top.join(&redirects[1])).unwrap();

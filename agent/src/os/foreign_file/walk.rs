@@ -53,6 +53,16 @@ impl Tree {
         Ok(Tree { root, path: path.into(), remote })
     }
 
+    /// The folder that it begins with.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// File systems that may never answer are mounted somewhere: no path may be asked for but by walking to it.
+    pub fn has_remote(&self) -> bool {
+        !self.remote.is_empty()
+    }
+
     /// Walks to a place; where the last entry is a link that may be followed, to the place that it leads to. `None`: a
     /// folder on the way is not there.
     ///

@@ -20,6 +20,9 @@ pub struct Stat<'a> {
     pub parent: u32,
     /// The kernel's bits about it.
     pub flags: u64,
+    /// What it has taken of the processor and of memory: ticks and page faults. It only grows, and does when a program is
+    /// started in its place.
+    pub taken: u64,
     /// The number of its threads.
     pub threads: u64,
     /// When it was started, in ticks since the device's start.
@@ -54,9 +57,12 @@ pub fn stat(bytes: &[u8]) -> Option<Stat<'_>> {
     let &[state] = fields.next()? else { return None };
     let parent = number(fields.next()?)?;
     let flags = number(fields.nth(4)?)?;
-    let threads = number(fields.nth(10)?)?;
+    let faults = number(fields.next()?)?.wrapping_add(number(fields.nth(1)?)?);
+    let ticks = number(fields.nth(1)?)?.wrapping_add(number(fields.next()?)?);
+    let threads = number(fields.nth(4)?)?;
     let started = number(fields.nth(1)?)?;
-    Some(Stat { name, state, parent: u32::try_from(parent).ok()?, flags, threads, started })
+    let (parent, taken) = (u32::try_from(parent).ok()?, faults.wrapping_add(ticks));
+    Some(Stat { name, state, parent, flags, taken, threads, started })
 }
 
 /// The effective user in `/proc/PID/status`.
@@ -103,6 +109,7 @@ mod tests {
             let stat = stat(&line).unwrap();
             assert_eq!((stat.name, stat.parent, stat.started, stat.threads), (name, 1, 3_738_370, 5));
             assert_eq!((stat.state, stat.is_kernels(), stat.is_over()), (b'S', false, false));
+            assert_eq!(stat.taken, 10 + 1 + 2);
         }
     }
 

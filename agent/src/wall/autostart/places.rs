@@ -120,14 +120,20 @@ const FOLDERS: &[(&str, Kind, Which)] = &[
 /// The folders in which a script is looked for that is called by its name alone.
 pub const PROGRAM_FOLDERS: &[&str] = &["sbin", "bin", "usr/sbin", "usr/bin", "etc", "etc/init.d"];
 
-/// Lists the names of all such files that may be there, below the root, at most `names_max`. False: there are more.
-pub fn each(tree: &Tree, names_max: usize, take: &mut dyn FnMut(PathBuf, Kind)) -> bool {
+/// Lists the names of all such files that may be there, below the root, at most `names_max`; `folders` gets the folders that
+/// were asked for names. False: there are more.
+pub fn each(
+    tree: &Tree,
+    names_max: usize,
+    folders: &mut Vec<PathBuf>,
+    take: &mut dyn FnMut(PathBuf, Kind),
+) -> bool {
     for (name, kind) in FILES {
         take(name.into(), *kind);
     }
     let mut left = names_max;
     for (folder, kind, which) in FOLDERS {
-        for name in names(tree, Path::new(folder), &mut left) {
+        for name in names(tree, Path::new(folder), &mut left, folders) {
             let path = Path::new(folder).join(&name);
             let ends = |ending: &str| name.ends_with(ending);
             match which {
@@ -135,7 +141,9 @@ pub fn each(tree: &Tree, names_max: usize, take: &mut dyn FnMut(PathBuf, Kind)) 
                 Ending(ending) if ends(ending) => take(path, *kind),
                 Each(file) => take(path.join(file), *kind),
                 Below(ending, inner) if ends(ending) => {
-                    for name in names(tree, &path, &mut left).iter().filter(|name| name.ends_with(inner)) {
+                    for name in
+                        names(tree, &path, &mut left, folders).iter().filter(|name| name.ends_with(inner))
+                    {
                         take(path.join(name), *kind);
                     }
                 }
@@ -146,8 +154,9 @@ pub fn each(tree: &Tree, names_max: usize, take: &mut dyn FnMut(PathBuf, Kind)) 
     left > 0
 }
 
-/// The names in a folder, by their bytes. A name that is no text is none of a start script's.
-pub fn names(tree: &Tree, folder: &Path, left: &mut usize) -> Vec<String> {
+/// The names in a folder, by their bytes; the folder is added to `asked`. A name that is no text is none of a start script's.
+pub fn names(tree: &Tree, folder: &Path, left: &mut usize, asked: &mut Vec<PathBuf>) -> Vec<String> {
+    asked.push(folder.into());
     let place = tree.find(folder).ok().flatten();
     let names = place.and_then(|place| place.names(*left).ok()).unwrap_or_default();
     *left -= names.len().min(*left);

@@ -355,3 +355,51 @@ fn only_the_process_that_was_meant_is_told() {
     assert!(!child.wait().unwrap().success());
     tell(ProcessId { pid: child.id(), started: began }).unwrap();
 }
+
+#[test]
+fn an_unchanged_device_is_not_walked_through_again_and_every_change_is_seen_at_once() {
+    let root = Root::new(
+        "glance",
+        &[
+            ("etc/init.d/S01", "#!/bin/sh\nboot.sh\n/app/start.sh\n", 0o755),
+            ("etc/hotplug.d/usb/1", "true\n", 0o755),
+            ("usr/sbin/x", "", 0o755),
+        ],
+    );
+    let mut autostart = Autostart::new(&root.0);
+    let calm = |autostart: &mut Autostart| {
+        // The first look finds the names, the second knows them from before, the third needs no walk.
+        for _ in 0..2 {
+            autostart.look();
+        }
+        let walks = autostart.walks;
+        autostart.look();
+        assert_eq!(autostart.walks, walks, "nothing has changed");
+    };
+    calm(&mut autostart);
+    let mut expected = 0;
+    for (change, name) in [
+        ("a script that is called and was not there", "app/start.sh"),
+        ("a script in a folder of programs", "usr/sbin/boot.sh"),
+        ("another file in a folder", "etc/init.d/S02"),
+        ("a folder that was not there", "etc/rc.d/S03"),
+        ("a file in a folder of a folder", "etc/hotplug.d/usb/2"),
+        ("a folder in there", "etc/hotplug.d/net/1"),
+        ("a single file", "etc/rc.local"),
+    ] {
+        root.write(name, "telnetd\n", 0o755);
+        expected += 1;
+        assert_eq!(autostart.look().found.len(), expected, "{change}");
+        calm(&mut autostart);
+    }
+    // In place, of the same length, with its time set back.
+    let script = root.path("etc/init.d/S02");
+    let before = fs::metadata(&script).unwrap().modified().unwrap();
+    let mut file = fs::File::options().write(true).truncate(true).open(&script).unwrap();
+    std::io::Write::write_all(&mut file, b"silentd\n").unwrap();
+    file.set_modified(before).unwrap();
+    assert_eq!(autostart.look().found.len(), expected - 1, "the same length and time");
+    calm(&mut autostart);
+    fs::remove_file(root.path("etc/rc.local")).unwrap();
+    assert_eq!(autostart.look().found.len(), expected - 2, "a file is gone");
+}

@@ -15,8 +15,10 @@ use komainu_core::wall::process_snapshot::Process;
 use komainu_core::wall::remediation::ProcessId;
 use std::path::{Path, PathBuf};
 
-/// Time for which a process's open files are believed, in milliseconds; also that a socket has no holder.
+/// Time for which a process's open files are believed, in milliseconds.
 const HELD_MILLISECONDS: u64 = 25_000;
+/// The same of one that has done nothing since; also for which it is believed that a socket has no holder.
+pub const IDLE_MILLISECONDS: u64 = 120_000;
 /// Most open files of one process before it is the next one's turn.
 pub const FILES_PER_TURN: usize = 256;
 /// Most threads of one process that are looked through for a socket that has no other holder.
@@ -30,6 +32,9 @@ pub struct Known {
     /// Its folder in `/proc`, or that of one of its threads where the first has ended.
     pub folder: PathBuf,
     pub threads: u64,
+    /// What it has taken of the processor and of memory, and when that was last seen to have grown.
+    pub taken: u64,
+    pub ran: u64,
     /// The size of its table of open files: no more can be open.
     pub table: u32,
     /// When it was first met, and when last, in milliseconds of uptime.
@@ -75,15 +80,36 @@ impl Known {
     /// One that was just met.
     pub fn new(process: Process, program: (u64, u64), folder: PathBuf, now: u64) -> Known {
         let (threads, table, turn) = (1, 0, 0);
-        Known { process, program, folder, threads, table, since: now, met: now, held: None, pass: None, turn }
+        Known {
+            process,
+            program,
+            folder,
+            threads,
+            taken: 0,
+            ran: now,
+            table,
+            since: now,
+            met: now,
+            held: None,
+            pass: None,
+            turn,
+        }
     }
 
     /// It is the same process and runs the same program as before: what is remembered of it still holds.
     pub fn inherit(&mut self, before: Known) {
         self.since = before.since;
+        if self.taken == before.taken {
+            self.ran = before.ran;
+        }
         if self.program == before.program {
             (self.held, self.pass, self.turn) = (before.held, before.pass, before.turn);
         }
+    }
+
+    /// For so many milliseconds what was seen of it then is believed: longer, if it has done nothing since.
+    pub fn believed(&self, then: u64, milliseconds: u64) -> u64 {
+        if self.ran < then { IDLE_MILLISECONDS } else { milliseconds }
     }
 
     /// What is known of its open files, of a whole look through them and of the present one.
@@ -112,7 +138,7 @@ impl Holders {
     /// Looks on for the holders of these sockets, which are in order. True: all of them are found, or have none.
     pub fn look_through(&mut self, wanted: &[u64], mounts: &Mounts, budget: &mut Budget, now: u64) -> bool {
         self.nobodys
-            .retain(|(inode, at)| now < at + HELD_MILLISECONDS && wanted.binary_search(inode).is_ok());
+            .retain(|(inode, at)| now < at + IDLE_MILLISECONDS && wanted.binary_search(inode).is_ok());
         let before = std::mem::take(&mut self.lost);
         let since = |inode| before.iter().find(|(lost, _)| *lost == inode).map_or(now, |(_, since)| *since);
         let found = self.found();
@@ -160,7 +186,7 @@ impl Holders {
         if self.newest.is_some_and(|since| *at < since) {
             return Some(Reason::Sought);
         }
-        (now >= at + HELD_MILLISECONDS).then_some(Reason::Old)
+        (now >= at + known.believed(*at, HELD_MILLISECONDS)).then_some(Reason::Old)
     }
 
     fn look_through_some(

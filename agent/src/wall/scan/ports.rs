@@ -1,11 +1,13 @@
 //! The sockets of one look: the listeners, the connections to them, and the connections that are about to be made. And
 //! their sum, by which a quick look sees that listeners have changed.
 
+use crate::os::procfs::process_files::number;
 use crate::os::procfs::sockets::{FILES, Line, State, line};
-use crate::os::procfs::text_reader::{Go, read_lines};
+use crate::os::procfs::text_reader::{Go, beginning, read_lines};
 use komainu_core::fault::Text;
 use komainu_core::wall::judge::services::REFLECTORS;
 use komainu_core::wall::process_snapshot::{Connection, Listener, Transport};
+use std::path::Path;
 
 /// Most listeners, and most connections, of one look.
 pub const LISTENERS_MAX: usize = 1024;
@@ -86,6 +88,34 @@ impl Sum {
     }
 }
 
+/// The kernel's counts of sockets, and the number of the newest process. `None`: it does not tell them all.
+pub fn counts(buffer: &mut [u8]) -> Option<u64> {
+    let mut sum = counted(beginning(Path::new("/proc/net/sockstat"), buffer).ok()?)?;
+    // A kernel without IPv6 has no counts of it.
+    if let Ok(bytes) = beginning(Path::new("/proc/net/sockstat6"), buffer) {
+        sum = sum.rotate_left(5) ^ counted(bytes)?;
+    }
+    Some(sum.rotate_left(5) ^ newest(beginning(Path::new("/proc/loadavg"), buffer).ok()?)?)
+}
+
+/// The counts that a network namespace has of its own (`sockets: used 9`, `TCP: inuse 5 orphan 0`), in one number.
+fn counted(sockstat: &[u8]) -> Option<u64> {
+    let mut words = sockstat.split(u8::is_ascii_whitespace);
+    let mut sum = None;
+    while let Some(word) = words.next() {
+        if word == b"used" || word == b"inuse" {
+            let before: u64 = sum.unwrap_or(0xcbf2_9ce4_8422_2325);
+            sum = Some((before.rotate_left(5) ^ number(words.next()?)?).wrapping_mul(0x0100_0000_01b3));
+        }
+    }
+    sum
+}
+
+/// The last number of `0.08 0.03 0.05 2/158 4711`.
+fn newest(loadavg: &[u8]) -> Option<u64> {
+    number(loadavg.trim_ascii().rsplit(|byte| *byte == b' ').next()?)
+}
+
 /// Reads all files of sockets; `true`: one of them was longer than is read. A kernel tells nothing of the sockets that
 /// it does not have (IPv6, sockets for frames).
 ///
@@ -98,4 +128,25 @@ pub fn read_sockets(buffer: &mut [u8], each: &mut dyn FnMut(Transport, &Line) ->
         cut_short |= read_lines(path, buffer, &mut of_file)?;
     }
     Ok(cut_short)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernels_counts_change_with_what_is_this_namespaces_own() {
+        let text = |used, tcp, memory| {
+            let lines =
+                format!("sockets: used {used}\nTCP: inuse {tcp} orphan 0 tw 0 alloc 9 mem {memory}\n");
+            counted(format!("{lines}UDP: inuse 3 mem 2\n").as_bytes()).unwrap()
+        };
+        assert_eq!(text(9, 5, 1), text(9, 5, 7), "memory comes and goes");
+        assert_ne!(text(9, 5, 1), text(10, 5, 1), "a socket of any kind");
+        assert_ne!(text(9, 5, 1), text(9, 6, 1), "a listener");
+        assert_ne!(text(5, 9, 1), text(9, 5, 1));
+        assert_eq!((counted(b""), counted(b"TCP: inuse"), counted(b"TCP: inuse x\n")), (None, None, None));
+        assert_eq!(newest(b"0.08 0.03 0.05 2/158 4711\n"), Some(4711));
+        assert_eq!((newest(b""), newest(b"0.08 x\n")), (None, None));
+    }
 }

@@ -7,7 +7,8 @@
 //! hold that the holder of a socket is found at once, when it hides among many files or many like it.
 //!
 //! It does not see sockets in other network namespaces; a watchdog or flash that only one thread of a process holds; for
-//! up to half a minute, a program of the same name that an old process starts in its own place.
+//! up to half a minute, a program of the same name that an old process starts in its own place; for up to two minutes, a
+//! watchdog or flash that a process opens and does nothing else.
 
 #[cfg(test)]
 mod tests;
@@ -25,7 +26,7 @@ use crate::wall::scan::executable::{Found, program};
 use crate::wall::scan::holders::{Holders, Known, other_threads};
 use crate::wall::scan::medium::Mounts;
 use crate::wall::scan::namespaces::Namespaces;
-use crate::wall::scan::ports::{Sockets, Sum, read_sockets};
+use crate::wall::scan::ports::{Sockets, Sum, counts, read_sockets};
 use komainu_core::fault::Text;
 use komainu_core::wall::process_snapshot::{Listener, Process, ProcessSnapshot, Program, Transport};
 use komainu_core::wall::remediation::ProcessId;
@@ -34,8 +35,8 @@ use std::path::{Path, PathBuf};
 /// Most processes of one look.
 pub const PROCESSES_MAX: usize = 4096;
 
-/// A process that has changed its name is met again, one that is younger than this, and each after so long; in
-/// milliseconds.
+/// A process that has changed its name is met again, one that is younger than this, and each that has done something
+/// after so long; in milliseconds.
 const YOUNG_MILLISECONDS: u64 = 4_000;
 const MET_MILLISECONDS: u64 = 25_000;
 
@@ -63,6 +64,8 @@ pub struct Scanner {
     sum: Option<u64>,
     /// The processes that [`Scanner::changed`] knows, in order; the kernel's own among them.
     pids: Vec<u32>,
+    /// The kernel's counts of sockets and processes before that.
+    counts: Option<u64>,
 }
 
 impl Default for Scanner {
@@ -90,6 +93,7 @@ impl Scanner {
             namespaces: (Namespaces::default(), Namespaces::default()),
             sum: None,
             pids: Vec::new(),
+            counts: None,
         }
     }
 
@@ -106,6 +110,7 @@ impl Scanner {
         let now = uptime_milliseconds();
         let mut budget = if self.patient { Budget::endless() } else { Budget::of_a_look(now) };
         let mounts = self.mounts()?;
+        self.counts = counts(&mut self.buffer);
         let mut sum = Sum::new();
         // Sockets first: the holder of each of them is among the processes that are counted after it.
         let mut sockets = self.sockets(&mut sum)?;
@@ -151,6 +156,9 @@ impl Scanner {
                 Some(mut known) if !known.is_due(&stat, now) || !budget.process() => {
                     (known.process.parent, known.threads) = (stat.parent, stat.threads);
                     known.process.stopped = stat.is_stopped;
+                    if known.taken != stat.taken {
+                        (known.taken, known.ran) = (stat.taken, now);
+                    }
                     Some(known)
                 }
                 None if !budget.process() => {
@@ -172,11 +180,17 @@ impl Scanner {
     }
 
     /// A process was started since the last full look, or a new listener is there, or an old one is gone; also when
-    /// that cannot be found out, or the last look is not over. It reads the list of processes, the listeners, and a line of each new process, and no
-    /// more. The kernel's own come and go all the time, and are no change.
+    /// that cannot be found out, or the last look is not over. It reads the list of processes, the listeners, and a line of
+    /// each new process, and no more; not even those where the kernel's counts are as before, which only a process that ends a
+    /// listener and makes another in their place can bring about. The kernel's own come and go all the time, and are no
+    /// change.
     pub fn changed(&mut self) -> bool {
         if self.unfinished || self.asked.as_mut().is_some_and(Asked::has_heard) {
             return true;
+        }
+        let counts = counts(&mut self.buffer);
+        if counts.is_some() && counts == self.counts {
+            return false;
         }
         let mut sum = Sum::new();
         let mut each = |transport, line: &Line| {
@@ -197,7 +211,7 @@ impl Scanner {
                 return true;
             }
         }
-        self.pids = pids;
+        (self.pids, self.counts) = (pids, counts);
         false
     }
 
@@ -235,15 +249,15 @@ impl Scanner {
             return None;
         }
         let name = printable(stat.name, NAME_BYTES_MAX);
-        let (is_zombie, parent, threads) = (stat.is_zombie(), stat.parent, stat.threads);
+        let (is_zombie, parent, threads, taken) = (stat.is_zombie(), stat.parent, stat.threads, stat.taken);
         let is_stopped = stat.state == b'T';
-        Some(Alive { name, started: stat.started, parent, threads, is_zombie, is_stopped })
+        Some(Alive { name, started: stat.started, parent, threads, taken, is_zombie, is_stopped })
     }
 
     /// The account of one process in `/proc`; `None`: it is not there any more.
     fn meet(&mut self, pid: u32, alive: Alive, mounts: &Mounts, now: u64) -> Option<Known> {
         let mut folder = PathBuf::from(format!("/proc/{pid}"));
-        let Alive { name, started, parent, threads, is_zombie, is_stopped: stopped } = alive;
+        let Alive { name, started, parent, threads, taken, is_zombie, is_stopped: stopped } = alive;
         let id = ProcessId { pid, started };
         if is_zombie {
             // Its first thread has ended, and took the view of program and files with it; the others have theirs.
@@ -282,7 +296,7 @@ impl Scanner {
             writes_flash,
         };
         let mut known = Known::new(process, number, folder, now);
-        (known.threads, known.table) = (threads, table.unwrap_or_default());
+        (known.threads, known.taken, known.table) = (threads, taken, table.unwrap_or_default());
         Some(known)
     }
 
@@ -313,6 +327,7 @@ struct Alive {
     started: u64,
     parent: u32,
     threads: u64,
+    taken: u64,
     is_zombie: bool,
     is_stopped: bool,
 }
@@ -323,7 +338,7 @@ impl Known {
         alive.name != self.process.name
             || alive.is_zombie
             || self.met < self.since + YOUNG_MILLISECONDS
-            || now >= self.met + MET_MILLISECONDS
+            || now >= self.met + self.believed(self.met, MET_MILLISECONDS)
     }
 }
 

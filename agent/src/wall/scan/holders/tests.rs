@@ -112,8 +112,28 @@ fn a_socket_that_nobody_holds_is_sought_once() {
         let all = holders.look_through(&[u64::MAX], &Mounts::default(), &mut budget, now);
         (all, budget.files(usize::MAX) < FILES_PER_LOOK)
     };
-    for (now, files) in [(NOW - 60_000, true), (NOW - 59_000, false), (NOW - 30_000, true)] {
+    for (now, files) in
+        [(NOW - 300_000, true), (NOW - 299_000, false), (NOW - 200_000, false), (NOW - 180_000, true)]
+    {
         assert_eq!(look(now), (true, files));
+    }
+}
+
+#[test]
+fn a_process_that_has_done_nothing_is_believed_for_longer() {
+    for (ran, later, files) in
+        [(0, 24_000, false), (0, 30_000, false), (0, 120_000, true), (1, 24_000, false), (1, 25_000, true)]
+    {
+        let mut holders = Holders { known: vec![known(1, std::process::id(), 64)], ..Holders::default() };
+        let look = |holders: &mut Holders, now| {
+            let mut budget = Budget::of_a_look(now);
+            assert!(holders.look_through(&[], &Mounts::default(), &mut budget, now));
+            budget.files(usize::MAX) < FILES_PER_LOOK
+        };
+        let then = NOW - 300_000;
+        assert!(look(&mut holders, then), "it is new");
+        holders.known[0].ran = then * ran;
+        assert_eq!(look(&mut holders, then + later), files, "{ran} {later}");
     }
 }
 
