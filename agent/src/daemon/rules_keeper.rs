@@ -1,6 +1,6 @@
 //! The rules keeper: a thread that does nothing but put removed rules back. It waits for nothing else: neither a look of the
 //! wall, nor a server, nor a quiet time holds it up. The kernel reports what nf_tables loses. The old iptables reports nothing:
-//! there the number and size of the rules are asked for, a few times a second.
+//! there the number and size of the rules are asked for, ten times a second.
 
 use super::link_monitor::{RULES, heard, is_removal, open};
 use crate::firewall::controller::FirewallController;
@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub(crate) type SharedFirewall = Arc<Mutex<FirewallController>>;
 
 /// Milliseconds between looks where the kernel reports nothing.
-const LOOK_MILLISECONDS: u64 = 250;
+const LOOK_MILLISECONDS: u64 = 100;
 /// Rules that were put back without a question are looked at when nothing was removed for so long. A question takes the kernel's
 /// time, just when it is busy with the removal.
 const QUIET_MILLISECONDS: u64 = 50;
@@ -72,7 +72,11 @@ fn keep(firewall: &SharedFirewall) {
 /// Does what there is to do; hands back the next cause if nothing is reported, and after how many milliseconds.
 fn step(firewall: &mut FirewallController, budget: &mut MendBudget, cause: Cause) -> (Cause, u64) {
     let cause = match cause {
-        Cause::Nothing if firewall.has_silently_changed() => Cause::Doubt,
+        Cause::Nothing => match firewall.silent_change() {
+            Some(true) => Cause::Removed,
+            Some(false) => Cause::Doubt,
+            None => Cause::Nothing,
+        },
         cause => cause,
     };
     let missing = match cause {
@@ -92,7 +96,7 @@ fn step(firewall: &mut FirewallController, budget: &mut MendBudget, cause: Cause
     }
     match cause {
         Cause::Removed if firewall.put_back() => (Cause::Quiet, QUIET_MILLISECONDS),
-        Cause::Removed => (Cause::Doubt, 0),
+        Cause::Removed if !firewall.is_silent() => (Cause::Doubt, 0),
         // Mended rules are looked at once more: they may have gone again before the reports were heard.
         _ => {
             firewall.mend();

@@ -5,7 +5,7 @@ use super::fallback::Lacks;
 use super::lan_subnets::lan_subnets;
 use super::nftables::Spare;
 use super::nftables::owned_table::OwnedTable;
-use super::table_sizes::table_sizes;
+use super::table_sizes::{have_shrunk, table_sizes};
 use crate::config::gate_settings::GateSettings as Settings;
 use crate::os::clock::uptime_milliseconds;
 use komainu_core::fault::{Text, text};
@@ -122,18 +122,25 @@ impl FirewallController {
         self.last.is_none() || self.firewall.as_ref().is_some_and(|firewall| firewall.how() == How::Iptables)
     }
 
-    /// Whether tables of the old iptables have other sizes than when the rules were last seen to be whole.
-    pub fn has_silently_changed(&self) -> bool {
-        self.is_silent() && self.last.is_some() && table_sizes() != self.sizes
+    /// Whether tables of the old iptables have other sizes than when the rules were last seen to be whole; `Some(true)`: chains
+    /// must have gone.
+    pub fn silent_change(&self) -> Option<bool> {
+        if !self.is_silent() || self.last.is_none() {
+            return None;
+        }
+        let now = table_sizes();
+        (now != self.sizes).then(|| have_shrunk(&self.sizes, &now))
     }
 
     /// Whether the rules that were last put are not all there.
     pub fn are_missing(&mut self) -> bool {
         let (Some(firewall), Some(last)) = (&mut self.firewall, &self.last) else { return false };
+        // Read first: what is removed after the rules were compared is seen by the sizes.
+        let sizes = if firewall.how() == How::Iptables { table_sizes() } else { Vec::new() };
         // Rules that change while they are read may be missing too.
         let missing = !firewall.holds(last).unwrap_or(false);
-        if !missing && firewall.how() == How::Iptables {
-            self.sizes = table_sizes();
+        if !missing {
+            self.sizes = sizes;
         }
         missing
     }
