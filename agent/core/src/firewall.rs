@@ -6,7 +6,7 @@
 //!
 //! Map: `table` holds the words of rules, `builder` the parts that every rule list shares, `rules` builds the whole
 //! table, `closed` the rules of a closed gate, `open` those of an open one, `egress` the limits on packets that an
-//! open device sends, `count` the counters, `link_name` the names of links, and `wanted_table` combines settings, grants and LAN subnets.
+//! open device sends, `owned_table` the rules that stay while others are removed, `count` the counters, `link_name` the names of links, and `wanted_table` combines settings, grants and LAN subnets.
 
 pub mod builder;
 mod closed;
@@ -14,6 +14,7 @@ pub mod count;
 pub mod egress;
 pub mod link_name;
 mod open;
+pub mod owned_table;
 pub mod rules;
 pub mod table;
 pub mod wanted_table;

@@ -30,10 +30,9 @@ type Check = (&'static str, fn(&mut LinuxDevice, &Call) -> Sentence);
 const CHECKS: &[Check] = &[
     ("settings", settings),
     ("device id", id),
-    ("state room", room),
+    ("state folder", state),
     ("updates", updates),
     ("trusted root", root),
-    ("state folder", state),
     ("record", record),
     ("running slot", running),
     ("boot environment", boot),
@@ -78,14 +77,6 @@ fn id(_: &mut LinuxDevice, call: &Call) -> Sentence {
     }
 }
 
-fn room(_: &mut LinuxDevice, call: &Call) -> Sentence {
-    let folder = &call.settings.state;
-    if !folder.exists() {
-        return Ok(format!("{} is not there yet: the first start makes it", folder.display()));
-    }
-    try_to_write(folder).map(|()| format!("{} can be written", folder.display()))
-}
-
 fn updates(device: &mut LinuxDevice, _: &Call) -> Sentence {
     device.update_off().map_or_else(|| Ok("on".into()), |why| Err(format!("off: {why}")))
 }
@@ -104,9 +95,9 @@ fn state(_: &mut LinuxDevice, call: &Call) -> Sentence {
     match tree.find(folder).map_err(|why| why.to_string())? {
         Some(place) if place.metadata().is_some() => {
             tree.is_roots(folder).map_err(|why| why.to_string())?;
-            Ok(format!("{} is root's alone", folder.display()))
+            try_to_write(folder).map(|()| format!("{} is root's alone, and can be written", folder.display()))
         }
-        _ => Ok("none yet: the first start makes it".into()),
+        _ => Ok(format!("{} is not there yet: the first start makes it", folder.display())),
     }
 }
 

@@ -2,6 +2,8 @@
 //! name server depend, and after which the rules must be looked at again. `rules_keeper` hears of removed rules by the same
 //! kind of socket.
 
+use crate::firewall::nftables::constants::{DELETE_CHAIN, DELETE_RULE, DELETE_TABLE, TABLE, TABLE_NAME};
+use crate::firewall::nftables::netlink_message::Message;
 use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, socket,
@@ -13,8 +15,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 const LINKS: u32 = 0x1 | 0x10 | 0x100;
 /// `NFNLGRP_NFTABLES`, the seventh.
 pub(crate) const RULES: u32 = 1 << 6;
-/// `NFT_MSG_DELTABLE`, `NFT_MSG_DELCHAIN`, `NFT_MSG_DELRULE` of `NFNL_SUBSYS_NFTABLES`.
-const REMOVALS: [u16; 3] = [0x0a02, 0x0a05, 0x0a08];
+const REMOVALS: [u16; 3] = [DELETE_TABLE, DELETE_CHAIN, DELETE_RULE];
 const MESSAGES_BYTES: usize = 4096;
 
 pub(crate) struct LinkMonitor(Option<OwnedFd>);
@@ -60,16 +61,14 @@ pub(crate) fn heard(socket: &OwnedFd, matters: fn(&[u8]) -> bool) -> bool {
     }
 }
 
-/// Tells whether one of the messages reports removed rules. Sets change all the time, and many programs add rules.
+/// Tells whether one of the messages reports that rules of our table were removed. Sets change all the time, and many programs
+/// add rules, and remove their own.
 pub(crate) fn is_removal(mut messages: &[u8]) -> bool {
-    while let Some(header) = messages.first_chunk::<16>() {
-        let [l0, l1, l2, l3, kind0, kind1, ..] = *header;
-        if REMOVALS.contains(&u16::from_ne_bytes([kind0, kind1])) {
+    while let Some(message) = Message::take(&mut messages) {
+        // The first attribute of all three is the table's name.
+        if REMOVALS.contains(&message.kind) && message.attributes().name(TABLE_NAME) == TABLE.as_bytes() {
             return true;
         }
-        // Each message begins at a multiple of four.
-        let length = (u32::from_ne_bytes([l0, l1, l2, l3]) as usize).max(16).next_multiple_of(4);
-        messages = messages.get(length..).unwrap_or_default();
     }
     false
 }
@@ -77,19 +76,31 @@ pub(crate) fn is_removal(mut messages: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::firewall::nftables::constants::{INET, NEW_RULE};
+    use crate::firewall::nftables::netlink_message::Messages;
 
-    fn message(kind: u16, body: usize) -> Vec<u8> {
-        let mut message = (16 + body as u32).to_ne_bytes().to_vec();
-        message.extend(kind.to_ne_bytes());
-        message.resize((16 + body).next_multiple_of(4), 0);
-        message
+    fn message(kind: u16, table: &str, more: usize) -> Vec<u8> {
+        let mut messages = Messages::default();
+        let at = messages.begin(kind, 0, 1, INET, 0);
+        messages.name(TABLE_NAME, table);
+        messages.bytes(2, &vec![0; more]);
+        messages.end(at);
+        messages.0
     }
 
     #[test]
-    fn only_removals_matter() {
-        let (added, element, removed) = (message(0x0a06, 9), message(0x0a0c, 40), message(0x0a08, 4));
-        assert!(is_removal(&[&*added, &element, &removed].concat()));
-        assert!(!is_removal(&[&*added, &element].concat()));
-        assert!(!is_removal(&removed[..15]) && !is_removal(&[0; 40]));
+    fn only_removals_of_ours_matter() {
+        let (added, element) = (message(NEW_RULE, TABLE, 9), message(0x0a0c, TABLE, 40));
+        for kind in [DELETE_TABLE, DELETE_CHAIN, DELETE_RULE] {
+            let removed = message(kind, TABLE, 4);
+            assert!(is_removal(&[&*added, &element, &removed].concat()));
+            for length in 0..removed.len() {
+                assert!(!is_removal(&removed[..length]));
+            }
+            for table in ["", "fw4", "komain", "komainu-closed", "komainus"] {
+                assert!(!is_removal(&message(kind, table, 4)), "{table}");
+            }
+        }
+        assert!(!is_removal(&[&*added, &element].concat()) && !is_removal(&[0; 40]));
     }
 }

@@ -89,6 +89,11 @@ impl Firewall {
         self.put.how
     }
 
+    /// The parts that the last rules were put without.
+    pub fn lacks(&self) -> Lacks {
+        self.put.lacks
+    }
+
     /// Does without something, as on a kernel that lacks it.
     pub fn without(&mut self, lacks: Lacks) {
         self.without = self.without.and(lacks);
@@ -115,7 +120,7 @@ impl Firewall {
     }
 
     /// Ends connections through the device. Where the kernel forwards nothing there are none.
-    fn ends_forwarded(&self) -> bool {
+    pub fn ends_forwarded(&self) -> bool {
         let ended = if self.without.has(Lacks::ENDING) { false } else { conntrack::end_forwarded().is_ok() };
         ended || !conntrack::kernel_forwards()
     }

@@ -3,7 +3,9 @@
 use super::backend::{Firewall, How};
 use super::fallback::Lacks;
 use super::lan_subnets::lan_subnets;
-use super::table_sizes::table_sizes;
+use super::nftables::Spare;
+use super::nftables::owned_table::OwnedTable;
+use super::table_sizes::{have_shrunk, table_sizes};
 use crate::config::gate_settings::GateSettings as Settings;
 use crate::os::clock::uptime_milliseconds;
 use komainu_core::fault::{Text, text};
@@ -23,6 +25,10 @@ pub struct FirewallController {
     refused: Option<Refused>,
     /// The sizes of the tables of the old iptables, when the rules were last seen to be whole.
     sizes: Vec<(u32, u32)>,
+    /// For as long as this process runs and keeps the rules: what stays, and what is sent at once, when they are removed.
+    keeps: bool,
+    owned: OwnedTable,
+    spare: Option<Spare>,
     /// Times that removed rules were put back, and why that failed last.
     mended: u32,
     not_mended: Option<Text>,
@@ -49,7 +55,61 @@ impl FirewallController {
         let (lan, last, counted) = (settings.lan.clone(), None, Vec::new());
         let (sizes, mended, not_mended) = (Vec::new(), 0, None);
         let (lacks, refused) = ((Lacks::NONE, 0), None);
-        FirewallController { lan, firewall, last, counted, lacks, refused, sizes, mended, not_mended }
+        let (keeps, owned, spare) = (false, OwnedTable::default(), None);
+        FirewallController {
+            lan,
+            firewall,
+            last,
+            counted,
+            lacks,
+            refused,
+            sizes,
+            keeps,
+            owned,
+            spare,
+            mended,
+            not_mended,
+        }
+    }
+
+    /// From now on this process keeps the rules that it puts.
+    pub fn keep(&mut self) {
+        self.keeps = true;
+        self.prepare();
+    }
+
+    /// Prepares for the removal of the last rules.
+    fn prepare(&mut self) {
+        let (Some(firewall), Some(last), true) = (&self.firewall, &self.last, self.keeps) else { return };
+        match firewall.how() {
+            How::Nft => {
+                self.owned.follow(last, firewall.lacks());
+                self.spare = Spare::of(last, firewall.lacks());
+            }
+            How::Iptables => (self.owned, self.spare) = (OwnedTable::default(), None),
+        }
+    }
+
+    /// Puts the last rules back at once, without asking whether they are missing; false: nothing was done.
+    pub fn put_back(&mut self) -> bool {
+        let Some(true) = self.spare.as_ref().and_then(Spare::send) else { return false };
+        self.tell_mended();
+        true
+    }
+
+    /// Ends connections that began to go through the device while the rules were away.
+    pub fn end_forwarded(&mut self) {
+        if let (Some(firewall), Some(last)) = (&self.firewall, &self.last)
+            && !last.forwards()
+        {
+            firewall.ends_forwarded();
+        }
+    }
+
+    fn tell_mended(&mut self) {
+        self.mended = self.mended.saturating_add(1);
+        self.not_mended = None;
+        log::warn!("rules-mended times={}", self.mended);
     }
 
     /// Whether the rules are this agent's to put, and it could not put them, or not yet.
@@ -62,18 +122,25 @@ impl FirewallController {
         self.last.is_none() || self.firewall.as_ref().is_some_and(|firewall| firewall.how() == How::Iptables)
     }
 
-    /// Whether tables of the old iptables have other sizes than when the rules were last seen to be whole.
-    pub fn has_silently_changed(&self) -> bool {
-        self.is_silent() && self.last.is_some() && table_sizes() != self.sizes
+    /// Whether tables of the old iptables have other sizes than when the rules were last seen to be whole; `Some(true)`: chains
+    /// must have gone.
+    pub fn silent_change(&self) -> Option<bool> {
+        if !self.is_silent() || self.last.is_none() {
+            return None;
+        }
+        let now = table_sizes();
+        (now != self.sizes).then(|| have_shrunk(&self.sizes, &now))
     }
 
     /// Whether the rules that were last put are not all there.
     pub fn are_missing(&mut self) -> bool {
         let (Some(firewall), Some(last)) = (&mut self.firewall, &self.last) else { return false };
+        // Read first: what is removed after the rules were compared is seen by the sizes.
+        let sizes = if firewall.how() == How::Iptables { table_sizes() } else { Vec::new() };
         // Rules that change while they are read may be missing too.
         let missing = !firewall.holds(last).unwrap_or(false);
-        if !missing && firewall.how() == How::Iptables {
-            self.sizes = table_sizes();
+        if !missing {
+            self.sizes = sizes;
         }
         missing
     }
@@ -83,9 +150,8 @@ impl FirewallController {
         let (Some(firewall), Some(last)) = (&mut self.firewall, &self.last) else { return };
         match firewall.put(last) {
             Ok(_) => {
-                self.mended = self.mended.saturating_add(1);
-                self.not_mended = None;
-                log::warn!("rules-mended times={}", self.mended);
+                self.tell_mended();
+                self.prepare();
             }
             Err(why) if self.not_mended.as_ref() == Some(&why) => {}
             Err(why) => {
@@ -115,7 +181,10 @@ impl FirewallController {
         match firewall.holds(wanted) {
             Ok(true) => {
                 // They may be from before this agent started: their counts are ours all the same.
-                self.last = Some(wanted.clone());
+                if self.last.as_ref() != Some(wanted) {
+                    self.last = Some(wanted.clone());
+                    self.prepare();
+                }
                 FirewallStatus::Hold
             }
             Ok(false) | Err(_) => FirewallStatus::Differ,
@@ -142,6 +211,7 @@ impl FirewallController {
         };
         Count::add_all(&mut self.counted, &before);
         (self.refused, self.last) = (None, Some(wanted.clone()));
+        self.prepare();
         let how = match put.how {
             How::Nft => "nftables",
             How::Iptables => "iptables",

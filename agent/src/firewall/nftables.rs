@@ -10,12 +10,14 @@ pub(crate) mod decoded;
 pub(crate) mod encode;
 pub(crate) mod netlink_message;
 pub(crate) mod netlink_socket;
+pub(crate) mod owned_table;
 pub(crate) mod read_back;
 
 use super::fallback::Lacks;
-use super::nftables::batch::{About, Way, batch, begin, end, list, list_all, replace_table, tables};
+use super::nftables::batch::{About, Way, batch, begin, end, first, list, list_all, replace_table, tables};
 use super::nftables::constants::{
-    CHAIN_HOOK, CHAIN_NAME, CHAIN_TABLE, GET_CHAIN, GET_RULE, GET_TABLE, INET, IP, IP6, TABLE, chain_name,
+    CHAIN_HOOK, CHAIN_NAME, CHAIN_TABLE, GET_CHAIN, GET_RULE, GET_TABLE, INET, IP, IP6, OWNED_TABLE, TABLE,
+    chain_name,
 };
 
 use super::nftables::netlink_socket::{Refused, Socket};
@@ -68,6 +70,31 @@ pub fn put(wanted: &Table, mut lacks: Lacks, known: Lacks) -> Result<Lacks, Text
             // A stranger has changed our table so that it cannot be changed back in place.
             _ if !sure => way = Way::Anew,
             _ => return Err(said(name_of(about), refused.error)),
+        }
+    }
+}
+
+/// Our tables as they were last put, in bytes, to be sent at once where they are gone.
+pub struct Spare {
+    bytes: Vec<u8>,
+    last: u32,
+    /// Open all the time: to close such a socket takes the kernel long just after rules were removed.
+    socket: Socket,
+}
+
+impl Spare {
+    /// The bytes for this table; `None`: there is no socket.
+    pub fn of(wanted: &Table, lacks: Lacks) -> Option<Spare> {
+        let batch = first(wanted, lacks);
+        let last = batch.abouts.len() as u32;
+        Some(Spare { bytes: batch.messages.0, last, socket: Socket::open().ok()? })
+    }
+
+    /// Sends them. `None`: nothing is done, a table of ours is there; else whether the kernel took them.
+    pub fn send(&self) -> Option<bool> {
+        match self.socket.change(&self.bytes, self.last) {
+            Err(Refused { error: Errno::EEXIST, .. }) => None,
+            sent => Some(sent.is_ok()),
         }
     }
 }
@@ -142,7 +169,8 @@ pub fn others() -> Vec<String> {
     let told = socket.question(&list_all(GET_CHAIN).0, |message| {
         let it = message.attributes();
         let (table, chain) = (it.name(CHAIN_TABLE), it.name(CHAIN_NAME));
-        if table != TABLE.as_bytes() && !it.of(CHAIN_HOOK).is_empty() && others.len() < OTHERS_MAX {
+        let is_ours = [TABLE, OWNED_TABLE].iter().any(|ours| table == ours.as_bytes());
+        if !is_ours && !it.of(CHAIN_HOOK).is_empty() && others.len() < OTHERS_MAX {
             others.push(format!("{}/{}", printable(table, NAME_BYTES_MAX), printable(chain, NAME_BYTES_MAX)));
         }
     });

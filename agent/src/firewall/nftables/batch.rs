@@ -3,10 +3,11 @@
 use super::constants::{
     BATCH_BEGIN, BATCH_END, CHAIN_HOOK, CHAIN_NAME, CHAIN_POLICY, CHAIN_TABLE, CHAIN_TYPE, DELETE_CHAIN,
     DELETE_RULE, DELETE_TABLE, HOOK_NUMBER, HOOK_PRIORITY, INET, IP, IP6, NEW_CHAIN, NEW_RULE, NEW_TABLE,
-    RULE_CHAIN, RULE_EXPRESSIONS, RULE_TABLE, SUBSYSTEM, TABLE, TABLE_FLAGS, TABLE_NAME, chain_name,
+    OWNED_TABLE, OWNER, RULE_CHAIN, RULE_EXPRESSIONS, RULE_TABLE, SUBSYSTEM, TABLE, TABLE_FLAGS, TABLE_NAME,
+    chain_name,
 };
 use super::encode::{is_of, write};
-use super::netlink_message::{APPEND, CREATE, DUMP, Messages};
+use super::netlink_message::{APPEND, CREATE, DUMP, EXCLUSIVE, Messages};
 use crate::firewall::fallback::Lacks;
 use komainu_core::firewall::table::{Chain, Hook, Rule, Table, Verdict};
 
@@ -67,25 +68,55 @@ pub fn batch<'a>(wanted: &'a Table, lacks: Lacks, way: Way, there: &[(u8, Vec<u8
                 to.zero_ended(CHAIN_NAME, name);
             });
         }
-        for chain in &chains {
-            message(&mut batch, NEW_CHAIN, CREATE, About::Chain(family, chain.hook), |to| {
-                to.name(CHAIN_TABLE, TABLE);
-                describe(to, chain);
-            });
-        }
-        for chain in &chains {
-            for rule in rules_of(chain, family, lacks) {
-                message(&mut batch, NEW_RULE, CREATE | APPEND, About::Rule(family, chain.hook, rule), |to| {
-                    to.name(RULE_TABLE, TABLE);
-                    to.name(RULE_CHAIN, chain_name(chain.hook));
-                    let expressions = to.open(RULE_EXPRESSIONS);
-                    write(to, rule, family, lacks);
-                    to.close(expressions);
-                });
-            }
-        }
+        fill(&mut batch, TABLE, family, &chains, lacks);
     }
     end(batch)
+}
+
+/// The whole table where the kernel has none of ours, and nothing at all where one is there: it can be sent without a question.
+pub fn first<'a>(wanted: &'a Table, lacks: Lacks) -> Batch<'a> {
+    let mut batch = begin();
+    for (family, chains) in tables(wanted, lacks) {
+        message(&mut batch, NEW_TABLE, CREATE | EXCLUSIVE, About::Table(family), |to| {
+            to.name(TABLE_NAME, TABLE)
+        });
+        fill(&mut batch, TABLE, family, &chains, lacks);
+    }
+    end(batch)
+}
+
+/// The table that the sending socket owns, in the place of the one that it owned before.
+pub fn owned<'a>(wanted: &'a Table, lacks: Lacks) -> Batch<'a> {
+    let (mut batch, about) = (begin(), About::Table(INET));
+    message(&mut batch, NEW_TABLE, CREATE, about, |to| {
+        to.name(TABLE_NAME, OWNED_TABLE);
+        to.number(TABLE_FLAGS, OWNER);
+    });
+    message(&mut batch, DELETE_RULE, 0, about, |to| to.name(RULE_TABLE, OWNED_TABLE));
+    let chains: Vec<&Chain> = wanted.chains.iter().collect();
+    fill(&mut batch, OWNED_TABLE, INET, &chains, lacks);
+    end(batch)
+}
+
+/// The chains and their rules.
+fn fill<'a>(batch: &mut Batch<'a>, table: &str, family: u8, chains: &[&'a Chain], lacks: Lacks) {
+    for chain in chains {
+        message(batch, NEW_CHAIN, CREATE, About::Chain(family, chain.hook), |to| {
+            to.name(CHAIN_TABLE, table);
+            describe(to, chain);
+        });
+    }
+    for chain in chains {
+        for rule in rules_of(chain, family, lacks) {
+            message(batch, NEW_RULE, CREATE | APPEND, About::Rule(family, chain.hook, rule), |to| {
+                to.name(RULE_TABLE, table);
+                to.name(RULE_CHAIN, chain_name(chain.hook));
+                let expressions = to.open(RULE_EXPRESSIONS);
+                write(to, rule, family, lacks);
+                to.close(expressions);
+            });
+        }
+    }
 }
 
 /// Our tables by family, and the chains in each.

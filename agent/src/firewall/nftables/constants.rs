@@ -10,6 +10,8 @@ pub const IP6: u8 = 10;
 
 /// Our table's name, in every family.
 pub const TABLE: &str = "komainu";
+/// The name of our owned table, of the family [`INET`].
+pub const OWNED_TABLE: &str = "komainu-closed";
 
 // Messages.
 pub const SUBSYSTEM: u16 = 10;
@@ -28,6 +30,8 @@ pub const DELETE_RULE: u16 = NEW_TABLE + 8;
 // Attributes of tables, chains and rules.
 pub const TABLE_NAME: u16 = 1;
 pub const TABLE_FLAGS: u16 = 2;
+/// Flag of a table: it belongs to the socket that made it (`NFT_TABLE_F_OWNER`, since Linux 5.12).
+pub const OWNER: u32 = 2;
 pub const CHAIN_TABLE: u16 = 1;
 pub const CHAIN_NAME: u16 = 3;
 pub const CHAIN_HOOK: u16 = 4;

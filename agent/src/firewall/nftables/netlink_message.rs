@@ -8,6 +8,8 @@ const SUBJECT: usize = 4;
 const REQUEST: u16 = 0x1;
 const ACKNOWLEDGE: u16 = 0x4;
 pub const DUMP: u16 = 0x300;
+/// Refused if it is there already.
+pub const EXCLUSIVE: u16 = 0x200;
 pub const CREATE: u16 = 0x400;
 pub const APPEND: u16 = 0x800;
 /// In an answer: the rules changed while they were listed.
