@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from net import DEVICE_LAN, DEVICE_WAN, LAN, WAN, Capture, Services
-from place import PATIENCE, Skip, command, need, tests, wait_until
+from place import PATIENCE, command, need, tests, wait_until
 from wall import TCP, UDP, Wall
 
 BACKENDS = [("nft", "nft"), ("iptables", "iptables")]
@@ -84,10 +84,7 @@ def connections_through_a_device_that_is_shut_end(place, kind, offloads):
     wall = Wall(place, kind)
     net = wall.net
     if offloads:
-        try:
-            net.run("device", "nft", "-f", "-", input=OFFLOAD)
-        except AssertionError as why:
-            raise Skip("needs a kernel with flowtables (NF_FLOW_TABLE, NFT_FLOW_OFFLOAD)") from why
+        net.run("device", "nft", "-f", "-", input=OFFLOAD)
     page = Services(net, "device", "page", tcp=[8080])
     for state, more in CUT:
         wall.put("open")
@@ -301,9 +298,15 @@ def tunnel(net, place):
     return how
 
 
+def has_flowtables():
+    """Whether this kernel forwards past the rules: `KOMAINU_FLOWTABLES` says so where it does, for it cannot be asked
+    without changing something. Kernels of cloud machines often do not (NF_FLOW_TABLE, NFT_FLOW_OFFLOAD)."""
+    return os.environ.get("KOMAINU_FLOWTABLES") == "1"
+
+
 tests(connections_through_a_device_that_is_shut_end, "connections_through_a_device_that_is_shut_end_{}", [
     (f"{'past_the_rules' if offloads else 'in_the_rules'}_by_{kind}", kind, offloads)
-    for kind in ("nft", "iptables") for offloads in (False, True)
+    for kind in ("nft", "iptables") for offloads in ((False, True) if has_flowtables() else (False,))
 ])
 for sentence, function in (
     ("television_comes_to_the_lan_where_policy_wants_it_by_{}", television_comes_to_the_lan_where_policy_wants_it),
