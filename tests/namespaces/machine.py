@@ -63,19 +63,21 @@ NO_HOST = ("setpriv", "--pdeathsig", "KILL", "--bounding-set=-sys_time,-sys_modu
 
 
 class Machine:
-    """Runs in a namespace of `net`, with `firmware` in front of the machine's own /usr, and `etc` as its /etc."""
+    """Runs in a namespace of `net`, with `firmware` in front of the machine's own /usr, and `etc` as its /etc. Another
+    script lays the root in another way; it gets the same words."""
 
-    def __init__(self, place, net, name, firmware, etc):
+    def __init__(self, place, net, name, firmware, etc, *, script=ROOT_AND_INIT, tag=""):
         need("busybox", "busybox-static")
         self.place = place
-        ready = place.path(f"{name}-is-up")
+        ready = place.path(f"{name}{tag}-is-up")
         network = ("nsenter", "-t", net.holders[name], "-n")
         own = ("unshare", "--mount", "--propagation", "private", "--uts", "--pid", "--fork", "--kill-child")
-        words = (place.path(f"{name}-root"), firmware, etc, place.folder, ready)
-        with open(place.path(f"{name}.log"), "w", encoding="utf-8") as log:
-            holder = subprocess.Popen([str(word) for word in (*DIE_WITH_US, *network, *own, "sh", "-c", ROOT_AND_INIT,
-                                                              "sh", *words)], stdin=subprocess.DEVNULL, stdout=log,
+        words = (place.path(f"{name}{tag}-root"), firmware, etc, place.folder, ready)
+        with open(place.path(f"{name}{tag}.log"), "w", encoding="utf-8") as log:
+            holder = subprocess.Popen([str(word) for word in (*DIE_WITH_US, *network, *own, "sh", "-c", script, "sh",
+                                                              *words)], stdin=subprocess.DEVNULL, stdout=log,
                                       stderr=log)
+        self.holder = holder
         place.undo.callback(holder.wait)
         place.undo.callback(holder.kill)
         wait_until(lambda: ready.exists() or holder.poll() is not None, "a machine of its own")

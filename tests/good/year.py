@@ -1,0 +1,168 @@
+"""What happens to every good device in a year, in short. Each event hands back the places that it changes itself."""
+
+import hashlib
+import socket
+import threading
+import time
+
+from gate import PASSWORD
+from internet import Internet
+from net import DEVICE_LAN, DEVICE_WAN, LAN, WAN
+from place import wait_until
+
+UDP, TCP = socket.SOCK_DGRAM, socket.SOCK_STREAM
+
+
+def first_start(device):
+    """The device starts for the first time, and its owner sets a password."""
+    device.vendor()
+    device.internet = Internet(device.net)
+    device.run()
+    device.set_up()
+    wait_until(lambda: device.is_online(), "the device works")
+    return ("/etc/shadow",)
+
+
+def lease(device):
+    """The network gives the device an address and a name server; the client asks until it does."""
+    before = device.shell("cat /etc/resolv.conf")
+    device.net.start("wan", "dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--port=0", "--user=root", "--no-ping",
+                     "--quiet-dhcp", "--pid-file=", "--log-facility=/dev/null", "--interface=eth0", "--bind-interfaces",
+                     f"--dhcp-leasefile={device.folder / 'wan-leases'}", f"--dhcp-range={DEVICE_WAN[4]},{DEVICE_WAN[4]},2m",
+                     f"--dhcp-option=option:router,{WAN[4]}", "--dhcp-option=option:dns-server,203.0.113.53")
+    wait_until(lambda: "203.0.113.53" in device.shell("cat /etc/resolv.conf"), "the lease is there")
+    assert device.shell("cat /etc/resolv.conf") != before
+    return ("/etc/resolv.conf",)
+
+
+def traffic(device, packets=2000, bytes_of_file=4 << 20):
+    """A host of the LAN sends to the WAN, and gets a file from there: nothing is lost on the way."""
+    taker = device.net.socket("wan", 4, UDP, port=5004)
+    taker.setsockopt(socket.SOL_SOCKET, 33, 1 << 24)
+    sender = device.net.socket("lan", 4, UDP)
+    for number in range(packets):
+        sender.sendto(number.to_bytes(4, "big") + bytes(1000), (WAN[4], 5004))
+        if number % 20 == 19:
+            time.sleep(0.01)
+    device.net.settle()
+    taker.setblocking(False)
+    came = 0
+    try:
+        while taker.recv(2000):
+            came += 1
+    except BlockingIOError:
+        pass
+    finally:
+        taker.close()
+        sender.close()
+    assert came == packets, f"{packets - came} of {packets} packets were lost"
+    transfer(device, bytes_of_file)
+
+
+def transfer(device, length, where="lan", of="wan", address=WAN[4], port=5005):
+    """A file by TCP, whole."""
+    content = hashlib.sha256(str(length).encode()).digest() * (length // 32)
+    door = device.net.socket(of, 4, TCP, port=port)
+    door.listen()
+    door.settimeout(60)
+
+    def serve():
+        one, _ = door.accept()
+        with one:
+            one.settimeout(60)
+            one.sendall(content)
+
+    server = threading.Thread(target=serve, daemon=True)
+    server.start()
+    asker = device.net.connection(where, 4, (address, port))
+    asker.settimeout(60)
+    heard = hashlib.sha256()
+    while more := asker.recv(1 << 16):
+        heard.update(more)
+    server.join()
+    asker.close()
+    door.close()
+    assert heard.digest() == hashlib.sha256(content).digest(), "the file came in part"
+
+
+def owner_changes(*files):
+    """The owner logs in at the page, and changes settings while there."""
+    def event(device):
+        answer = device.browser.send("/", "/login", {"user": "root", "password": PASSWORD}, port=8600)
+        assert answer.status in (200, 302, 303), (answer.status, answer.text[:300])
+        for name, text in files:
+            device.shell(f"mkdir -p $(dirname {name}) && printf '%s\\n' '{text}' >> {name}")
+        return [name for name, _ in files]
+
+    return event
+
+
+def link_flap(device):
+    """The cable is pulled and put in again, on both sides."""
+    for link in ("eth1", "br0"):
+        device.net.run("device", "ip", "link", "set", link, "down")
+        device.net.run("device", "ip", "link", "set", link, "up")
+    device.net.run("device", "ip", "-6", "address", "replace", "2001:db8:1::1/64", "dev", "eth1")
+    device.net.run("device", "ip", "-6", "address", "replace", "2001:db8:2::1/64", "dev", "br0")
+    device.net.run("device", "ip", "-6", "route", "replace", "default", "via", WAN[6])
+    device.net.run("device", "ip", "route", "replace", "default", "via", WAN[4])
+    wait_until(lambda: device.is_online(), "the device works again")
+
+
+def backup(device):
+    """The settings are packed, and a host of the LAN fetches them."""
+    device.shell("tar -C / -czf /tmp/backup.tar.gz etc 2>/dev/null && gzip -t /tmp/backup.tar.gz && rm /tmp/backup.tar.gz")
+
+
+def cron_ran(device):
+    """What the device does at times was done by now."""
+    wait_until(lambda: device.machine.run("test", "-s", "/run/cron-ran").returncode == 0, "a minute passes", 90)
+
+
+def daemons_restart(*programs):
+    """Daemons end, and whoever started them starts them again."""
+    def event(device):
+        for program in programs:
+            old = device.machine.runs(program)
+            device.shell(f"kill {' '.join(str(one) for one in old)}")
+            wait_until(lambda program=program, old=old: set(device.machine.runs(program)) - set(old),
+                       f"{program} runs again")
+
+    return event
+
+
+def restart(device):
+    """The power is cut, and comes again."""
+    device.restart()
+    device.run()
+    device.seen = 0
+    wait_until(lambda: device.is_online(), "the device works again")
+
+
+def release(*files):
+    """Another release of the firmware, by the maker's own way: other files, another number."""
+    def event(device):
+        device.kill()
+        for name, text in files:
+            file = device.own / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+            if text.startswith("#!"):
+                file.chmod(0o755)
+        device.settings["device"] |= {"release": 2, "version": "2.0.0"}
+        device.running = None
+        restart(device)
+        return [f"/{name}" for name, _ in files]
+
+    return event
+
+
+def renewed_wan_name(device):
+    """The LAN asks the device for a name, and hears it."""
+    said = device.on_client("busybox", "nslookup", "host.example", DEVICE_LAN[4]).stdout
+    assert WAN[4] in said, said
+    return ()
+
+
+#: Hosts that other files name.
+HOSTS = {"client": LAN[4]}
