@@ -3,9 +3,10 @@
 from buildroot import BUILDROOT
 from good_device import GoodDevice
 from life import Life
+from openwrt import OPENWRT
 from place import tests
 
-PERSONALITIES = (BUILDROOT,)
+PERSONALITIES = (OPENWRT, BUILDROOT)
 
 
 def lives(place, personality, settings):

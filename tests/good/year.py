@@ -2,13 +2,14 @@
 
 import hashlib
 import socket
+import subprocess
 import threading
 import time
 
 from gate import PASSWORD
 from internet import Internet
-from net import DEVICE_LAN, DEVICE_WAN, LAN, WAN
-from place import wait_until
+from net import DEVICE_LAN, DEVICE_WAN, SO_RCVBUFFORCE, WAN
+from place import command, need, wait_until
 
 UDP, TCP = socket.SOCK_DGRAM, socket.SOCK_STREAM
 
@@ -38,7 +39,7 @@ def lease(device):
 def traffic(device, packets=2000, bytes_of_file=4 << 20):
     """A host of the LAN sends to the WAN, and gets a file from there: nothing is lost on the way."""
     taker = device.net.socket("wan", 4, UDP, port=5004)
-    taker.setsockopt(socket.SOL_SOCKET, 33, 1 << 24)
+    taker.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 24)
     sender = device.net.socket("lan", 4, UDP)
     for number in range(packets):
         sender.sendto(number.to_bytes(4, "big") + bytes(1000), (WAN[4], 5004))
@@ -157,12 +158,39 @@ def release(*files):
     return event
 
 
-def renewed_wan_name(device):
+def name_asked(device):
     """The LAN asks the device for a name, and hears it."""
-    said = device.on_client("busybox", "nslookup", "host.example", DEVICE_LAN[4]).stdout
-    assert WAN[4] in said, said
-    return ()
+    def said():
+        return WAN[4] in device.on_client("busybox", "nslookup", "host.example", DEVICE_LAN[4], seconds=20).stdout
+
+    wait_until(said, "the name is heard", 20)
 
 
-#: Hosts that other files name.
-HOSTS = {"client": LAN[4]}
+#: Both ends of a tunnel on the WAN's host, with folders of their own for what the programs keep.
+FAR_END = """mount -t tmpfs none /run && mkdir -p /run/wireguard && wireguard-go wg0 >/dev/null 2>&1
+wg set wg0 private-key {own} peer {peer} endpoint {address}:51820 allowed-ips 10.9.0.1/32,192.168.1.0/24 persistent-keepalive 5
+ip address add 10.9.0.2/24 dev wg0 && ip link set wg0 up && ip route add 192.168.1.0/24 dev wg0 && echo up && exec sleep infinity
+"""
+
+
+def tunnel(device):
+    """A tunnel comes up, carries a file, and goes away again: WireGuard as a program."""
+    need("wireguard-go", "wireguard-go")
+    secret = {name: command("wg", "genkey").stdout for name in ("device", "wan")}
+    public = {name: command("wg", "pubkey", input=key).stdout.strip() for name, key in secret.items()}
+    own = device.place.path("wan-key")
+    own.write_text(secret["wan"])
+    device.shell(f"umask 077; echo '{secret['device'].strip()}' > /run/wg.key; mkdir -p /run/wireguard /var/run/wireguard; "
+                 "wireguard-go wg0 </dev/null >/dev/null 2>&1; "
+                 f"wg set wg0 listen-port 51820 private-key /run/wg.key peer {public['wan']} allowed-ips 10.9.0.2/32 && "
+                 "ip address add 10.9.0.1/24 dev wg0 && ip link set wg0 up")
+    far = device.net.start("wan", "unshare", "--mount", "--propagation", "private", "sh", "-c",
+                           FAR_END.format(own=own, peer=public["device"], address=DEVICE_WAN[4]), stdout=subprocess.PIPE)
+    assert far.stdout.readline() == b"up\n", "the far end of the tunnel"
+    wait_until(lambda: device.net.echoes("wan", 4, "10.9.0.1"), "the tunnel", 30)
+    device.take_turns()
+    transfer(device, 1 << 20, address="10.9.0.2", port=5006)
+    device.shell("kill $(pidof wireguard-go); rm -f /run/wg.key")
+    far.kill()
+    device.net.run("wan", "sh", "-c", "ip link del wg0 2>/dev/null; true")
+

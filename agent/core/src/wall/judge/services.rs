@@ -7,7 +7,7 @@ mod tests;
 use super::infection::is_report_port;
 use crate::wall::evidence::{Sign, weigh};
 use crate::wall::measures::Measure;
-use crate::wall::policy::{Policy, Reach};
+use crate::wall::policy::{Policy, Reach, Service};
 use crate::wall::process_snapshot::{Connection, Listener, Process, ProcessSnapshot, Transport};
 use crate::wall::process_tree::{ProcessTree, Told, rows};
 use crate::wall::remediation::ProcessId;
@@ -218,12 +218,18 @@ fn service(tree: &ProcessTree<'_>, listener: &Listener, report: &mut Report) {
 }
 
 /// A program that asks by UDP has a socket that takes what comes, until the answer is there. A trusted program may have
-/// one at the ports that Linux chooses; one that may serve by UDP chooses its own (dnsmasq, from 1024).
+/// one at the ports that Linux chooses; one that serves by UDP chooses its own (dnsmasq, from 1024): policy names it, or it
+/// holds a port that policy gives to any program.
 fn only_asks(tree: &ProcessTree<'_>, listener: &Listener, owner: &Process) -> bool {
-    let serves = || {
-        let mut rows = tree.policy.services.iter().filter(|row| row.transport == Transport::Udp);
-        rows.any(|row| !row.program.is_empty() && tree.runs(row, owner))
+    let is_named = |row: &Service| {
+        row.transport == Transport::Udp && !row.program.is_empty() && tree.runs(row, owner)
     };
+    let holds = |other: &Listener| {
+        other.transport == Transport::Udp
+            && other.owners.contains(&owner.id)
+            && rows(tree.policy, other).any(|row| row.program.is_empty())
+    };
+    let serves = || tree.policy.services.iter().any(is_named) || tree.snapshot.listeners.iter().any(holds);
     tree.is_trusted(&owner.program)
         && !REFLECTORS.contains(&listener.port)
         && (listener.port >= EPHEMERAL || listener.port >= 1024 && serves())
@@ -236,10 +242,14 @@ fn stranger(tree: &ProcessTree<'_>, listener: &Listener, owner: &Process, report
     let sign = if taken { Sign::TakenPort } else { Sign::Unlisted };
     let evidence = weigh(tree.origin(owner), &[sign]);
     let why = if taken { "is another program's" } else { "is not on the list" };
+    // Policy gives the port to any program of the firmware's, and this one was written over it, as an upgrade does: a
+    // service that was stopped for that would stay so.
+    let for_any = || rows(tree.policy, listener).any(|row| row.program.is_empty());
+    let remediation = if tree.is_firmware(&owner.program) && for_any() { None } else { tree.suspend(owner) };
     report.about(format_args!("{} {}", Of(owner), At(listener))).weighed(
         Measure::Services,
         evidence,
-        tree.suspend(owner),
+        remediation,
         format_args!("port {port} ({transport}) {why}: {}", Told(owner)),
     );
 }

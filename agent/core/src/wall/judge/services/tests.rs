@@ -94,6 +94,22 @@ fn a_program_that_was_upgraded_and_still_runs_keeps_its_port() {
 }
 
 #[test]
+fn an_upgraded_service_on_a_port_for_any_program_of_the_firmware_goes_on() {
+    let names = policy(vec![service("", Transport::Tcp, 53, Reach::Lan)]);
+    let others = policy(vec![service("uhttpd", Transport::Tcp, 53, Reach::Lan)]);
+    for (policy, medium, found) in [
+        (&names, Medium::Upgraded, (Evidence::Told, false)),
+        (&names, Medium::Storage, (Evidence::Weak, true)),
+        (&names, Medium::Memory, (Evidence::Weak, true)),
+        (&others, Medium::Upgraded, (Evidence::Told, true)),
+    ] {
+        let findings =
+            one(policy, process(9, 1, file("/usr/sbin/dnsmasq", medium)), tcp("192.168.1.1", 53));
+        assert_eq!(findings.iter().map(told).collect::<Vec<_>>(), [found], "{medium:?}");
+    }
+}
+
+#[test]
 fn a_telnetd_on_another_port_is_found_by_its_name_and_by_its_answer() {
     let policy = lan_services();
     for (process, answer) in [
@@ -286,6 +302,22 @@ fn whoever_only_asks_by_udp_is_left_alone() {
     ] {
         let findings = one(&policy, process(9, 1, file(path, medium)), udp("0.0.0.0", port));
         assert_eq!(findings.is_empty(), left_alone, "{path} {port}: {findings:?}");
+    }
+}
+
+#[test]
+fn a_server_of_a_port_for_any_program_asks_from_ports_of_its_own_choice() {
+    let names = policy(vec![service("", Transport::Udp, 53, Reach::Lan)]);
+    for (medium, held, left_alone) in [
+        (Medium::Firmware, 53, true),
+        (Medium::Upgraded, 53, true),
+        (Medium::Firmware, 54, false),
+        (Medium::Memory, 53, false),
+    ] {
+        let asker = process(9, 1, file("/usr/sbin/dnsmasq", medium));
+        let found = judged(&seen(vec![asker], vec![udp("0.0.0.0", held), udp("0.0.0.0", 22_711)]), &names);
+        let of_asking = found.findings.iter().any(|finding| finding.what.contains("22711"));
+        assert_eq!(of_asking, !left_alone, "{medium:?} {held}: {:?}", found.findings);
     }
 }
 

@@ -1,0 +1,79 @@
+"""The same devices, taken: what shows signs of malware is held, whatever the kind of device."""
+
+import time
+
+from gate import DEFAULT
+from place import wait_until
+from walled import SECONDS
+
+#: How long a bot may go on, in seconds.
+ROWS = {}
+
+
+def held(device, sign, is_held, note=""):
+    """One sign, and whether it was held."""
+    ROWS[device.personality.name, sign] = "held" if is_held else f"FELL {note}"
+    assert is_held, f"{device.personality.name}: {sign}: {note or 'it fell'}"
+
+
+def bots(device):
+    """Processes whose program is gone."""
+    return [number for number, program in device.machine.programs() if program.endswith(" (deleted)")]
+
+
+def infect(device):
+    """Each sign after the other; the most harmless first."""
+    device.vendor()
+    from internet import Internet
+    Internet(device.net)
+    device.run()
+    device.set_up()
+    wait_until(device.is_online, "the device works")
+    an_account_with_a_password_that_all_know(device)
+    telnet_at_an_odd_port(device)
+    the_family_of_mirai(device)
+
+
+def an_account_with_a_password_that_all_know(device):
+    from login import crypt
+    field = crypt("admin", "$5$shipped$")
+    device.shell(f"echo 'support:x:0:0::/:/bin/sh' >> /etc/passwd; echo 'support:{field}:19000::::::' >> /etc/shadow")
+
+    def is_locked():
+        line = device.shell("grep ^support: /etc/shadow", must=False)
+        return not line or line.split(":")[1][:1] in ("!", "*")
+
+    try:
+        wait_until(is_locked, "the account is locked", SECONDS)
+    except AssertionError as why:
+        held(device, "a second root with a password that all know", False, str(why))
+    held(device, "a second root with a password that all know", True)
+
+
+def telnet_at_an_odd_port(device):
+    held(device, "telnet at port 50023", device.is_ended("/usr/sbin/telnetd", "-F", "-p", "50023", "-l", "/bin/sh"))
+
+
+def the_family_of_mirai(device):
+    device.shell("mount -o remount,exec /tmp; standin infect /tmp /dev/watchdog 203.0.113.100 203.0.113.101", must=False)
+    began = time.monotonic()
+    try:
+        wait_until(lambda: not bots(device), "the bot is ended", SECONDS)
+    except AssertionError as why:
+        held(device, "a deleted program with a random name", False, str(why))
+    held(device, "a deleted program with a random name", "infected measure=programs" in device.said(),
+         f"after {time.monotonic() - began:.1f} s it was gone, and nothing told")
+    wait_until(lambda: "incident contained=true" in device.said(), "the device is contained", SECONDS)
+    wait_until(lambda: device.net.says("lan", 4, 1, ("203.0.113.2", 443)) in (None, "refused"), "no way to the WAN", SECONDS)
+    held(device, "an infected device is cut off", True)
+    wait_until(device.restarts.exists, "it is restarted", SECONDS)
+    held(device, "an infected device is restarted", True)
+
+
+def shown():
+    """The table, as lines of text."""
+    return [f"{name:16} infected    {sign:44} {found}" for (name, sign), found in ROWS.items()]
+
+
+#: The password that devices were shipped with is no sign here: the owner has set one.
+SHIPPED = DEFAULT
