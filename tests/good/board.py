@@ -12,7 +12,7 @@ bb=/old/usr/bin/busybox
 mkdir "$root"
 mount -t tmpfs -o mode=755 firmware "$root"
 cd "$root"
-mkdir usr proc sys dev tmp run root mnt img rom overlay opt srv home old
+mkdir -p mnt/data mnt/card usr proc sys dev tmp run root img rom overlay opt srv home old
 mount -t squashfs -o ro,loop "$firmware" img
 for one in bin sbin lib lib64; do ln -s "usr/$one" "$one"; done
 mount -t proc proc proc
@@ -22,6 +22,7 @@ mount --bind proc/sys/net proc/sys/net
 mount -o remount,bind,ro proc/sys
 [ ! -e proc/sysrq-trigger ] || mount --bind /dev/null proc/sysrq-trigger
 mount -t sysfs -o ro sysfs sys
+mount -t tmpfs -o mode=755,noexec,nosuid,nodev,size=1m groups sys/fs/cgroup
 mount -t tmpfs -o mode=755,noexec,nosuid dev dev
 mkdir dev/pts dev/net dev/shm
 mount -t devpts -o newinstance,ptmxmode=666,noexec,nosuid devpts dev/pts
@@ -86,7 +87,7 @@ mount -o remount,bind,noexec,nosuid,nodev nvram"""
 WRITABLE = """mkdir etc var rom/usr
 mkdir -p "$flash/etc" "$flash/var" "$flash/usr" "$flash/work/usr"
 [ -e "$flash/etc/passwd" ] || cp -a img/etc/. "$flash/etc/"
-[ -e "$flash/var/lib" ] || cp -a img/var/. "$flash/var/"
+[ -e "$flash/var/run" ] || { cp -a img/var/. "$flash/var/"; ln -s /run "$flash/var/run"; }
 mount --bind "$flash" overlay
 mount -o remount,bind,noexec,nosuid,nodev overlay
 mount --bind "$flash/etc" etc

@@ -2,17 +2,16 @@
 
 import time
 
-from gate import DEFAULT
+import table
+from internet import Internet
+from login import crypt
 from place import wait_until
 from walled import SECONDS
-
-#: How long a bot may go on, in seconds.
-ROWS = {}
 
 
 def held(device, sign, is_held, note=""):
     """One sign, and whether it was held."""
-    ROWS[device.personality.name, sign] = "held" if is_held else f"FELL {note}"
+    table.add(device.personality.name, "infected", sign, table.HELD if is_held else f"FELL {note}")
     assert is_held, f"{device.personality.name}: {sign}: {note or 'it fell'}"
 
 
@@ -24,7 +23,6 @@ def bots(device):
 def infect(device):
     """Each sign after the other; the most harmless first."""
     device.vendor()
-    from internet import Internet
     Internet(device.net)
     device.run()
     device.set_up()
@@ -35,7 +33,6 @@ def infect(device):
 
 
 def an_account_with_a_password_that_all_know(device):
-    from login import crypt
     field = crypt("admin", "$5$shipped$")
     device.shell(f"echo 'support:x:0:0::/:/bin/sh' >> /etc/passwd; echo 'support:{field}:19000::::::' >> /etc/shadow")
 
@@ -68,12 +65,3 @@ def the_family_of_mirai(device):
     held(device, "an infected device is cut off", True)
     wait_until(device.restarts.exists, "it is restarted", SECONDS)
     held(device, "an infected device is restarted", True)
-
-
-def shown():
-    """The table, as lines of text."""
-    return [f"{name:16} infected    {sign:44} {found}" for (name, sign), found in ROWS.items()]
-
-
-#: The password that devices were shipped with is no sign here: the owner has set one.
-SHIPPED = DEFAULT

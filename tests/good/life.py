@@ -3,15 +3,13 @@
 import re
 import time
 
+import table
 from good_device import MAY
-from place import wait_until
 
 #: What the wall says of a finding that is more than told, and of what it did about one.
 LOUD = re.compile(r"\b(found|infected|not-mended|undone|incident|restarting|evidence) |\bmended by=([a-z-]+)")
 #: What is so until the agent has just started: its rules are not there, nobody holds the watchdog.
 AT_START = re.compile(r" found measure=(firewall|reflectors|watchdog) ")
-#: Personality, settings, event: what was found.
-ROWS = {}
 
 
 class Life:
@@ -19,24 +17,27 @@ class Life:
 
     def __init__(self, device, settings):
         self.device, self.settings = device, settings
-        self.rows = ROWS.setdefault((device.personality.name, settings), {})
+
+    def _row(self, event, found):
+        table.add(self.device.personality.name, self.settings, event, "; ".join(found) or table.QUIET)
 
     def live(self, events):
         """Lives through all events; every fault of every event, not only of the first."""
         faults = []
+        self.device.vendor()
         for name, event in events:
             began = time.monotonic()
             try:
                 found = self._after(event)
             except (AssertionError, OSError) as why:
                 found = [f"the event itself: {type(why).__name__} {why}"]
-            self.rows[name] = "; ".join(found) or "quiet"
+            self._row(name, found)
             print(f"      {self.device.personality.name} {self.settings} {name}: {time.monotonic() - began:.1f} s")
             faults += [f"{name}: {one}" for one in found]
             if device_is_gone(self.device):
                 return faults
         rest = self._at_rest()
-        self.rows["rest"] = "; ".join(rest) or "quiet"
+        self._row("rest", rest)
         faults += [f"rest: {one}" for one in rest]
         return faults
 
@@ -87,13 +88,3 @@ def device_is_gone(device):
 
 def differing(one, other):
     return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
-
-
-def shown():
-    """The table, as lines of text: each personality a column, each event a row."""
-    lines = []
-    for (name, settings), rows in ROWS.items():
-        quiet = [event for event, found in rows.items() if found == "quiet"]
-        lines += [f"{name:16} {settings:11} {event:24} {found}" for event, found in rows.items()]
-        lines.append(f"{name:16} {settings:11} {len(quiet)} of {len(rows)} quiet")
-    return lines

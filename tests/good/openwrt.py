@@ -181,32 +181,19 @@ def television(device, packets=300):
     sender = net.socket("wan", 4, socket.SOCK_DGRAM)
     sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, bytes(8) + index.to_bytes(4, "little"))
     sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 8)
-    taker.setblocking(False)
-    drain = lambda: _drained(taker)
-
     def comes():
         sender.sendto(b"?", (GROUP, PORT))
         net.settle()
-        return drain() > 0
+        return year.drained(taker) > 0
 
     wait_until(comes, "the group is joined", 30)
     for number in range(packets):
         sender.sendto(number.to_bytes(4, "big") + bytes(1300), (GROUP, PORT))
     net.settle()
-    came = drain()
+    came = year.drained(taker)
     taker.close()
     sender.close()
     assert came == packets, f"{packets - came} of {packets} pictures were lost"
-
-
-def _drained(taker):
-    count = 0
-    try:
-        while taker.recv(2000):
-            count += 1
-    except BlockingIOError:
-        return count
-    return count
 
 
 def subscriptions(device, count=24):

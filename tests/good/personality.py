@@ -5,7 +5,7 @@ how the firmware projects of the field are built.
 from dataclasses import dataclass, field
 
 from login import crypt
-from net import DEVICE_WAN, WAN
+from net import WAN
 
 #: What every device's start sets: a careful maker does not leave it to the wall.
 NUMBERS = """for one in /proc/sys/net/ipv4/conf/*; do echo 0 > $one/accept_redirects; done
@@ -92,9 +92,13 @@ class Personality:
     places: tuple = ()
     #: Links of the firmware: name and where they lead.
     links: tuple = ()
+    #: What else is to be made of the image's folder.
+    more: object = None
 
     def finish(self, device):
         """What files alone cannot say."""
+        if self.more:
+            self.more(device)
         for name, target in self.links:
             link = device.own / name
             link.parent.mkdir(parents=True, exist_ok=True)
@@ -104,8 +108,6 @@ class Personality:
 
 def allows(program, *listens, **more):
     """A row of what may listen."""
-    return "service", {"program": program, "listens": list(listens), **more}
+    named = {"program": program} if program else {}
+    return "service", {**named, "listens": list(listens), **more}
 
-
-#: Where a client asks, and what it hears from: tests about packets know both.
-ADDRESS = DEVICE_WAN[4]

@@ -1,12 +1,14 @@
 """What happens to every good device in a year, in short. Each event hands back the places that it changes itself."""
 
+import contextlib
 import hashlib
 import socket
 import subprocess
+import tarfile
 import threading
 import time
 
-from gate import PASSWORD
+from gate import PAGE, PASSWORD
 from internet import Internet
 from net import DEVICE_LAN, DEVICE_WAN, SO_RCVBUFFORCE, WAN
 from place import command, need, wait_until
@@ -46,18 +48,21 @@ def traffic(device, packets=2000, bytes_of_file=4 << 20):
         if number % 20 == 19:
             time.sleep(0.01)
     device.net.settle()
-    taker.setblocking(False)
-    came = 0
-    try:
-        while taker.recv(2000):
-            came += 1
-    except BlockingIOError:
-        pass
-    finally:
-        taker.close()
-        sender.close()
+    came = drained(taker)
+    taker.close()
+    sender.close()
     assert came == packets, f"{packets - came} of {packets} packets were lost"
     transfer(device, bytes_of_file)
+
+
+def drained(taker):
+    """How many packets wait there."""
+    taker.setblocking(False)
+    count = 0
+    with contextlib.suppress(BlockingIOError):
+        while taker.recv(2000):
+            count += 1
+    return count
 
 
 def transfer(device, length, where="lan", of="wan", address=WAN[4], port=5005):
@@ -86,11 +91,16 @@ def transfer(device, length, where="lan", of="wan", address=WAN[4], port=5005):
     assert heard.digest() == hashlib.sha256(content).digest(), "the file came in part"
 
 
+def owner_logs_in(device):
+    """At the page, as a person does."""
+    answer = device.browser.send("/", "/login", {"user": "root", "password": PASSWORD}, port=PAGE)
+    assert answer.status in (200, 302, 303), (answer.status, answer.text[:300])
+
+
 def owner_changes(*files):
     """The owner logs in at the page, and changes settings while there."""
     def event(device):
-        answer = device.browser.send("/", "/login", {"user": "root", "password": PASSWORD}, port=8600)
-        assert answer.status in (200, 302, 303), (answer.status, answer.text[:300])
+        owner_logs_in(device)
         for name, text in files:
             device.shell(f"mkdir -p $(dirname {name}) && printf '%s\\n' '{text}' >> {name}")
         return [name for name, _ in files]
@@ -138,6 +148,32 @@ def restart(device):
     device.run()
     device.seen = 0
     wait_until(lambda: device.is_online(), "the device works again")
+
+
+def restart_from_memory(device):
+    """The same, where /etc is made anew each time: all of it is as the firmware has it, but the accounts."""
+    restart(device)
+    return ("/etc/",)
+
+
+def release_into_memory(*files):
+    """The same for a new release."""
+    event = release(*files)
+
+    def there(device):
+        event(device)
+        return ("/etc/",)
+
+    return there
+
+
+def archive(device, name, programs):
+    """An archive in the image, of programs of the machine under other names."""
+    file = device.own / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(file, "w") as made:
+        for one, path in programs.items():
+            made.add(path, one)
 
 
 def release(*files):
