@@ -115,6 +115,7 @@ def files(default):
         "etc/dnsmasq.conf": ADDRESSES,
         "etc/lighttpd.conf": PAGES,
         "etc/logrotate.conf": LOGROTATE,
+        "etc/fstab": "",
         "etc/crontab": CRONTAB,
         "etc/dhcp/dhclient.conf": "request subnet-mask, broadcast-address, routers, domain-name-servers;\ntimeout 10;\nretry 1;\n"
                                   "initial-interval 1;\n",
@@ -180,6 +181,7 @@ GATEWAY = Personality(
     name="gateway",
     kind="router",
     layout="writable",
+    leased="203.0.113.9",
     files=files,
     runs=(("/usr/sbin/unbound",), ("/usr/sbin/dnsmasq",), ("/usr/sbin/cron",), ("/usr/sbin/dropbear",), ("/usr/sbin/lighttpd",),
           ("/sbin/dhclient",), ("lldpd: monitor. ",)),

@@ -8,6 +8,10 @@ from login import crypt
 from place import wait_until
 from walled import SECONDS
 
+BOT = "a deleted program with a random name"
+#: Kinds whose policy lets the device restart itself: on the others files are open.
+RESTARTED = ("router", "camera", "appliance")
+
 
 def held(device, sign, is_held, note=""):
     """One sign, and whether it was held."""
@@ -52,16 +56,25 @@ def telnet_at_an_odd_port(device):
 
 
 def the_family_of_mirai(device):
-    device.shell("mount -o remount,exec /tmp; standin infect /tmp /dev/watchdog 203.0.113.100 203.0.113.101", must=False)
     began = time.monotonic()
+    for _ in range(10):
+        # The wall may be faster: then the mount takes no programs again.
+        done = device.machine.run("sh", "-c", "mount -o remount,exec /tmp && standin infect /tmp /dev/watchdog 203.0.113.100")
+        if "Permission denied" not in done.stderr:
+            break
+    assert done.returncode == 0, f"this test infects the device: {done.stderr}"
     try:
         wait_until(lambda: not bots(device), "the bot is ended", SECONDS)
     except AssertionError as why:
-        held(device, "a deleted program with a random name", False, str(why))
-    held(device, "a deleted program with a random name", "infected measure=programs" in device.said(),
-         f"after {time.monotonic() - began:.1f} s it was gone, and nothing told")
+        held(device, BOT, False, str(why))
+    wait_until(lambda: "infected measure=programs" in device.said(), "it is told", SECONDS)
+    held(device, BOT, time.monotonic() - began < SECONDS)
     wait_until(lambda: "incident contained=true" in device.said(), "the device is contained", SECONDS)
-    wait_until(lambda: device.net.says("lan", 4, 1, ("203.0.113.2", 443)) in (None, "refused"), "no way to the WAN", SECONDS)
+    wait_until(lambda: not device.is_online(), "no way to the WAN", SECONDS)
     held(device, "an infected device is cut off", True)
-    wait_until(device.restarts.exists, "it is restarted", SECONDS)
-    held(device, "an infected device is restarted", True)
+    if device.personality.kind in RESTARTED:
+        wait_until(device.restarts.exists, "it is restarted", SECONDS)
+        held(device, "an infected device is restarted", True)
+    else:
+        device.take_turns(4)
+        held(device, "one that must not restart by itself does not", not device.restarts.exists())

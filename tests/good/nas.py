@@ -160,7 +160,7 @@ NAS = Personality(
     runs=(("/usr/sbin/lighttpd",), ("/usr/sbin/vsftpd",), ("/usr/bin/rsync",), ("udhcpc",), ("/usr/sbin/crond",)),
     services=(allows("vsftpd", "tcp/21", "tcp/50000-50010"), allows("rsync", "tcp/873"),
               allows("busybox-media", "tcp/8200", public=True)),
-    wall={"programs": ["/mnt/data/packages/"], "noexec_mounts": ["/tmp", "/var", "/run", "/dev"]},
+    wall={"programs": ["/mnt/data/packages/", "/mnt/data/containers/"], "noexec_mounts": ["/tmp", "/var", "/run", "/dev"]},
     links=(("usr/sbin/udhcpc", "../bin/busybox"), ("usr/sbin/crond", "../bin/busybox")),
     events=(
         ("first start", year.first_start),

@@ -27,10 +27,15 @@ mkdir -p "$ORDERS" /tmp/run /tmp/log /tmp/lib
 for one in /etc/rc.d/S*; do
     [ -x "$one" ] && "$one" boot
 done
-for one in "$ORDERS"/*; do
-    watch "$one" &
+# Orders that come later are taken as well.
+while :; do
+    for one in "$ORDERS"/*; do
+        [ -e "/tmp/watched/${one##*/}" ] && continue
+        mkdir -p /tmp/watched && : > "/tmp/watched/${one##*/}"
+        watch "$one" &
+    done
+    sleep 1
 done
-wait
 """
 #: What each script is run by.
 COMMON = """#!/bin/sh
@@ -239,10 +244,11 @@ def package_upgrade(device):
 
 def new_package(device):
     """The package manager brings a program that the firmware has not, with a script that starts it."""
-    device.shell("cp /usr/bin/busybox /usr/bin/statsd && printf '#!/bin/sh /etc/rc.common\\nSTART=96\\nstart_service() {\\n"
-                 "    service_order /usr/bin/statsd sleep 100000\\n}\\n' > /etc/init.d/statsd && chmod 755 /etc/init.d/statsd && "
-                 "ln -s ../init.d/statsd /etc/rc.d/S96statsd && /etc/init.d/statsd start")
-    return ("/etc/init.d/statsd", "/etc/rc.d/S96statsd")
+    device.shell("cp /usr/bin/busybox /usr/bin/busybox-stats && printf '#!/bin/sh /etc/rc.common\\nSTART=96\\nstart_service() "
+                 "{\\n    service_order /usr/bin/busybox-stats sleep 100000\\n}\\n' > /etc/init.d/stats && "
+                 "chmod 755 /etc/init.d/stats && ln -s ../init.d/stats /etc/rc.d/S96stats && /etc/init.d/stats start")
+    wait_until(lambda: device.machine.runs("/usr/bin/busybox-stats"), "the package's program runs", 30)
+    return ("/etc/init.d/stats", "/etc/rc.d/S96stats")
 
 
 LINKS = (
@@ -260,7 +266,8 @@ OPENWRT = Personality(
           ("/usr/sbin/miniupnpd",)),
     services=(allows("wireguard-go", "udp/51820"), allows("miniupnpd", "udp/1900", "tcp/5000"),
               ("wan_rule", {"what": "vpn", "protocol": "udp", "port": 51820})),
-    wall={"multicast": True, "vpn": ["wg0"], "vpn_forwards": ["lan", "wan"], "upnp_leases": "/tmp/upnp.leases"},
+    wall={"multicast": True, "vpn": ["wg0"], "vpn_forwards": ["lan", "wan"], "upnp_leases": "/tmp/upnp.leases",
+          "programs": ["/usr/bin/busybox-stats"]},
     links=LINKS,
     events=(
         ("first start", year.first_start),

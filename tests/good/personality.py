@@ -5,7 +5,7 @@ how the firmware projects of the field are built.
 from dataclasses import dataclass, field
 
 from login import crypt
-from net import WAN
+from net import DEVICE_WAN, WAN
 
 #: What every device's start sets: a careful maker does not leave it to the wall.
 NUMBERS = """for one in /proc/sys/net/ipv4/conf/*; do echo 0 > $one/accept_redirects; done
@@ -92,6 +92,8 @@ class Personality:
     places: tuple = ()
     #: Links of the firmware: name and where they lead.
     links: tuple = ()
+    #: The address that the network gives it: where a client adds it beside the one that the network of tests has.
+    leased: str = DEVICE_WAN[4]
     #: What else is to be made of the image's folder.
     more: object = None
 

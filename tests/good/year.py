@@ -28,10 +28,10 @@ def first_start(device):
 
 def lease(device):
     """The network gives the device an address and a name server; the client asks until it does."""
-    before = device.shell("cat /etc/resolv.conf")
+    before, address = device.shell("cat /etc/resolv.conf"), device.personality.leased
     device.net.start("wan", "dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--port=0", "--user=root", "--no-ping",
                      "--quiet-dhcp", "--pid-file=", "--log-facility=/dev/null", "--interface=eth0", "--bind-interfaces",
-                     f"--dhcp-leasefile={device.folder / 'wan-leases'}", f"--dhcp-range={DEVICE_WAN[4]},{DEVICE_WAN[4]},2m",
+                     f"--dhcp-leasefile={device.folder / 'wan-leases'}", f"--dhcp-range={address},{address},2m",
                      f"--dhcp-option=option:router,{WAN[4]}", "--dhcp-option=option:dns-server,203.0.113.53")
     wait_until(lambda: "203.0.113.53" in device.shell("cat /etc/resolv.conf"), "the lease is there")
     assert device.shell("cat /etc/resolv.conf") != before
