@@ -8,8 +8,8 @@ from good_device import MAY
 
 #: What the wall says of a finding that is more than told, and of what it did about one.
 LOUD = re.compile(r"\b(found|infected|not-mended|undone|incident|restarting|evidence) |\bmended by=([a-z-]+)")
-#: What is so until the agent has just started: its rules are not there, nobody holds the watchdog.
-AT_START = re.compile(r" found measure=(firewall|reflectors|watchdog) ")
+#: What is so until the agent has just started: nobody holds the watchdog.
+AT_START = re.compile(r" found measure=watchdog ")
 
 
 class Life:

@@ -159,7 +159,7 @@ NAS = Personality(
     files=files,
     runs=(("/usr/sbin/lighttpd",), ("/usr/sbin/vsftpd",), ("/usr/bin/rsync",), ("udhcpc",), ("/usr/sbin/crond",)),
     services=(allows("vsftpd", "tcp/21", "tcp/50000-50010"), allows("rsync", "tcp/873"),
-              allows("busybox-media", "tcp/8200", public=True)),
+              allows("busybox-media", "tcp/8200", public=True), allows("httpd", "tcp/8090", public=True)),
     wall={"programs": ["/mnt/data/packages/", "/mnt/data/containers/"], "noexec_mounts": ["/tmp", "/var", "/run", "/dev"]},
     links=(("usr/sbin/udhcpc", "../bin/busybox"), ("usr/sbin/crond", "../bin/busybox")),
     events=(

@@ -25,6 +25,8 @@ use std::path::Path;
 const RESTART_SECONDS: u32 = 120;
 /// The firmware is compared with the maker's advisories after each poll, and at least this often, in seconds.
 const COMPARE_SECONDS: u64 = 86_400;
+/// So many turns of the wall wait for the gate's next look, where the rules were put since.
+const WALL_WAITS_MAX: u32 = 3;
 /// After this many turns without a pause the loop runs in a circle: then it waits.
 pub const TURNS_RUNNING_MAX: u32 = 100_000;
 
@@ -55,6 +57,8 @@ pub struct EventLoop<'a> {
     grants: FirewallGrants,
     update: UpdateJob,
     wall_inputs: WallInputs,
+    /// So many turns of the wall have waited for the gate's look.
+    wall_waits: u32,
 }
 
 /// When the update's job has its next turn.
@@ -100,6 +104,7 @@ impl<'a> EventLoop<'a> {
             grants,
             update,
             wall_inputs: WallInputs { now: Moment(0), rules: None },
+            wall_waits: 0,
         })
     }
 
@@ -208,6 +213,9 @@ impl<'a> EventLoop<'a> {
                 }
                 return Ok(Some(End::Asked));
             }
+            if self.rules_were_mended() {
+                return Ok(None);
+            }
             let news = self.wall_turn();
             if news.restarting && self.restarts_by_exit() {
                 return Ok(Some(End::Restart));
@@ -223,6 +231,16 @@ impl<'a> EventLoop<'a> {
             }
             self.page.iter_mut().for_each(PageHost::mend);
         }
+    }
+
+    /// The rules were put since they were looked at, because links came or went: the gate looks again before the wall
+    /// judges them. Not for long, or who takes them away again and again would keep the wall from its turns.
+    fn rules_were_mended(&mut self) -> bool {
+        let are_old = self.wall_inputs.rules == Some(FirewallStatus::Differ)
+            && self.update.is_due()
+            && self.wall_waits < WALL_WAITS_MAX;
+        self.wall_waits = if are_old { self.wall_waits + 1 } else { 0 };
+        are_old
     }
 
     fn sleep(&mut self) -> Result<Woken, String> {
