@@ -202,8 +202,10 @@ def name_asked(device):
     wait_until(said, "the name is heard", 20)
 
 
-#: Both ends of a tunnel on the WAN's host, with folders of their own for what the programs keep.
-FAR_END = """mount -t tmpfs none /run && mkdir -p /run/wireguard && wireguard-go wg0 >/dev/null 2>&1
+#: The other end of a tunnel, on the WAN's host, with a folder of its own for what the program keeps. It ends with it.
+FAR_END = """mount -t tmpfs none /run && mkdir -p /run/wireguard
+setpriv --pdeathsig KILL wireguard-go -f wg0 >/dev/null 2>&1 &
+until [ -S /run/wireguard/wg0.sock ]; do sleep 0.05; done
 wg set wg0 private-key {own} peer {peer} endpoint {address}:51820 allowed-ips 10.9.0.1/32,192.168.1.0/24 persistent-keepalive 5
 ip address add 10.9.0.2/24 dev wg0 && ip link set wg0 up && ip route add 192.168.1.0/24 dev wg0 && echo up && exec sleep infinity
 """
@@ -228,5 +230,5 @@ def tunnel(device):
     transfer(device, 1 << 20, address="10.9.0.2", port=5006)
     device.shell("kill $(pidof wireguard-go); rm -f /run/wg.key")
     far.kill()
-    device.net.run("wan", "sh", "-c", "ip link del wg0 2>/dev/null; true")
+    far.wait()
 
