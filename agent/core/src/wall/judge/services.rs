@@ -221,9 +221,8 @@ fn service(tree: &ProcessTree<'_>, listener: &Listener, report: &mut Report) {
 /// one at the ports that Linux chooses; one that serves by UDP chooses its own (dnsmasq, from 1024): policy names it, or it
 /// holds a port that policy gives to any program.
 fn only_asks(tree: &ProcessTree<'_>, listener: &Listener, owner: &Process) -> bool {
-    let is_named = |row: &Service| {
-        row.transport == Transport::Udp && !row.program.is_empty() && tree.runs(row, owner)
-    };
+    let is_named =
+        |row: &Service| row.transport == Transport::Udp && !row.program.is_empty() && tree.runs(row, owner);
     let holds = |other: &Listener| {
         other.transport == Transport::Udp
             && other.owners.contains(&owner.id)

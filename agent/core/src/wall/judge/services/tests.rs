@@ -103,8 +103,7 @@ fn an_upgraded_service_on_a_port_for_any_program_of_the_firmware_goes_on() {
         (&names, Medium::Memory, (Evidence::Weak, true)),
         (&others, Medium::Upgraded, (Evidence::Told, true)),
     ] {
-        let findings =
-            one(policy, process(9, 1, file("/usr/sbin/dnsmasq", medium)), tcp("192.168.1.1", 53));
+        let findings = one(policy, process(9, 1, file("/usr/sbin/dnsmasq", medium)), tcp("192.168.1.1", 53));
         assert_eq!(findings.iter().map(told).collect::<Vec<_>>(), [found], "{medium:?}");
     }
 }
