@@ -114,7 +114,7 @@ fn many_files_of_users_hide_none_of_roots() {
     fs::create_dir_all(&tables).unwrap();
     fs::set_permissions(&tables, fs::Permissions::from_mode(0o777)).unwrap();
     for number in 0..FILES_MAX + 1 {
-        fs::write(tables.join(format!("u{number}")), "@reboot telnetd\n").unwrap();
+        crate::os::files::replace(&tables.join(format!("u{number}")), b"@reboot telnetd\n").unwrap();
     }
     let mut autostart = Autostart::new(&root.0);
     assert_eq!(root.found(&mut autostart)[0].0, "etc/init.d/S50telnet");
