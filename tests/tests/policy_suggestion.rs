@@ -1,5 +1,6 @@
 //! The circle of "watch first, act later": what devices report, the policy that is suggested from it, the agent's own
 //! reader of policies, and the judges on the same observation again: they find nothing more that a policy may allow.
+#![allow(clippy::unwrap_used, reason = "a panic is the report")]
 
 use komainu_agent::cli::report_json::report_object;
 use komainu_agent::config::wall_settings::read_policy_file;
