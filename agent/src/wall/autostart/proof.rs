@@ -102,8 +102,8 @@ mod tests {
         let told = folder.join("run");
         for (name, mode, is_read) in [("sh", 0o755, false), ("flash", 0o755, true), ("sh", 0o777, false)] {
             let program = folder.join(name);
-            fs::write(&program, format!("#!/bin/sh\necho ran > {}\ncat > /dev/null\n", told.display()))
-                .unwrap();
+            let script = format!("#!/bin/sh\necho ran > {}\ncat > /dev/null\n", told.display());
+            crate::os::files::replace(&program, script.as_bytes()).unwrap();
             fs::set_permissions(&program, fs::Permissions::from_mode(mode)).unwrap();
             // Where the folder is root's alone, others than root can write the file; where the file is, the folder.
             let of_folder = if mode == 0o755 { 0o777 } else { 0o755 };
