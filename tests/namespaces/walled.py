@@ -30,7 +30,8 @@ CANNOT_START = 126
 def state_of(process):
     """The letter of a process's state, as the kernel tells it; empty where it is gone."""
     try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+        # Its name may be any bytes.
+        return Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()[0].decode()
     except OSError:
         return ""
 
