@@ -63,7 +63,8 @@ def names_that_are_made_to_break_a_log_break_nothing(place):
     one = ready(place)
     for name in NAMES:
         words = 'cp /usr/sbin/standin "$1" && exec "$1" stay'
-        assert one.is_held("sh", "-c", words, "sh", name), f"{name!r} goes on"
+        held = one.is_held("sh", "-c", words, "sh", name)
+        assert held, f"{name!r} goes on: {one.said()[-1500:]}"
     one.told("selfcheck")
     assert one.running.poll() is None, "the agent has ended"
     said = one.said()

@@ -19,10 +19,16 @@ pub fn digest_of(finding: &Finding) -> Digest64 {
 /// Stands before the number of a process in every text.
 const PROCESS: &str = "process ";
 
+/// What stands for all numbers of the kernel's: a device has dozens, and each would take a trial from the others.
+const TUNED: &[u8] = b"numbers of the kernel's";
+
 /// The digest that recognises the trial of a finding's remediation. For a program that is suspended this covers the
 /// program alone: its number, and often its port, change with each start, and it would be tried again and again.
 pub fn trial_of(finding: &Finding) -> Digest64 {
     let what: &str = &finding.what;
+    if let Some(Remediation::Tune { .. }) = &finding.remediation {
+        return Digest64::of(TUNED);
+    }
     let Some(Remediation::Suspend { id, .. }) = &finding.remediation else { return digest_of(finding) };
     let number = format!("process {} ", id.pid);
     let Some(at) = what.find(&number) else { return digest_of(finding) };

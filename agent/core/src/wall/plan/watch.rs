@@ -17,7 +17,7 @@ const FAILED_MAX: usize = 64;
 /// Trials that ended well and are remembered.
 const PASSED_MAX: usize = 64;
 /// Most that is done within one trial, and undone with it.
-const ONE_TRIAL_MAX: usize = 32;
+const ONE_TRIAL_MAX: usize = 64;
 
 /// A remediation whose trial has begun since the start.
 #[derive(Clone, Debug, PartialEq, Eq)]

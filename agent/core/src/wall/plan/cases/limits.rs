@@ -75,3 +75,21 @@ fn no_flood_of_small_things_saves_an_infection_from_its_end() {
     let acts = device.look(&infected(), None, None);
     assert!(acts.iter().any(|act| matches!(act, Act::Remediate { remediation: Remediation::End(_), .. })));
 }
+
+#[test]
+fn all_numbers_of_the_kernel_are_one_trial() {
+    let mut device = DeviceInTest::new(NOTHING);
+    let mut report = Report::default();
+    for link in 0..40 {
+        let name = alloc::format!("net/ipv4/conf/eth{link}/accept_redirects");
+        let what = alloc::format!("{name} is 1");
+        report.told(Measure::Egress, Some(Remediation::Tune { name, value: 0 }), format_args!("{what}"));
+    }
+    report.findings.extend(unlisted().findings);
+    let acts = device.look(&report, None, None);
+    assert_eq!(acts.iter().filter(|act| matches!(act, Act::Remediate { .. })).count(), 41);
+    assert_eq!(device.incident_state.trials.len(), 2);
+    device.uptime += TRIAL_SECONDS;
+    let acts = device.look(&Report::default(), None, Some(Health::Failing(text(format_args!("no picture")))));
+    assert_eq!(acts.iter().filter(|act| matches!(act, Act::Undo { .. })).count(), 41, "all are put back");
+}
