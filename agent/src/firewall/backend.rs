@@ -71,7 +71,7 @@ impl Firewall {
     /// Whether this kernel can hold rules at all, by the way that the settings say.
     ///
     /// # Errors
-    /// What is missing, and what to do.
+    /// The missing part, and the way to mend it.
     pub fn is_possible(choice: FirewallChoice) -> Result<(), String> {
         if choice != FirewallChoice::Iptables && nftables::is_there() {
             return Ok(());

@@ -32,7 +32,7 @@ pub struct LinkCloser {
     /// The list of what was changed: names of links, and switches by their paths.
     file: PathBuf,
     changed: Vec<String>,
-    /// What comes up is taken down.
+    /// Links that come up are taken down.
     closing: bool,
 }
 

@@ -38,7 +38,6 @@ use komainu_core::wall::judge::vulnerabilities::FirmwareSeen;
 use komainu_core::wall::judge::watchdog::WatchdogSeen;
 use komainu_core::wall::measures::{Measure, Survey};
 use komainu_core::wall::observation::Observation;
-use komainu_core::wall::policy::Enforce;
 use komainu_core::wall::policy::Purpose;
 use komainu_core::wall::process_snapshot::{Process, ProcessSnapshot};
 use komainu_core::wall::remediation::ProcessId;
@@ -250,10 +249,7 @@ impl WallDriver {
         }
         // Only the agent itself changes files, and not a command that looks.
         if self.confinement.is_some() && !std::mem::replace(&mut self.edits_judged, true) {
-            let policy = &self.settings.policy;
-            let row = Enforce::Row(Measure::Respawn);
-            let enforced = [Enforce::All, row, Enforce::Kind("stop-starting")];
-            let enforced = policy.enforce.iter().any(|one| enforced.contains(one));
+            let enforced = self.settings.policy.enforces_kind(Measure::Respawn, "stop-starting");
             self.take_back_edits(enforced);
         }
         let starts = self.autostart.look();

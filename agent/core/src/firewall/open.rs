@@ -82,7 +82,7 @@ pub fn forward(lan: &[LinkName], vpn: &[LinkName], traffic: &Traffic) -> Vec<Rul
     rules
 }
 
-/// What may come to the device by a tunnel.
+/// The traffic that may come to the device by a tunnel.
 fn add_tunnel(rules: &mut Vec<Rule>, link: LinkName, traffic: &Traffic) {
     for (protocol, (first, last)) in &traffic.vpn.services {
         add(rules, &[In(link), Proto(*protocol), ToPorts(*first, *last)], Accept);

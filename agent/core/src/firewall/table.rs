@@ -43,7 +43,7 @@ pub struct Traffic {
     pub vpn: Vpn,
     /// The kernel's own question for the way back (`rp_filter`).
     pub reverse_path: ReversePath,
-    /// What is sent above a limit, or under a false address, is dropped; else it is only counted.
+    /// Packets above a limit, or under a false address, are dropped; else they are only counted.
     pub enforce_egress: bool,
     /// Most new connections of TCP that the device itself may begin, in a second.
     pub tcp_per_second: u32,

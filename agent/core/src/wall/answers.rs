@@ -17,7 +17,7 @@ pub struct Answer<'a> {
     /// The row, and the weight of the finding; none for what was taken back.
     pub row: Option<&'static Row>,
     pub evidence: Option<Evidence>,
-    /// What was seen.
+    /// The finding, in words.
     pub seen: &'a str,
 }
 

@@ -5,7 +5,7 @@ use super::measures::Measure;
 use super::policy::{Automatic, ENFORCED_AS_SHIPPED, Enforce, Policy};
 use alloc::vec::Vec;
 
-/// What does not go together in this policy, as sentences.
+/// The parts of this policy that do not go together, as sentences.
 pub fn contradictions(policy: &Policy) -> Vec<&'static str> {
     let acts = |row: Measure, kinds: &[&'static str]| {
         policy.enforces_row(row) || kinds.iter().all(|kind| policy.enforce.contains(&Enforce::Kind(kind)))

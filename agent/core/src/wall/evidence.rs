@@ -42,7 +42,7 @@ impl Evidence {
 pub enum Class {
     /// Where the program is, or that it is nowhere.
     Place,
-    /// What it calls itself.
+    /// The names that it gives itself.
     Name,
     /// A port that it holds.
     Port,
@@ -101,7 +101,7 @@ pub struct SignRow {
     pub test: &'static str,
 }
 
-/// The law's own tests name these functions of `judge/infection/tests.rs` and of the other judges.
+/// A row whose sign counts for itself alone; [`counted`] makes one that counts with others.
 const fn row(
     sign: Sign,
     id: &'static str,

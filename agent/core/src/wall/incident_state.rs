@@ -143,9 +143,14 @@ impl IncidentState {
         Some(())
     }
 
+    /// One more trial can begin.
+    pub fn has_room_for_trial(&self) -> bool {
+        self.trials.len() < REMEDIATIONS_MAX
+    }
+
     /// Starts a trial; false: there are too many already.
     pub fn begin_trial(&mut self, finding: Digest64) -> bool {
-        let room = self.trials.len() < REMEDIATIONS_MAX;
+        let room = self.has_room_for_trial();
         if room {
             self.trials.push(RemediationTrial { finding, starts: 0 });
         }

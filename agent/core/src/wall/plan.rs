@@ -283,15 +283,21 @@ fn remediations(
         if incident_state.undone.contains(&digest) && finding.is_tried() {
             continue;
         }
+        let needs_trial = finding.is_tried() && !watch.passed.contains(&digest);
+        let on_trial = incident_state.trials.iter().any(|trial| trial.finding == digest);
+        if needs_trial && !on_trial && !incident_state.has_room_for_trial() {
+            // Nothing is done, so nothing is taken from the budget.
+            watch.held_back.push(finding.what.clone());
+            continue;
+        }
         // Any user can have small things ended until the hour's budget is spent: that saves no infection.
         let ends_infection = finding.is_infection() && matches!(remediation, Remediation::End(_));
         if !ends_infection && !watch.budget.take(remediation.kind(), digest, view.uptime) {
             watch.held_back.push(finding.what.clone());
             continue;
         }
-        if finding.is_tried() && !watch.passed.contains(&digest) {
+        if needs_trial {
             // While it is on trial it is repeated as often as it is needed.
-            let on_trial = incident_state.trials.iter().any(|trial| trial.finding == digest);
             if !(on_trial || watch.budget.take_trial(view.uptime) && incident_state.begin_trial(digest)) {
                 watch.held_back.push(finding.what.clone());
                 continue;

@@ -220,15 +220,20 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The finding's remediation is carried out. A finding that is only told is answered by what is on trial, and by
-    /// nothing else.
+    /// The finding's remediation is carried out.
     pub fn enforces(&self, finding: &Finding) -> bool {
         let Some(kind) = finding.kind else { return false };
+        finding.is_infection() && self.enforce.contains(&Enforce::Infection)
+            || self.enforces_kind(finding.measure, kind.name)
+    }
+
+    /// Remediations of this kind are carried out in this row.
+    pub fn enforces_kind(&self, row: Measure, kind: &str) -> bool {
         self.enforce.iter().any(|enforce| match *enforce {
             Enforce::All => true,
-            Enforce::Row(measure) => measure == finding.measure,
-            Enforce::Kind(name) => name == kind.name,
-            Enforce::Infection => finding.is_infection(),
+            Enforce::Row(measure) => measure == row,
+            Enforce::Kind(name) => name == kind,
+            Enforce::Infection => false,
         })
     }
 

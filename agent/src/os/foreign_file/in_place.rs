@@ -46,16 +46,18 @@ pub(super) fn write(
         return Err(cannot("change", &place.real, &why));
     }
     let ledger = begin(state, &place.real, &before.bytes, new)?;
-    let written = reopen(held, OFlag::O_RDWR).and_then(|file| {
-        let written = write_all(&file, new);
-        if written.is_err() {
-            // Without room for the new bytes: the old ones had room.
-            write_all(&file, &before.bytes)?;
-        }
-        written
-    });
+    let opened = reopen(held, OFlag::O_RDWR);
+    let written = opened
+        .as_ref()
+        .map_err(|error| cannot("write", &place.real, error))
+        .and_then(|file| write_all(file, new).map_err(|error| cannot("write", &place.real, &error)));
+    // Without room for the new bytes: the old ones had room. A file that stays half written keeps its ledger, by which the
+    // next start finishes it.
+    if let (Err(_), Ok(file)) = (&written, &opened) {
+        write_all(file, &before.bytes).map_err(|error| cannot("put back", &place.real, &error))?;
+    }
     let ended = files::remove(&ledger).map_err(|error| cannot("remove", &ledger, &error));
-    written.map_err(|error| cannot("write", &place.real, &error)).and(ended)
+    written.and(ended)
 }
 
 /// Finishes files that a power cut left half written. Called once at a start.

@@ -1,5 +1,5 @@
 //! The budget of remediations: how often each kind may act within an hour, and how often all of them may write to flash.
-//! What is beyond it is only told until the hour is over. It is kept in memory; a restart begins a new hour.
+//! A remediation beyond it is only told until the hour is over. It is kept in memory; a restart begins a new hour.
 
 use crate::identifiers::Digest64;
 use crate::wall::remediation::{FLASH_WRITES_AN_HOUR, KINDS, Kind, SAME_AN_HOUR};

@@ -19,7 +19,7 @@ pub fn digest_of(finding: &Finding) -> Digest64 {
 /// Stands before the number of a process in every text.
 const PROCESS: &str = "process ";
 
-/// What stands for all numbers of the kernel's: a device has dozens, and each would take a trial from the others.
+/// The words that stand for all numbers of the kernel's: a device has dozens, and each would take a trial from the others.
 const TUNED: &[u8] = b"numbers of the kernel's";
 
 /// The digest that recognises the trial of a finding's remediation. For a program that is suspended this covers the

@@ -23,7 +23,7 @@ impl Script<'_> {
         }
     }
 
-    /// What was fetched has another name as well.
+    /// A file that was fetched has another name as well.
     pub fn copied(&mut self, rest: &[Argument]) {
         let words: Vec<&Argument> =
             rest.iter().filter(|word| !word.text().starts_with('-')).take(3).collect();

@@ -81,10 +81,10 @@ pub struct Script<'a> {
     lookups_left: Cell<u32>,
     depth: u32,
     pub poured: Option<Poured>,
-    /// What the command before printed, if that was fetched.
+    /// The output of the command before, if that was fetched.
     pub printed: Option<Poured>,
     pub fetched: Vec<Fetched>,
-    /// What is read is the value of a word, and not the file's own bytes.
+    /// The reader reads the value of a word, and not the file's own bytes.
     pub is_copy: bool,
     pub hits: Vec<Hit>,
     pub calls: Vec<Call>,

@@ -1,4 +1,4 @@
-//! What an answer of HTTP or RTSP gives away. A program that belongs to a stranger may answer any bytes: nothing here
+//! Reads from an answer of HTTP or RTSP whether it gives pictures or settings away. A program that belongs to a stranger may answer any bytes: nothing here
 //! allocates, and every question about the bytes has an answer.
 
 use super::questions::{Language, Question};

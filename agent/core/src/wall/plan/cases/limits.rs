@@ -93,3 +93,20 @@ fn all_numbers_of_the_kernel_are_one_trial() {
     let acts = device.look(&Report::default(), None, Some(Health::Failing(text(format_args!("no picture")))));
     assert_eq!(acts.iter().filter(|act| matches!(act, Act::Undo { .. })).count(), 41, "all are put back");
 }
+
+#[test]
+fn a_remediation_without_a_place_for_its_trial_takes_nothing_from_the_budget() {
+    use crate::wall::incident_state::REMEDIATIONS_MAX;
+    let mut device = DeviceInTest::new(NOTHING);
+    let others = |number: u8| RemediationTrial { finding: Digest64::of(&[number]), starts: 0 };
+    for _ in 0..700 {
+        // The others are not forgotten yet.
+        device.watch.began = Some(device.uptime);
+        device.incident_state.trials = (0..REMEDIATIONS_MAX as u8).map(others).collect();
+        let acts = device.look(&unlisted(), None, None);
+        assert!(acts.iter().all(|act| !matches!(act, Act::Remediate { .. })));
+    }
+    device.incident_state.trials.clear();
+    let acts = device.look(&unlisted(), None, None);
+    assert_eq!(DeviceInTest::words(&acts), ["remember", "remediate"]);
+}
