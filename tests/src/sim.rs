@@ -65,6 +65,8 @@ pub struct Device {
     /// Changing and fetching calls so far; the system clock jumps by that many seconds at this one.
     pub calls: u64,
     pub clock_jump_at: Option<(u64, i64)>,
+    /// Where the next write into a slot goes on.
+    written_to: u64,
     powered: bool,
     booted: Slot,
     uptime: u64,
@@ -127,6 +129,7 @@ impl Device {
             rot_after_syncs: None,
             calls: 0,
             clock_jump_at: None,
+            written_to: 0,
             powered: true,
             booted: Slot::A,
             uptime: 0,

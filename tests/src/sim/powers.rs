@@ -141,15 +141,25 @@ impl Slots for Device {
 
     fn invalidate(&mut self, slot: Slot, part: usize) -> Result<(), Text> {
         self.write_flash(slot, part, 0, &[0; HEADER_BYTES as usize])?;
-        self.sync(slot, part)
+        self.sync(slot, part).map(|_| ())
+    }
+
+    fn begin(&mut self, _: Slot, _: usize, image_bytes: u64, durable: u64) -> Result<u64, Text> {
+        self.dead()?;
+        assert!(durable <= image_bytes, "more is durable than there is");
+        self.written_to = durable;
+        Ok(durable)
     }
 
     fn write(&mut self, slot: Slot, part: usize, offset: u64, bytes: &[u8]) -> Result<(), Text> {
         assert!(offset >= HEADER_BYTES, "the beginning is written before it is committed");
-        self.write_flash(slot, part, offset, bytes)
+        assert_eq!(offset, self.written_to, "written with a gap");
+        self.write_flash(slot, part, offset, bytes)?;
+        self.written_to += bytes.len() as u64;
+        Ok(())
     }
 
-    fn sync(&mut self, slot: Slot, part: usize) -> Result<(), Text> {
+    fn sync(&mut self, slot: Slot, part: usize) -> Result<u64, Text> {
         self.dead()?;
         if let Err(after) = self.change() {
             self.cut(after);
@@ -163,7 +173,7 @@ impl Slots for Device {
             }
             other => other.map(|syncs| syncs - 1),
         };
-        Ok(())
+        Ok(self.written_to)
     }
 
     fn read_back(&mut self, slot: Slot, part: usize, offset: u64, buffer: &mut [u8]) -> Result<(), Text> {
@@ -175,7 +185,7 @@ impl Slots for Device {
 
     fn commit(&mut self, slot: Slot, part: usize, beginning: &[u8]) -> Result<(), Text> {
         self.write_flash(slot, part, 0, beginning)?;
-        self.sync(slot, part)
+        self.sync(slot, part).map(|_| ())
     }
 }
 
