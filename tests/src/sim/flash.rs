@@ -18,10 +18,13 @@ pub fn draft(number: u64) -> Draft {
     Draft::new(number, IMAGE_BYTES[0], IMAGE_BYTES[1])
 }
 
-/// The images of releases 1 to 12, to recognise the content of a slot quickly.
+/// Releases have numbers up to this one.
+pub const RELEASES_MAX: u64 = 40;
+
+/// The images of all releases, to recognise the content of a slot quickly.
 static KNOWN: LazyLock<Vec<[Vec<u8>; 2]>> = LazyLock::new(|| {
     let images = |number| [image(number, 1, IMAGE_BYTES[0]), image(number, 2, IMAGE_BYTES[1])];
-    (1..=12).map(images).collect()
+    (1..=RELEASES_MAX).map(images).collect()
 });
 
 /// Two slots of two parts each.
