@@ -1,8 +1,8 @@
-//! A glance at the names that a look through the start files went by: whether any of them has changed since, by one question
-//! each. The walk to each of them asks dozens.
+//! A glance at the names that a look through files went by: whether any of them has changed since, by one question each.
+//! The walk to each of them asks dozens.
 
 use crate::os::foreign_file::{Tree, stamp};
-use std::fs::metadata;
+use std::fs::{Metadata, metadata, symlink_metadata};
 use std::path::PathBuf;
 
 /// After so many milliseconds everything is walked to again in any case: the way to a name is not in its metadata.
@@ -28,9 +28,17 @@ impl Glance {
         }
         let mut sum: u64 = 0xcbf2_9ce4_8422_2325;
         for name in &self.names {
-            let seen = metadata(tree.path().join(name)).map(|seen| stamp(&seen)).unwrap_or_default();
-            for number in seen {
-                sum = (sum.rotate_left(7) ^ number).wrapping_mul(0x0100_0000_01b3);
+            let path = tree.path().join(name);
+            let mut add = |seen: Option<Metadata>| {
+                for number in seen.as_ref().map(stamp).unwrap_or_default() {
+                    sum = (sum.rotate_left(7) ^ number).wrapping_mul(0x0100_0000_01b3);
+                }
+            };
+            let itself = symlink_metadata(&path).ok();
+            let is_link = itself.as_ref().is_some_and(Metadata::is_symlink);
+            add(itself);
+            if is_link {
+                add(metadata(&path).ok());
             }
         }
         Some(sum)
@@ -39,6 +47,11 @@ impl Glance {
     /// Nothing has changed since the look before, and it is not long ago.
     pub fn is_as_before(&self, sum: Option<u64>, now: u64) -> bool {
         sum.is_some() && sum == self.sum && now < self.due
+    }
+
+    /// The next look walks in any case.
+    pub fn walk_again(&mut self) {
+        self.sum = None;
     }
 
     /// A look went by these names; `sum` was taken before it began.
