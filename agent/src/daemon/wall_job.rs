@@ -109,9 +109,9 @@ impl WallJob {
             return WallNews::default();
         }
         let news = self.turn(device, requests, request, inputs, log);
-        if changed && !due {
+        if changed {
             // A program that has just started may still start another one in its own place (exec).
-            self.due = uptime_milliseconds() + AGAIN_MILLISECONDS;
+            self.due = self.due.min(uptime_milliseconds() + AGAIN_MILLISECONDS);
         }
         news
     }

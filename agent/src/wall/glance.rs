@@ -3,6 +3,7 @@
 
 use crate::os::foreign_file::{Tree, stamp};
 use std::fs::{Metadata, metadata, symlink_metadata};
+use std::io;
 use std::path::PathBuf;
 
 /// After so many milliseconds everything is walked to again in any case: the way to a name is not in its metadata.
@@ -13,6 +14,8 @@ const WALK_MILLISECONDS: u64 = 60_000;
 pub struct Glance {
     /// Paths below the root, in order; also of files and folders that are not there.
     names: Vec<PathBuf>,
+    /// Those of them that are links, and count themselves.
+    links: Vec<PathBuf>,
     /// Their sum as it was before the last look began; `None`: not known of these names.
     sum: Option<u64>,
     /// The time of the next look in any case, in milliseconds of uptime.
@@ -28,18 +31,10 @@ impl Glance {
         }
         let mut sum: u64 = 0xcbf2_9ce4_8422_2325;
         for name in &self.names {
-            let path = tree.path().join(name);
-            let mut add = |seen: Option<Metadata>| {
-                for number in seen.as_ref().map(stamp).unwrap_or_default() {
-                    sum = (sum.rotate_left(7) ^ number).wrapping_mul(0x0100_0000_01b3);
-                }
-            };
-            let itself = symlink_metadata(&path).ok();
-            let is_link = itself.as_ref().is_some_and(Metadata::is_symlink);
-            add(itself);
-            if is_link {
-                add(metadata(&path).ok());
-            }
+            add(&mut sum, metadata(tree.path().join(name)));
+        }
+        for name in &self.links {
+            add(&mut sum, symlink_metadata(tree.path().join(name)));
         }
         Some(sum)
     }
@@ -60,5 +55,19 @@ impl Glance {
         names.dedup();
         self.sum = sum.filter(|_| names == self.names);
         (self.names, self.due) = (names, now + WALK_MILLISECONDS);
+    }
+
+    /// Links among the names of the look that has just ended, whose own change counts too.
+    pub fn looked_at_links(&mut self, links: Vec<PathBuf>) {
+        if links != self.links {
+            self.walk_again();
+            self.links = links;
+        }
+    }
+}
+
+fn add(sum: &mut u64, seen: io::Result<Metadata>) {
+    for number in seen.map(|seen| stamp(&seen)).unwrap_or_default() {
+        *sum = (sum.rotate_left(7) ^ number).wrapping_mul(0x0100_0000_01b3);
     }
 }

@@ -91,8 +91,8 @@ impl ScanCache {
             self.walks += 1;
         }
         let before = std::mem::take(&mut self.read);
-        let (names, all) = (Vec::new(), All::default());
-        let mut look = Look { tree, before, now: Vec::new(), at: now, names, all };
+        let (names, links, all) = (Vec::new(), Vec::new(), All::default());
+        let mut look = Look { tree, before, now: Vec::new(), at: now, names, links, all };
         if integrity.len() > GUARDED_MAX {
             look.doubt(format_args!("policy guards more than {GUARDED_MAX} files; the rest is left out"));
         }
@@ -106,6 +106,7 @@ impl ScanCache {
         (self.read, self.last) = (look.now, look.all);
         // The cause of a doubt need not show in a name's metadata.
         self.glance.looked(look.names, sum.filter(|_| self.last.doubt.is_none()), now);
+        self.glance.looked_at_links(look.links);
         self.last.clone()
     }
 
@@ -129,6 +130,8 @@ struct Look {
     at: u64,
     /// Every path that was asked for.
     names: Vec<PathBuf>,
+    /// Those of them that are links.
+    links: Vec<PathBuf>,
     all: All,
 }
 
@@ -155,6 +158,9 @@ impl Look {
             }
         };
         let kind = mark.kind;
+        if kind == Kind::Link {
+            self.links.push(path.into());
+        }
         let found = Found { path: path.into(), below: below.map(Into::into), mark };
         self.all.all.push(Looked { found, listed: listed.into() });
         Some(kind)
