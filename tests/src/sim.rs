@@ -1,13 +1,15 @@
 //! The simulated device: stricter than a real one. Writing to the running slot, or marking a slot good while its
 //! writes are not synced, is a panic. It cuts the power at any changing call; unsynced writes are then kept, lost or
-//! torn. Map: `sim/disk.rs` the files that survive, `sim/flash.rs` the slots and `sim/medium.rs` the media under them, `sim/boot.rs` the boot loader, `sim/powers.rs` the core's traits,
-//! `sim/gate.rs` and `sim/wall.rs` the gate and the wall; this file holds the device that tests drive.
+//! torn. Map: `sim/disk.rs` the files that survive, `sim/flash.rs` the slots and `sim/medium.rs` the media under them,
+//! `sim/boot.rs` the boot loader, `sim/powers.rs` the core's traits, `sim/gate.rs` and `sim/wall.rs` the gate and the
+//! wall, `sim/migration.rs` the owner's settings; this file holds the device that tests drive.
 
 pub mod boot;
 pub mod disk;
 pub mod flash;
 pub mod gate;
 pub mod medium;
+pub mod migration;
 mod powers;
 pub mod wall;
 
@@ -21,7 +23,7 @@ use komainu_core::identifiers::{Name, Slot};
 use komainu_core::operator_request::OperatorRequest;
 use komainu_core::reason::Reason;
 use komainu_core::retry_state::RetryState;
-use komainu_core::settings::{ConfirmBy, FirewallSettings, Settings};
+use komainu_core::settings::{ConfirmBy, FirewallSettings, Settings, StartCount};
 use komainu_core::step::Next;
 use komainu_core::turn::{decide, execute, look, look_knowing};
 use komainu_core::update::offer::Offer;
@@ -83,6 +85,8 @@ pub struct Device {
     pub starts: u32,
     /// The gate, where this device keeps one.
     pub gate: Option<gate::Gate>,
+    /// The owner's settings, and what an update keeps of them.
+    pub owners: migration::OwnersSettings,
     /// The wall's incident state, and the observation that it gets.
     pub wall: wall::Wall,
 }
@@ -101,7 +105,9 @@ pub fn settings() -> Settings {
         first_poll_within_seconds: 0,
         full_refresh_seconds: 86_400,
         trial_seconds: 300,
+        soak_seconds: 0,
         boot_tries: 2,
+        start_count: StartCount::Seen,
         confirm_by: ConfirmBy::Health,
         checkpoint_bytes: 8192,
         postpone_days_max: 7,
@@ -150,6 +156,7 @@ impl Device {
             restarting: false,
             starts: 1,
             gate: None,
+            owners: migration::OwnersSettings::of_release(1),
             wall: wall::Wall::default(),
             server,
         }
@@ -301,6 +308,7 @@ impl Device {
             Some(behaves.iter().all(|&(number, how)| number != release || how != Behaves::Crashes))
         };
         self.booted = self.environment.start(starts);
+        self.owners.migrate_to(self.running_release());
         self.log.push(format!("started slot={} release={}", self.booted, self.running_release()));
         crate::invariants::check_all(self);
     }

@@ -48,6 +48,7 @@ fn run(story: &Story, cuts: &[(u64, After)]) -> Device {
     check_all(&mut device);
     invariant_device_settles(&device);
     ends_as_told(&device, story);
+    assert_eq!(device.owners.format, story.ends_with, "{}, cuts {cuts:?}: {:#?}", story.name, device.log);
     assert_eq!(device.running_release(), story.ends_with, "{}, cuts {cuts:?}: {:#?}", story.name, device.log);
     device
 }
@@ -104,6 +105,7 @@ fn run_cut_again(story: &Story, at: u64, first: After, later: u64, second: After
     invariant_device_settles(&device);
     ends_as_told(&device, story);
     let ended = device.running_release();
+    assert_eq!(device.owners.format, story.ends_with, "{} {at} {later}: {:#?}", story.name, device.log);
     assert_eq!(ended, story.ends_with, "{} {at} {first:?} {later} {second:?}: {:#?}", story.name, device.log);
     happened
 }

@@ -207,12 +207,34 @@ impl WallDriver {
         Arc::clone(&self.scanner)
     }
 
-    /// Something that is looked at has changed since the last look; quickly found out. Also a sign of life for the
-    /// watchdog, and the time to try a password.
-    pub fn has_changed(&mut self) -> bool {
+    /// A sign of life to the watchdog.
+    pub fn show_life(&self) {
         if let Ok(watchdog) = &self.watchdog {
             watchdog.alive();
         }
+    }
+
+    /// Lets the loop be silent for so many seconds; `hold`: the watchdog is held now, whatever the policy enforces.
+    ///
+    /// # Errors
+    /// It should be held, and is not: why.
+    pub fn watch_loop(&mut self, hold: bool, seconds: u32) -> Result<(), Text> {
+        if hold && self.watchdog.is_err() {
+            self.hold_watchdog()?;
+        }
+        if let Ok(watchdog) = &self.watchdog {
+            watchdog.limit_silence(seconds);
+        }
+        if !hold || self.watchdog.is_ok() {
+            return Ok(());
+        }
+        Err(text(format_args!("the settings leave it to another program ([wall] watchdog = '')")))
+    }
+
+    /// Something that is looked at has changed since the last look; quickly found out. Also a sign of life for the
+    /// watchdog, and the time to try a password.
+    pub fn has_changed(&mut self) -> bool {
+        self.show_life();
         let now = clock::uptime_milliseconds();
         let mut found = false;
         self.exposure.step();

@@ -128,7 +128,7 @@ impl WallDriver {
         }
     }
 
-    fn hold_watchdog(&mut self) -> Result<(), Text> {
+    pub(super) fn hold_watchdog(&mut self) -> Result<(), Text> {
         let Some(path) = &self.settings.watchdog else { return Ok(()) };
         let seconds = u16::try_from(self.settings.watchdog_seconds).unwrap_or(u16::MAX);
         match Watchdog::open(path, seconds) {
