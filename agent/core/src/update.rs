@@ -8,6 +8,7 @@ pub mod facts;
 pub mod keep_record;
 pub mod manifest;
 pub mod offer;
+pub mod part_identity;
 pub mod plan;
 pub mod poll;
 pub mod record;
