@@ -7,7 +7,8 @@ use komainu_core::settings::StartCount;
 use komainu_core::update::record::Update;
 use komainu_tests::invariants::invariant_device_settles;
 use komainu_tests::repository::Repository;
-use komainu_tests::sim::disk::{After, HEADER_BYTES, draft};
+use komainu_tests::sim::disk::After;
+use komainu_tests::sim::flash::draft;
 use komainu_tests::sim::{Behaves, Device};
 
 fn device_with(number: u64) -> Device {
@@ -179,10 +180,7 @@ fn a_device_whose_other_slot_holds_nothing_stays_reachable() {
     device.behaves.push((2, Behaves::NeverGood));
     take_turns(&mut device, 30);
     assert_eq!(device.booted_slot(), Slot::B, "{:#?}", device.log);
-    for part in 0..2 {
-        device.flash.write(Slot::A, part, 0, &[0; HEADER_BYTES as usize]);
-        device.flash.sync(Slot::A, part);
-    }
+    device.flash.invalidate(Slot::A);
     device.run_until_quiet();
     says(&device, "no-way-back release=2 slot=a");
     assert_eq!((device.booted_slot(), device.starts), (Slot::B, 2), "no restart: {:#?}", device.log);
