@@ -35,11 +35,20 @@ class Test:
     name: str
     file: str
     run: Callable
+    #: Whether no other test may run meanwhile.
+    alone: bool = False
 
 
 def test(function):
     """Puts a function on the list of tests; its name is the sentence."""
     TESTS.append(Test(function.__name__, Path(function.__code__.co_filename).stem, function))
+    return function
+
+
+def alone(function):
+    """Above `@test`, for one that measures, loads the machine, or takes what there is once only: no other runs meanwhile."""
+    for one in TESTS:
+        one.alone |= one.run is function
     return function
 
 
