@@ -1,7 +1,7 @@
 """What the agent costs the machine: printed for people, not judged."""
 
 import busy
-from place import test
+from place import alone, test
 from router import KOMAINU, LOG, PAGE_ANSWERS, PASSWORD, Router
 
 SECONDS = 20
@@ -9,12 +9,14 @@ SECONDS = 20
 BUSY_SECONDS = 240
 
 
+@alone
 @test
 def an_agent_at_rest_costs_so_much(place):
     router = Router(place)
     return cost(router, *at_rest(router), SECONDS)
 
 
+@alone
 @test
 def an_agent_beside_a_hundred_processes_and_two_hundred_sockets_costs_so_much(place):
     router = Router(place, files={busy.PATH: busy.program(place)}, services=[busy.SERVICE])
@@ -50,6 +52,7 @@ def cost(router, agent, page, seconds):
     return "; ".join(parts)
 
 
+@alone
 @test
 def the_firewall_is_in_place_so_soon_after_the_start(place):
     router = Router(place)
