@@ -146,8 +146,8 @@ pub fn locked(text: &str, account: &str, days_since_1970: u32) -> Result<String,
     with_field(text, account, "!", days_since_1970)
 }
 
-/// The text with the account locked on each of its lines. The old field stays behind a `!`, as evidence and for a later
-/// unlock. Lines that are locked already, or say `x`, stay as they are.
+/// The text with the account locked on each of its lines. The old field stays behind a `!` (or two), as evidence and
+/// for a later unlock. Lines that are locked already, or say `x`, stay as they are.
 ///
 /// # Errors
 /// See [`Fault`]; an account of which every line says `x` is locked in the other file.
@@ -155,7 +155,8 @@ pub fn barred(text: &str, account: &str) -> Result<String, Fault> {
     let mut barred = String::with_capacity(text.len() + 8);
     let mut fault = Some(Fault::NoSuchAccount);
     for line in text.split_inclusive(LINE_ENDS) {
-        match held(line, account).map(read) {
+        let field = held(line, account);
+        match field.map(read) {
             None | Some(Field::NoSuchAccount) => barred.push_str(line),
             Some(Field::InShadow) => {
                 fault = fault.map(|_| Fault::InShadow);
@@ -168,8 +169,10 @@ pub fn barred(text: &str, account: &str) -> Result<String, Fault> {
             Some(Field::Empty | Field::Crypt(_)) => {
                 fault = None;
                 let (name, rest) = line.split_at(account.len() + 1);
+                // Twelve characters and an age are no crypt string, but behind one mark they are one to musl.
+                let one = ["!", field.unwrap_or_default()].concat();
                 barred.push_str(name);
-                barred.push('!');
+                barred.push_str(if read(&one) == Field::Locked { "!" } else { "!!" });
                 barred.push_str(rest);
             }
         }
@@ -286,13 +289,16 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_only_one_library_takes_is_barred_and_found_locked() {
+    fn what_only_one_library_takes_is_barred_and_found_locked() {
         for (text, name, expected) in [
             (":abJnggxhB/yWI::0:0::/:", ":abJnggxhB/yWI", ":abJnggxhB/yWI:!:0:0::/:"),
             (":x:$5$s$h0123456789:0", ":x", ":x:!$5$s$h0123456789:0"),
             (":::0:0::/:", ":", "::!:0:0::/:"),
             ("::0:0:::/:", "", ":!:0:0:::/:"),
             (" #svc : :0", " #svc ", " #svc :! :0"),
+            ("svc:gueAAC3NzaC1,2k:0", "svc", "svc:!!gueAAC3NzaC1,2k:0"),
+            ("svc: ueAAC3NzaC1,2k:0", "svc", "svc:!! ueAAC3NzaC1,2k:0"),
+            ("svc:ueAAC3NzaC1,2k:0", "svc", "svc:!ueAAC3NzaC1,2k:0"),
         ] {
             let barred = barred(text, name).unwrap();
             assert_eq!(barred, expected);
