@@ -5,8 +5,8 @@ from place import alone, test
 from router import KOMAINU, LOG, PAGE_ANSWERS, PASSWORD, Router
 
 SECONDS = 20
-#: So long that the rarer parts of a look come several times: every minute, and every two.
-BUSY_SECONDS = 240
+#: So long that the rarer parts of a look come: every minute, and every two.
+BUSY_SECONDS = 125
 
 
 @alone
