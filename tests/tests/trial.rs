@@ -65,7 +65,8 @@ fn a_pause_outlasts_restarts_and_needs_no_clock() {
     device.run_until_quiet();
     // No clock and no poll that works: however often it is restarted, it is not tried again.
     device.system_clock = komainu_trust::Moment(0);
-    let metadata = std::mem::take(&mut device.server.metadata);
+    let metadata = device.server.metadata.clone();
+    device.server.metadata.retain(|name, _| name == "1.root.json");
     for _ in 0..9 {
         device.pull_the_plug(After::Lost);
         device.run_until_quiet();
