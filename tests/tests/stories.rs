@@ -9,7 +9,8 @@ use komainu_core::settings::ConfirmBy;
 use komainu_core::turn::{Reply, turn};
 use komainu_tests::invariants::{check_all, invariant_device_settles};
 use komainu_tests::repository::{Repository, TODAY};
-use komainu_tests::sim::disk::{After, draft};
+use komainu_tests::sim::disk::After;
+use komainu_tests::sim::flash::draft;
 use komainu_tests::sim::gate::Gate;
 use komainu_tests::sim::{Behaves, Device};
 use serde_json::json;
@@ -222,7 +223,7 @@ fn a_lost_record_is_made_anew_from_what_is_seen() {
     device.pull_the_plug(After::Lost);
     device.run_until_quiet();
     says(&device, "record-lost why=\"no good copy\"");
-    check_all(&device);
+    check_all(&mut device);
     assert_eq!(device.running_release(), 2);
 }
 

@@ -95,11 +95,15 @@ impl Slots for LinuxDevice {
         self.slots.invalidate(slot, part)
     }
 
+    fn begin(&mut self, slot: Slot, part: usize, image_bytes: u64, durable: u64) -> Result<u64, Text> {
+        self.slots.begin(slot, part, image_bytes, durable)
+    }
+
     fn write(&mut self, slot: Slot, part: usize, offset: u64, bytes: &[u8]) -> Result<(), Text> {
         self.slots.write(slot, part, offset, bytes)
     }
 
-    fn sync(&mut self, slot: Slot, part: usize) -> Result<(), Text> {
+    fn sync(&mut self, slot: Slot, part: usize) -> Result<u64, Text> {
         self.slots.sync(slot, part)
     }
 
