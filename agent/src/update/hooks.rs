@@ -28,9 +28,9 @@ pub fn run(folder: &Path, release: &ReleaseId, seconds: u32) -> Result<(), Text>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::os::files;
     use komainu_core::identifiers::Version;
     use std::fs;
-    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn hooks_run_in_order_up_to_the_first_that_fails() {
@@ -43,9 +43,8 @@ mod tests {
             ("10-says", "echo $1 $2 > \"${0%/*}/said\""),
             ("30-never", "echo late > \"${0%/*}/said\""),
         ] {
-            let path = folder.join(name);
-            fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+            let script = format!("#!/bin/sh\n{script}\n");
+            files::replace_as(&folder.join(name), script.as_bytes(), 0o755).unwrap();
         }
         assert_eq!(run(&folder, &release, 60), Err(text(format_args!("20-refuses: no room"))));
         assert_eq!(fs::read_to_string(folder.join("said")).unwrap(), "42 2.1\n");

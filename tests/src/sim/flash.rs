@@ -78,13 +78,6 @@ impl Flash {
         self.chips[index(slot)].iter().all(Chip::is_synced)
     }
 
-    /// The agent's storage makes a slot impossible to start, as before an update.
-    pub fn invalidate(&mut self, slot: Slot) {
-        for part in 0..2 {
-            self.storage(slot, part).and_then(|storage| storage.invalidate()).expect("there is power");
-        }
-    }
-
     /// Flips a bit on the medium.
     pub fn rot(&self, slot: Slot, part: usize, offset: usize) {
         self.chips[index(slot)][part].rot(offset);

@@ -29,7 +29,7 @@ impl Device {
     }
 
     fn write(&self, name: &str, text: &str) {
-        fs::write(self.path(name), text).unwrap();
+        files::replace_as(&self.path(name), text.as_bytes(), 0o644).unwrap();
     }
 
     fn text(&self, name: &str) -> String {
@@ -99,7 +99,7 @@ fn a_cut_anywhere_leaves_the_settings_old_and_whole() {
     }
     // A ledger that is not whole is none: nothing is put back from it, and the next activation takes another.
     for length in 0..whole.len() - 1 {
-        fs::write(device.state.join(NAME), &whole[..length]).unwrap();
+        files::replace(&device.state.join(NAME), &whole[..length]).unwrap();
         assert!(read(&device.state.join(NAME)).is_none(), "cut at {length}");
     }
     device.take(1000).unwrap();
