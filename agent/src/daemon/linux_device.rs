@@ -18,6 +18,7 @@ use crate::os::privileges::{Capabilities, give_up};
 use crate::os::{clock, foreign_file};
 use crate::update::boot::boot_flow::BootFlow;
 use crate::update::boot::bootcount::Bootcount;
+use crate::update::boot::running_slot::RunningSlot;
 use crate::update::runtime_state::{Lock, RuntimeState};
 use crate::update::source::bundle::Bundle;
 use crate::update::source::carrier::Source;
@@ -54,6 +55,7 @@ pub struct LinuxDevice {
     runtime: RuntimeState,
     slots: SlotTable,
     boot: Box<dyn BootFlow>,
+    running: RunningSlot,
     /// The server, or why there are no updates.
     repository: Result<HttpRepository, String>,
     /// Takes the server's place until it has nothing more to offer.
@@ -92,6 +94,7 @@ impl LinuxDevice {
             runtime: RuntimeState::new(&settings.run),
             slots: SlotTable::new(settings.parts.clone()),
             boot: Box::new(Bootcount(settings.boot.clone())),
+            running: RunningSlot::new(settings.parts.clone()),
             repository,
             bundle: None,
             credentials: settings.gate.as_ref().map(|gate| CredentialStore::new(gate, &settings.state)),

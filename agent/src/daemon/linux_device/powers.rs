@@ -15,7 +15,7 @@ use komainu_core::operator_request::Password;
 use komainu_core::retry_state::RetryState;
 use komainu_core::update::facts::{BootChoice, Health, Parts, RecordSeen};
 use komainu_core::update::offer::StoredMetadata;
-use komainu_core::update::record::Record;
+use komainu_core::update::record::{Record, Update};
 use komainu_core::wall::incident_state::IncidentState;
 use komainu_core::wall::observation::Observation;
 use komainu_core::wall::remediation::Remediation;
@@ -74,7 +74,15 @@ impl Ledger for LinuxDevice {
 
 impl Boot for LinuxDevice {
     fn booted(&mut self) -> Result<Slot, Text> {
-        self.boot.booted()
+        let signs = self.boot.signs()?;
+        let (boot, store) = (&mut self.boot, &self.store);
+        self.running.find(&signs, &mut || {
+            let leaving = match store.record() {
+                RecordSeen::Found(Record { update: Update::RollingBack { slot, .. }, .. }) => Some(slot),
+                _ => None,
+            };
+            (boot.choice(), leaving)
+        })
     }
 
     fn boot_choice(&mut self) -> Result<BootChoice, Text> {
