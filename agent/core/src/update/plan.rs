@@ -52,7 +52,7 @@ pub fn plan(facts: &Facts, settings: &Settings) -> Plan {
 /// The first record, made from the facts. A trial under way stays a trial: a lost record does not make an unconfirmed
 /// release good.
 fn first_record(booted: Slot, choice: &BootChoice, reason: Reason, settings: &Settings) -> Plan {
-    let mut record = Record::first(booted, settings.own_release.clone());
+    let mut record = Record::first(booted, running_release(booted, choice, settings));
     if let (Some(_), Some(number)) = (choice.tries_left, choice.release) {
         record.confirmed_slot = choice.slot.other();
         record.update = found_trial(number, choice, settings);
@@ -65,13 +65,27 @@ fn first_record(booted: Slot, choice: &BootChoice, reason: Reason, settings: &Se
     Plan::step(Step::Adopt(record), reason, Next::Now)
 }
 
-fn found_trial(number: u64, choice: &BootChoice, settings: &Settings) -> Update {
+/// The release that runs, where no record tells: the firmware's own word, or a higher number that the boot choice has
+/// beside this slot as good. Confirm wrote it there, and it spares a device without its state the same release again.
+fn running_release(booted: Slot, choice: &BootChoice, settings: &Settings) -> Option<ReleaseId> {
+    let own = settings.own_release.as_ref();
+    let confirmed = choice.release.filter(|_| choice.tries_left.is_none() && choice.slot == booted);
+    match confirmed.filter(|number| own.is_none_or(|own| own.number < *number)) {
+        Some(number) => Some(release_of(number, settings)),
+        None => own.cloned(),
+    }
+}
+
+fn release_of(number: u64, settings: &Settings) -> ReleaseId {
     let version =
         settings.own_release.as_ref().filter(|own| own.number == number).map(|own| own.version.clone());
     let version = version.unwrap_or_else(|| Version::parse("unknown").expect("a fixed word that fits"));
-    let release = ReleaseId { number, version };
+    ReleaseId { number, version }
+}
+
+fn found_trial(number: u64, choice: &BootChoice, settings: &Settings) -> Update {
     Update::Trial {
-        release,
+        release: release_of(number, settings),
         slot: choice.slot,
         deadline_seconds: settings.trial_seconds,
         tries: None,

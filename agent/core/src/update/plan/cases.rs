@@ -113,6 +113,32 @@ fn a_first_start_takes_what_runs_as_good() {
 }
 
 #[test]
+fn without_a_record_the_release_of_a_good_boot_choice_spares_the_reinstall() {
+    let choice = |slot, tries_left, release| BootChoice { slot, tries_left, release };
+    for (boot_choice, confirmed, why) in [
+        (choice(Slot::A, None, Some(2)), Some(2), "confirmed, and the state was lost"),
+        (choice(Slot::A, None, None), None, "nothing is known"),
+        (choice(Slot::B, None, Some(2)), None, "the release of the other slot"),
+        (choice(Slot::A, Some(2), Some(2)), None, "on trial"),
+    ] {
+        let lost = Facts { record: RecordSeen::Absent, boot_choice: Ok(boot_choice), ..facts(Update::Idle) };
+        let Some(Step::Adopt(first)) = plan(&lost, &settings()).steps.first().cloned() else { panic!() };
+        assert_eq!(first.confirmed.as_ref().map(|release| release.number), confirmed, "{why}");
+        assert_eq!(first.floor, confirmed.unwrap_or(0), "{why}");
+    }
+    let own = Settings { own_release: Some(release(3)), ..settings() };
+    let lost = |number| Facts {
+        record: RecordSeen::Absent,
+        boot_choice: Ok(choice(Slot::A, None, Some(number))),
+        ..facts(Update::Idle)
+    };
+    for (number, confirmed) in [(2, release(3)), (3, release(3))] {
+        let Some(Step::Adopt(first)) = plan(&lost(number), &own).steps.first().cloned() else { panic!() };
+        assert_eq!((first.floor, first.confirmed), (3, Some(confirmed)));
+    }
+}
+
+#[test]
 fn polls_come_when_they_are_due_or_asked_for() {
     let quiet = facts(Update::Idle);
     expect(&Facts { request: Some(OperatorRequest::Poll), ..quiet.clone() }, &["poll"], "poll-due");
