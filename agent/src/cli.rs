@@ -76,7 +76,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "check",
-        help: "look whether all is in place for updates, change nothing",
+        help: "look whether all is in place, change nothing (--json)",
         run: check::check,
         operand: "",
     },
@@ -233,7 +233,7 @@ fn help() -> Result<Exit, (Exit, String)> {
         text.push_str(&format!("  {:14} {:6} {}\n", command.name, command.operand, command.help));
     }
     text.push_str("\n  -s, --settings FILE  instead of /etc/komainu.toml\n");
-    text.push_str("      --json           status, harden, selfcheck: for machines\n");
+    text.push_str("      --json           check, status, harden, selfcheck: for machines\n");
     text.push_str("      --testing        trust the example keys, which everybody has\n");
     text.push_str("\nExit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 restart the device now,\n");
     text.push_str("4 another komainu is at work, and nothing was done. See komainu(8).\n");

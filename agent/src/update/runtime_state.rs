@@ -59,6 +59,12 @@ impl RuntimeState {
         }
     }
 
+    /// Whether another komainu holds the lock; nothing is made or written for this.
+    pub fn is_at_work(&self) -> bool {
+        let Ok(file) = File::open(self.folder.join("lock")) else { return false };
+        matches!(Flock::lock(file, FlockArg::LockSharedNonblock), Err((_, nix::errno::Errno::EWOULDBLOCK)))
+    }
+
     /// Leaves a request for the komainu that is at work, and wakes it.
     ///
     /// # Errors

@@ -6,7 +6,10 @@
 //! others (device-mapper, RAID) sysfs tells the others, and not which of their bytes are used: such a part is taken for
 //! all of them, so that two of them over one disk are refused. A loop device whose file has lost its name is only itself.
 
-use komainu_core::update::part_identity::{Extent, Medium, PartIdentity};
+use crate::config::settings::PartPaths;
+use komainu_core::fault::{Text, text as said};
+use komainu_core::identifiers::Slot;
+use komainu_core::update::part_identity::{Extent, Medium, NamedPart, PartIdentity};
 use nix::sys::stat::{major, minor};
 use std::fs;
 use std::io;
@@ -40,6 +43,39 @@ pub fn identity_of(path: &Path) -> io::Result<PartIdentity> {
 /// Those of [`identity_of`].
 pub fn identity_of_mounted(device: u64, source: &[u8]) -> io::Result<Option<PartIdentity>> {
     Finder { sysfs: Path::new(SYSFS) }.of_mounted(device, source)
+}
+
+/// A range of the place at this path; a negative offset counts from its end, where that is known.
+///
+/// # Errors
+/// Those of [`identity_of`].
+pub fn identity_of_range(path: &Path, offset: i64, bytes: u64) -> io::Result<PartIdentity> {
+    let place = identity_of(path)?;
+    let end = match &place.extents[..] {
+        [one] if one.bytes < u64::MAX => one.bytes,
+        // Of a file; what is no file has told its size, or may be anywhere.
+        _ => path.metadata()?.len(),
+    };
+    match u64::try_from(offset).ok().or_else(|| end.checked_sub(offset.unsigned_abs())) {
+        Some(start) => Ok(within(place, start, bytes)),
+        None => Ok(place),
+    }
+}
+
+/// What every part of both slots is.
+///
+/// # Errors
+/// The first that cannot be found out: its path, and why.
+pub fn identities_of(parts: &[PartPaths]) -> Result<Vec<NamedPart>, Text> {
+    let mut all = Vec::new();
+    for part in parts {
+        for (slot, path) in [Slot::A, Slot::B].into_iter().zip(&part.paths) {
+            let identity = identity_of(path)
+                .map_err(|error| said(format_args!("cannot open {}: {error}", path.display())))?;
+            all.push((part.name.clone(), slot, identity));
+        }
+    }
+    Ok(all)
 }
 
 /// Looks into a sysfs, which a test lays out itself.
