@@ -84,9 +84,8 @@ fn release_of(number: u64, settings: &Settings) -> ReleaseId {
 }
 
 fn found_trial(number: u64, choice: &BootChoice, settings: &Settings) -> Update {
-    let release = release_of(number, settings);
     Update::Trial {
-        release,
+        release: release_of(number, settings),
         slot: choice.slot,
         deadline_seconds: settings.trial_seconds,
         tries: None,

@@ -90,7 +90,7 @@ fn beside_the_slots(parts: &[NamedPart], mounts: &[Mount], call: &Call, found: &
         if let Ok(identity) = identity_of_range(&copy.path, copy.offset, copy.size_bytes.into())
             && let Some(why) = contradiction_with(parts, "the boot environment", &identity)
         {
-            found.fail(why.to_string());
+            return found.fail(why.to_string());
         }
     }
 }

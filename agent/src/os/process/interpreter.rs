@@ -1,5 +1,5 @@
-//! Whether the kernel could start a program file: it may be executed, and a script's first line names an interpreter that is
-//! there. Nothing is started.
+//! Whether the kernel could start a program file: it may be executed, it is for this processor, and the interpreter of a
+//! script's first line, or the loader of a program with shared libraries, is there. Nothing is started.
 
 use std::env;
 use std::fs::File;
@@ -8,8 +8,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// The kernel reads no more of a file than this to find out what it is; before Linux 5.1 half of it.
-const BEGINNING_BYTES: u64 = 256;
+/// So much of a file is read: the headers of a program lie in it, and of a script the kernel looks at 256 bytes.
+const BEGINNING_BYTES: u64 = 4096;
+/// The kind of the program header that names the loader (ELF, PT_INTERP).
+const PT_INTERP: u64 = 3;
 /// Where the C library looks for a program when there is no `PATH`.
 const PATH: &str = "/usr/local/bin:/bin:/usr/bin";
 
@@ -71,10 +73,39 @@ fn is_program(beginning: &[u8]) -> Result<(), String> {
     let kind = |bytes: &[u8]| Some((bytes.get(4..6)?.to_vec(), bytes.get(18..20)?.to_vec()));
     // Some processors run programs of their forerunners as well.
     let same_order = own.get(5) == beginning.get(5);
-    match kind(beginning) == kind(&own) || own.is_empty() || same_order && own.get(4) == Some(&2) {
-        true => Ok(()),
-        false => Err("it is a program for another processor".into()),
+    if kind(beginning) != kind(&own) && !own.is_empty() && !(same_order && own.get(4) == Some(&2)) {
+        return Err("it is a program for another processor".into());
     }
+    match loader(beginning).filter(|loader| !Path::new(std::ffi::OsStr::from_bytes(loader)).exists()) {
+        Some(loader) => Err(format!(
+            "its loader {} is not there: build it for this firmware's C library, or statically",
+            loader.escape_ascii()
+        )),
+        None => Ok(()),
+    }
+}
+
+/// The loader of a program with shared libraries, as far as its headers lie in these bytes.
+fn loader(program: &[u8]) -> Option<&[u8]> {
+    let (wide, little) = (program.get(4)? == &2, program.get(5)? == &1);
+    let number = |at: usize, bytes: usize| {
+        let digits = program.get(at..at.checked_add(bytes)?)?;
+        let add = |sum: u64, byte: &u8| sum << 8 | u64::from(*byte);
+        Some(if little { digits.iter().rev().fold(0, add) } else { digits.iter().fold(0, add) })
+    };
+    // Offsets of the 64-bit and of the 32-bit headers (ELF, chapter 4 and 5).
+    let place = |wide_at: usize, at: usize| if wide { number(wide_at, 8) } else { number(at, 4) };
+    let headers = usize::try_from(place(32, 28)?).ok()?;
+    let [size, count] = if wide { [54, 56] } else { [42, 44] }.map(|at| number(at, 2));
+    for index in 0..usize::try_from(count?).ok()? {
+        let at = headers.checked_add(index * usize::try_from(size?).ok()?)?;
+        if number(at, 4)? == PT_INTERP {
+            let begin = usize::try_from(place(at + 8, at + 4)?).ok()?;
+            let bytes = usize::try_from(place(at + 32, at + 16)?).ok()?;
+            return program.get(begin..begin.checked_add(bytes)?)?.split(|byte| *byte == 0).next();
+        }
+    }
+    None
 }
 
 fn beginning_of_own() -> Vec<u8> {
@@ -125,13 +156,34 @@ mod tests {
             assert_eq!(can, wanted.map_err(str::to_owned), "{}", text.escape_ascii());
             // The kernel's own word on it.
             let started = std::process::Command::new(&program).output();
-            assert!(can.is_ok() || started.is_err_and(|_| true) || text.starts_with(b"#!/usr/bin/env"));
+            assert!(can.is_ok() || started.is_err() || text.starts_with(b"#!/usr/bin/env"));
         }
         files::replace_as(&program, b"#!/bin/sh\n", 0o644).unwrap();
         assert_eq!(can_start(&program), Err("it may not be executed (chmod +x)".to_owned()));
         assert_eq!(can_start(&folder), Err("it is no file".to_owned()));
         assert_eq!(can_start(Path::new("/proc/self/exe")), Ok(()));
         std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_program_whose_loader_is_not_there_cannot_be_started() {
+        let of_system = std::fs::read("/bin/true").unwrap();
+        let named = loader(&of_system).expect("Debian's programs have a loader");
+        assert!(Path::new(std::ffi::OsStr::from_bytes(named)).is_file());
+        let program = env::temp_dir().join(format!("komainu-loader-{}", std::process::id()));
+        files::replace_as(&program, &of_system, 0o755).unwrap();
+        assert_eq!(can_start(&program), Ok(()));
+        let at = of_system.windows(named.len()).position(|bytes| bytes == named).unwrap();
+        let mut other = of_system.clone();
+        other[at..at + 4].copy_from_slice(b"/not");
+        files::replace_as(&program, &other, 0o755).unwrap();
+        assert!(can_start(&program).unwrap_err().starts_with("its loader /not"));
+        assert!(std::process::Command::new(&program).output().is_err(), "the kernel's own word on it");
+        std::fs::remove_file(program).unwrap();
+        // Cut off anywhere, it names none or the same.
+        for end in 0..600 {
+            assert!(loader(&of_system[..end]).is_none_or(|found| named.starts_with(found)));
+        }
     }
 
     #[test]
