@@ -1,7 +1,8 @@
 //! The simulated device: stricter than a real one. Writing to the running slot, or marking a slot good while its
 //! writes are not synced, is a panic. It cuts the power at any changing call; unsynced writes are then kept, lost or
-//! torn. Map: `sim/disk.rs` the files that survive, `sim/flash.rs` the slots and `sim/medium.rs` the media under them, `sim/boot.rs` the boot loader, `sim/powers.rs` the core's traits,
-//! `sim/gate.rs` and `sim/wall.rs` the gate and the wall, `sim/migration.rs` the owner's settings; this file holds the device that tests drive.
+//! torn. Map: `sim/disk.rs` the files that survive, `sim/flash.rs` the slots and `sim/medium.rs` the media under them,
+//! `sim/boot.rs` the boot loader, `sim/powers.rs` the core's traits, `sim/gate.rs` and `sim/wall.rs` the gate and the
+//! wall, `sim/migration.rs` the owner's settings; this file holds the device that tests drive.
 
 pub mod boot;
 pub mod disk;

@@ -27,7 +27,7 @@ impl WallDriver {
             Remediation::Suspend { id, .. } => kill_tree::suspend(*id),
             Remediation::StopStarting { file, line, says } => self.stop_starting(file, *line, says),
             Remediation::LockAccount { file, account } => match &self.accounts {
-                Some((places, _)) => lock::lock_account(places, &self.state, file, account),
+                Some((survey, _)) => lock::lock_account(survey.places(), &self.state, file, account),
                 None => Err(text(format_args!("whose account is the owner's is not known"))),
             },
             Remediation::Quarantine { file } => quarantine::move_away(&self.state, Path::new(file)),
