@@ -136,3 +136,23 @@ def a_release_that_never_starts_is_given_up_by_the_boot_loader(place):
     assert device.restart() == "a"
     # The next release is taken.
     device.update(3, device.workshop.publish(3))
+
+
+@test
+def a_boot_loader_that_does_not_count_is_noticed_at_the_first_trial(place):
+    device, images = made(place, 2, False)
+    device.stage(2, images)
+    # It starts the slot that it should, and leaves bootcount as it was.
+    device._starts("b")
+    device.once().must(RESTART, "rolling-back release=2", "the boot loader does not count starts")
+    assert device.restart() == "a"
+    device.once().must(FAILED, "starts-not-counted release=2", "run komainu confirm")
+    assert device.status()["failed"] == [] and device.environment.read()["upgrade_available"] == "0"
+    assert "does not count starts" in device.komainu("check").must(FAILED).out
+    assert "does not count starts" in device.komainu("plan").must(DONE).out
+    with device.untouched("ab"):
+        device.once().must(FAILED, "starts-not-counted release=2")
+    # It was mended, and a person says so.
+    device.komainu("confirm").must(RESTART, "count-vouched-for release=2", "activating release=2")
+    assert device.restart() == "b"
+    device.once().must(DONE, "confirming release=2")
