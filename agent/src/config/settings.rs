@@ -109,12 +109,12 @@ pub struct Boot {
     pub reboot_command: Vec<String>,
 }
 
-/// A part, in either slot: a block device or a file.
+/// A part, in either slot: a block device, flash or a file.
 #[derive(Clone, Debug)]
 pub struct PartPaths {
     /// Its name in manifests.
     pub name: Name,
-    /// Slot a, then slot b.
+    /// Slot a, then slot b: a path, `PARTLABEL=name`, `mtd:name`, `ubi:name` or `ubi0:name`.
     pub paths: [PathBuf; 2],
 }
 
@@ -382,7 +382,13 @@ fn read_parts(top: &mut Table, first: &FirstFault) -> Vec<PartPaths> {
         if parts.iter().any(|part| part.name == name) {
             keys.fault("name", "names a part that is there already");
         }
-        let paths = [PathBuf::from(keys.required_string("a")), PathBuf::from(keys.required_string("b"))];
+        let paths = ["a", "b"].map(|slot| PathBuf::from(keys.required_string(slot)));
+        if paths
+            .iter()
+            .any(|path| ["PARTLABEL=", "mtd:", "ubi:"].iter().any(|kind| path.as_os_str() == *kind))
+        {
+            keys.fault("a", "and `b` must have a name behind PARTLABEL=, mtd: or ubi:");
+        }
         let taken = |path: &PathBuf| parts.iter().any(|part| part.paths.contains(path));
         if paths[0] == paths[1] || taken(&paths[0]) || taken(&paths[1]) {
             keys.fault("b", "and `a` must be places that no other slot or part uses");

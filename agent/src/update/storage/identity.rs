@@ -6,10 +6,11 @@
 //! others (device-mapper, RAID) sysfs tells the others, and not which of their bytes are used: such a part is taken for
 //! all of them, so that two of them over one disk are refused. A loop device whose file has lost its name is only itself.
 
+use super::locate::locate;
 use crate::config::settings::PartPaths;
 use komainu_core::fault::{Text, text as said};
 use komainu_core::identifiers::Slot;
-use komainu_core::update::part_identity::{Extent, Medium, NamedPart, PartIdentity};
+use komainu_core::update::part_identity::{Extent, Medium, NamedPart, PartIdentity, contradiction};
 use nix::sys::stat::{major, minor};
 use std::fs;
 use std::io;
@@ -28,12 +29,12 @@ const SECTOR_BYTES: u64 = 512;
 /// Devices that lie on one another before that is given up.
 const LAYERS_MAX: u8 = 8;
 
-/// What the place at this path is.
+/// What the place at this path is, or that with this name: a part may be named by its label.
 ///
 /// # Errors
 /// It is no file, block device, flash or UBI volume, or sysfs does not tell: the path there, and the cause.
-pub fn identity_of(path: &Path) -> io::Result<PartIdentity> {
-    Finder { sysfs: Path::new(SYSFS) }.of_path(path, LAYERS_MAX)
+pub fn identity_of(name: &Path) -> io::Result<PartIdentity> {
+    Finder { sysfs: Path::new(SYSFS) }.of_path(&locate(name)?, LAYERS_MAX)
 }
 
 /// What a mounted file system lies on, by the device number that `stat` tells of its files, and by the source of the
@@ -54,7 +55,7 @@ pub fn identity_of_range(path: &Path, offset: i64, bytes: u64) -> io::Result<Par
     let end = match &place.extents[..] {
         [one] if one.bytes < u64::MAX => one.bytes,
         // Of a file; what is no file has told its size, or may be anywhere.
-        _ => path.metadata()?.len(),
+        _ => locate(path)?.metadata()?.len(),
     };
     match u64::try_from(offset).ok().or_else(|| end.checked_sub(offset.unsigned_abs())) {
         Some(start) => Ok(within(place, start, bytes)),
@@ -76,6 +77,14 @@ pub fn identities_of(parts: &[PartPaths]) -> Result<Vec<NamedPart>, Text> {
         }
     }
     Ok(all)
+}
+
+/// Refuses parts of which two are one place.
+///
+/// # Errors
+/// Those of [`identities_of`]; or the two parts, and the bytes that they share.
+pub fn refuse_one_place(parts: &[PartPaths]) -> Result<(), Text> {
+    contradiction(&identities_of(parts)?).map_or(Ok(()), Err)
 }
 
 /// Looks into a sysfs, which a test lays out itself.
