@@ -24,6 +24,11 @@ loop squashfs overlay softdog""".split()
 PARAMETERS = {"softdog": "soft_noboot=1", "dummy": "numdummies=0"}
 #: Parts of a package that a device has no use for.
 NOT_IN = re.compile(r"usr/share/|usr/lib/[^/]*/(gconv|audit)/|etc/ld\.so|/libc_malloc_debug|/ebtables|-nft")
+#: What judges flash, and the libraries of it.
+JUDGES = re.compile(r"/(flash_erase|nandwrite|nanddump|mtdpart|ubi(attach|detach|format|mkvol|nfo|updatevol|block)"
+                    r"|fw_printenv|(ld|libc|libz|libubootenv)[.-][^/]*)$")
+#: Modules of raw flash that every machine with flash has.
+FLASH_MODULES = ["mtdblock", "physmap", "cfi_probe", "cfi_cmdset_0001", "jffs2", "ubi"]
 
 
 class Image:
@@ -49,19 +54,20 @@ class Image:
         self.folder(str(Path(path).parent).strip("."))
         self.entries[path] = (stat.S_IFLNK | 0o777, target.encode())
 
-    def tree(self, root):
-        """All that is below a folder of the host, but for what a device has no use for."""
+    def tree(self, root, wanted=re.compile("")):
+        """All that is below a folder of the host, or of it what is wanted, but for what a device has no use for."""
         for path in sorted(root.rglob("*")):
             name = str(path.relative_to(root))
-            if NOT_IN.search(name):
+            if NOT_IN.search(name) or not wanted.search(name):
                 continue
             if path.is_symlink():
                 self.link(name, os.readlink(path))
             elif path.is_file():
                 self.file(name, path.read_bytes(), path.stat().st_mode & 0o777)
 
-    def modules(self, folder, wanted=MODULES):
+    def modules(self, folder, wanted=MODULES, parameters=None):
         """Modules and what they need, and a list of all in the order in which they are loaded."""
+        parameters = PARAMETERS | (parameters or {})
         found = {path.stem.replace("-", "_"): path for path in folder.rglob("*.ko")}
         order = []
 
@@ -75,7 +81,7 @@ class Image:
 
         for name in wanted:
             add(name)
-        self.file("lib/modules/order", "".join(f"{name} {PARAMETERS.get(name, '')}".rstrip() + "\n" for name in order))
+        self.file("lib/modules/order", "".join(f"{name} {parameters.get(name, '')}".rstrip() + "\n" for name in order))
 
     def write(self, file):
         """The archive: format newc, everything root's. It is compressed, as the machine must have room for both."""
@@ -94,26 +100,29 @@ def needs(module):
     return [name.replace("-", "_") for name in said[1].decode().split(",") if name] if said else []
 
 
-def of_machine(folder, agent, control, files, iptables=False):
+def of_machine(folder, agent, control, files, iptables=False, flash=None):
     """The image of a machine: its busybox, modules, the agent, the terminal by which tests work in it, and files by
     path: content, or content and mode. The iptables of the old kind comes only where it is wanted: with its libraries
-    it is a sixth of the memory."""
+    it is a sixth of the memory. `flash` are modules of flash with their parameters; the judges come with them."""
     image = Image()
     for path in ("dev", "proc", "sys", "root", "mnt", "usr/bin", "usr/sbin", "sbin"):
         image.folder(path)
     if iptables:
-        image.tree(folder / "root")
+        image.tree(folder / "iptables")
+    if flash is not None:
+        image.tree(folder / "flash", JUDGES)
     image.file("bin/busybox", (folder / "root/bin/busybox").read_bytes(), 0o755)
     image.link("bin/sh", "busybox")
     image.link("init", "/bin/busybox")
     for name in ("iptables", "ip6tables"):
         for ending in ("", "-save", "-restore") if iptables else ():
             image.link(f"usr/sbin/{name}{ending}", "xtables-legacy-multi")
-    image.file("etc/inittab", f"::sysinit:/etc/rcS\n{control}::respawn:/sbin/control\n::ctrlaltdel:/sbin/reboot\n")
+    image.file("etc/inittab", f"::sysinit:/etc/rcS\n{control}::respawn:/sbin/control {control}\n::ctrlaltdel:/sbin/reboot\n")
     for name, place in (("rcS", "etc"), ("control", "sbin"), ("network", "sbin"), ("at", "bin")):
         path = GUEST / name
         image.file(f"{place}/{name}", path.read_bytes(), path.stat().st_mode & 0o777)
-    image.modules(folder / "modules")
+    wanted = MODULES if flash is None else ["loop", *FLASH_MODULES, *flash]
+    image.modules(folder / "modules", wanted, flash)
     image.file("usr/sbin/komainu", agent.read_bytes(), 0o755)
     for path, content in files.items():
         image.file(path, *(content if isinstance(content, tuple) else (content,)))

@@ -22,6 +22,8 @@ FOLDER = Path(os.environ.get("KOMAINU_EMULATORS") or ROOT / "work/emulators")
 BOOT_SECONDS = 900
 #: How long a script may take, and how long what must come is waited for, in the machine's seconds, which are the host's.
 SECONDS = 300
+#: A machine with a chip: its megabytes, what the kernel is told of them, and the megabytes of the chip as `phram` is told.
+CHIP_MEMORY, CHIP_WORDS, CHIP = "80", ("mem=55M@1M", "mem=16M@64M"), "phram=chip,56Mi,8Mi,64ki"
 #: Even a test that is killed leaves no machine behind.
 DIE_WITH_US = ("setpriv", "--pdeathsig", "KILL")
 
@@ -60,9 +62,10 @@ class Said:
 
 class Machine:
     """A machine that runs. `files` are put into its image: content by path, or (content, mode). `words` are for the
-    kernel's command line."""
+    kernel's command line. `flash` are modules of flash by name, with their parameters. `chip` is a file that keeps
+    the machine's memory, of which the kernel leaves some alone: a NOR chip (`phram`) there survives a power cut."""
 
-    def __init__(self, place, kind="malta", *, files=None, iptables=False, words=()):
+    def __init__(self, place, kind="malta", *, files=None, iptables=False, words=(), flash=None, chip=None):
         self.kind = KINDS[kind]
         folder = FOLDER / kind
         if not (folder / "wanted").is_file():
@@ -72,19 +75,27 @@ class Machine:
             raise Skip(f"cross/build {self.kind.agent} has not been run, or KOMAINU_DEVICE is not its folder")
         began = time.monotonic()
         archive = place.path("machine.cpio")
-        image.of_machine(folder, agent, self.kind.control, files or {}, iptables).write(archive)
+        image.of_machine(folder, agent, self.kind.control, files or {}, iptables, flash).write(archive)
         self.console = place.path("console")
         self.number, self.heard, self.ended, self.listens = 0, b"", False, True
+        one_port = self.kind.console == self.kind.control
+        ports = [*(["-serial", f"file:{self.console}"] * (not one_port)), "-serial", "stdio"]
+        memory, board = self.kind.megabytes, self.kind.board
+        if chip:
+            memory, board = CHIP_MEMORY, f"{board},memory-backend=chip"
+            ports += ["-object", f"memory-backend-file,id=chip,size={memory}M,mem-path={chip},share=on"]
+            words = [*words, *CHIP_WORDS]
         # A panic ends the machine, which is noticed at once.
         append = ("panic=-1", f"console={self.kind.console}", "komainu.slot=a", *words)
         self.qemu = subprocess.Popen(
-            [*DIE_WITH_US, need(self.kind.program, self.kind.package), "-M", self.kind.board,
-             "-m", self.kind.megabytes, "-kernel", folder / "kernel", "-initrd", archive, "-append", " ".join(append),
-             "-nic", "none", "-vga", "none", "-display", "none", "-monitor", "none", "-no-reboot",
-             "-serial", f"file:{self.console}", "-serial", "stdio"],
+            [*DIE_WITH_US, need(self.kind.program, self.kind.package), "-M", board,
+             "-m", memory, "-kernel", folder / "kernel", "-initrd", archive, "-append", " ".join(append),
+             "-nic", "none", "-vga", "none", "-display", "none", "-monitor", "none", "-no-reboot", *ports],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0)
         place.undo.callback(self.end)
-        self._until(b"ready\n", BOOT_SECONDS, "it starts")
+        said = self._until(b"ready\n", BOOT_SECONDS, "it starts")
+        if one_port:
+            self.console.write_bytes(said)
         self.boot_seconds = time.monotonic() - began
         messages = self.console.read_text(errors="replace")
         broken = re.findall(r"^module .*|.*Initramfs unpacking failed.*", messages, re.M)
@@ -140,10 +151,15 @@ class Machine:
         except subprocess.TimeoutExpired:
             pass
         finally:
-            self.qemu.kill()
-            self.qemu.wait()
-            self.qemu.stdin.close()
-            self.qemu.stdout.close()
+            self.cut()
+
+    def cut(self):
+        """Cuts the power: nothing in the machine is asked."""
+        self.ended = True
+        self.qemu.kill()
+        self.qemu.wait()
+        self.qemu.stdin.close()
+        self.qemu.stdout.close()
 
     def _send(self, line):
         # Who does not hear because it has ended is noticed by what it does not say.

@@ -1,0 +1,212 @@
+"""A device in a machine whose slots are on raw flash. Debian's mtd-utils lay the flash out, fill it and read it, and
+fw_printenv reads the boot environment: what they find is what counts.
+"""
+
+import base64
+import hashlib
+import re
+from dataclasses import dataclass, field
+
+import machine
+import uboot
+from device import RESTART
+from machine import Machine
+from maker import Workshop
+from place import KOMAINU_MAKER, command
+
+KIB = 1024
+SIZES = {"kernel": 150_001, "rootfs": 700_001}
+KOMAINU = "komainu --settings /etc/komainu.toml"
+LOG = "/tmp/log"
+#: Blocks of a part, and the first block of each on the medium.
+BLOCKS = {"kernel_a": 4, "kernel_b": 4, "rootfs_a": 14, "rootfs_b": 14}
+FIRST = {"kernel_a": 0, "kernel_b": 4, "rootfs_a": 8, "rootfs_b": 22}
+#: 64 MiB of 512 blocks with pages of 2 KiB. The simulator keeps only what is written.
+SIMULATED_NAND = "id_bytes=0x20,0xa2,0x00,0x15"
+#: In the words of the machine's shell: the device of a part by its name.
+OF_MTD = """of() { echo /dev/$(sed -n "s/^\\(mtd[0-9]*\\):.*\\"$1\\"$/\\1/p" /proc/mtd); }\n"""
+OF_UBI = """of() { for v in /sys/class/ubi/ubi0_*; do
+    if [ "$(cat $v/name)" = "$1" ]; then echo /dev/${v##*/}; fi; done; }\n"""
+
+
+@dataclass
+class Medium:
+    """A kind of flash: what makes it, and how the judges use it. `{}` stands for the device of a part."""
+
+    name: str
+    block: int
+    modules: dict
+    lay_out: str
+    part: str
+    of: str
+    read: str
+    fill: str
+    #: What a power cut does to it, short of its content.
+    cut: str = ""
+    chip: bool = False
+    #: Whether a staging goes on where it was, and equal blocks are left alone.
+    goes_on: bool = True
+    #: Names of parts, where they cannot be chosen.
+    names: dict = field(default_factory=dict)
+
+    def named(self, part):
+        """The name of a part in the settings."""
+        return self.part.format(self.names.get(part, part))
+
+
+def nor():
+    block = 64 * KIB
+    partitions = {"state": (64, 32), **{name: (FIRST[name], BLOCKS[name]) for name in BLOCKS}}
+    lay_out = "".join(f"mtdpart add /dev/mtd0 {name} {first * block} {blocks * block} >/dev/null\n"
+                      for name, (first, blocks) in partitions.items())
+    return Medium("NOR", block, {"phram": machine.CHIP}, lay_out, "mtd:{}", OF_MTD, "cat {}",
+                  "flash_erase -q {} 0 0 && cat /tmp/fill >{}", chip=True)
+
+
+def nand(parameters=""):
+    """The first block of a part is bad, as are some others."""
+    parts = ",".join(map(str, BLOCKS.values()))
+    bad = f"{SIMULATED_NAND} parts={parts} badblocks={FIRST['rootfs_b']},{FIRST['rootfs_b'] + 3},{FIRST['kernel_b'] + 1}"
+    return Medium("NAND", 128 * KIB, {"nandsim": f"{bad} {parameters}"}, "", "mtd:{}", OF_MTD,
+                  "nanddump -q --bb=skipbad {}", "flash_erase -q {} 0 0 && nandwrite -q -p {} /tmp/fill",
+                  names={name: f"NAND simulator partition {number}" for number, name in enumerate(BLOCKS)})
+
+
+def ubi(kind):
+    """Volumes of a kind, on NAND with bad blocks."""
+    block = 126 * KIB
+    volumes = "".join(f"ubimkvol /dev/ubi0 -t {kind} -N {name} -s {blocks * block} >/dev/null\n"
+                      for name, blocks in BLOCKS.items())
+    attach = "ubiattach -p /dev/mtd0 -d 0 >/dev/null\n"
+    return Medium(f"UBI {kind}", block, {"nandsim": f"{SIMULATED_NAND} parts=64 badblocks=3,17"},
+                  f"ubiformat -q -y /dev/mtd0\n{attach}{volumes}", "ubi0:{}", OF_UBI, "cat {}", "ubiupdatevol {} /tmp/fill",
+                  cut=f"ubidetach -d 0 >/dev/null\n{attach}", goes_on=kind == "dynamic")
+
+
+class Release:
+    """A release in a bundle, and the root that a device trusts."""
+
+    def __init__(self, place, sizes=None):
+        self.workshop, self.place = Workshop(place), place
+        self.root, self.sizes, self.images, self.bundles = self.workshop.root, sizes or SIZES, {}, {}
+
+    def bundle(self, number):
+        """Publishes one; its bundle."""
+        self.images[number] = self.workshop.publish(number, sizes=self.sizes)
+        self.bundles[number] = self.place.path(f"bundles/{number}.tar")
+        command(KOMAINU_MAKER, "bundle", self.workshop.repository, "--board", "gate-1", "--output",
+                self.bundles[number])
+        return self.bundles[number].read_bytes()
+
+
+class Device:
+    """Runs slot a, release 1, on a medium. `chip` is a chip that was laid out before, with what is on it."""
+
+    def __init__(self, place, medium, kind, release, bundles, *, chip=None, files=None, parts=None):
+        self.medium = medium
+        self.parts = parts or {part: [medium.named(f"{part}_{slot}") for slot in "ab"] for part in SIZES}
+        environment = uboot.Environment.make(place.path("environment/env").parent)
+        new_chip = medium.chip and chip is None
+        self.chip = chip or (place.path("chip") if medium.chip else None)
+        self.machine = Machine(place, kind, flash=medium.modules, chip=self.chip, files={
+            "etc/komainu.toml": settings(self.parts),
+            "usr/share/komainu/root.json": release.root,
+            "etc/fw_env.config": "".join(f"/state/env {copy * uboot.SIZE:#x} {uboot.SIZE:#x}\n" for copy in range(2)),
+            "etc/env": environment.bytes(),
+            **{f"bundles/{number}.tar": bundle for number, bundle in bundles.items()},
+            **(files or {}),
+        })
+        self.must, self.run = self.machine.must, self.machine.run
+        state = "mount -t jffs2 /dev/mtdblock1 /state\n" if medium.chip else ""
+        begin = "cp /etc/env /state/env\n" if not medium.chip or new_chip else ""
+        erase = "flash_erase -q /dev/mtd1 0 0\n" if new_chip else ""
+        self.must(f"set -e\n{medium.lay_out}{erase}mkdir -p /state\n{state}{begin}")
+
+    def install(self, number, code=RESTART):
+        """Installs a bundle; the log."""
+        said = self.run(f"{KOMAINU} install /bundles/{number}.tar >{LOG} 2>&1; echo $?; cat {LOG}").out
+        assert int(said.split()[0]) == code, said
+        return said
+
+    def start(self, number):
+        """Starts an installation, and does not wait; its process number."""
+        self.must(f"rm -rf /run/komainu {LOG}")
+        return self.machine.start(f"{KOMAINU} install /bundles/{number}.tar", LOG)
+
+    def fill(self, part, slot, image):
+        """A judge writes an image into a part."""
+        self.must(f"{image} >/tmp/fill\n" + self._with(part, slot, self.medium.fill) + "\nrm /tmp/fill")
+
+    def hash(self, part, slot, length=None):
+        """The hash of the beginning of a part, as a judge reads it."""
+        head = f" | head -c {length}" if length else ""
+        return self.must(self._with(part, slot, self.medium.read) + f" 2>/dev/null{head} | sha256sum").split()[0]
+
+    def _with(self, part, slot, words):
+        name = self.medium.names.get(f"{part}_{slot}", f"{part}_{slot}")
+        return f"{self.medium.of}d=$(of '{name}')\n" + words.replace("{}", "$d")
+
+    def holds(self, images, slot):
+        """Every part of a slot begins with its image; a static volume has nothing else."""
+        for part, image in images.items():
+            length = len(image) if self.medium.name != "UBI static" else None
+            assert self.hash(part, slot, length) == hashlib.sha256(image).hexdigest(), f"{part}_{slot}"
+
+    def boots(self, slot):
+        """The slot that the boot loader starts, as Debian's fw_printenv reads it."""
+        said = self.must("fw_printenv -n boot_slot").split()[-1]
+        assert said == slot, said
+
+    def killed_at(self, number, image, blocks, slot="b"):
+        """Starts an installation and kills it once so many blocks of the root file system are on the medium; a static
+        volume, which cannot be read then, has its mark."""
+        if self.medium.goes_on:
+            length = blocks * self.medium.block
+            wanted = base64.b64encode(image[length - 64:length]).decode()
+            self.must(f"echo '{wanted}' | base64 -d >/tmp/wanted")
+            sofar = f"{self.medium.read} 2>/dev/null | head -c {length} | tail -c 64 | cmp -s - /tmp/wanted"
+        else:
+            sofar = "[ $(cat /sys/class/ubi/${d##*/}/upd_marker) = 1 ]"
+        pid = self.start(number)
+        said = self.must(self._with("rootfs", slot, f"""while kill -0 {pid} 2>/dev/null; do
+            if {sofar}; then kill -9 {pid} && echo killed; break; fi; done; cat {LOG}"""))
+        assert said.startswith("killed"), f"it ended before it was killed:\n{said}"
+        if self.medium.cut:
+            self.machine.wait(f"! kill -0 {pid}", "it is gone")
+            self.must(self.medium.cut)
+
+
+def settings(parts):
+    """The settings of the device."""
+    lines = ["""[device]
+board = "gate-1"
+id = "emulated"
+release = 1
+version = "1.0.0"
+[server]
+metadata_url = "http://127.0.0.1:9/metadata/"
+targets_url = "http://127.0.0.1:9/targets/"
+[state]
+directory = "/state/komainu"
+checkpoint_bytes = 65536
+[poll]
+first_within_seconds = 0
+[boot]
+reboot_command = []
+[log]
+to = "stderr"
+[gate]
+keep = false
+[wall]
+keep = false"""]
+    for name, slots in parts.items():
+        lines += ["[[part]]", f'name = "{name}"', *(f'{slot} = "{path}"' for slot, path in zip("ab", slots))]
+    return "\n".join(lines) + "\n"
+
+
+def written(log, part):
+    """What an installation counted of a part: bytes written, bytes equal, new bad blocks."""
+    found = re.search(rf"slot-written slot=\w part={part} written_bytes=(\d+) equal_bytes=(\d+) corrected_bits=\d+ "
+                      r"new_bad_blocks=(\d+)", log)
+    assert found, log
+    return tuple(map(int, found.groups()))
