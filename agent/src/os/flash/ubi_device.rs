@@ -10,7 +10,7 @@ use super::ioctl_numbers::LebChange;
 use super::ubi::{UbiVolume, VolumeState};
 use crate::os::sys;
 use nix::errno::Errno;
-use std::fs::{File, OpenOptions, read_to_string};
+use std::fs::{File, Metadata, OpenOptions, read_to_string};
 use std::io;
 use std::io::Write;
 use std::os::fd::AsFd;
@@ -41,21 +41,16 @@ impl UbiDevice {
         Ok(volume)
     }
 
-    /// Opens for reading.
+    /// The state of a volume that is not opened: while an update of it is under way, the kernel refuses even readers.
     ///
     /// # Errors
     /// It is no UBI volume, or those of the kernel.
-    pub fn open_to_read(path: &Path) -> io::Result<UbiDevice> {
-        UbiDevice::from_file(File::open(path)?, path)
+    pub fn state_of(path: &Path) -> io::Result<VolumeState> {
+        state(&folder_of(&path.metadata()?)?)
     }
 
     fn from_file(file: File, path: &Path) -> io::Result<UbiDevice> {
-        let number = file.metadata()?.rdev();
-        let (major, minor) = (nix::sys::stat::major(number), nix::sys::stat::minor(number));
-        let sysfs = PathBuf::from(format!("/sys/dev/char/{major}:{minor}"));
-        if !sysfs.join("usable_eb_size").exists() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a UBI volume"));
-        }
+        let sysfs = folder_of(&file.metadata()?)?;
         Ok(UbiDevice { file, path: path.to_owned(), sysfs, updating: 0 })
     }
 
@@ -86,11 +81,36 @@ impl UbiDevice {
         self.file = open_to_write(&self.path)?;
         Ok(())
     }
+}
 
-    fn told<T: FromStr>(&self, attribute: &str) -> io::Result<T> {
-        let text = read_to_string(self.sysfs.join(attribute))?;
-        text.trim().parse().map_err(|_| io::Error::other(format!("sysfs: {attribute} is '{}'", text.trim())))
+/// The folder in sysfs of a volume.
+fn folder_of(volume: &Metadata) -> io::Result<PathBuf> {
+    let number = volume.rdev();
+    let (major, minor) = (nix::sys::stat::major(number), nix::sys::stat::minor(number));
+    let sysfs = PathBuf::from(format!("/sys/dev/char/{major}:{minor}"));
+    match sysfs.join("usable_eb_size").exists() {
+        true => Ok(sysfs),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a UBI volume")),
     }
+}
+
+fn told<T: FromStr>(sysfs: &Path, attribute: &str) -> io::Result<T> {
+    let text = read_to_string(sysfs.join(attribute))?;
+    text.trim().parse().map_err(|_| io::Error::other(format!("sysfs: {attribute} is '{}'", text.trim())))
+}
+
+fn state(sysfs: &Path) -> io::Result<VolumeState> {
+    let kind: String = told(sysfs, "type")?;
+    // The device lies above its volumes; it tells what the chip demands.
+    let min_io_bytes = told(sysfs, "device/min_io_size").or_else(|_| told(sysfs, "../min_io_size"))?;
+    Ok(VolumeState {
+        is_static: kind == "static",
+        leb_bytes: told(sysfs, "usable_eb_size")?,
+        lebs: told(sysfs, "reserved_ebs")?,
+        min_io_bytes,
+        update_marker: told::<u32>(sysfs, "upd_marker")? != 0,
+        corrupted: told::<u32>(sysfs, "corrupted")? != 0,
+    })
 }
 
 fn open_to_write(path: &Path) -> io::Result<File> {
@@ -99,17 +119,7 @@ fn open_to_write(path: &Path) -> io::Result<File> {
 
 impl UbiVolume for UbiDevice {
     fn state(&mut self) -> io::Result<VolumeState> {
-        let kind: String = self.told("type")?;
-        // The device lies above its volumes; it tells what the chip demands.
-        let min_io_bytes = self.told("device/min_io_size").or_else(|_| self.told("../min_io_size"))?;
-        Ok(VolumeState {
-            is_static: kind == "static",
-            leb_bytes: self.told("usable_eb_size")?,
-            lebs: self.told("reserved_ebs")?,
-            min_io_bytes,
-            update_marker: self.told::<u32>("upd_marker")? != 0,
-            corrupted: self.told::<u32>("corrupted")? != 0,
-        })
+        state(&self.sysfs)
     }
 
     fn read(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {

@@ -205,7 +205,7 @@ pub fn measure(path: &Path) -> io::Result<(u64, u64)> {
         }
         #[cfg(feature = "ubi")]
         Kind::Volume => {
-            let state = UbiDevice::open_to_read(path)?.state()?;
+            let state = UbiDevice::state_of(path)?;
             let committed_last = if state.is_static { 0 } else { u64::from(state.leb_bytes) };
             Ok((u64::from(state.lebs) * u64::from(state.leb_bytes), committed_last))
         }
