@@ -8,5 +8,10 @@ fn main() {
         println!("{name} {:08x} {:08x}", request.encoded(GENERIC), request.encoded(MIPS));
     }
     // Its size is that of a pointer, so it is compared on machines of this width only.
-    println!("BLKGETSIZE64/{} {:08x} {:08x}", size_of::<usize>(), BLKGETSIZE64.encoded(GENERIC), BLKGETSIZE64.encoded(MIPS));
+    println!(
+        "BLKGETSIZE64/{} {:08x} {:08x}",
+        size_of::<usize>(),
+        BLKGETSIZE64.encoded(GENERIC),
+        BLKGETSIZE64.encoded(MIPS)
+    );
 }
