@@ -31,6 +31,7 @@ const CHECKS: &[Check] = &[
     ("boot environment", slots::boot),
     ("slots", slots::slots),
     ("health checks", places::health_checks),
+    ("update hooks", places::update_hooks),
     ("clock", system::clock),
     ("memory", system::memory),
     ("watchdog", system::watchdog),

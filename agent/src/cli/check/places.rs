@@ -99,9 +99,25 @@ pub(super) fn health_checks(_: &mut LinuxDevice, call: &Call, found: &mut Findin
     let Some(checks) = programs(folder, found) else { return };
     if found.is_clean() {
         found.ok(match checks {
-            0 => format!("none in {}: a release counts as good once komainu runs", folder.display()),
-            count => format!("{count} in {}", folder.display()),
+            0 if call.settings.trial.checks.is_empty() => {
+                format!("none in {}: a release counts as good once komainu runs", folder.display())
+            }
+            count => {
+                format!("{count} in {}, {} built in", folder.display(), call.settings.trial.checks.len())
+            }
         });
+    }
+}
+
+pub(super) fn update_hooks(_: &mut LinuxDevice, call: &Call, found: &mut Findings) {
+    let trial = &call.settings.trial;
+    for path in trial.owner_settings.iter().filter(|path| !path.exists()) {
+        found.warn(format!("trial.owner_settings {} is not there", path.display()));
+    }
+    if let Some(hooks) = programs(&trial.hooks, found)
+        && found.is_clean()
+    {
+        found.ok(format!("{hooks} in {}", trial.hooks.display()));
     }
 }
 
