@@ -34,6 +34,7 @@ pub fn to_value(value: &Json) -> Value {
         Json::Null => Value::Null,
         Json::Bool(truth) => Value::Bool(*truth),
         Json::Int(number) => Value::from(*number),
+        Json::Large(number) => Value::from(*number),
         Json::Text(text) => Value::String(text.clone()),
         Json::List(items) => Value::Array(items.iter().map(to_value).collect()),
         Json::Object(fields) => {

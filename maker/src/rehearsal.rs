@@ -10,7 +10,9 @@ use anyhow::{Context, Result, anyhow, bail};
 use komainu_core::advisory::{ADVISORIES_BYTES_MAX, Advisories};
 use komainu_core::update::manifest::{IMAGE_BYTES_MAX, MANIFEST_BYTES_MAX, Manifest, manifest_path};
 use komainu_trust::json::Json;
-use komainu_trust::limits::{ROOT_BYTES_MAX, SNAPSHOT_BYTES_MAX, TARGETS_BYTES_MAX, TIMESTAMP_BYTES_MAX};
+use komainu_trust::limits::{
+    PROVEN_TIMES, ROOT_BYTES_MAX, SNAPSHOT_BYTES_MAX, TARGETS_BYTES_MAX, TIMESTAMP_BYTES_MAX,
+};
 use komainu_trust::refresh::{Ask, Keep, drive};
 use komainu_trust::roles::Role;
 use komainu_trust::trusted::{Clock, Stored, Target, Trusted};
@@ -90,9 +92,9 @@ pub fn published(shelf: &Shelf, root: Vec<u8>) -> Result<Stored> {
     };
     let timestamp = there(Role::Timestamp.file(), TIMESTAMP_BYTES_MAX)?;
     let version = listed_version(Role::Timestamp.file(), &timestamp, Role::Snapshot.file())?;
-    let snapshot = there(&format!("{version}.snapshot.json"), SNAPSHOT_BYTES_MAX)?;
+    let snapshot = there(&format!("{version}.snapshot.json"), PROVEN_TIMES * SNAPSHOT_BYTES_MAX)?;
     let version = listed_version(Role::Snapshot.file(), &snapshot, Role::Targets.file())?;
-    let targets = there(&format!("{version}.targets.json"), TARGETS_BYTES_MAX)?;
+    let targets = there(&format!("{version}.targets.json"), PROVEN_TIMES * TARGETS_BYTES_MAX)?;
     let (timestamp, snapshot, targets) = (Some(timestamp), Some(snapshot), Some(targets));
     Ok(Stored { root, timestamp, snapshot, targets, ..Stored::default() })
 }

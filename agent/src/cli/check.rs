@@ -12,12 +12,12 @@ use crate::os::foreign_file::Tree;
 use crate::os::process::program_folder;
 use komainu_core::device::{Boot, Host, Ledger, Owner, Repository, Slots};
 use komainu_core::device::{Fetched, Folder};
-use komainu_core::fault::FetchFault;
 use komainu_core::update::facts::RecordSeen;
 use komainu_core::update::manifest::manifest_path;
 use komainu_core::update::offer::manifest_target;
+use komainu_core::update::poll::is_absent;
 use komainu_trust::delegations::Found;
-use komainu_trust::refresh::{ROOT_STEP, drive};
+use komainu_trust::refresh::drive;
 use komainu_trust::{TrustFault, Trusted};
 use std::fmt::Write;
 
@@ -203,7 +203,7 @@ fn server(device: &mut LinuxDevice, call: &Call) -> Sentence {
     ) {
         Ok(Fetched::Bytes(bytes, _)) => Ok(Some(bytes)),
         Ok(Fetched::NotThere | Fetched::Unchanged) => Ok(None),
-        Err(FetchFault::Status { code: 403, .. }) if ask.step == ROOT_STEP => Ok(None),
+        Err(fault) if is_absent(&fault, ask) => Ok(None),
         Err(fault) => Err(PollFault::Fetch(format!("{}: {fault}", ask.name))),
     };
     let mut trusted = drive(stored, clock, fetch, |_, _| Ok(())).map_err(|fault| match fault {
