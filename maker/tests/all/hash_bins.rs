@@ -2,6 +2,7 @@
 
 use super::device::{Device, NOW, Place, days};
 use super::rotation::replace_key;
+use komainu_maker::files;
 use komainu_maker::mirror::{mirror, upload_order};
 use komainu_maker::publish::PublishOptions;
 use komainu_maker::release::ReleaseDraft;
@@ -81,14 +82,15 @@ fn a_bin_that_was_changed_or_is_gone_is_noticed() {
     let order = upload_order(&workshop).unwrap();
     let bin = workshop.repository().join(order.iter().find(|file| file.contains(".bin-")).unwrap());
     let good = std::fs::read(&bin).unwrap();
-    std::fs::write(&bin, String::from_utf8(good.clone()).unwrap().replace("length", "lenght")).unwrap();
+    let changed = String::from_utf8(good.clone()).unwrap().replace("length", "lenght");
+    files::replace(&bin, changed.as_bytes()).unwrap();
     let fault = workshop.publish(NOW, &PublishOptions::default()).unwrap_err().to_string();
     assert!(fault.contains("refused (TUF 5.6"), "{fault}");
     assert!(Device::new(&workshop.repository()).poll(&workshop.repository(), NOW).is_err());
     std::fs::remove_file(&bin).unwrap();
     let fault = workshop.publish(NOW, &PublishOptions::default()).unwrap_err().to_string();
     assert!(fault.contains("is missing"), "{fault}");
-    std::fs::write(&bin, good).unwrap();
+    files::replace(&bin, &good).unwrap();
     workshop.publish(NOW, &PublishOptions::default()).unwrap();
 }
 

@@ -105,7 +105,7 @@ fn an_image_that_looks_packed_is_refused_unless_the_maker_insists() {
         ("tar", &tar),
     ] {
         let file = place.path("packed.img");
-        std::fs::write(&file, bytes).unwrap();
+        komainu_maker::files::replace(&file, bytes).unwrap();
         let draft = ReleaseDraft { images: vec![("rootfs".into(), file)], ..place.draft("1") };
         let fault = format!("{:#}", workshop.add_release(&draft).unwrap_err());
         assert!(fault.contains("packed.img looks packed") && fault.contains(&format!("({name})")), "{fault}");
@@ -118,7 +118,7 @@ fn an_image_that_looks_packed_is_refused_unless_the_maker_insists() {
     for bytes in [&b"hsqs\0\0\0\0"[..], b"\x27\x05\x19\x56", b"\xd0\x0d\xfe\xed", b"UBI#\x01", b"\x1f", b"PK"]
     {
         let file = place.path("plain.img");
-        std::fs::write(&file, bytes).unwrap();
+        komainu_maker::files::replace(&file, bytes).unwrap();
         let draft = ReleaseDraft { images: vec![("rootfs".into(), file)], ..place.draft("1") };
         workshop.add_release(&draft).unwrap();
     }
