@@ -192,25 +192,32 @@ fn targets_files(
     let bin_keys = [newest_root.role(Role::Targets)];
     let top_keys: Vec<&RoleKeys> = roots.iter().map(|root| root.role(Role::Targets)).collect();
     let mut wanted = Vec::new();
-    if bins > 0 {
-        for (role, list) in hash_bins::divide(&list, bins) {
-            wanted.push((role, list, None, &bin_keys[..]));
-        }
-    }
-    let top = Role::Targets.name().to_owned();
-    match bins {
-        0 => wanted.push((top, list, None, &top_keys[..])),
+    let (listed, delegations) = match bins {
+        0 => (list, None),
         _ => {
-            wanted.push((top, Object::new(), Some(hash_bins::delegations(bins, newest_root)), &top_keys[..]))
+            let divided = hash_bins::divide(&list, bins).into_iter();
+            wanted.extend(divided.map(|(role, list)| (role, list, None, &bin_keys[..])));
+            (Object::new(), Some(hash_bins::delegations(bins, newest_root)))
         }
-    }
+    };
+    wanted.push((Role::Targets.name().to_owned(), listed, delegations, &top_keys[..]));
+
+    let signed = |list: &Object, delegations: &Option<Json>| {
+        metadata::targets(version, expires, list.clone(), delegations.clone())
+    };
+    let is_published = |role: &str, signed: &Json| {
+        published.iter().any(|file| file.role == role && says_the_same(file, signed))
+    };
+    // With a new file at the top all bins are new: none of them ends before it, so that its end is the one to watch.
+    let keeps = renew == Renew::Changes
+        && bins > 0
+        && wanted
+            .last()
+            .is_some_and(|(role, list, delegations, _)| is_published(role, &signed(list, delegations)));
     let mut files = Vec::new();
     for (role, list, delegations, keys) in wanted {
-        let signed = metadata::targets(version, expires, list, delegations);
-        let known = published.iter().find(|file| file.role == role);
-        // One file for everything is signed anew each time: its expiry moves on with every release.
-        let keeps = renew == Renew::Changes && bins > 0;
-        if keeps && known.is_some_and(|file| says_the_same(file, &signed)) {
+        let signed = signed(&list, &delegations);
+        if keeps && is_published(&role, &signed) {
             continue;
         }
         let bytes = metadata::sign(&format!("{version}.{role}.json"), &signed, keys, ring)?;
