@@ -1,7 +1,8 @@
 //! The device on Linux: its parts put together, and functions for the commands. `powers` implements the core's
-//! traits.
+//! traits, `trial` what a trial needs.
 
 mod powers;
+mod trial;
 
 use crate::config::gate_settings::FirewallChoice;
 use crate::config::settings::DeviceSettings;
@@ -17,6 +18,7 @@ use crate::os::privileges::{Capabilities, give_up};
 use crate::os::{clock, foreign_file};
 use crate::update::boot::boot_flow::BootFlow;
 use crate::update::boot::bootcount::Bootcount;
+use crate::update::boot::running_slot::RunningSlot;
 use crate::update::runtime_state::{Lock, RuntimeState};
 use crate::update::source::bundle::Bundle;
 use crate::update::source::carrier::Source;
@@ -53,6 +55,7 @@ pub struct LinuxDevice {
     runtime: RuntimeState,
     slots: SlotTable,
     boot: Box<dyn BootFlow>,
+    running: RunningSlot,
     /// The server, or why there are no updates.
     repository: Result<HttpRepository, String>,
     /// Takes the server's place until it has nothing more to offer.
@@ -72,6 +75,10 @@ pub struct LinuxDevice {
     /// The retry state that could not be written: without it a full file system would mean polling without a pause.
     unwritten_retry: Option<RetryState>,
     restarting: bool,
+    /// The server was reached since the start, on trial.
+    server_reached: bool,
+    /// Why no watchdog is held on trial, as it was last told.
+    unwatched: Option<Text>,
 }
 
 impl LinuxDevice {
@@ -87,6 +94,7 @@ impl LinuxDevice {
             runtime: RuntimeState::new(&settings.run),
             slots: SlotTable::new(settings.parts.clone()),
             boot: Box::new(Bootcount(settings.boot.clone())),
+            running: RunningSlot::new(settings.parts.clone()),
             repository,
             bundle: None,
             credentials: settings.gate.as_ref().map(|gate| CredentialStore::new(gate, &settings.state)),
@@ -100,6 +108,8 @@ impl LinuxDevice {
             recent: Recent::default(),
             unwritten_retry: None,
             restarting: false,
+            server_reached: false,
+            unwatched: None,
             settings: settings.clone(),
         };
         device.raise_tls_floor();

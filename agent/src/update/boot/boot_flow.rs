@@ -1,16 +1,16 @@
 //! The boot flow: the trait that tells a boot loader the slot to start, and how to count the tries of a trial.
 
+use crate::update::boot::running_slot::RunningSign;
 use komainu_core::fault::Text;
-use komainu_core::identifiers::Slot;
 use komainu_core::update::facts::BootChoice;
 
 /// One way of telling the boot loader.
 pub trait BootFlow {
-    /// The slot that runs.
+    /// The signs by which the slot that runs is known; all must agree.
     ///
     /// # Errors
-    /// The reason why it is unknown.
-    fn booted(&mut self) -> Result<Slot, Text>;
+    /// Why a sign cannot be had.
+    fn signs(&mut self) -> Result<Vec<RunningSign>, Text>;
     /// The boot loader's next start.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 
 use crate::config::settings::Boot;
 use crate::update::boot::boot_flow::BootFlow;
+use crate::update::boot::running_slot::RunningSign;
 use crate::update::boot::uboot::env_config::Config;
 use crate::update::boot::uboot::env_image::Endian;
 use crate::update::boot::uboot::environment::Environment;
@@ -16,8 +17,11 @@ use std::fmt::Display;
 pub struct Bootcount(pub Boot);
 
 impl BootFlow for Bootcount {
-    fn booted(&mut self) -> Result<Slot, Text> {
-        booted(&self.0)
+    fn signs(&mut self) -> Result<Vec<RunningSign>, Text> {
+        let boot = &self.0;
+        let (file, key, values) =
+            (boot.booted_file.clone(), boot.booted_key.clone(), boot.slot_values.clone());
+        Ok(vec![RunningSign::CommandLine { file, key, values }])
     }
 
     fn choice(&mut self) -> Result<BootChoice, Text> {
@@ -27,19 +31,6 @@ impl BootFlow for Bootcount {
     fn set_choice(&mut self, choice: &BootChoice) -> Result<(), Text> {
         write(&self.0, choice)
     }
-}
-
-/// Finds out the running slot.
-///
-/// # Errors
-/// The file cannot be read, or does not say.
-fn booted(boot: &Boot) -> Result<Slot, Text> {
-    let (file, key) = (boot.booted_file.display(), &boot.booted_key);
-    let line = std::fs::read_to_string(&boot.booted_file)
-        .map_err(|error| text(format_args!("cannot read {file}: {error}")))?;
-    let said = line.split_whitespace().find_map(|word| word.strip_prefix(key.as_str())?.strip_prefix('='));
-    let said = said.ok_or_else(|| text(format_args!("{file} has no {key}=…")))?;
-    slot_of(boot, said).ok_or_else(|| text(format_args!("{file} says {key}={said}, which is neither slot")))
 }
 
 /// Reads the boot choice.

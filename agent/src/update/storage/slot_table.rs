@@ -37,14 +37,14 @@ impl SlotTable {
     }
 
     /// Does something with an opened part; an error names the path and the offset.
-    fn with(
+    fn with<T>(
         &mut self,
         slot: Slot,
         part: usize,
         verb: &str,
         offset: Option<u64>,
-        act: impl FnOnce(&mut dyn SlotStorage) -> io::Result<()>,
-    ) -> Result<(), Text> {
+        act: impl FnOnce(&mut dyn SlotStorage) -> io::Result<T>,
+    ) -> Result<T, Text> {
         let path = self.path(slot, part);
         let open = match self.open.take().filter(|open| open.0 == slot && open.1 == part) {
             Some(open) => open,
@@ -81,11 +81,15 @@ impl Slots for SlotTable {
         self.with(slot, part, "write", Some(0), |storage| storage.invalidate())
     }
 
+    fn begin(&mut self, slot: Slot, part: usize, image_bytes: u64, durable: u64) -> Result<u64, Text> {
+        self.with(slot, part, "write", Some(durable), |storage| storage.begin(image_bytes, durable))
+    }
+
     fn write(&mut self, slot: Slot, part: usize, offset: u64, bytes: &[u8]) -> Result<(), Text> {
         self.with(slot, part, "write", Some(offset), |storage| storage.write(offset, bytes))
     }
 
-    fn sync(&mut self, slot: Slot, part: usize) -> Result<(), Text> {
+    fn sync(&mut self, slot: Slot, part: usize) -> Result<u64, Text> {
         self.with(slot, part, "sync", None, |storage| storage.sync())
     }
 
