@@ -11,8 +11,8 @@ use komainu_core::update::manifest::MANIFEST_BYTES_MAX;
 use komainu_core::update::offer::StoredMetadata;
 use komainu_core::update::record::{RECORD_BYTES_MAX, Record};
 use komainu_trust::limits::{
-    DELEGATED_BYTES_MAX, DELEGATIONS_MAX, ROOT_BYTES_MAX, SNAPSHOT_BYTES_MAX, TARGETS_BYTES_MAX,
-    TIMESTAMP_BYTES_MAX,
+    DELEGATED_BYTES_MAX, DELEGATIONS_MAX, PROVEN_TIMES, ROOT_BYTES_MAX, SNAPSHOT_BYTES_MAX,
+    TARGETS_BYTES_MAX, TIMESTAMP_BYTES_MAX,
 };
 use std::io;
 use std::ops::ControlFlow::{Break, Continue};
@@ -169,8 +169,8 @@ fn bytes_max(file: StoredFile<'_>) -> u64 {
     match file {
         StoredFile::Root => ROOT_BYTES_MAX,
         StoredFile::Timestamp => TIMESTAMP_BYTES_MAX,
-        StoredFile::Snapshot => SNAPSHOT_BYTES_MAX,
-        StoredFile::Targets | StoredFile::Delegated(_) => TARGETS_BYTES_MAX,
+        StoredFile::Snapshot => PROVEN_TIMES * SNAPSHOT_BYTES_MAX,
+        StoredFile::Targets | StoredFile::Delegated(_) => PROVEN_TIMES * TARGETS_BYTES_MAX,
         StoredFile::Manifest => MANIFEST_BYTES_MAX,
         StoredFile::Advisories => ADVISORIES_BYTES_MAX,
     }
