@@ -161,6 +161,13 @@ impl Trusted {
         ]
     }
 
+    /// The first moment after now at which something expires that was accepted so far, delegated roles included. Until
+    /// then, and from now on, every [`Trusted::target`] that was asked for gives the same answer. `None`: for ever.
+    pub fn next_expiry(&self) -> Option<Moment> {
+        let delegated = self.delegated.iter().map(|delegated| delegated.role.common.expires);
+        self.expiries().into_iter().flatten().chain(delegated).filter(|expiry| *expiry > self.now()).min()
+    }
+
     /// Every target path that targets metadata lists, in order.
     pub fn target_paths(&self) -> impl Iterator<Item = &str> {
         self.targets.iter().flat_map(|targets| targets.targets.keys().map(String::as_str))
