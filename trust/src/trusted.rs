@@ -176,6 +176,13 @@ impl Trusted {
         ]
     }
 
+    /// The first moment after now at which something expires that was accepted so far, delegated roles included. Until
+    /// then, and from now on, every [`Trusted::target`] that was asked for gives the same answer. `None`: for ever.
+    pub fn next_expiry(&self) -> Option<Moment> {
+        let delegated = self.delegated.iter().map(|delegated| delegated.role.common.expires);
+        self.expiries().into_iter().flatten().chain(delegated).filter(|expiry| *expiry > self.now()).min()
+    }
+
     /// Every target path that accepted targets metadata lists, role by role.
     pub fn target_paths(&self) -> impl Iterator<Item = &str> {
         let roles = self.targets.iter().chain(self.delegated.iter().map(|delegated| &delegated.role));

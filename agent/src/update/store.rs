@@ -2,6 +2,7 @@
 //! received.
 
 use crate::os::files;
+use crate::os::foreign_file::{Stamp, stamp};
 use crate::os::safe_names::{escape, unescape};
 use komainu_core::advisory::ADVISORIES_BYTES_MAX;
 use komainu_core::device::StoredFile;
@@ -14,6 +15,7 @@ use komainu_trust::limits::{
     DELEGATED_BYTES_MAX, DELEGATIONS_MAX, PROVEN_TIMES, ROOT_BYTES_MAX, SNAPSHOT_BYTES_MAX,
     TARGETS_BYTES_MAX, TIMESTAMP_BYTES_MAX,
 };
+use std::fs::metadata;
 use std::io;
 use std::ops::ControlFlow::{Break, Continue};
 use std::path::{Path, PathBuf};
@@ -107,6 +109,22 @@ impl MetadataStore {
             kept.metadata.delegated.push((role, bytes));
         }
         kept
+    }
+
+    /// The stamps of everything that [`MetadataStore::kept`] reads, in its order; `None` where there is no such file. They
+    /// change when it does.
+    pub fn stamps(&self) -> Vec<Option<Stamp>> {
+        let files = [
+            StoredFile::Manifest,
+            StoredFile::Root,
+            StoredFile::Timestamp,
+            StoredFile::Snapshot,
+            StoredFile::Targets,
+        ];
+        let mut paths: Vec<PathBuf> = files.into_iter().map(|file| self.path(file)).collect();
+        paths.extend([self.shipped_root.clone(), self.delegated_folder()]);
+        paths.extend(self.delegated_roles().iter().map(|role| self.path(StoredFile::Delegated(role))));
+        paths.iter().map(|path| metadata(path).ok().map(|seen| stamp(&seen))).collect()
     }
 
     /// The advisories last fetched.
