@@ -16,7 +16,8 @@ use crate::os::foreign_file::Tree;
 use crate::os::privileges::{Capabilities, give_up};
 use crate::os::{clock, foreign_file};
 use crate::update::boot::boot_flow::BootFlow;
-use crate::update::boot::bootcount::Bootcount;
+use crate::update::boot::flash_devices::KernelFlash;
+use crate::update::boot::profile_flow;
 use crate::update::runtime_state::{Lock, RuntimeState};
 use crate::update::source::bundle::Bundle;
 use crate::update::source::carrier::Source;
@@ -86,7 +87,7 @@ impl LinuxDevice {
             store: MetadataStore::new(&settings.state, &settings.root),
             runtime: RuntimeState::new(&settings.run),
             slots: SlotTable::new(settings.parts.clone()),
-            boot: Box::new(Bootcount(settings.boot.clone())),
+            boot: profile_flow::open(&settings.boot, &settings.state, &KernelFlash),
             repository,
             bundle: None,
             credentials: settings.gate.as_ref().map(|gate| CredentialStore::new(gate, &settings.state)),

@@ -1,0 +1,276 @@
+//! Every shipped boot profile against the rule of its boot loader: a choice holds, a release that does not come up is left,
+//! and a power cut at any change, or at two, leaves a device that starts and can be told again.
+
+use komainu_agent::config::settings::DeviceSettings;
+use komainu_agent::update::boot::boot_flow::BootFlow;
+use komainu_agent::update::boot::profile_flow;
+use komainu_core::identifiers::Slot;
+use komainu_core::update::facts::BootChoice;
+use komainu_tests::boot_rules::flash::{Flash, TEARS};
+use komainu_tests::boot_rules::loaders::{LOADERS, Loader};
+use komainu_tests::boot_rules::saved_environment::config;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A device: its flash, and the folder of its state.
+struct Board<'l> {
+    loader: &'l Loader,
+    flash: Flash,
+    folder: PathBuf,
+    settings: DeviceSettings,
+}
+
+impl<'l> Board<'l> {
+    fn new(loader: &'l Loader, test: &str) -> Board<'l> {
+        let name = format!("boot-{test}-{}-{}", loader.profile, std::process::id());
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("fw_env.config"), config()).unwrap();
+        let flash = Flash::default();
+        (loader.factory)(&flash);
+        Board { loader, flash, settings: settings(loader.profile, &folder), folder }
+    }
+
+    fn flow(&self) -> Box<dyn BootFlow + '_> {
+        profile_flow::open(&self.settings.boot, &self.folder, &self.flash)
+    }
+
+    fn choice(&self) -> BootChoice {
+        self.flow().choice().unwrap_or_else(|why| panic!("{}: {why}", self.loader.profile))
+    }
+
+    fn set(&self, choice: &BootChoice) {
+        self.flow()
+            .set_choice(choice)
+            .unwrap_or_else(|why| panic!("{}: {choice:?}: {why}", self.loader.profile));
+    }
+
+    /// One start, and what the agent does in a slot that is good: it resets a count.
+    fn start(&self) -> Slot {
+        (self.loader.start)(&self.flash)
+    }
+
+    fn start_and_settle(&self) -> Slot {
+        let slot = self.start();
+        let choice = self.choice();
+        if choice.tries_left.is_some() && choice.release.is_none() {
+            self.set(&BootChoice { slot, tries_left: None, release: None });
+        }
+        slot
+    }
+
+    /// The device with the same flash and state, to go another way.
+    fn fork(&self, to: &Path) -> Board<'l> {
+        fs::create_dir_all(to).unwrap();
+        let note = self.folder.join("boot-choice");
+        let _ = fs::remove_file(to.join("boot-choice"));
+        if note.exists() {
+            fs::copy(note, to.join("boot-choice")).unwrap();
+        }
+        let settings = settings(self.loader.profile, &self.folder);
+        Board { loader: self.loader, flash: self.flash.fork(), folder: to.to_owned(), settings }
+    }
+}
+
+impl Drop for Board<'_> {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn settings(profile: &str, folder: &Path) -> DeviceSettings {
+    let dist = Path::new(env!("CARGO_MANIFEST_DIR")).join("../agent/dist/boot");
+    let text = format!(
+        "[device]\nboard = \"b\"\nid = \"x\"\n[server]\nmetadata_url = \"http://127.0.0.1/m\"\n\
+         targets_url = \"http://127.0.0.1/t\"\n[gate]\nkeep = false\n[wall]\nkeep = false\n\
+         [[part]]\nname = \"rootfs\"\na = \"/dev/a\"\nb = \"/dev/b\"\n\
+         [boot]\nwithout_fallback = true\nprofile = \"{}\"\nenvironment = \"{}\"\n",
+        dist.join(format!("{profile}.toml")).display(),
+        folder.join("fw_env.config").display()
+    );
+    DeviceSettings::read(&text).unwrap_or_else(|fault| panic!("{profile}: {fault}"))
+}
+
+fn on_trial(slot: Slot, release: u64) -> BootChoice {
+    BootChoice { slot, tries_left: Some(3), release: Some(release) }
+}
+
+fn good(slot: Slot, release: u64) -> BootChoice {
+    BootChoice { slot, tries_left: None, release: Some(release) }
+}
+
+#[test]
+fn a_device_from_the_factory_runs_slot_a_and_is_good_or_only_counted() {
+    for loader in &LOADERS {
+        let board = Board::new(loader, "factory");
+        for _ in 0..12 {
+            assert_eq!(board.start_and_settle(), Slot::A, "{}", loader.profile);
+            let choice = board.choice();
+            assert_eq!((choice.slot, choice.tries_left), (Slot::A, None), "{}", loader.profile);
+        }
+    }
+}
+
+#[test]
+fn a_trial_and_a_good_choice_are_read_back_and_obeyed_there_and_back() {
+    for loader in &LOADERS {
+        let board = Board::new(loader, "there");
+        for (release, slot) in [(7, Slot::B), (8, Slot::A), (9, Slot::B)] {
+            board.set(&on_trial(slot, release));
+            let choice = board.choice();
+            assert_eq!((choice.slot, choice.release), (slot, Some(release)), "{}", loader.profile);
+            assert!(
+                choice.tries_left.is_some_and(|left| (1..=3).contains(&left)),
+                "{}: {choice:?}",
+                loader.profile
+            );
+            // Named again before the restart: nothing else comes of it.
+            board.set(&on_trial(slot, release));
+            assert_eq!(board.start(), slot, "{}", loader.profile);
+            assert_eq!(board.choice().release, Some(release), "{}: while it is on trial", loader.profile);
+            board.set(&good(slot, release));
+            assert_eq!(board.choice(), good(slot, release), "{}", loader.profile);
+            for _ in 0..12 {
+                assert_eq!(board.start_and_settle(), slot, "{}: confirmed, and left", loader.profile);
+            }
+            assert_eq!(board.choice(), good(slot, release), "{}: the release is forgotten", loader.profile);
+        }
+    }
+}
+
+#[test]
+fn a_release_that_never_comes_up_is_left_by_the_boot_loader_or_the_profile_says_that_it_is_not() {
+    for loader in &LOADERS {
+        let board = Board::new(loader, "fallback");
+        board.set(&on_trial(Slot::B, 7));
+        let starts: Vec<Slot> = (0..12).map(|_| board.start()).collect();
+        let first_back = starts.iter().position(|slot| *slot == Slot::A);
+        assert_eq!(board.settings.boot.profile.has_fallback, loader.goes_back, "{}", loader.profile);
+        if !loader.goes_back {
+            assert_eq!(first_back, None, "{}: {starts:?}", loader.profile);
+            let says = board.flow().cautions().iter().any(|caution| caution.contains("never goes back"));
+            assert!(says, "{}", loader.profile);
+            continue;
+        }
+        let tries = first_back.unwrap_or_else(|| panic!("{}: {starts:?}", loader.profile));
+        assert!((1..=3).contains(&tries), "{}: {starts:?}", loader.profile);
+        // The agent runs in the old slot again, and sees it: the choice names the trial no longer, or has no tries.
+        let board = Board::new(loader, "back");
+        board.set(&on_trial(Slot::B, 7));
+        let _ = (0..=tries).map(|_| board.start()).collect::<Vec<_>>();
+        let choice = board.choice();
+        assert!(choice.slot == Slot::A || choice.tries_left == Some(0), "{}: {choice:?}", loader.profile);
+        board.set(&good(Slot::A, 6));
+        for _ in 0..12 {
+            assert_eq!(board.start_and_settle(), Slot::A, "{}", loader.profile);
+        }
+        assert_eq!(board.choice(), good(Slot::A, 6), "{}", loader.profile);
+    }
+}
+
+/// What a cut may leave: the device starts, the choice can be read, and the next attempt ends as it should.
+fn stands(board: &Board<'_>, wanted: &BootChoice, said: &str) {
+    let started = board.fork(&board.folder.with_extension("start")).start();
+    let choice = board.choice();
+    assert!(
+        choice.slot == started || choice.tries_left == Some(0),
+        "{said}: {choice:?} and {started} starts"
+    );
+    board.set(wanted);
+    assert_eq!(board.choice().slot, wanted.slot, "{said}");
+    assert_eq!(board.start(), wanted.slot, "{said}");
+}
+
+/// Cuts a change at every step and in every way; then a second time in the repetition.
+fn cut(board: &Board<'_>, wanted: &BootChoice, cuts: &mut u32) {
+    let profile = board.loader.profile;
+    let whole = board.fork(&board.folder.with_extension("whole"));
+    whole.set(wanted);
+    let changes = whole.flash.power.changes();
+    assert!(changes > 0, "{profile}: {wanted:?} changes nothing");
+    for (first, tear) in (0..changes).flat_map(|first| (0..TEARS).map(move |tear| (first, tear))) {
+        let once = board.fork(&board.folder.with_extension("once"));
+        once.flash.power.cut_after(first, tear);
+        assert!(once.flow().set_choice(wanted).is_err(), "{profile}: a cut goes unnoticed");
+        assert!(once.flash.power.restore(), "{profile}: no cut in change {first}");
+        *cuts += 1;
+        let said = format!("{profile}: {wanted:?} cut in change {first}, torn {tear}");
+        if let Err(why) = once.flow().choice() {
+            // A flag without a copy: the profile must have said so.
+            assert!(
+                once.flow().cautions().iter().any(|caution| caution.contains("has no copy")),
+                "{said}: {why}"
+            );
+            continue;
+        }
+        for (second, tear) in (0..changes).flat_map(|second| (0..TEARS).map(move |tear| (second, tear))) {
+            let twice = once.fork(&board.folder.with_extension("twice"));
+            twice.flash.power.cut_after(second, tear);
+            let done = twice.flow().set_choice(wanted).is_ok();
+            assert_eq!(twice.flash.power.restore(), !done, "{said}");
+            *cuts += 1;
+            match twice.flow().choice() {
+                Ok(_) => {
+                    stands(&twice, wanted, &format!("{said}, and again in change {second}, torn {tear}"))
+                }
+                Err(why) => {
+                    let caution = |caution: &String| caution.contains("has no copy");
+                    assert!(twice.flow().cautions().iter().any(caution), "{said} and {second} {tear}: {why}");
+                }
+            }
+        }
+        stands(&once, wanted, &said);
+    }
+}
+
+#[test]
+fn a_power_cut_at_any_change_of_a_choice_or_at_two_leaves_a_device_that_starts() {
+    let mut cuts = 0;
+    for loader in &LOADERS {
+        let board = Board::new(loader, "cut");
+        board.start_and_settle();
+        cut(&board, &on_trial(Slot::B, 7), &mut cuts);
+        board.set(&on_trial(Slot::B, 7));
+        assert_eq!(board.start(), Slot::B);
+        // Confirmed there, or given up.
+        cut(&board, &good(Slot::B, 7), &mut cuts);
+        cut(&board, &good(Slot::A, 6), &mut cuts);
+    }
+    assert!(cuts > 500, "{cuts} cuts only");
+}
+
+#[test]
+fn a_trial_that_is_cut_off_is_still_one_until_it_is_confirmed() {
+    for loader in &LOADERS {
+        let board = Board::new(loader, "still");
+        board.set(&on_trial(Slot::B, 7));
+        assert_eq!(board.start(), Slot::B);
+        let whole = board.fork(&board.folder.with_extension("whole"));
+        whole.set(&good(Slot::B, 7));
+        for change in 0..whole.flash.power.changes() {
+            let once = board.fork(&board.folder.with_extension("once"));
+            once.flash.power.cut_after(change, 0);
+            assert!(once.flow().set_choice(&good(Slot::B, 7)).is_err());
+            once.flash.power.restore();
+            let choice = once.choice();
+            assert!(choice.tries_left.is_some(), "{}: {choice:?} after change {change}", loader.profile);
+        }
+    }
+}
+
+#[test]
+fn bytes_of_others_in_the_same_blocks_stay() {
+    for loader in &LOADERS {
+        let board = Board::new(loader, "others");
+        // Each rule looks at what it left beside its flags, at every start.
+        for release in 7..20 {
+            let slot = if release % 2 == 1 { Slot::B } else { Slot::A };
+            board.set(&on_trial(slot, release));
+            assert_eq!(board.start(), slot);
+            board.set(&good(slot, release));
+        }
+        if loader.profile == "bootconfig" {
+            assert_eq!(board.flash.chip("0:bootconfig").bytes[0x800..0x810], *b"not of the agent");
+        }
+    }
+}
