@@ -51,6 +51,12 @@ const COMMANDS: &[Command] = &[
         operand: "",
     },
     Command {
+        name: "poll",
+        help: "poll now: asks the komainu that is at work, or does the same as once",
+        run: decide::poll,
+        operand: "",
+    },
+    Command {
         name: "install",
         help: "do the same with a bundle, a file of komainu-maker, in the server's place",
         run: install::install,
@@ -80,7 +86,12 @@ const COMMANDS: &[Command] = &[
         run: check_settings::alone,
         operand: "[FILE]",
     },
-    Command { name: "confirm", help: "the release on trial is good", run: decide::confirm, operand: "" },
+    Command {
+        name: "confirm",
+        help: "the release on trial is good; or the boot loader, which did not count starts, does so now",
+        run: decide::confirm,
+        operand: "",
+    },
     Command {
         name: "rollback",
         help: "give up the release that is staged or on trial",
@@ -225,6 +236,6 @@ fn help() -> Result<Exit, (Exit, String)> {
     text.push_str("      --json           status, harden, selfcheck: for machines\n");
     text.push_str("      --testing        trust the example keys, which everybody has\n");
     text.push_str("\nExit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 restart the device now,\n");
-    text.push_str("4 another komainu is at work. See komainu(8).\n");
+    text.push_str("4 another komainu is at work, and nothing was done. See komainu(8).\n");
     print(&text).map_err(|sentence| (Exit::Failed, sentence))
 }

@@ -7,7 +7,8 @@ use komainu_tests::attacked::{device, recovers, refused};
 use komainu_tests::invariants::check_all;
 use komainu_tests::repository::{BOARD, CHANNEL, Draft, TODAY, key};
 use komainu_tests::sim::Device;
-use komainu_tests::sim::disk::{ALL_AFTERS, draft};
+use komainu_tests::sim::disk::ALL_AFTERS;
+use komainu_tests::sim::flash::draft;
 use serde_json::json;
 
 const MONTH: i64 = 31 * 86_400;
@@ -361,7 +362,7 @@ fn a_malicious_mirror_can_only_delay() {
         for garbage in [&b""[..], b"{}", b"[[[[", b"{\"signatures\":[],\"signed\":{}}", &[0xff; 100]] {
             device.server.metadata.insert(file.clone(), garbage.to_vec());
             device.poll_and_run();
-            check_all(&device);
+            check_all(&mut device);
             assert_eq!(device.running_release(), 2, "{file}: {:#?}", device.log);
             device.server = honest.clone();
             if file.starts_with("1.") || file.starts_with("2.") {

@@ -5,7 +5,8 @@ use ed25519_dalek::SigningKey;
 use komainu_tests::invariants::{check_all, invariant_device_settles};
 use komainu_tests::repository::{Repository, TODAY, key, sha256, sign};
 use komainu_tests::sim::Device;
-use komainu_tests::sim::disk::{ALL_AFTERS, draft};
+use komainu_tests::sim::disk::ALL_AFTERS;
+use komainu_tests::sim::flash::draft;
 use komainu_trust::TrustFault;
 use komainu_trust::delegations::Found;
 use komainu_trust::refresh::{Ask, drive};
@@ -27,7 +28,7 @@ fn delegating(role: &str, paths: &[&str]) -> Repository {
 fn ends_with(server: Repository, release: u64) -> Device {
     let mut device = Device::new(server);
     device.run_until_quiet();
-    check_all(&device);
+    check_all(&mut device);
     assert_eq!(device.running_release(), release, "{:#?}", device.log);
     device
 }
@@ -211,7 +212,7 @@ fn a_cut_while_delegated_roles_are_fetched_is_harmless() {
             device.cut_at = Some((at, after));
             device.run_until_quiet();
             device.poll_and_run();
-            check_all(&device);
+            check_all(&mut device);
             invariant_device_settles(&device);
             assert_eq!(device.running_release(), 2, "{at} {after:?}: {:#?}", device.log);
         }

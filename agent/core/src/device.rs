@@ -7,7 +7,7 @@
 use crate::fault::{FetchFault, Text};
 use crate::firewall::table::{Network, Table};
 use crate::gate::state::{FirewallStatus, GateFacts};
-use crate::identifiers::Slot;
+use crate::identifiers::{ReleaseId, Slot};
 use crate::operator_request::Password;
 use crate::retry_state::RetryState;
 use crate::update::facts::{BootChoice, Health, Parts, RecordSeen};
@@ -131,6 +131,26 @@ pub trait Boot {
     /// # Errors
     /// The cause of the failed change; the old choice stays.
     fn set_boot_choice(&mut self, choice: &BootChoice) -> Result<(), Text>;
+}
+
+/// The owner's settings, when another release comes or goes: the maker's hooks, and a snapshot. Each call may be repeated
+/// after a power cut.
+pub trait Migration {
+    /// A release is about to be put on trial: keeps the owner's settings, then runs the hooks.
+    ///
+    /// # Errors
+    /// The path that could not be kept, or the hook that failed: nothing is activated.
+    fn before_activate(&mut self, release: &ReleaseId) -> Result<(), Text>;
+    /// A release was marked good: runs the hooks, and drops the snapshot.
+    ///
+    /// # Errors
+    /// The hook that failed, and its exit.
+    fn after_confirm(&mut self, release: &ReleaseId) -> Result<(), Text>;
+    /// The old slot runs again: puts the owner's settings back where the maker wants it, then runs the hooks.
+    ///
+    /// # Errors
+    /// The path that could not be put back, or the hook that failed.
+    fn on_rollback(&mut self, release: &ReleaseId) -> Result<(), Text>;
 }
 
 /// The slots. An image is written in this order: invalidate, begin, write, sync, read back, commit. Each medium does this
@@ -306,6 +326,9 @@ pub trait Hardening {
 }
 
 /// A whole device.
-pub trait Device: Host + Ledger + Boot + Slots + Repository + Owner + Firewall + Hardening {}
+pub trait Device:
+    Host + Ledger + Boot + Migration + Slots + Repository + Owner + Firewall + Hardening
+{
+}
 
-impl<T: Host + Ledger + Boot + Slots + Repository + Owner + Firewall + Hardening> Device for T {}
+impl<T: Host + Ledger + Boot + Migration + Slots + Repository + Owner + Firewall + Hardening> Device for T {}

@@ -5,6 +5,7 @@
 pub mod activate;
 pub mod confirm;
 pub mod facts;
+pub mod health_check;
 pub mod keep_record;
 pub mod manifest;
 pub mod offer;

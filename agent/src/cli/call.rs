@@ -7,7 +7,7 @@ use crate::update::example_keys;
 use komainu_core::device::{Host, Repository};
 use komainu_core::printable;
 use komainu_trust::Trusted;
-use std::io::{Write, stdout};
+use std::io::{Write, stderr, stdout};
 use std::path::PathBuf;
 
 /// The end of a subcommand. The numbers are part of the interface; the man page explains them.
@@ -50,6 +50,16 @@ pub(super) fn print(text: &str) -> Result<Exit, String> {
         .write_all(printable::lines(text).as_bytes())
         .map_err(|error| format!("cannot print: {error}"))?;
     Ok(Exit::Done)
+}
+
+/// Said where the caller reads it: the log may be elsewhere.
+pub(super) fn busy(at_work: Option<i32>) -> Exit {
+    let process = at_work.map(|process| format!(" (process {process})")).unwrap_or_default();
+    let _ = writeln!(
+        stderr(),
+        "komainu: another komainu is at work{process}, and nothing was done; komainu poll asks it to poll now"
+    );
+    Exit::Busy
 }
 
 /// Opens the device, and refuses one that cannot have updates.

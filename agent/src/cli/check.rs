@@ -13,6 +13,8 @@ use crate::os::process::program_folder;
 use komainu_core::device::{Boot, Host, Ledger, Owner, Repository, Slots};
 use komainu_core::device::{Fetched, Folder};
 use komainu_core::fault::FetchFault;
+use komainu_core::reason::STARTS_NOT_COUNTED;
+use komainu_core::settings::StartCount;
 use komainu_core::update::facts::RecordSeen;
 use komainu_core::update::manifest::manifest_path;
 use komainu_core::update::offer::manifest_target;
@@ -101,8 +103,13 @@ fn state(_: &mut LinuxDevice, call: &Call) -> Sentence {
     }
 }
 
-fn record(device: &mut LinuxDevice, _: &Call) -> Sentence {
+fn record(device: &mut LinuxDevice, call: &Call) -> Sentence {
     match device.record() {
+        RecordSeen::Found(record)
+            if record.uncounted.is_some() && call.settings.core.start_count == StartCount::Seen =>
+        {
+            Err(STARTS_NOT_COUNTED.into())
+        }
         RecordSeen::Found(record) => Ok(format!("generation {}, floor {}", record.generation, record.floor)),
         RecordSeen::Absent => Ok("none yet: the first start makes it".into()),
         RecordSeen::Lost(why) => Err(why.to_string()),

@@ -3,7 +3,7 @@
 use super::call::{Call, Exit, open_without_updates, print};
 use crate::daemon::linux_device::LinuxDevice;
 use crate::daemon::page_status::turned_away;
-use crate::daemon::status_model::{StatusModel, findings, firewall_word};
+use crate::daemon::status_model::{StatusModel, findings, firewall_word, update_findings};
 use komainu_bootstrap::json::Json;
 use komainu_core::device::{Host, Repository};
 use komainu_core::turn::{decide_unless_off, look};
@@ -96,6 +96,7 @@ fn gate_lines(facts: &Facts, call: &Call, device: &LinuxDevice) -> Vec<Line> {
         return vec![Line("gate", Json::text(&"left to other software"))];
     };
     let of_device = device.findings().into_iter().chain(device.poll_fault());
+    let of_device = of_device.chain(update_findings(facts, &call.settings.core));
     let findings = findings(gate, settings).into_iter().chain(of_device);
     let findings = findings.map(|finding| Json::text(&finding)).collect();
     vec![

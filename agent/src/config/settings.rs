@@ -6,10 +6,11 @@ use crate::config::identity;
 use crate::config::table_reader::{FirstFault, Keys};
 use crate::config::toml::reader::parse_what_is_whole;
 use crate::config::toml::table::{SettingsFault, Table};
+use crate::config::trial_settings;
 use crate::config::wall_settings;
 use komainu_core::firewall::table::Traffic;
 use komainu_core::identifiers::{Name, PARTS_MAX, ReleaseId, Version};
-use komainu_core::settings::{ConfirmBy, FirewallSettings, Settings};
+use komainu_core::settings::{ConfirmBy, FirewallSettings, Settings, StartCount};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -35,6 +36,8 @@ pub struct DeviceSettings {
     pub health: PathBuf,
     /// The time that one health check may take, in seconds.
     pub health_check_seconds: u32,
+    /// What happens around a trial.
+    pub trial: trial_settings::TrialSettings,
     /// The parts of the slots.
     pub parts: Vec<PartPaths>,
     /// Where log lines go.
@@ -188,6 +191,7 @@ impl DeviceSettings {
             boot: boot_settings::read(boot),
             health: trial.path("health_directory", "/etc/komainu/health"),
             health_check_seconds: trial.number("health_check_seconds", 1..=600, 30),
+            trial: trial_settings::read(&mut trial, Keys::of(&mut top, "update_hooks", &of_update)),
             parts: read_parts(&mut top, &of_update),
             log: read_log(log),
             gate: gate_settings::read(gate),
@@ -228,6 +232,7 @@ fn read_core(
     state: &mut Keys<'_>,
     reset: &mut Keys<'_>,
 ) -> Settings {
+    let trial_seconds = trial.number("seconds", 10..=86_400, 600);
     Settings {
         board: device.name("board", None),
         channel: device.name("channel", Some("stable")),
@@ -236,8 +241,10 @@ fn read_core(
         poll_seconds: poll.number("interval_seconds", 60..=30 * 86_400, 6 * 3600),
         first_poll_within_seconds: poll.number("first_within_seconds", 0..=86_400, 300),
         full_refresh_seconds: poll.number("full_refresh_seconds", 0..=7 * 86_400, 86_400),
-        trial_seconds: trial.number("seconds", 10..=86_400, 600),
+        trial_seconds,
+        soak_seconds: trial.number("soak_seconds", 0..=trial_seconds, trial_seconds.min(300)),
         boot_tries: trial.number("boot_tries", 1..=9, 3) as u8,
+        start_count: [StartCount::Seen, StartCount::Trusted][trial.choice("count", &["seen", "trusted"])],
         confirm_by: [ConfirmBy::Health, ConfirmBy::Command]
             [trial.choice("confirm_by", &["health", "command"])],
         checkpoint_bytes: state.number("checkpoint_bytes", 64 * 1024..=1 << 30, 16 << 20),

@@ -141,6 +141,7 @@ impl<'a> EventLoop<'a> {
         if let Some(wall) = self.device.wall() {
             wall.set_on_trial(facts.is_on_trial());
         }
+        self.device.watch_trial(facts.is_on_trial());
         self.compare_firmware(&facts);
         self.wall_inputs = wall_inputs(&facts);
         // The rules come before everything else. An agent that starts again finds its own rules: then its page need not

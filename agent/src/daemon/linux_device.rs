@@ -1,7 +1,8 @@
 //! The device on Linux: its parts put together, and functions for the commands. `powers` implements the core's
-//! traits.
+//! traits, `trial` what a trial needs.
 
 mod powers;
+mod trial;
 
 use crate::config::gate_settings::FirewallChoice;
 use crate::config::settings::DeviceSettings;
@@ -73,6 +74,10 @@ pub struct LinuxDevice {
     /// The retry state that could not be written: without it a full file system would mean polling without a pause.
     unwritten_retry: Option<RetryState>,
     restarting: bool,
+    /// The server was reached since the start, on trial.
+    server_reached: bool,
+    /// Why no watchdog is held on trial, as it was last told.
+    unwatched: Option<Text>,
 }
 
 impl LinuxDevice {
@@ -101,6 +106,8 @@ impl LinuxDevice {
             recent: Recent::default(),
             unwritten_retry: None,
             restarting: false,
+            server_reached: false,
+            unwatched: None,
             settings: settings.clone(),
         };
         device.raise_tls_floor();

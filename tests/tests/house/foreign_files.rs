@@ -57,6 +57,7 @@ const ALLOWED: &[Row] = &[
     ("update/boot/trial_note.rs", &["files::replace"], OWN),
     ("update/storage/block.rs", &[".write(true)"], "the slots that the settings name"),
     ("update/runtime_state.rs", &[".write(true)", "files::replace", "files::remove("], OWN),
+    ("update/owner_snapshot.rs", &["files::replace", "files::rename(", "files::remove("], OWN),
     ("update/store.rs", &["files::replace", "files::remove("], OWN),
     ("gate/credential_store.rs", &["files::replace", "files::rename(", "files::remove("], OWN),
     ("daemon/control_socket.rs", &["remove_file("], OWN),

@@ -10,7 +10,7 @@ mod trial;
 use crate::identifiers::{ReleaseId, Slot, Version};
 use crate::operator_request::OperatorRequest;
 use crate::reason::Reason;
-use crate::settings::Settings;
+use crate::settings::{Settings, StartCount};
 use crate::step::Step;
 use crate::update::facts::{BootChoice, Facts, Parts, RecordSeen};
 use crate::update::manifest::Severity;
@@ -70,7 +70,13 @@ fn found_trial(number: u64, choice: &BootChoice, settings: &Settings) -> Update 
         settings.own_release.as_ref().filter(|own| own.number == number).map(|own| own.version.clone());
     let version = version.unwrap_or_else(|| Version::parse("unknown").expect("a fixed word that fits"));
     let release = ReleaseId { number, version };
-    Update::Trial { release, slot: choice.slot, deadline_seconds: settings.trial_seconds, restarts: 0 }
+    Update::Trial {
+        release,
+        slot: choice.slot,
+        deadline_seconds: settings.trial_seconds,
+        tries: None,
+        restarts: 0,
+    }
 }
 
 fn plan_by_record(
@@ -81,11 +87,13 @@ fn plan_by_record(
     settings: &Settings,
 ) -> Plan {
     match &record.update {
-        Update::Trial { release, slot, deadline_seconds, restarts } => {
+        Update::Trial { release, slot, deadline_seconds, tries, restarts } => {
             let on = trial::Trial {
+                record,
                 release,
                 slot: *slot,
                 deadline_seconds: *deadline_seconds,
+                tries: *tries,
                 restarts: *restarts,
             };
             trial::plan_trial(facts, &on, booted, choice, settings)
@@ -132,6 +140,12 @@ fn plan_update(facts: &Facts, record: &Record, booted: Slot, settings: &Settings
         && let Some(plan) = give_up(record)
     {
         return plan;
+    }
+    if facts.request == Some(OperatorRequest::Confirm)
+        && let Some(release) = record.uncounted
+    {
+        let record = Record { uncounted: None, ..record.clone() };
+        return Plan::step(Step::Adopt(record), Reason::CountVouchedFor(release), Next::Now);
     }
     let until_poll = until_poll(&facts.retry, facts.uptime, settings);
     if facts.request == Some(OperatorRequest::Poll)
@@ -184,6 +198,11 @@ fn plan_accepted(
     parts: &Parts,
     settings: &Settings,
 ) -> Plan {
+    // A release that panics would start for ever, and nothing on the device could end that.
+    if let Some(tried) = record.uncounted.filter(|_| settings.start_count == StartCount::Seen) {
+        let until_poll = until_poll(&facts.retry, facts.uptime, settings);
+        return Plan::wait(Reason::StartsNotCounted(tried), until_poll);
+    }
     let release = offered.manifest.release.clone();
     if facts.request == Some(OperatorRequest::Postpone)
         && let Some(postponed) = postpone(record, offered, facts.now, settings)

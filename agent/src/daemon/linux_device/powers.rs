@@ -3,7 +3,6 @@
 use super::LinuxDevice;
 use crate::os::clock;
 use crate::os::process::spawn::{Ended, Program};
-use crate::update::health;
 use komainu_core::device::{
     Account, Boot, Fetched, Firewall, Folder, Hardening, Hooks, Host, Ledger, Owner, Repository, Slots,
     StoredFile,
@@ -34,7 +33,7 @@ impl Host for LinuxDevice {
     }
 
     fn health(&mut self) -> Health {
-        health::ask(&self.settings.health, self.settings.health_check_seconds)
+        self.ask_health()
     }
 
     fn reboot(&mut self) -> Result<(), Text> {

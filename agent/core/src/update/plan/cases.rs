@@ -6,7 +6,7 @@ use crate::identifiers::Digest64;
 use crate::identifiers::{Name, ReleaseId, Slot, Version};
 use crate::operator_request::OperatorRequest;
 use crate::retry_state::{Backoff, RetryState};
-use crate::settings::{ConfirmBy, Settings};
+use crate::settings::{ConfirmBy, Settings, StartCount};
 use crate::step::Next;
 use crate::step::Step;
 use crate::update::facts::{BootChoice, Facts, Health, Parts, RecordSeen};
@@ -26,7 +26,9 @@ pub(crate) fn settings() -> Settings {
         first_poll_within_seconds: 0,
         full_refresh_seconds: 86_400,
         trial_seconds: 300,
+        soak_seconds: 0,
         boot_tries: 3,
+        start_count: StartCount::Seen,
         confirm_by: ConfirmBy::Health,
         checkpoint_bytes: 1 << 20,
         postpone_days_max: 7,
@@ -51,6 +53,7 @@ pub(crate) fn facts(update: Update) -> Facts {
         boot_choice: Ok(good(Slot::A)),
         parts: Ok(Parts::new()),
         health: Health::Good,
+        other_slot_blank: false,
         offer: Offer::Nothing,
         retry: RetryState { polled_uptime: Some(940), ..RetryState::default() },
         request: None,
@@ -68,7 +71,7 @@ fn on_trial(tries: u8) -> BootChoice {
 }
 
 fn trial(restarts: u8) -> Update {
-    Update::Trial { release: release(2), slot: Slot::B, deadline_seconds: 300, restarts }
+    Update::Trial { release: release(2), slot: Slot::B, deadline_seconds: 300, tries: Some(3), restarts }
 }
 
 fn rolling_back(restarts: u8) -> Update {
