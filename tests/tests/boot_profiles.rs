@@ -181,13 +181,29 @@ fn stands(board: &Board<'_>, wanted: &BootChoice, said: &str) {
     assert_eq!(board.start(), wanted.slot, "{said}");
 }
 
+/// Flags in one erase block, without a copy: a cut between its erase and its write loses them, and the profile says so.
+/// The flag of an NBG6817 is not among them: an erased block is its first set.
+const LOST: [(&str, &str); 2] = [("nwa50ax", "bootconfig"), ("mstc", "persist")];
+
+/// Whether the cut lost such flags: the block is neither as it was, nor as it should become.
+fn is_lost(board: &Board<'_>, before: &Board<'_>, after: &Board<'_>) -> bool {
+    let Some((_, part)) = LOST.iter().find(|(profile, _)| *profile == board.loader.profile) else {
+        return false;
+    };
+    let bytes = |board: &Board<'_>| board.flash.chip(part).bytes;
+    let lost = bytes(board) != bytes(before) && bytes(board) != bytes(after);
+    assert!(!lost || board.flow().cautions().iter().any(|caution| caution.contains("has no copy")));
+    lost
+}
+
 /// Cuts a change at every step and in every way; then a second time in the repetition.
 fn cut(board: &Board<'_>, wanted: &BootChoice, cuts: &mut u32) {
     let profile = board.loader.profile;
     let whole = board.fork(&board.folder.with_extension("whole"));
     whole.set(wanted);
     let changes = whole.flash.power.changes();
-    assert!(changes > 0, "{profile}: {wanted:?} changes nothing");
+    // Where the medium tells no trial from a good slot, only the note changes.
+    assert!(changes > 0 || wanted.tries_left.is_none(), "{profile}: {wanted:?} changes nothing");
     for (first, tear) in (0..changes).flat_map(|first| (0..TEARS).map(move |tear| (first, tear))) {
         let once = board.fork(&board.folder.with_extension("once"));
         once.flash.power.cut_after(first, tear);
@@ -195,12 +211,7 @@ fn cut(board: &Board<'_>, wanted: &BootChoice, cuts: &mut u32) {
         assert!(once.flash.power.restore(), "{profile}: no cut in change {first}");
         *cuts += 1;
         let said = format!("{profile}: {wanted:?} cut in change {first}, torn {tear}");
-        if let Err(why) = once.flow().choice() {
-            // A flag without a copy: the profile must have said so.
-            assert!(
-                once.flow().cautions().iter().any(|caution| caution.contains("has no copy")),
-                "{said}: {why}"
-            );
+        if is_lost(&once, board, &whole) {
             continue;
         }
         for (second, tear) in (0..changes).flat_map(|second| (0..TEARS).map(move |tear| (second, tear))) {
@@ -209,14 +220,8 @@ fn cut(board: &Board<'_>, wanted: &BootChoice, cuts: &mut u32) {
             let done = twice.flow().set_choice(wanted).is_ok();
             assert_eq!(twice.flash.power.restore(), !done, "{said}");
             *cuts += 1;
-            match twice.flow().choice() {
-                Ok(_) => {
-                    stands(&twice, wanted, &format!("{said}, and again in change {second}, torn {tear}"))
-                }
-                Err(why) => {
-                    let caution = |caution: &String| caution.contains("has no copy");
-                    assert!(twice.flow().cautions().iter().any(caution), "{said} and {second} {tear}: {why}");
-                }
+            if !is_lost(&twice, board, &whole) {
+                stands(&twice, wanted, &format!("{said}, and again in change {second}, torn {tear}"));
             }
         }
         stands(&once, wanted, &said);
@@ -253,7 +258,9 @@ fn a_trial_that_is_cut_off_is_still_one_until_it_is_confirmed() {
             assert!(once.flow().set_choice(&good(Slot::B, 7)).is_err());
             once.flash.power.restore();
             let choice = once.choice();
-            assert!(choice.tries_left.is_some(), "{}: {choice:?} after change {change}", loader.profile);
+            // Or the new values are whole, and only the old copy was not retired.
+            let still = choice.tries_left.is_some() || choice == good(Slot::B, 7);
+            assert!(still, "{}: {choice:?} after change {change}", loader.profile);
         }
     }
 }

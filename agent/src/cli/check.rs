@@ -123,7 +123,11 @@ fn running(device: &mut LinuxDevice, _: &Call) -> Sentence {
 fn boot(device: &mut LinuxDevice, _: &Call) -> Sentence {
     let choice = device.boot_choice().map_err(|why| why.to_string())?;
     let trial = choice.tries_left.map_or("good".to_owned(), |tries| format!("on trial, {tries} starts left"));
-    Ok(format!("starts slot {}, {trial}", choice.slot))
+    let mut said = format!("starts slot {}, {trial}", choice.slot);
+    for caution in device.boot_cautions() {
+        let _ = write!(said, "; caution: {caution}");
+    }
+    Ok(said)
 }
 
 fn slots(device: &mut LinuxDevice, _: &Call) -> Sentence {

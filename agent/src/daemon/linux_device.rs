@@ -119,6 +119,11 @@ impl LinuxDevice {
         self.repository.as_ref().err().map(String::as_str)
     }
 
+    /// What the maker should know of the boot flow, in sentences.
+    pub fn boot_cautions(&mut self) -> Vec<String> {
+        self.boot.cautions()
+    }
+
     /// From now on there are no updates, for this reason.
     pub fn refuse_updates(&mut self, why: String) {
         if self.repository.is_ok() {
