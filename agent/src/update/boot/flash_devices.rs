@@ -41,7 +41,7 @@ pub trait FlashDevices: Debug {
     fn rename_volumes(&self, device: &Path, names: &[(u32, String)]) -> io::Result<()>;
 }
 
-/// The kernel's.
+/// The raw flash that the running kernel shows.
 #[derive(Debug)]
 pub struct KernelFlash;
 

@@ -1,12 +1,6 @@
 //! The place of one copy of the environment: what every medium can do with it.
 
-use super::env_config::{Location, Medium};
 use super::env_fault::EnvironmentFault;
-use super::env_image::check_size;
-use super::env_mtd::MtdPlace;
-use super::env_storage::FilePlace;
-use super::env_ubi::UbiPlace;
-use crate::update::boot::flash_devices::FlashDevices;
 use std::fmt::Debug;
 use std::path::PathBuf;
 
@@ -69,19 +63,6 @@ pub(super) trait CopyPlace: Debug {
     fn is_atomic(&self) -> bool {
         false
     }
-}
-
-/// Finds the place of a location. Opens only for reading.
-pub(super) fn find<'d>(
-    location: &Location,
-    devices: &'d dyn FlashDevices,
-) -> Result<Box<dyn CopyPlace + 'd>, EnvironmentFault> {
-    check_size(location.size_bytes.into())?;
-    Ok(match location.medium() {
-        Medium::File => Box::new(FilePlace::find(location)?),
-        Medium::Mtd => Box::new(MtdPlace::find(location, devices)?),
-        Medium::Ubi => Box::new(UbiPlace::find(location, devices)?),
-    })
 }
 
 /// Where the bytes read back first differ from the written ones.

@@ -4,12 +4,15 @@
 //! A redundant pair survives a power cut at any byte: only the copy that does not count is ever written. Torn,
 //! it is bad or still older, and the other copy counts; the values are all old or all new, never a mixture.
 
-use super::env_config::Config;
+use super::env_config::{Config, Location, Medium};
 use super::env_fault::{BadCopy, EnvironmentFault};
-use super::env_image::{Endian, Format, Image, Which, decode, encode, newer};
+use super::env_image::{Endian, Format, Image, Which, check_size, decode, encode, newer};
 use super::env_layouts::{PEEK_BYTES, guess};
 use super::env_lock::lock;
-use super::env_place::{CopyPlace, Flags, find};
+use super::env_mtd::MtdPlace;
+use super::env_place::{CopyPlace, Flags};
+use super::env_storage::FilePlace;
+use super::env_ubi::UbiPlace;
 use super::variables::Variables;
 use crate::update::boot::flash_devices::FlashDevices;
 
@@ -197,4 +200,17 @@ impl<'d> Environment<'d> {
         }
         EnvironmentFault::NoValidCopy { copies }
     }
+}
+
+/// Finds the place of a location. Opens only for reading.
+fn find<'d>(
+    location: &Location,
+    devices: &'d dyn FlashDevices,
+) -> Result<Box<dyn CopyPlace + 'd>, EnvironmentFault> {
+    check_size(location.size_bytes.into())?;
+    Ok(match location.medium() {
+        Medium::File => Box::new(FilePlace::find(location)?),
+        Medium::Mtd => Box::new(MtdPlace::find(location, devices)?),
+        Medium::Ubi => Box::new(UbiPlace::find(location, devices)?),
+    })
 }
