@@ -204,8 +204,8 @@ fn stands(board: &Board<'_>, wanted: &BootChoice, said: &str) {
 }
 
 /// Flags in one erase block, without a copy: a cut between its erase and its write loses them, and the profile says so.
-/// The flag of an NBG6817 is not among them: an erased block is its first set.
-const LOST: [(&str, &str); 2] = [("nwa50ax", "bootconfig"), ("mstc", "persist")];
+/// Or it tears the one byte: then the device starts its first set, and the agent says that the choice is unknown.
+const LOST: [(&str, &str); 3] = [("nwa50ax", "bootconfig"), ("mstc", "persist"), ("nbg6817", "0:dual_flag")];
 
 /// Whether the cut lost such flags: the block is neither as it was, nor as it should become.
 fn is_lost(board: &Board<'_>, before: &Board<'_>, after: &Board<'_>) -> bool {
