@@ -112,7 +112,8 @@ fn rauc_factory(flash: &Flash) {
 
 fn rauc(flash: &Flash) -> Slot {
     let mut now = variables(flash);
-    for name in get(&now, "BOOT_ORDER").to_owned().split(' ') {
+    let order = get(&now, "BOOT_ORDER").to_owned();
+    for name in order.split(' ') {
         let left = format!("BOOT_{name}_LEFT");
         // The script compares and subtracts in hexadecimal, U-Boot's own flow in decimal.
         let (hex, decimal) = (u32::from_str_radix(get(&now, &left), 16), get(&now, &left).parse::<u32>());
