@@ -1,5 +1,6 @@
 //! The U-Boot environment on raw flash: NOR with its flags, NAND with bad blocks, UBI volumes. Only the copy that does not
 //! count is written, bytes of others stay, and after any power cut all values are old or all are new.
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 use komainu_agent::update::boot::uboot::env_config::Config;
 use komainu_agent::update::boot::uboot::env_fault::EnvironmentFault;
