@@ -17,7 +17,8 @@ use crate::os::foreign_file::Tree;
 use crate::os::privileges::{Capabilities, give_up};
 use crate::os::{clock, foreign_file};
 use crate::update::boot::boot_flow::BootFlow;
-use crate::update::boot::bootcount::Bootcount;
+use crate::update::boot::flash_devices::KernelFlash;
+use crate::update::boot::profile_flow;
 use crate::update::boot::running_slot::RunningSlot;
 use crate::update::offer_cache::OfferCache;
 use crate::update::runtime_state::{Lock, RuntimeState};
@@ -98,7 +99,7 @@ impl LinuxDevice {
             offers: OfferCache::default(),
             runtime: RuntimeState::new(&settings.run),
             slots: SlotTable::new(settings.parts.clone()),
-            boot: Box::new(Bootcount(settings.boot.clone())),
+            boot: profile_flow::open(&settings.boot, &settings.state, &KernelFlash),
             running: RunningSlot::new(settings.parts.clone()),
             repository,
             bundle: None,
@@ -124,6 +125,11 @@ impl LinuxDevice {
     /// The reason why there are no updates, where there are none.
     pub fn update_off(&self) -> Option<&str> {
         self.repository.as_ref().err().map(String::as_str)
+    }
+
+    /// What the maker should know of the boot flow, in sentences.
+    pub fn boot_cautions(&mut self) -> Vec<String> {
+        self.boot.cautions()
     }
 
     /// From now on there are no updates, for this reason.
