@@ -190,6 +190,9 @@ fn dispatch(arguments: impl Iterator<Item = OsString>) -> Result<Exit, (Exit, St
         }
     }
     let Some(name) = command else { return Err(usage("which subcommand?".into())) };
+    if name == "help" {
+        return help();
+    }
     let found = COMMANDS.iter().find(|command| command.name == name);
     let found = found.ok_or_else(|| usage(format!("there is no subcommand {name}")))?;
     let may_be_left_out = found.operand.starts_with('[');

@@ -77,7 +77,9 @@ pub(super) fn open_without_updates(call: &Call) -> LinuxDevice {
     log_output::open(call.settings.log.places(), call.settings.log.prefers_terminal());
     let mut device = LinuxDevice::open(&call.settings);
     let clock = device.clock();
-    match Trusted::load(&device.stored().under_newest_root(), clock) {
+    let stored = device.stored().under_newest_root();
+    let shipped = call.settings.root.display();
+    match Trusted::load(&stored, clock) {
         Ok(trusted) => {
             if let Some(key) = example_keys::found(&trusted).filter(|_| !call.testing) {
                 device.refuse_updates(format!(
@@ -86,9 +88,10 @@ pub(super) fn open_without_updates(call: &Call) -> LinuxDevice {
                 ));
             }
         }
-        Err(fault) => {
-            device.refuse_updates(format!("no root to trust: {}: {fault}", call.settings.root.display()));
-        }
+        Err(_) if stored.root.is_empty() => device.refuse_updates(format!(
+            "no root to trust: {shipped} is not there, or empty: put the root.json of komainu-maker there"
+        )),
+        Err(fault) => device.refuse_updates(format!("no root to trust: {shipped}: {fault}")),
     }
     if call.testing {
         log::warn!("testing: keys that everybody has are trusted");

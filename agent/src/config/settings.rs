@@ -1,5 +1,6 @@
 //! The decisions of a device's maker: the checked settings, and the reading of each key of the settings file into them.
 
+use crate::config::boot_settings;
 use crate::config::gate_settings;
 use crate::config::identity;
 use crate::config::table_reader::{FirstFault, Keys};
@@ -30,7 +31,7 @@ pub struct DeviceSettings {
     /// The folder of what may be lost at a restart: lock, operator requests, attempts.
     pub run: PathBuf,
     /// The way the boot loader is told.
-    pub boot: Boot,
+    pub boot: boot_settings::Boot,
     /// The folder of health checks.
     pub health: PathBuf,
     /// The time that one health check may take, in seconds.
@@ -87,26 +88,6 @@ pub struct Server {
     pub slow_seconds: u32,
     /// The least acceptable speed.
     pub slow_bytes_per_second: u32,
-}
-
-/// The way the boot loader is told.
-#[derive(Clone, Debug)]
-pub struct Boot {
-    /// The `fw_env.config`.
-    pub environment: PathBuf,
-    /// The variable that names the slot to start.
-    pub slot_variable: String,
-    /// The text that it has for slot a and for slot b.
-    pub slot_values: [String; 2],
-    /// The variable that names the release in that slot.
-    pub release_variable: String,
-    /// The file that says which slot runs (`/proc/cmdline`).
-    pub booted_file: PathBuf,
-    /// The word in it: `key=value`.
-    pub booted_key: String,
-    /// The program that restarts the device; empty: the agent ends with exit code 3 and its starter
-    /// restarts.
-    pub reboot_command: Vec<String>,
 }
 
 /// A part, in either slot: a block device, flash or a file.
@@ -207,7 +188,7 @@ impl DeviceSettings {
             root: trust.path("root", "/usr/share/komainu/root.json"),
             state: state.path("directory", "/var/lib/komainu"),
             run: state.path("run_directory", "/run/komainu"),
-            boot: read_boot(boot),
+            boot: boot_settings::read(boot),
             health: trial.path("health_directory", "/etc/komainu/health"),
             health_check_seconds: trial.number("health_check_seconds", 1..=600, 30),
             trial: trial_settings::read(&mut trial, Keys::of(&mut top, "update_hooks", &of_update)),
@@ -351,27 +332,6 @@ fn folder_url(keys: &mut Keys<'_>, key: &str) -> String {
         url.push('/');
     }
     url
-}
-
-fn read_boot(mut keys: Keys<'_>) -> Boot {
-    let slot_values: [String; 2] = keys.strings("slot_values", &["a", "b"]).try_into().unwrap_or_else(|_| {
-        keys.fault("slot_values", "must be two words: for slot a and for slot b");
-        Default::default()
-    });
-    if slot_values[0] == slot_values[1] {
-        keys.fault("slot_values", "must be two different words");
-    }
-    let boot = Boot {
-        environment: keys.path("environment", "/etc/fw_env.config"),
-        slot_variable: keys.word("slot_variable", "boot_slot"),
-        slot_values,
-        release_variable: keys.word("release_variable", "komainu_release"),
-        booted_file: keys.path("booted_file", "/proc/cmdline"),
-        booted_key: keys.word("booted_key", "komainu.slot"),
-        reboot_command: keys.strings("reboot_command", &["/sbin/reboot"]),
-    };
-    keys.finish();
-    boot
 }
 
 fn read_parts(top: &mut Table, first: &FirstFault) -> Vec<PartPaths> {

@@ -391,6 +391,15 @@ pub fn ubi_begin_update(volume: BorrowedFd<'_>, mut bytes: i64) -> nix::Result<(
     unsafe { ioctl(volume, numbers::UBI_IOCVOLUP, &raw mut bytes) }.map(|_| ())
 }
 
+/// `UBI_IOCRNVOL`: gives volumes of a UBI device new names, all in one step.
+///
+/// # Errors
+/// A name is taken, a volume is not there or in use, or those of the kernel; then all have their old names.
+pub fn ubi_rename_volumes(device: BorrowedFd<'_>, names: &mut numbers::VolumeNames) -> nix::Result<()> {
+    // SAFETY: the kernel reads one `struct ubi_rnvol_req`.
+    unsafe { ioctl(device, numbers::UBI_IOCRNVOL, &raw mut *names) }.map(|_| ())
+}
+
 /// `BLKROGET`: whether a block device takes no writes.
 ///
 /// # Errors

@@ -21,11 +21,9 @@ use crate::wall::firmware_identity;
 use crate::wall::incident_store;
 use crate::wall::own_processes::ours;
 use komainu_core::fault::{Text, text};
-use komainu_core::reason::Reason;
 use komainu_core::settings::Settings as Core;
 use komainu_core::update::facts::{Facts, RecordSeen};
 use komainu_core::update::offer::Offer;
-use komainu_core::wall::evidence::Evidence;
 use komainu_core::wall::incident_state::IncidentState;
 use komainu_core::wall::judge::accounts::AccountsSeen;
 use komainu_core::wall::judge::exposure;
@@ -35,13 +33,12 @@ use komainu_core::wall::judge::upnp;
 use komainu_core::wall::judge::upnp::{LEASES_BYTES_MAX, UpnpLease};
 use komainu_core::wall::judge::vulnerabilities::FirmwareSeen;
 use komainu_core::wall::judge::watchdog::WatchdogSeen;
-use komainu_core::wall::measures::{Measure, Survey};
+use komainu_core::wall::measures::Measure;
 use komainu_core::wall::observation::Observation;
 use komainu_core::wall::pace::PASSWORD_TRIES;
 use komainu_core::wall::policy::Purpose;
 use komainu_core::wall::process_snapshot::{Process, ProcessSnapshot};
 use komainu_core::wall::remediation::ProcessId;
-use komainu_core::wall::report::Report;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -304,50 +301,6 @@ impl WallDriver {
             firmware: self.known.clone(),
             chains: self.new_chains(),
         }
-    }
-
-    /// Writes an event of the wall's, or of the gate's, into the security log.
-    pub fn note(&mut self, reason: &Reason) {
-        let now = Now::read(built());
-        let line = reason.to_string();
-        let details = line.split_once(' ').map_or("", |(_, details)| details);
-        let event = match reason {
-            Reason::Found(finding) => match finding.evidence {
-                Evidence::Told => "told",
-                Evidence::Weak => "found",
-                Evidence::Infection => "infected",
-            },
-            Reason::Mended { .. } => "mended",
-            Reason::NotMended { .. } => "not-mended",
-            Reason::Undone { .. } => "undone",
-            Reason::Incident { .. } => "incident",
-            Reason::IncidentOver => "incident-over",
-            Reason::AccountChanged => "account-changed",
-            Reason::ResetAsked => "reset-asked",
-            Reason::Claiming => "claiming",
-            Reason::Confirming(_) => "confirming",
-            Reason::RollingBack { .. } => "rolling-back",
-            _ => return,
-        };
-        self.security_log.note(event, format_args!("{details}"), now);
-    }
-
-    /// Writes the state of the four surveys into the security log.
-    pub fn note_summary(&mut self, report: &Report, strangers: u64) {
-        let word = |survey| report.survey(survey);
-        let (a, b, c, d) = (word(Survey::A), word(Survey::B), word(Survey::C), word(Survey::D));
-        let details = format_args!("a={a} b={b} c={c} d={d} turned_away={strangers}");
-        self.security_log.note("selfcheck", details, Now::read(built()));
-    }
-
-    /// The last answers that the wall gave, as lines of the security log, the oldest first.
-    pub fn answers(&mut self) -> &[String] {
-        self.security_log.answers()
-    }
-
-    /// Writes the counts that are not written yet; at an orderly end.
-    pub fn end_log(&mut self) {
-        self.security_log.settle_all(Now::read(built()));
     }
 
     fn look_at_accounts(&mut self) -> AccountsSeen {

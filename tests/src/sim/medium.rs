@@ -1,33 +1,82 @@
-//! The media under the simulated slots: block device, NOR, NAND, dynamic and static UBI volume.
+//! The media under the simulated slots: block device, NOR, NAND, dynamic and static UBI volume. Raw flash is written by the
+//! agent's own storage; the block device is played here, because the agent's works on files.
 
 use super::disk::After;
 use crate::media::fuse::{Fuse, no_power};
+use crate::media::nand::Nand;
+use crate::media::nor::Nor;
+use crate::media::ubi::Ubi;
+use komainu_agent::update::storage::nand::Nand as NandStorage;
+use komainu_agent::update::storage::nor::Nor as NorStorage;
 use komainu_agent::update::storage::slot_storage::{SlotStorage, WriteCounts};
+use komainu_agent::update::storage::ubi_dynamic::UbiDynamic;
+use komainu_agent::update::storage::ubi_static::UbiStatic;
+use komainu_agent::update::storage::whole_blocks::BlockWriter;
 use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 
 /// Bytes that the simulated block device takes only with the commit.
 pub const HEADER_BYTES: u64 = 4096;
+/// An erase block, a page and a LEB of the simulated flash, in bytes.
+const BLOCK_BYTES: usize = 4096;
+const PAGE_BYTES: usize = 512;
+const LEB_BYTES: usize = BLOCK_BYTES - 2 * PAGE_BYTES;
 
 /// A kind of medium.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MediumKind {
     Block,
+    Nor,
+    /// With bad blocks from the factory, and one that goes bad.
+    Nand,
+    UbiDynamic,
+    UbiStatic,
 }
 
-pub const ALL_MEDIA: [MediumKind; 1] = [MediumKind::Block];
+pub const ALL_MEDIA: [MediumKind; 5] =
+    [MediumKind::Block, MediumKind::Nor, MediumKind::Nand, MediumKind::UbiDynamic, MediumKind::UbiStatic];
 
 /// One part on its medium; it survives a power cut.
 pub enum Chip {
     Block(BlockChip),
+    Nor(Nor),
+    Nand(Nand),
+    Dynamic(Ubi),
+    Static(Ubi),
 }
 
 impl Chip {
-    /// A part of so many bytes that holds an image.
-    pub fn with(kind: MediumKind, bytes: usize, image: &[u8], _number: u64, fuse: &Fuse) -> Chip {
+    /// A part of so many bytes that holds an image; its number decides where its bad blocks are.
+    pub fn with(kind: MediumKind, bytes: usize, image: &[u8], number: u64, fuse: &Fuse) -> Chip {
+        let lebs = bytes.div_ceil(LEB_BYTES);
         match kind {
             MediumKind::Block => Chip::Block(BlockChip::with(bytes, image, fuse)),
+            MediumKind::Nor => {
+                let nor = Nor::new(bytes, BLOCK_BYTES, fuse);
+                nor.preload(image);
+                Chip::Nor(nor)
+            }
+            MediumKind::Nand => {
+                let (blocks, first) = (bytes / BLOCK_BYTES, number as usize % 3);
+                let bad = [first, first + 2];
+                let nand = Nand::new((blocks + 4) * BLOCK_BYTES, BLOCK_BYTES, PAGE_BYTES, &bad, fuse);
+                nand.preload(image);
+                if number == 2 {
+                    nand.fail_block(first + 3, 1);
+                }
+                Chip::Nand(nand)
+            }
+            MediumKind::UbiDynamic => {
+                let ubi = Ubi::new(false, lebs, LEB_BYTES, PAGE_BYTES, fuse);
+                ubi.preload(image);
+                Chip::Dynamic(ubi)
+            }
+            MediumKind::UbiStatic => {
+                let ubi = Ubi::new(true, lebs, LEB_BYTES, PAGE_BYTES, fuse);
+                ubi.preload(image);
+                Chip::Static(ubi)
+            }
         }
     }
 
@@ -36,45 +85,63 @@ impl Chip {
     /// # Errors
     /// Those of the medium.
     pub fn open(&self) -> io::Result<Box<dyn SlotStorage>> {
-        match self {
-            Chip::Block(chip) => Ok(Box::new(BlockDevice { chip: chip.clone(), written_to: 0 })),
-        }
+        Ok(match self {
+            Chip::Block(chip) => Box::new(BlockDevice { chip: chip.clone(), written_to: 0 }),
+            Chip::Nor(nor) => Box::new(BlockWriter::new(Box::new(NorStorage::new(Box::new(nor.clone()))))),
+            Chip::Nand(nand) => {
+                Box::new(BlockWriter::new(Box::new(NandStorage::new(Box::new(nand.clone()))?)))
+            }
+            Chip::Dynamic(ubi) => {
+                Box::new(BlockWriter::new(Box::new(UbiDynamic::new(Box::new(ubi.clone()))?)))
+            }
+            Chip::Static(ubi) => Box::new(UbiStatic::new(Box::new(ubi.clone()))?),
+        })
     }
 
     /// Its bytes; `None`: among the first `within` are some that cannot be read.
-    pub fn content(&self, _within: usize) -> Option<Vec<u8>> {
+    pub fn content(&self, within: usize) -> Option<Vec<u8>> {
         match self {
             Chip::Block(chip) => Some(chip.content()),
+            Chip::Nor(nor) => Some(nor.content()),
+            Chip::Nand(nand) => nand.content(within),
+            Chip::Dynamic(ubi) | Chip::Static(ubi) => ubi.content(),
         }
     }
 
     pub fn rot(&self, offset: usize) {
         match self {
             Chip::Block(chip) => chip.media.borrow_mut().durable[offset] ^= 1,
+            Chip::Nor(nor) => nor.rot(offset),
+            Chip::Nand(nand) => nand.rot(offset),
+            Chip::Dynamic(ubi) | Chip::Static(ubi) => ubi.rot(offset),
         }
     }
 
+    /// A restart in order.
     pub fn sync(&self) {
         match self {
             Chip::Block(chip) => chip.media.borrow_mut().sync(),
+            Chip::Dynamic(ubi) | Chip::Static(ubi) => ubi.power_up(),
+            Chip::Nor(_) | Chip::Nand(_) => {}
         }
     }
 
     pub fn is_synced(&self) -> bool {
         match self {
             Chip::Block(chip) => chip.media.borrow().pending.is_empty(),
+            _ => true,
         }
     }
 
     pub fn lose_power(&self, after: After) {
-        match self {
-            Chip::Block(chip) => chip.media.borrow_mut().lose_power(after),
+        if let Chip::Block(chip) = self {
+            chip.media.borrow_mut().lose_power(after);
         }
     }
 
     pub fn power_up(&self) {
-        match self {
-            Chip::Block(_) => {}
+        if let Chip::Dynamic(ubi) | Chip::Static(ubi) = self {
+            ubi.power_up();
         }
     }
 }

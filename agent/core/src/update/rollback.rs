@@ -74,7 +74,7 @@ pub fn roll_back(
 /// The boot choice could not be read or written.
 pub fn settle(device: &mut (impl Boot + ?Sized), slot: Slot, release: Option<u64>) -> Result<(), Fault> {
     let chosen = device.boot_choice().map_err(Fault::Device)?;
-    if chosen.slot == slot && chosen.tries_left.is_none() {
+    if chosen.slot == slot && chosen.tries_left.is_none() && chosen.release == release {
         return Ok(());
     }
     device.set_boot_choice(&BootChoice { slot, tries_left: None, release }).map_err(Fault::Device)

@@ -4,11 +4,11 @@ use super::Findings;
 use crate::cli::call::Call;
 use crate::daemon::linux_device::LinuxDevice;
 use komainu_core::device::{Fetched, Folder, Host, Repository};
-use komainu_core::fault::FetchFault;
 use komainu_core::update::manifest::manifest_path;
 use komainu_core::update::offer::manifest_target;
+use komainu_core::update::poll::is_absent;
 use komainu_trust::delegations::Found;
-use komainu_trust::refresh::{ROOT_STEP, drive};
+use komainu_trust::refresh::drive;
 use komainu_trust::{TrustFault, Trusted};
 
 enum PollFault {
@@ -36,7 +36,7 @@ fn offered(device: &mut LinuxDevice, call: &Call) -> Result<String, String> {
     ) {
         Ok(Fetched::Bytes(bytes, _)) => Ok(Some(bytes)),
         Ok(Fetched::NotThere | Fetched::Unchanged) => Ok(None),
-        Err(FetchFault::Status { code: 403, .. }) if ask.step == ROOT_STEP => Ok(None),
+        Err(fault) if is_absent(&fault, ask) => Ok(None),
         Err(fault) => Err(PollFault::Fetch(format!("{}: {fault}", ask.name))),
     };
     let mut trusted = drive(stored, clock, fetch, |_, _| Ok(())).map_err(|fault| match fault {

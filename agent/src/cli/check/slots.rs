@@ -18,7 +18,7 @@ pub(super) fn running(device: &mut LinuxDevice, _: &Call, found: &mut Findings) 
     found.take(device.booted().map(|slot| slot.to_string()).map_err(|why| why.to_string()));
 }
 
-pub(super) fn boot(device: &mut LinuxDevice, call: &Call, found: &mut Findings) {
+pub(super) fn boot(device: &mut LinuxDevice, _: &Call, found: &mut Findings) {
     match device.boot_choice() {
         Ok(choice) => {
             let trial =
@@ -27,12 +27,8 @@ pub(super) fn boot(device: &mut LinuxDevice, call: &Call, found: &mut Findings) 
         }
         Err(why) => found.fail(why.to_string()),
     }
-    if let Ok(Config::Single(only)) = Config::load(&call.settings.boot.environment) {
-        found.warn(format!(
-            "{} is the only copy of the boot environment: a power cut while it is written leaves the boot loader's \
-             defaults; a second copy is safe (CONFIG_SYS_REDUNDAND_ENVIRONMENT)",
-            only.path.display()
-        ));
+    for caution in device.boot_cautions() {
+        found.warn(caution);
     }
 }
 

@@ -134,6 +134,7 @@ impl Repository for LinuxDevice {
     }
 
     fn store(&mut self, file: StoredFile<'_>, bytes: Option<&[u8]>) -> Result<(), Text> {
+        self.offers.forget();
         self.store.keep(file, bytes)?;
         if file == StoredFile::Timestamp {
             self.raise_tls_floor();

@@ -5,11 +5,12 @@ use crate::os::foreign_file::Tree;
 use crate::os::watchdog::SILENCE_SECONDS;
 use crate::update::{health, hooks, owner_snapshot};
 use komainu_core::device::{Fetched, Folder, Host, Migration, Repository};
-use komainu_core::fault::{FetchFault, Text, text};
+use komainu_core::fault::{Text, text};
 use komainu_core::identifiers::ReleaseId;
 use komainu_core::update::facts::Health;
 use komainu_core::update::health_check::HealthCheck;
-use komainu_trust::refresh::{Ask, ROOT_STEP, drive};
+use komainu_core::update::poll::is_absent;
+use komainu_trust::refresh::{Ask, drive};
 use komainu_trust::{TrustFault, Trusted};
 
 /// On trial the loop may be silent for so many seconds, and as long as one health check may take besides.
@@ -88,7 +89,7 @@ impl LinuxDevice {
             match self.fetch(Folder::Metadata, &ask.name, ask.bytes_max, None) {
                 Ok(Fetched::Bytes(bytes, _)) => Ok(Some(bytes)),
                 Ok(Fetched::NotThere | Fetched::Unchanged) => Ok(None),
-                Err(FetchFault::Status { code: 403, .. }) if ask.step == ROOT_STEP => Ok(None),
+                Err(fault) if is_absent(&fault, ask) => Ok(None),
                 Err(fault) => Err(Unreached(text(format_args!("{}: {fault}", ask.name)))),
             }
         };

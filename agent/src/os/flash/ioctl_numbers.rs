@@ -180,6 +180,53 @@ requests! {
 /// The size of the device in bytes, always as 64 bits; its request says `size_t`.
 pub const BLKGETSIZE64: Request = Request::new(Direction::Read, 0x12, 114, size_of::<usize>());
 
+/// Volumes that are renamed in one step at most.
+pub const RENAMED_MAX: usize = 32;
+/// The longest name of a volume, in bytes.
+pub const VOLUME_NAME_BYTES_MAX: usize = 127;
+
+/// `struct ubi_rnvol_req`: the new names of some volumes.
+#[repr(C)]
+pub struct VolumeNames {
+    /// The entries that count.
+    pub count: i32,
+    padding: [u8; 12],
+    pub entries: [VolumeName; RENAMED_MAX],
+}
+
+/// The new name of a volume; a zero byte ends it.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct VolumeName {
+    pub id: i32,
+    pub name_bytes: i16,
+    padding: [u8; 2],
+    pub name: [u8; VOLUME_NAME_BYTES_MAX + 1],
+}
+
+impl VolumeNames {
+    /// Of these volumes; `None`: too many, or a name that is too long.
+    pub fn of(names: &[(u32, String)]) -> Option<Box<VolumeNames>> {
+        let empty =
+            VolumeName { id: 0, name_bytes: 0, padding: [0; 2], name: [0; VOLUME_NAME_BYTES_MAX + 1] };
+        let mut all = Box::new(VolumeNames {
+            count: i32::try_from(names.len()).ok()?,
+            padding: [0; 12],
+            entries: [empty; RENAMED_MAX],
+        });
+        for (index, (id, name)) in names.iter().enumerate() {
+            let entry = all.entries.get_mut(index)?;
+            entry.id = i32::try_from(*id).ok()?;
+            if name.len() > VOLUME_NAME_BYTES_MAX {
+                return None;
+            }
+            entry.name[..name.len()].copy_from_slice(name.as_bytes());
+            entry.name_bytes = i16::try_from(name.len()).ok()?;
+        }
+        Some(all)
+    }
+}
+
 // A build for an architecture on which a row is wrong ends here.
 const _: () = {
     let mut row = 0;
@@ -191,5 +238,6 @@ const _: () = {
     let size64 = BLKGETSIZE64.encoded(GENERIC);
     assert!(size64 == if size_of::<usize>() == 4 { 0x8004_1272 } else { 0x8008_1272 });
     assert!(size_of::<MtdInfo>() == 32 && size_of::<LebChange>() == 16);
+    assert!(size_of::<VolumeNames>() == 4368 && size_of::<VolumeName>() == 136);
     assert!(std::mem::offset_of!(MtdInfo, size) == 8 && std::mem::offset_of!(LebChange, data_type) == 8);
 };

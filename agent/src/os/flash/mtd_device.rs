@@ -27,8 +27,7 @@ pub struct MtdDevice {
 }
 
 impl MtdDevice {
-    /// Opens for reading and writing. MTD devices know no exclusive opening: see
-    /// [`busy`](crate::update::storage::locate).
+    /// Opens for reading and writing. MTD devices know no exclusive opening: the caller finds out whether this one is in use.
     ///
     /// # Errors
     /// It is no MTD device, of a kind that is not supported, read-only, or those of the kernel.
