@@ -2,7 +2,6 @@
 fw_printenv reads the boot environment: what they find is what counts.
 """
 
-import base64
 import hashlib
 import re
 from dataclasses import dataclass, field
@@ -157,22 +156,19 @@ class Device:
         said = self.must("fw_printenv -n boot_slot").split()[-1]
         assert said == slot, said
 
-    def killed_at(self, number, image, blocks, slot="b"):
-        """Starts an installation and kills it once so many blocks of the root file system are on the medium; a static
-        volume, which cannot be read then, has its mark."""
-        if self.medium.goes_on:
-            length = blocks * self.medium.block
-            wanted = base64.b64encode(image[length - 64:length]).decode()
-            self.must(f"echo '{wanted}' | base64 -d >/tmp/wanted")
-            sofar = f"{self.medium.read} 2>/dev/null | head -c {length} | tail -c 64 | cmp -s - /tmp/wanted"
-        else:
-            sofar = "[ $(cat /sys/class/ubi/${d##*/}/upd_marker) = 1 ]"
+    def killed_at(self, number, staged):
+        """Starts an installation and kills it once the log says that so many bytes are on the medium."""
         pid = self.start(number)
-        said = self.must(self._with("rootfs", slot, f"""while kill -0 {pid} 2>/dev/null; do
-            if {sofar}; then kill -9 {pid} && echo killed; break; fi; done; cat {LOG}"""))
+        said = self.must(f"""while kill -0 {pid} 2>/dev/null; do
+            bytes=$(sed -n 's/.*staging .*bytes=\\([0-9]*\\) .*/\\1/p' {LOG} | tail -n 1)
+            if [ "${{bytes:-0}}" -ge {staged} ]; then kill -9 {pid} && echo killed; break; fi; done; cat {LOG}""")
         assert said.startswith("killed"), f"it ended before it was killed:\n{said}"
+        self.after_kill(pid)
+
+    def after_kill(self, pid):
+        """Waits for the end of an agent; a cut may need a little more of the medium."""
+        self.machine.wait(f"! kill -0 {pid}", "it is gone")
         if self.medium.cut:
-            self.machine.wait(f"! kill -0 {pid}", "it is gone")
             self.must(self.medium.cut)
 
 
@@ -189,8 +185,6 @@ targets_url = "http://127.0.0.1:9/targets/"
 [state]
 directory = "/state/komainu"
 checkpoint_bytes = 65536
-[poll]
-first_within_seconds = 0
 [boot]
 reboot_command = []
 [log]
@@ -210,3 +204,10 @@ def written(log, part):
                       r"new_bad_blocks=(\d+)", log)
     assert found, log
     return tuple(map(int, found.groups()))
+
+
+def begun(log):
+    """At how many bytes an installation began, or went on."""
+    found = re.search(r"staging release=\d+ .*bytes=(\d+) of", log)
+    assert found, log
+    return int(found[1])

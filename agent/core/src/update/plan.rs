@@ -37,11 +37,15 @@ pub fn plan(facts: &Facts, settings: &Settings) -> Plan {
     };
     // The next step writes the record or the boot choice; after failures of the device it waits.
     let device_wait = until_device(&facts.retry, facts.uptime, settings);
-    let planned = match &facts.record {
+    let mut planned = match &facts.record {
         RecordSeen::Absent => first_record(booted, choice, Reason::FirstStart(booted), settings),
         RecordSeen::Lost(why) => first_record(booted, choice, Reason::RecordLost(why.clone()), settings),
         RecordSeen::Found(record) => plan_by_record(facts, record, booted, choice, settings),
     };
+    // The plan answers the request, also where it begins with the first record.
+    if !matches!(facts.record, RecordSeen::Found(_)) && facts.request == Some(OperatorRequest::Poll) {
+        planned.push(Step::Poll);
+    }
     if device_wait > 0 && facts.request.is_none() && planned.steps.iter().any(Step::is_on_device) {
         let failures = facts.retry.device.failures;
         return Plan::wait(Reason::BackingOff { failures, seconds: device_wait }, device_wait);

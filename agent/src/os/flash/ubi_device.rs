@@ -41,6 +41,14 @@ impl UbiDevice {
         Ok(volume)
     }
 
+    /// Opens for reading.
+    ///
+    /// # Errors
+    /// It is no UBI volume, or those of the kernel.
+    pub fn open_to_read(path: &Path) -> io::Result<UbiDevice> {
+        UbiDevice::from_file(File::open(path)?, path)
+    }
+
     /// The state of a volume that is not opened: while an update of it is under way, the kernel refuses even readers.
     ///
     /// # Errors

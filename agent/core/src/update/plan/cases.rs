@@ -113,6 +113,13 @@ fn a_first_start_takes_what_runs_as_good() {
 }
 
 #[test]
+fn a_poll_that_is_asked_for_comes_with_the_first_record() {
+    let first =
+        Facts { record: RecordSeen::Absent, request: Some(OperatorRequest::Poll), ..facts(Update::Idle) };
+    expect(&first, &["adopt", "poll"], "first-start slot=a");
+}
+
+#[test]
 fn without_a_record_the_release_of_a_good_boot_choice_spares_the_reinstall() {
     let choice = |slot, tries_left, release| BootChoice { slot, tries_left, release };
     for (boot_choice, confirmed, why) in [
