@@ -1,11 +1,16 @@
 """Updates of slots on raw flash, on Debian's kernels: NOR, NAND with bad blocks, UBI volumes of both kinds."""
 
+import os
+import random
+
 from device import FAILED
-from flash import FIRST, SIZES, Device, Release, begun, nand, nor, ubi, written
+from flash import FIRST, SIZES, Device, Release, begun, nand, nor, settings, ubi, written
 from place import test, tests
 
 MEDIA = {"NOR": nor, "NAND": nand, "dynamic UBI volumes": lambda: ubi("dynamic"),
          "static UBI volumes": lambda: ubi("static")}
+#: The longest that a random kill waits.
+SECONDS_OF_AN_INSTALLATION = 5
 #: Debian's kernel for ARM has no NOR of memory.
 ROWS = [(f"{name.replace(chr(32), chr(95))}_of_{kind}", medium, kind) for kind in ("malta", "virt") for name, medium in MEDIA.items()
         if (name, kind) != ("NOR", "virt")]
@@ -96,23 +101,67 @@ def a_nand_block_that_fails_is_marked_bad_and_the_image_goes_on_behind_it(place)
 
 @test
 def flash_that_is_in_use_or_read_only_is_refused_and_left_alone(place):
-    release = Release(place)
-    refused = [
-        # The name of a part of slot b, what is done before, and a word of the sentence.
-        (nand, "/dev/mtd3ro", "", "read-only twin"),
-        (nand, "/dev/mtdblock3", "", "name /dev/mtd3 instead"),
-        (nand, "/dev/mtd3", "ubiformat -q -y /dev/mtd3; ubiattach -b 1 -p /dev/mtd3", "attached as ubi0"),
-    ]
-    bundle = release.bundle(2)
-    for make, name, before, sentence in refused:
-        medium = make()
-        with_slot = {part: [medium.named(f"{part}_a"), medium.named(f"{part}_b")] for part in SIZES}
-        with_slot["rootfs"][1] = name
-        device = Device(place, medium, "malta", release, {2: bundle}, parts=with_slot)
-        device.must(before or "true")
-        hashes = [device.hash(part, slot) for part in SIZES for slot in "ab"]
+    release, medium = Release(place), nand()
+    device = Device(place, medium, "malta", release, {2: release.bundle(2)})
+    hashes = [device.hash(part, slot) for part in SIZES for slot in "ab"]
+    for name, before, sentence in [
+        # The root file system of slot b, as the settings name it; what is done before; words of the refusal.
+        ("/dev/mtd3ro", "true", "the read-only twin of /dev/mtd3"),
+        ("/dev/mtdblock3", "true", "name /dev/mtd3 instead"),
+        ("mtd:rootfs_c", "true", "no device has this name"),
+        ("/dev/mtd4", "ubiformat -q -y /dev/mtd4 && ubiattach -p /dev/mtd4", "attached as ubi0"),
+    ]:
+        parts = {**device.parts, "rootfs": [device.parts["rootfs"][0], name]}
+        device.must(f"cat >/etc/komainu.toml <<'end'\n{settings(parts)}end\n{before}")
         log = device.install(2, FAILED)
         assert sentence in log, log
         assert [device.hash(part, slot) for part in SIZES for slot in "ab"] == hashes, "a slot changed"
         device.boots("a")
-        device.machine.end()
+
+
+@test
+def a_ubi_volume_that_another_reads_is_refused_until_it_is_let_go(place):
+    release, medium = Release(place), ubi("dynamic")
+    device = Device(place, medium, "malta", release, {2: release.bundle(2)})
+    images = release.images[2]
+    reader = device.machine.start("sleep 100000 <$(for v in /sys/class/ubi/ubi0_*; do"
+                                  " grep -qx rootfs_b $v/name && echo /dev/${v##*/}; done)")
+    before = device.hash("kernel", "b")
+    log = device.install(2, FAILED)
+    assert "cannot open ubi0:rootfs_b: " in log and "busy" in log, log
+    assert device.hash("kernel", "b") == before, "another part of the slot changed"
+    device.must(f"kill {reader}")
+    device.install(2)
+    device.holds(images, "b")
+    device.boots("b")
+
+
+def random_kills(place, make):
+    """Installs two releases by turns, and kills the agent at random moments. After each kill the slot that the boot
+    loader starts must be whole: otherwise the device is a brick."""
+    kills, seed = int(os.environ.get("KOMAINU_KILLS", "3")), os.environ.get("KOMAINU_SEED", "1")
+    chance, medium, release = random.Random(seed), make(), Release(place)
+    device = Device(place, medium, "malta", release, {number: release.bundle(number) for number in (2, 3)})
+    running = [device.hash(part, "a") for part in SIZES]
+    killed, installed, number = 0, 0, 2
+    while killed < kills:
+        seconds = chance.uniform(0, SECONDS_OF_AN_INSTALLATION)
+        pid = device.start(number)
+        ended = device.run(f"usleep {int(seconds * 1e6)}; kill -9 {pid}").code != 0
+        device.after_kill(pid)
+        killed += not ended
+        done = device.must("fw_printenv -n boot_slot").split()[-1] == "b"
+        assert [device.hash(part, "a") for part in SIZES] == running, f"kill {killed}, seed {seed}: the running slot changed"
+        if done:
+            device.holds(release.images[number], "b")
+            device.must("rm -rf /state/komainu; cp /etc/env /state/env; sync")
+            installed, number = installed + 1, 5 - number
+    device.must("rm -rf /run/komainu")
+    if device.must("fw_printenv -n boot_slot").split()[-1] == "a":
+        device.install(number)
+    device.holds(release.images[number], "b")
+    return f"{killed} kills, {installed + 1} installations, 0 bricks (seed {seed})"
+
+
+tests(random_kills, "no_kill_at_a_random_moment_makes_a_brick_on_{}",
+      [(name.replace(" ", "_"), make) for name, make in MEDIA.items()])
