@@ -18,8 +18,8 @@ SIZES = {"kernel": 150_001, "rootfs": 700_001}
 KOMAINU = "komainu --settings /etc/komainu.toml"
 LOG = "/tmp/log"
 #: Blocks of a part, and the first block of each on the medium.
-BLOCKS = {"kernel_a": 4, "kernel_b": 4, "rootfs_a": 14, "rootfs_b": 14}
-FIRST = {"kernel_a": 0, "kernel_b": 4, "rootfs_a": 8, "rootfs_b": 22}
+BLOCKS = {"kernel_a": 4, "kernel_b": 4, "rootfs_a": 14, "rootfs_b": 14, "env": 6}
+FIRST = {"kernel_a": 0, "kernel_b": 4, "rootfs_a": 8, "rootfs_b": 22, "env": 36}
 #: 64 MiB of 512 blocks with pages of 2 KiB. The simulator keeps only what is written.
 SIMULATED_NAND = "id_bytes=0x20,0xa2,0x00,0x15"
 #: In the words of the machine's shell: the device of a part by its name.
@@ -40,6 +40,9 @@ class Medium:
     of: str
     read: str
     fill: str
+    #: fw_env.config, and what writes the copies of an environment, /tmp/1 and /tmp/2.
+    environment: str
+    write_environment: str
     #: What a power cut does to it, short of its content.
     cut: str = ""
     chip: bool = False
@@ -53,21 +56,32 @@ class Medium:
         return self.part.format(self.names.get(part, part))
 
 
+def copies(device, block, blocks=1):
+    """fw_env.config of two copies on a device, in so many blocks each."""
+    return "".join(f"{device} {copy * blocks * block:#x} {uboot.SIZE:#x} {block:#x} {blocks}\n" for copy in range(2))
+
+
 def nor():
     block = 64 * KIB
     partitions = {"state": (64, 32), **{name: (FIRST[name], BLOCKS[name]) for name in BLOCKS}}
     lay_out = "".join(f"mtdpart add /dev/mtd0 {name} {first * block} {blocks * block} >/dev/null\n"
                       for name, (first, blocks) in partitions.items())
     return Medium("NOR", block, {"phram": machine.CHIP}, lay_out, "mtd:{}", OF_MTD, "cat {}",
-                  "flash_erase -q {} 0 0 && cat /tmp/fill >{}", chip=True)
+                  "flash_erase -q {} 0 0 && cat /tmp/fill >{}", copies("/dev/mtd6", block),
+                  "flash_erase -q /dev/mtd6 0 0; cat /tmp/1 >/dev/mtd6\n"
+                  f"dd if=/tmp/2 of=/dev/mtd6 bs={uboot.SIZE} seek={block // uboot.SIZE} 2>/dev/null\n", chip=True)
 
 
 def nand(parameters=""):
-    """The first block of a part is bad, as are some others."""
+    """The first block of a part is bad, as are some others, one of them below the first copy of the environment."""
+    block = 128 * KIB
     parts = ",".join(map(str, BLOCKS.values()))
-    bad = f"{SIMULATED_NAND} parts={parts} badblocks={FIRST['rootfs_b']},{FIRST['rootfs_b'] + 3},{FIRST['kernel_b'] + 1}"
-    return Medium("NAND", 128 * KIB, {"nandsim": f"{bad} {parameters}"}, "", "mtd:{}", OF_MTD,
+    bad = f"{SIMULATED_NAND} parts={parts} badblocks={FIRST['rootfs_b']},{FIRST['rootfs_b'] + 3}," \
+          f"{FIRST['kernel_b'] + 1},{FIRST['env']}"
+    return Medium("NAND", block, {"nandsim": f"{bad} {parameters}"}, "", "mtd:{}", OF_MTD,
                   "nanddump -q --bb=skipbad {}", "flash_erase -q {} 0 0 && nandwrite -q -p {} /tmp/fill",
+                  copies("/dev/mtd4", block, 3), "flash_erase -q /dev/mtd4 0 0; nandwrite -q /dev/mtd4 /tmp/1\n"
+                  f"nandwrite -q -s {3 * block} /dev/mtd4 /tmp/2\n",
                   names={name: f"NAND simulator partition {number}" for number, name in enumerate(BLOCKS)})
 
 
@@ -75,10 +89,13 @@ def ubi(kind):
     """Volumes of a kind, on NAND with bad blocks."""
     block = 126 * KIB
     volumes = "".join(f"ubimkvol /dev/ubi0 -t {kind} -N {name} -s {blocks * block} >/dev/null\n"
-                      for name, blocks in BLOCKS.items())
+                      for name, blocks in BLOCKS.items() if name != "env")
+    volumes += "".join(f"ubimkvol /dev/ubi0 -N env_{copy} -s {block} >/dev/null\n" for copy in (1, 2))
     attach = "ubiattach -p /dev/mtd0 -d 0 >/dev/null\n"
     return Medium(f"UBI {kind}", block, {"nandsim": f"{SIMULATED_NAND} parts=64 badblocks=3,17"},
                   f"ubiformat -q -y /dev/mtd0\n{attach}{volumes}", "ubi0:{}", OF_UBI, "cat {}", "ubiupdatevol {} /tmp/fill",
+                  f"/dev/ubi0:env_1 0x0 {uboot.SIZE:#x}\n/dev/ubi0:env_2 0x0 {uboot.SIZE:#x}\n",
+                  "ubiupdatevol /dev/ubi0_4 /tmp/1; ubiupdatevol /dev/ubi0_5 /tmp/2\n",
                   cut=f"ubidetach -d 0 >/dev/null\n{attach}", goes_on=kind == "dynamic")
 
 
@@ -110,16 +127,25 @@ class Device:
         self.machine = Machine(place, kind, flash=medium.modules, chip=self.chip, files={
             "etc/komainu.toml": settings(self.parts),
             "usr/share/komainu/root.json": release.root,
-            "etc/fw_env.config": "".join(f"/state/env {copy * uboot.SIZE:#x} {uboot.SIZE:#x}\n" for copy in range(2)),
+            "etc/fw_env.config": medium.environment,
             "etc/env": environment.bytes(),
             **{f"bundles/{number}.tar": bundle for number, bundle in bundles.items()},
             **(files or {}),
         })
         self.must, self.run = self.machine.must, self.machine.run
         state = "mount -t jffs2 /dev/mtdblock1 /state\n" if medium.chip else ""
-        begin = "cp /etc/env /state/env\n" if not medium.chip or new_chip else ""
         erase = "flash_erase -q /dev/mtd1 0 0\n" if new_chip else ""
-        self.must(f"set -e\n{medium.lay_out}{erase}mkdir -p /state\n{state}{begin}")
+        self.must(f"set -e\n{medium.lay_out}{erase}mkdir -p /state\n{state}")
+        if new_chip or not medium.chip:
+            self.as_shipped()
+
+    def as_shipped(self):
+        """The state and the boot environment of a device that never had an update; the slots stay."""
+        size = uboot.SIZE
+        self.must(f"""set -e
+            rm -rf /state/komainu /run/komainu
+            head -c {size} /etc/env >/tmp/1; tail -c {size} /etc/env >/tmp/2
+            {self.medium.write_environment}rm /tmp/1 /tmp/2""")
 
     def install(self, number, code=RESTART):
         """Installs a bundle; the log."""
@@ -152,9 +178,16 @@ class Device:
             assert self.hash(part, slot, length) == hashlib.sha256(image).hexdigest(), f"{part}_{slot}"
 
     def boots(self, slot):
-        """The slot that the boot loader starts, as Debian's fw_printenv reads it."""
-        said = self.must("fw_printenv -n boot_slot").split()[-1]
+        """The boot loader starts this slot."""
+        said = self.boot_slot()
         assert said == slot, said
+
+    def boot_slot(self):
+        """The slot that the boot loader starts, as Debian's fw_printenv reads it. It does not know NOR of memory, so
+        there it reads a copy."""
+        copy = "cat /dev/mtd6 >/tmp/env; sed 's|/dev/mtd6|/tmp/env|' /etc/fw_env.config >/tmp/fw_env.config\n"
+        config = "/tmp/fw_env.config" if self.medium.chip else "/etc/fw_env.config"
+        return self.must(f"{copy if self.medium.chip else ''}fw_printenv -c {config} -n boot_slot").split()[-1]
 
     def killed_at(self, number, staged):
         """Starts an installation and kills it once the log says that so many bytes are on the medium."""

@@ -109,7 +109,7 @@ def flash_that_is_in_use_or_read_only_is_refused_and_left_alone(place):
         ("/dev/mtd3ro", "true", "the read-only twin of /dev/mtd3"),
         ("/dev/mtdblock3", "true", "name /dev/mtd3 instead"),
         ("mtd:rootfs_c", "true", "no device has this name"),
-        ("/dev/mtd4", "ubiformat -q -y /dev/mtd4 && ubiattach -p /dev/mtd4", "attached as ubi0"),
+        ("/dev/mtd5", "ubiformat -q -y /dev/mtd5 && ubiattach -p /dev/mtd5", "attached as ubi0"),
     ]:
         parts = {**device.parts, "rootfs": [device.parts["rootfs"][0], name]}
         device.must(f"cat >/etc/komainu.toml <<'end'\n{settings(parts)}end\n{before}")
@@ -124,8 +124,8 @@ def a_ubi_volume_that_another_reads_is_refused_until_it_is_let_go(place):
     release, medium = Release(place), ubi("dynamic")
     device = Device(place, medium, "malta", release, {2: release.bundle(2)})
     images = release.images[2]
-    reader = device.machine.start("sleep 100000 <$(for v in /sys/class/ubi/ubi0_*; do"
-                                  " grep -qx rootfs_b $v/name && echo /dev/${v##*/}; done)")
+    volume = device.must("grep -lx rootfs_b /sys/class/ubi/ubi0_*/name").split("/")[4]
+    reader = device.machine.start(f"sh -c 'exec sleep 100000 </dev/{volume}'")
     before = device.hash("kernel", "b")
     log = device.install(2, FAILED)
     assert "cannot open ubi0:rootfs_b: " in log and "busy" in log, log
@@ -150,14 +150,15 @@ def random_kills(place, make):
         ended = device.run(f"usleep {int(seconds * 1e6)}; kill -9 {pid}").code != 0
         device.after_kill(pid)
         killed += not ended
-        done = device.must("fw_printenv -n boot_slot").split()[-1] == "b"
-        assert [device.hash(part, "a") for part in SIZES] == running, f"kill {killed}, seed {seed}: the running slot changed"
+        done = device.boot_slot() == "b"
+        now = [device.hash(part, "a") for part in SIZES]
+        assert now == running, f"kill {killed}, seed {seed}: the running slot changed"
         if done:
             device.holds(release.images[number], "b")
-            device.must("rm -rf /state/komainu; cp /etc/env /state/env; sync")
+            device.as_shipped()
             installed, number = installed + 1, 5 - number
     device.must("rm -rf /run/komainu")
-    if device.must("fw_printenv -n boot_slot").split()[-1] == "a":
+    if device.boot_slot() == "a":
         device.install(number)
     device.holds(release.images[number], "b")
     return f"{killed} kills, {installed + 1} installations, 0 bricks (seed {seed})"
