@@ -92,8 +92,9 @@ def ubi(kind):
                       for name, blocks in BLOCKS.items() if name != "env")
     volumes += "".join(f"ubimkvol /dev/ubi0 -N env_{copy} -s {block} >/dev/null\n" for copy in (1, 2))
     attach = "ubiattach -p /dev/mtd0 -d 0 >/dev/null\n"
+    lay_out = f"ubiformat -q -y /dev/mtd0\n{attach}{volumes}"
     return Medium(f"UBI {kind}", block, {"nandsim": f"{SIMULATED_NAND} parts=64 badblocks=3,17"},
-                  f"ubiformat -q -y /dev/mtd0\n{attach}{volumes}", "ubi0:{}", OF_UBI, "cat {}", "ubiupdatevol {} /tmp/fill",
+                  lay_out, "ubi0:{}", OF_UBI, "cat {}", "ubiupdatevol {} /tmp/fill",
                   f"/dev/ubi0:env_1 0x0 {uboot.SIZE:#x}\n/dev/ubi0:env_2 0x0 {uboot.SIZE:#x}\n",
                   "ubiupdatevol /dev/ubi0_4 /tmp/1; ubiupdatevol /dev/ubi0_5 /tmp/2\n",
                   cut=f"ubidetach -d 0 >/dev/null\n{attach}", goes_on=kind == "dynamic")

@@ -22,7 +22,7 @@ FOLDER = Path(os.environ.get("KOMAINU_EMULATORS") or ROOT / "work/emulators")
 BOOT_SECONDS = 900
 #: How long a script may take, and how long what must come is waited for, in the machine's seconds, which are the host's.
 SECONDS = 300
-#: A machine with a chip: its megabytes, what the kernel is told of them, and the megabytes of the chip as `phram` is told.
+#: A machine with a chip: its megabytes, what the kernel is told of them, and the chip's own as `phram` is told.
 CHIP_MEMORY, CHIP_WORDS, CHIP = "80", ("mem=55M@1M", "mem=16M@64M"), "phram=chip,56Mi,8Mi,64ki"
 #: Even a test that is killed leaves no machine behind.
 DIE_WITH_US = ("setpriv", "--pdeathsig", "KILL")

@@ -7,12 +7,12 @@ from device import FAILED
 from flash import FIRST, SIZES, Device, Release, begun, nand, nor, settings, ubi, written
 from place import test, tests
 
-MEDIA = {"NOR": nor, "NAND": nand, "dynamic UBI volumes": lambda: ubi("dynamic"),
-         "static UBI volumes": lambda: ubi("static")}
+MEDIA = {"NOR": nor, "NAND": nand, "dynamic_UBI_volumes": lambda: ubi("dynamic"),
+         "static_UBI_volumes": lambda: ubi("static")}
 #: The longest that a random kill waits.
 SECONDS_OF_AN_INSTALLATION = 5
 #: Debian's kernel for ARM has no NOR of memory.
-ROWS = [(f"{name.replace(chr(32), chr(95))}_of_{kind}", medium, kind) for kind in ("malta", "virt") for name, medium in MEDIA.items()
+ROWS = [(f"{name}_of_{kind}", medium, kind) for kind in ("malta", "virt") for name, medium in MEDIA.items()
         if (name, kind) != ("NOR", "virt")]
 
 
@@ -164,5 +164,4 @@ def random_kills(place, make):
     return f"{killed} kills, {installed + 1} installations, 0 bricks (seed {seed})"
 
 
-tests(random_kills, "no_kill_at_a_random_moment_makes_a_brick_on_{}",
-      [(name.replace(" ", "_"), make) for name, make in MEDIA.items()])
+tests(random_kills, "no_kill_at_a_random_moment_makes_a_brick_on_{}", list(MEDIA.items()))
