@@ -101,27 +101,26 @@ def ubi(kind):
 
 
 class Release:
-    """A release in a bundle, and the root that a device trusts."""
+    """Releases in bundles, and the root that a device trusts."""
 
-    def __init__(self, place, sizes=None):
+    def __init__(self, place):
         self.workshop, self.place = Workshop(place), place
-        self.root, self.sizes, self.images, self.bundles = self.workshop.root, sizes or SIZES, {}, {}
+        self.root, self.images = self.workshop.root, {}
 
     def bundle(self, number):
-        """Publishes one; its bundle."""
-        self.images[number] = self.workshop.publish(number, sizes=self.sizes)
-        self.bundles[number] = self.place.path(f"bundles/{number}.tar")
-        command(KOMAINU_MAKER, "bundle", self.workshop.repository, "--board", "gate-1", "--output",
-                self.bundles[number])
-        return self.bundles[number].read_bytes()
+        """Publishes a release; its bundle."""
+        self.images[number] = self.workshop.publish(number, sizes=SIZES)
+        file = self.place.path(f"bundles/{number}.tar")
+        command(KOMAINU_MAKER, "bundle", self.workshop.repository, "--board", "gate-1", "--output", file)
+        return file.read_bytes()
 
 
 class Device:
     """Runs slot a, release 1, on a medium. `chip` is a chip that was laid out before, with what is on it."""
 
-    def __init__(self, place, medium, kind, release, bundles, *, chip=None, files=None, parts=None):
+    def __init__(self, place, medium, kind, release, bundles, *, chip=None):
         self.medium = medium
-        self.parts = parts or {part: [medium.named(f"{part}_{slot}") for slot in "ab"] for part in SIZES}
+        self.parts = {part: [medium.named(f"{part}_{slot}") for slot in "ab"] for part in SIZES}
         environment = uboot.Environment.make(place.path("environment/env").parent)
         new_chip = medium.chip and chip is None
         self.chip = chip or (place.path("chip") if medium.chip else None)
@@ -131,7 +130,6 @@ class Device:
             "etc/fw_env.config": medium.environment,
             "etc/env": environment.bytes(),
             **{f"bundles/{number}.tar": bundle for number, bundle in bundles.items()},
-            **(files or {}),
         })
         self.must, self.run = self.machine.must, self.machine.run
         state = "mount -t jffs2 /dev/mtdblock1 /state\n" if medium.chip else ""
