@@ -2,10 +2,13 @@
 //! with its line. `agent/dist/komainu.toml` shows every key with its default.
 //!
 //! Map: `identity` finds the device's id, `toml` reads the file, `table_reader` the keys of a table with their defaults;
-//! `settings`, `gate_settings`, `wall_settings` and `wall_lists` say what the keys mean.
+//! `settings`, `server_settings`, `gate_settings`, `wall_settings` and `wall_lists` say what the keys mean; `address` reads
+//! an address of the web.
 
+pub mod address;
 pub mod gate_settings;
 pub mod identity;
+pub mod server_settings;
 pub mod settings;
 mod table_reader;
 pub mod toml;

@@ -1,10 +1,13 @@
 //! HTTP/1.1 for a client that only reads.
 
+mod body;
 pub mod client;
-pub mod connector;
-pub(crate) mod faults;
-pub(crate) mod redirect;
-pub(crate) mod request_line;
-pub(crate) mod response;
+mod connection;
+mod faults;
+mod head;
+mod idle;
+mod proxy;
+mod redirect;
+mod response;
 pub mod stream;
 pub(crate) mod transfer_limits;
