@@ -63,7 +63,7 @@ pub enum FetchFault {
         code: u16,
         /// The seconds of `Retry-After`, where the server gave a number.
         retry_after_seconds: Option<u32>,
-        /// Who asks for what, where the refusal says so.
+        /// The demand behind the refusal.
         asks: Asks,
     },
     /// The file is larger than it may be.
@@ -100,20 +100,20 @@ pub enum FetchFault {
     CertificateExpired(Text),
 }
 
-/// Who asks for what before a file is given.
+/// The demand of a server or proxy before it gives a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asks {
-    /// Nobody for anything.
+    /// There is no demand.
     Nothing,
-    /// The server for a user and a password (401).
+    /// The server wants a user and a password (401).
     Login,
-    /// The proxy for a user and a password (407).
+    /// The proxy wants a user and a password (407).
     ProxyLogin,
-    /// One of the two: there are proxies that say 401 where they do not take what they are told.
+    /// One of the two wants them: some proxies say 401 to a wrong password.
     LoginOrProxyLogin,
-    /// The server for a certificate of this device (TLS), and none is set.
+    /// The server wants a certificate of this device (TLS), and none is set.
     Certificate,
-    /// The server for a certificate of this device (TLS), and it was given one.
+    /// The server wants a certificate of this device (TLS), and it was given one.
     OtherCertificate,
 }
 

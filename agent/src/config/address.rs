@@ -22,7 +22,7 @@ impl Address {
     /// Reads an address. A fragment is dropped, as it is never sent.
     ///
     /// # Errors
-    /// What is wrong with it, as a sentence without subject: "has a port that is no number from 1 to 65535".
+    /// The fault, as a sentence without subject: "has a port that is no number from 1 to 65535".
     pub fn parse(text: &str) -> Result<Address, &'static str> {
         let (scheme, rest) = text.split_once("://").ok_or(NO_SCHEME)?;
         let tls = match () {

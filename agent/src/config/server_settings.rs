@@ -210,7 +210,7 @@ mod tests {
         assert_eq!(server.proxy.unwrap().except.len(), 3);
         for word in ["*", "", ".", "10.0.0.0/99", "http://a", "a:80"] {
             let fault = with(&format!("proxy = \"http://p\"\nno_proxy = [\"{word}\"]")).unwrap_err();
-            assert!(fault.contains("no_proxy must hold names"), "{word}: {fault}");
+            assert!(fault.contains("`server.no_proxy` must hold names"), "{word}: {fault}");
         }
     }
 
@@ -221,7 +221,7 @@ mod tests {
             [("client_cert = \"/c\"", "client_key"), ("client_key = \"/k\"", "client_cert")]
         {
             let fault = with(line).unwrap_err();
-            assert!(fault.contains(&format!("{missing} must be given")), "{fault}");
+            assert!(fault.contains(&format!("`server.{missing}` must be given")), "{fault}");
         }
     }
 

@@ -16,7 +16,7 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What [`wait`] waits for: something to read.
+/// The event for [`wait`] that there is something to read.
 pub(super) const INPUT: PollFlags = PollFlags::POLLIN;
 
 /// After it rang, it is not heard for so long: constant ringing must not keep updates out.

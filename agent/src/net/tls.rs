@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-/// What all connections of a client have in common. `asked` becomes true when a server asks for a certificate.
+/// The TLS settings that all connections of a client share. `asked` becomes true when a server asks for a certificate.
 ///
 /// # Errors
 /// The provider lacks something that TLS 1.3 needs.

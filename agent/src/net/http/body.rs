@@ -13,11 +13,11 @@ pub(super) struct Body {
     left: Left,
     got_bytes: u64,
     stall_seconds: u32,
-    /// Where the connection goes after the end, if it stays open.
+    /// The place for the connection after the end, if it stays open.
     back_to: Option<(Idle, Address)>,
 }
 
-/// What is still to come.
+/// The rest of a body, as far as it is known.
 #[derive(Clone, Copy)]
 enum Left {
     Bytes(u64),

@@ -41,7 +41,7 @@ pub struct HttpSettings {
     pub roots: Roots,
     /// The certificate of this device, for a server that asks for one.
     pub identity: Option<ClientIdentity>,
-    /// Where requests go by way of a proxy.
+    /// The proxy by way of which requests go.
     pub proxy: Option<Proxy>,
     /// The hosts to which a redirect may lead, in lower case; `None`: to any.
     pub redirect_hosts: Option<Vec<String>>,

@@ -22,7 +22,7 @@ const LINE_BYTES_MAX: usize = 4096;
 pub(super) struct Connection {
     wire: Wire,
     tls: Option<Box<ClientConnection>>,
-    /// What was read ahead begins at `start`.
+    /// Bytes that were read ahead, from `start` on.
     ahead: Vec<u8>,
     start: usize,
 }

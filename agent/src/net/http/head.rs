@@ -6,7 +6,7 @@ use komainu_core::fault::{FetchFault, text};
 pub(super) const HEAD_BYTES_MAX: usize = 16 * 1024;
 const FIELDS_MAX: usize = 100;
 
-/// How a body ends.
+/// The way in which a body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
     /// After so many bytes.
@@ -17,7 +17,7 @@ pub(super) enum Framing {
     UntilClose,
 }
 
-/// What of a head counts here.
+/// The fields of a head that count here.
 #[derive(Debug)]
 pub(super) struct Head {
     pub(super) code: u16,

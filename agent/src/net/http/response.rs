@@ -17,7 +17,7 @@ const ROOM_BYTES: u64 = 16 * 1024;
 pub(super) struct Response {
     pub(super) head: Head,
     pub(super) body: Body,
-    /// Who asks for what, if it is a refusal.
+    /// The demand behind a refusal.
     pub(super) asks: Asks,
 }
 
@@ -98,14 +98,14 @@ impl Response {
         }
     }
 
-    /// What to send next time to learn whether the file has changed.
+    /// The validator to send next time, to learn whether the file has changed.
     pub(super) fn validator(&self) -> Option<String> {
         let found = self.head.etag.as_deref().or(self.head.last_modified.as_deref())?;
         is_validator(found).then(|| found.to_owned())
     }
 }
 
-/// Where a part begins and ends: `bytes FIRST-LAST/TOTAL` (RFC 9110, 14.4) must begin where it was asked to and must not go
+/// Checks a part: `bytes FIRST-LAST/TOTAL` (RFC 9110, 14.4) must begin where it was asked to and must not go
 /// beyond `last`, in a file of the right size, and the promised length must be its own. Gives the offset after the part.
 pub(super) fn part_end(
     response: &Response,

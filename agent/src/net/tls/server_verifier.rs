@@ -100,7 +100,7 @@ impl ServerCertVerifier for ServerVerifier {
     }
 }
 
-/// What is wrong with a certificate, in words; it travels inside an error of rustls.
+/// The fault of a certificate, in words; it travels inside an error of rustls.
 #[derive(Debug)]
 pub(crate) struct CertificateFault {
     pub(crate) words: Text,

@@ -93,6 +93,9 @@ impl HttpRepository {
     /// Names the variable by which other programs find a proxy, where a server is out of reach without one.
     fn with_ignored_proxy(&self, fault: FetchFault) -> FetchFault {
         let FetchFault::Unreachable(why) = &fault else { return fault };
+        if !["connecting", "looking up", "timed out"].iter().any(|begin| why.starts_with(begin)) {
+            return fault;
+        }
         let is_set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         match PROXY_VARIABLES.iter().find(|name| is_set(name)).filter(|_| self.settings.proxy.is_none()) {
             Some(name) => {
