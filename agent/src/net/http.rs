@@ -1,13 +1,13 @@
-//! HTTP/1.1 for a client that only reads.
+//! HTTP/1.1 for a client that only reads: ureq, on connections of ours.
 
-mod body;
 pub mod client;
 mod connection;
+mod connector;
 mod faults;
 mod head;
-mod idle;
 mod proxy;
 mod redirect;
+mod request_line;
 mod response;
 pub mod stream;
 pub(crate) mod transfer_limits;

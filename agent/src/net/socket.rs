@@ -12,9 +12,10 @@ use nix::sys::socket::{
 };
 use std::io;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// The event for [`wait`] that there is something to read.
 pub(super) const INPUT: PollFlags = PollFlags::POLLIN;
@@ -78,6 +79,17 @@ impl Deadline {
         Deadline { until: uptime_milliseconds().saturating_add(u64::from(seconds) * 1000), what }
     }
 
+    /// The same, of a time that ureq gives; `u64::MAX` milliseconds where it gives none.
+    pub(super) fn after(time: Duration, what: &'static str) -> Deadline {
+        let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        Deadline { until: uptime_milliseconds().saturating_add(milliseconds), what }
+    }
+
+    /// The same time for the next step.
+    pub(super) fn of(self, what: &'static str) -> Deadline {
+        Deadline { what, ..self }
+    }
+
     /// One that is over.
     #[cfg(test)]
     pub(super) fn over(what: &'static str) -> Deadline {
@@ -98,8 +110,7 @@ impl Deadline {
 /// # Errors
 /// `Unreachable`, of the last address; `Interrupted`.
 pub(super) fn connect_any(
-    addresses: &[IpAddr],
-    port: u16,
+    addresses: &[SocketAddr],
     deadline: Deadline,
     wakeup: &Wakeup,
 ) -> Result<Socket, FetchFault> {
@@ -108,7 +119,7 @@ pub(super) fn connect_any(
         // The addresses that are left share the time that is left.
         let share = deadline.left() / (addresses.len() - before) as u64;
         let until = Deadline { until: uptime_milliseconds() + share.max(1), ..deadline };
-        match connect_one(SocketAddr::new(address, port), until, wakeup) {
+        match connect_one(address, until, wakeup) {
             Ok(stream) => return Ok(Socket { stream, wakeup: wakeup.clone() }),
             Err(FetchFault::Interrupted) => return Err(FetchFault::Interrupted),
             Err(fault) => last = fault,
@@ -257,7 +268,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let place = listener.local_addr().unwrap();
         let deadline = Deadline::in_seconds(30, "a test");
-        let socket = connect_any(&[place.ip()], place.port(), deadline, &Wakeup::default()).unwrap();
+        let socket = connect_any(&[place], deadline, &Wakeup::default()).unwrap();
         (socket, listener.accept().unwrap().0)
     }
 

@@ -3,11 +3,10 @@
 //! Every read is bounded, in bytes by the caller's limit and in time by stall and pace. Nothing is unpacked,
 //! and no more than one idle connection is kept for each of two hosts.
 
-use super::body::Body;
-use super::connection::{Connection, or_cut};
+use super::connector::DeviceConnector;
+use super::faults::fault;
 use super::head::is_plain;
-use super::idle::Idle;
-use super::proxy::{login_field, serves, tunnel};
+use super::proxy::{login, serves};
 use super::redirect::{REDIRECTS_MAX, is_redirect, target};
 use super::response::{Response, check_total, is_validator, part_end};
 use super::stream::Stream;
@@ -15,18 +14,26 @@ use super::transfer_limits::{Limit, Pace};
 use crate::config::address::Address;
 use crate::config::server_settings::Proxy;
 use crate::net::resolver::Resolver;
-use crate::net::socket::{Deadline, Wakeup, connect_any};
+use crate::net::socket::Wakeup;
 use crate::net::tls::client_identity::ClientIdentity;
 use crate::net::tls::configuration;
 use crate::net::tls::roots::Roots;
 use komainu_core::fault::{Asks, FetchFault, text};
-use rustls::ClientConfig;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use ureq::http::Uri;
+use ureq::http::header::{
+    AUTHORIZATION, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION, PROXY_AUTHORIZATION, RANGE,
+};
+use ureq::{Agent, Body};
 
 /// Unix seconds, as the caller believes them: not before 1970 and not before the floor.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// Shorter than any common server's patience: reusing a connection that is just being closed costs a request.
+const IDLE_SECONDS: u64 = 4;
 
 /// The patience of the client, and the servers it believes.
 pub struct HttpSettings {
@@ -90,17 +97,13 @@ impl std::error::Error for HttpFault {}
 
 /// An HTTP client. It does one thing at a time: a stream should be read or dropped before the next request.
 pub struct Http {
-    stall_seconds: u32,
+    agent: Agent,
     pace: Pace,
-    resolver: Resolver,
-    tls: Arc<ClientConfig>,
-    /// A server asked for a certificate since this was last cleared.
+    /// A server asked for a certificate since the last connection began.
     asked: Arc<AtomicBool>,
     has_identity: bool,
     proxy: Option<Proxy>,
     redirect_hosts: Option<Vec<String>>,
-    user_agent: String,
-    idle: Idle,
     /// Ends a wait for the server early.
     pub(crate) wakeup: Wakeup,
 }
@@ -135,21 +138,45 @@ impl Http {
         }
         let limit =
             Limit { seconds: settings.slow_seconds, bytes_per_second: settings.slow_bytes_per_second };
+        let (pace, wakeup) = (Pace::new(limit), Wakeup::default());
         let asked = Arc::new(AtomicBool::new(false));
         let has_identity = settings.identity.is_some();
         let tls = configuration(settings.roots, clock, settings.identity, Arc::clone(&asked));
-        Ok(Http {
-            stall_seconds: settings.stall_seconds,
-            pace: Pace::new(limit),
-            resolver: Resolver::default(),
+        let connector = DeviceConnector {
             tls: tls.map_err(|_| HttpFault::Tls)?,
+            asked: Arc::clone(&asked),
+            proxy: settings.proxy.clone(),
+            user_agent: settings.user_agent.clone(),
+            resolver: Arc::new(Mutex::new(Resolver::default())),
+            pace: pace.clone(),
+            wakeup: wakeup.clone(),
+        };
+        let stall = Some(Duration::from_secs(u64::from(settings.stall_seconds)));
+        let config = Agent::config_builder()
+            .proxy(None)
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .user_agent(settings.user_agent)
+            .accept_encoding("identity")
+            .timeout_resolve(stall)
+            .timeout_connect(stall)
+            .timeout_send_request(stall)
+            .timeout_recv_response(stall)
+            .timeout_per_read(stall)
+            .timeout_per_write(stall)
+            .max_idle_connections(2)
+            .max_idle_connections_per_host(1)
+            .max_idle_age(Duration::from_secs(IDLE_SECONDS))
+            .build();
+        Ok(Http {
+            agent: Agent::with_parts(config, connector.clone(), connector),
+            pace,
             asked,
             has_identity,
             proxy: settings.proxy,
             redirect_hosts: settings.redirect_hosts,
-            user_agent: settings.user_agent,
-            idle: Idle::default(),
-            wakeup: Wakeup::default(),
+            wakeup,
         })
     }
 
@@ -165,17 +192,17 @@ impl Http {
     ) -> Result<Small, FetchFault> {
         let condition = validator.filter(|validator| is_validator(validator)).map(|validator| {
             let is_tag = validator.starts_with('"') || validator.starts_with("W/");
-            let name = if is_tag { "If-None-Match" } else { "If-Modified-Since" };
-            format!("{name}: {validator}\r\n")
+            (if is_tag { IF_NONE_MATCH } else { IF_MODIFIED_SINCE }, validator.to_owned())
         });
-        let response = self.ask(url, bytes_max, condition.as_deref().unwrap_or_default())?;
-        match response.head.code {
+        let is_conditional = condition.is_some();
+        let response = self.ask(url, bytes_max, condition)?;
+        match response.code() {
             200 => {
                 let validator = response.validator();
                 let bytes = response.whole(bytes_max)?;
                 Ok(Small::Bytes { bytes, validator })
             }
-            304 if condition.is_some() => Ok(Small::Unchanged),
+            304 if is_conditional => Ok(Small::Unchanged),
             404 | 410 => {
                 response.pass_over();
                 Ok(Small::NotThere)
@@ -214,9 +241,9 @@ impl Http {
         let ends_early = until < total_bytes;
         let last = if ends_early { until.saturating_sub(1).to_string() } else { String::new() };
         let ranged = from > 0 || ends_early;
-        let range = if ranged { format!("Range: bytes={from}-{last}\r\n") } else { String::new() };
-        let response = self.ask(url, total_bytes, &range)?;
-        let (start, end) = match response.head.code {
+        let range = ranged.then(|| (RANGE, format!("bytes={from}-{last}")));
+        let response = self.ask(url, total_bytes, range)?;
+        let (start, end) = match response.code() {
             200 => {
                 response.promised().map_or(Ok(()), |promised| check_total(promised, total_bytes))?;
                 (0, total_bytes)
@@ -228,45 +255,58 @@ impl Http {
             }
             _ => return Err(response.refusal()),
         };
-        Stream::new(Some(response.body), start, from, end, total_bytes)
+        Stream::new(Some(response.into_reader()), start, from, end, total_bytes)
     }
 
-    /// Sends one request and follows redirects, with the same extra line to each.
-    fn ask(&mut self, url: &Address, file_bytes_max: u64, extra: &str) -> Result<Response, FetchFault> {
+    /// Sends one request and follows redirects, with the same extra field to each.
+    fn ask(
+        &mut self,
+        url: &Address,
+        file_bytes_max: u64,
+        extra: Option<(HeaderName, String)>,
+    ) -> Result<Response, FetchFault> {
         let mut url = url.clone();
         for _ in 0..=REDIRECTS_MAX {
             self.pace.begin(file_bytes_max);
-            let response = self.ask_once(&url, extra)?;
-            if !is_redirect(response.head.code) {
+            let answer = match self.ask_once(&url, extra.as_ref()) {
+                // Its connection was closed while it waited for this request, which changes nothing and is sent again.
+                Err(FetchFault::Cut { .. }) => self.ask_once(&url, extra.as_ref())?,
+                answer => answer?,
+            };
+            let asks = self.who_asks(&url, answer.status().as_u16());
+            let response = Response { answer, asks };
+            if !is_redirect(response.code()) {
                 return response.unpacked();
             }
-            let Some(location) = &response.head.location else { return Err(response.refusal()) };
+            let Some(location) = response.field(&LOCATION) else { return Err(response.refusal()) };
             url = target(&url, location, self.redirect_hosts.as_deref())?;
             response.pass_over();
         }
         Err(FetchFault::Unreachable(text(format_args!("more than {REDIRECTS_MAX} redirects"))))
     }
 
-    fn ask_once(&mut self, url: &Address, extra: &str) -> Result<Response, FetchFault> {
-        let request = self.request(url, extra);
-        let answered = self.idle.take(url).map(|mut kept| {
-            let head = kept.ask(&request, self.stall_seconds);
-            (kept, head)
-        });
-        let (connection, head) = match answered {
-            Some((kept, Ok(head))) => (kept, head),
-            // Nothing came: it was closed while it waited for this request, which changes nothing and is sent again.
-            Some((_, Err(FetchFault::Cut { .. }))) | None => {
-                let mut connection = self.open_connection(url)?;
-                let head = connection.ask(&request, self.stall_seconds);
-                (connection, head.map_err(|fault| or_cut(fault, "hung up before it answered"))?)
-            }
-            Some((_, Err(fault))) => return Err(fault),
-        };
-        let back_to = head.stays_open.then(|| (self.idle.clone(), url.clone()));
-        let body = Body::new(connection, head.framing, self.stall_seconds, back_to);
-        let asks = self.who_asks(url, head.code);
-        Ok(Response { head, body, asks })
+    fn ask_once(
+        &self,
+        url: &Address,
+        extra: Option<&(HeaderName, String)>,
+    ) -> Result<ureq::http::Response<Body>, FetchFault> {
+        let scheme = if url.tls { "https" } else { "http" };
+        let uri: Uri = format!("{scheme}://{}{}", url.server(), url.path).parse().map_err(|error| {
+            FetchFault::Unreachable(text(format_args!("{url:.100} is no address: {error}")))
+        })?;
+        let mut request = self.agent.get(uri);
+        if let Some(login) = login(url) {
+            request = request.header(AUTHORIZATION, login);
+        }
+        // With TLS a tunnel is made, and the proxy is told there.
+        if let Some(login) = self.proxy_for(url).filter(|_| !url.tls).and_then(|proxy| login(&proxy.address))
+        {
+            request = request.header(PROXY_AUTHORIZATION, login);
+        }
+        if let Some((name, value)) = extra {
+            request = request.header(name, value);
+        }
+        request.call().map_err(fault)
     }
 
     fn who_asks(&self, url: &Address, code: u16) -> Asks {
@@ -286,59 +326,7 @@ impl Http {
         }
     }
 
-    fn request(&self, url: &Address, extra: &str) -> String {
-        // Without TLS the proxy is told the whole address, and who asks; with it, a tunnel was made before.
-        let proxy = self.proxy_for(url).filter(|_| !url.tls);
-        let scheme_and_server = proxy.map_or_else(String::new, |_| format!("http://{}", url.server()));
-        format!(
-            "GET {scheme_and_server}{} HTTP/1.1\r\nHost: {}\r\nUser-Agent: {}\r\nAccept: */*\r\n\
-             Accept-Encoding: identity\r\n{}{}{extra}\r\n",
-            url.path,
-            url.server(),
-            self.user_agent,
-            login_field("Authorization", url),
-            proxy.map_or_else(String::new, |proxy| login_field("Proxy-Authorization", &proxy.address)),
-        )
-    }
-
     fn proxy_for(&self, url: &Address) -> Option<&Proxy> {
         self.proxy.as_ref().filter(|proxy| serves(proxy, &url.host))
     }
-
-    fn open_connection(&mut self, url: &Address) -> Result<Connection, FetchFault> {
-        let proxy = self.proxy_for(url).cloned();
-        let first = proxy.as_ref().map_or(url, |proxy| &proxy.address);
-        let mut connection = match (self.connect(first), &proxy) {
-            (Err(FetchFault::Unreachable(why)), Some(proxy)) => return Err(of_proxy(proxy, &why)),
-            (connection, _) => connection?,
-        };
-        if !url.tls {
-            return Ok(connection);
-        }
-        if let Some(proxy) = &proxy {
-            match tunnel(proxy, &mut connection, url, &self.user_agent, self.stall_seconds) {
-                Err(FetchFault::Unreachable(why)) => return Err(of_proxy(proxy, &why)),
-                made => made?,
-            }
-        }
-        self.asked.store(false, Ordering::Relaxed);
-        let deadline = Deadline::in_seconds(self.stall_seconds, "the TLS handshake");
-        connection.begin_tls(Arc::clone(&self.tls), &url.host, deadline)?;
-        Ok(connection)
-    }
-
-    fn connect(&mut self, to: &Address) -> Result<Connection, FetchFault> {
-        let deadline = Deadline::in_seconds(self.stall_seconds, "the name server");
-        let addresses = self.resolver.addresses(&to.host, deadline, &self.wakeup)?;
-        let deadline = Deadline::in_seconds(self.stall_seconds, "connecting");
-        let socket = connect_any(&addresses, to.port, deadline, &self.wakeup);
-        if matches!(socket, Err(FetchFault::Unreachable(_))) {
-            self.resolver.forget(&to.host);
-        }
-        Ok(Connection::new(socket?, self.pace.clone()))
-    }
-}
-
-fn of_proxy(proxy: &Proxy, why: &str) -> FetchFault {
-    FetchFault::Unreachable(text(format_args!("the proxy {:.100}: {why}", proxy.address.server())))
 }

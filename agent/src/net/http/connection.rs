@@ -1,36 +1,55 @@
-//! A connection to a server: a socket, TLS around it for https, and the bytes that were read ahead.
+//! A connection to a server, as ureq sees it: a socket, TLS around it for https, and one strict reading of each answer's
+//! head before ureq reads it.
 
-use super::faults::tls_fault;
+use super::faults::{carried, tls_fault};
 use super::head;
-use super::head::Head;
+use super::request_line::completed;
 use super::transfer_limits::Pace;
 use crate::net::socket::{Deadline, Socket};
 use crate::os::clock::uptime_milliseconds;
 use komainu_core::fault::{FetchFault, text};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
+use std::fmt;
 use std::io;
 use std::io::{ErrorKind, Read, Write};
 use std::sync::Arc;
+use ureq::Error;
+use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport};
 
-/// The bytes of heads and chunk lengths that are read ahead at once.
-const AHEAD_BYTES: usize = 4096;
-/// The longest line between the pieces of a body; servers send some ten bytes.
-const LINE_BYTES_MAX: usize = 4096;
+/// The bytes that are read from a socket at once. Large enough that a plain download is bound by the disk.
+const INPUT_BYTES: usize = 64 * 1024;
+/// A request must fit with its longest line; signed addresses of CDNs have one or two thousand bytes.
+const OUTPUT_BYTES: usize = 16 * 1024;
 
 /// A connection that is open.
 pub(super) struct Connection {
     wire: Wire,
     tls: Option<Box<ClientConnection>>,
-    /// Bytes that were read ahead, from `start` on.
-    ahead: Vec<u8>,
-    start: usize,
+    buffers: LazyBuffers,
+    /// Stands before the path in requests: `http://HOST` for a proxy without a tunnel.
+    server: String,
+    /// A request was sent, and the head of its answer has not come.
+    awaits_head: bool,
+    /// An answer has come before.
+    has_served: bool,
 }
 
 impl Connection {
     pub(super) fn new(socket: Socket, pace: Pace) -> Connection {
-        let wire = Wire { socket, pace, deadline: Deadline::in_seconds(0, ""), fault: None };
-        Connection { wire, tls: None, ahead: Vec::new(), start: 0 }
+        Connection {
+            wire: Wire { socket, pace, deadline: Deadline::in_seconds(0, ""), fault: None },
+            tls: None,
+            buffers: LazyBuffers::new(INPUT_BYTES, OUTPUT_BYTES),
+            server: String::new(),
+            awaits_head: false,
+            has_served: false,
+        }
+    }
+
+    /// From now on, requests give the whole address, of this server (`http://HOST`).
+    pub(super) fn ask_for(&mut self, server: String) {
+        self.server = server;
     }
 
     /// Speaks TLS from now on, with the server of this name.
@@ -57,101 +76,108 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends a request and reads the head of its answer.
+    /// Asks a proxy for a tunnel, and gives the status of its answer.
     ///
     /// # Errors
-    /// `Cut` if the other side hung up before it said anything; otherwise as [`Connection::begin_tls`].
-    pub(super) fn ask(&mut self, request: &str, stall_seconds: u32) -> Result<Head, FetchFault> {
-        self.wire.deadline = Deadline::in_seconds(stall_seconds, "sending the request");
-        match &mut self.tls {
-            None => self.wire.socket.send(request.as_bytes(), self.wire.deadline)?,
-            Some(tls) => {
-                let refused = |error| FetchFault::Unreachable(text(format_args!("{error}")));
-                tls.writer().write_all(request.as_bytes()).map_err(refused)?;
-                while tls.wants_write() {
-                    self.wire.send_tls(tls)?;
-                }
-            }
-        }
-        self.wire.deadline = Deadline::in_seconds(stall_seconds, "the server's answer");
-        let mut said_nothing = true;
-        loop {
-            if let Some((head, length)) = head::read(self.ahead())? {
-                self.skip(length);
-                // Interim answers (RFC 9110, 15.2); their number is bounded by the pace.
-                if !matches!(head.code, 100 | 102..=199) {
-                    return Ok(head);
-                }
-                continue;
-            }
-            said_nothing &= self.ahead().is_empty();
-            match self.read_ahead() {
-                Ok(true) => {}
-                Err(fault) if !matches!(fault, FetchFault::Cut { .. }) => return Err(fault),
-                _ if said_nothing => return Err(FetchFault::Cut { got_bytes: 0 }),
-                _ => return Err(hung_up("hung up in the middle of its answer's header")),
-            }
-        }
-    }
-
-    /// Bytes of a body; 0 at the end of the connection.
-    ///
-    /// # Errors
-    /// `Cut` where it broke off; `TooSlow`, `Unreachable`, `NotProven`, `Interrupted`.
-    pub(super) fn read(&mut self, buffer: &mut [u8], stall_seconds: u32) -> Result<usize, FetchFault> {
-        if self.ahead().is_empty() {
-            self.wire.deadline = Deadline::in_seconds(stall_seconds, "the body");
-            return self.wire.receive(self.tls.as_deref_mut(), buffer);
-        }
-        let count = buffer.len().min(self.ahead().len());
-        buffer[..count].copy_from_slice(&self.ahead()[..count]);
-        self.skip(count);
-        Ok(count)
-    }
-
-    /// A line between the pieces of a body, without its end (CRLF); `None` at the end of the connection.
-    ///
-    /// # Errors
-    /// As [`Connection::read`].
-    pub(super) fn line(&mut self, stall_seconds: u32) -> Result<Option<String>, FetchFault> {
-        loop {
-            if let Some(end) = self.ahead().windows(2).position(|two| two == b"\r\n") {
-                let line = String::from_utf8_lossy(&self.ahead()[..end]).into_owned();
-                self.skip(end + 2);
-                return Ok(Some(line));
-            }
-            if self.ahead().len() > LINE_BYTES_MAX {
-                return Err(hung_up("a line between the chunks of the body is too long"));
-            }
-            self.wire.deadline = Deadline::in_seconds(stall_seconds, "the body");
-            if !self.read_ahead()? {
-                return Ok(None);
-            }
-        }
+    /// As [`Connection::begin_tls`].
+    pub(super) fn ask(&mut self, request: &str, deadline: Deadline) -> Result<u16, FetchFault> {
+        self.send(request.as_bytes(), deadline)?;
+        let (code, length) = self.await_head(deadline)?;
+        self.buffers.input_consume(length);
+        Ok(code)
     }
 
     /// True if it waits for its next request: nothing came uninvited, and it has not ended.
     pub(super) fn is_idle(&self) -> bool {
-        self.ahead().is_empty() && self.wire.socket.is_idle()
+        self.buffers.input().is_empty() && self.wire.socket.is_idle()
     }
 
-    fn ahead(&self) -> &[u8] {
-        &self.ahead[self.start..]
+    fn send(&mut self, request: &[u8], deadline: Deadline) -> Result<(), FetchFault> {
+        self.wire.deadline = deadline;
+        let sent = match &mut self.tls {
+            None => self.wire.socket.send(request, deadline),
+            Some(tls) => self.wire.send_through(tls, request),
+        };
+        sent.map_err(|fault| self.or_unanswered(fault))
     }
 
-    fn skip(&mut self, count: usize) {
-        self.start += count;
+    /// Waits until the head of an answer is there as a whole, and passes over those before it that are interim (RFC 9110,
+    /// 15.2); their number is bounded by the pace. Gives its status and length.
+    fn await_head(&mut self, deadline: Deadline) -> Result<(u16, usize), FetchFault> {
+        self.wire.deadline = deadline;
+        let mut said_nothing = true;
+        loop {
+            match head::check(self.buffers.input())? {
+                Some((100 | 102..=199, length)) => self.buffers.input_consume(length),
+                Some(head) => return Ok(head),
+                None => match self.receive() {
+                    Ok(1..) => said_nothing = false,
+                    Ok(0) | Err(FetchFault::Cut { .. }) if said_nothing => {
+                        return Err(self.or_unanswered(FetchFault::Cut { got_bytes: 0 }));
+                    }
+                    Ok(0) | Err(FetchFault::Cut { .. }) => {
+                        return Err(hung_up("hung up in the middle of its answer's header"));
+                    }
+                    Err(fault) => return Err(fault),
+                },
+            }
+        }
     }
 
-    /// Reads more ahead; false at the end of the connection.
-    fn read_ahead(&mut self) -> Result<bool, FetchFault> {
-        self.ahead.drain(..self.start);
-        self.start = 0;
-        let before = self.ahead.len();
-        self.ahead.resize(before + AHEAD_BYTES, 0);
-        let received = self.wire.receive(self.tls.as_deref_mut(), &mut self.ahead[before..]);
-        self.ahead.truncate(before + received.as_ref().map_or(0, |&count| count));
-        received.map(|count| count > 0)
+    /// Reads ahead what there is; 0 at the end of the connection.
+    fn receive(&mut self) -> Result<usize, FetchFault> {
+        let room = self.buffers.input_append_buf();
+        if room.is_empty() {
+            return Err(hung_up("a line between the chunks of the body is too long"));
+        }
+        let count = self.wire.receive(self.tls.as_deref_mut(), room)?;
+        self.buffers.input_appended(count);
+        Ok(count)
+    }
+
+    /// A cut stays one where an answer came before: the connection was closed while it waited for this request, which can be
+    /// sent again.
+    fn or_unanswered(&self, fault: FetchFault) -> FetchFault {
+        if self.has_served { fault } else { or_cut(fault, "hung up before it answered") }
+    }
+}
+
+impl Transport for Connection {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        let deadline = Deadline::after(*timeout.for_write().after, "sending the request");
+        let request = completed(&self.buffers.output()[..amount], &self.server);
+        self.send(&request, deadline).map_err(carried)?;
+        self.awaits_head = true;
+        Ok(())
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        let time = *timeout.for_read().after;
+        if self.awaits_head {
+            self.await_head(Deadline::after(time, "the server's answer")).map_err(carried)?;
+            (self.awaits_head, self.has_served) = (false, true);
+            return Ok(true);
+        }
+        self.wire.deadline = Deadline::after(time, "the body");
+        self.receive().map(|count| count > 0).map_err(carried)
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.is_idle()
+    }
+
+    fn is_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Connection")
     }
 }
 
@@ -201,6 +227,14 @@ impl Wire {
         let count = self.socket.receive(buffer, self.deadline)?;
         self.pace.record(uptime_milliseconds().saturating_sub(asked), count as u64)?;
         Ok(count)
+    }
+
+    fn send_through(&mut self, tls: &mut ClientConnection, bytes: &[u8]) -> Result<(), FetchFault> {
+        tls.writer().write_all(bytes).map_err(|error| hung_up(&error.to_string()))?;
+        while tls.wants_write() {
+            self.send_tls(tls)?;
+        }
+        Ok(())
     }
 
     /// Takes in records of TLS; false at the end of the connection.

@@ -1,10 +1,44 @@
-//! Turns what rustls says into faults, in words.
+//! Turns what ureq and rustls say into faults, in words, and carries ours through ureq.
 //!
 //! Device builds print nothing for `{:?}`, and rustls uses it inside its messages. So none of them is printed.
 
 use crate::net::tls::server_verifier::CertificateFault;
 use komainu_core::fault::{FetchFault, text};
 use rustls::{AlertDescription, Error};
+use std::fmt;
+use std::io::ErrorKind;
+
+/// A fault of ours, which ureq hands on from our connection to our client.
+#[derive(Debug)]
+struct Carried(FetchFault);
+
+impl fmt::Display for Carried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl std::error::Error for Carried {}
+
+pub(super) fn carried(fault: FetchFault) -> ureq::Error {
+    ureq::Error::Other(Box::new(Carried(fault)))
+}
+
+/// The fault that ureq ends with: one of ours, or its own. `Cut` where the connection ended before the body did.
+pub(super) fn fault(error: ureq::Error) -> FetchFault {
+    match error {
+        ureq::Error::Other(cause) => match cause.downcast::<Carried>() {
+            Ok(carried) => carried.0,
+            Err(cause) => FetchFault::Unreachable(text(format_args!("{cause}"))),
+        },
+        ureq::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {
+            FetchFault::Cut { got_bytes: 0 }
+        }
+        ureq::Error::Timeout(phase) => FetchFault::Unreachable(text(format_args!("timed out ({phase})"))),
+        ureq::Error::Protocol(why) => FetchFault::Unreachable(text(format_args!("{why}"))),
+        error => FetchFault::Unreachable(text(format_args!("{error}"))),
+    }
+}
 
 pub(super) fn tls_fault(error: &Error) -> FetchFault {
     match CertificateFault::of(error) {
@@ -63,6 +97,14 @@ fn alert_words(alert: AlertDescription) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fault_found_deep_below_comes_out_whole() {
+        let slow = FetchFault::TooSlow { got_bytes: 7, seconds: 30 };
+        // As it travels through the reader of a body.
+        let travelled = ureq::Error::from(carried(slow.clone()).into_io());
+        assert_eq!(fault(travelled), slow);
+    }
 
     #[test]
     fn an_alert_is_told_by_its_number() {

@@ -1,8 +1,9 @@
 //! A proxy of the settings: which servers are asked by way of it, and its tunnels for https (RFC 9110, 9.3.6).
 
-use super::connection::{Connection, hung_up, or_cut};
+use super::connection::{Connection, hung_up};
 use crate::config::address::Address;
 use crate::config::server_settings::{Except, Proxy};
+use crate::net::socket::Deadline;
 use komainu_core::fault::{Asks, FetchFault, text};
 use komainu_core::firewall::table::Network;
 use std::net::IpAddr;
@@ -22,22 +23,23 @@ pub(super) fn serves(proxy: &Proxy, host: &str) -> bool {
 /// Lets the proxy connect to a server; what is said on the connection from then on goes to that server.
 ///
 /// # Errors
-/// `Status` with 407 where it wants to know who asks; `Unreachable` with any other status, and as
-/// [`Connection::ask`].
+/// `Status` with 407 where it wants to know who asks; `Unreachable` with any other status, and as [`Connection::ask`].
 pub(super) fn tunnel(
     proxy: &Proxy,
     connection: &mut Connection,
     to: &Address,
     user_agent: &str,
-    stall_seconds: u32,
+    deadline: Deadline,
 ) -> Result<(), FetchFault> {
     let host = if to.host.contains(':') { format!("[{}]", to.host) } else { to.host.clone() };
     let place = format!("{host}:{}", to.port);
-    let login = login_field("Proxy-Authorization", &proxy.address);
+    let login = match login(&proxy.address) {
+        Some(login) => format!("Proxy-Authorization: {login}\r\n"),
+        None => String::new(),
+    };
     let request =
         format!("CONNECT {place} HTTP/1.1\r\nHost: {place}\r\nUser-Agent: {user_agent}\r\n{login}\r\n");
-    let head = connection.ask(&request, stall_seconds);
-    match head.map_err(|fault| or_cut(fault, "hung up before it answered"))?.code {
+    match connection.ask(&request, deadline)? {
         200..=299 if connection.is_idle() => Ok(()),
         200..=299 => Err(hung_up("did not wait after its answer to CONNECT")),
         // Tinyproxy says 401 to a wrong password.
@@ -48,13 +50,22 @@ pub(super) fn tunnel(
     }
 }
 
-/// The line that says who asks (RFC 7617); empty where the address has no login.
-pub(super) fn login_field(name: &str, address: &Address) -> String {
-    let Some(login) = &address.login else { return String::new() };
-    let mut field = format!("{name}: Basic ");
-    komainu_bootstrap::page::csp::base64(&mut field, login);
-    field.push_str("\r\n");
-    field
+/// The fault of a proxy says whose it is.
+pub(super) fn of_proxy(proxy: Option<&Proxy>, fault: FetchFault) -> FetchFault {
+    match (proxy, fault) {
+        (Some(proxy), FetchFault::Unreachable(why)) => {
+            let server = proxy.address.server();
+            FetchFault::Unreachable(text(format_args!("the proxy {server:.100}: {why}")))
+        }
+        (_, fault) => fault,
+    }
+}
+
+/// The value of the field that says who asks (RFC 7617); `None` where the address has no login.
+pub(super) fn login(address: &Address) -> Option<String> {
+    let mut value = String::from("Basic ");
+    komainu_bootstrap::page::csp::base64(&mut value, address.login.as_ref()?);
+    Some(value)
 }
 
 fn contains(network: &Network, number: IpAddr) -> bool {
@@ -90,10 +101,7 @@ mod tests {
     #[test]
     fn a_login_is_written_as_its_specification_shows() {
         let address = Address::parse("http://Aladdin:open%20sesame@p/").unwrap();
-        assert_eq!(
-            login_field("Authorization", &address),
-            "Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n"
-        );
-        assert_eq!(login_field("Authorization", &Address::parse("http://p/").unwrap()), "");
+        assert_eq!(login(&address).as_deref(), Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="));
+        assert_eq!(login(&Address::parse("http://p/").unwrap()), None);
     }
 }

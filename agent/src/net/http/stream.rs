@@ -1,13 +1,15 @@
 //! A large file on its way: bytes as they come, never more than were promised, never silently fewer.
 
-use super::body::Body;
+use super::faults::fault;
 use super::response::UNWANTED_BYTES_MAX;
 use komainu_core::fault::FetchFault;
+use std::io::Read;
+use ureq::BodyReader;
 
 /// The body of a large file. Dropping it before its end closes the connection.
 pub struct Stream {
     /// Gone once the last byte came, or after a fault.
-    body: Option<Body>,
+    body: Option<BodyReader<'static>>,
     position: u64,
     /// The body ends here; before the file does, where a part of it was asked for.
     end: u64,
@@ -17,7 +19,7 @@ pub struct Stream {
 impl Stream {
     /// Takes over a body that begins at `start` and ends at `end`, and reads on to `from`.
     pub(super) fn new(
-        body: Option<Body>,
+        body: Option<BodyReader<'static>>,
         start: u64,
         from: u64,
         end: u64,
@@ -55,7 +57,7 @@ impl Stream {
     fn receive(&mut self, room: &mut [u8]) -> Result<usize, FetchFault> {
         let short = FetchFault::Short { got_bytes: self.position, want_bytes: self.total_bytes };
         let Some(body) = &mut self.body else { return Err(short) };
-        match body.read(room) {
+        match body.read(room).map_err(|error| fault(error.into())) {
             Ok(0) | Err(FetchFault::Cut { .. }) => Err(short),
             other => other,
         }
@@ -67,7 +69,7 @@ impl Stream {
     }
 
     fn drop_until(&mut self, from: u64) -> Result<(), FetchFault> {
-        let mut scratch = vec![0; if self.position < from { UNWANTED_BYTES_MAX } else { 0 }];
+        let mut scratch = vec![0; if self.position < from { UNWANTED_BYTES_MAX as usize } else { 0 }];
         while self.position < from {
             let unwanted = usize::try_from(from - self.position).unwrap_or(usize::MAX).min(scratch.len());
             self.read(&mut scratch[..unwanted])?;
