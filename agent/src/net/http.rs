@@ -2,9 +2,9 @@
 
 mod body;
 pub mod client;
-mod connection;
 mod faults;
 mod head;
+mod http_connection;
 mod idle;
 mod proxy;
 mod redirect;

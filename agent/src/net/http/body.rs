@@ -1,7 +1,7 @@
 //! The body of an answer, as its framing says (RFC 9112, 6 and 7), and what becomes of its connection.
 
-use super::connection::{Connection, hung_up};
 use super::head::Framing;
+use super::http_connection::{Connection, hung_up};
 use super::idle::Idle;
 use crate::config::address::Address;
 use komainu_core::fault::{FetchFault, text};

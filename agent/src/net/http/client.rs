@@ -4,8 +4,8 @@
 //! and no more than one idle connection is kept for each of two hosts.
 
 use super::body::Body;
-use super::connection::{Connection, or_cut};
 use super::head::is_plain;
+use super::http_connection::{Connection, or_cut};
 use super::idle::Idle;
 use super::proxy::{login_field, serves, tunnel};
 use super::redirect::{REDIRECTS_MAX, is_redirect, target};

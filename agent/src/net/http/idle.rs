@@ -1,6 +1,6 @@
 //! Connections that wait for their next request: one for each server, and for two servers.
 
-use super::connection::Connection;
+use super::http_connection::Connection;
 use crate::config::address::Address;
 use crate::os::clock::uptime_milliseconds;
 use std::sync::{Arc, Mutex, PoisonError};
