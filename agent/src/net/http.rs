@@ -1,10 +1,10 @@
 //! HTTP/1.1 for a client that only reads: ureq, on connections of ours.
 
 pub mod client;
-mod connection;
 mod connector;
 mod faults;
 mod head;
+mod http_connection;
 mod proxy;
 mod redirect;
 mod request_line;

@@ -5,8 +5,8 @@
 //! every certificate not valid yet. It is also smaller. The price: ureq's transport interface may change in any release, so
 //! ureq is pinned.
 
-use super::connection::Connection;
 use super::faults::carried;
+use super::http_connection::Connection;
 use super::proxy::{of_proxy, serves, tunnel};
 use super::transfer_limits::Pace;
 use crate::config::address::Address;

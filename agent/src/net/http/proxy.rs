@@ -1,6 +1,6 @@
 //! A proxy of the settings: which servers are asked by way of it, and its tunnels for https (RFC 9110, 9.3.6).
 
-use super::connection::{Connection, hung_up};
+use super::http_connection::{Connection, hung_up};
 use crate::config::address::Address;
 use crate::config::server_settings::{Except, Proxy};
 use crate::net::socket::Deadline;
