@@ -51,6 +51,12 @@ const COMMANDS: &[Command] = &[
         operand: "",
     },
     Command {
+        name: "poll",
+        help: "poll now: asks the komainu that is at work, or does the same as once",
+        run: decide::poll,
+        operand: "",
+    },
+    Command {
         name: "install",
         help: "do the same with a bundle, a file of komainu-maker, in the server's place",
         run: install::install,
@@ -70,7 +76,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "check",
-        help: "look whether all is in place for updates, change nothing",
+        help: "look whether all is in place, change nothing (--json)",
         run: check::check,
         operand: "",
     },
@@ -80,7 +86,12 @@ const COMMANDS: &[Command] = &[
         run: check_settings::alone,
         operand: "[FILE]",
     },
-    Command { name: "confirm", help: "the release on trial is good", run: decide::confirm, operand: "" },
+    Command {
+        name: "confirm",
+        help: "the release on trial is good; or the boot loader, which did not count starts, does so now",
+        run: decide::confirm,
+        operand: "",
+    },
     Command {
         name: "rollback",
         help: "give up the release that is staged or on trial",
@@ -179,6 +190,9 @@ fn dispatch(arguments: impl Iterator<Item = OsString>) -> Result<Exit, (Exit, St
         }
     }
     let Some(name) = command else { return Err(usage("which subcommand?".into())) };
+    if name == "help" {
+        return help();
+    }
     let found = COMMANDS.iter().find(|command| command.name == name);
     let found = found.ok_or_else(|| usage(format!("there is no subcommand {name}")))?;
     let may_be_left_out = found.operand.starts_with('[');
@@ -222,9 +236,9 @@ fn help() -> Result<Exit, (Exit, String)> {
         text.push_str(&format!("  {:14} {:6} {}\n", command.name, command.operand, command.help));
     }
     text.push_str("\n  -s, --settings FILE  instead of /etc/komainu.toml\n");
-    text.push_str("      --json           status, harden, selfcheck: for machines\n");
+    text.push_str("      --json           check, status, harden, selfcheck: for machines\n");
     text.push_str("      --testing        trust the example keys, which everybody has\n");
     text.push_str("\nExit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 restart the device now,\n");
-    text.push_str("4 another komainu is at work. See komainu(8).\n");
+    text.push_str("4 another komainu is at work, and nothing was done. See komainu(8).\n");
     print(&text).map_err(|sentence| (Exit::Failed, sentence))
 }

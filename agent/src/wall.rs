@@ -2,17 +2,20 @@
 //! that.
 //!
 //! Map: `driver` puts an observation together; `scan` processes, sockets and mounts, `probe` telnet and TLS probes,
-//! `accounts`, `autostart`, `sysctl`, `integrity` and `vulnerabilities` a subject each; `remediate` carries out
+//! `accounts`, `autostart`, `sysctl`, `integrity` and `vulnerabilities` a subject each; `glance` tells whether files have
+//! changed that three of them read; `remediate` carries out
 //! remediations, `remount` those of mounts, `quarantine` keeps files that were taken away, `forensics` evidence;
-//! `security_log` the events, `incident_store` the facts that outlast a restart.
+//! `security_log` holds the events, `log_events` chooses them, `incident_store` the facts that outlast a restart.
 
 pub mod accounts;
 pub mod autostart;
 pub mod driver;
 pub(crate) mod firmware_identity;
 pub mod forensics;
+mod glance;
 pub(crate) mod incident_store;
 pub mod integrity;
+mod log_events;
 pub(crate) mod own_processes;
 pub mod probe;
 pub mod quarantine;

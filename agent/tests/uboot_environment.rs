@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests prepare and damage their files in place")]
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+use komainu_agent::update::boot::flash_devices::KernelFlash;
 use komainu_agent::update::boot::uboot::env_config::Config;
 use komainu_agent::update::boot::uboot::env_fault::EnvironmentFault;
 use komainu_agent::update::boot::uboot::env_image::{Endian, Format, Image, Which, decode};
@@ -75,12 +76,12 @@ impl Board {
         fs::write(self.path("env.bin"), bytes).unwrap();
     }
 
-    fn environment(&self) -> Environment {
+    fn environment(&self) -> Environment<'static> {
         self.environment_of(Endian::of_this_cpu())
     }
 
-    fn environment_of(&self, endian: Endian) -> Environment {
-        Environment::open(&Config::load(&self.path("fw_env.config")).unwrap(), endian).unwrap()
+    fn environment_of(&self, endian: Endian) -> Environment<'static> {
+        Environment::open(&Config::load(&self.path("fw_env.config")).unwrap(), endian, &KernelFlash).unwrap()
     }
 
     fn text(&self, name: &str) -> Option<String> {
@@ -294,6 +295,7 @@ fn an_environment_without_a_valid_copy_is_named_and_never_written() {
             let sentence = fault.expect("nothing is valid").to_string();
             let path = board.path("env.bin");
             assert!(sentence.contains(&format!("{} at 0x100: CRC 0xffffffff is stored", path.display())));
+            assert!(sentence.contains("never saved: run `saveenv` once"), "{sentence}");
             let both = board.format == Format::Redundant;
             assert_eq!(sentence.contains(&format!("{} at 0x700: CRC", path.display())), both, "{sentence}");
         }
@@ -338,7 +340,7 @@ fn a_negative_offset_counts_from_the_end() {
     let [one, two] = [FIRST, SECOND].map(|range| FILE_BYTES - range.start);
     let text = format!("{0} -{one:#x} {SIZE:#x}\n{0} -{two} {SIZE:#x}\n", path.display());
     let config = Config::parse(Path::new("fw_env.config"), &text).unwrap();
-    let mut environment = Environment::open(&config, Endian::of_this_cpu()).unwrap();
+    let mut environment = Environment::open(&config, Endian::of_this_cpu(), &KernelFlash).unwrap();
     assert_eq!(environment.write(&[("a", Some("1"))]).unwrap(), Written::Copy(Which::Second));
     assert_eq!(board.fw_printenv("a"), "1");
     board.assert_guards();
@@ -365,7 +367,8 @@ fn a_place_that_cannot_hold_the_environment_is_refused_at_once() {
     ];
     for (text, expected) in table {
         let config = Config::parse(Path::new("fw_env.config"), &text).unwrap();
-        let fault = Environment::open(&config, Endian::of_this_cpu()).expect_err(&text).to_string();
+        let fault =
+            Environment::open(&config, Endian::of_this_cpu(), &KernelFlash).expect_err(&text).to_string();
         assert!(fault.contains(&expected), "{text}: {fault}");
     }
 }

@@ -3,11 +3,13 @@
 use crate::expiry::expiry;
 use crate::files;
 use crate::files::Fingerprint;
+use crate::hash_bins;
 use crate::keyring::KeyRing;
 use crate::metadata;
+use crate::metadata::TargetsFile;
 use crate::release;
 use crate::workshop::{Current, Workshop};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use komainu_trust::Moment;
 use komainu_trust::json::{Json, Object};
 use komainu_trust::roles::{Role, Root};
@@ -29,8 +31,10 @@ pub(crate) struct Change {
 
 /// New targets metadata,
 pub(crate) enum NewTargets {
-    /// to be signed by keys within reach,
+    /// to be signed by keys within reach, as far as it changes,
     Contents(Object),
+    /// the same, and signed anew where it does not change,
+    Renewed(Object),
     /// or signed elsewhere.
     Signed {
         version: u64,
@@ -64,28 +68,31 @@ pub(crate) fn compose(
     let mut composed = Vec::new();
 
     if !change.root_only {
+        let mut files = current.map_or(Vec::new(), |current| current.targets_files.clone());
         let mut snapshot_needed = change.snapshot;
-        let (mut targets_version, mut targets) =
-            (versions[3], stored.and_then(|stored| stored.targets.clone()).unwrap_or_default());
         if let Some(new) = change.targets {
-            (targets_version, targets) = match new {
-                NewTargets::Signed { version, bytes } => (version, bytes),
-                NewTargets::Contents(contents) => {
-                    let (version, signed) = unsigned_targets(workshop, versions[3], contents, now)?;
-                    let name = format!("{version}.targets.json");
-                    (version, metadata::sign(&name, &signed, &keys(Role::Targets), ring)?)
+            let new = match new {
+                NewTargets::Signed { version, bytes } => {
+                    vec![TargetsFile { role: Role::Targets.name().into(), version, bytes }]
+                }
+                NewTargets::Contents(list) => {
+                    targets_files(workshop, current, roots, list, Renew::Changes, now, ring)?
+                }
+                NewTargets::Renewed(list) => {
+                    targets_files(workshop, current, roots, list, Renew::Everything, now, ring)?
                 }
             };
-            composed.push((format!("{targets_version}.targets.json"), targets.clone()));
+            composed.extend(new.iter().map(|file| (file.name(), file.bytes.clone())));
+            files.retain(|file| new.iter().all(|new| new.role != file.role));
+            files.extend(new);
             snapshot_needed = true;
         }
         let (mut snapshot_version, mut snapshot) =
             (versions[2], stored.and_then(|stored| stored.snapshot.clone()).unwrap_or_default());
         if snapshot_needed {
-            snapshot_version = next_version(workshop, Role::Snapshot, versions[2])?;
+            snapshot_version = next_version(workshop, |file| file == Role::Snapshot.file(), versions[2])?;
             let name = format!("{snapshot_version}.snapshot.json");
-            let signed =
-                metadata::snapshot(snapshot_version, expires(Role::Snapshot), targets_version, &targets);
+            let signed = metadata::snapshot(snapshot_version, expires(Role::Snapshot), &files);
             snapshot = metadata::sign(&name, &signed, &keys(Role::Snapshot), ring)?;
             composed.push((name, snapshot.clone()));
         }
@@ -144,7 +151,7 @@ impl Workshop {
                 && (expired || self.waiting_targets(current)?.is_none())
                 && at_hand(Role::Targets)
             {
-                change.targets = Some(NewTargets::Contents(current.targets.clone()));
+                change.targets = Some(NewTargets::Renewed(current.targets.clone()));
                 renewed = true;
             }
             if self.is_due(current, Role::Snapshot, now) {
@@ -157,24 +164,104 @@ impl Workshop {
     }
 }
 
-/// The signed part of the next targets metadata, and its version.
+/// Which targets files are signed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Renew {
+    Changes,
+    Everything,
+}
+
+/// Signs the targets files that a list needs and that are not published already, bins before the file that delegates to
+/// them. All of them get the same version: the next one that no targets file ever had.
+fn targets_files(
+    workshop: &Workshop,
+    current: Option<&Current>,
+    roots: &[&Root],
+    list: Object,
+    renew: Renew,
+    now: Moment,
+    ring: &mut KeyRing,
+) -> Result<Vec<TargetsFile>> {
+    let Some(newest_root) = roots.last() else { bail!("a publication has a root") };
+    let published = current.map_or(&[][..], |current| &current.targets_files);
+    let before = published.iter().map(|file| file.version).max().unwrap_or(0);
+    let version = next_version(workshop, is_targets_file, before)?;
+    let expires = now.plus_seconds(workshop.expiry_seconds(Role::Targets));
+    let bins = hash_bins::number_for(&list, current.map_or(0, Current::bins));
+    // A device opens a bin with the keys that `targets.json` names: those of the newest root.
+    let bin_keys = [newest_root.role(Role::Targets)];
+    let top_keys: Vec<&RoleKeys> = roots.iter().map(|root| root.role(Role::Targets)).collect();
+    let mut wanted = Vec::new();
+    let (listed, delegations) = match bins {
+        0 => (list, None),
+        _ => {
+            let divided = hash_bins::divide(&list, bins).into_iter();
+            wanted.extend(divided.map(|(role, list)| (role, list, None, &bin_keys[..])));
+            (Object::new(), Some(hash_bins::delegations(bins, newest_root)))
+        }
+    };
+    wanted.push((Role::Targets.name().to_owned(), listed, delegations, &top_keys[..]));
+
+    let signed = |list: &Object, delegations: &Option<Json>| {
+        metadata::targets(version, expires, list.clone(), delegations.clone())
+    };
+    let is_published = |role: &str, signed: &Json| {
+        published.iter().any(|file| file.role == role && says_the_same(file, signed))
+    };
+    // With a new file at the top all bins are new: none of them ends before it, so that its end is the one to watch.
+    let keeps = renew == Renew::Changes
+        && bins > 0
+        && wanted
+            .last()
+            .is_some_and(|(role, list, delegations, _)| is_published(role, &signed(list, delegations)));
+    let mut files = Vec::new();
+    for (role, list, delegations, keys) in wanted {
+        let signed = signed(&list, &delegations);
+        if keeps && is_published(&role, &signed) {
+            continue;
+        }
+        let bytes = metadata::sign(&format!("{version}.{role}.json"), &signed, keys, ring)?;
+        files.push(TargetsFile { role, version, bytes });
+    }
+    Ok(files)
+}
+
+/// True if a published file differs in nothing but version and expiry.
+fn says_the_same(published: &TargetsFile, signed: &Json) -> bool {
+    let Ok(before) = metadata::signed_part(&published.role, &published.bytes) else { return false };
+    let Json::Object(signed) = signed else { return false };
+    ["targets", "delegations"].iter().all(|field| before.get(field) == signed.get(field))
+}
+
+fn is_targets_file(file: &str) -> bool {
+    file == Role::Targets.file() || file.strip_suffix(".json").is_some_and(hash_bins::is_bin)
+}
+
+/// The signed part of the next targets metadata, and its version, to be signed elsewhere: one file for everything.
 pub(crate) fn unsigned_targets(
     workshop: &Workshop,
-    current: u64,
-    contents: Object,
+    current: &Current,
+    list: Object,
     now: Moment,
 ) -> Result<(u64, Json)> {
-    let version = next_version(workshop, Role::Targets, current)?;
+    if current.bins() > 0 {
+        bail!(
+            "this repository has its list of targets divided into {} hash bins, which a signing request does not \
+             carry: publish on a machine that the targets keys are brought to, with `publish --keys DIR`",
+            current.bins()
+        );
+    }
+    let version = next_version(workshop, is_targets_file, current.trusted.versions()[3])?;
     let expires = now.plus_seconds(workshop.expiry_seconds(Role::Targets));
-    Ok((version, metadata::targets(version, expires, contents)))
+    Ok((version, metadata::targets(version, expires, list, None)))
 }
 
 /// The next version that was never used, not even by a publication that was given up: caches may hold that.
-fn next_version(workshop: &Workshop, role: Role, current: u64) -> Result<u64> {
+fn next_version(workshop: &Workshop, is_one: impl Fn(&str) -> bool, current: u64) -> Result<u64> {
     let mut newest = current;
     for path in files::list(&workshop.repository().join("metadata"))? {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let version = name.strip_suffix(role.file()).and_then(|rest| rest.strip_suffix('.'));
+        let version = name.split_once('.').filter(|(_, file)| is_one(file)).map(|(version, _)| version);
         newest = newest.max(version.and_then(|version| version.parse().ok()).unwrap_or(0));
     }
     Ok(newest + 1)

@@ -1,5 +1,6 @@
 //! Says which signatures end soon, which must be renewed, and which have expired, in words for a person.
 
+use crate::room;
 use crate::workshop::{Current, Workshop};
 use komainu_trust::Moment;
 use komainu_trust::roles::Role;
@@ -22,7 +23,7 @@ impl Workshop {
             (Role::Root, "`key rotate root` with the root keys, or `ceremony rotate`"),
             (Role::Targets, "`publish --renew-targets` with the targets key, or `sign request`"),
         ];
-        let mut warnings = Vec::new();
+        let mut warnings = room::warnings(current);
         for (role, with) in renew {
             let expires = expiry(&current.trusted, role);
             if expires > now && self.ends_soon(current, role, now) {

@@ -87,6 +87,17 @@ pub fn copy_into(
     copy().with_context(|| format!("cannot copy {} to {}", from.display(), folder.display()))
 }
 
+/// The first bytes of a file, at most so many.
+///
+/// # Errors
+/// It cannot be read.
+pub fn beginning(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(bytes_max).read_to_end(&mut bytes));
+    read.with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(bytes)
+}
+
 /// Length and SHA-256 of a file, read in small pieces.
 ///
 /// # Errors

@@ -4,6 +4,9 @@ use komainu_trust::json::Json;
 use serde_json::Value;
 use serde_json::ser::{PrettyFormatter, Serializer};
 
+/// A file that is longer is read by programs only.
+const INDENTED_BYTES_MAX: usize = 4 * 1024;
+
 /// An object from its fields.
 pub fn object<const N: usize>(fields: [(&str, Json); N]) -> Json {
     Json::Object(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
@@ -28,12 +31,19 @@ pub fn pretty(value: &Json) -> Vec<u8> {
     bytes
 }
 
+/// JSON that devices fetch: indented like the rest where it is short, and without white space where it is long.
+pub fn fetched(value: &Json) -> Vec<u8> {
+    let bytes = pretty(value);
+    if bytes.len() <= INDENTED_BYTES_MAX { bytes } else { to_value(value).to_string().into_bytes() }
+}
+
 /// The same value as serde_json has it.
 pub fn to_value(value: &Json) -> Value {
     match value {
         Json::Null => Value::Null,
         Json::Bool(truth) => Value::Bool(*truth),
         Json::Int(number) => Value::from(*number),
+        Json::Large(number) => Value::from(*number),
         Json::Text(text) => Value::String(text.clone()),
         Json::List(items) => Value::Array(items.iter().map(to_value).collect()),
         Json::Object(fields) => {

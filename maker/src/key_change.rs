@@ -60,7 +60,7 @@ impl Workshop {
         let root_bytes = metadata::sign(&name, &signed, &root_keys, &mut ring)?;
         let new = read_root(&name, &root_bytes)?;
 
-        let targets = next.changes(old, Role::Targets).then(|| NewTargets::Contents(current.targets.clone()));
+        let targets = next.changes(old, Role::Targets).then(|| NewTargets::Renewed(current.targets.clone()));
         let change = Change { targets, ..change_between(old, &new, root_bytes) };
         let roots = if next.old_keys_are_lost { vec![&new] } else { vec![old, &new] };
         let composed = compose(self, Some(&current), &roots, change, now, &mut ring)?;

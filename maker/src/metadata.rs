@@ -1,7 +1,7 @@
 //! Builds and signs the four TUF files. Everything that a device reads comes into being here.
 
 use crate::files::Fingerprint;
-use crate::json_writer::{number, object, pretty, text};
+use crate::json_writer::{fetched, number, object, text};
 use crate::keyring::KeyRing;
 use anyhow::{Context, Result, bail};
 use komainu_trust::json;
@@ -30,18 +30,38 @@ pub fn root(version: u64, expires: Moment, keys: &Object, roles: &BTreeMap<Role,
     Json::Object(signed)
 }
 
-/// The signed part of targets metadata.
-pub fn targets(version: u64, expires: Moment, targets: Object) -> Json {
+/// The signed part of targets metadata, or of a delegated role.
+pub fn targets(version: u64, expires: Moment, targets: Object, delegations: Option<Json>) -> Json {
     let mut signed = common(Role::Targets, version, expires);
     signed.insert("targets".into(), Json::Object(targets));
+    if let Some(delegations) = delegations {
+        signed.insert("delegations".into(), delegations);
+    }
     Json::Object(signed)
 }
 
-/// The signed part of a snapshot that lists one targets file.
-pub fn snapshot(version: u64, expires: Moment, targets_version: u64, targets: &[u8]) -> Json {
+/// The signed part of a snapshot that lists these targets files.
+pub fn snapshot(version: u64, expires: Moment, files: &[TargetsFile]) -> Json {
     let mut signed = common(Role::Snapshot, version, expires);
-    signed.insert("meta".into(), object([("targets.json", listed(targets_version, targets))]));
+    let entry = |file: &TargetsFile| (format!("{}.json", file.role), listed(file.version, &file.bytes));
+    signed.insert("meta".into(), Json::Object(files.iter().map(entry).collect()));
     Json::Object(signed)
+}
+
+/// `targets.json`, or the file of a delegated role, as it is published.
+#[derive(Clone, Debug)]
+pub struct TargetsFile {
+    pub role: String,
+    pub version: u64,
+    /// The whole file.
+    pub bytes: Vec<u8>,
+}
+
+impl TargetsFile {
+    /// Its name on the server.
+    pub fn name(&self) -> String {
+        format!("{}.{}.json", self.version, self.role)
+    }
 }
 
 /// The signed part of a timestamp. `issued` is when it was made: a device whose clock stands in 1970 learns
@@ -98,7 +118,7 @@ pub fn sign(file: &str, signed: &Json, roles: &[&RoleKeys], ring: &mut KeyRing) 
             );
         }
     }
-    Ok(pretty(&envelope(signed, &signatures)))
+    Ok(fetched(&envelope(signed, &signatures)))
 }
 
 /// Adds the signature of one key, if it is within reach and did not sign; true if there is one more now.

@@ -49,8 +49,9 @@ pub fn upload_order(workshop: &Workshop) -> Result<Vec<String>> {
             staging::listed_hash(target).ok_or_else(|| anyhow!("{path} is listed without SHA-256"))?;
         order.push(format!("targets/{}", fetch_path(path, &sha256)));
     }
-    let [root, _, snapshot, targets] = current.trusted.versions();
-    order.push(format!("metadata/{targets}.targets.json"));
+    let [root, _, snapshot, _] = current.trusted.versions();
+    // Bins before the file that delegates to them.
+    order.extend(current.targets_files.iter().rev().map(|file| format!("metadata/{}", file.name())));
     order.push(format!("metadata/{snapshot}.snapshot.json"));
     order.push("metadata/timestamp.json".to_owned());
     order.extend((1..=root).map(|version| format!("metadata/{version}.root.json")));

@@ -63,7 +63,10 @@ impl Workshop {
         }
         let mut change = Change::default();
         if !staged.is_empty() || options.renew_targets {
-            change.targets = Some(NewTargets::Contents(self.next_targets(&current, &staged)?));
+            let list = self.next_targets(&current, &staged)?;
+            // With the targets keys at hand, bins that end before a person would bring them again are signed too.
+            let all = options.renew_targets || self.is_due(&current, Role::Targets, now);
+            change.targets = Some(if all { NewTargets::Renewed(list) } else { NewTargets::Contents(list) });
         }
         change.snapshot = options.renew || self.is_due(&current, Role::Snapshot, now);
         let due = change.snapshot || self.is_due(&current, Role::Timestamp, now);

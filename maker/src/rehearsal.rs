@@ -10,7 +10,9 @@ use anyhow::{Context, Result, anyhow, bail};
 use komainu_core::advisory::{ADVISORIES_BYTES_MAX, Advisories};
 use komainu_core::update::manifest::{IMAGE_BYTES_MAX, MANIFEST_BYTES_MAX, Manifest, manifest_path};
 use komainu_trust::json::Json;
-use komainu_trust::limits::{ROOT_BYTES_MAX, SNAPSHOT_BYTES_MAX, TARGETS_BYTES_MAX, TIMESTAMP_BYTES_MAX};
+use komainu_trust::limits::{
+    PROVEN_TIMES, ROOT_BYTES_MAX, SNAPSHOT_BYTES_MAX, TARGETS_BYTES_MAX, TIMESTAMP_BYTES_MAX,
+};
 use komainu_trust::refresh::{Ask, Keep, drive};
 use komainu_trust::roles::Role;
 use komainu_trust::trusted::{Clock, Stored, Target, Trusted};
@@ -58,10 +60,16 @@ pub fn refresh(shelf: &Shelf, stored: &mut Stored, now: Moment) -> Result<Truste
     // Build time is left out: a device may have been built long ago.
     let clock = Clock { system: now, built: Moment(0) };
     let fetch = |ask: &Ask| shelf.metadata(&ask.name, ask.bytes_max).map_err(Fault::Unreadable);
-    drive(stored.clone(), clock, fetch, |change, bytes| {
+    let mut trusted = drive(stored.clone(), clock, fetch, |change, bytes| {
         keep(stored, change, bytes);
         Ok(())
-    })
+    })?;
+    // A device fetches those that it needs; among many devices, all are needed.
+    for wanted in trusted.wanted_by_top()? {
+        let bytes = fetch(&wanted.ask)?;
+        trusted.give_delegated(&wanted, bytes.as_deref())?;
+    }
+    Ok(trusted)
 }
 
 /// Changes a device's store as [`Keep`] demands.
@@ -90,11 +98,20 @@ pub fn published(shelf: &Shelf, root: Vec<u8>) -> Result<Stored> {
     };
     let timestamp = there(Role::Timestamp.file(), TIMESTAMP_BYTES_MAX)?;
     let version = listed_version(Role::Timestamp.file(), &timestamp, Role::Snapshot.file())?;
-    let snapshot = there(&format!("{version}.snapshot.json"), SNAPSHOT_BYTES_MAX)?;
+    let snapshot = there(&format!("{version}.snapshot.json"), PROVEN_TIMES * SNAPSHOT_BYTES_MAX)?;
     let version = listed_version(Role::Snapshot.file(), &snapshot, Role::Targets.file())?;
-    let targets = there(&format!("{version}.targets.json"), TARGETS_BYTES_MAX)?;
+    let targets = there(&format!("{version}.targets.json"), PROVEN_TIMES * TARGETS_BYTES_MAX)?;
+    let mut delegated = Vec::new();
+    for file in take_object(&mut signed_part(Role::Snapshot.file(), &snapshot)?, "meta")?.keys() {
+        let Some(role) = file.strip_suffix(".json").filter(|_| file != Role::Targets.file()) else {
+            continue;
+        };
+        let version = listed_version(Role::Snapshot.file(), &snapshot, file)?;
+        let bytes = shelf.metadata(&format!("{version}.{file}"), PROVEN_TIMES * TARGETS_BYTES_MAX)?;
+        delegated.extend(bytes.map(|bytes| (role.to_owned(), bytes)));
+    }
     let (timestamp, snapshot, targets) = (Some(timestamp), Some(snapshot), Some(targets));
-    Ok(Stored { root, timestamp, snapshot, targets, ..Stored::default() })
+    Ok(Stored { root, timestamp, snapshot, targets, delegated })
 }
 
 fn listed_version(name: &str, bytes: &[u8], of: &str) -> Result<i64> {

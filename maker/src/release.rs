@@ -3,12 +3,15 @@
 
 use crate::files;
 use crate::files::Fingerprint;
+use crate::hash_bins;
+use crate::image_file;
 use crate::json_writer;
 use crate::json_writer::{number, object, pretty, text};
+use crate::metadata;
 use crate::staging::{listed_prints, staged, staged_file, write_staged};
 use crate::target_paths::{fetch_path, is_manifest};
 use crate::workshop::Workshop;
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 use komainu_core::advisory::ADVISORIES;
 use komainu_core::identifiers::Name;
 use komainu_core::update::manifest::{
@@ -42,6 +45,8 @@ pub struct ReleaseDraft {
     pub waves: Vec<Wave>,
     /// Words that a device must understand.
     pub needs: Vec<String>,
+    /// Take images that look packed too.
+    pub raw: bool,
     /// **Dangerous.** Also accept a number that is not above the last: devices refuse such a release. For
     /// demonstrations and tests; the command line does not offer it.
     pub without_order_check: bool,
@@ -62,6 +67,7 @@ impl ReleaseDraft {
             support_end: None,
             waves: Vec::new(),
             needs: Vec::new(),
+            raw: false,
             without_order_check: false,
         }
     }
@@ -93,12 +99,18 @@ impl Workshop {
             );
         }
 
+        let mut list = self.current()?.targets;
+        list.extend(staged(&self.dir)?.iter().map(|(path, print)| (path.clone(), metadata::target(print))));
+        let with_manifest = hash_bins::number_for(&list, self.current()?.bins()) > 0;
+        let with_manifest = with_manifest.then_some(path.as_str());
+        let folder = format!("images/{board}/{channel}/{number}");
+
         // Once with lengths only, so that a manifest that no device reads costs no copying.
         let mut images = Vec::new();
         for (part, file) in &draft.images {
             let part = name("the part", part)?;
-            let length = file.metadata().with_context(|| format!("cannot read {}", file.display()))?.len();
-            let target = format!("images/{board}/{channel}/{number}/{part}.img");
+            let length = image_file::length(file, draft.raw)?;
+            let target = hash_bins::image_path(&folder, part.as_str(), with_manifest);
             images.push((part, file, target, Fingerprint { length, sha256: [0; 32] }));
         }
         let listed = |images: &[(Name, &PathBuf, String, Fingerprint)]| {

@@ -3,7 +3,7 @@
 
 use crate::files;
 use crate::json_writer::to_value;
-use crate::metadata::signed_part;
+use crate::metadata::{signed_part, take_object};
 use crate::rehearsal;
 use crate::shelf::Shelf;
 use crate::staging::listed_hash;
@@ -11,7 +11,7 @@ use crate::target_paths::{fetch_path, is_manifest};
 use anyhow::{Context, Result, bail};
 use komainu_core::update::manifest::{MANIFEST_BYTES_MAX, Manifest};
 use komainu_trust::json;
-use komainu_trust::json::{Json, Object};
+use komainu_trust::json::Object;
 use komainu_trust::limits::TARGETS_BYTES_MAX;
 use komainu_trust::{Moment, hex};
 use serde_json::{Map, Value, json};
@@ -53,14 +53,15 @@ pub fn of_repository(repository: &Path, now: Moment) -> Result<Value> {
         metadata.push(of_bytes(name, bytes.as_deref().unwrap_or_default(), now)?);
     }
     let mut releases = Vec::new();
-    let signed = signed_part("targets.json", stored.targets.as_deref().unwrap_or_default())?;
-    if let Some(Json::Object(targets)) = signed.get("targets") {
-        for (path, target) in targets.iter().filter(|(path, _)| is_manifest(path)) {
-            let fetch_path = listed_hash(target).map_or_else(|| path.clone(), |hash| fetch_path(path, &hash));
-            let file =
-                shelf.target(&fetch_path).with_context(|| format!("targets/{fetch_path} is missing"))?;
-            releases.push(of_file(&file, now)?);
-        }
+    let mut targets = Object::new();
+    let delegated = stored.delegated.iter().map(|(_, bytes)| bytes);
+    for bytes in stored.targets.iter().chain(delegated) {
+        targets.extend(take_object(&mut signed_part("targets.json", bytes)?, "targets")?);
+    }
+    for (path, target) in targets.iter().filter(|(path, _)| is_manifest(path)) {
+        let fetch_path = listed_hash(target).map_or_else(|| path.clone(), |hash| fetch_path(path, &hash));
+        let file = shelf.target(&fetch_path).with_context(|| format!("targets/{fetch_path} is missing"))?;
+        releases.push(of_file(&file, now)?);
     }
     Ok(json!({ "kind": "repository", "metadata": metadata, "releases": releases }))
 }

@@ -12,8 +12,9 @@
 //! ```
 
 use crate::files;
+use crate::hash_bins;
 use crate::keyring::KeyRing;
-use crate::metadata::{signed_part, take_object};
+use crate::metadata::{TargetsFile, signed_part, take_object};
 use crate::passphrase::Passphrases;
 use crate::progress::Progress;
 use crate::rehearsal;
@@ -92,8 +93,10 @@ pub(crate) struct Current {
     pub root: Root,
     pub stored: Stored,
     pub trusted: Trusted,
-    /// The targets as metadata writes them.
+    /// All targets as metadata writes them, whichever role lists them.
     pub targets: Object,
+    /// The files that list them: `targets.json`, and every hash bin.
+    pub targets_files: Vec<TargetsFile>,
 }
 
 impl Workshop {
@@ -199,9 +202,33 @@ impl Workshop {
                 self.repository().display()
             );
         }
-        let targets = stored.targets.as_deref().unwrap_or_default();
-        let targets = take_object(&mut signed_part("targets.json", targets)?, "targets")?;
-        Ok(Current { root: trusted.root().clone(), stored, trusted, targets })
+        let mut targets_files = vec![TargetsFile {
+            role: Role::Targets.name().into(),
+            version: trusted.versions()[3],
+            bytes: stored.targets.clone().unwrap_or_default(),
+        }];
+        for wanted in trusted.wanted_by_top().map_err(|fault| anyhow!("{fault}"))? {
+            let name = &wanted.ask.name;
+            if !hash_bins::is_bin(&wanted.role) {
+                bail!("targets.json delegates to {}, which is no hash bin of komainu-maker", wanted.role);
+            }
+            let there = stored.delegated.iter().find(|(role, _)| *role == wanted.role);
+            let (role, bytes) = there.with_context(|| format!("metadata/{name} is missing"))?.clone();
+            let read = trusted.read_delegated(&wanted, &bytes).map_err(|fault| anyhow!("{fault}"))?;
+            targets_files.push(TargetsFile { role, version: read.common.version, bytes });
+        }
+        let mut targets = Object::new();
+        for file in &targets_files {
+            targets.extend(take_object(&mut signed_part(&file.role, &file.bytes)?, "targets")?);
+        }
+        Ok(Current { root: trusted.root().clone(), stored, trusted, targets, targets_files })
+    }
+}
+
+impl Current {
+    /// How many hash bins there are; 0 where one file lists all targets.
+    pub fn bins(&self) -> usize {
+        self.targets_files.len() - 1
     }
 }
 

@@ -18,5 +18,8 @@ sys.path[:0] = [str(HERE.parent / "peers"), str(HERE)]
 
 import run as runner  # noqa: E402  the one of tests/peers
 
+#: Machines at a time: each takes a processor while it starts.
+AT_ONCE = 2
+
 if __name__ == "__main__":
-    sys.exit(runner.main(sys.argv[1:], sorted(HERE.glob("test_*.py"))))
+    sys.exit(runner.main(sys.argv[1:], sorted(HERE.glob("test_*.py")), at_once=AT_ONCE))

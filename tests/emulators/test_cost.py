@@ -1,20 +1,22 @@
 """What the agent costs the machine: printed for people, not judged."""
 
 import busy
-from place import test
+from place import alone, test
 from router import KOMAINU, LOG, PAGE_ANSWERS, PASSWORD, Router
 
 SECONDS = 20
-#: So long that the rarer parts of a look come several times: every minute, and every two.
-BUSY_SECONDS = 240
+#: So long that the rarer parts of a look come: every minute, and every two.
+BUSY_SECONDS = 125
 
 
+@alone
 @test
 def an_agent_at_rest_costs_so_much(place):
     router = Router(place)
     return cost(router, *at_rest(router), SECONDS)
 
 
+@alone
 @test
 def an_agent_beside_a_hundred_processes_and_two_hundred_sockets_costs_so_much(place):
     router = Router(place, files={busy.PATH: busy.program(place)}, services=[busy.SERVICE])
@@ -50,6 +52,7 @@ def cost(router, agent, page, seconds):
     return "; ".join(parts)
 
 
+@alone
 @test
 def the_firewall_is_in_place_so_soon_after_the_start(place):
     router = Router(place)

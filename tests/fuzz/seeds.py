@@ -205,7 +205,7 @@ RECORDS = {
         "idle": "idle",
         "staging": "staging slot=b release=42 version=2.1.0 digest=00a1b2c3d4e5f607 part=0 offset=4194304",
         "staged": "staged slot=b release=42 version=2.1.0 digest=00a1b2c3d4e5f607",
-        "trial": "trial slot=b release=42 version=2.1.0 deadline=300 restarts=2",
+        "trial": "trial slot=b release=42 version=2.1.0 deadline=300 restarts=2 tries=3",
         "rolling-back": "rolling-back slot=b release=42 version=2.1.0 restarts=0",
     }.items()
 }

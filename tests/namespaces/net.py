@@ -63,8 +63,10 @@ class Net:
         self.run(one, "ip", "link", "add", one_name, "type", "veth", "peer", "name", device_name,
                  "netns", self.holders["device"])
         for name, link, addresses in ((one, one_name, one_has), ("device", device_name, device_has)):
-            # Addresses are good at once: nobody else can have them.
-            self.run(name, "sysctl", "-qw", f"net.ipv6.conf.{link}.accept_dad=0")
+            # Addresses are good at once: nobody else can have them. And no kernel asks for a router in the midst of a
+            # test that counts packets.
+            self.run(name, "sysctl", "-qw", f"net.ipv6.conf.{link}.accept_dad=0",
+                     f"net.ipv6.conf.{link}.router_solicitations=0")
             for version, address in addresses.items():
                 self.run(name, "ip", f"-{version}", "address", "add", f"{address}/{LENGTH[version]}", "dev", link)
         self.run("device", "ip", "link", "set", device_name, "up")

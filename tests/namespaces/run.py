@@ -23,6 +23,6 @@ import matrix  # noqa: E402
 import run as runner  # noqa: E402  the one of tests/peers
 
 if __name__ == "__main__":
-    code = runner.main(sys.argv[1:], sorted(HERE.glob("test_*.py")))
+    code = runner.main(sys.argv[1:], sorted(HERE.glob("test_*.py")), matrix.ATTACKS)
     print("\n".join(matrix.shown()), file=sys.stderr)
     sys.exit(code)

@@ -4,7 +4,7 @@ silent."""
 import threading
 
 from net import DEVICE_LAN, DEVICE_WAN, ELSEWHERE, LAN, MARK, WAN, Capture, Services, dhcp_offer
-from place import PATIENCE, need, tests
+from place import PATIENCE, alone, need, tests
 from wall import TCP, TCP_PORTS, UDP, UDP_PORTS, Wall, scan
 
 BACKENDS = [("nft", "nft"), ("iptables", "iptables")]
@@ -152,6 +152,7 @@ def the_vendors_rules_stay_as_they_are(place, kind):
     wall.tell("remove")
 
 
+@alone
 def replacing_leaves_no_moment_without_rules(place, kind):
     wall = Wall(place, kind)
     net = wall.net

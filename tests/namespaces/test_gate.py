@@ -12,7 +12,7 @@ import login
 from gate import DEFAULT, PAGE, PASSWORD, VENDOR_TCP, Gate
 from internet import Internet
 from net import DEVICE_LAN, DEVICE_WAN, ELSEWHERE, LAN, WAN, Capture
-from place import need, test, tests, wait_until
+from place import alone, need, test, tests, wait_until
 from scan import Knocker, Scans, wan_sees
 
 TCP, UDP = socket.SOCK_STREAM, socket.SOCK_DGRAM
@@ -30,6 +30,7 @@ def device(place, kind, **more):
     return gate, Internet(gate.net)
 
 
+@alone
 def nothing_is_open_on_the_wan(place, kind):
     gate, _ = device(place, kind)
     net = gate.net

@@ -350,17 +350,15 @@ FILLS = {"bytes": 'head -c 2097152 /dev/zero > "$0/filler"',
 
 
 def small_state(gate, kind):
-    """A small file system for the state, which only the device sees: of memory, or of a file with few inodes."""
+    """A small file system for the state, which only the device sees: of few bytes, or of few inodes."""
     folder = gate.folder / "small"
     folder.mkdir()
-    what = ("-t", "tmpfs", "-o", "size=1m,mode=0700", "none")
-    if kind == "inodes":
-        image = gate.place.path("few.ext4")
-        image.write_bytes(b"")
-        os.truncate(image, 8 << 20)
-        command("mkfs.ext4", "-q", "-N", "32", image)
-        what = (gate.place.loop(image),)
-    assert gate.run_on_device("mount", *what, folder).returncode == 0
+    image = gate.place.path("small.ext4")
+    image.write_bytes(b"")
+    os.truncate(image, (8 if kind == "inodes" else 2) << 20)
+    few = ("-N", "32") if kind == "inodes" else ()
+    command("mkfs.ext4", "-q", "-m", "0", "-O", "^has_journal", *few, image)
+    assert gate.run_on_device("mount", gate.place.loop(image), folder).returncode == 0
     gate.place.undo.callback(gate.run_on_device, "umount", "--lazy", folder)
     gate.settings["state"]["directory"] = str(folder)
     return folder

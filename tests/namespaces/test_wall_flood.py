@@ -5,12 +5,13 @@ from firmware import Firmware
 from flooding import flood, open_files
 from gate import PAGE, PASSWORD
 from matrix import attacked
-from place import test, wait_until
+from place import alone, test, wait_until
 from walled import SECONDS, Walled, need_wall
 
 PROCESSES, FILES = 150, 1000
 
 
+@alone
 @test
 def a_flood_of_open_files_hides_no_telnet_and_holds_up_neither_rules_nor_page(place):
     need_wall()

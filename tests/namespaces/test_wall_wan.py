@@ -12,7 +12,7 @@ from firmware import Firmware
 from internet import Internet
 from matrix import attacked
 from net import DEVICE_LAN, DEVICE_WAN, LENGTH, WAN
-from place import tests, wait_until
+from place import alone, tests, wait_until
 from reflect import QUESTIONS, STAND_INS, reflected
 from scan import Scans
 from walled import Walled, need_wall
@@ -68,6 +68,7 @@ def all_reflected(net, wanted, *more):
     return found
 
 
+@alone
 def nothing_answers_from_link_up(place, kind):
     one, _ = device(place, kind)
     net = one.net

@@ -88,7 +88,7 @@ class Device:
             "poll": {"first_within_seconds": 0},
             "boot": {"environment": str(self.environment.config), "booted_file": str(self.folder / "cmdline"),
                      "reboot_command": []},
-            "trial": {"health_directory": str(self.health)},
+            "trial": {"health_directory": str(self.health), "soak_seconds": 0},
             "log": {"to": "stderr"},
             "gate": {"keep": False},
             # What it would find and end are the programs of whoever runs the tests.

@@ -19,6 +19,7 @@ KOMAINU_MAKER = os.environ.get("KOMAINU_MAKER") or str(ROOT / "target/debug/koma
 DEVICE_BUILDS = Path(os.environ.get("KOMAINU_DEVICE") or ROOT / "target/device")
 
 TESTS = []
+ALONE = set()
 #: How long a test waits for what must come. Beside other work all takes many times as long as on an idle machine, and a
 #: test that fails is the only one that waits so long.
 PATIENCE = 120
@@ -35,11 +36,23 @@ class Test:
     name: str
     file: str
     run: Callable
+    function: Callable
+
+    @property
+    def alone(self):
+        """Whether no other test may run meanwhile."""
+        return self.function in ALONE
 
 
 def test(function):
     """Puts a function on the list of tests; its name is the sentence."""
-    TESTS.append(Test(function.__name__, Path(function.__code__.co_filename).stem, function))
+    TESTS.append(Test(function.__name__, Path(function.__code__.co_filename).stem, function, function))
+    return function
+
+
+def alone(function):
+    """For a test that measures, loads the machine, or takes what there is once only."""
+    ALONE.add(function)
     return function
 
 
@@ -47,7 +60,8 @@ def tests(function, name, rows):
     """Puts a test on the list once for each row: `name` is filled in with the row's first value."""
     for row in rows:
         sentence = name.format(row[0])
-        TESTS.append(Test(sentence, Path(function.__code__.co_filename).stem, lambda p, row=row: function(p, *row[1:])))
+        TESTS.append(Test(sentence, Path(function.__code__.co_filename).stem, lambda p, row=row: function(p, *row[1:]),
+                          function))
 
 
 class Place:

@@ -122,7 +122,7 @@ class Served:
     """Serves a repository, and keeps what was asked for, letter by letter."""
 
     def __init__(self, place, repository):
-        self.requests = []
+        self.requests, self.absent = [], 404
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -132,7 +132,7 @@ class Served:
                 outer.requests.append(self.path)
                 body = repository.files.get(self.path.lstrip("/"))
                 with contextlib.suppress(ConnectionError):
-                    self.send_response(404 if body is None else 200)
+                    self.send_response(outer.absent if body is None else 200)
                     self.send_header("Content-Length", str(len(body or b"")))
                     self.end_headers()
                     self.wfile.write(body or b"")

@@ -9,7 +9,7 @@ import fcntl
 import rough
 from device import DONE, FAILED, RESTART, USAGE, Device
 from maker import ROOTFS_BYTES, Workshop
-from place import ROOT, Skip, command, test, tests
+from place import ROOT, Skip, alone, command, test, tests
 from uboot import Environment
 from web import Web
 
@@ -61,6 +61,7 @@ def somebody_holds_the_lock():
         yield
 
 
+@alone
 @test
 def once_ends_where_the_boot_environment_cannot_be_written(place):
     device, images = made(place)
@@ -72,6 +73,7 @@ def once_ends_where_the_boot_environment_cannot_be_written(place):
     device.holds(images, "b")
 
 
+@alone
 @test
 def a_release_is_not_given_up_because_the_environment_could_not_be_written(place):
     device, images = made(place)

@@ -162,6 +162,9 @@ tests(kinds, "{}_keys_are_known", [
     ("ecdsa", CryptoSigner.generate_ecdsa),
     ("ecdsa_in_the_older_spelling", lambda: respelled(ec.generate_private_key(ec.SECP256R1()),
                                                       keytype="ecdsa-sha2-nistp256")),
+    ("ecdsa_p384", lambda: CryptoSigner(ec.generate_private_key(ec.SECP384R1()))),
+    ("ecdsa_p384_in_the_older_spelling", lambda: respelled(ec.generate_private_key(ec.SECP384R1()),
+                                                           keytype="ecdsa-sha2-nistp384")),
     ("rsa_2048", lambda: CryptoSigner.generate_rsa(size=2048)),
     ("rsa_4096", lambda: CryptoSigner.generate_rsa(size=4096)),
 ])

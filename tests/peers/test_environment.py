@@ -2,7 +2,7 @@
 device, single and redundant.
 """
 
-from device import DONE, FAILED, Device
+from device import DONE, FAILED, RESTART, Device
 from maker import Workshop
 from place import command, need, test, tests
 from uboot import Environment
@@ -125,11 +125,34 @@ def a_release_that_never_starts_is_given_up_by_the_boot_loader(place):
         # It hangs each time before the agent starts; a watchdog restarts the device.
         slots = [device.restart() for _ in range(4)]
         assert slots == ["b", "b", "b", "a"], slots
-        # Back in the old slot the agent gives it up, and may try it again at once, until it has failed three times.
-        run = device.once().must(3 if times < 3 else DONE, "rolling-back release=2",
-                                 "did not start within the boot loader's tries")
+        # Back in the old slot the agent gives it up. It tries it again after some polls, until it has failed three times.
+        run = device.once().must(DONE, "rolling-back release=2", "did not start within the boot loader's tries",
+                                 "why=failed-lately" if times < 3 else "why=failed-before times=3")
         assert device.status()["failed"] == [{"release": 2, "times": times}]
+        # The poll after its restart was one of them.
+        for polls in range(1, times + 1):
+            run = device.once().must(RESTART if polls == times and times < 3 else DONE)
     run.must(DONE, "refused release=2 why=failed-before times=3")
     assert device.restart() == "a"
     # The next release is taken.
     device.update(3, device.workshop.publish(3))
+
+
+@test
+def a_boot_loader_that_does_not_count_is_noticed_at_the_first_trial(place):
+    device, images = made(place, 2, False)
+    device.stage(2, images)
+    # It starts the slot that it should, and leaves bootcount as it was.
+    device._starts("b")
+    device.once().must(RESTART, "rolling-back release=2", "the boot loader does not count starts")
+    assert device.restart() == "a"
+    device.once().must(FAILED, "starts-not-counted release=2", "run komainu confirm")
+    assert device.status()["failed"] == [] and device.environment.read()["upgrade_available"] == "0"
+    assert "does not count starts" in device.komainu("check").must(FAILED).out
+    assert "does not count starts" in device.komainu("plan").must(DONE).out
+    with device.untouched("ab"):
+        device.once().must(FAILED, "starts-not-counted release=2")
+    # It was mended, and a person says so.
+    device.komainu("confirm").must(RESTART, "count-vouched-for release=2", "activating release=2")
+    assert device.restart() == "b"
+    device.once().must(DONE, "confirming release=2")

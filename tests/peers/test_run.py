@@ -55,3 +55,22 @@ def a_round_that_waits_for_its_trial_hears_confirm(place):
     assert waits.wait(PATIENCE) == DONE
     assert "confirming release=2" in log.read_text()
     assert device.status()["update"] == "idle"
+
+
+@test
+def poll_and_plan_ask_the_agent_that_is_at_work(place):
+    workshop = Workshop(place)
+    device = Device(place, workshop.root, Web(place, workshop.repository).url)
+    device.komainu("plan").must(DONE)
+    assert device.komainu("plan").out.startswith("alone "), "it says that it looks by itself"
+    running, log = device.start("run"), device.log
+    wait_until(lambda: "refused release=1" in log.read_text() or "offer-nothing" in log.read_text()
+               or "first-start" in log.read_text(), "it is at work")
+    workshop.publish(2)
+    device.log = device.folder / "log-of-commands"
+    assert device.komainu("plan").must(DONE).out.startswith(f"beside  the komainu that is at work (process {running.pid})")
+    said = device.komainu("once").must(BUSY)
+    assert f"another komainu is at work (process {running.pid}), and nothing was done" in said.log
+    assert "asked the komainu that is at work" in device.komainu("poll").must(DONE).out
+    wait_until(lambda: "activating release=2" in log.read_text(), "it polls at once")
+    assert running.wait(PATIENCE) == RESTART

@@ -4,7 +4,7 @@
 use crate::invariants::{check_all, invariant_device_settles};
 use crate::repository::Repository;
 use crate::sim::Device;
-use crate::sim::disk::draft;
+use crate::sim::flash::draft;
 
 /// A device that runs release 2 and has its metadata.
 pub fn device() -> Device {

@@ -7,7 +7,7 @@ use komainu_core::gate::state::GateState;
 use komainu_core::identifiers::Slot;
 use komainu_core::update::record::{TRIALS_MAX, Update};
 
-pub fn check_all(device: &Device) {
+pub fn check_all(device: &mut Device) {
     invariant_only_verified_bytes_run(device);
     invariant_never_below_the_floor(device);
     invariant_half_written_slot_never_looks_bootable(device);
@@ -32,7 +32,7 @@ pub fn invariant_never_below_the_floor(device: &Device) {
 }
 
 /// Where every part has its header, every part is whole.
-pub fn invariant_half_written_slot_never_looks_bootable(device: &Device) {
+pub fn invariant_half_written_slot_never_looks_bootable(device: &mut Device) {
     for slot in [Slot::A, Slot::B] {
         if device.flash.looks_bootable(slot) {
             assert!(device.flash.release_in(slot).is_some(), "slot {slot} looks bootable: {:#?}", device.log);

@@ -1,28 +1,35 @@
 //! The simulated device: stricter than a real one. Writing to the running slot, or marking a slot good while its
 //! writes are not synced, is a panic. It cuts the power at any changing call; unsynced writes are then kept, lost or
-//! torn. Map: `sim/disk.rs` the media that survive, `sim/boot.rs` the boot loader, `sim/powers.rs` the core's traits,
-//! `sim/gate.rs` and `sim/wall.rs` the gate and the wall; this file holds the device that tests drive.
+//! torn. Map: `sim/disk.rs` the files that survive, `sim/flash.rs` the slots and `sim/medium.rs` the media under them,
+//! `sim/boot.rs` the boot loader, `sim/powers.rs` the core's traits, `sim/gate.rs` and `sim/wall.rs` the gate and the
+//! wall, `sim/migration.rs` the owner's settings; this file holds the device that tests drive.
 
 pub mod boot;
 pub mod disk;
+pub mod flash;
 pub mod gate;
+pub mod medium;
+pub mod migration;
 mod powers;
 pub mod wall;
 
 use crate::repository::{BOARD, CHANNEL, Repository, TODAY};
 use boot::Environment;
-use disk::{After, Disk, Flash};
+use disk::{After, Disk};
+use flash::Flash;
 use komainu_core::fault::{Text, text};
 use komainu_core::firewall::table::FirewallGrants;
 use komainu_core::identifiers::{Name, Slot};
 use komainu_core::operator_request::OperatorRequest;
 use komainu_core::reason::Reason;
 use komainu_core::retry_state::RetryState;
-use komainu_core::settings::{ConfirmBy, FirewallSettings, Settings};
+use komainu_core::settings::{ConfirmBy, FirewallSettings, Settings, StartCount};
 use komainu_core::step::Next;
-use komainu_core::turn::turn;
+use komainu_core::turn::{decide, execute, look, look_knowing};
+use komainu_core::update::offer::Offer;
 use komainu_core::update::record::Record;
 use komainu_trust::Moment;
+use medium::MediumKind;
 
 /// Bytes of the two parts in either slot.
 pub const KERNEL_BYTES: usize = 16 * 1024;
@@ -65,6 +72,10 @@ pub struct Device {
     /// Changing and fetching calls so far; the system clock jumps by that many seconds at this one.
     pub calls: u64,
     pub clock_jump_at: Option<(u64, i64)>,
+    /// The offer is proven once for each change of the stored files, instead of at every turn: the same decisions, in a
+    /// tenth of the time.
+    pub remembers_offer: bool,
+    offer: Option<(Offer, Moment)>,
     powered: bool,
     booted: Slot,
     uptime: u64,
@@ -74,6 +85,8 @@ pub struct Device {
     pub starts: u32,
     /// The gate, where this device keeps one.
     pub gate: Option<gate::Gate>,
+    /// The owner's settings, and what an update keeps of them.
+    pub owners: migration::OwnersSettings,
     /// The wall's incident state, and the observation that it gets.
     pub wall: wall::Wall,
 }
@@ -92,7 +105,9 @@ pub fn settings() -> Settings {
         first_poll_within_seconds: 0,
         full_refresh_seconds: 86_400,
         trial_seconds: 300,
+        soak_seconds: 0,
         boot_tries: 2,
+        start_count: StartCount::Seen,
         confirm_by: ConfirmBy::Health,
         checkpoint_bytes: 8192,
         postpone_days_max: 7,
@@ -105,7 +120,12 @@ pub fn settings() -> Settings {
 impl Device {
     /// A device fresh from the factory: release 1 in both slots, slot a running.
     pub fn new(server: Repository) -> Device {
-        let flash = Flash::with_release_in_both(1);
+        Device::on(MediumKind::Block, 1, server)
+    }
+
+    /// The same on a kind of medium; the seed decides what nobody knows of torn flash.
+    pub fn on(kind: MediumKind, seed: u64, server: Repository) -> Device {
+        let flash = Flash::with_release_in_both(1, kind, seed);
         let own = komainu_core::identifiers::ReleaseId {
             number: 1,
             version: komainu_core::identifiers::Version::parse("1.1").unwrap(),
@@ -127,6 +147,8 @@ impl Device {
             rot_after_syncs: None,
             calls: 0,
             clock_jump_at: None,
+            remembers_offer: false,
+            offer: None,
             powered: true,
             booted: Slot::A,
             uptime: 0,
@@ -134,6 +156,7 @@ impl Device {
             restarting: false,
             starts: 1,
             gate: None,
+            owners: migration::OwnersSettings::of_release(1),
             wall: wall::Wall::default(),
             server,
         }
@@ -190,7 +213,15 @@ impl Device {
         let contained = self.wall.incident_state.incident.as_ref().is_some_and(|incident| incident.contained);
         let grants = FirewallGrants { contained, ..FirewallGrants::default() };
         let request = self.request.clone();
-        let outcome = turn(self, &settings, &grants, request);
+        let facts = match self.offer.take().filter(|_| self.remembers_offer) {
+            Some(offer) => look_knowing(self, &settings, &grants, request, offer),
+            None => look(self, &settings, &grants, request),
+        };
+        let known = Some((facts.offer.clone(), facts.now)).filter(|_| self.remembers_offer);
+        self.offer = known;
+        let plan = decide(&facts, &settings);
+        let mut outcome = execute(self, &facts, &plan, &settings, &grants);
+        outcome.events.insert(0, plan.reason);
         if outcome.answered {
             self.request = None;
         }
@@ -250,6 +281,7 @@ impl Device {
     fn start_after_cut(&mut self) {
         self.log.push("power-cut".into());
         self.powered = true;
+        self.flash.power_up();
         self.cut_at = self.cut_next.take().map(|(later, after)| (self.changes + later, after));
         self.start();
     }
@@ -276,6 +308,7 @@ impl Device {
             Some(behaves.iter().all(|&(number, how)| number != release || how != Behaves::Crashes))
         };
         self.booted = self.environment.start(starts);
+        self.owners.migrate_to(self.running_release());
         self.log.push(format!("started slot={} release={}", self.booted, self.running_release()));
         crate::invariants::check_all(self);
     }
@@ -304,6 +337,11 @@ impl Device {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The stored files change: what they offer is proven anew.
+    fn forget_offer(&mut self) {
+        self.offer = None;
     }
 
     fn dead(&self) -> Result<(), Text> {

@@ -7,7 +7,8 @@ use komainu_tests::attacked::{device, recovers, refused};
 use komainu_tests::invariants::check_all;
 use komainu_tests::repository::{BOARD, CHANNEL, Draft, TODAY, key};
 use komainu_tests::sim::Device;
-use komainu_tests::sim::disk::{ALL_AFTERS, draft};
+use komainu_tests::sim::disk::ALL_AFTERS;
+use komainu_tests::sim::flash::draft;
 use serde_json::json;
 
 const MONTH: i64 = 31 * 86_400;
@@ -361,7 +362,7 @@ fn a_malicious_mirror_can_only_delay() {
         for garbage in [&b""[..], b"{}", b"[[[[", b"{\"signatures\":[],\"signed\":{}}", &[0xff; 100]] {
             device.server.metadata.insert(file.clone(), garbage.to_vec());
             device.poll_and_run();
-            check_all(&device);
+            check_all(&mut device);
             assert_eq!(device.running_release(), 2, "{file}: {:#?}", device.log);
             device.server = honest.clone();
             if file.starts_with("1.") || file.starts_with("2.") {
@@ -371,6 +372,52 @@ fn a_malicious_mirror_can_only_delay() {
         device.server.metadata.remove("timestamp.json");
     }
     device.server = honest;
+    device.poll_and_run();
+    assert_eq!(device.running_release(), 3, "{:#?}", device.log);
+}
+
+#[test]
+fn a_root_that_only_spells_keys_anew_forgets_nothing() {
+    let mut device = device();
+    let old = device.server.clone();
+    for _ in 0..5 {
+        device.server.publish_timestamp();
+    }
+    device.poll_and_run();
+    let honest = device.server.clone();
+    // Every key in capitals: the same keys, so that nobody lost one, and an old timestamp is old.
+    device.server = old;
+    device.server.publish_root();
+    let root_key = device.server.keys["root"].clone();
+    device.server.alter("2.root.json", &[&root_key], |signed| {
+        for key in signed["keys"].as_object_mut().unwrap().values_mut() {
+            let public = key["keyval"]["public"].as_str().unwrap().to_uppercase();
+            key["keyval"]["public"] = json!(public);
+        }
+    });
+    refused(&mut device, "timestamp.json version 2 refused (TUF 5.4.3): 7 was seen before");
+    recovers(&mut device, honest, 3);
+}
+
+#[test]
+fn more_new_roots_than_a_poll_takes_are_taken_by_the_next() {
+    let mut device = device();
+    for number in 0..301 {
+        device.server.keys.insert("timestamp", key(100 + (number % 2) as u8));
+        device.server.publish_root();
+    }
+    device.server.publish(&draft(3));
+    device.log.clear();
+    device.poll_and_run();
+    let says = |words: &str| device.log.iter().any(|line| line.contains(words));
+    assert!(
+        says("this poll took 256 new roots and no more: the next poll goes on from there"),
+        "{:#?}",
+        device.log
+    );
+    assert!(!says("attack"), "{:#?}", device.log);
+    check_all(&mut device);
+    device.pass(90_000);
     device.poll_and_run();
     assert_eq!(device.running_release(), 3, "{:#?}", device.log);
 }

@@ -7,7 +7,8 @@ use komainu_core::operator_request::OperatorRequest;
 use komainu_tests::attacked::{device, recovers, refused};
 use komainu_tests::invariants::{check_all, invariant_device_settles};
 use komainu_tests::repository::{Repository, TODAY, key};
-use komainu_tests::sim::disk::{ALL_AFTERS, After, draft};
+use komainu_tests::sim::disk::{ALL_AFTERS, After};
+use komainu_tests::sim::flash::draft;
 use komainu_tests::sim::{Behaves, Device};
 use komainu_trust::Moment;
 use serde_json::json;
@@ -169,10 +170,10 @@ fn a_clock_that_jumps_during_an_update_is_harmless() {
             let mut device = updating();
             device.clock_jump_at = Some((device.calls + at, seconds));
             device.poll_and_run();
-            check_all(&device);
+            check_all(&mut device);
             device.pull_the_plug(After::Kept);
             device.run_until_quiet();
-            check_all(&device);
+            check_all(&mut device);
             // A person puts the clock right.
             device.system_clock = TODAY;
             device.poll_and_run();
@@ -202,7 +203,7 @@ fn a_trial_is_decided_though_everything_expires_meanwhile() {
         device.system_clock = TODAY.plus_seconds(10 * YEAR);
         leave_nothing(&mut device);
         device.run_until_quiet();
-        check_all(&device);
+        check_all(&mut device);
         invariant_device_settles(&device);
         assert_eq!(device.running_release(), ends_with, "{:#?}", device.log);
     }
@@ -221,7 +222,7 @@ fn a_last_release_goes_on_running_when_everything_has_expired() {
         for after in ALL_AFTERS {
             device.pull_the_plug(after);
             device.run_until_quiet();
-            check_all(&device);
+            check_all(&mut device);
             invariant_device_settles(&device);
             assert_eq!((device.running_release(), device.environment.slot), (3, device.booted_slot()));
         }

@@ -10,7 +10,8 @@ use komainu_tests::invariants::{
 };
 use komainu_tests::repository::Repository;
 use komainu_tests::sim::Device;
-use komainu_tests::sim::disk::{ALL_AFTERS, After, draft};
+use komainu_tests::sim::disk::{ALL_AFTERS, After};
+use komainu_tests::sim::flash::draft;
 use komainu_tests::sim::gate::{FACTORY, Gate};
 
 /// An act of a person at the page.
@@ -57,7 +58,7 @@ fn do_act(device: &mut Device, act: Act) {
     device.run_until_quiet();
 }
 
-fn settled(device: &Device) {
+fn settled(device: &mut Device) {
     check_all(device);
     invariant_a_password_is_set_everywhere_or_nowhere(device);
     invariant_the_rules_fit_the_gate(device);
@@ -69,7 +70,7 @@ fn run(acts: &[Act], cut_at: Option<(u64, After)>, cut_next: Option<(u64, After)
     let (last, before) = acts.split_last().unwrap();
     for act in before {
         do_act(&mut device, *act);
-        settled(&device);
+        settled(&mut device);
     }
     let held_before = gate(&mut device).account.clone();
     let quiet_changes = device.changes;
@@ -82,7 +83,7 @@ fn run(acts: &[Act], cut_at: Option<(u64, After)>, cut_next: Option<(u64, After)
     let uncut = cut_at.is_none();
     (device.cut_at, device.cut_next) = (None, None);
     device.run_until_quiet();
-    settled(&device);
+    settled(&mut device);
     let held = gate(&mut device).account.clone();
     let may_hold = match *last {
         Act::Claim(password) => vec![password, &held_before],
@@ -91,7 +92,7 @@ fn run(acts: &[Act], cut_at: Option<(u64, After)>, cut_next: Option<(u64, After)
     };
     assert!(may_hold.contains(&held.as_str()), "{held:?} {:#?}", device.log);
     do_act(&mut device, *last);
-    settled(&device);
+    settled(&mut device);
     let (wanted, owned) = match *last {
         Act::Claim(password) => (password, true),
         Act::Refused(_) => (held_before.as_str(), held_before != FACTORY && !held_before.is_empty()),
@@ -154,7 +155,7 @@ fn forgetting_the_owner_keeps_the_release_and_the_floor() {
     let after = device.record_on_disk().unwrap();
     assert_eq!((after.floor, after.confirmed), (before.floor, before.confirmed));
     assert_eq!((device.running_release(), after.floor), (2, 2));
-    settled(&device);
+    settled(&mut device);
 }
 
 #[test]
@@ -164,7 +165,7 @@ fn an_account_that_somebody_else_changes_gets_the_owners_password_back() {
     for other in ["", FACTORY, "bot"] {
         gate(&mut device).account = other.into();
         device.run_until_quiet();
-        settled(&device);
+        settled(&mut device);
         assert_eq!(gate(&mut device).account, "first");
     }
 }
@@ -184,6 +185,6 @@ fn without_a_firewall_the_password_is_set_all_the_same() {
     let mut device = device();
     gate(&mut device).no_firewall = true;
     do_act(&mut device, Act::Claim("first"));
-    settled(&device);
+    settled(&mut device);
     assert_eq!(gate(&mut device).kept.as_deref(), Some("first"));
 }

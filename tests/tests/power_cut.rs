@@ -7,7 +7,8 @@ use komainu_tests::invariants::{
     check_all, invariant_device_settles, invariant_failed_trials_are_never_forgotten,
 };
 use komainu_tests::repository::Repository;
-use komainu_tests::sim::disk::{ALL_AFTERS, After, draft};
+use komainu_tests::sim::disk::{ALL_AFTERS, After};
+use komainu_tests::sim::flash::draft;
 use komainu_tests::sim::{Behaves, Device};
 
 /// The wanted end of a story.
@@ -28,6 +29,7 @@ fn device(story: &Story) -> Device {
     let mut server = Repository::new();
     server.publish(&draft(2));
     let mut device = Device::new(server);
+    device.remembers_offer = true;
     device.behaves.push((2, story.behaves));
     device
 }
@@ -43,9 +45,10 @@ fn run(story: &Story, cuts: &[(u64, After)]) -> Device {
     }
     device.cut_at = None;
     device.poll_and_run();
-    check_all(&device);
+    check_all(&mut device);
     invariant_device_settles(&device);
     ends_as_told(&device, story);
+    assert_eq!(device.owners.format, story.ends_with, "{}, cuts {cuts:?}: {:#?}", story.name, device.log);
     assert_eq!(device.running_release(), story.ends_with, "{}, cuts {cuts:?}: {:#?}", story.name, device.log);
     device
 }
@@ -98,10 +101,11 @@ fn run_cut_again(story: &Story, at: u64, first: After, later: u64, second: After
     let happened = 2 - u64::from(device.cut_next.is_some()) - u64::from(device.cut_at.is_some());
     (device.cut_at, device.cut_next) = (None, None);
     device.poll_and_run();
-    check_all(&device);
+    check_all(&mut device);
     invariant_device_settles(&device);
     ends_as_told(&device, story);
     let ended = device.running_release();
+    assert_eq!(device.owners.format, story.ends_with, "{} {at} {later}: {:#?}", story.name, device.log);
     assert_eq!(ended, story.ends_with, "{} {at} {first:?} {later} {second:?}: {:#?}", story.name, device.log);
     happened
 }

@@ -10,8 +10,7 @@ use komainu_agent::config::settings::DeviceSettings;
 use komainu_agent::gate::credential_store::CredentialStore;
 use komainu_agent::wall::accounts::lock::{lock_account, remove_key};
 use komainu_agent::wall::accounts::password_trial::Trial;
-use komainu_agent::wall::accounts::survey;
-use komainu_agent::wall::accounts::survey::{Places, WebFormat};
+use komainu_agent::wall::accounts::survey::{AccountSurvey, Places, WebFormat};
 use komainu_agent::wall::autostart::Autostart;
 use komainu_agent::wall::integrity::IntegrityGuard;
 use komainu_agent::wall::{forensics, quarantine};
@@ -227,7 +226,7 @@ fn no_race_is_won_against_a_look_at_accounts_and_keys() {
     places.keys = vec![within("authorized_keys")];
     places.web = vec![(within("hosts"), WebFormat::Htpasswd)];
     let mut trial = Trial::new(attacked.settings("etc/shadow", "").gate.as_ref().unwrap());
-    attacked.race("look", |_| drop(survey::look(&places, &mut trial)));
+    attacked.race("look", |_| drop(AccountSurvey::new(places.clone()).look(&mut trial)));
 }
 
 #[test]

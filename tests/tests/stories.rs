@@ -9,7 +9,8 @@ use komainu_core::settings::ConfirmBy;
 use komainu_core::turn::{Reply, turn};
 use komainu_tests::invariants::{check_all, invariant_device_settles};
 use komainu_tests::repository::{Repository, TODAY};
-use komainu_tests::sim::disk::{After, draft};
+use komainu_tests::sim::disk::After;
+use komainu_tests::sim::flash::draft;
 use komainu_tests::sim::gate::Gate;
 use komainu_tests::sim::{Behaves, Device};
 use serde_json::json;
@@ -31,6 +32,12 @@ fn take_turns(device: &mut Device, count: u32) {
 fn log_is(device: &Device, expected: &[&str]) {
     let log: Vec<&str> = device.log.iter().map(String::as_str).collect();
     assert_eq!(log, expected, "{log:#?}");
+}
+
+/// Starts of another release than the first.
+fn trials(device: &Device) -> usize {
+    let tried = |line: &&String| line.starts_with("started ") && !line.ends_with("release=1");
+    device.log.iter().filter(tried).count()
 }
 
 fn says(device: &Device, words: &str) {
@@ -77,12 +84,24 @@ fn nothing_new_costs_one_request() {
 #[test]
 fn a_release_that_fails_three_times_is_refused_and_the_next_one_taken() {
     let mut device = device_with(2);
-    device.behaves.push((2, Behaves::Unhealthy));
+    device.behaves.push((2, Behaves::NeverGood));
     device.run_until_quiet();
-    let tried = device.log.iter().filter(|line| line.starts_with("started slot=b")).count();
-    assert_eq!(tried, 3, "{:#?}", device.log);
-    says(&device, "rolling-back release=2 version=1.2 why=\"no route to the internet\"");
+    // The pause grows: so many polls lie between two trials, the one that follows each restart among them.
+    let polls_between = |device: &mut Device| {
+        let tried = trials(device);
+        let polls = (1..20).find(|_| {
+            device.poll_and_run();
+            trials(device) > tried
+        });
+        polls.expect("it is tried again")
+    };
+    assert_eq!(trials(&device), 1);
+    assert_eq!((polls_between(&mut device), polls_between(&mut device)), (1, 2));
+    says(&device, "refused release=2 why=failed-lately times=1 polls_to_wait=1");
+    says(&device, "refused release=2 why=failed-lately times=2 polls_to_wait=1");
     assert_eq!(device.log.last().unwrap(), "refused release=2 why=failed-before times=3");
+    device.poll_and_run();
+    assert_eq!(trials(&device), 3, "{:#?}", device.log);
     assert_eq!(device.running_release(), 1);
     device.server.publish(&draft(3));
     device.poll_and_run();
@@ -107,6 +126,9 @@ fn a_release_that_does_not_start_is_given_up_by_the_boot_loader() {
     device.run_until_quiet();
     says(&device, "why=\"did not start within the boot loader's tries\"");
     assert_eq!(device.running_release(), 1);
+    for _ in 0..9 {
+        device.poll_and_run();
+    }
     assert_eq!(device.log.last().unwrap(), "refused release=2 why=failed-before times=3");
 }
 
@@ -201,7 +223,7 @@ fn a_lost_record_is_made_anew_from_what_is_seen() {
     device.pull_the_plug(After::Lost);
     device.run_until_quiet();
     says(&device, "record-lost why=\"no good copy\"");
-    check_all(&device);
+    check_all(&mut device);
     assert_eq!(device.running_release(), 2);
 }
 
@@ -243,6 +265,9 @@ fn a_boot_loader_that_does_not_listen_is_not_asked_for_ever() {
     let mut device = device_with(2);
     device.environment.deaf = Some(Slot::A);
     device.run_until_quiet();
+    for _ in 0..9 {
+        device.poll_and_run();
+    }
     says(&device, "why=\"the boot loader did not start it in 3 restarts\"");
     assert_eq!(device.log.last().unwrap(), "refused release=2 why=failed-before times=3");
     assert!(device.starts < 20, "{} starts", device.starts);

@@ -9,7 +9,8 @@ use komainu_core::wall::incident_state::Incident;
 use komainu_tests::invariants::{check_all, invariant_device_settles};
 use komainu_tests::repository::{Repository, TODAY};
 use komainu_tests::sim::Device;
-use komainu_tests::sim::disk::{ALL_AFTERS, After, draft};
+use komainu_tests::sim::disk::{ALL_AFTERS, After};
+use komainu_tests::sim::flash::draft;
 
 /// A device that is about to write release 1, which runs in slot a, anew into slot b.
 fn device() -> Device {
@@ -28,7 +29,7 @@ fn run(cut: Option<(u64, After)>, then: Option<(u64, After)>) -> Device {
     device.run_until_quiet();
     (device.cut_at, device.cut_next) = (None, None);
     device.poll_and_run();
-    check_all(&device);
+    check_all(&mut device);
     invariant_device_settles(&device);
     assert_eq!(
         (device.running_release(), device.booted_slot()),

@@ -6,9 +6,10 @@
 //! A role is known by the whole path of delegations that leads to it, not by its name: the same name under
 //! another delegator, or under another path to the same delegator, is judged anew, by that one's keys.
 
-use crate::expected_file::{Expected, TARGETS_STEPS, metadata_name, missing, unexpired};
+use crate::expected_file::{Expected, Origin, TARGETS_STEPS, metadata_name, missing, unexpired};
 use crate::fault::{FaultKind, TrustFault};
-use crate::limits::{DELEGATED_BYTES_MAX, DELEGATIONS_MAX, TARGETS_BYTES_MAX};
+use crate::hex;
+use crate::limits::{DELEGATED_BYTES_MAX, DELEGATIONS_MAX};
 use crate::refresh::Ask;
 use crate::roles::{Listed, Targets};
 use crate::trusted::{Delegated, Place, TOP, Target, Trusted};
@@ -16,6 +17,7 @@ use crate::verified::Verified;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use sha2::{Digest, Sha256};
 
 /// The next step of a search.
 enum Visit {
@@ -51,6 +53,7 @@ impl Trusted {
     /// Metadata is incomplete or expired; a delegated role is expired or not in the snapshot.
     pub fn find(&mut self, path: &str) -> Result<Found, TrustFault> {
         self.usable()?;
+        let hash = hex::encode(&Sha256::digest(path.as_bytes()));
         let mut visited: Vec<String> = Vec::new();
         let mut to_visit: Vec<(String, Place)> = Vec::new();
         let mut place = TOP;
@@ -63,7 +66,7 @@ impl Trusted {
             // nothing else is searched.
             let mut children = Vec::new();
             for delegation in role.delegations.iter().flat_map(|delegations| &delegations.roles) {
-                if !delegation.covers(path) {
+                if !delegation.covers(path, &hash) {
                     continue;
                 }
                 children.push((delegation.name.clone(), place));
@@ -117,6 +120,24 @@ impl Trusted {
         Ok(())
     }
 
+    /// Every role that the top-level one delegates to, for makers, who look at all of them: a device searches.
+    ///
+    /// # Errors
+    /// The snapshot does not list one.
+    pub fn wanted_by_top(&self) -> Result<Vec<Wanted>, TrustFault> {
+        let delegations = self.targets.iter().flat_map(|targets| &targets.delegations);
+        let roles = delegations.flat_map(|delegations| &delegations.roles);
+        roles.map(|delegation| self.wanted(&delegation.name, TOP)).collect()
+    }
+
+    /// Reads a delegated role that is wanted, also one that has expired, and takes it for no search.
+    ///
+    /// # Errors
+    /// Its keys did not sign it, or it is not as the snapshot lists it.
+    pub fn read_delegated(&self, wanted: &Wanted, bytes: &[u8]) -> Result<Targets, TrustFault> {
+        self.open_delegated(&wanted.role, wanted.delegator, bytes)
+    }
+
     /// The delegated roles that searches have used so far; other kept files can go.
     pub fn delegated_in_use(&self) -> impl Iterator<Item = &str> {
         self.delegated.iter().map(|delegated| delegated.name.as_str())
@@ -164,14 +185,17 @@ impl Trusted {
         if let Some(role) = opened.filter(|role| role.common.expires > self.now()) {
             return Ok(Visit::At(self.accept_delegated(name, delegator, role)));
         }
+        Ok(Visit::Wanted(self.wanted(name, delegator)?))
+    }
+
+    fn wanted(&self, name: &str, delegator: Place) -> Result<Wanted, TrustFault> {
         let listed = self.listed_delegated(&file_of(name))?;
-        let bytes_max = listed.length.map_or(TARGETS_BYTES_MAX, |length| length.min(TARGETS_BYTES_MAX));
         let ask = Ask {
             name: metadata_name(&self.root, listed.version, &file_of(name)),
-            bytes_max,
+            bytes_max: TARGETS_STEPS.read_at_most(listed),
             step: TARGETS_STEPS.fetch,
         };
-        Ok(Visit::Wanted(Wanted { role: name.into(), delegator, ask }))
+        Ok(Wanted { role: name.into(), delegator, ask })
     }
 
     /// The snapshot's entry of a delegated role's file; a file without an entry is refused (§5.6.7).
@@ -191,7 +215,15 @@ impl Trusted {
         };
         let listed = Some(self.listed_delegated(&file)?);
         let steps = TARGETS_STEPS;
-        Expected { file: &file, steps, listed, role: &delegation.role, keys: &delegations.keys }.open(bytes)
+        Expected {
+            file: &file,
+            steps,
+            listed,
+            role: &delegation.role,
+            keys: &delegations.keys,
+            origin: Origin::Server,
+        }
+        .open(bytes)
     }
 }
 

@@ -1,4 +1,4 @@
-//! ECDSA signatures on P-256, for metadata and for TLS alike, and how ECDSA writes keys and signatures: points
+//! ECDSA signatures on P-256 and P-384, for metadata and for TLS alike, and how ECDSA writes keys and signatures: points
 //! in their uncompressed form only, which is the one in use.
 //!
 //! Strangers send these bytes: malformed ones are no signature, and never a panic.
@@ -15,6 +15,18 @@ pub fn p256_verifies(point: &[u8], digest: &[u8], signature: &[u8]) -> bool {
         let key = VerifyingKey::from_affine(p256_point(point)?).ok()?;
         let [r, s] = signature_scalars::<32>(signature)?;
         key.verify_prehash(digest, &Signature::from_scalars(r, s).ok()?).ok()
+    };
+    verified().is_some()
+}
+
+/// The same on P-384.
+pub fn p384_verifies(point: &[u8], digest: &[u8], signature: &[u8]) -> bool {
+    let verified = || {
+        let [x, y] = point_coordinates::<48>(point)?;
+        let point = p384::AffinePoint::from_coordinates(&x.into(), &y.into()).into_option()?;
+        let [r, s] = signature_scalars::<48>(signature)?;
+        let signature = p384::ecdsa::Signature::from_scalars(r, s).ok()?;
+        p384::ecdsa::VerifyingKey::from_affine(point).ok()?.verify_prehash(digest, &signature).ok()
     };
     verified().is_some()
 }

@@ -4,7 +4,9 @@
 use crate::fault::{FaultKind, TrustFault};
 use crate::json::Json;
 use crate::keys::Key;
-use crate::limits::{ROOT_BYTES_MAX, SNAPSHOT_BYTES_MAX, TARGETS_BYTES_MAX, TIMESTAMP_BYTES_MAX};
+use crate::limits::{
+    PROVEN_TIMES, ROOT_BYTES_MAX, SNAPSHOT_BYTES_MAX, TARGETS_BYTES_MAX, TIMESTAMP_BYTES_MAX,
+};
 use crate::moment::Moment;
 use crate::roles;
 use crate::roles::{Common, Listed, Metadata, Role, Root};
@@ -13,7 +15,8 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 
-/// The numbers of a role's steps in TUF 1.0.34, for messages, and the largest file of the role.
+/// The numbers of a role's steps in TUF 1.0.34, for messages, and the largest file of the role that
+/// nothing lists.
 #[derive(Clone, Copy)]
 pub(crate) struct Steps {
     pub fetch: &'static str,
@@ -22,6 +25,20 @@ pub(crate) struct Steps {
     pub version: &'static str,
     pub expiry: &'static str,
     pub bytes_max: u64,
+}
+
+impl Steps {
+    /// The limit for a file that is listed so: more where its bytes are proven before anything is made of them.
+    pub fn bytes_max_as(&self, listed: &Listed) -> u64 {
+        let proven = listed.length.is_some() && listed.hashes.is_some();
+        if proven { PROVEN_TIMES * self.bytes_max } else { self.bytes_max }
+    }
+
+    /// The most bytes to read of a file that is listed so.
+    pub fn read_at_most(&self, listed: &Listed) -> u64 {
+        let bytes_max = self.bytes_max_as(listed);
+        listed.length.map_or(bytes_max, |length| length.min(bytes_max))
+    }
 }
 
 pub(crate) const TIMESTAMP_STEPS: Steps = Steps {
@@ -75,6 +92,15 @@ pub(crate) struct Expected<'a> {
     pub listed: Option<&'a Listed>,
     pub role: &'a RoleKeys,
     pub keys: &'a BTreeMap<String, Key>,
+    pub origin: Origin,
+}
+
+/// Where a file comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Server,
+    /// The store: it was accepted before.
+    Store,
 }
 
 impl Expected<'_> {
@@ -102,8 +128,14 @@ impl Expected<'_> {
                 return Err(self.fault(self.steps.hash, FaultKind::Hash));
             }
         }
-        let envelope = Envelope::open(self.file, self.steps.signatures, bytes, self.steps.bytes_max)?;
-        envelope.meets(self.role, self.keys).map_err(|kind| self.fault(self.steps.signatures, kind))?;
+        let bytes_max = self.listed.map_or(self.steps.bytes_max, |listed| self.steps.bytes_max_as(listed));
+        let mut envelope = Envelope::open(self.file, self.steps.signatures, bytes, bytes_max)?;
+        let mut meets = envelope.meets(self.role, self.keys);
+        if meets.is_err() && self.origin == Origin::Store {
+            envelope.follow_renamed_keys(self.role, self.keys);
+            meets = envelope.meets(self.role, self.keys);
+        }
+        meets.map_err(|kind| self.fault(self.steps.signatures, kind))?;
         Ok(envelope.signed)
     }
 

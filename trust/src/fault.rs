@@ -2,6 +2,7 @@
 
 use crate::fields::{Field, FieldFault};
 use crate::json;
+use crate::limits::ROOTS_MAX;
 use crate::moment::Moment;
 use alloc::string::String;
 use core::fmt;
@@ -29,6 +30,8 @@ pub enum FaultKind {
     TooFewSignatures {
         /// Valid signatures by different keys of the role.
         have: u32,
+        /// Signatures by other keys of the role, of a type or scheme that this client does not know.
+        unknown: u32,
         /// The role's threshold.
         need: u32,
     },
@@ -73,8 +76,8 @@ pub enum FaultKind {
     NotYet,
     /// The server does not have it, though signed metadata says that it exists.
     Missing,
-    /// More new roots than one refresh may bring.
-    TooManyRoots,
+    /// This refresh took as many new roots as one may, and the newest of them is not enough for this file.
+    MoreRoots,
 }
 
 /// The likely cause of a refusal, for a person.
@@ -106,7 +109,12 @@ impl TrustFault {
     /// The likely cause; `None` if no file came from a server yet, or the repository contradicts itself.
     pub fn likely_cause(&self) -> Option<LikelyCause> {
         match self.kind {
-            FaultKind::NotYet | FaultKind::Unlisted | FaultKind::TooMuchDelegated(_) => None,
+            FaultKind::NotYet
+            | FaultKind::Unlisted
+            | FaultKind::TooMuchDelegated(_)
+            | FaultKind::MoreRoots => None,
+            // A newer client would perhaps accept it.
+            FaultKind::TooFewSignatures { have, unknown, need } if have + unknown >= need => None,
             // No old mirror has another root under this name.
             FaultKind::WrongVersion(_) if self.step == "5.3.5" => Some(LikelyCause::Damaged),
             FaultKind::Expired { .. }
@@ -118,10 +126,9 @@ impl TrustFault {
             | FaultKind::Length { .. }
             | FaultKind::TooLarge(_)
             | FaultKind::Hash => Some(LikelyCause::Damaged),
-            FaultKind::TooFewSignatures { .. }
-            | FaultKind::ListsOlder { .. }
-            | FaultKind::Vanished(_)
-            | FaultKind::TooManyRoots => Some(LikelyCause::Hostile),
+            FaultKind::TooFewSignatures { .. } | FaultKind::ListsOlder { .. } | FaultKind::Vanished(_) => {
+                Some(LikelyCause::Hostile)
+            }
         }
     }
 }
@@ -135,6 +142,9 @@ impl fmt::Display for TrustFault {
         f.write_str(&self.file)?;
         if self.version > 0 {
             write!(f, " version {}", self.version)?;
+        }
+        if self.kind == FaultKind::NotYet {
+            return f.write_str(" is not fetched yet");
         }
         write!(f, " refused (TUF {}): {}", self.step, self.kind)?;
         f.write_str(match (self.likely_cause(), &self.kind) {
@@ -162,8 +172,12 @@ impl fmt::Display for FaultKind {
         match self {
             FaultKind::NotJson(why) => write!(f, "not acceptable JSON: {why}"),
             FaultKind::Field(FieldFault { path, must_be }) => write!(f, "{path} must be {must_be}"),
-            FaultKind::TooFewSignatures { have, need } => {
-                write!(f, "{have} valid signatures of {need} needed")
+            FaultKind::TooFewSignatures { have, unknown, need } => {
+                write!(f, "{have} valid signatures of {need} needed")?;
+                match unknown {
+                    0 => Ok(()),
+                    _ => write!(f, "; {unknown} by keys of a kind that this software does not know"),
+                }
             }
             FaultKind::Rollback(trusted) => write!(f, "{trusted} was seen before"),
             FaultKind::ListsOlder { name, offered, trusted } => {
@@ -181,7 +195,12 @@ impl fmt::Display for FaultKind {
             FaultKind::Hash => write!(f, "its hash is not the signed one"),
             FaultKind::NotYet => write!(f, "not fetched yet"),
             FaultKind::Missing => write!(f, "the server does not have it"),
-            FaultKind::TooManyRoots => write!(f, "too many new roots at once"),
+            FaultKind::MoreRoots => {
+                write!(
+                    f,
+                    "this poll took {ROOTS_MAX} new roots and no more: the next poll goes on from there"
+                )
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Strict JSON and its one canonical form.
 //!
-//! Strict: UTF-8, no repeated names, no fractions, whole numbers that fit 64 bits, bounded nesting, a bounded
+//! Strict: UTF-8, no repeated names, no fractions, whole numbers of at most 64 bits, bounded nesting, a bounded
 //! number of values. Bytes that two parsers could read differently are refused, so that signer and device always mean
 //! the same.
 //! Canonical: names in order, no white space, only `"` and `\` escaped: the form that securesystemslib signs.
@@ -20,7 +20,15 @@ pub use value::{Json, Object};
 /// A sentence with line and column: not JSON, a repeated name, a fraction, a number beyond 64 bits, nesting
 /// deeper than [`JSON_DEPTH_MAX`], more than [`JSON_VALUES_MAX`] values, anything after the value.
 pub fn parse(bytes: &[u8]) -> Result<Json, String> {
-    read(bytes, None)
+    parse_up_to(bytes, JSON_VALUES_MAX)
+}
+
+/// Reads JSON as [`parse`] does, with another limit for the number of values.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_up_to(bytes: &[u8], values_max: u32) -> Result<Json, String> {
+    read(bytes, values_max, None)
 }
 
 /// Reads JSON as [`parse`] does, but skips the fields of objects that have none of these names. It is for long files of
@@ -29,12 +37,12 @@ pub fn parse(bytes: &[u8]) -> Result<Json, String> {
 /// # Errors
 /// As [`parse`], of the values that are not skipped.
 pub fn parse_only(bytes: &[u8], wanted: &[&str]) -> Result<Json, String> {
-    read(bytes, Some(wanted))
+    read(bytes, JSON_VALUES_MAX, Some(wanted))
 }
 
-fn read(bytes: &[u8], wanted: Option<&[&str]>) -> Result<Json, String> {
+fn read(bytes: &[u8], values_max: u32, wanted: Option<&[&str]>) -> Result<Json, String> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let mut values_left = JSON_VALUES_MAX;
+    let mut values_left = values_max;
     let value = Reader { depth: 0, values_left: &mut values_left, wanted }
         .deserialize(&mut reader)
         .map_err(|fault| fault.to_string())?;
@@ -55,6 +63,7 @@ fn write(value: &Json, out: &mut Vec<u8>) {
         Json::Bool(true) => out.extend_from_slice(b"true"),
         Json::Bool(false) => out.extend_from_slice(b"false"),
         Json::Int(number) => out.extend_from_slice(number.to_string().as_bytes()),
+        Json::Large(number) => out.extend_from_slice(number.to_string().as_bytes()),
         Json::Text(text) => write_text(text, out),
         Json::List(items) => {
             out.push(b'[');
@@ -114,7 +123,8 @@ impl<'de> DeserializeSeed<'de> for Reader<'_> {
     type Value = Json;
     fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Json, D::Error> {
         let left = self.values_left.checked_sub(1);
-        *self.values_left = left.ok_or_else(|| D::Error::custom("more than 32768 values"))?;
+        *self.values_left =
+            left.ok_or_else(|| D::Error::custom("more values than a file of its kind may have"))?;
         reader.deserialize_any(self)
     }
 }
@@ -139,11 +149,11 @@ impl<'de> Visitor<'de> for Reader<'_> {
     }
 
     fn visit_u64<E: Error>(self, value: u64) -> Result<Json, E> {
-        i64::try_from(value).map(Json::Int).map_err(|_| E::custom("number beyond 63 bits"))
+        Ok(i64::try_from(value).map_or(Json::Large(value), Json::Int))
     }
 
     fn visit_f64<E: Error>(self, _: f64) -> Result<Json, E> {
-        Err(E::custom("fractions, exponents and numbers beyond 63 bits are not allowed"))
+        Err(E::custom("fractions, exponents and numbers beyond 64 bits are not allowed"))
     }
 
     fn visit_str<E: Error>(self, value: &str) -> Result<Json, E> {
@@ -184,8 +194,13 @@ mod tests {
 
     #[test]
     fn the_canonical_form_sorts_names_and_escapes_two_characters() {
-        let value = parse(br#" { "b" : [1, -2, true, null], "a\n\"\\" : "\u00e9\u0007/" } "#).unwrap();
-        assert_eq!(canonical(&value), "{\"a\n\\\"\\\\\":\"é\u{7}/\",\"b\":[1,-2,true,null]}".as_bytes());
+        let value =
+            parse(br#" { "b" : [1, -2, true, null, 18446744073709551615], "a\n\"\\" : "\u00e9\u0007/" } "#)
+                .unwrap();
+        assert_eq!(
+            canonical(&value),
+            "{\"a\n\\\"\\\\\":\"é\u{7}/\",\"b\":[1,-2,true,null,18446744073709551615]}".as_bytes()
+        );
     }
 
     #[test]
@@ -194,8 +209,8 @@ mod tests {
             (&br#"{"a":1,"a":1}"#[..], "appears twice"),
             (br#"{"a":1.0}"#, "fractions"),
             (br#"{"a":1e3}"#, "fractions"),
-            (br#"{"a":9223372036854775808}"#, "63 bits"),
-            (br#"{"a":123456789012345678901234567890}"#, "63 bits"),
+            (br#"{"a":18446744073709551616}"#, "64 bits"),
+            (br#"{"a":-9223372036854775809}"#, "64 bits"),
             (br#"{"a":1} x"#, "trailing"),
             (br#"{"a":01}"#, "invalid number"),
             (br#"{"a":-0}"#, "fractions"),
@@ -214,9 +229,9 @@ mod tests {
         let list = |items: u32| [b"[0".as_slice(), &b",0".repeat(items as usize - 1), b"]"].concat();
         // The list itself is a value too.
         assert!(parse(&list(JSON_VALUES_MAX - 1)).is_ok());
-        assert!(parse(&list(JSON_VALUES_MAX)).unwrap_err().contains("more than 32768 values"));
+        assert!(parse(&list(JSON_VALUES_MAX)).unwrap_err().contains("more values than"));
         let objects = [b"[{\"\":{}}".as_slice(), &b",{\"\":{}}".repeat(20_000), b"]"].concat();
-        assert!(parse(&objects).unwrap_err().contains("more than 32768 values"));
+        assert!(parse(&objects).unwrap_err().contains("more values than"));
     }
 
     #[test]

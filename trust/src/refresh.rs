@@ -127,10 +127,22 @@ impl Refresh {
             (Waiting::Targets, Answer::NotThere) => Err(missing("targets.json", "5.6.1")),
             (Waiting::Nothing, _) => Ok(Keep::Nothing),
         };
-        given.map_err(|fault| match answer {
-            Answer::Bytes(bytes) => fault.claiming(bytes),
-            Answer::NotThere => fault,
-        })
+        given
+            .map_err(|fault| match answer {
+                Answer::Bytes(bytes) => fault.claiming(bytes),
+                Answer::NotThere => fault,
+            })
+            .map_err(|fault| self.unless_more_roots(fault))
+    }
+
+    /// Where the roots ended at their limit, a root further on may have other keys or a later end.
+    fn unless_more_roots(&self, fault: TrustFault) -> TrustFault {
+        match fault.kind {
+            FaultKind::TooFewSignatures { .. } | FaultKind::Expired { .. } if self.roots_left == 0 => {
+                TrustFault { kind: FaultKind::MoreRoots, ..fault }
+            }
+            _ => fault,
+        }
     }
 
     /// The metadata that is trusted at this point.
@@ -148,10 +160,6 @@ impl Refresh {
         let announced = old.common.version + 1;
         let file = format!("{announced}.root.json");
         let fault = |step, kind| TrustFault::new(&file, step, kind);
-        if self.roots_left == 0 {
-            return Err(fault("5.3.3", FaultKind::TooManyRoots));
-        }
-        self.roots_left -= 1;
         // 5.3.4: the threshold of the old keys and the threshold of the new keys.
         let new = open_root(bytes, &file, "5.3.4", Some(old))?;
         // 5.3.5, 5.3.6: exactly the next version.
@@ -163,16 +171,35 @@ impl Refresh {
         let forget = new.lacks_a_key_of(old, Role::Timestamp) || new.lacks_a_key_of(old, Role::Snapshot);
         // 5.3.7, 5.3.8: trusted from now on, expired or not; 5.3.9: and on to the next.
         self.trusted.root = new;
-        self.waiting = Waiting::Root;
         if forget {
             self.stored.timestamp = None;
             self.stored.snapshot = None;
-            return Ok(Keep::GivenRootForgetRest);
         }
-        Ok(Keep::Given(Role::Root))
+        self.roots_left -= 1;
+        if self.roots_left == 0 {
+            // 5.3.3: on to 5.3.10 with the root that was reached; the next refresh goes on from it.
+            self.load_under_last_root();
+            self.waiting = Waiting::Timestamp;
+        } else {
+            self.waiting = Waiting::Root;
+        }
+        Ok(if forget { Keep::GivenRootForgetRest } else { Keep::Given(Role::Root) })
     }
 
     fn roots_done(&mut self) -> Result<Keep, TrustFault> {
+        self.load_under_last_root();
+        self.root_in_date()?;
+        self.waiting = Waiting::Timestamp;
+        Ok(Keep::Nothing)
+    }
+
+    /// 5.3.10: the last root must be in date.
+    fn root_in_date(&self) -> Result<(), TrustFault> {
+        let root = self.trusted.root.common;
+        unexpired(&format!("{}.root.json", root.version), "5.3.10", root, self.trusted.now())
+    }
+
+    fn load_under_last_root(&mut self) {
         // The root that is in force now must vouch for each stored file below it.
         self.trusted.timestamp = None;
         self.trusted.snapshot = None;
@@ -182,16 +209,13 @@ impl Refresh {
         // timestamp and storing it: its signatures count, not whether the timestamp names it.
         let before = self.stored.snapshot.as_deref();
         self.snapshot_before =
-            before.and_then(|bytes| self.trusted.expect(Role::Snapshot, None).open(bytes).ok());
-        // 5.3.10: the last root must be in date.
-        let root = self.trusted.root.common;
-        unexpired(&format!("{}.root.json", root.version), "5.3.10", root, self.trusted.now())?;
-        self.waiting = Waiting::Timestamp;
-        Ok(Keep::Nothing)
+            before.and_then(|bytes| self.trusted.expect_kept(Role::Snapshot, None).open(bytes).ok());
     }
 
     fn timestamp(&mut self, bytes: &[u8]) -> Result<Keep, TrustFault> {
         let file = Role::Timestamp.file();
+        // Where the roots ended at their limit, nothing has asked yet.
+        self.root_in_date()?;
         // 5.4.2
         let new: Timestamp = self.trusted.expect(Role::Timestamp, None).open(bytes)?;
         let mut keep = Keep::Given(Role::Timestamp);
@@ -271,8 +295,7 @@ impl Refresh {
 
     fn ask_listed(&self, role: Role, listed: &Listed, steps: Steps) -> Ask {
         let name = metadata_name(&self.trusted.root, listed.version, role.file());
-        let bytes_max = listed.length.map_or(steps.bytes_max, |length| length.min(steps.bytes_max));
-        Ask { name, bytes_max, step: steps.fetch }
+        Ask { name, bytes_max: steps.read_at_most(listed), step: steps.fetch }
     }
 
     fn listed_snapshot(&self) -> Option<&Listed> {

@@ -4,11 +4,13 @@ use crate::fields::{Field, FieldFault};
 use crate::hashes::{Hashes, read_hashes};
 use crate::json::Json;
 use crate::keys::{Key, read_keys};
-use crate::limits::{KEYS_MAX, NAME_BYTES_MAX, ROLE_NAME_BYTES_MAX};
+use crate::limits::{
+    DELEGATED_ROLES_MAX, DELEGATION_KEYS_MAX, KEYS_MAX, ROLE_NAME_BYTES_MAX, TARGET_PATH_BYTES_MAX,
+};
 use crate::moment::Moment;
 use crate::signatures::{RoleKeys, read_role_keys};
 use crate::target_paths::TargetPaths;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -141,9 +143,9 @@ pub struct Delegation {
 }
 
 impl Delegation {
-    /// True if the role may list this path.
-    pub fn covers(&self, path: &str) -> bool {
-        self.paths.contain(path)
+    /// True if the role may list this path, whose SHA-256 in hexadecimal is `hash`.
+    pub(crate) fn covers(&self, path: &str, hash: &str) -> bool {
+        self.paths.contain(path, hash)
     }
 }
 
@@ -165,7 +167,7 @@ impl Metadata for Root {
 
     fn read(signed: &Field<'_>) -> Result<Root, FieldFault> {
         let common = read_common(signed, Role::Root)?;
-        let keys = read_keys(&signed.field("keys")?)?;
+        let keys = read_keys(&signed.field("keys")?, KEYS_MAX, "at most 256 keys")?;
         let mut roles = BTreeMap::new();
         for role in [Role::Root, Role::Timestamp, Role::Snapshot, Role::Targets] {
             roles.insert(role, read_role_keys(&signed.field("roles")?.field(role.name())?)?);
@@ -188,10 +190,8 @@ impl Metadata for Timestamp {
 
     fn read(signed: &Field<'_>) -> Result<Timestamp, FieldFault> {
         let common = read_common(signed, Role::Timestamp)?;
-        let issued = match signed.optional("issued")? {
-            Some(field) => Some(field.moment()?),
-            None => None,
-        };
+        // Not a field of TUF: one in another form than ours is another maker's, and says nothing to us.
+        let issued = signed.optional("issued")?.and_then(|field| field.moment().ok());
         if issued.is_some_and(|issued| issued >= common.expires) {
             return Err(signed.field("issued")?.fault("before `expires`"));
         }
@@ -231,8 +231,8 @@ impl Metadata for Targets {
         let common = read_common(signed, Role::Targets)?;
         let mut targets = BTreeMap::new();
         for (path, target) in signed.field("targets")?.entries()? {
-            if path.is_empty() || path.len() > NAME_BYTES_MAX {
-                return Err(target.fault("named with 1 to 1024 bytes"));
+            if path.is_empty() || path.len() > TARGET_PATH_BYTES_MAX {
+                return Err(target.fault("named with 1 to 4096 bytes"));
             }
             let length = target.field("length")?.number(0, VERSION_MAX, "a length in bytes")?;
             let hashes = read_hashes(&target.field("hashes")?)?;
@@ -280,14 +280,15 @@ fn read_listed(field: &Field<'_>) -> Result<Listed, FieldFault> {
 
 impl Delegations {
     fn read(field: &Field<'_>) -> Result<Delegations, FieldFault> {
-        let keys = read_keys(&field.field("keys")?)?;
+        let keys = read_keys(&field.field("keys")?, DELEGATION_KEYS_MAX, "at most 1024 keys")?;
         let mut roles: Vec<Delegation> = Vec::new();
-        for item in field.field("roles")?.items(KEYS_MAX)? {
-            let delegation = read_delegation(&item)?;
-            if roles.iter().any(|role| role.name == delegation.name) {
-                return Err(item.field("name")?.fault("a name that no other delegation here has"));
+        let mut names = BTreeSet::new();
+        for item in field.field("roles")?.items(DELEGATED_ROLES_MAX)? {
+            let name = item.field("name")?;
+            if !names.insert(name.text()?) {
+                return Err(name.fault("a name that no other delegation here has"));
             }
-            roles.push(delegation);
+            roles.push(read_delegation(&item)?);
         }
         Ok(Delegations { keys, roles })
     }
@@ -296,8 +297,12 @@ impl Delegations {
 fn read_delegation(item: &Field<'_>) -> Result<Delegation, FieldFault> {
     let name = item.field("name")?;
     let text = name.text()?;
-    if text.is_empty() || text.len() > ROLE_NAME_BYTES_MAX {
-        return Err(name.fault("1 to 80 bytes"));
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_~".contains(&byte);
+    let escaped_bytes: usize = text.bytes().map(|byte| if plain(byte) { 1 } else { 3 }).sum();
+    if !(1..=ROLE_NAME_BYTES_MAX).contains(&escaped_bytes) {
+        return Err(
+            name.fault("1 to 240 letters, digits, `-`, `_` or `~`, where any other byte counts for three")
+        );
     }
     if [Role::Root, Role::Timestamp, Role::Snapshot, Role::Targets].iter().any(|role| role.name() == text) {
         return Err(name.fault("other than the name of a top-level role"));
@@ -313,11 +318,14 @@ impl Root {
         self.roles.get(&role).expect("Root::read refuses a root without one of the four roles")
     }
 
+    /// The keys of a role, each as its [`Key::material`]: one key has one, under whatever name and in whatever words.
+    pub fn key_materials(&self, role: Role) -> BTreeSet<Vec<u8>> {
+        self.role(role).key_ids.iter().filter_map(|id| self.keys.get(id)).map(Key::material).collect()
+    }
+
     /// True if a key that had a role in the root before has it no more: the key may have been stolen and abused.
     pub fn lacks_a_key_of(&self, before: &Root, role: Role) -> bool {
-        let kept = &self.role(role).key_ids;
-        let gone = |id: &String| !kept.contains(id) || self.keys.get(id) != before.keys.get(id);
-        before.role(role).key_ids.iter().any(gone)
+        !before.key_materials(role).is_subset(&self.key_materials(role))
     }
 }
 

@@ -7,7 +7,7 @@ use crate::hex;
 use crate::json;
 use crate::json::Json;
 use crate::keys::Key;
-use crate::limits::{KEYS_MAX, SIGNATURES_MAX};
+use crate::limits::{JSON_VALUES_MAX, KEYS_MAX, SIGNATURES_MAX};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -46,7 +46,8 @@ impl Envelope {
         if bytes.len() as u64 > bytes_max {
             return Err(fault(FaultKind::Length { got: bytes.len() as u64, allowed: bytes_max }));
         }
-        let mut whole = json::parse(bytes).map_err(|why| fault(FaultKind::NotJson(why)))?;
+        let values_max = u32::try_from(bytes_max / 32).map_or(u32::MAX, |values| values.max(JSON_VALUES_MAX));
+        let mut whole = json::parse_up_to(bytes, values_max).map_err(|why| fault(FaultKind::NotJson(why)))?;
         let signatures = read_signatures(&Field::top(&whole)).map_err(fault)?;
         let signed = match &mut whole {
             // Not `remove`: a tree that can shrink is 4 KB of code on a device.
@@ -65,13 +66,23 @@ impl Envelope {
     ///
     /// Different means different key material: one key under two identifiers counts once.
     pub fn count(&self, role: &RoleKeys, keys: &BTreeMap<String, Key>) -> u32 {
+        self.signers(role, keys, &|key, signature| key.verifies(&self.canonical, signature))
+    }
+
+    /// How many different keys of `role` have a signature here that `counts`.
+    fn signers(
+        &self,
+        role: &RoleKeys,
+        keys: &BTreeMap<String, Key>,
+        counts: &dyn Fn(&Key, &[u8]) -> bool,
+    ) -> u32 {
         let mut signers = BTreeSet::new();
         for (key_id, signature) in &self.signatures {
             if !role.key_ids.contains(key_id) {
                 continue;
             }
             let Some(key) = keys.get(key_id) else { continue };
-            if key.verifies(&self.canonical, signature) {
+            if counts(key, signature) {
                 signers.insert(key.material());
             }
         }
@@ -85,9 +96,29 @@ impl Envelope {
     pub fn meets(&self, role: &RoleKeys, keys: &BTreeMap<String, Key>) -> Result<(), FaultKind> {
         let have = self.count(role, keys);
         if have < role.threshold {
-            return Err(FaultKind::TooFewSignatures { have, need: role.threshold });
+            let unknown = self.signers(role, keys, &|key, _| !key.is_of_known_kind());
+            return Err(FaultKind::TooFewSignatures { have, unknown, need: role.threshold });
         }
         Ok(())
+    }
+}
+
+impl Envelope {
+    /// Gives the signatures of a kept file the identifiers that their keys have now. A newer root may call a key by
+    /// another one; what that key signed before is no less trusted.
+    pub(crate) fn follow_renamed_keys(&mut self, role: &RoleKeys, keys: &BTreeMap<String, Key>) {
+        // A mirror that filled the file with signatures must not keep a slow processor busy.
+        let mut tries_left = SIGNATURES_MAX;
+        for (key_id, signature) in &mut self.signatures {
+            if role.key_ids.contains(key_id) {
+                continue;
+            }
+            let named = role.key_ids.iter().filter_map(|id| Some((id, keys.get(id)?)));
+            let mut tried = named.take(tries_left).inspect(|_| tries_left -= 1);
+            if let Some((id, _)) = tried.find(|(_, key)| key.verifies(&self.canonical, signature)) {
+                key_id.clone_from(id);
+            }
+        }
     }
 }
 
@@ -136,7 +167,10 @@ mod tests {
         let keys = [("a".into(), spelled(lower.clone())), ("b".into(), spelled(lower.to_uppercase()))].into();
         let role = RoleKeys { key_ids: ["a".into(), "b".into()].into(), threshold: 2 };
         assert_eq!(envelope.count(&role, &keys), 1);
-        assert_eq!(envelope.meets(&role, &keys), Err(FaultKind::TooFewSignatures { have: 1, need: 2 }));
+        assert_eq!(
+            envelope.meets(&role, &keys),
+            Err(FaultKind::TooFewSignatures { have: 1, unknown: 0, need: 2 })
+        );
     }
 
     #[test]

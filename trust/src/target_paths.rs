@@ -1,17 +1,13 @@
 //! The target paths that a delegated role may speak for: shell patterns, or beginnings of the path's hash (§4.5).
 
 use crate::fields::{Field, FieldFault};
-use crate::hex;
+use crate::limits::PATHS_MAX;
 use alloc::string::String;
 use alloc::vec::Vec;
-use sha2::{Digest, Sha256};
-
-/// Most patterns or hash prefixes of one delegation.
-const ENTRIES_MAX: usize = 4096;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum TargetPaths {
-    /// Shell patterns; `*` and `?` do not match `/`.
+    /// Shell patterns, which Python's `fnmatch` decides part by part, as in the reference client.
     Patterns(Vec<String>),
     /// Beginnings of the SHA-256 of the path, in hexadecimal.
     HashPrefixes(Vec<String>),
@@ -20,7 +16,7 @@ pub(crate) enum TargetPaths {
 impl TargetPaths {
     pub(crate) fn read(delegation: &Field<'_>) -> Result<TargetPaths, FieldFault> {
         let texts = |field: Field<'_>| -> Result<Vec<String>, FieldFault> {
-            field.items(ENTRIES_MAX)?.iter().map(|item| Ok(item.text()?.into())).collect()
+            field.items(PATHS_MAX)?.iter().map(|item| Ok(item.text()?.into())).collect()
         };
         match (delegation.optional("paths")?, delegation.optional("path_hash_prefixes")?) {
             (Some(patterns), None) => Ok(TargetPaths::Patterns(texts(patterns)?)),
@@ -29,11 +25,11 @@ impl TargetPaths {
         }
     }
 
-    pub(crate) fn contain(&self, path: &str) -> bool {
+    /// True if they name this path, whose SHA-256 in hexadecimal is `hash`.
+    pub(crate) fn contain(&self, path: &str, hash: &str) -> bool {
         match self {
             TargetPaths::Patterns(patterns) => patterns.iter().any(|pattern| path_matches(pattern, path)),
             TargetPaths::HashPrefixes(prefixes) => {
-                let hash = hex::encode(&Sha256::digest(path.as_bytes()));
                 prefixes.iter().any(|prefix| hash.starts_with(prefix.as_str()))
             }
         }
@@ -46,50 +42,74 @@ fn path_matches(pattern: &str, path: &str) -> bool {
     loop {
         match (patterns.next(), parts.next()) {
             (None, None) => return true,
-            (Some(pattern), Some(part)) if part_matches(pattern.as_bytes(), part.as_bytes()) => {}
+            (Some(pattern), Some(part)) if part_matches(pattern, part) => {}
             _ => return false,
         }
     }
 }
 
-/// `*` any bytes, `?` one character; linear in memory, and in time at worst the product of both lengths.
-fn part_matches(pattern: &[u8], part: &[u8]) -> bool {
-    let (mut p, mut s) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while s < part.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                star = Some((p, s));
-                p += 1;
-            }
-            Some(b'?') => {
-                p += 1;
-                s += character_bytes(part[s]);
-            }
-            Some(letter) if *letter == part[s] => {
-                p += 1;
-                s += 1;
-            }
-            _ => match star {
-                Some((at, from)) => {
-                    star = Some((at, from + 1));
-                    p = at + 1;
-                    s = from + 1;
-                }
-                None => return false,
-            },
+/// `*` any characters, the rest as [`first_takes`] says; linear in memory, and in time at worst the product of both
+/// lengths.
+fn part_matches(pattern: &str, part: &str) -> bool {
+    let (mut pattern_left, mut left) = (pattern, part);
+    // After the last star, and before the first character that it does not stand for.
+    let mut star: Option<(&str, &str)> = None;
+    while let Some(letter) = left.chars().next() {
+        if let Some(after) = pattern_left.strip_prefix('*') {
+            star = Some((after, left));
+            pattern_left = after;
+        } else if let Some(after) = first_takes(pattern_left, letter) {
+            pattern_left = after;
+            left = &left[letter.len_utf8()..];
+        } else {
+            let Some((after, from)) = star else { return false };
+            let mut one_more = from.chars();
+            one_more.next();
+            star = Some((after, one_more.as_str()));
+            (pattern_left, left) = (after, one_more.as_str());
         }
     }
-    pattern[p.min(pattern.len())..].iter().all(|&letter| letter == b'*')
+    pattern_left.bytes().all(|byte| byte == b'*')
 }
 
-fn character_bytes(first: u8) -> usize {
-    match first {
-        0xc0..=0xdf => 2,
-        0xe0..=0xef => 3,
-        0xf0..=0xff => 4,
-        _ => 1,
+/// The rest of the pattern, if its first element takes this character: `?` any, `[a-z_]` one of a set, `[!a-z_]` one
+/// of no set, a character itself. A bracket without its end is a character.
+fn first_takes(pattern: &str, letter: char) -> Option<&str> {
+    let first = pattern.chars().next()?;
+    let after = &pattern[first.len_utf8()..];
+    let takes = match (first, set_and_rest(after)) {
+        ('?', _) => true,
+        ('[', Some((set, rest))) => return is_in_set(set, letter).then_some(rest),
+        _ => first == letter,
+    };
+    takes.then_some(after)
+}
+
+/// Divides what follows `[` at the end of the set. A `]` in front, also behind `!`, belongs to the set.
+fn set_and_rest(after: &str) -> Option<(&str, &str)> {
+    let front = after.strip_prefix('!').unwrap_or(after);
+    let front = front.strip_prefix(']').unwrap_or(front);
+    let end = after.len() - front.len() + front.find(']')?;
+    Some((&after[..end], &after[end + 1..]))
+}
+
+/// Characters, and ranges as `a-z`, of which one that runs backwards has none. A `-` in front or at the end is one.
+fn is_in_set(set: &str, letter: char) -> bool {
+    let (negated, set) = set.strip_prefix('!').map_or((false, set), |set| (true, set));
+    let mut letters = set.chars();
+    let mut found = false;
+    while let Some(from) = letters.next() {
+        let mut ahead = letters.clone();
+        let to = match (ahead.next(), ahead.next()) {
+            (Some('-'), Some(to)) => {
+                letters = ahead;
+                to
+            }
+            _ => from,
+        };
+        found |= (from..=to).contains(&letter);
     }
+    found != negated
 }
 
 #[cfg(test)]
@@ -114,6 +134,27 @@ mod tests {
             ("images/*", "images/", true),
             ("images/*.img", "images/.img", true),
             ("*.img", "x.img.bak", false),
+            ("[a-m]*", "abc", true),
+            ("[a-m]*", "xyz", false),
+            ("[!a-m]*", "xyz", true),
+            ("[!a-m]*", "abc", false),
+            ("x[]-]", "x]", true),
+            ("x[]-]", "x-", true),
+            ("x[!]-]", "x]", false),
+            ("[a-c-e]", "-", true),
+            ("[a-c-e]", "d", false),
+            ("[c-a]", "b", false),
+            ("[!c-a]", "b", true),
+            ("[a", "[a", true),
+            ("[", "[", true),
+            ("[!", "[!", true),
+            ("[]", "[]", true),
+            ("[^a]", "b", false),
+            ("[^a]", "^", true),
+            ("\\*", "\\x", true),
+            ("[\u{e0}-\u{ff}]*", "\u{e9}t\u{e9}", true),
+            ("a[/]b", "a/b", false),
+            ("*[0-9]/*", "gate-1/x", true),
         ] {
             assert_eq!(path_matches(pattern, path), matches, "{pattern} {path}");
         }

@@ -1,6 +1,8 @@
 //! Trusted metadata: the files that were accepted so far, their age, and the targets that they list.
 
-use crate::expected_file::{Expected, SNAPSHOT_STEPS, TARGETS_STEPS, TIMESTAMP_STEPS, open_root, unexpired};
+use crate::expected_file::{
+    Expected, Origin, SNAPSHOT_STEPS, TARGETS_STEPS, TIMESTAMP_STEPS, open_root, unexpired,
+};
 use crate::fault::{FaultKind, TrustFault};
 use crate::moment::Moment;
 use crate::roles::{Listed, Role, Root, Snapshot, TargetFile, Targets, Timestamp};
@@ -87,9 +89,9 @@ impl Trusted {
         self.delegated.clear();
         self.delegated_bytes.clone_from(&stored.delegated);
         let Some(bytes) = stored.timestamp.as_deref() else { return };
-        self.timestamp = self.expect(Role::Timestamp, None).open(bytes).ok();
+        self.timestamp = self.expect_kept(Role::Timestamp, None).open(bytes).ok();
         let (Some(timestamp), Some(bytes)) = (&self.timestamp, stored.snapshot.as_deref()) else { return };
-        self.snapshot = self.expect(Role::Snapshot, Some(&timestamp.snapshot)).open(bytes).ok();
+        self.snapshot = self.expect_kept(Role::Snapshot, Some(&timestamp.snapshot)).open(bytes).ok();
         let (Some(snapshot), Some(bytes)) = (&self.snapshot, stored.targets.as_deref()) else { return };
         let Some(listed) = snapshot.files.get(Role::Targets.file()) else { return };
         self.targets = self.expect(Role::Targets, Some(listed)).open(bytes).ok();
@@ -102,7 +104,20 @@ impl Trusted {
             Role::Snapshot => SNAPSHOT_STEPS,
             Role::Targets => TARGETS_STEPS,
         };
-        Expected { file: role.file(), steps, listed, role: self.root.role(role), keys: &self.root.keys }
+        let origin = Origin::Server;
+        Expected {
+            file: role.file(),
+            steps,
+            listed,
+            role: self.root.role(role),
+            keys: &self.root.keys,
+            origin,
+        }
+    }
+
+    /// The same for a file that was accepted before.
+    pub(crate) fn expect_kept<'a>(&'a self, role: Role, listed: Option<&'a Listed>) -> Expected<'a> {
+        Expected { origin: Origin::Store, ..self.expect(role, listed) }
     }
 
     /// The earliest time that it can be: the later of the build time and the moment at which the signed timestamp was made.
@@ -161,9 +176,17 @@ impl Trusted {
         ]
     }
 
-    /// Every target path that targets metadata lists, in order.
+    /// The first moment after now at which something expires that was accepted so far, delegated roles included. Until
+    /// then, and from now on, every [`Trusted::target`] that was asked for gives the same answer. `None`: for ever.
+    pub fn next_expiry(&self) -> Option<Moment> {
+        let delegated = self.delegated.iter().map(|delegated| delegated.role.common.expires);
+        self.expiries().into_iter().flatten().chain(delegated).filter(|expiry| *expiry > self.now()).min()
+    }
+
+    /// Every target path that accepted targets metadata lists, role by role.
     pub fn target_paths(&self) -> impl Iterator<Item = &str> {
-        self.targets.iter().flat_map(|targets| targets.targets.keys().map(String::as_str))
+        let roles = self.targets.iter().chain(self.delegated.iter().map(|delegated| &delegated.role));
+        roles.flat_map(|targets| targets.targets.keys().map(String::as_str))
     }
 
     pub(crate) fn verified_target(&self, path: &str, file: TargetFile) -> Verified<Target> {

@@ -7,7 +7,7 @@
 use crate::fault::{FetchFault, Text};
 use crate::firewall::table::{Network, Table};
 use crate::gate::state::{FirewallStatus, GateFacts};
-use crate::identifiers::Slot;
+use crate::identifiers::{ReleaseId, Slot};
 use crate::operator_request::Password;
 use crate::retry_state::RetryState;
 use crate::update::facts::{BootChoice, Health, Parts, RecordSeen};
@@ -133,9 +133,29 @@ pub trait Boot {
     fn set_boot_choice(&mut self, choice: &BootChoice) -> Result<(), Text>;
 }
 
-/// The slots. An image is written in this order: invalidate, write, sync, read back, commit. Each medium does this in
-/// its own way; the core relies on one thing: a part between [`Slots::invalidate`] and [`Slots::commit`] is never
-/// started.
+/// The owner's settings, when another release comes or goes: the maker's hooks, and a snapshot. Each call may be repeated
+/// after a power cut.
+pub trait Migration {
+    /// A release is about to be put on trial: keeps the owner's settings, then runs the hooks.
+    ///
+    /// # Errors
+    /// The path that could not be kept, or the hook that failed: nothing is activated.
+    fn before_activate(&mut self, release: &ReleaseId) -> Result<(), Text>;
+    /// A release was marked good: runs the hooks, and drops the snapshot.
+    ///
+    /// # Errors
+    /// The hook that failed, and its exit.
+    fn after_confirm(&mut self, release: &ReleaseId) -> Result<(), Text>;
+    /// The old slot runs again: puts the owner's settings back where the maker wants it, then runs the hooks.
+    ///
+    /// # Errors
+    /// The path that could not be put back, or the hook that failed.
+    fn on_rollback(&mut self, release: &ReleaseId) -> Result<(), Text>;
+}
+
+/// The slots. An image is written in this order: invalidate, begin, write, sync, read back, commit. Each medium does this
+/// in its own way; the core relies on one thing: a part between [`Slots::invalidate`] and [`Slots::commit`] is never
+/// started by mistake.
 pub trait Slots {
     /// The parts of the slots, their sizes, and for each part the number of bytes at its beginning that the medium
     /// takes only with [`Slots::commit`].
@@ -148,18 +168,25 @@ pub trait Slots {
     /// # Errors
     /// The storage device, the offset and the cause.
     fn invalidate(&mut self, slot: Slot, part: usize) -> Result<(), Text>;
-    /// Writes into a part of the slot that is not running, in rising order, behind the bytes that are committed last.
+    /// Prepares a part for an image of so many bytes, of which the first `durable` are on the medium already. Gives the
+    /// offset at which to go on: `durable`, or less where the medium cannot go on there.
+    ///
+    /// # Errors
+    /// The storage device and the cause.
+    fn begin(&mut self, slot: Slot, part: usize, image_bytes: u64, durable: u64) -> Result<u64, Text>;
+    /// Writes into a part of the slot that is not running, without a gap, behind the bytes that are committed last.
     /// Not durable before [`Slots::sync`].
     ///
     /// # Errors
     /// The storage device, the offset and the cause.
     fn write(&mut self, slot: Slot, part: usize, offset: u64, bytes: &[u8]) -> Result<(), Text>;
     /// Makes the written bytes of a part durable, and drops them from the page cache, so that the next read comes from
-    /// the medium.
+    /// the medium. Gives the number of bytes from the beginning of the image that are durable: all, once all have been
+    /// written; else perhaps less, where the medium takes whole blocks only.
     ///
     /// # Errors
     /// The storage device and the cause.
-    fn sync(&mut self, slot: Slot, part: usize) -> Result<(), Text>;
+    fn sync(&mut self, slot: Slot, part: usize) -> Result<u64, Text>;
     /// Reads from the medium, filling `buffer`.
     ///
     /// # Errors
@@ -299,6 +326,9 @@ pub trait Hardening {
 }
 
 /// A whole device.
-pub trait Device: Host + Ledger + Boot + Slots + Repository + Owner + Firewall + Hardening {}
+pub trait Device:
+    Host + Ledger + Boot + Migration + Slots + Repository + Owner + Firewall + Hardening
+{
+}
 
-impl<T: Host + Ledger + Boot + Slots + Repository + Owner + Firewall + Hardening> Device for T {}
+impl<T: Host + Ledger + Boot + Migration + Slots + Repository + Owner + Firewall + Hardening> Device for T {}

@@ -78,6 +78,23 @@ pub enum Reason {
     Confirming(ReleaseId),
     /// A release on trial, or on its way there, is given up.
     RollingBack { release: ReleaseId, why: Text },
+    /// A release on trial is given up, and stays all the same: the other slot holds nothing that could start.
+    NoWayBack {
+        release: ReleaseId,
+        /// The slot that holds nothing.
+        slot: Slot,
+        why: Text,
+    },
+    /// Nothing is activated: on the trial of this release the boot loader did not count the start.
+    StartsNotCounted(u64),
+    /// A person says that the boot loader counts starts now; the next trial looks again.
+    CountVouchedFor(u64),
+    /// The maker's hooks, or the owner's settings, could not follow a step that was taken.
+    MigrationFailed {
+        /// The folder of the hooks.
+        hooks: &'static str,
+        why: Text,
+    },
     /// The old slot is chosen; a restart will start it.
     RestartIntoOld(Slot),
     /// The slot that failed keeps coming up: it is left running.
@@ -141,6 +158,11 @@ pub enum Reason {
     StepFailed { step: &'static str, fault: Fault },
 }
 
+/// What is wrong with a boot loader that does not count, and how it is mended.
+pub const STARTS_NOT_COUNTED: &str = "the boot loader does not count starts, so that a release that panics would \
+    start for ever: no release is started. Let it count (U-Boot: CONFIG_BOOTCOUNT_LIMIT, CONFIG_BOOTCOUNT_ENV), then \
+    run komainu confirm; where it counts unseen, set count = 'trusted' under [trial]";
+
 /// Why a step could not be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -178,6 +200,9 @@ impl Reason {
             | Reason::AccountChanged
             | Reason::RollingBack { .. }
             | Reason::CannotLeave(_)
+            | Reason::NoWayBack { .. }
+            | Reason::StartsNotCounted(_)
+            | Reason::MigrationFailed { .. }
             | Reason::Found(Finding { evidence: Evidence::Infection, .. })
             | Reason::NotMended { .. }
             | Reason::Undone { .. }
@@ -230,6 +255,16 @@ impl fmt::Display for Reason {
             }
             Reason::RollingBack { release, why } => {
                 write!(f, "rolling-back release={} version={} why=\"{why}\"", release.number, release.version)
+            }
+            Reason::NoWayBack { release, slot, why } => {
+                write!(f, "no-way-back release={} slot={slot} why=\"{why}\"", release.number)
+            }
+            Reason::StartsNotCounted(release) => {
+                write!(f, "starts-not-counted release={release} why=\"{STARTS_NOT_COUNTED}\"")
+            }
+            Reason::CountVouchedFor(release) => write!(f, "count-vouched-for release={release}"),
+            Reason::MigrationFailed { hooks, why } => {
+                write!(f, "migration-failed hooks={hooks} why=\"{why}\"")
             }
             Reason::RestartIntoOld(slot) => write!(f, "restart-into-old slot={slot}"),
             Reason::CannotLeave(slot) => write!(f, "cannot-leave slot={slot}"),

@@ -23,6 +23,8 @@ pub struct RetryState {
     pub validator: Option<alloc::string::String>,
     /// Backoff of polling.
     pub poll: Backoff,
+    /// Since when every health check on a release on trial has been good, in seconds of uptime.
+    pub good_since: Option<u64>,
     /// Backoff of fetching and writing images; any progress ends it.
     pub stage: Backoff,
     /// Backoff of complete images that differ from the signed ones. Progress does not end it: otherwise the agent

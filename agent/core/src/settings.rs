@@ -14,6 +14,16 @@ pub enum ConfirmBy {
     Command,
 }
 
+/// How it is known that the boot loader counts the starts of a trial. One that does not would start a release that
+/// panics for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartCount {
+    /// A trial goes on only where its start has taken one of the tries.
+    Seen,
+    /// The maker vouches for it: the boot loader counts where Linux does not see it.
+    Trusted,
+}
+
 /// The maker's settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -34,8 +44,13 @@ pub struct Settings {
     pub full_refresh_seconds: u32,
     /// A release on trial must be good this many seconds after the start.
     pub trial_seconds: u32,
+    /// From the first good check on, all checks must stay good for so many seconds before a release is confirmed; at
+    /// most `trial_seconds`.
+    pub soak_seconds: u32,
     /// Starts that the boot loader gives a release on trial; 1 to 9.
     pub boot_tries: u8,
+    /// How it is known that those starts are counted.
+    pub start_count: StartCount,
     pub confirm_by: ConfirmBy,
     /// While a slot is filled, it is synced and the record written each time this many bytes have come.
     pub checkpoint_bytes: u32,

@@ -38,7 +38,8 @@ pub enum Step {
         release: ReleaseId,
         /// The slot of the failed release.
         slot: Slot,
-        /// The number of failed trials that it counts as.
+        /// The number of failed trials that it counts as; 0: the boot loader does not count starts, which is no fault of
+        /// the release.
         times: u8,
     },
     /// Restart the device.

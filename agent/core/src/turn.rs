@@ -3,13 +3,14 @@
 //!
 //! The caller logs [`Plan::reason`] before it executes the plan: say it before you break it.
 
-use crate::device::{Account, Device, Firewall, Host, Ledger, Owner};
+use crate::device::{Account, Device, Firewall, Host, Ledger, Owner, Slots};
 use crate::fault::{FetchFault, Text, text};
 use crate::firewall::table::FirewallGrants;
 use crate::firewall::wanted_table::wanted_table;
 use crate::gate;
 use crate::gate::execute as gate_steps;
 use crate::gate::state::{FirewallStatus, GateState};
+use crate::identifiers::Slot;
 use crate::operator_request::OperatorRequest;
 use crate::reason::{Fault, Reason};
 use crate::retry_state::{Backoff, RetryState};
@@ -18,14 +19,16 @@ use crate::step::{Next, Plan, Step};
 use crate::update;
 use crate::update::activate::activate;
 use crate::update::confirm::confirm;
-use crate::update::facts::{Facts, Health, RecordSeen};
+use crate::update::facts::{Facts, Health, Parts, RecordSeen};
 use crate::update::keep_record::keep_next;
 use crate::update::offer;
+use crate::update::offer::Offer;
 use crate::update::poll::poll;
 use crate::update::record::{Record, Update};
 use crate::update::rollback::{roll_back, settle};
 use crate::update::stage::stage;
 use alloc::vec::Vec;
+use komainu_trust::Moment;
 
 /// The result of a request to the gate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +81,19 @@ pub fn look(
     grants: &FirewallGrants,
     request: Option<OperatorRequest>,
 ) -> Facts {
+    let clock = device.clock();
+    let offer = offer::read(&device.stored(), clock, settings);
+    look_knowing(device, settings, grants, request, offer)
+}
+
+/// Looks at everything but the offer, which is known with the time by the best clock: proving it is most of a look.
+pub fn look_knowing(
+    device: &mut dyn Device,
+    settings: &Settings,
+    grants: &FirewallGrants,
+    request: Option<OperatorRequest>,
+    (offer, now): (Offer, Moment),
+) -> Facts {
     let mut gate = device.gate();
     if let Some(gate) = &mut gate {
         let table = wanted_table(device, gate.gate_state(), &settings.firewall, grants);
@@ -90,16 +106,22 @@ pub fn look(
         _ => false,
     };
     let health = if on_trial { device.health() } else { Health::Good };
-    let clock = device.clock();
+    let parts = device.parts();
+    let leaves = on_trial && (health != Health::Good || request == Some(OperatorRequest::Rollback));
+    let other_slot_blank = leaves
+        && match (&parts, &booted) {
+            (Ok(parts), Ok(booted)) => is_blank(device, parts, booted.other()),
+            _ => false,
+        };
     let reimage = device.incident_state().incident.and_then(|incident| incident.reimage);
-    let (offer, now) = offer::read(&device.stored(), clock, settings);
     Facts {
         now,
         uptime: device.uptime_seconds(),
         record,
         boot_choice: device.boot_choice(),
-        parts: device.parts(),
+        parts,
         health,
+        other_slot_blank,
         offer,
         retry: device.retry(),
         request,
@@ -107,6 +129,21 @@ pub fn look(
         reimage: reimage.is_some_and(|slot| booted == Ok(slot)),
         booted,
     }
+}
+
+/// The size of the beginning of a part by which an empty one is known, in bytes.
+const BLANK_BYTES: usize = 4096;
+
+/// Whether a part of a slot begins with nothing, as erased or invalidated media do. One that cannot be read may hold
+/// something.
+fn is_blank(device: &mut (impl Slots + ?Sized), parts: &Parts, slot: Slot) -> bool {
+    let mut buffer = alloc::vec![0; BLANK_BYTES];
+    parts.iter().enumerate().any(|(index, part)| {
+        let bytes = usize::try_from(part.bytes(slot)).map_or(BLANK_BYTES, |bytes| bytes.min(BLANK_BYTES));
+        let beginning = &mut buffer[..bytes];
+        device.read_back(slot, index, 0, beginning).is_ok()
+            && [0, 0xff].iter().any(|blank| beginning.iter().all(|byte| byte == blank))
+    })
 }
 
 /// Decides. The gate goes first; where it has nothing to do, or must wait, the update has its turn.
@@ -156,6 +193,7 @@ pub fn execute(
             outcome.replies.push(if resets { Reply::ResetBegun } else { Reply::NotNow });
         }
     }
+    keep_soak(device, facts);
     for step in &plan.steps {
         let done = perform(step, device, settings, grants, &mut outcome.events);
         outcome.replies.extend(reply(step, &done, device));
@@ -183,6 +221,22 @@ fn forget_backoff_for(device: &mut (impl Ledger + ?Sized), facts: &Facts) {
     device.keep_retry(&RetryState { poll: none, stage: none, proof: none, device: none, gate, ..retry });
 }
 
+/// Remembers since when the checks of a trial have been good: one bad answer, and the soak begins anew.
+fn keep_soak(device: &mut (impl Ledger + ?Sized), facts: &Facts) {
+    let good = facts.is_on_trial() && facts.health == Health::Good;
+    let good_since = good.then(|| facts.retry.good_since.unwrap_or(facts.uptime));
+    if good_since != facts.retry.good_since {
+        let retry = device.retry();
+        device.keep_retry(&RetryState { good_since, ..retry });
+    }
+}
+
+/// A release that failed lately waits for polls that work, because its maker may withdraw it meanwhile.
+fn count_poll(device: &mut (impl Ledger + ?Sized)) -> Result<(), Fault> {
+    let RecordSeen::Found(mut record) = device.record() else { return Ok(()) };
+    if record.count_poll() { keep_next(device, record) } else { Ok(()) }
+}
+
 fn perform(
     step: &Step,
     device: &mut dyn Device,
@@ -191,13 +245,15 @@ fn perform(
     events: &mut Vec<Reason>,
 ) -> Result<(), Fault> {
     match step {
-        Step::Poll => poll(device, settings, events),
+        Step::Poll => poll(device, settings, events).and_then(|()| count_poll(device)),
         Step::Stage { release, slot, parts } => stage(device, release, *slot, parts, settings),
         Step::Activate { release, slot, deadline_seconds } => {
             activate(device, release, *slot, *deadline_seconds, settings)
         }
-        Step::Confirm { release, slot } => confirm(device, release, *slot),
-        Step::RollBack { release, slot, times } => roll_back(device, release, *slot, *times),
+        Step::Confirm { release, slot } => confirm(device, release, *slot, events),
+        Step::RollBack { release, slot, times } => {
+            roll_back(device, release, *slot, *times, settings, events)
+        }
         Step::Reboot => device.reboot().map_err(Fault::Device),
         Step::Adopt(record) => keep_next(device, record.clone()),
         Step::Settle(slot) => settle(device, *slot, None),

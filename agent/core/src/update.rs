@@ -5,9 +5,11 @@
 pub mod activate;
 pub mod confirm;
 pub mod facts;
+pub mod health_check;
 pub mod keep_record;
 pub mod manifest;
 pub mod offer;
+pub mod part_identity;
 pub mod plan;
 pub mod poll;
 pub mod record;

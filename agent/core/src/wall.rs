@@ -10,6 +10,7 @@ pub mod incident_state;
 pub mod judge;
 pub mod measures;
 pub mod observation;
+pub mod pace;
 pub mod permits;
 pub mod plan;
 pub mod policy;

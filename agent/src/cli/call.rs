@@ -7,7 +7,7 @@ use crate::update::example_keys;
 use komainu_core::device::{Host, Repository};
 use komainu_core::printable;
 use komainu_trust::Trusted;
-use std::io::{Write, stdout};
+use std::io::{Write, stderr, stdout};
 use std::path::PathBuf;
 
 /// The end of a subcommand. The numbers are part of the interface; the man page explains them.
@@ -52,6 +52,16 @@ pub(super) fn print(text: &str) -> Result<Exit, String> {
     Ok(Exit::Done)
 }
 
+/// Said where the caller reads it: the log may be elsewhere.
+pub(super) fn busy(at_work: Option<i32>) -> Exit {
+    let process = at_work.map(|process| format!(" (process {process})")).unwrap_or_default();
+    let _ = writeln!(
+        stderr(),
+        "komainu: another komainu is at work{process}, and nothing was done; komainu poll asks it to poll now"
+    );
+    Exit::Busy
+}
+
 /// Opens the device, and refuses one that cannot have updates.
 pub(super) fn open(call: &Call) -> Result<LinuxDevice, String> {
     let device = open_without_updates(call);
@@ -67,7 +77,9 @@ pub(super) fn open_without_updates(call: &Call) -> LinuxDevice {
     log_output::open(call.settings.log.places(), call.settings.log.prefers_terminal());
     let mut device = LinuxDevice::open(&call.settings);
     let clock = device.clock();
-    match Trusted::load(&device.stored().under_newest_root(), clock) {
+    let stored = device.stored().under_newest_root();
+    let shipped = call.settings.root.display();
+    match Trusted::load(&stored, clock) {
         Ok(trusted) => {
             if let Some(key) = example_keys::found(&trusted).filter(|_| !call.testing) {
                 device.refuse_updates(format!(
@@ -76,9 +88,10 @@ pub(super) fn open_without_updates(call: &Call) -> LinuxDevice {
                 ));
             }
         }
-        Err(fault) => {
-            device.refuse_updates(format!("no root to trust: {}: {fault}", call.settings.root.display()));
-        }
+        Err(_) if stored.root.is_empty() => device.refuse_updates(format!(
+            "no root to trust: {shipped} is not there, or empty: put the root.json of komainu-maker there"
+        )),
+        Err(fault) => device.refuse_updates(format!("no root to trust: {shipped}: {fault}")),
     }
     if call.testing {
         log::warn!("testing: keys that everybody has are trusted");

@@ -1,5 +1,5 @@
-//! `confirm` and `rollback`: decisions of a person, or of the firmware. Asks the komainu that is at work, or does it
-//! itself.
+//! `confirm`, `rollback` and `poll`: decisions of a person, or of the firmware. Asks the komainu that is at work, or does
+//! it itself.
 
 use super::call::{Call, Exit, open, print};
 use super::run;
@@ -15,6 +15,10 @@ pub(super) fn confirm(call: &Call) -> Result<Exit, String> {
 
 pub(super) fn rollback(call: &Call) -> Result<Exit, String> {
     ask(call, OperatorRequest::Rollback)
+}
+
+pub(super) fn poll(call: &Call) -> Result<Exit, String> {
+    ask(call, OperatorRequest::Poll)
 }
 
 fn ask(call: &Call, request: OperatorRequest) -> Result<Exit, String> {
@@ -48,12 +52,13 @@ pub(super) fn refuse_before_restart(device: &mut LinuxDevice) -> Result<(), Stri
 
 /// Refuses to confirm or roll back without a trial: the caller should get a message, not silence.
 fn refuse_needless(device: &mut LinuxDevice, request: &OperatorRequest) -> Result<(), String> {
-    let update = match device.record() {
-        RecordSeen::Found(record) => record.update,
-        RecordSeen::Absent | RecordSeen::Lost(_) => Update::Idle,
+    let (update, uncounted) = match device.record() {
+        RecordSeen::Found(record) => (record.update, record.uncounted.is_some()),
+        RecordSeen::Absent | RecordSeen::Lost(_) => (Update::Idle, false),
     };
     match (request, update) {
         (OperatorRequest::Confirm, Update::Trial { .. }) | (OperatorRequest::Poll, _) => Ok(()),
+        (OperatorRequest::Confirm, _) if uncounted => Ok(()),
         (OperatorRequest::Confirm, _) => Err("nothing is on trial".into()),
         (OperatorRequest::Rollback, Update::Idle) => Err("nothing is staged or on trial".into()),
         (

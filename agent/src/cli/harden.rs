@@ -118,7 +118,11 @@ fn report(call: &Call) -> Result<(Report, Moment), String> {
     report_of(&mut device, call).map(|report| (report, now))
 }
 
-fn report_of(device: &mut LinuxDevice, call: &Call) -> Result<Report, String> {
+/// The last report of the komainu at work; where none is, a new one.
+///
+/// # Errors
+/// The settings leave the wall to other software, or the report cannot be read; in words.
+pub(super) fn report_of(device: &mut LinuxDevice, call: &Call) -> Result<Report, String> {
     let policy = policy(call)?;
     let free = device.lock()?.is_ok();
     if free {
@@ -133,7 +137,7 @@ fn report_of(device: &mut LinuxDevice, call: &Call) -> Result<Report, String> {
 }
 
 /// Looks, and changes nothing.
-pub(super) fn look(device: &mut LinuxDevice, policy: &Policy, settings: &Settings) -> Report {
+fn look(device: &mut LinuxDevice, policy: &Policy, settings: &Settings) -> Report {
     let gate_state = device.gate().map(|gate| gate.gate_state());
     let grants = device.grants_at_start();
     let rules = firewall_status(device, settings, &grants);

@@ -5,6 +5,8 @@ use super::decide::refuse_before_restart;
 use super::run;
 use crate::update::source::bundle::Bundle;
 use komainu_core::operator_request::OperatorRequest;
+use komainu_core::reason::Reason;
+use komainu_core::settings::Settings;
 use std::path::Path;
 
 pub(super) fn install(call: &Call) -> Result<Exit, String> {
@@ -22,6 +24,13 @@ pub(super) fn install(call: &Call) -> Result<Exit, String> {
             let round = run::round(&mut device, call, OperatorRequest::Poll)?;
             if let Some(event) = &round.event {
                 print(&format!("{event}\n"))?;
+            }
+            if let Some(Reason::OfferNothing) = round.event {
+                let Settings { board, channel, .. } = &call.settings.core;
+                let path = path.display();
+                return Err(format!(
+                    "{path} has nothing for board {board} and channel {channel}: nothing is installed"
+                ));
             }
             let bad = round.event.as_ref().is_some_and(run::is_worth_an_exit_code);
             Ok(if bad && round.exit == Exit::Done { Exit::Failed } else { round.exit })

@@ -1,23 +1,32 @@
-//! `plan`: prints the next steps and the reason. Does nothing.
+//! `plan`: prints the next steps and the reason. Does nothing. Beside a komainu that is at work the wall's part is made
+//! from the last report of that one: only it knows which processes are its own, and what it holds.
 
 use super::call::{Call, Exit, open, print};
 use super::harden;
 use crate::daemon::linux_device::LinuxDevice;
 use komainu_core::device::Hardening;
-use komainu_core::settings::Settings;
 use komainu_core::step::Next;
 use komainu_core::turn::{decide, look};
 use komainu_core::update::facts::Facts;
 use komainu_core::wall::plan::watch::Watch;
 use komainu_core::wall::plan::{Act, View, plan as decide_wall};
 use komainu_core::wall::policy::Policy;
+use komainu_core::wall::report::Report;
 
 pub(super) fn plan(call: &Call) -> Result<Exit, String> {
     let mut device = open(call)?;
     let grants = device.grants_at_start();
     let facts = look(&mut device, &call.settings.core, &grants, None);
     let plan = decide(&facts, &call.settings.core);
-    let mut text = format!("because {}\n", plan.reason);
+    let at_work = device.lock()?.err();
+    let mut text = match at_work {
+        Some(process) => {
+            let process = process.map(|process| format!(" (process {process})")).unwrap_or_default();
+            format!("beside  the komainu that is at work{process}; the wall is shown by its last report\n")
+        }
+        None => "alone   no komainu is at work: this one looks for itself\n".to_owned(),
+    };
+    text.push_str(&format!("because {}\n", plan.reason));
     if plan.steps.is_empty() {
         text.push_str("do      nothing\n");
     }
@@ -30,17 +39,19 @@ pub(super) fn plan(call: &Call) -> Result<Exit, String> {
         Next::Restart => "then    restart\n".to_owned(),
     });
     if let Some(wall) = &call.settings.wall {
-        text.push_str(&of_wall(&mut device, &facts, &wall.policy, &call.settings.core));
+        match harden::report_of(&mut device, call) {
+            Ok(report) => text.push_str(&of_wall(&mut device, &facts, &report, &wall.policy)),
+            Err(why) => text.push_str(&format!("wall    {why}\n")),
+        }
     }
     print(&text)
 }
 
 /// The wall's plan.
-fn of_wall(device: &mut LinuxDevice, facts: &Facts, policy: &Policy, settings: &Settings) -> String {
-    let report = harden::look(device, policy, settings);
+fn of_wall(device: &mut LinuxDevice, facts: &Facts, report: &Report, policy: &Policy) -> String {
     let incident_state = device.incident_state();
     let view = View {
-        report: &report,
+        report,
         incident_state: &incident_state,
         undo: &[],
         asked: None,

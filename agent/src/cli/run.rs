@@ -1,6 +1,6 @@
 //! `run` and `once`: the event loop, and one round of turns.
 
-use super::call::{Call, Exit, open, open_without_updates};
+use super::call::{Call, Exit, busy, open, open_without_updates};
 use super::owner::put_rules;
 use crate::daemon::event_log::EventLog;
 use crate::daemon::event_loop::{End, EventLoop, TURNS_RUNNING_MAX};
@@ -26,12 +26,11 @@ pub(super) fn run(call: &Call) -> Result<Exit, String> {
         // A device that can store nothing has no owner; its gate must stay closed even so.
         log::error!("firewall-missing why=\"{why}\"");
     }
-    let Ok(_lock) = locked? else { return Ok(busy()) };
-    // A failure of an agent before this one does not make the rules wait.
-    let retry = device.retry();
-    if retry.gate.failures > 0 {
-        device.keep_retry(&RetryState { gate: Backoff::default(), ..retry });
-    }
+    let _lock = match locked? {
+        Ok(lock) => lock,
+        Err(at_work) => return Ok(busy(at_work)),
+    };
+    begin_anew(&mut device);
     for fault in call.settings.faults.all() {
         log::error!("settings-wrong file={} why=\"{fault}\"", call.settings_file.display());
     }
@@ -45,7 +44,10 @@ pub(super) fn run(call: &Call) -> Result<Exit, String> {
 
 pub(super) fn once(call: &Call) -> Result<Exit, String> {
     let mut device = open(call)?;
-    let Ok(_lock) = device.lock()? else { return Ok(busy()) };
+    let _lock = match device.lock()? {
+        Ok(lock) => lock,
+        Err(at_work) => return Ok(busy(at_work)),
+    };
     Ok(round(&mut device, call, OperatorRequest::Poll)?.exit)
 }
 
@@ -63,6 +65,7 @@ pub(super) fn round(
     call: &Call,
     request: OperatorRequest,
 ) -> Result<Round, String> {
+    begin_anew(device);
     let began = uptime_milliseconds();
     let mut waiter = Waiter::new().map_err(|error| format!("cannot wait for signals: {error}"))?;
     let (settings, grants, mut log) = (&call.settings.core, device.grants_at_start(), EventLog::default());
@@ -126,7 +129,11 @@ pub(super) fn is_worth_an_exit_code(event: &Reason) -> bool {
     refused || event.level() == Level::Error
 }
 
-fn busy() -> Exit {
-    log::error!("another komainu is at work");
-    Exit::Busy
+/// A failure of an agent before this one does not make the rules wait, and good checks that it saw do not count: nobody
+/// saw the time between.
+fn begin_anew(device: &mut LinuxDevice) {
+    let retry = device.retry();
+    if retry.gate.failures > 0 || retry.good_since.is_some() {
+        device.keep_retry(&RetryState { gate: Backoff::default(), good_since: None, ..retry });
+    }
 }

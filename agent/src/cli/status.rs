@@ -3,7 +3,7 @@
 use super::call::{Call, Exit, open_without_updates, print};
 use crate::daemon::linux_device::LinuxDevice;
 use crate::daemon::page_status::turned_away;
-use crate::daemon::status_model::{StatusModel, findings, firewall_word};
+use crate::daemon::status_model::{StatusModel, findings, firewall_word, update_findings};
 use komainu_bootstrap::json::Json;
 use komainu_core::device::{Host, Repository};
 use komainu_core::turn::{decide_unless_off, look};
@@ -17,7 +17,10 @@ struct Line(&'static str, Json);
 
 pub(super) fn status(call: &Call) -> Result<Exit, String> {
     let mut device = open_without_updates(call);
-    device.room.look();
+    // The first start makes the folder: that there is none yet is no news.
+    if call.settings.state.exists() {
+        device.room.look();
+    }
     let grants = device.grants_at_start();
     let facts = look(&mut device, &call.settings.core, &grants, None);
     let clock = device.clock();
@@ -42,12 +45,17 @@ pub(super) fn status(call: &Call) -> Result<Exit, String> {
         }
         Err(why) => lines.push(Line("boot_choice", Json::text(why))),
     }
-    lines.extend(offer_lines(&facts.offer));
+    let stored = device.stored();
+    if stored.metadata.timestamp.is_none() {
+        lines.push(Line("offer", Json::text(&"not known yet: no poll was completed so far")));
+    } else {
+        lines.extend(offer_lines(&facts.offer));
+    }
     lines.extend(gate_lines(&facts, call, &device));
     let away = turned_away(&device.counts());
     let away = away.iter().map(|count| (count.port_name(), Json::number(count.packets)));
     lines.push(Line("turned_away", Json::Object(away.collect())));
-    if let Ok(trusted) = Trusted::load(&device.stored().under_newest_root(), clock) {
+    if let Ok(trusted) = Trusted::load(&stored.under_newest_root(), clock) {
         for (index, name) in ["root", "timestamp", "snapshot", "targets"].into_iter().enumerate() {
             lines.push(Line(name, version_and_expiry(trusted.versions()[index], trusted.expiries()[index])));
         }
@@ -96,6 +104,7 @@ fn gate_lines(facts: &Facts, call: &Call, device: &LinuxDevice) -> Vec<Line> {
         return vec![Line("gate", Json::text(&"left to other software"))];
     };
     let of_device = device.findings().into_iter().chain(device.poll_fault());
+    let of_device = of_device.chain(update_findings(facts, &call.settings.core));
     let findings = findings(gate, settings).into_iter().chain(of_device);
     let findings = findings.map(|finding| Json::text(&finding)).collect();
     vec![
@@ -125,6 +134,9 @@ fn offer_lines(offer: &Offer) -> Vec<Line> {
 }
 
 fn version_and_expiry(version: u64, expires: Option<Moment>) -> Json {
+    if version == 0 {
+        return Json::Null;
+    }
     Json::object([
         ("version", Json::number(version)),
         ("expires", expires.map_or(Json::Null, |expires| Json::text(&expires))),

@@ -1,5 +1,6 @@
 //! The decisions of a device's maker: the checked settings, and the reading of each key of the settings file into them.
 
+use crate::config::boot_settings;
 use crate::config::gate_settings;
 use crate::config::identity;
 use crate::config::server_settings;
@@ -7,10 +8,11 @@ use crate::config::server_settings::Server;
 use crate::config::table_reader::{FirstFault, Keys};
 use crate::config::toml::reader::parse_what_is_whole;
 use crate::config::toml::table::{SettingsFault, Table};
+use crate::config::trial_settings;
 use crate::config::wall_settings;
 use komainu_core::firewall::table::Traffic;
 use komainu_core::identifiers::{Name, PARTS_MAX, ReleaseId, Version};
-use komainu_core::settings::{ConfirmBy, FirewallSettings, Settings};
+use komainu_core::settings::{ConfirmBy, FirewallSettings, Settings, StartCount};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -31,11 +33,13 @@ pub struct DeviceSettings {
     /// The folder of what may be lost at a restart: lock, operator requests, attempts.
     pub run: PathBuf,
     /// The way the boot loader is told.
-    pub boot: Boot,
+    pub boot: boot_settings::Boot,
     /// The folder of health checks.
     pub health: PathBuf,
     /// The time that one health check may take, in seconds.
     pub health_check_seconds: u32,
+    /// What happens around a trial.
+    pub trial: trial_settings::TrialSettings,
     /// The parts of the slots.
     pub parts: Vec<PartPaths>,
     /// Where log lines go.
@@ -70,32 +74,12 @@ impl SettingsFaults {
     }
 }
 
-/// The way the boot loader is told.
-#[derive(Clone, Debug)]
-pub struct Boot {
-    /// The `fw_env.config`.
-    pub environment: PathBuf,
-    /// The variable that names the slot to start.
-    pub slot_variable: String,
-    /// The text that it has for slot a and for slot b.
-    pub slot_values: [String; 2],
-    /// The variable that names the release in that slot.
-    pub release_variable: String,
-    /// The file that says which slot runs (`/proc/cmdline`).
-    pub booted_file: PathBuf,
-    /// The word in it: `key=value`.
-    pub booted_key: String,
-    /// The program that restarts the device; empty: the agent ends with exit code 3 and its starter
-    /// restarts.
-    pub reboot_command: Vec<String>,
-}
-
-/// A part, in either slot: a block device or a file.
+/// A part, in either slot: a block device, flash or a file.
 #[derive(Clone, Debug)]
 pub struct PartPaths {
     /// Its name in manifests.
     pub name: Name,
-    /// Slot a, then slot b.
+    /// Slot a, then slot b: a path, `PARTLABEL=name`, `mtd:name`, `ubi:name` or `ubi0:name`.
     pub paths: [PathBuf; 2],
 }
 
@@ -188,9 +172,10 @@ impl DeviceSettings {
             root: trust.path("root", "/usr/share/komainu/root.json"),
             state: state.path("directory", "/var/lib/komainu"),
             run: state.path("run_directory", "/run/komainu"),
-            boot: read_boot(boot),
+            boot: boot_settings::read(boot),
             health: trial.path("health_directory", "/etc/komainu/health"),
             health_check_seconds: trial.number("health_check_seconds", 1..=600, 30),
+            trial: trial_settings::read(&mut trial, Keys::of(&mut top, "update_hooks", &of_update)),
             parts: read_parts(&mut top, &of_update),
             log: read_log(log),
             gate: gate_settings::read(gate),
@@ -231,6 +216,7 @@ fn read_core(
     state: &mut Keys<'_>,
     reset: &mut Keys<'_>,
 ) -> Settings {
+    let trial_seconds = trial.number("seconds", 10..=86_400, 600);
     Settings {
         board: device.name("board", None),
         channel: device.name("channel", Some("stable")),
@@ -239,8 +225,10 @@ fn read_core(
         poll_seconds: poll.number("interval_seconds", 60..=30 * 86_400, 6 * 3600),
         first_poll_within_seconds: poll.number("first_within_seconds", 0..=86_400, 300),
         full_refresh_seconds: poll.number("full_refresh_seconds", 0..=7 * 86_400, 86_400),
-        trial_seconds: trial.number("seconds", 10..=86_400, 600),
+        trial_seconds,
+        soak_seconds: trial.number("soak_seconds", 0..=trial_seconds, trial_seconds.min(300)),
         boot_tries: trial.number("boot_tries", 1..=9, 3) as u8,
+        start_count: [StartCount::Seen, StartCount::Trusted][trial.choice("count", &["seen", "trusted"])],
         confirm_by: [ConfirmBy::Health, ConfirmBy::Command]
             [trial.choice("confirm_by", &["health", "command"])],
         checkpoint_bytes: state.number("checkpoint_bytes", 64 * 1024..=1 << 30, 16 << 20),
@@ -299,27 +287,6 @@ fn read_own_release(device: &mut Keys<'_>) -> Option<ReleaseId> {
     None
 }
 
-fn read_boot(mut keys: Keys<'_>) -> Boot {
-    let slot_values: [String; 2] = keys.strings("slot_values", &["a", "b"]).try_into().unwrap_or_else(|_| {
-        keys.fault("slot_values", "must be two words: for slot a and for slot b");
-        Default::default()
-    });
-    if slot_values[0] == slot_values[1] {
-        keys.fault("slot_values", "must be two different words");
-    }
-    let boot = Boot {
-        environment: keys.path("environment", "/etc/fw_env.config"),
-        slot_variable: keys.word("slot_variable", "boot_slot"),
-        slot_values,
-        release_variable: keys.word("release_variable", "komainu_release"),
-        booted_file: keys.path("booted_file", "/proc/cmdline"),
-        booted_key: keys.word("booted_key", "komainu.slot"),
-        reboot_command: keys.strings("reboot_command", &["/sbin/reboot"]),
-    };
-    keys.finish();
-    boot
-}
-
 fn read_parts(top: &mut Table, first: &FirstFault) -> Vec<PartPaths> {
     let mut parts: Vec<PartPaths> = Vec::new();
     for table in first.unless(top.take_tables("part")).unwrap_or_default() {
@@ -328,7 +295,13 @@ fn read_parts(top: &mut Table, first: &FirstFault) -> Vec<PartPaths> {
         if parts.iter().any(|part| part.name == name) {
             keys.fault("name", "names a part that is there already");
         }
-        let paths = [PathBuf::from(keys.required_string("a")), PathBuf::from(keys.required_string("b"))];
+        let paths = ["a", "b"].map(|slot| PathBuf::from(keys.required_string(slot)));
+        if paths
+            .iter()
+            .any(|path| ["PARTLABEL=", "mtd:", "ubi:"].iter().any(|kind| path.as_os_str() == *kind))
+        {
+            keys.fault("a", "and `b` must have a name behind PARTLABEL=, mtd: or ubi:");
+        }
         let taken = |path: &PathBuf| parts.iter().any(|part| part.paths.contains(path));
         if paths[0] == paths[1] || taken(&paths[0]) || taken(&paths[1]) {
             keys.fault("b", "and `a` must be places that no other slot or part uses");

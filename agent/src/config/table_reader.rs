@@ -55,6 +55,13 @@ impl<'f> Keys<'f> {
         self.first.tell(self.table.fault(key, sentence));
     }
 
+    /// Refuses keys that were not asked for; if there are none, tells this fault of a key.
+    pub(super) fn finish_with(self, last: Option<(&str, String)>) {
+        let (first, last) = (self.first, last.map(|(key, sentence)| self.table.fault(key, &sentence)));
+        self.finish();
+        last.into_iter().for_each(|fault| first.tell(fault));
+    }
+
     /// Refuses keys that were not asked for.
     pub(super) fn finish(self) {
         self.table.finish().unwrap_or_else(|fault| self.first.tell(fault));

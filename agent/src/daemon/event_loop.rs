@@ -16,7 +16,7 @@ use komainu_core::gate::state::FirewallStatus;
 use komainu_core::operator_request::OperatorRequest;
 use komainu_core::settings::Settings;
 use komainu_core::step::{Next, Step};
-use komainu_core::turn::{Outcome, answers, decide_unless_off, execute, look};
+use komainu_core::turn::{Outcome, answers, decide_unless_off, execute, look_knowing};
 use komainu_core::update::facts::Facts;
 use komainu_trust::Moment;
 use std::path::Path;
@@ -137,10 +137,12 @@ impl<'a> EventLoop<'a> {
         self.device.room.look();
         let grants = self.grants();
         let request = self.requests.next(self.device);
-        let facts = look(self.device, &self.core, &grants, request);
+        let offer = self.device.offer(&self.core);
+        let facts = look_knowing(self.device, &self.core, &grants, request, offer);
         if let Some(wall) = self.device.wall() {
             wall.set_on_trial(facts.is_on_trial());
         }
+        self.device.watch_trial(facts.is_on_trial());
         self.compare_firmware(&facts);
         self.wall_inputs = wall_inputs(&facts);
         // The rules come before everything else. An agent that starts again finds its own rules: then its page need not

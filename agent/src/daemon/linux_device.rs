@@ -1,7 +1,8 @@
 //! The device on Linux: its parts put together, and functions for the commands. `powers` implements the core's
-//! traits.
+//! traits, `trial` what a trial needs.
 
 mod powers;
+mod trial;
 
 use crate::config::gate_settings::FirewallChoice;
 use crate::config::settings::DeviceSettings;
@@ -16,7 +17,10 @@ use crate::os::foreign_file::Tree;
 use crate::os::privileges::{Capabilities, give_up};
 use crate::os::{clock, foreign_file};
 use crate::update::boot::boot_flow::BootFlow;
-use crate::update::boot::bootcount::Bootcount;
+use crate::update::boot::flash_devices::KernelFlash;
+use crate::update::boot::profile_flow;
+use crate::update::boot::running_slot::RunningSlot;
+use crate::update::offer_cache::OfferCache;
 use crate::update::runtime_state::{Lock, RuntimeState};
 use crate::update::source::bundle::Bundle;
 use crate::update::source::carrier::Source;
@@ -35,10 +39,12 @@ use komainu_core::gate::state::GateState;
 use komainu_core::operator_request::OperatorRequest;
 use komainu_core::reason::Reason;
 use komainu_core::retry_state::RetryState;
+use komainu_core::settings::Settings as CoreSettings;
 use komainu_core::update::facts::Facts;
+use komainu_core::update::offer::Offer;
 use komainu_core::wall::incident_state::IncidentState;
 use komainu_core::wall::observation::Observation;
-use komainu_trust::Trusted;
+use komainu_trust::{Moment, Trusted};
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -50,9 +56,11 @@ const COUNT_MILLISECONDS: u64 = 30_000;
 pub struct LinuxDevice {
     settings: DeviceSettings,
     store: MetadataStore,
+    offers: OfferCache,
     runtime: RuntimeState,
     slots: SlotTable,
     boot: Box<dyn BootFlow>,
+    running: RunningSlot,
     /// The server, or why there are no updates.
     repository: Result<HttpRepository, String>,
     /// Takes the server's place until it has nothing more to offer.
@@ -72,6 +80,10 @@ pub struct LinuxDevice {
     /// The retry state that could not be written: without it a full file system would mean polling without a pause.
     unwritten_retry: Option<RetryState>,
     restarting: bool,
+    /// The server was reached since the start, on trial.
+    server_reached: bool,
+    /// Why no watchdog is held on trial, as it was last told.
+    unwatched: Option<Text>,
 }
 
 impl LinuxDevice {
@@ -84,9 +96,11 @@ impl LinuxDevice {
         };
         let mut device = LinuxDevice {
             store: MetadataStore::new(&settings.state, &settings.root),
+            offers: OfferCache::default(),
             runtime: RuntimeState::new(&settings.run),
             slots: SlotTable::new(settings.parts.clone()),
-            boot: Box::new(Bootcount(settings.boot.clone())),
+            boot: profile_flow::open(&settings.boot, &settings.state, &KernelFlash),
+            running: RunningSlot::new(settings.parts.clone()),
             repository,
             bundle: None,
             credentials: settings.gate.as_ref().map(|gate| CredentialStore::new(gate, &settings.state)),
@@ -100,6 +114,8 @@ impl LinuxDevice {
             recent: Recent::default(),
             unwritten_retry: None,
             restarting: false,
+            server_reached: false,
+            unwatched: None,
             settings: settings.clone(),
         };
         device.raise_tls_floor();
@@ -109,6 +125,11 @@ impl LinuxDevice {
     /// The reason why there are no updates, where there are none.
     pub fn update_off(&self) -> Option<&str> {
         self.repository.as_ref().err().map(String::as_str)
+    }
+
+    /// What the maker should know of the boot flow, in sentences.
+    pub fn boot_cautions(&mut self) -> Vec<String> {
+        self.boot.cautions()
     }
 
     /// From now on there are no updates, for this reason.
@@ -267,6 +288,12 @@ impl LinuxDevice {
     /// Why the last poll failed, in words; `None`: it worked, or none was tried.
     pub fn poll_fault(&self) -> Option<String> {
         self.poll_fault.as_ref().map(|why| format!("the last poll failed: {why}"))
+    }
+
+    /// The offer, for a look of the loop, and the time by the best clock.
+    pub fn offer(&mut self, settings: &CoreSettings) -> (Offer, Moment) {
+        let clock = self.clock();
+        self.offers.offer(&self.store, settings, clock, clock::uptime_milliseconds())
     }
 
     /// The firewall's counters: packets turned away, dropped and seen; empty where nothing counts.

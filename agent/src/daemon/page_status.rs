@@ -2,7 +2,7 @@
 //! gate.
 
 use super::login_history::LoginHistory;
-use super::status_model::{StatusModel, findings, firewall_word};
+use super::status_model::{StatusModel, findings, firewall_word, update_findings};
 use crate::config::gate_settings::GateSettings as Settings;
 use komainu_bootstrap::ipc::DeviceState;
 use komainu_core::firewall::count::Count;
@@ -54,7 +54,7 @@ pub(crate) fn of(
         return state;
     }
     push_pair(&mut state, facts, core);
-    for finding in findings(gate, settings) {
+    for finding in findings(gate, settings).into_iter().chain(update_findings(facts, core)) {
         state.push("finding", finding);
     }
     state.push("firewall", firewall_word(gate, settings));

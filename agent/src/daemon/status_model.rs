@@ -5,7 +5,8 @@ use crate::config::gate_settings::{FirewallChoice, GateSettings};
 use komainu_bootstrap::credential::crypt::Method;
 use komainu_core::gate::state::{FirewallStatus, GateFacts};
 use komainu_core::identifiers::{ReleaseId, Slot};
-use komainu_core::settings::Settings;
+use komainu_core::reason::STARTS_NOT_COUNTED;
+use komainu_core::settings::{Settings, StartCount};
 use komainu_core::update::facts::{Facts, RecordSeen};
 use komainu_core::update::record::{Record, Update};
 use komainu_core::update::schedule::until_poll;
@@ -50,6 +51,15 @@ impl StatusModel {
             seconds_until_poll: until_poll(&facts.retry, facts.uptime, settings),
             record,
         }
+    }
+}
+
+/// Facts about the update that a person should know.
+pub fn update_findings(facts: &Facts, settings: &Settings) -> Vec<String> {
+    let RecordSeen::Found(record) = &facts.record else { return Vec::new() };
+    match record.uncounted.filter(|_| settings.start_count == StartCount::Seen) {
+        Some(_) => vec![STARTS_NOT_COUNTED.into()],
+        None => Vec::new(),
     }
 }
 

@@ -1,18 +1,19 @@
 //! The wall's job in the event loop: a quick look every two seconds for changes, and a whole turn after a change, on
-//! an operator's request, and every ten seconds. It leaves the last report in a file for the commands.
+//! an operator's request, and at a pace by what the last one took. It leaves the last report in a file for the commands.
 
 use super::event_log::EventLog;
 use super::linux_device::LinuxDevice;
 use super::page_status::turned_away;
 use super::request_queue::RequestQueue;
 use crate::config::settings::DeviceSettings;
-use crate::os::clock::uptime_milliseconds;
+use crate::os::clock::{thread_microseconds, uptime_milliseconds};
 use crate::os::files;
-use komainu_core::device::Device;
+use komainu_core::device::{Device, Hardening as _};
 use komainu_core::firewall::table::FirewallGrants;
 use komainu_core::gate::state::FirewallStatus;
 use komainu_core::operator_request::OperatorRequest;
 use komainu_core::settings::FirewallSettings;
+use komainu_core::wall::pace::WHOLE_TURNS;
 use komainu_core::wall::plan::watch::Watch;
 use komainu_core::wall::policy::Policy;
 use komainu_core::wall::report::Report;
@@ -23,8 +24,6 @@ use std::path::PathBuf;
 
 /// Seconds between quick looks.
 pub const QUICK_SECONDS: u32 = 2;
-/// Milliseconds between whole turns where nothing changes.
-const WHOLE_MILLISECONDS: u64 = 10_000;
 /// Milliseconds between summaries in the security log: a day.
 const SUMMARY_MILLISECONDS: u64 = 86_400_000;
 /// Milliseconds from a turn with changes to the next turn.
@@ -40,6 +39,8 @@ pub struct WallJob {
     report: Option<Report>,
     /// The firewall's grants besides the settings.
     grants: FirewallGrants,
+    /// The status of the firewall at the last turn: another one makes the next turn due.
+    rules: Option<FirewallStatus>,
     /// The file of the last report.
     file: PathBuf,
     /// The time of the next whole turn, in milliseconds of uptime.
@@ -75,6 +76,7 @@ impl WallJob {
             watch: Watch::default(),
             report: None,
             grants,
+            rules: None,
             file: report_file(settings),
             due: 0,
             summary: 0,
@@ -99,7 +101,7 @@ impl WallJob {
         inputs: &WallInputs,
         log: &mut EventLog,
     ) -> WallNews {
-        let due = uptime_milliseconds() >= self.due;
+        let due = uptime_milliseconds() >= self.due || inputs.rules != self.rules;
         // Both are asked: one of them is also a sign of life.
         let changed = device.wall().is_some_and(|wall| wall.has_changed());
         let request = requests.next(device);
@@ -107,9 +109,9 @@ impl WallJob {
             return WallNews::default();
         }
         let news = self.turn(device, requests, request, inputs, log);
-        if changed && !due {
+        if changed {
             // A program that has just started may still start another one in its own place (exec).
-            self.due = uptime_milliseconds() + AGAIN_MILLISECONDS;
+            self.due = self.due.min(uptime_milliseconds() + AGAIN_MILLISECONDS);
         }
         news
     }
@@ -124,8 +126,9 @@ impl WallJob {
         log: &mut EventLog,
     ) -> WallNews {
         let before = self.report.take();
-        let mut restarting = false;
+        let (mut restarting, mut spent) = (false, 0);
         for _ in 0..TURNS_RUNNING_MAX {
+            let began = thread_microseconds();
             let context = TurnContext {
                 now: inputs.now,
                 rules: inputs.rules.clone(),
@@ -142,11 +145,15 @@ impl WallJob {
             log.log_all(device, &outcome.events);
             (self.report, self.grants) = (Some(decision.report), decision.grants);
             (request, restarting) = (None, restarting || outcome.restarting);
+            // As long as there is something to do, the pace is the fastest.
+            let is_at_rest = !outcome.again && device.incident_state().incident.is_none();
+            spent = if is_at_rest { thread_microseconds().saturating_sub(began) } else { 0 };
             if !outcome.again {
                 break;
             }
         }
-        self.due = uptime_milliseconds() + WHOLE_MILLISECONDS;
+        self.rules.clone_from(&inputs.rules);
+        self.due = uptime_milliseconds() + WHOLE_TURNS.pause_after(spent);
         self.leave_summary(device);
         let changed = self.report != before;
         if changed

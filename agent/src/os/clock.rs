@@ -24,6 +24,13 @@ pub fn uptime_milliseconds() -> u64 {
         })
 }
 
+/// Microseconds for which the calling thread has been on the processor; 0 where the kernel does not tell.
+pub fn thread_microseconds() -> u64 {
+    clock_seconds_nanoseconds(libc::CLOCK_THREAD_CPUTIME_ID).map_or(0, |(seconds, nanoseconds)| {
+        seconds.unsigned_abs() * 1_000_000 + nanoseconds.unsigned_abs() / 1000
+    })
+}
+
 /// Whole seconds since the kernel started.
 pub fn uptime_seconds() -> u64 {
     uptime_milliseconds() / 1000

@@ -1,5 +1,6 @@
 //! Readers of `/proc`.
 
+pub mod command_line;
 pub mod mountinfo;
 pub mod process_files;
 pub mod process_list;

@@ -2,6 +2,7 @@
 //! inside. Nothing here decides anything.
 #![allow(unsafe_code)]
 
+use crate::os::flash::ioctl_numbers as numbers;
 use nix::libc;
 use nix::sys::signal::Signal;
 use nix::sys::socket::SockFlag;
@@ -295,4 +296,116 @@ pub fn set_extended_attribute(file: BorrowedFd<'_>, name: &CStr, value: &[u8]) -
     // SAFETY: `name` ends with a zero byte, and the kernel reads the length of `value` from it.
     let result = unsafe { libc::fsetxattr(number, name.as_ptr(), bytes, value.len(), 0) };
     nix::errno::Errno::result(result).map(|_| ())
+}
+
+/// `ioctl` with a request of the table and its argument.
+///
+/// # Safety
+/// The argument is what the kernel's headers say for the request.
+unsafe fn ioctl<T>(file: BorrowedFd<'_>, request: numbers::Request, argument: *mut T) -> nix::Result<i32> {
+    // The C libraries differ in the type of the number; all of them pass on its 32 bits.
+    // SAFETY: the caller's.
+    nix::errno::Errno::result(unsafe { libc::ioctl(file.as_raw_fd(), request.here() as _, argument) })
+}
+
+/// `MEMGETINFO`: kind and sizes of an MTD device.
+///
+/// # Errors
+/// It is none (`ENOTTY`).
+pub fn mtd_info(mtd: BorrowedFd<'_>) -> nix::Result<numbers::MtdInfo> {
+    let mut info = numbers::MtdInfo::default();
+    // SAFETY: the kernel writes one `struct mtd_info_user`.
+    unsafe { ioctl(mtd, numbers::MEMGETINFO, &raw mut info) }.map(|_| info)
+}
+
+/// `MEMUNLOCK`: lifts the write protection of a range.
+///
+/// # Errors
+/// The chip has no locks (`EOPNOTSUPP`), or those of the kernel.
+pub fn mtd_unlock(mtd: BorrowedFd<'_>, mut range: numbers::EraseRange) -> nix::Result<()> {
+    // SAFETY: the kernel reads one `struct erase_info_user`.
+    unsafe { ioctl(mtd, numbers::MEMUNLOCK, &raw mut range) }.map(|_| ())
+}
+
+/// `MEMERASE64`: erases a range of whole blocks.
+///
+/// # Errors
+/// A block cannot be erased (`EIO`), the kernel is older than 2.6.31 (`ENOTTY`), or we may not.
+pub fn mtd_erase64(mtd: BorrowedFd<'_>, mut range: numbers::EraseRange64) -> nix::Result<()> {
+    // SAFETY: the kernel reads one `struct erase_info_user64`.
+    unsafe { ioctl(mtd, numbers::MEMERASE64, &raw mut range) }.map(|_| ())
+}
+
+/// `MEMERASE`: the same below 4 GiB, in every kernel.
+///
+/// # Errors
+/// Those of [`mtd_erase64`].
+pub fn mtd_erase(mtd: BorrowedFd<'_>, mut range: numbers::EraseRange) -> nix::Result<()> {
+    // SAFETY: the kernel reads one `struct erase_info_user`.
+    unsafe { ioctl(mtd, numbers::MEMERASE, &raw mut range) }.map(|_| ())
+}
+
+/// `MEMGETBADBLOCK`: whether the block at an offset is marked bad.
+///
+/// # Errors
+/// Those of the kernel; `EOPNOTSUPP` where there are no bad blocks.
+pub fn mtd_block_is_bad(mtd: BorrowedFd<'_>, mut offset: i64) -> nix::Result<bool> {
+    // SAFETY: the kernel reads one `loff_t`.
+    unsafe { ioctl(mtd, numbers::MEMGETBADBLOCK, &raw mut offset) }.map(|bad| bad != 0)
+}
+
+/// `MEMSETBADBLOCK`: marks the block at an offset bad.
+///
+/// # Errors
+/// Those of the kernel.
+pub fn mtd_mark_bad(mtd: BorrowedFd<'_>, mut offset: i64) -> nix::Result<()> {
+    // SAFETY: the kernel reads one `loff_t`.
+    unsafe { ioctl(mtd, numbers::MEMSETBADBLOCK, &raw mut offset) }.map(|_| ())
+}
+
+/// `ECCGETSTATS`: the counters of error correction.
+///
+/// # Errors
+/// Those of the kernel.
+pub fn mtd_ecc_stats(mtd: BorrowedFd<'_>) -> nix::Result<numbers::EccStats> {
+    let mut stats = numbers::EccStats::default();
+    // SAFETY: the kernel writes one `struct mtd_ecc_stats`.
+    unsafe { ioctl(mtd, numbers::ECCGETSTATS, &raw mut stats) }.map(|_| stats)
+}
+
+/// `UBI_IOCEBCH`: begins the atomic change of a LEB; its bytes are written to the descriptor afterwards.
+///
+/// # Errors
+/// Another user has the volume open (`EBUSY`), the volume is static (`EROFS`), or those of the kernel.
+pub fn ubi_change_leb(volume: BorrowedFd<'_>, mut change: numbers::LebChange) -> nix::Result<()> {
+    // SAFETY: the kernel reads one `struct ubi_leb_change_req`.
+    unsafe { ioctl(volume, numbers::UBI_IOCEBCH, &raw mut change) }.map(|_| ())
+}
+
+/// `UBI_IOCVOLUP`: begins an update of a whole volume, or wipes it with 0 bytes.
+///
+/// # Errors
+/// Another user has the volume open (`EBUSY`), the bytes do not fit (`EINVAL`), or those of the kernel.
+pub fn ubi_begin_update(volume: BorrowedFd<'_>, mut bytes: i64) -> nix::Result<()> {
+    // SAFETY: the kernel reads one `__s64`.
+    unsafe { ioctl(volume, numbers::UBI_IOCVOLUP, &raw mut bytes) }.map(|_| ())
+}
+
+/// `UBI_IOCRNVOL`: gives volumes of a UBI device new names, all in one step.
+///
+/// # Errors
+/// A name is taken, a volume is not there or in use, or those of the kernel; then all have their old names.
+pub fn ubi_rename_volumes(device: BorrowedFd<'_>, names: &mut numbers::VolumeNames) -> nix::Result<()> {
+    // SAFETY: the kernel reads one `struct ubi_rnvol_req`.
+    unsafe { ioctl(device, numbers::UBI_IOCRNVOL, &raw mut *names) }.map(|_| ())
+}
+
+/// `BLKROGET`: whether a block device takes no writes.
+///
+/// # Errors
+/// It is no block device (`ENOTTY`).
+pub fn block_is_read_only(block: BorrowedFd<'_>) -> nix::Result<bool> {
+    let mut read_only: libc::c_int = 0;
+    // SAFETY: the kernel writes one `int`.
+    unsafe { ioctl(block, numbers::BLKROGET, &raw mut read_only) }.map(|_| read_only != 0)
 }

@@ -22,7 +22,7 @@ const FEED_SECONDS_MAX: u16 = 10;
 /// So often where it does not say how long it waits: the least of common hardware is 16 s.
 const FEED_SECONDS_UNKNOWN: u16 = 4;
 /// The loop may be busy with one thing for so long: an image on slow flash, health checks, a server that trickles.
-const LIFE_SECONDS: u32 = 900;
+pub const SILENCE_SECONDS: u32 = 900;
 
 /// An open watchdog.
 pub struct Watchdog {
@@ -36,6 +36,8 @@ struct Shared {
     feed_seconds: u16,
     /// When the loop last showed a sign of life, in seconds of uptime.
     alive: AtomicU32,
+    /// It may be silent for so many seconds.
+    silence: AtomicU32,
     failed: AtomicBool,
 }
 
@@ -61,6 +63,7 @@ impl Watchdog {
             file,
             feed_seconds: feed_seconds(waits),
             alive: AtomicU32::new(uptime_seconds()),
+            silence: AtomicU32::new(SILENCE_SECONDS),
             failed: AtomicBool::new(false),
         });
         shared.feed().map_err(|error| refused("feed", path, &error))?;
@@ -78,6 +81,11 @@ impl Watchdog {
     /// A sign of life of the loop; at every turn.
     pub fn alive(&self) {
         self.shared.alive.store(uptime_seconds(), Ordering::Relaxed);
+    }
+
+    /// From now on the loop may be silent for so many seconds.
+    pub fn limit_silence(&self, seconds: u32) {
+        self.shared.silence.store(seconds, Ordering::Relaxed);
     }
 
     /// The state of the watchdog.
@@ -100,7 +108,8 @@ impl Shared {
         while let Ok(0) | Err(Errno::EINTR) =
             poll(&mut [PollFd::new(heard.as_fd(), PollFlags::POLLIN)], self.feed_seconds * 1000)
         {
-            if is_alive(self.alive.load(Ordering::Relaxed), uptime_seconds()) {
+            let silence = self.silence.load(Ordering::Relaxed);
+            if is_alive(self.alive.load(Ordering::Relaxed), uptime_seconds(), silence) {
                 self.failed.store(self.feed().is_err(), Ordering::Relaxed);
             }
         }
@@ -108,8 +117,8 @@ impl Shared {
 }
 
 /// Whether a loop that last showed a sign of life then is alive now, in seconds of uptime.
-fn is_alive(last: u32, now: u32) -> bool {
-    now.saturating_sub(last) < LIFE_SECONDS
+fn is_alive(last: u32, now: u32, silence: u32) -> bool {
+    now.saturating_sub(last) < silence
 }
 
 /// The time between feeds of a watchdog that waits so many seconds: three times may fail.
@@ -154,11 +163,13 @@ mod tests {
 
     #[test]
     fn a_loop_that_has_been_silent_for_too_long_is_not_alive() {
-        assert!(is_alive(100, 100));
-        assert!(is_alive(100, 99 + LIFE_SECONDS));
-        assert!(!is_alive(100, 100 + LIFE_SECONDS));
-        // The two clocks are read one after the other.
-        assert!(is_alive(101, 100));
+        for silence in [SILENCE_SECONDS, 150] {
+            assert!(is_alive(100, 100, silence));
+            assert!(is_alive(100, 99 + silence, silence));
+            assert!(!is_alive(100, 100 + silence, silence));
+            // The two clocks are read one after the other.
+            assert!(is_alive(101, 100, silence));
+        }
     }
 
     #[test]

@@ -1,6 +1,21 @@
-//! Boot flows: the way to tell the boot loader the slot to start. `boot_flow` is the trait, `bootcount` U-Boot's way,
-//! `uboot` the U-Boot environment.
+//! Boot flows: the way to tell the boot loader the slot to start. `boot_flow` is the trait; `profile_flow` follows a
+//! profile (`config/boot_profile`), `command_flow` asks a program. `choice_medium` is the trait of what a profile is kept
+//! on: `environment_medium`, `fields_medium`, `bootconfig`, `ubi_names`, with `count_log` and `trial_note` beside them.
+//! `flash_devices` finds raw flash, `flash_block` changes bytes in it, `part` is one part; `uboot` is the U-Boot environment.
+//! `running_slot` finds out the slot that runs.
 
 pub mod boot_flow;
-pub mod bootcount;
+mod bootconfig;
+mod choice_medium;
+mod command_flow;
+mod count_log;
+mod environment_medium;
+mod fields_medium;
+mod flash_block;
+pub mod flash_devices;
+mod part;
+pub mod profile_flow;
+pub mod running_slot;
+mod trial_note;
+mod ubi_names;
 pub mod uboot;

@@ -1,7 +1,9 @@
 //! The keys in `keys-example/` are public: every copy of the project can sign with them. A device trusts them only
 //! where it was started for testing.
 
-use komainu_trust::Trusted;
+use komainu_trust::keys::Key;
+use komainu_trust::{Trusted, hex};
+use std::collections::BTreeMap;
 
 /// Public values of every example key, as root metadata writes them.
 const EXAMPLE_KEYS: &[&str] = &[
@@ -15,8 +17,12 @@ const EXAMPLE_KEYS: &[&str] = &[
 
 /// The first example key among the keys of a root, if there is one.
 pub fn found(trusted: &Trusted) -> Option<&'static str> {
-    let keys = &trusted.root().keys;
-    EXAMPLE_KEYS.iter().copied().find(|example| keys.values().any(|key| key.public == *example))
+    found_among(&trusted.root().keys)
+}
+
+fn found_among(keys: &BTreeMap<String, Key>) -> Option<&'static str> {
+    let keys: Vec<String> = keys.values().map(|key| hex::encode(&key.material())).collect();
+    EXAMPLE_KEYS.iter().copied().find(|example| keys.iter().any(|key| key == example))
 }
 
 #[cfg(test)]
@@ -35,5 +41,9 @@ mod tests {
             assert!(EXAMPLE_KEYS.contains(&key.public.as_str()), "{}", key.public);
         }
         assert_eq!(trusted.root().keys.len(), EXAMPLE_KEYS.len());
+        // In other words they are the same keys.
+        let mut keys = trusted.root().keys.clone();
+        keys.values_mut().for_each(|key| key.public.make_ascii_uppercase());
+        assert!(found_among(&keys).is_some());
     }
 }

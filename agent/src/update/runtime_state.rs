@@ -59,6 +59,12 @@ impl RuntimeState {
         }
     }
 
+    /// Whether another komainu holds the lock; nothing is made or written for this.
+    pub fn is_at_work(&self) -> bool {
+        let Ok(file) = File::open(self.folder.join("lock")) else { return false };
+        matches!(Flock::lock(file, FlockArg::LockSharedNonblock), Err((_, nix::errno::Errno::EWOULDBLOCK)))
+    }
+
     /// Leaves a request for the komainu that is at work, and wakes it.
     ///
     /// # Errors
@@ -159,10 +165,11 @@ fn write_retry(retry: &RetryState) -> String {
     let seconds = |uptime: Option<u64>| uptime.map_or("-".to_owned(), |uptime| uptime.to_string());
     let backoff = |s: &Backoff| format!("{} {} {}", s.failures, s.last_uptime, s.retry_after_seconds);
     format!(
-        "start {}\npolled {}\nrefreshed {}\npoll {}\nstage {}\nproof {}\ndevice {}\ngate {}\nvalidator {}\n",
+        "start {}\npolled {}\nrefreshed {}\ngood {}\npoll {}\nstage {}\nproof {}\ndevice {}\ngate {}\nvalidator {}\n",
         boot_id(),
         seconds(retry.polled_uptime),
         seconds(retry.refreshed_uptime),
+        seconds(retry.good_since),
         backoff(&retry.poll),
         backoff(&retry.stage),
         backoff(&retry.proof),
@@ -181,6 +188,7 @@ fn read_retry(text: &str) -> Option<RetryState> {
             "start" => {}
             "polled" => retry.polled_uptime = rest.parse().ok(),
             "refreshed" => retry.refreshed_uptime = rest.parse().ok(),
+            "good" => retry.good_since = rest.parse().ok(),
             "poll" => retry.poll = read_backoff(rest)?,
             "stage" => retry.stage = read_backoff(rest)?,
             "proof" => retry.proof = read_backoff(rest)?,
@@ -212,6 +220,7 @@ mod tests {
         let retry = RetryState {
             polled_uptime: Some(5),
             refreshed_uptime: None,
+            good_since: Some(6),
             validator: Some("\"abc 1\"".into()),
             poll: backoff,
             stage: Backoff::default(),

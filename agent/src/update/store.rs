@@ -2,6 +2,7 @@
 //! received.
 
 use crate::os::files;
+use crate::os::foreign_file::{Stamp, stamp};
 use crate::os::safe_names::{escape, unescape};
 use komainu_core::advisory::ADVISORIES_BYTES_MAX;
 use komainu_core::device::StoredFile;
@@ -11,9 +12,10 @@ use komainu_core::update::manifest::MANIFEST_BYTES_MAX;
 use komainu_core::update::offer::StoredMetadata;
 use komainu_core::update::record::{RECORD_BYTES_MAX, Record};
 use komainu_trust::limits::{
-    DELEGATED_BYTES_MAX, DELEGATIONS_MAX, ROOT_BYTES_MAX, SNAPSHOT_BYTES_MAX, TARGETS_BYTES_MAX,
-    TIMESTAMP_BYTES_MAX,
+    DELEGATED_BYTES_MAX, DELEGATIONS_MAX, PROVEN_TIMES, ROOT_BYTES_MAX, SNAPSHOT_BYTES_MAX,
+    TARGETS_BYTES_MAX, TIMESTAMP_BYTES_MAX,
 };
+use std::fs::metadata;
 use std::io;
 use std::ops::ControlFlow::{Break, Continue};
 use std::path::{Path, PathBuf};
@@ -109,6 +111,22 @@ impl MetadataStore {
         kept
     }
 
+    /// The stamps of everything that [`MetadataStore::kept`] reads, in its order; `None` where there is no such file. They
+    /// change when it does.
+    pub fn stamps(&self) -> Vec<Option<Stamp>> {
+        let files = [
+            StoredFile::Manifest,
+            StoredFile::Root,
+            StoredFile::Timestamp,
+            StoredFile::Snapshot,
+            StoredFile::Targets,
+        ];
+        let mut paths: Vec<PathBuf> = files.into_iter().map(|file| self.path(file)).collect();
+        paths.extend([self.shipped_root.clone(), self.delegated_folder()]);
+        paths.extend(self.delegated_roles().iter().map(|role| self.path(StoredFile::Delegated(role))));
+        paths.iter().map(|path| metadata(path).ok().map(|seen| stamp(&seen))).collect()
+    }
+
     /// The advisories last fetched.
     pub fn advisories(&self) -> Option<Vec<u8>> {
         self.file(StoredFile::Advisories)
@@ -169,8 +187,8 @@ fn bytes_max(file: StoredFile<'_>) -> u64 {
     match file {
         StoredFile::Root => ROOT_BYTES_MAX,
         StoredFile::Timestamp => TIMESTAMP_BYTES_MAX,
-        StoredFile::Snapshot => SNAPSHOT_BYTES_MAX,
-        StoredFile::Targets | StoredFile::Delegated(_) => TARGETS_BYTES_MAX,
+        StoredFile::Snapshot => PROVEN_TIMES * SNAPSHOT_BYTES_MAX,
+        StoredFile::Targets | StoredFile::Delegated(_) => PROVEN_TIMES * TARGETS_BYTES_MAX,
         StoredFile::Manifest => MANIFEST_BYTES_MAX,
         StoredFile::Advisories => ADVISORIES_BYTES_MAX,
     }

@@ -1,9 +1,8 @@
 //! The files from which programs are started at power-on, by time or by request, and those that they call: the lines in
 //! them that start telnet, within a budget of files and bytes. `komainu_core::wall::judge::autostart` judges a line's
-//! meaning; `places` has the places, `glance` tells whether any has changed, `edits` takes lines away and back, `proof` asks the device's shell.
+//! meaning; `places` has the places, `edits` takes lines away and back, `proof` asks the device's shell.
 
 mod edits;
-mod glance;
 mod places;
 mod proof;
 #[cfg(test)]
@@ -13,7 +12,7 @@ use crate::os::clock::uptime_milliseconds;
 use crate::os::foreign_file;
 use crate::os::foreign_file::{Foreign, Place, Stamp, Tree};
 use crate::os::process::kill_tree::started;
-use crate::wall::autostart::glance::Glance;
+use crate::wall::glance::Glance;
 use komainu_core::fault::{Text, text};
 use komainu_core::wall::judge::autostart;
 use komainu_core::wall::judge::autostart::FoundAutostart;

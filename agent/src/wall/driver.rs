@@ -1,8 +1,7 @@
 //! The wall's driver: puts the observation of this device together from its parts, and keeps facts between two of them.
 
-use super::accounts::password_trial::{Progress, Trial, pause};
-use super::accounts::survey;
-use super::accounts::survey::{Places, WebFormat};
+use super::accounts::password_trial::{Progress, Trial};
+use super::accounts::survey::{AccountSurvey, Places, WebFormat};
 use super::autostart::Autostart;
 use super::integrity::IntegrityGuard;
 use super::probe::exposure::{ExposureProbe, lan_address};
@@ -22,11 +21,9 @@ use crate::wall::firmware_identity;
 use crate::wall::incident_store;
 use crate::wall::own_processes::ours;
 use komainu_core::fault::{Text, text};
-use komainu_core::reason::Reason;
 use komainu_core::settings::Settings as Core;
 use komainu_core::update::facts::{Facts, RecordSeen};
 use komainu_core::update::offer::Offer;
-use komainu_core::wall::evidence::Evidence;
 use komainu_core::wall::incident_state::IncidentState;
 use komainu_core::wall::judge::accounts::AccountsSeen;
 use komainu_core::wall::judge::exposure;
@@ -36,12 +33,12 @@ use komainu_core::wall::judge::upnp;
 use komainu_core::wall::judge::upnp::{LEASES_BYTES_MAX, UpnpLease};
 use komainu_core::wall::judge::vulnerabilities::FirmwareSeen;
 use komainu_core::wall::judge::watchdog::WatchdogSeen;
-use komainu_core::wall::measures::{Measure, Survey};
+use komainu_core::wall::measures::Measure;
 use komainu_core::wall::observation::Observation;
+use komainu_core::wall::pace::PASSWORD_TRIES;
 use komainu_core::wall::policy::Purpose;
 use komainu_core::wall::process_snapshot::{Process, ProcessSnapshot};
 use komainu_core::wall::remediation::ProcessId;
-use komainu_core::wall::report::Report;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -68,7 +65,7 @@ pub struct WallDriver {
     pub(crate) autostart: Autostart,
     /// Edits of start files were compared with the policy since the start.
     pub(crate) edits_judged: bool,
-    pub(crate) accounts: Option<(Places, Trial)>,
+    pub(crate) accounts: Option<(AccountSurvey, Trial)>,
     /// When the next password is tried, in milliseconds of uptime.
     pub(crate) try_at: u64,
     pub(crate) guard: IntegrityGuard,
@@ -110,7 +107,7 @@ impl WallDriver {
                 |files: &[PathBuf], format| files.iter().map(move |file| (file.clone(), format)).collect();
             places.web = of(&settings.web_credentials, WebFormat::Htpasswd);
             places.web.extend::<Vec<_>>(of(&settings.web_passwords, WebFormat::Clear));
-            (places, Trial::new(gate))
+            (AccountSurvey::new(places), Trial::new(gate))
         });
         let watchdog = if settings.watchdog.is_some() { WatchdogSeen::Free } else { WatchdogSeen::NotWanted };
         WallDriver {
@@ -207,19 +204,42 @@ impl WallDriver {
         Arc::clone(&self.scanner)
     }
 
-    /// Something that is looked at has changed since the last look; quickly found out. Also a sign of life for the
-    /// watchdog, and the time to try a password.
-    pub fn has_changed(&mut self) -> bool {
+    /// A sign of life to the watchdog.
+    pub fn show_life(&self) {
         if let Ok(watchdog) = &self.watchdog {
             watchdog.alive();
         }
+    }
+
+    /// Lets the loop be silent for so many seconds; `hold`: the watchdog is held now, whatever the policy enforces.
+    ///
+    /// # Errors
+    /// It should be held, and is not: why.
+    pub fn watch_loop(&mut self, hold: bool, seconds: u32) -> Result<(), Text> {
+        if hold && self.watchdog.is_err() {
+            self.hold_watchdog()?;
+        }
+        if let Ok(watchdog) = &self.watchdog {
+            watchdog.limit_silence(seconds);
+        }
+        if !hold || self.watchdog.is_ok() {
+            return Ok(());
+        }
+        Err(text(format_args!("the settings leave it to another program ([wall] watchdog = '')")))
+    }
+
+    /// Something that is looked at has changed since the last look; quickly found out. Also a sign of life for the
+    /// watchdog, and the time to try a password.
+    pub fn has_changed(&mut self) -> bool {
+        self.show_life();
         let now = clock::uptime_milliseconds();
         let mut found = false;
         self.exposure.step();
         if let Some((_, trial)) = self.accounts.as_mut().filter(|_| now >= self.try_at) {
+            let before = clock::thread_microseconds();
             found = trial.step(0) == Progress::Found;
-            let then = clock::uptime_milliseconds();
-            self.try_at = then + pause(then.saturating_sub(now));
+            let took = clock::thread_microseconds().saturating_sub(before);
+            self.try_at = now + PASSWORD_TRIES.pause_after(took);
         }
         found | self.scanner.lock().unwrap_or_else(PoisonError::into_inner).changed()
     }
@@ -232,8 +252,8 @@ impl WallDriver {
             self.follow_listeners(processes, &ours(processes));
             self.exposure.ask_now(ASK_ALL_MILLISECONDS);
         }
-        if let Some((places, trial)) = &mut self.accounts {
-            survey::look(places, trial);
+        if let Some((survey, trial)) = &mut self.accounts {
+            survey.look(trial);
             let until = clock::uptime_milliseconds() + TRY_ALL_MILLISECONDS;
             while trial.step(1000) != Progress::Done && clock::uptime_milliseconds() < until {}
         }
@@ -283,53 +303,9 @@ impl WallDriver {
         }
     }
 
-    /// Writes an event of the wall's, or of the gate's, into the security log.
-    pub fn note(&mut self, reason: &Reason) {
-        let now = Now::read(built());
-        let line = reason.to_string();
-        let details = line.split_once(' ').map_or("", |(_, details)| details);
-        let event = match reason {
-            Reason::Found(finding) => match finding.evidence {
-                Evidence::Told => "told",
-                Evidence::Weak => "found",
-                Evidence::Infection => "infected",
-            },
-            Reason::Mended { .. } => "mended",
-            Reason::NotMended { .. } => "not-mended",
-            Reason::Undone { .. } => "undone",
-            Reason::Incident { .. } => "incident",
-            Reason::IncidentOver => "incident-over",
-            Reason::AccountChanged => "account-changed",
-            Reason::ResetAsked => "reset-asked",
-            Reason::Claiming => "claiming",
-            Reason::Confirming(_) => "confirming",
-            Reason::RollingBack { .. } => "rolling-back",
-            _ => return,
-        };
-        self.security_log.note(event, format_args!("{details}"), now);
-    }
-
-    /// Writes the state of the four surveys into the security log.
-    pub fn note_summary(&mut self, report: &Report, strangers: u64) {
-        let word = |survey| report.survey(survey);
-        let (a, b, c, d) = (word(Survey::A), word(Survey::B), word(Survey::C), word(Survey::D));
-        let details = format_args!("a={a} b={b} c={c} d={d} turned_away={strangers}");
-        self.security_log.note("selfcheck", details, Now::read(built()));
-    }
-
-    /// The last answers that the wall gave, as lines of the security log, the oldest first.
-    pub fn answers(&mut self) -> &[String] {
-        self.security_log.answers()
-    }
-
-    /// Writes the counts that are not written yet; at an orderly end.
-    pub fn end_log(&mut self) {
-        self.security_log.settle_all(Now::read(built()));
-    }
-
     fn look_at_accounts(&mut self) -> AccountsSeen {
         match &mut self.accounts {
-            Some((places, trial)) => survey::look(places, trial),
+            Some((survey, trial)) => survey.look(trial),
             None => AccountsSeen {
                 unread: Some(text(format_args!(
                     "the gate, and with it the owner's account, is left to other software"

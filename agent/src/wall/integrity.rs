@@ -108,10 +108,12 @@ impl IntegrityGuard {
         }
         self.known = known;
         seen.doubt = looked.doubt;
-        if (self.unwritten || !learned.is_empty())
-            && let Err(why) = self.remember(&baseline, &mut next, &learned)
-        {
-            seen.doubt.get_or_insert(why);
+        if self.unwritten || !learned.is_empty() {
+            // Where entries of a folder are missing, and where a link leads, is looked for by the baseline.
+            self.memory.look_again();
+            if let Err(why) = self.remember(&baseline, &mut next, &learned) {
+                seen.doubt.get_or_insert(why);
+            }
         }
         self.baseline = Some(next);
         seen

@@ -27,7 +27,7 @@ impl WallDriver {
             Remediation::Suspend { id, .. } => kill_tree::suspend(*id),
             Remediation::StopStarting { file, line, says } => self.stop_starting(file, *line, says),
             Remediation::LockAccount { file, account } => match &self.accounts {
-                Some((places, _)) => lock::lock_account(places, &self.state, file, account),
+                Some((survey, _)) => lock::lock_account(survey.places(), &self.state, file, account),
                 None => Err(text(format_args!("whose account is the owner's is not known"))),
             },
             Remediation::Quarantine { file } => quarantine::move_away(&self.state, Path::new(file)),
@@ -128,7 +128,7 @@ impl WallDriver {
         }
     }
 
-    fn hold_watchdog(&mut self) -> Result<(), Text> {
+    pub(super) fn hold_watchdog(&mut self) -> Result<(), Text> {
         let Some(path) = &self.settings.watchdog else { return Ok(()) };
         let seconds = u16::try_from(self.settings.watchdog_seconds).unwrap_or(u16::MAX);
         match Watchdog::open(path, seconds) {

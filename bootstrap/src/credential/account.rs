@@ -52,8 +52,13 @@ impl std::error::Error for Fault {}
 
 /// The password field of an account in one file. Of several lines the first counts, as it does for the libc.
 pub fn field(text: &str, account: &str) -> Field {
-    let Some(line) = lines(text).find(|line| is_of(line, account)) else { return Field::NoSuchAccount };
-    read(line.split(':').nth(1).unwrap_or_default())
+    lines(text).find_map(|line| held(line, account)).map_or(Field::NoSuchAccount, read)
+}
+
+/// The second field of a line, if the line is the account's. To musl a name may begin with a colon, and to glibc it may
+/// be empty.
+fn held<'a>(line: &'a str, account: &str) -> Option<&'a str> {
+    line.strip_prefix(account)?.strip_prefix(':')?.split(BEHIND).next()
 }
 
 /// The lines of a file of accounts, without their ends. To BusyBox a NUL ends a line too.
@@ -104,7 +109,7 @@ pub fn with_field(text: &str, account: &str, crypt: &str, days_since_1970: u32) 
     let mut lines = 0;
     for line in text.split_inclusive(LINE_ENDS) {
         let (fields, end) = line.split_at(line.trim_end_matches(LINE_ENDS).len());
-        if !is_of(fields, account) {
+        if held(fields, account).is_none() {
             changed.push_str(line);
             continue;
         }
@@ -141,8 +146,8 @@ pub fn locked(text: &str, account: &str, days_since_1970: u32) -> Result<String,
     with_field(text, account, "!", days_since_1970)
 }
 
-/// The text with the account locked on each of its lines. The old field stays behind a `!`, as evidence and for a later
-/// unlock. Lines that are locked already, or say `x`, stay as they are.
+/// The text with the account locked on each of its lines. The old field stays behind a `!` (or two), as evidence and
+/// for a later unlock. Lines that are locked already, or say `x`, stay as they are.
 ///
 /// # Errors
 /// See [`Fault`]; an account of which every line says `x` is locked in the other file.
@@ -150,9 +155,8 @@ pub fn barred(text: &str, account: &str) -> Result<String, Fault> {
     let mut barred = String::with_capacity(text.len() + 8);
     let mut fault = Some(Fault::NoSuchAccount);
     for line in text.split_inclusive(LINE_ENDS) {
-        // To musl a name may begin with a colon, and to glibc it may be empty.
-        let held = line.strip_prefix(account).and_then(|rest| rest.strip_prefix(':'));
-        match held.map(|held| read(held.split(BEHIND).next().unwrap_or_default())) {
+        let field = held(line, account);
+        match field.map(read) {
             None | Some(Field::NoSuchAccount) => barred.push_str(line),
             Some(Field::InShadow) => {
                 fault = fault.map(|_| Fault::InShadow);
@@ -165,17 +169,15 @@ pub fn barred(text: &str, account: &str) -> Result<String, Fault> {
             Some(Field::Empty | Field::Crypt(_)) => {
                 fault = None;
                 let (name, rest) = line.split_at(account.len() + 1);
+                // Twelve characters and an age are no crypt string, but behind one mark they are one to musl.
+                let one = ["!", field.unwrap_or_default()].concat();
                 barred.push_str(name);
-                barred.push('!');
+                barred.push_str(if read(&one) == Field::Locked { "!" } else { "!!" });
                 barred.push_str(rest);
             }
         }
     }
     fault.map_or(Ok(barred), Err)
-}
-
-fn is_of(line: &str, account: &str) -> bool {
-    line.strip_prefix(account).is_some_and(|rest| rest.starts_with(':')) && !account.is_empty()
 }
 
 #[cfg(test)]
@@ -195,7 +197,12 @@ mod tests {
             (SHADOW, "no colon here", Field::NoSuchAccount),
             (SHADOW, "roo", Field::NoSuchAccount),
             (SHADOW, "", Field::NoSuchAccount),
-            (":oops:1", "", Field::NoSuchAccount),
+            (":oops:1", "", Field::Locked),
+            ("::1", "", Field::Empty),
+            (":x:$5$s$h0123456789:0", ":x", Field::Crypt("$5$s$h0123456789".to_owned())),
+            (":x::0", "x", Field::NoSuchAccount),
+            ("root:a\nroot:\0root::", "root", Field::Locked),
+            ("a\0root:\nroot:a", "root", Field::Empty),
             (PASSWD, "root", Field::Crypt("abJnggxhB/yWI".to_owned())),
             (PASSWD, "admin", Field::InShadow),
             (PASSWD, "nobody", Field::Locked),
@@ -279,6 +286,24 @@ mod tests {
     fn a_second_line_does_not_keep_an_account_open() {
         let text = barred("toor::0:0:::\ntoor:x:0:0:::\ntoor::0:0:::", "toor");
         assert_eq!(text.as_deref(), Ok("toor:!:0:0:::\ntoor:x:0:0:::\ntoor:!:0:0:::"));
+    }
+
+    #[test]
+    fn what_only_one_library_takes_is_barred_and_found_locked() {
+        for (text, name, expected) in [
+            (":abJnggxhB/yWI::0:0::/:", ":abJnggxhB/yWI", ":abJnggxhB/yWI:!:0:0::/:"),
+            (":x:$5$s$h0123456789:0", ":x", ":x:!$5$s$h0123456789:0"),
+            (":::0:0::/:", ":", "::!:0:0::/:"),
+            ("::0:0:::/:", "", ":!:0:0:::/:"),
+            (" #svc : :0", " #svc ", " #svc :! :0"),
+            ("svc:gueAAC3NzaC1,2k:0", "svc", "svc:!!gueAAC3NzaC1,2k:0"),
+            ("svc: ueAAC3NzaC1,2k:0", "svc", "svc:!! ueAAC3NzaC1,2k:0"),
+            ("svc:ueAAC3NzaC1,2k:0", "svc", "svc:!ueAAC3NzaC1,2k:0"),
+        ] {
+            let barred = barred(text, name).unwrap();
+            assert_eq!(barred, expected);
+            assert_eq!(field(&barred, name), Field::Locked, "{barred}");
+        }
     }
 
     #[test]

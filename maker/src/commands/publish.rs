@@ -15,13 +15,16 @@ use std::path::PathBuf;
 /// Before anything becomes visible, the result is walked through with the device's own code, as a device that is
 /// up to date and as one fresh from the factory. A publication that was cut off is completed.
 ///
+/// A list of more than some 240 boards is divided among hash bins, delegated roles that the targets keys sign too: a
+/// device then fetches little more than the part with its own board.
+///
 /// With nothing put aside it renews snapshot and timestamp when less than half of their time is left, with
 /// the online keys alone: let cron run it every night, with --online-only --quiet --warn-status.
 #[derive(Args)]
 #[command(
     after_help = "Exit status: 0 published, or nothing to do; 1 refused or failed, and devices go on seeing what they \
                   saw before, or root or targets metadata has expired; 2 wrong command line; 3 (with --warn-status) published, or nothing to do, but a person is \
-                  needed soon: root or targets metadata expires.\n\n\
+                  needed soon: root or targets metadata expires, or a file has 80 % of the bytes that devices read.\n\n\
                   Every night, on a machine with the online keys and no person; cron mails only what is printed:\n  \
                   17 3 * * *  komainu-maker publish --online-only --quiet --warn-status --workshop DIR\n\n\
                   Upload in the order of --list and one by one, for example:\n  \

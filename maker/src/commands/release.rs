@@ -59,6 +59,9 @@ struct Add {
     /// From when on how many percent of all devices may take it (repeatable); without any: all at once
     #[arg(long, value_name = "DATE=PERCENT", value_parser = read_wave)]
     wave: Vec<Wave>,
+    /// Take an image that looks packed as it is: the boot loader unpacks it
+    #[arg(long)]
+    raw: bool,
     /// A word that a device must understand to take it (repeatable)
     #[arg(long, value_name = "WORD")]
     needs: Vec<String>,
@@ -114,6 +117,7 @@ fn add(args: Add) -> Result<String> {
         support_end: args.support_end,
         waves: args.wave,
         needs: args.needs,
+        raw: args.raw,
         ..ReleaseDraft::new(&args.board, &args.channel, &args.version_text)
     };
     let manifest = args.place.open()?.add_release(&draft)?;

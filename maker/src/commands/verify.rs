@@ -9,7 +9,7 @@ use crate::progress::Progress;
 use crate::rehearsal;
 use crate::rehearsal::Images;
 use crate::shelf::Shelf;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use komainu_trust::limits::ROOT_BYTES_MAX;
 use komainu_trust::trusted::Stored;
@@ -39,6 +39,19 @@ pub struct Verify {
 }
 
 pub(super) fn run(args: Verify) -> Result<Outcome> {
+    if args.dir.to_str().is_some_and(|dir| dir.contains("://")) {
+        bail!(
+            "{} is an address, and verify reads a folder. Fetch it first (for example `wget -r -np`), and give the \
+             folder with metadata/ and targets/ in it; on a device, `komainu check` asks the server itself",
+            args.dir.display()
+        );
+    }
+    if !args.dir.is_dir() {
+        bail!(
+            "{} is no folder: give a repository, with metadata/ and targets/ in it, or a workshop",
+            args.dir.display()
+        );
+    }
     let repository = repository_in(&args.dir);
     let root = args.root.unwrap_or_else(|| repository.join("metadata/1.root.json"));
     let bytes = files::read_at_most(&root, ROOT_BYTES_MAX)?.with_context(|| {

@@ -95,7 +95,7 @@ fn settings(folder: &Path, url: &str, version: &str, page_port: u16) -> String {
          [state]\ndirectory = \"{at}/state\"\nrun_directory = \"{at}/run\"\ncheckpoint_bytes = {CHECKPOINT_BYTES}\n\n\
          [poll]\nfirst_within_seconds = 0\n\n\
          [boot]\nenvironment = \"{at}/fw_env.config\"\nbooted_file = \"{at}/cmdline\"\nreboot_command = []\n\n\
-         [trial]\nboot_tries = 3\nhealth_directory = \"{at}/health\"\n\n\
+         [trial]\nsoak_seconds = 0\nboot_tries = 3\nhealth_directory = \"{at}/health\"\n\n\
          [wall]\nkeep = false\n[gate]\nfirewall = \"none\"\nlisten = [\"127.0.0.1\"]\npage_port = {page_port}\n\
          account_file = \"{at}/shadow\"\nhooks_directory = \"{at}/gate\"\nname = \"Demo router\"\n\n\
          [reset]\nrestart = false\n\n\

@@ -57,7 +57,7 @@ const REFUSALS: [(&str, &str, &str, &str); 6] = [
         "failed-before",
         "refused\nfor good",
         "the release has failed too often",
-        "Three trials failed: the device gives this release up and waits for a better one.",
+        "Its trial failed for good: the device gives this release up and waits for a better one.",
     ),
 ];
 

@@ -97,6 +97,9 @@ fn where_to_cut(release: &Release) -> (u64, u64) {
     (cut, cut + CHECKPOINT_BYTES / 2)
 }
 
+/// After so many polls every pause between trials is over.
+const POLLS_MAX: usize = 20;
+
 /// A release that is no good, and how it comes to light.
 struct BadRelease {
     title: &'static str,
@@ -107,30 +110,35 @@ struct BadRelease {
     flaw: Flaw,
     /// A word of the reason that the agent logs.
     why: &'static str,
+    /// The trials that it gets.
+    trials: usize,
 }
 
 impl BadRelease {
     const UNHEALTHY: BadRelease = BadRelease {
         title: "A release that starts, but does not work",
         lead: "1.3.0 has a mistake: its network ports stay dead. The health check that the maker installed notices \
-               it, and the device goes back by itself. A trial may fail by bad luck, so it tries three times; then \
-               it refuses this release for good.",
-        moral: "Back to work by itself each time; after the third, the bad release is not taken any more.",
+               it and says that it will not get better: the device goes back by itself, and refuses this release for \
+               good.",
+        moral: "Back to work by itself, and the bad release is not taken any more.",
         number: 4,
         version: "1.3.0",
         flaw: Flaw::Unhealthy,
         why: "the LAN ports do not come up",
+        trials: 1,
     };
     const HANGS: BadRelease = BadRelease {
         title: "A release that does not even start",
         lead: "1.4.0 is worse: it hangs at boot, so no software on it can help. But the boot loader counts the tries, \
                and when they are used up it starts the old slot. A watchdog, a small clock in the hardware, does the \
-               resets.",
+               resets. A trial may fail by bad luck, so the device tries three times, with longer and longer pauses and a poll \
+               before each.",
         moral: "Even a release that never comes up cannot take the device away from its owner.",
         number: 5,
         version: "1.4.0",
         flaw: Flaw::Hangs,
         why: "did not start within the boot loader's tries",
+        trials: 3,
     };
 }
 
@@ -138,19 +146,26 @@ fn bad_release(stage: &mut Stage<'_>, before: &Release, bad: BadRelease) -> Resu
     stage.begin(bad.title, bad.lead, bad.moral);
     stage.mark_begin();
     let release = stage.publish(bad.number, bad.version, bad.flaw)?;
-    stage.device.poll(&mut stage.timeline, &stage.server)?;
+    let number = format!("release={}", release.number);
+    let refused =
+        |stage: &Stage<'_>| stage.device.said(&["refused", &number, "why=failed-before times=3"]) > 0;
+    for _ in 0..POLLS_MAX {
+        stage.device.poll(&mut stage.timeline, &stage.server)?;
+        if refused(stage) {
+            break;
+        }
+    }
     let version = bad.version;
     let reverted = stage.device.said(&["rolling-back", version, bad.why]);
     stage.check(
-        &format!("{version} was given up three times"),
-        reverted == 3,
+        &format!("{version} was given up after {} trials", bad.trials),
+        reverted == bad.trials,
         &format!("{reverted} times"),
     )?;
-    let number = format!("release={}", release.number);
-    let refused = stage.device.said(&["refused", &number, "why=failed-before times=3"]) > 0;
+    let refused = refused(stage);
     stage.check(&format!("{version} is refused from now on"), refused, "it is not")?;
     let times = stage.device.record()?.times_failed(release.number);
-    stage.check("the record remembers three failures", times == 3, &format!("{times}"))?;
+    stage.check("the record remembers that it is not to be tried again", times == 3, &format!("{times}"))?;
     stage.runs(Slot::A, before)?;
 
     stage.device.forget_lines();

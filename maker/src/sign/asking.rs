@@ -50,7 +50,7 @@ impl Workshop {
     }
 
     fn unsigned_targets(&self, current: &Current, contents: Object, now: Moment) -> Result<(String, Json)> {
-        let (version, signed) = unsigned_targets(self, current.trusted.versions()[3], contents, now)?;
+        let (version, signed) = unsigned_targets(self, current, contents, now)?;
         Ok((format!("{version}.targets.json"), signed))
     }
 

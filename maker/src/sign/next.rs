@@ -119,7 +119,11 @@ pub(super) fn next_targets(
             bail!("{name}: {shown} has fields that this komainu-maker does not know and cannot show");
         }
     }
-    only_known_fields(name, signed, metadata::targets(version, targets.common.expires, listed.clone()))?;
+    only_known_fields(
+        name,
+        signed,
+        metadata::targets(version, targets.common.expires, listed.clone(), None),
+    )?;
     Ok(targets)
 }
 

@@ -146,7 +146,11 @@ fn root_in_words(out: &mut String, old: &Root, new: &Root) {
             let scheme = key.map_or("?", |key| key.scheme.as_str());
             let odd =
                 if key.is_some_and(|key| key_id(key) != *id) { " (an identifier of its own)" } else { "" };
-            let _ = writeln!(out, "    {word}  {} {}{odd}", id.escape_debug(), scheme.escape_debug());
+            let renamed = !before.key_ids.contains(id)
+                && key.is_some_and(|key| old.key_materials(role).contains(&key.material()));
+            let renamed = if renamed { " (a key of until now, under another identifier)" } else { "" };
+            let _ =
+                writeln!(out, "    {word}  {} {}{odd}{renamed}", id.escape_debug(), scheme.escape_debug());
         }
     }
 }

@@ -46,6 +46,9 @@ fn the_first_steps_of_the_help_text_work() {
         ("key new e.pem --encrypt", 1, "--passphrase-file"),
         ("key rotate timestamp -w my --add k.pem", 0, "root is version 2 now"),
         ("key rotate nobody -w my", 2, "a role is root, targets"),
+        ("verify http://127.0.0.1:1/", 1, "http://127.0.0.1:1/ is an address, and verify reads a folder"),
+        ("verify nowhere", 1, "nowhere is no folder"),
+        ("help release add", 0, "--raw"),
         ("publish -w nowhere", 1, "is not a workshop"),
         ("nonsense", 2, "unrecognized subcommand"),
     ] {

@@ -5,6 +5,7 @@ mod advisories;
 mod ceremony;
 mod command_line;
 mod device;
+mod hash_bins;
 mod keys;
 mod passwords;
 mod publishing;

@@ -17,7 +17,7 @@ fn rotation(role: Role) -> Rotation {
 }
 
 /// A new key in the workshop, and a rotation that puts it in the place of the role's first.
-fn replace_key(place: &Place, role: Role, name: &str) -> Rotation {
+pub fn replace_key(place: &Place, role: Role, name: &str) -> Rotation {
     let root = std::fs::read(place.path("workshop/root.json")).unwrap();
     let root: serde_json::Value = serde_json::from_slice(&root).unwrap();
     let old = root["signed"]["roles"][role.name()]["keyids"][0].as_str().unwrap().to_owned();

@@ -33,6 +33,12 @@ const P256: &str = "-----BEGIN PUBLIC KEY-----\n\
     -----END PUBLIC KEY-----\n";
 const P256_SIGNATURE: &str = "30440220745e92d762d046d05358ae236a4209de78c6dbebe78e007dc430cda4021edc2002203b54a2ee6e94d336033044e1e9e638659101baeb9fa59f77e24f349c83d16a07";
 
+const P384: &str = "-----BEGIN PUBLIC KEY-----\n\
+MHYwEAYHKoZIzj0CAQYFK4EEACIDYgAEFdYZx6KAK8C7Z7Tx5pHY7SN1Piid2hD8\n\
+W1B8kEB4Yu4hfZv8Ak3UEu+kyvnVLp4JM5LKPHWhlOugYGb6b4veaVgPqCTKfmrz\n\
+uLIQBX7RoOmCfhI78yGpH+PgHYddz0b1\n\
+-----END PUBLIC KEY-----\n";
+const P384_SIGNATURE: &str = "3065023100a31650333ad343563e308ab7a780117aad1d1db8b06d2c0d74b00bd74906caef97eca46e02e5c7331638ae1564f160b802300c3080891870e5e9ee04cc67852b613a4fe986f36757acf560c9cd29647eccc2d6b41f07b001fb7d0ef5c90efc25a650";
 const RSA: &str = "\
 -----BEGIN PUBLIC KEY-----\n\
 MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAsMpYh/hi2TaVIxUNmS1u\n\
@@ -58,7 +64,7 @@ struct True {
     signature: Vec<u8>,
 }
 
-static TRUE: LazyLock<[True; 4]> = LazyLock::new(|| {
+static TRUE: LazyLock<[True; 5]> = LazyLock::new(|| {
     let one = |keytype: &str, scheme: &str, public: &str, signature: &str| True {
         key: Key { keytype: keytype.into(), scheme: scheme.into(), public: public.into() },
         signature: hex::decode(signature).expect("hexadecimal"),
@@ -68,6 +74,7 @@ static TRUE: LazyLock<[True; 4]> = LazyLock::new(|| {
         one("ecdsa", "ecdsa-sha2-nistp256", P256, P256_SIGNATURE),
         one("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256", P256, P256_SIGNATURE),
         one("rsa", "rsassa-pss-sha256", RSA, RSA_SIGNATURE),
+        one("ecdsa", "ecdsa-sha2-nistp384", P384, P384_SIGNATURE),
     ]
 });
 
@@ -110,11 +117,15 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
 /// Ed25519 has one signature for a key and a message; RSA has many, and nobody here who could make another. Of ECDSA's two numbers the first is the same, and the second
 /// is, or is its negative: that is how ECDSA is.
 fn same_numbers(key: &Key, truth: &[u8], other: &[u8]) {
-    if key.scheme != "ecdsa-sha2-nistp256" {
-        assert_eq!(truth, other, "another signature");
-        return;
+    match key.scheme.as_str() {
+        "ecdsa-sha2-nistp256" => same_scalars::<32>(truth, other),
+        "ecdsa-sha2-nistp384" => same_scalars::<48>(truth, other),
+        _ => assert_eq!(truth, other, "another signature"),
     }
-    let [truth, other] = [truth, other].map(|der| signature_scalars::<32>(der).expect("it verified"));
+}
+
+fn same_scalars<const N: usize>(truth: &[u8], other: &[u8]) {
+    let [truth, other] = [truth, other].map(|der| signature_scalars::<N>(der).expect("it verified"));
     assert_eq!(truth[0], other[0], "another signature");
 }
 
@@ -124,6 +135,7 @@ fn kind(key: &Key) -> Option<u8> {
         ("ed25519", "ed25519") => Some(1),
         ("ecdsa" | "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256") => Some(2),
         ("rsa", "rsassa-pss-sha256") => Some(3),
+        ("ecdsa" | "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp384") => Some(4),
         _ => None,
     }
 }

@@ -37,7 +37,7 @@ fn each(file: &[u8], buffer_bytes: usize, each: &mut dyn FnMut(&[u8])) {
 fn written(transport: Transport, found: &Line) -> String {
     use komainu_agent::os::procfs::sockets::State;
     if transport == Transport::Packet {
-        return format!("0000 3 3 {:04x} 2 1 0 0 {}", found.here.1, found.inode);
+        return format!("0000 3 3 {:04x} 2 1 0 {} {}", found.here.1, found.user, found.inode);
     }
     let state = match (found.state, transport) {
         (State::Open, _) => 1,
@@ -47,7 +47,7 @@ fn written(transport: Transport, found: &Line) -> String {
         (State::Else, _) => 6,
     };
     let (here, there) = (address(found.here), address(found.there));
-    format!(" 0: {here} {there} {state:02X} 0:0 0:0 0 0 0 {} 1", found.inode)
+    format!(" 0: {here} {there} {state:02X} 0:0 0:0 0 {} 0 {} 1", found.user, found.inode)
 }
 
 fn address((address, port): (IpAddr, u16)) -> String {

@@ -29,7 +29,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
                 for url in [&device.server.metadata_url, &device.server.targets_url] {
                     assert!(url.path.ends_with('/') && !url.path.contains(['?', '#']) && !url.host.is_empty());
                 }
-                assert_ne!(device.boot.slot_values[0], device.boot.slot_values[1]);
+                assert_ne!(device.boot.profile.slots[0], device.boot.profile.slots[1]);
             }
             Err(fault) => assert!(!fault.to_string().is_empty()),
         }

@@ -26,5 +26,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
 fn line(location: &Location) -> String {
     assert!(location.path.is_absolute());
     assert!((16..=1 << 20).contains(&location.size_bytes));
-    format!("{} {} {:#x}\n", location.path.display(), location.offset, location.size_bytes)
+    let (path, offset, size) = (location.path.display(), location.offset, location.size_bytes);
+    let [sector, sectors] = [location.sector_bytes, location.sectors].map(Option::unwrap_or_default);
+    format!("{path} {offset} {size:#x} {sector:#x} {sectors:#x}\n")
 }

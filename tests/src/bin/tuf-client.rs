@@ -17,8 +17,9 @@ use komainu_agent::net::tls::roots::Roots;
 use komainu_agent::os::clock::system_seconds;
 use komainu_agent::os::files;
 use komainu_agent::os::safe_names::{escape, unescape};
+use komainu_core::update::poll::is_absent;
 use komainu_trust::delegations::Found;
-use komainu_trust::limits::{ROOT_BYTES_MAX, TARGETS_BYTES_MAX};
+use komainu_trust::limits::{PROVEN_TIMES, ROOT_BYTES_MAX, TARGETS_BYTES_MAX};
 use komainu_trust::refresh::{Answer, Ask, Keep};
 use komainu_trust::roles::Role;
 use komainu_trust::trusted::{Clock, Stored};
@@ -147,9 +148,11 @@ fn http() -> Result<Http, String> {
 
 fn fetch(call: &Call, http: &mut Http, ask: &Ask) -> Result<Option<Vec<u8>>, String> {
     let url = address(&format!("{}/{}", call.metadata_url.trim_end_matches('/'), escape(&ask.name)))?;
-    match http.small(&url, ask.bytes_max, None).map_err(|fault| format!("{}: {fault}", ask.name))? {
-        Small::Bytes { bytes, .. } => Ok(Some(bytes)),
-        Small::NotThere | Small::Unchanged => Ok(None),
+    match http.small(&url, ask.bytes_max, None) {
+        Ok(Small::Bytes { bytes, .. }) => Ok(Some(bytes)),
+        Ok(Small::NotThere | Small::Unchanged) => Ok(None),
+        Err(fault) if is_absent(&fault, ask) => Ok(None),
+        Err(fault) => Err(format!("{}: {fault}", ask.name)),
     }
 }
 
@@ -163,7 +166,7 @@ fn clock() -> Clock {
 }
 
 fn stored(call: &Call) -> Result<Stored, String> {
-    let file = |name: &str| read(&call.metadata_dir.join(name), TARGETS_BYTES_MAX);
+    let file = |name: &str| read(&call.metadata_dir.join(name), PROVEN_TIMES * TARGETS_BYTES_MAX);
     let root = file(Role::Root.file())?.ok_or("no root: start with init")?;
     let mut stored = Stored { root, ..Stored::default() };
     stored.timestamp = file(Role::Timestamp.file())?;

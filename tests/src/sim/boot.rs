@@ -11,6 +11,8 @@ pub struct Environment {
     pub bootcount: u8,
     pub bootlimit: u8,
     pub release: Option<u64>,
+    /// A boot loader that was built without the count.
+    pub uncounting: bool,
     /// A boot loader that ignores its variables: it always starts this slot.
     pub deaf: Option<Slot>,
     /// Starts on trial that did not come up.
@@ -25,6 +27,7 @@ impl Environment {
             bootcount: 0,
             bootlimit: 2,
             release: None,
+            uncounting: false,
             deaf: None,
             failed_starts: 0,
         }
@@ -56,7 +59,7 @@ impl Environment {
         }
         // A slot that does not come up is reset by the watchdog, and the boot loader runs again.
         for _ in 0..20 {
-            if self.upgrade_available {
+            if self.upgrade_available && !self.uncounting {
                 self.bootcount = self.bootcount.saturating_add(1);
             }
             let gave_up = self.upgrade_available && self.bootcount > self.bootlimit;

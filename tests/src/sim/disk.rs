@@ -1,18 +1,11 @@
-//! The media that survive a power cut: the flash of the two slots, the record's two copies, the kept files.
+//! The files that survive a power cut: the record's two copies, the kept files.
 
-use super::{KERNEL_BYTES, ROOTFS_BYTES};
-use crate::repository::{Draft, image};
 use komainu_core::device::StoredFile;
 use komainu_core::fault::text;
-use komainu_core::identifiers::Slot;
 use komainu_core::update::facts::RecordSeen;
 use komainu_core::update::offer::StoredMetadata;
 use komainu_core::update::record::Record;
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
-
-/// Bytes that the simulated medium takes only with the commit.
-pub const HEADER_BYTES: u64 = 4096;
 
 /// The fate of an unsynced write at a cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,108 +21,6 @@ pub enum After {
 }
 
 pub const ALL_AFTERS: [After; 4] = [After::Kept, After::Lost, After::Torn, After::Mixed];
-
-/// Most bytes of an image, so that there is room behind it.
-pub const IMAGE_BYTES: [usize; 2] = [KERNEL_BYTES - 100, ROOTFS_BYTES - 30_000];
-
-/// A release that fits the simulated slots.
-pub fn draft(number: u64) -> Draft {
-    Draft::new(number, IMAGE_BYTES[0], IMAGE_BYTES[1])
-}
-
-/// The images of releases 1 to 12, to recognise the content of a slot quickly.
-static KNOWN: LazyLock<Vec<[Vec<u8>; 2]>> = LazyLock::new(|| {
-    let images = |number| [image(number, 1, IMAGE_BYTES[0]), image(number, 2, IMAGE_BYTES[1])];
-    (1..=12).map(images).collect()
-});
-
-type Pending = (usize, Vec<u8>);
-
-/// Two slots of two parts each, and the writes that are not synced yet.
-pub struct Flash {
-    durable: [[Vec<u8>; 2]; 2],
-    pending: [[Vec<Pending>; 2]; 2],
-}
-
-fn index(slot: Slot) -> usize {
-    usize::from(slot == Slot::B)
-}
-
-impl Flash {
-    pub fn with_release_in_both(number: u64) -> Flash {
-        let part = |which: usize, size: usize| {
-            let mut bytes = image(number, which as u64 + 1, IMAGE_BYTES[which]);
-            bytes.resize(size, 0);
-            bytes
-        };
-        let slot = || [part(0, KERNEL_BYTES), part(1, ROOTFS_BYTES)];
-        Flash { durable: [slot(), slot()], pending: Default::default() }
-    }
-
-    pub fn write(&mut self, slot: Slot, part: usize, offset: u64, bytes: &[u8]) {
-        let end = offset as usize + bytes.len();
-        assert!(end <= self.durable[index(slot)][part].len(), "written beyond the end of the part");
-        self.pending[index(slot)][part].push((offset as usize, bytes.to_vec()));
-    }
-
-    pub fn sync(&mut self, slot: Slot, part: usize) {
-        for (offset, bytes) in self.pending[index(slot)][part].drain(..) {
-            self.durable[index(slot)][part][offset..offset + bytes.len()].copy_from_slice(&bytes);
-        }
-    }
-
-    pub fn sync_all(&mut self) {
-        for slot in [Slot::A, Slot::B] {
-            self.sync(slot, 0);
-            self.sync(slot, 1);
-        }
-    }
-
-    pub fn is_synced(&self, slot: Slot) -> bool {
-        self.pending[index(slot)].iter().all(Vec::is_empty)
-    }
-
-    pub fn read(&self, slot: Slot, part: usize, offset: u64, buffer: &mut [u8]) {
-        let from = offset as usize;
-        buffer.copy_from_slice(&self.durable[index(slot)][part][from..from + buffer.len()]);
-    }
-
-    /// Flips a bit on the medium.
-    pub fn rot(&mut self, slot: Slot, part: usize, offset: usize) {
-        self.durable[index(slot)][part][offset] ^= 1;
-    }
-
-    pub fn lose_power(&mut self, after: After) {
-        for slot in 0..2 {
-            for part in 0..2 {
-                for (count, (offset, bytes)) in self.pending[slot][part].drain(..).enumerate() {
-                    let reached = match after {
-                        After::Kept => bytes.len(),
-                        After::Lost => 0,
-                        After::Torn => bytes.len() / 2,
-                        After::Mixed => bytes.len() * ((count + 1) % 2),
-                    };
-                    self.durable[slot][part][offset..offset + reached].copy_from_slice(&bytes[..reached]);
-                }
-            }
-        }
-    }
-
-    /// The release that is whole in a slot, if one is.
-    pub fn release_in(&self, slot: Slot) -> Option<u64> {
-        let parts = &self.durable[index(slot)];
-        let whole =
-            |images: &[Vec<u8>; 2]| parts[0].starts_with(&images[0]) && parts[1].starts_with(&images[1]);
-        KNOWN.iter().position(whole).map(|index| index as u64 + 1)
-    }
-
-    /// True if every part of a slot has a header: a careless boot loader would start it.
-    pub fn looks_bootable(&self, slot: Slot) -> bool {
-        self.durable[index(slot)]
-            .iter()
-            .all(|part| part[..HEADER_BYTES as usize].iter().all(|&byte| byte != 0))
-    }
-}
 
 /// Record and kept files.
 #[derive(Default)]

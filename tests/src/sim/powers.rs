@@ -1,9 +1,10 @@
 //! The core's traits on the simulated device: every changing call is counted, may lose the power, and is checked
 //! against the rules of a careful agent.
 
-use super::disk::{After, HEADER_BYTES};
+use super::disk::After;
 use super::{Behaves, Device, KERNEL_BYTES, ROOTFS_BYTES, name, no_power};
 use crate::repository::TODAY;
+use komainu_agent::update::storage::slot_storage::SlotStorage;
 use komainu_core::device::{
     Account, Boot, Fetched, Firewall, Folder, Hardening, Hooks, Host, Ledger, Owner, Repository, Slots,
     StoredFile,
@@ -23,6 +24,7 @@ use komainu_core::wall::observation::Observation;
 use komainu_core::wall::remediation::Remediation;
 use komainu_core::wall::report::Report;
 use komainu_trust::trusted::Clock;
+use std::io;
 
 impl Host for Device {
     fn clock(&mut self) -> Clock {
@@ -127,35 +129,34 @@ impl Boot for Device {
 impl Slots for Device {
     fn parts(&mut self) -> Result<Parts, Text> {
         self.dead()?;
-        let part = |name_, bytes| Part {
-            name: name(name_),
-            bytes_a: bytes as u64,
-            bytes_b: bytes as u64,
-            committed_last_bytes: HEADER_BYTES,
-        };
         let mut parts = Parts::new();
-        parts.push(part("kernel", KERNEL_BYTES)).unwrap();
-        parts.push(part("rootfs", ROOTFS_BYTES)).unwrap();
+        for (index, (name_, bytes)) in
+            [("kernel", KERNEL_BYTES), ("rootfs", ROOTFS_BYTES)].into_iter().enumerate()
+        {
+            let committed_last_bytes = self.flash.committed_last_bytes(index);
+            // A volume of LEBs is a little larger.
+            let bytes = bytes as u64;
+            parts
+                .push(Part { name: name(name_), bytes_a: bytes, bytes_b: bytes, committed_last_bytes })
+                .unwrap();
+        }
         Ok(parts)
     }
 
     fn invalidate(&mut self, slot: Slot, part: usize) -> Result<(), Text> {
-        self.write_flash(slot, part, 0, &[0; HEADER_BYTES as usize])?;
-        self.sync(slot, part)
+        self.change_flash(slot, part, |storage| storage.invalidate())
+    }
+
+    fn begin(&mut self, slot: Slot, part: usize, image_bytes: u64, durable: u64) -> Result<u64, Text> {
+        self.change_flash(slot, part, |storage| storage.begin(image_bytes, durable))
     }
 
     fn write(&mut self, slot: Slot, part: usize, offset: u64, bytes: &[u8]) -> Result<(), Text> {
-        assert!(offset >= HEADER_BYTES, "the beginning is written before it is committed");
-        self.write_flash(slot, part, offset, bytes)
+        self.change_flash(slot, part, |storage| storage.write(offset, bytes))
     }
 
-    fn sync(&mut self, slot: Slot, part: usize) -> Result<(), Text> {
-        self.dead()?;
-        if let Err(after) = self.change() {
-            self.cut(after);
-            return Err(no_power());
-        }
-        self.flash.sync(slot, part);
+    fn sync(&mut self, slot: Slot, part: usize) -> Result<u64, Text> {
+        let durable = self.change_flash(slot, part, |storage| storage.sync())?;
         self.rot_after_syncs = match self.rot_after_syncs {
             Some(0) => {
                 self.flash.rot(slot, 0, 9000);
@@ -163,20 +164,21 @@ impl Slots for Device {
             }
             other => other.map(|syncs| syncs - 1),
         };
-        Ok(())
+        Ok(durable)
     }
 
     fn read_back(&mut self, slot: Slot, part: usize, offset: u64, buffer: &mut [u8]) -> Result<(), Text> {
         self.dead()?;
-        assert!(self.flash.is_synced(slot), "read back before it is synced: that proves nothing");
-        self.flash.read(slot, part, offset, buffer);
-        Ok(())
+        self.flash.storage(slot, part).and_then(|storage| storage.read_back(offset, buffer)).map_err(said)
     }
 
     fn commit(&mut self, slot: Slot, part: usize, beginning: &[u8]) -> Result<(), Text> {
-        self.write_flash(slot, part, 0, beginning)?;
-        self.sync(slot, part)
+        self.change_flash(slot, part, |storage| storage.commit(beginning))
     }
+}
+
+fn said(error: io::Error) -> Text {
+    text(format_args!("{error}"))
 }
 
 impl Repository for Device {
@@ -193,6 +195,7 @@ impl Repository for Device {
 
     fn store(&mut self, file: StoredFile<'_>, bytes: Option<&[u8]>) -> Result<(), Text> {
         self.dead()?;
+        self.forget_offer();
         match self.change() {
             Ok(()) => self.disk.write_file(file, bytes, After::Kept),
             Err(after) => {
@@ -357,21 +360,28 @@ impl Hardening for Device {
 }
 
 impl Device {
-    pub(super) fn write_flash(
+    /// Does something with a part of the slot that may be written; every operation on the medium counts as a change, and
+    /// the power may go in the middle of one.
+    fn change_flash<T>(
         &mut self,
         slot: Slot,
         part: usize,
-        offset: u64,
-        bytes: &[u8],
-    ) -> Result<(), Text> {
+        act: impl FnOnce(&mut Box<dyn SlotStorage>) -> io::Result<T>,
+    ) -> Result<T, Text> {
         self.dead()?;
         assert!(slot != self.booted, "the running slot is written");
         assert!(self.environment.choice().slot != slot, "the chosen slot is written");
-        self.flash.write(slot, part, offset, bytes);
-        if let Err(after) = self.change() {
+        self.call();
+        let cut = self.cut_at.map(|(at, after)| (at.saturating_sub(self.changes).max(1), after));
+        self.flash.fuse.cut_in(cut);
+        let done = self.flash.storage(slot, part).and_then(act);
+        self.flash.fuse.cut_in(None);
+        self.changes += self.flash.fuse.take_operations();
+        if self.flash.fuse.is_blown() {
+            let (_, after) = self.cut_at.take().expect("the power went as planned");
             self.cut(after);
             return Err(no_power());
         }
-        Ok(())
+        done.map_err(said)
     }
 }

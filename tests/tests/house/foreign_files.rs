@@ -37,6 +37,7 @@ const WAYS: [&str; 25] = [
 /// Which file may use which way, and why.
 type Row = (&'static str, &'static [&'static str], &'static str);
 
+const DEVICE: &str = "a device that the maker's settings name, and folders of /sys";
 const OWN: &str = "its own files in the folder of the state or of the run, which root alone can change";
 const ALLOWED: &[Row] = &[
     ("os/foreign_file/replace.rs", &["fchown(", "symlinkat(", "unlinkat(", "renameat("], "this is the way"),
@@ -47,9 +48,17 @@ const ALLOWED: &[Row] = &[
     ("os/privileges.rs", &[".write(true)"], "a file of /proc"),
     ("os/watchdog.rs", &[".write(true)"], "the watchdog, a device"),
     ("wall/sysctl.rs", &[".write(true)"], "a file of /proc/sys"),
-    ("update/boot/uboot/env_storage.rs", &[".write(true)"], "flash, and the lock of fw_setenv"),
+    ("update/boot/uboot/env_storage.rs", &[".write(true)"], "the environment that the settings name"),
+    (
+        "update/boot/uboot/env_lock.rs",
+        &[".write(true)"],
+        "the lock of fw_setenv, in which nothing is written",
+    ),
+    ("update/boot/part.rs", &[".write(true)"], "the flags that the boot profile names"),
+    ("update/boot/trial_note.rs", &["files::replace"], OWN),
     ("update/storage/block.rs", &[".write(true)"], "the slots that the settings name"),
     ("update/runtime_state.rs", &[".write(true)", "files::replace", "files::remove("], OWN),
+    ("update/owner_snapshot.rs", &["files::replace", "files::rename(", "files::remove("], OWN),
     ("update/store.rs", &["files::replace", "files::remove("], OWN),
     ("gate/credential_store.rs", &["files::replace", "files::rename(", "files::remove("], OWN),
     ("daemon/control_socket.rs", &["remove_file("], OWN),
@@ -58,7 +67,13 @@ const ALLOWED: &[Row] = &[
     ("daemon/login_state.rs", &["files::replace", "files::remove("], OWN),
     ("daemon/event_loop.rs", &["files::replace"], OWN),
     ("daemon/linux_device.rs", &["files::replace", "files::remove("], OWN),
-    ("daemon/state_room.rs", &["remove_file(", ".write(true)"], OWN),
+    (
+        "daemon/state_room.rs",
+        &["remove_file(", ".write(true)", "canonicalize("],
+        "its own file; and the mount of the state folder, which is only looked at",
+    ),
+    ("update/storage/identity.rs", &["canonicalize("], "folders of /sys, which are only read"),
+    ("cli/check/slots.rs", &["canonicalize("], "the mount of the state folder, which is only looked at"),
     (
         "firewall/link_closer.rs",
         &["files::replace", "files::remove(", ".write(true)"],
@@ -66,6 +81,10 @@ const ALLOWED: &[Row] = &[
     ),
     ("daemon/wall_job.rs", &["files::replace"], OWN),
     ("wall/firmware_identity.rs", &["files::replace"], OWN),
+    ("os/flash/mtd_device.rs", &[".write(true)"], DEVICE),
+    ("os/flash/ubi_device.rs", &["canonicalize(", ".write(true)"], DEVICE),
+    ("update/storage/force_ro.rs", &[".write(true)"], "an attribute of /sys"),
+    ("update/storage/locate.rs", &["canonicalize("], "a folder of /sys"),
     ("wall/forensics.rs", &["files::rename(", "remove_file(", ".write(true)"], OWN),
     ("wall/incident_store.rs", &["files::replace"], OWN),
     ("wall/integrity.rs", &["files::replace", "files::remove(", "remove_file("], OWN),

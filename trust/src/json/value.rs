@@ -12,6 +12,8 @@ pub enum Json {
     Null,
     Bool(bool),
     Int(i64),
+    /// A number that `Int` cannot hold. Nothing here reads one, but signatures cover it.
+    Large(u64),
     Text(String),
     List(Vec<Json>),
     Object(Object),

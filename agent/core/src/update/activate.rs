@@ -1,6 +1,6 @@
-//! **Activate**: records the trial, then lets the boot choice name the release. The restart is a step of its own.
+//! **Activate**: keeps the owner's settings, records the trial, then lets the boot choice name the release. The restart is a step of its own.
 
-use crate::device::{Boot, Ledger};
+use crate::device::{Boot, Ledger, Migration};
 use crate::fault::text;
 use crate::identifiers::{ReleaseId, Slot};
 use crate::reason::Fault;
@@ -12,9 +12,10 @@ use crate::update::record::{Record, Update};
 /// Puts a staged release on trial; repeated after a cut, it changes only the parts that are still to be changed.
 ///
 /// # Errors
-/// The record or the boot choice could not be written.
+/// The owner's settings could not be kept, or a hook of the maker's refused: the release stays staged. Or the record or the
+/// boot choice could not be written.
 pub fn activate(
-    device: &mut (impl Ledger + Boot + ?Sized),
+    device: &mut (impl Ledger + Boot + Migration + ?Sized),
     release: &ReleaseId,
     slot: Slot,
     deadline_seconds: u32,
@@ -27,8 +28,11 @@ pub fn activate(
         Update::Trial { release: tried, restarts, .. } if tried == release => Some(*restarts),
         _ => None,
     };
-    let trial = |restarts| Update::Trial { release: release.clone(), slot, deadline_seconds, restarts };
+    let tries = Some(settings.boot_tries);
+    let trial =
+        |restarts| Update::Trial { release: release.clone(), slot, deadline_seconds, tries, restarts };
     if known.is_none() {
+        device.before_activate(release).map_err(Fault::Device)?;
         // `Trial` is on record before the boot choice changes: the next start finds it there, in either slot.
         record.update = trial(0);
         keep_next(device, record.clone())?;

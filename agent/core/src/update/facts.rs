@@ -35,7 +35,7 @@ pub struct BootChoice {
 pub enum Health {
     /// All checks pass.
     Good,
-    /// A check says that it will not get better; the text names the check and the cause.
+    /// A check says that it will not get better, in a later trial neither; the text names the check and the cause.
     Failing(Text),
     /// Not yet; the text names the check and the cause.
     NotYet(Text),
@@ -83,6 +83,9 @@ pub struct Facts {
     pub parts: Result<Parts, Text>,
     /// Health; only asked on trial.
     pub health: Health,
+    /// The slot that is not running begins with nothing in one of its parts; only looked at on trial. A device that goes
+    /// back to it does not start again.
+    pub other_slot_blank: bool,
     /// The offer in the stored metadata.
     pub offer: Offer,
     /// The retry state since the start.

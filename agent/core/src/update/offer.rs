@@ -1,5 +1,5 @@
-//! The offer: the release for this board and channel in the accepted metadata. Every turn reads it again from the
-//! stored files and checks every signature and hash again, so that no check has to be remembered.
+//! The offer: the release for this board and channel in the accepted metadata. It is proven from the stored files, with
+//! every signature and hash checked; [`ProvenOffer`] tells how long the answer holds while they are the same.
 
 use crate::fault::{Text, text};
 use crate::identifiers::Digest64;
@@ -96,14 +96,47 @@ pub(crate) fn listed_target(
     Ok(target)
 }
 
+/// An offer, and how long the same stored files prove the same one.
+#[derive(Clone, Debug)]
+pub struct ProvenOffer {
+    pub offer: Offer,
+    /// The time by the best clock at which it was proven.
+    pub now: Moment,
+    /// The earliest time that it can be; see SECURITY.md.
+    floor: Moment,
+    /// The next expiry of anything that it was proven from; `None`: it does not depend on the time.
+    expiry: Option<Moment>,
+}
+
+impl ProvenOffer {
+    /// The time by the best clock, if a proof from the same files would give the same offer then: no expiry has come
+    /// since, and the clock was not set back behind one. `None`: it must be proven again.
+    pub fn now_if_it_holds(&self, clock: Clock) -> Option<Moment> {
+        let now = clock.system.max(self.floor);
+        let holds = now >= self.now && self.expiry.is_none_or(|expiry| now < expiry);
+        holds.then_some(now)
+    }
+}
+
 /// The offer in the stored files, and the time by the best clock.
 pub fn read(kept: &StoredMetadata, clock: Clock, settings: &Settings) -> (Offer, Moment) {
+    let proven = prove(kept, clock, settings);
+    (proven.offer, proven.now)
+}
+
+/// Proves the offer in the stored files: checks every signature and every hash.
+pub fn prove(kept: &StoredMetadata, clock: Clock, settings: &Settings) -> ProvenOffer {
     let mut trusted = match Trusted::load(&kept.under_newest_root(), clock) {
         Ok(trusted) => trusted,
-        Err(fault) => return (Offer::Unusable(text(format_args!("{fault}"))), clock.system.max(clock.built)),
+        Err(fault) => {
+            let offer = Offer::Unusable(text(format_args!("{fault}")));
+            let now = clock.system.max(clock.built);
+            return ProvenOffer { offer, now, floor: clock.built, expiry: None };
+        }
     };
     let offer = read_offer(&mut trusted, kept.manifest.as_deref(), settings).unwrap_or_else(Offer::Unusable);
-    (offer, trusted.now())
+    // Asked last: the search for the targets accepts delegated roles, and each of them expires as well.
+    ProvenOffer { offer, now: trusted.now(), floor: trusted.clock_floor(), expiry: trusted.next_expiry() }
 }
 
 fn read_offer(trusted: &mut Trusted, manifest: Option<&[u8]>, settings: &Settings) -> Result<Offer, Text> {

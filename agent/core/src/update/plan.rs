@@ -10,7 +10,7 @@ mod trial;
 use crate::identifiers::{ReleaseId, Slot, Version};
 use crate::operator_request::OperatorRequest;
 use crate::reason::Reason;
-use crate::settings::Settings;
+use crate::settings::{Settings, StartCount};
 use crate::step::Step;
 use crate::update::facts::{BootChoice, Facts, Parts, RecordSeen};
 use crate::update::manifest::Severity;
@@ -52,7 +52,7 @@ pub fn plan(facts: &Facts, settings: &Settings) -> Plan {
 /// The first record, made from the facts. A trial under way stays a trial: a lost record does not make an unconfirmed
 /// release good.
 fn first_record(booted: Slot, choice: &BootChoice, reason: Reason, settings: &Settings) -> Plan {
-    let mut record = Record::first(booted, settings.own_release.clone());
+    let mut record = Record::first(booted, running_release(booted, choice, settings));
     if let (Some(_), Some(number)) = (choice.tries_left, choice.release) {
         record.confirmed_slot = choice.slot.other();
         record.update = found_trial(number, choice, settings);
@@ -65,12 +65,32 @@ fn first_record(booted: Slot, choice: &BootChoice, reason: Reason, settings: &Se
     Plan::step(Step::Adopt(record), reason, Next::Now)
 }
 
-fn found_trial(number: u64, choice: &BootChoice, settings: &Settings) -> Update {
+/// The release that runs, where no record tells: the firmware's own word, or a higher number that the boot choice has
+/// beside this slot as good. Confirm wrote it there, and it spares a device without its state the same release again.
+fn running_release(booted: Slot, choice: &BootChoice, settings: &Settings) -> Option<ReleaseId> {
+    let own = settings.own_release.as_ref();
+    let confirmed = choice.release.filter(|_| choice.tries_left.is_none() && choice.slot == booted);
+    match confirmed.filter(|number| own.is_none_or(|own| own.number < *number)) {
+        Some(number) => Some(release_of(number, settings)),
+        None => own.cloned(),
+    }
+}
+
+fn release_of(number: u64, settings: &Settings) -> ReleaseId {
     let version =
         settings.own_release.as_ref().filter(|own| own.number == number).map(|own| own.version.clone());
     let version = version.unwrap_or_else(|| Version::parse("unknown").expect("a fixed word that fits"));
-    let release = ReleaseId { number, version };
-    Update::Trial { release, slot: choice.slot, deadline_seconds: settings.trial_seconds, restarts: 0 }
+    ReleaseId { number, version }
+}
+
+fn found_trial(number: u64, choice: &BootChoice, settings: &Settings) -> Update {
+    Update::Trial {
+        release: release_of(number, settings),
+        slot: choice.slot,
+        deadline_seconds: settings.trial_seconds,
+        tries: None,
+        restarts: 0,
+    }
 }
 
 fn plan_by_record(
@@ -81,11 +101,13 @@ fn plan_by_record(
     settings: &Settings,
 ) -> Plan {
     match &record.update {
-        Update::Trial { release, slot, deadline_seconds, restarts } => {
+        Update::Trial { release, slot, deadline_seconds, tries, restarts } => {
             let on = trial::Trial {
+                record,
                 release,
                 slot: *slot,
                 deadline_seconds: *deadline_seconds,
+                tries: *tries,
                 restarts: *restarts,
             };
             trial::plan_trial(facts, &on, booted, choice, settings)
@@ -132,6 +154,12 @@ fn plan_update(facts: &Facts, record: &Record, booted: Slot, settings: &Settings
         && let Some(plan) = give_up(record)
     {
         return plan;
+    }
+    if facts.request == Some(OperatorRequest::Confirm)
+        && let Some(release) = record.uncounted
+    {
+        let record = Record { uncounted: None, ..record.clone() };
+        return Plan::step(Step::Adopt(record), Reason::CountVouchedFor(release), Next::Now);
     }
     let until_poll = until_poll(&facts.retry, facts.uptime, settings);
     if facts.request == Some(OperatorRequest::Poll)
@@ -184,6 +212,11 @@ fn plan_accepted(
     parts: &Parts,
     settings: &Settings,
 ) -> Plan {
+    // A release that panics would start for ever, and nothing on the device could end that.
+    if let Some(tried) = record.uncounted.filter(|_| settings.start_count == StartCount::Seen) {
+        let until_poll = until_poll(&facts.retry, facts.uptime, settings);
+        return Plan::wait(Reason::StartsNotCounted(tried), until_poll);
+    }
     let release = offered.manifest.release.clone();
     if facts.request == Some(OperatorRequest::Postpone)
         && let Some(postponed) = postpone(record, offered, facts.now, settings)

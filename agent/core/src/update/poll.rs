@@ -155,12 +155,20 @@ fn fetch_asked(device: &mut (impl Repository + ?Sized), ask: &Ask) -> Result<Fet
     judge_fetched(fetched, ask)
 }
 
+/// True if a server says with this that it does not have the file: 404 or 410, and for the next root, which need not
+/// be there, 403 too. Object stores answer so for a missing file, to clients that may not list files.
+pub fn is_absent(fault: &FetchFault, ask: &Ask) -> bool {
+    match fault {
+        FetchFault::NotFound => true,
+        FetchFault::Status { code: 403, .. } => ask.step == ROOT_STEP,
+        _ => false,
+    }
+}
+
 fn judge_fetched(fetched: Result<Fetched, FetchFault>, ask: &Ask) -> Result<Fetched, Fault> {
     match fetched {
         Ok(fetched) => Ok(fetched),
-        Err(FetchFault::NotFound) => Ok(Fetched::NotThere),
-        // Object stores answer so for a missing file, to clients that may not list files.
-        Err(FetchFault::Status { code: 403, .. }) if ask.step == ROOT_STEP => Ok(Fetched::NotThere),
+        Err(fault) if is_absent(&fault, ask) => Ok(Fetched::NotThere),
         Err(FetchFault::TooLarge { .. }) => Err(refused(&ask.too_large())),
         Err(fault) => Err(Fault::Fetch(text(format_args!("{}", ask.name)), fault)),
     }

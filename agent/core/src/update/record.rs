@@ -7,7 +7,7 @@
 //! confirmed slot=a release=41 version=2.0.9
 //! floor 41
 //! update staging slot=b release=42 version=2.1.0 digest=00a1b2c3d4e5f607 part=0 offset=4194304
-//! failed release=40 times=3
+//! failed release=40 times=1 polls=2
 //! check 6f1e…
 //! ```
 
@@ -44,6 +44,9 @@ pub struct Record {
     pub failures: heapless::Vec<Failure, FAILURES_MAX>,
     /// A release that the owner wants to start later.
     pub postponed: Option<Postponed>,
+    /// The release on whose trial it was seen that the boot loader does not count starts. Nothing is activated until
+    /// a person, or the maker's settings, say that it does.
+    pub uncounted: Option<u64>,
 }
 
 /// A release that the owner wants to start later.
@@ -84,6 +87,8 @@ pub enum Update {
         slot: Slot,
         /// It must be good this many seconds after its start.
         deadline_seconds: u32,
+        /// Starts that the boot loader was given; `None`: unknown, and whether it counts cannot be judged.
+        tries: Option<u8>,
         /// Restarts that were asked for without the new slot coming up.
         restarts: u8,
     },
@@ -103,6 +108,8 @@ pub struct Failure {
     pub release: u64,
     /// The number of failed trials.
     pub times: u8,
+    /// Polls that must still work before it is tried again: its maker may withdraw it meanwhile.
+    pub polls: u8,
 }
 
 impl Record {
@@ -117,6 +124,7 @@ impl Record {
             update: Update::Idle,
             failures: heapless::Vec::new(),
             postponed: None,
+            uncounted: None,
         }
     }
 
@@ -125,10 +133,27 @@ impl Record {
         self.failures.iter().find(|failure| failure.release == release).map_or(0, |failure| failure.times)
     }
 
-    /// Remembers failed trials of a release.
+    /// The polls that a failed release still waits for; 0: none.
+    pub fn polls_to_wait(&self, release: u64) -> u8 {
+        self.failures.iter().find(|failure| failure.release == release).map_or(0, |failure| failure.polls)
+    }
+
+    /// A poll has worked. True: a release was waiting for it.
+    pub fn count_poll(&mut self) -> bool {
+        let mut waited = false;
+        for failure in self.failures.iter_mut().filter(|failure| failure.polls > 0) {
+            failure.polls -= 1;
+            waited = true;
+        }
+        waited
+    }
+
+    /// Remembers failed trials of a release. The pause before the next one grows with each: it is counted in polls, because
+    /// not every device has a clock, and none knows how long it was off.
     pub fn count_failure(&mut self, release: u64, times: u8) {
         if let Some(failure) = self.failures.iter_mut().find(|failure| failure.release == release) {
             failure.times = failure.times.saturating_add(times);
+            failure.polls = failure.times.saturating_add(1);
             return;
         }
         if self.failures.is_full() {
@@ -137,7 +162,7 @@ impl Record {
             let index = lowest.map_or(0, |(index, _)| index);
             self.failures.swap_remove(index);
         }
-        let pushed = self.failures.push(Failure { release, times });
+        let pushed = self.failures.push(Failure { release, times, polls: times.saturating_add(1) });
         debug_assert!(pushed.is_ok(), "a place was made above");
     }
 
@@ -169,11 +194,14 @@ impl Record {
                 "update staged slot={slot} release={} version={} digest={digest}",
                 r.number, r.version
             )?,
-            Update::Trial { release: r, slot, deadline_seconds, restarts } => writeln!(
-                out,
-                "update trial slot={slot} release={} version={} deadline={deadline_seconds} restarts={restarts}",
-                r.number, r.version
-            )?,
+            Update::Trial { release: r, slot, deadline_seconds, tries, restarts } => {
+                write!(out, "update trial slot={slot} release={} version={} ", r.number, r.version)?;
+                write!(out, "deadline={deadline_seconds} restarts={restarts}")?;
+                match tries {
+                    Some(tries) => writeln!(out, " tries={tries}")?,
+                    None => writeln!(out)?,
+                }
+            }
             Update::RollingBack { release: r, slot, restarts } => writeln!(
                 out,
                 "update rolling-back slot={slot} release={} version={} restarts={restarts}",
@@ -181,10 +209,14 @@ impl Record {
             )?,
         }
         for failure in &self.failures {
-            writeln!(out, "failed release={} times={}", failure.release, failure.times)?;
+            let Failure { release, times, polls } = failure;
+            writeln!(out, "failed release={release} times={times} polls={polls}")?;
         }
         if let Some(Postponed { release, since, until }) = &self.postponed {
             writeln!(out, "postponed release={release} since={} until={}", since.0, until.0)?;
+        }
+        if let Some(release) = self.uncounted {
+            writeln!(out, "uncounted release={release}")?;
         }
         Ok(())
     }
@@ -211,14 +243,17 @@ impl Record {
                 self.confirmed = if value(rest, "release").is_some() { Some(release(rest)?) } else { None };
             }
             "failed" => {
-                let failure = Failure { release: number(rest, "release")?, times: number(rest, "times")? };
-                self.failures.push(failure).ok()?;
+                let (release, times) = (number(rest, "release")?, number(rest, "times")?);
+                // An earlier Komainu knew no pause.
+                let polls = number(rest, "polls").unwrap_or(0);
+                self.failures.push(Failure { release, times, polls }).ok()?;
             }
             "update" => self.update = read_update(rest)?,
             "postponed" => {
                 let (since, until) = (Moment(number(rest, "since")?), Moment(number(rest, "until")?));
                 self.postponed = Some(Postponed { release: number(rest, "release")?, since, until });
             }
+            "uncounted" => self.uncounted = Some(number(rest, "release")?),
             // A later version of Komainu may remember more; after a rollback to this one, the rest must still count.
             _ => {}
         }
@@ -245,6 +280,8 @@ fn read_update(rest: &str) -> Option<Update> {
             release,
             slot,
             deadline_seconds: number(rest, "deadline")?,
+            // An earlier Komainu did not say.
+            tries: number(rest, "tries"),
             restarts: number(rest, "restarts")?,
         },
         "rolling-back" => Update::RollingBack { release, slot, restarts: number(rest, "restarts")? },
@@ -280,13 +317,15 @@ mod tests {
             Update::Idle,
             Update::Staging { release: release(42), digest, slot, part: 1, offset: u64::MAX },
             Update::Staged { release: release(42), digest, slot },
-            Update::Trial { release: release(42), slot, deadline_seconds: 300, restarts: 2 },
+            Update::Trial { release: release(42), slot, deadline_seconds: 300, tries: Some(3), restarts: 2 },
+            Update::Trial { release: release(42), slot, deadline_seconds: 300, tries: None, restarts: 0 },
             Update::RollingBack { release: release(42), slot, restarts: 0 },
         ];
         let with = |update| {
             let mut record = Record { generation: 7, update, ..Record::first(Slot::A, Some(release(41))) };
             record.count_failure(40, 3);
             record.postponed = Some(Postponed { release: 42, since: Moment(-1), until: Moment(i64::MAX) });
+            record.uncounted = Some(39);
             record
         };
         updates.into_iter().map(with).collect()
@@ -337,5 +376,25 @@ mod tests {
         assert_eq!(record.times_failed(9), 1);
         record.count_failure(9, 2);
         assert_eq!(record.times_failed(9), 3);
+    }
+
+    #[test]
+    fn a_pause_grows_with_each_failed_trial_and_is_over_after_so_many_polls() {
+        let mut record = Record::first(Slot::A, None);
+        for polls in [2, 3, 4] {
+            record.count_failure(9, 1);
+            assert_eq!(record.polls_to_wait(9), polls);
+            (0..polls).for_each(|_| assert!(record.count_poll()));
+            assert!(!record.count_poll() && record.polls_to_wait(9) == 0);
+        }
+    }
+
+    #[test]
+    fn the_record_of_an_earlier_komainu_is_read() {
+        let lines = "generation 7\nconfirmed slot=a\nfloor 1\n\
+            update trial slot=b release=2 version=1.2 deadline=600 restarts=1\nfailed release=3 times=2\n";
+        let record = Record::read(&ledger::seal(FORMAT, lines)).unwrap();
+        assert!(matches!(record.update, Update::Trial { tries: None, restarts: 1, .. }));
+        assert_eq!((record.times_failed(3), record.polls_to_wait(3), record.uncounted), (2, 0, None));
     }
 }

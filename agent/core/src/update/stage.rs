@@ -80,6 +80,10 @@ pub fn stage(
             (usize::from(*part), *offset)
         }
         _ => {
+            // After a failed trial, or a lost record, the slot may still hold every byte: nothing is fetched again.
+            if holds_already(device, &job)? {
+                return staged(device, &job, record);
+            }
             // Recorded before the slot is broken: from here on the slot counts as empty.
             record.update = job.update(0, 0);
             keep_next(device, record.clone())?;
@@ -99,8 +103,25 @@ pub fn stage(
         }
         return Err(fault);
     }
-    let (release, digest) = (release.manifest.release.clone(), release.digest);
-    keep_next(device, Record { update: Update::Staged { release, digest, slot }, ..record })
+    staged(device, &job, record)
+}
+
+/// Records that the slot holds the release.
+fn staged(device: &mut (impl Ledger + ?Sized), job: &Job<'_>, record: Record) -> Result<(), Fault> {
+    let (release, digest) = (job.release.manifest.release.clone(), job.release.digest);
+    keep_next(device, Record { update: Update::Staged { release, digest, slot: job.slot }, ..record })
+}
+
+/// True if every part has the signed bytes already. A part that cannot be read has not.
+fn holds_already(device: &mut (impl Slots + ?Sized), job: &Job<'_>) -> Result<bool, Fault> {
+    for image in job.images() {
+        let part = job.part(image)?;
+        match hash_with_beginning(device, job.slot, part, image, &[]) {
+            Ok(hash) if hash == image.sha256 => {}
+            _ => return Ok(false),
+        }
+    }
+    Ok(true)
 }
 
 /// Makes every part impossible to start.
@@ -123,6 +144,7 @@ fn fill(
     settings: &Settings,
 ) -> Result<(), Fault> {
     let part = job.part(image)?;
+    let from = device.begin(job.slot, part, image.length, from).map_err(Fault::Device)?;
     let end = image.length.min(from.saturating_add(u64::from(settings.checkpoint_bytes)));
     let mut buffer = vec![0; PIECE_BYTES];
     let mut offset = from;
@@ -141,10 +163,12 @@ fn fill(
         }
     }
     if offset > from || offset == image.length {
-        device.sync(job.slot, part).map_err(Fault::Device)?;
+        let durable = device.sync(job.slot, part).map_err(Fault::Device)?;
         let update =
-            if offset == image.length { job.update(index + 1, 0) } else { job.update(index, offset) };
-        keep_next(device, Record { update, ..record })?;
+            if durable == image.length { job.update(index + 1, 0) } else { job.update(index, durable) };
+        if update != record.update {
+            keep_next(device, Record { update, ..record })?;
+        }
     }
     failed.map_or(Ok(()), Err)
 }

@@ -26,6 +26,13 @@ pub enum Refusal {
     BelowFloor(u64),
     /// Its trial failed as often as allowed.
     FailedBefore(u8),
+    /// Its trial failed, and it is tried again later.
+    FailedLately {
+        /// The number of failed trials.
+        times: u8,
+        /// Polls that must still work before the next.
+        polls: u8,
+    },
     /// It has no image for a part of the slot.
     PartWithoutImage(Name),
     /// It has an image for a part that the slots do not have.
@@ -51,6 +58,9 @@ impl fmt::Display for Refusal {
             Refusal::UnknownNeed(word) => write!(f, "why=unknown-need need={word}"),
             Refusal::BelowFloor(floor) => write!(f, "why=below-floor floor={floor}"),
             Refusal::FailedBefore(times) => write!(f, "why=failed-before times={times}"),
+            Refusal::FailedLately { times, polls } => {
+                write!(f, "why=failed-lately times={times} polls_to_wait={polls}")
+            }
             Refusal::PartWithoutImage(part) => write!(f, "why=part-without-image part={part}"),
             Refusal::ImageWithoutPart(part) => write!(f, "why=image-without-part part={part}"),
             Refusal::SlotTooSmall { part, image_bytes, part_bytes } => {
@@ -107,6 +117,10 @@ pub fn verify(
     let times = record.times_failed(number);
     if times >= TRIALS_MAX {
         return Err(Refusal::FailedBefore(times));
+    }
+    let polls = record.polls_to_wait(number);
+    if polls > 0 {
+        return Err(Refusal::FailedLately { times, polls });
     }
     fits(manifest, parts, into)?;
     let percent = percent_now(manifest, now);

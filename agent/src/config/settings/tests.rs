@@ -37,6 +37,7 @@ fn every_refusal_names_its_line() {
         ("gate-1", "GateSettings 1", "line 2: "),
         ("https://updates", "ftp://updates", "line 5: "),
         ("\"/dev/b\"", "\"/dev/a\"", "line 15: "),
+        ("\"/dev/b\"", "\"mtd:\"", "line 14: "),
         ("lan = [\"br-lan\"]\n", "", "lan"),
         ("[\"br-lan\"]", "[\"a link with a long name\"]", "line 9: "),
         ("[\"br-lan\"]", "[\"br-lan\"]\nrule = \"mine\"", "line 10: "),

@@ -3,7 +3,6 @@
 use super::LinuxDevice;
 use crate::os::clock;
 use crate::os::process::spawn::{Ended, Program};
-use crate::update::health;
 use komainu_core::device::{
     Account, Boot, Fetched, Firewall, Folder, Hardening, Hooks, Host, Ledger, Owner, Repository, Slots,
     StoredFile,
@@ -16,7 +15,7 @@ use komainu_core::operator_request::Password;
 use komainu_core::retry_state::RetryState;
 use komainu_core::update::facts::{BootChoice, Health, Parts, RecordSeen};
 use komainu_core::update::offer::StoredMetadata;
-use komainu_core::update::record::Record;
+use komainu_core::update::record::{Record, Update};
 use komainu_core::wall::incident_state::IncidentState;
 use komainu_core::wall::observation::Observation;
 use komainu_core::wall::remediation::Remediation;
@@ -34,7 +33,7 @@ impl Host for LinuxDevice {
     }
 
     fn health(&mut self) -> Health {
-        health::ask(&self.settings.health, self.settings.health_check_seconds)
+        self.ask_health()
     }
 
     fn reboot(&mut self) -> Result<(), Text> {
@@ -75,7 +74,15 @@ impl Ledger for LinuxDevice {
 
 impl Boot for LinuxDevice {
     fn booted(&mut self) -> Result<Slot, Text> {
-        self.boot.booted()
+        let signs = self.boot.signs()?;
+        let (boot, store) = (&mut self.boot, &self.store);
+        self.running.find(&signs, &mut || {
+            let leaving = match store.record() {
+                RecordSeen::Found(Record { update: Update::RollingBack { slot, .. }, .. }) => Some(slot),
+                _ => None,
+            };
+            (boot.choice(), leaving)
+        })
     }
 
     fn boot_choice(&mut self) -> Result<BootChoice, Text> {
@@ -96,11 +103,15 @@ impl Slots for LinuxDevice {
         self.slots.invalidate(slot, part)
     }
 
+    fn begin(&mut self, slot: Slot, part: usize, image_bytes: u64, durable: u64) -> Result<u64, Text> {
+        self.slots.begin(slot, part, image_bytes, durable)
+    }
+
     fn write(&mut self, slot: Slot, part: usize, offset: u64, bytes: &[u8]) -> Result<(), Text> {
         self.slots.write(slot, part, offset, bytes)
     }
 
-    fn sync(&mut self, slot: Slot, part: usize) -> Result<(), Text> {
+    fn sync(&mut self, slot: Slot, part: usize) -> Result<u64, Text> {
         self.slots.sync(slot, part)
     }
 
@@ -123,6 +134,7 @@ impl Repository for LinuxDevice {
     }
 
     fn store(&mut self, file: StoredFile<'_>, bytes: Option<&[u8]>) -> Result<(), Text> {
+        self.offers.forget();
         self.store.keep(file, bytes)?;
         if file == StoredFile::Timestamp {
             self.raise_tls_floor();

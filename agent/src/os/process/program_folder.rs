@@ -1,6 +1,7 @@
 //! The maker's programs in a folder: health checks, and the gate's hooks. They are run in the order of their names, each
 //! within its time; the text on its standard error says why it failed.
 
+use super::interpreter;
 use super::spawn::{Ended, Outputs, Program};
 use komainu_core::fault::{Text, text};
 use std::ffi::OsStr;
@@ -46,7 +47,13 @@ pub fn ask(program: &Path, arguments: &[String], input: &[u8], seconds: u32) -> 
     let name = program.file_name().unwrap_or(OsStr::new("program")).to_string_lossy();
     let run = match Program::run(program.as_os_str(), arguments, input, Outputs::Errors, seconds) {
         Ok(run) => run,
-        Err(error) => return Answer::None(text(format_args!("{name}: cannot be run: {error}"))),
+        // The kernel's word for a script without its interpreter is "No such file or directory".
+        Err(error) => {
+            return Answer::None(match interpreter::can_start(program) {
+                Err(why) => text(format_args!("{name}: cannot be run: {why}")),
+                Ok(()) => text(format_args!("{name}: cannot be run: {error}")),
+            });
+        }
     };
     let Some(ended) = run.ended else {
         return Answer::None(text(format_args!("{name}: no answer in {seconds} s")));
@@ -87,6 +94,15 @@ mod tests {
         std::fs::remove_file(left).unwrap();
         assert_eq!(why, "sh: ended with exit code 1");
         assert!(took < 25_000, "{took} ms: it held the pipe");
+    }
+
+    #[test]
+    fn a_script_with_the_line_ends_of_windows_says_so() {
+        let script = std::env::temp_dir().join(format!("komainu-crlf-{}", std::process::id()));
+        crate::os::files::replace_as(&script, b"#!/bin/sh\r\nexit 0\r\n", 0o755).unwrap();
+        let Answer::None(why) = ask(&script, &[], b"", 60) else { panic!("it has no interpreter") };
+        std::fs::remove_file(script).unwrap();
+        assert!(why.contains("cannot be run: its interpreter /bin/sh\\r is not there"), "{why}");
     }
 
     #[test]

@@ -1,21 +1,39 @@
 //! Block devices, and plain files in their place. The first 4096 bytes are committed last: every image format and
 //! every file system keeps its header there, and boot loaders start nothing without one.
 
-use super::slot_storage::SlotStorage;
+use super::force_ro::ForceRo;
+use super::slot_storage::{SlotStorage, WriteCounts};
+use crate::os::sys;
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::io::{Seek, SeekFrom};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
 /// Where every image format keeps its header, in bytes.
 pub const HEADER_BYTES: u64 = 4096;
+/// Bytes that are compared with the medium, and written or left alone, at once.
+const STEP_BYTES: usize = 32 * 1024;
+/// Where these first bytes of a step differ, the rest is not even read.
+const PROBE_BYTES: usize = 4096;
+/// Written bytes that wait in the page cache at most: more would take the memory of small devices.
+const UNSYNCED_BYTES_MAX: u64 = 1024 * 1024;
+
+const READ_ONLY: &str = "the device takes no writes: its switch, its own write protection, or `blockdev --setro` keeps it read-only";
 
 /// A block device or a file, opened.
 pub struct Block {
     file: File,
+    force_ro: ForceRo,
     bytes: u64,
+    /// The end of the last write.
+    written_to: u64,
+    unsynced_bytes: u64,
+    counts: WriteCounts,
+    /// What the medium holds in the place of a step.
+    held: Vec<u8>,
 }
 
 impl Block {
@@ -23,35 +41,103 @@ impl Block {
     /// even if the settings name the wrong slot.
     ///
     /// # Errors
-    /// It is neither a block device nor a file, it is in use, or those of the system.
+    /// It is neither a block device nor a file, it is in use, it is read-only, or those of the system.
     pub fn open(path: &Path) -> io::Result<Block> {
         let bytes = size(path)?;
         let mut options = OpenOptions::new();
         options.read(true).write(true);
-        if path.metadata()?.file_type().is_block_device() {
+        let is_device = path.metadata()?.file_type().is_block_device();
+        let mut force_ro = ForceRo::default();
+        if is_device {
             options.custom_flags(nix::libc::O_EXCL);
+            force_ro = ForceRo::of(path)?;
         }
-        Ok(Block { file: options.open(path)?, bytes })
+        // Some kernels refuse even to open what they protect.
+        force_ro.lift()?;
+        let file = options.open(path)?;
+        if is_device && sys::block_is_read_only(file.as_fd())? {
+            return Err(io::Error::new(io::ErrorKind::ReadOnlyFilesystem, READ_ONLY));
+        }
+        force_ro.put_back();
+        let counts = WriteCounts::default();
+        Ok(Block { file, force_ro, bytes, written_to: 0, unsynced_bytes: 0, counts, held: Vec::new() })
+    }
+
+    /// Changes the medium, and makes it durable; a write protection that was lifted is put back in any case.
+    fn change(&mut self, act: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
+        let done = self.force_ro.lift().and_then(|()| act(&self.file)).and_then(|()| self.flush());
+        self.force_ro.put_back();
+        done
+    }
+
+    /// Whether the medium holds these bytes already.
+    fn holds(&mut self, offset: u64, bytes: &[u8]) -> bool {
+        self.held.resize(STEP_BYTES, 0);
+        let held = &mut self.held[..bytes.len()];
+        let probe = PROBE_BYTES.min(bytes.len());
+        let mut equal = |from: usize, to: usize| {
+            let read = self.file.read_exact_at(&mut held[from..to], offset + from as u64);
+            read.is_ok() && held[from..to] == bytes[from..to]
+        };
+        equal(0, probe) && equal(probe, bytes.len())
+    }
+
+    fn write_step(&mut self, offset: u64, step: &[u8]) -> io::Result<()> {
+        if self.holds(offset, step) {
+            self.counts.equal_bytes += step.len() as u64;
+            return Ok(());
+        }
+        self.force_ro.lift()?;
+        self.file.write_all_at(step, offset)?;
+        self.counts.written_bytes += step.len() as u64;
+        self.unsynced_bytes += step.len() as u64;
+        if self.unsynced_bytes >= UNSYNCED_BYTES_MAX { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.sync_data()?;
+        self.unsynced_bytes = 0;
+        // Best effort: a file system in RAM has nothing to drop.
+        let _ = posix_fadvise(&self.file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
+        Ok(())
     }
 }
 
 impl SlotStorage for Block {
+    fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    fn committed_last_bytes(&self) -> u64 {
+        HEADER_BYTES
+    }
+
     fn invalidate(&mut self) -> io::Result<()> {
         let zeros = [0; HEADER_BYTES as usize];
         let bytes = HEADER_BYTES.min(self.bytes) as usize;
-        self.file.write_all_at(&zeros[..bytes], 0)?;
-        self.sync()
+        self.change(|file| file.write_all_at(&zeros[..bytes], 0))
+    }
+
+    fn begin(&mut self, _: u64, durable: u64) -> io::Result<u64> {
+        self.written_to = durable;
+        Ok(durable)
     }
 
     fn write(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all_at(bytes, offset)
+        let mut at = offset;
+        for step in bytes.chunks(STEP_BYTES) {
+            // What was written so far may still wait in the page cache, so the protection stays lifted until it is synced.
+            self.write_step(at, step).inspect_err(|_| self.force_ro.put_back())?;
+            at += step.len() as u64;
+        }
+        self.written_to = at;
+        Ok(())
     }
 
-    fn sync(&mut self) -> io::Result<()> {
-        self.file.sync_data()?;
-        // Best effort: a file system in RAM has nothing to drop.
-        let _ = posix_fadvise(&self.file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
-        Ok(())
+    fn sync(&mut self) -> io::Result<u64> {
+        self.held = Vec::new();
+        self.change(|_| Ok(()))?;
+        Ok(self.written_to)
     }
 
     fn read_back(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
@@ -59,8 +145,16 @@ impl SlotStorage for Block {
     }
 
     fn commit(&mut self, beginning: &[u8]) -> io::Result<()> {
-        self.file.write_all_at(beginning, 0)?;
-        self.sync()
+        // It is more than a header where the other slot is flash.
+        let (header, rest) = beginning.split_at(beginning.len().min(HEADER_BYTES as usize));
+        self.change(|file| file.write_all_at(rest, HEADER_BYTES))?;
+        self.change(|file| file.write_all_at(header, 0))?;
+        self.counts.written_bytes += beginning.len() as u64;
+        Ok(())
+    }
+
+    fn counts(&self) -> WriteCounts {
+        self.counts
     }
 }
 

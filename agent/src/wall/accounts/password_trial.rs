@@ -53,17 +53,6 @@ pub enum Progress {
     Found,
 }
 
-/// Shortest and longest pause between two tries, in milliseconds; and the part of the processor that tries may take between
-/// them, one of so many.
-const PAUSE_MILLISECONDS: (u64, u64) = (10_000, 120_000);
-const SHARE: u64 = 250;
-
-/// The pause after a try that took so many milliseconds: some tenths of a second on a small processor.
-pub fn pause(took: u64) -> u64 {
-    let (shortest, longest) = PAUSE_MILLISECONDS;
-    took.saturating_mul(SHARE).clamp(shortest, longest)
-}
-
 /// The passwords that were tried, and those still to try.
 pub struct Trial {
     /// Names of the device.
@@ -178,14 +167,6 @@ fn own(number: usize, account: &str, names: &[String], former: &[String]) -> Opt
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn tries_take_a_small_part_of_a_small_processor() {
-        for (took, paused) in [(0, 10_000), (40, 10_000), (200, 50_000), (480, 120_000), (u64::MAX, 120_000)]
-        {
-            assert_eq!(pause(took), paused, "{took}");
-        }
-    }
 
     use komainu_bootstrap::credential::crypt::{Method, make};
 

@@ -1,10 +1,12 @@
 //! The survey of accounts: the accounts of the device, the users of its web servers, and the keys that log in, as their
 //! files have them.
 
+use crate::os::clock::uptime_milliseconds;
 use crate::os::files::cannot;
 use crate::os::foreign_file::{Place, Tree};
 use crate::wall::accounts::bytes::{bytes_of, text_of};
 use crate::wall::accounts::password_trial::{Hash, Trial};
+use crate::wall::glance::Glance;
 use komainu_bootstrap::credential::account::Field;
 use komainu_bootstrap::credential::account_list as list;
 use komainu_bootstrap::credential::account_list::{Entry, HeldIn};
@@ -70,13 +72,52 @@ impl Places {
     }
 }
 
-/// Reads everything. The trial's results about passwords are in the answer, and it learns the present passwords.
-pub fn look(places: &Places, trial: &mut Trial) -> AccountsSeen {
-    let tree = match Tree::device() {
-        Ok(tree) => tree,
-        Err(why) => return AccountsSeen { unread: Some(why), ..AccountsSeen::default() },
-    };
-    let mut look = Look { tree, seen: AccountsSeen::default(), hashes: Vec::new() };
+/// The accounts and keys of one device: read again when a file of theirs has changed, and after a while.
+pub struct AccountSurvey {
+    places: Places,
+    seen: AccountsSeen,
+    glance: Glance,
+}
+
+impl AccountSurvey {
+    /// Nothing is read yet.
+    pub fn new(places: Places) -> AccountSurvey {
+        AccountSurvey { places, seen: AccountsSeen::default(), glance: Glance::default() }
+    }
+
+    /// Where everything is.
+    pub fn places(&self) -> &Places {
+        &self.places
+    }
+
+    /// Looks at everything. The trial's results about passwords are in the answer, and it learns the present passwords.
+    pub fn look(&mut self, trial: &mut Trial) -> AccountsSeen {
+        let tree = match Tree::device() {
+            Ok(tree) => tree,
+            Err(why) => return AccountsSeen { unread: Some(why), ..AccountsSeen::default() },
+        };
+        let now = uptime_milliseconds();
+        let sum = self.glance.sum(&tree);
+        if !self.glance.is_as_before(sum, now) {
+            let Look { seen, hashes, names, .. } = read_all(tree, &self.places);
+            trial.set(hashes);
+            self.seen = seen;
+            // The cause of a doubt need not show in a name's metadata.
+            self.glance.looked(names, sum.filter(|_| self.seen.unread.is_none()), now);
+        }
+        let mut seen = self.seen.clone();
+        for account in &mut seen.accounts {
+            if let PasswordSeen::Set(fingerprint) = account.password {
+                account.known = trial.known(fingerprint);
+            }
+        }
+        seen
+    }
+}
+
+fn read_all(tree: Tree, places: &Places) -> Look {
+    let (seen, hashes, names) = (AccountsSeen::default(), Vec::new(), Vec::new());
+    let mut look = Look { tree, seen, hashes, names };
     let passwd = look.text(&places.passwd);
     let shadow = look.text(&places.shadow);
     let accounts = list::all(passwd.as_deref(), shadow.as_deref(), &places.owner);
@@ -99,19 +140,15 @@ pub fn look(places: &Places, trial: &mut Trial) -> AccountsSeen {
     for path in key_files {
         look.keys(&path);
     }
-    trial.set(look.hashes);
-    for account in &mut look.seen.accounts {
-        if let PasswordSeen::Set(fingerprint) = account.password {
-            account.known = trial.known(fingerprint);
-        }
-    }
-    look.seen
+    look
 }
 
 struct Look {
     tree: Tree,
     seen: AccountsSeen,
     hashes: Vec<Hash>,
+    /// Every path that was asked for.
+    names: Vec<PathBuf>,
 }
 
 impl Look {
@@ -121,6 +158,7 @@ impl Look {
 
     /// Reads a file without opening anything else, and no link that others than root made.
     fn read(&mut self, path: &Path) -> Option<(Place, Vec<u8>)> {
+        self.names.push(path.into());
         let found = self.tree.find(path).and_then(|place| {
             let Some(place) = place else { return Ok(None) };
             if place.metadata().is_some_and(|metadata| metadata.file_type().is_fifo()) {
@@ -147,6 +185,7 @@ impl Look {
     fn elsewhere(&mut self, places: &Places) {
         // What stands there counts more than the shadow file, to musl.
         let tcb = places.passwd.with_file_name("tcb");
+        self.names.push(tcb.clone());
         if let Ok(Some(place)) = self.tree.find_itself(&tcb)
             && place.metadata().is_some()
         {

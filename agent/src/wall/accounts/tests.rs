@@ -2,7 +2,7 @@
 
 use super::lock::{lock_account, remove_key};
 use super::password_trial::{Progress, Trial, digest_of};
-use super::survey::{Places, WebFormat, look};
+use super::survey::{AccountSurvey, Places, WebFormat};
 use crate::os::files;
 use komainu_bootstrap::credential::crypt::{Method, make};
 use komainu_core::wall::judge::accounts::PasswordSeen::{Empty, Locked, Set, Untried};
@@ -49,9 +49,10 @@ impl DeviceSettings {
 
     /// The accounts that are there, with every password tried.
     fn seen(&mut self) -> AccountsSeen {
-        look(&self.places, &mut self.trial);
+        let mut survey = AccountSurvey::new(self.places.clone());
+        survey.look(&mut self.trial);
         while self.trial.step(10) != Progress::Done {}
-        look(&self.places, &mut self.trial)
+        survey.look(&mut self.trial)
     }
 }
 
@@ -259,4 +260,36 @@ fn what_cannot_be_read_is_said() {
     assert!(device.seen().unread.is_some());
     let file = device.folder.join("passwd").display().to_string();
     assert!(lock_account(&device.places, &device.folder, &file, "root").is_err());
+}
+
+#[test]
+fn accounts_and_keys_that_change_are_seen_at_once_by_a_survey_that_knows_them() {
+    let mut device = DeviceSettings::new("again");
+    let mut survey = AccountSurvey::new(device.places.clone());
+    let home = device.folder.join("root");
+    device.write("passwd", &format!("root:x:0:0::{}:/bin/sh\n", home.display()), 0o644);
+    device.write("shadow", "root:!:1::::::\n", 0o600);
+    let mut seen = || {
+        let seen = survey.look(&mut device.trial);
+        // After two looks more it goes by the files' metadata alone.
+        for _ in 0..2 {
+            survey.look(&mut device.trial);
+        }
+        seen
+    };
+    assert_eq!((seen().accounts.remove(0).password, seen().keys.len()), (Locked, 0));
+    let write =
+        |name: &str, bytes: &str| files::replace_as(&device.folder.join(name), bytes.as_bytes(), 0o600);
+    write("shadow", "root::1::::::\n").unwrap();
+    assert_eq!(seen().accounts.remove(0).password, Empty);
+    write("dropbear", &format!("{KEY} a\n")).unwrap();
+    write("root/.ssh/authorized_keys", &format!("{KEY} b\n")).unwrap();
+    assert_eq!(seen().keys.len(), 2);
+    fs::remove_file(device.folder.join("dropbear")).unwrap();
+    assert_eq!(seen().keys.len(), 1);
+    write("plain", "admin:admin\n").unwrap();
+    assert!(seen().accounts.iter().any(|account| account.name == "admin"));
+    while device.trial.step(10) != Progress::Done {}
+    let known = survey.look(&mut device.trial);
+    assert!(known.accounts.iter().any(|account| account.known == Some(true)), "what was tried since is told");
 }

@@ -2,6 +2,7 @@
 //! system are unchanged is not read again for a while.
 
 use crate::os::foreign_file::{MODE_BITS, Place, Tree};
+use crate::wall::glance::Glance;
 use komainu_core::fault::{Text, text};
 use komainu_core::wall::judge::integrity::{Baseline, Found, ITEMS_MAX, Kind, Mark, PATH_BYTES_MAX};
 use komainu_core::wall::policy::ProtectedPath;
@@ -11,7 +12,7 @@ use std::io;
 use std::io::{ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Most paths of policy.
 const GUARDED_MAX: usize = 64;
@@ -21,6 +22,7 @@ const FILE_BYTES_MAX: u64 = 1024 * 1024;
 const AGAIN_MILLISECONDS: u64 = 600_000;
 
 /// One thing that was looked at.
+#[derive(Clone)]
 pub struct Looked {
     /// The entry that was found.
     pub found: Found,
@@ -29,7 +31,7 @@ pub struct Looked {
 }
 
 /// All that was looked at.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct All {
     /// Each path once.
     pub all: Vec<Looked>,
@@ -41,6 +43,12 @@ pub struct All {
 #[derive(Default)]
 pub struct ScanCache {
     read: Vec<Remembered>,
+    /// The last look, which still holds while no name of it has changed.
+    last: All,
+    glance: Glance,
+    /// How often the files were walked to.
+    #[cfg(test)]
+    pub walks: usize,
 }
 
 struct Remembered {
@@ -67,14 +75,24 @@ impl Stamp {
 
 impl ScanCache {
     /// Looks at all that policy guards, at this time in milliseconds of uptime; in the folders also for the entries
-    /// that `baseline` has there.
+    /// that `baseline` has there. The paths of policy are those of the look before, and so is the baseline, unless
+    /// [`ScanCache::look_again`] was called.
     pub fn look(&mut self, integrity: &[ProtectedPath], baseline: &Baseline, now: u64) -> All {
         let tree = match Tree::device() {
             Ok(tree) => tree,
             Err(why) => return All { all: Vec::new(), doubt: Some(why) },
         };
+        let sum = self.glance.sum(&tree);
+        if self.glance.is_as_before(sum, now) {
+            return self.last.clone();
+        }
+        #[cfg(test)]
+        {
+            self.walks += 1;
+        }
         let before = std::mem::take(&mut self.read);
-        let mut look = Look { tree, before, now: Vec::new(), at: now, all: All::default() };
+        let (names, links, all) = (Vec::new(), Vec::new(), All::default());
+        let mut look = Look { tree, before, now: Vec::new(), at: now, names, links, all };
         if integrity.len() > GUARDED_MAX {
             look.doubt(format_args!("policy guards more than {GUARDED_MAX} files; the rest is left out"));
         }
@@ -85,8 +103,16 @@ impl ScanCache {
                 _ => {}
             }
         }
-        self.read = look.now;
-        look.all
+        (self.read, self.last) = (look.now, look.all);
+        // The cause of a doubt need not show in a name's metadata.
+        self.glance.looked(look.names, sum.filter(|_| self.last.doubt.is_none()), now);
+        self.glance.looked_at_links(look.links);
+        self.last.clone()
+    }
+
+    /// The next look asks for everything: the baseline has changed.
+    pub fn look_again(&mut self) {
+        self.glance.walk_again();
     }
 
     /// As if this had been read.
@@ -102,6 +128,10 @@ struct Look {
     before: Vec<Remembered>,
     now: Vec<Remembered>,
     at: u64,
+    /// Every path that was asked for.
+    names: Vec<PathBuf>,
+    /// Those of them that are links.
+    links: Vec<PathBuf>,
     all: All,
 }
 
@@ -119,6 +149,7 @@ impl Look {
             self.doubt(format_args!("{path} is not guarded: there are more than {ITEMS_MAX} files"));
             return None;
         }
+        self.names.push(path.into());
         let mark = match self.mark(path) {
             Ok(mark) => mark,
             Err(why) => {
@@ -127,6 +158,9 @@ impl Look {
             }
         };
         let kind = mark.kind;
+        if kind == Kind::Link {
+            self.links.push(path.into());
+        }
         let found = Found { path: path.into(), below: below.map(Into::into), mark };
         self.all.all.push(Looked { found, listed: listed.into() });
         Some(kind)

@@ -297,7 +297,62 @@ fn a_change_that_hides_behind_old_times_is_found_when_all_is_read_again() {
     // As if the file system's account of the file had not changed with it.
     memory.pretend(&fixture.path("etc/hosts"), [7; 32]);
     assert_eq!(hash(&mut memory, 599_999), [7; 32], "not read");
-    assert_eq!(hash(&mut memory, 600_000), first, "read again");
+    assert_eq!(hash(&mut memory, 660_000), first, "read again at the first walk after ten minutes");
+}
+
+#[test]
+fn an_unchanged_device_is_not_walked_through_again_and_every_change_is_seen_at_once() {
+    let mut fixture = Fixture::new("glance");
+    fixture.differs(Owner::Away);
+    let calm = |fixture: &mut Fixture| {
+        // The first look finds the names, the second knows them from before, the third needs no walk.
+        for _ in 0..2 {
+            fixture.differs(Owner::Away);
+        }
+        let walks = fixture.guard.memory.walks;
+        fixture.differs(Owner::Away);
+        assert_eq!(fixture.guard.memory.walks, walks, "nothing has changed");
+    };
+    calm(&mut fixture);
+    type Change = fn(&Fixture);
+    let changes: [(&str, Change, &str); 7] = [
+        ("of the same length, its time set back", in_place, "etc/hosts"),
+        ("a new file in a folder", |fixture| fixture.write("etc/cron.d/x", "x"), "etc/cron.d/x"),
+        (
+            "a file is gone from a folder",
+            |fixture| fs::remove_file(fixture.top.join("etc/cron.d/daily")).unwrap(),
+            "etc/cron.d/daily",
+        ),
+        ("a file that was not there", |fixture| fixture.write("etc/ld.so.preload", "x"), "etc/ld.so.preload"),
+        ("the file behind a link", |fixture| fixture.write("run/resolv.conf", "x"), "run/resolv.conf"),
+        (
+            "a link to the same file by other words",
+            |fixture| {
+                fs::remove_file(fixture.top.join("etc/resolv.conf")).unwrap();
+                symlink("../run/resolv.conf", fixture.top.join("etc/resolv.conf")).unwrap();
+            },
+            "etc/resolv.conf",
+        ),
+        (
+            "the permissions of a folder",
+            |fixture| {
+                fs::set_permissions(fixture.top.join("etc/cron.d"), Permissions::from_mode(0o700)).unwrap();
+            },
+            "etc/cron.d",
+        ),
+    ];
+    for (what, change, name) in changes {
+        change(&fixture);
+        assert!(fixture.differs(Owner::Away).iter().any(|(path, ..)| path == name), "{what}");
+        calm(&mut fixture);
+    }
+}
+
+fn in_place(fixture: &Fixture) {
+    let path = fixture.top.join("etc/hosts");
+    let before = fs::metadata(&path).unwrap().modified().unwrap();
+    fixture.write("etc/hosts", "192.0.2.9 gate\n");
+    fs::File::options().write(true).open(&path).unwrap().set_modified(before).unwrap();
 }
 
 #[test]

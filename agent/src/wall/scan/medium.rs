@@ -4,7 +4,9 @@
 #[cfg(test)]
 mod tests;
 
-use crate::os::procfs::mountinfo::{MOUNTS_MAX, MountLine, is_remote, line, options, unescaped};
+use crate::os::procfs::mountinfo::{
+    MOUNTS_MAX, MountLine, is_below, is_remote, line, lower_layers, options, upper_layer,
+};
 use crate::os::procfs::text_reader::Go;
 use komainu_core::wall::judge::autostart::entry::Origin;
 use komainu_core::wall::process_snapshot::Medium;
@@ -58,13 +60,10 @@ const OVERLAY: [&[u8]; 3] = [b"overlay", b"overlayfs", b"mini_fo"];
 const ROM: &[u8] = b"/rom";
 /// Overlays whose layers may lie on other overlays before that is given up; the kernel stacks two.
 const NESTED_MAX: u8 = 2;
-/// Most layers of one overlay that are looked at; the others are out of sight.
-const LAYERS_MAX: usize = 16;
 
 /// Reads one line of the table.
 pub fn mount(bytes: &[u8]) -> Option<Mount> {
     let MountLine { device, root, point, filesystem, super_options, .. } = line(bytes)?;
-    let upper = options(super_options).find_map(|option| option.strip_prefix(b"upperdir="));
     let kind = if MEMORY.contains(&filesystem) {
         Kind::Memory
     } else if OVERLAY.contains(&filesystem) {
@@ -76,38 +75,10 @@ pub fn mount(bytes: &[u8]) -> Option<Mount> {
     } else {
         Kind::Writable
     };
-    let upper = upper.filter(|_| kind == Kind::Overlay).map(unescaped);
-    let lower = if kind == Kind::Overlay { lower(super_options) } else { Vec::new() };
+    let is_overlay = kind == Kind::Overlay;
+    let upper = if is_overlay { upper_layer(super_options) } else { None };
+    let lower = if is_overlay { lower_layers(super_options) } else { Vec::new() };
     Some(Mount { point, root, device, kind, upper, lower })
-}
-
-/// The layers below of an overlay: `lowerdir=/a:/b`, or `lowerdir+=/a` for each. A colon or backslash that is meant is
-/// written after a backslash.
-fn lower(super_options: &[u8]) -> Vec<Vec<u8>> {
-    let mut layers = Vec::new();
-    for option in options(super_options) {
-        if let Some(one) = option.strip_prefix(b"lowerdir+=") {
-            layers.push(unescaped(one));
-        } else if let Some(all) = option.strip_prefix(b"lowerdir=") {
-            let mut layer = Vec::new();
-            let all = unescaped(all);
-            let mut bytes = all.iter();
-            while let Some(byte) = bytes.next() {
-                match byte {
-                    b':' => layers.push(std::mem::take(&mut layer)),
-                    b'\\' => layer.extend(bytes.next()),
-                    other => layer.push(*other),
-                }
-            }
-            layers.push(layer);
-        }
-    }
-    layers.retain(|layer| !layer.is_empty());
-    if layers.len() > LAYERS_MAX {
-        layers.truncate(LAYERS_MAX);
-        layers.push(Vec::new());
-    }
-    layers
 }
 
 impl Mounts {
@@ -316,9 +287,4 @@ fn joined(folder: &[u8], path: &[u8]) -> Vec<u8> {
 fn inside<'a>(mount: &Mount, path: &'a [u8]) -> &'a [u8] {
     let inside = path.strip_prefix(&mount.point[..]).unwrap_or_default();
     inside.strip_prefix(b"/").unwrap_or(inside)
-}
-
-fn is_below(path: &[u8], point: &[u8]) -> bool {
-    let point = point.strip_suffix(b"/").unwrap_or(point);
-    path.strip_prefix(point).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
 }

@@ -88,14 +88,14 @@ impl Sum {
     }
 }
 
-/// The kernel's counts of sockets, and the number of the newest process. `None`: it does not tell them all.
-pub fn counts(buffer: &mut [u8]) -> Option<u64> {
+/// A sum of the kernel's counts of sockets, and the number of the newest process. `None`: it does not tell them all.
+pub fn counts(buffer: &mut [u8]) -> Option<(u64, u64)> {
     let mut sum = counted(beginning(Path::new("/proc/net/sockstat"), buffer).ok()?)?;
     // A kernel without IPv6 has no counts of it.
     if let Ok(bytes) = beginning(Path::new("/proc/net/sockstat6"), buffer) {
         sum = sum.rotate_left(5) ^ counted(bytes)?;
     }
-    Some(sum.rotate_left(5) ^ newest(beginning(Path::new("/proc/loadavg"), buffer).ok()?)?)
+    Some((sum, newest(beginning(Path::new("/proc/loadavg"), buffer).ok()?)?))
 }
 
 /// The counts that a network namespace has of its own (`sockets: used 9`, `TCP: inuse 5 orphan 0`), in one number.

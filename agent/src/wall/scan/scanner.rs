@@ -7,8 +7,9 @@
 //! hold that the holder of a socket is found at once, when it hides among many files or many like it.
 //!
 //! It does not see sockets in other network namespaces; a watchdog or flash that only one thread of a process holds; for
-//! up to half a minute, a program of the same name that an old process starts in its own place; for up to two minutes, a
-//! watchdog or flash that a process opens and does nothing else.
+//! up to half a minute, a program of the same name that an old process starts in its own place; for up to a minute, a
+//! process that was given the number of a kernel's thread that ended; for up to two minutes, a watchdog or flash that a
+//! process opens and does nothing else.
 
 #[cfg(test)]
 mod tests;
@@ -40,6 +41,9 @@ pub const PROCESSES_MAX: usize = 4096;
 const YOUNG_MILLISECONDS: u64 = 4_000;
 const MET_MILLISECONDS: u64 = 25_000;
 
+/// The kernel's threads are asked for again after so long, in milliseconds.
+const KERNELS_MILLISECONDS: u64 = 60_000;
+
 /// Time in which a server of telnet has greeted, in milliseconds; the answer of a slower one is heard later.
 const GREETING_MILLISECONDS: u64 = 50;
 
@@ -64,8 +68,20 @@ pub struct Scanner {
     sum: Option<u64>,
     /// The processes that [`Scanner::changed`] knows, in order; the kernel's own among them.
     pids: Vec<u32>,
-    /// The kernel's counts of sockets and processes before that.
-    counts: Option<u64>,
+    /// The kernel's counts of sockets before that, and its newest process.
+    counts: Option<(u64, u64)>,
+    kernels: Kernels,
+}
+
+/// The kernel's own threads. They are not asked for again while no process was started since: then their numbers are
+/// theirs still.
+#[derive(Default)]
+struct Kernels {
+    /// Their numbers, in order.
+    pids: Vec<u32>,
+    newest: Option<u64>,
+    /// When they are asked for in any case, in milliseconds of uptime: numbers can be given away again.
+    due: u64,
 }
 
 impl Default for Scanner {
@@ -94,6 +110,7 @@ impl Scanner {
             sum: None,
             pids: Vec::new(),
             counts: None,
+            kernels: Kernels::default(),
         }
     }
 
@@ -111,6 +128,7 @@ impl Scanner {
         let mut budget = if self.patient { Budget::endless() } else { Budget::of_a_look(now) };
         let mounts = self.mounts()?;
         self.counts = counts(&mut self.buffer);
+        self.kernels.follow(self.counts.map(|(_, newest)| newest), now);
         let mut sum = Sum::new();
         // Sockets first: the holder of each of them is among the processes that are counted after it.
         let mut sockets = self.sockets(&mut sum)?;
@@ -147,9 +165,14 @@ impl Scanner {
         let numbers: Vec<u32> = before.iter().flatten().map(|known| known.process.id.pid).collect();
         let pids = &pids[..pids.len().min(PROCESSES_MAX)];
         let begin = pids.partition_point(|pid| *pid < self.carried);
+        let kernels = std::mem::take(&mut self.kernels.pids);
         let mut first_left = None;
         for &pid in pids[begin..].iter().chain(&pids[..begin]) {
             let known = numbers.binary_search(&pid).ok().and_then(|at| before[at].take());
+            if kernels.binary_search(&pid).is_ok() {
+                self.kernels.pids.push(pid);
+                continue;
+            }
             let Some(stat) = self.stat(pid) else { continue };
             let known = known.filter(|known| known.process.id.started == stat.started);
             let known = match known {
@@ -174,6 +197,7 @@ impl Scanner {
             };
             self.holders.known.extend(known);
         }
+        self.kernels.pids.sort_unstable();
         self.holders.known.sort_unstable_by_key(|known| known.process.id.pid);
         self.carried = first_left.unwrap_or_default();
         first_left.is_none()
@@ -245,7 +269,11 @@ impl Scanner {
     fn stat(&mut self, pid: u32) -> Option<Alive> {
         let path = format!("/proc/{pid}/stat");
         let stat = process_files::stat(beginning(Path::new(&path), &mut self.buffer).ok()?)?;
-        if stat.is_kernels() || stat.is_over() {
+        if stat.is_kernels() {
+            self.kernels.pids.push(pid);
+            return None;
+        }
+        if stat.is_over() {
             return None;
         }
         let name = printable(stat.name, NAME_BYTES_MAX);
@@ -317,6 +345,15 @@ impl Scanner {
         asked.ask(&wan_access, if self.patient { BUDGET_MILLISECONDS } else { GREETING_MILLISECONDS });
         for (listener, inode) in listeners {
             listener.telnet = door(listener, *inode).and_then(|door| asked.telnet(&door));
+        }
+    }
+}
+
+impl Kernels {
+    /// A look begins, and this is the newest process.
+    fn follow(&mut self, newest: Option<u64>, now: u64) {
+        if newest.is_none() || newest != self.newest || now >= self.due {
+            (self.pids, self.newest, self.due) = (Vec::new(), newest, now + KERNELS_MILLISECONDS);
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::identifiers::Digest64;
 use crate::identifiers::{Name, ReleaseId, Slot, Version};
 use crate::operator_request::OperatorRequest;
 use crate::retry_state::{Backoff, RetryState};
-use crate::settings::{ConfirmBy, Settings};
+use crate::settings::{ConfirmBy, Settings, StartCount};
 use crate::step::Next;
 use crate::step::Step;
 use crate::update::facts::{BootChoice, Facts, Health, Parts, RecordSeen};
@@ -26,7 +26,9 @@ pub(crate) fn settings() -> Settings {
         first_poll_within_seconds: 0,
         full_refresh_seconds: 86_400,
         trial_seconds: 300,
+        soak_seconds: 0,
         boot_tries: 3,
+        start_count: StartCount::Seen,
         confirm_by: ConfirmBy::Health,
         checkpoint_bytes: 1 << 20,
         postpone_days_max: 7,
@@ -51,6 +53,7 @@ pub(crate) fn facts(update: Update) -> Facts {
         boot_choice: Ok(good(Slot::A)),
         parts: Ok(Parts::new()),
         health: Health::Good,
+        other_slot_blank: false,
         offer: Offer::Nothing,
         retry: RetryState { polled_uptime: Some(940), ..RetryState::default() },
         request: None,
@@ -68,7 +71,7 @@ fn on_trial(tries: u8) -> BootChoice {
 }
 
 fn trial(restarts: u8) -> Update {
-    Update::Trial { release: release(2), slot: Slot::B, deadline_seconds: 300, restarts }
+    Update::Trial { release: release(2), slot: Slot::B, deadline_seconds: 300, tries: Some(3), restarts }
 }
 
 fn rolling_back(restarts: u8) -> Update {
@@ -107,6 +110,32 @@ fn a_first_start_takes_what_runs_as_good() {
     expect(&first, &["adopt"], "first-start slot=b");
     let lost = Facts { record: RecordSeen::Lost(text(format_args!("torn"))), ..facts(Update::Idle) };
     expect(&lost, &["adopt"], "record-lost");
+}
+
+#[test]
+fn without_a_record_the_release_of_a_good_boot_choice_spares_the_reinstall() {
+    let choice = |slot, tries_left, release| BootChoice { slot, tries_left, release };
+    for (boot_choice, confirmed, why) in [
+        (choice(Slot::A, None, Some(2)), Some(2), "confirmed, and the state was lost"),
+        (choice(Slot::A, None, None), None, "nothing is known"),
+        (choice(Slot::B, None, Some(2)), None, "the release of the other slot"),
+        (choice(Slot::A, Some(2), Some(2)), None, "on trial"),
+    ] {
+        let lost = Facts { record: RecordSeen::Absent, boot_choice: Ok(boot_choice), ..facts(Update::Idle) };
+        let Some(Step::Adopt(first)) = plan(&lost, &settings()).steps.first().cloned() else { panic!() };
+        assert_eq!(first.confirmed.as_ref().map(|release| release.number), confirmed, "{why}");
+        assert_eq!(first.floor, confirmed.unwrap_or(0), "{why}");
+    }
+    let own = Settings { own_release: Some(release(3)), ..settings() };
+    let lost = |number| Facts {
+        record: RecordSeen::Absent,
+        boot_choice: Ok(choice(Slot::A, None, Some(number))),
+        ..facts(Update::Idle)
+    };
+    for (number, confirmed) in [(2, release(3)), (3, release(3))] {
+        let Some(Step::Adopt(first)) = plan(&lost(number), &own).steps.first().cloned() else { panic!() };
+        assert_eq!((first.floor, first.confirmed), (3, Some(confirmed)));
+    }
 }
 
 #[test]

@@ -66,7 +66,7 @@ impl SignatureVerificationAlgorithm for Ecdsa {
         let digest = self.hash.of(&[message]);
         let verified = match self.curve {
             Curve::P256 => ecdsa::p256_verifies(key, &digest, signature),
-            Curve::P384 => p384_verifies(key, &digest, signature).is_some(),
+            Curve::P384 => ecdsa::p384_verifies(key, &digest, signature),
         };
         if verified { Ok(()) } else { Err(InvalidSignature) }
     }
@@ -85,17 +85,6 @@ impl SignatureVerificationAlgorithm for Ecdsa {
             Hash::Sha512 => alg_id::ECDSA_SHA512,
         }
     }
-}
-
-/// Checks for P-384 as the trust crate does for P-256, which metadata needs too.
-fn p384_verifies(key: &[u8], digest: &[u8], signature: &[u8]) -> Option<()> {
-    use p384::ecdsa::signature::hazmat::PrehashVerifier;
-    use p384::elliptic_curve::point::AffineCoordinates;
-    let [x, y] = ecdsa::point_coordinates::<48>(key)?;
-    let point = p384::AffinePoint::from_coordinates(&x.into(), &y.into()).into_option()?;
-    let [r, s] = ecdsa::signature_scalars::<48>(signature)?;
-    let signature = p384::ecdsa::Signature::from_scalars(r, s).ok()?;
-    p384::ecdsa::VerifyingKey::from_affine(point).ok()?.verify_prehash(digest, &signature).ok()
 }
 
 #[derive(Debug)]

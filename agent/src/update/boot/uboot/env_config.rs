@@ -22,12 +22,39 @@ pub enum Config {
 /// One line of `fw_env.config`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Location {
-    /// A plain file or a block device.
+    /// A plain file, a block device, an MTD part, or a UBI volume (`/dev/ubi0:env`).
     pub path: PathBuf,
     /// Bytes from its start, or, when negative, from its end.
     pub offset: i64,
     /// Size of this copy in bytes, with its CRC and flags; within [`SIZE_BYTES_MIN`] and [`SIZE_BYTES_MAX`].
     pub size_bytes: u32,
+    /// Bytes of a sector, if they are given; raw flash knows its own.
+    pub sector_bytes: Option<u32>,
+    /// Sectors in which the copy may lie: on NAND it needs more where blocks are bad.
+    pub sectors: Option<u32>,
+}
+
+/// The kind of medium, by the name of its device, as the tools tell them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Medium {
+    /// A plain file or a block device.
+    File,
+    Mtd,
+    Ubi,
+}
+
+impl Location {
+    /// The kind of medium.
+    pub fn medium(&self) -> Medium {
+        let is = |prefix: &str| self.path.as_os_str().as_encoded_bytes().starts_with(prefix.as_bytes());
+        if is("/dev/ubi") && !is("/dev/ubiblock") {
+            Medium::Ubi
+        } else if is("/dev/mtd") && !is("/dev/mtdblock") {
+            Medium::Mtd
+        } else {
+            Medium::File
+        }
+    }
 }
 
 /// Why a `fw_env.config` was refused. `line` 0 means the file as a whole.
@@ -111,13 +138,6 @@ fn location(fields: &[&str]) -> Result<Location, String> {
     if !device.starts_with('/') {
         return Err(format!("device `{device}` is not an absolute path"));
     }
-    if (device.starts_with("/dev/mtd") && !device.starts_with("/dev/mtdblock"))
-        || device.starts_with("/dev/ubi")
-    {
-        return Err(format!(
-            "device `{device}` is raw flash; this version handles files and block devices only"
-        ));
-    }
     let offset_read = offset_number(offset)
         .ok_or_else(|| format!("offset `{offset}`: a decimal or 0x number of bytes is expected"))?;
     let size_bytes = size_number(size).ok_or_else(|| {
@@ -131,18 +151,21 @@ fn location(fields: &[&str]) -> Result<Location, String> {
         .ok_or_else(|| {
             format!("env_size `{size}`: {SIZE_BYTES_MIN:#x} to {SIZE_BYTES_MAX:#x} bytes are expected")
         })?;
-    // Erase sectors and the lock of raw flash mean nothing for files and block devices: checked, then unused.
+    // The tools read these as hexadecimal, too. The lock is always taken.
+    let mut numbers = [None; 3];
     let names = ["flash_sector_size", "num_sectors", "disable_lock"];
     for (index, field) in rest.iter().enumerate() {
         let Some(name) = names.get(index) else {
             return Err(format!("field {} `{field}`: nothing is expected after disable_lock", index + 4));
         };
         let digits = field.strip_prefix("0x").unwrap_or(field);
-        if !is_number(digits, 16) {
-            return Err(format!("{name} `{field}`: a number is expected"));
-        }
+        let number = Some(digits).filter(|digits| is_number(digits, 16));
+        let number = number.and_then(|digits| u32::from_str_radix(digits, 16).ok());
+        numbers[index] = Some(number.ok_or_else(|| format!("{name} `{field}`: a number is expected"))?);
     }
-    Ok(Location { path: PathBuf::from(device), offset: offset_read, size_bytes })
+    // A size or number of 0 leaves it to the device.
+    let [sector_bytes, sectors, _] = numbers.map(|number| number.filter(|number| *number > 0));
+    Ok(Location { path: PathBuf::from(device), offset: offset_read, size_bytes, sector_bytes, sectors })
 }
 
 /// The tools read an offset as C does: with 0x hexadecimal, else decimal; a leading zero would mean octal to
@@ -182,11 +205,18 @@ mod tests {
 
     #[test]
     fn one_line_is_a_single_copy_and_two_are_a_redundant_pair() {
-        let location = |offset, size_bytes| Location { path: "/dev/mmcblk0".into(), offset, size_bytes };
+        let location = |offset, sector_bytes, sectors| Location {
+            path: "/dev/mmcblk0".into(),
+            offset,
+            size_bytes: 0x2000,
+            sector_bytes,
+            sectors,
+        };
         let single = "# comment\n\n /dev/mmcblk0\t0x80000  0x2000 # trailing\n";
-        assert_eq!(parse(single), Ok(Config::Single(location(0x80000, 0x2000))));
-        let pair = "/dev/mmcblk0 -0x4000 0x2000 0x200 10 1\n/dev/mmcblk0 -8192 0x2000";
-        assert_eq!(parse(pair), Ok(Config::Redundant([location(-0x4000, 0x2000), location(-8192, 0x2000)])));
+        assert_eq!(parse(single), Ok(Config::Single(location(0x80000, None, None))));
+        let pair = "/dev/mmcblk0 -0x4000 0x2000 0x200 10 1\n/dev/mmcblk0 -8192 0x2000 0";
+        let [first, second] = [location(-0x4000, Some(0x200), Some(16)), location(-8192, None, None)];
+        assert_eq!(parse(pair), Ok(Config::Redundant([first, second])));
     }
 
     #[test]
@@ -199,13 +229,6 @@ mod tests {
             ),
             ("/e 0", "line 1: too few fields"),
             ("e.bin 0 0x2000", "device `e.bin` is not an absolute path"),
-            (
-                "\n/dev/mtd1 0 0x2000",
-                "line 2: device `/dev/mtd1` is raw flash; this version handles files and block",
-            ),
-            ("/dev/mtd/1 0 0x2000", "is raw flash"),
-            ("/dev/ubi0_1 0 0x2000", "is raw flash"),
-            ("/dev/ubi0:env 0 0x2000", "is raw flash"),
             ("/e 0y 0x2000", "offset `0y`: a decimal or 0x number"),
             ("/e 010 0x2000", "offset `010`"),
             ("/e --1 0x2000", "offset `--1`"),
@@ -229,8 +252,23 @@ mod tests {
     }
 
     #[test]
-    fn a_block_device_in_front_of_flash_is_taken() {
-        assert!(parse("/dev/mtdblock3 0 0x2000").is_ok());
+    fn the_name_of_the_device_tells_the_medium() {
+        let table = [
+            ("/dev/mtdblock3", Medium::File),
+            ("/dev/mmcblk0p1", Medium::File),
+            ("/dev/ubiblock0_1", Medium::File),
+            ("/boot/uboot.env", Medium::File),
+            ("/dev/mtd1", Medium::Mtd),
+            ("/dev/mtd/1", Medium::Mtd),
+            ("/dev/ubi0_1", Medium::Ubi),
+            ("/dev/ubi0:env", Medium::Ubi),
+        ];
+        for (device, expected) in table {
+            let Ok(Config::Single(location)) = parse(&format!("{device} 0 0x2000")) else {
+                panic!("{device}: not one copy");
+            };
+            assert_eq!(location.medium(), expected, "{device}");
+        }
     }
 
     #[test]

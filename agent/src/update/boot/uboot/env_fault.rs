@@ -4,7 +4,7 @@ use super::env_image::ImageFault;
 use super::variables::ChangeRefused;
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why an environment could not be opened, read or written.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub enum EnvironmentFault {
         /// As `fw_env.config` names it.
         path: PathBuf,
     },
-    /// A character device, folder or the like: this version handles plain files and block devices only.
+    /// Neither a file nor a block device, and no name of raw flash: those begin with `/dev/mtd` or `/dev/ubi`.
     NotAFile {
         /// As `fw_env.config` names it.
         path: PathBuf,
@@ -45,7 +45,14 @@ pub enum EnvironmentFault {
     /// Another program has held the lock of `fw_setenv` for too long. Nothing was written; try again later.
     Locked {
         /// The lock file.
-        path: &'static str,
+        path: PathBuf,
+    },
+    /// The copy does not lie as its medium needs it.
+    Layout {
+        /// As `fw_env.config` names it.
+        path: PathBuf,
+        /// What is wrong.
+        sentence: &'static str,
     },
     /// No copy is valid; nothing is read from it, and nothing is ever written over it.
     NoValidCopy {
@@ -100,7 +107,7 @@ impl fmt::Display for EnvironmentFault {
             EnvironmentFault::Missing { path } => write!(f, "{} does not exist", path.display()),
             EnvironmentFault::NotAFile { path } => write!(
                 f,
-                "{} is neither a file nor a block device; this version handles only these",
+                "{} is neither a file nor a block device, and not called /dev/mtd… or /dev/ubi…",
                 path.display()
             ),
             EnvironmentFault::Short { path, offset, need_bytes, have_bytes } => write!(
@@ -114,7 +121,8 @@ impl fmt::Display for EnvironmentFault {
             EnvironmentFault::ReadOnly { path, cause } => {
                 write!(f, "cannot write {}: {cause}", path.display())
             }
-            EnvironmentFault::Locked { path } => write!(f, "{path} is held by another program"),
+            EnvironmentFault::Locked { path } => write!(f, "{} is held by another program", path.display()),
+            EnvironmentFault::Layout { path, sentence } => write!(f, "{}: {sentence}", path.display()),
             EnvironmentFault::NoValidCopy { copies } => {
                 write!(f, "no valid copy of the environment")?;
                 copies.iter().try_for_each(|copy| write!(f, "; {copy}"))
@@ -127,6 +135,17 @@ impl fmt::Display for EnvironmentFault {
             EnvironmentFault::Io { operation, path, offset, cause } => {
                 write!(f, "cannot {operation} {} at {offset:#x}: {cause}", path.display())
             }
+        }
+    }
+}
+
+impl EnvironmentFault {
+    /// The fault of a file or device that cannot be opened.
+    pub(super) fn opening(path: &Path, cause: io::Error) -> EnvironmentFault {
+        let path = path.to_owned();
+        match cause.kind() {
+            io::ErrorKind::NotFound => EnvironmentFault::Missing { path },
+            _ => EnvironmentFault::Io { operation: "open", path, offset: 0, cause },
         }
     }
 }

@@ -37,7 +37,7 @@ pub enum Format {
 }
 
 impl Format {
-    const fn header_bytes(self) -> usize {
+    pub(super) const fn header_bytes(self) -> usize {
         match self {
             Format::Single => CRC_BYTES,
             Format::Redundant => CRC_BYTES + 1,
@@ -109,7 +109,7 @@ pub fn decode(copy: &[u8], format: Format, endian: Endian) -> Result<Image, Imag
         Endian::Little => u32::from_le_bytes(crc),
         Endian::Big => u32::from_be_bytes(crc),
     };
-    let computed = crc32(data);
+    let computed = crc32_of(data);
     if stored != computed {
         return Ok(Image::CrcBad { stored, computed });
     }
@@ -139,7 +139,7 @@ pub fn encode(
     let mut copy = vec![0; size];
     let (header, data) = copy.split_at_mut(format.header_bytes());
     data[..entries.len()].copy_from_slice(entries);
-    let crc = crc32(data);
+    let crc = crc32_of(data);
     header[..CRC_BYTES].copy_from_slice(&match endian {
         Endian::Little => crc.to_le_bytes(),
         Endian::Big => crc.to_be_bytes(),
@@ -185,9 +185,14 @@ pub(super) fn check_size(bytes: u64) -> Result<(), ImageFault> {
     if bounds.contains(&bytes) { Ok(()) } else { Err(ImageFault::Size { bytes }) }
 }
 
-/// CRC-32 as in zlib and U-Boot. Four bits at a time: 64 bytes of table instead of 1024, and an environment
-/// is small.
-fn crc32(bytes: &[u8]) -> u32 {
+/// CRC-32 as in zlib and U-Boot.
+pub(super) fn crc32_of(bytes: &[u8]) -> u32 {
+    crc32_with(0, bytes)
+}
+
+/// The CRC-32 of more bytes behind those with this CRC. Four bits at a time: 64 bytes of table instead of 1024, and an
+/// environment is small.
+pub(super) fn crc32_with(before: u32, bytes: &[u8]) -> u32 {
     const TABLE: [u32; 16] = {
         let mut table = [0; 16];
         let mut index = 0;
@@ -202,7 +207,7 @@ fn crc32(bytes: &[u8]) -> u32 {
         }
         table
     };
-    let mut crc = u32::MAX;
+    let mut crc = !before;
     for byte in bytes {
         crc ^= u32::from(*byte);
         crc = TABLE[(crc & 15) as usize] ^ crc >> 4;
@@ -221,8 +226,8 @@ mod tests {
 
     #[test]
     fn the_crc_is_that_of_zlib() {
-        assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
-        assert_eq!(crc32(b""), 0);
+        assert_eq!(crc32_of(b"123456789"), 0xcbf4_3926);
+        assert_eq!(crc32_of(b""), 0);
     }
 
     #[test]
@@ -242,7 +247,7 @@ mod tests {
 
     #[test]
     fn the_stored_bytes_are_those_of_the_format() {
-        let crc = crc32(b"a=1\0\0\0\0\0\0\0\0");
+        let crc = crc32_of(b"a=1\0\0\0\0\0\0\0\0");
         let copy = encode(&variables(b"a=1\0"), 7, 16, Format::Redundant, Endian::Big).unwrap();
         assert_eq!(copy, [&crc.to_be_bytes()[..], b"\x07a=1\0\0\0\0\0\0\0\0"].concat());
     }
@@ -250,7 +255,7 @@ mod tests {
     #[test]
     fn padding_may_hold_anything_as_long_as_the_crc_covers_it() {
         let mut copy = [&[0; 4][..], b"a=1\0\0\xff\xffstale=1\0"].concat();
-        let crc = crc32(&copy[4..]);
+        let crc = crc32_of(&copy[4..]);
         copy[..4].copy_from_slice(&crc.to_le_bytes());
         let decoded = decode(&copy, Format::Single, Endian::Little).unwrap();
         assert_eq!(decoded, Image::Valid { flags: 0, variables: variables(b"a=1\0") });

@@ -1,44 +1,35 @@
-//! The files and block devices under an environment: finding a copy's place, reading it, replacing it in place,
-//! and the lock that `fw_setenv` takes. Never writes a byte outside the place, never changes a file's size.
+//! A copy of the environment in a file or on a block device. Never writes a byte outside its place, never changes a
+//! file's size.
 
 use super::env_config::Location;
 use super::env_fault::EnvironmentFault;
-use super::env_image::check_size;
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg, PosixFadviseAdvice, posix_fadvise};
+use super::env_place::{CopyPlace, Extent, first_difference};
+use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use nix::libc;
 use nix::unistd::{AccessFlags, access};
 use std::fs;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::io::{Seek, SeekFrom};
-use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-/// The lock of libubootenv and of U-Boot's own tools; not configurable there either.
-const LOCK: &str = "/var/lock/fw_printenv.lock";
-/// `fw_setenv` holds it for the time of one write.
-const LOCK_TRIES: u32 = 40;
-const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// The place of one copy, checked against the size of its file or device.
 #[derive(Clone, Debug)]
-pub(super) struct CopyPlace {
-    pub path: PathBuf,
+pub(super) struct FilePlace {
+    path: PathBuf,
     /// Bytes from the start.
-    pub offset: u64,
-    pub size_bytes: u32,
+    offset: u64,
+    size_bytes: u32,
     /// Device and inode: two paths may lead to the same file.
     identity: (u64, u64),
 }
 
-impl CopyPlace {
+impl FilePlace {
     /// Finds the place of a location. Opens only for reading.
-    pub fn find(location: &Location) -> Result<CopyPlace, EnvironmentFault> {
+    pub fn find(location: &Location) -> Result<FilePlace, EnvironmentFault> {
         let path = location.path.clone();
-        check_size(location.size_bytes.into())?;
-        let io = |cause| open_fault(&path, cause);
+        let io = |cause| EnvironmentFault::opening(&path, cause);
         let metadata = fs::metadata(&path).map_err(io)?;
         let identity = match metadata.file_type() {
             kind if kind.is_file() => (metadata.dev(), metadata.ino()),
@@ -54,52 +45,9 @@ impl CopyPlace {
         };
         let fits = |offset: &u64| offset.checked_add(need_bytes).is_some_and(|end| end <= have_bytes);
         match offset.filter(fits) {
-            Some(offset) => Ok(CopyPlace { path, offset, size_bytes: location.size_bytes, identity }),
+            Some(offset) => Ok(FilePlace { path, offset, size_bytes: location.size_bytes, identity }),
             None => Err(EnvironmentFault::Short { path, offset: location.offset, need_bytes, have_bytes }),
         }
-    }
-
-    /// Whether the two share a byte.
-    pub fn overlaps(&self, other: &CopyPlace) -> bool {
-        let (one, two) =
-            (self.offset + u64::from(self.size_bytes), other.offset + u64::from(other.size_bytes));
-        self.identity == other.identity && self.offset < two && other.offset < one
-    }
-
-    /// The whole copy.
-    pub fn read(&self) -> Result<Vec<u8>, EnvironmentFault> {
-        let file = File::open(&self.path).map_err(|cause| self.fault("open", cause))?;
-        self.read_from(&file)
-    }
-
-    /// Replaces the whole copy in place, brings it to the medium, and reads it back from there.
-    pub fn replace(&self, copy: &[u8]) -> Result<(), EnvironmentFault> {
-        // Some devices let themselves be opened for writing and refuse at the first byte (`blockdev --setro`).
-        let refused = |operation, cause| match is_refusal(&cause) {
-            true => EnvironmentFault::ReadOnly { path: self.path.clone(), cause },
-            false => self.fault(operation, cause),
-        };
-        let file = OpenOptions::new().read(true).write(true).open(&self.path);
-        let file = file.map_err(|cause| refused("open", cause))?;
-        file.write_all_at(copy, self.offset).map_err(|cause| refused("write", cause))?;
-        file.sync_data().map_err(|cause| self.fault("sync", cause))?;
-        self.drop_cache(&file);
-        match first_difference(copy, &self.read_from(&file)?) {
-            None => Ok(()),
-            Some(at) => {
-                Err(EnvironmentFault::ReadBackDiffers { path: self.path.clone(), at: self.offset + at })
-            }
-        }
-    }
-
-    /// Asks the kernel without opening: closing a block device that was open for writing wakes udev.
-    pub fn writable(&self) -> Result<(), EnvironmentFault> {
-        let read_only = |cause| EnvironmentFault::ReadOnly { path: self.path.clone(), cause };
-        access(&self.path, AccessFlags::W_OK).map_err(|errno| read_only(errno.into()))?;
-        if is_read_only_device(&self.path) {
-            return Err(read_only(io::Error::from(io::ErrorKind::ReadOnlyFilesystem)));
-        }
-        Ok(())
     }
 
     fn read_from(&self, file: &File) -> Result<Vec<u8>, EnvironmentFault> {
@@ -125,40 +73,73 @@ impl CopyPlace {
     }
 }
 
-/// Takes the lock of `fw_setenv`, so that neither overwrites what the other just read. Where it cannot be
-/// opened (no such folder, read-only system) the tools cannot run either: `None`, and on without it.
-pub(super) fn lock() -> Result<Option<Flock<File>>, EnvironmentFault> {
-    let mut options = OpenOptions::new();
-    // Others than root may own the folder: no link is followed, nothing is truncated.
-    options.write(true).create(true).truncate(false).mode(0o666).custom_flags(libc::O_NOFOLLOW);
-    let Ok(mut file) = options.open(LOCK) else { return Ok(None) };
-    for _ in 0..LOCK_TRIES {
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => return Ok(Some(lock)),
-            Err((busy, Errno::EAGAIN)) => file = busy,
-            Err(_) => return Ok(None),
-        }
-        std::thread::sleep(LOCK_PAUSE);
+impl CopyPlace for FilePlace {
+    fn path(&self) -> &PathBuf {
+        &self.path
     }
-    Err(EnvironmentFault::Locked { path: LOCK })
-}
 
-fn open_fault(path: &std::path::Path, cause: io::Error) -> EnvironmentFault {
-    let path = path.to_owned();
-    match cause.kind() {
-        io::ErrorKind::NotFound => EnvironmentFault::Missing { path },
-        _ => EnvironmentFault::Io { operation: "open", path, offset: 0, cause },
+    fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    fn size_bytes(&self) -> u32 {
+        self.size_bytes
+    }
+
+    fn extent(&self) -> Extent {
+        let (from, to) = (self.offset, self.offset + u64::from(self.size_bytes));
+        let (device, inode) = self.identity;
+        Extent { device: format!("{device}:{inode}").into(), from, to, erased: (from, to) }
+    }
+
+    fn read(&self) -> Result<Vec<u8>, EnvironmentFault> {
+        let file = File::open(&self.path).map_err(|cause| self.fault("open", cause))?;
+        self.read_from(&file)
+    }
+
+    fn peek(&self, bytes_max: u32) -> Vec<u8> {
+        let mut found = Vec::new();
+        // Best effort: it is for a message.
+        let _ = File::open(&self.path).and_then(|mut file| {
+            file.seek(SeekFrom::Start(self.offset))?;
+            file.take(bytes_max.into()).read_to_end(&mut found)
+        });
+        found
+    }
+
+    fn replace(&self, copy: &[u8]) -> Result<(), EnvironmentFault> {
+        // Some devices let themselves be opened for writing and refuse at the first byte (`blockdev --setro`).
+        let refused = |operation, cause| match is_refusal(&cause) {
+            true => EnvironmentFault::ReadOnly { path: self.path.clone(), cause },
+            false => self.fault(operation, cause),
+        };
+        let file = OpenOptions::new().read(true).write(true).open(&self.path);
+        let file = file.map_err(|cause| refused("open", cause))?;
+        file.write_all_at(copy, self.offset).map_err(|cause| refused("write", cause))?;
+        file.sync_data().map_err(|cause| self.fault("sync", cause))?;
+        self.drop_cache(&file);
+        match first_difference(copy, &self.read_from(&file)?) {
+            None => Ok(()),
+            Some(at) => {
+                Err(EnvironmentFault::ReadBackDiffers { path: self.path.clone(), at: self.offset + at })
+            }
+        }
+    }
+
+    /// Asks the kernel without opening: closing a block device that was open for writing wakes udev.
+    fn writable(&self) -> Result<(), EnvironmentFault> {
+        let read_only = |cause| EnvironmentFault::ReadOnly { path: self.path.clone(), cause };
+        access(&self.path, AccessFlags::W_OK).map_err(|errno| read_only(errno.into()))?;
+        if is_read_only_device(&self.path) {
+            return Err(read_only(io::Error::from(io::ErrorKind::ReadOnlyFilesystem)));
+        }
+        Ok(())
     }
 }
 
 /// EPERM too: `blockdev --setro` and immutable files answer with it.
 fn is_refusal(cause: &io::Error) -> bool {
     [libc::EACCES, libc::EROFS, libc::EPERM].iter().any(|code| cause.raw_os_error() == Some(*code))
-}
-
-fn first_difference(written: &[u8], read: &[u8]) -> Option<u64> {
-    let at = written.iter().zip(read).position(|(one, two)| one != two);
-    at.or((written.len() != read.len()).then_some(written.len().min(read.len()))).map(|at| at as u64)
 }
 
 /// A block device can be set read-only while its node may be written: opening it succeeds, writing does not. Only a
@@ -195,8 +176,9 @@ mod tests {
 
     #[test]
     fn places_overlap_only_in_the_same_file() {
-        let place =
-            |inode, offset| CopyPlace { path: "/e".into(), offset, size_bytes: 16, identity: (1, inode) };
+        let place = |inode, offset| {
+            FilePlace { path: "/e".into(), offset, size_bytes: 16, identity: (1, inode) }.extent()
+        };
         assert!(place(1, 0).overlaps(&place(1, 15)));
         assert!(place(1, 15).overlaps(&place(1, 0)));
         assert!(!place(1, 0).overlaps(&place(1, 16)));

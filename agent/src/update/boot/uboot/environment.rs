@@ -4,23 +4,24 @@
 //! A redundant pair survives a power cut at any byte: only the copy that does not count is ever written. Torn,
 //! it is bad or still older, and the other copy counts; the values are all old or all new, never a mixture.
 
-use super::env_config::Config;
+use super::env_config::{Config, Location, Medium};
 use super::env_fault::{BadCopy, EnvironmentFault};
-use super::env_image::{Endian, Format, Image, Which, decode, encode, newer};
-use super::env_storage::{CopyPlace, lock};
+use super::env_image::{Endian, Format, Image, Which, check_size, decode, encode, newer};
+use super::env_layouts::{PEEK_BYTES, guess};
+use super::env_lock::lock;
+use super::env_mtd::MtdPlace;
+use super::env_place::{CopyPlace, Flags};
+use super::env_storage::FilePlace;
+use super::env_ubi::UbiPlace;
 use super::variables::Variables;
+use crate::update::boot::flash_devices::FlashDevices;
 
 /// The environment of one board, found and checked.
 #[derive(Debug)]
-pub struct Environment {
-    places: CopyPlaces,
+pub struct Environment<'d> {
+    /// One copy, or two.
+    places: Vec<Box<dyn CopyPlace + 'd>>,
     endian: Endian,
-}
-
-#[derive(Debug)]
-enum CopyPlaces {
-    Single(CopyPlace),
-    Redundant([CopyPlace; 2]),
 }
 
 /// The result of a read, and the faults for the log.
@@ -44,22 +45,27 @@ pub enum Written {
     Copy(Which),
 }
 
-impl Environment {
+impl<'d> Environment<'d> {
     /// Finds the copies. `endian` is [`Endian::of_this_cpu`] on a device.
     ///
     /// # Errors
-    /// A file or device is missing, is of another kind, or is too short; two copies overlap.
-    pub fn open(config: &Config, endian: Endian) -> Result<Environment, EnvironmentFault> {
-        let places = match config {
-            Config::Single(only) => CopyPlaces::Single(CopyPlace::find(only)?),
-            Config::Redundant([first, second]) => {
-                let [first, second] = [CopyPlace::find(first)?, CopyPlace::find(second)?];
-                if first.overlaps(&second) {
-                    return Err(EnvironmentFault::Overlap { path: second.path });
-                }
-                CopyPlaces::Redundant([first, second])
-            }
+    /// A file, device or volume is missing, is of another kind, or is too short; two copies overlap.
+    pub fn open(
+        config: &Config,
+        endian: Endian,
+        devices: &'d dyn FlashDevices,
+    ) -> Result<Environment<'d>, EnvironmentFault> {
+        let locations = match config {
+            Config::Single(only) => std::slice::from_ref(only),
+            Config::Redundant(both) => both,
         };
+        let places = locations.iter().map(|location| find(location, devices));
+        let places = places.collect::<Result<Vec<_>, _>>()?;
+        if let [first, second] = &*places
+            && first.extent().overlaps(&second.extent())
+        {
+            return Err(EnvironmentFault::Overlap { path: second.path().clone() });
+        }
         Ok(Environment { places, endian })
     }
 
@@ -69,38 +75,41 @@ impl Environment {
     /// No copy is valid and readable.
     pub fn read(&self) -> Result<Reading, EnvironmentFault> {
         let reading = |(flags, variables), from, bad| Ok(Reading { variables, from, bad, flags });
-        match &self.places {
-            CopyPlaces::Single(place) => match self.copy(place, Format::Single) {
-                Ok(only) => reading(only, Which::First, None),
-                Err(bad) => Err(EnvironmentFault::NoValidCopy { copies: vec![bad] }),
-            },
-            CopyPlaces::Redundant([first, second]) => {
-                match (self.copy(first, Format::Redundant), self.copy(second, Format::Redundant)) {
-                    (Ok(first), Ok(second)) => match newer(first.0, second.0) {
-                        Which::First => reading(first, Which::First, None),
-                        Which::Second => reading(second, Which::Second, None),
-                    },
-                    (Ok(first), Err(bad)) => reading(first, Which::First, Some(bad)),
-                    (Err(bad), Ok(second)) => reading(second, Which::Second, Some(bad)),
-                    (Err(first), Err(second)) => {
-                        Err(EnvironmentFault::NoValidCopy { copies: vec![first, second] })
-                    }
+        let [first, second] = &*self.places else {
+            let copies = match self.copy(0) {
+                Ok(only) => return reading(only, Which::First, None),
+                Err(bad) => vec![bad],
+            };
+            return Err(self.no_valid_copy(copies));
+        };
+        match (self.copy(0), self.copy(1)) {
+            (Ok(one), Ok(two)) => match newer(one.0, two.0) {
+                Which::First if one.0 == two.0 && first.flags() == Flags::Mark => {
+                    // A power cut between the write of one copy and the retirement of the other.
+                    let (path, offset) = (second.path().clone(), second.offset());
+                    reading(one, Which::First, Some(BadCopy { path, offset, reason: "both count".into() }))
                 }
-            }
+                Which::First => reading(one, Which::First, None),
+                Which::Second => reading(two, Which::Second, None),
+            },
+            (Ok(one), Err(bad)) => reading(one, Which::First, Some(bad)),
+            (Err(bad), Ok(two)) => reading(two, Which::Second, Some(bad)),
+            (Err(one), Err(two)) => Err(self.no_valid_copy(vec![one, two])),
         }
     }
 
     /// Changes variables, all of them or none: `Some` sets, `None` deletes. Where the values are already as
     /// wanted nothing is written, so flash does not wear.
     ///
-    /// A redundant pair is safe against a power cut: the copy that does not count is written, with flags one
-    /// above the other's. **A single copy is not**: it is overwritten in place, and a cut in between leaves
-    /// U-Boot with its built-in defaults. Boards that switch slots by variables should have a redundant pair.
+    /// A redundant pair is safe against a power cut: the copy that does not count is written, with flags one above the
+    /// other's; on NOR flash with flags 1, and then the other copy's flags are cleared in place. **A single copy is not**:
+    /// it is overwritten in place, and a cut in between leaves U-Boot with its built-in defaults. Boards that switch slots
+    /// by variables should have a redundant pair.
     ///
     /// # Errors
-    /// As [`Environment::read`], before anything is written; a name or value that U-Boot would not read back;
-    /// too little room; a device that cannot be written or reads back differently; the lock of `fw_setenv` held
-    /// by another program for two seconds.
+    /// As [`Environment::read`], before anything is written; a name or value that U-Boot would not read back; too little
+    /// room; a device that cannot be written or reads back differently; the lock of `fw_setenv` held by another program of
+    /// root's for two seconds.
     pub fn write(&mut self, changes: &[(&str, Option<&str>)]) -> Result<Written, EnvironmentFault> {
         let _lock = lock()?;
         let reading = self.read()?;
@@ -111,13 +120,16 @@ impl Environment {
         if variables == reading.variables {
             return Ok(Written::Nothing);
         }
-        let (place, which, format) = match (&self.places, reading.from) {
-            (CopyPlaces::Single(place), _) => (place, Which::First, Format::Single),
-            (CopyPlaces::Redundant([_, second]), Which::First) => (second, Which::Second, Format::Redundant),
-            (CopyPlaces::Redundant([first, _]), Which::Second) => (first, Which::First, Format::Redundant),
+        let which = if self.places.len() == 1 { Which::First } else { reading.from.other() };
+        let place = &self.places[which as usize];
+        let flags = match place.flags() {
+            Flags::Counter => reading.flags.wrapping_add(1),
+            Flags::Mark => 1,
         };
-        let flags = reading.flags.wrapping_add(1);
-        place.replace(&encode(&variables, flags, place.size_bytes, format, self.endian)?)?;
+        place.replace(&encode(&variables, flags, place.size_bytes(), self.format(), self.endian)?)?;
+        if which != reading.from && place.flags() == Flags::Mark {
+            self.places[reading.from as usize].retire()?;
+        }
         Ok(Written::Copy(which))
     }
 
@@ -126,22 +138,79 @@ impl Environment {
     /// # Errors
     /// [`EnvironmentFault::ReadOnly`] with the path that cannot be written.
     pub fn writable(&self) -> Result<(), EnvironmentFault> {
-        match &self.places {
-            CopyPlaces::Single(place) => place.writable(),
-            CopyPlaces::Redundant(places) => places.iter().try_for_each(CopyPlace::writable),
+        self.places.iter().try_for_each(|place| place.writable())
+    }
+
+    /// What a power cut in the middle of a write would cost, in sentences; none: nothing.
+    pub fn cautions(&self) -> Vec<String> {
+        let mut cautions = Vec::new();
+        match &*self.places {
+            [only] if !only.is_atomic() => cautions.push(format!(
+                "{} holds the only copy of the environment: a power cut while it is written leaves the boot loader \
+                 with its built-in defaults; make a redundant pair of it",
+                only.path().display()
+            )),
+            [first, second] if first.extent().shares_block(&second.extent()) => cautions.push(format!(
+                "both copies of the environment lie in one erase block of {}: a power cut while one is written can \
+                 lose both",
+                first.path().display()
+            )),
+            _ => {}
         }
+        for place in &self.places {
+            let extent = place.extent();
+            if extent.erased != (extent.from, extent.to) {
+                cautions.push(format!(
+                    "{} at {:#x}: the environment shares its erase block with other bytes, which a power cut while \
+                     it is written can lose",
+                    place.path().display(),
+                    place.offset()
+                ));
+            }
+        }
+        cautions
+    }
+
+    fn format(&self) -> Format {
+        if self.places.len() == 1 { Format::Single } else { Format::Redundant }
     }
 
     /// Flags and variables of one copy. One that cannot be read counts as bad, as in U-Boot: the other may
     /// still be sound.
-    fn copy(&self, place: &CopyPlace, format: Format) -> Result<(u8, Variables), BadCopy> {
-        let bad = |reason| BadCopy { path: place.path.clone(), offset: place.offset, reason };
+    fn copy(&self, index: usize) -> Result<(u8, Variables), BadCopy> {
+        let place = &self.places[index];
+        let bad = |reason| BadCopy { path: place.path().clone(), offset: place.offset(), reason };
         let bytes = place.read().map_err(|fault| bad(fault.to_string()))?;
-        match decode(&bytes, format, self.endian).map_err(|fault| bad(fault.to_string()))? {
+        match decode(&bytes, self.format(), self.endian).map_err(|fault| bad(fault.to_string()))? {
             Image::Valid { flags, variables } => Ok((flags, variables)),
             Image::CrcBad { stored, computed } => {
                 Err(bad(format!("CRC {stored:#010x} is stored, {computed:#010x} computed")))
             }
         }
     }
+
+    /// The fault, with a guess for each copy.
+    fn no_valid_copy(&self, mut copies: Vec<BadCopy>) -> EnvironmentFault {
+        for (place, copy) in self.places.iter().zip(&mut copies) {
+            let bytes = place.peek(PEEK_BYTES.max(place.size_bytes()));
+            if let Some(guess) = guess(&bytes, place.size_bytes(), self.format(), self.endian) {
+                copy.reason += "; ";
+                copy.reason += &guess;
+            }
+        }
+        EnvironmentFault::NoValidCopy { copies }
+    }
+}
+
+/// Finds the place of a location. Opens only for reading.
+fn find<'d>(
+    location: &Location,
+    devices: &'d dyn FlashDevices,
+) -> Result<Box<dyn CopyPlace + 'd>, EnvironmentFault> {
+    check_size(location.size_bytes.into())?;
+    Ok(match location.medium() {
+        Medium::File => Box::new(FilePlace::find(location)?),
+        Medium::Mtd => Box::new(MtdPlace::find(location, devices)?),
+        Medium::Ubi => Box::new(UbiPlace::find(location, devices)?),
+    })
 }

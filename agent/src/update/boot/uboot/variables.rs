@@ -108,6 +108,14 @@ impl Variables {
     }
 }
 
+impl Variables {
+    /// Sets a value of a medium that is no environment. A name or value that an environment could not hold is left out:
+    /// no profile can ask for it.
+    pub(in crate::update::boot) fn put(&mut self, name: &str, value: &str) {
+        let _ = self.change(name, Some(value));
+    }
+}
+
 fn name_and_value(entry: &[u8]) -> (&[u8], &[u8]) {
     let equals = entry.iter().position(|byte| *byte == b'=').unwrap_or(entry.len());
     (&entry[..equals], entry.get(equals + 1..).unwrap_or_default())

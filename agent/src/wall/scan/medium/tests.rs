@@ -1,6 +1,7 @@
 //! Tables of real devices' mounts, and the medium of programs on them.
 
 use super::*;
+use crate::os::procfs::mountinfo::LAYERS_MAX;
 
 struct These<'a>(&'a [&'a str]);
 

@@ -1,0 +1,23 @@
+//! The medium that holds a boot choice, as names and values.
+
+use super::uboot::variables::Variables;
+use crate::config::boot_rules::Change;
+use komainu_core::fault::Text;
+
+/// Names and values on some medium.
+pub(super) trait ChoiceMedium {
+    /// All names with their values.
+    ///
+    /// # Errors
+    /// The medium and the cause; no value is guessed.
+    fn read(&mut self) -> Result<Variables, Text>;
+    /// Changes values, all of them in one step if the medium can.
+    ///
+    /// # Errors
+    /// The medium and the cause; the old values stay, unless the medium has no copy and fails in the middle.
+    fn write(&mut self, changes: &[Change]) -> Result<(), Text>;
+    /// What a power cut in the middle of a write would cost, in sentences; none: nothing.
+    fn cautions(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+}

@@ -1,0 +1,55 @@
+//! The events of wall and gate that the security log holds, and the words that it has for them.
+
+use super::driver::WallDriver;
+use super::security_log::Now;
+use crate::os::clock::built;
+use komainu_core::reason::Reason;
+use komainu_core::wall::evidence::Evidence;
+use komainu_core::wall::measures::Survey;
+use komainu_core::wall::report::Report;
+
+impl WallDriver {
+    /// Writes an event of the wall's, or of the gate's, into the security log.
+    pub fn note(&mut self, reason: &Reason) {
+        let now = Now::read(built());
+        let line = reason.to_string();
+        let details = line.split_once(' ').map_or("", |(_, details)| details);
+        let event = match reason {
+            Reason::Found(finding) => match finding.evidence {
+                Evidence::Told => "told",
+                Evidence::Weak => "found",
+                Evidence::Infection => "infected",
+            },
+            Reason::Mended { .. } => "mended",
+            Reason::NotMended { .. } => "not-mended",
+            Reason::Undone { .. } => "undone",
+            Reason::Incident { .. } => "incident",
+            Reason::IncidentOver => "incident-over",
+            Reason::AccountChanged => "account-changed",
+            Reason::ResetAsked => "reset-asked",
+            Reason::Claiming => "claiming",
+            Reason::Confirming(_) => "confirming",
+            Reason::RollingBack { .. } => "rolling-back",
+            _ => return,
+        };
+        self.security_log.note(event, format_args!("{details}"), now);
+    }
+
+    /// Writes the state of the four surveys into the security log.
+    pub fn note_summary(&mut self, report: &Report, strangers: u64) {
+        let word = |survey| report.survey(survey);
+        let (a, b, c, d) = (word(Survey::A), word(Survey::B), word(Survey::C), word(Survey::D));
+        let details = format_args!("a={a} b={b} c={c} d={d} turned_away={strangers}");
+        self.security_log.note("selfcheck", details, Now::read(built()));
+    }
+
+    /// The last answers that the wall gave, as lines of the security log, the oldest first.
+    pub fn answers(&mut self) -> &[String] {
+        self.security_log.answers()
+    }
+
+    /// Writes the counts that are not written yet; at an orderly end.
+    pub fn end_log(&mut self) {
+        self.security_log.settle_all(Now::read(built()));
+    }
+}
