@@ -2,14 +2,17 @@
 //! with its line. `agent/dist/komainu.toml` shows every key with its default.
 //!
 //! Map: `identity` finds the device's id, `toml` reads the file, `table_reader` the keys of a table with their defaults;
-//! `settings`, `boot_settings`, `gate_settings`, `trial_settings`, `wall_settings` and `wall_lists` say what the keys mean;
-//! `boot_profile` reads the profile of a boot loader, and `boot_rules` holds its meaning.
+//! `settings`, `boot_settings`, `gate_settings`, `server_settings`, `trial_settings`, `wall_settings` and `wall_lists` say
+//! what the keys mean; `address` reads an address of the web, `boot_profile` the profile of a boot loader, and
+//! `boot_rules` holds its meaning.
 
+pub mod address;
 pub mod boot_profile;
 pub mod boot_rules;
 pub mod boot_settings;
 pub mod gate_settings;
 pub mod identity;
+pub mod server_settings;
 pub mod settings;
 mod table_reader;
 pub mod toml;

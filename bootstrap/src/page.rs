@@ -12,7 +12,7 @@ mod browser_proof;
 pub mod captive_dns;
 mod captive_portal;
 mod colour;
-mod csp;
+pub mod csp;
 pub mod form;
 pub mod form_token;
 mod hex;

@@ -144,3 +144,31 @@ def packed(handler, body, _):
 def endless_though_missing(handler, _, over):
     """A file that there should not be, and that never ends."""
     endless(handler, b"{", over)
+
+
+def with_fields(**more):
+    """The file, and each of these fields besides the right ones as often as it has values."""
+    def rule(handler, body, over):
+        if body is None:
+            whole(handler, body, over)
+            return
+        handler.send_response(200)
+        for name, values in ({"Content_Length": [str(len(body))]} | more).items():
+            for value in values:
+                handler.send_header(name.replace("_", "-"), value)
+        handler.end_headers()
+        handler.wfile.write(body)
+    return rule
+
+
+def odd_chunks(handler, *_):
+    """A chunk whose length is a word."""
+    handler.send_response(200)
+    handler.send_header("Transfer-Encoding", "chunked")
+    handler.end_headers()
+    handler.wfile.write(b"five\r\nhello\r\n0\r\n\r\n")
+
+
+def page(handler, *_):
+    """A page, and status 200, for what is not there."""
+    handler.wfile.write(head(handler, b"<!DOCTYPE html><html><body>Not found</body></html>"))

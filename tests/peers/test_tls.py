@@ -2,11 +2,14 @@
 itself is not believed.
 """
 
+import datetime
+from pathlib import Path
+
 import chains
 from cryptography.hazmat.primitives import hashes
-from device import FAILED, Device
+from device import FAILED, RESTART, Device
 from maker import Workshop
-from place import tests
+from place import Skip, command, test, tests
 from web import Web, tls_lines
 
 
@@ -79,6 +82,82 @@ def refused(place, chain, url_host, protocols, other_root, says):
     device.settings["server"].update(metadata_url=f"{web.url}metadata/", targets_url=f"{web.url}targets/",
                                      ca_files=[good.root])
     device.update(2, images)
+
+
+def made_by_openssl(place, kind):
+    """A certificate for localhost of a kind that people make by mistake, with OpenSSL's own commands."""
+    folder = place.path("mistakes")
+    folder.mkdir()
+    key, certificate = folder / "key.pem", folder / "cert.pem"
+    command("openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", key)
+    subject = ("-key", key, "-subj", "/CN=localhost")
+    if kind == "authority":
+        command("openssl", "req", "-x509", "-new", *subject, "-days", "900", "-out", certificate, "-addext",
+                "subjectAltName=DNS:localhost")
+        return chains.Chain(certificate, certificate, key)
+    command("openssl", "req", "-new", *subject, "-out", folder / "csr.pem")
+    command("openssl", "req", "-x509", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
+            folder / "ca.key", "-subj", "/CN=ca", "-days", "900", "-out", folder / "ca.pem")
+    more = []
+    if kind == "nameless":
+        (folder / "ext").write_text("basicConstraints=CA:FALSE\n")
+        more = ["-extfile", folder / "ext"]
+    command("openssl", "x509", "-req", "-in", folder / "csr.pem", "-CA", folder / "ca.pem", "-CAkey", folder / "ca.key",
+            "-set_serial", "7", "-days", "800", "-out", certificate, *more)
+    return chains.Chain(folder / "ca.pem", certificate, key)
+
+
+def a_mistake_is_named(place, kind, says):
+    workshop = Workshop(place)
+    images = workshop.publish(2)
+    good = chains.make(place, "good")
+    chain = made_by_openssl(place, kind)
+    web, device = https_device(place, workshop, chain, chain.root)
+    with device.untouched("ab"):
+        device.once().must(FAILED, f"2.root.json: server not proven: {says}")
+    assert web.requests() == []
+    web.start(tls=tls_lines(good))
+    device.settings["server"]["ca_files"] = [good.root]
+    device.update(2, images)
+
+
+tests(a_mistake_is_named, "a_server_certificate_{}_is_named_with_its_mend", [
+    ("that_is_an_authority", "authority",
+     "its certificate is an authority's own (CA:TRUE): let that authority sign one for the server"),
+    ("of_version_1", "version 1", "its certificate is of X.509 version 1: make one of version 3"),
+    ("that_names_no_host", "nameless", "certificate is not for localhost: it names no host in subjectAltName"),
+])
+
+
+def by_a_clock_of_1970(place, server_time, wanted, *says):
+    """The agent alone lives in 1970, and the server's certificate is younger than the agent's build."""
+    workshop = Workshop(place)
+    workshop.publish(2)
+    chain = chains.make(place, "young", server_time=server_time)
+    _, device = https_device(place, workshop, chain, chain.root)
+    library = next(Path("/usr/lib").glob("**/faketime/libfaketime.so.1"), None)
+    if not library:
+        raise Skip("needs libfaketime (Debian: libfaketime)")
+    device.agent.runner = ("env", f"LD_PRELOAD={library}", "FAKETIME=@1970-01-02 00:00:00",
+                           "FAKETIME_DONT_FAKE_MONOTONIC=1")
+    device.once().must(wanted, *says)
+
+
+DAYS = datetime.timedelta(days=1)
+tests(by_a_clock_of_1970, "a_device_that_starts_in_1970_{}", [
+    ("takes_a_certificate_that_is_younger_than_its_build", (30 * DAYS, 400 * DAYS), RESTART, "activating release=2"),
+    ("refuses_a_certificate_that_had_expired_when_it_was_built", chains.EXPIRED, FAILED, "server not proven: ", "expired"),
+])
+
+
+@test
+def a_certificate_that_is_not_valid_yet_is_told_with_the_clock(place):
+    workshop = Workshop(place)
+    workshop.publish(2)
+    chain = chains.make(place, "young", server_time=(30 * DAYS, 400 * DAYS))
+    _, device = https_device(place, workshop, chain, chain.root)
+    with device.untouched("ab"):
+        device.once().must(FAILED, "certificate not valid yet: ", "the clock of this device is probably wrong")
 
 
 tests(refused, "a_server_{}_is_refused", [

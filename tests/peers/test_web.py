@@ -7,7 +7,7 @@ import time
 import rough
 from device import DONE, FAILED, Device
 from maker import Workshop
-from place import test, tests
+from place import command, test, tests
 from web import Web
 
 KERNEL, ROOTFS, MANIFEST = ".kernel.img", ".rootfs.img", ".stable.json"
@@ -52,6 +52,8 @@ tests(refused_by_nginx, "nginx_answers_{}", [
     ("500_for_the_snapshot", "2.snapshot.json", "return 500;", {}, ": status 500"),
     ("503_for_an_image", ROOTFS, "return 503;", {}, ": status 503"),
     ("an_image_at_a_thousand_bytes_a_second", ROOTFS, "limit_rate 1000;", PICKY, ": too slow: "),
+    ("an_image_with_a_redirect_to_a_port_that_is_none", ROOTFS, "return 302 http://127.0.0.1:99999/x;", {},
+     ": unreachable: cannot follow a redirect to http://127.0.0.1:99999/x, which has a port that is no number"),
     ("an_image_with_a_redirect_that_never_ends", ROOTFS, "return 302 $request_uri;", {}, ": unreachable: more than"),
 ])
 
@@ -94,6 +96,15 @@ tests(refused_by_a_rough_server, "a_rough_server_sends_{}", [
     ("a_targets_with_one_wrong_bit", "targets.json", rough.changed, {},
      " version 2 refused (TUF 5.6.2): its hash is not the signed one; looks damaged, or like another file"),
     ("a_timestamp_packed_as_gzip", "timestamp.json", rough.packed, {}, ": unreachable: sent packed as gzip"),
+    ("an_image_with_two_lengths", ROOTFS, rough.with_fields(Content_Length=["1500000", "5"]), {},
+     ": unreachable: Content-Length is given twice"),
+    ("a_timestamp_with_a_length_and_chunks", "timestamp.json", rough.with_fields(Transfer_Encoding=["chunked"]), {},
+     ": unreachable: both Content-Length and Transfer-Encoding are given"),
+    ("a_manifest_in_chunks_that_are_none", MANIFEST, rough.odd_chunks, {},
+     ": unreachable: chunk length cannot be read as a number"),
+    ("a_page_for_the_next_root", "2.root.json", rough.page, {},
+     " refused (TUF 5.3.4): not acceptable JSON: expected value at line 1 column 1; looks damaged, or like another file: the "
+     "server must answer 404 or 403 for what it does not have"),
 ])
 
 
@@ -122,6 +133,65 @@ tests(asks_for_patience, "a_device_waits_as_long_as_{}_asks", [
 ])
 
 
+@test
+def a_device_waits_no_longer_than_four_polls_whatever_is_asked(place):
+    workshop = Workshop(place)
+    images = workshop.publish(2)
+    lines = "location ~ timestamp.json$ { add_header Retry-After 604800 always; return 503; }"
+    web = Web(place, workshop.repository, extra=lines)
+    device = Device(place, workshop.root, web.url)
+    device.settings["poll"]["interval_seconds"] = 3600
+    device.once().must(FAILED, "status 503, retry after 604800 s")
+    wait = device.status()["seconds_until_poll"]
+    assert 3600 < wait <= 4 * 3600, f"tries again in {wait} s"
+    web.start()
+    device.update(2, images)
+    return f"tries again in {wait} s"
+
+
+@test
+def a_password_in_an_address_is_decoded_and_never_printed(place):
+    workshop = Workshop(place)
+    images = workshop.publish(2)
+    passwords = place.path("passwords")
+    passwords.write_text(f"router:{command('openssl', 'passwd', '-apr1', 'p@ss/w:rd%').stdout.strip()}\n")
+    passwords.chmod(0o644)
+    place.folder.chmod(0o755)
+    web = Web(place, workshop.repository, extra=f'auth_basic "x"; auth_basic_user_file {passwords};')
+    device = Device(place, workshop.root, web.url)
+
+    def login(login):
+        point(device, web)
+        server = device.settings["server"]
+        server.update({key: server[key].replace("//", f"//{login}@") for key in ("metadata_url", "targets_url")})
+
+    for wrong in ("router:wr0ngw0rd", "router"):
+        login(wrong)
+        with device.untouched("ab"):
+            run = device.once().must(FAILED, "status 401: the server asks for a user and a password")
+        said = run.log + "".join(device.komainu(word).out for word in ("status", "plan", "check", "check-settings"))
+        assert "wr0ngw0rd" not in said, said
+    login("router:p%40ss%2Fw:rd%25")
+    device.update(2, images)
+
+
+@test
+def a_redirect_leads_only_to_hosts_of_the_settings_where_these_are_named(place):
+    workshop = Workshop(place)
+    images = workshop.publish(2)
+    cdn = Web(place, workshop.repository, name="cdn")
+    lines = f"location /targets/ {{ return 302 http://127.0.0.1:{cdn.port}$request_uri; }}"
+    web = Web(place, workshop.repository, extra=lines, host="localhost")
+    device = Device(place, workshop.root, web.url)
+    device.settings["server"]["redirect_hosts"] = []
+    with device.untouched("ab"):
+        device.once().must(FAILED, "redirected to 127.0.0.1, which server.redirect_hosts does not name")
+    assert cdn.requests() == []
+    cdn.start()
+    device.settings["server"]["redirect_hosts"] = ["127.0.0.1"]
+    device.update(2, images)
+
+
 def still_works(place, lines):
     workshop = Workshop(place)
     images = workshop.publish(2)
@@ -144,10 +214,19 @@ tests(lambda place, lines: f"{len(still_works(place, lines))} requests", "an_upd
     ("hangs_up_after_two_answers", "keepalive_requests 2;"),
     ("packs_whatever_it_may", "gzip on; gzip_types *; gzip_min_length 1; gzip_proxied any;"),
     ("tells_no_tags", "etag off;"),
+    ("gives_back_the_coding_of_an_upload_as_object_stores_do", "add_header Content-Encoding aws-chunked;"),
     ("sends_on_to_another_place", "location /targets/ { return 302 /mirror$request_uri; } "
                                   "location /metadata/ { return 301 /mirror$request_uri; } "
                                   "location /mirror/ { alias REPOSITORY/; }"),
 ])
+
+
+@test
+def an_update_works_where_a_server_sends_an_empty_coding(place):
+    workshop = Workshop(place)
+    images = workshop.publish(2)
+    server = rough.Rough(place, workshop.repository, {"": rough.with_fields(Content_Encoding=[""])})
+    Device(place, workshop.root, server.url).update(2, images)
 
 
 @test

@@ -7,7 +7,6 @@ use komainu_agent::config::settings::DeviceSettings;
 use komainu_agent::update::boot::boot_flow::BootFlow;
 use komainu_agent::update::boot::profile_flow;
 use komainu_agent::update::boot::running_slot::RunningSign;
-use komainu_core::fault::text;
 use komainu_core::identifiers::Slot;
 use komainu_core::update::facts::BootChoice;
 use komainu_tests::boot_rules::flash::{Flash, TEARS};
@@ -336,7 +335,7 @@ fn a_program_of_the_maker_is_asked_by_its_contract() {
     let settings = settings_of(&profile, &folder);
     let flash = Flash::default();
     let mut flow = profile_flow::open(&settings.boot, &folder, &flash);
-    let said = text(format_args!("{} says slot=a", program.display()));
+    let said = komainu_core::fault::text(format_args!("{} says slot=a", program.display()));
     assert_eq!(flow.signs(), Ok(vec![RunningSign::Told { slot: Slot::A, said }]));
     assert_eq!(flow.choice(), Ok(BootChoice { slot: Slot::A, tries_left: None, release: None }));
     flow.set_choice(&on_trial(Slot::B, 7)).unwrap();

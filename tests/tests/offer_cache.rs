@@ -1,5 +1,6 @@
 //! The remembered offer against a fresh proof: at any time, and after any change of a stored file, both say the same.
 #![allow(clippy::unwrap_used, reason = "a panic is the report")]
+#![expect(clippy::disallowed_methods, reason = "tests prepare their files in place")]
 
 use komainu_agent::update::offer_cache::OfferCache;
 use komainu_agent::update::store::MetadataStore;

@@ -1,5 +1,7 @@
 //! The storages of the slots on simulated flash: whole images, resumption, bad blocks, and the power cut in every operation.
 
+#![allow(clippy::unwrap_used, reason = "a panic is the report")]
+
 use komainu_agent::os::flash::mtd::RawFlash;
 use komainu_agent::update::storage::nand::Nand as NandStorage;
 use komainu_agent::update::storage::nor::Nor as NorStorage;

@@ -3,7 +3,8 @@
 
 const INTEGER: u8 = 0x02;
 pub(crate) const BIT_STRING: u8 = 0x03;
-pub(crate) const SEQUENCE: u8 = 0x30;
+/// The tag of a sequence.
+pub const SEQUENCE: u8 = 0x30;
 
 /// The two positive integers of a DER sequence of exactly two, most significant byte first, none of them zero.
 /// An ECDSA signature is written so, and so is an RSA key.
@@ -27,7 +28,7 @@ fn positive_integer(der: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// The content of the first element, which must have this tag, and the bytes after it. DER has one way to write a
 /// length, the shortest; keys and signatures need no length of more than two bytes.
-pub(crate) fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+pub fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (length, rest) = match der.strip_prefix(&[tag])? {
         [length @ ..=0x7f, rest @ ..] => (usize::from(*length), rest),
         [0x81, length @ 0x80..=0xff, rest @ ..] => (usize::from(*length), rest),

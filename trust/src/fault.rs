@@ -153,6 +153,10 @@ impl fmt::Display for TrustFault {
                 "; looks like a stale mirror, or a wrong clock"
             }
             (Some(LikelyCause::Stale), _) => "; looks like a stale mirror",
+            // The next root is asked for before there is one: some servers have a page for that.
+            (Some(LikelyCause::Damaged), FaultKind::NotJson(_)) if self.step == "5.3.4" => {
+                "; looks damaged, or like another file: the server must answer 404 or 403 for what it does not have"
+            }
             (Some(LikelyCause::Damaged), _) => "; looks damaged, or like another file",
             // Where the timestamp is copied before the root that names its new key.
             (Some(LikelyCause::Hostile), FaultKind::TooFewSignatures { .. }) if self.step == "5.4.2" => {

@@ -63,6 +63,8 @@ pub enum FetchFault {
         code: u16,
         /// The seconds of `Retry-After`, where the server gave a number.
         retry_after_seconds: Option<u32>,
+        /// The demand behind the refusal.
+        asks: Asks,
     },
     /// The file is larger than it may be.
     TooLarge {
@@ -75,6 +77,11 @@ pub enum FetchFault {
         got_bytes: u64,
         /// Bytes that were promised.
         want_bytes: u64,
+    },
+    /// The connection broke off before the end of a body whose length nobody told.
+    Cut {
+        /// Bytes that came.
+        got_bytes: u64,
     },
     /// Bytes trickled in below the least acceptable speed (Uptane's slow retrieval).
     TooSlow {
@@ -93,18 +100,62 @@ pub enum FetchFault {
     CertificateExpired(Text),
 }
 
+/// The demand of a server or proxy before it gives a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asks {
+    /// There is no demand.
+    Nothing,
+    /// The server wants a user and a password (401).
+    Login,
+    /// The proxy wants a user and a password (407).
+    ProxyLogin,
+    /// One of the two wants them: some proxies say 401 to a wrong password.
+    LoginOrProxyLogin,
+    /// The server wants a certificate of this device (TLS), and none is set.
+    Certificate,
+    /// The server wants a certificate of this device (TLS), and it was given one.
+    OtherCertificate,
+}
+
+impl Asks {
+    /// The ending of the sentence that tells the status.
+    fn words(self) -> &'static str {
+        match self {
+            Asks::Nothing => "",
+            Asks::Login => {
+                ": the server asks for a user and a password: https://USER:PASSWORD@… in the address"
+            }
+            Asks::ProxyLogin => {
+                ": the proxy asks for a user and a password: http://USER:PASSWORD@… in server.proxy"
+            }
+            Asks::LoginOrProxyLogin => {
+                ": the server, or the proxy, does not take the user and the password that are set for it"
+            }
+            Asks::Certificate => {
+                ": the server asks for a certificate of this device: set server.client_cert and server.client_key"
+            }
+            Asks::OtherCertificate => {
+                ": the server asks for a certificate of this device, and may not take the one of server.client_cert"
+            }
+        }
+    }
+}
+
 impl fmt::Display for FetchFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             FetchFault::NotFound => write!(f, "not found"),
-            FetchFault::Status { code, retry_after_seconds: None } => write!(f, "status {code}"),
-            FetchFault::Status { code, retry_after_seconds: Some(seconds) } => {
+            FetchFault::Status { code, retry_after_seconds: None, asks } => {
+                write!(f, "status {code}{}", asks.words())
+            }
+            FetchFault::Status { code, retry_after_seconds: Some(seconds), .. } => {
                 write!(f, "status {code}, retry after {seconds} s")
             }
             FetchFault::TooLarge { limit_bytes } => write!(f, "larger than its limit of {limit_bytes} bytes"),
             FetchFault::Short { got_bytes, want_bytes } => {
                 write!(f, "ended after {got_bytes} of {want_bytes} bytes")
             }
+            FetchFault::Cut { got_bytes } => write!(f, "was cut off after {got_bytes} bytes"),
             FetchFault::TooSlow { got_bytes, seconds } => {
                 write!(f, "too slow: {got_bytes} bytes in {seconds} s")
             }

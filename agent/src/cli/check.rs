@@ -3,15 +3,17 @@
 //! anything. It names what it did not look at, because silence would be a promise. Only what is wrong makes it fail: a
 //! warning never stands in the way of a repair.
 
+mod findings;
 mod gate;
 mod places;
-mod server;
+mod reachability;
 mod slots;
 mod system;
 mod updates;
 
 use super::call::{Call, Exit, open_without_updates, print};
 use crate::daemon::linux_device::LinuxDevice;
+use findings::{Findings, Verdict};
 use komainu_bootstrap::json::Json;
 use std::fmt::Write;
 
@@ -38,7 +40,7 @@ const CHECKS: &[Check] = &[
     ("kernel", system::kernel),
     ("gate", gate::gate),
     ("page", gate::page),
-    ("server", server::server),
+    ("server", reachability::server),
 ];
 
 /// What a check can never know beforehand.
@@ -49,51 +51,6 @@ const NOT_LOOKED_AT: &[&str] = &[
     "whether the slots' media hold what is written: staging reads it back",
     "the options that the kernel was built with: what it can do was tried where it could be",
 ];
-
-/// The three results of a look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
-    Ok,
-    Warn,
-    Fail,
-}
-
-/// The lines of all checks, each with the name of its check.
-#[derive(Default)]
-struct Findings {
-    check: &'static str,
-    lines: Vec<(&'static str, Verdict, String)>,
-}
-
-impl Findings {
-    /// As it should be.
-    fn ok(&mut self, sentence: String) {
-        self.lines.push((self.check, Verdict::Ok, sentence));
-    }
-
-    /// It works, and a maker should know.
-    fn warn(&mut self, sentence: String) {
-        self.lines.push((self.check, Verdict::Warn, sentence));
-    }
-
-    /// Something will not work.
-    fn fail(&mut self, sentence: String) {
-        self.lines.push((self.check, Verdict::Fail, sentence));
-    }
-
-    /// The result of a look that is good or bad.
-    fn take(&mut self, sentence: Result<String, String>) {
-        match sentence {
-            Ok(sentence) => self.ok(sentence),
-            Err(sentence) => self.fail(sentence),
-        }
-    }
-
-    /// Whether the check at work has found anything but good.
-    fn is_clean(&self) -> bool {
-        !self.lines.iter().any(|(check, verdict, _)| *check == self.check && *verdict != Verdict::Ok)
-    }
-}
 
 pub(super) fn check(call: &Call) -> Result<Exit, String> {
     let mut device = open_without_updates(call);

@@ -3,6 +3,8 @@
 use crate::config::boot_settings;
 use crate::config::gate_settings;
 use crate::config::identity;
+use crate::config::server_settings;
+use crate::config::server_settings::Server;
 use crate::config::table_reader::{FirstFault, Keys};
 use crate::config::toml::reader::parse_what_is_whole;
 use crate::config::toml::table::{SettingsFault, Table};
@@ -70,24 +72,6 @@ impl SettingsFaults {
         all.dedup();
         all
     }
-}
-
-/// Where releases come from.
-#[derive(Clone, Debug)]
-pub struct Server {
-    /// The folder of TUF metadata; ends with `/`.
-    pub metadata_url: String,
-    /// The folder of targets; ends with `/`.
-    pub targets_url: String,
-    /// CA files that may prove the server. There is one if an address begins with https, except in a komainu with
-    /// public roots built in.
-    pub ca_files: Vec<PathBuf>,
-    /// A connection that stands still for so many seconds is given up.
-    pub stall_seconds: u32,
-    /// The window in which `slow_bytes_per_second` must be reached.
-    pub slow_seconds: u32,
-    /// The least acceptable speed.
-    pub slow_bytes_per_second: u32,
 }
 
 /// A part, in either slot: a block device, flash or a file.
@@ -184,7 +168,7 @@ impl DeviceSettings {
         let (id, id_file) = read_id(&mut device);
         let mut read = DeviceSettings {
             core: read_core(&mut device, &mut poll, &mut trial, &mut state, &mut reset),
-            server: read_server(server),
+            server: server_settings::read(server),
             root: trust.path("root", "/usr/share/komainu/root.json"),
             state: state.path("directory", "/var/lib/komainu"),
             run: state.path("run_directory", "/run/komainu"),
@@ -301,37 +285,6 @@ fn read_own_release(device: &mut Keys<'_>) -> Option<ReleaseId> {
         (None, Some(_)) => device.fault("release", "must be given beside `version`"),
     }
     None
-}
-
-fn read_server(mut keys: Keys<'_>) -> Server {
-    let server = Server {
-        metadata_url: folder_url(&mut keys, "metadata_url"),
-        targets_url: folder_url(&mut keys, "targets_url"),
-        ca_files: keys.paths("ca_files"),
-        stall_seconds: keys.number("stall_seconds", 1..=3600, 30),
-        slow_seconds: keys.number("slow_seconds", 1..=3600, 60),
-        slow_bytes_per_second: keys.number("slow_bytes_per_second", 0..=1 << 30, 512),
-    };
-    let is_https = [&server.metadata_url, &server.targets_url].iter().any(|url| url.starts_with("https://"));
-    if is_https && server.ca_files.is_empty() && !cfg!(feature = "public-roots") {
-        keys.fault("ca_files", CA_FILES);
-    }
-    keys.finish();
-    server
-}
-
-const CA_FILES: &str = "must name a file of authorities for https; the public web's are often in \
-    \"/etc/ssl/certs/ca-certificates.crt\"";
-
-fn folder_url(keys: &mut Keys<'_>, key: &str) -> String {
-    let mut url = keys.required_string(key);
-    if !url.starts_with("https://") && !url.starts_with("http://") {
-        keys.fault(key, "must begin with https:// (or http://: then everybody can read along)");
-    }
-    if !url.ends_with('/') {
-        url.push('/');
-    }
-    url
 }
 
 fn read_parts(top: &mut Table, first: &FirstFault) -> Vec<PartPaths> {

@@ -1,10 +1,13 @@
-//! HTTP/1.1 for a client that only reads.
+//! HTTP/1.1 for a client that only reads: ureq, on connections of ours.
 
 pub mod client;
-pub mod connector;
-pub(crate) mod faults;
-pub(crate) mod redirect;
-pub(crate) mod request_line;
-pub(crate) mod response;
+mod connector;
+mod faults;
+mod head;
+mod http_connection;
+mod proxy;
+mod redirect;
+mod request_line;
+mod response;
 pub mod stream;
 pub(crate) mod transfer_limits;

@@ -1,8 +1,8 @@
-//! A socket to a server. Ours and not ureq's, because it carries the mark that lets the agent's own traffic through
-//! a closed gate, and because it hears the bell while it waits: a person at the page must not wait for a server.
+//! A socket to a server. It carries the mark that lets the agent's own traffic through a closed gate, and it hears the
+//! bell while it waits: a person at the page must not wait for a server.
 
-use super::http::transfer_limits::GivenUp;
 use crate::os::clock::uptime_milliseconds;
+use komainu_core::fault::{FetchFault, text};
 use komainu_core::firewall::table::MARK;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -15,18 +15,16 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
-use ureq::Error;
-use ureq::unversioned::transport::{Buffers, ConnectionDetails, LazyBuffers, NextTimeout, Transport};
+use std::time::Duration;
 
-/// The bytes that are read from a socket at once. Large enough that a plain download is bound by the disk.
-pub(crate) const INPUT_BYTES: usize = 64 * 1024;
-/// A request must fit with its longest line; signed addresses of CDNs have one or two thousand bytes.
-pub(crate) const OUTPUT_BYTES: usize = 16 * 1024;
+/// The event for [`wait`] that there is something to read.
+pub(super) const INPUT: PollFlags = PollFlags::POLLIN;
+
 /// After it rang, it is not heard for so long: constant ringing must not keep updates out.
 const QUIET_MILLISECONDS: u64 = 10_000;
 
 /// The bell that ends a wait for a server early: descriptors, when one can be read.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Wakeup(Arc<Mutex<Hung>>);
 
 #[derive(Default)]
@@ -43,12 +41,6 @@ pub(crate) type Glance = Box<dyn FnMut() -> bool + Send>;
 
 /// The time between two looks elsewhere while waiting, in milliseconds.
 const GLANCE_MILLISECONDS: u64 = 2000;
-
-impl std::fmt::Debug for Hung {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Hung")
-    }
-}
 
 impl Hung {
     /// Looks elsewhere, if it is time.
@@ -74,37 +66,72 @@ impl Wakeup {
     }
 }
 
+/// The time until which something must have happened, and what it is, for the sentence when it has not.
+#[derive(Clone, Copy)]
+pub(super) struct Deadline {
+    until: u64,
+    what: &'static str,
+}
+
+impl Deadline {
+    /// From now on; `what` is waited for.
+    pub(super) fn in_seconds(seconds: u32, what: &'static str) -> Deadline {
+        Deadline { until: uptime_milliseconds().saturating_add(u64::from(seconds) * 1000), what }
+    }
+
+    /// The same, of a time that ureq gives; `u64::MAX` milliseconds where it gives none.
+    pub(super) fn after(time: Duration, what: &'static str) -> Deadline {
+        let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        Deadline { until: uptime_milliseconds().saturating_add(milliseconds), what }
+    }
+
+    /// The same time for the next step.
+    pub(super) fn of(self, what: &'static str) -> Deadline {
+        Deadline { what, ..self }
+    }
+
+    /// One that is over.
+    #[cfg(test)]
+    pub(super) fn over(what: &'static str) -> Deadline {
+        Deadline { until: 0, what }
+    }
+
+    fn left(self) -> u64 {
+        self.until.saturating_sub(uptime_milliseconds())
+    }
+
+    fn missed(self) -> FetchFault {
+        FetchFault::Unreachable(text(format_args!("timed out ({})", self.what)))
+    }
+}
+
 /// Connects to the first address that lets it; all together get the time that there is.
-pub(super) fn connect_any(details: &ConnectionDetails<'_>, wakeup: &Wakeup) -> Result<Socket, Error> {
-    let whole = milliseconds(details.timeout);
-    let began = uptime_milliseconds();
-    let mut last: Error = io::Error::from(ErrorKind::ConnectionRefused).into();
-    let addresses = details.addrs.len() as u64;
-    for (before, address) in (0..).zip(&details.addrs) {
+///
+/// # Errors
+/// `Unreachable`, of the last address; `Interrupted`.
+pub(super) fn connect_any(
+    addresses: &[SocketAddr],
+    deadline: Deadline,
+    wakeup: &Wakeup,
+) -> Result<Socket, FetchFault> {
+    let mut last = deadline.missed();
+    for (before, &address) in addresses.iter().enumerate() {
         // The addresses that are left share the time that is left.
-        let share = whole.map(|whole| {
-            let left = whole.saturating_sub(uptime_milliseconds().saturating_sub(began));
-            (left / (addresses - before)).max(1)
-        });
-        match connect_one(*address, share, details.timeout, wakeup) {
-            Ok(stream) => {
-                let buffers = LazyBuffers::new(INPUT_BYTES, OUTPUT_BYTES);
-                return Ok(Socket { stream, buffers, wakeup: wakeup.clone() });
-            }
-            Err(rung @ Error::Other(_)) => return Err(rung),
-            Err(error) => last = error,
+        let share = deadline.left() / (addresses.len() - before) as u64;
+        let until = Deadline { until: uptime_milliseconds() + share.max(1), ..deadline };
+        match connect_one(address, until, wakeup) {
+            Ok(stream) => return Ok(Socket { stream, wakeup: wakeup.clone() }),
+            Err(FetchFault::Interrupted) => return Err(FetchFault::Interrupted),
+            Err(fault) => last = fault,
         }
     }
     Err(last)
 }
 
-fn connect_one(
-    address: SocketAddr,
-    share: Option<u64>,
-    timeout: NextTimeout,
-    wakeup: &Wakeup,
-) -> Result<TcpStream, Error> {
-    let failed = |error: Errno| Error::Io(error.into());
+fn connect_one(address: SocketAddr, deadline: Deadline, wakeup: &Wakeup) -> Result<TcpStream, FetchFault> {
+    let failed = |error: Errno| {
+        FetchFault::Unreachable(text(format_args!("connecting to {address}: {}", io::Error::from(error))))
+    };
     let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let door = socket(family, SockType::Stream, flags, None).map_err(failed)?;
@@ -114,7 +141,7 @@ fn connect_one(
     match connect(door.as_raw_fd(), &SockaddrStorage::from(address)) {
         Ok(()) => {}
         Err(Errno::EINPROGRESS) => {
-            wait(door.as_fd(), PollFlags::POLLOUT, share, timeout, wakeup)?;
+            wait(door.as_fd(), PollFlags::POLLOUT, deadline, wakeup)?;
             match getsockopt(&door, SocketError).map_err(failed)? {
                 0 => {}
                 error => return Err(failed(Errno::from_raw(error))),
@@ -125,40 +152,40 @@ fn connect_one(
     Ok(TcpStream::from(door))
 }
 
-/// Waits until the socket is ready, the time is over, or the bell rings.
-fn wait(
-    socket: BorrowedFd<'_>,
+/// Waits until the descriptor is ready.
+///
+/// # Errors
+/// `Unreachable` when the time is over, also if the descriptor is ready by then: this process may have slept across its
+/// deadline. `Interrupted` when the bell rings.
+pub(super) fn wait(
+    what: BorrowedFd<'_>,
     wanted: PollFlags,
-    milliseconds: Option<u64>,
-    timeout: NextTimeout,
+    deadline: Deadline,
     wakeup: &Wakeup,
-) -> Result<(), Error> {
-    let until = milliseconds.map(|milliseconds| uptime_milliseconds().saturating_add(milliseconds));
+) -> Result<(), FetchFault> {
     let mut hung = wakeup.0.lock().unwrap_or_else(PoisonError::into_inner);
     loop {
         let now = uptime_milliseconds();
+        let mut left = deadline.until.saturating_sub(now);
+        if left == 0 {
+            return Err(deadline.missed());
+        }
         let quiet = hung.not_before.saturating_sub(now);
-        let left = until.map(|until| until.saturating_sub(now));
-        // Once the quiet is over it is heard again, in the middle of a wait too.
-        let left = if quiet > 0 { Some(left.map_or(quiet, |left| left.min(quiet))) } else { left };
-        let left = match hung.glance {
-            Some(_) if quiet == 0 => {
-                let glance = hung.glance_at.saturating_sub(now).max(1);
-                Some(left.map_or(glance, |left| left.min(glance)))
-            }
-            _ => left,
-        };
-        let left = left.map_or(PollTimeout::NONE, |left| {
-            PollTimeout::try_from(i32::try_from(left).unwrap_or(i32::MAX)).unwrap_or(PollTimeout::MAX)
-        });
-        let mut waits_for = vec![PollFd::new(socket, wanted)];
+        if quiet > 0 {
+            // Once the quiet is over it is heard again, in the middle of a wait too.
+            left = left.min(quiet);
+        } else if hung.glance.is_some() {
+            left = left.min(hung.glance_at.saturating_sub(now).max(1));
+        }
+        let left = PollTimeout::try_from(i32::try_from(left).unwrap_or(i32::MAX)).unwrap_or(PollTimeout::MAX);
+        let mut waits_for = vec![PollFd::new(what, wanted)];
         if quiet == 0 {
             waits_for
                 .extend(hung.wakeups.iter().map(|wakeup| PollFd::new(wakeup.as_fd(), PollFlags::POLLIN)));
         }
         match poll(&mut waits_for, left) {
             Err(Errno::EINTR) => continue,
-            other => other.map_err(|error| Error::Io(error.into()))?,
+            other => other.map_err(|error| broken(&error.into()))?,
         };
         if waits_for[0].any().unwrap_or(true) {
             return Ok(());
@@ -167,78 +194,119 @@ fn wait(
         drop(waits_for);
         if rung || quiet == 0 && hung.sees_something() {
             hung.not_before = now + QUIET_MILLISECONDS;
-            return Err(Error::Other(Box::new(GivenUp::Rung)));
-        }
-        if until.is_some_and(|until| uptime_milliseconds() >= until) {
-            return Err(Error::Timeout(timeout.reason));
+            return Err(FetchFault::Interrupted);
         }
     }
 }
 
-fn milliseconds(timeout: NextTimeout) -> Option<u64> {
-    timeout.not_zero().map(|duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+fn broken(error: &io::Error) -> FetchFault {
+    match error.kind() {
+        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
+            FetchFault::Cut { got_bytes: 0 }
+        }
+        _ => FetchFault::Unreachable(text(format_args!("{error}"))),
+    }
 }
 
 /// A connected socket. It never blocks but in [`wait`].
 pub(super) struct Socket {
     stream: TcpStream,
-    buffers: LazyBuffers,
     wakeup: Wakeup,
 }
 
 impl Socket {
-    fn wait(&self, wanted: PollFlags, timeout: NextTimeout) -> Result<(), Error> {
-        wait(self.stream.as_fd(), wanted, milliseconds(timeout), timeout, &self.wakeup)
-    }
-}
-
-impl Transport for Socket {
-    fn buffers(&mut self) -> &mut dyn Buffers {
-        &mut self.buffers
-    }
-
-    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        let timeout = timeout.for_write();
-        let mut sent = 0;
-        while sent < amount {
-            match (&self.stream).write(&self.buffers.output()[sent..amount]) {
-                Ok(0) => return Err(io::Error::from(ErrorKind::WriteZero).into()),
-                Ok(count) => sent += count,
+    /// Sends all of it.
+    ///
+    /// # Errors
+    /// `Unreachable`; `Cut` where the other side has hung up; `Interrupted`.
+    pub(super) fn send(&self, mut bytes: &[u8], deadline: Deadline) -> Result<(), FetchFault> {
+        while !bytes.is_empty() {
+            match (&self.stream).write(bytes) {
+                Ok(count) => bytes = &bytes[count..],
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.wait(PollFlags::POLLOUT, timeout)?;
+                    wait(self.stream.as_fd(), PollFlags::POLLOUT, deadline, &self.wakeup)?;
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(broken(&error)),
             }
         }
         Ok(())
     }
 
-    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        let timeout = timeout.for_read();
+    /// Reads what there is, as soon as there is something; 0 at the end.
+    ///
+    /// # Errors
+    /// As [`Socket::send`]. What is there once the time is over comes too late.
+    pub(super) fn receive(&self, buffer: &mut [u8], deadline: Deadline) -> Result<usize, FetchFault> {
         loop {
-            match (&self.stream).read(self.buffers.input_append_buf()) {
-                Ok(count) => {
-                    self.buffers.input_appended(count);
-                    return Ok(count > 0);
-                }
+            if deadline.left() == 0 {
+                return Err(deadline.missed());
+            }
+            match (&self.stream).read(buffer) {
+                Ok(count) => return Ok(count),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.wait(PollFlags::POLLIN, timeout)?;
+                    wait(self.stream.as_fd(), PollFlags::POLLIN, deadline, &self.wakeup)?;
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(broken(&error)),
             }
         }
     }
 
-    fn is_open(&mut self) -> bool {
-        // Nothing to read and not ended: so looks a connection that waits for its next request.
+    /// Nothing to read and not ended: so looks a connection that waits for its next request.
+    pub(super) fn is_idle(&self) -> bool {
         matches!(self.stream.peek(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock)
     }
 }
 
-impl std::fmt::Debug for Socket {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Socket")
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    fn pair() -> (Socket, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let place = listener.local_addr().unwrap();
+        let deadline = Deadline::in_seconds(30, "a test");
+        let socket = connect_any(&[place], deadline, &Wakeup::default()).unwrap();
+        (socket, listener.accept().unwrap().0)
+    }
+
+    #[test]
+    fn bytes_that_are_there_once_the_time_is_over_come_too_late() {
+        let (socket, mut other) = pair();
+        other.write_all(b"hello").unwrap();
+        wait(socket.stream.as_fd(), INPUT, Deadline::in_seconds(30, "a test"), &socket.wakeup).unwrap();
+        for _ in 0..2 {
+            let late = socket.receive(&mut [0; 9], Deadline::over("the server's answer")).unwrap_err();
+            assert_eq!(late.to_string(), "unreachable: timed out (the server's answer)");
+            let late =
+                wait(socket.stream.as_fd(), INPUT, Deadline::over("the server's answer"), &socket.wakeup);
+            assert!(late.is_err());
+        }
+        assert_eq!(socket.receive(&mut [0; 9], Deadline::in_seconds(30, "a test")), Ok(5));
+    }
+
+    #[test]
+    fn an_idle_connection_has_nothing_to_read_and_has_not_ended() {
+        let (socket, mut other) = pair();
+        assert!(socket.is_idle());
+        other.write_all(b"x").unwrap();
+        wait(socket.stream.as_fd(), INPUT, Deadline::in_seconds(30, "a test"), &socket.wakeup).unwrap();
+        assert!(!socket.is_idle());
+        let (socket, other) = pair();
+        drop(other);
+        wait(socket.stream.as_fd(), INPUT, Deadline::in_seconds(30, "a test"), &socket.wakeup).unwrap();
+        assert!(!socket.is_idle());
+    }
+
+    #[test]
+    fn the_bell_ends_a_wait() {
+        let (socket, _other) = pair();
+        let (bell, mut rope) = io::pipe().unwrap();
+        socket.wakeup.hang(vec![bell.into()]);
+        rope.write_all(b"x").unwrap();
+        let rung = socket.receive(&mut [0; 9], Deadline::in_seconds(30, "a test"));
+        assert_eq!(rung, Err(FetchFault::Interrupted));
     }
 }

@@ -10,20 +10,19 @@ mod refusals;
 mod server;
 mod small_files;
 
+use komainu_agent::config::address::Address;
 use komainu_agent::net::http::client::{Http, HttpFault, HttpSettings, Small};
 use komainu_agent::net::tls::roots::Roots;
-use komainu_core::fault::FetchFault;
+use komainu_core::fault::{Asks, FetchFault};
 use server::{Answer, Server, serve};
 use std::sync::Arc;
 
 fn settings() -> HttpSettings {
-    HttpSettings {
-        stall_seconds: 1,
-        slow_seconds: 60,
-        slow_bytes_per_second: 0,
-        roots: Roots::none(),
-        user_agent: "komainu-test".into(),
-    }
+    HttpSettings::plain(1, 60, Roots::none(), "komainu-test")
+}
+
+fn at(url: &str) -> Address {
+    Address::parse(url).unwrap()
 }
 
 fn http() -> Http {
@@ -31,7 +30,7 @@ fn http() -> Http {
 }
 
 fn small(server: &Server, bytes_max: u64) -> Result<Small, FetchFault> {
-    http().small(&server.url("/file"), bytes_max, None)
+    http().small(&at(&server.url("/file")), bytes_max, None)
 }
 
 fn opened(server: &Server, from: u64, total_bytes: u64) -> Result<Vec<u8>, FetchFault> {
@@ -39,7 +38,7 @@ fn opened(server: &Server, from: u64, total_bytes: u64) -> Result<Vec<u8>, Fetch
 }
 
 fn downloaded(http: &mut Http, url: &str, from: u64, total_bytes: u64) -> Result<Vec<u8>, FetchFault> {
-    let mut stream = http.open(url, from, total_bytes)?;
+    let mut stream = http.open(&at(url), from, total_bytes)?;
     assert_eq!(stream.position(), from);
     let (mut all, mut buffer) = (Vec::new(), [0; 1000]);
     loop {

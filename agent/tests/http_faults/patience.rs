@@ -34,7 +34,7 @@ fn a_body_in_drops_is_too_slow() {
     for chosen in [0, 1] {
         let server = serve([vec![Answer::Drops(head.into())]]);
         let fault = if chosen == 0 {
-            picky().small(&server.url("/"), 1_000_000, None).unwrap_err()
+            picky().small(&at(&server.url("/")), 1_000_000, None).unwrap_err()
         } else {
             downloaded(&mut picky(), &server.url("/"), 0, 1_000_000).unwrap_err()
         };
@@ -46,7 +46,7 @@ fn a_body_in_drops_is_too_slow() {
 #[test]
 fn a_reader_who_takes_its_time_does_not_make_the_server_slow() {
     let server = serve([vec![Answer::ok("Content-Length: 40", &"x".repeat(40))]]);
-    let mut stream = picky().open(&server.url("/"), 0, 40).unwrap();
+    let mut stream = picky().open(&at(&server.url("/")), 0, 40).unwrap();
     let mut byte = [0];
     stream.read(&mut byte).unwrap();
     std::thread::sleep(std::time::Duration::from_millis(1100));

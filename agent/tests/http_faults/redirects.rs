@@ -47,7 +47,10 @@ fn the_endless_body_of_a_redirect_is_not_read() {
 #[test]
 fn a_redirect_to_nowhere_is_a_fault() {
     let server = serve([vec![Answer::status("302 Found", "Content-Length: 0", "")]]);
-    assert_eq!(small(&server, 5).unwrap_err(), FetchFault::Status { code: 302, retry_after_seconds: None });
+    assert_eq!(
+        small(&server, 5).unwrap_err(),
+        FetchFault::Status { code: 302, retry_after_seconds: None, asks: Asks::Nothing }
+    );
     let server = serve([vec![moved("file:///etc/passwd")]]);
     says(small(&server, 5), "cannot follow a redirect");
 }

@@ -12,6 +12,8 @@ pub enum Answer {
     Say(Vec<u8>),
     /// Says this, then one more byte every 50 ms until the client has had enough.
     Drops(Vec<u8>),
+    /// Reads the request and hangs up.
+    HangUp,
     /// Does not wait for a request and says nothing until the client has had enough.
     Silence,
 }
@@ -88,6 +90,7 @@ fn talk(mut connection: TcpStream, answers: Vec<Answer>, seen: &Mutex<ProcessSna
                     thread::sleep(Duration::from_millis(50));
                 }
             }
+            Answer::HangUp => return,
             Answer::Silence => drop(connection.read_to_end(&mut Vec::new())),
         }
     }

@@ -1,6 +1,7 @@
 //! The client's HTTPS over loopback: who is believed, by which clock, and in which words a refusal is told.
 
 use crate::chains::{Chain, chain, leave};
+use komainu_agent::config::address::Address;
 use komainu_agent::net::http::client::{Http, HttpSettings, Small};
 use komainu_agent::net::tls::roots::Roots;
 use komainu_agent::os::clock::system_seconds;
@@ -49,25 +50,23 @@ fn serve_at(address: &str, Chain { server, key, .. }: Chain, answers: Vec<String
     port
 }
 
+fn at(url: &str) -> Address {
+    Address::parse(url).unwrap()
+}
+
 fn hello() -> String {
     "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello".into()
 }
 
 fn http(authority: &Path, now: i64) -> Http {
-    let settings = HttpSettings {
-        stall_seconds: 10,
-        slow_seconds: 60,
-        slow_bytes_per_second: 0,
-        roots: Roots::from_files(&[authority]).unwrap(),
-        user_agent: "komainu-test".into(),
-    };
+    let settings = HttpSettings::plain(10, 60, Roots::from_files(&[authority]).unwrap(), "komainu-test");
     Http::new(settings, Arc::new(move || now)).unwrap()
 }
 
 /// Asks a server with the chain `theirs`, believing the authority of the chain `ours`.
 fn asked(theirs: &str, ours: &str, host: &str, now: i64) -> Result<Small, FetchFault> {
     let port = serve(chain(theirs), vec![hello()]);
-    http(&chain(ours).authority, now).small(&format!("https://{host}:{port}/"), 5, None)
+    http(&chain(ours).authority, now).small(&at(&format!("https://{host}:{port}/")), 5, None)
 }
 
 fn not_proven(result: Result<Small, FetchFault>) -> String {
@@ -97,7 +96,7 @@ fn a_bundle_is_believed_without_the_one_certificate_that_cannot_be_used() {
     let bad = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     let file = leave("bundle.pem", (pem.repeat(16) + bad).as_bytes());
     let port = serve(chain("p256"), vec![hello()]);
-    http(&file, system_seconds()).small(&format!("https://localhost:{port}/"), 5, None).unwrap();
+    http(&file, system_seconds()).small(&at(&format!("https://localhost:{port}/")), 5, None).unwrap();
 
     let file = leave("chosen.pem", (pem.repeat(15) + bad).as_bytes());
     assert!(Roots::from_files(&[&file]).is_err(), "sixteen that somebody chose");
@@ -106,15 +105,9 @@ fn a_bundle_is_believed_without_the_one_certificate_that_cannot_be_used() {
 #[test]
 fn without_authorities_no_server_is_proven() {
     let port = serve(chain("p256"), vec![hello()]);
-    let settings = HttpSettings {
-        stall_seconds: 10,
-        slow_seconds: 60,
-        slow_bytes_per_second: 0,
-        roots: Roots::none(),
-        user_agent: "komainu-test".into(),
-    };
+    let settings = HttpSettings::plain(10, 60, Roots::none(), "komainu-test");
     let mut http = Http::new(settings, Arc::new(system_seconds)).unwrap();
-    let why = not_proven(http.small(&format!("https://localhost:{port}/"), 5, None));
+    let why = not_proven(http.small(&at(&format!("https://localhost:{port}/")), 5, None));
     assert!(why.contains("UnknownIssuer"), "{why}");
 }
 
@@ -122,15 +115,9 @@ fn without_authorities_no_server_is_proven() {
 #[test]
 fn the_public_web_does_not_prove_a_private_server() {
     let port = serve(chain("p256"), vec![hello()]);
-    let settings = HttpSettings {
-        stall_seconds: 10,
-        slow_seconds: 60,
-        slow_bytes_per_second: 0,
-        roots: Roots::public(),
-        user_agent: "komainu-test".into(),
-    };
+    let settings = HttpSettings::plain(10, 60, Roots::public(), "komainu-test");
     let mut http = Http::new(settings, Arc::new(system_seconds)).unwrap();
-    let why = not_proven(http.small(&format!("https://localhost:{port}/"), 5, None));
+    let why = not_proven(http.small(&at(&format!("https://localhost:{port}/")), 5, None));
     assert!(why.contains("UnknownIssuer"), "{why}");
 }
 
@@ -150,7 +137,7 @@ fn the_callers_clock_decides_and_both_times_are_told() {
 fn another_name_than_the_certificates_is_refused() {
     let port = serve_at("127.0.0.2", chain("p256"), vec![hello()]);
     let mut http = http(&chain("p256").authority, system_seconds());
-    let why = not_proven(http.small(&format!("https://127.0.0.2:{port}/"), 5, None));
+    let why = not_proven(http.small(&at(&format!("https://127.0.0.2:{port}/")), 5, None));
     assert!(why.contains("not for 127.0.0.2") && why.contains("localhost"), "{why}");
 }
 
@@ -159,7 +146,7 @@ fn a_redirect_from_https_to_http_is_refused() {
     let moved = "HTTP/1.1 302 Found\r\nLocation: http://localhost/\r\nContent-Length: 0\r\n\r\n";
     let port = serve(chain("p256"), vec![moved.into()]);
     let result = http(&chain("p256").authority, system_seconds()).small(
-        &format!("https://localhost:{port}/"),
+        &at(&format!("https://localhost:{port}/")),
         5,
         None,
     );
@@ -177,7 +164,7 @@ fn one_tls_connection_serves_a_whole_file_and_its_rest() {
     let port = serve(chain("rsa2048"), vec![whole, rest]);
     let mut http = http(&chain("rsa2048").authority, system_seconds());
     for from in [0, 49_990] {
-        let mut stream = http.open(&format!("https://localhost:{port}/"), from, 50_000).unwrap();
+        let mut stream = http.open(&at(&format!("https://localhost:{port}/")), from, 50_000).unwrap();
         let (mut all, mut buffer) = (Vec::new(), vec![0; 20_000]);
         while let got @ 1.. = stream.read(&mut buffer).unwrap() {
             all.extend_from_slice(&buffer[..got]);
@@ -191,9 +178,21 @@ fn a_tls_body_that_ends_early_is_short() {
     let cut = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel".to_owned();
     let port = serve(chain("p256"), vec![cut]);
     let result = http(&chain("p256").authority, system_seconds()).small(
-        &format!("https://localhost:{port}/"),
+        &at(&format!("https://localhost:{port}/")),
         5,
         None,
     );
     assert_eq!(result.unwrap_err(), FetchFault::Short { got_bytes: 3, want_bytes: 5 });
+}
+
+#[test]
+fn a_file_of_unknown_length_that_is_cut_off_is_said_to_be_cut() {
+    // The server's end closes the connection without TLS's word for it.
+    for head in ["", "Transfer-Encoding: chunked\r\n"] {
+        let body = if head.is_empty() { "hel" } else { "5\r\nhel" };
+        let port = serve(chain("p256"), vec![format!("HTTP/1.1 200 OK\r\n{head}\r\n{body}")]);
+        let mut http = http(&chain("p256").authority, system_seconds());
+        let cut = http.small(&at(&format!("https://localhost:{port}/")), 5, None).unwrap_err();
+        assert_eq!(cut, FetchFault::Cut { got_bytes: 3 });
+    }
 }

@@ -18,7 +18,8 @@ fn source(policy: &mut String, text: &str) {
     policy.push('\'');
 }
 
-fn base64(out: &mut String, bytes: &[u8]) {
+/// Writes bytes in base64 (RFC 4648, 4), padded.
+pub fn base64(out: &mut String, bytes: &[u8]) {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for chunk in bytes.chunks(3) {
         let three = [chunk[0], chunk.get(1).copied().unwrap_or(0), chunk.get(2).copied().unwrap_or(0)];

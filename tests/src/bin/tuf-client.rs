@@ -11,6 +11,7 @@
 //! target that is in TD already, as it is signed now, is not fetched again.
 #![forbid(unsafe_code)]
 
+use komainu_agent::config::address::Address;
 use komainu_agent::net::http::client::{Http, HttpSettings, Small};
 use komainu_agent::net::tls::roots::Roots;
 use komainu_agent::os::clock::system_seconds;
@@ -124,7 +125,7 @@ fn download(call: &Call) -> Result<(), String> {
             continue;
         }
         let path: Vec<String> = target.fetch_path().split('/').map(escape).collect();
-        let url = format!("{}/{}", call.target_base_url.trim_end_matches('/'), path.join("/"));
+        let url = address(&format!("{}/{}", call.target_base_url.trim_end_matches('/'), path.join("/")))?;
         let fetched =
             http.small(&url, target.file.length, None).map_err(|fault| format!("{name}: {fault}"))?;
         let Small::Bytes { bytes, .. } = fetched else { return Err(format!("{name}: not there")) };
@@ -139,24 +140,24 @@ fn http() -> Result<Http, String> {
     // Fetched before, and still as it is signed now: not fetched again.
     let bundle = Path::new("/etc/ssl/certs/ca-certificates.crt");
     let roots = if bundle.exists() { Roots::from_files(&[bundle]) } else { Roots::from_files(none) };
-    let settings = HttpSettings {
-        stall_seconds: 20,
-        slow_seconds: 20,
-        slow_bytes_per_second: 1,
-        roots: roots.map_err(|fault| fault.to_string())?,
-        user_agent: "komainu-tuf-client".into(),
-    };
+    let roots = roots.map_err(|fault| fault.to_string())?;
+    let settings =
+        HttpSettings { slow_bytes_per_second: 1, ..HttpSettings::plain(20, 20, roots, "komainu-tuf-client") };
     Http::new(settings, Arc::new(system_seconds)).map_err(|fault| fault.to_string())
 }
 
 fn fetch(call: &Call, http: &mut Http, ask: &Ask) -> Result<Option<Vec<u8>>, String> {
-    let url = format!("{}/{}", call.metadata_url.trim_end_matches('/'), escape(&ask.name));
+    let url = address(&format!("{}/{}", call.metadata_url.trim_end_matches('/'), escape(&ask.name)))?;
     match http.small(&url, ask.bytes_max, None) {
         Ok(Small::Bytes { bytes, .. }) => Ok(Some(bytes)),
         Ok(Small::NotThere | Small::Unchanged) => Ok(None),
         Err(fault) if is_absent(&fault, ask) => Ok(None),
         Err(fault) => Err(format!("{}: {fault}", ask.name)),
     }
+}
+
+fn address(url: &str) -> Result<Address, String> {
+    Address::parse(url).map_err(|why| format!("the address {url} {why}"))
 }
 
 /// No build time here: a suite may play in any year.

@@ -59,6 +59,7 @@ const DOORS: &[&str] = &[
     "agent/src/cli/call.rs",
     "agent/src/cli/owner.rs",
     "agent/src/os/log_output.rs",
+    "agent/src/os/test_namespace.rs",
     "maker/src/commands/output.rs",
     "maker/src/commands/publish.rs",
     "maker/src/commands/sign.rs",

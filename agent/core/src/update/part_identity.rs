@@ -87,7 +87,7 @@ pub struct PartIdentity {
 }
 
 impl PartIdentity {
-    /// One range.
+    /// A part that is one range.
     pub fn of(extent: Extent) -> PartIdentity {
         PartIdentity { extents: alloc::vec![extent], carrier: None }
     }

@@ -11,8 +11,8 @@ const BACKOFF_SECONDS: u32 = 30;
 const DEVICE_BACKOFF_SECONDS_MAX: u32 = 3600;
 /// The longest wait after failures of the gate: rules that the kernel did not take are tried again soon.
 const GATE_BACKOFF_SECONDS_MAX: u32 = 60;
-/// The longest wait that a server can demand.
-const RETRY_AFTER_SECONDS_MAX: u32 = 7 * 24 * 3600;
+/// The longest wait that a server can demand, in polls: anybody on the way of a plain request can answer in its name.
+const RETRY_AFTER_POLLS_MAX: u32 = 4;
 
 /// A number from 0 to `below - 1` that follows from the device's id and the purpose. 0 if `below` is 0.
 pub fn lot(device_id: &str, what_for: &str, below: u64) -> u64 {
@@ -50,7 +50,9 @@ pub fn until_stage(retry: &RetryState, uptime: u64, settings: &Settings) -> (u64
 }
 
 fn until_server(backoff: &Backoff, uptime: u64, settings: &Settings) -> u64 {
-    until_after(backoff, uptime, settings.poll_seconds.max(BACKOFF_SECONDS), &settings.device_id)
+    let most = settings.poll_seconds.saturating_mul(RETRY_AFTER_POLLS_MAX);
+    let backoff = Backoff { retry_after_seconds: backoff.retry_after_seconds.min(most), ..*backoff };
+    until_after(&backoff, uptime, settings.poll_seconds.max(BACKOFF_SECONDS), &settings.device_id)
 }
 
 /// Seconds until the device itself may be tried again after failures; 0: now.
@@ -71,7 +73,7 @@ fn until_after(backoff: &Backoff, uptime: u64, longest: u32, device_id: &str) ->
     let full = (u64::from(BACKOFF_SECONDS) << doublings).min(u64::from(longest));
     // Half of it is certain, the other half drawn.
     let drawn = lot(device_id, &alloc::format!("setback {}", backoff.failures), full / 2 + 1);
-    let asked = u64::from(backoff.retry_after_seconds.min(RETRY_AFTER_SECONDS_MAX));
+    let asked = u64::from(backoff.retry_after_seconds);
     (backoff.last_uptime + (full / 2 + drawn).max(asked)).saturating_sub(uptime)
 }
 
@@ -104,11 +106,20 @@ mod tests {
     }
 
     #[test]
-    fn the_server_may_ask_for_more_but_not_for_ever() {
-        let backoff = Backoff { failures: 1, last_uptime: 0, retry_after_seconds: 7200 };
-        assert_eq!(until_after(&backoff, 0, 21_600, "d"), 7200);
-        let backoff = Backoff { retry_after_seconds: u32::MAX, ..backoff };
-        assert_eq!(until_after(&backoff, 0, 21_600, "d"), 604_800);
+    fn the_server_may_ask_for_more_but_for_no_more_than_four_polls() {
+        let mut settings = crate::update::plan::cases::settings();
+        for (poll_seconds, asked, waits) in [
+            (21_600, 7200, 7200),
+            (21_600, 604_800, 86_400),
+            (3600, u32::MAX, 14_400),
+            (u32::MAX, u32::MAX, u32::MAX),
+        ] {
+            settings.poll_seconds = poll_seconds;
+            let backoff = Backoff { failures: 1, last_uptime: 0, retry_after_seconds: asked };
+            let retry = RetryState { poll: backoff, stage: backoff, ..RetryState::default() };
+            assert_eq!(until_poll(&retry, 0, &settings), u64::from(waits));
+            assert_eq!(until_stage(&retry, 0, &settings), (u64::from(waits), 1));
+        }
     }
 
     #[test]

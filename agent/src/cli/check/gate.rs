@@ -1,6 +1,6 @@
 //! The gate: account, firewall, links and hooks; and whether the page can have its ports.
 
-use super::Findings;
+use super::findings::Findings;
 use super::places::programs;
 use crate::cli::call::Call;
 use crate::config::gate_settings::FirewallChoice;

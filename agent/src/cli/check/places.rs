@@ -1,7 +1,7 @@
 //! The folders, files and programs that the settings name: whether they are there, and whether the kernel can start the
 //! programs. None is started.
 
-use super::Findings;
+use super::findings::Findings;
 use crate::cli::call::Call;
 use crate::daemon::linux_device::LinuxDevice;
 use crate::daemon::state_room::{Lasting, is_lasting, try_to_write};

@@ -1,7 +1,7 @@
 //! The slots and the boot choice: which slot runs, what the parts are and whether two are one place, what lies in their way,
 //! and what a power cut could do to the boot environment.
 
-use super::Findings;
+use super::findings::Findings;
 use crate::cli::call::Call;
 use crate::daemon::linux_device::LinuxDevice;
 use crate::os::procfs::mountinfo::{Mount, TABLE, holding, mounts};

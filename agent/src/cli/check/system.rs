@@ -1,6 +1,6 @@
 //! The device itself: clock, memory, watchdog, and what the kernel does when it fails.
 
-use super::Findings;
+use super::findings::Findings;
 use crate::cli::call::Call;
 use crate::daemon::linux_device::LinuxDevice;
 use komainu_core::device::{Host, Repository};

@@ -1,6 +1,6 @@
 //! What updates need before anything else: settings that can be read, an id, a root to trust, a record.
 
-use super::Findings;
+use super::findings::Findings;
 use crate::cli::call::Call;
 use crate::config::identity;
 use crate::daemon::linux_device::LinuxDevice;

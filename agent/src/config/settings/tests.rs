@@ -14,7 +14,7 @@ const LEAST: &str = "[device]\nboard = \"gate-1\"\nid = \"x\"\n\
 #[test]
 fn the_least_settings_are_enough() {
     let device = DeviceSettings::read(LEAST).unwrap();
-    assert_eq!(device.server.metadata_url, "https://updates.example/metadata/");
+    assert_eq!(device.server.metadata_url.to_string(), "https://updates.example/metadata/");
     assert_eq!(device.core.channel.as_str(), "stable");
 }
 

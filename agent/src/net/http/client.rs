@@ -3,28 +3,36 @@
 //! Every read is bounded, in bytes by the caller's limit and in time by stall and pace. Nothing is unpacked,
 //! and no more than one idle connection is kept for each of two hosts.
 
-use super::connector::{Clock, DeviceConnector};
+use super::connector::DeviceConnector;
 use super::faults::fault;
+use super::head::is_plain;
+use super::proxy::{login, serves};
 use super::redirect::{REDIRECTS_MAX, is_redirect, target};
-use super::response::{
-    check_range, check_total, header, header_value, is_plain, pass_over, refusal, unpacked, validator_of,
-    whole,
-};
+use super::response::{Response, check_total, is_validator, part_end};
 use super::stream::Stream;
 use super::transfer_limits::{Limit, Pace};
-use crate::net::resolver::SystemResolver;
-use crate::net::socket::{INPUT_BYTES, OUTPUT_BYTES, Wakeup};
+use crate::config::address::Address;
+use crate::config::server_settings::Proxy;
+use crate::net::resolver::Resolver;
+use crate::net::socket::Wakeup;
+use crate::net::tls::client_identity::ClientIdentity;
+use crate::net::tls::configuration;
 use crate::net::tls::roots::Roots;
-use komainu_core::fault::{FetchFault, text};
+use komainu_core::fault::{Asks, FetchFault, text};
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use ureq::http::header::{HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION, RANGE};
-use ureq::http::{Response, Uri};
+use ureq::http::Uri;
+use ureq::http::header::{
+    AUTHORIZATION, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION, PROXY_AUTHORIZATION, RANGE,
+};
 use ureq::{Agent, Body};
 
-/// The limit for an answer's text before its body begins.
-const HEADER_BYTES_MAX: usize = 16 * 1024;
-/// Shorter than any common server's patience: reusing a connection that is just being closed is a fault.
+/// Unix seconds, as the caller believes them: not before 1970 and not before the floor.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// Shorter than any common server's patience: reusing a connection that is just being closed costs a request.
 const IDLE_SECONDS: u64 = 4;
 
 /// The patience of the client, and the servers it believes.
@@ -38,8 +46,30 @@ pub struct HttpSettings {
     pub slow_bytes_per_second: u32,
     /// The authorities that may prove a server.
     pub roots: Roots,
+    /// The certificate of this device, for a server that asks for one.
+    pub identity: Option<ClientIdentity>,
+    /// The proxy by way of which requests go.
+    pub proxy: Option<Proxy>,
+    /// The hosts to which a redirect may lead, in lower case; `None`: to any.
+    pub redirect_hosts: Option<Vec<String>>,
     /// The name that the client gives itself, in visible ASCII.
     pub user_agent: String,
+}
+
+impl HttpSettings {
+    /// Those of a client that has nothing of its own to show, asks directly and follows all redirects.
+    pub fn plain(stall_seconds: u32, slow_seconds: u32, roots: Roots, user_agent: &str) -> HttpSettings {
+        HttpSettings {
+            stall_seconds,
+            slow_seconds,
+            slow_bytes_per_second: 0,
+            roots,
+            identity: None,
+            proxy: None,
+            redirect_hosts: None,
+            user_agent: user_agent.into(),
+        }
+    }
 }
 
 /// Why there can be no client.
@@ -50,7 +80,7 @@ pub enum HttpFault {
     /// The user agent is not a header value.
     UserAgent,
     /// TLS cannot be set up.
-    Tls(rustls::Error),
+    Tls,
 }
 
 impl fmt::Display for HttpFault {
@@ -58,7 +88,7 @@ impl fmt::Display for HttpFault {
         match self {
             HttpFault::NoPatience => write!(f, "stall and slow seconds must be at least 1"),
             HttpFault::UserAgent => write!(f, "the user agent must be visible ASCII"),
-            HttpFault::Tls(error) => write!(f, "cannot set up TLS: {error}"),
+            HttpFault::Tls => write!(f, "cannot set up TLS"),
         }
     }
 }
@@ -69,6 +99,11 @@ impl std::error::Error for HttpFault {}
 pub struct Http {
     agent: Agent,
     pace: Pace,
+    /// A server asked for a certificate since the last connection began.
+    asked: Arc<AtomicBool>,
+    has_identity: bool,
+    proxy: Option<Proxy>,
+    redirect_hosts: Option<Vec<String>>,
     /// Ends a wait for the server early.
     pub(crate) wakeup: Wakeup,
 }
@@ -95,64 +130,84 @@ impl Http {
     /// # Errors
     /// When a setting makes no sense; nothing is sent yet.
     pub fn new(settings: HttpSettings, clock: Clock) -> Result<Http, HttpFault> {
-        let HttpSettings { stall_seconds, slow_seconds, slow_bytes_per_second, roots, user_agent } = settings;
-        if stall_seconds == 0 || slow_seconds == 0 {
+        if settings.stall_seconds == 0 || settings.slow_seconds == 0 {
             return Err(HttpFault::NoPatience);
         }
-        if !is_plain(&user_agent) {
+        if !is_plain(&settings.user_agent) {
             return Err(HttpFault::UserAgent);
         }
-        let pace = Pace::new(Limit { seconds: slow_seconds, bytes_per_second: slow_bytes_per_second });
-        let wakeup = Wakeup::default();
-        let connector =
-            DeviceConnector::new(roots, clock, pace.clone(), wakeup.clone()).map_err(HttpFault::Tls)?;
-        let stall = Some(Duration::from_secs(u64::from(stall_seconds)));
+        let limit =
+            Limit { seconds: settings.slow_seconds, bytes_per_second: settings.slow_bytes_per_second };
+        let (pace, wakeup) = (Pace::new(limit), Wakeup::default());
+        let asked = Arc::new(AtomicBool::new(false));
+        let has_identity = settings.identity.is_some();
+        let tls = configuration(settings.roots, clock, settings.identity, Arc::clone(&asked));
+        let connector = DeviceConnector {
+            tls: tls.map_err(|_| HttpFault::Tls)?,
+            asked: Arc::clone(&asked),
+            proxy: settings.proxy.clone(),
+            user_agent: settings.user_agent.clone(),
+            resolver: Arc::new(Mutex::new(Resolver::default())),
+            pace: pace.clone(),
+            wakeup: wakeup.clone(),
+        };
+        let stall = Some(Duration::from_secs(u64::from(settings.stall_seconds)));
         let config = Agent::config_builder()
             .proxy(None)
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
-            .user_agent(user_agent)
+            .user_agent(settings.user_agent)
             .accept_encoding("identity")
+            .timeout_resolve(stall)
             .timeout_connect(stall)
             .timeout_send_request(stall)
             .timeout_recv_response(stall)
             .timeout_per_read(stall)
             .timeout_per_write(stall)
-            .max_response_header_size(HEADER_BYTES_MAX)
-            .input_buffer_size(INPUT_BYTES)
-            .output_buffer_size(OUTPUT_BYTES)
             .max_idle_connections(2)
             .max_idle_connections_per_host(1)
             .max_idle_age(Duration::from_secs(IDLE_SECONDS))
             .build();
-        Ok(Http { agent: Agent::with_parts(config, connector, SystemResolver), pace, wakeup })
+        Ok(Http {
+            agent: Agent::with_parts(config, connector.clone(), connector),
+            pace,
+            asked,
+            has_identity,
+            proxy: settings.proxy,
+            redirect_hosts: settings.redirect_hosts,
+            wakeup,
+        })
     }
 
     /// Fetches a whole small file. An earlier answer gave `validator`; it may be anything.
     ///
     /// # Errors
     /// Any [`FetchFault`] but `NotFound`; `TooLarge` before reading when the server says so in time.
-    pub fn small(&mut self, url: &str, bytes_max: u64, validator: Option<&str>) -> Result<Small, FetchFault> {
-        let condition = validator.and_then(|validator| {
-            let value = header_value(validator)?;
+    pub fn small(
+        &mut self,
+        url: &Address,
+        bytes_max: u64,
+        validator: Option<&str>,
+    ) -> Result<Small, FetchFault> {
+        let condition = validator.filter(|validator| is_validator(validator)).map(|validator| {
             let is_tag = validator.starts_with('"') || validator.starts_with("W/");
-            Some((if is_tag { IF_NONE_MATCH } else { IF_MODIFIED_SINCE }, value))
+            (if is_tag { IF_NONE_MATCH } else { IF_MODIFIED_SINCE }, validator.to_owned())
         });
-        let asked = condition.is_some();
+        let is_conditional = condition.is_some();
         let response = self.ask(url, bytes_max, condition)?;
-        match response.status().as_u16() {
+        match response.code() {
             200 => {
-                let validator = validator_of(&response);
-                let bytes = whole(response.into_body(), bytes_max)?;
+                let validator = response.validator();
+                let bytes = response.whole(bytes_max)?;
                 Ok(Small::Bytes { bytes, validator })
             }
-            304 if asked => Ok(Small::Unchanged),
+            304 if is_conditional => Ok(Small::Unchanged),
             404 | 410 => {
-                pass_over(response);
+                response.pass_over();
                 Ok(Small::NotThere)
             }
-            _ => Err(refusal(response)),
+            _ => Err(response.refusal()),
         }
     }
 
@@ -161,7 +216,7 @@ impl Http {
     ///
     /// # Errors
     /// Any [`FetchFault`]; `TooLarge` or `Short` at once when the server's file has another size.
-    pub fn open(&mut self, url: &str, from: u64, total_bytes: u64) -> Result<Stream, FetchFault> {
+    pub fn open(&mut self, url: &Address, from: u64, total_bytes: u64) -> Result<Stream, FetchFault> {
         self.open_until(url, from, total_bytes, total_bytes)
     }
 
@@ -172,7 +227,7 @@ impl Http {
     /// As [`Http::open`].
     pub fn open_until(
         &mut self,
-        url: &str,
+        url: &Address,
         from: u64,
         until: u64,
         total_bytes: u64,
@@ -181,56 +236,97 @@ impl Http {
             return Err(FetchFault::TooLarge { limit_bytes: total_bytes });
         }
         if from == total_bytes && from > 0 {
-            return Stream::new(None, from, from, total_bytes);
+            return Stream::new(None, from, from, from, total_bytes);
         }
-        let last = if until < total_bytes { until.saturating_sub(1).to_string() } else { String::new() };
-        let range = (from > 0 || !last.is_empty()).then(|| {
-            let value =
-                HeaderValue::try_from(format!("bytes={from}-{last}")).expect("digits are a header value");
-            (RANGE, value)
-        });
-        let ranged = range.is_some();
+        let ends_early = until < total_bytes;
+        let last = if ends_early { until.saturating_sub(1).to_string() } else { String::new() };
+        let ranged = from > 0 || ends_early;
+        let range = ranged.then(|| (RANGE, format!("bytes={from}-{last}")));
         let response = self.ask(url, total_bytes, range)?;
-        let promised = response.body().content_length();
-        let start = match response.status().as_u16() {
+        let (start, end) = match response.code() {
             200 => {
-                promised.map_or(Ok(()), |promised| check_total(promised, total_bytes))?;
-                0
+                response.promised().map_or(Ok(()), |promised| check_total(promised, total_bytes))?;
+                (0, total_bytes)
             }
             // It may promise less than was asked for; the missing part is asked for next time.
             206 if ranged => {
-                check_range(&response, from, total_bytes)?;
-                from
+                let last = until.min(total_bytes).saturating_sub(1);
+                (from, part_end(&response, from, last, total_bytes)?)
             }
-            _ => return Err(refusal(response)),
+            _ => return Err(response.refusal()),
         };
-        Stream::new(Some(response.into_body().into_reader()), start, from, total_bytes)
+        Stream::new(Some(response.into_reader()), start, from, end, total_bytes)
     }
 
-    /// Sends one request and follows redirects, with the same extra header to each.
+    /// Sends one request and follows redirects, with the same extra field to each.
     fn ask(
         &mut self,
-        url: &str,
+        url: &Address,
         file_bytes_max: u64,
-        extra: Option<(HeaderName, HeaderValue)>,
-    ) -> Result<Response<Body>, FetchFault> {
-        let mut uri: Uri = url.parse().map_err(|error| {
-            FetchFault::Unreachable(text(format_args!("{url:.100} is no address: {error}")))
-        })?;
+        extra: Option<(HeaderName, String)>,
+    ) -> Result<Response, FetchFault> {
+        let mut url = url.clone();
         for _ in 0..=REDIRECTS_MAX {
             self.pace.begin(file_bytes_max);
-            let mut request = self.agent.get(&uri);
-            if let Some((name, value)) = &extra {
-                request = request.header(name, value);
+            let answer = match self.ask_once(&url, extra.as_ref()) {
+                // Its connection was closed while it waited for this request, which changes nothing and is sent again.
+                Err(FetchFault::Cut { .. }) => self.ask_once(&url, extra.as_ref())?,
+                answer => answer?,
+            };
+            let asks = self.who_asks(&url, answer.status().as_u16());
+            let response = Response { answer, asks };
+            if !is_redirect(response.code()) {
+                return response.unpacked();
             }
-            let response = request.call().map_err(fault)?;
-            if !is_redirect(response.status().as_u16()) {
-                return unpacked(response);
-            }
-            let Some(location) = header(&response, &LOCATION) else { return Err(refusal(response)) };
-            uri = target(&uri, location)?;
-            pass_over(response);
+            let Some(location) = response.field(&LOCATION) else { return Err(response.refusal()) };
+            url = target(&url, location, self.redirect_hosts.as_deref())?;
+            response.pass_over();
         }
         Err(FetchFault::Unreachable(text(format_args!("more than {REDIRECTS_MAX} redirects"))))
+    }
+
+    fn ask_once(
+        &self,
+        url: &Address,
+        extra: Option<&(HeaderName, String)>,
+    ) -> Result<ureq::http::Response<Body>, FetchFault> {
+        let scheme = if url.tls { "https" } else { "http" };
+        let uri: Uri = format!("{scheme}://{}{}", url.server(), url.path).parse().map_err(|error| {
+            FetchFault::Unreachable(text(format_args!("{url:.100} is no address: {error}")))
+        })?;
+        let mut request = self.agent.get(uri);
+        if let Some(login) = login(url) {
+            request = request.header(AUTHORIZATION, login);
+        }
+        // With TLS a tunnel is made, and the proxy is told there.
+        if let Some(login) = self.proxy_for(url).filter(|_| !url.tls).and_then(|proxy| login(&proxy.address))
+        {
+            request = request.header(PROXY_AUTHORIZATION, login);
+        }
+        if let Some((name, value)) = extra {
+            request = request.header(name, value);
+        }
+        request.call().map_err(fault)
+    }
+
+    fn who_asks(&self, url: &Address, code: u16) -> Asks {
+        match code {
+            401 if !url.tls && self.proxy_for(url).is_some() => Asks::LoginOrProxyLogin,
+            401 => Asks::Login,
+            407 => Asks::ProxyLogin,
+            // 495 and 496 are nginx's own.
+            400 | 403 | 495 | 496 if url.tls && self.asked.load(Ordering::Relaxed) => {
+                if self.has_identity {
+                    Asks::OtherCertificate
+                } else {
+                    Asks::Certificate
+                }
+            }
+            _ => Asks::Nothing,
+        }
+    }
+
+    fn proxy_for(&self, url: &Address) -> Option<&Proxy> {
+        self.proxy.as_ref().filter(|proxy| serves(proxy, &url.host))
     }
 }

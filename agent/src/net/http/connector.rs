@@ -1,141 +1,118 @@
-//! Connections for ureq: a socket with a pace, and TLS around it for https.
+//! The way to a server, for ureq: its addresses or those of the proxy before it, a socket with a pace, and TLS around it for
+//! https.
 //!
-//! TLS is ours and not ureq's feature because of the clock: ureq's asks the system, and a device that boots in
-//! 1970 would find every certificate not valid yet. It is also smaller. The price: ureq's transport interface
-//! may change in any release, so ureq is pinned.
+//! TLS is ours and not ureq's feature because of the clock: ureq's asks the system, and a device that boots in 1970 would find
+//! every certificate not valid yet. It is also smaller. The price: ureq's transport interface may change in any release, so
+//! ureq is pinned.
 
-use super::request_line::Versioned;
-use super::transfer_limits::{Pace, Paced};
-use crate::net::socket::{OUTPUT_BYTES, Wakeup, connect_any};
-use crate::net::tls::provider::provider;
-use crate::net::tls::roots::Roots;
-use rustls::client::Resumption;
-use rustls::pki_types::{ServerName, UnixTime};
-use rustls::time_provider::TimeProvider;
-use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use super::faults::carried;
+use super::http_connection::Connection;
+use super::proxy::{of_proxy, serves, tunnel};
+use super::transfer_limits::Pace;
+use crate::config::address::Address;
+use crate::config::server_settings::Proxy;
+use crate::net::resolver::Resolver;
+use crate::net::socket::{Deadline, Wakeup, connect_any};
+use komainu_core::fault::{FetchFault, text};
+use rustls::ClientConfig;
 use std::fmt;
-use std::io;
-use std::io::{Read, Write};
-use std::sync::Arc;
-use std::time::Duration;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use ureq::Error;
-use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport, TransportAdapter,
-};
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::unversioned::resolver;
+use ureq::unversioned::resolver::ResolvedSocketAddrs;
+use ureq::unversioned::transport::{ConnectionDetails, Connector, NextTimeout};
 
-/// Unix seconds, as the caller believes them: not before 1970 and not before the floor.
-pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
-
-/// The most that one TLS record may hold.
-const RECORD_BYTES: usize = 16 * 1024;
-
-/// Makes all connections of one client.
-pub(crate) struct DeviceConnector {
-    wakeup: Wakeup,
-    tls: Arc<ClientConfig>,
-    pace: Pace,
+/// Finds the addresses and makes the connections of one client.
+#[derive(Clone)]
+pub(super) struct DeviceConnector {
+    pub(super) tls: Arc<ClientConfig>,
+    /// A server asked for a certificate since the last connection began.
+    pub(super) asked: Arc<AtomicBool>,
+    pub(super) proxy: Option<Proxy>,
+    pub(super) user_agent: String,
+    pub(super) resolver: Arc<Mutex<Resolver>>,
+    pub(super) pace: Pace,
+    pub(super) wakeup: Wakeup,
 }
 
 impl DeviceConnector {
-    pub(crate) fn new(
-        roots: Roots,
-        clock: Clock,
-        pace: Pace,
-        wakeup: Wakeup,
-    ) -> Result<DeviceConnector, rustls::Error> {
-        let mut tls = ClientConfig::builder_with_details(Arc::new(provider()), Arc::new(Believed(clock)))
-            .with_protocol_versions(&[&rustls::version::TLS13])?
-            .with_root_certificates(roots.into_store())
-            .with_no_client_auth();
-        // A device asks a few times a day, and within one poll its connection stays open: nothing to resume.
-        tls.resumption = Resumption::disabled();
-        Ok(DeviceConnector { wakeup, tls: Arc::new(tls), pace })
+    fn proxy_for(&self, url: &Address) -> Option<&Proxy> {
+        self.proxy.as_ref().filter(|proxy| serves(proxy, &url.host))
+    }
+
+    fn addresses(&self, url: &Address, deadline: Deadline) -> Result<Vec<SocketAddr>, FetchFault> {
+        let proxy = self.proxy_for(url);
+        let first = proxy.map_or(url, |proxy| &proxy.address);
+        let mut resolver = self.resolver.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = resolver.addresses(&first.host, deadline, &self.wakeup);
+        let found = found.map_err(|fault| of_proxy(proxy, fault))?;
+        Ok(found.into_iter().map(|address| SocketAddr::new(address, first.port)).collect())
+    }
+
+    fn connection(
+        &self,
+        url: &Address,
+        addresses: &[SocketAddr],
+        deadline: Deadline,
+    ) -> Result<Connection, FetchFault> {
+        let proxy = self.proxy_for(url);
+        let socket = connect_any(addresses, deadline, &self.wakeup).map_err(|fault| {
+            if matches!(fault, FetchFault::Unreachable(_)) {
+                let first = proxy.map_or(url, |proxy| &proxy.address);
+                self.resolver.lock().unwrap_or_else(PoisonError::into_inner).forget(&first.host);
+            }
+            of_proxy(proxy, fault)
+        })?;
+        let mut connection = Connection::new(socket, self.pace.clone());
+        match proxy {
+            Some(proxy) if url.tls => {
+                let deadline = deadline.of("the tunnel");
+                tunnel(proxy, &mut connection, url, &self.user_agent, deadline)
+                    .map_err(|fault| of_proxy(Some(proxy), fault))?;
+            }
+            Some(_) => connection.ask_for(format!("http://{}", url.server())),
+            None => {}
+        }
+        if url.tls {
+            self.asked.store(false, Ordering::Relaxed);
+            connection.begin_tls(Arc::clone(&self.tls), &url.host, deadline.of("the TLS handshake"))?;
+        }
+        Ok(connection)
+    }
+}
+
+impl resolver::Resolver for DeviceConnector {
+    fn resolve(&self, uri: &Uri, _: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
+        let deadline = Deadline::after(*timeout.after, "the name server");
+        let found = address(uri).and_then(|url| self.addresses(&url, deadline)).map_err(carried)?;
+        let mut addresses = self.empty();
+        // As many as both arrays hold.
+        found.into_iter().for_each(|address| addresses.push(address));
+        Ok(addresses)
     }
 }
 
 impl Connector for DeviceConnector {
-    type Out = Box<dyn Transport>;
+    type Out = Connection;
 
-    fn connect(&self, details: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<Self::Out>, Error> {
-        let socket = connect_any(details, &self.wakeup)?;
-        let socket = Paced { inner: socket, pace: self.pace.clone() };
-        if !details.needs_tls() {
-            return Ok(Some(Box::new(Versioned(socket))));
-        }
-
-        let host = details.uri.host().unwrap_or_default();
-        // An IPv6 address stands in brackets in a URL and without them in a certificate.
-        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        let name = ServerName::try_from(host.to_owned()).map_err(|_| Error::Tls("not a host name"))?;
-
-        let mut connection = ClientConnection::new(self.tls.clone(), name).map_err(io::Error::other)?;
-        let mut socket = TransportAdapter::new(socket, details.current_time.clone());
-        socket.set_timeout(details.timeout);
-        connection.complete_io(&mut socket)?;
-        let buffers = LazyBuffers::new(RECORD_BYTES, OUTPUT_BYTES);
-        Ok(Some(Box::new(Versioned(Tls { buffers, stream: StreamOwned::new(connection, socket) }))))
+    fn connect(&self, details: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<Connection>, Error> {
+        let deadline = Deadline::after(*details.timeout.after, "connecting");
+        let made = address(details.uri).and_then(|url| self.connection(&url, &details.addrs, deadline));
+        made.map(Some).map_err(carried)
     }
 }
 
-/// The caller's clock, as rustls wants to be told the time.
-struct Believed(Clock);
-
-impl TimeProvider for Believed {
-    fn current_time(&self) -> Option<UnixTime> {
-        let seconds = u64::try_from((self.0)()).unwrap_or(0);
-        Some(UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
-    }
+fn address(uri: &Uri) -> Result<Address, FetchFault> {
+    Address::parse(&uri.to_string())
+        .map_err(|why| FetchFault::Unreachable(text(format_args!("the address {why}"))))
 }
-
-struct Tls<T: Transport> {
-    buffers: LazyBuffers,
-    stream: StreamOwned<ClientConnection, TransportAdapter<T>>,
-}
-
-impl<T: Transport> Transport for Tls<T> {
-    fn buffers(&mut self) -> &mut dyn Buffers {
-        &mut self.buffers
-    }
-
-    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        self.stream.sock.set_timeout(timeout);
-        self.stream.write_all(&self.buffers.output()[..amount])?;
-        self.stream.flush()?;
-        Ok(())
-    }
-
-    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        self.stream.sock.set_timeout(timeout);
-        let amount = self.stream.read(self.buffers.input_append_buf())?;
-        self.buffers.input_appended(amount);
-        Ok(amount > 0)
-    }
-
-    fn is_open(&mut self) -> bool {
-        self.stream.sock.get_mut().is_open()
-    }
-
-    fn is_tls(&self) -> bool {
-        true
-    }
-}
-
-// ureq wants its parts to be printable; there is nothing in them that a person would want to read.
 
 impl fmt::Debug for DeviceConnector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("DeviceConnector")
-    }
-}
-
-impl fmt::Debug for Believed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Believed")
-    }
-}
-
-impl<T: Transport> fmt::Debug for Tls<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Tls")
     }
 }

@@ -1,137 +1,114 @@
-//! Turns what ureq and rustls say into faults, in words.
+//! Turns what ureq and rustls say into faults, in words, and carries ours through ureq.
 //!
-//! Device builds print nothing for `{:?}`, and both libraries use it inside their messages. So what a person is
-//! likely to meet is named here.
+//! Device builds print nothing for `{:?}`, and rustls uses it inside its messages. So none of them is printed.
 
-use super::transfer_limits::GivenUp;
-use komainu_core::fault::{FetchFault, Text, text};
-use rustls::{AlertDescription, CertificateError};
-use std::fmt::Write;
-use std::io;
-use ureq::Error;
+use crate::net::tls::server_verifier::CertificateFault;
+use komainu_core::fault::{FetchFault, text};
+use rustls::{AlertDescription, Error};
+use std::fmt;
+use std::io::ErrorKind;
 
-pub(crate) fn fault(error: Error) -> FetchFault {
+/// A fault of ours, which ureq hands on from our connection to our client.
+#[derive(Debug)]
+struct Carried(FetchFault);
+
+impl fmt::Display for Carried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl std::error::Error for Carried {}
+
+pub(super) fn carried(fault: FetchFault) -> ureq::Error {
+    ureq::Error::Other(Box::new(Carried(fault)))
+}
+
+/// The fault that ureq ends with: one of ours, or its own. `Cut` where the connection ended before the body did.
+pub(super) fn fault(error: ureq::Error) -> FetchFault {
     match error {
-        Error::Other(cause) => match cause.downcast_ref() {
-            Some(GivenUp::Rung) => FetchFault::Interrupted,
-            Some(&GivenUp::TooSlow { got_bytes, seconds }) => FetchFault::TooSlow { got_bytes, seconds },
-            _ => FetchFault::Unreachable(text(format_args!("{cause}"))),
+        ureq::Error::Other(cause) => match cause.downcast::<Carried>() {
+            Ok(carried) => carried.0,
+            Err(cause) => FetchFault::Unreachable(text(format_args!("{cause}"))),
         },
-        Error::Io(error) => match tls_cause(&error) {
-            Some(cause) if has_expired(cause) => FetchFault::CertificateExpired(tls_words(cause)),
-            Some(cause) => FetchFault::NotProven(tls_words(cause)),
-            None => FetchFault::Unreachable(text(format_args!("{error}"))),
-        },
-        Error::Timeout(phase) => FetchFault::Unreachable(text(format_args!("timed out ({phase})"))),
-        Error::Tls(why) => FetchFault::NotProven(text(format_args!("{why}"))),
+        ureq::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {
+            FetchFault::Cut { got_bytes: 0 }
+        }
+        ureq::Error::Timeout(phase) => FetchFault::Unreachable(text(format_args!("timed out ({phase})"))),
+        ureq::Error::Protocol(why) => FetchFault::Unreachable(text(format_args!("{why}"))),
         error => FetchFault::Unreachable(text(format_args!("{error}"))),
     }
 }
 
-/// Whether the server went away in the middle, which makes a body short.
-pub(crate) fn is_cut(error: &Error) -> bool {
-    matches!(error, Error::Io(error) if matches!(
-        error.kind(),
-        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted
-    ))
+pub(super) fn tls_fault(error: &Error) -> FetchFault {
+    match CertificateFault::of(error) {
+        Some(CertificateFault { words, expired: true }) => FetchFault::CertificateExpired(words.clone()),
+        Some(CertificateFault { words, expired: false }) => FetchFault::NotProven(words.clone()),
+        None => FetchFault::NotProven(match error {
+            Error::AlertReceived(alert) => text(format_args!(
+                "the server refused with TLS alert {}: {}",
+                u8::from(*alert),
+                alert_words(*alert)
+            )),
+            error => text(format_args!("{}", words(error))),
+        }),
+    }
 }
 
-fn tls_cause(error: &io::Error) -> Option<&rustls::Error> {
-    error.get_ref()?.downcast_ref()
-}
-
-fn has_expired(error: &rustls::Error) -> bool {
-    use CertificateError::{Expired, ExpiredContext};
-    matches!(error, rustls::Error::InvalidCertificate(Expired | ExpiredContext { .. }))
-}
-
-fn tls_words(error: &rustls::Error) -> Text {
+fn words(error: &Error) -> &'static str {
     match error {
-        rustls::Error::InvalidCertificate(why) => certificate_words(why),
-        rustls::Error::AlertReceived(alert) => alert_words(*alert),
-        rustls::Error::PeerIncompatible(_) => {
-            text(format_args!("it has no version, cipher or key exchange in common with us"))
-        }
-        rustls::Error::InvalidMessage(_) => text(format_args!("the answer is not TLS")),
-        error => text(format_args!("TLS: {error}")),
+        Error::PeerIncompatible(_) => "it has no version, cipher or key exchange in common with us",
+        Error::InvalidMessage(_) => "the answer is not TLS",
+        Error::DecryptError | Error::PeerSentOversizedRecord => "what it sent was changed on its way",
+        Error::InappropriateMessage { .. }
+        | Error::InappropriateHandshakeMessage { .. }
+        | Error::PeerMisbehaved(_) => "it does not keep the rules of TLS (RFC 8446)",
+        Error::NoCertificatesPresented => "it showed no certificate",
+        Error::InvalidCertificate(_) => "its certificate is not valid",
+        Error::FailedToGetRandomBytes => "the kernel gives no random numbers",
+        _ => "TLS failed",
     }
 }
 
-fn certificate_words(why: &CertificateError) -> Text {
-    use CertificateError as C;
-    match why {
-        C::UnknownIssuer => text(format_args!("UnknownIssuer: no trusted authority signed its certificate")),
-        C::Expired => text(format_args!("certificate expired")),
-        C::ExpiredContext { time, not_after } => text(format_args!(
-            "certificate expired: it is {} here, and it was valid until {} (Unix seconds)",
-            time.as_secs(),
-            not_after.as_secs()
-        )),
-        C::NotValidYet => text(format_args!("certificate not valid yet")),
-        C::NotValidYetContext { time, not_before } => text(format_args!(
-            "certificate not valid yet: it is {} here, and it will be valid from {} (Unix seconds)",
-            time.as_secs(),
-            not_before.as_secs()
-        )),
-        C::NotValidForName => text(format_args!("certificate is for another name")),
-        C::NotValidForNameContext { expected, presented } => {
-            let mut words = text(format_args!("certificate is not for {}", expected.to_str()));
-            // webpki writes the names with `{:?}`: on a device they are empty.
-            for name in presented.iter().filter(|name| !name.is_empty()) {
-                // Further names are left out: the first ones identify the server's owner.
-                let _ = write!(words, ", but for {}", text(format_args!("{name}")));
-            }
-            words
-        }
-        C::BadSignature => text(format_args!("BadSignature: a signature on its certificates is wrong")),
-        C::BadEncoding => text(format_args!("BadEncoding: its certificate cannot be read")),
-        C::UnsupportedSignatureAlgorithmContext { .. }
-        | C::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
-            text(format_args!("its certificate is signed in a way that is not supported"))
-        }
-        C::Revoked => text(format_args!("certificate revoked")),
-        C::InvalidPurpose | C::InvalidPurposeContext { .. } => {
-            text(format_args!("certificate is not for servers"))
-        }
-        C::UnhandledCriticalExtension => {
-            text(format_args!("its certificate has a critical extension that is not known here"))
-        }
-        why => text(format_args!("its certificate is not valid ({why})")),
-    }
-}
-
-fn alert_words(alert: AlertDescription) -> Text {
-    let meaning = match alert {
+fn alert_words(alert: AlertDescription) -> &'static str {
+    match alert {
         AlertDescription::HandshakeFailure => {
             "it has no cipher, key exchange or certificate in common with us"
         }
         AlertDescription::ProtocolVersion => "it does not speak TLS 1.3",
         AlertDescription::UnrecognisedName => "it does not know this host name",
-        AlertDescription::CertificateRequired => "it wants a certificate from us",
+        AlertDescription::CertificateRequired => {
+            "it wants a certificate of this device: set server.client_cert and server.client_key"
+        }
+        AlertDescription::UnknownCA
+        | AlertDescription::BadCertificate
+        | AlertDescription::UnsupportedCertificate
+        | AlertDescription::CertificateRevoked
+        | AlertDescription::CertificateExpired
+        | AlertDescription::CertificateUnknown => {
+            "it does not take the certificate of this device (server.client_cert)"
+        }
+        AlertDescription::AccessDenied => "it does not let this device in",
         AlertDescription::InternalError => "it had an internal error",
         _ => "see RFC 8446, 6",
-    };
-    text(format_args!("the server refused with TLS alert {}: {meaning}", u8::from(alert)))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn of_tls(error: rustls::Error) -> FetchFault {
-        fault(Error::Io(io::Error::new(io::ErrorKind::InvalidData, error)))
-    }
-
     #[test]
-    fn an_unknown_issuer_is_named() {
-        let fault = of_tls(CertificateError::UnknownIssuer.into());
-        assert!(fault.to_string().contains("UnknownIssuer"), "{fault}");
-        assert!(matches!(fault, FetchFault::NotProven(_)));
+    fn a_fault_found_deep_below_comes_out_whole() {
+        let slow = FetchFault::TooSlow { got_bytes: 7, seconds: 30 };
+        // As it travels through the reader of a body.
+        let travelled = ureq::Error::from(carried(slow.clone()).into_io());
+        assert_eq!(fault(travelled), slow);
     }
 
     #[test]
     fn an_alert_is_told_by_its_number() {
-        let fault = of_tls(rustls::Error::AlertReceived(AlertDescription::ProtocolVersion));
+        let fault = tls_fault(&Error::AlertReceived(AlertDescription::ProtocolVersion));
         assert_eq!(
             fault.to_string(),
             "server not proven: the server refused with TLS alert 70: it does not speak TLS 1.3"
@@ -139,10 +116,18 @@ mod tests {
     }
 
     #[test]
-    fn slowness_found_deep_below_comes_out_whole() {
-        let slow = Error::Other(Box::new(GivenUp::TooSlow { got_bytes: 7, seconds: 30 }));
-        // As it travels through the TLS layer.
-        let slow = Error::from(slow.into_io());
-        assert_eq!(fault(slow), FetchFault::TooSlow { got_bytes: 7, seconds: 30 });
+    fn no_fault_is_told_with_the_words_of_a_debugger() {
+        for error in [
+            Error::InvalidMessage(rustls::InvalidMessage::InvalidCcs),
+            Error::PeerMisbehaved(rustls::PeerMisbehaved::BadCertChainExtensions),
+            Error::PeerIncompatible(rustls::PeerIncompatible::NoCipherSuitesInCommon),
+            Error::General("x".into()),
+            Error::DecryptError,
+        ] {
+            let (fault, debugged) = (tls_fault(&error).to_string(), format!("{error:?}"));
+            let inside = debugged.split(['(', ')']).find(|word| word.len() > 8);
+            assert!(!inside.is_some_and(|word| fault.contains(word)), "{fault}");
+            assert!(fault.len() > "server not proven: ".len());
+        }
     }
 }

@@ -1,9 +1,7 @@
 //! Where a redirect leads, and whether it may be followed.
-//!
-//! ureq could follow redirects by itself, but it reads the body of each to the end, and a body may have no end.
 
+use crate::config::address::Address;
 use komainu_core::fault::{FetchFault, text};
-use ureq::http::Uri;
 
 /// A file may be moved on this many times; the next time is a fault.
 pub(crate) const REDIRECTS_MAX: u32 = 5;
@@ -13,49 +11,67 @@ pub(crate) fn is_redirect(status: u16) -> bool {
     matches!(status, 301 | 302 | 303 | 307 | 308)
 }
 
-/// Resolves `location` against the address that was asked (RFC 3986, 5.2).
+/// Resolves `location` against the address that was asked (RFC 3986, 5.2). Where `hosts` are given, it must lead to one of
+/// them, in lower case.
 ///
 /// # Errors
 /// [`FetchFault::NotProven`] when it would lead from https to http: the sender of such a redirect could
-/// make the whole conversation public. [`FetchFault::Unreachable`] when it is no address for http or https.
-pub(crate) fn target(base: &Uri, location: &str) -> Result<Uri, FetchFault> {
-    let cannot =
-        || FetchFault::Unreachable(text(format_args!("cannot follow a redirect to {location:.100}")));
-    let scheme = base.scheme_str().ok_or_else(cannot)?;
-    let authority = base.authority().ok_or_else(cannot)?;
-
-    let joined = if has_scheme(location) {
-        location.to_owned()
-    } else if location.starts_with("//") {
-        format!("{scheme}:{location}")
-    } else {
-        let reference = location.split('#').next().unwrap_or_default();
-        let (path, query) = match reference.split_once('?') {
-            Some((path, query)) => (path, Some(query)),
-            None => (reference, None),
-        };
-        let path = if path.is_empty() {
-            base.path().to_owned()
-        } else if path.starts_with('/') {
-            without_dots(path)
+/// make the whole conversation public. [`FetchFault::Unreachable`] when it is no address for http or https, or leads to
+/// another host.
+pub(crate) fn target(
+    base: &Address,
+    location: &str,
+    hosts: Option<&[String]>,
+) -> Result<Address, FetchFault> {
+    let mut next = resolved(base, location).map_err(|why| {
+        // Where it is no address, nothing tells what in it is secret.
+        let shown = if location.contains('@') {
+            "an address"
         } else {
-            let folder = base.path().rfind('/').map_or("/", |slash| &base.path()[..=slash]);
-            without_dots(&format!("{folder}{path}"))
+            location.split('?').next().unwrap_or_default()
         };
-        match query {
-            Some(query) => format!("{scheme}://{authority}{path}?{query}"),
-            None => format!("{scheme}://{authority}{path}"),
-        }
-    };
-
-    let next: Uri = joined.parse().map_err(|_| cannot())?;
-    match (scheme, next.scheme_str()) {
-        ("https", Some("http")) => {
-            Err(FetchFault::NotProven(text(format_args!("redirected from https to {next}"))))
-        }
-        (_, Some("http" | "https")) if next.host().is_some_and(|host| !host.is_empty()) => Ok(next),
-        _ => Err(cannot()),
+        FetchFault::Unreachable(text(format_args!("cannot follow a redirect to {shown:.100}, which {why}")))
+    })?;
+    if base.tls && !next.tls {
+        return Err(FetchFault::NotProven(text(format_args!("redirected from https to {next}"))));
     }
+    if hosts.is_some_and(|hosts| !hosts.contains(&next.host)) {
+        let (host, why) = (&next.host, "which server.redirect_hosts does not name");
+        return Err(FetchFault::Unreachable(text(format_args!("redirected to {host:.100}, {why}"))));
+    }
+    if next.login.is_none() && next.is_same_server(base) {
+        next.login.clone_from(&base.login);
+    }
+    Ok(next)
+}
+
+fn resolved(base: &Address, location: &str) -> Result<Address, &'static str> {
+    if has_scheme(location) {
+        return Address::parse(location);
+    }
+    let scheme = if base.tls { "https" } else { "http" };
+    if location.starts_with("//") {
+        return Address::parse(&format!("{scheme}:{location}"));
+    }
+    let reference = location.split('#').next().unwrap_or_default();
+    let (path, query) = match reference.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (reference, None),
+    };
+    let old = base.path.split('?').next().unwrap_or_default();
+    let path = if path.is_empty() {
+        old.to_owned()
+    } else if path.starts_with('/') {
+        without_dots(path)
+    } else {
+        let folder = old.rfind('/').map_or("/", |slash| &old[..=slash]);
+        without_dots(&format!("{folder}{path}"))
+    };
+    let path = match query {
+        Some(query) => format!("{path}?{query}"),
+        None => path,
+    };
+    Address::parse(&format!("{scheme}://{}{path}", base.server()))
 }
 
 fn has_scheme(location: &str) -> bool {
@@ -87,8 +103,13 @@ fn without_dots(path: &str) -> String {
 mod tests {
     use super::*;
 
+    fn next(base: &str, location: &str) -> Result<Address, FetchFault> {
+        target(&Address::parse(base).unwrap(), location, None)
+    }
+
     fn joined(base: &str, location: &str) -> String {
-        target(&base.parse().unwrap(), location).unwrap().to_string()
+        let next = next(base, location).unwrap();
+        format!("{}://{}{}", if next.tls { "https" } else { "http" }, next.server(), next.path)
     }
 
     #[test]
@@ -116,9 +137,9 @@ mod tests {
     #[test]
     fn http_may_lead_to_https_but_never_back() {
         assert_eq!(joined("http://a.example/b", "https://a.example/b"), "https://a.example/b");
-        let back = target(&"https://a.example/b".parse().unwrap(), "http://a.example/b").unwrap_err();
+        let back = next("https://a.example/b", "http://a.example/b").unwrap_err();
         assert!(matches!(back, FetchFault::NotProven(_)), "{back}");
-        let shouted = target(&"https://a.example/b".parse().unwrap(), "HTTP://a.example/b").unwrap_err();
+        let shouted = next("https://a.example/b", "HTTP://a.example/b").unwrap_err();
         assert!(matches!(shouted, FetchFault::NotProven(_)), "{shouted}");
     }
 
@@ -127,8 +148,54 @@ mod tests {
         for location in
             ["ftp://a.example/b", "file:///etc/passwd", "https://", "javascript:alert(1)", "http:x"]
         {
-            let fault = target(&"http://a.example/b".parse().unwrap(), location).unwrap_err();
+            let fault = next("http://a.example/b", location).unwrap_err();
             assert!(matches!(fault, FetchFault::Unreachable(_)), "{location}: {fault}");
+        }
+    }
+
+    #[test]
+    fn a_port_that_is_none_is_not_followed() {
+        for port in ["99999", "-1", "abc", "+80", "0"] {
+            let fault =
+                next("http://a.example/b", &format!("http://b.example:{port}/")).unwrap_err().to_string();
+            assert!(fault.contains("has a port that is no number from 1 to 65535"), "{fault}");
+        }
+    }
+
+    #[test]
+    fn where_hosts_are_named_only_these_are_followed() {
+        let base = Address::parse("http://a.example/b").unwrap();
+        let hosts = ["a.example".to_owned(), "cdn.example".to_owned()];
+        for location in ["/c", "http://CDN.example/", "https://a.example:8443/"] {
+            assert!(target(&base, location, Some(&hosts)).is_ok(), "{location}");
+        }
+        for location in ["http://127.0.0.1/", "//192.168.1.1/", "http://x.cdn.example/", "http://[::1]:631/"]
+        {
+            let fault = target(&base, location, Some(&hosts)).unwrap_err().to_string();
+            assert!(fault.contains("which server.redirect_hosts does not name"), "{fault}");
+        }
+    }
+
+    #[test]
+    fn a_login_goes_on_to_the_same_server_only() {
+        for (location, login) in [
+            ("/c", Some(&b"u:p"[..])),
+            ("http://a.example/c", Some(b"u:p")),
+            ("http://a.example:81/", None),
+            ("https://a.example/", None),
+            ("http://b.example/", None),
+            ("http://v:w@b.example/", Some(b"v:w")),
+        ] {
+            let next = next("http://u:p@a.example/b", location).unwrap();
+            assert_eq!(next.login.as_deref(), login, "{location}");
+        }
+    }
+
+    #[test]
+    fn what_is_secret_in_a_redirect_is_not_told() {
+        for location in ["http://u:hunter2@a:99999/", "http:/u:hunter2@a", "http://a:0/?token=hunter2"] {
+            let fault = next("http://a.example/b", location).unwrap_err().to_string();
+            assert!(!fault.contains("hunter2"), "{fault}");
         }
     }
 }

@@ -1,84 +1,48 @@
-//! Puts the version back into a request line.
+//! The request line, as the connection needs it: with its version, and with the whole address for a proxy.
 //!
-//! ureq-proto writes it with `{:?}`, and a device is built with `-Zfmt-debug=none`, where that prints nothing:
-//! `GET /file ` is a request in HTTP/0.9, and the answer has no headers. Printing it costs one insertion; the
-//! flag saves more than fifty thousand bytes.
+//! ureq-proto writes the version with `{:?}`, and a device is built with `-Zfmt-debug=none`, where that prints nothing:
+//! `GET /file ` is a request in HTTP/0.9, and the answer has no headers. Printing it costs one insertion; the flag saves
+//! more than fifty thousand bytes. And ureq asks every proxy for a tunnel, where an http address needs none.
 
-use ureq::Error;
-use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
-
+const METHOD: &[u8] = b"GET ";
 const VERSION: &[u8] = b"HTTP/1.1";
 
-/// A connection, with or without TLS, as ureq sees it.
-#[derive(Debug)]
-pub(crate) struct Versioned<T>(pub T);
-
-impl<T: Transport> Transport for Versioned<T> {
-    fn buffers(&mut self) -> &mut dyn Buffers {
-        self.0.buffers()
-    }
-
-    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        let amount = with_version(self.0.buffers().output(), amount)
-            .ok_or_else(|| Error::BadUri("too long for a request".into()))?;
-        self.0.transmit_output(amount, timeout)
-    }
-
-    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        self.0.await_input(timeout)
-    }
-
-    fn is_open(&mut self) -> bool {
-        self.0.is_open()
-    }
-
-    fn is_tls(&self) -> bool {
-        self.0.is_tls()
-    }
-}
-
-/// Gives the new amount of bytes; `None` when there is no room. Only GET is ever sent, and never a body, so
-/// text that begins with `GET ` is the beginning of a request.
-fn with_version(output: &mut [u8], amount: usize) -> Option<usize> {
-    let sent = output.get(..amount)?;
-    let line_end = sent.windows(2).position(|two| two == b"\r\n").filter(|_| sent.starts_with(b"GET "));
-    let Some(at) = line_end.filter(|at| sent[..*at].ends_with(b" ")) else { return Some(amount) };
-
-    let longer = amount + VERSION.len();
-    output.get(..longer)?;
-    output.copy_within(at..amount, at + VERSION.len());
-    output[at..at + VERSION.len()].copy_from_slice(VERSION);
-    Some(longer)
+/// Puts `server` (`http://HOST`, or nothing) before the path, and the version behind it. Only GET is ever sent, and never a
+/// body, so bytes that begin with `GET ` are the beginning of a request; others stay as they are.
+pub(super) fn completed(sent: &[u8], server: &str) -> Vec<u8> {
+    let end = sent.windows(2).position(|two| two == b"\r\n");
+    let (Some(path), Some(end)) = (sent.strip_prefix(METHOD), end) else { return sent.to_vec() };
+    let (path, rest) = path.split_at(end - METHOD.len());
+    let version = if path.ends_with(b" ") { VERSION } else { b"" };
+    [METHOD, server.as_bytes(), path, version, rest].concat()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn sent(output: &str, room: usize) -> Option<String> {
-        let mut buffer = output.as_bytes().to_vec();
-        buffer.resize(output.len() + room, b'#');
-        let amount = with_version(&mut buffer, output.len())?;
-        buffer.truncate(amount);
-        Some(String::from_utf8(buffer).unwrap())
+    fn sent(output: &str, server: &str) -> String {
+        String::from_utf8(completed(output.as_bytes(), server)).unwrap()
     }
 
     #[test]
     fn a_request_without_version_gets_one() {
         let want = "GET /a HTTP/1.1\r\nhost: b\r\n\r\n";
-        assert_eq!(sent("GET /a \r\nhost: b\r\n\r\n", 8).as_deref(), Some(want));
-        assert_eq!(sent(want, 0).as_deref(), Some(want));
+        assert_eq!(sent("GET /a \r\nhost: b\r\n\r\n", ""), want);
+        assert_eq!(sent(want, ""), want);
     }
 
     #[test]
-    fn without_room_nothing_is_sent() {
-        assert_eq!(sent("GET /a \r\nhost: b\r\n\r\n", 7), None);
+    fn a_proxy_is_told_the_whole_address() {
+        let want = "GET http://b:81/a?c HTTP/1.1\r\nhost: b:81\r\n\r\n";
+        assert_eq!(sent("GET /a?c \r\nhost: b:81\r\n\r\n", "http://b:81"), want);
+        assert_eq!(sent("GET /a?c HTTP/1.1\r\nhost: b:81\r\n\r\n", "http://b:81"), want);
     }
 
     #[test]
     fn what_is_no_request_line_stays_as_it_is() {
-        for output in ["", "GET ", "host: b \r\n", "x: GET \r\n", "GET /a HTTP/1.1"] {
-            assert_eq!(sent(output, 8).as_deref(), Some(output));
+        for output in ["", "GET ", "host: b \r\n", "x: GET \r\n", "GET /a HTTP/1.1", "GET\r\n"] {
+            assert_eq!(sent(output, "http://b"), output);
         }
     }
 }

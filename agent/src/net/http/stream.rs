@@ -1,6 +1,6 @@
 //! A large file on its way: bytes as they come, never more than were promised, never silently fewer.
 
-use super::faults::{fault, is_cut};
+use super::faults::fault;
 use super::response::UNWANTED_BYTES_MAX;
 use komainu_core::fault::FetchFault;
 use std::io::Read;
@@ -11,20 +11,23 @@ pub struct Stream {
     /// Gone once the last byte came, or after a fault.
     body: Option<BodyReader<'static>>,
     position: u64,
+    /// The body ends here; before the file does, where a part of it was asked for.
+    end: u64,
     total_bytes: u64,
 }
 
 impl Stream {
-    /// Takes over a body that begins at `start`, and reads on to `from`.
-    pub(crate) fn new(
+    /// Takes over a body that begins at `start` and ends at `end`, and reads on to `from`.
+    pub(super) fn new(
         body: Option<BodyReader<'static>>,
         start: u64,
         from: u64,
+        end: u64,
         total_bytes: u64,
     ) -> Result<Stream, FetchFault> {
-        let mut stream = Stream { body, position: start, total_bytes };
+        let mut stream = Stream { body, position: start, end, total_bytes };
         stream.drop_until(from)?;
-        if stream.position == total_bytes {
+        if stream.position == end {
             stream.close()?;
         }
         Ok(stream)
@@ -38,13 +41,13 @@ impl Stream {
     /// the stream is over, and reading on is `Short`; [`Http::open`](super::client::Http::open) at
     /// [`Stream::position`] takes it up again.
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize, FetchFault> {
-        let left = usize::try_from(self.total_bytes - self.position).unwrap_or(usize::MAX);
-        let room = buffer.len().min(left);
-        if room == 0 {
+        if buffer.is_empty() || self.position == self.total_bytes {
             return Ok(0);
         }
+        let left = usize::try_from(self.end - self.position).unwrap_or(usize::MAX);
+        let room = buffer.len().min(left);
         let got = self.receive(&mut buffer[..room]).inspect_err(|_| self.body = None)?;
-        if self.position + got as u64 == self.total_bytes {
+        if self.position + got as u64 == self.end {
             self.close()?;
         }
         self.position += got as u64;
@@ -54,11 +57,9 @@ impl Stream {
     fn receive(&mut self, room: &mut [u8]) -> Result<usize, FetchFault> {
         let short = FetchFault::Short { got_bytes: self.position, want_bytes: self.total_bytes };
         let Some(body) = &mut self.body else { return Err(short) };
-        match body.read(room).map_err(ureq::Error::from) {
-            Ok(0) => Err(short),
-            Ok(got) => Ok(got),
-            Err(error) if is_cut(&error) => Err(short),
-            Err(error) => Err(fault(error)),
+        match body.read(room).map_err(|error| fault(error.into())) {
+            Ok(0) | Err(FetchFault::Cut { .. }) => Err(short),
+            other => other,
         }
     }
 
@@ -80,7 +81,7 @@ impl Stream {
     fn close(&mut self) -> Result<(), FetchFault> {
         let Some(mut body) = self.body.take() else { return Ok(()) };
         match body.read(&mut [0]) {
-            Ok(1..) => Err(FetchFault::TooLarge { limit_bytes: self.total_bytes }),
+            Ok(1..) => Err(FetchFault::TooLarge { limit_bytes: self.end }),
             // All bytes came; the end of the connection no longer matters.
             Ok(0) | Err(_) => Ok(()),
         }

@@ -4,26 +4,23 @@
 //!
 //! Only time spent waiting for the server counts. A slow flash is not the server's fault.
 
-use crate::os::clock::uptime_milliseconds;
-use std::fmt;
+use komainu_core::fault::{FetchFault, text};
 use std::sync::{Arc, Mutex, PoisonError};
-use ureq::Error;
-use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
 
 /// One window of waiting, shared by the client, which starts it, and its connections, which fill it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Pace {
     limit: Limit,
     window: Arc<Mutex<Window>>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) struct Limit {
     pub seconds: u32,
     pub bytes_per_second: u32,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Window {
     waited_milliseconds: u64,
     got_bytes: u64,
@@ -33,30 +30,6 @@ struct Window {
 
 /// The bytes that a TLS handshake and headers may need beside the file.
 const AROUND_BYTES: u64 = 64 * 1024;
-
-/// Why a connection is given up. Travels as the cause of an [`Error::Other`] up to where it becomes a fault.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum GivenUp {
-    TooSlow {
-        got_bytes: u64,
-        seconds: u32,
-    },
-    TooMuch,
-    /// A person at the device wants something.
-    Rung,
-}
-
-impl fmt::Display for GivenUp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            GivenUp::TooSlow { got_bytes, seconds } => write!(f, "{got_bytes} bytes in {seconds} s"),
-            GivenUp::Rung => f.write_str("interrupted"),
-            GivenUp::TooMuch => write!(f, "the answer has far more around the file than it needs"),
-        }
-    }
-}
-
-impl std::error::Error for GivenUp {}
 
 impl Pace {
     pub(crate) fn new(limit: Limit) -> Pace {
@@ -71,53 +44,29 @@ impl Pace {
         *self.window.lock().unwrap_or_else(PoisonError::into_inner) = window;
     }
 
-    fn record(&self, milliseconds: u64, bytes: u64) -> Result<(), GivenUp> {
+    /// So many bytes were waited for so long.
+    ///
+    /// # Errors
+    /// `TooSlow`; `Unreachable` where far more comes than the file has.
+    pub(crate) fn record(&self, milliseconds: u64, bytes: u64) -> Result<(), FetchFault> {
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
-        window.bytes_left = window.bytes_left.checked_sub(bytes).ok_or(GivenUp::TooMuch)?;
+        let Some(bytes_left) = window.bytes_left.checked_sub(bytes) else {
+            let why = "the answer has far more around the file than it needs";
+            return Err(FetchFault::Unreachable(text(format_args!("{why}"))));
+        };
+        window.bytes_left = bytes_left;
         window.waited_milliseconds += milliseconds;
         window.got_bytes += bytes;
         let Limit { seconds, bytes_per_second } = self.limit;
         if window.waited_milliseconds < u64::from(seconds) * 1000 {
             return Ok(());
         }
-        let bytes_left = window.bytes_left;
         let full = std::mem::replace(&mut *window, Window { bytes_left, ..Window::default() });
         if full.got_bytes * 1000 < u64::from(bytes_per_second) * full.waited_milliseconds {
             let seconds = u32::try_from(full.waited_milliseconds / 1000).unwrap_or(u32::MAX);
-            return Err(GivenUp::TooSlow { got_bytes: full.got_bytes, seconds });
+            return Err(FetchFault::TooSlow { got_bytes: full.got_bytes, seconds });
         }
         Ok(())
-    }
-}
-
-/// A connection that gives up on a server which is slower than the pace.
-#[derive(Debug)]
-pub(crate) struct Paced<T> {
-    pub inner: T,
-    pub pace: Pace,
-}
-
-impl<T: Transport> Transport for Paced<T> {
-    fn buffers(&mut self) -> &mut dyn Buffers {
-        self.inner.buffers()
-    }
-
-    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        self.inner.transmit_output(amount, timeout)
-    }
-
-    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        let before = self.inner.buffers().input().len();
-        let asked = uptime_milliseconds();
-        let progress = self.inner.await_input(timeout)?;
-        let waited = uptime_milliseconds().saturating_sub(asked);
-        let got = self.inner.buffers().input().len().saturating_sub(before);
-        self.pace.record(waited, got as u64).map_err(|why| Error::Other(Box::new(why)))?;
-        Ok(progress)
-    }
-
-    fn is_open(&mut self) -> bool {
-        self.inner.is_open()
     }
 }
 
@@ -138,7 +87,7 @@ mod tests {
 
     #[test]
     fn fewer_bytes_than_the_pace_are_too_slow() {
-        assert_eq!(pace().record(10_000, 999), Err(GivenUp::TooSlow { got_bytes: 999, seconds: 10 }));
+        assert_eq!(pace().record(10_000, 999), Err(FetchFault::TooSlow { got_bytes: 999, seconds: 10 }));
         assert_eq!(pace().record(10_000, 1_000), Ok(()));
     }
 
@@ -148,14 +97,14 @@ mod tests {
         for _ in 0..9 {
             assert_eq!(pace.record(1_000, 1), Ok(()));
         }
-        assert_eq!(pace.record(1_000, 1), Err(GivenUp::TooSlow { got_bytes: 10, seconds: 10 }));
+        assert_eq!(pace.record(1_000, 1), Err(FetchFault::TooSlow { got_bytes: 10, seconds: 10 }));
     }
 
     #[test]
     fn speed_in_one_window_does_not_excuse_the_next() {
         let pace = pace();
         assert_eq!(pace.record(10_000, 1_000_000), Ok(()));
-        assert_eq!(pace.record(10_000, 1), Err(GivenUp::TooSlow { got_bytes: 1, seconds: 10 }));
+        assert_eq!(pace.record(10_000, 1), Err(FetchFault::TooSlow { got_bytes: 1, seconds: 10 }));
     }
 
     #[test]
@@ -163,7 +112,7 @@ mod tests {
         let pace = pace();
         pace.begin(1000);
         assert_eq!(pace.record(0, 1500 + AROUND_BYTES), Ok(()));
-        assert_eq!(pace.record(0, 1), Err(GivenUp::TooMuch));
+        assert!(matches!(pace.record(0, 1), Err(FetchFault::Unreachable(_))));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The cryptography of TLS for the device: it gives rustls its needs from the RustCrypto parts that are here already.
 //!
-//! TLS 1.3 only, client only, verify only: there is no code that could sign or load a private key. Every
-//! primitive is held against ring in `tests/tls_oracle.rs`.
+//! TLS 1.3 only, client only. It loads no private key: the one of the device, where it has one, is read in
+//! `tls/client_identity.rs`. Every primitive is held against ring in `tests/tls_oracle.rs`.
 
 mod aead;
 mod digest;
@@ -68,7 +68,7 @@ impl SecureRandom for Kernel {
     }
 }
 
-/// A device has no certificate of its own, so it never needs a private key for TLS.
+/// rustls loads keys by this for servers, and for clients that are set up in its own way.
 #[derive(Debug)]
 struct NoKeys;
 

@@ -33,7 +33,7 @@ impl Roots {
         for path in paths {
             let path = path.as_ref();
             let wrong = |why| RootsFault { path: Some(path.to_owned()), why };
-            let pem = read(path).map_err(wrong)?;
+            let pem = read_file(path).map_err(wrong)?;
             add_all(&mut store, &pem).map_err(wrong)?;
         }
         if store.is_empty() {
@@ -58,7 +58,7 @@ impl Roots {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Wrong> {
+pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, Wrong> {
     let mut pem = Vec::new();
     let file = File::open(path).map_err(Wrong::Unreadable)?;
     file.take(FILE_BYTES_MAX + 1).read_to_end(&mut pem).map_err(Wrong::Unreadable)?;
@@ -97,7 +97,7 @@ pub struct RootsFault {
 }
 
 #[derive(Debug)]
-enum Wrong {
+pub(super) enum Wrong {
     NoFile,
     Unreadable(io::Error),
     TooLarge,
@@ -112,7 +112,13 @@ impl fmt::Display for RootsFault {
             Some(path) => write!(f, "CA file {}: ", path.display())?,
             None => write!(f, "CA files: ")?,
         }
-        match &self.why {
+        fmt::Display::fmt(&self.why, f)
+    }
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Wrong::NoFile => write!(f, "none is named"),
             Wrong::Unreadable(error) => write!(f, "cannot read: {error}"),
             Wrong::TooLarge => write!(f, "larger than {FILE_BYTES_MAX} bytes"),

@@ -1,14 +1,16 @@
 //! The server: the addresses of its files, and the one image stream that is open.
 
 use super::carrier::Source;
-use crate::config::settings::Server;
+use crate::config::address::Address;
+use crate::config::server_settings::Server;
 use crate::net::http::client::{Http, HttpSettings, Small};
 use crate::net::http::stream::Stream;
 use crate::net::socket::Glance;
+use crate::net::tls::client_identity::ClientIdentity;
 use crate::net::tls::roots::Roots;
 use crate::os::safe_names::escape;
 use komainu_core::device::{Fetched, Folder};
-use komainu_core::fault::FetchFault;
+use komainu_core::fault::{FetchFault, text};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -28,7 +30,7 @@ impl HttpRepository {
     /// Makes a client; connects to nothing yet.
     ///
     /// # Errors
-    /// A CA file cannot be used, or TLS cannot be set up; in words.
+    /// A CA file, or the device's certificate or key, cannot be used, or TLS cannot be set up; in words.
     pub fn new(settings: &Server, built: i64) -> Result<HttpRepository, String> {
         let floor = Arc::new(Mutex::new(built));
         let clock = {
@@ -42,6 +44,12 @@ impl HttpRepository {
             slow_seconds: settings.slow_seconds,
             slow_bytes_per_second: settings.slow_bytes_per_second,
             roots: roots(settings)?,
+            identity: match &settings.client {
+                Some((certificate, key)) => Some(ClientIdentity::from_files(certificate, key)?),
+                None => None,
+            },
+            proxy: settings.proxy.clone(),
+            redirect_hosts: settings.redirect_hosts.clone(),
             user_agent: concat!("komainu/", env!("CARGO_PKG_VERSION")).into(),
         };
         let http = Http::new(http, clock).map_err(|fault| fault.to_string())?;
@@ -82,18 +90,36 @@ impl HttpRepository {
         second
     }
 
-    fn url(&self, folder: Folder, path: &str) -> String {
-        let base = match folder {
-            Folder::Metadata => &self.settings.metadata_url,
-            Folder::Targets => &self.settings.targets_url,
-        };
-        match folder {
-            // A role's name may hold a slash; in the address it is one part all the same.
-            Folder::Metadata => format!("{base}{}", escape(path)),
-            Folder::Targets => format!("{base}{}", path.split('/').map(escape).collect::<Vec<_>>().join("/")),
+    /// Names the variable by which other programs find a proxy, where a server is out of reach without one.
+    fn with_ignored_proxy(&self, fault: FetchFault) -> FetchFault {
+        let FetchFault::Unreachable(why) = &fault else { return fault };
+        if !["connecting", "looking up", "timed out"].iter().any(|begin| why.starts_with(begin)) {
+            return fault;
+        }
+        let is_set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        match PROXY_VARIABLES.iter().find(|name| is_set(name)).filter(|_| self.settings.proxy.is_none()) {
+            Some(name) => {
+                FetchFault::Unreachable(text(format_args!("{why}; {name} is ignored: set server.proxy")))
+            }
+            None => fault,
         }
     }
+
+    fn url(&self, folder: Folder, path: &str) -> Address {
+        let (base, name) = match folder {
+            // A role's name may hold a slash; in the address it is one part all the same.
+            Folder::Metadata => (&self.settings.metadata_url, escape(path)),
+            Folder::Targets => {
+                (&self.settings.targets_url, path.split('/').map(escape).collect::<Vec<_>>().join("/"))
+            }
+        };
+        Address { path: format!("{}{name}", base.path), ..base.clone() }
+    }
 }
+
+/// A long-running program on a device is not configured by the environment of who happened to start it.
+const PROXY_VARIABLES: &[&str] =
+    &["https_proxy", "http_proxy", "all_proxy", "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"];
 
 impl Source for HttpRepository {
     fn small(
@@ -106,7 +132,8 @@ impl Source for HttpRepository {
         self.stream = None;
         let url = self.url(folder, path);
         let fetched = self.http.small(&url, bytes_max, validator);
-        Ok(match self.or_by_an_earlier_clock(fetched, |http| http.small(&url, bytes_max, validator))? {
+        let fetched = self.or_by_an_earlier_clock(fetched, |http| http.small(&url, bytes_max, validator));
+        Ok(match fetched.map_err(|fault| self.with_ignored_proxy(fault))? {
             Small::Bytes { bytes, validator } => Fetched::Bytes(bytes, validator),
             Small::NotThere => Fetched::NotThere,
             Small::Unchanged => Fetched::Unchanged,
@@ -129,7 +156,8 @@ impl Source for HttpRepository {
                 let url = self.url(Folder::Targets, path);
                 let opened = self.http.open_until(&url, offset, until, total_bytes);
                 let again = |http: &mut Http| http.open_until(&url, offset, until, total_bytes);
-                self.or_by_an_earlier_clock(opened, again)?
+                let opened = self.or_by_an_earlier_clock(opened, again);
+                opened.map_err(|fault| self.with_ignored_proxy(fault))?
             }
         };
         // After a fault the stream is gone; the next piece opens another.

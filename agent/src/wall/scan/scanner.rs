@@ -77,7 +77,7 @@ pub struct Scanner {
 /// theirs still.
 #[derive(Default)]
 struct Kernels {
-    /// In order.
+    /// Their numbers, in order.
     pids: Vec<u32>,
     newest: Option<u64>,
     /// When they are asked for in any case, in milliseconds of uptime: numbers can be given away again.

@@ -1,6 +1,6 @@
 //! The server: a poll that keeps nothing, down to the manifest of this board and channel.
 
-use super::Findings;
+use super::findings::Findings;
 use crate::cli::call::Call;
 use crate::daemon::linux_device::LinuxDevice;
 use komainu_core::device::{Fetched, Folder, Host, Repository};
