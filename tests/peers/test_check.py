@@ -118,7 +118,7 @@ def an_environment_of_one_copy_is_warned_of_and_fails_nothing(place):
     device, _ = made(place, environment=Environment.make(folder, copies=1))
     lines = looks(device)
     assert lines["fail"] == []
-    must(lines["warn"], "boot environment: ", "is the only copy of the boot environment")
+    must(lines["warn"], "boot environment: ", "holds the only copy of the environment")
 
 
 @test

@@ -9,7 +9,7 @@ use crate::update::boot::uboot::env_config::Config;
 use crate::update::storage::identity::{identities_of, identity_of_mounted, identity_of_range};
 use komainu_core::device::{Boot, Slots};
 use komainu_core::identifiers::Slot;
-use komainu_core::update::part_identity::{NamedPart, contradiction, contradiction_with};
+use komainu_core::update::part_identity::{NamedPart, contradiction_with};
 use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -57,9 +57,6 @@ pub(super) fn slots(device: &mut LinuxDevice, call: &Call, found: &mut Findings)
         Err(why) if found.is_clean() => return found.fail(why.to_string()),
         Err(_) => return,
     };
-    if let Some(why) = contradiction(&parts) {
-        found.fail(why.to_string());
-    }
     let Ok(mounts) = mounts(Path::new(TABLE)) else { return };
     beside_the_slots(&parts, &mounts, call, found);
     let Ok(running) = device.booted() else { return };

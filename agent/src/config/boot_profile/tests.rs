@@ -68,7 +68,7 @@ fn every_refusal_names_its_line_and_what_is_wrong() {
         (with("active={slot}", "active={part}"), "but nothing says what `{part}` is"),
         (with("active={slot}", "active={other}"), "line 5: `on_trial` for slot a is read back as slot b"),
         (with("active={slot}", "active={used}"), "but nothing says what `{used}` is"),
-        (with("active={slot}", "active=1"), "line 5: `on_trial` for slot b is read back as slot a, on trial"),
+        (with("active={slot}", "active=1"), "line 5: `on_trial` for slot b is read back as slot a"),
         (with("when_good", "count = \"n\"\nwhen_good"), "line 6: `count` and `limit` must stand together"),
         (with("when_good", "limit = \"3\"\ncount = \"count_log\"\nwhen_good"), ""),
         (
