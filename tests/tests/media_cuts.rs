@@ -15,7 +15,7 @@ use komainu_tests::sim::{Behaves, Device};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Cuts on each medium, where nothing else is asked for.
-const CUTS: u64 = 6_000;
+const CUTS: u64 = 2_500;
 const STORIES: [(Behaves, u64); 3] = [(Behaves::Well, 2), (Behaves::Unhealthy, 1), (Behaves::Crashes, 1)];
 
 /// Two cuts: the first in that operation, the second so many operations after the start that follows.
