@@ -117,9 +117,8 @@ def a_device_laid_out_for_rauc_is_taken_over(place):
     rauc("A", "mark-active", "rootfs.0")
     rauc("A", "mark-good")
     assert device.restart() == "a"
-    device.once()
-    assert device.environment.read()["BOOT_A_LEFT"] == "3", "a good start gets its tries back"
     device.stage(2, device.images)
+    assert device.environment.read()["BOOT_A_LEFT"] == "3", "a good start gets its tries back"
     assert rauc.primary("A") == ("b", {"rootfs.0": "good", "rootfs.1": "good"})
     assert device.restart() == "b"
     device.once().must(DONE, "confirming release=2")
