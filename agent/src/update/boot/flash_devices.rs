@@ -9,6 +9,7 @@ use crate::os::flash::ubi::UbiVolume;
 #[cfg(feature = "ubi")]
 use crate::os::flash::ubi_device::UbiDevice;
 use crate::os::sys;
+use crate::update::storage::locate::locate;
 use std::fmt::Debug;
 use std::fs::File;
 use std::io;
@@ -53,7 +54,6 @@ pub trait FlashDevices: Debug {
 #[derive(Debug)]
 pub struct KernelFlash;
 
-const MTD: &str = "/sys/class/mtd";
 const UBI: &str = "/sys/class/ubi";
 
 impl FlashDevices for KernelFlash {
@@ -61,16 +61,11 @@ impl FlashDevices for KernelFlash {
         if name.is_absolute() {
             return Ok(name.to_owned());
         }
-        let named = |entry: &str| entry.starts_with("mtd") && !entry.ends_with("ro");
-        one(MTD, name.to_str().unwrap_or_default(), &named)
+        locate(Path::new(&format!("mtd:{}", name.display())))
     }
 
     fn volume(&self, name: &Path) -> io::Result<PathBuf> {
-        let Some((device, volume)) = name.to_str().and_then(|name| name.split_once(':')) else {
-            return Ok(name.to_owned());
-        };
-        let prefix = format!("{}_", Path::new(device).file_name().unwrap_or_default().to_string_lossy());
-        one(UBI, volume, &|entry| entry.starts_with(&prefix))
+        locate(name)
     }
 
     #[cfg(feature = "mtd")]
@@ -98,7 +93,7 @@ impl FlashDevices for KernelFlash {
     fn volume_names(&self, device: &Path) -> io::Result<Vec<(u32, String)>> {
         let prefix = format!("{}_", device.file_name().unwrap_or_default().to_string_lossy());
         let mut volumes = Vec::new();
-        each(UBI, &mut |entry, name| {
+        each_volume(&mut |entry, name| {
             if let Some(id) = entry.strip_prefix(&prefix).and_then(|id| id.parse().ok()) {
                 volumes.push((id, name.to_owned()));
             }
@@ -114,24 +109,9 @@ impl FlashDevices for KernelFlash {
     }
 }
 
-/// The node of the one device with this name. Two with one name are none: which is meant, nobody knows.
-fn one(class: &str, wanted: &str, counts: &dyn Fn(&str) -> bool) -> io::Result<PathBuf> {
-    let mut found = Vec::new();
-    each(class, &mut |entry, name| {
-        if counts(entry) && name == wanted {
-            found.push(Path::new("/dev").join(entry));
-        }
-    })?;
-    match (found.pop(), found.is_empty()) {
-        (Some(node), true) => Ok(node),
-        (Some(_), false) => Err(io::Error::other(format!("several parts are called {wanted}"))),
-        (None, _) => Err(io::ErrorKind::NotFound.into()),
-    }
-}
-
-/// Each device of a class with its name.
-fn each(class: &str, see: &mut dyn FnMut(&str, &str)) -> io::Result<()> {
-    for entry in std::fs::read_dir(class)? {
+/// Each UBI device and volume with its name.
+fn each_volume(see: &mut dyn FnMut(&str, &str)) -> io::Result<()> {
+    for entry in std::fs::read_dir(UBI)? {
         let entry = entry?;
         if let Ok(name) = std::fs::read_to_string(entry.path().join("name")) {
             see(&entry.file_name().to_string_lossy(), name.trim_end());
