@@ -169,7 +169,8 @@ pub trait Slots {
     /// The storage device, the offset and the cause.
     fn invalidate(&mut self, slot: Slot, part: usize) -> Result<(), Text>;
     /// Prepares a part for an image of so many bytes, of which the first `durable` are on the medium already. Gives the
-    /// offset at which to go on: `durable`, or less where the medium cannot go on there.
+    /// offset at which to go on: `durable`; less where the medium cannot go on there; more where it has further bytes that
+    /// the record does not know of.
     ///
     /// # Errors
     /// The storage device and the cause.

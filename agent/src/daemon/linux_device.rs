@@ -127,7 +127,7 @@ impl LinuxDevice {
         self.repository.as_ref().err().map(String::as_str)
     }
 
-    /// What the maker should know of the boot flow, in sentences.
+    /// The cautions of the boot flow for the maker, in sentences.
     pub fn boot_cautions(&mut self) -> Vec<String> {
         self.boot.cautions()
     }

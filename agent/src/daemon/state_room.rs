@@ -67,7 +67,7 @@ fn is_doubtful(folder: &Path) -> bool {
     })
 }
 
-/// What the medium of a folder does with the state.
+/// The fate of the state on the medium of a folder.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Lasting {
     /// It stays: the type of the file system.

@@ -108,6 +108,8 @@ impl LinuxDevice {
 
 impl Migration for LinuxDevice {
     fn before_activate(&mut self, release: &ReleaseId) -> Result<(), Text> {
+        // Hooks may mount the new slot, or read it.
+        self.slots.close();
         let trial = &self.settings.trial;
         let state = self.settings.state.clone();
         owner_snapshot::take(

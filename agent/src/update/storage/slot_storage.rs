@@ -30,7 +30,8 @@ pub trait SlotStorage {
     /// Those of the medium.
     fn invalidate(&mut self) -> io::Result<()>;
     /// Prepares an image of so many bytes, of which the first `durable` are on the medium already. Gives the offset at
-    /// which to go on: `durable`, or less where the medium cannot go on there. Safe to repeat between syncs.
+    /// which to go on: `durable`; less where the medium cannot go on there; more where it has kept further bytes since the
+    /// last sync. Safe to repeat between syncs.
     ///
     /// # Errors
     /// Those of the medium.
