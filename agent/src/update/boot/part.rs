@@ -5,6 +5,7 @@ use super::flash_block::{block_of, put};
 use super::flash_devices::FlashDevices;
 use crate::os::flash::mtd::RawFlash;
 use komainu_core::fault::{Text, text};
+use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -48,7 +49,10 @@ impl<'d> Part<'d> {
             }),
             None => OpenOptions::new().write(true).open(&self.path).and_then(|file| {
                 file.write_all_at(bytes, at)?;
-                file.sync_data()
+                file.sync_data()?;
+                // Best effort, so that the medium is read back and not the page cache.
+                let _ = posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
+                Ok(())
             }),
         };
         written.map_err(|why| self.cannot("write", at, &why))?;
