@@ -123,6 +123,13 @@ impl Device {
         Device::on(MediumKind::Block, 1, server)
     }
 
+    /// A device whose server offers that release.
+    pub fn offered(number: u64) -> Device {
+        let mut server = Repository::new();
+        server.publish(&flash::draft(number));
+        Device::new(server)
+    }
+
     /// The same on a kind of medium; the seed decides what nobody knows of torn flash.
     pub fn on(kind: MediumKind, seed: u64, server: Repository) -> Device {
         let flash = Flash::with_release_in_both(1, kind, seed);
@@ -239,6 +246,25 @@ impl Device {
                 self.log.push(line);
             }
         }
+    }
+
+    /// Takes turns one by one, restarting where it asks for that, without letting time pass.
+    pub fn take_turns(&mut self, count: u32) {
+        for _ in 0..count {
+            self.turn();
+            self.restart_if_asked();
+        }
+    }
+
+    /// Asserts that the log has these words.
+    pub fn says(&self, words: &str) {
+        assert!(self.log.iter().any(|line| line.contains(words)), "no `{words}` in {:#?}", self.log);
+    }
+
+    /// Starts of another release than the first.
+    pub fn trials(&self) -> usize {
+        let tried = |line: &&String| line.starts_with("started ") && !line.ends_with("release=1");
+        self.log.iter().filter(tried).count()
     }
 
     /// Lets time pass.

@@ -15,38 +15,14 @@ use komainu_tests::sim::gate::Gate;
 use komainu_tests::sim::{Behaves, Device};
 use serde_json::json;
 
-fn device_with(number: u64) -> Device {
-    let mut server = Repository::new();
-    server.publish(&draft(number));
-    Device::new(server)
-}
-
-/// Takes turns one by one, restarting the device where it asks for that, without letting time pass.
-fn take_turns(device: &mut Device, count: u32) {
-    for _ in 0..count {
-        device.turn();
-        device.restart_if_asked();
-    }
-}
-
 fn log_is(device: &Device, expected: &[&str]) {
     let log: Vec<&str> = device.log.iter().map(String::as_str).collect();
     assert_eq!(log, expected, "{log:#?}");
 }
 
-/// Starts of another release than the first.
-fn trials(device: &Device) -> usize {
-    let tried = |line: &&String| line.starts_with("started ") && !line.ends_with("release=1");
-    device.log.iter().filter(tried).count()
-}
-
-fn says(device: &Device, words: &str) {
-    assert!(device.log.iter().any(|line| line.contains(words)), "no `{words}` in {:#?}", device.log);
-}
-
 #[test]
 fn a_release_is_polled_staged_tried_and_kept() {
-    let mut device = device_with(2);
+    let mut device = Device::offered(2);
     device.run_until_quiet();
     log_is(
         &device,
@@ -74,7 +50,7 @@ fn a_release_is_polled_staged_tried_and_kept() {
 
 #[test]
 fn nothing_new_costs_one_request() {
-    let mut device = device_with(2);
+    let mut device = Device::offered(2);
     device.run_until_quiet();
     let before = device.requests;
     device.poll_and_run();
@@ -83,25 +59,25 @@ fn nothing_new_costs_one_request() {
 
 #[test]
 fn a_release_that_fails_three_times_is_refused_and_the_next_one_taken() {
-    let mut device = device_with(2);
+    let mut device = Device::offered(2);
     device.behaves.push((2, Behaves::NeverGood));
     device.run_until_quiet();
     // The pause grows: so many polls lie between two trials, the one that follows each restart among them.
     let polls_between = |device: &mut Device| {
-        let tried = trials(device);
+        let tried = device.trials();
         let polls = (1..20).find(|_| {
             device.poll_and_run();
-            trials(device) > tried
+            device.trials() > tried
         });
         polls.expect("it is tried again")
     };
-    assert_eq!(trials(&device), 1);
+    assert_eq!(device.trials(), 1);
     assert_eq!((polls_between(&mut device), polls_between(&mut device)), (1, 2));
-    says(&device, "refused release=2 why=failed-lately times=1 polls_to_wait=1");
-    says(&device, "refused release=2 why=failed-lately times=2 polls_to_wait=1");
+    device.says("refused release=2 why=failed-lately times=1 polls_to_wait=1");
+    device.says("refused release=2 why=failed-lately times=2 polls_to_wait=1");
     assert_eq!(device.log.last().unwrap(), "refused release=2 why=failed-before times=3");
     device.poll_and_run();
-    assert_eq!(trials(&device), 3, "{:#?}", device.log);
+    assert_eq!(device.trials(), 3, "{:#?}", device.log);
     assert_eq!(device.running_release(), 1);
     device.server.publish(&draft(3));
     device.poll_and_run();
@@ -111,20 +87,20 @@ fn a_release_that_fails_three_times_is_refused_and_the_next_one_taken() {
 
 #[test]
 fn a_release_that_never_becomes_good_goes_back_at_its_deadline() {
-    let mut device = device_with(2);
+    let mut device = Device::offered(2);
     device.behaves.push((2, Behaves::NeverGood));
     device.run_until_quiet();
-    says(&device, "trial-waits release=2 for=\"the camera is not found\"");
-    says(&device, "why=\"not good after 300 s: the camera is not found\"");
+    device.says("trial-waits release=2 for=\"the camera is not found\"");
+    device.says("why=\"not good after 300 s: the camera is not found\"");
     assert_eq!(device.running_release(), 1);
 }
 
 #[test]
 fn a_release_that_does_not_start_is_given_up_by_the_boot_loader() {
-    let mut device = device_with(2);
+    let mut device = Device::offered(2);
     device.behaves.push((2, Behaves::Crashes));
     device.run_until_quiet();
-    says(&device, "why=\"did not start within the boot loader's tries\"");
+    device.says("why=\"did not start within the boot loader's tries\"");
     assert_eq!(device.running_release(), 1);
     for _ in 0..9 {
         device.poll_and_run();
@@ -134,30 +110,30 @@ fn a_release_that_does_not_start_is_given_up_by_the_boot_loader() {
 
 #[test]
 fn a_broken_line_is_taken_up_where_it_broke() {
-    let mut device = device_with(2);
+    let mut device = Device::offered(2);
     device.broken_pieces = 3;
     device.run_until_quiet();
-    says(&device, "step-failed step=stage why=\"images/2/kernel.img: ended after");
-    says(&device, "backing-off failures=3");
+    device.says("step-failed step=stage why=\"images/2/kernel.img: ended after");
+    device.says("backing-off failures=3");
     assert_eq!(device.running_release(), 2);
 }
 
 #[test]
 fn flash_that_forgets_is_found_before_it_runs() {
-    let mut device = device_with(2);
+    let mut device = Device::offered(2);
     // The bit flips after it was synced, before it is read back.
     device.cut_at = Some((28, After::Kept));
     device.run_until_quiet();
-    let mut device = device_with(3);
+    let mut device = Device::offered(3);
     device.rot_after_syncs = Some(4);
     device.run_until_quiet();
-    says(&device, "does not have the signed sha256 (the download or the flash is at fault)");
+    device.says("does not have the signed sha256 (the download or the flash is at fault)");
     assert_eq!(device.running_release(), 3, "{:#?}", device.log);
 }
 
 #[test]
 fn a_newer_release_takes_the_place_of_one_half_staged() {
-    let mut device = device_with(2);
+    let mut device = Device::offered(2);
     device.broken_pieces = 1;
     device.cut_at = Some((14, After::Torn));
     let mut later = device.server.clone();
@@ -177,7 +153,7 @@ fn a_newer_release_takes_the_place_of_one_half_staged() {
 
 #[test]
 fn waves_reach_a_device_one_day() {
-    let mut device = device_with(2);
+    let mut device = Device::offered(2);
     let tomorrow = TODAY.plus_seconds(86_400);
     let waves = json!([{ "from": TODAY.plus_seconds(-9).to_string(), "percent": 0 },
         { "from": tomorrow.to_string(), "percent": 100 }]);
@@ -191,9 +167,9 @@ fn waves_reach_a_device_one_day() {
 
 #[test]
 fn the_firmware_itself_can_confirm() {
-    let mut device = device_with(2);
+    let mut device = Device::offered(2);
     device.settings.confirm_by = ConfirmBy::Command;
-    take_turns(&mut device, 30);
+    device.take_turns(30);
     assert_eq!(device.log.last().unwrap(), "trial-waits release=2 for=\"komainu confirm\"");
     device.request = Some(OperatorRequest::Confirm);
     device.run_until_quiet();
@@ -203,12 +179,12 @@ fn the_firmware_itself_can_confirm() {
 
 #[test]
 fn a_release_that_was_given_up_by_hand_does_not_come_back() {
-    let mut device = device_with(2);
+    let mut device = Device::offered(2);
     device.settings.confirm_by = ConfirmBy::Command;
-    take_turns(&mut device, 30);
+    device.take_turns(30);
     device.request = Some(OperatorRequest::Rollback);
     device.run_until_quiet();
-    says(&device, "rolling-back release=2 version=1.2 why=\"asked for\"");
+    device.says("rolling-back release=2 version=1.2 why=\"asked for\"");
     device.poll_and_run();
     assert_eq!(device.running_release(), 1);
     assert_eq!(device.log.last().unwrap(), "refused release=2 why=failed-before times=3");
@@ -216,13 +192,13 @@ fn a_release_that_was_given_up_by_hand_does_not_come_back() {
 
 #[test]
 fn a_lost_record_is_made_anew_from_what_is_seen() {
-    let mut device = device_with(2);
+    let mut device = Device::offered(2);
     device.run_until_quiet();
     device.disk.lose_record();
     device.settings.own_release = None;
     device.pull_the_plug(After::Lost);
     device.run_until_quiet();
-    says(&device, "record-lost why=\"no good copy\"");
+    device.says("record-lost why=\"no good copy\"");
     check_all(&mut device);
     assert_eq!(device.running_release(), 2);
 }
@@ -230,9 +206,9 @@ fn a_lost_record_is_made_anew_from_what_is_seen() {
 #[test]
 fn a_record_lost_on_trial_does_not_make_the_release_good() {
     for lose_both in [true, false] {
-        let mut device = device_with(2);
+        let mut device = Device::offered(2);
         device.behaves.push((2, Behaves::NeverGood));
-        take_turns(&mut device, 40);
+        device.take_turns(40);
         assert_eq!(device.booted_slot(), Slot::B, "{:#?}", device.log);
         if lose_both {
             device.disk.lose_record();
@@ -247,7 +223,7 @@ fn a_record_lost_on_trial_does_not_make_the_release_good() {
 
 #[test]
 fn a_boot_loader_that_falls_back_is_not_fought() {
-    let mut device = device_with(2);
+    let mut device = Device::offered(2);
     device.run_until_quiet();
     // Slot b dies; a person starts slot a by hand.
     device.behaves.push((2, Behaves::Crashes));
@@ -255,20 +231,20 @@ fn a_boot_loader_that_falls_back_is_not_fought() {
     device.settings.own_release = None;
     device.pull_the_plug_with_slot_dead(Slot::B);
     device.run_until_quiet();
-    says(&device, "other-slot-runs recorded=b running=a");
+    device.says("other-slot-runs recorded=b running=a");
     assert_eq!(device.booted_slot(), Slot::A);
     assert_eq!(device.record_on_disk().unwrap().floor, 2, "the floor stays");
 }
 
 #[test]
 fn a_boot_loader_that_does_not_listen_is_not_asked_for_ever() {
-    let mut device = device_with(2);
+    let mut device = Device::offered(2);
     device.environment.deaf = Some(Slot::A);
     device.run_until_quiet();
     for _ in 0..9 {
         device.poll_and_run();
     }
-    says(&device, "why=\"the boot loader did not start it in 3 restarts\"");
+    device.says("why=\"the boot loader did not start it in 3 restarts\"");
     assert_eq!(device.log.last().unwrap(), "refused release=2 why=failed-before times=3");
     assert!(device.starts < 20, "{} starts", device.starts);
     invariant_device_settles(&device);
@@ -276,7 +252,7 @@ fn a_boot_loader_that_does_not_listen_is_not_asked_for_ever() {
 
 #[test]
 fn a_slot_that_cannot_be_left_is_kept_and_said() {
-    let mut device = device_with(2);
+    let mut device = Device::offered(2);
     device.behaves.push((2, Behaves::Unhealthy));
     for _ in 0..40 {
         device.turn();
@@ -285,7 +261,7 @@ fn a_slot_that_cannot_be_left_is_kept_and_said() {
             device.environment.deaf = Some(Slot::B);
         }
     }
-    says(&device, "cannot-leave slot=b");
+    device.says("cannot-leave slot=b");
     assert!(device.starts < 25, "{} starts", device.starts);
     // The next release mends it.
     device.server.publish(&draft(3));

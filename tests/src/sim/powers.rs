@@ -134,7 +134,6 @@ impl Slots for Device {
             [("kernel", KERNEL_BYTES), ("rootfs", ROOTFS_BYTES)].into_iter().enumerate()
         {
             let committed_last_bytes = self.flash.committed_last_bytes(index);
-            // A volume of LEBs is a little larger.
             let bytes = bytes as u64;
             parts
                 .push(Part { name: name(name_), bytes_a: bytes, bytes_b: bytes, committed_last_bytes })
