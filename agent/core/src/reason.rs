@@ -158,7 +158,7 @@ pub enum Reason {
     StepFailed { step: &'static str, fault: Fault },
 }
 
-/// What is wrong with a boot loader that does not count, and how it is mended.
+/// The fault of a boot loader that does not count, and its mend.
 pub const STARTS_NOT_COUNTED: &str = "the boot loader does not count starts, so that a release that panics would \
     start for ever: no release is started. Let it count (U-Boot: CONFIG_BOOTCOUNT_LIMIT, CONFIG_BOOTCOUNT_ENV), then \
     run komainu confirm; where it counts unseen, set count = 'trusted' under [trial]";

@@ -43,7 +43,7 @@ const CHECKS: &[Check] = &[
     ("server", reachability::server),
 ];
 
-/// What a check can never know beforehand.
+/// Things that a check can never know beforehand.
 const NOT_LOOKED_AT: &[&str] = &[
     "whether the boot loader counts the starts of a trial and goes back: start a bad release once",
     "whether the boot loader refuses to have its variables written: only a trial changes them",

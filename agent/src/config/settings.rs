@@ -38,7 +38,7 @@ pub struct DeviceSettings {
     pub health: PathBuf,
     /// The time that one health check may take, in seconds.
     pub health_check_seconds: u32,
-    /// What happens around a trial.
+    /// The settings around a trial.
     pub trial: trial_settings::TrialSettings,
     /// The parts of the slots.
     pub parts: Vec<PartPaths>,

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 /// Most bytes of the owner's settings that may be kept: they are in memory twice while they are written.
 const OWNER_BYTES_MAX: u32 = 1 << 20;
 
-/// What happens around a trial.
+/// The settings around a trial.
 #[derive(Clone, Debug)]
 pub struct TrialSettings {
     /// The health checks that are built in.

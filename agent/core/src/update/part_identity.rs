@@ -76,7 +76,7 @@ impl fmt::Display for Extent {
     }
 }
 
-/// What a part is.
+/// The identity of a part: the ranges that it covers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PartIdentity {
     /// The ranges that a write to the part may change. More than one where a device is put together of others: then all

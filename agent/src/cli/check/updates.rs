@@ -1,4 +1,4 @@
-//! What updates need before anything else: settings that can be read, an id, a root to trust, a record.
+//! The needs of updates before anything else: settings that can be read, an id, a root to trust, a record.
 
 use super::findings::Findings;
 use crate::cli::call::Call;

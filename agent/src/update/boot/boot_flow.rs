@@ -21,7 +21,7 @@ pub trait BootFlow {
     /// # Errors
     /// The cause of the failed change; the old choice stays.
     fn set_choice(&mut self, choice: &BootChoice) -> Result<(), Text>;
-    /// What the maker should know of this flow: what a power cut in a change can cost, what the boot loader does not do.
+    /// The cautions of this flow for the maker: the cost of a power cut in a change, the abilities that the boot loader lacks.
     fn cautions(&mut self) -> Vec<String> {
         Vec::new()
     }

@@ -16,7 +16,7 @@ pub(super) trait ChoiceMedium {
     /// # Errors
     /// The medium and the cause; the old values stay, unless the medium has no copy and fails in the middle.
     fn write(&mut self, changes: &[Change]) -> Result<(), Text>;
-    /// What a power cut in the middle of a write would cost, in sentences; none: nothing.
+    /// The cost of a power cut in the middle of a write, in sentences; none: it costs nothing.
     fn cautions(&mut self) -> Vec<String> {
         Vec::new()
     }

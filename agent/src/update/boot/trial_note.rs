@@ -12,7 +12,7 @@ const NOTE_BYTES_MAX: u64 = 128;
 /// The note in the folder of the state.
 pub(super) struct TrialNote(PathBuf);
 
-/// What it says.
+/// The content of the note.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Noted {
     /// The value that names the slot.

@@ -32,7 +32,7 @@ pub struct Block {
     written_to: u64,
     unsynced_bytes: u64,
     counts: WriteCounts,
-    /// What the medium holds in the place of a step.
+    /// The content of the medium in the place of a step.
     held: Vec<u8>,
 }
 

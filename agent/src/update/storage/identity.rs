@@ -29,7 +29,7 @@ const SECTOR_BYTES: u64 = 512;
 /// Devices that lie on one another before that is given up.
 const LAYERS_MAX: u8 = 8;
 
-/// What the place at this path is, or that with this name: a part may be named by its label.
+/// The identity of the place at this path or with this name: a part may be named by its label.
 ///
 /// # Errors
 /// It is no file, block device, flash or UBI volume, or sysfs does not tell: the path there, and the cause.
@@ -37,7 +37,7 @@ pub fn identity_of(name: &Path) -> io::Result<PartIdentity> {
     Finder { sysfs: Path::new(SYSFS) }.of_path(&locate(name)?, LAYERS_MAX)
 }
 
-/// What a mounted file system lies on, by the device number that `stat` tells of its files, and by the source of the
+/// The identity of the storage below a mounted file system, by the device number that `stat` tells of its files, and by the source of the
 /// mount, which names it where the number does not (UBIFS). `None`: on no storage, or on none that is known here.
 ///
 /// # Errors
@@ -63,7 +63,7 @@ pub fn identity_of_range(path: &Path, offset: i64, bytes: u64) -> io::Result<Par
     }
 }
 
-/// What every part of both slots is.
+/// The identity of every part of both slots.
 ///
 /// # Errors
 /// The first that cannot be found out: its path, and why.

@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 /// The number under which the kernel tells mounts of MTD devices.
 const MTD_BLOCK_MAJOR: u64 = 31;
 
-/// What a name in the settings means.
+/// The meaning of a name in the settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PartName<'a> {
     /// A path, of whatever is there.

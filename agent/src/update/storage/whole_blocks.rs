@@ -52,7 +52,7 @@ pub struct BlockWriter {
     start: u64,
     /// The beginning of the next block; at most a block.
     buffer: Vec<u8>,
-    /// What reads rightly is right.
+    /// A block that reads rightly is right, and is not written again.
     equal_is_trusted: bool,
     counts: WriteCounts,
 }

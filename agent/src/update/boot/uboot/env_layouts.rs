@@ -8,7 +8,7 @@ pub(super) const PEEK_BYTES: u32 = 256 * 1024;
 /// Sizes of environments are multiples of this.
 const STEP_BYTES: usize = 256;
 
-/// What `bytes`, which begin where the copy does, would be valid as; `None`: as nothing that is known.
+/// The layout in which `bytes`, which begin where the copy does, would be valid; `None`: no layout that is known.
 pub(super) fn guess(bytes: &[u8], size_bytes: u32, format: Format, endian: Endian) -> Option<String> {
     let copy = bytes.get(..size_bytes as usize).unwrap_or(bytes);
     if copy.iter().all(|byte| *byte == 0xff) || copy.iter().all(|byte| *byte == 0) {

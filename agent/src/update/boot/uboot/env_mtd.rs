@@ -11,7 +11,7 @@ use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
 
-/// What is done with a piece of the copy: its offset, and its range in the copy; false: the block cannot be used.
+/// Handles a piece of the copy: its offset, and its range in the copy; false: the block cannot be used.
 type Each<'e> = dyn FnMut(&mut dyn RawFlash, u64, Range<usize>) -> Result<bool, EnvironmentFault> + 'e;
 
 /// Behind the CRC.

@@ -141,7 +141,7 @@ impl<'d> Environment<'d> {
         self.places.iter().try_for_each(|place| place.writable())
     }
 
-    /// What a power cut in the middle of a write would cost, in sentences; none: nothing.
+    /// The cost of a power cut in the middle of a write, in sentences; none: it costs nothing.
     pub fn cautions(&self) -> Vec<String> {
         let mut cautions = Vec::new();
         match &*self.places {

@@ -1,4 +1,4 @@
-//! What parts are: in folders laid out as the kernel lays out sysfs, and on real loop devices with partitions.
+//! The identity of parts: in folders laid out as the kernel lays out sysfs, and on real loop devices with partitions.
 #![expect(clippy::disallowed_methods, reason = "files of a test may be torn")]
 
 use super::*;
