@@ -50,6 +50,20 @@ def a_bundle_installs_without_a_server(place):
 
 
 @test
+def an_installation_that_was_cut_before_the_boot_choice_goes_on(place):
+    workshop = Workshop(place)
+    images = workshop.publish(2)
+    device, bundle = Device(place, workshop.root, NO_SERVER), bundled(place, workshop.repository, "2")
+    device.komainu("install", bundle).must(RESTART)
+    device.komainu("install", bundle).must(FAILED, "release 2 waits for its trial: restart the device first")
+    # The power goes after the record and before the boot choice: a restart alone would start the old slot for ever.
+    device.environment.change(boot_slot="a", upgrade_available="0", komainu_release="1")
+    device.komainu("install", bundle).must(RESTART, "restart-into-trial release=2")
+    assert device.environment.read()["boot_slot"] == "b"
+    device.holds(images, "b")
+
+
+@test
 def a_bundle_is_made_of_any_repository(place):
     publisher = Publisher(place, consistent=True, lengths_and_hashes=True)
     images = publisher.publish(2)

@@ -6,8 +6,8 @@ use super::run;
 use crate::daemon::linux_device::LinuxDevice;
 use komainu_core::device::{Boot, Ledger};
 use komainu_core::operator_request::OperatorRequest;
-use komainu_core::update::facts::RecordSeen;
-use komainu_core::update::record::Update;
+use komainu_core::update::facts::{BootChoice, RecordSeen};
+use komainu_core::update::record::{Record, Update};
 
 pub(super) fn confirm(call: &Call) -> Result<Exit, String> {
     ask(call, OperatorRequest::Confirm)
@@ -39,15 +39,18 @@ fn ask(call: &Call, request: OperatorRequest) -> Result<Exit, String> {
     }
 }
 
-/// Until the release on trial was started, another look would only count as one more restart without effect.
+/// Where a restart starts the release on trial, another look would only count as one more restart without effect. A power
+/// cut before the boot choice named it leaves a trial that no restart starts: the look goes on with it.
 pub(super) fn refuse_before_restart(device: &mut LinuxDevice) -> Result<(), String> {
-    let RecordSeen::Found(record) = device.record() else { return Ok(()) };
-    match record.update {
-        Update::Trial { release, slot, .. } if device.booted().is_ok_and(|booted| booted != slot) => {
-            Err(format!("release {} waits for its trial: restart the device first", release.number))
-        }
-        _ => Ok(()),
+    let RecordSeen::Found(Record { update: Update::Trial { release, slot, .. }, .. }) = device.record()
+    else {
+        return Ok(());
+    };
+    let starts = |choice: BootChoice| choice.slot == slot && choice.tries_left.is_some_and(|tries| tries > 0);
+    if device.booted().is_ok_and(|booted| booted != slot) && device.boot_choice().is_ok_and(starts) {
+        return Err(format!("release {} waits for its trial: restart the device first", release.number));
     }
+    Ok(())
 }
 
 /// Refuses to confirm or roll back without a trial: the caller should get a message, not silence.
