@@ -10,8 +10,8 @@ pub struct Pace {
     pub pause: (u64, u64),
 }
 
-/// Whole turns of the wall: a third of a per cent, and every ten to thirty seconds where nothing changes.
-pub const WHOLE_TURNS: Pace = Pace { one_in: 300, pause: (10_000, 30_000) };
+/// Whole turns of the wall: a third of a per cent, and every ten to sixty seconds where nothing changes.
+pub const WHOLE_TURNS: Pace = Pace { one_in: 300, pause: (10_000, 60_000) };
 /// Tries of passwords: a tenth of a per cent, and one every ten seconds to five minutes.
 pub const PASSWORD_TRIES: Pace = Pace { one_in: 1000, pause: (10_000, 300_000) };
 
@@ -33,8 +33,8 @@ mod tests {
             (WHOLE_TURNS, 0, 10_000),
             (WHOLE_TURNS, 33_000, 10_000),
             (WHOLE_TURNS, 70_000, 21_000),
-            (WHOLE_TURNS, 100_010, 30_000),
-            (WHOLE_TURNS, u64::MAX, 30_000),
+            (WHOLE_TURNS, 200_010, 60_000),
+            (WHOLE_TURNS, u64::MAX, 60_000),
             (PASSWORD_TRIES, 4_000, 10_000),
             (PASSWORD_TRIES, 200_000, 200_000),
             (PASSWORD_TRIES, u64::MAX, 300_000),

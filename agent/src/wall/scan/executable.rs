@@ -36,42 +36,53 @@ impl Files for OnDevice<'_> {
     }
 }
 
+/// Looks at a process's program again, so often, when it starts another between two words of the kernel about it.
+const LOOKS_MAX: usize = 8;
+
 /// Looks at `exe` in a folder of `/proc`; `own_view`: the process sees other mounts than we do.
 pub fn program(folder: &Path, own_view: bool, mounts: &Mounts) -> Found {
     let exe = folder.join("exe");
-    let hidden = Found::Program(Program::Hidden, (0, 0));
-    let told = match read_link(&exe) {
-        Ok(path) => path.into_os_string().into_vec(),
-        Err(error) if is_gone(&error) => return Found::None,
-        Err(_) => return hidden,
+    // Nobody starts so many in so short a time but to confuse us.
+    let hidden = || Found::Program(Program::Hidden, (0, 0));
+    (0..LOOKS_MAX).find_map(|_| look(folder, &exe, own_view, mounts)).unwrap_or_else(hidden)
+}
+
+/// One look; `None`: another program was started meanwhile, so path and file are not of the same.
+fn look(folder: &Path, exe: &Path, own_view: bool, mounts: &Mounts) -> Option<Found> {
+    let (told, files) = match read_link(exe) {
+        Ok(path) => (path.into_os_string().into_vec(), &OnDevice(mounts)),
+        Err(error) => return Some(without_program(&error)),
     };
-    let files = &OnDevice(mounts);
     let undeleted = told.strip_suffix(DELETED).unwrap_or(&told);
     if mounts.may_hang(undeleted) {
         // A file over a network is storage, and the look must not wait until its server answers.
         let place = if undeleted.len() < told.len() { Place::Gone } else { Place::There };
         let place = if own_view { Place::Elsewhere } else { place };
-        return Found::Program(file(undeleted, place, Medium::Storage), (0, 0));
+        return Some(Found::Program(file(undeleted, place, Medium::Storage), (0, 0)));
     }
-    let running = match metadata(&exe) {
+    let running = match metadata(exe) {
         Ok(running) => running,
-        Err(error) if is_gone(&error) => return Found::None,
-        Err(_) => return hidden,
+        Err(error) => return Some(without_program(&error)),
     };
     let number = (running.dev(), running.ino());
     // The first is a file whose own name ends like that; the second was deleted, and linked there again.
     for path in [&told[..], undeleted] {
         if is_same(path, &running) {
-            return Found::Program(file(path, Place::There, mounts.medium(path, files)), number);
+            let found = file(path, Place::There, mounts.medium(path, files));
+            return Some(Found::Program(found, number));
         }
+    }
+    if read_link(exe).map_or(true, |path| path.as_os_str().as_bytes() != told) {
+        return None;
     }
     if told.starts_with(MEMORY_FILE) && running.nlink() == 0 {
         // Without the slash, which a path has.
-        return Found::Program(Program::Nameless(printable(&undeleted[1..], PATH_BYTES_MAX)), number);
+        let name = printable(&undeleted[1..], PATH_BYTES_MAX);
+        return Some(Found::Program(Program::Nameless(name), number));
     }
     if undeleted.len() == told.len() && running.nlink() > 0 {
         // It was not deleted: it is in a view of the files that is not ours, as in a container.
-        return Found::Program(elsewhere(folder, undeleted, &running, mounts), number);
+        return Some(Found::Program(elsewhere(folder, undeleted, &running, mounts), number));
     }
     let replaced = metadata(at(undeleted)).is_ok_and(|other| other.is_file());
     let place = match (own_view, replaced) {
@@ -79,7 +90,13 @@ pub fn program(folder: &Path, own_view: bool, mounts: &Mounts) -> Found {
         (false, true) => Place::Replaced,
         (false, false) => Place::Gone,
     };
-    Found::Program(file(undeleted, place, mounts.medium_of_lost(undeleted, running.dev(), files)), number)
+    let medium = mounts.medium_of_lost(undeleted, running.dev(), files);
+    Some(Found::Program(file(undeleted, place, medium), number))
+}
+
+/// A process whose program the kernel does not tell: it has ended or is the kernel's, or it hides.
+fn without_program(error: &std::io::Error) -> Found {
+    if is_gone(error) { Found::None } else { Found::Program(Program::Hidden, (0, 0)) }
 }
 
 /// The program of a process with a view of its own: under the path that the same file has in our view, if it has one.
@@ -129,4 +146,32 @@ fn is_gone(error: &std::io::Error) -> bool {
 
 fn at(path: &[u8]) -> &Path {
     Path::new(std::ffi::OsStr::from_bytes(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn a_process_that_starts_one_program_after_another_runs_each_where_it_lies() {
+        let mut mounts = Mounts::default();
+        for line in std::fs::read("/proc/self/mountinfo").unwrap().split(|byte| *byte == b'\n') {
+            mounts.take(line);
+        }
+        // Each starts the next in its own place, some thousand times.
+        let words = ["env", "nice"].into_iter().cycle().skip(1).take(1999).chain(["sleep", "0"]);
+        let mut process = Command::new("env").args(words).spawn().unwrap();
+        let folder = format!("/proc/{}", process.id());
+        let mut seen = 0_u32;
+        while process.try_wait().unwrap().is_none() {
+            let Found::Program(program, _) = program(Path::new(&folder), false, &mounts) else { continue };
+            assert!(
+                matches!(&program, Program::File { there: true, elsewhere: false, .. }),
+                "look {seen}: {program:?}"
+            );
+            seen += 1;
+        }
+        assert!(seen > 0, "the process was seen");
+    }
 }
