@@ -2,6 +2,7 @@
 
     python3 tests/emulators/run.py                  all of them
     python3 tests/emulators/run.py boots telnetd    those whose name, or file, has one of these words in it
+    python3 tests/emulators/run.py long             those of long_*.py: minutes of measuring, for people to read
 
 It counts as tests/peers/run.py does. Needs no root, but what tests/emulators/setup installs, and cross/build.
 
@@ -22,4 +23,6 @@ import run as runner  # noqa: E402  the one of tests/peers
 AT_ONCE = 2
 
 if __name__ == "__main__":
-    sys.exit(runner.main(sys.argv[1:], sorted(HERE.glob("test_*.py")), at_once=AT_ONCE))
+    words = sys.argv[1:]
+    kind, words = ("long", words[1:]) if words[:1] == ["long"] else ("test", words)
+    sys.exit(runner.main(words, sorted(HERE.glob(f"{kind}_*.py")), at_once=AT_ONCE))

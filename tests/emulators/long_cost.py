@@ -1,0 +1,52 @@
+"""What the agent costs the machine: printed for people, not judged."""
+
+import busy
+from place import alone, test
+from router import LOG, PASSWORD, Router
+
+#: After a password, or the start of a hundred programs, the wall looks more often for so long.
+SETTLE_SECONDS = 60
+#: So long that the rarer parts of a look come: every minute, and every two.
+SECONDS = 125
+
+
+@alone
+@test
+def an_agent_at_rest_costs_so_much(place):
+    router = Router(place)
+    return cost(router, *at_rest(router), SECONDS)
+
+
+@alone
+@test
+def an_agent_beside_a_hundred_processes_and_two_hundred_sockets_costs_so_much(place):
+    router = Router(place, files={busy.PATH: busy.program(place)}, services=[busy.SERVICE])
+    agent, page = at_rest(router)
+    number = busy.start(router)
+    router.must(f"sleep {SETTLE_SECONDS}", 3 * SETTLE_SECONDS)
+    said = cost(router, agent, page, SECONDS)
+    assert busy.is_whole(router, number), "what was to be looked at was ended"
+    return said
+
+
+def at_rest(router):
+    """Starts the agent, sets its password, and waits until that is over; the numbers of agent and page."""
+    agent = router.start()
+    router.komainu("setup", stdin=PASSWORD)
+    router.machine.wait(f"grep -q gate {LOG}", "the gate is open")
+    router.must(f"sleep {SETTLE_SECONDS}", 3 * SETTLE_SECONDS)
+    return agent, router.page_process(agent)
+
+
+def cost(router, agent, page, seconds):
+    """What agent and page take of processor and memory over some time, in words."""
+    parts = []
+    began = router.machine.uptime()
+    before = [router.processor_seconds(number) for number in (agent, page)]
+    router.must(f"sleep {seconds}", 3 * seconds)
+    after = [router.processor_seconds(number) for number in (agent, page)]
+    seconds = router.machine.uptime() - began
+    for name, number, first, then in zip(("agent", "page"), (agent, page), before, after):
+        most, now = router.memory_kib(number)
+        parts.append(f"{name} {(then - first) / seconds * 100:.2f} % of the processor, {now} KiB (most: {most})")
+    return "; ".join(parts)
