@@ -198,3 +198,25 @@ impl Remediation {
 pub fn kind(name: &str) -> Option<&'static Kind> {
     KINDS.iter().find(|kind| kind.name == name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_undone_is_never_on_trial() {
+        let on_trial: alloc::vec::Vec<_> =
+            KINDS.iter().filter(|kind| kind.on_trial).map(|kind| kind.name).collect();
+        // A process goes on, a mount and a number get back what they had; nothing gives back a process that was ended.
+        assert_eq!(on_trial, ["suspend", "no-programs", "tune"]);
+        for one in &KINDS {
+            assert_eq!(kind(one.name), Some(one), "a name of its own");
+            assert!(
+                !(one.on_trial && one.writes_flash),
+                "{}: a trial that is undone would write twice",
+                one.name
+            );
+            assert!(!one.take_back.is_empty() && one.an_hour > 0, "{}", one.name);
+        }
+    }
+}

@@ -155,6 +155,26 @@ fn a_file_without_end_is_read_in_bounds() {
 }
 
 #[test]
+fn what_was_not_read_makes_the_measure_one_that_cannot_tell() {
+    let unread = crate::fault::text(format_args!("/app/start.sh line 3: what $RUN is, is not known"));
+    let starter = autostart_entries(Inittab, b"::respawn:telnetd").remove(0);
+    let telnet = FoundAutostart {
+        file: "/etc/inittab".into(),
+        kind: Inittab,
+        starter,
+        origin: Origin::Unknown,
+        fixed: None,
+    };
+    let judged = |found: &[FoundAutostart]| {
+        let mut report = Report::default();
+        judge(found, Some(&unread), &policy(vec![]), &mut report);
+        report.judgement(Measure::Respawn)
+    };
+    assert_eq!(judged(&[]), Judgement::CannotTell(unread.clone()));
+    assert_eq!(judged(&[telnet]), Judgement::Weak, "a doubt hides no finding");
+}
+
+#[test]
 fn a_line_that_cannot_be_changed_is_told_and_firmware_that_fetches_is_no_infection() {
     let found = |text: &str, fixed: Option<&str>, origin| {
         let starter = autostart_entries(Inittab, text.as_bytes()).remove(0);

@@ -88,6 +88,19 @@ fn a_port_that_another_took_is_one_sign() {
 }
 
 #[test]
+fn a_container_that_has_a_named_port_is_told_and_no_infection() {
+    let contained = |program| Process { namespaced: true, ..process(9, 1, program) };
+    for program in [
+        file("/data/docker/uhttpd", Medium::Storage),
+        file("/tmp/uhttpd", Medium::Memory),
+        Program::Nameless("memfd:runc".into()),
+    ] {
+        let findings = one(&lan_services(), contained(program.clone()), tcp("0.0.0.0", 80));
+        assert_eq!(findings.iter().map(told).collect::<Vec<_>>(), [(Evidence::Told, true)], "{program:?}");
+    }
+}
+
+#[test]
 fn a_program_that_was_upgraded_and_still_runs_keeps_its_port() {
     let upgraded = process(9, 1, deleted("/usr/sbin/uhttpd", Medium::Firmware, true));
     assert_eq!(one(&lan_services(), upgraded, tcp("0.0.0.0", 80)), []);
