@@ -23,7 +23,7 @@ UP_SECONDS = 300
 #: How long a script may take in the machine.
 SECONDS = 120
 #: The machine's last line of a start, on the console: its uptime, version and slot.
-UP = re.compile(rb"board: up (?P<uptime>[\d.]+) s, version (?P<version>\S+), slot (?P<slot>\w)")
+UP = re.compile(rb"board up (?P<uptime>[\d.]+) s, version (?P<version>\S+), slot (?P<slot>\w)")
 
 
 class Board:
