@@ -1,0 +1,48 @@
+"""What a machine costs, by its kernel's own counts: memory and processor of each process, and writes to its medium."""
+
+import re
+
+#: Below these lines busybox's shell says all at once, so that the looking costs one script.
+LOOK = """cat /proc/uptime
+for process in /proc/[0-9]*; do
+    [ -r $process/status ] || continue
+    name=$(tr '\\0' ' ' <$process/cmdline 2>/dev/null); [ -n "$name" ] || continue
+    echo "process ${process#/proc/} $(sed -n 's/^Vm\\(RSS\\|HWM\\):[^0-9]*\\([0-9]*\\).*/\\2/p' $process/status | tr '\\n' ' ')\
+$(sed 's/.*) //' $process/stat | cut -d ' ' -f 12,13) $name"
+done
+grep -E '^(MemAvailable|MemTotal):' /proc/meminfo
+"""
+
+
+class Look:
+    """One look at a machine that is up."""
+
+    def __init__(self, machine, disk):
+        said = machine.must(f"{LOOK}\necho written $(cut -c 1- /sys/block/{disk}/stat | tr -s ' ' | sed 's/^ //' | cut -d ' ' -f 7)")
+        lines = said.splitlines()
+        self.uptime = float(lines[0].split()[0])
+        self.processes = []
+        for line in lines:
+            found = re.match(r"process (\d+) (\d+) (\d+) (\d+) (\d+) (.*)", line)
+            if found:
+                number, most, now, user, system = map(int, found.groups()[:5])
+                self.processes.append((number, most, now, (user + system) / 100, found[6].strip()))
+        self.available = int(re.search(r"MemAvailable:\s+(\d+)", said)[1])
+        self.written = int(re.search(r"^written (\d+)", said, re.M)[1]) * 512
+
+    def of(self, words):
+        """(number, most KiB, KiB, processor seconds) of the first process whose command line has these words."""
+        for number, most, now, seconds, name in self.processes:
+            if words in name:
+                return number, most, now, seconds
+        raise AssertionError(f"no process {words!r} among {[name for *_, name in self.processes]}")
+
+    def resident(self):
+        """{command: KiB}, of the device's own programs."""
+        return {short(name): now for _, _, now, _, name in self.processes if "control" not in name}
+
+
+def short(name):
+    """A command line, for a table."""
+    words = name.split()
+    return " ".join([words[0].rsplit("/", 1)[-1].strip("{}"), *words[1:2]])[:30]
