@@ -107,6 +107,13 @@ class Life:
         """What the agent says, looked at anew."""
         return json.loads(self.machine.must("komainu status --json 2>/dev/null"))
 
+    def status_if_up(self, mark):
+        """The same of a machine that may be between two starts; then None."""
+        if not self.machine.runs(mark):
+            return None
+        said = self.machine.run("komainu status --json 2>/dev/null")
+        return json.loads(said.out) if said.code == 0 else None
+
     # The gate.
 
     def closed(self):
@@ -191,13 +198,12 @@ class Life:
         slot = self.status()["booted_slot"]
         self.publish(number)
         self.ask_for_update()
-        self.machine.waits(rf"staging.*release={number}\b", "it is being staged", mark, UPDATE_SECONDS)
+        self.machine.waits(rf"staging release={number}\b", "it is being staged", mark, UPDATE_SECONDS)
         self.timeline.mark(f"release {number} is being staged", self.uptime())
         self._staging(mark)
         now = self.up(mark, f"release {number} is on trial")
         assert now != slot, f"slot {now} runs as before"
-        confirmed = self.machine.waits(rf"confirm\w* .*release={number}\b", "it is kept", mark, UPDATE_SECONDS)
-        assert confirmed
+        self.machine.waits(rf"confirming release={number}\b", "it is kept", mark, UPDATE_SECONDS)
         wait_until(lambda: self.status()["confirmed_release"] == number, "the record says so", SECONDS)
         self.timeline.mark(f"release {number} is kept", self.uptime(), slot=now)
         tls = {tls for *_, tls, path in self.internet.requests() if path.startswith("/targets/")}
@@ -209,10 +215,10 @@ class Life:
     def _staging(self, mark):
         """Until the restart: what the agent takes, and what is written."""
         most, self.staged = 0, 0
-        while not re.search(rb"activat\w+ ", self.machine.said(mark)):
-            look = Look(self.machine, self.board.disk)
-            most, self.staged = max(most, look.of("komainu run")[1]), look.written
-            assert self.machine.is_on
+        while b"activating release" not in self.machine.said(mark):
+            look = Look.if_up(self.machine, self.board.disk)
+            if look:
+                most, self.staged = max(most, look.of("komainu run")[1]), look.written
         self.timeline.figure("agent's memory while staging, most KiB", most)
         self.timeline.mark("it is activated")
 
@@ -221,7 +227,7 @@ class Life:
         before, mark = self.status(), self.machine.mark()
         self.publish(number)
         self.ask_for_update()
-        self.machine.waits(rf"activat\w+ .*release={number}\b", "it is activated", mark, UPDATE_SECONDS)
+        self.machine.waits(rf"activating release={number}\b", "it is activated", mark, UPDATE_SECONDS)
         self.timeline.mark(f"release {number} is activated", None)
         self.machine.waits(pattern, what, mark, UPDATE_SECONDS)
         self.timeline.mark(what)
@@ -233,11 +239,8 @@ class Life:
                            release=after["confirmed_release"])
 
     def _back(self, number, mark):
-        ups = list(re.finditer(rb"board up ", self.machine.said(mark)))
-        if not ups or b"U-Boot" in self.machine.said(mark)[ups[-1].start():]:
-            return False
-        status = self.status()
-        return status["update"] == "idle" and any(one["release"] == number for one in status["failed"])
+        status = self.status_if_up(mark)
+        return status and status["update"] == "idle" and any(one["release"] == number for one in status["failed"])
 
     # At rest, and under attack.
 

@@ -12,14 +12,14 @@ from whole_machine import UP_SECONDS
 
 #: A moment: what the console says when it begins, and within how many seconds from there the cut comes.
 MOMENTS = (
-    ("staging", rb"staging .*release={}\b", 6.0),
-    ("the end of staging", rb"staging .*release={}\b[\s\S]*bytes=(?!0\b)", 6.0),
-    ("activating", rb"activat\w+ .*release={}\b", 0.5),
-    ("halting", rb"activat\w+ .*release={}\b", 4.0),
-    ("boot loader", rb"activat\w+ .*release={}\b[\s\S]*?U-Boot", 3.0),
-    ("kernel", rb"activat\w+ .*release={}\b[\s\S]*?start image: slot", 8.0),
-    ("trial", rb"activat\w+ .*release={}\b[\s\S]*?board up ", 6.0),
-    ("keeping", rb"confirm\w* .*release={}\b", 0.5),
+    ("staging", rb"staging release={}\b", 6.0),
+    ("the end of staging", rb"staging release={}\b[\s\S]*bytes=(?!0\b)", 6.0),
+    ("activating", rb"activating release={}\b", 0.5),
+    ("halting", rb"activating release={}\b", 4.0),
+    ("boot loader", rb"activating release={}\b[\s\S]*?U-Boot 20", 3.0),
+    ("kernel", rb"activating release={}\b[\s\S]*?start image: slot", 8.0),
+    ("trial", rb"activating release={}\b[\s\S]*?board up ", 6.0),
+    ("keeping", rb"confirming release={}\b", 0.5),
 )
 #: What a console must never say of a medium after a cut.
 DAMAGE = re.compile(rb"EXT4-fs (error|warning)|copy.bad|no copy of the environment|SQUASHFS error|FAT-fs .*error|Lost")
@@ -78,7 +78,7 @@ class Cuts:
 
     def _comes(self, pattern, mark, number):
         """Whether the moment comes; it never does where the release was kept or given up before."""
-        wanted, over = re.compile(pattern), re.compile(rb"confirm\w* .*release=%d\b" % number)
+        wanted, over = re.compile(pattern), re.compile(rb"confirming release=%d\b" % number)
         deadline = time.monotonic() + SETTLE_SECONDS
         while time.monotonic() < deadline:
             said = self.machine.said(mark)
@@ -91,11 +91,8 @@ class Cuts:
 
     def _settled(self, number, mark):
         """How the release is settled: kept or given up, with the gate as it was; None while it is under way."""
-        ups = list(re.finditer(rb"board up ", self.machine.said(mark)))
-        if not ups or b"U-Boot" in self.machine.said(mark)[ups[-1].start():]:
-            return None
-        status = self.life.status()
-        if status["gate"] != "open" or status["firewall"] != "holds" or status["update"] != "idle":
+        status = self.life.status_if_up(mark)
+        if not status or status["gate"] != "open" or status["firewall"] != "holds" or status["update"] != "idle":
             return None
         if status["confirmed_release"] == number and status["booted_slot"] == status["confirmed_slot"]:
             return "kept"

@@ -18,7 +18,23 @@ class Look:
     """One look at a machine that is up."""
 
     def __init__(self, machine, disk):
-        said = machine.must(f"{LOOK}\necho written $(cut -c 1- /sys/block/{disk}/stat | tr -s ' ' | sed 's/^ //' | cut -d ' ' -f 7)")
+        self._read(machine.must(self._script(disk)))
+
+    @classmethod
+    def if_up(cls, machine, disk):
+        """A look at a machine that may start anew meanwhile; then None."""
+        said = machine.run(cls._script(disk))
+        look = cls.__new__(cls)
+        if said.code != 0:
+            return None
+        look._read(said.out)
+        return look
+
+    @staticmethod
+    def _script(disk):
+        return f"{LOOK}\nset -- $(cat /sys/block/{disk}/stat)\necho written $7"
+
+    def _read(self, said):
         lines = said.splitlines()
         self.uptime = float(lines[0].split()[0])
         self.processes = []

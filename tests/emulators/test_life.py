@@ -23,7 +23,7 @@ def lives(place, board):
     life.wall_up()
     life.rest()
     life.update(2)
-    life.refused(3, r"(roll\w* ?back|reverting).*release=3\b", "release 3 fails its health check, and is rolled back")
+    life.refused(3, r"rolling-back release=3\b", "release 3 fails its health check, and is rolled back")
     life.refused(4, r"the other slot, [ab]", "release 4 panics until its tries are used up, and the boot loader goes back")
     cuts = Cuts(life)
     for _ in range(int(os.environ.get("KOMAINU_KILLS") or 2)):
