@@ -47,7 +47,7 @@ class Life:
         self.timeline = Timeline(board.name, ARTEFACTS / board.name, self.machine)
         place.undo.callback(self._keep)
         self.browser = Browser(self.cables, "lan")
-        self.images, self.published = {}, 1
+        self.made, self.published = {}, 1
 
     def _keep(self):
         """What the run leaves behind, however it ends."""
@@ -66,17 +66,23 @@ class Life:
             made = Firmware(self.board, number, self.workshop.root, authority, kinds[number])
             return made.build(self.place.path(f"releases/{number}/x").parent)
 
-        with ThreadPoolExecutor(2) as together:
-            self.images = dict(zip(kinds, together.map(build, kinds)))
-        self.board.factory(self.images[1], self.folder)
+        # Release 1 is needed now; the others are made while the device lives.
+        together = ThreadPoolExecutor(1)
+        self.place.undo.callback(together.shutdown, cancel_futures=True)
+        self.made = {number: together.submit(build, number) for number in kinds}
+        self.board.factory(self.images(1), self.folder)
         self.publish(1)
-        sizes = {part: os.path.getsize(file) for part, file in self.images[1].items()}
+        sizes = {part: os.path.getsize(file) for part, file in self.images(1).items()}
         self.timeline.figure("images, bytes", sizes)
+
+    def images(self, number):
+        """The images of one of these releases, once they are made."""
+        return self.made[number].result(UP_SECONDS * 2)
 
     def publish(self, number, images=None):
         """The maker publishes a release."""
         words = []
-        for part, file in (images or self.images[number]).items():
+        for part, file in (images or self.images(number)).items():
             words += ["--image", f"{part}={file}"]
         self.workshop.run("release", "add", "--board", "gate-1", "--channel", "stable", "--version", f"{number}.0.0",
                           "--release", str(number), "--raw", *words)
@@ -152,9 +158,9 @@ class Life:
         """The owner sets the password, in Chromium where it is there."""
         assert not login.by_ssh(self.cables, "lan", DEVICE_LAN, SHIPPED, 20), "a closed gate lets somebody in"
         if (BROWSER / "node_modules/playwright-core").is_dir():
-            done = command("nsenter", "-t", self.cables.holders["lan"], "-n", need("node", "nodejs"),
-                           ROOT / "tests/browser/person.mjs", "http://www.example.com/shop?x=1", f"http://{DEVICE_LAN}/",
-                           self.timeline.folder / "page", seconds=600,
+            done = command(*self.cables.client(), need("node", "nodejs"), ROOT / "tests/browser/person.mjs",
+                           "http://www.example.com/shop?x=1", f"http://{DEVICE_LAN}/", self.timeline.folder / "page",
+                           seconds=600,
                            env={**os.environ, "KOMAINU_PASSWORD": PASSWORD, "HOME": str(self.place.folder)})
             assert done.stdout.strip() == "パスワードを設定しました", done.stdout
             for name, what in (("asked", "first page"), ("refused", "a lazy password"), ("done", "the password is set")):

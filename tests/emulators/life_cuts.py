@@ -47,7 +47,7 @@ class Cuts:
 
     def images(self, number):
         """Good images that the slot which is written has not: else nothing would be fetched."""
-        return self.life.images[(1, 1, 2, 2)[(number - 5) % 4]]
+        return self.life.images((1, 1, 2, 2)[(number - 5) % 4])
 
     def one(self):
         """One release with a cut, or with two."""

@@ -57,7 +57,7 @@ class Internet:
             "wan", need("dnsmasq", "dnsmasq-base"), "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts",
             "--interface=eth0", "--bind-interfaces", f"--dhcp-range={DEVICE_WAN},{DEVICE_WAN},255.255.255.0,12h",
             f"--dhcp-host={MAC['wan']},{DEVICE_WAN}", f"--dhcp-option=option:router,{WAN}",
-            f"--dhcp-option=option:dns-server,{WAN}", f"--address=/{SERVER}/{WAN}", "--user=root",
+            f"--dhcp-option=option:dns-server,{WAN}", f"--address=/{SERVER}/{WAN}", f"--local=/{SERVER}/", "--user=root",
             f"--dhcp-leasefile={self.folder}/leases", f"--pid-file={self.folder}/dnsmasq.pid",
             f"--log-facility={self.folder}/dnsmasq.log", "--log-dhcp")
         listens = "ss", "-Hltun"
