@@ -3,7 +3,8 @@
 # and a look at the configuration. They set `folder`.
 
 stop() {
-    printf '%s: %s\n' "$0" "$@" >&2
+    # shellcheck disable=SC2059 # the program's name stands before each line
+    printf "$0: %s\\n" "$@" >&2
     exit 1
 }
 
@@ -51,18 +52,19 @@ fetch_source() { # PACKAGE FOLDER
     rm -rf "$own/apt" "$own/files"
 }
 
-# Every line of a fragment is in the configuration that was made: a line with a fault, or with a need that is not
+# Every line of the fragments is in the configuration that was made: a line with a fault, or with a need that is not
 # met, is dropped without a word.
-settings_hold() { # FRAGMENT CONFIG
-    local line name lost=()
+settings_hold() { # CONFIG FRAGMENTS...
+    local config=$1 line name lost=()
+    shift
     while IFS= read -r line; do
         case $line in
-        CONFIG_*) grep -Fqx -- "$line" "$2" || lost+=("$line") ;;
+        CONFIG_*) grep -Fqx -- "$line" "$config" || lost+=("$line") ;;
         '# CONFIG_'*' is not set')
             name=${line#\# } name=${name%% *}
-            ! grep -q "^$name=" "$2" || lost+=("$line")
+            ! grep -q "^$name=" "$config" || lost+=("$line")
             ;;
         esac
-    done <"$1"
-    [ "${#lost[@]}" -eq 0 ] || stop "the configuration does not take these lines of $1:" "${lost[@]}"
+    done < <(cat "$@")
+    [ "${#lost[@]}" -eq 0 ] || stop "the configuration does not take these lines of $*:" "${lost[@]}"
 }
