@@ -1,0 +1,165 @@
+"""QEMU's ARM board `virt` as a whole machine: 128 MB, a disk with two slots, and a real U-Boot in its flash; Debian's own,
+which counts nothing, with the boot script of agent/dist/uboot; and one rebuilt with bootcount and two copies of its
+environment. The files of agent/dist/uboot are used as they are.
+"""
+
+import os
+
+from machine import FOLDER
+from place import ROOT, Skip, command, need
+from whole_machine import Board
+
+DIST = ROOT / "agent/dist/uboot"
+FLASH_BYTES = 64 << 20
+#: Partitions in their order: name and MiB. The numbers are those of agent/dist/uboot and of the rebuilt U-Boot.
+PARTITIONS = (("env", 1), ("kernel_a", 10), ("kernel_b", 10), ("rootfs_a", 16), ("rootfs_b", 16), ("state", 32),
+              ("ubootenv", 8), ("boot", 1))
+FIT = """/dts-v1/;
+/ {{ description = "gate-1"; #address-cells = <1>;
+ images {{
+  kernel {{ description = "Debian's armmp"; data = /incbin/("{kernel}"); type = "kernel_noload"; arch = "arm"; os = "linux";
+   compression = "none"; load = <0>; entry = <0>; hash {{ algo = "crc32"; }}; }};
+  ramdisk {{ description = "start image"; data = /incbin/("{start}"); type = "ramdisk"; arch = "arm"; os = "linux";
+   compression = "none"; hash {{ algo = "crc32"; }}; }};
+ }};
+ configurations {{ default = "c"; c {{ kernel = "kernel"; ramdisk = "ramdisk"; }}; }};
+}};
+"""
+
+
+class Virt(Board):
+    """What both have in common."""
+
+    kind, nic, console, control = "virt", "virtio-net-device", "ttyAMA0", "hvc0"
+    early = ("virtio_mmio", "virtio_blk")
+    modules = ("virtio_net", "virtio_rng", "virtio_console", "vfat", "nls_cp437", "nls_ascii", "nls_iso8859_1", "nls_utf8")
+    parts = {part: tuple(f"PARTLABEL={part}_{slot}" for slot in "ab") for part in ("kernel", "rootfs")}
+    #: In the start image: sets `root` to the partition of `slot`.
+    find_root = """for _ in 1 2 3 4 5 6 7 8 9 10; do [ -b /dev/vda5 ] && break; $b usleep 200000; done
+for partition in /sys/block/vda/vda*/uevent; do
+    [ "$($b sed -n 's/^PARTNAME=//p' "$partition")" = "rootfs_$slot" ] || continue
+    root=/dev/$($b sed -n 's/^DEVNAME=//p' "$partition")
+done
+"""
+    fw_env = "fw_env.config"
+    mounts = ""
+    disk = "vda"
+
+    def files(self):
+        return {
+            "etc/fw_env.config": (DIST / self.fw_env).read_text(),
+            "etc/board": "mount -t ext4 -o noatime,errors=remount-ro /dev/vda6 /data || echo 'board: no state'\n" + self.mounts,
+        }
+
+    def images(self, kernel, initramfs, rootfs, folder):
+        source, fit = folder / "kernel.its", folder / "kernel.fit"
+        source.write_text(FIT.format(kernel=kernel, start=initramfs))
+        command(need("mkimage", "u-boot-tools"), "-f", source, fit)
+        return {"kernel": fit, "rootfs": rootfs}
+
+    def factory(self, images, folder):
+        disk = folder / "disk"
+        places = partition(disk)
+        for part, file in images.items():
+            write_at(disk, *places[f"{part}_a"], file.read_bytes())
+        state = folder / "state"
+        with open(state, "wb") as file:
+            file.truncate(places["state"][1])
+        command(need("mke2fs", "e2fsprogs"), "-q", "-t", "ext4", "-F", state)
+        write_at(disk, *places["state"], state.read_bytes())
+        state.unlink()
+        self.boot(disk, places, folder)
+        with open(folder / "flash", "r+b" if (folder / "flash").exists() else "wb") as flash:
+            flash.truncate(FLASH_BYTES)
+
+    def boot(self, disk, places, folder):
+        """Puts the boot environment where this U-Boot has it."""
+        raise NotImplementedError
+
+    @property
+    def uboot(self):
+        """The U-Boot."""
+        raise NotImplementedError
+
+    def qemu(self, folder, control):
+        return ["-M", "virt", "-cpu", "cortex-a7", "-smp", "1", "-m", self.megabytes, "-bios", self.uboot,
+                "-drive", f"if=pflash,unit=1,format=raw,file={folder}/flash",
+                "-drive", f"if=none,id=disk,format=raw,file={folder}/disk,cache=unsafe", "-device", "virtio-blk-device,drive=disk",
+                "-device", "virtio-rng-device", "-device", "virtio-serial-device",
+                "-chardev", f"socket,id=control,path={control},server=on,wait=off", "-device", "virtconsole,chardev=control"]
+
+
+class Stock(Virt):
+    """Debian's U-Boot, which counts nothing and keeps one copy of its environment: boot.cmd counts by itself."""
+
+    name = "virt-stock"
+
+    @property
+    def uboot(self):
+        return FOLDER / "virt/uboot/usr/lib/u-boot/qemu_arm/u-boot.bin"
+
+    def boot(self, disk, places, folder):
+        copy = environment(folder, "-r", size=0x4000, files=["komainu.env"])
+        for number in range(2):
+            write_at(disk, places["env"][0] + number * len(copy), len(copy), copy)
+        script = folder / "boot.scr"
+        command(need("mkimage", "u-boot-tools"), "-A", "arm", "-T", "script", "-C", "none", "-d", DIST / "boot.cmd", script)
+        write_at(disk, *places["boot"], script.read_bytes())
+        (folder / "flash").write_bytes(environment(folder, size=0x40000, files=["stock.env"]))
+
+
+class Counted(Virt):
+    """U-Boot rebuilt from Debian's source with komainu.config: it counts, and keeps two copies as files on FAT."""
+
+    name = "virt-counted"
+    fw_env = "fw_env.files.config"
+    mounts = "mkdir -p /run/env\nmount -t vfat -o sync /dev/vda7 /run/env || echo 'board: no boot environment'\n"
+
+    @property
+    def uboot(self):
+        built = FOLDER / "uboot/qemu_arm/u-boot.bin"
+        if not built.is_file():
+            raise Skip("needs tests/emulators/uboot/build qemu_arm")
+        return built
+
+    def boot(self, disk, places, folder):
+        copy = folder / "copy"
+        copy.write_bytes(environment(folder, "-r", size=0x4000, files=["komainu.env", "counted.env"]))
+        fat = folder / "fat"
+        with open(fat, "wb") as file:
+            file.truncate(places["ubootenv"][1])
+        command(need("mkfs.vfat", "dosfstools"), "-n", "ENV", fat)
+        for name in ("uboot.env", "uboot-r.env"):
+            command(need("mcopy", "mtools"), "-i", fat, copy, f"::{name}")
+        write_at(disk, *places["ubootenv"], fat.read_bytes())
+
+
+def environment(folder, *words, size, files):
+    """An environment as mkenvimage makes it of these files of agent/dist/uboot."""
+    text, made = folder / "environment", folder / "environment.bin"
+    text.write_text("".join((DIST / name).read_text() for name in files))
+    command(need("mkenvimage", "u-boot-tools"), *words, "-s", hex(size), "-o", made, text)
+    return made.read_bytes()
+
+
+def partition(disk):
+    """An empty disk with the partitions, by sfdisk: name → (first byte, bytes)."""
+    size, places, lines = 1 << 20, {}, ["label: gpt"]
+    for name, megabytes in PARTITIONS:
+        places[name] = (size, megabytes << 20)
+        lines.append(f"start={size // 512}, size={(megabytes << 20) // 512}, name={name}")
+        size += megabytes << 20
+    with open(disk, "wb") as file:
+        file.truncate(size + (1 << 20))
+    command(need("sfdisk", "fdisk"), "-q", disk, input="\n".join(lines) + "\n")
+    return places
+
+
+def write_at(file, at, room, content):
+    """Writes into a partition, in which it must have room."""
+    assert len(content) <= room, f"{len(content)} bytes have no room in {room}"
+    descriptor = os.open(file, os.O_WRONLY)
+    try:
+        os.pwrite(descriptor, content, at)
+    finally:
+        os.close(descriptor)
