@@ -110,9 +110,10 @@ class WholeMachine:
         for old in (control, serial):
             old.unlink(missing_ok=True)
         plugs = {name: self.cables.plug(name) for name in ("lan", "wan")}
-        words = [*self.board.qemu(self.folder, control),
-                 "-chardev", f"socket,id=serial,path={serial},server=on,wait=off,logfile={self.console},logappend=on",
-                 "-serial", "chardev:serial", "-vga", "none", "-display", "none", "-monitor", "none"]
+        # The console is the first serial port.
+        words = ["-chardev", f"socket,id=serial,path={serial},server=on,wait=off,logfile={self.console},logappend=on",
+                 "-serial", "chardev:serial", *self.board.qemu(self.folder, control),
+                 "-vga", "none", "-display", "none", "-monitor", "none"]
         for name, plug in plugs.items():
             words += ["-netdev", f"tap,id={name},fd={plug}", "-device", f"{self.board.nic},netdev={name},mac={MAC[name]}"]
         program = need(self.board.row.program, self.board.row.package)

@@ -134,18 +134,18 @@ class Counted(Virt):
         write_at(disk, *places["ubootenv"], fat.read_bytes())
 
 
-def environment(folder, *words, size, files):
-    """An environment as mkenvimage makes it of these files of agent/dist/uboot."""
-    text, made = folder / "environment", folder / "environment.bin"
-    text.write_text("".join((DIST / name).read_text() for name in files))
-    command(need("mkenvimage", "u-boot-tools"), *words, "-s", hex(size), "-o", made, text)
+def environment(folder, *words, size, files=(), text=""):
+    """An environment as mkenvimage makes it of these files of agent/dist/uboot, and of text."""
+    said, made = folder / "environment", folder / "environment.bin"
+    said.write_text("".join((DIST / name).read_text() for name in files) + text)
+    command(need("mkenvimage", "u-boot-tools"), *words, "-s", hex(size), "-o", made, said)
     return made.read_bytes()
 
 
-def partition(disk):
+def partition(disk, partitions=PARTITIONS):
     """An empty disk with the partitions, by sfdisk: name → (first byte, bytes)."""
     size, places, lines = 1 << 20, {}, ["label: gpt"]
-    for name, megabytes in PARTITIONS:
+    for name, megabytes in partitions:
         places[name] = (size, megabytes << 20)
         lines.append(f"start={size // 512}, size={(megabytes << 20) // 512}, name={name}")
         size += megabytes << 20
