@@ -103,14 +103,8 @@ fn of_firewall(only: Only, way: FirewallWay, config: &KernelConfig) -> bool {
 }
 
 fn concerns(row: &Requirement, way: FirewallWay, target: &Target, config: &KernelConfig) -> bool {
-    match row.only {
-        Only::Always => true,
-        Only::Nftables | Only::Iptables | Only::Iptables6 => of_firewall(row.only, way, config),
-        Only::Block => target.slots.contains(&Medium::Block),
-        Only::Mtd => target.slots.contains(&Medium::Mtd),
-        Only::Ubi => target.slots.contains(&Medium::Ubi),
-        Only::ReadOnlyRoot => target.read_only_root,
-    }
+    let without_ipv6 = row.only == Only::Iptables6 && config.choice("IPV6") == Choice::Off;
+    is_wanted(row, way, target) && !without_ipv6
 }
 
 fn missing_of(row: &'static Requirement, config: &KernelConfig) -> Vec<Missing> {
@@ -226,6 +220,35 @@ pub fn table() -> String {
     said
 }
 
+/// The options for a device as a fragment of a configuration, for `scripts/kconfig/merge_config.sh` of the kernel, Buildroot's
+/// and Yocto's lists of fragments.
+pub fn fragment(target: &Target) -> String {
+    let way = target.firewall.unwrap_or(FirewallWay::Nft);
+    let mut said = String::new();
+    for row in TABLE.iter().filter(|row| is_wanted(row, way, target)) {
+        let Requirement { job, only, without, .. } = row;
+        let _ = writeln!(said, "# {job}, {only}. Without: {without}");
+        for option in row.options {
+            let value = if option.any[0] == "PANIC_TIMEOUT" { "10" } else { "y" };
+            let _ = writeln!(said, "CONFIG_{}={value}", option.any[0]);
+        }
+    }
+    said
+}
+
+/// As [`concerns`], for a kernel that is still to be configured.
+fn is_wanted(row: &Requirement, way: FirewallWay, target: &Target) -> bool {
+    match row.only {
+        Only::Always => true,
+        Only::Nftables => way == FirewallWay::Nft,
+        Only::Iptables | Only::Iptables6 => way == FirewallWay::Iptables,
+        Only::Block => target.slots.contains(&Medium::Block),
+        Only::Mtd => target.slots.contains(&Medium::Mtd),
+        Only::Ubi => target.slots.contains(&Medium::Ubi),
+        Only::ReadOnlyRoot => target.read_only_root,
+    }
+}
+
 fn in_table(option: &KernelOption) -> String {
     let names: Vec<String> = option.any.iter().map(|name| format!("`{name}`")).collect();
     let mut said = names.join(" or ");
@@ -335,6 +358,28 @@ mod tests {
         assert!(judge(&kernel("6.1.0", &without, &[]), &ANY).missing.is_empty());
         let target = Target { slots: vec![Medium::Ubi], ..ANY };
         assert_eq!(names(&judge(&kernel("6.1.0", &without, &[]), &target)), ["MTD", "MTD_UBI"]);
+    }
+
+    #[test]
+    fn a_kernel_with_the_fragment_misses_nothing() {
+        for firewall in [FirewallWay::Nft, FirewallWay::Iptables] {
+            let slots = vec![Medium::Block, Medium::Mtd, Medium::Ubi];
+            let target = Target { firewall: Some(firewall), slots, read_only_root: true };
+            for version in ["3.10.14", "5.15.0", "6.18.0"] {
+                let text = format!("# Linux/mips {version} Kernel Configuration\n{}", fragment(&target));
+                let verdict = judge(&KernelConfig::read(&text).unwrap(), &target);
+                assert!(verdict.missing.is_empty(), "{}", for_people(&verdict));
+            }
+        }
+    }
+
+    #[test]
+    fn the_page_of_the_kernel_shows_the_table_as_it_is() {
+        let page = include_str!("../../docs/kernel.md");
+        assert!(
+            page.contains(&table()),
+            "docs/kernel.md is not what `komainu-maker kernel-check --table` prints"
+        );
     }
 
     #[test]

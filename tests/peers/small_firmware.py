@@ -31,7 +31,8 @@ mount --bind "$state" "$root/dev/state"
 cd "$root"
 pivot_root . old
 umount -l /old
-exec chroot . /bin/busybox init </dev/null >/dev/console 2>&1
+cd /
+exec /bin/busybox init </dev/null >/dev/console 2>&1
 """
 
 SETTINGS = """[device]
@@ -112,7 +113,7 @@ class Firmware:
     def program(self, program, name):
         """A program of this machine, with the libraries that it needs."""
         shutil.copy(program, self.tree / name)
-        command("strip", "-g", self.tree / name)
+        command("strip", self.tree / name)
         listed = subprocess.run(["ldd", program], capture_output=True, text=True, check=False).stdout
         for library in re.findall(r"(/\S+) \(0x", listed):
             target = self.tree / library.lstrip("/")
@@ -136,7 +137,8 @@ class Started:
         place.undo.callback(command, "umount", "--lazy", mount)
         self.process = subprocess.Popen(
             ["unshare", "--mount", "--net", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "sh", "-c", BOOT, "boot",
-             str(mount), str(firmware.state)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+             str(mount), str(firmware.state)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            env={"PATH": "/sbin:/usr/sbin:/bin:/usr/bin"})
         place.undo.callback(self.power_off)
         wait_until(lambda: self.first() is not None or self.process.poll() is not None, "the first process", PATIENCE)
         self.pid = self.first()
@@ -163,10 +165,18 @@ class Started:
         """A file of the device, from outside."""
         return Path(f"/proc/{self.pid}/root") / name.lstrip("/")
 
+    def said(self):
+        """All that was written to its console."""
+        return self.path("dev/console").read_text(errors="replace")
+
     def run(self, *words, **more):
         """Runs a program of the device, in it."""
         inside = ["nsenter", f"--target={self.pid}", "--mount", "--net", "--pid", "--uts", "--root", "--wd=/", *words]
         return subprocess.run(inside, capture_output=True, text=True, timeout=PATIENCE, check=False, **more)
+
+    def mounts(self):
+        """The lines of its table of mounts."""
+        return Path(f"/proc/{self.pid}/mounts").read_text().splitlines()
 
     def tables(self):
         """The tables of the device's kernel, as the nft program of this machine sees them."""

@@ -38,17 +38,17 @@ def systemd_finds_nothing_wrong_with_the_unit_and_orders_it_before_the_network(p
         (root / "usr/sbin" / name).chmod(0o755)
     unit = root / "etc/systemd/system/komainu.service"
     unit.write_text((DIST / "komainu.service").read_text())
-    (root / "usr/lib").mkdir()
-    (root / "usr/lib/systemd").symlink_to("/usr/lib/systemd")
+    (root / "usr/lib/systemd").mkdir(parents=True)
+    command("cp", "-a", "/usr/lib/systemd/system", root / "usr/lib/systemd/")
     done = subprocess.run(["systemd-analyze", "verify", "--man=no", f"--root={root}", "komainu.service"],
                           capture_output=True, text=True, timeout=PATIENCE, check=False)
-    said = [line for line in (done.stdout + done.stderr).splitlines() if "komainu" in line]
+    said = [line for line in (done.stdout + done.stderr).splitlines() if "komainu.service" in line or "komainu-start" in line]
     assert not said and done.returncode == 0, (done.returncode, done.stdout, done.stderr)
     # It does say so where something is wrong.
     unit.write_text(unit.read_text().replace("Restart=always", "Restart=perhaps").replace("/usr/sbin/komainu run", "/no run"))
     done = subprocess.run(["systemd-analyze", "verify", "--man=no", f"--root={root}", "komainu.service"],
                           capture_output=True, text=True, timeout=PATIENCE, check=False)
-    assert "Restart" in done.stderr and done.returncode != 0, done.stderr
+    assert "perhaps" in done.stderr and "/no is not executable" in done.stderr, done.stderr
 
 
 def first_of(device):
@@ -65,7 +65,7 @@ def started_again(device, before):
 def life(place, lines, files=(), more=None):
     device = Firmware(place, INITTAB % "\n".join(lines), files, more).start()
     tables, mounts = device.network_begins()
-    assert re.search(r"table \S+ komainu$", tables, re.MULTILINE), f"no rules when the network starts: {tables!r}"
+    assert re.search(r"table \S+ komainu$", tables, re.MULTILINE), f"no rules when the network starts: {tables!r}, {device.said()}"
     state = next(line for line in mounts.splitlines() if " /var/lib/komainu " in line)
     assert state.split()[2] == "ext4" and "nosuid,nodev,noexec" in state, state
     agent = first_of(device)
@@ -121,7 +121,7 @@ def a_root_of_squashfs_is_writable_in_ram_and_the_owners_password_outlives_a_res
     device = firmware.start()
     device.network_begins()
     first_of(device)
-    mounts = {line.split()[1]: line.split()[2:4] for line in device.path("proc/mounts").read_text().splitlines()}
+    mounts = {line.split()[1]: line.split()[2:4] for line in device.mounts()}
     assert mounts["/"][0] == "squashfs" and mounts["/"][1].startswith("ro"), mounts["/"]
     for place_of, kind, has, has_not in (("/etc", "overlay", "nosuid", "noexec"), ("/var", "overlay", "noexec", ""),
                                          ("/run", "tmpfs", "noexec", ""), ("/tmp", "tmpfs", "noexec", "")):
@@ -147,7 +147,7 @@ def without_overlay_the_recipe_copies_etc(place):
     without = ("usr/sbin/read-only-root", recipe.replace("mount -t overlay", "mount -t overlay-is-not-there"), 0o755)
     device = Firmware(place, INITTAB % "\n".join(BY_INIT), [without]).start()
     device.network_begins()
-    kinds = {line.split()[1]: line.split()[2] for line in device.path("proc/mounts").read_text().splitlines()}
+    kinds = {line.split()[1]: line.split()[2] for line in device.mounts()}
     assert kinds["/etc"] == "tmpfs" and kinds["/var"] == "tmpfs", kinds
     device.path("etc/hostname").write_text("gate\n")
     assert device.path("etc/init.d/network").stat().st_mode & 0o111 == 0o111

@@ -19,7 +19,7 @@ use std::path::PathBuf;
 )]
 pub struct KernelCheck {
     /// The .config of a kernel's build, Debian's /boot/config-*, or a copy of a device's /proc/config.gz
-    #[arg(value_name = "CONFIG", required_unless_present = "table")]
+    #[arg(value_name = "CONFIG", required_unless_present_any = ["table", "fragment"])]
     config: Option<PathBuf>,
     /// Judge for this way of the firewall; else for the one that the kernel has, nf_tables first
     #[arg(long, value_name = "WAY")]
@@ -34,14 +34,19 @@ pub struct KernelCheck {
     #[arg(long)]
     json: bool,
     /// Print the table of all requirements, in Markdown
-    #[arg(long, conflicts_with_all = ["config", "json"])]
+    #[arg(long, conflicts_with_all = ["config", "json", "fragment"])]
     table: bool,
+    /// Print the options for such a device, as a fragment for a kernel's configuration
+    #[arg(long, conflicts_with_all = ["config", "json"])]
+    fragment: bool,
 }
 
 pub(super) fn run(args: KernelCheck) -> Result<String> {
-    let Some(path) = args.config else { return Ok(kernel_check::table()) };
-    let config = KernelConfig::open(&path)?;
     let target = Target { firewall: args.firewall, slots: args.slots, read_only_root: args.read_only_root };
+    let Some(path) = args.config else {
+        return Ok(if args.fragment { kernel_check::fragment(&target) } else { kernel_check::table() });
+    };
+    let config = KernelConfig::open(&path)?;
     let verdict = kernel_check::judge(&config, &target);
     let said = if args.json {
         String::from_utf8_lossy(&pretty(&kernel_check::for_programs(&verdict))).into_owned()
