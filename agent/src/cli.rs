@@ -5,6 +5,7 @@ mod check;
 mod check_settings;
 mod decide;
 mod harden;
+mod identity;
 mod incident;
 mod install;
 mod owner;
@@ -13,6 +14,7 @@ mod plan;
 pub mod report_json;
 mod run;
 mod status;
+mod status_text;
 mod version;
 
 use crate::config::settings::DeviceSettings;
@@ -21,7 +23,7 @@ use komainu_core::printable;
 use lexopt::{Arg, Parser, ValueExt};
 use std::ffi::OsString;
 use std::io::{Write, stderr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 struct Command {
@@ -35,7 +37,10 @@ struct Command {
 /// The subcommands that work with settings that are wrong in parts, as far as they can be read: gate and firewall must
 /// not depend on what they do not need.
 const WITH_WRONG_SETTINGS: &[&str] =
-    &["run", "firewall", "page", "status", "check", "setup", "reset", "button-pressed"];
+    &["run", "firewall", "page", "status", "check", "setup", "reset", "button-pressed", "identity"];
+
+/// The subcommands that print JSON where it is asked for.
+const WITH_JSON: &[&str] = &["plan", "status", "identity", "check", "harden", "selfcheck"];
 
 const COMMANDS: &[Command] = &[
     Command {
@@ -52,25 +57,25 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "poll",
-        help: "poll now: asks the komainu that is at work, or does the same as once",
+        help: "poll now: ask the komainu that is at work; without one, do the same as once",
         run: decide::poll,
         operand: "",
     },
     Command {
         name: "install",
-        help: "do the same with a bundle, a file of komainu-maker, in the server's place",
+        help: "poll a bundle, a file of komainu-maker, in the server's place, and take the steps that are due",
         run: install::install,
         operand: "FILE",
     },
     Command {
         name: "plan",
-        help: "print the next steps and the reason, and do nothing",
+        help: "print the next steps and the reason, and do nothing (--json)",
         run: plan::plan,
         operand: "",
     },
     Command {
         name: "status",
-        help: "print the running release, the offer and the state of the update (--json)",
+        help: "print what runs, what comes, how the gate stands and what needs a look (--json)",
         run: status::status,
         operand: "",
     },
@@ -130,13 +135,13 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "selfcheck",
-        help: "show the same as four surveys: passwords, firmware, infection, reflectors (--json)",
+        help: "show the findings as four surveys: passwords, firmware, infection, reflectors (--json)",
         run: harden::selfcheck,
         operand: "",
     },
     Command {
         name: "incident",
-        help: "answer an infection: contain, evidence, restart, new-password, update, reimage, release",
+        help: "show what the wall did, and how to take it back; or answer an infection: contain, evidence, restart, new-password, update, reimage, release",
         run: incident::incident,
         operand: "[WHAT]",
     },
@@ -147,6 +152,18 @@ const COMMANDS: &[Command] = &[
         operand: "",
     },
     Command { name: "page", help: "the page's process; komainu run starts it", run: page::page, operand: "" },
+    Command {
+        name: "identity",
+        help: "say what the device is and whom to call, as the settings have it (--json)",
+        run: identity::identity,
+        operand: "",
+    },
+    Command {
+        name: "help",
+        help: "say this, or what a subcommand does",
+        run: |_| Ok(Exit::Done),
+        operand: "[WHAT]",
+    },
     Command { name: "version", help: "say the version of komainu", run: version::version, operand: "" },
 ];
 
@@ -172,7 +189,7 @@ fn dispatch(arguments: impl Iterator<Item = OsString>) -> Result<Exit, (Exit, St
     let mut reports: Vec<PathBuf> = Vec::new();
     while let Some(argument) = parser.next().map_err(|error| usage(error.to_string()))? {
         match argument {
-            Arg::Long("help") | Arg::Short('h') => return help(),
+            Arg::Long("help") | Arg::Short('h') => return help(command.as_deref()),
             Arg::Long("version") | Arg::Short('V') => command = Some("version".to_owned()),
             Arg::Long("settings") | Arg::Short('s') => {
                 settings = parser.value().map_err(|error| usage(error.to_string()))?.into();
@@ -191,7 +208,7 @@ fn dispatch(arguments: impl Iterator<Item = OsString>) -> Result<Exit, (Exit, St
     }
     let Some(name) = command else { return Err(usage("which subcommand?".into())) };
     if name == "help" {
-        return help();
+        return help(operand.as_deref().and_then(Path::to_str));
     }
     let found = COMMANDS.iter().find(|command| command.name == name);
     let found = found.ok_or_else(|| usage(format!("there is no subcommand {name}")))?;
@@ -199,6 +216,9 @@ fn dispatch(arguments: impl Iterator<Item = OsString>) -> Result<Exit, (Exit, St
     if found.operand.is_empty() != operand.is_none() && !(may_be_left_out && operand.is_none()) {
         let takes = if found.operand.is_empty() { "nothing" } else { found.operand };
         return Err(usage(format!("{name} is followed by {takes}")));
+    }
+    if json && !WITH_JSON.contains(&&*name) {
+        return Err(usage(format!("{name} takes no --json")));
     }
     if name == "version" {
         return version::show();
@@ -230,15 +250,32 @@ fn dispatch(arguments: impl Iterator<Item = OsString>) -> Result<Exit, (Exit, St
         .map_err(|sentence| (Exit::Failed, sentence))
 }
 
-fn help() -> Result<Exit, (Exit, String)> {
-    let mut text = String::from("komainu [--settings FILE] SUBCOMMAND\n\n");
-    for command in COMMANDS {
-        text.push_str(&format!("  {:14} {:6} {}\n", command.name, command.operand, command.help));
+/// The help for a subcommand, or for all.
+fn help(about: Option<&str>) -> Result<Exit, (Exit, String)> {
+    let mut text = String::new();
+    match about {
+        Some(name) => {
+            let Some(command) = COMMANDS.iter().find(|command| command.name == name) else {
+                return Err((Exit::Usage, format!("there is no subcommand {name}; see komainu --help")));
+            };
+            let json = if WITH_JSON.contains(&name) { " [--json]" } else { "" };
+            let space = if command.operand.is_empty() { "" } else { " " };
+            text.push_str(&format!("komainu [--settings FILE] {name}{json}{space}{}\n\n", command.operand));
+            text.push_str(&format!("  {}\n\nkomainu(8) tells more.\n", command.help));
+        }
+        None => {
+            text.push_str("komainu [--settings FILE] SUBCOMMAND\n\n");
+            for command in COMMANDS {
+                text.push_str(&format!("  {:14} {:6} {}\n", command.name, command.operand, command.help));
+            }
+            text.push_str("\n  -s, --settings FILE  instead of /etc/komainu.toml\n");
+            text.push_str(&format!("      --json           {}: for machines\n", WITH_JSON.join(", ")));
+            text.push_str("      --testing        trust the example keys, which everybody has\n");
+            text.push_str(
+                "\nExit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 restart the device now,\n",
+            );
+            text.push_str("4 another komainu is at work, and nothing was done. See komainu(8).\n");
+        }
     }
-    text.push_str("\n  -s, --settings FILE  instead of /etc/komainu.toml\n");
-    text.push_str("      --json           check, status, harden, selfcheck: for machines\n");
-    text.push_str("      --testing        trust the example keys, which everybody has\n");
-    text.push_str("\nExit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 restart the device now,\n");
-    text.push_str("4 another komainu is at work, and nothing was done. See komainu(8).\n");
     print(&text).map_err(|sentence| (Exit::Failed, sentence))
 }

@@ -12,6 +12,7 @@ pub mod boot_rules;
 pub mod boot_settings;
 pub mod gate_settings;
 pub mod identity;
+pub mod identity_settings;
 pub mod server_settings;
 pub mod settings;
 mod table_reader;

@@ -5,7 +5,7 @@
 //! `accounts`, `autostart`, `sysctl`, `integrity` and `vulnerabilities` a subject each; `glance` tells whether files have
 //! changed that three of them read; `remediate` carries out
 //! remediations, `remount` those of mounts, `quarantine` keeps files that were taken away, `forensics` evidence;
-//! `security_log` holds the events, `log_events` chooses them, `incident_store` the facts that outlast a restart.
+//! `security_log` holds the events, `log_events` chooses them, `known_events` leaves out those of every start, `incident_store` the facts that outlast a restart.
 
 pub mod accounts;
 pub mod autostart;
@@ -15,6 +15,7 @@ pub mod forensics;
 mod glance;
 pub(crate) mod incident_store;
 pub mod integrity;
+pub(crate) mod known_events;
 mod log_events;
 pub(crate) mod own_processes;
 pub mod probe;

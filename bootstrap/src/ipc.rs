@@ -29,6 +29,15 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// An answer of the owner's to the wall.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WallAnswer {
+    /// The incident is over.
+    EndIncident,
+    /// The protected files are as the owner wants them.
+    AcceptChanges,
+}
+
 /// A request of the page. The agent judges each one anew and takes no verdict of the page's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
@@ -45,6 +54,8 @@ pub enum Request {
     UpdateNow { session: SessionId },
     /// Postpones an update that is ready, as long as the maker's bound allows.
     Postpone { session: SessionId },
+    /// An answer of the owner's to the wall. The password is needed once more: it takes a protection back.
+    AnswerWall { session: SessionId, password: Secret, answer: WallAnswer },
     /// Factory reset: erases the owner's data, secrets and sessions. The password is needed once more.
     Reset { session: SessionId, password: Secret },
 }
@@ -97,6 +108,7 @@ pub enum AgentMessage {
 /// button=wanted           (a press of the device's button proves presence)
 /// rule=nisc|nist63b4|bsi  (profile of the password rule)
 /// account=root            lan4=192.168.1.1       (address in DNS answers while the gate is closed)
+/// manufacturer=… model=… installer=… contact=…       (what it is and whom to call, one a line)
 /// now=1795305600          since=1795305000       (password set)
 /// name=Gate One           version=2.0.9          release=41     slot=a     other=42 (2.1.0)
 /// update=idle|staging|staged|trial|rolling-back     percent=40     polled=…   next=…     reason=up to date
@@ -105,7 +117,9 @@ pub enum AgentMessage {
 /// support_end=…           wall=nftables          finding=…      (many)
 /// login=1795305600 192.168.1.20 ok|wrong         (many, newest first)
 /// poll_fault=…            (the last poll failed: why)
-/// answer=…                (many, newest first: what the wall did, why, and how it is taken back)
+/// measure=telnet strong|weak|cannot-tell|cannot-enforce   (many: a row of the wall, and its state)
+/// answer=TIME mended|undone KIND MEASURE EVIDENCE WHAT    (many, newest first: what the wall did, and why)
+/// changed=1               (protected files differ from the accepted ones)
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeviceState(pub String);

@@ -4,7 +4,7 @@
 //!
 //! Map: [`http_request`] and [`form`] read; [`same_origin`] and [`form_token`] keep forms of other sites out;
 //! [`page_sessions`] holds the browsers that are logged in, and `browser_proof` reads what one keeps for its next log-in; [`captive_dns`] and `captive_portal` lead every browser to
-//! the setup page while the gate is closed; `views`, `status_page` and `reply_pages` write pages out of the pieces and
+//! the setup page while the gate is closed; `views`, `status_page`, `wall_page` and `reply_pages` write pages out of the pieces and
 //! texts in `bootstrap/page/`; [`status_json`] writes the same for programs.
 
 mod assets;
@@ -31,9 +31,10 @@ pub mod theme;
 pub mod time_text;
 pub mod translations;
 mod views;
+mod wall_page;
 
 use crate::constant_time;
-use crate::ipc::{DeviceState, PASSWORD_BYTES_MAX, Request, Secret, SessionId};
+use crate::ipc::{DeviceState, PASSWORD_BYTES_MAX, Request, Secret, SessionId, WallAnswer};
 use crate::page::form::Form;
 use crate::page::http_request::{HttpMethod, HttpRequest};
 use crate::page::http_response::HttpResponse;
@@ -85,6 +86,7 @@ enum RequestKind {
     Update(SessionId),
     Postpone(SessionId),
     Reset(SessionId),
+    Wall(SessionId),
 }
 
 pub struct Page<'a> {
@@ -184,6 +186,7 @@ impl<'a> Page<'a> {
             ("/", None) => HttpResponse::page(200, self.view(texts, q, token).login(None)),
             ("/password", Some(_)) => HttpResponse::page(200, self.view(texts, q, token).change(None)),
             ("/reset", Some(_)) => HttpResponse::page(200, self.view(texts, q, token).reset(None)),
+            ("/wall", Some(_)) => HttpResponse::page(200, self.view(texts, q, token).wall(None)),
             ("/status.json", session) => {
                 let body = match (session, &self.state) {
                     (Some(_), Some(state)) => status_json::status(state),
@@ -193,7 +196,7 @@ impl<'a> Page<'a> {
                 response.media_type = "application/json".into();
                 response
             }
-            ("/password" | "/reset", None) => self.to("/", q),
+            ("/password" | "/reset" | "/wall", None) => self.to("/", q),
             _ => HttpResponse::page(404, self.view(texts, q, token).message("missing-title", "", "", "home")),
         }
     }
@@ -244,7 +247,7 @@ impl<'a> Page<'a> {
                 let page = view.message("notnow-title", texts.text("notnow-text"), "", "done-login");
                 PageAction::Respond(HttpResponse::page(409, page))
             }
-            ("/password" | "/reset" | "/update" | "/postpone" | "/logout", true) => {
+            ("/password" | "/reset" | "/wall" | "/update" | "/postpone" | "/logout", true) => {
                 match self.sessions.find(&request.cookie, context.now) {
                     Some(session) => {
                         self.handle_session_form(session, &request.path, form, pending(RequestKind::Logout))
@@ -291,6 +294,18 @@ impl<'a> Page<'a> {
                     return PageAction::Respond(self.wrong(&pending));
                 }
                 Request::Reset { session, password: secret("password") }
+            }
+            "/wall" => {
+                pending.kind = RequestKind::Wall(session);
+                let answer = match form.of("do") {
+                    "release" => WallAnswer::EndIncident,
+                    "accept-changes" => WallAnswer::AcceptChanges,
+                    _ => return PageAction::Respond(HttpResponse::bare(400)),
+                };
+                if long("password") {
+                    return PageAction::Respond(self.wrong(&pending));
+                }
+                Request::AnswerWall { session, password: secret("password"), answer }
             }
             "/update" => {
                 pending.kind = RequestKind::Update(session);

@@ -45,5 +45,17 @@ export const RICH = [
     "put postponable=1", "put support_end=1950000000", "put firewall=nftables",
     "put finding=telnet listens on the WAN side", "add finding=an account without password was locked: guest",
 ];
-export const NOTHING = [...new Set(RICH.map((line) => line.split(" ")[1].split("=")[0]))].map((key) => `drop ${key}`)
+// What the device is, as hostile as it can be; and the wall after it has had work.
+export const IDENTITY = [
+    "put manufacturer=Aqua <script>alert(1)</script>", "put model=流量計 FM-200\" onload=\"x", "put installer=Tanaka & Sons",
+    "put contact=+81 3 1234 5678, help@installer.example",
+];
+export const WALL = [
+    ...["telnet weak", "passwords strong", "firewall strong", "exposure cannot-tell", "watchdog cannot-enforce"]
+        .map((measure) => `add measure=${measure}`),
+    "add answer=2026-11-22T06:00:00Z mended end telnet weak port 23 (tcp) speaks telnet: process 9 (/usr/sbin/<b>telnetd</b>)",
+    "add answer=boot+30 undone tune egress told neighbours may change routes",
+    "put incident=a program runs from memory and hides: /tmp/.x", "put contained=1", "put changed=1",
+];
+export const NOTHING = [...new Set([...RICH, ...IDENTITY, ...WALL].map((line) => line.split(" ")[1].split("=")[0]))].map((key) => `drop ${key}`)
     .concat(["drop percent", "drop postponed", "code "]);

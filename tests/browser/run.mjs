@@ -10,7 +10,7 @@ import { createRequire } from "node:module";
 import { mkdirSync, readFileSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { NOTHING, PASSWORD, RICH, real, stand_in } from "./device.mjs";
+import { IDENTITY, NOTHING, PASSWORD, RICH, WALL, real, stand_in } from "./device.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 process.chdir(join(here, "../.."));
@@ -262,6 +262,11 @@ const PAGES = [
         await page.waitForSelector("a.go");
     }],
     ["login", async (page) => { await device.tell(`password ${PASSWORD}`); await page.goto(device.url); }],
+    ["login-identity", async (page) => {
+        await device.tell(...IDENTITY);
+        await page.goto(device.url);
+        same(await page.locator("dd").count(), 4);
+    }],
     ["login-wrong", async (page) => {
         await page.goto(device.url);
         await page.fill("#p", "no");
@@ -274,6 +279,16 @@ const PAGES = [
     ["status-updating", async (page) => {
         await device.tell("put update=staging", "put percent=40", "put support_end=1790000000", "drop finding");
         await page.goto(device.url);
+    }],
+    ["wall", async (page) => {
+        await device.tell(...WALL);
+        await page.goto(`${device.url}wall`);
+        await page.getByRole("button").first().waitFor();
+    }],
+    ["wall-wrong", async (page) => {
+        await page.fill("#p", "no");
+        await send(page);
+        await alert(page).waitFor();
     }],
     ["change", async (page) => { await page.goto(`${device.url}password`); }],
     ["change-wrong", async (page) => {

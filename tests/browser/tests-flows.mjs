@@ -3,7 +3,7 @@
 
 import { request } from "node:http";
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
-import { NOTHING, PASSWORD, RICH, stand_in } from "./device.mjs";
+import { IDENTITY, NOTHING, PASSWORD, RICH, WALL, stand_in } from "./device.mjs";
 
 export function tests(tools) {
     const { test, same, holds, person, shot, heading, alert, goes, send, fresh, login, DESKTOP, PHONE, ENGLISH, JAPANESE } = tools;
@@ -83,6 +83,54 @@ export function tests(tools) {
             await send(page);
             await page.waitForSelector("nav");
         });
+    }, control);
+
+    test("an_owner_reads_the_wall_and_answers_it_without_script_in_both_languages", async () => {
+        for (const [options, said] of [
+            [ENGLISH, ["The wall", "no port answers with telnet", "not as wanted", "name the program in the policy",
+                "taken back, because", "End the incident", "Accept the files as they are"]],
+            [JAPANESE, ["防御", "telnetに応答するポートがない", "問題あり", "設定でプログラムを許可し", "元に戻しました", "対応を終了する",
+                "今のファイルを認める"]],
+        ]) {
+            await open();
+            await device().tell(...WALL);
+            await person({ ...PHONE, ...options, javaScriptEnabled: false }, async (page) => {
+                await login(page);
+                await goes(page, () => page.getByRole("link", { name: said[0], exact: true }).click());
+                same(await heading(page), said[0]);
+                const text = await page.locator("main").innerText();
+                for (const word of [...said, "process 9 (/usr/sbin/<b>telnetd</b>)"]) {
+                    holds(text.includes(word), `${word} is not on the page: ${text}`);
+                }
+                same(await page.locator("main b").count(), 0, "what was seen stays text");
+                await page.fill("#p", "wrong");
+                await press(page, said[5]);
+                await alert(page).waitFor();
+                for (const label of [said[5], said[6]]) {
+                    await page.goto(`${device().url}wall`);
+                    await page.fill("#p", PASSWORD);
+                    await press(page, label);
+                    same(await page.locator("[role=status]").count(), 1, "it is said that the device does it");
+                }
+                await page.goto(`${device().url}wall`);
+                same(await page.locator("#p").count(), 0, "there is nothing left to answer");
+            });
+        }
+    }, control);
+
+    test("whoever_finds_the_device_reads_what_it_is_before_the_log_in", async () => {
+        for (const state of [fresh, open]) {
+            await state();
+            await device().tell(...IDENTITY);
+            await person({ ...PHONE, ...ENGLISH }, async (page) => {
+                await page.goto(device().url);
+                const rows = await page.locator("main section dl").innerText();
+                for (const word of ["<script>alert(1)</script>", '流量計 FM-200" onload="x', "Tanaka & Sons", "+81 3 1234 5678"]) {
+                    holds(rows.includes(word), `${word} is not on the page: ${rows}`);
+                }
+                same(await page.locator("main script, main [onload]").count(), 0, "no value becomes HTML");
+            });
+        }
     }, control);
 
     test("an_owner_resets_the_device", async () => {
@@ -215,10 +263,10 @@ export function tests(tools) {
         holds(page.headers["content-security-policy"].startsWith("default-src 'none'"), "the policy");
     }, control);
 
-    test("the_page_and_its_texts_are_under_twenty_kilobytes", async () => {
+    test("the_page_and_its_texts_are_under_twenty_eight_kilobytes", async () => {
         const folder = "bootstrap/page";
         const bytes = readdirSync(folder).reduce((sum, name) => sum + readFileSync(`${folder}/${name}`).length, 0);
-        holds(bytes < 20000, `${bytes} bytes`);
+        holds(bytes < 28000, `${bytes} bytes`);
         const page = await raw("/");
         holds(page.text.length < 12000, `${page.text.length} bytes sent`);
         holds(!/(?:src|href)="(?:https?:)?\/\//.test(page.text), "nothing from elsewhere");

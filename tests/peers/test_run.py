@@ -1,8 +1,9 @@
 """`komainu run`, as it guards a device: it polls by itself, steps aside for nobody, and ends when it is told to."""
 
+import json
 import signal
 
-from device import BUSY, DONE, RESTART, Device
+from device import BUSY, DONE, FAILED, RESTART, USAGE, Device
 from maker import Workshop
 from place import PATIENCE, test, wait_until
 from web import Web
@@ -74,3 +75,35 @@ def poll_and_plan_ask_the_agent_that_is_at_work(place):
     assert "asked the komainu that is at work" in device.komainu("poll").must(DONE).out
     wait_until(lambda: "activating release=2" in log.read_text(), "it polls at once")
     assert running.wait(PATIENCE) == RESTART
+
+
+@test
+def a_round_says_on_the_terminal_how_it_ended(place):
+    workshop = Workshop(place)
+    workshop.publish(2)
+    web = Web(place, workshop.repository)
+    device = Device(place, workshop.root, web.url)
+    away = {**device.settings["server"], "metadata_url": "http://127.0.0.1:9/metadata/"}
+    there, device.settings["server"] = device.settings["server"], away
+    for word in ("once", "poll"):
+        assert "step-failed step=poll" in device.komainu(word).must(FAILED).out, word
+    for word, says in (("confirm", "nothing is on trial"), ("rollback", "nothing is staged or on trial")):
+        assert f"komainu: {says}" in device.komainu(word).must(FAILED).log, word
+    device.settings["server"] = there
+    assert "release=2" in device.komainu("poll").must(RESTART).out
+    says = "release 2 waits for its trial: restart the device first"
+    assert says in device.komainu("confirm").must(FAILED).log
+    assert device.restart() == "b"
+    assert "release=2" in device.komainu("once").must(DONE, "confirming release=2").out
+
+
+@test
+def plan_is_there_for_machines(place):
+    workshop = Workshop(place)
+    device = Device(place, workshop.root, Web(place, workshop.repository).url)
+    alone = json.loads(device.komainu("plan", "--json").must(DONE).out)
+    assert not alone["at_work"] and alone["steps"] and alone["wall"] == [], alone
+    assert alone["reason"].startswith("first-start"), alone
+    # It does nothing, and leaves nothing behind.
+    assert not device.state.exists()
+    device.komainu("confirm", "--json").must(USAGE, "confirm takes no --json")

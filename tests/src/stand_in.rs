@@ -1,8 +1,9 @@
 //! A stand-in for the agent, for tests of the page alone: the other end of its socket, a device in memory. Its
 //! password rule gives every reason; the real one is `bootstrap/src/password_rule/`.
 
+use komainu_agent::daemon::page_status::wall_texts;
 use komainu_bootstrap::ipc::{
-    AgentMessage, DeviceState, MESSAGE_BYTES_MAX, NumberedRequest, Reply, Request, SessionId,
+    AgentMessage, DeviceState, MESSAGE_BYTES_MAX, NumberedRequest, Reply, Request, SessionId, WallAnswer,
 };
 use komainu_bootstrap::page::theme::Theme;
 use komainu_bootstrap::server::{Clock, ListenSockets, serve};
@@ -71,6 +72,7 @@ impl StandIn {
             Request::Change { session, .. }
             | Request::UpdateNow { session }
             | Request::Postpone { session }
+            | Request::AnswerWall { session, .. }
             | Request::Reset { session, .. }
                 if !self.sessions.contains(session) =>
             {
@@ -87,7 +89,19 @@ impl StandIn {
                 self.put("postponed", &(NOW + 3 * 86_400).to_string());
                 Reply::Done
             }
-            Request::Reset { password, .. } if password.0 != self.password => Reply::Wrong,
+            Request::Reset { password, .. } | Request::AnswerWall { password, .. }
+                if password.0 != self.password =>
+            {
+                Reply::Wrong
+            }
+            Request::AnswerWall { answer, .. } => {
+                let over = match answer {
+                    WallAnswer::EndIncident => "incident",
+                    WallAnswer::AcceptChanges => "changed",
+                };
+                self.lines.retain(|(key, _)| key != over);
+                Reply::Done
+            }
             Request::Reset { .. } => {
                 self.reimage();
                 Reply::Done
@@ -277,6 +291,7 @@ pub fn theme() -> Theme {
         logo: None,
         hosts: vec!["gate.lan".into()],
         public_port: 80,
+        wall_texts: wall_texts(),
         secret: [7; 32],
     }
 }

@@ -4,6 +4,7 @@ use crate::config::settings::DeviceSettings;
 use crate::daemon::linux_device::LinuxDevice;
 use crate::os::log_output;
 use crate::update::example_keys;
+use crate::update::runtime_state::AtWork;
 use komainu_core::device::{Host, Repository};
 use komainu_core::printable;
 use komainu_trust::Trusted;
@@ -60,6 +61,15 @@ pub(super) fn busy(at_work: Option<i32>) -> Exit {
         "komainu: another komainu is at work{process}, and nothing was done; komainu poll asks it to poll now"
     );
     Exit::Busy
+}
+
+/// The komainu that is at work; `None`: none is.
+///
+/// # Errors
+/// It cannot be told, in words: this is not root.
+pub(super) fn at_work(device: &LinuxDevice) -> Result<Option<AtWork>, String> {
+    let at_work = device.runtime().at_work();
+    at_work.map_err(|error| format!("cannot tell whether a komainu is at work: {error}"))
 }
 
 /// Opens the device, and refuses one that cannot have updates.

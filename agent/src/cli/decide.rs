@@ -28,7 +28,7 @@ fn ask(call: &Call, request: OperatorRequest) -> Result<Exit, String> {
         refuse_before_restart(&mut device)?;
     }
     match device.lock()? {
-        Ok(_lock) => Ok(run::round(&mut device, call, request)?.exit),
+        Ok(_lock) => run::round(&mut device, call, request)?.told(),
         Err(at_work) => {
             device
                 .runtime()

@@ -3,7 +3,7 @@
 //! komainu that is at work; where none is, they look themselves, and change nothing. With `--json` each finding says what
 //! enforcing would do, and the policy is shown that judged it: `komainu-maker policy suggest` reads that.
 
-use super::call::{Call, Exit, open, print};
+use super::call::{Call, Exit, at_work, open, print};
 use super::report_json::{doubts, finding_object, of_row, report_object, why, word};
 use crate::daemon::linux_device::LinuxDevice;
 use crate::daemon::state_room::try_to_write;
@@ -18,11 +18,12 @@ use komainu_core::firewall::wanted_table::wanted_table;
 use komainu_core::gate::state::FirewallStatus;
 use komainu_core::settings::Settings;
 use komainu_core::turn;
-use komainu_core::wall::measures::{Row, Survey, TABLE};
+use komainu_core::update::facts::Facts;
+use komainu_core::wall::measures::{Measure, Row, Survey, TABLE};
 use komainu_core::wall::observation::{GateContext, judge};
 use komainu_core::wall::plan::leave_alone;
 use komainu_core::wall::policy::Policy;
-use komainu_core::wall::report::{Finding, Report};
+use komainu_core::wall::report::{Finding, Judgement, Report};
 use komainu_core::wall::report_text;
 use komainu_core::wall::report_text::LINES_BYTES_MAX;
 use komainu_trust::Moment;
@@ -124,8 +125,7 @@ fn report(call: &Call) -> Result<(Report, Moment), String> {
 /// The settings leave the wall to other software, or the report cannot be read; in words.
 pub(super) fn report_of(device: &mut LinuxDevice, call: &Call) -> Result<Report, String> {
     let policy = policy(call)?;
-    let free = device.lock()?.is_ok();
-    if free {
+    if at_work(device)?.is_none() {
         return Ok(look(device, policy, &call.settings.core));
     }
     let path = report_file(&call.settings);
@@ -134,6 +134,17 @@ pub(super) fn report_of(device: &mut LinuxDevice, call: &Call) -> Result<Report,
         Ok(None) => Err("the komainu that is at work has not looked yet; ask again in a moment".into()),
         Err(error) => Err(format!("cannot read {}: {error}", path.display())),
     }
+}
+
+/// Takes the status of the firewall from the last report of the komainu at work. Only that one knows the ways in that it
+/// has granted: compared without them, its rules would differ from the wanted ones.
+pub(super) fn take_rules_of(facts: &mut Facts, report: &Report) {
+    let Some(gate) = &mut facts.gate else { return };
+    gate.rules = match report.judgement(Measure::Firewall) {
+        Judgement::Strong => FirewallStatus::Hold,
+        Judgement::Weak => FirewallStatus::Differ,
+        Judgement::CannotTell(why) | Judgement::CannotEnforce(why) => FirewallStatus::Beyond(why),
+    };
 }
 
 /// Looks, and changes nothing.

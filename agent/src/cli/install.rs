@@ -22,9 +22,7 @@ pub(super) fn install(call: &Call) -> Result<Exit, String> {
             device.install(bundle);
             // The first fault is about the bundle; the last event is about the device.
             let round = run::round(&mut device, call, OperatorRequest::Poll)?;
-            if let Some(event) = &round.event {
-                print(&format!("{event}\n"))?;
-            }
+            round.told()?;
             if let Some(Reason::OfferNothing) = round.event {
                 let Settings { board, channel, .. } = &call.settings.core;
                 let path = path.display();

@@ -4,6 +4,7 @@
 use super::call::{Call, Exit};
 use crate::config::gate_settings::FirewallChoice;
 use crate::config::gate_settings::GateSettings;
+use crate::daemon::page_status::wall_texts;
 use crate::os::clock::uptime_milliseconds;
 use crate::os::log_output;
 use crate::os::{files, sandbox};
@@ -124,6 +125,7 @@ fn look(gate: &GateSettings) -> Result<Theme, String> {
         colour: gate.look.colour.clone(),
         logo: gate.look.logo.as_deref().and_then(logo),
         hosts: gate.look.hosts.clone(),
+        wall_texts: wall_texts(),
         public_port: if gate.firewall == FirewallChoice::None { gate.page_port } else { HTTP_PORT },
         secret,
     })

@@ -1,6 +1,6 @@
 //! `run` and `once`: the event loop, and one round of turns.
 
-use super::call::{Call, Exit, busy, open, open_without_updates};
+use super::call::{Call, Exit, busy, open, open_without_updates, print};
 use super::owner::put_rules;
 use crate::daemon::event_log::EventLog;
 use crate::daemon::event_loop::{End, EventLoop, TURNS_RUNNING_MAX};
@@ -48,7 +48,7 @@ pub(super) fn once(call: &Call) -> Result<Exit, String> {
         Ok(lock) => lock,
         Err(at_work) => return Ok(busy(at_work)),
     };
-    Ok(round(&mut device, call, OperatorRequest::Poll)?.exit)
+    round(&mut device, call, OperatorRequest::Poll)?.told()
 }
 
 /// The outcome of a round of turns.
@@ -57,6 +57,16 @@ pub(super) struct Round {
     pub exit: Exit,
     /// The first event that a person should look at, or else the last event.
     pub event: Option<Reason>,
+}
+
+impl Round {
+    /// Says how it ended where the caller reads it: the log may be elsewhere.
+    pub(super) fn told(&self) -> Result<Exit, String> {
+        if let Some(event) = &self.event {
+            print(&format!("{event}\n"))?;
+        }
+        Ok(self.exit)
+    }
 }
 
 /// Takes turns until there is nothing to do at once; on trial, until it is decided.

@@ -1,6 +1,9 @@
-//! `status`: the running release, the offer and the state of the update; for people, or with `--json` for machines.
+//! `status`: the running release, the offer and the state of the update; with `--json` for machines, else for people
+//! (`status_text`).
 
 use super::call::{Call, Exit, open_without_updates, print};
+use super::harden;
+use super::status_text::Seen;
 use crate::daemon::linux_device::LinuxDevice;
 use crate::daemon::page_status::turned_away;
 use crate::daemon::status_model::{StatusModel, findings, firewall_word, update_findings};
@@ -21,15 +24,37 @@ pub(super) fn status(call: &Call) -> Result<Exit, String> {
     if call.settings.state.exists() {
         device.room.look();
     }
+    let at_work = device.runtime().at_work().ok().flatten();
     let grants = device.grants_at_start();
-    let facts = look(&mut device, &call.settings.core, &grants, None);
+    let mut facts = look(&mut device, &call.settings.core, &grants, None);
+    if at_work.is_some()
+        && call.settings.wall.is_some()
+        && let Ok(report) = harden::report_of(&mut device, call)
+    {
+        harden::take_rules_of(&mut facts, &report);
+    }
+    let model = StatusModel::of(&facts, &call.settings.core);
+    let stored = device.stored();
+    let never_polled = stored.metadata.timestamp.is_none();
+    let turned_away: Vec<_> =
+        turned_away(&device.counts()).iter().map(|count| (count.port_name(), count.packets)).collect();
+    let reason = decide_unless_off(&facts, &call.settings.core, device.update_off()).reason;
+    let findings = all_findings(&facts, call, &device);
+    if !call.json {
+        let poll_fault = device.poll_fault();
+        let (call, facts, model) = (call, &facts, &model);
+        let seen =
+            Seen { call, facts, model, at_work, never_polled, poll_fault, findings, turned_away, reason };
+        print(&seen.text())?;
+        return Ok(call.exit_by_settings());
+    }
     let clock = device.clock();
     let mut lines = vec![
         Line("board", Json::text(&call.settings.core.board)),
         Line("channel", Json::text(&call.settings.core.channel)),
+        Line("at_work", Json::Bool(at_work.is_some())),
         Line("booted_slot", facts.booted.as_ref().map_or_else(Json::text, Json::text)),
     ];
-    let model = StatusModel::of(&facts, &call.settings.core);
     let found = matches!(facts.record, RecordSeen::Found(_));
     lines.push(Line("record", Json::text(&model.record_word)));
     let confirmed_slot = Json::text(&model.record.confirmed_slot);
@@ -45,15 +70,13 @@ pub(super) fn status(call: &Call) -> Result<Exit, String> {
         }
         Err(why) => lines.push(Line("boot_choice", Json::text(why))),
     }
-    let stored = device.stored();
-    if stored.metadata.timestamp.is_none() {
+    if never_polled {
         lines.push(Line("offer", Json::text(&"not known yet: no poll was completed so far")));
     } else {
         lines.extend(offer_lines(&facts.offer));
     }
-    lines.extend(gate_lines(&facts, call, &device));
-    let away = turned_away(&device.counts());
-    let away = away.iter().map(|count| (count.port_name(), Json::number(count.packets)));
+    lines.extend(gate_lines(&facts, call, &findings, device.poll_fault()));
+    let away = turned_away.into_iter().map(|(port, packets)| (port, Json::number(packets)));
     lines.push(Line("turned_away", Json::Object(away.collect())));
     if let Ok(trusted) = Trusted::load(&stored.under_newest_root(), clock) {
         for (index, name) in ["root", "timestamp", "snapshot", "targets"].into_iter().enumerate() {
@@ -70,9 +93,9 @@ pub(super) fn status(call: &Call) -> Result<Exit, String> {
             Json::number(until_stage(&facts.retry, facts.uptime, &call.settings.core).0),
         ),
         Line("poll_failures", Json::number(facts.retry.poll.failures.into())),
-        Line("now", Json::text(&decide_unless_off(&facts, &call.settings.core, device.update_off()).reason)),
+        Line("now", Json::text(&reason)),
     ]);
-    print(&if call.json { as_json(lines) } else { as_text(lines) })?;
+    print(&as_json(lines))?;
     Ok(call.exit_by_settings())
 }
 
@@ -99,14 +122,26 @@ fn record_lines(model: &StatusModel) -> Vec<Line> {
     lines
 }
 
-fn gate_lines(facts: &Facts, call: &Call, device: &LinuxDevice) -> Vec<Line> {
+/// What a person should look at, in sentences; the gate's only where the settings keep it.
+fn all_findings(facts: &Facts, call: &Call, device: &LinuxDevice) -> Vec<String> {
+    let of_gate = match (&facts.gate, &call.settings.gate) {
+        (Some(gate), Some(settings)) => findings(gate, settings),
+        _ => Vec::new(),
+    };
+    let of_device = device.findings().into_iter().chain(update_findings(facts, &call.settings.core));
+    of_gate.into_iter().chain(of_device).collect()
+}
+
+fn gate_lines(
+    facts: &Facts,
+    call: &Call,
+    device_findings: &[String],
+    poll_fault: Option<String>,
+) -> Vec<Line> {
     let (Some(gate), Some(settings)) = (&facts.gate, &call.settings.gate) else {
         return vec![Line("gate", Json::text(&"left to other software"))];
     };
-    let of_device = device.findings().into_iter().chain(device.poll_fault());
-    let of_device = of_device.chain(update_findings(facts, &call.settings.core));
-    let findings = findings(gate, settings).into_iter().chain(of_device);
-    let findings = findings.map(|finding| Json::text(&finding)).collect();
+    let findings = device_findings.iter().chain(&poll_fault).map(Json::text).collect();
     vec![
         Line("gate", Json::text(&if gate.resetting { "being reset" } else { gate.gate_state().name() })),
         Line("firewall", Json::text(&firewall_word(gate, settings))),
@@ -145,17 +180,4 @@ fn version_and_expiry(version: u64, expires: Option<Moment>) -> Json {
 
 fn as_json(lines: Vec<Line>) -> String {
     format!("{}\n", Json::Object(lines.into_iter().map(|Line(name, value)| (name.into(), value)).collect()))
-}
-
-fn as_text(lines: Vec<Line>) -> String {
-    let mut out = String::new();
-    for Line(name, value) in lines {
-        let value = match value {
-            Json::Text(text) => text,
-            Json::Null => "-".into(),
-            other => other.to_string(),
-        };
-        out.push_str(&format!("{:20} {value}\n", name.replace('_', " ")));
-    }
-    out
 }

@@ -1,6 +1,7 @@
 //! The gate's part of the settings: the password's owner and strength, the links, the page's look, the files a reset
 //! removes. The table `[gate]` must be there: a device whose maker forgot it would be open.
 
+use super::identity_settings::Identity;
 use super::table_reader::Keys;
 use komainu_bootstrap::credential::crypt::Method;
 use komainu_bootstrap::page::translations::Texts;
@@ -47,6 +48,8 @@ pub struct GateSettings {
     pub page_user: u32,
     /// The look of the page.
     pub look: Look,
+    /// What the device is and whom to call; the table `[identity]`.
+    pub identity: Identity,
     /// The files that a factory reset removes besides the credential.
     pub wipe: Vec<PathBuf>,
 }
@@ -136,6 +139,7 @@ pub(super) fn read(mut keys: Keys<'_>) -> Option<GateSettings> {
             logo: keys.path_if_given("logo"),
             hosts: keys.strings("hosts", &[]),
         },
+        identity: Identity::default(),
         wipe: keys.paths("wipe"),
     };
     if let Some(path) =

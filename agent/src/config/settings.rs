@@ -3,6 +3,8 @@
 use crate::config::boot_settings;
 use crate::config::gate_settings;
 use crate::config::identity;
+use crate::config::identity_settings;
+use crate::config::identity_settings::Identity;
 use crate::config::server_settings;
 use crate::config::server_settings::Server;
 use crate::config::table_reader::{FirstFault, Keys};
@@ -48,6 +50,8 @@ pub struct DeviceSettings {
     pub gate: Option<gate_settings::GateSettings>,
     /// The wall; `None`: other software's.
     pub wall: Option<wall_settings::WallSettings>,
+    /// What the device is and whom to call.
+    pub identity: Identity,
     /// The file that holds the device's id, where there is one.
     pub id_file: Option<PathBuf>,
     /// What is wrong with the settings. Gate and firewall do without all that cannot be read.
@@ -165,6 +169,7 @@ impl DeviceSettings {
         let (mut state, mut trust, mut reset) = (keys("state"), keys("trust"), keys("reset"));
         let (server, boot, log) = (keys("server"), keys("boot"), keys("log"));
         let (gate, wall) = (Keys::of(&mut top, "gate", &of_gate), Keys::of(&mut top, "wall", &of_wall));
+        let identity = Keys::of(&mut top, "identity", &of_gate);
         let (id, id_file) = read_id(&mut device);
         let mut read = DeviceSettings {
             core: read_core(&mut device, &mut poll, &mut trial, &mut state, &mut reset),
@@ -180,9 +185,13 @@ impl DeviceSettings {
             log: read_log(log),
             gate: gate_settings::read(gate),
             wall: wall_settings::read(wall, &mut top, &of_wall),
+            identity: identity_settings::read(identity),
             id_file,
             faults: SettingsFaults::default(),
         };
+        if let Some(gate) = &mut read.gate {
+            gate.identity = read.identity.clone();
+        }
         read.core.device_id = id.unwrap_or_else(|| identity::stand_in(&read.state));
         if let Some(path) =
             read.gate.iter().flat_map(|gate| &gate.wipe).find(|path| read.state.starts_with(path)).cloned()
@@ -206,7 +215,7 @@ impl DeviceSettings {
 }
 
 /// The tables of the gate and of the wall; all others are the update's.
-const OF_GATE: &[&str] = &["gate"];
+const OF_GATE: &[&str] = &["gate", "identity"];
 const OF_WALL: &[&str] = &["wall", "service", "integrity", "wan_rule"];
 
 fn read_core(

@@ -20,6 +20,11 @@ pub(crate) fn names(settings: &Settings, device_id: &str) -> Vec<(NameKind, Stri
         (NameKind::Model, settings.look.name.clone()),
         (NameKind::Serial, device_id.to_owned()),
     ];
+    // Everybody in the LAN reads these at the log-in page.
+    for (key, value) in settings.identity.rows() {
+        let kind = if key == "model" { NameKind::Model } else { NameKind::Vendor };
+        names.push((kind, value.to_owned()));
+    }
     if let Some(host) = first_line(Path::new("/proc/sys/kernel/hostname")) {
         names.push((NameKind::Host, host));
     }

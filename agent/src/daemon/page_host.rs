@@ -200,6 +200,9 @@ impl PageHost {
             page_status::push_wall(&mut state, report, &device.incident_state(), cut_off);
             if let Some(wall) = device.wall() {
                 page_status::push_answers(&mut state, wall.answers());
+                if wall.files_differ() && gate.gate_state() == GateState::Open {
+                    state.push("changed", 1);
+                }
             }
             page_status::push_turned_away(&mut state, &device.counts());
         }

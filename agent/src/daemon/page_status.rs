@@ -18,8 +18,9 @@ use komainu_core::update::record::Update;
 use komainu_core::wall::answers;
 use komainu_core::wall::evidence::Evidence;
 use komainu_core::wall::incident_state::IncidentState;
-use komainu_core::wall::measures::Survey;
-use komainu_core::wall::report::{Finding, Report};
+use komainu_core::wall::measures::{Survey, TABLE};
+use komainu_core::wall::remediation::KINDS;
+use komainu_core::wall::report::{Finding, Judgement, Report};
 
 /// Longest note of a release that the page gets, in bytes.
 const NOTE_BYTES_MAX: usize = 1024;
@@ -49,6 +50,7 @@ pub(crate) fn of(
     state.push("now", facts.now.0);
     state.push("name", &settings.look.name);
     state.push("rule", settings.rule.name());
+    push_identity(&mut state, settings);
     if gate.gate_state() == GateState::Closed {
         // Before the first log-in is possible, the page needs no more.
         return state;
@@ -62,6 +64,14 @@ pub(crate) fn of(
         state.push("login", login);
     }
     state
+}
+
+/// Adds what the device is and whom to call, for every visitor. A page without links of the LAN listens everywhere, and the
+/// WAN must not read it.
+fn push_identity(state: &mut DeviceState, settings: &Settings) {
+    if !settings.lan.is_empty() {
+        settings.identity.rows().for_each(|(key, value)| state.push(key, value));
+    }
 }
 
 fn push_pair(state: &mut DeviceState, facts: &Facts, core: &Core) {
@@ -129,6 +139,15 @@ pub(crate) fn push_wall(
     if state.of("gate") != Some(GateState::Open.name()) {
         return;
     }
+    for row in TABLE {
+        let word = match report.judgement(row.measure) {
+            Judgement::Strong => "strong",
+            Judgement::Weak => "weak",
+            Judgement::CannotTell(_) => "cannot-tell",
+            Judgement::CannotEnforce(_) => "cannot-enforce",
+        };
+        state.push("measure", format_args!("{} {word}", row.id));
+    }
     for (letter, survey) in [("a", Survey::A), ("b", Survey::B), ("c", Survey::C), ("d", Survey::D)] {
         state.push("survey", format_args!("{letter} {}", report.survey(survey)));
     }
@@ -154,15 +173,17 @@ pub(crate) fn push_wall(
 /// Most answers of the wall that the page shows; `komainu incident` shows more.
 const ANSWERS_MAX: usize = 5;
 
-/// Adds the last answers of the wall, the newest first, each with the way to take it back.
+/// Adds the last answers of the wall, the newest first; the page knows how each is taken back.
 pub(crate) fn push_answers(state: &mut DeviceState, lines: &[String]) {
     if state.of("gate") != Some(GateState::Open.name()) {
         return;
     }
     for answer in lines.iter().rev().filter_map(|line| answers::read(line)).take(ANSWERS_MAX) {
-        let take_back = if answer.undone { "" } else { answer.kind.take_back };
-        let before = if answer.undone { "" } else { "; to take it back: " };
-        state.push("answer", format_args!("{answer}{before}{take_back}"));
+        let event = if answer.undone { "undone" } else { "mended" };
+        let (row, evidence) =
+            (answer.row.map_or("-", |row| row.id), answer.evidence.map_or("-", Evidence::name));
+        let (time, kind, seen) = (answer.time, answer.kind.name, answer.seen);
+        state.push("answer", format_args!("{time} {event} {kind} {row} {evidence} {seen}"));
     }
 }
 
@@ -194,4 +215,42 @@ fn lan_address(settings: &Settings) -> Option<std::net::Ipv4Addr> {
         }
     }
     None
+}
+
+/// The words for the wall, in English; another language of the page has its own.
+pub fn wall_texts() -> Vec<(String, &'static str)> {
+    let measures = TABLE.iter().map(|row| (["measure-", row.id].concat(), row.name));
+    let does = KINDS.iter().map(|kind| (["does-", kind.name].concat(), kind.does));
+    let back = KINDS.iter().map(|kind| (["back-", kind.name].concat(), kind.take_back));
+    measures.chain(does).chain(back).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::settings::DeviceSettings;
+    use komainu_bootstrap::page::translations::Texts;
+
+    #[test]
+    fn what_the_device_is_is_told_on_links_of_the_lan_alone() {
+        let identity = "[identity]\nmodel = \"FM-200\"\ncontact = \"a=b\"\n[gate]\n";
+        for (gate, told) in
+            [("lan = [\"br-lan\"]", "model=FM-200\ncontact=a=b\n"), ("firewall = \"none\"", "")]
+        {
+            let settings = DeviceSettings::read_what_is_whole(&format!("{identity}{gate}\n"));
+            let mut state = DeviceState::default();
+            push_identity(&mut state, &settings.gate.unwrap());
+            assert_eq!(state.0, told, "{gate}");
+        }
+    }
+
+    #[test]
+    fn every_language_but_english_has_its_own_words_for_the_wall() {
+        for texts in Texts::all().filter(|texts| texts.tag != "en") {
+            for (key, english) in wall_texts() {
+                let own = texts.find(&key).unwrap_or_else(|| panic!("{} has no {key}: {english}", texts.tag));
+                assert_ne!(own, english, "{} {key}", texts.tag);
+            }
+        }
+    }
 }

@@ -8,13 +8,15 @@ use crate::daemon::request_queue::RequestQueue;
 use crate::os::clock::{system_seconds, uptime_seconds};
 use komainu_bootstrap::credential::crypt;
 use komainu_bootstrap::credential::crypt::Verdict;
-use komainu_bootstrap::ipc::{NumberedRequest, Reply, Request, Secret, SessionId};
+use komainu_bootstrap::ipc::{NumberedRequest, Reply, Request, Secret, SessionId, WallAnswer};
 use komainu_bootstrap::login_throttle::Client;
 use komainu_bootstrap::password_rule;
 use komainu_bootstrap::password_rule::PasswordContext;
-use komainu_core::device::Owner;
+use komainu_core::device::{Hardening, Owner};
 use komainu_core::gate::state::GateFacts;
 use komainu_core::operator_request::{OperatorRequest, Password};
+use komainu_core::wall::incident_response::IncidentResponse;
+use komainu_core::wall::incident_state::Incident;
 
 impl PageHost {
     /// The answer, where it needs no turn.
@@ -58,6 +60,11 @@ impl PageHost {
                 }
                 self.set(requests, from, asked, &gate, new)
             }
+            Request::AnswerWall { session, password, answer } => Some(
+                self.may(from, &session)
+                    .and_then(|()| self.is_owners(device, &asked, &gate, &password))
+                    .map_or_else(|refusal| refusal, |()| answer_wall(device, requests, &asked, answer)),
+            ),
             Request::Reset { session, password } => {
                 // Root at the console, or the button's hook, stands at the device: that is proof enough.
                 if from == From::Page
@@ -214,9 +221,40 @@ impl PageHost {
     }
 }
 
+/// Lets the owner's answer wait for the wall's next turn.
+fn answer_wall(
+    device: &mut LinuxDevice,
+    requests: &mut RequestQueue,
+    asked: &NumberedRequest,
+    answer: WallAnswer,
+) -> Reply {
+    if requests.is_full() || device.wall().is_none() {
+        return Reply::NotNow;
+    }
+    let request = match (answer, device.incident_state().incident) {
+        (WallAnswer::AcceptChanges, _) => OperatorRequest::AcceptChanges,
+        (WallAnswer::EndIncident, None) => return Reply::NotNow,
+        // A stranger may know the password that holds: whoever gives it may be that stranger.
+        (WallAnswer::EndIncident, Some(Incident { password: Some(old), .. }))
+            if device.gate().and_then(|gate| gate.kept) == Some(old) =>
+        {
+            return Reply::Failed("a stranger may know this password: set a new one first".into());
+        }
+        (WallAnswer::EndIncident, Some(_)) => OperatorRequest::Incident(IncidentResponse::Release),
+    };
+    let word = if answer == WallAnswer::AcceptChanges { "changes-accepted" } else { "incident-ended" };
+    log::info!("{word} from={}", who(asked.peer));
+    requests.put(request);
+    Reply::Done
+}
+
 fn needs_secret(ask: &Request) -> bool {
     matches!(
         ask,
-        Request::Claim { .. } | Request::Login { .. } | Request::Change { .. } | Request::Reset { .. }
+        Request::Claim { .. }
+            | Request::Login { .. }
+            | Request::Change { .. }
+            | Request::AnswerWall { .. }
+            | Request::Reset { .. }
     )
 }

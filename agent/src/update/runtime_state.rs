@@ -8,6 +8,7 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::ffi::OsStr;
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::io::{Read, Seek, Write};
@@ -22,6 +23,20 @@ const BUNDLE: &str = "install ";
 /// The folder of the runtime state.
 pub struct RuntimeState {
     folder: PathBuf,
+}
+
+/// The komainu that is at work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AtWork {
+    /// Its process; `None`: it has not written its number yet.
+    pub process: Option<i32>,
+}
+
+impl fmt::Display for AtWork {
+    /// As it follows a name: ` (process 7)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.process.map_or(Ok(()), |process| write!(f, " (process {process})"))
+    }
 }
 
 /// Only one komainu acts at a time; dropping this lets the next one.
@@ -59,10 +74,22 @@ impl RuntimeState {
         }
     }
 
-    /// Whether another komainu holds the lock; nothing is made or written for this.
-    pub fn is_at_work(&self) -> bool {
-        let Ok(file) = File::open(self.folder.join("lock")) else { return false };
-        matches!(Flock::lock(file, FlockArg::LockSharedNonblock), Err((_, nix::errno::Errno::EWOULDBLOCK)))
+    /// The komainu that holds the lock; `None`: none does. Nothing is made or written for this.
+    ///
+    /// # Errors
+    /// The lock file cannot be read: this is not root.
+    pub fn at_work(&self) -> io::Result<Option<AtWork>> {
+        let file = match File::open(self.folder.join("lock")) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other?,
+        };
+        let Err((mut file, nix::errno::Errno::EWOULDBLOCK)) = Flock::lock(file, FlockArg::LockSharedNonblock)
+        else {
+            return Ok(None);
+        };
+        let mut text = String::new();
+        file.read_to_string(&mut text)?;
+        Ok(Some(AtWork { process: text.trim().parse().ok() }))
     }
 
     /// Leaves a request for the komainu that is at work, and wakes it.

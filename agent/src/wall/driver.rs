@@ -19,6 +19,7 @@ use crate::os::watchdog::Watchdog;
 use crate::os::{clock, files};
 use crate::wall::firmware_identity;
 use crate::wall::incident_store;
+use crate::wall::known_events::KnownEvents;
 use crate::wall::own_processes::ours;
 use komainu_core::fault::{Text, text};
 use komainu_core::settings::Settings as Core;
@@ -87,6 +88,7 @@ pub struct WallDriver {
     /// The rights that the agent could not give up; `None`: this is not the agent's own process.
     pub(crate) confinement: Option<Vec<&'static str>>,
     pub(crate) security_log: SecurityLog,
+    pub(crate) known_events: KnownEvents,
     pub(crate) exposure: ExposureProbe,
     pub(crate) tls: Vec<(u16, Option<bool>)>,
     pub(crate) tls_asked: Option<u64>,
@@ -133,6 +135,7 @@ impl WallDriver {
             numbers: sysctl::Numbers::default(),
             confinement: None,
             security_log: SecurityLog::new(&device.state),
+            known_events: KnownEvents::new(&device.state),
             exposure: ExposureProbe::default(),
             tls: Vec::new(),
             tls_asked: None,
@@ -175,6 +178,11 @@ impl WallDriver {
     /// The owner is there, for so many seconds: changes meanwhile are the owner's wish.
     pub fn owner_is_here(&mut self, seconds: u32) {
         self.owner_until = clock::uptime_milliseconds() + u64::from(seconds) * 1000;
+    }
+
+    /// Whether protected files differed from the accepted ones at the last look.
+    pub fn files_differ(&self) -> bool {
+        !self.differ.is_empty()
     }
 
     /// Whether a release is on trial.
@@ -277,6 +285,7 @@ impl WallDriver {
         let own = upnp_leases.0.iter().map(|mapping| mapping.to).filter(|&host| is_own(host)).collect();
         self.ask_for_tls();
         self.security_log.settle(Now::read(built()));
+        self.known_events.settle(false);
         Observation {
             lan: self.lan.clone(),
             routes: routes::default_links(),

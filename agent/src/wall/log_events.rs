@@ -3,17 +3,33 @@
 use super::driver::WallDriver;
 use super::security_log::Now;
 use crate::os::clock::built;
+use komainu_core::fault::text;
 use komainu_core::reason::Reason;
 use komainu_core::wall::evidence::Evidence;
 use komainu_core::wall::measures::Survey;
+use komainu_core::wall::plan::finding_digest::digest_of_text;
 use komainu_core::wall::report::Report;
+
+/// So long after its start the agent puts right what the firmware brings at every start.
+const START_SECONDS: u64 = 60;
 
 impl WallDriver {
     /// Writes an event of the wall's, or of the gate's, into the security log.
     pub fn note(&mut self, reason: &Reason) {
         let now = Now::read(built());
         let line = reason.to_string();
-        let details = line.split_once(' ').map_or("", |(_, details)| details);
+        let (name, details) = line.split_once(' ').unwrap_or((&line, ""));
+        // What a normal start shows again and again is in the log once. What an attacker may have done is always news.
+        let may_be_known = match reason {
+            Reason::Found(finding) | Reason::Mended { finding, .. } => !finding.is_infection(),
+            Reason::NotMended { .. } => true,
+            // The account of a firmware that brings its own file at every start; later it is somebody's deed.
+            Reason::AccountChanged => self.known_events.run_seconds() < START_SECONDS,
+            _ => false,
+        };
+        if may_be_known && self.known_events.is_as_before(digest_of_text(name, details)) {
+            return;
+        }
         let event = match reason {
             Reason::Found(finding) => match finding.evidence {
                 Evidence::Told => "told",
@@ -35,11 +51,16 @@ impl WallDriver {
         self.security_log.note(event, format_args!("{details}"), now);
     }
 
-    /// Writes the state of the four surveys into the security log.
+    /// Writes the state of the four surveys into the security log; at the start of the agent only where it is another one
+    /// than at its last start.
     pub fn note_summary(&mut self, report: &Report, strangers: u64) {
         let word = |survey| report.survey(survey);
         let (a, b, c, d) = (word(Survey::A), word(Survey::B), word(Survey::C), word(Survey::D));
-        let details = format_args!("a={a} b={b} c={c} d={d} turned_away={strangers}");
+        let states = text(format_args!("a={a} b={b} c={c} d={d}"));
+        if self.known_events.is_as_before(digest_of_text("selfcheck", &states)) {
+            return;
+        }
+        let details = format_args!("{states} turned_away={strangers}");
         self.security_log.note("selfcheck", details, Now::read(built()));
     }
 
@@ -51,5 +72,6 @@ impl WallDriver {
     /// Writes the counts that are not written yet; at an orderly end.
     pub fn end_log(&mut self) {
         self.security_log.settle_all(Now::read(built()));
+        self.known_events.settle(true);
     }
 }

@@ -1,6 +1,6 @@
 //! Komainu's own processes: they are never judged.
 
-use komainu_core::wall::process_snapshot::{Process, ProcessSnapshot};
+use komainu_core::wall::process_snapshot::{Process, ProcessSnapshot, Program};
 use komainu_core::wall::remediation::ProcessId;
 use std::os::unix::fs::MetadataExt;
 
@@ -10,13 +10,19 @@ pub(crate) fn ours(seen: &ProcessSnapshot) -> Vec<ProcessId> {
     let us = std::process::id();
     let file = |path: &str| std::fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
     let own = file("/proc/self/exe");
-    let name = seen.processes.iter().find(|process| process.id.pid == us).map(|us| us.program.base_name());
+    let program = seen.processes.iter().find(|process| process.id.pid == us).map(|us| &us.program);
+    let name = program.map(Program::base_name);
     let is_ours = |process: &&Process| {
         // Root's requests bear our file's name: no other process of root's need be asked for its file.
         let is_named = || name.is_none_or(|name| name == process.program.base_name());
         let may_be = process.parent == us || process.user == 0 && is_named();
-        process.id.pid == us
-            || may_be && own.is_some() && file(&format!("/proc/{}/exe", process.id.pid)) == own
+        let folder = format!("/proc/{}", process.id.pid);
+        let is_same = || match file(&format!("{folder}/exe")) {
+            Some(its) => Some(its) == own,
+            // Root's request is over since it was seen.
+            None => process.user == 0 && Some(&process.program) == program && file(&folder).is_none(),
+        };
+        process.id.pid == us || may_be && own.is_some() && is_same()
     };
     seen.processes.iter().filter(is_ours).map(|process| process.id).collect()
 }
@@ -24,7 +30,7 @@ pub(crate) fn ours(seen: &ProcessSnapshot) -> Vec<ProcessId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use komainu_core::wall::process_snapshot::Program;
+    use komainu_core::wall::process_snapshot::Medium;
 
     #[test]
     fn what_runs_the_agents_file_for_somebody_else_is_not_the_agent() {
@@ -50,6 +56,24 @@ mod tests {
         ] {
             let seen = ProcessSnapshot { processes: vec![one.clone()], ..ProcessSnapshot::default() };
             assert_eq!(!ours(&seen).is_empty(), expected, "{one:?}");
+        }
+        // A request of root's that is over is ours; what had another name is not, nor what is another user's.
+        let file = |path: &str| Program::File {
+            path: path.into(),
+            there: true,
+            replaced: false,
+            medium: Medium::Firmware,
+            elsewhere: false,
+        };
+        let gone = |user, path: &str| Process { program: file(path), ..process(u32::MAX, 1, user) };
+        for (one, expected) in [
+            (gone(0, "/usr/sbin/komainu"), 2),
+            (gone(0, "/tmp/komainu"), 1),
+            (gone(1000, "/usr/sbin/komainu"), 1),
+        ] {
+            let agent = Process { program: file("/usr/sbin/komainu"), ..process(us, 1, 0) };
+            let seen = ProcessSnapshot { processes: vec![agent, one.clone()], ..ProcessSnapshot::default() };
+            assert_eq!(ours(&seen).len(), expected, "{one:?}");
         }
         sleeper.kill().unwrap();
         sleeper.wait().unwrap();

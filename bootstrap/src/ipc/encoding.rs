@@ -1,7 +1,9 @@
 //! The bytes of a message: a tag, the number of the request, then fields, each with its length before it. Bytes that
 //! break this form are no message.
 
-use super::{AgentMessage, DeviceState, NumberedRequest, PASSWORD_BYTES_MAX, Reply, Request, Secret};
+use super::{
+    AgentMessage, DeviceState, NumberedRequest, PASSWORD_BYTES_MAX, Reply, Request, Secret, WallAnswer,
+};
 use std::net::{IpAddr, Ipv6Addr};
 
 impl NumberedRequest {
@@ -15,6 +17,7 @@ impl NumberedRequest {
             Request::UpdateNow { .. } => b'u',
             Request::Postpone { .. } => b'w',
             Request::Reset { .. } => b'r',
+            Request::AnswerWall { .. } => b'a',
         };
         let mut message = begin(tag, self.number);
         let peer = match self.peer {
@@ -43,6 +46,11 @@ impl NumberedRequest {
                 field(&mut message, session);
                 field(&mut message, password.0.as_bytes());
             }
+            Request::AnswerWall { session, password, answer } => {
+                field(&mut message, session);
+                field(&mut message, password.0.as_bytes());
+                field(&mut message, &[u8::from(*answer == WallAnswer::AcceptChanges)]);
+            }
         }
         message
     }
@@ -67,6 +75,15 @@ impl NumberedRequest {
             b'u' => Request::UpdateNow { session: take_array(&mut fields)? },
             b'w' => Request::Postpone { session: take_array(&mut fields)? },
             b'r' => Request::Reset { session: take_array(&mut fields)?, password: take_secret(&mut fields)? },
+            b'a' => Request::AnswerWall {
+                session: take_array(&mut fields)?,
+                password: take_secret(&mut fields)?,
+                answer: match take_array(&mut fields)? {
+                    [0] => WallAnswer::EndIncident,
+                    [1] => WallAnswer::AcceptChanges,
+                    [_] => return None,
+                },
+            },
             _ => return None,
         };
         fields.is_empty().then_some(NumberedRequest { number, peer, request })
@@ -194,6 +211,8 @@ mod tests {
             Request::UpdateNow { session: SESSION },
             Request::Postpone { session: SESSION },
             Request::Reset { session: SESSION, password: secret("ü") },
+            Request::AnswerWall { session: SESSION, password: secret("a"), answer: WallAnswer::EndIncident },
+            Request::AnswerWall { session: SESSION, password: secret(""), answer: WallAnswer::AcceptChanges },
         ];
         for (number, request) in (7..).zip(requests) {
             for peer in ["192.168.1.2", "fe80::1"] {

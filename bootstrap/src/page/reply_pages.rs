@@ -50,6 +50,10 @@ impl Page<'_> {
                 self.sessions.leave(session, "postpone-done");
                 self.to("/", pending.q)
             }
+            (Reply::Done, RequestKind::Wall(session)) => {
+                self.sessions.leave(session, "wall-done");
+                self.to("/", pending.q)
+            }
             (Reply::Done, RequestKind::Reset(_)) => {
                 self.sessions.close_all();
                 let view = self.view(texts, pending.q, String::new());
@@ -127,6 +131,7 @@ impl Page<'_> {
         if let RequestKind::Change(session)
         | RequestKind::Update(session)
         | RequestKind::Postpone(session)
+        | RequestKind::Wall(session)
         | RequestKind::Reset(session) = &pending.kind
         {
             self.sessions.close(session);
@@ -151,6 +156,7 @@ impl Page<'_> {
             RequestKind::Change(session)
             | RequestKind::Reset(session)
             | RequestKind::Update(session)
+            | RequestKind::Wall(session)
             | RequestKind::Postpone(session) => form_token::of_session(&self.theme.secret, session),
             _ => self.token(pending.context),
         };
@@ -159,6 +165,7 @@ impl Page<'_> {
             RequestKind::Claim { code } => view.setup(Some(&alert), code),
             RequestKind::Change(_) => view.change(Some(&alert)),
             RequestKind::Reset(_) => view.reset(Some(&alert)),
+            RequestKind::Wall(_) => view.wall(Some(&alert)),
             RequestKind::Login => view.login(Some(&alert)),
             RequestKind::Logout | RequestKind::Update(_) | RequestKind::Postpone(_) => {
                 let mut more = String::new();

@@ -4,7 +4,7 @@ use crate::ipc::DeviceState;
 use crate::json::push_text;
 
 /// The keys that are lists even with one value or none.
-const LISTS: &[&str] = &["finding", "login", "survey", "blocked", "open", "answer"];
+const LISTS: &[&str] = &["finding", "login", "survey", "blocked", "open", "answer", "measure"];
 /// The keys whose values are numbers.
 const NUMBERS: &[&str] =
     &["now", "since", "release", "percent", "polled", "next", "offer", "postponed", "support_end"];
@@ -52,6 +52,16 @@ fn value(out: &mut String, key: &str, value: &str) {
             }
             out.push('}');
         }
+        ("answer", ..) => {
+            let words = value.splitn(6, ' ');
+            let names =
+                ["{\"time\":", ",\"event\":", ",\"kind\":", ",\"measure\":", ",\"evidence\":", ",\"seen\":"];
+            for (before, word) in names.into_iter().zip(words) {
+                out.push_str(before);
+                push_text(out, word);
+            }
+            out.push('}');
+        }
         ("postponable", ..) => out.push_str(if value == "1" { "true" } else { "false" }),
         _ if NUMBERS.contains(&key) => number(out, value),
         _ => push_text(out, value),
@@ -82,6 +92,7 @@ mod tests {
             ("fixes", "A"),
             ("fixes", "B"),
             ("login", "odd"),
+            ("answer", "boot+7 mended end telnet weak port 23 \"x\""),
         ] {
             state.push(key, value);
         }
@@ -90,11 +101,12 @@ mod tests {
             "{\"gate\":\"open\",\"release\":41,\"percent\":\"007\",\"version\":\"2\",\
              \"finding\":[\"a \\\"b\\\" \\\\ \\u0001\\u0085\"],\"postponable\":true,\
              \"login\":[{\"time\":7,\"address\":\"::1\",\"result\":\"ok\"},\"odd\"],\"fixes\":[\"A\",\"B\"],\
-             \"survey\":[],\"blocked\":[],\"open\":[],\"answer\":[]}\n"
+             \"survey\":[],\"blocked\":[],\"open\":[],\"answer\":[{\"time\":\"boot+7\",\"event\":\"mended\",\"kind\":\"end\",\
+             \"measure\":\"telnet\",\"evidence\":\"weak\",\"seen\":\"port 23 \\\"x\\\"\"}],\"measure\":[]}\n"
         );
         assert_eq!(
             status(&DeviceState::default()),
-            "{\"finding\":[],\"login\":[],\"survey\":[],\"blocked\":[],\"open\":[],\"answer\":[]}\n"
+            "{\"finding\":[],\"login\":[],\"survey\":[],\"blocked\":[],\"open\":[],\"answer\":[],\"measure\":[]}\n"
         );
     }
 }

@@ -69,7 +69,7 @@ impl View<'_> {
     }
 
     /// The alert of an incident: the findings, and the steps that are left to the owner.
-    fn incident(&self) -> String {
+    pub fn incident(&self) -> String {
         let Some(found) = self.state.of("incident") else { return String::new() };
         let texts = self.texts;
         let mut body = String::from("<p lang=\"en\">");
@@ -216,7 +216,11 @@ impl View<'_> {
         }
         self.list(&mut out, "turned-away", "blocked");
         self.list(&mut out, "ways-in", "open");
-        self.list(&mut out, "answers", "answer");
+        let count = self.wall_count();
+        if !count.is_empty() {
+            let values = [("q", self.q), ("wall", texts.text("wall")), ("count", &count)];
+            out.push_str(&fill("<dt><a href=\"/wall{q}\">{wall}</a></dt><dd>{count}</dd>", texts, &values));
+        }
         out
     }
 

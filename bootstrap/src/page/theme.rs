@@ -23,6 +23,8 @@ pub struct Theme {
     pub hosts: Vec<String>,
     /// The port in redirects: 80 if the firewall redirects that to the page, otherwise the page's own.
     pub public_port: u16,
+    /// The agent's own words for the wall, in English: `measure-telnet`, `does-end`, `back-end`, each with its text.
+    pub wall_texts: Vec<(String, &'static str)>,
     /// The random key of the form tokens.
     pub secret: [u8; 32],
 }

@@ -74,8 +74,11 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
+    /// The keys, but for the words of the wall, which are the agent's own in English: a test of the agent knows them.
     fn keys(texts: Texts) -> Vec<&'static str> {
-        texts.lines.lines().map(|line| line.split_once(" = ").expect(line).0).collect()
+        let of_wall = |key: &&str| ["measure-", "does-", "back-"].iter().any(|kind| key.starts_with(kind));
+        let keys = texts.lines.lines().map(|line| line.split_once(" = ").expect(line).0);
+        keys.filter(|key| !of_wall(key)).collect()
     }
 
     #[test]

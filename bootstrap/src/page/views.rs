@@ -38,6 +38,13 @@ const RULES: &[(&str, &str, &str, &str, &str)] = &[
     ("bsi", "rule-bsi", "8", "2", CLASSES),
 ];
 const CLASSES: &str = "minlength: 16; required: lower; required: upper; required: digit; required: [-.!]";
+/// What the device is and whom to call: the key of the state, and its label.
+const IDENTITY: &[(&str, &str)] = &[
+    ("manufacturer", "manufacturer"),
+    ("model", "model"),
+    ("installer", "installer"),
+    ("contact", "contact"),
+];
 const WRONG: &str = " aria-invalid=\"true\" autofocus";
 
 impl View<'_> {
@@ -92,13 +99,35 @@ impl View<'_> {
             element(&mut button, "p", self.texts.text("button-help"));
         }
         let code = if wanted { &code_field } else { &button };
-        self.form("setup-title", assets::SETUP, "/", alert, &[("field", &field), ("code", code)])
+        let values = [("field", &*field), ("code", code), ("identity", &self.identity())];
+        self.form("setup-title", assets::SETUP, "/", alert, &values)
     }
 
     /// The log-in form.
     pub fn login(&self, alert: Option<&Alert>) -> String {
         let invalid = if about(alert, "password") { WRONG } else { "" };
-        self.form("login-title", assets::LOGIN, "/", alert, &[("invalid", invalid)])
+        let identity = self.identity();
+        self.form("login-title", assets::LOGIN, "/", alert, &[("invalid", invalid), ("identity", &identity)])
+    }
+
+    /// What the device is and whom to call, where the maker says so.
+    fn identity(&self) -> String {
+        let mut rows = String::new();
+        for (key, label) in IDENTITY {
+            if let Some(value) = self.state.of(key) {
+                element(&mut rows, "dt", self.texts.find(label).unwrap_or_default());
+                element(&mut rows, "dd", value);
+            }
+        }
+        if rows.is_empty() {
+            return rows;
+        }
+        let mut section = String::from("<section>");
+        element(&mut section, "h2", self.texts.text("identity"));
+        section.push_str("<dl>");
+        section.push_str(&rows);
+        section.push_str("</dl></section>");
+        section
     }
 
     /// The form for another password.
@@ -203,6 +232,11 @@ pub fn paragraphs(text: &str, sentence: &str) -> String {
         close(&mut out, "p");
     }
     out
+}
+
+/// The attributes of a field whose value was wrong.
+pub fn invalid(alert: Option<&Alert>, field: &str) -> &'static str {
+    if about(alert, field) { WRONG } else { "" }
 }
 
 fn about(alert: Option<&Alert>, field: &str) -> bool {

@@ -45,6 +45,7 @@ impl Bench {
                 logo: None,
                 hosts: Vec::new(),
                 public_port: 80,
+                wall_texts: Vec::new(),
                 secret: [7; 32],
             };
             serve(ListenSockets { web: vec![web], dns: vec![names], agent: page }, &theme, &mut turned)

@@ -39,6 +39,7 @@ fn shown(state: komainu_bootstrap::ipc::DeviceState) {
         logo: None,
         hosts: Vec::new(),
         public_port: 80,
+        wall_texts: Vec::new(),
         secret: [7; 32],
     };
     let context = RequestContext {

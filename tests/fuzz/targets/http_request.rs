@@ -46,6 +46,7 @@ fn serve(request: &HttpRequest, open: bool, choice: u8) {
         logo: None,
         hosts: vec!["gate.lan".into()],
         public_port: 80,
+        wall_texts: Vec::new(),
         secret: [7; 32],
     };
     let mut page = Page::new(&theme);

@@ -75,7 +75,7 @@ pub(super) fn page(device: &mut LinuxDevice, call: &Call, found: &mut Findings) 
         }
     }
     match taken {
-        Some(_) if device.runtime().is_at_work() => {
+        Some(_) if device.runtime().at_work().is_ok_and(|at_work| at_work.is_some()) => {
             found.ok("another komainu is at work, and has the page's ports".into());
         }
         Some(port) => found.fail(format!(

@@ -115,3 +115,36 @@ fn an_id_file_may_be_missing_and_must_not_be_empty() {
     assert!(fault.starts_with("line 3: ") && fault.contains("empty"), "{fault}");
     fs::remove_dir_all(&folder).unwrap();
 }
+
+#[test]
+fn what_the_device_is_is_read_and_what_is_too_long_or_deceives_is_refused_with_its_line() {
+    let with = |value: &str| LEAST.replacen("[gate]", &format!("[identity]\ncontact = {value}\n[gate]"), 1);
+    let longest = "端".repeat(80);
+    for good in
+        ["+81 3 1234 5678, help@installer.example", "<script>alert(1)</script> & \\\"co\\\"", &longest]
+    {
+        let device = DeviceSettings::read(&with(&format!("\"{good}\""))).unwrap();
+        let wanted = good.replace("\\\"", "\"");
+        assert_eq!(device.identity.rows().collect::<Vec<_>>(), [("contact", &*wanted)]);
+        assert_eq!(device.gate.unwrap().identity, device.identity);
+    }
+    assert_eq!(DeviceSettings::read(&with("\"\"")).unwrap().identity.rows().count(), 0, "empty is none");
+    for (bad, says) in [
+        (
+            format!("\"{longest}x\""),
+            "line 9: `identity.contact` must have 80 characters at most, and this has 81",
+        ),
+        ("\"a\\u202eb\"".into(), "line 9: `identity.contact` must be plain text"),
+        ("\"a\\nb\"".into(), "must be plain text"),
+        ("\"a\\u200bb\"".into(), "must be plain text"),
+        ("7".into(), "line 9: `identity.contact`"),
+        ("\"x\"\ncontct = \"y\"".into(), "line 10: "),
+    ] {
+        let device = DeviceSettings::read_what_is_whole(&with(&bad));
+        let fault = device.faults.gate.as_ref().map(ToString::to_string).unwrap_or_default();
+        assert!(fault.contains(says), "{bad}: {fault}");
+        // The gate goes on with its links, and the update does not depend on it.
+        assert_eq!(device.gate.unwrap().lan, ["br-lan"]);
+        assert!(device.faults.update.is_none() && device.faults.wall.is_none(), "{bad}");
+    }
+}

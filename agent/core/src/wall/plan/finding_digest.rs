@@ -9,8 +9,13 @@ use alloc::string::String;
 /// The digest of a finding: its measure and its text, without the numbers of processes. It recognises the finding in
 /// the next look.
 pub fn digest_of(finding: &Finding) -> Digest64 {
-    let mut words = String::from(finding.measure.row().id);
-    for part in finding.what.split(PROCESS) {
+    digest_of_text(finding.measure.row().id, &finding.what)
+}
+
+/// The same of any event: its name and its text, without the numbers of processes.
+pub fn digest_of_text(name: &str, what: &str) -> Digest64 {
+    let mut words = String::from(name);
+    for part in what.split(PROCESS) {
         words.push_str(part.trim_start_matches(|letter: char| letter.is_ascii_digit()));
     }
     Digest64::of(words.as_bytes())

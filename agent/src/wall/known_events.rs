@@ -1,0 +1,197 @@
+//! Known events: what an earlier run of the agent had as well. A device that its maker's firmware starts with telnet shows
+//! it at every start, and is mended at every start: that is in the security log once. The first time in a run that a known
+//! event comes is no news; each further time is, and so is one that did not come in the first hour of a run.
+//!
+//! An infection, an incident and whatever a person asks for are never known.
+
+use crate::os::{clock, files};
+use komainu_core::identifiers::Digest64;
+use std::path::{Path, PathBuf};
+
+/// Most events that are known; the one that was not seen for longest makes room.
+const KNOWN_MAX: usize = 128;
+/// Largest file, in bytes: a line of 16 hexadecimal digits for each.
+const FILE_BYTES_MAX: u64 = 17 * KNOWN_MAX as u64;
+/// An event that did not come so long after the agent's start is forgotten, in milliseconds.
+const FORGET_MILLISECONDS: u64 = 3_600_000;
+/// So long after a change the file is written: most of a start comes together.
+const WRITE_AFTER_MILLISECONDS: u64 = 30_000;
+/// The least time between two writes, in milliseconds.
+const WRITE_AGAIN_MILLISECONDS: u64 = 600_000;
+
+struct Known {
+    event: Digest64,
+    /// It came in this run.
+    came: bool,
+}
+
+pub(crate) struct KnownEvents {
+    file: PathBuf,
+    /// The oldest first; `None`: not read yet.
+    known: Option<Vec<Known>>,
+    began: u64,
+    forgot: bool,
+    /// When the first change came that is not written yet.
+    changed: Option<u64>,
+    /// When the file was last written.
+    written: Option<u64>,
+}
+
+impl KnownEvents {
+    /// Those of the state; nothing is read yet.
+    pub(crate) fn new(state: &Path) -> KnownEvents {
+        let file = state.join("log/known");
+        KnownEvents { file, known: None, began: 0, forgot: false, changed: None, written: None }
+    }
+
+    /// An event came; true: an earlier run had it as well, and this is the first time in this run.
+    pub(crate) fn is_as_before(&mut self, event: Digest64) -> bool {
+        self.came_at(event, clock::uptime_milliseconds())
+    }
+
+    /// Writes what is due; with `all` at an orderly end.
+    pub(crate) fn settle(&mut self, all: bool) {
+        self.settle_at(clock::uptime_milliseconds(), all);
+    }
+
+    /// Seconds since this run began.
+    pub(crate) fn run_seconds(&self) -> u64 {
+        self.known.as_ref().map_or(0, |_| clock::uptime_milliseconds().saturating_sub(self.began) / 1000)
+    }
+
+    fn came_at(&mut self, event: Digest64, now: u64) -> bool {
+        let known = self.read(now);
+        if let Some(known) = known.iter_mut().find(|known| known.event == event) {
+            return !std::mem::replace(&mut known.came, true);
+        }
+        if known.len() == KNOWN_MAX {
+            let oldest = known.iter().position(|known| !known.came).unwrap_or(0);
+            known.remove(oldest);
+        }
+        known.push(Known { event, came: true });
+        self.changed.get_or_insert(now);
+        false
+    }
+
+    fn settle_at(&mut self, now: u64, all: bool) {
+        let Some(known) = &mut self.known else { return };
+        if !self.forgot && now >= self.began + FORGET_MILLISECONDS {
+            let before = known.len();
+            known.retain(|known| known.came);
+            self.forgot = true;
+            if known.len() != before {
+                self.changed.get_or_insert(now);
+            }
+        }
+        let Some(changed) = self.changed else { return };
+        let waits = self.written.is_some_and(|written| now < written + WRITE_AGAIN_MILLISECONDS);
+        if !all && (waits || now < changed + WRITE_AFTER_MILLISECONDS) {
+            return;
+        }
+        let text: String = known.iter().map(|known| format!("{}\n", known.event)).collect();
+        // Where it cannot be written, the next start tells more than it must.
+        if let Err(error) = files::replace(&self.file, text.as_bytes()) {
+            log::debug!("known-events-unwritten why=\"{error}\"");
+        }
+        (self.changed, self.written) = (None, Some(now));
+    }
+
+    fn read(&mut self, now: u64) -> &mut Vec<Known> {
+        let (file, began) = (&self.file, &mut self.began);
+        self.known.get_or_insert_with(|| {
+            *began = now;
+            let bytes = files::read(file, FILE_BYTES_MAX).ok().flatten().unwrap_or_default();
+            let text = String::from_utf8_lossy(&bytes);
+            let events = text.lines().filter_map(Digest64::parse).take(KNOWN_MAX);
+            events.map(|event| Known { event, came: false }).collect()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A state folder that goes with the test.
+    struct State(PathBuf);
+
+    impl State {
+        fn new(name: &str) -> State {
+            let path = std::env::temp_dir().join(format!("komainu-known-{name}-{}", std::process::id()));
+            let _ = std::fs::remove_dir_all(&path);
+            std::fs::create_dir_all(path.join("log")).unwrap();
+            State(path)
+        }
+
+        fn run(&self) -> KnownEvents {
+            KnownEvents::new(&self.0)
+        }
+    }
+
+    impl Drop for State {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn event(word: &str) -> Digest64 {
+        Digest64::of(word.as_bytes())
+    }
+
+    #[test]
+    fn the_first_time_in_a_run_of_what_an_earlier_run_had_is_no_news() {
+        let state = State::new("again");
+        let mut first = state.run();
+        assert!(!first.came_at(event("telnet"), 5), "the first start tells it");
+        assert!(!first.came_at(event("telnet"), 6), "so does its return");
+        first.settle_at(7, true);
+        for _ in 0..3 {
+            let mut next = state.run();
+            assert!(next.came_at(event("telnet"), 5));
+            assert!(!next.came_at(event("telnet"), 6), "it came back in the same run");
+            assert!(!next.came_at(event("ftp"), 7), "this is another");
+        }
+    }
+
+    #[test]
+    fn what_does_not_come_in_the_first_hour_is_forgotten() {
+        let state = State::new("forgotten");
+        let mut first = state.run();
+        for word in ["telnet", "ftp"] {
+            first.came_at(event(word), 5);
+        }
+        first.settle_at(6, true);
+        let mut second = state.run();
+        assert!(second.came_at(event("ftp"), 0));
+        second.settle_at(FORGET_MILLISECONDS, false);
+        assert!(!second.came_at(event("telnet"), FORGET_MILLISECONDS), "after an hour it is news");
+        let mut third = state.run();
+        assert!(!third.came_at(event("telnet"), 0), "and it was not written yet");
+        second.settle_at(FORGET_MILLISECONDS + WRITE_AFTER_MILLISECONDS, false);
+        assert!(state.run().came_at(event("telnet"), 0));
+    }
+
+    #[test]
+    fn a_flood_of_events_is_bounded_in_memory_and_on_flash() {
+        let state = State::new("flood");
+        let (mut run, mut writes, mut before) = (state.run(), 0, Vec::new());
+        for second in 0..3000_u64 {
+            run.came_at(event(&second.to_string()), second * 1000);
+            run.settle_at(second * 1000, false);
+            let now = std::fs::read(state.0.join("log/known")).unwrap_or_default();
+            writes += u32::from(now != before);
+            before = now;
+        }
+        assert!(writes <= 5, "{writes}");
+        assert!(before.len() as u64 <= FILE_BYTES_MAX && before.len() > 1000, "{}", before.len());
+    }
+
+    #[test]
+    fn a_file_of_anything_else_is_no_reason_to_be_silent() {
+        let state = State::new("spoilt");
+        for spoilt in [&b"\xff\xfe\n"[..], &[b'x'; 9000], b"0123456789abcde\n0123456789abcdefg\n\n"] {
+            std::fs::write(state.0.join("log/known"), spoilt).unwrap();
+            assert!(!state.run().came_at(event("telnet"), 1));
+        }
+    }
+}
