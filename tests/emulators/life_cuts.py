@@ -55,7 +55,7 @@ class Cuts:
         number, mark = life.published + 1, machine.mark()
         life.publish(number, self.images(number))
         life.ask_for_update()
-        said = []
+        said, began = [], time.monotonic()
         for _ in range(self.random.choice((1, 1, 1, 2))):
             name, pattern, spread = self.random.choice(MOMENTS)
             if not self._comes(pattern.replace(b"{}", b"%d" % number), mark, number):
@@ -77,8 +77,8 @@ class Cuts:
         return cut
 
     def _comes(self, pattern, mark, number):
-        """Whether the moment comes; it never does where the release was kept or given up before."""
-        wanted, over = re.compile(pattern), re.compile(rb"confirming release=%d\b" % number)
+        """Whether the moment comes; it never does where the release is kept or given up before."""
+        wanted, over = re.compile(pattern), re.compile(rb"(confirming|rolling-back) release=%d\b" % number)
         deadline = time.monotonic() + SETTLE_SECONDS
         while time.monotonic() < deadline:
             said = self.machine.said(mark)
