@@ -80,7 +80,7 @@ done
         state.unlink()
         chip = bytearray(b"\xff" * CHIP_BYTES)
         loader = self.loader.read_bytes()
-        chip[:len(loader)] = reverse(loader) if self.little else loader
+        chip[:len(loader)] = loader
         copy = environment(folder, "-r", *([] if self.little else ["-b"]), size=BLOCK, text=words())
         for place in COPIES:
             chip[place:place + BLOCK] = copy
