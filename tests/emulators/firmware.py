@@ -110,6 +110,8 @@ class Firmware:
         root.file("etc/ssl/authority.pem", self.authority)
         root.file("etc/komainu.toml", self.settings_text())
         root.file("etc/komainu/health/10-router", self._health(), 0o755)
+        # dropbear makes its keys when it is first asked: they must last.
+        root.link("etc/dropbear", "/data/dropbear")
         root.file("etc/version", f"{self.version}\n")
         root.file("www/index.html", f"<h1>Gate router {self.version}</h1>\n")
         for path, content in {**FILES, **self.board.files()}.items():

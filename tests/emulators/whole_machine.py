@@ -24,6 +24,8 @@ UP_SECONDS = 300
 SECONDS = 120
 #: The machine's last line of a start, on the console: its uptime, version and slot.
 UP = re.compile(rb"board up (?P<uptime>[\d.]+) s, version (?P<version>\S+), slot (?P<slot>\w)")
+#: What every start begins with.
+BOOT_LOADER = b"U-Boot 20"
 
 
 class Board:
@@ -37,6 +39,10 @@ class Board:
 
     name = kind = nic = console = control = ""
     modules, early = (), ()
+    #: A script for the start image: sets `root` to the device with the root of `slot`.
+    find_root = ""
+    #: The kernel's name of the medium whose writes are counted, below /sys/block.
+    disk = ""
     #: How the agent's settings name the parts of a slot: part → (slot a, slot b).
     parts = {}
 
@@ -57,8 +63,8 @@ class Board:
 
     def files(self):
         """Files of the firmware that only this board has, by path: content, or (content, mode). Among them are
-        /etc/fw_env.config and /etc/board, a script that is sourced before anything else is mounted: it mounts the state
-        partition at /var/lib/komainu and, if it must, what the boot environment lies on."""
+        /etc/fw_env.config and /etc/board, a script that is sourced before the firewall and the network: it mounts the
+        state partition at /data and, if it must, what the boot environment lies on."""
         raise NotImplementedError
 
     def settings(self):
@@ -162,6 +168,12 @@ class WholeMachine:
         except AssertionError as why:
             raise AssertionError(f"{why}\n{self.last_words(since)}") from None
 
+    def runs(self, since):
+        """Whether a start from a mark on has come to its end, and no other has begun."""
+        said = self.said(since)
+        ups = list(UP.finditer(said))
+        return bool(ups) and BOOT_LOADER not in said[ups[-1].start():]
+
     def up(self, since, seconds=UP_SECONDS):
         """Waits until the machine is up; the version and the slot that run."""
         found = self.waits(UP.pattern, "the machine is up", since, seconds)
@@ -183,13 +195,17 @@ class WholeMachine:
         self.control.sendall(f"{self.number} {base64.b64encode(script.encode()).decode()}\n".encode())
 
     def run(self, script, seconds=SECONDS):
-        """Runs a shell script in a machine that is up, and waits for its end."""
+        """Runs a shell script in a machine that is up, and waits for its end. The code is -1 where the machine starts
+        anew before that."""
+        mark = self.mark()
         self.say(script)
         heard, end, deadline = b"", f"end {self.number}\n".encode(), time.monotonic() + seconds
         while end not in heard:
             left = deadline - time.monotonic()
             assert left > 0, f"after {seconds} s still not so: this ends: {script}\n{heard[-300:]!r}\n{self.last_words()}"
-            if select.select([self.control], [], [], left)[0]:
+            if BOOT_LOADER in self.said(mark):
+                return Said(-1, "the machine started anew")
+            if select.select([self.control], [], [], min(left, 1))[0]:
                 more = self.control.recv(1 << 16)
                 assert more, f"the emulator ended before this: {script}\n{self.last_words()}"
                 heard += more.replace(b"\r", b"")

@@ -48,6 +48,13 @@ class Cables(Net):
             fcntl.ioctl(cable, TUNSETIFF, struct.pack("16sH22x", b"eth0", IFF_TAP | IFF_NO_PI))
         return cable
 
+    def client(self):
+        """The words before a program that runs in the LAN, and asks the machine for names as a client of DHCP does."""
+        names = self.place.path("resolv.conf")
+        names.write_text(f"nameserver {DEVICE_LAN}\n")
+        return (*DIE_WITH_US, "nsenter", "-t", self.holders["lan"], "-n", "unshare", "-m", "sh", "-c",
+                'mount --bind "$0" /etc/resolv.conf && exec "$@"', names)
+
     def popen(self, name, *words, **more):
         """A program in a namespace that the caller ends; it dies with the test whatever happens."""
         words = [*DIE_WITH_US, "nsenter", "-t", self.holders[name], "-n", *words]

@@ -1,0 +1,307 @@
+"""The whole life of a device, from its first power on to its factory reset, on any board: each step does what its maker,
+its owner or an attacker does, waits for what must come of it, and puts a line into the timeline.
+
+`test_life.py` plays the steps in order; life_cuts.py has the power cuts.
+"""
+
+import json
+import os
+import re
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+
+import firmware
+import life_internet
+import login
+from browser import Browser
+from firmware import GOOD, PANICS, SICK, Firmware
+from life_figures import Look
+from maker import Workshop
+from place import ROOT, command, need, wait_until
+from timeline import Timeline
+from whole_machine import SECONDS, UP_SECONDS, WholeMachine
+from whole_networks import DEVICE_LAN, DEVICE_WAN, Cables, Capture
+
+PASSWORD = "Kaki-no-ki 7 Tsuru"
+SHIPPED = "admin"
+PAGE = 8600
+ARTEFACTS = ROOT / "work/life"
+BROWSER = ROOT / "work/browser"
+#: An update from the owner's wish until it is settled: staging, a restart, the trial.
+UPDATE_SECONDS = 900
+#: How long the machine is left alone for what it costs at rest.
+REST_SECONDS = 20
+
+
+class Life:
+    """A device that is not made yet, its maker and its networks."""
+
+    def __init__(self, place, board):
+        self.place, self.board = place, board
+        self.cables = Cables(place)
+        self.workshop = Workshop(place)
+        self.internet = life_internet.Internet(place, self.cables, self.workshop.repository)
+        self.folder = place.path("machine")
+        self.folder.mkdir()
+        self.machine = WholeMachine(place, board, self.folder, self.cables)
+        self.timeline = Timeline(board.name, ARTEFACTS / board.name, self.machine)
+        place.undo.callback(self._keep)
+        self.browser = Browser(self.cables, "lan")
+        self.made, self.published = {}, 1
+
+    def _keep(self):
+        """What the run leaves behind, however it ends."""
+        self.timeline.write()
+        if self.machine.console.exists():
+            shutil.copy(self.machine.console, self.timeline.folder / "console.log")
+
+    # The maker.
+
+    def make(self):
+        """The maker's firmware: release 1 as the factory writes it, 2 good, 3 fails its check, 4 panics."""
+        kinds = {1: GOOD, 2: GOOD, 3: SICK, 4: PANICS}
+        authority = self.internet.chain.root.read_bytes()
+
+        def build(number):
+            made = Firmware(self.board, number, self.workshop.root, authority, kinds[number])
+            return made.build(self.place.path(f"releases/{number}/x").parent)
+
+        # Release 1 is needed now; the others are made while the device lives.
+        together = ThreadPoolExecutor(1)
+        self.place.undo.callback(together.shutdown, cancel_futures=True)
+        self.made = {number: together.submit(build, number) for number in kinds}
+        self.board.factory(self.images(1), self.folder)
+        self.publish(1)
+        sizes = {part: os.path.getsize(file) for part, file in self.images(1).items()}
+        self.timeline.figure("images, bytes", sizes)
+
+    def images(self, number):
+        """The images of one of these releases, once they are made."""
+        return self.made[number].result(UP_SECONDS * 2)
+
+    def publish(self, number, images=None):
+        """The maker publishes a release."""
+        words = []
+        for part, file in (images or self.images(number)).items():
+            words += ["--image", f"{part}={file}"]
+        self.workshop.run("release", "add", "--board", "gate-1", "--channel", "stable", "--version", f"{number}.0.0",
+                          "--release", str(number), "--raw", *words)
+        self.workshop.run("publish")
+        self.published = number
+
+    # Power.
+
+    def power_on(self):
+        """The first power on: captures run before it."""
+        self.internet.start()
+        self.wan = Capture(self.cables, "wan", self.place.path("wan.pcap"))
+        self.lan = Capture(self.cables, "lan", self.place.path("lan.pcap"))
+        self.born = self.machine.power_on()
+        self.timeline.mark("power on")
+
+    def up(self, mark, what):
+        """Waits until the machine is up; the slot that runs."""
+        version, slot = self.machine.up(mark)
+        self.timeline.mark(what, self.uptime(), version=version, slot=slot)
+        return slot
+
+    def uptime(self):
+        """The kernel's seconds."""
+        return float(self.machine.must("cat /proc/uptime").split()[0])
+
+    def status(self):
+        """What the agent says, looked at anew."""
+        return json.loads(self.machine.must("komainu status --json 2>/dev/null"))
+
+    def status_if_up(self, mark):
+        """The same of a machine that may be between two starts; then None."""
+        if not self.machine.runs(mark):
+            return None
+        said = self.machine.run("komainu status --json 2>/dev/null")
+        return json.loads(said.out) if said.code == 0 else None
+
+    # The gate.
+
+    def closed(self):
+        """The gate is closed: the LAN gets the page, the WAN nothing."""
+        page = wait_until(lambda: self._page(), "the page answers", SECONDS * 2)
+        assert 'action="/setup"' in page.text, page.text[:300]
+        self.timeline.mark("the page answers in the LAN", self.uptime())
+        status = self.status()
+        assert status["gate"] == "closed" and status["firewall"] == "holds", status
+        wait_until(lambda: f"{DEVICE_WAN}/24" in self.machine.must("ip address show dev eth1"), "an address by DHCP")
+        self.silent("closed")
+
+    def silent(self, state):
+        """nmap on the WAN finds nothing, and nothing but what the gate allows has left since the first packet."""
+        begun, _ = life_internet.seen_of(self.wan)
+        for words, kind in ((("-sS", "--top-ports", "300"), "TCP"), (("-sU", "--top-ports", "40"), "UDP")):
+            found, tried = life_internet.scan(self.cables, self.place, "wan", DEVICE_WAN, *words)
+            assert tried and not found, f"{kind} on the WAN of a {state} gate: {found} of {tried}"
+            self.timeline.mark(f"nmap from the WAN: {tried} {kind} ports, gate {state}", answers=len(found))
+        ping = self.cables.popen("wan", "ping", "-c", "2", "-W", "1", DEVICE_WAN, stdout=-3)
+        assert ping.wait(60) != 0, "the WAN gets an echo"
+        counts, others = life_internet.seen_of(self.wan)
+        assert begun.get("DHCP") and counts.get("ARP"), f"the capture sees nothing: {counts}"
+        assert not others, f"packets on the WAN that no policy allows: {others[:5]}"
+        self.timeline.figure(f"packets out on the WAN since the power came, gate {state}", counts)
+
+    def _page(self):
+        answer = self.browser.ask(patient=False, port=80, seconds=20)
+        return answer if answer and "form" in answer.text else None
+
+    def _vendors_page(self):
+        answer = self.browser.ask(patient=False, seconds=30)
+        return answer and "Gate router" in answer.text
+
+    def claim(self):
+        """The owner sets the password, in Chromium where it is there."""
+        assert not login.by_ssh(self.cables, "lan", DEVICE_LAN, SHIPPED, 20), "a closed gate lets somebody in"
+        if (BROWSER / "node_modules/playwright-core").is_dir():
+            done = command(*self.cables.client(), need("node", "nodejs"), ROOT / "tests/browser/person.mjs",
+                           "http://www.example.com/shop?x=1", f"http://{DEVICE_LAN}/", self.timeline.folder / "page",
+                           seconds=600,
+                           env={**os.environ, "KOMAINU_PASSWORD": PASSWORD, "HOME": str(self.place.folder)})
+            assert done.stdout.strip() == "パスワードを設定しました", done.stdout
+            for name, what in (("asked", "first page"), ("refused", "a lazy password"), ("done", "the password is set")):
+                assert (self.timeline.folder / f"page-{name}.png").stat().st_size > 1000
+                self.timeline.picture(f"page-{name}.png", what)
+            by = "Chromium"
+        else:
+            answer = self.browser.send("/", "/setup", {"user": "root", "password": PASSWORD})
+            assert answer.status == 200, f"{answer.status} {answer.text[:300]}"
+            by = "HTTP, as there is no Chromium"
+        wait_until(lambda: self.status()["gate"] == "open", "the gate is open", SECONDS * 2)
+        self.timeline.mark("the owner has set the password", self.uptime(), by=by)
+
+    def wall_up(self):
+        """The gate is open: the owner is let in by SSH, the vendor's page answers, the LAN gets out, the wall stands."""
+        wait_until(lambda: login.by_ssh(self.cables, "lan", DEVICE_LAN, PASSWORD, 60), "dropbear lets the owner in", SECONDS * 2)
+        assert not login.by_ssh(self.cables, "lan", DEVICE_LAN, SHIPPED, 60), "the shipped password still works"
+        wait_until(self._vendors_page, "the vendor's page answers", SECONDS)
+        authority = self.internet.chain.root
+        self.cables.run("lan", "curl", "-sf", "--cacert", authority, "--resolve", f"{firmware.SERVER}:443:203.0.113.2",
+                        "-o", "/dev/null", f"https://{firmware.SERVER}/metadata/timestamp.json")
+        wait_until(lambda: "/dev/watchdog" in self.machine.must("ls -l /proc/[0-9]*/fd 2>/dev/null"), "the watchdog is held")
+        said = self.machine.run("komainu harden")
+        words = [line.split("  ")[0].strip() for line in said.out.splitlines() if re.match(r"\S", line)]
+        self.timeline.mark("the wall is up", self.uptime(), measures={word: words.count(word) for word in sorted(set(words))})
+        (self.timeline.folder / "harden.txt").write_text(said.out)
+        (self.timeline.folder / "check.txt").write_text(self.machine.run("komainu check").out)
+
+    # Updates.
+
+    def ask_for_update(self):
+        """The owner logs in at the page, and asks for an update now."""
+        self.browser.cookie = None
+        answer = self.browser.send("/", "/login", {"user": "root", "password": PASSWORD}, port=PAGE)
+        assert answer.status == 303, f"{answer.status} {answer.text[:300]}"
+        self.browser.ask("/update", form={"token": self.browser.ask("/", port=PAGE).token}, port=PAGE)
+
+    def update(self, number):
+        """A good release: fetched over TLS, installed, on trial, soaked, kept."""
+        before, mark = Look(self.machine, self.board.disk), self.machine.mark()
+        slot = self.status()["booted_slot"]
+        self.publish(number)
+        self.ask_for_update()
+        self.machine.waits(rf"staging release={number}\b", "it is being staged", mark, UPDATE_SECONDS)
+        self.timeline.mark(f"release {number} is being staged", self.uptime())
+        self._staging(mark)
+        now = self.up(mark, f"release {number} is on trial")
+        assert now != slot, f"slot {now} runs as before"
+        self.machine.waits(rf"confirming release={number}\b", "it is kept", mark, UPDATE_SECONDS)
+        wait_until(lambda: self.status()["confirmed_release"] == number, "the record says so", SECONDS)
+        self.timeline.mark(f"release {number} is kept", self.uptime(), slot=now)
+        tls = {tls for *_, tls, path in self.internet.requests() if path.startswith("/targets/")}
+        assert tls == {"TLSv1.3"}, f"images came by {tls}"
+        after = Look(self.machine, self.board.disk)
+        self.timeline.figure("flash writes of an update, bytes until the restart and after it",
+                             [self.staged - before.written, after.written])
+
+    def _staging(self, mark):
+        """Until the restart: what the agent takes, and what is written."""
+        most, self.staged = 0, 0
+        while b"activating release" not in self.machine.said(mark):
+            look = Look.if_up(self.machine, self.board.disk)
+            if look:
+                most, self.staged = max(most, look.of("komainu run")[1]), look.written
+        self.timeline.figure("agent's memory while staging, most KiB", most)
+        self.timeline.mark("it is activated")
+
+    def refused(self, number, pattern, what):
+        """A bad release: tried, and left again. The device runs as before, and serves."""
+        before, mark = self.status(), self.machine.mark()
+        self.publish(number)
+        self.ask_for_update()
+        self.machine.waits(rf"activating release={number}\b", "it is activated", mark, UPDATE_SECONDS)
+        self.timeline.mark(f"release {number} is activated", None)
+        self.machine.waits(pattern, what, mark, UPDATE_SECONDS)
+        self.timeline.mark(what)
+        wait_until(lambda: self._back(number, mark), f"release {number} is given up", UPDATE_SECONDS)
+        after = self.status()
+        for key in ("confirmed_release", "booted_slot", "gate", "firewall"):
+            assert after[key] == before[key], f"{key}: {after[key]}, not {before[key]}"
+        self.timeline.mark(f"release {number} is given up", self.uptime(), slot=after["booted_slot"],
+                           release=after["confirmed_release"])
+
+    def _back(self, number, mark):
+        status = self.status_if_up(mark)
+        return status and status["update"] == "idle" and any(one["release"] == number for one in status["failed"])
+
+    # At rest, and under attack.
+
+    def rest(self):
+        """What the machine costs when nothing happens."""
+        first = Look(self.machine, self.board.disk)
+        wait_until(lambda: self.uptime() - first.uptime >= REST_SECONDS, "it has rested", SECONDS * 2)
+        last = Look(self.machine, self.board.disk)
+        number, most, now, seconds = last.of("komainu run")
+        assert first.of("komainu run")[0] == number, "the agent was started again"
+        passed = last.uptime - first.uptime
+        self.timeline.figure("agent at rest: KiB, most KiB", [now, most])
+        self.timeline.figure("agent at rest: % of the processor", round(100 * (seconds - first.of("komainu run")[3]) / passed, 2))
+        self.timeline.figure("flash writes at rest, bytes", last.written - first.written)
+        self.timeline.figure("resident at rest, KiB", last.resident())
+        self.timeline.figure("available at rest, KiB", last.available)
+
+    def attack(self):
+        """A scan from the LAN and from the WAN, and a telnetd that somebody starts."""
+        found, tried = life_internet.scan(self.cables, self.place, "lan", DEVICE_LAN, "-sS", "--top-ports", "300")
+        allowed = {"tcp/22", "tcp/53", "tcp/80", f"tcp/{PAGE}"}
+        opened = {port for port, state in found.items() if state == "open"}
+        assert "tcp/80" in opened and opened <= allowed, f"open in the LAN: {opened}"
+        self.timeline.mark(f"nmap from the LAN: {tried} TCP ports", self.uptime(), open=" ".join(sorted(opened)))
+        number = self.machine.must("telnetd -F -p 23 -l /bin/sh </dev/null >/dev/null 2>&1 & echo $!").strip()
+        began = self.uptime()
+        alive = f"grep -q '^State:[[:space:]]*[^ZX[:space:]]' /proc/{number}/status"
+        wait_until(lambda: self.machine.run(alive).code != 0, "the telnetd is ended", UP_SECONDS)
+        ended = self.uptime()
+        self.timeline.mark("a telnetd that was started is ended", ended, after=f"{ended - began:.1f} s")
+        assert "telnet" in self.machine.must("cat /data/komainu/log/security.log"), "the log does not say so"
+        self.silent("open")
+
+    def reset(self):
+        """The owner gives the device away."""
+        self.machine.must("mkdir -p /data/owner && echo secret >/data/owner/wifi && sync")
+        release, mark = self.status()["confirmed_release"], self.machine.mark()
+        self.machine.say("komainu reset")
+        self.machine.waits("U-Boot", "it starts anew", mark)
+        self.up(mark, "up after a factory reset")
+        page = wait_until(lambda: self._page(), "the page answers", SECONDS * 2)
+        assert 'action="/setup"' in page.text, page.text[:300]
+        status = self.status()
+        assert status["gate"] == "closed" and status["confirmed_release"] == release, status
+        assert "wifi" not in self.machine.must("ls /data/owner"), "the owner's files are still there"
+        assert not login.by_ssh(self.cables, "lan", DEVICE_LAN, PASSWORD, 20), "the former owner is let in"
+        self.timeline.mark("closed again after a factory reset", self.uptime(), release=release)
+
+    def end(self):
+        """The captures are kept; over the whole life nothing left that no policy allows."""
+        counts, others = life_internet.seen_of(self.wan)
+        assert not others, f"packets on the WAN that no policy allows: {others[:5]}"
+        self.timeline.figure("packets out on the WAN in the whole life", counts)
+        for capture, name in ((self.wan, "wan"), (self.lan, "lan")):
+            capture.stop()
+            life_internet.keep(capture, self.timeline.folder, name)
+        self.machine.off()
+        self.timeline.mark("turned off")
