@@ -1,9 +1,8 @@
-"""QEMU's board `malta` as a whole machine, in either order of bytes: 64 MB, an IDE disk with two slots, and U-Boot in a
-NOR chip, which keeps its environment there twice, a block each. Both U-Boots are built from Debian's source with
-agent/dist/uboot/komainu.config; Linux reaches the environment by MTD, in the partition that it calls "User FS".
+"""QEMU's board `malta` as a whole machine: 64 MB, an IDE disk with two slots, and U-Boot in a NOR chip, built from Debian's
+source with agent/dist/uboot/komainu.config. The environment is two files on FAT, as Debian's kernel for this board does
+not reach the chip.
 """
 
-import array
 import gzip
 import struct
 
@@ -12,16 +11,11 @@ from place import Skip, command, need
 from whole_machine import Board
 from whole_virt import DIST, environment, partition, write_at
 
-HERE_WORDS = "uboot/malta.env"
-CHIP_BYTES, BLOCK = 4 << 20, 64 << 10
-#: Where Linux has the partition "User FS" of the chip, and U-Boot the copies of its environment.
-USER_FS, COPIES = 0x100000, (0x3C0000, 0x3D0000)
-#: Of the chip of a little-endian machine the emulator reverses this much at each start, word by word.
-REVERSED = 0x3E0000
-#: What the emulator writes into the file of the chip at once.
-SECTOR = 512
-#: Partitions of the disk in their order: name and MiB. The loader reads a whole kernel, byte by byte.
-PARTITIONS = (("kernel_a", 8), ("kernel_b", 8), ("rootfs_a", 16), ("rootfs_b", 16), ("state", 32))
+#: The board's own words in U-Boot's environment.
+WORDS = DIST.parents[2] / "tests/emulators/uboot/malta.env"
+CHIP_BYTES = 4 << 20
+#: Partitions of the disk in their order: name and MiB. The loader reads a whole kernel, two bytes at a time.
+PARTITIONS = (("kernel_a", 7), ("kernel_b", 7), ("rootfs_a", 16), ("rootfs_b", 16), ("state", 32), ("ubootenv", 8))
 FIT = """/dts-v1/;
 / {{ description = "gate-1"; #address-cells = <1>;
  images {{
@@ -39,13 +33,14 @@ class Malta(Board):
     """The little-endian one, with Debian's kernel."""
 
     name, kind, uboot = "malta", "malta", "maltael"
-    nic, console, control = "pcnet,romfile=", "ttyS0", "ttyS1"
-    early = ("ata_piix", "sd_mod")
-    modules = ("pcnet32", "cfi_probe", "cfi_cmdset_0001", "physmap")
+    nic, console, control, disk = "pcnet,romfile=", "ttyS0", "ttyS1", "sda"
+    early = ("ata_piix",)
+    modules = ("pcnet32", "vfat", "nls_cp437", "nls_ascii", "nls_iso8859_1", "nls_utf8")
     parts = {part: tuple(f"PARTLABEL={part}_{slot}" for slot in "ab") for part in ("kernel", "rootfs")}
-    little = True
+    fw_env = (DIST / "fw_env.files.config").read_text()
+    mounts = "mkdir -p /run/env\nmount -t vfat -o sync /dev/sda6 /run/env || echo 'board: no boot environment'\n"
     #: In the start image: sets `root` to the partition of `slot`.
-    find_root = """for _ in $($b seq 50); do [ -b /dev/sda5 ] && break; $b usleep 200000; done
+    find_root = """for _ in $($b seq 50); do [ -b /dev/sda6 ] && break; $b usleep 200000; done
 for partition in /sys/block/sda/sda*/uevent; do
     [ "$($b sed -n 's/^PARTNAME=//p' "$partition")" = "rootfs_$slot" ] || continue
     root=/dev/$($b sed -n 's/^DEVNAME=//p' "$partition")
@@ -53,10 +48,9 @@ done
 """
 
     def files(self):
-        copies = "".join(f"/dev/mtd1 {place - USER_FS:#x} {BLOCK:#x} {BLOCK:#x} 1\n" for place in COPIES)
         return {
-            "etc/fw_env.config": copies,
-            "etc/board": "mount -t ext4 -o noatime,errors=remount-ro /dev/sda5 /data || echo 'board: no state'\n",
+            "etc/fw_env.config": self.fw_env,
+            "etc/board": "mount -t ext4 -o noatime,errors=remount-ro /dev/sda5 /data || echo 'board: no state'\n" + self.mounts,
         }
 
     def images(self, kernel, initramfs, rootfs, folder):
@@ -78,13 +72,21 @@ done
         command(need("mke2fs", "e2fsprogs"), "-q", "-t", "ext4", "-F", state)
         write_at(disk, *places["state"], state.read_bytes())
         state.unlink()
-        chip = bytearray(b"\xff" * CHIP_BYTES)
         loader = self.loader.read_bytes()
-        chip[:len(loader)] = reverse(loader) if self.little else loader
-        copy = environment(folder, "-r", *([] if self.little else ["-b"]), size=BLOCK, text=words())
-        for place in COPIES:
-            chip[place:place + BLOCK] = copy
-        (folder / "chip").write_bytes(chip)
+        (folder / "chip").write_bytes(loader + b"\xff" * (CHIP_BYTES - len(loader)))
+        self.boot(disk, places, folder)
+
+    def boot(self, disk, places, folder):
+        """Puts the boot environment where this U-Boot has it."""
+        copy = folder / "copy"
+        copy.write_bytes(environment(folder, "-r", size=0x4000, text=words()))
+        fat = folder / "fat"
+        with open(fat, "wb") as file:
+            file.truncate(places["ubootenv"][1])
+        command(need("mkfs.vfat", "dosfstools"), "-n", "ENV", fat)
+        for name in ("uboot.env", "uboot-r.env"):
+            command(need("mcopy", "mtools"), "-i", fat, copy, f"::{name}")
+        write_at(disk, *places["ubootenv"], fat.read_bytes())
 
     @property
     def loader(self):
@@ -95,43 +97,18 @@ done
         return built
 
     def qemu(self, folder, control):
-        self.give(folder)
-        return ["-M", "malta", "-m", self.megabytes,
-                "-drive", f"if=pflash,format=raw,file={folder}/{'given' if self.little else 'chip'}",
+        return ["-M", "malta", "-m", self.megabytes, "-drive", f"if=pflash,format=raw,file={folder}/chip",
                 "-drive", f"if=ide,format=raw,file={folder}/disk,cache=unsafe",
                 "-chardev", f"socket,id=control,path={control},server=on,wait=off", "-serial", "chardev:control"]
-
-    def give(self, folder):
-        """Gives the emulator the chip so that it has the chip's bytes after it reversed them: file `given`. What it
-        wrote there since the last start it wrote as it is; `before` is what it was given then."""
-        if not self.little:
-            return
-        chip, given, before = (folder / name for name in ("chip", "given", "before"))
-        content = bytearray(chip.read_bytes())
-        if given.exists():
-            now, then = given.read_bytes(), before.read_bytes()
-            for at in range(0, CHIP_BYTES, SECTOR):
-                if now[at:at + SECTOR] != then[at:at + SECTOR]:
-                    content[at:at + SECTOR] = now[at:at + SECTOR]
-            chip.write_bytes(content)
-        for file in (before, given):
-            file.write_bytes(reverse(content[:REVERSED]) + content[REVERSED:])
 
 
 def words():
     """The environment of the board: agent/dist/uboot, with the board's own words in the place of the example's."""
-    own = (DIST.parents[2] / "tests/emulators" / HERE_WORDS).read_text()
+    own = WORDS.read_text()
     names = tuple(f"{line.partition('=')[0]}=" for line in own.splitlines() if not line.startswith("#"))
     lines = [line for name in ("komainu.env", "counted.env") for line in (DIST / name).read_text().splitlines()
              if not line.startswith(names)]
     return "\n".join(lines) + "\n" + own
-
-
-def reverse(content):
-    """Each word of four bytes in the other order."""
-    got = array.array("I", bytes(content) + bytes(-len(content) % 4))
-    got.byteswap()
-    return got.tobytes()
 
 
 def memory_of(kernel):
