@@ -78,12 +78,19 @@ def the_guide_is_typed_through_from_an_empty_folder(place):
     if (ROOT / "agent/dist/uboot").is_dir():
         day.type(lines(day.steps[5][0], "cat komainu/") + "\n" + lines(day.steps[5][0], "mkenvimage"))
         day.step(5, 1)
-        assert (day.board / "copy.bin").stat().st_size == 0x4000 and (day.board / "boot.scr").is_file()
+        day.step(5, 2)
+        assert (day.board / "boot.scr").is_file() and (day.board / "firmware/fw_env.config").is_file()
+    else:
+        (day.board / "firmware/fw_env.config").write_text("/dev/mmcblk0p1 0x0 0x4000\n/dev/mmcblk0p1 0x4000 0x4000\n")
+        (day.board / "copy.bin").write_bytes(bytes(0x4000))
+    assert (day.board / "copy.bin").stat().st_size == 0x4000
     day.step(6)
     assert not list((day.board / "my-devices/keys/offline").iterdir()), "an offline key was left at the workshop"
+    day.step(6, 1, NAME="us")
+    command("openssl", "verify", "-CAfile", day.board / "firmware/ca.pem", "-verify_hostname", "updates.example",
+            day.board / "server.pem")
     day.step(7)
     assert "can be read" in day.step(7, 1)
-    (day.board / "firmware/fw_env.config").write_text("/dev/mmcblk0p1 0x0 0x4000\n/dev/mmcblk0p1 0x4000 0x4000\n")
     (day.board / "ROOT").mkdir()
     day.step(8)
     assert os.access(day.board / "ROOT/etc/komainu/health/10-board", os.X_OK)
@@ -93,9 +100,13 @@ def the_guide_is_typed_through_from_an_empty_folder(place):
     assert (settings["device"]["release"], settings["device"]["version"]) == (1, "1.0.0"), settings["device"]
     published = [line for line in listed if line.startswith(("metadata/", "targets/"))]
     assert published.index("metadata/timestamp.json") > published.index("metadata/2.targets.json"), published
-    day.step(10, 1, NAME="us")
-    command("openssl", "verify", "-CAfile", day.board / "firmware/ca.pem", "-verify_hostname", "updates.example",
-            day.board / "server.pem")
+    for part, megabytes in ((1, 1), (2, 16), (4, 128), (6, 64)):
+        with open(day.board / f"disk-p{part}", "wb") as file:
+            file.truncate(megabytes << 20)
+    day.type("VERSION=1.0.0\n" + re.sub(r"DISKp(\d)", r"disk-p\1", day.steps[9][1]))
+    copy = (day.board / "copy.bin").read_bytes()
+    assert (day.board / "disk-p1").read_bytes()[:0x8000] == copy + copy
+    assert (day.board / "disk-p4").read_bytes().startswith((day.board / "rootfs-1.0.0.squashfs").read_bytes())
     (day.board / "server").mkdir()
     if shutil.which("rsync"):
         day.step(10, 0, **{"SERVER:www": str(day.board / "server")})
@@ -144,15 +155,18 @@ tests(answered, "the_guide_answers_{}", [
 ])
 
 
+def without_commands(page):
+    return re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
 @test
 def every_link_of_the_makers_pages_leads_to_a_file_and_a_heading(place):
     def anchors(page):
-        headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+        headings = re.findall(r"^#+ (.*)$", without_commands(page), re.MULTILINE)
         return {re.sub(r"[^a-z0-9 _-]", "", heading.lower().replace("`", "")).replace(" ", "-") for heading in headings}
 
     for page in PAGES:
-        text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
-        for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        for link in re.findall(r"\]\(([^)\s]+)\)", without_commands(page)):
             if re.match(r"[a-z]+:", link):
                 continue
             file, _, anchor = link.partition("#")
