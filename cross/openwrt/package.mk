@@ -21,6 +21,7 @@ define Komainu/Install
 	$(INSTALL_BIN) $(KOMAINU_TOP)/cross/openwrt/komainu/files/komainu-uci $(1)/usr/sbin/komainu-uci
 	$(INSTALL_BIN) $(KOMAINU_TOP)/cross/openwrt/komainu/files/komainu.init $(1)/etc/init.d/komainu
 	$(INSTALL_CONF) $(KOMAINU_TOP)/cross/openwrt/komainu/files/komainu.config $(1)/etc/config/komainu
+	ln -sf /var/etc/komainu.toml $(1)/etc/komainu.toml
 	$(INSTALL_DATA) $(KOMAINU_TOP)/agent/dist/start.conf $(1)/etc/komainu/start.conf
 	$(INSTALL_DATA) $(KOMAINU_TOP)/cross/openwrt/komainu/files/komainu.keep $(1)/lib/upgrade/keep.d/komainu
 	$(CP) $(KOMAINU_TOP)/agent/dist/policies $(KOMAINU_TOP)/agent/dist/boot $(1)/usr/share/komainu/
