@@ -17,11 +17,13 @@
 //! - [`mirror`] copies a repository in the same order, [`bundle`] packs it into one file, [`summary`] describes it,
 //!   [`server`] serves it for trying out.
 //! - [`policy_suggestion`] suggests a policy from what devices reported.
+//! - [`audit`] says what must not ship in an image.
 //! - [`passwords`] makes the list of passwords that no device accepts, [`demo`] shows the whole, [`commands`] is the
 //!   command line, with [`progress`] bars.
 #![forbid(unsafe_code)]
 
 pub mod advisory;
+pub mod audit;
 pub mod bundle;
 pub mod ceremony;
 pub mod clock;
