@@ -3,12 +3,18 @@
 //! device would refuse is refused here already.
 //!
 //! Map: `osv` and `vex` take out of the standards' files what devices need; `cvss` puts scores into words; `fields`
-//! reads and writes single fields.
+//! reads and writes single fields. `build_sbom` reads what builders of firmware write, `slim_sbom` writes what a device
+//! reads of it.
 
+pub mod build_sbom;
 mod cvss;
+mod cyclonedx_input;
 mod fields;
 pub mod osv;
+pub mod slim_sbom;
+mod spdx_input;
 mod vex;
+mod yocto_cves;
 
 use crate::advisory::fields::name_in;
 use crate::advisory::osv::Choice;
@@ -20,6 +26,7 @@ use crate::staging::{listed_prints, write_staged};
 use crate::target_paths::fetch_path;
 use crate::workshop::Workshop;
 use anyhow::{Context, Result, anyhow, bail};
+use komainu_core::advisory::matching::is_package;
 use komainu_core::advisory::purl::Purl;
 use komainu_core::advisory::sbom;
 use komainu_core::advisory::sbom::{Component, SBOM_BYTES_MAX};
@@ -165,12 +172,7 @@ pub fn strangers(advisories: &Advisories, board: &str, components: &[Component])
     let products = advisories.vex.iter().flat_map(|statement| &statement.products);
     let of_statements =
         products.flat_map(|product| std::iter::once(&product.id).chain(&product.subcomponents));
-    let is_known = |purl: &Purl<'_>| {
-        components.iter().any(|component| match component.purl.as_deref().and_then(Purl::parse) {
-            Some(known) => known.package == purl.package,
-            None => component.name == purl.name(),
-        })
-    };
+    let is_known = |purl: &Purl<'_>| components.iter().any(|component| is_package(purl, component));
     let purls = of_entries.chain(of_statements).filter_map(|text| Purl::parse(text));
     let unknown = purls.filter(|purl| purl.package != own && !is_known(purl));
     let mut unknown: Vec<String> = unknown.map(|purl| purl.package.to_owned()).collect();

@@ -1,6 +1,7 @@
 //! The command line: the table of subcommands. Each has a file, and knows `options` and `output`, but not this table.
 
 mod advisory;
+mod audit;
 mod bundle;
 mod ceremony;
 mod demo;
@@ -15,6 +16,7 @@ mod passwords;
 mod policy;
 mod publish;
 mod release;
+mod sbom;
 mod serve;
 mod sign;
 mod verify;
@@ -50,6 +52,8 @@ enum Command {
     Key(key::KeyCommand),
     Release(release::Release),
     Advisory(advisory::Advisory),
+    Sbom(sbom::Sbom),
+    Audit(audit::Audit),
     Publish(publish::Publish),
     Sign(sign::Sign),
     Ceremony(ceremony::CeremonyCommand),
@@ -73,6 +77,8 @@ pub fn main() -> ExitCode {
         Command::Key(args) => key::run(args).map(Outcome::from),
         Command::Release(args) => release::run(args).map(Outcome::from),
         Command::Advisory(args) => advisory::run(args).map(Outcome::from),
+        Command::Sbom(args) => sbom::run(args).map(Outcome::from),
+        Command::Audit(args) => audit::run(args).map(Outcome::from),
         Command::Publish(args) => publish::run(args),
         Command::Bundle(args) => bundle::run(args).map(Outcome::from),
         Command::Sign(args) => sign::run(args).map(Outcome::from),

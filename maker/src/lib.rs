@@ -18,11 +18,13 @@
 //!   [`server`] serves it for trying out.
 //! - [`kernel_check`] judges the configuration of a kernel, which [`kernel_config`] reads.
 //! - [`policy_suggestion`] suggests a policy from what devices reported.
+//! - [`audit`] says what must not ship in an image.
 //! - [`passwords`] makes the list of passwords that no device accepts, [`demo`] shows the whole, [`commands`] is the
 //!   command line, with [`progress`] bars.
 #![forbid(unsafe_code)]
 
 pub mod advisory;
+pub mod audit;
 pub mod bundle;
 pub mod ceremony;
 pub mod clock;

@@ -18,8 +18,9 @@
 //! it), without the fields that devices do not need. `vex` are statements of OpenVEX 0.2.0 in the order of their time:
 //! the last one that applies counts. A firmware is the product `pkg:generic/<board>`, with `@<version>` or without.
 //! Unknown fields are ignored. Map: `matching` compares with the SBOM, `version` is the order of versions, `purl`
-//! takes package URLs apart.
+//! takes package URLs apart, `cpe` the names that builders of firmware write.
 
+pub mod cpe;
 pub mod matching;
 pub mod purl;
 pub mod sbom;

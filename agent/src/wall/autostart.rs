@@ -130,7 +130,7 @@ impl Autostart {
             called: Vec::new(),
             sourced: Vec::new(),
             words: Vec::new(),
-            names: places::PROGRAM_FOLDERS.iter().map(PathBuf::from).collect(),
+            names: autostart::start_places::PROGRAM_FOLDERS.iter().map(PathBuf::from).collect(),
         };
         let mut folders = Vec::new();
         if !places::each(&tree, NAMES_MAX, &mut folders, &mut |path, kind| round.one(&path, kind, &[])) {
@@ -266,7 +266,7 @@ impl Round<'_> {
                     .find(&Path::new(folder).join(&call.path))
                     .is_ok_and(|place| place.is_some_and(|place| place.metadata().is_some()))
             };
-            let folder = places::PROGRAM_FOLDERS.iter().find(there);
+            let folder = autostart::start_places::PROGRAM_FOLDERS.iter().find(there);
             list.extend(folder.map(|folder| Path::new(folder).join(&call.path)));
             return;
         };

@@ -35,6 +35,7 @@ fn components(advisories: &Advisories) -> Vec<Component> {
             name: Purl::parse(&affected.purl).expect("it was read as one").name().into(),
             version: version.into(),
             purl: purl.map(Into::into),
+            cpe: None,
         };
         all.extend(affected.versions.iter().take(4).map(|version| with(version, Some(purl.package))));
         all.extend([with("1.36.1", None), with("", Some(&affected.purl))]);

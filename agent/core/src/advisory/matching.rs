@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use super::cpe::Cpe;
 use super::purl::Purl;
 use super::version::{compare, is_comparable, without_build};
 use super::{Advisories, Affected, Entry, Event, Range, Rating, Statement, Status};
@@ -66,16 +67,19 @@ pub struct Checked {
     pub more: u32,
 }
 
-/// Compares components with advisories. A component is meant by a purl that is the same but for version,
-/// qualifiers and subpath; one that has no purl, by the last part of its name.
+/// Compares components with advisories. A component is meant by a purl that is the same but for version, qualifiers and
+/// subpath. One that has no purl is meant by the last part of a purl's name: by the product of its CPE, or by its own name.
+/// `pkg:generic/VENDOR/PRODUCT` means the vendor and the product of a CPE.
 pub fn matches(components: &[Component], advisories: &Advisories, firmware: &Firmware<'_>) -> Checked {
-    let known = Known { components, by_name: by_name(components), advisories, firmware };
+    let identities: Vec<Identity<'_>> = components.iter().map(Identity::of).collect();
+    let known =
+        Known { components, by_name: by_name(&identities), identities: &identities, advisories, firmware };
     let mut checked = Checked { components: components.len(), ..Checked::default() };
     let mut comparisons_left = COMPARISONS_MAX;
     for entry in &advisories.osv {
         for (at, state) in known.by_versions(entry, &mut comparisons_left) {
             let component = &components[at];
-            let says = known.last_word(|name| entry.is_called(name), component);
+            let says = known.last_word(|name| entry.is_called(name), at);
             let state = match says.map(|statement| statement.status) {
                 Some(Status::Fixed | Status::NotAffected) => continue,
                 Some(Status::Affected) => State::Affected,
@@ -130,43 +134,80 @@ fn found(
     }
 }
 
+/// What a component is known by.
+struct Identity<'a> {
+    component: &'a Component,
+    purl: Option<Purl<'a>>,
+    /// Where it has no purl.
+    cpe: Option<Cpe>,
+}
+
+impl<'a> Identity<'a> {
+    fn of(component: &'a Component) -> Identity<'a> {
+        let purl = component.purl.as_deref().and_then(Purl::parse);
+        let cpe = component.cpe.as_deref().filter(|_| purl.is_none()).and_then(Cpe::parse);
+        Identity { component, purl, cpe }
+    }
+
+    /// The names by which a purl finds it; they may be one.
+    fn names(&self) -> [&str; 2] {
+        match (&self.purl, &self.cpe) {
+            (Some(purl), _) => [purl.name(); 2],
+            (None, Some(cpe)) => [&cpe.product, &self.component.name],
+            (None, None) => [&self.component.name; 2],
+        }
+    }
+
+    /// True if this purl's package is the component's.
+    fn is_package(&self, purl: &Purl<'_>) -> bool {
+        let vendor = purl.package.strip_prefix("pkg:generic/").and_then(|rest| rest.split_once('/'));
+        match (&self.purl, &self.cpe, vendor) {
+            (Some(own), ..) => own.package == purl.package,
+            (None, Some(cpe), Some((vendor, product))) => (&*cpe.vendor, &*cpe.product) == (vendor, product),
+            (None, ..) => self.names().contains(&purl.name()),
+        }
+    }
+
+    /// Its version as the project of its package counts: builders write their own number behind it, and a CPE has none.
+    fn version(&self) -> &str {
+        let of_cpe = self.cpe.as_ref().map(|cpe| cpe.version.as_str()).filter(|version| !version.is_empty());
+        let own = Some(self.component.version.as_str()).filter(|version| !version.is_empty());
+        of_cpe.or(own).or(self.purl.and_then(|purl| purl.version)).unwrap_or_default()
+    }
+
+    /// True if this is one of its versions in some writing.
+    fn has_version(&self, version: &str) -> bool {
+        let of_purl = self.purl.and_then(|purl| purl.version);
+        version == self.component.version || version == self.version() || Some(version) == of_purl
+    }
+
+    /// True if this purl names the component; without a version it names all versions.
+    fn is_named(&self, purl: &str) -> bool {
+        let Some(purl) = Purl::parse(purl) else { return false };
+        self.is_package(&purl) && purl.version.is_none_or(|version| self.has_version(version))
+    }
+}
+
+/// True if this purl's package is the component's.
+pub fn is_package(purl: &Purl<'_>, component: &Component) -> bool {
+    Identity::of(component).is_package(purl)
+}
+
 struct Known<'a> {
     components: &'a [Component],
+    identities: &'a [Identity<'a>],
     /// Last part of the name, and the component's place; sorted.
     by_name: Vec<(&'a str, usize)>,
     advisories: &'a Advisories,
     firmware: &'a Firmware<'a>,
 }
 
-fn by_name(components: &[Component]) -> Vec<(&str, usize)> {
-    let mut names: Vec<(&str, usize)> =
-        components.iter().enumerate().map(|(at, component)| (name_of(component), at)).collect();
+fn by_name<'a>(identities: &'a [Identity<'a>]) -> Vec<(&'a str, usize)> {
+    let all = identities.iter().zip(0..).flat_map(|(identity, at)| identity.names().map(|name| (name, at)));
+    let mut names: Vec<(&str, usize)> = all.collect();
     names.sort_unstable();
+    names.dedup();
     names
-}
-
-fn purl_of(component: &Component) -> Option<Purl<'_>> {
-    component.purl.as_deref().and_then(Purl::parse)
-}
-
-fn name_of(component: &Component) -> &str {
-    purl_of(component).map_or(&component.name, |purl| purl.name())
-}
-
-/// True if this purl's package is the component's.
-fn is_package(purl: &Purl<'_>, component: &Component) -> bool {
-    match purl_of(component) {
-        Some(own) => own.package == purl.package,
-        None => component.name == purl.name(),
-    }
-}
-
-/// True if this purl names the component; without a version it names all versions.
-fn names(purl: &str, component: &Component) -> bool {
-    let Some(purl) = Purl::parse(purl) else { return false };
-    let own_version = || purl_of(component).and_then(|own| own.version);
-    is_package(&purl, component)
-        && purl.version.is_none_or(|version| version == component.version || Some(version) == own_version())
 }
 
 impl Known<'_> {
@@ -174,7 +215,7 @@ impl Known<'_> {
     fn of_package<'b>(&'b self, purl: Purl<'b>) -> impl Iterator<Item = usize> + 'b {
         let from = self.by_name.partition_point(|(name, _)| *name < purl.name());
         let same = self.by_name[from..].iter().take_while(move |(name, _)| *name == purl.name());
-        same.map(|(_, at)| *at).filter(move |at| is_package(&purl, &self.components[*at]))
+        same.map(|(_, at)| *at).filter(move |at| self.identities[*at].is_package(&purl))
     }
 
     /// The verdicts of an entry's versions, by the place of the component; those that are not vulnerable are left out.
@@ -184,7 +225,7 @@ impl Known<'_> {
             let Some(purl) = Purl::parse(&affected.purl) else { continue };
             for at in self.of_package(purl).take(*comparisons_left) {
                 *comparisons_left -= 1;
-                let Some(state) = judge(affected, purl.version, &self.components[at]) else { continue };
+                let Some(state) = judge(affected, purl.version, &self.identities[at]) else { continue };
                 match all.iter_mut().find(|(known, _)| *known == at) {
                     // One of several that says "vulnerable" is enough.
                     Some((_, known)) => *known = state.min(*known),
@@ -196,7 +237,8 @@ impl Known<'_> {
     }
 
     /// The last statement on a vulnerability that applies to the component.
-    fn last_word(&self, is_called: impl Fn(&str) -> bool, component: &Component) -> Option<&Statement> {
+    fn last_word(&self, is_called: impl Fn(&str) -> bool, at: usize) -> Option<&Statement> {
+        let component = &self.identities[at];
         let applies = |statement: &&Statement| {
             is_called(&statement.vulnerability) && self.applies(statement, Some(component))
         };
@@ -204,14 +246,14 @@ impl Known<'_> {
     }
 
     /// True if a statement is about the component, or about all of the firmware.
-    fn applies(&self, statement: &Statement, component: Option<&Component>) -> bool {
+    fn applies(&self, statement: &Statement, component: Option<&Identity<'_>>) -> bool {
         statement.products.iter().any(|product| {
             let whole = product.subcomponents.is_empty();
             if self.is_firmware(&product.id) {
-                let within = |purl: &String| component.is_some_and(|component| names(purl, component));
+                let within = |purl: &String| component.is_some_and(|component| component.is_named(purl));
                 return whole || product.subcomponents.iter().any(within);
             }
-            whole && component.is_some_and(|component| names(&product.id, component))
+            whole && component.is_some_and(|component| component.is_named(&product.id))
         })
     }
 
@@ -237,7 +279,7 @@ impl Known<'_> {
             for at in self.named(statement, *comparisons_left) {
                 *comparisons_left -= 1;
                 let component = &self.components[at];
-                if self.last_word(same, component).is_some_and(|last| core::ptr::eq(last, statement)) {
+                if self.last_word(same, at).is_some_and(|last| core::ptr::eq(last, statement)) {
                     checked.add(found(id, entry, Some(component), Some(statement), state, self.firmware));
                 }
             }
@@ -266,7 +308,7 @@ impl Known<'_> {
             };
             for text in purls {
                 let Some(purl) = Purl::parse(text) else { continue };
-                let named = self.of_package(purl).filter(|at| names(text, &self.components[*at]));
+                let named = self.of_package(purl).filter(|at| self.identities[*at].is_named(text));
                 all.extend(named.take(most - all.len()));
             }
         }
@@ -275,12 +317,11 @@ impl Known<'_> {
 }
 
 /// The verdict of exact versions and ranges on a component; `None`: not vulnerable.
-fn judge(affected: &Affected, purl_version: Option<&str>, component: &Component) -> Option<State> {
-    let version = match component.version.as_str() {
-        "" => purl_of(component).and_then(|purl| purl.version).unwrap_or_default(),
-        version => version,
-    };
-    if affected.versions.iter().any(|exact| exact == version) || purl_version == Some(version) {
+fn judge(affected: &Affected, purl_version: Option<&str>, component: &Identity<'_>) -> Option<State> {
+    let version = component.version();
+    let is_exact =
+        |exact: &str| exact == version || exact == component.component.version && !exact.is_empty();
+    if affected.versions.iter().any(|exact| is_exact(exact)) || purl_version.is_some_and(is_exact) {
         return Some(State::Affected);
     }
     if affected.ranges.is_empty() && (!affected.versions.is_empty() || purl_version.is_some()) {

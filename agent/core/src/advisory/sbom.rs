@@ -1,6 +1,6 @@
 //! The SBOM: the components of the running firmware. A CycloneDX file (JSON; 1.4 to 1.6, and what later
-//! 1.x still write in the same way) that the maker's build puts into the image; only names, versions and purls
-//! are read. A fault in it becomes a sentence, never a crash.
+//! 1.x still write in the same way) that the maker's build puts into the image; only names, versions, purls
+//! and CPEs are read. A fault in it becomes a sentence, never a crash.
 
 use crate::fault::{Text, text};
 use alloc::string::String;
@@ -16,7 +16,7 @@ pub const COMPONENTS_MAX: usize = 2048;
 pub const COMPONENTS_DEPTH_MAX: usize = 8;
 /// Keys that are read. The rest is skipped, and may hold what our JSON does not: ratings have fractions, tools write
 /// whole files into properties.
-const WANTED: &[&str] = &["bomFormat", "specVersion", "components", "type", "name", "version", "purl"];
+const WANTED: &[&str] = &["bomFormat", "specVersion", "components", "type", "name", "version", "purl", "cpe"];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Component {
@@ -25,6 +25,8 @@ pub struct Component {
     pub version: String,
     /// Its package URL, where the SBOM has one.
     pub purl: Option<String>,
+    /// Its CPE, where the SBOM has one: OpenWrt, Buildroot and Yocto write these, and no purl.
+    pub cpe: Option<String>,
 }
 
 /// Reads the components of an SBOM, but for those of type `file`.
@@ -74,7 +76,7 @@ fn read_components(
             }
             let name = item.field("name")?.text()?.into();
             let version = optional("version")?.unwrap_or_default();
-            all.push(Component { name, version, purl: optional("purl")? });
+            all.push(Component { name, version, purl: optional("purl")?, cpe: optional("cpe")? });
         }
         read_components(&item, depth_left - 1, all)?;
     }

@@ -7,7 +7,7 @@ use alloc::string::ToString;
 const GATE: Firmware<'_> = Firmware { board: "gate-1", version: Some("2.1.0") };
 
 fn component(name: &str, version: &str, purl: Option<&str>) -> Component {
-    Component { name: name.into(), version: version.into(), purl: purl.map(Into::into) }
+    Component { name: name.into(), version: version.into(), purl: purl.map(Into::into), cpe: None }
 }
 
 fn dropbear(version: &str) -> Component {
@@ -198,4 +198,80 @@ fn matches_have_a_limit() {
     let file = format!(r#"{{ "osv": [{}] }}"#, osv.join(",").replace("  ", ""));
     let checked = matches(&[dropbear("1")], &Advisories::read(file.as_bytes()).unwrap(), &GATE);
     assert_eq!((checked.matches.len(), checked.more), (MATCHES_MAX, 5));
+}
+
+/// A component as a builder of firmware writes it.
+fn built(name: &str, version: &str, cpe: &str) -> Component {
+    Component { name: name.into(), version: version.into(), purl: None, cpe: Some(cpe.into()) }
+}
+
+#[test]
+fn what_builders_know_by_cpe_is_found_by_product_by_vendor_and_by_name() {
+    let dropbear = built("dropbear", "2019.78-r3", "cpe:/a:dropbear_ssh_project:dropbear_ssh:2019.78");
+    let openssl = built("libopenssl3", "3.0.13-r1", "cpe:2.3:a:openssl:openssl:3.0.13:*:*:*:*:*:*:*");
+    let other = built("openssl", "1.0", "cpe:/a:nodejs:openssl:1.0");
+    let components = [dropbear, openssl, other];
+    for (purl, expected) in [
+        ("pkg:generic/dropbear", "dropbear CVE-1 affected"),
+        ("pkg:generic/dropbear_ssh", "dropbear CVE-1 affected"),
+        ("pkg:generic/dropbear_ssh_project/dropbear_ssh", "dropbear CVE-1 affected"),
+        ("pkg:generic/matt/dropbear", ""),
+        ("pkg:generic/openssl/openssl", "libopenssl3 CVE-1 affected"),
+        ("pkg:generic/libopenssl3", "libopenssl3 CVE-1 affected"),
+        ("pkg:generic/openssl", "libopenssl3 CVE-1 affected, openssl CVE-1 affected"),
+        ("pkg:deb/debian/openssl", "libopenssl3 CVE-1 affected, openssl CVE-1 affected"),
+        ("pkg:generic/busybox", ""),
+    ] {
+        let all = range("ECOSYSTEM", r#"{ "introduced": "0" }"#);
+        let entry = entry(&all).replace("pkg:generic/dropbear", purl);
+        assert_eq!(states(&[entry], "", &components), expected, "{purl}");
+    }
+}
+
+#[test]
+fn the_version_of_a_cpe_counts_without_the_builders_own_number() {
+    let openssl = || [built("libopenssl3", "3.0.13-r1", "cpe:/a:openssl:openssl:3.0.13")];
+    let affected = "libopenssl3 CVE-1 affected";
+    for (events, expected) in [
+        (r#"{ "introduced": "0" }, { "last_affected": "3.0.13" }"#, affected),
+        (r#"{ "introduced": "0" }, { "fixed": "3.0.13" }"#, ""),
+        (r#"{ "introduced": "3.0.13" }"#, affected),
+    ] {
+        let entry = entry(&range("ECOSYSTEM", events)).replace("generic/dropbear", "generic/openssl");
+        assert_eq!(states(&[entry], "", &openssl()), expected, "{events}");
+    }
+    // Exact versions may be of either writing, and a CPE that is for all versions leaves the builder's.
+    for (exact, cpe, expected) in [
+        ("3.0.13", "cpe:/a:openssl:openssl:3.0.13", affected),
+        ("3.0.13-r1", "cpe:/a:openssl:openssl:3.0.13", affected),
+        ("3.0.13-r1", "cpe:/a:openssl:openssl", affected),
+        ("3.0.13", "cpe:/a:openssl:openssl", ""),
+    ] {
+        let entry =
+            entry(&format!(r#""versions": [ "{exact}" ]"#)).replace("generic/dropbear", "generic/openssl");
+        assert_eq!(
+            states(&[entry], "", &[built("libopenssl3", "3.0.13-r1", cpe)]),
+            expected,
+            "{exact} {cpe}"
+        );
+    }
+}
+
+#[test]
+fn statements_are_about_components_with_a_cpe_as_well() {
+    let openssl = || [built("libopenssl3", "3.0.13-r1", "cpe:/a:openssl:openssl:3.0.13")];
+    let entry =
+        entry(&range("ECOSYSTEM", r#"{ "introduced": "0" }"#)).replace("generic/dropbear", "generic/openssl");
+    for (subcomponent, expected) in [
+        ("pkg:generic/openssl/openssl@3.0.13", ""),
+        ("pkg:generic/openssl@3.0.13-r1", ""),
+        ("pkg:generic/openssl@3.0.12", "libopenssl3 CVE-1 affected"),
+        ("pkg:generic/wolfssl/openssl", "libopenssl3 CVE-1 affected"),
+    ] {
+        let vex = format!(
+            r#"{{ "vulnerability": {{ "name": "CVE-1" }}, "status": "not_affected",
+                  "products": [ {{ "@id": "pkg:generic/gate-1", "subcomponents": [ {{ "@id": "{subcomponent}" }} ] }} ] }}"#
+        );
+        assert_eq!(states(core::slice::from_ref(&entry), &vex, &openssl()), expected, "{subcomponent}");
+    }
 }

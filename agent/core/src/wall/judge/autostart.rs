@@ -17,6 +17,7 @@ pub mod programs;
 pub mod reading;
 mod script;
 mod shell;
+pub mod start_places;
 mod tables;
 #[cfg(test)]
 mod tests;
