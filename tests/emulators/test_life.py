@@ -9,6 +9,7 @@ import os
 from life import Life
 from life_cuts import Cuts
 from place import test
+from whole_malta import Malta
 from whole_virt import Counted, Stock
 
 
@@ -42,3 +43,8 @@ def arm_with_debians_own_uboot_lives_a_whole_life(place):
 @test
 def arm_with_a_uboot_that_counts_lives_a_whole_life(place):
     return lives(place, Counted())
+
+
+@test
+def mipsel_with_a_uboot_that_counts_lives_a_whole_life(place):
+    return lives(place, Malta())
