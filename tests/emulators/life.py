@@ -29,7 +29,8 @@ ARTEFACTS = ROOT / "work/life"
 BROWSER = ROOT / "work/browser"
 #: An update from the owner's wish until it is settled: staging, a restart, the trial.
 UPDATE_SECONDS = 900
-#: How long the machine is left alone for what it costs at rest.
+#: At rest is what has been up for so long; and how long it is left alone then.
+SETTLED_SECONDS = 90
 REST_SECONDS = 20
 
 
@@ -252,6 +253,7 @@ class Life:
 
     def rest(self):
         """What the machine costs when nothing happens."""
+        wait_until(lambda: self.uptime() >= SETTLED_SECONDS, "it has settled", SECONDS * 2)
         first = Look(self.machine, self.board.disk)
         wait_until(lambda: self.uptime() - first.uptime >= REST_SECONDS, "it has rested", SECONDS * 2)
         last = Look(self.machine, self.board.disk)
