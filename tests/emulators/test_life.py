@@ -9,6 +9,7 @@ import os
 from life import Life
 from life_cuts import Cuts
 from place import test
+from whole_malta import Malta
 from whole_virt import Counted, Stock
 
 
@@ -21,8 +22,8 @@ def lives(place, board):
     life.closed()
     life.claim()
     life.wall_up()
-    life.rest()
     life.update(2)
+    life.rest()
     life.refused(3, r"rolling-back release=3\b", "release 3 fails its health check, and is rolled back")
     life.refused(4, r"the other slot, [ab]", "release 4 panics until its tries are used up, and the boot loader goes back")
     cuts = Cuts(life)
@@ -42,3 +43,8 @@ def arm_with_debians_own_uboot_lives_a_whole_life(place):
 @test
 def arm_with_a_uboot_that_counts_lives_a_whole_life(place):
     return lives(place, Counted())
+
+
+@test
+def mipsel_with_a_uboot_that_counts_lives_a_whole_life(place):
+    return lives(place, Malta())

@@ -12,7 +12,7 @@ from whole_machine import Board
 DIST = ROOT / "agent/dist/uboot"
 FLASH_BYTES = 64 << 20
 #: Partitions in their order: name and MiB. The numbers are those of agent/dist/uboot and of the rebuilt U-Boot.
-PARTITIONS = (("env", 1), ("kernel_a", 10), ("kernel_b", 10), ("rootfs_a", 16), ("rootfs_b", 16), ("state", 32),
+PARTITIONS = (("env", 1), ("kernel_a", 8), ("kernel_b", 8), ("rootfs_a", 16), ("rootfs_b", 16), ("state", 32),
               ("ubootenv", 8), ("boot", 1))
 FIT = """/dts-v1/;
 / {{ description = "gate-1"; #address-cells = <1>;
