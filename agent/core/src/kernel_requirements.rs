@@ -57,8 +57,10 @@ pub struct KernelOption {
     pub any: &'static [&'static str],
     /// The name of the module, where the option may be one; else it must be built in.
     pub module: Option<&'static str>,
-    /// Kernels before this version have no such option, and miss nothing.
+    /// The first version that knows the option.
     pub since: KernelVersion,
+    /// Kernels before that one always have what it turns off; else they never have it.
+    pub always_before: bool,
     /// Kernels from this version on have it always, and no option for it.
     pub until: KernelVersion,
 }
@@ -88,9 +90,14 @@ pub struct Requirement {
 }
 
 impl KernelOption {
-    /// Whether kernels of this version have the option; a version that is not known has every option.
-    pub fn is_in(&self, version: Option<KernelVersion>) -> bool {
-        version.is_none_or(|version| self.since <= version && version < self.until)
+    /// Whether a kernel of this version can lack it; of a version that is not known everything is asked.
+    pub fn is_asked(&self, version: Option<KernelVersion>) -> bool {
+        version.is_none_or(|version| version < self.until && (self.since <= version || !self.always_before))
+    }
+
+    /// Whether a kernel of this version is too old for it.
+    pub fn is_too_new_for(&self, version: Option<KernelVersion>) -> bool {
+        version.is_some_and(|version| version < self.since)
     }
 }
 
@@ -135,19 +142,26 @@ impl fmt::Display for Only {
 
 #[cfg(test)]
 mod tests {
-    use super::requirement_table::{built_in, module, since, until};
+    use super::requirement_table::{always_before, built_in, module, since, until};
     use super::*;
 
     #[test]
-    fn an_option_that_a_version_does_not_have_is_not_missed() {
+    fn an_option_that_a_version_cannot_lack_is_not_asked() {
         let counter = until((5, 17), module(&["NFT_COUNTER"], "nft_counter"));
-        for (version, is_in) in
+        for (version, asked) in
             [(None, true), (Some((5, 16)), true), (Some((5, 17)), false), (Some((6, 1)), false)]
         {
-            assert_eq!(counter.is_in(version), is_in, "{version:?}");
+            assert_eq!(counter.is_asked(version), asked, "{version:?}");
         }
+        let users = always_before((4, 1), built_in(&["MULTIUSER"]));
+        assert!(!users.is_asked(Some((3, 10))) && users.is_asked(Some((4, 1))) && users.is_asked(None));
+    }
+
+    #[test]
+    fn an_option_that_a_version_is_too_old_for_is_lacking() {
         let landlock = since((5, 13), built_in(&["SECURITY_LANDLOCK"]));
-        assert!(!landlock.is_in(Some((5, 12))) && landlock.is_in(Some((5, 13))));
+        assert!(landlock.is_asked(Some((5, 12))) && landlock.is_too_new_for(Some((5, 12))));
+        assert!(!landlock.is_too_new_for(Some((5, 13))) && !landlock.is_too_new_for(None));
     }
 
     #[test]

@@ -7,16 +7,21 @@ const NEVER: KernelVersion = (u16::MAX, 0);
 
 /// An option that must be built in.
 pub(super) const fn built_in(any: &'static [&'static str]) -> KernelOption {
-    KernelOption { any, module: None, since: FIRST, until: NEVER }
+    KernelOption { any, module: None, since: FIRST, always_before: false, until: NEVER }
 }
 
 /// An option that may be a module.
 pub(super) const fn module(any: &'static [&'static str], module: &'static str) -> KernelOption {
-    KernelOption { any, module: Some(module), since: FIRST, until: NEVER }
+    KernelOption { any, module: Some(module), since: FIRST, always_before: false, until: NEVER }
 }
 
 pub(super) const fn since(since: KernelVersion, option: KernelOption) -> KernelOption {
     KernelOption { since, ..option }
+}
+
+/// An option that came to turn off what older kernels always have.
+pub(super) const fn always_before(since: KernelVersion, option: KernelOption) -> KernelOption {
+    KernelOption { since, always_before: true, ..option }
 }
 
 pub(super) const fn until(until: KernelVersion, option: KernelOption) -> KernelOption {
@@ -119,7 +124,7 @@ pub const TABLE: &[Requirement] = &[
     must(
         Job::Gate,
         Only::Always,
-        &[since((4, 1), built_in(&["MULTIUSER"]))],
+        &[always_before((4, 1), built_in(&["MULTIUSER"]))],
         "the page cannot give up the rights of root, and so there is no page",
         Sign::None,
     ),
