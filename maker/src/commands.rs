@@ -7,6 +7,7 @@ mod ceremony;
 mod demo;
 mod init;
 mod inspect;
+mod kernel_check;
 mod key;
 mod key_change;
 mod options;
@@ -61,6 +62,7 @@ enum Command {
     Verify(verify::Verify),
     Serve(serve::Serve),
     Passwords(passwords::Passwords),
+    KernelCheck(kernel_check::KernelCheck),
     Policy(policy::PolicyCommand),
     Demo(demo::Demo),
 }
@@ -84,6 +86,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(args).map(Outcome::from),
         Command::Verify(args) => verify::run(args),
         Command::Serve(args) => serve::run(args).map(Outcome::from),
+        Command::KernelCheck(args) => kernel_check::run(args).map(Outcome::from),
         Command::Passwords(args) => passwords::run(args).map(Outcome::from),
         Command::Policy(args) => policy::run(args),
         Command::Demo(args) => demo::run(args).map(Outcome::from),

@@ -16,6 +16,7 @@
 //!   signatures elsewhere; [`ceremony`] prints checklists for people with keys.
 //! - [`mirror`] copies a repository in the same order, [`bundle`] packs it into one file, [`summary`] describes it,
 //!   [`server`] serves it for trying out.
+//! - [`kernel_check`] judges the configuration of a kernel, which [`kernel_config`] reads.
 //! - [`policy_suggestion`] suggests a policy from what devices reported.
 //! - [`audit`] says what must not ship in an image.
 //! - [`passwords`] makes the list of passwords that no device accepts, [`demo`] shows the whole, [`commands`] is the
@@ -36,6 +37,8 @@ mod hash_bins;
 mod image_file;
 pub mod init;
 pub mod json_writer;
+pub mod kernel_check;
+pub mod kernel_config;
 pub mod key_change;
 pub mod keyring;
 pub mod keys;

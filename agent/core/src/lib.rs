@@ -9,7 +9,8 @@
 //!
 //! [`device`] holds the traits for everything outside, [`settings`] the maker's decisions, [`operator_request`] the
 //! requests of owner and root, [`retry_state`] the backoff after failures, [`reason`] every event that is logged,
-//! [`fault`] the errors, [`identifiers`] the small bounded words and [`printable`] the escapes of text for people.
+//! [`fault`] the errors, [`identifiers`] the small bounded words, [`printable`] the escapes of text for people and
+//! [`kernel_requirements`] the options that a device's kernel needs.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -21,6 +22,7 @@ pub mod fault;
 pub mod firewall;
 pub mod gate;
 pub mod identifiers;
+pub mod kernel_requirements;
 pub mod ledger;
 pub mod operator_request;
 pub mod printable;

@@ -4,6 +4,7 @@ use super::findings::Findings;
 use crate::cli::call::Call;
 use crate::daemon::linux_device::LinuxDevice;
 use komainu_core::device::{Host, Repository};
+use komainu_core::kernel_requirements::{Need, Only, Sign, TABLE};
 use komainu_trust::Trusted;
 use std::fs;
 use std::path::Path;
@@ -76,5 +77,105 @@ pub(super) fn kernel(_: &mut LinuxDevice, _: &Call, found: &mut Findings) {
     }
     if !Path::new("/proc/self/mountinfo").exists() {
         found.fail("/proc/self/mountinfo is not there: the mounted root cannot be looked at".into());
+    }
+    options(Path::new("/"), found);
+}
+
+/// The kernel's options, as far as signs of them can be seen below `root`. The configuration itself is for the maker's desk:
+/// a device has nothing that unpacks it.
+fn options(root: &Path, found: &mut Findings) {
+    let below = |path: &str| root.join(path.trim_start_matches('/'));
+    for row in TABLE.iter().filter(|row| row.only == Only::Always) {
+        let is_there = match row.sign {
+            Sign::Path(path) => below(path).exists(),
+            Sign::Line(path, start) => fs::read(below(path)).is_ok_and(|text| {
+                text.split(|byte| *byte == b'\n').any(|line| line.starts_with(start.as_bytes()))
+            }),
+            Sign::None => continue,
+        };
+        if !is_there {
+            let names: Vec<String> = row.options.iter().map(ToString::to_string).collect();
+            let sentence = format!("there is no sign of {}: {}", names.join(", "), row.without);
+            match row.need {
+                Need::Must => found.fail(sentence),
+                Need::Should => found.warn(sentence),
+            }
+        }
+    }
+    if below("/proc/config.gz").exists() {
+        found.ok("its options are in /proc/config.gz: on your desk, komainu-maker kernel-check judges a copy of it".into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::findings::Verdict;
+    use super::*;
+    use std::path::PathBuf;
+
+    /// A folder with the signs of a good kernel.
+    fn signs(name: &str) -> PathBuf {
+        let root = std::env::temp_dir().join(format!("komainu-kernel-{name}-{}", std::process::id()));
+        for folder in ["proc/net", "proc/sys/net", "proc/self"] {
+            fs::create_dir_all(root.join(folder)).unwrap();
+        }
+        for (file, text) in [
+            ("net/unix", ""),
+            ("locks", ""),
+            ("filesystems", "nodev\tsysfs\nnodev\ttmpfs\n\text4\n"),
+            ("self/status", "Name:\tx\nSeccomp:\t0\n"),
+        ] {
+            fs::write(root.join("proc").join(file), text).unwrap();
+        }
+        root
+    }
+
+    fn looked(root: &Path) -> Vec<(Verdict, String)> {
+        let mut found = Findings::default();
+        options(root, &mut found);
+        found.lines.into_iter().map(|(_, verdict, sentence)| (verdict, sentence)).collect()
+    }
+
+    #[test]
+    fn a_kernel_with_every_sign_is_told_nothing() {
+        let root = signs("good");
+        assert_eq!(looked(&root), []);
+        fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn a_sign_that_is_not_there_names_the_options_and_the_loss() {
+        let root = signs("bad");
+        fs::write(root.join("proc/filesystems"), "nodev\tramfs\n").unwrap();
+        fs::write(root.join("proc/self/status"), "Name:\tSeccomp:\n").unwrap();
+        fs::remove_file(root.join("proc/locks")).unwrap();
+        let found = looked(&root);
+        for (verdict, says) in [
+            (
+                Verdict::Fail,
+                "there is no sign of CONFIG_SIGNALFD, CONFIG_FUTEX, CONFIG_FILE_LOCKING: komainu does not",
+            ),
+            (Verdict::Fail, "there is no sign of CONFIG_TMPFS: run_directory would be on flash"),
+            (
+                Verdict::Warn,
+                "there is no sign of CONFIG_SECCOMP, CONFIG_SECCOMP_FILTER: the page's system calls",
+            ),
+        ] {
+            assert!(found.iter().any(|(one, said)| *one == verdict && said.starts_with(says)), "{found:?}");
+        }
+        assert_eq!(found.len(), 3, "{found:?}");
+        fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn a_configuration_in_the_kernel_is_left_to_the_makers_desk() {
+        let root = signs("config");
+        fs::write(root.join("proc/config.gz"), "").unwrap();
+        let found = looked(&root);
+        assert!(
+            matches!(&found[..], [(Verdict::Ok, said)] if said.contains("komainu-maker kernel-check")),
+            "{found:?}"
+        );
+        fs::remove_dir_all(root).unwrap();
     }
 }

@@ -1,0 +1,398 @@
+//! Judges the configuration of a kernel by the table of requirements: each missing option, the reason, and the mend; and the
+//! modules that must be loaded before the firewall is put.
+
+use crate::json_writer::{object, text};
+use crate::kernel_config::{Choice, KernelConfig};
+use komainu_core::kernel_requirements::{KernelOption, Need, Only, Requirement, TABLE};
+use komainu_trust::json::Json;
+use std::fmt::Write;
+
+/// The way by which the rules are put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum FirewallWay {
+    /// nf_tables, without any program
+    Nft,
+    /// The firmware's programs iptables and ip6tables
+    Iptables,
+}
+
+/// The medium of the slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Medium {
+    /// eMMC, SD cards, disks
+    Block,
+    /// Raw NOR and NAND
+    Mtd,
+    /// UBI volumes
+    Ubi,
+}
+
+/// The device that the kernel is for.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// `None`: the one that the kernel has, nf_tables first, as on the device.
+    pub firewall: Option<FirewallWay>,
+    pub slots: Vec<Medium>,
+    pub read_only_root: bool,
+}
+
+/// An option that is missing.
+#[derive(Clone, Copy, Debug)]
+pub struct Missing {
+    pub option: &'static KernelOption,
+    pub of: &'static Requirement,
+    /// It is there as a module, and must be built in.
+    pub is_module: bool,
+}
+
+/// The result for a kernel.
+#[derive(Clone, Debug)]
+pub struct Verdict {
+    pub kernel: String,
+    pub firewall: FirewallWay,
+    pub missing: Vec<Missing>,
+    /// Options that are modules, in the table's order.
+    pub modules: Vec<&'static KernelOption>,
+}
+
+impl Verdict {
+    /// Whether every job can be done.
+    pub fn is_good(&self) -> bool {
+        self.missing.iter().all(|one| one.of.need != Need::Must)
+    }
+
+    /// The number of options without which a job cannot be done.
+    pub fn missing_musts(&self) -> usize {
+        self.missing.iter().filter(|one| one.of.need == Need::Must).count()
+    }
+}
+
+/// Judges a configuration for a device.
+pub fn judge(config: &KernelConfig, target: &Target) -> Verdict {
+    let musts = |way: FirewallWay| {
+        let about_firewall =
+            |row: &&&Requirement| row.need == Need::Must && of_firewall(row.only, way, config);
+        TABLE.iter().filter(|row| about_firewall(&row)).flat_map(|row| missing_of(row, config)).count()
+    };
+    // Of two ways that are not whole, the nearer one is mended.
+    let firewall = target.firewall.unwrap_or_else(|| {
+        let nft_is_nearer = musts(FirewallWay::Nft) <= musts(FirewallWay::Iptables);
+        if nft_is_nearer { FirewallWay::Nft } else { FirewallWay::Iptables }
+    });
+    let mut verdict =
+        Verdict { kernel: config.name.clone(), firewall, missing: Vec::new(), modules: Vec::new() };
+    for row in TABLE.iter().filter(|row| concerns(row, firewall, target, config)) {
+        verdict.missing.extend(missing_of(row, config));
+        for option in row.options.iter().filter(|option| option.is_in(config.version)) {
+            let is_module = option.module.is_some() && best(option, config) == Choice::Module;
+            if is_module && !verdict.modules.contains(&option) {
+                verdict.modules.push(option);
+            }
+        }
+    }
+    verdict
+}
+
+fn of_firewall(only: Only, way: FirewallWay, config: &KernelConfig) -> bool {
+    match only {
+        Only::Nftables => way == FirewallWay::Nft,
+        Only::Iptables => way == FirewallWay::Iptables,
+        Only::Iptables6 => way == FirewallWay::Iptables && config.choice("IPV6") != Choice::Off,
+        _ => false,
+    }
+}
+
+fn concerns(row: &Requirement, way: FirewallWay, target: &Target, config: &KernelConfig) -> bool {
+    let without_ipv6 = row.only == Only::Iptables6 && config.choice("IPV6") == Choice::Off;
+    is_wanted(row, way, target) && !without_ipv6
+}
+
+fn missing_of(row: &'static Requirement, config: &KernelConfig) -> Vec<Missing> {
+    let of = |option: &'static KernelOption| {
+        let choice = best(option, config);
+        let is_module = choice == Choice::Module && option.module.is_none();
+        (choice == Choice::Off || is_module).then_some(Missing { option, of: row, is_module })
+    };
+    row.options.iter().filter(|option| option.is_in(config.version)).filter_map(of).collect()
+}
+
+/// The best choice among names that serve alike.
+fn best(option: &KernelOption, config: &KernelConfig) -> Choice {
+    let choices = || option.any.iter().map(|name| config.choice(name));
+    let has = |wanted| choices().any(|choice| choice == wanted);
+    if has(Choice::BuiltIn) {
+        Choice::BuiltIn
+    } else if has(Choice::Module) {
+        Choice::Module
+    } else {
+        Choice::Off
+    }
+}
+
+impl Missing {
+    /// The way to mend it.
+    pub fn mend(&self) -> String {
+        let name = self.option.any[0];
+        match (self.is_module, self.option.module) {
+            (true, _) => format!("CONFIG_{name}=y in place of m"),
+            (false, Some(_)) => format!("CONFIG_{name}=y, or m"),
+            (false, None) if name == "PANIC_TIMEOUT" => "CONFIG_PANIC_TIMEOUT=10".to_owned(),
+            (false, None) => format!("CONFIG_{name}=y"),
+        }
+    }
+}
+
+impl FirewallWay {
+    fn words(self) -> &'static str {
+        match self {
+            FirewallWay::Nft => "nf_tables",
+            FirewallWay::Iptables => "iptables",
+        }
+    }
+}
+
+/// The result for people.
+pub fn for_people(verdict: &Verdict) -> String {
+    let mut said = format!("{}: the rules are put by {}\n", verdict.kernel, verdict.firewall.words());
+    for one in &verdict.missing {
+        let word = if one.of.need == Need::Must { "MISSING" } else { "weaker " };
+        let place = if one.is_module { " (is a module, and must be built in)" } else { "" };
+        let Requirement { job, without, .. } = one.of;
+        // Writing to a String cannot fail.
+        let _ = writeln!(said, "{word} {}{place}: {job}: {without}. Mend: {}", one.option, one.mend());
+    }
+    if !verdict.modules.is_empty() {
+        let names: Vec<&str> = verdict.modules.iter().filter_map(|option| option.module).collect();
+        let _ = writeln!(
+            said,
+            "modules: load these before `komainu firewall`, or let the kernel load them (/sbin/modprobe and \
+             /lib/modules in the firmware): {}",
+            names.join(", ")
+        );
+    }
+    if verdict.missing.is_empty() {
+        said.push_str("nothing is missing\n");
+    }
+    said
+}
+
+/// The result for programs.
+pub fn for_programs(verdict: &Verdict) -> Json {
+    let missing = |one: &Missing| {
+        object([
+            (
+                "options",
+                Json::List(one.option.any.iter().map(|name| text(&format!("CONFIG_{name}"))).collect()),
+            ),
+            ("need", text(if one.of.need == Need::Must { "must" } else { "should" })),
+            ("job", text(&one.of.job.to_string())),
+            ("without", text(one.of.without)),
+            ("is_module", Json::Bool(one.is_module)),
+            ("mend", text(&one.mend())),
+        ])
+    };
+    let modules = verdict.modules.iter().filter_map(|option| option.module);
+    object([
+        ("kernel", text(&verdict.kernel)),
+        ("firewall", text(verdict.firewall.words())),
+        ("good", Json::Bool(verdict.is_good())),
+        ("missing", Json::List(verdict.missing.iter().map(missing).collect())),
+        ("modules", Json::List(modules.map(text).collect())),
+    ])
+}
+
+/// The whole table, in Markdown: the one that stands in docs/kernel.md.
+pub fn table() -> String {
+    let mut said =
+        String::from("| job | devices | options | may be a module | without |\n|---|---|---|---|---|\n");
+    for row in TABLE {
+        let options: Vec<String> = row.options.iter().map(|option| in_table(option)).collect();
+        let modules = row.options.iter().filter(|option| option.module.is_some()).count();
+        let module = match modules {
+            0 => "no",
+            all if all == row.options.len() => "yes",
+            _ => "all but those for which `m` cannot be chosen",
+        };
+        let need = if row.need == Need::Must { "**must**" } else { "should" };
+        let Requirement { job, only, without, .. } = row;
+        let _ = writeln!(said, "| {job}: {need} | {only} | {} | {module} | {without} |", options.join(", "));
+    }
+    said
+}
+
+/// The options for a device as a fragment of a configuration, for `scripts/kconfig/merge_config.sh` of the kernel, Buildroot's
+/// and Yocto's lists of fragments.
+pub fn fragment(target: &Target) -> String {
+    let way = target.firewall.unwrap_or(FirewallWay::Nft);
+    let mut said = String::new();
+    for row in TABLE.iter().filter(|row| is_wanted(row, way, target)) {
+        let Requirement { job, only, without, .. } = row;
+        let _ = writeln!(said, "# {job}, {only}. Without: {without}");
+        for option in row.options {
+            let value = if option.any[0] == "PANIC_TIMEOUT" { "10" } else { "y" };
+            let _ = writeln!(said, "CONFIG_{}={value}", option.any[0]);
+        }
+    }
+    said
+}
+
+/// As [`concerns`], for a kernel that is still to be configured.
+fn is_wanted(row: &Requirement, way: FirewallWay, target: &Target) -> bool {
+    match row.only {
+        Only::Always => true,
+        Only::Nftables => way == FirewallWay::Nft,
+        Only::Iptables | Only::Iptables6 => way == FirewallWay::Iptables,
+        Only::Block => target.slots.contains(&Medium::Block),
+        Only::Mtd => target.slots.contains(&Medium::Mtd),
+        Only::Ubi => target.slots.contains(&Medium::Ubi),
+        Only::ReadOnlyRoot => target.read_only_root,
+    }
+}
+
+fn in_table(option: &KernelOption) -> String {
+    let names: Vec<String> = option.any.iter().map(|name| format!("`{name}`")).collect();
+    let mut said = names.join(" or ");
+    if option.since > (3, 10) {
+        let _ = write!(said, " (from Linux {}.{} on)", option.since.0, option.since.1);
+    }
+    if option.until.0 < u16::MAX {
+        let _ = write!(said, " (before Linux {}.{})", option.until.0, option.until.1);
+    }
+    said
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANY: Target = Target { firewall: None, slots: Vec::new(), read_only_root: false };
+
+    /// A kernel that has every option of the table but these.
+    fn kernel(version: &str, without: &[&str], module: &[&str]) -> KernelConfig {
+        let mut config = format!("# Linux/mips {version} Kernel Configuration\nCONFIG_IPV6=y\n");
+        for name in TABLE.iter().flat_map(|row| row.options).flat_map(|option| option.any) {
+            let line = match (without.contains(name), module.contains(name)) {
+                (true, _) => format!("# CONFIG_{name} is not set\n"),
+                (_, true) => format!("CONFIG_{name}=m\n"),
+                _ => format!("CONFIG_{name}=y\n"),
+            };
+            config.push_str(&line);
+        }
+        KernelConfig::read(&config).unwrap()
+    }
+
+    fn names(verdict: &Verdict) -> Vec<&'static str> {
+        verdict.missing.iter().map(|one| one.option.any[0]).collect()
+    }
+
+    #[test]
+    fn a_kernel_that_has_everything_misses_nothing() {
+        let slots = vec![Medium::Block, Medium::Mtd, Medium::Ubi];
+        for firewall in [None, Some(FirewallWay::Nft), Some(FirewallWay::Iptables)] {
+            let target = Target { firewall, slots: slots.clone(), read_only_root: true };
+            let verdict = judge(&kernel("6.1.0", &[], &[]), &target);
+            assert!(verdict.missing.is_empty() && verdict.modules.is_empty(), "{}", for_people(&verdict));
+        }
+    }
+
+    #[test]
+    fn each_option_that_is_missing_is_named_with_its_loss_and_its_mend() {
+        for row in TABLE {
+            for option in row.options {
+                let way = match row.only {
+                    Only::Iptables | Only::Iptables6 => FirewallWay::Iptables,
+                    _ => FirewallWay::Nft,
+                };
+                let slots = vec![Medium::Block, Medium::Mtd, Medium::Ubi];
+                let target = Target { firewall: Some(way), slots, read_only_root: true };
+                let verdict = judge(&kernel("4.15.0", option.any, &[]), &target);
+                let said = for_people(&verdict);
+                if !option.is_in(Some((4, 15))) {
+                    assert!(!said.contains(option.any[0]), "{said}");
+                    continue;
+                }
+                assert!(
+                    said.contains(&format!("CONFIG_{}", option.any[0])) && said.contains(row.without),
+                    "{said}"
+                );
+                assert!(said.contains("Mend: CONFIG_"), "{said}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_kernel_without_nf_tables_is_judged_for_iptables_and_one_without_both_is_refused() {
+        let verdict = judge(&kernel("4.14.90", &["NF_TABLES"], &[]), &ANY);
+        assert!(verdict.firewall == FirewallWay::Iptables && verdict.is_good(), "{}", for_people(&verdict));
+        let verdict = judge(&kernel("4.14.90", &["NF_TABLES", "IP_NF_FILTER", "IP_NF_IPTABLES"], &[]), &ANY);
+        assert_eq!((verdict.firewall, names(&verdict)), (FirewallWay::Nft, vec!["NF_TABLES"]));
+        assert!(!verdict.is_good());
+        let by_choice = Target { firewall: Some(FirewallWay::Nft), ..ANY };
+        assert!(!judge(&kernel("4.14.90", &["NF_TABLES"], &[]), &by_choice).is_good());
+    }
+
+    #[test]
+    fn rules_for_ipv6_are_missed_only_where_the_kernel_knows_it() {
+        let target = Target { firewall: Some(FirewallWay::Iptables), ..ANY };
+        assert_eq!(names(&judge(&kernel("6.1.0", &["IP6_NF_FILTER"], &[]), &target)), ["IP6_NF_FILTER"]);
+        let text = "# Linux/mips 6.1.0 Kernel Configuration\n# CONFIG_IPV6 is not set\n";
+        let verdict = judge(&KernelConfig::read(text).unwrap(), &target);
+        assert!(!names(&verdict).contains(&"IP6_NF_FILTER"));
+    }
+
+    #[test]
+    fn a_module_is_told_where_it_may_be_one_and_missing_where_not() {
+        let target = Target { read_only_root: true, ..ANY };
+        let verdict = judge(&kernel("6.1.0", &[], &["NF_TABLES", "NFT_CT", "SQUASHFS", "TMPFS"]), &target);
+        let modules: Vec<_> = verdict.modules.iter().filter_map(|option| option.module).collect();
+        assert_eq!(modules, ["nf_tables", "nft_ct", "squashfs"]);
+        assert_eq!(names(&verdict), ["TMPFS"]);
+        let said = for_people(&verdict);
+        assert!(said.contains("MISSING CONFIG_TMPFS (is a module, and must be built in)"), "{said}");
+        assert!(said.contains("Mend: CONFIG_TMPFS=y in place of m"), "{said}");
+    }
+
+    #[test]
+    fn media_that_the_device_does_not_have_are_not_asked_for() {
+        let without = ["MTD", "MTD_UBI", "SQUASHFS", "OVERLAY_FS", "BLOCK"];
+        assert!(judge(&kernel("6.1.0", &without, &[]), &ANY).missing.is_empty());
+        let target = Target { slots: vec![Medium::Ubi], ..ANY };
+        assert_eq!(names(&judge(&kernel("6.1.0", &without, &[]), &target)), ["MTD", "MTD_UBI"]);
+    }
+
+    #[test]
+    fn a_kernel_with_the_fragment_misses_nothing() {
+        for firewall in [FirewallWay::Nft, FirewallWay::Iptables] {
+            let slots = vec![Medium::Block, Medium::Mtd, Medium::Ubi];
+            let target = Target { firewall: Some(firewall), slots, read_only_root: true };
+            for version in ["3.10.14", "5.15.0", "6.18.0"] {
+                let text = format!("# Linux/mips {version} Kernel Configuration\n{}", fragment(&target));
+                let verdict = judge(&KernelConfig::read(&text).unwrap(), &target);
+                assert!(verdict.missing.is_empty(), "{}", for_people(&verdict));
+            }
+        }
+    }
+
+    #[test]
+    fn the_page_of_the_kernel_shows_the_table_as_it_is() {
+        let page = include_str!("../../docs/kernel.md");
+        assert!(
+            page.contains(&table()),
+            "docs/kernel.md is not what `komainu-maker kernel-check --table` prints"
+        );
+    }
+
+    #[test]
+    fn programs_get_the_same_as_people() {
+        let verdict = judge(&kernel("6.1.0", &["NF_CT_NETLINK", "TMPFS"], &["NF_TABLES"]), &ANY);
+        let json = crate::json_writer::to_value(&for_programs(&verdict));
+        assert_eq!(json["good"], false);
+        assert_eq!(json["modules"][0], "nf_tables");
+        assert_eq!(json["missing"][0]["options"][0], "CONFIG_TMPFS");
+        assert_eq!(
+            (&json["missing"][0]["need"], &json["missing"][1]["need"]),
+            (&"must".into(), &"should".into())
+        );
+        assert_eq!(verdict.missing_musts(), 1);
+    }
+}

@@ -1,0 +1,162 @@
+"""docs/porting.md, typed through from an empty folder: its own commands, in its own order, as far as a desk goes. The board's
+part (kernel, boot loader, first start) is played by the machines of tests/emulators."""
+
+import os
+import re
+import shutil
+import subprocess
+import tomllib
+
+from place import KOMAINU, KOMAINU_MAKER, PATIENCE, ROOT, command, need, test, tests
+
+GUIDE = ROOT / "docs/porting.md"
+PAGES = sorted((ROOT / "docs").glob("*.md")) + [ROOT / "cross/README.md"]
+
+
+def sections():
+    """The commands of each step, a block each."""
+    found = {}
+    for part in re.split(r"^## ", GUIDE.read_text(), flags=re.MULTILINE)[1:]:
+        number = re.match(r"(\d+)\. ", part)
+        if number:
+            found[int(number[1])] = re.findall(r"^```sh\n(.*?)^```", part, re.MULTILINE | re.DOTALL)
+    return found
+
+
+class Afternoon:
+    """An empty folder with the source in it, and the programs as the first two steps leave them."""
+
+    def __init__(self, place):
+        self.place, self.steps = place, sections()
+        self.board = place.path("board")
+        (self.board / "komainu/target/device").mkdir(parents=True)
+        for folder in ("agent", "docs"):
+            (self.board / "komainu" / folder).symlink_to(ROOT / folder)
+        for name in ("armv7", "x86_64"):
+            program = self.board / "komainu/target/device" / name / "komainu"
+            program.parent.mkdir()
+            program.symlink_to(KOMAINU)
+        programs = place.path("programs")
+        programs.mkdir()
+        (programs / "komainu-maker").symlink_to(KOMAINU_MAKER)
+        (place.path("passphrase")).write_text("a long passphrase of ours\n")
+        self.environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}:/usr/sbin:/sbin",
+                            "KOMAINU_PASSPHRASE_FILE": str(place.path("passphrase"))}
+
+    def type(self, text, **words):
+        """Types commands; words in capitals are the maker's own."""
+        for word, meant in words.items():
+            text = re.sub(rf"\b{word}\b", meant, text)
+        done = subprocess.run(["bash", "-euo", "pipefail", "-c", text], cwd=self.board, env=self.environment,
+                              capture_output=True, text=True, timeout=2 * PATIENCE, check=False)
+        assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def step(self, number, block=0, **words):
+        return self.type(self.steps[number][block], **words)
+
+
+def lines(text, start):
+    return "\n".join(line for line in text.splitlines() if line.startswith(start))
+
+
+@test
+def the_guide_is_typed_through_from_an_empty_folder(place):
+    for program, package in (("sgdisk", "gdisk"), ("mkenvimage", "u-boot-tools"), ("mksquashfs", "squashfs-tools"),
+                             ("openssl", "openssl")):
+        need(program, package)
+    day = Afternoon(place)
+    day.type(lines(day.steps[1][0], "mkdir -p"))
+    (day.board / "LINUX").mkdir()
+    fragment = day.type(lines(day.steps[3][0], "komainu-maker kernel-check --fragment") + "; cat komainu.config")
+    (day.board / "LINUX/.config").write_text("# Linux/arm 6.1.0 Kernel Configuration\n" + fragment)
+    assert "nothing is missing" in day.type(day.steps[3][0].splitlines()[0].split("  ")[0])
+    day.type("truncate -s 400M disk.img")
+    day.step(4, DISK="disk.img")
+    for name in ("env", "kernel_a", "rootfs_b", "state"):
+        assert name in command("sgdisk", "-p", day.board / "disk.img").stdout
+    if (ROOT / "agent/dist/uboot").is_dir():
+        day.type(lines(day.steps[5][0], "cat komainu/") + "\n" + lines(day.steps[5][0], "mkenvimage"))
+        day.step(5, 1)
+        assert (day.board / "copy.bin").stat().st_size == 0x4000 and (day.board / "boot.scr").is_file()
+    day.step(6)
+    assert not list((day.board / "my-devices/keys/offline").iterdir()), "an offline key was left at the workshop"
+    day.step(7)
+    assert "can be read" in day.step(7, 1)
+    (day.board / "firmware/fw_env.config").write_text("/dev/mmcblk0p1 0x0 0x4000\n/dev/mmcblk0p1 0x4000 0x4000\n")
+    (day.board / "ROOT").mkdir()
+    day.step(8)
+    assert os.access(day.board / "ROOT/etc/komainu/health/10-board", os.X_OK)
+    (day.board / "kernel-1.0.0.itb").write_bytes(os.urandom(100_000))
+    listed = day.step(9).splitlines()
+    settings = tomllib.loads((day.board / "ROOT/etc/komainu.toml").read_text())
+    assert (settings["device"]["release"], settings["device"]["version"]) == (1, "1.0.0"), settings["device"]
+    published = [line for line in listed if line.startswith(("metadata/", "targets/"))]
+    assert published.index("metadata/timestamp.json") > published.index("metadata/2.targets.json"), published
+    day.step(10, 1, NAME="us")
+    command("openssl", "verify", "-CAfile", day.board / "firmware/ca.pem", "-verify_hostname", "updates.example",
+            day.board / "server.pem")
+    (day.board / "server").mkdir()
+    if shutil.which("rsync"):
+        day.step(10, 0, **{"SERVER:www": str(day.board / "server")})
+        assert (day.board / "server/metadata/timestamp.json").is_file() and (day.board / "server/targets/boards").is_dir()
+    for words in re.findall(r"`(komainu-maker (?:publish --online-only|bundle)[^`]*)`", GUIDE.read_text()):
+        day.type(words)
+    assert (day.board / "update.tar").is_file()
+
+
+@test
+def the_web_servers_settings_of_the_guide_are_taken_by_nginx(place):
+    settings = re.search(r"^```nginx\n(.*?)^```", GUIDE.read_text(), re.MULTILINE | re.DOTALL)[1]
+    folder = place.path("nginx")
+    folder.mkdir()
+    command("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj",
+            "/CN=updates.example", "-keyout", folder / "server.key", "-out", folder / "server.pem")
+    for name in ("server.pem", "server.key"):
+        settings = settings.replace(name, str(folder / name), 1)
+    (folder / "nginx.conf").write_text(f"pid {folder}/pid;\nerror_log {folder}/log;\nevents {{}}\nhttp {{\naccess_log off;\n{settings}}}\n")
+    command(need("nginx", "nginx-light"), "-t", "-c", folder / "nginx.conf")
+
+
+def answered(place, *words):
+    text = re.sub(r"\s+", " ", GUIDE.read_text())
+    missing = [word for word in words if word not in text]
+    assert not missing, missing
+
+
+#: The gaps that an expert met on a first afternoon with a real board, and the words that answer each.
+tests(answered, "the_guide_answers_{}", [
+    ("where_the_working_folder_is", "mkdir board && cd board", "everything below is in this folder"),
+    ("what_the_kernel_needs", "komainu-maker kernel-check --slots", "[kernel.md](kernel.md)"),
+    ("how_a_root_that_is_read_only_takes_a_password", "read-only-root", "`/etc/shadow` is then new at each start"),
+    ("the_order_of_mounts", "**The order**: `/proc`, `/sys`, `/dev`; `read-only-root`; `komainu-start`"),
+    ("mount_options_and_sysctls", "noatime,nosuid,nodev,noexec", "**Sysctls**: none has to be set"),
+    ("how_releases_are_numbered", "**The rule**: a release has a number", "never used twice"),
+    ("where_a_boot_script_is", "boot.cmd", "mkimage -A arm -T script"),
+    ("where_a_template_of_the_environment_is", "komainu.env", "mkenvimage -r -s 0x4000"),
+    ("what_panic_is_for", "`panic=10`: without it a kernel that panics hangs for ever"),
+    ("how_u_boot_is_rebuilt", "make -C UBOOT olddefconfig all"),
+    ("which_flash_is_supported", "mtd:kernel_a", "never `mtdblock`", "128 MB NAND", "16 MB NOR", "8 MB NOR"),
+    ("what_check_covers", "`check` looks at settings, device id, state", "what cannot be known before a trial"),
+    ("what_the_passphrase_is", "**A passphrase that is lost is a key that is lost.**", "--passphrase-file"),
+    ("whose_masquerading_is", "Yours are: masquerading", "oifname eth1 masquerade"),
+    ("what_starts_the_agent_again", "komainu.inittab", "it starts the agent again by itself"),
+])
+
+
+@test
+def every_link_of_the_makers_pages_leads_to_a_file_and_a_heading(place):
+    def anchors(page):
+        headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+        return {re.sub(r"[^a-z0-9 _-]", "", heading.lower().replace("`", "")).replace(" ", "-") for heading in headings}
+
+    for page in PAGES:
+        text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+        for link in re.findall(r"\]\(([^)\s]+)\)", text):
+            if re.match(r"[a-z]+:", link):
+                continue
+            file, _, anchor = link.partition("#")
+            target = (page.parent / file).resolve() if file else page
+            # The boot loader's files come from elsewhere in this tree; a page must not name what is not there.
+            assert target.exists(), f"{page.name}: {link}"
+            assert not anchor or anchor in anchors(target), f"{page.name}: {link}: {sorted(anchors(target))}"
