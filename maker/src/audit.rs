@@ -3,7 +3,7 @@
 //!
 //! Map: [`image`] reads the tree; [`rule_table`] has the rules; `shipped_settings` and `start_files` gather what several
 //! judges need; `login_accounts`, `started_services`, `secret_keys`, `shipped_komainu`, `state_medium`, `file_modes`,
-//! `debug_programs` and `shipped_sbom` judge; [`finding`] keeps what they find, [`allowance`] what the maker allows;
+//! `debug_programs`, `image_kernel` and `shipped_sbom` judge; [`finding`] keeps what they find, [`allowance`] what the maker allows;
 //! [`text_report`], [`json_report`] and [`sarif_report`] tell it.
 
 pub mod allowance;
@@ -11,6 +11,7 @@ mod debug_programs;
 mod file_modes;
 pub mod finding;
 pub mod image;
+mod image_kernel;
 pub mod json_report;
 mod login_accounts;
 pub mod rule_table;
@@ -86,6 +87,7 @@ pub fn audit(path: &Path, options: &AuditOptions) -> Result<Audited> {
     state_medium::judge(&image, &files, &settings, &mut found)?;
     file_modes::judge(&image, &mut found);
     debug_programs::judge(&image, &mut found);
+    image_kernel::judge(&image, &mut found)?;
     shipped_sbom::judge(&image, &settings.sbom, &mut found)?;
     found.finish();
     let unneeded = allow(&options.allowances, &mut found);

@@ -67,6 +67,14 @@ def sbom(firmware, **changes):
     firmware.write("usr/share/komainu/sbom.json", json.dumps({**SBOM, **changes}))
 
 
+def kernel(firmware, *without):
+    """The configuration of a kernel that has all that is asked for, but for these options."""
+    options = command(KOMAINU_MAKER, "kernel-check", "--fragment").stdout.splitlines(keepends=True)
+    assert all(any(line.startswith(f"CONFIG_{name}=") for line in options) for name in without), without
+    kept = [line for line in options if not line.startswith(tuple(f"CONFIG_{name}=" for name in without) or "\0")]
+    firmware.write("boot/config-6.1.0", "# Linux/mips 6.1.0 Kernel Configuration\n" + "".join(kept))
+
+
 #: The rule, the path that it names, a word of what it says, and the one thing that is wrong.
 CASES = [
     ("password-empty", "/etc/shadow", "root", lambda f: f.replace("etc/shadow", "root:*:", "root::")),
@@ -123,6 +131,8 @@ CASES = [
     ("state-on-ram", "/var/lib/komainu", "/tmp is in RAM",
      lambda f: (f.replace("etc/komainu.toml", "/data/komainu", "/var/lib/komainu"), f.path("var").rmdir(), f.path("var").symlink_to("tmp"),
                 f.replace("etc/inittab", "::sysinit:/bin/mount -t tmpfs tmpfs /tmp\n", ""), f.program("sbin/procd", f.path("bin/busybox")))),
+    ("kernel-option-missing", "/boot/config-6.1.0", "SIGNALFD", lambda f: kernel(f, "SIGNALFD")),
+    ("kernel-option-weak", "/boot/config-6.1.0", "SECCOMP", lambda f: kernel(f, "SECCOMP_FILTER")),
     ("world-writable", "/etc/init.d/rcS", "0777", lambda f: f.path("etc/init.d/rcS").chmod(0o777)),
     ("world-writable", "/data", "folder", lambda f: f.path("data").chmod(0o777)),
     ("setuid-surprise", "/usr/sbin/dnsmasq", "user 0", lambda f: f.path("usr/sbin/dnsmasq").chmod(0o4755)),
@@ -211,6 +221,16 @@ def a_read_only_image_that_mounts_no_place_for_its_state_is_warned_of(place):
     assert Audit(firmware.folder).rules() == []
     audit = Audit(firmware.squashfs("zstd"))
     assert (audit.code, audit.rules()) == (0, ["state-unmounted"])
+
+
+@test
+def the_kernel_of_an_image_is_judged_by_its_configuration_where_it_has_one(place):
+    firmware = Firmware(place)
+    kernel(firmware)
+    assert Audit(firmware.folder).found() == []
+    firmware.write("boot/config-6.1.0", "CONFIG_NET=y\n")
+    audit = Audit(firmware.folder)
+    assert audit.code == 0 and [(rule, path) for rule, path, _ in audit.found()] == [("not-looked-at", "/boot/config-6.1.0")]
 
 
 @test

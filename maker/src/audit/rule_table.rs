@@ -239,6 +239,20 @@ pub const RULES: &[Rule] = &[
         "ETSI EN 303 645 5.9-1; CRA annex I I(2)(h)",
     ),
     error(
+        "kernel-option-missing",
+        "a kernel option without which a job cannot be done",
+        "The kernel of the image lacks an option that the firewall, the gate, the wall or the update needs.",
+        "Set the option in the kernel's configuration (komainu-maker kernel-check prints the fragment).",
+        "CRA annex I I(2)(b), I(2)(j); ETSI EN 303 645 5.6-1",
+    ),
+    warning(
+        "kernel-option-weak",
+        "a kernel option without which a job is done less well",
+        "The kernel of the image lacks an option that one of the agent's jobs uses where it is there.",
+        "Set the option in the kernel's configuration (komainu-maker kernel-check prints the fragment).",
+        "CRA annex I I(2)(k); ETSI EN 303 645 5.6-7",
+    ),
+    error(
         "world-writable",
         "a file that every account can change",
         "A program without rights, such as a web server that was taken over, changes it and gets more.",

@@ -51,18 +51,8 @@ impl Packing {
     /// It is damaged, or longer.
     pub fn unpack(self, packed: &[u8], most: usize) -> Result<Vec<u8>, String> {
         match self {
-            Packing::Gzip => miniz_oxide::inflate::decompress_to_vec_zlib_with_limit(packed, most)
-                .map_err(|fault| format!("damaged, or longer than {most} bytes ({:?})", fault.status)),
-            Packing::Xz => {
-                let reader = lzma_rust2::XzReader::new_mem_limit(packed, false, XZ_KIB_MAX);
-                let mut bytes = Vec::new();
-                let read = reader.take(most as u64 + 1).read_to_end(&mut bytes);
-                read.map_err(|fault| format!("damaged ({fault})"))?;
-                if bytes.len() > most {
-                    return Err(format!("longer than {most} bytes"));
-                }
-                Ok(bytes)
-            }
+            Packing::Gzip => unpack_by(flate2::read::ZlibDecoder::new(packed), most),
+            Packing::Xz => unpack_by(lzma_rust2::XzReader::new_mem_limit(packed, false, XZ_KIB_MAX), most),
             Packing::Lz4 => {
                 let mut bytes = vec![0; most];
                 let length = lz4_flex::block::decompress_into(packed, &mut bytes);
@@ -83,4 +73,15 @@ impl Packing {
             }
         }
     }
+}
+
+/// Reads all that unpacks to at most so many bytes.
+fn unpack_by(reader: impl Read, most: usize) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let read = reader.take(most as u64 + 1).read_to_end(&mut bytes);
+    read.map_err(|fault| format!("damaged ({fault})"))?;
+    if bytes.len() > most {
+        return Err(format!("longer than {most} bytes"));
+    }
+    Ok(bytes)
 }
