@@ -5,6 +5,7 @@
 use crate::sim::Device;
 use komainu_core::gate::state::GateState;
 use komainu_core::identifiers::Slot;
+use komainu_core::update::facts::BootChoice;
 use komainu_core::update::record::{TRIALS_MAX, Update};
 
 pub fn check_all(device: &mut Device) {
@@ -87,8 +88,8 @@ pub fn invariant_the_rules_fit_the_gate(device: &Device) {
 pub fn invariant_device_settles(device: &Device) {
     let record = device.record_on_disk().expect("a quiet device has a record");
     assert!(matches!(record.update, Update::Idle), "{:#?}", device.log);
-    let choice = device.environment.choice();
-    assert!(choice.tries_left.is_none() && choice.slot == device.booted_slot(), "{:#?}", device.log);
+    let good = |choice: BootChoice| choice.tries_left.is_none() && choice.slot == device.booted_slot();
+    assert!(device.choice().is_ok_and(good), "{:#?}", device.log);
 }
 
 /// A release that fails is started three times and no more; a cut while it runs may cost one further start each. A

@@ -1,7 +1,7 @@
 //! The simulated device: stricter than a real one. Writing to the running slot, or marking a slot good while its
 //! writes are not synced, is a panic. It cuts the power at any changing call; unsynced writes are then kept, lost or
 //! torn. Map: `sim/disk.rs` the files that survive, `sim/flash.rs` the slots and `sim/medium.rs` the media under them,
-//! `sim/boot.rs` the boot loader, `sim/powers.rs` the core's traits, `sim/gate.rs` and `sim/wall.rs` the gate and the
+//! `sim/boot.rs` the boot loader and `sim/shipped_flow.rs` those of the shipped profiles, `sim/powers.rs` the core's traits, `sim/gate.rs` and `sim/wall.rs` the gate and the
 //! wall, `sim/migration.rs` the owner's settings; this file holds the device that tests drive.
 
 pub mod boot;
@@ -11,6 +11,7 @@ pub mod gate;
 pub mod medium;
 pub mod migration;
 mod powers;
+pub mod shipped_flow;
 pub mod wall;
 
 use crate::repository::{BOARD, CHANNEL, Repository, TODAY};
@@ -30,6 +31,8 @@ use komainu_core::update::offer::Offer;
 use komainu_core::update::record::Record;
 use komainu_trust::Moment;
 use medium::MediumKind;
+use shipped_flow::ShippedFlow;
+use std::ops::Range;
 
 /// Bytes of the two parts in either slot.
 pub const KERNEL_BYTES: usize = 16 * 1024;
@@ -54,6 +57,10 @@ pub struct Device {
     pub disk: Disk,
     pub flash: Flash,
     pub environment: Environment,
+    /// A shipped boot flow in the place of the environment.
+    pub flow: Option<ShippedFlow>,
+    /// The changing calls that set the boot choice.
+    pub boot_changes: Vec<Range<u64>>,
     pub settings: Settings,
     pub behaves: Vec<(u64, Behaves)>,
     pub log: Vec<String>,
@@ -64,6 +71,8 @@ pub struct Device {
     pub cut_at: Option<(u64, After)>,
     /// A further cut, this many changing calls after the start that follows the first.
     pub cut_next: Option<(u64, After)>,
+    /// A cut in the start that follows the last of the others, in that write of the boot loader.
+    pub cut_loader: Option<(u64, After)>,
     pub requests: u64,
     /// Makes requests for images fail while positive, counting down by pieces.
     pub broken_pieces: u32,
@@ -141,6 +150,8 @@ impl Device {
             disk: Disk::default(),
             flash,
             environment: Environment::factory(),
+            flow: None,
+            boot_changes: Vec::new(),
             settings: Settings { own_release: Some(own), ..settings() },
             behaves: Vec::new(),
             log: Vec::new(),
@@ -149,6 +160,7 @@ impl Device {
             changes: 0,
             cut_at: None,
             cut_next: None,
+            cut_loader: None,
             requests: 0,
             broken_pieces: 0,
             rot_after_syncs: None,
@@ -328,20 +340,26 @@ impl Device {
         }
         self.uptime = 10;
         self.starts += 1;
-        let (flash, behaves) = (&self.flash, &self.behaves);
-        let starts = |slot| {
-            let release = flash.release_in(slot)?;
-            Some(behaves.iter().all(|&(number, how)| number != release || how != Behaves::Crashes))
-        };
-        self.booted = self.environment.start(starts);
-        self.owners.migrate_to(self.running_release());
-        self.log.push(format!("started slot={} release={}", self.booted, self.running_release()));
+        self.booted = self.boot();
+        let release = self.running_release();
+        if let Some(flow) = self.flow.as_ref().filter(|_| self.behaves_well(release)) {
+            flow.clear_register();
+        }
+        self.owners.migrate_to(release);
+        self.log.push(format!("started slot={} release={release}", self.booted));
         crate::invariants::check_all(self);
+    }
+
+    fn behaves_well(&self, release: u64) -> bool {
+        self.behaves.iter().all(|(number, how)| *number != release || *how == Behaves::Well)
     }
 
     pub(in crate::sim) fn cut(&mut self, after: After) {
         self.powered = false;
         self.flash.lose_power(after);
+        if let Some(flow) = &self.flow {
+            flow.clear_register();
+        }
     }
 
     /// Counts a call during which the clock may jump.

@@ -3,47 +3,36 @@
 #![expect(clippy::disallowed_methods, reason = "tests prepare their files in place")]
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
-use komainu_agent::config::settings::DeviceSettings;
+use komainu_agent::config::boot_settings::Boot;
 use komainu_agent::update::boot::boot_flow::BootFlow;
 use komainu_agent::update::boot::profile_flow;
 use komainu_agent::update::boot::running_slot::RunningSign;
 use komainu_core::identifiers::Slot;
 use komainu_core::update::facts::BootChoice;
-use komainu_tests::boot_rules::flash::{Flash, TEARS};
+use komainu_tests::boot_rules::flash::Flash;
 use komainu_tests::boot_rules::loaders::{LOADERS, Loader};
-use komainu_tests::boot_rules::saved_environment::config;
+use komainu_tests::boot_rules::profiles::{settings_of, shipped};
+use komainu_tests::media::fuse::all_cuts;
+use komainu_tests::sim::disk::After;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard};
+use std::path::Path;
 
-/// All environments of one system have one lock, and a write waits for it only two seconds.
-static ONE: Mutex<()> = Mutex::new(());
-
-fn alone() -> MutexGuard<'static, ()> {
-    ONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-}
-
-/// A device: its flash, and the folder of its state.
+/// A device: its flash with the note, and its settings.
 struct Board<'l> {
     loader: &'l Loader,
     flash: Flash,
-    folder: PathBuf,
-    settings: DeviceSettings,
+    boot: Boot,
 }
 
 impl<'l> Board<'l> {
-    fn new(loader: &'l Loader, test: &str) -> Board<'l> {
-        let name = format!("boot-{test}-{}-{}", loader.profile, std::process::id());
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join("fw_env.config"), config()).unwrap();
+    fn new(loader: &'l Loader) -> Board<'l> {
         let flash = Flash::default();
         (loader.factory)(&flash);
-        Board { loader, flash, settings: settings(loader.profile, &folder), folder }
+        Board { loader, flash, boot: shipped(loader.profile, Path::new(env!("CARGO_TARGET_TMPDIR"))).boot }
     }
 
     fn flow(&self) -> Box<dyn BootFlow + '_> {
-        profile_flow::open(&self.settings.boot, &self.folder, &self.flash)
+        profile_flow::open(&self.boot, Path::new("state"), &self.flash)
     }
 
     fn choice(&self) -> BootChoice {
@@ -63,10 +52,7 @@ impl<'l> Board<'l> {
 
     fn start_and_settle(&self) -> Slot {
         let slot = self.start();
-        if self.loader.profile == "mediatek" {
-            // A health check of the maker clears the register.
-            self.flash.with("register", |register| register.bytes.fill(0));
-        }
+        self.loader.clear_register(&self.flash);
         let choice = self.choice();
         if choice.tries_left.is_some() && choice.release.is_none() {
             self.set(&BootChoice { slot, tries_left: None, release: None });
@@ -75,39 +61,9 @@ impl<'l> Board<'l> {
     }
 
     /// The device with the same flash and state, to go another way.
-    fn fork(&self, to: &Path) -> Board<'l> {
-        fs::create_dir_all(to).unwrap();
-        let note = self.folder.join("boot-choice");
-        let _ = fs::remove_file(to.join("boot-choice"));
-        if note.exists() {
-            fs::copy(note, to.join("boot-choice")).unwrap();
-        }
-        let settings = self.settings.clone();
-        Board { loader: self.loader, flash: self.flash.fork(), folder: to.to_owned(), settings }
+    fn fork(&self) -> Board<'l> {
+        Board { loader: self.loader, flash: self.flash.fork(), boot: self.boot.clone() }
     }
-}
-
-impl Drop for Board<'_> {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.folder);
-    }
-}
-
-fn settings(profile: &str, folder: &Path) -> DeviceSettings {
-    let dist = Path::new(env!("CARGO_MANIFEST_DIR")).join("../agent/dist/boot");
-    settings_of(&dist.join(format!("{profile}.toml")), folder)
-}
-
-fn settings_of(profile: &Path, folder: &Path) -> DeviceSettings {
-    let text = format!(
-        "[device]\nboard = \"b\"\nid = \"x\"\n[server]\nmetadata_url = \"http://127.0.0.1/m\"\n\
-         targets_url = \"http://127.0.0.1/t\"\n[gate]\nkeep = false\n[wall]\nkeep = false\n\
-         [[part]]\nname = \"rootfs\"\na = \"/dev/a\"\nb = \"/dev/b\"\n\
-         [boot]\nwithout_fallback = true\nprofile = \"{}\"\nenvironment = \"{}\"\n",
-        profile.display(),
-        folder.join("fw_env.config").display()
-    );
-    DeviceSettings::read(&text).unwrap_or_else(|fault| panic!("{}: {fault}", profile.display()))
 }
 
 fn on_trial(slot: Slot, release: u64) -> BootChoice {
@@ -120,9 +76,8 @@ fn good(slot: Slot, release: u64) -> BootChoice {
 
 #[test]
 fn a_device_from_the_factory_runs_slot_a_and_is_good_or_only_counted() {
-    let _alone = alone();
     for loader in &LOADERS {
-        let board = Board::new(loader, "factory");
+        let board = Board::new(loader);
         for _ in 0..12 {
             assert_eq!(board.start_and_settle(), Slot::A, "{}", loader.profile);
             let choice = board.choice();
@@ -133,9 +88,8 @@ fn a_device_from_the_factory_runs_slot_a_and_is_good_or_only_counted() {
 
 #[test]
 fn a_trial_and_a_good_choice_are_read_back_and_obeyed_there_and_back() {
-    let _alone = alone();
     for loader in &LOADERS {
-        let board = Board::new(loader, "there");
+        let board = Board::new(loader);
         for (release, slot) in [(7, Slot::B), (8, Slot::A), (9, Slot::B)] {
             board.set(&on_trial(slot, release));
             let choice = board.choice();
@@ -161,16 +115,15 @@ fn a_trial_and_a_good_choice_are_read_back_and_obeyed_there_and_back() {
 
 #[test]
 fn a_release_that_never_comes_up_is_left_by_the_boot_loader_or_the_profile_says_that_it_is_not() {
-    let _alone = alone();
     for loader in &LOADERS {
-        let board = Board::new(loader, "fallback");
+        let board = Board::new(loader);
         board.set(&on_trial(Slot::B, 7));
         let mut starts = Vec::new();
         while starts.len() < 12 && !starts.contains(&Slot::A) {
             starts.push(board.start());
         }
         let first_back = starts.iter().position(|slot| *slot == Slot::A);
-        assert_eq!(board.settings.boot.profile.has_fallback, loader.goes_back, "{}", loader.profile);
+        assert_eq!(board.boot.profile.has_fallback, loader.goes_back, "{}", loader.profile);
         if !loader.goes_back {
             assert_eq!(first_back, None, "{}: {starts:?}", loader.profile);
             let says = board.flow().cautions().iter().any(|caution| caution.contains("never goes back"));
@@ -180,7 +133,7 @@ fn a_release_that_never_comes_up_is_left_by_the_boot_loader_or_the_profile_says_
         let tries = first_back.unwrap_or_else(|| panic!("{}: {starts:?}", loader.profile));
         assert!((1..=3).contains(&tries), "{}: {starts:?}", loader.profile);
         // The agent runs in the old slot again, and sees it: the choice names the trial no longer, or has no tries.
-        let board = Board::new(loader, "back");
+        let board = Board::new(loader);
         board.set(&on_trial(Slot::B, 7));
         let _ = (0..=tries).map(|_| board.start()).collect::<Vec<_>>();
         let choice = board.choice();
@@ -195,7 +148,7 @@ fn a_release_that_never_comes_up_is_left_by_the_boot_loader_or_the_profile_says_
 
 /// What a cut may leave: the device starts, the choice can be read, and the next attempt ends as it should.
 fn stands(board: &Board<'_>, wanted: &BootChoice, said: &str) {
-    let started = board.fork(&board.folder.with_extension("start")).start();
+    let started = board.fork().start();
     let choice = board.choice();
     assert!(
         choice.slot == started || choice.tries_left == Some(0),
@@ -224,29 +177,29 @@ fn is_lost(board: &Board<'_>, before: &Board<'_>, after: &Board<'_>) -> bool {
 /// Cuts a change at every step and in every way; then a second time in the repetition.
 fn cut(board: &Board<'_>, wanted: &BootChoice, cuts: &mut u32) {
     let profile = board.loader.profile;
-    let whole = board.fork(&board.folder.with_extension("whole"));
+    let whole = board.fork();
     whole.set(wanted);
-    let changes = whole.flash.power.changes();
+    let changes = whole.flash.fuse.take_operations();
     // Where the medium tells no trial from a good slot, only the note changes.
     assert!(changes > 0 || wanted.tries_left.is_none(), "{profile}: {wanted:?} changes nothing");
-    for (first, tear) in (0..changes).flat_map(|first| (0..TEARS).map(move |tear| (first, tear))) {
-        let once = board.fork(&board.folder.with_extension("once"));
-        once.flash.power.cut_after(first, tear);
+    for first in all_cuts(changes) {
+        let once = board.fork();
+        once.flash.fuse.cut_in(Some(first));
         assert!(once.flow().set_choice(wanted).is_err(), "{profile}: a cut goes unnoticed");
-        assert!(once.flash.power.restore(), "{profile}: no cut in change {first}");
+        assert!(once.flash.fuse.restore(), "{profile}: no cut {first:?}");
         *cuts += 1;
-        let said = format!("{profile}: {wanted:?} cut in change {first}, torn {tear}");
+        let said = format!("{profile}: {wanted:?} cut {first:?}");
         if is_lost(&once, board, &whole) {
             continue;
         }
-        for (second, tear) in (0..changes).flat_map(|second| (0..TEARS).map(move |tear| (second, tear))) {
-            let twice = once.fork(&board.folder.with_extension("twice"));
-            twice.flash.power.cut_after(second, tear);
+        for second in all_cuts(changes) {
+            let twice = once.fork();
+            twice.flash.fuse.cut_in(Some(second));
             let done = twice.flow().set_choice(wanted).is_ok();
-            assert_eq!(twice.flash.power.restore(), !done, "{said}");
+            assert_eq!(twice.flash.fuse.restore(), !done, "{said}");
             *cuts += 1;
             if !is_lost(&twice, board, &whole) {
-                stands(&twice, wanted, &format!("{said}, and again in change {second}, torn {tear}"));
+                stands(&twice, wanted, &format!("{said}, and again {second:?}"));
             }
         }
         stands(&once, wanted, &said);
@@ -255,10 +208,9 @@ fn cut(board: &Board<'_>, wanted: &BootChoice, cuts: &mut u32) {
 
 #[test]
 fn a_power_cut_at_any_change_of_a_choice_or_at_two_leaves_a_device_that_starts() {
-    let _alone = alone();
     let mut cuts = 0;
     for loader in &LOADERS {
-        let board = Board::new(loader, "cut");
+        let board = Board::new(loader);
         board.start_and_settle();
         cut(&board, &on_trial(Slot::B, 7), &mut cuts);
         board.set(&on_trial(Slot::B, 7));
@@ -272,18 +224,17 @@ fn a_power_cut_at_any_change_of_a_choice_or_at_two_leaves_a_device_that_starts()
 
 #[test]
 fn a_trial_that_is_cut_off_is_still_one_until_it_is_confirmed() {
-    let _alone = alone();
     for loader in &LOADERS {
-        let board = Board::new(loader, "still");
+        let board = Board::new(loader);
         board.set(&on_trial(Slot::B, 7));
         assert_eq!(board.start(), Slot::B);
-        let whole = board.fork(&board.folder.with_extension("whole"));
+        let whole = board.fork();
         whole.set(&good(Slot::B, 7));
-        for change in 0..whole.flash.power.changes() {
-            let once = board.fork(&board.folder.with_extension("once"));
-            once.flash.power.cut_after(change, 0);
+        for change in 1..=whole.flash.fuse.take_operations() {
+            let once = board.fork();
+            once.flash.fuse.cut_in(Some((change, After::Lost)));
             assert!(once.flow().set_choice(&good(Slot::B, 7)).is_err());
-            once.flash.power.restore();
+            once.flash.fuse.restore();
             let choice = once.choice();
             // Or the new values are whole, and only the old copy was not retired.
             let still = choice.tries_left.is_some() || choice == good(Slot::B, 7);
@@ -294,9 +245,8 @@ fn a_trial_that_is_cut_off_is_still_one_until_it_is_confirmed() {
 
 #[test]
 fn bytes_of_others_in_the_same_blocks_stay() {
-    let _alone = alone();
     for loader in &LOADERS {
-        let board = Board::new(loader, "others");
+        let board = Board::new(loader);
         // Each rule looks at what it left beside its flags, at every start.
         for release in 7..20 {
             let slot = if release % 2 == 1 { Slot::B } else { Slot::A };
@@ -304,8 +254,15 @@ fn bytes_of_others_in_the_same_blocks_stay() {
             assert_eq!(board.start(), slot);
             board.set(&good(slot, release));
         }
-        if loader.profile == "bootconfig" {
-            assert_eq!(board.flash.chip("0:bootconfig").bytes[0x800..0x810], *b"not of the agent");
+        match loader.profile {
+            "bootconfig" => {
+                assert_eq!(board.flash.chip("0:bootconfig").bytes[0x800..0x810], *b"not of the agent");
+            }
+            "nwa50ax" => {
+                let bytes = board.flash.chip("bootconfig").bytes;
+                assert_eq!((bytes[0] & 0b0011_0011, bytes[1] & 0xfe, bytes[2]), (0b0001_0001, 0xaa, 0x77));
+            }
+            _ => {}
         }
     }
 }
@@ -318,7 +275,6 @@ const PROGRAM: &str = "#!/bin/sh\ncd \"${0%/*}\"\necho \"$*\" >> asked\n[ ! -e s
 
 #[test]
 fn a_program_of_the_maker_is_asked_by_its_contract() {
-    let _alone = alone();
     use std::os::unix::fs::PermissionsExt;
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("boot-command-{}", std::process::id()));
     fs::create_dir_all(&folder).unwrap();
@@ -332,9 +288,9 @@ fn a_program_of_the_maker_is_asked_by_its_contract() {
         program.display()
     );
     fs::write(&profile, text).unwrap();
-    let settings = settings_of(&profile, &folder);
+    let boot = settings_of(&profile, &folder).boot;
     let flash = Flash::default();
-    let mut flow = profile_flow::open(&settings.boot, &folder, &flash);
+    let mut flow = profile_flow::open(&boot, &folder, &flash);
     let said = komainu_core::fault::text(format_args!("{} says slot=a", program.display()));
     assert_eq!(flow.signs(), Ok(vec![RunningSign::Told { slot: Slot::A, said }]));
     assert_eq!(flow.choice(), Ok(BootChoice { slot: Slot::A, tries_left: None, release: None }));

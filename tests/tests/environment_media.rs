@@ -7,8 +7,10 @@ use komainu_agent::update::boot::uboot::env_fault::EnvironmentFault;
 use komainu_agent::update::boot::uboot::env_image::{Endian, Format, Which, encode};
 use komainu_agent::update::boot::uboot::environment::{Environment, Written};
 use komainu_agent::update::boot::uboot::variables::Variables;
-use komainu_tests::boot_rules::flash::{Chip, Flash, TEARS, Volume};
+use komainu_tests::boot_rules::flash::{Chip, Flash, Volume};
 use komainu_tests::boot_rules::saved_environment::{crc, load};
+use komainu_tests::media::fuse::all_cuts;
+use komainu_tests::sim::disk::ALL_AFTERS;
 use std::path::Path;
 
 const SIZE: usize = 0x400;
@@ -83,14 +85,14 @@ fn a_cut_in_any_change_on_nor_leaves_all_old_or_all_new_values_and_u_boot_agrees
         let laid = nor(Some(("a=old z=old", one)), Some(("a=old z=old", two)));
         let whole = laid.fork();
         open(NOR, &whole).write(&[("a", Some("new")), ("z", Some("new"))]).unwrap();
-        let changes = whole.power.changes();
+        let changes = whole.fuse.take_operations();
         assert_eq!(changes, 3, "erase, write, retire");
-        for (change, tear) in (0..changes).flat_map(|change| (0..TEARS).map(move |tear| (change, tear))) {
+        for cut in all_cuts(changes) {
             let flash = laid.fork();
-            flash.power.cut_after(change, tear);
+            flash.fuse.cut_in(Some(cut));
             assert!(open(NOR, &flash).write(&[("a", Some("new")), ("z", Some("new"))]).is_err());
-            assert!(flash.power.restore());
-            let said = format!("change {change}, torn {tear}, first counts: {first_counts}");
+            assert!(flash.fuse.restore());
+            let said = format!("{cut:?}, first counts: {first_counts}");
             let variables = open(NOR, &flash).read().unwrap().variables;
             assert_eq!(variables.text("a"), variables.text("z"), "{said}");
             assert_eq!(variables.text("a"), load(&flash).unwrap().get("a").map(String::as_str), "{said}");
@@ -99,7 +101,7 @@ fn a_cut_in_any_change_on_nor_leaves_all_old_or_all_new_values_and_u_boot_agrees
             cuts += 1;
         }
     }
-    assert_eq!(cuts, 2 * 3 * u32::from(TEARS));
+    assert_eq!(cuts, 2 * 3 * ALL_AFTERS.len());
 }
 
 #[test]
@@ -213,12 +215,12 @@ fn a_pair_in_ubi_volumes_is_found_by_name_and_survives_every_cut() {
         }
         assert_eq!(open(text, &laid).cautions(), Vec::<String>::new());
         let mut cuts = 0;
-        for (change, tear) in (0..changes).flat_map(|change| (0..TEARS).map(move |tear| (change, tear))) {
+        for cut in all_cuts(changes) {
             let flash = laid.fork();
-            flash.power.cut_after(change, tear);
+            flash.fuse.cut_in(Some(cut));
             let new = [("a", Some("new")), ("z", Some("new"))];
-            assert!(open(text, &flash).write(&new).is_err(), "static: {is_static}, change {change}");
-            assert!(flash.power.restore());
+            assert!(open(text, &flash).write(&new).is_err(), "static: {is_static}, {cut:?}");
+            assert!(flash.fuse.restore());
             let variables = open(text, &flash).read().unwrap().variables;
             assert_eq!(variables.text("a"), variables.text("z"));
             assert_eq!(open(text, &flash).write(&[("a", Some("x"))]).unwrap(), {
@@ -228,7 +230,7 @@ fn a_pair_in_ubi_volumes_is_found_by_name_and_survives_every_cut() {
             assert_eq!(open(text, &flash).read().unwrap().bad, None);
             cuts += 1;
         }
-        assert_eq!(cuts, changes * u32::from(TEARS));
+        assert_eq!(cuts, changes as usize * ALL_AFTERS.len());
     }
 }
 

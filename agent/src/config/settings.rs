@@ -192,6 +192,10 @@ impl DeviceSettings {
         if let Some(gate) = &mut read.gate {
             gate.identity = read.identity.clone();
         }
+        // Such a boot loader may count nothing, or only on one of the ways; `without_fallback` says that the maker knows.
+        if !read.boot.profile.has_fallback {
+            read.core.start_count = StartCount::Trusted;
+        }
         read.core.device_id = id.unwrap_or_else(|| identity::stand_in(&read.state));
         if let Some(path) =
             read.gate.iter().flat_map(|gate| &gate.wipe).find(|path| read.state.starts_with(path)).cloned()

@@ -1,71 +1,17 @@
 //! NOR and NAND flash in memory, with parts by name and UBI volumes, whose power goes at a chosen write or erase. A cut
-//! write leaves its first half, or nothing of it, or one wrong unit; a cut erase leaves half a block, or noise.
+//! write leaves its first half, or nothing of it, or one wrong unit, or all; a cut erase leaves half a block, or noise.
+//! The note beside the flags lies here, too.
 
+use crate::media::fuse::{Fuse, no_power};
+use crate::sim::disk::After;
 use komainu_agent::os::flash::mtd::{EccCounts, FlashKind, Geometry, RawFlash};
 use komainu_agent::os::flash::ubi::{UbiVolume, VolumeState};
 use komainu_agent::update::boot::flash_devices::FlashDevices;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-
-/// Ways in which a power cut leaves the operation that it falls into.
-pub const TEARS: u8 = 3;
-
-/// The power: how many changes it still lets through.
-#[derive(Clone, Debug, Default)]
-pub struct Power(Rc<PowerState>);
-
-#[derive(Debug, Default)]
-struct PowerState {
-    left: Cell<Option<u32>>,
-    tear: Cell<u8>,
-    changes: Cell<u32>,
-}
-
-impl Power {
-    /// The power goes in the change after so many.
-    pub fn cut_after(&self, changes: u32, tear: u8) {
-        self.0.left.set(Some(changes));
-        self.0.tear.set(tear);
-    }
-
-    /// The power is back. Says whether it was gone.
-    pub fn restore(&self) -> bool {
-        self.0.left.take() == Some(u32::MAX)
-    }
-
-    /// Changes since the beginning.
-    pub fn changes(&self) -> u32 {
-        self.0.changes.get()
-    }
-
-    fn off() -> io::Error {
-        io::Error::other("the power is gone")
-    }
-
-    fn is_off(&self) -> bool {
-        self.0.left.get() == Some(u32::MAX)
-    }
-
-    /// Whether a change goes through; `Err` holds the way in which it is torn.
-    fn change(&self) -> Result<(), u8> {
-        self.0.changes.set(self.0.changes.get() + 1);
-        match self.0.left.get() {
-            None => Ok(()),
-            Some(u32::MAX) => Err(0),
-            Some(0) => {
-                self.0.left.set(Some(u32::MAX));
-                Err(self.0.tear.get())
-            }
-            Some(left) => {
-                self.0.left.set(Some(left - 1));
-                Ok(())
-            }
-        }
-    }
-}
 
 /// One MTD part.
 #[derive(Clone, Debug)]
@@ -116,7 +62,8 @@ pub struct Volume {
 pub struct Flash {
     chips: Rc<RefCell<BTreeMap<String, Chip>>>,
     volumes: Rc<RefCell<BTreeMap<u32, Volume>>>,
-    pub power: Power,
+    files: Rc<RefCell<BTreeMap<PathBuf, Vec<u8>>>>,
+    pub fuse: Fuse,
 }
 
 impl Flash {
@@ -145,13 +92,18 @@ impl Flash {
         self.volumes.borrow()[&id].clone()
     }
 
+    /// The same with this fuse.
+    pub fn on(fuse: &Fuse) -> Flash {
+        Flash { fuse: fuse.clone(), ..Flash::default() }
+    }
+
     /// A copy that shares nothing with this one.
     pub fn fork(&self) -> Flash {
-        Flash {
-            chips: Rc::new(RefCell::new(self.chips.borrow().clone())),
-            volumes: Rc::new(RefCell::new(self.volumes.borrow().clone())),
-            power: Power::default(),
+        fn copy<T: Clone>(of: &Rc<RefCell<T>>) -> Rc<RefCell<T>> {
+            Rc::new(RefCell::new(of.borrow().clone()))
         }
+        let fuse = Fuse::default();
+        Flash { chips: copy(&self.chips), volumes: copy(&self.volumes), files: copy(&self.files), fuse }
     }
 }
 
@@ -192,21 +144,33 @@ impl FlashDevices for Flash {
 
     fn rename_volumes(&self, _: &Path, names: &[(u32, String)]) -> io::Result<()> {
         // The kernel writes the new table twice and takes the whole one: all names are old or all are new.
-        match self.power.change() {
-            Ok(()) => {}
-            Err(tear) => {
-                if tear == TEARS - 1 {
-                    self.rename(names);
-                }
-                return Err(Power::off());
-            }
-        }
-        self.rename(names);
-        Ok(())
+        self.at_once(|flash| flash.rename(names))
+    }
+
+    fn environment_lock(&self) -> Option<&Path> {
+        None
+    }
+
+    fn read_file(&self, path: &Path, _: u64) -> io::Result<Option<Vec<u8>>> {
+        self.fuse.power()?;
+        Ok(self.files.borrow().get(path).cloned())
+    }
+
+    fn replace_file(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.at_once(|flash| drop(flash.files.borrow_mut().insert(path.to_owned(), bytes.to_vec())))
     }
 }
 
 impl Flash {
+    /// A change that is whole or none, whichever way the power goes.
+    fn at_once(&self, change: impl FnOnce(&Flash)) -> io::Result<()> {
+        let cut = self.fuse.operation()?;
+        if matches!(cut, None | Some(After::Kept)) {
+            change(self);
+        }
+        ended(cut)
+    }
+
     fn rename(&self, names: &[(u32, String)]) {
         let mut volumes = self.volumes.borrow_mut();
         // As in the kernel: a volume whose name is taken, and that gets no other, is deleted.
@@ -220,6 +184,11 @@ impl Flash {
     }
 }
 
+/// The result of an operation that the power left, or did not leave.
+fn ended(cut: Option<After>) -> io::Result<()> {
+    if cut.is_some() { Err(no_power()) } else { Ok(()) }
+}
+
 struct OpenChip {
     flash: Flash,
     name: String,
@@ -228,7 +197,8 @@ struct OpenChip {
 
 impl RawFlash for OpenChip {
     fn geometry(&self) -> Geometry {
-        let chip = self.flash.chip(&self.name);
+        let chips = self.flash.chips.borrow();
+        let chip = &chips[&self.name];
         Geometry {
             kind: chip.kind,
             bytes: chip.bytes.len() as u64,
@@ -238,19 +208,17 @@ impl RawFlash for OpenChip {
     }
 
     fn read(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        if self.flash.power.is_off() {
-            return Err(Power::off());
-        }
-        let chip = self.flash.chip(&self.name);
-        let from = offset as usize;
-        let found = chip.bytes.get(from..from + buffer.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
+        self.flash.fuse.power()?;
+        let (chips, from) = (self.flash.chips.borrow(), offset as usize);
+        let found =
+            chips[&self.name].bytes.get(from..from + buffer.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
         buffer.copy_from_slice(found);
         Ok(())
     }
 
     fn write(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         assert!(self.writes, "{} was opened for reading", self.name);
-        let cut = self.flash.power.change();
+        let cut = self.flash.fuse.operation()?;
         self.flash.with(&self.name, |chip| {
             let unit = chip.write_bytes as usize;
             let at = offset as usize;
@@ -266,37 +234,37 @@ impl RawFlash for OpenChip {
             }
             let half = (bytes.len() / 2).next_multiple_of(unit).min(bytes.len());
             let through = match cut {
-                Ok(()) => bytes.len(),
-                Err(0) => 0,
-                Err(_) => half,
+                None | Some(After::Kept) => bytes.len(),
+                Some(After::Lost) => 0,
+                Some(After::Torn | After::Mixed) => half,
             };
             for (old, new) in chip.bytes[at..].iter_mut().zip(&bytes[..through]) {
                 *old &= new;
             }
-            if cut == Err(2) && through < bytes.len() {
+            if cut == Some(After::Mixed) && through < bytes.len() {
                 // The unit in which it fell: only some bits came down.
                 for (old, new) in chip.bytes[at + through..].iter_mut().zip(&bytes[through..]).take(unit) {
                     *old &= new | 0xa5;
                 }
             }
-            cut.map_err(|_| Power::off())
+            ended(cut)
         })
     }
 
     fn erase(&mut self, offset: u64) -> io::Result<()> {
         assert!(self.writes, "{} was opened for reading", self.name);
-        let cut = self.flash.power.change();
+        let cut = self.flash.fuse.operation()?;
         self.flash.with(&self.name, |chip| {
             assert!(offset.is_multiple_of(chip.erase_bytes.into()) && !chip.bad.contains(&offset));
             let block = &mut chip.bytes[offset as usize..][..chip.erase_bytes as usize];
             let half = block.len() / 2;
             match cut {
-                Ok(()) => block.fill(0xff),
-                Err(0) => {}
-                Err(1) => block[..half].fill(0xff),
-                Err(_) => block.iter_mut().for_each(|byte| *byte |= 0x5a),
+                None | Some(After::Kept) => block.fill(0xff),
+                Some(After::Lost) => {}
+                Some(After::Torn) => block[..half].fill(0xff),
+                Some(After::Mixed) => block.iter_mut().for_each(|byte| *byte |= 0x5a),
             }
-            cut.map_err(|_| Power::off())
+            ended(cut)
         })
     }
 
@@ -341,7 +309,8 @@ impl UbiVolume for OpenVolume {
 
     fn read(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         let volume = self.flash.volume(self.id);
-        if self.flash.power.is_off() || volume.update_marker {
+        self.flash.fuse.power()?;
+        if volume.update_marker {
             return Err(io::Error::from_raw_os_error(nix::libc::EBADF));
         }
         buffer.copy_from_slice(&volume.bytes[offset as usize..][..buffer.len()]);
@@ -353,40 +322,41 @@ impl UbiVolume for OpenVolume {
     }
 
     fn change(&mut self, leb: u32, bytes: &[u8]) -> io::Result<()> {
-        let cut = self.flash.power.change();
+        let cut = self.flash.fuse.operation()?;
         self.with(|volume| {
             assert!(!volume.is_static && bytes.len() <= volume.leb_bytes as usize);
             // Whole or not at all, whichever way the power goes.
-            if !matches!(cut, Err(0 | 1)) {
+            if matches!(cut, None | Some(After::Kept)) {
                 let at = (leb * volume.leb_bytes) as usize;
                 volume.bytes[at..at + volume.leb_bytes as usize].fill(0xff);
                 volume.bytes[at..at + bytes.len()].copy_from_slice(bytes);
             }
         });
-        cut.map_err(|_| Power::off())
+        ended(cut)
     }
 
     fn begin_update(&mut self, _: u64) -> io::Result<()> {
-        let cut = self.flash.power.change();
-        if cut != Err(0) {
+        let cut = self.flash.fuse.operation()?;
+        if cut != Some(After::Lost) {
             self.with(|volume| {
                 volume.update_marker = true;
                 volume.bytes.fill(0xff);
             });
         }
         self.written = 0;
-        cut.map_err(|_| Power::off())
+        ended(cut)
     }
 
     fn continue_update(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let cut = self.flash.power.change();
-        let through = if cut.is_ok() { bytes.len() } else { bytes.len() / 2 };
+        let cut = self.flash.fuse.operation()?;
+        let whole = matches!(cut, None | Some(After::Kept));
+        let through = if whole { bytes.len() } else { bytes.len() / 2 };
         let at = self.written;
         self.with(|volume| {
             volume.bytes[at..at + through].copy_from_slice(&bytes[..through]);
-            volume.update_marker = cut.is_err();
+            volume.update_marker = !whole;
         });
         self.written += through;
-        cut.map_err(|_| Power::off())
+        ended(cut)
     }
 }

@@ -9,6 +9,7 @@ use super::flag_loaders::{
 };
 use super::flash::{Chip, Flash};
 use super::saved_environment::{BLOCK, PART, load, save};
+use crate::sim::disk::After;
 use komainu_core::identifiers::Slot;
 use std::collections::BTreeMap;
 
@@ -22,6 +23,15 @@ pub struct Loader {
     pub start: fn(&Flash) -> Slot,
     /// Whether it goes back by itself.
     pub goes_back: bool,
+}
+
+impl Loader {
+    /// Clears the one register that there is, as a health check of the maker does, and as a power cut does.
+    pub fn clear_register(&self, flash: &Flash) {
+        if self.profile == "mediatek" {
+            flash.with(REGISTER, |register| register.bytes.fill(0));
+        }
+    }
 }
 
 type Variables = BTreeMap<String, String>;
@@ -131,7 +141,8 @@ fn rauc(flash: &Flash) -> Slot {
         set(&mut now, name, 3);
     }
     save(flash, &now);
-    rauc(flash)
+    // Without power nothing was saved, and the slot does not matter.
+    if flash.fuse.is_blown() { Slot::A } else { rauc(flash) }
 }
 
 fn mender_factory(flash: &Flash) {
@@ -180,14 +191,20 @@ fn s_env_count(flash: &Flash) -> (u32, Option<usize>) {
 
 fn s_env_append(flash: &Flash, count: u32) {
     let at = s_env_count(flash).1;
+    let Ok(cut) = flash.fuse.operation() else { return };
+    let words = [S_ENV_MAGIC, count, S_ENV_MAGIC.wrapping_add(count)].map(u32::to_le_bytes);
+    let record = words.as_flattened();
+    let through = match cut {
+        None | Some(After::Kept) => record.len(),
+        Some(After::Lost) => return,
+        Some(After::Torn | After::Mixed) => record.len() / 2,
+    };
     flash.with(S_ENV, |chip| {
         let at = at.unwrap_or_else(|| {
             chip.bytes.fill(0xff);
             0
         });
-        for (index, word) in [S_ENV_MAGIC, count, S_ENV_MAGIC.wrapping_add(count)].into_iter().enumerate() {
-            chip.bytes[at + 4 * index..][..4].copy_from_slice(&word.to_le_bytes());
-        }
+        chip.bytes[at..at + through].copy_from_slice(&record[..through]);
     });
 }
 

@@ -1,6 +1,7 @@
 //! U-Boot's side of a redundant environment on NOR flash: `env load` and `saveenv`, in words of their own.
 
 use super::flash::Flash;
+use crate::sim::disk::After;
 use std::collections::BTreeMap;
 
 /// The part of NOR flash with the environment: a copy in each of two blocks.
@@ -41,22 +42,34 @@ pub fn load(flash: &Flash) -> Option<BTreeMap<String, String>> {
     Some(pairs.collect())
 }
 
-/// Saves variables as U-Boot does: into the copy that does not count, whose flag then is 1, the other's 0.
+/// Saves variables as U-Boot does: into the copy that does not count, whose flag then is 1; then the other's flag is made 0.
+/// The power may go in either.
 pub fn save(flash: &Flash, variables: &BTreeMap<String, String>) {
     let mut data: Vec<u8> = Vec::new();
     for (name, value) in variables.iter().filter(|(_, value)| !value.is_empty()) {
         data.extend(format!("{name}={value}\0").bytes());
     }
     data.resize(SIZE - 5, 0);
-    flash.with(PART, |chip| {
+    let Ok(cut) = flash.fuse.operation() else { return };
+    let whole = matches!(cut, None | Some(After::Kept));
+    let old = flash.with(PART, |chip| {
         let counts = |at: usize| {
             let copy = &chip.bytes[at..at + SIZE];
             crc(&copy[5..]) == u32::from_le_bytes(copy[..4].try_into().unwrap()) && copy[4] == 1
         };
         let (new, old) = if counts(0) { (BLOCK, 0) } else { (0, BLOCK) };
+        if cut == Some(After::Lost) {
+            return old;
+        }
         chip.bytes[new..new + 4].copy_from_slice(&crc(&data).to_le_bytes());
         chip.bytes[new + 4] = 1;
         chip.bytes[new + 5..new + SIZE].copy_from_slice(&data);
-        chip.bytes[old + 4] &= 0;
+        if !whole {
+            chip.bytes[new + SIZE / 2..new + SIZE].fill(0xff);
+        }
+        old
     });
+    if let Ok(None | Some(After::Kept)) = flash.fuse.operation() {
+        flash.with(PART, |chip| chip.bytes[old + 4] = 0);
+    }
 }

@@ -1,6 +1,6 @@
 //! The fuse: counts the operations that change a medium, and cuts the power in one of them.
 
-use crate::sim::disk::After;
+use crate::sim::disk::{ALL_AFTERS, After};
 use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
@@ -43,6 +43,13 @@ impl Fuse {
         self.0.borrow_mut().blown = blown;
     }
 
+    /// The power comes back, and is not cut any more. Says whether it was gone.
+    pub fn restore(&self) -> bool {
+        let mut state = self.0.borrow_mut();
+        state.cut_in = None;
+        std::mem::take(&mut state.blown)
+    }
+
     /// The next number of the noise.
     pub fn noise(&self) -> u64 {
         let mut state = self.0.borrow_mut();
@@ -82,6 +89,11 @@ impl Fuse {
             None => Ok(None),
         }
     }
+}
+
+/// A cut in each of so many operations, in every way.
+pub fn all_cuts(operations: u64) -> impl Iterator<Item = (u64, After)> {
+    (1..=operations).flat_map(|operation| ALL_AFTERS.map(|after| (operation, after)))
 }
 
 /// The error of every call without power.

@@ -45,12 +45,12 @@ impl Ubi {
     /// All bytes; `None`: an update of the whole volume did not end.
     pub fn content(&self) -> Option<Vec<u8>> {
         let volume = self.volume.borrow();
-        let leb = |leb: &Option<Vec<u8>>| {
-            let mut bytes = leb.clone().unwrap_or_default();
-            bytes.resize(volume.leb_bytes, 0xff);
-            bytes
-        };
-        (!volume.update_marker).then(|| volume.lebs.iter().flat_map(leb).collect())
+        let mut content = Vec::with_capacity(volume.lebs.len() * volume.leb_bytes);
+        for (leb, end) in volume.lebs.iter().zip((volume.leb_bytes..).step_by(volume.leb_bytes)) {
+            content.extend_from_slice(leb.as_deref().unwrap_or_default());
+            content.resize(end, 0xff);
+        }
+        (!volume.update_marker).then_some(content)
     }
 
     /// The device was off: an update that had begun is not known any more.

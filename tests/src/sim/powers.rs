@@ -6,8 +6,7 @@ use super::{Behaves, Device, KERNEL_BYTES, ROOTFS_BYTES, name, no_power};
 use crate::repository::TODAY;
 use komainu_agent::update::storage::slot_storage::SlotStorage;
 use komainu_core::device::{
-    Account, Boot, Fetched, Firewall, Folder, Hardening, Hooks, Host, Ledger, Owner, Repository, Slots,
-    StoredFile,
+    Account, Fetched, Firewall, Folder, Hardening, Hooks, Host, Ledger, Owner, Repository, Slots, StoredFile,
 };
 use komainu_core::fault::{FetchFault, Text, text};
 use komainu_core::firewall::table::{Network, Table};
@@ -15,7 +14,7 @@ use komainu_core::gate::state::{FirewallStatus, GateFacts};
 use komainu_core::identifiers::Slot;
 use komainu_core::operator_request::Password;
 use komainu_core::retry_state::RetryState;
-use komainu_core::update::facts::{BootChoice, Health, Part, Parts, RecordSeen};
+use komainu_core::update::facts::{Health, Part, Parts, RecordSeen};
 use komainu_core::update::offer::StoredMetadata;
 use komainu_core::update::record::{Record, Update};
 use komainu_core::wall::incident_state::IncidentState;
@@ -95,34 +94,6 @@ impl Ledger for Device {
         if self.powered {
             self.retry = retry.clone();
         }
-    }
-}
-
-impl Boot for Device {
-    fn booted(&mut self) -> Result<Slot, Text> {
-        self.dead().map(|()| self.booted)
-    }
-
-    fn boot_choice(&mut self) -> Result<BootChoice, Text> {
-        self.dead().map(|()| self.environment.choice())
-    }
-
-    fn set_boot_choice(&mut self, choice: &BootChoice) -> Result<(), Text> {
-        self.dead()?;
-        assert!(self.flash.is_synced(choice.slot), "a slot is chosen before it is synced");
-        assert!(self.flash.release_in(choice.slot).is_some(), "a slot is chosen that holds no whole release");
-        match self.change() {
-            Ok(()) => self.environment.set(choice),
-            Err(after) => {
-                // One transaction: the environment's other copy is valid until this one is whole.
-                if after == After::Kept {
-                    self.environment.set(choice);
-                }
-                self.cut(after);
-                return Err(no_power());
-            }
-        }
-        Ok(())
     }
 }
 
@@ -369,11 +340,17 @@ impl Device {
     ) -> Result<T, Text> {
         self.dead()?;
         assert!(slot != self.booted, "the running slot is written");
-        assert!(self.environment.choice().slot != slot, "the chosen slot is written");
+        assert!(self.choice().is_ok_and(|choice| choice.slot != slot), "the chosen slot is written");
+        let done = self.operations(|device| device.flash.storage(slot, part).and_then(act))?;
+        done.map_err(said)
+    }
+
+    /// Does something whose operations are counted by the fuse, and in one of which the power may go: then nothing else is said.
+    pub(in crate::sim) fn operations<T>(&mut self, act: impl FnOnce(&mut Device) -> T) -> Result<T, Text> {
         self.call();
         let cut = self.cut_at.map(|(at, after)| (at.saturating_sub(self.changes).max(1), after));
         self.flash.fuse.cut_in(cut);
-        let done = self.flash.storage(slot, part).and_then(act);
+        let done = act(self);
         self.flash.fuse.cut_in(None);
         self.changes += self.flash.fuse.take_operations();
         if self.flash.fuse.is_blown() {
@@ -381,6 +358,6 @@ impl Device {
             self.cut(after);
             return Err(no_power());
         }
-        done.map_err(said)
+        Ok(done)
     }
 }

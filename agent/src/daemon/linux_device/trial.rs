@@ -78,11 +78,20 @@ impl LinuxDevice {
         Err(text(format_args!("the clock shows {}, and it is at least {floor}", clock.system)))
     }
 
-    /// Asks the server for metadata, as a poll does, and keeps nothing; once since the start it must have worked.
+    /// Once since the start the server must have answered a poll.
     fn reach_server(&mut self) -> Result<(), Text> {
-        if self.server_reached {
-            return Ok(());
+        if !self.server_reached {
+            self.rehearse_poll().map_err(|why| text(format_args!("the update server: {why}")))?;
+            self.server_reached = true;
         }
+        Ok(())
+    }
+
+    /// Asks the server for metadata, as a poll does, and keeps nothing.
+    ///
+    /// # Errors
+    /// The file that cannot be had, or the metadata that is not to be trusted, and why.
+    pub fn rehearse_poll(&mut self) -> Result<Trusted, Text> {
         let (stored, clock) = (self.stored().under_newest_root(), self.clock());
         let fetch = |ask: &Ask| {
             self.show_life();
@@ -93,10 +102,7 @@ impl LinuxDevice {
                 Err(fault) => Err(Unreached(text(format_args!("{}: {fault}", ask.name)))),
             }
         };
-        let reached: Result<Trusted, Unreached> = drive(stored, clock, fetch, |_, _| Ok(()));
-        reached.map_err(|Unreached(why)| text(format_args!("the update server: {why}")))?;
-        self.server_reached = true;
-        Ok(())
+        drive(stored, clock, fetch, |_, _| Ok(())).map_err(|Unreached(why)| why)
     }
 
     fn run_hooks_of_update(&mut self, folder: &str, release: &ReleaseId) -> Result<(), Text> {

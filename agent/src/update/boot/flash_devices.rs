@@ -1,5 +1,6 @@
 //! The raw flash of a device by name: MTD parts (`/dev/mtd5`, or the part's name) and UBI volumes (`/dev/ubi0_2`,
-//! `/dev/ubi0:env`). A trait, so that the simulator's flash takes the kernel's place in tests.
+//! `/dev/ubi0:env`); and the two files that a boot flow needs beside it. A trait, so that the simulator's flash takes the
+//! kernel's place in tests.
 
 use crate::os::flash::ioctl_numbers::VolumeNames;
 use crate::os::flash::mtd::RawFlash;
@@ -8,7 +9,7 @@ use crate::os::flash::mtd_device::MtdDevice;
 use crate::os::flash::ubi::UbiVolume;
 #[cfg(feature = "ubi")]
 use crate::os::flash::ubi_device::UbiDevice;
-use crate::os::sys;
+use crate::os::{files, sys};
 use crate::update::storage::locate::locate;
 use std::fmt::Debug;
 use std::fs::File;
@@ -48,7 +49,28 @@ pub trait FlashDevices: Debug {
     /// # Errors
     /// Those of the kernel; then all have their old names.
     fn rename_volumes(&self, device: &Path, names: &[(u32, String)]) -> io::Result<()>;
+    /// The lock that other programs take to write the environment; `None`: there are no others.
+    fn environment_lock(&self) -> Option<&Path> {
+        Some(Path::new(ENVIRONMENT_LOCK))
+    }
+    /// A small file of the state.
+    ///
+    /// # Errors
+    /// It is larger than that, or those of the system.
+    fn read_file(&self, path: &Path, bytes_max: u64) -> io::Result<Option<Vec<u8>>> {
+        files::read(path, bytes_max)
+    }
+    /// Replaces such a file: a power cut leaves the old one or the new one.
+    ///
+    /// # Errors
+    /// Those of the system; the old one stays.
+    fn replace_file(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        files::replace(path, bytes)
+    }
 }
+
+/// The lock of libubootenv and of U-Boot's own tools; not configurable there either.
+const ENVIRONMENT_LOCK: &str = "/var/lock/fw_printenv.lock";
 
 /// The raw flash that the running kernel shows.
 #[derive(Debug)]

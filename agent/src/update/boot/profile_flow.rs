@@ -39,7 +39,7 @@ pub fn open<'d>(boot: &Boot, state: &Path, devices: &'d dyn FlashDevices) -> Box
         }
     };
     // Only an environment has room for variables of our own.
-    let note = (!matches!(profile.medium, Medium::Environment)).then(|| TrialNote::new(state));
+    let note = (!matches!(profile.medium, Medium::Environment)).then(|| TrialNote::new(state, devices));
     let log = profile
         .count_log
         .as_ref()
@@ -51,7 +51,7 @@ struct ProfileFlow<'d> {
     boot: Boot,
     medium: Box<dyn ChoiceMedium + 'd>,
     log: Option<CountLog<'d>>,
-    note: Option<TrialNote>,
+    note: Option<TrialNote<'d>>,
 }
 
 impl ProfileFlow<'_> {

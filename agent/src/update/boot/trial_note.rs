@@ -2,6 +2,7 @@
 //! whether it is on trial. It is written before the flags name the slot, and forgotten after they are good; for another
 //! slot than the one that the flags name it says nothing.
 
+use super::flash_devices::FlashDevices;
 use crate::os::files;
 use komainu_core::fault::Text;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,10 @@ use std::path::{Path, PathBuf};
 const NOTE_BYTES_MAX: u64 = 128;
 
 /// The note in the folder of the state.
-pub(super) struct TrialNote(PathBuf);
+pub(super) struct TrialNote<'d> {
+    path: PathBuf,
+    devices: &'d dyn FlashDevices,
+}
 
 /// The content of the note.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,9 +25,9 @@ pub(super) struct Noted {
     pub release: String,
 }
 
-impl TrialNote {
-    pub fn new(state: &Path) -> TrialNote {
-        TrialNote(state.join("boot-choice"))
+impl<'d> TrialNote<'d> {
+    pub fn new(state: &Path, devices: &'d dyn FlashDevices) -> TrialNote<'d> {
+        TrialNote { path: state.join("boot-choice"), devices }
     }
 
     /// The note, if there is one.
@@ -31,8 +35,9 @@ impl TrialNote {
     /// # Errors
     /// It cannot be read, or is none: it may be the only sign of a trial.
     pub fn read(&self) -> Result<Option<Noted>, Text> {
-        let cannot = |why: &dyn std::fmt::Display| files::cannot("read", &self.0, why);
-        let Some(bytes) = files::read(&self.0, NOTE_BYTES_MAX).map_err(|why| cannot(&why))? else {
+        let cannot = |why: &dyn std::fmt::Display| files::cannot("read", &self.path, why);
+        let Some(bytes) = self.devices.read_file(&self.path, NOTE_BYTES_MAX).map_err(|why| cannot(&why))?
+        else {
             return Ok(None);
         };
         let line = String::from_utf8_lossy(&bytes);
@@ -54,6 +59,7 @@ impl TrialNote {
     pub fn write(&self, noted: &Noted) -> Result<(), Text> {
         let state = if noted.on_trial { "trial" } else { "good" };
         let line = format!("{} {state} {}\n", noted.slot, noted.release);
-        files::replace(&self.0, line.as_bytes()).map_err(|why| files::cannot("write", &self.0, &why))
+        let written = self.devices.replace_file(&self.path, line.as_bytes());
+        written.map_err(|why| files::cannot("write", &self.path, &why))
     }
 }

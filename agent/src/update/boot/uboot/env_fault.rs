@@ -150,6 +150,11 @@ impl EnvironmentFault {
     }
 }
 
+/// Whether the system does not let this program write there. EPERM too: `blockdev --setro` and immutable files answer with it.
+pub(super) fn is_refusal(cause: &io::Error) -> bool {
+    matches!(cause.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+}
+
 impl std::error::Error for EnvironmentFault {}
 
 impl From<ImageFault> for EnvironmentFault {
@@ -161,5 +166,20 @@ impl From<ImageFault> for EnvironmentFault {
 impl From<ChangeRefused> for EnvironmentFault {
     fn from(refused: ChangeRefused) -> Self {
         EnvironmentFault::Change(refused)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::libc;
+
+    #[test]
+    fn a_system_that_refuses_writing_is_told_from_one_that_fails() {
+        for (code, expected) in
+            [(libc::EACCES, true), (libc::EROFS, true), (libc::EPERM, true), (libc::EIO, false)]
+        {
+            assert_eq!(is_refusal(&io::Error::from_raw_os_error(code)), expected, "{code}");
+        }
     }
 }

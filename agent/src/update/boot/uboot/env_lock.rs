@@ -11,8 +11,6 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The lock of libubootenv and of U-Boot's own tools; not configurable there either.
-const LOCK: &str = "/var/lock/fw_printenv.lock";
 /// `fw_setenv` holds it for the time of one write.
 const TRIES: u32 = 40;
 const PAUSE: Duration = Duration::from_millis(50);
@@ -22,11 +20,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 /// A process of root's has held it for two seconds.
-pub(super) fn lock() -> Result<Option<Flock<File>>, EnvironmentFault> {
-    lock_at(LOCK.as_ref())
-}
-
-fn lock_at(path: &Path) -> Result<Option<Flock<File>>, EnvironmentFault> {
+pub(super) fn lock(path: &Path) -> Result<Option<Flock<File>>, EnvironmentFault> {
     let mut options = OpenOptions::new();
     // Others than root may have laid the file: no link is followed, nothing is truncated, no pipe is waited for.
     let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
@@ -116,7 +110,7 @@ mod tests {
     fn a_pipe_in_the_place_of_the_lock_is_not_waited_for() {
         let path = std::env::temp_dir().join(format!("komainu-lock-{}", std::process::id()));
         nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
-        assert!(lock_at(&path).unwrap().is_none());
+        assert!(lock(&path).unwrap().is_none());
         std::fs::remove_file(&path).unwrap();
     }
 }

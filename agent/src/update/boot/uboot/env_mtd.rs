@@ -2,8 +2,8 @@
 //! range, as U-Boot looks for it. Whole erase blocks are rewritten, and bytes of others in them are kept.
 
 use super::env_config::Location;
-use super::env_fault::EnvironmentFault;
-use super::env_place::{CopyPlace, Extent, Flags, first_difference};
+use super::env_fault::{EnvironmentFault, is_refusal};
+use super::env_place::{CopyPlace, Extent, Flags};
 use crate::os::flash::mtd::{FlashKind, Geometry, RawFlash};
 use crate::update::boot::flash_block::{block_of, put};
 use crate::update::boot::flash_devices::FlashDevices;
@@ -184,14 +184,7 @@ impl CopyPlace for MtdPlace<'_> {
                 }
                 Err(cause) => Err(self.fault("write", at, cause)),
             }
-        })?;
-        // Write protection of SPI NOR may let writes vanish without an error.
-        match first_difference(copy, &self.read_bytes(&mut *flash, copy.len())?) {
-            None => Ok(()),
-            Some(at) => {
-                Err(EnvironmentFault::ReadBackDiffers { path: self.path.clone(), at: self.offset + at })
-            }
-        }
+        })
     }
 
     fn retire(&self) -> Result<(), EnvironmentFault> {
@@ -208,11 +201,4 @@ impl CopyPlace for MtdPlace<'_> {
     fn writable(&self) -> Result<(), EnvironmentFault> {
         self.open(true).map(|_| ())
     }
-}
-
-/// The part is marked read-only, or its medium is.
-fn is_refusal(cause: &io::Error) -> bool {
-    use nix::libc::{EACCES, EPERM, EROFS};
-    [EACCES, EROFS, EPERM].iter().any(|code| cause.raw_os_error() == Some(*code))
-        || cause.kind() == io::ErrorKind::PermissionDenied
 }

@@ -51,7 +51,7 @@ pub(super) trait CopyPlace: Debug {
     fn read(&self) -> Result<Vec<u8>, EnvironmentFault>;
     /// Up to so many bytes from the beginning of the copy, for a message; nothing, if they cannot be read.
     fn peek(&self, bytes_max: u32) -> Vec<u8>;
-    /// Replaces the whole copy, brings it to the medium, and reads it back from there.
+    /// Replaces the whole copy, and brings it to the medium: the next read has the medium's own bytes.
     fn replace(&self, copy: &[u8]) -> Result<(), EnvironmentFault>;
     /// Marks the copy obsolete in place ([`Flags::Mark`]).
     fn retire(&self) -> Result<(), EnvironmentFault> {
@@ -63,10 +63,4 @@ pub(super) trait CopyPlace: Debug {
     fn is_atomic(&self) -> bool {
         false
     }
-}
-
-/// Where the bytes read back first differ from the written ones.
-pub(super) fn first_difference(written: &[u8], read: &[u8]) -> Option<u64> {
-    let at = written.iter().zip(read).position(|(one, two)| one != two);
-    at.or((written.len() != read.len()).then_some(written.len().min(read.len()))).map(|at| at as u64)
 }

@@ -3,7 +3,7 @@
 
 use super::env_config::Location;
 use super::env_fault::EnvironmentFault;
-use super::env_place::{CopyPlace, Extent, first_difference};
+use super::env_place::{CopyPlace, Extent};
 use crate::os::flash::ubi::{UbiVolume, VolumeState};
 use crate::update::boot::flash_devices::FlashDevices;
 use std::io;
@@ -87,12 +87,7 @@ impl CopyPlace for UbiPlace<'_> {
         } else {
             volume.begin_update(copy.len() as u64).and_then(|()| volume.continue_update(copy))
         };
-        written.map_err(|cause| self.fault("write", cause))?;
-        drop(volume);
-        match first_difference(copy, &self.read()?) {
-            None => Ok(()),
-            Some(at) => Err(EnvironmentFault::ReadBackDiffers { path: self.path.clone(), at }),
-        }
+        written.map_err(|cause| self.fault("write", cause))
     }
 
     fn writable(&self) -> Result<(), EnvironmentFault> {

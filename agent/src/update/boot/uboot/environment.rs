@@ -22,6 +22,7 @@ pub struct Environment<'d> {
     /// One copy, or two.
     places: Vec<Box<dyn CopyPlace + 'd>>,
     endian: Endian,
+    devices: &'d dyn FlashDevices,
 }
 
 /// The result of a read, and the faults for the log.
@@ -66,7 +67,7 @@ impl<'d> Environment<'d> {
         {
             return Err(EnvironmentFault::Overlap { path: second.path().clone() });
         }
-        Ok(Environment { places, endian })
+        Ok(Environment { places, endian, devices })
     }
 
     /// Reads the copy that U-Boot would take.
@@ -111,7 +112,7 @@ impl<'d> Environment<'d> {
     /// room; a device that cannot be written or reads back differently; the lock of `fw_setenv` held by another program of
     /// root's for two seconds.
     pub fn write(&mut self, changes: &[(&str, Option<&str>)]) -> Result<Written, EnvironmentFault> {
-        let _lock = lock()?;
+        let _lock = self.devices.environment_lock().map(lock).transpose()?;
         let reading = self.read()?;
         let mut variables = reading.variables.clone();
         for (name, value) in changes {
@@ -126,7 +127,13 @@ impl<'d> Environment<'d> {
             Flags::Counter => reading.flags.wrapping_add(1),
             Flags::Mark => 1,
         };
-        place.replace(&encode(&variables, flags, place.size_bytes(), self.format(), self.endian)?)?;
+        let copy = encode(&variables, flags, place.size_bytes(), self.format(), self.endian)?;
+        place.replace(&copy)?;
+        // Write protection of SPI NOR may let writes vanish without an error.
+        if let Some(at) = place.read()?.iter().zip(&copy).position(|(found, written)| found != written) {
+            let (path, at) = (place.path().clone(), place.offset() + at as u64);
+            return Err(EnvironmentFault::ReadBackDiffers { path, at });
+        }
         if which != reading.from && place.flags() == Flags::Mark {
             self.places[reading.from as usize].retire()?;
         }
