@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import firmware
@@ -157,7 +158,7 @@ class Life:
 
     def claim(self):
         """The owner sets the password, in Chromium where it is there."""
-        assert not login.by_ssh(self.cables, "lan", DEVICE_LAN, SHIPPED, 20), "a closed gate lets somebody in"
+        assert not login.by_ssh(self.cables, "lan", DEVICE_LAN, SHIPPED, 20), "a closed gate lets a stranger in"
         if (BROWSER / "node_modules/playwright-core").is_dir():
             done = command(*self.cables.client(), need("node", "nodejs"), ROOT / "tests/browser/person.mjs",
                            "http://www.example.com/shop?x=1", f"http://{DEVICE_LAN}/", self.timeline.folder / "page",
@@ -254,12 +255,16 @@ class Life:
     def rest(self):
         """What the machine costs when nothing happens."""
         wait_until(lambda: self.uptime() >= SETTLED_SECONDS, "it has settled", SECONDS * 2)
-        first = Look(self.machine, self.board.disk)
+        first, began, used = Look(self.machine, self.board.disk), time.monotonic(), self.machine.host_seconds()
         wait_until(lambda: self.uptime() - first.uptime >= REST_SECONDS, "it has rested", SECONDS * 2)
         last = Look(self.machine, self.board.disk)
         number, most, now, seconds = last.of("komainu run")
         assert first.of("komainu run")[0] == number, "the agent was started again"
         passed = last.uptime - first.uptime
+        # A busy host's time is the machine's too, and its kernel counts it for the process that waited: what the emulator
+        # took of the host is the upper bound for all of the machine.
+        host = 100 * (self.machine.host_seconds() - used) / (time.monotonic() - began)
+        self.timeline.figure("the whole machine at rest, emulated: % of a processor of the host", round(host, 2))
         self.timeline.figure("agent at rest: KiB, most KiB", [now, most])
         self.timeline.figure("agent at rest: % of the processor", round(100 * (seconds - first.of("komainu run")[3]) / passed, 2))
         self.timeline.figure("flash writes at rest, bytes", last.written - first.written)
@@ -267,7 +272,7 @@ class Life:
         self.timeline.figure("available at rest, KiB", last.available)
 
     def attack(self):
-        """A scan from the LAN and from the WAN, and a telnetd that somebody starts."""
+        """A scan from the LAN and from the WAN, and a telnetd that is started in the machine."""
         found, tried = life_internet.scan(self.cables, self.place, "lan", DEVICE_LAN, "-sS", "--top-ports", "300")
         allowed = {"tcp/22", "tcp/53", "tcp/80", f"tcp/{PAGE}"}
         opened = {port for port, state in found.items() if state == "open"}

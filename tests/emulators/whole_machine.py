@@ -148,6 +148,11 @@ class WholeMachine:
         """Since the power came."""
         return time.monotonic() - self.powered
 
+    def host_seconds(self):
+        """How long the emulator has been on the host's processors."""
+        user, system = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
     # The console, which everything that starts writes to.
 
     def mark(self):
