@@ -132,7 +132,7 @@ class Firmware:
                        "ca_files": ["/etc/ssl/authority.pem"]},
             "state": {"directory": "/data/komainu"},
             "poll": {"interval_seconds": 60, "first_within_seconds": 10},
-            "trial": {"seconds": 240, "soak_seconds": 10, "boot_tries": 2,
+            "trial": {"soak_seconds": 10, "boot_tries": 2,
                       "checks": ["process:dnsmasq", "lan-port:80", "server"]},
             "gate": {"lan": ["br-lan"], "wipe": ["/data/owner"]},
             "wall": {"kind": "router", "ssh": True},

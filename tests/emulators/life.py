@@ -29,7 +29,7 @@ PAGE = 8600
 ARTEFACTS = ROOT / "work/life"
 BROWSER = ROOT / "work/browser"
 #: An update from the owner's wish until it is settled: staging, a restart, the trial.
-UPDATE_SECONDS = 900
+UPDATE_SECONDS = 1800
 #: At rest is what has been up for so long; and how long it is left alone then.
 SETTLED_SECONDS = 90
 REST_SECONDS = 20
@@ -222,8 +222,9 @@ class Life:
 
     def _staging(self, mark):
         """Until the restart: what the agent takes, and what is written."""
-        most, self.staged = 0, 0
+        most, self.staged, deadline = 0, 0, time.monotonic() + UPDATE_SECONDS
         while b"activating release" not in self.machine.said(mark):
+            assert time.monotonic() < deadline, f"it is not activated\n{self.machine.last_words(mark)}"
             look = Look.if_up(self.machine, self.board.disk)
             if look:
                 most, self.staged = max(most, look.of("komainu run")[1]), look.written
@@ -236,10 +237,13 @@ class Life:
         self.publish(number)
         self.ask_for_update()
         self.machine.waits(rf"activating release={number}\b", "it is activated", mark, UPDATE_SECONDS)
-        self.timeline.mark(f"release {number} is activated", None)
+        self.timeline.mark(f"release {number} is activated")
         self.machine.waits(pattern, what, mark, UPDATE_SECONDS)
         self.timeline.mark(what)
         wait_until(lambda: self._back(number, mark), f"release {number} is given up", UPDATE_SECONDS)
+        # A release that is bad for good, or that the boot loader gave up, is not tried again at once.
+        tried = len(re.findall(rb"activating release=%d\b" % number, self.machine.said(mark)))
+        assert tried == 1, f"release {number} was activated {tried} times"
         after = self.status()
         for key in ("confirmed_release", "booted_slot", "gate", "firewall"):
             assert after[key] == before[key], f"{key}: {after[key]}, not {before[key]}"
