@@ -214,6 +214,9 @@ class Life:
         self.machine.waits(rf"confirming release={number}\b", "it is kept", mark, UPDATE_SECONDS)
         wait_until(lambda: self.status()["confirmed_release"] == number, "the record says so", SECONDS)
         self.timeline.mark(f"release {number} is kept", self.uptime(), slot=now)
+        # Debian's fw_printenv reads the boot environment as the boot loader does.
+        choice = self.machine.must("fw_printenv boot_slot; fw_printenv upgrade_available").split()
+        assert choice == [f"boot_slot={now}", "upgrade_available=0"], choice
         tls = {tls for *_, tls, path in self.internet.requests() if path.startswith("/targets/")}
         assert tls == {"TLSv1.3"}, f"images came by {tls}"
         after = Look(self.machine, self.board.disk)
