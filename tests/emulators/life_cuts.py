@@ -23,7 +23,7 @@ MOMENTS = (
 )
 #: What a console must never say of a medium after a cut.
 DAMAGE = re.compile(rb"EXT4-fs (error|warning)|copy.bad|no copy of the environment|SQUASHFS error|FAT-fs .*error|Lost")
-SETTLE_SECONDS = 900
+SETTLE_SECONDS = 1800
 
 
 @dataclass
