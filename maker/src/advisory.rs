@@ -6,6 +6,7 @@
 //! reads and writes single fields. `build_sbom` reads what builders of firmware write, `slim_sbom` writes what a device
 //! reads of it.
 
+pub mod build_parts;
 pub mod build_sbom;
 mod cvss;
 mod cyclonedx_input;

@@ -1,7 +1,7 @@
 //! The audit of an image before it ships: what must not be in it is found by rules, each with its reason, its mend and the
 //! norm that it serves. The image is neither mounted nor changed.
 //!
-//! Map: [`image`] reads the tree; [`rule_table`] has the rules; `shipped_settings` and `start_files` gather what several
+//! Map: `open_image` opens an image, [`image`] is its tree; [`rule_table`] has the rules; `shipped_settings` and `start_files` gather what several
 //! judges need; `login_accounts`, `started_services`, `secret_keys`, `shipped_komainu`, `state_medium`, `file_modes`,
 //! `debug_programs`, `image_kernel` and `shipped_sbom` judge; [`finding`] keeps what they find, [`allowance`] what the maker allows;
 //! [`text_report`], [`json_report`] and [`sarif_report`] tell it.
@@ -14,6 +14,7 @@ pub mod image;
 mod image_kernel;
 pub mod json_report;
 mod login_accounts;
+mod open_image;
 pub mod rule_table;
 pub mod sarif_report;
 mod secret_keys;
@@ -28,7 +29,7 @@ pub mod text_report;
 use allowance::{Allowance, allow};
 use anyhow::Result;
 use finding::Findings;
-use image::Image;
+use open_image::open_image;
 use rule_table::Severity;
 use shipped_komainu::Parts;
 use shipped_settings::ShippedSettings;
@@ -68,7 +69,7 @@ impl Audited {
 /// # Errors
 /// It cannot be read, or is broken.
 pub fn audit(path: &Path, options: &AuditOptions) -> Result<Audited> {
-    let image = Image::open(path)?;
+    let image = open_image(path)?;
     let settings = ShippedSettings::read(&image, &options.settings)?;
     let files = start_files::start_files(&image)?;
     let mut found = Findings::default();

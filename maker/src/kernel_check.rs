@@ -213,7 +213,7 @@ pub fn table() -> String {
     let mut said =
         String::from("| job | devices | options | may be a module | without |\n|---|---|---|---|---|\n");
     for row in TABLE {
-        let options: Vec<String> = row.options.iter().map(|option| in_table(option)).collect();
+        let options: Vec<String> = row.options.iter().map(in_table).collect();
         let modules = row.options.iter().filter(|option| option.module.is_some()).count();
         let module = match modules {
             0 => "no",

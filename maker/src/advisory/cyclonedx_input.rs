@@ -1,6 +1,6 @@
 //! CycloneDX as builders write it: OpenWrt 1.4, Buildroot 1.6, and the tools of languages.
 
-use super::build_sbom::{BuildSbom, Part, Word, items, text};
+use super::build_parts::{BuildSbom, Part, Word, items, text};
 use anyhow::{Result, bail};
 use komainu_core::advisory::Status;
 use serde_json::Value;

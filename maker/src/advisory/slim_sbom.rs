@@ -1,7 +1,7 @@
 //! What a device reads of an SBOM, and nothing else: CycloneDX with names, versions, CPEs and package URLs. The build's word
 //! on vulnerabilities becomes an OpenVEX document, which `advisory vex` takes.
 
-use super::build_sbom::BuildSbom;
+use super::build_parts::BuildSbom;
 use crate::clock;
 use anyhow::{Result, anyhow};
 use komainu_core::advisory::Status;

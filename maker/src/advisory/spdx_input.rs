@@ -1,6 +1,6 @@
 //! SPDX 3 (JSON-LD), as Yocto writes it: packages, vulnerabilities, and relationships that carry the build's word.
 
-use super::build_sbom::{BuildSbom, Part, Word, items, text};
+use super::build_parts::{BuildSbom, Part, Word, items, text};
 use anyhow::{Result, bail};
 use komainu_core::advisory::Status;
 use serde_json::Value;

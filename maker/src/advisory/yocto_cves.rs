@@ -1,6 +1,6 @@
 //! The list of CVEs that Yocto writes beside an image (`cve-check`, `vex`): for each recipe its products and their issues.
 
-use super::build_sbom::{Part, Word, items, text};
+use super::build_parts::{Part, Word, items, text};
 use komainu_core::advisory::Status;
 use komainu_core::advisory::cpe::Cpe;
 use serde_json::Value;

@@ -130,11 +130,11 @@ mod tests {
             ("tea-time because\n", "line 1"),
             ("debug-tool:usr/bin/gdb because\n", "line 1"),
         ] {
-            std::fs::write(file.path(), text).unwrap();
+            files::replace(file.path(), text.as_bytes()).unwrap();
             let fault = format!("{:#}", Allowance::read(file.path()).unwrap_err());
             assert!(fault.contains(says), "{fault}");
         }
-        std::fs::write(file.path(), "debug-tool:/usr/bin/gdb\tour  reason\n").unwrap();
+        files::replace(file.path(), b"debug-tool:/usr/bin/gdb\tour  reason\n").unwrap();
         assert_eq!(Allowance::read(file.path()).unwrap()[0].reason, "our  reason");
     }
 }

@@ -2,18 +2,16 @@
 //! Names, modes and links are held in memory, contents are read when they are asked for. The image may be hostile: every
 //! count and length has a limit, and no link leads out of it.
 //!
-//! Map: `folder`, `squashfs` and `ext4_image` read the three kinds; `foreign_kind` names those that are not read.
+//! Map: `folder`, `squashfs` and `ext4_image` read the three kinds; `foreign_kind` names those that are not read;
+//! `open_image`, beside this, chooses among them.
 
-mod ext4_image;
-mod folder;
-mod foreign_kind;
+pub mod ext4_image;
+pub mod folder;
+pub mod foreign_kind;
 pub mod squashfs;
 
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::os::unix::fs::FileExt;
-use std::path::Path;
 
 /// Most names of an image, and most bytes of all their paths together.
 pub const ENTRIES_MAX: usize = 262_144;
@@ -118,36 +116,6 @@ pub struct Image {
 }
 
 impl Image {
-    /// Reads the tree of a folder, a squashfs file or an ext4 image.
-    ///
-    /// # Errors
-    /// It cannot be read, is of another kind, or is broken; the sentence names the place.
-    pub fn open(path: &Path) -> Result<Image> {
-        let metadata = std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
-        if metadata.is_dir() {
-            return folder::read(path);
-        }
-        let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
-        if !metadata.is_file() {
-            bail!("{} is neither a folder nor a file: give a copy of it", path.display());
-        }
-        let mut head = vec![0; 2048];
-        let mut filled = 0;
-        while filled < head.len() {
-            match file.read_at(&mut head[filled..], filled as u64)? {
-                0 => break,
-                count => filled += count,
-            }
-        }
-        head.truncate(filled);
-        let read = match foreign_kind::kind_of(&head) {
-            foreign_kind::Kind::Squashfs => squashfs::read(Box::new(file)),
-            foreign_kind::Kind::Ext4 => ext4_image::read(file),
-            foreign_kind::Kind::Other(what) => bail!("{} {what}", path.display()),
-        };
-        read.with_context(|| path.display().to_string())
-    }
-
     fn of(nodes: Nodes, contents: Box<dyn Contents>, kind: String) -> Image {
         Image { nodes: nodes.all, contents, kind }
     }

@@ -5,6 +5,7 @@ use super::image::{Image, shown};
 use super::shipped_settings::{SETTINGS_BYTES_MAX, ShippedSettings};
 use super::start_files::{StartFile, StartFiles};
 use crate::clock;
+use crate::files;
 use anyhow::{Context, Result};
 use komainu_core::wall::judge::autostart::entry::Kind;
 use komainu_core::wall::judge::autostart::programs::base;
@@ -12,7 +13,7 @@ use komainu_trust::limits::ROOT_BYTES_MAX;
 use komainu_trust::trusted::{Clock, Stored};
 use komainu_trust::{Moment, Trusted};
 use std::collections::BTreeSet;
-use std::fs;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -39,13 +40,13 @@ pub struct Parts<'a> {
 /// # Errors
 /// The image is broken, or the agent of this machine cannot be started.
 pub fn judge(parts: &Parts<'_>, found: &mut Findings) -> Result<()> {
-    let Parts { image, files, settings, settings_path, .. } = *parts;
+    let Parts { image, files: start_files, settings, settings_path, .. } = *parts;
     let programs = PROGRAM_FOLDERS.iter().map(|folder| format!("{folder}/{AGENT}"));
     let is_there = |path: &String| image.file(path.as_bytes()).is_some_and(|(_, node)| node.is_program());
     if !programs.into_iter().any(|path| is_there(&path)) {
         let what = "there is no executable file of this name in a folder of programs".to_owned();
         found.add("agent-missing", "/usr/sbin/komainu", None, what);
-    } else if !files.all.iter().any(|file| starts_agent(image, file)) {
+    } else if !start_files.all.iter().any(|file| starts_agent(image, file)) {
         let what = "no file that init reads starts komainu".to_owned();
         found.add("agent-not-started", "/usr/sbin/komainu", None, what);
     }
@@ -118,7 +119,7 @@ fn check_settings(parts: &Parts<'_>, found: &mut Findings) -> Result<()> {
             return Ok(());
         }
         let copy = folder.path().join(name);
-        fs::write(&copy, bytes).context("cannot write a copy of the settings")?;
+        files::replace(&copy, &bytes).context("cannot write a copy of the settings")?;
         if let Some((line, why)) = refusal(checker, &copy)? {
             found.add("settings-invalid", path, line, why);
         }

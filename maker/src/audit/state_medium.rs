@@ -11,7 +11,7 @@ use anyhow::Result;
 const IN_RAM: &[&str] = &["tmpfs", "ramfs", "devtmpfs", "rootfs"];
 /// Folders that are in RAM on every Linux, whatever mounts them.
 const ALWAYS_IN_RAM: &[&str] = &["/dev", "/proc", "/sys", "/run"];
-/// Largest fstab.
+/// Largest fstab, in bytes.
 const FSTAB_BYTES_MAX: u64 = 64 * 1024;
 
 /// A mount that a file of the image makes.

@@ -1,7 +1,7 @@
 //! `sbom`: makes what a device reads out of what builders write.
 
 use super::output::warn;
-use crate::advisory::build_sbom::BuildSbom;
+use crate::advisory::build_sbom;
 use crate::advisory::slim_sbom::{SlimFor, openvex, slim};
 use crate::files;
 use anyhow::Result;
@@ -37,7 +37,7 @@ pub struct Sbom {
 }
 
 pub(super) fn run(args: Sbom) -> Result<String> {
-    let build = BuildSbom::read(&args.files)?;
+    let build = build_sbom::read(&args.files)?;
     let (board, version) = (args.board.as_deref(), args.version_text.as_deref());
     let bytes = slim(&build, SlimFor { board, version })?;
     files::replace(&args.out, &bytes)?;

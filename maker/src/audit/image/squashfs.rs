@@ -12,11 +12,9 @@ use super::{Contents, Image, Node, NodeKind, Nodes, shown};
 use anyhow::{Context, Result, anyhow, bail};
 use decompress::Packing;
 use inode::{Data, Inode};
-use metadata_blocks::{Cursor, Tables};
+use metadata_blocks::{Bytes, Cursor, Tables};
 use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::rc::Rc;
 
 /// Length of the superblock.
@@ -27,39 +25,6 @@ const NO_FRAGMENT: u32 = u32::MAX;
 const KEPT_MAX: usize = 8;
 /// In a length of a data block: the block is not packed.
 const NOT_PACKED: u32 = 1 << 24;
-
-/// Bytes of the image by their place.
-pub trait Bytes {
-    /// Fills the buffer from there.
-    ///
-    /// # Errors
-    /// There are not so many.
-    fn at(&self, offset: u64, into: &mut [u8]) -> std::io::Result<()>;
-    fn length(&self) -> std::io::Result<u64>;
-}
-
-impl Bytes for File {
-    fn at(&self, offset: u64, into: &mut [u8]) -> std::io::Result<()> {
-        self.read_exact_at(into, offset)
-    }
-
-    fn length(&self) -> std::io::Result<u64> {
-        Ok(self.metadata()?.len())
-    }
-}
-
-impl Bytes for Vec<u8> {
-    fn at(&self, offset: u64, into: &mut [u8]) -> std::io::Result<()> {
-        let from =
-            usize::try_from(offset).ok().and_then(|from| self.get(from..from.checked_add(into.len())?));
-        into.copy_from_slice(from.ok_or(std::io::ErrorKind::UnexpectedEof)?);
-        Ok(())
-    }
-
-    fn length(&self) -> std::io::Result<u64> {
-        Ok(self.len() as u64)
-    }
-}
 
 struct Squashfs {
     tables: Tables,

@@ -1,10 +1,11 @@
 //! The tables of squashfs: blocks of at most 8 KiB, each packed by itself, one behind the other.
 
-use super::Bytes;
 use super::decompress::Packing;
 use anyhow::{Context, Result, anyhow, bail};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 
 /// Length of an unpacked block of a table.
 const BLOCK_BYTES: usize = 8192;
@@ -12,6 +13,26 @@ const BLOCK_BYTES: usize = 8192;
 const NOT_PACKED: u16 = 0x8000;
 /// Unpacked blocks that are kept: 4 MiB.
 const KEPT_MAX: usize = 512;
+
+/// Bytes of the image by their place.
+pub trait Bytes {
+    /// Fills the buffer from there.
+    ///
+    /// # Errors
+    /// There are not so many.
+    fn at(&self, offset: u64, into: &mut [u8]) -> std::io::Result<()>;
+    fn length(&self) -> std::io::Result<u64>;
+}
+
+impl Bytes for File {
+    fn at(&self, offset: u64, into: &mut [u8]) -> std::io::Result<()> {
+        self.read_exact_at(into, offset)
+    }
+
+    fn length(&self) -> std::io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+}
 
 /// A place in a table: the byte of a block in the image, and a place in the unpacked block.
 #[derive(Clone, Copy, Debug)]
