@@ -61,7 +61,6 @@ fn no_more_than_a_mib_waits_in_the_page_cache_however_far_the_checkpoint() {
             at += PIECE_BYTES as u64;
             waiting = waiting.max((at - HEADER_BYTES).saturating_sub(device.written_bytes() - before));
         }
-        println!("at most {waiting} bytes waited");
         assert!((1..=UNSYNCED_BYTES_MAX).contains(&waiting), "{waiting} bytes wait for the medium");
         assert_eq!(storage.counts().written_bytes, at - HEADER_BYTES, "all of it was new");
     });
