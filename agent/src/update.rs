@@ -1,12 +1,14 @@
 //! The update on a device: `source` brings the bytes (HTTP or a bundle), `storage` writes the slots, `boot` talks to
 //! the boot loader, `store` keeps record and metadata, `offer_cache` remembers the offer in it, `runtime_state` holds the
-//! lock and requests, `health` runs the checks of a trial, `hooks` and `owner_snapshot` carry the owner's settings over
+//! lock and requests, `health` runs the checks of a trial, `kept_places` are what no slot may cover,
+//! `hooks` and `owner_snapshot` carry the owner's settings over
 //! it. The decisions are in `agent/core/src/update`.
 
 pub mod boot;
 pub mod example_keys;
 pub mod health;
 pub mod hooks;
+pub mod kept_places;
 pub mod offer_cache;
 pub mod owner_snapshot;
 pub mod runtime_state;

@@ -28,6 +28,8 @@ use std::thread;
 const CUTS: u64 = 100_000;
 /// The contract of a command profile has a row of its own: the simulator's own environment keeps it.
 const FLOWS: usize = LOADERS.len() + 1;
+/// Polls until a device has settled, at most.
+const POLLS_MAX: u32 = 16;
 /// The release behaves so, and the device ends with that one.
 const STORIES: [(Behaves, u64); 3] = [(Behaves::Well, 2), (Behaves::Unhealthy, 1), (Behaves::Crashes, 1)];
 
@@ -98,10 +100,8 @@ impl Cell {
             (device.cut_at, device.cut_next, device.cut_loader) = (Some(first), second, loader);
         }
         device.run_until_quiet();
-        device.poll_and_run();
-        (device.cut_at, device.cut_next, device.cut_loader) = (None, None, None);
         // Pauses between trials end with polls.
-        for _ in 0..12 {
+        for _ in 0..POLLS_MAX {
             if is_done(&device) {
                 break;
             }

@@ -20,6 +20,7 @@ use crate::update::boot::boot_flow::BootFlow;
 use crate::update::boot::flash_devices::KernelFlash;
 use crate::update::boot::profile_flow;
 use crate::update::boot::running_slot::RunningSlot;
+use crate::update::kept_places::KeptPlaces;
 use crate::update::offer_cache::OfferCache;
 use crate::update::runtime_state::{Lock, RuntimeState};
 use crate::update::source::bundle::Bundle;
@@ -98,7 +99,7 @@ impl LinuxDevice {
             store: MetadataStore::new(&settings.state, &settings.root),
             offers: OfferCache::default(),
             runtime: RuntimeState::new(&settings.run),
-            slots: SlotTable::new(settings.parts.clone()),
+            slots: SlotTable::new(settings.parts.clone(), KeptPlaces::new(&settings.state, &settings.boot)),
             boot: profile_flow::open(&settings.boot, &settings.state, &KernelFlash),
             running: RunningSlot::new(settings.parts.clone()),
             repository,

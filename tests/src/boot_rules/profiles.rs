@@ -1,4 +1,5 @@
 //! The shipped profiles of `agent/dist/boot`, read as the settings of a device read them.
+#![expect(clippy::disallowed_methods, reason = "a file for tests alone")]
 
 use super::saved_environment::config;
 use komainu_agent::config::settings::DeviceSettings;

@@ -55,7 +55,7 @@ const ALLOWED: &[Row] = &[
         "the lock of fw_setenv, in which nothing is written",
     ),
     ("update/boot/part.rs", &[".write(true)"], "the flags that the boot profile names"),
-    ("update/boot/trial_note.rs", &["files::replace"], OWN),
+    ("update/boot/flash_devices.rs", &["files::replace"], OWN),
     ("update/storage/block.rs", &[".write(true)"], "the slots that the settings name"),
     ("update/runtime_state.rs", &[".write(true)", "files::replace", "files::remove("], OWN),
     ("update/owner_snapshot.rs", &["files::replace", "files::rename(", "files::remove("], OWN),
@@ -73,7 +73,7 @@ const ALLOWED: &[Row] = &[
         "its own file; and the mount of the state folder, which is only looked at",
     ),
     ("update/storage/identity.rs", &["canonicalize("], "folders of /sys, which are only read"),
-    ("cli/check/slots.rs", &["canonicalize("], "the mount of the state folder, which is only looked at"),
+    ("update/kept_places.rs", &["canonicalize("], "the mount of the state folder, which is only looked at"),
     (
         "firewall/link_closer.rs",
         &["files::replace", "files::remove(", ".write(true)"],

@@ -4,14 +4,13 @@
 use super::findings::Findings;
 use crate::cli::call::Call;
 use crate::daemon::linux_device::LinuxDevice;
-use crate::os::procfs::mountinfo::{Mount, TABLE, holding, mounts};
-use crate::update::boot::uboot::env_config::Config;
-use crate::update::storage::identity::{identities_of, identity_of_mounted, identity_of_range};
+use crate::os::procfs::mountinfo::{Mount, TABLE, mounts};
+use crate::update::kept_places::KeptPlaces;
+use crate::update::storage::identity::{identities_of, identity_of_mounted};
 use komainu_core::device::{Boot, Slots};
 use komainu_core::identifiers::Slot;
-use komainu_core::update::part_identity::{NamedPart, contradiction_with};
+use komainu_core::update::part_identity::NamedPart;
 use std::fmt::Write;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 pub(super) fn running(device: &mut LinuxDevice, _: &Call, found: &mut Findings) {
@@ -57,35 +56,13 @@ pub(super) fn slots(device: &mut LinuxDevice, call: &Call, found: &mut Findings)
         Err(why) if found.is_clean() => return found.fail(why.to_string()),
         Err(_) => return,
     };
+    if let Err(why) = KeptPlaces::new(&call.settings.state, &call.settings.boot).refuse(&parts) {
+        found.fail(why.to_string());
+    }
     let Ok(mounts) = mounts(Path::new(TABLE)) else { return };
-    beside_the_slots(&parts, &mounts, call, found);
     let Ok(running) = device.booted() else { return };
     let idle: Vec<NamedPart> = parts.into_iter().filter(|(_, slot, _)| *slot != running).collect();
     in_use(&idle, running.other(), &mounts, found);
-}
-
-/// Places that an update must never write.
-fn beside_the_slots(parts: &[NamedPart], mounts: &[Mount], call: &Call, found: &mut Findings) {
-    let state = call.settings.state.ancestors().find_map(|path| path.canonicalize().ok());
-    if let Some(mount) = state.and_then(|path| holding(mounts, path.as_os_str().as_bytes()))
-        && let Ok(Some(identity)) = identity_of_mounted(mount.device, &mount.source)
-        && let Some(why) = contradiction_with(parts, "the state folder's medium", &identity)
-    {
-        found.fail(why.to_string());
-    }
-    let copies = match Config::load(&call.settings.boot.environment) {
-        Ok(Config::Single(only)) => vec![only],
-        Ok(Config::Redundant(both)) => both.into(),
-        // The boot environment's own check says it.
-        Err(_) => return,
-    };
-    for copy in copies {
-        if let Ok(identity) = identity_of_range(&copy.path, copy.offset, copy.size_bytes.into())
-            && let Some(why) = contradiction_with(parts, "the boot environment", &identity)
-        {
-            return found.fail(why.to_string());
-        }
-    }
 }
 
 /// A mounted part cannot be opened exclusively.

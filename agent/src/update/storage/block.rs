@@ -12,6 +12,9 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
+#[cfg(test)]
+mod tests;
+
 /// Where every image format keeps its header, in bytes.
 pub const HEADER_BYTES: u64 = 4096;
 /// Bytes that are compared with the medium, and written or left alone, at once.

@@ -1,20 +1,23 @@
 //! The parts of both slots, by the names of the settings. All parts of a slot are opened together, and before the first of them
 //! is changed: one that is in use keeps the others as they are.
 
-use super::identity::refuse_one_place;
+use super::identity::{identities_of, refuse_one_place};
 use super::locate::{Kind, kind, locate, measure, open};
 use super::slot_storage::SlotStorage;
 use crate::config::settings::PartPaths;
+use crate::update::kept_places::KeptPlaces;
 use komainu_core::device::Slots;
 use komainu_core::fault::{Text, text};
 use komainu_core::identifiers::Slot;
 use komainu_core::update::facts::{Part, Parts};
+use komainu_core::update::part_identity::contradiction;
 use std::io;
 use std::path::PathBuf;
 
 /// Every part of both slots.
 pub struct SlotTable {
     parts: Vec<PartPaths>,
+    kept: KeptPlaces,
     /// The parts of one slot, opened.
     open: Option<(Slot, Vec<Box<dyn SlotStorage>>)>,
     /// The sizes of flash, which cost a question for every block: by the index of the part, for slot a and slot b.
@@ -27,9 +30,9 @@ fn index(slot: Slot) -> usize {
 
 impl SlotTable {
     /// The slots of the settings; nothing is opened yet.
-    pub fn new(parts: Vec<PartPaths>) -> SlotTable {
+    pub fn new(parts: Vec<PartPaths>, kept: KeptPlaces) -> SlotTable {
         let measured = vec![[None; 2]; parts.len()];
-        SlotTable { parts, open: None, measured }
+        SlotTable { parts, kept, open: None, measured }
     }
 
     /// Closes the open parts.
@@ -44,7 +47,10 @@ impl SlotTable {
 
     fn open_all(&self, slot: Slot) -> Result<Vec<Box<dyn SlotStorage>>, Text> {
         // Names may lead elsewhere since the parts were measured.
-        refuse_one_place(&self.parts)?;
+        let mut parts = identities_of(&self.parts)?;
+        contradiction(&parts).map_or(Ok(()), Err)?;
+        parts.retain(|part| part.1 == slot);
+        self.kept.refuse(&parts)?;
         let mut opened = Vec::new();
         for part in &self.parts {
             let name = &part.paths[index(slot)];

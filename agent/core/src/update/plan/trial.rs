@@ -100,10 +100,12 @@ fn verdict(facts: &Facts, trial: &Trial<'_>, choice: &BootChoice, settings: &Set
     Verdict::TooSoon { waits_for, seconds: HEALTH_SECONDS.min(deadline - facts.uptime) }
 }
 
-/// The start of this trial took none of its tries. A choice that others made is not judged.
+/// The start of this trial took none of its tries. A choice that others made is not judged; nor is one without this release:
+/// a cut fell between marking it good and recording so, and the boot loader counts every start, also of a good slot.
 fn is_uncounted(trial: &Trial<'_>, choice: &BootChoice) -> bool {
     let full = |tries| choice.tries_left.is_some_and(|left| left >= tries);
-    choice.slot == trial.slot && trial.tries.is_some_and(full)
+    let is_this = choice.slot == trial.slot && choice.release == Some(trial.release.number);
+    is_this && trial.tries.is_some_and(full)
 }
 
 /// The old slot runs though a trial is on record.

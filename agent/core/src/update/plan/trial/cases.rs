@@ -96,6 +96,10 @@ fn a_boot_loader_that_does_not_count_is_noticed_at_the_first_trial() {
         facts
     };
     let full = || on_trial(Some(3), 20, Health::Good);
+    let counted_when_good = |health| {
+        let boot_choice = Ok(BootChoice { slot: Slot::B, tries_left: Some(5), release: None });
+        Facts { boot_choice, ..on_trial(None, 20, health) }
+    };
     for (seen, settings, wanted, why) in [
         (full(), settings(), "rollback 0", "no try was taken: back to the slot that is known to start"),
         (
@@ -107,6 +111,13 @@ fn a_boot_loader_that_does_not_count_is_noticed_at_the_first_trial() {
         (on_trial(Some(2), 20, Health::Good), settings(), "confirm", "one try was taken"),
         (full(), trusted, "confirm", "the maker vouches for a count that Linux does not see"),
         (earlier(full()), settings(), "confirm", "an earlier komainu did not record the tries"),
+        (
+            counted_when_good(Health::Good),
+            settings(),
+            "confirm",
+            "marked good before a cut, and the starts of good slots are counted, too",
+        ),
+        (counted_when_good(not_yet()), settings(), "wait 5", "and its health is asked again"),
     ] {
         assert_eq!(decided(&seen, &settings), wanted, "{why}");
     }
