@@ -4,6 +4,7 @@ mod advisory;
 mod bundle;
 mod ceremony;
 mod demo;
+mod demo_program;
 mod init;
 mod inspect;
 mod key;
@@ -59,6 +60,8 @@ enum Command {
     Passwords(passwords::Passwords),
     Policy(policy::PolicyCommand),
     Demo(demo::Demo),
+    #[command(hide = true)]
+    DemoProgram(demo_program::DemoProgram),
 }
 
 /// Done, but a person is needed soon. Only where a monitor asked for it.
@@ -81,6 +84,7 @@ pub fn main() -> ExitCode {
         Command::Passwords(args) => passwords::run(args).map(Outcome::from),
         Command::Policy(args) => policy::run(args),
         Command::Demo(args) => demo::run(args).map(Outcome::from),
+        Command::DemoProgram(args) => demo_program::run(&args).map(Outcome::from),
     };
     match done.and_then(|outcome| say(&outcome.text).map(|()| outcome.person_needed)) {
         Ok(false) => ExitCode::SUCCESS,
