@@ -4,8 +4,8 @@ mod call;
 mod check;
 mod check_settings;
 mod decide;
+mod device_identity;
 mod harden;
-mod identity;
 mod incident;
 mod install;
 mod owner;
@@ -155,7 +155,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "identity",
         help: "say what the device is and whom to call, as the settings have it (--json)",
-        run: identity::identity,
+        run: device_identity::identity,
         operand: "",
     },
     Command {

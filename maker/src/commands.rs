@@ -5,6 +5,7 @@ mod audit;
 mod bundle;
 mod ceremony;
 mod demo;
+mod demo_program;
 mod init;
 mod inspect;
 mod kernel_check;
@@ -65,6 +66,8 @@ enum Command {
     KernelCheck(kernel_check::KernelCheck),
     Policy(policy::PolicyCommand),
     Demo(demo::Demo),
+    #[command(hide = true)]
+    DemoProgram(demo_program::DemoProgram),
 }
 
 /// Done, but a person is needed soon. Only where a monitor asked for it.
@@ -90,6 +93,7 @@ pub fn main() -> ExitCode {
         Command::Passwords(args) => passwords::run(args).map(Outcome::from),
         Command::Policy(args) => policy::run(args),
         Command::Demo(args) => demo::run(args).map(Outcome::from),
+        Command::DemoProgram(args) => demo_program::run(&args).map(Outcome::from),
     };
     match done.and_then(|outcome| say(&outcome.text).map(|()| outcome.person_needed)) {
         Ok(false) => ExitCode::SUCCESS,

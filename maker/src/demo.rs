@@ -3,7 +3,7 @@
 //!
 //! Map: [`story`] has the chapters and [`stage`] what they share; [`maker`] publishes, honestly and not; [`device`]
 //! runs the agent (a child, `agent_process`) on two slots of plain files, [`factory`] makes that device, and [`owner`]
-//! is the browser in front of its page; [`boot_loader`] starts the slots as U-Boot would; [`narrator`] understands the
+//! is the browser in front of its page; `walled_device` is one more device, with a wall, in namespaces; [`boot_loader`] starts the slots as U-Boot would; [`narrator`] understands the
 //! agent's log; [`timeline`] keeps and prints the events; [`report`] and [`drawing`] make the page; [`images`],
 //! [`versions`] and [`agent_binary`] bring the firmware and the agent.
 
@@ -22,6 +22,7 @@ pub mod stage;
 pub mod story;
 pub mod timeline;
 pub mod versions;
+mod walled_device;
 
 use crate::clock::Stopwatch;
 use crate::demo::factory::Factory;

@@ -20,7 +20,7 @@ fn the_demonstration_ends_well_and_leaves_nothing_behind() {
     let said =
         format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{said}");
-    assert!(said.contains("All as told: 6 chapters"), "{said}");
+    assert!(said.contains("All as told: 7 chapters"), "{said}");
     assert!(!said.contains('\x1b'), "colours are for terminals: {said}");
 
     let left: Vec<_> = fs::read_dir(&temporary).unwrap().flatten().map(|entry| entry.path()).collect();
@@ -30,6 +30,7 @@ fn the_demonstration_ends_well_and_leaves_nothing_behind() {
     let page = fs::read_to_string(&report).unwrap();
     for chapter in [
         "A new device waits for its owner",
+        "Telnet appears, and goes",
         "An update, from start to finish",
         "The power goes in the middle",
         "A release that starts, but does not work",
@@ -38,8 +39,8 @@ fn the_demonstration_ends_well_and_leaves_nothing_behind() {
     ] {
         assert!(page.contains(chapter), "{chapter}");
     }
-    assert_eq!(page.matches("<figure>").count(), 6);
-    assert_eq!(page.matches("role=\"img\" aria-labelledby=").count(), 6);
+    assert_eq!(page.matches("<figure>").count(), 7);
+    assert_eq!(page.matches("role=\"img\" aria-labelledby=").count(), 7);
     for reference in ["src=", "href=\"http", "url(http", "@import", "<script", "<link"] {
         assert!(!page.contains(reference), "{reference}");
     }

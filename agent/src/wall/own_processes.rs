@@ -16,11 +16,10 @@ pub(crate) fn ours(seen: &ProcessSnapshot) -> Vec<ProcessId> {
         // Root's requests bear our file's name: no other process of root's need be asked for its file.
         let is_named = || name.is_none_or(|name| name == process.program.base_name());
         let may_be = process.parent == us || process.user == 0 && is_named();
-        let folder = format!("/proc/{}", process.id.pid);
-        let is_same = || match file(&format!("{folder}/exe")) {
+        let is_same = || match file(&format!("/proc/{}/exe", process.id.pid)) {
             Some(its) => Some(its) == own,
-            // Root's request is over since it was seen.
-            None => process.user == 0 && Some(&process.program) == program && file(&folder).is_none(),
+            // Root's request has ended since it was seen, and was our file then.
+            None => process.user == 0 && !name.is_none_or(str::is_empty) && Some(&process.program) == program,
         };
         process.id.pid == us || may_be && own.is_some() && is_same()
     };

@@ -101,8 +101,9 @@ mod tests {
             "{\"gate\":\"open\",\"release\":41,\"percent\":\"007\",\"version\":\"2\",\
              \"finding\":[\"a \\\"b\\\" \\\\ \\u0001\\u0085\"],\"postponable\":true,\
              \"login\":[{\"time\":7,\"address\":\"::1\",\"result\":\"ok\"},\"odd\"],\"fixes\":[\"A\",\"B\"],\
-             \"survey\":[],\"blocked\":[],\"open\":[],\"answer\":[{\"time\":\"boot+7\",\"event\":\"mended\",\"kind\":\"end\",\
-             \"measure\":\"telnet\",\"evidence\":\"weak\",\"seen\":\"port 23 \\\"x\\\"\"}],\"measure\":[]}\n"
+             \"answer\":[{\"time\":\"boot+7\",\"event\":\"mended\",\"kind\":\"end\",\
+             \"measure\":\"telnet\",\"evidence\":\"weak\",\"seen\":\"port 23 \\\"x\\\"\"}],\
+             \"survey\":[],\"blocked\":[],\"open\":[],\"measure\":[]}\n"
         );
         assert_eq!(
             status(&DeviceState::default()),

@@ -2,7 +2,7 @@
 
 use crate::clock::Stopwatch;
 use anyhow::{Context, Result, bail};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -13,7 +13,8 @@ const SILENCE: Duration = Duration::from_secs(60);
 
 /// The agent at work.
 pub(super) struct Agent {
-    child: Child,
+    /// None where it runs on a machine of its own, and ends with that.
+    child: Option<Child>,
     lines: Receiver<(u64, String)>,
 }
 
@@ -30,6 +31,13 @@ impl Agent {
             .spawn()
             .with_context(|| format!("cannot start {}", program.display()))?;
         let said = child.stderr.take().context("a pipe was asked for")?;
+        let mut agent = Agent::of_machine(said, clock);
+        agent.child = Some(child);
+        Ok(agent)
+    }
+
+    /// The agent whose log comes by this pipe.
+    pub fn of_machine(said: impl Read + Send + 'static, clock: Stopwatch) -> Agent {
         let (sender, lines) = channel();
         std::thread::spawn(move || {
             for line in BufReader::new(said).lines().map_while(Result::ok) {
@@ -38,7 +46,7 @@ impl Agent {
                 }
             }
         });
-        Ok(Agent { child, lines })
+        Agent { child: None, lines }
     }
 
     /// The next line and when it was said; `None` if there will be no more.
@@ -57,19 +65,22 @@ impl Agent {
 
     /// Waits for its end.
     pub fn end(&mut self) -> Result<ExitStatus> {
-        self.child.wait().context("cannot wait for the agent")
+        let child = self.child.as_mut().context("the agent is another machine's")?;
+        child.wait().context("cannot wait for the agent")
     }
 
     /// Ends it at once; it has no chance to do anything (SIGKILL).
     pub fn kill(&mut self) -> Result<()> {
-        self.child.kill().context("cannot kill the agent")?;
+        self.child.as_mut().map_or(Ok(()), Child::kill).context("cannot kill the agent")?;
         self.end().map(|_| ())
     }
 }
 
 impl Drop for Agent {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }

@@ -86,23 +86,47 @@ fn free_port() -> Result<u16> {
     Ok(listener.context("there is no free port")?.local_addr()?.port())
 }
 
+/// The settings of the device that is updated: other software keeps its wall, and its page listens on this machine.
 fn settings(folder: &Path, url: &str, version: &str, page_port: u16) -> String {
     let at = folder.display();
+    let gate_and_wall = format!(
+        "[wall]\nkeep = false\n[gate]\nfirewall = \"none\"\nlisten = [\"127.0.0.1\"]\npage_port = {page_port}\n\
+         account_file = \"{at}/shadow\"\nhooks_directory = \"{at}/gate\"\nname = \"Demo router\"\n"
+    );
+    let polls = format!(
+        "[server]\nmetadata_url = \"{url}/metadata/\"\ntargets_url = \"{url}/targets/\"\n\n\
+         [poll]\nfirst_within_seconds = 0\n"
+    );
+    settings_with(folder, folder, version, &[&polls, &gate_and_wall])
+}
+
+/// The settings of a device with a wall in `folder`; its slots are those of the other device. Nothing is polled, and the
+/// wall enforces what it enforces as shipped.
+pub fn walled_settings(folder: &Path, slots: &Path, version: &str) -> String {
+    let gate_and_wall = format!(
+        "[gate]\nkeep = false\n\n[wall]\nkind = \"demo\"\npolicies_directory = \"{}/policies\"\nwatchdog = \"\"\n\
+         incident_response = []\n\n[[service]]\nprogram = \"webserver\"\nlistens = [\"tcp/80\"]\n",
+        folder.display()
+    );
+    let polls = "[server]\nmetadata_url = \"http://127.0.0.1:9/\"\ntargets_url = \"http://127.0.0.1:9/\"\n\n\
+         [poll]\nfirst_within_seconds = 86400\n";
+    settings_with(folder, slots, version, &[polls, &gate_and_wall])
+}
+
+fn settings_with(folder: &Path, slots: &Path, version: &str, others: &[&str]) -> String {
+    let (at, slots) = (folder.display(), slots.display());
     let mut text = format!(
         "[device]\nboard = \"demo-router\"\nid = \"demo\"\nrelease = 1\nversion = \"{version}\"\n\n\
-         [server]\nmetadata_url = \"{url}/metadata/\"\ntargets_url = \"{url}/targets/\"\n\n\
-         [trust]\nroot = \"{at}/root.json\"\n\n\
+         [trust]\nroot = \"{slots}/root.json\"\n\n\
          [state]\ndirectory = \"{at}/state\"\nrun_directory = \"{at}/run\"\ncheckpoint_bytes = {CHECKPOINT_BYTES}\n\n\
-         [poll]\nfirst_within_seconds = 0\n\n\
-         [boot]\nenvironment = \"{at}/fw_env.config\"\nbooted_file = \"{at}/cmdline\"\nreboot_command = []\n\n\
+         [boot]\nenvironment = \"{slots}/fw_env.config\"\nbooted_file = \"{at}/cmdline\"\nreboot_command = []\n\n\
          [trial]\nsoak_seconds = 0\nboot_tries = 3\nhealth_directory = \"{at}/health\"\n\n\
-         [wall]\nkeep = false\n[gate]\nfirewall = \"none\"\nlisten = [\"127.0.0.1\"]\npage_port = {page_port}\n\
-         account_file = \"{at}/shadow\"\nhooks_directory = \"{at}/gate\"\nname = \"Demo router\"\n\n\
          [reset]\nrestart = false\n\n\
          [log]\nto = \"stderr\"\n"
     );
+    others.iter().for_each(|other| text.push_str(&format!("\n{other}")));
     for part in PARTS {
-        let lines = ["a", "b"].map(|slot| format!("{slot} = \"{at}/slots/{part}-{slot}\"\n")).concat();
+        let lines = ["a", "b"].map(|slot| format!("{slot} = \"{slots}/slots/{part}-{slot}\"\n")).concat();
         text.push_str(&format!("\n[[part]]\nname = \"{part}\"\n{lines}"));
     }
     text

@@ -1,7 +1,8 @@
 //! The story: the acts of the maker, the web server and the power, and the expectations of the device each time. The
-//! first chapter, the gate, and the last, the attacks, have files of their own.
+//! chapters of the gate, of the wall, and of the attacks have files of their own.
 
 mod attacks;
+mod backdoor;
 mod first_boot;
 
 use super::device::CHECKPOINT_BYTES;
@@ -17,7 +18,9 @@ use komainu_core::identifiers::Slot;
 /// # Errors
 /// An expectation was not met: it, and the finding.
 pub fn play(stage: &mut Stage<'_>) -> Result<()> {
+    let walled = backdoor::prepare(stage)?;
     first_boot::play(stage)?;
+    backdoor::play(stage, walled)?;
     let first = first_update(stage)?;
     let second = power_cut(stage, &first)?;
     bad_release(stage, &second, BadRelease::UNHEALTHY)?;

@@ -20,7 +20,7 @@ fn every_visitor_reads_what_the_device_is_and_no_value_leaves_its_place() {
     let theme = look();
     for gate in ["closed", "open"] {
         let mut page = page(&theme, gate);
-        assert!(!body(&reply(&mut page, &get("gate.lan", "/"))).contains("This device"), "{gate}");
+        assert!(!body(&reply(&mut page, &get("gate.lan", "/"))).contains("<dt>"), "{gate}");
         put(
             &mut page,
             &[
