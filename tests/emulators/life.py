@@ -116,10 +116,11 @@ class Life:
         return json.loads(self.machine.must("komainu status --json 2>/dev/null"))
 
     def status_if_up(self, mark):
-        """The same of a machine that may be between two starts; then None."""
+        """The same of a machine that may be between two starts; then None. Asked again and again, it is not asked so often
+        that the machine has nothing else to do."""
         if not self.machine.runs(mark):
             return None
-        said = self.machine.run("komainu status --json 2>/dev/null")
+        said = self.machine.run("sleep 1; komainu status --json 2>/dev/null")
         return json.loads(said.out) if said.code == 0 else None
 
     # The gate.
