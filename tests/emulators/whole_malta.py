@@ -1,6 +1,6 @@
-"""QEMU's board `malta` as a whole machine: 64 MB, an IDE disk with two slots, and U-Boot in a NOR chip, built from Debian's
-source with agent/dist/uboot/komainu.config. The environment is two files on FAT, as Debian's kernel for this board does
-not reach the chip.
+"""QEMU's board `malta` as a whole machine: 64 MB, an IDE disk with two slots, and U-Boot in a NOR chip, built from
+Debian's source with agent/dist/uboot/komainu.config. The environment is two files on FAT, as Debian's kernel for this
+board does not reach the chip.
 """
 
 import gzip
@@ -50,7 +50,8 @@ done
     def files(self):
         return {
             "etc/fw_env.config": self.fw_env,
-            "etc/board": "mount -t ext4 -o noatime,errors=remount-ro /dev/sda5 /data || echo 'board: no state'\n" + self.mounts,
+            "etc/board": "mount -t ext4 -o noatime,errors=remount-ro /dev/sda5 /data || echo 'board: no state'\n"
+                         + self.mounts,
         }
 
     def images(self, kernel, initramfs, rootfs, folder):
@@ -117,8 +118,8 @@ def memory_of(kernel):
     order = "<" if elf[5] == 1 else ">"
     entry, headers = struct.unpack_from(f"{order}II", elf, 24)
     size, count = struct.unpack_from(f"{order}HH", elf, 42)
-    loads = [head for head in (struct.unpack_from(f"{order}8I", elf, headers + number * size) for number in range(count))
-             if head[0] == 1 and head[4]]
+    heads = [struct.unpack_from(f"{order}8I", elf, headers + number * size) for number in range(count)]
+    loads = [head for head in heads if head[0] == 1 and head[4]]
     begin = min(head[2] for head in loads)
     content = bytearray(max(head[2] + head[4] for head in loads) - begin)
     for _, offset, address, _, length, *_ in loads:
