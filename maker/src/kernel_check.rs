@@ -3,7 +3,8 @@
 
 use crate::json_writer::{object, text};
 use crate::kernel_config::{Choice, KernelConfig};
-use komainu_core::kernel_requirements::{KernelOption, Need, Only, Requirement, TABLE};
+use komainu_core::kernel_requirements::requirement_table::TABLE;
+use komainu_core::kernel_requirements::{KernelOption, Need, Only, Requirement};
 use komainu_trust::json::Json;
 use std::fmt::Write;
 
@@ -23,7 +24,7 @@ pub enum Medium {
     Block,
     /// Raw NOR and NAND
     Mtd,
-    /// UBI volumes
+    /// Volumes of UBI
     Ubi,
 }
 

@@ -1,11 +1,9 @@
 //! The options that the kernel of a device needs: the one table, for the maker's desk and for the device. It knows nothing
 //! of files: the maker reads a configuration, the device looks for the signs of each row.
 
-mod requirement_table;
+pub mod requirement_table;
 
 use core::fmt;
-
-pub use requirement_table::TABLE;
 
 /// The job that lacks something without an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +74,7 @@ pub enum Sign {
     None,
 }
 
-/// One row.
+/// One row of the table.
 #[derive(Clone, Copy, Debug)]
 pub struct Requirement {
     pub job: Job,
@@ -137,49 +135,5 @@ impl fmt::Display for Only {
             Only::Ubi => "slots on UBI",
             Only::ReadOnlyRoot => "root on squashfs",
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::requirement_table::{always_before, built_in, module, since, until};
-    use super::*;
-
-    #[test]
-    fn an_option_that_a_version_cannot_lack_is_not_asked() {
-        let counter = until((5, 17), module(&["NFT_COUNTER"], "nft_counter"));
-        for (version, asked) in
-            [(None, true), (Some((5, 16)), true), (Some((5, 17)), false), (Some((6, 1)), false)]
-        {
-            assert_eq!(counter.is_asked(version), asked, "{version:?}");
-        }
-        let users = always_before((4, 1), built_in(&["MULTIUSER"]));
-        assert!(!users.is_asked(Some((3, 10))) && users.is_asked(Some((4, 1))) && users.is_asked(None));
-    }
-
-    #[test]
-    fn an_option_that_a_version_is_too_old_for_is_lacking() {
-        let landlock = since((5, 13), built_in(&["SECURITY_LANDLOCK"]));
-        assert!(landlock.is_asked(Some((5, 12))) && landlock.is_too_new_for(Some((5, 12))));
-        assert!(!landlock.is_too_new_for(Some((5, 13))) && !landlock.is_too_new_for(None));
-    }
-
-    #[test]
-    fn every_row_says_what_is_lost_and_names_options_without_their_prefix() {
-        for row in TABLE {
-            assert!(
-                !row.options.is_empty() && !row.without.is_empty() && !row.without.ends_with('.'),
-                "{row:?}"
-            );
-            for option in row.options {
-                assert!(!option.any.is_empty() && option.since < option.until, "{row:?}");
-                for name in option.any {
-                    let known = |letter: char| {
-                        letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == '_'
-                    };
-                    assert!(name.chars().all(known) && !name.starts_with("CONFIG_"), "{name}");
-                }
-            }
-        }
     }
 }

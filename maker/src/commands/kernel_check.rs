@@ -30,7 +30,7 @@ pub struct KernelCheck {
     /// The root is squashfs, with the recipe of agent/dist/read-only-root
     #[arg(long)]
     read_only_root: bool,
-    /// Print JSON
+    /// Print the result as JSON
     #[arg(long)]
     json: bool,
     /// Print the table of all requirements, in Markdown

@@ -6,25 +6,25 @@ const FIRST: KernelVersion = (0, 0);
 const NEVER: KernelVersion = (u16::MAX, 0);
 
 /// An option that must be built in.
-pub(super) const fn built_in(any: &'static [&'static str]) -> KernelOption {
+const fn built_in(any: &'static [&'static str]) -> KernelOption {
     KernelOption { any, module: None, since: FIRST, always_before: false, until: NEVER }
 }
 
 /// An option that may be a module.
-pub(super) const fn module(any: &'static [&'static str], module: &'static str) -> KernelOption {
+const fn module(any: &'static [&'static str], module: &'static str) -> KernelOption {
     KernelOption { any, module: Some(module), since: FIRST, always_before: false, until: NEVER }
 }
 
-pub(super) const fn since(since: KernelVersion, option: KernelOption) -> KernelOption {
+const fn since(since: KernelVersion, option: KernelOption) -> KernelOption {
     KernelOption { since, ..option }
 }
 
 /// An option that came to turn off what older kernels always have.
-pub(super) const fn always_before(since: KernelVersion, option: KernelOption) -> KernelOption {
+const fn always_before(since: KernelVersion, option: KernelOption) -> KernelOption {
     KernelOption { since, always_before: true, ..option }
 }
 
-pub(super) const fn until(until: KernelVersion, option: KernelOption) -> KernelOption {
+const fn until(until: KernelVersion, option: KernelOption) -> KernelOption {
     KernelOption { until, ..option }
 }
 
@@ -296,3 +296,46 @@ pub const TABLE: &[Requirement] = &[
         Sign::None,
     ),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_option_that_a_version_cannot_lack_is_not_asked() {
+        let counter = until((5, 17), module(&["NFT_COUNTER"], "nft_counter"));
+        for (version, asked) in
+            [(None, true), (Some((5, 16)), true), (Some((5, 17)), false), (Some((6, 1)), false)]
+        {
+            assert_eq!(counter.is_asked(version), asked, "{version:?}");
+        }
+        let users = always_before((4, 1), built_in(&["MULTIUSER"]));
+        assert!(!users.is_asked(Some((3, 10))) && users.is_asked(Some((4, 1))) && users.is_asked(None));
+    }
+
+    #[test]
+    fn an_option_that_a_version_is_too_old_for_is_lacking() {
+        let landlock = since((5, 13), built_in(&["SECURITY_LANDLOCK"]));
+        assert!(landlock.is_asked(Some((5, 12))) && landlock.is_too_new_for(Some((5, 12))));
+        assert!(!landlock.is_too_new_for(Some((5, 13))) && !landlock.is_too_new_for(None));
+    }
+
+    #[test]
+    fn every_row_says_what_is_lost_and_names_options_without_their_prefix() {
+        for row in TABLE {
+            assert!(
+                !row.options.is_empty() && !row.without.is_empty() && !row.without.ends_with('.'),
+                "{row:?}"
+            );
+            for option in row.options {
+                assert!(!option.any.is_empty() && option.since < option.until, "{row:?}");
+                for name in option.any {
+                    let known = |letter: char| {
+                        letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == '_'
+                    };
+                    assert!(name.chars().all(known) && !name.starts_with("CONFIG_"), "{name}");
+                }
+            }
+        }
+    }
+}
