@@ -9,6 +9,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "peers")]
 
 import emulated  # noqa: E402
+import emulated_memory  # noqa: E402
 import fresh  # noqa: E402
 import gate  # noqa: E402
 import hashing  # noqa: E402
@@ -25,7 +26,8 @@ def apart(name):
 
 BENCHMARKS = {
     "staging": staging.run, "memory": memory.run, "idle": idle.run, "refresh": refresh.run, "hash": hashing.run,
-    "sizes": sizes.run, "gate": gate.run, "emulated": emulated.run,
+    "sizes": sizes.run, "growth": sizes.growth, "gate": gate.run, "emulated": emulated.run,
+    "emulated-memory": emulated_memory.run,
     "flood": lambda: apart("flood"),
 }
 

@@ -63,9 +63,11 @@ class Said:
 class Machine:
     """A machine that runs. `files` are put into its image: content by path, or (content, mode). `words` are for the
     kernel's command line. `flash` are modules of flash by name, with their parameters. `chip` is a file that keeps
-    the machine's memory, of which the kernel leaves some alone: a NOR chip (`phram`) there survives a power cut."""
+    the machine's memory, of which the kernel leaves some alone: a NOR chip (`phram`) there survives a power cut.
+    `chip_memory` are the machine's megabytes then, and the words that tell the kernel which of them are its own."""
 
-    def __init__(self, place, kind="malta", *, files=None, iptables=False, words=(), flash=None, chip=None):
+    def __init__(self, place, kind="malta", *, files=None, iptables=False, words=(), flash=None, chip=None,
+                 chip_memory=(CHIP_MEMORY, CHIP_WORDS)):
         self.kind = KINDS[kind]
         folder = FOLDER / kind
         if not (folder / "wanted").is_file():
@@ -82,9 +84,9 @@ class Machine:
         ports = [*(["-serial", f"file:{self.console}"] * (not one_port)), "-serial", "stdio"]
         memory, board = self.kind.megabytes, self.kind.board
         if chip:
-            memory, board = CHIP_MEMORY, f"{board},memory-backend=chip"
+            memory, board = chip_memory[0], f"{board},memory-backend=chip"
             ports += ["-object", f"memory-backend-file,id=chip,size={memory}M,mem-path={chip},share=on"]
-            words = [*words, *CHIP_WORDS]
+            words = [*words, *chip_memory[1]]
         # A panic ends the machine, which is noticed at once.
         append = ("panic=-1", f"console={self.kind.console}", "komainu.slot=a", *words)
         self.qemu = subprocess.Popen(

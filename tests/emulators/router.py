@@ -28,9 +28,9 @@ KOMAINU = "komainu --settings /etc/komainu.toml --testing"
 class Router:
     """A machine with three networks whose agent does not run yet. `wall` is the table [wall] of its settings.
     `services` are programs with what they may listen on. Without `network` there are no links yet: the script of that
-    name makes them."""
+    name makes them. `more` is for the machine."""
 
-    def __init__(self, place, *, firewall="nft", wall=None, files=None, network=True, services=()):
+    def __init__(self, place, *, firewall="nft", wall=None, files=None, network=True, services=(), **more):
         self.services = services
         environment = uboot.Environment.make(place.path("environment/env").parent)
         self.settings = {
@@ -47,7 +47,7 @@ class Router:
         self.settings["wall"] = wall or {"kind": "router"}
         policies = (ROOT / "agent/dist/policies").glob("*.toml")
         self.machine = Machine(place, iptables=firewall == "iptables", files={
-            "etc/komainu.toml": self._settings_text(),
+            "etc/komainu.toml": self.settings_text(),
             **{f"usr/share/komainu/policies/{policy.name}": policy.read_text() for policy in policies},
             "usr/share/komainu/root.json": (ROOT / "keys-example/root.json").read_bytes(),
             "etc/fw_env.config": "".join(f"/etc/env {copy * uboot.SIZE:#x} {uboot.SIZE:#x}\n" for copy in range(2)),
@@ -59,17 +59,19 @@ class Router:
             "etc/shells": "/bin/sh\n",
             "www/index.html": f"{VENDORS_PAGE}\n",
             **(files or {}),
-        })
+        }, **more)
         self.must, self.run = self.machine.must, self.machine.run
         if network:
             self.must("network")
 
-    def _settings_text(self):
+    def settings_text(self, parts=None):
+        """The text of the settings; the parts of the slots are small files, or other places by name."""
         lines = []
         for table, keys in self.settings.items():
             lines += [f"[{table}]"] + [f"{key} = {json.dumps(value)}" for key, value in keys.items()]
-        for part in ("kernel", "rootfs"):
-            lines += ["[[part]]", f'name = "{part}"', *(f'{slot} = "/slots/{part}-{slot}"' for slot in "ab")]
+        parts = parts or {part: [f"/slots/{part}-{slot}" for slot in "ab"] for part in ("kernel", "rootfs")}
+        for part, slots in parts.items():
+            lines += ["[[part]]", f'name = "{part}"', *(f'{slot} = "{place}"' for slot, place in zip("ab", slots))]
         for program, listens in self.services:
             lines += ["[[service]]", f'program = "{program}"', f"listens = {json.dumps(listens)}"]
         return "\n".join(lines) + "\n"

@@ -5,7 +5,7 @@ under QEMU, against the same nginx, boot environment and boot loader.
 import chains
 from device import DONE, RESTART, Agent, Device
 from maker import Workshop
-from place import DEVICE_BUILDS, Skip, need, tests
+from place import DEVICE_BUILDS, ROOT, Skip, need, test, tests
 from web import Web, tls_lines
 
 TARGETS = {
@@ -67,3 +67,19 @@ tests(two_releases, "an_update_is_confirmed_and_a_failing_one_reverted_on_{}", [
     ("mips_over_tls_with_p_384", "mips", P384), ("mips_over_tls_with_aes", "mips", P256, SECOND_CHOICE),
     ("mipsel_over_tls_with_rsa", "mipsel", RSA), ("armv7_over_tls_with_p_256", "armv7", P256),
 ])
+
+
+@test
+def a_profile_is_refused_by_the_feature_that_was_left_out(place):
+    """A build of `cross/build --without profiles mipsel`."""
+    binary = DEVICE_BUILDS.parent / "device-without-profiles/mipsel/komainu"
+    if not binary.is_file():
+        raise Skip("cross/build --without profiles mipsel has not been run")
+    workshop = Workshop(place)
+    device = Device(place, workshop.root, "http://127.0.0.1:9/", agent=Agent(
+        str(binary), (need("qemu-mipsel-static", "qemu-user-static"),), seconds=900))
+    assert device.komainu("version").must(DONE).out.splitlines()[1] == "features: mtd ubi"
+    device.komainu("status").must(DONE)
+    device.settings["boot"]["profile"] = str(ROOT / "agent/dist/boot/rauc.toml")
+    said = device.komainu("status")
+    assert "`profile` needs the feature `profiles`" in said.log + said.out, said

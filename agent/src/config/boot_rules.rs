@@ -1,7 +1,9 @@
 //! The meaning of a profile's words: the boot choice that values say, and the values that say a boot choice. Pure: the
 //! values come from a look-up, and go into a list. An absent value, an empty one and 0 are the same to boot loaders.
 
-use super::boot_profile::{COUNT_LOG, Medium, OWN_TRIAL, Profile, Tries};
+#[cfg(feature = "profiles")]
+use super::boot_profile::{COUNT_LOG, Medium};
+use super::boot_profile::{OWN_TRIAL, Profile, Tries};
 use komainu_core::fault::{Text, text};
 use komainu_core::identifiers::Slot;
 use komainu_core::update::facts::BootChoice;
@@ -160,7 +162,10 @@ impl Profile {
             }
         }
     }
+}
 
+#[cfg(feature = "profiles")]
+impl Profile {
     /// The key and the reason for which this profile cannot be meant: what it writes must read back as what was said.
     pub(super) fn contradiction(&self) -> Option<(&'static str, String)> {
         let all = [&self.on_trial, &self.when_good];

@@ -2,8 +2,12 @@
 //! the kernel's command line names the slot that runs. Without a profile the flow is U-Boot's bootcount, in the
 //! variables that the table names.
 
-use super::boot_profile::{Profile, read_profile};
-use super::table_reader::{FirstFault, Keys};
+use super::boot_profile::Profile;
+#[cfg(feature = "profiles")]
+use super::boot_profile::read_profile;
+#[cfg(feature = "profiles")]
+use super::table_reader::FirstFault;
+use super::table_reader::Keys;
 use std::path::{Path, PathBuf};
 
 /// The way the boot loader is told.
@@ -70,7 +74,17 @@ fn two(keys: &mut Keys<'_>, key: &str, default: [&str; 2]) -> [String; 2] {
     words
 }
 
+/// A profile needs what reads it.
+#[cfg(not(feature = "profiles"))]
+fn profile_of(_: &Path, keys: &Keys<'_>) -> Profile {
+    let sentence = "needs the feature `profiles`, which this komainu was built without: leave it out for U-Boot's \
+                    bootcount, or build with `profiles`";
+    keys.fault("profile", sentence);
+    Profile::bootcount(String::new(), ["a".into(), "b".into()], String::new())
+}
+
 /// The profile in a file. A fault in it is told with its name: the line is that file's.
+#[cfg(feature = "profiles")]
 fn profile_of(path: &Path, keys: &Keys<'_>) -> Profile {
     let first = FirstFault::default();
     let read = match std::fs::read_to_string(path) {

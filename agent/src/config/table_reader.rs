@@ -55,6 +55,7 @@ impl<'f> Keys<'f> {
         self.first.tell(self.table.fault(key, sentence));
     }
 
+    #[cfg(feature = "profiles")]
     /// Refuses keys that were not asked for; if there are none, tells this fault of a key.
     pub(super) fn finish_with(self, last: Option<(&str, String)>) {
         let (first, last) = (self.first, last.map(|(key, sentence)| self.table.fault(key, &sentence)));

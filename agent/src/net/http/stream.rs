@@ -63,6 +63,11 @@ impl Stream {
         }
     }
 
+    /// Whether the next byte to be read is this one. The stream of a part of a file has none at its end.
+    pub fn is_at(&self, offset: u64) -> bool {
+        self.position == offset && (offset < self.end || offset == self.total_bytes)
+    }
+
     /// The offset in the file of the next byte.
     pub fn position(&self) -> u64 {
         self.position

@@ -115,7 +115,7 @@ impl ChoiceMedium for Bootconfig<'_> {
         Ok(values)
     }
 
-    fn write(&mut self, changes: &[Change]) -> Result<(), Text> {
+    fn write(&mut self, changes: &[Change], _: bool) -> Result<(), Text> {
         let record = self.current()?.0.with(changes)?;
         for part in [&self.mirror, &self.record] {
             if Record::read(part).ok().as_ref() != Some(&record) {

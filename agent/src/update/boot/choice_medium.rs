@@ -11,11 +11,11 @@ pub(super) trait ChoiceMedium {
     /// # Errors
     /// The medium and the cause; no value is guessed.
     fn read(&mut self) -> Result<Variables, Text>;
-    /// Changes values, all of them in one step if the medium can.
+    /// Changes values, all of them in one step if the medium can. `on_trial`: they begin a trial, else they make a choice good.
     ///
     /// # Errors
     /// The medium and the cause; the old values stay, unless the medium has no copy and fails in the middle.
-    fn write(&mut self, changes: &[Change]) -> Result<(), Text>;
+    fn write(&mut self, changes: &[Change], on_trial: bool) -> Result<(), Text>;
     /// The cost of a power cut in the middle of a write, in sentences; none: it costs nothing.
     fn cautions(&mut self) -> Vec<String> {
         Vec::new()

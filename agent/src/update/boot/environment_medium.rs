@@ -35,7 +35,7 @@ impl ChoiceMedium for EnvironmentMedium<'_> {
         Ok(reading.variables)
     }
 
-    fn write(&mut self, changes: &[Change]) -> Result<(), Text> {
+    fn write(&mut self, changes: &[Change], _: bool) -> Result<(), Text> {
         let changes: Vec<_> =
             changes.iter().map(|(name, value)| (name.as_str(), Some(value.as_str()))).collect();
         self.open()?.write(&changes).map(|_| ()).map_err(said)

@@ -36,7 +36,7 @@ impl ChoiceMedium for FieldsMedium<'_> {
         Ok(values)
     }
 
-    fn write(&mut self, changes: &[Change]) -> Result<(), Text> {
+    fn write(&mut self, changes: &[Change], _: bool) -> Result<(), Text> {
         let (first, mut bytes) = self.bytes()?;
         for (name, value) in changes {
             let field = self.fields.iter().find(|field| field.name == *name);

@@ -98,7 +98,10 @@ impl FlashDevices for KernelFlash {
 
     #[cfg(not(feature = "mtd"))]
     fn open_part(&self, _: &Path, _: bool) -> io::Result<Box<dyn RawFlash>> {
-        Err(io::Error::new(io::ErrorKind::Unsupported, "this komainu was built without MTD"))
+        Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "needs the feature `mtd`, which this komainu was built without",
+        ))
     }
 
     #[cfg(feature = "ubi")]
@@ -109,7 +112,10 @@ impl FlashDevices for KernelFlash {
 
     #[cfg(not(feature = "ubi"))]
     fn open_volume(&self, _: &Path, _: bool) -> io::Result<Box<dyn UbiVolume>> {
-        Err(io::Error::new(io::ErrorKind::Unsupported, "this komainu was built without UBI"))
+        Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "needs the feature `ubi`, which this komainu was built without",
+        ))
     }
 
     fn volume_names(&self, device: &Path) -> io::Result<Vec<(u32, String)>> {

@@ -30,7 +30,7 @@ impl ChoiceMedium for UbiNames<'_> {
         Ok(values)
     }
 
-    fn write(&mut self, changes: &[Change]) -> Result<(), Text> {
+    fn write(&mut self, changes: &[Change], _: bool) -> Result<(), Text> {
         let cannot = |why: &dyn std::fmt::Display| {
             text(format_args!("cannot rename volumes of {}: {why}", self.device.display()))
         };

@@ -147,11 +147,11 @@ impl Source for HttpRepository {
         total_bytes: u64,
         buffer: &mut [u8],
     ) -> Result<usize, FetchFault> {
-        let open = self.stream.take().filter(|(name, stream)| name == path && stream.position() == offset);
+        let open = self.stream.take().filter(|(name, stream)| name == path && stream.is_at(offset));
         let mut stream = match open {
             Some((_, stream)) => stream,
             None => {
-                // Only the head of an image is ever read from its first byte, and nothing after it.
+                // Only the head of an image is ever read from its first byte; what follows is another request.
                 let until = if offset == 0 { buffer.len() as u64 } else { total_bytes };
                 let url = self.url(Folder::Targets, path);
                 let opened = self.http.open_until(&url, offset, until, total_bytes);

@@ -33,6 +33,8 @@ pub struct Block {
     bytes: u64,
     /// The end of the last write.
     written_to: u64,
+    /// The beginning of what was written since the last sync, and its bytes.
+    unsynced_from: u64,
     unsynced_bytes: u64,
     counts: WriteCounts,
     /// The content of the medium in the place of a step.
@@ -63,12 +65,21 @@ impl Block {
         }
         force_ro.put_back();
         let counts = WriteCounts::default();
-        Ok(Block { file, force_ro, bytes, written_to: 0, unsynced_bytes: 0, counts, held: Vec::new() })
+        Ok(Block {
+            file,
+            force_ro,
+            bytes,
+            written_to: 0,
+            unsynced_from: 0,
+            unsynced_bytes: 0,
+            counts,
+            held: Vec::new(),
+        })
     }
 
     /// Changes the medium, and makes it durable; a write protection that was lifted is put back in any case.
     fn change(&mut self, act: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
-        let done = self.force_ro.lift().and_then(|()| act(&self.file)).and_then(|()| self.flush());
+        let done = self.force_ro.lift().and_then(|()| act(&self.file)).and_then(|()| self.flush(0, 0));
         self.force_ro.put_back();
         done
     }
@@ -92,16 +103,27 @@ impl Block {
         }
         self.force_ro.lift()?;
         self.file.write_all_at(step, offset)?;
-        self.counts.written_bytes += step.len() as u64;
-        self.unsynced_bytes += step.len() as u64;
-        if self.unsynced_bytes >= UNSYNCED_BYTES_MAX { self.flush() } else { Ok(()) }
+        if self.unsynced_bytes == 0 {
+            self.unsynced_from = offset;
+        }
+        let bytes = step.len() as u64;
+        self.counts.written_bytes += bytes;
+        self.unsynced_bytes += bytes;
+        if self.unsynced_bytes < UNSYNCED_BYTES_MAX {
+            return Ok(());
+        }
+        // What the kernel has read ahead for the next probes stays: it would be read once more.
+        let end = offset + bytes;
+        self.flush(self.unsynced_from, end - self.unsynced_from)
     }
 
-    fn flush(&mut self) -> io::Result<()> {
+    /// Makes everything durable, and drops a range from the page cache; 0 bytes: up to the end.
+    fn flush(&mut self, from: u64, bytes: u64) -> io::Result<()> {
         self.file.sync_data()?;
         self.unsynced_bytes = 0;
+        let (from, bytes) = (from.try_into().unwrap_or(0), bytes.try_into().unwrap_or(0));
         // Best effort: a file system in RAM has nothing to drop.
-        let _ = posix_fadvise(&self.file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
+        let _ = posix_fadvise(&self.file, from, bytes, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
         Ok(())
     }
 }
@@ -127,11 +149,15 @@ impl SlotStorage for Block {
     }
 
     fn write(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        let mut at = offset;
-        for step in bytes.chunks(STEP_BYTES) {
+        let (mut at, mut rest) = (offset, bytes);
+        while !rest.is_empty() {
+            // Steps end where a whole number of them does on the medium: what differs lies in blocks that begin there.
+            let left = STEP_BYTES - (at % STEP_BYTES as u64) as usize;
+            let (step, later) = rest.split_at(left.min(rest.len()));
             // What was written so far may still wait in the page cache, so the protection stays lifted until it is synced.
             self.write_step(at, step).inspect_err(|_| self.force_ro.put_back())?;
             at += step.len() as u64;
+            rest = later;
         }
         self.written_to = at;
         Ok(())

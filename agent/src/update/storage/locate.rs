@@ -12,7 +12,9 @@ use super::ubi_dynamic::UbiDynamic;
 #[cfg(feature = "ubi")]
 use super::ubi_static::UbiStatic;
 #[cfg(any(feature = "mtd", feature = "ubi"))]
-use super::whole_blocks::{BlockWriter, WholeBlocks};
+use super::whole_blocks::BlockWriter;
+#[cfg(feature = "mtd")]
+use super::whole_blocks::WholeBlocks;
 #[cfg(feature = "mtd")]
 use crate::os::flash::{
     mtd::{FlashKind, RawFlash},
@@ -20,9 +22,11 @@ use crate::os::flash::{
 };
 #[cfg(feature = "ubi")]
 use crate::os::flash::{ubi::UbiVolume, ubi_device::UbiDevice};
+#[cfg(feature = "mtd")]
 use crate::os::procfs::mountinfo::each_mount;
 use std::fs;
 use std::io;
+#[cfg(feature = "mtd")]
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -187,7 +191,7 @@ pub fn open(path: &Path) -> io::Result<Box<dyn SlotStorage>> {
             }
         }
         #[cfg(not(all(feature = "mtd", feature = "ubi")))]
-        _ => Err(io::Error::new(io::ErrorKind::Unsupported, "this build has no storage of its kind")),
+        left_out => Err(built_without(if left_out == Kind::Mtd { "mtd" } else { "ubi" })),
     }
 }
 
@@ -210,8 +214,15 @@ pub fn measure(path: &Path) -> io::Result<(u64, u64)> {
             Ok((u64::from(state.lebs) * u64::from(state.leb_bytes), committed_last))
         }
         #[cfg(not(all(feature = "mtd", feature = "ubi")))]
-        _ => Err(io::Error::new(io::ErrorKind::Unsupported, "this build has no storage of its kind")),
+        left_out => Err(built_without(if left_out == Kind::Mtd { "mtd" } else { "ubi" })),
     }
+}
+
+/// The refusal of a medium that this build leaves out.
+#[cfg(not(all(feature = "mtd", feature = "ubi")))]
+fn built_without(feature: &str) -> io::Error {
+    let sentence = format!("needs the feature `{feature}`, which this komainu was built without");
+    io::Error::new(io::ErrorKind::Unsupported, sentence)
 }
 
 #[cfg(feature = "mtd")]

@@ -109,6 +109,7 @@ impl Variables {
 }
 
 impl Variables {
+    #[cfg(feature = "profiles")]
     /// Sets a value of a medium that is no environment. A name or value that an environment could not hold is left out:
     /// no profile can ask for it.
     pub(in crate::update::boot) fn put(&mut self, name: &str, value: &str) {
