@@ -4,10 +4,11 @@
 use super::medium::{Files, Mounts};
 use crate::os::procfs::text_reader::{BUFFER_BYTES, each_line, printable};
 use komainu_core::wall::process_snapshot::{Medium, Program};
-use std::fs::{File, Metadata, metadata, read_link, symlink_metadata};
+use std::fs::{File, Metadata, OpenOptions, metadata, read_link, symlink_metadata};
 use std::io::ErrorKind;
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 /// Bytes of a path that are told.
@@ -36,53 +37,59 @@ impl Files for OnDevice<'_> {
     }
 }
 
-/// Looks at a process's program again, so often, when it starts another between two words of the kernel about it.
-const LOOKS_MAX: usize = 8;
-
 /// Looks at `exe` in a folder of `/proc`; `own_view`: the process sees other mounts than we do.
 pub fn program(folder: &Path, own_view: bool, mounts: &Mounts) -> Found {
     let exe = folder.join("exe");
-    // Nobody starts so many in so short a time but to confuse us.
-    let hidden = || Found::Program(Program::Hidden, (0, 0));
-    (0..LOOKS_MAX).find_map(|_| look(folder, &exe, own_view, mounts)).unwrap_or_else(hidden)
-}
-
-/// One look; `None`: another program was started meanwhile, so path and file are not of the same.
-fn look(folder: &Path, exe: &Path, own_view: bool, mounts: &Mounts) -> Option<Found> {
-    let (told, files) = match read_link(exe) {
-        Ok(path) => (path.into_os_string().into_vec(), &OnDevice(mounts)),
-        Err(error) => return Some(without_program(&error)),
+    let told = match read_link(&exe) {
+        Ok(path) => path.into_os_string().into_vec(),
+        Err(error) => return without_program(&error),
     };
     let undeleted = told.strip_suffix(DELETED).unwrap_or(&told);
     if mounts.may_hang(undeleted) {
         // A file over a network is storage, and the look must not wait until its server answers.
         let place = if undeleted.len() < told.len() { Place::Gone } else { Place::There };
         let place = if own_view { Place::Elsewhere } else { place };
-        return Some(Found::Program(file(undeleted, place, Medium::Storage), (0, 0)));
+        return Found::Program(file(undeleted, place, Medium::Storage), (0, 0));
     }
-    let running = match metadata(exe) {
-        Ok(running) => running,
-        Err(error) => return Some(without_program(&error)),
-    };
-    let number = (running.dev(), running.ino());
+    match metadata(&exe) {
+        Ok(running) => under_its_path(&told, &running, mounts),
+        Err(error) => Some(without_program(&error)),
+    }
+    .unwrap_or_else(|| held(folder, &exe, own_view, mounts))
+}
+
+/// A program that lies under the path that the kernel tells.
+fn under_its_path(told: &[u8], running: &Metadata, mounts: &Mounts) -> Option<Found> {
     // The first is a file whose own name ends like that; the second was deleted, and linked there again.
-    for path in [&told[..], undeleted] {
-        if is_same(path, &running) {
-            let found = file(path, Place::There, mounts.medium(path, files));
-            return Some(Found::Program(found, number));
-        }
+    let undeleted = told.strip_suffix(DELETED).unwrap_or(told);
+    let path = [told, undeleted].into_iter().find(|path| is_same(path, running))?;
+    let found = file(path, Place::There, mounts.medium(path, &OnDevice(mounts)));
+    Some(Found::Program(found, (running.dev(), running.ino())))
+}
+
+/// A program that does not lie where it was said to, or that was another a moment ago: path and file are those of one
+/// that is held, since the process may start the next in its own place between two questions about it.
+fn held(folder: &Path, exe: &Path, own_view: bool, mounts: &Mounts) -> Found {
+    let held = OpenOptions::new().read(true).custom_flags(nix::libc::O_PATH).open(exe).and_then(|file| {
+        let path = read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
+        Ok((path.into_os_string().into_vec(), file.metadata()?))
+    });
+    let (told, running) = match held {
+        Ok(held) => held,
+        Err(error) => return without_program(&error),
+    };
+    if let Some(found) = under_its_path(&told, &running, mounts) {
+        return found;
     }
-    if read_link(exe).map_or(true, |path| path.as_os_str().as_bytes() != told) {
-        return None;
-    }
+    let undeleted = told.strip_suffix(DELETED).unwrap_or(&told);
+    let number = (running.dev(), running.ino());
     if told.starts_with(MEMORY_FILE) && running.nlink() == 0 {
         // Without the slash, which a path has.
-        let name = printable(&undeleted[1..], PATH_BYTES_MAX);
-        return Some(Found::Program(Program::Nameless(name), number));
+        return Found::Program(Program::Nameless(printable(&undeleted[1..], PATH_BYTES_MAX)), number);
     }
     if undeleted.len() == told.len() && running.nlink() > 0 {
         // It was not deleted: it is in a view of the files that is not ours, as in a container.
-        return Some(Found::Program(elsewhere(folder, undeleted, &running, mounts), number));
+        return Found::Program(elsewhere(folder, undeleted, &running, mounts), number);
     }
     let replaced = metadata(at(undeleted)).is_ok_and(|other| other.is_file());
     let place = match (own_view, replaced) {
@@ -90,8 +97,8 @@ fn look(folder: &Path, exe: &Path, own_view: bool, mounts: &Mounts) -> Option<Fo
         (false, true) => Place::Replaced,
         (false, false) => Place::Gone,
     };
-    let medium = mounts.medium_of_lost(undeleted, running.dev(), files);
-    Some(Found::Program(file(undeleted, place, medium), number))
+    let medium = mounts.medium_of_lost(undeleted, running.dev(), &OnDevice(mounts));
+    Found::Program(file(undeleted, place, medium), number)
 }
 
 /// A process whose program the kernel does not tell: it has ended or is the kernel's, or it hides.
