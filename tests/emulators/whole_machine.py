@@ -182,6 +182,8 @@ class WholeMachine:
     def up(self, since, seconds=UP_SECONDS):
         """Waits until the machine is up; the version and the slot that run."""
         found = self.waits(UP.pattern, "the machine is up", since, seconds)
+        # A port that has just been opened may lose what was sent first: nothing that matters is sent until it answers.
+        wait_until(lambda: self._answers(), "the machine's port answers", seconds)
         return found["version"].decode(), found["slot"].decode()
 
     def _over(self):
@@ -218,6 +220,14 @@ class WholeMachine:
         assert found, f"the machine's answer is not one: {heard[:200]}"
         code, _, said = answer.partition(b"\n")
         return Said(int(code), base64.b64decode(said.partition(b"end ")[0]).decode(errors="replace"))
+
+    def _answers(self):
+        """Whether a script that does nothing is answered in a moment."""
+        try:
+            return self.run("true", 10).code == 0
+        except AssertionError:
+            self._over()
+            return False
 
     def must(self, script, seconds=SECONDS):
         """The same for a script that must succeed; what it said."""
