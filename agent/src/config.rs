@@ -12,6 +12,8 @@ pub mod boot_rules;
 pub mod boot_settings;
 pub mod gate_settings;
 pub mod identity;
+#[cfg(feature = "profiles")]
+pub mod profile_reader;
 pub mod server_settings;
 pub mod settings;
 mod table_reader;
