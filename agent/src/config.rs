@@ -13,6 +13,8 @@ pub mod boot_settings;
 pub mod gate_settings;
 pub mod identity;
 pub mod identity_settings;
+#[cfg(feature = "profiles")]
+pub mod profile_reader;
 pub mod server_settings;
 pub mod settings;
 mod table_reader;

@@ -5,16 +5,6 @@
 #[cfg(feature = "profiles")]
 use std::path::PathBuf;
 
-#[cfg(feature = "profiles")]
-mod profile_reader;
-#[cfg(all(test, feature = "profiles"))]
-mod tests;
-
-#[cfg(feature = "profiles")]
-pub use profile_reader::read;
-#[cfg(feature = "profiles")]
-pub(super) use profile_reader::read_profile;
-
 /// The variable that holds the word of the slot on trial, where the boot loader has none for that.
 pub const OWN_TRIAL: &str = "komainu_trial";
 /// The value that stands for the last count of a log of counts.

@@ -4,7 +4,7 @@
 
 use super::boot_profile::Profile;
 #[cfg(feature = "profiles")]
-use super::boot_profile::read_profile;
+use super::profile_reader::read_profile;
 #[cfg(feature = "profiles")]
 use super::table_reader::FirstFault;
 use super::table_reader::Keys;

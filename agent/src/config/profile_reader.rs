@@ -1,10 +1,13 @@
 //! The reader of a profile, a small file of TOML. A profile that contradicts itself is refused here.
 
-use super::{COUNT_LOG, Field, Medium, OWN_TRIAL, Profile, TRIES_MAX, Tries};
-use crate::config::table_reader::{FirstFault, Keys};
-use crate::config::toml::reader::parse;
-use crate::config::toml::table::{SettingsFault, Table};
+use super::boot_profile::{COUNT_LOG, Field, Medium, OWN_TRIAL, Profile, TRIES_MAX, Tries};
+use super::table_reader::{FirstFault, Keys};
+use super::toml::reader::parse;
+use super::toml::table::{SettingsFault, Table};
 use std::path::PathBuf;
+
+#[cfg(test)]
+mod tests;
 
 /// Reads the text of a profile.
 ///
@@ -20,7 +23,7 @@ pub fn read(text: &str) -> Result<Profile, SettingsFault> {
 }
 
 /// Reads the text of a profile; nothing, if it is no TOML.
-pub(in crate::config) fn read_profile(text: &str, first: &FirstFault) -> Option<Profile> {
+pub(super) fn read_profile(text: &str, first: &FirstFault) -> Option<Profile> {
     let mut top = first.unless(parse(text))?;
     let count_log = {
         let mut keys = Keys::of(&mut top, COUNT_LOG, first);
