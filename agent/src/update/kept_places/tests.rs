@@ -3,7 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "files of a test may be torn")]
 
 use super::*;
-use crate::config::boot_profile;
+use crate::config::profile_reader;
 use crate::config::settings::PartPaths;
 use crate::os::test_namespace::apart_as_root;
 use crate::update::storage::slot_table::SlotTable;
@@ -31,7 +31,7 @@ impl Place {
             .unwrap();
         Boot {
             environment: self.0.join("fw_env.config"),
-            profile: boot_profile::read(&profile.replace("DIR", &self.0.to_string_lossy())).unwrap(),
+            profile: profile_reader::read(&profile.replace("DIR", &self.0.to_string_lossy())).unwrap(),
             booted_file: PathBuf::new(),
             booted_key: String::new(),
             booted_values: Default::default(),
