@@ -1,7 +1,6 @@
 //! Every shipped boot profile against the rule of its boot loader: a choice holds, a release that does not come up is left,
 //! and a power cut at any change, or at two, leaves a device that starts and can be told again.
 #![expect(clippy::disallowed_methods, reason = "tests prepare their files in place")]
-#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 use komainu_agent::config::boot_settings::Boot;
 use komainu_agent::update::boot::boot_flow::BootFlow;

@@ -2,6 +2,7 @@
 //! the processor, the largest resident memory of one process, context switches. Small itself: the memory that a program
 //! starts with counts as its own, and that is the memory of the process that started it.
 #![forbid(unsafe_code)]
+#![expect(clippy::disallowed_methods, reason = "it measures by the clock, and its file may be torn")]
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
