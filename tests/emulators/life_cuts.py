@@ -41,7 +41,7 @@ class Cuts:
 
     def __init__(self, life, seed=None):
         self.life, self.machine = life, life.machine
-        self.seed = int(seed or os.environ.get("KOMAINU_SEED") or random.randrange(1 << 32))
+        self.seed = int(seed or os.environ.get("KOMAINU_SEED") or 1)
         self.random, self.done = random.Random(self.seed), []
         life.timeline.figure("seed of the power cuts", self.seed)
 

@@ -1,7 +1,7 @@
 """Whole machines live a whole life, with a real boot loader, from the first power on to the factory reset.
 
     KOMAINU_KILLS   how many power cuts at random moments  (2)
-    KOMAINU_SEED    the seed of these moments              (another one each time; it is printed)
+    KOMAINU_SEED    the seed of these moments              (1)
 """
 
 import os
