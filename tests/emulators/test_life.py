@@ -1,43 +1,9 @@
-"""Whole machines live a whole life, with a real boot loader, from the first power on to the factory reset.
+"""Whole machines live a whole life (whole_life.py)."""
 
-    KOMAINU_KILLS   how many power cuts at random moments  (2)
-    KOMAINU_SEED    the seed of these moments              (1)
-"""
-
-import os
-
-from life import Life
-from life_cuts import Cuts
 from place import test
+from whole_life import lives
 from whole_malta import Malta
-from whole_virt import Counted, Stock
-
-
-def lives(place, board):
-    """The life, step by step."""
-    life = Life(place, board)
-    life.make()
-    life.power_on()
-    life.up(life.born, "up for the first time")
-    life.closed()
-    life.claim()
-    life.wall_up()
-    life.update(2)
-    life.rest()
-    life.refused(3, r"rolling-back release=3\b", "release 3 fails its health check, and is rolled back")
-    life.refused(4, r"the other slot, [ab]", "release 4 panics until its tries are used up, and the boot loader goes back")
-    cuts = Cuts(life)
-    for _ in range(int(os.environ.get("KOMAINU_KILLS") or 2)):
-        cuts.one()
-    life.attack()
-    life.reset()
-    life.end()
-    return f"{len(life.timeline.moments)} moments in {life.timeline.folder}, {life.machine.starts} starts, seed {cuts.seed}"
-
-
-@test
-def arm_with_debians_own_uboot_lives_a_whole_life(place):
-    return lives(place, Stock())
+from whole_virt import Counted
 
 
 @test

@@ -1,0 +1,32 @@
+"""The whole life of a machine with a real boot loader, from the first power on to the factory reset.
+
+    KOMAINU_KILLS   how many power cuts at random moments  (2)
+    KOMAINU_SEED    the seed of these moments              (1)
+"""
+
+import os
+
+from life import Life
+from life_cuts import Cuts
+
+
+def lives(place, board):
+    """The life, step by step."""
+    life = Life(place, board)
+    life.make()
+    life.power_on()
+    life.up(life.born, "up for the first time")
+    life.closed()
+    life.claim()
+    life.wall_up()
+    life.update(2)
+    life.rest()
+    life.refused(3, r"rolling-back release=3\b", "release 3 fails its health check, and is rolled back")
+    life.refused(4, r"the other slot, [ab]", "release 4 panics until its tries are used up, and the boot loader goes back")
+    cuts = Cuts(life)
+    for _ in range(int(os.environ.get("KOMAINU_KILLS") or 2)):
+        cuts.one()
+    life.attack()
+    life.reset()
+    life.end()
+    return f"{len(life.timeline.moments)} moments in {life.timeline.folder}, {life.machine.starts} starts, seed {cuts.seed}"
