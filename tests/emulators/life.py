@@ -1,7 +1,7 @@
 """The whole life of a device, from its first power on to its factory reset, on any board: each step does what its maker,
 its owner or an attacker does, waits for what must come of it, and puts a line into the timeline.
 
-`test_life.py` plays the steps in order; life_cuts.py has the power cuts.
+`whole_life.py` plays the steps in order; life_cuts.py has the power cuts.
 """
 
 import json
