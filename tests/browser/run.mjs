@@ -210,7 +210,7 @@ test("every_refusal_is_in_words_in_both_languages", async () => {
                 const said = await alert(page).innerText();
                 holds(said.includes(reason[place]), `${reason[0]}: ${said}`);
                 same(await page.inputValue("#p"), "", "the password");
-                same(await page.evaluate(() => document.activeElement.id), "p", "focus");
+                await page.waitForFunction(() => document.activeElement.id === "p");
                 const described = await page.getAttribute("#p", "aria-describedby");
                 same(described, "e r", "what a screen reader reads with the field");
             }

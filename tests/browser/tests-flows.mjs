@@ -64,7 +64,7 @@ export function tests(tools) {
             await page.fill("#p", "Another-Lion-8-stone");
             await send(page);
             same(await alert(page).innerText(), "The password until now is wrong.");
-            same(await page.evaluate(() => document.activeElement.id), "o", "focus");
+            await page.waitForFunction(() => document.activeElement.id === "o");
             same(await page.inputValue("#p"), "", "the new password");
             await page.fill("#o", PASSWORD);
             await page.fill("#p", "Mirai-Password-1");
