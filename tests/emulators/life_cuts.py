@@ -24,6 +24,8 @@ MOMENTS = (
 #: What a console must never say of a medium after a cut.
 DAMAGE = re.compile(rb"EXT4-fs (error|warning)|copy.bad|no copy of the environment|SQUASHFS error|FAT-fs .*error|Lost")
 SETTLE_SECONDS = 1800
+#: How long a machine that is up is let alone before it is asked whether all is over.
+ASKS_SECONDS = 10
 
 
 @dataclass
@@ -77,15 +79,21 @@ class Cuts:
         return cut
 
     def _comes(self, pattern, mark, number):
-        """Whether the moment comes; it never does where the release is kept or given up before."""
+        """Whether the moment comes; it never does where the release is kept or given up before, also by what came before a
+        cut: the machine that is up again does not say so once more."""
         wanted, over = re.compile(pattern), re.compile(rb"(confirming|rolling-back) release=%d\b" % number)
-        deadline = time.monotonic() + SETTLE_SECONDS
+        deadline, asks = time.monotonic() + SETTLE_SECONDS, 0
         while time.monotonic() < deadline:
             said = self.machine.said(mark)
             if wanted.search(said):
                 return True
             if over.search(said):
                 return False
+            if self.machine.runs(mark) and time.monotonic() > asks:
+                self.machine.up(mark)
+                if self._settled(number, mark):
+                    return False
+                asks = time.monotonic() + ASKS_SECONDS
             time.sleep(0.01)
         raise AssertionError(f"neither {pattern} nor its end\n{self.machine.last_words(mark)}")
 
