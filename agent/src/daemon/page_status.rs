@@ -230,6 +230,8 @@ mod tests {
     use super::*;
     use crate::config::settings::DeviceSettings;
     use komainu_bootstrap::page::translations::Texts;
+    use komainu_core::wall::incident_state::Incident;
+    use komainu_trust::Moment;
 
     #[test]
     fn what_the_device_is_is_told_on_links_of_the_lan_alone() {
@@ -241,6 +243,31 @@ mod tests {
             let mut state = DeviceState::default();
             push_identity(&mut state, &settings.gate.unwrap());
             assert_eq!(state.0, told, "{gate}");
+        }
+    }
+
+    #[test]
+    fn a_device_whose_connections_go_on_is_not_said_to_be_contained() {
+        let incident = |contained| Incident {
+            since: Moment(0),
+            what: komainu_core::fault::text(format_args!("a program hides")),
+            contained,
+            evidence: false,
+            restarts: 0,
+            password: None,
+            update: false,
+            reimage: None,
+            reimaged: false,
+        };
+        for (contained, cut_off, said) in
+            [(true, true, Some("1")), (true, false, None), (false, true, None), (false, false, None)]
+        {
+            let mut state = DeviceState::default();
+            state.push("gate", GateState::Open.name());
+            let incident = IncidentState { incident: Some(incident(contained)), ..IncidentState::default() };
+            push_wall(&mut state, &Report::default(), &incident, cut_off);
+            assert_eq!(state.of("contained"), said, "{contained} {cut_off}");
+            assert_eq!(state.of("incident"), Some("a program hides"));
         }
     }
 
