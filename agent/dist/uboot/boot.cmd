@@ -66,15 +66,17 @@ else
 fi
 echo "komainu: copy ${k_newer}, boot_slot=${boot_slot} upgrade_available=${upgrade_available} bootcount=${bootcount}/${bootlimit}"
 
-# As U-Boot's own bootcount does: a trial's starts are counted, and beyond bootlimit altbootcmd starts the other slot.
+# A trial's starts are counted, and when bootlimit of them are used up altbootcmd starts the other slot. U-Boot's own count
+# goes one further: here it would be the first number that is not decimal.
 setenv k_other 'if test "${boot_slot}" = a; then setenv slot b; else setenv slot a; fi; echo "komainu: the other slot, ${slot}"; run k_start'
 setenv k_over 0
 if test "${upgrade_available}" = 1; then
-    if itest ${bootcount} <= ${bootlimit}; then
+    if itest ${bootcount} < ${bootlimit}; then
         setexpr bootcount ${bootcount} + 1
         run k_save
+    else
+        setenv k_over 1
     fi
-    if itest ${bootcount} > ${bootlimit}; then setenv k_over 1; fi
 fi
 if test ${k_over} = 0; then
     setenv slot ${boot_slot}

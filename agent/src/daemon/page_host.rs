@@ -197,7 +197,7 @@ impl PageHost {
         }
         if let Some(report) = wall {
             let cut_off = !device.firewall_lacks().contains(&Lacks::NOT_ENDED);
-            page_status::push_wall(&mut state, report, &device.incident_state(), cut_off);
+            page_status::push_wall(&mut state, report, &device.incident_state(), cut_off, gate.kept);
             if let Some(wall) = device.wall() {
                 page_status::push_answers(&mut state, wall.answers());
                 if wall.files_differ() && gate.gate_state() == GateState::Open {

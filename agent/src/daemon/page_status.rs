@@ -8,7 +8,7 @@ use komainu_bootstrap::ipc::DeviceState;
 use komainu_core::firewall::count::Count;
 use komainu_core::firewall::table::Counted;
 use komainu_core::gate::state::{GateFacts, GateState};
-use komainu_core::identifiers::ReleaseId;
+use komainu_core::identifiers::{Digest64, ReleaseId};
 use komainu_core::settings::Settings as Core;
 use komainu_core::update::facts::Facts;
 use komainu_core::update::offer::Offer;
@@ -135,6 +135,7 @@ pub(crate) fn push_wall(
     report: &Report,
     incident_state: &IncidentState,
     cut_off: bool,
+    kept: Option<Digest64>,
 ) {
     if state.of("gate") != Some(GateState::Open.name()) {
         return;
@@ -156,7 +157,8 @@ pub(crate) fn push_wall(
         if incident.contained && cut_off {
             state.push("contained", 1);
         }
-        if incident.password.is_some() {
+        // Until the owner has set another one.
+        if incident.password.is_some() && incident.password == kept {
             state.push("wants_password", 1);
         }
     }
@@ -265,7 +267,7 @@ mod tests {
             let mut state = DeviceState::default();
             state.push("gate", GateState::Open.name());
             let incident = IncidentState { incident: Some(incident(contained)), ..IncidentState::default() };
-            push_wall(&mut state, &Report::default(), &incident, cut_off);
+            push_wall(&mut state, &Report::default(), &incident, cut_off, None);
             assert_eq!(state.of("contained"), said, "{contained} {cut_off}");
             assert_eq!(state.of("incident"), Some("a program hides"));
         }

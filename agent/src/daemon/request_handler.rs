@@ -232,14 +232,14 @@ fn answer_wall(
         return Reply::NotNow;
     }
     let request = match (answer, device.incident_state().incident) {
-        (WallAnswer::AcceptChanges, _) => OperatorRequest::AcceptChanges,
-        (WallAnswer::EndIncident, None) => return Reply::NotNow,
-        // A stranger may know the password that holds: whoever gives it may be that stranger.
-        (WallAnswer::EndIncident, Some(Incident { password: Some(old), .. }))
+        // The password that holds may be known to a stranger, and the one who gives it may be that stranger.
+        (_, Some(Incident { password: Some(old), .. }))
             if device.gate().and_then(|gate| gate.kept) == Some(old) =>
         {
             return Reply::Failed("a stranger may know this password: set a new one first".into());
         }
+        (WallAnswer::AcceptChanges, _) => OperatorRequest::AcceptChanges,
+        (WallAnswer::EndIncident, None) => return Reply::NotNow,
         (WallAnswer::EndIncident, Some(_)) => OperatorRequest::Incident(IncidentResponse::Release),
     };
     let word = if answer == WallAnswer::AcceptChanges { "changes-accepted" } else { "incident-ended" };

@@ -45,7 +45,10 @@ impl KeptPlaces {
         let state = self.state_identity().map_err(|why| unknown(STATE, &self.state, &why))?;
         state.map_or(Ok(()), |identity| refuse(STATE, &identity))?;
         let (place, choice) = self.choice_places();
-        for (path, identity) in choice {
+        let log = self.boot.profile.count_log.as_ref().map(|part| flash_part(Path::new(part)));
+        let log = log.map(|path| (FLAGS, path.clone(), identity_of(&path)));
+        for (place, path, identity) in choice.into_iter().map(|(path, found)| (place, path, found)).chain(log)
+        {
             refuse(place, &identity.map_err(|why| unknown(place, &path, &why))?)?;
         }
         Ok(())
@@ -62,10 +65,7 @@ impl KeptPlaces {
     /// The places of the boot choice, by their paths, and their word.
     fn choice_places(&self) -> (&'static str, Vec<(PathBuf, io::Result<PartIdentity>)>) {
         let flags = |paths: &[&Path]| {
-            let named = paths.iter().map(|path| match path.is_absolute() {
-                true => path.to_path_buf(),
-                false => format!("mtd:{}", path.display()).into(),
-            });
+            let named = paths.iter().map(|path| flash_part(path));
             (FLAGS, named.map(|path| (path.clone(), identity_of(&path))).collect())
         };
         match &self.boot.profile.medium {
@@ -81,13 +81,22 @@ impl KeptPlaces {
                     Err(_) => Vec::new(),
                 };
                 let place = copies.into_iter().map(|copy| {
-                    let identity = identity_of_range(&copy.path, copy.offset, copy.size_bytes.into());
+                    // Where blocks are bad, the copy lies in a later sector of its own.
+                    let sectors = copy.sector_bytes.zip(copy.sectors);
+                    let reach = sectors.map_or(0, |(bytes, count)| u64::from(bytes) * u64::from(count));
+                    let bytes = reach.max(copy.size_bytes.into());
+                    let identity = identity_of_range(&copy.path, copy.offset, bytes);
                     (copy.path, identity)
                 });
                 (ENVIRONMENT, place.collect())
             }
         }
     }
+}
+
+/// The path of a part that a profile names: itself, or the name of an MTD part.
+fn flash_part(path: &Path) -> PathBuf {
+    if path.is_absolute() { path.to_path_buf() } else { format!("mtd:{}", path.display()).into() }
 }
 
 /// The mount that takes what is written below a path.

@@ -6,12 +6,13 @@ use crate::os::clock::built;
 use komainu_core::fault::text;
 use komainu_core::reason::Reason;
 use komainu_core::wall::evidence::Evidence;
-use komainu_core::wall::measures::Survey;
+use komainu_core::wall::measures::{Measure, Survey};
 use komainu_core::wall::plan::finding_digest::digest_of_text;
+use komainu_core::wall::remediation::kind;
 use komainu_core::wall::report::Report;
 
-/// So long after its start the agent puts right what the firmware brings at every start.
-const START_SECONDS: u64 = 60;
+/// So long after its start the agent finds, and puts right, what the firmware brings at every start.
+const START_SECONDS: u64 = 120;
 
 impl WallDriver {
     /// Writes an event of the wall's, or of the gate's, into the security log.
@@ -19,14 +20,20 @@ impl WallDriver {
         let now = Now::read(built());
         let line = reason.to_string();
         let (name, details) = line.split_once(' ').unwrap_or((&line, ""));
-        // What a normal start shows again and again is in the log once. What an attacker may have done is always news.
-        let may_be_known = match reason {
-            Reason::Found(finding) | Reason::Mended { finding, .. } => !finding.is_infection(),
-            Reason::NotMended { .. } => true,
-            // The account of a firmware that brings its own file at every start; later it is somebody's deed.
-            Reason::AccountChanged => self.known_events.run_seconds() < START_SECONDS,
-            _ => false,
-        };
+        // What a normal start shows again and again is in the log once. What an attacker may have done is always news: a
+        // changed file is told in the same words whatever its content is now.
+        let at_start = self.known_events.run_seconds() < START_SECONDS;
+        let may_be_known = at_start
+            && match reason {
+                Reason::Found(finding) | Reason::Mended { finding, .. } => {
+                    !finding.is_infection() && finding.measure != Measure::Configuration
+                }
+                // What an incident asks for, and fails, is no remediation of a finding.
+                Reason::NotMended { remediation, .. } => kind(remediation).is_some(),
+                // The account of a firmware that brings its own file at every start; later it is somebody's deed.
+                Reason::AccountChanged => true,
+                _ => false,
+            };
         if may_be_known && self.known_events.is_as_before(digest_of_text(name, details)) {
             return;
         }

@@ -99,8 +99,9 @@ impl View<'_> {
         let texts = self.texts;
         let (mut said, mut buttons) = (String::new(), String::new());
         // A stranger may know the password that an incident wants changed: that comes first.
-        let ends = self.state.of("incident").is_some() && self.state.of("wants_password").is_none();
-        let accepts = self.state.of("changed").is_some();
+        let is_sure = self.state.of("wants_password").is_none();
+        let ends = is_sure && self.state.of("incident").is_some();
+        let accepts = is_sure && self.state.of("changed").is_some();
         for (is_there, what, text, label) in [
             (ends, "release", "end-incident-text", "end-incident"),
             (accepts, "accept-changes", "accept-text", "accept"),

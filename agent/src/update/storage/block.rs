@@ -114,7 +114,7 @@ impl Block {
         }
         // What the kernel has read ahead for the next probes stays: it would be read once more.
         let end = offset + bytes;
-        self.flush(self.unsynced_from, end - self.unsynced_from)
+        self.flush(self.unsynced_from, end.saturating_sub(self.unsynced_from))
     }
 
     /// Makes everything durable, and drops a range from the page cache; 0 bytes: up to the end.

@@ -26,6 +26,8 @@ mod tests;
 pub const SYSFS: &str = "/sys";
 /// The unit of `start` and `size` of a block device in sysfs, in bytes, whatever the device's own sectors are.
 const SECTOR_BYTES: u64 = 512;
+/// The number under which the kernel has parts of raw flash among the block devices (Documentation/admin-guide/devices.txt).
+const MTD_BLOCK_MAJOR: u64 = 31;
 /// Devices that lie on one another before that is given up.
 const LAYERS_MAX: u8 = 8;
 
@@ -111,6 +113,11 @@ impl Finder<'_> {
     }
 
     fn of_mounted(&self, device: u64, source: &[u8]) -> io::Result<Option<PartIdentity>> {
+        // JFFS2 names its part of flash by this number also where no mtdblock driver made a device of it.
+        if major(device) == MTD_BLOCK_MAJOR {
+            let index = u32::try_from(minor(device)).map_err(io::Error::other)?;
+            return self.of_flash(index).map(PartIdentity::of).map(Some);
+        }
         if major(device) != 0 {
             let folder = self.device("block", &format!("{}:{}", major(device), minor(device)))?;
             return self.of_block(&folder, LAYERS_MAX).map(Some);

@@ -46,16 +46,24 @@ pub fn program(folder: &Path, own_view: bool, mounts: &Mounts) -> Found {
     };
     let undeleted = told.strip_suffix(DELETED).unwrap_or(&told);
     if mounts.may_hang(undeleted) {
-        // A file over a network is storage, and the look must not wait until its server answers.
-        let place = if undeleted.len() < told.len() { Place::Gone } else { Place::There };
-        let place = if own_view { Place::Elsewhere } else { place };
-        return Found::Program(file(undeleted, place, Medium::Storage), (0, 0));
+        return over_network(&told, own_view);
     }
     match metadata(&exe) {
         Ok(running) => under_its_path(&told, &running, mounts),
         Err(error) => Some(without_program(&error)),
     }
     .unwrap_or_else(|| held(folder, &exe, own_view, mounts))
+}
+
+/// A file over a network is storage, and the look must not wait until its server answers.
+fn over_network(told: &[u8], own_view: bool) -> Found {
+    let undeleted = told.strip_suffix(DELETED).unwrap_or(told);
+    let place = match (own_view, undeleted.len() < told.len()) {
+        (true, _) => Place::Elsewhere,
+        (false, true) => Place::Gone,
+        (false, false) => Place::There,
+    };
+    Found::Program(file(undeleted, place, Medium::Storage), (0, 0))
 }
 
 /// A program that lies under the path that the kernel tells.
@@ -70,12 +78,19 @@ fn under_its_path(told: &[u8], running: &Metadata, mounts: &Mounts) -> Option<Fo
 /// A program that does not lie where it was said to, or that was another a moment ago: path and file are those of one
 /// that is held, since the process may start the next in its own place between two questions about it.
 fn held(folder: &Path, exe: &Path, own_view: bool, mounts: &Mounts) -> Found {
-    let held = OpenOptions::new().read(true).custom_flags(nix::libc::O_PATH).open(exe).and_then(|file| {
+    let named = OpenOptions::new().read(true).custom_flags(nix::libc::O_PATH).open(exe).and_then(|file| {
         let path = read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
-        Ok((path.into_os_string().into_vec(), file.metadata()?))
+        Ok((path.into_os_string().into_vec(), file))
     });
-    let (told, running) = match held {
-        Ok(held) => held,
+    let (told, file_held) = match named {
+        Ok(named) => named,
+        Err(error) => return without_program(&error),
+    };
+    if mounts.may_hang(told.strip_suffix(DELETED).unwrap_or(&told)) {
+        return over_network(&told, own_view);
+    }
+    let running = match file_held.metadata() {
+        Ok(running) => running,
         Err(error) => return without_program(&error),
     };
     if let Some(found) = under_its_path(&told, &running, mounts) {

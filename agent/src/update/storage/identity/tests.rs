@@ -175,6 +175,9 @@ fn mtd_partitions_of_one_chip_are_compared_by_their_offsets() {
         }
     }
     assert_eq!((is(3).extents[0].start, is(3).extents[0].bytes), (0x18000, 0x8000));
+    // JFFS2 has the number of mtdblock also where no driver made such a device: its state is found all the same.
+    let jffs2 = Finder { sysfs: &sys.0 }.of_mounted(31 << 8 | 1, b"mtd:state").unwrap();
+    assert_eq!(jffs2, Some(is(1)));
     // By its read-only node, and by mtdblock, it is the same.
     sys.link("dev/char/90:3", "devices/spi0.0/mtd/mtd1/mtd1ro");
     sys.file("devices/spi0.0/mtd/mtd1/mtd1ro/dev", "90:3\n");
