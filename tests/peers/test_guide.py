@@ -1,6 +1,7 @@
 """docs/porting.md, typed through from an empty folder: its own commands, in its own order, as far as a desk goes. The board's
 part (kernel, boot loader, first start) is played by the machines of tests/emulators."""
 
+import json
 import os
 import re
 import shutil
@@ -79,7 +80,8 @@ def the_guide_is_typed_through_from_an_empty_folder(place):
         day.type(lines(day.steps[5][0], "cat komainu/") + "\n" + lines(day.steps[5][0], "mkenvimage"))
         day.step(5, 1)
         day.step(5, 2)
-        assert (day.board / "boot.scr").is_file() and (day.board / "firmware/fw_env.config").is_file()
+        assert 0 < (day.board / "boot.scr").stat().st_size <= 0x20 * 512, "stock.env reads 0x20 blocks of it"
+        assert (day.board / "stock.bin").stat().st_size == 0x40000 and (day.board / "firmware/fw_env.config").is_file()
     else:
         (day.board / "firmware/fw_env.config").write_text("/dev/mmcblk0p1 0x0 0x4000\n/dev/mmcblk0p1 0x4000 0x4000\n")
         (day.board / "copy.bin").write_bytes(bytes(0x4000))
@@ -92,25 +94,48 @@ def the_guide_is_typed_through_from_an_empty_folder(place):
     day.step(7)
     assert "can be read" in day.step(7, 1)
     (day.board / "ROOT").mkdir()
-    day.step(8)
+    (day.board / "build.cdx.json").write_text(json.dumps({"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [
+        {"type": "library", "name": "busybox", "version": "1.37.0", "cpe": "cpe:2.3:a:busybox:busybox:1.37.0:*:*:*:*:*:*:*"}]}))
+    day.step(8, NAME="rauc", BUILD="build")
+    assert "\nDEVICE=/dev/mmcblk0p6\n" in (day.board / "ROOT/etc/komainu/start.conf").read_text()
+    (day.board / "ROOT/etc/inittab").write_text("::sysinit:/bin/mount -t proc proc /proc\n::sysinit:/etc/init.d/rcS\n")
+    day.step(8, 1)
+    programs = [line.rsplit(":", 1)[1] for line in (day.board / "ROOT/etc/inittab").read_text().splitlines()]
+    assert programs[1:] == ["/usr/sbin/read-only-root", "/usr/sbin/komainu-start", "/etc/init.d/rcS", "/usr/sbin/komainu run"]
     assert os.access(day.board / "ROOT/etc/komainu/health/10-board", os.X_OK)
     (day.board / "kernel-1.0.0.itb").write_bytes(os.urandom(100_000))
+    day.type("sed -i 's/^# release = .*/release = 7/' ROOT/etc/komainu.toml")       # a number that was typed in step 7
     listed = day.step(9).splitlines()
+    assert any(": 0 errors, 1 warnings" in line for line in listed), listed
     settings = tomllib.loads((day.board / "ROOT/etc/komainu.toml").read_text())
     assert (settings["device"]["release"], settings["device"]["version"]) == (1, "1.0.0"), settings["device"]
     published = [line for line in listed if line.startswith(("metadata/", "targets/"))]
     assert published.index("metadata/timestamp.json") > published.index("metadata/2.targets.json"), published
-    for part, megabytes in ((1, 1), (2, 16), (4, 128), (6, 64)):
+    assert published.index("metadata/1.root.json") > published.index("metadata/timestamp.json"), published
+    for part, megabytes in ((1, 1), (2, 16), (4, 128), (6, 64), (7, 1)):
         with open(day.board / f"disk-p{part}", "wb") as file:
             file.truncate(megabytes << 20)
     day.type("VERSION=1.0.0\n" + re.sub(r"DISKp(\d)", r"disk-p\1", day.steps[9][1]))
     copy = (day.board / "copy.bin").read_bytes()
     assert (day.board / "disk-p1").read_bytes()[:0x8000] == copy + copy
     assert (day.board / "disk-p4").read_bytes().startswith((day.board / "rootfs-1.0.0.squashfs").read_bytes())
+    day.type(re.sub(r"DISKp(\d)", r"disk-p\1", day.steps[9][2]), DISK="disk-p2", ENV_OFFSET="0x80000")
+    assert (day.board / "disk-p7").read_bytes().startswith((day.board / "boot.scr").read_bytes())
+    assert (day.board / "disk-p2").read_bytes()[0x80000:].startswith((day.board / "stock.bin").read_bytes())
     (day.board / "server").mkdir()
     if shutil.which("rsync"):
-        day.step(10, 0, **{"SERVER:www": str(day.board / "server")})
-        assert (day.board / "server/metadata/timestamp.json").is_file() and (day.board / "server/targets/boards").is_dir()
+        seen = []
+        for line in re.findall(r"^rsync .*?(?= &&|$)", day.steps[10][0], re.MULTILINE):
+            day.type(f"cd my-devices/repository\n{line}", **{"SERVER:/srv/www": str(day.board / "server")})
+            files = {str(file.relative_to(day.board / "server")) for file in (day.board / "server").rglob("*") if file.is_file()}
+            seen += [sorted(files - {file for group in seen for file in group})]
+        assert all(file.startswith("targets/") for file in seen[0]) and seen[0], seen
+        assert "metadata/2.targets.json" in seen[1] and seen[2] == ["metadata/timestamp.json"], seen
+        assert seen[3] == ["metadata/1.root.json"] and set(published) <= set(sum(seen, [])), (seen, published)
+        day.step(10, 0, **{"SERVER:/srv/www": str(day.board / "server")})
+    for words in re.findall(r"^\| .*`(install -D [^`]*)`", GUIDE.read_text(), re.MULTILINE):
+        day.type(words)
+    assert os.access(day.board / "ROOT/etc/init.d/S10komainu", os.X_OK) and (day.board / "ROOT/etc/init.d/komainu").is_file()
     for words in re.findall(r"`(komainu-maker (?:publish --online-only|bundle)[^`]*)`", GUIDE.read_text()):
         day.type(words)
     assert (day.board / "update.tar").is_file()
