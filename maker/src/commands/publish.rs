@@ -30,7 +30,8 @@ use std::path::PathBuf;
                   Upload in the order of --list and one by one, for example:\n  \
                   komainu-maker publish --list | while read -r f; do \
                   aws s3 cp \"repository/$f\" \"s3://bucket/$f\" || break; done\n\
-                  (rsync sorts by itself: send targets/ first, then metadata/ in this order.)"
+                  (rsync sorts by itself: send targets/ first, then metadata/ without timestamp.json and \
+                  N.root.json, then timestamp.json, then the roots.)"
 )]
 pub struct Publish {
     /// Copy what is published to this folder too, in an order that never breaks a polling device
