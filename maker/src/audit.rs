@@ -29,9 +29,11 @@ pub mod text_report;
 use allowance::{Allowance, allow};
 use anyhow::Result;
 use finding::Findings;
-use open_image::open_image;
+use image::Image;
+pub use open_image::open_image;
 use rule_table::Severity;
 use shipped_komainu::Parts;
+pub use shipped_komainu::agent_at;
 use shipped_settings::ShippedSettings;
 use std::path::{Path, PathBuf};
 
@@ -64,32 +66,31 @@ impl Audited {
     }
 }
 
-/// Audits an image.
+/// Audits an image that was opened from this path.
 ///
 /// # Errors
 /// It cannot be read, or is broken.
-pub fn audit(path: &Path, options: &AuditOptions) -> Result<Audited> {
-    let image = open_image(path)?;
-    let settings = ShippedSettings::read(&image, &options.settings)?;
-    let files = start_files::start_files(&image)?;
+pub fn audit(path: &Path, image: &Image, options: &AuditOptions) -> Result<Audited> {
+    let settings = ShippedSettings::read(image, &options.settings)?;
+    let files = start_files::start_files(image)?;
     let mut found = Findings::default();
-    login_accounts::judge(&image, &settings, &mut found)?;
-    started_services::judge(&image, &files, &settings, &mut found);
+    login_accounts::judge(image, &settings, &mut found)?;
+    started_services::judge(image, &files, &settings, &mut found);
     let web = [&settings.web_credentials[..], &settings.web_passwords[..]].concat();
-    secret_keys::judge(&image, &web, &mut found)?;
+    secret_keys::judge(image, &web, &mut found)?;
     let parts = Parts {
-        image: &image,
+        image,
         files: &files,
         settings: &settings,
         settings_path: &options.settings,
         checker: options.checker.as_deref(),
     };
     shipped_komainu::judge(&parts, &mut found)?;
-    state_medium::judge(&image, &files, &settings, &mut found)?;
-    file_modes::judge(&image, &mut found);
-    debug_programs::judge(&image, &mut found);
-    image_kernel::judge(&image, &mut found)?;
-    shipped_sbom::judge(&image, &settings.sbom, &mut found)?;
+    state_medium::judge(image, &files, &settings, &mut found)?;
+    file_modes::judge(image, &mut found);
+    debug_programs::judge(image, &mut found);
+    image_kernel::judge(image, &mut found)?;
+    shipped_sbom::judge(image, &settings.sbom, &mut found)?;
     found.finish();
     let unneeded = allow(&options.allowances, &mut found);
     Ok(Audited {

@@ -22,7 +22,7 @@ mod serve;
 mod sign;
 mod verify;
 
-use crate::commands::output::{Outcome, complain, say};
+use crate::commands::output::{Outcome, WrongCommandLine, complain, say};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -72,6 +72,8 @@ enum Command {
 
 /// Done, but a person is needed soon. Only where a monitor asked for it.
 const PERSON_NEEDED: u8 = 3;
+/// As `clap` ends.
+const WRONG_COMMAND_LINE: u8 = 2;
 
 /// Runs the command line and gives the exit status. Each command gives back what there is to say.
 pub fn main() -> ExitCode {
@@ -100,7 +102,11 @@ pub fn main() -> ExitCode {
         Ok(true) => ExitCode::from(PERSON_NEEDED),
         Err(fault) => {
             complain("komainu-maker", &format!("{fault:#}"));
-            ExitCode::FAILURE
+            if fault.is::<WrongCommandLine>() {
+                ExitCode::from(WRONG_COMMAND_LINE)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
 }

@@ -2,12 +2,13 @@
 //! private key is never readable by others, not even for a moment; nothing is overwritten that was not meant to be.
 
 use anyhow::{Context, Result, bail};
+use nix::fcntl::OFlag;
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 use tempfile::NamedTempFile;
 
@@ -119,13 +120,88 @@ pub fn read_at_most(path: &Path, bytes_max: u64) -> Result<Option<Vec<u8>>> {
         }
         other => other.with_context(|| format!("cannot open {}", path.display()))?,
     };
+    all_of(file, path, bytes_max).map(Some)
+}
+
+/// As [`read_at_most`], for a file that a person names as an input: it must be an ordinary one. A FIFO would let the
+/// program wait for ever.
+///
+/// # Errors
+/// There is none, it is no ordinary file, cannot be read, or is longer.
+pub fn read_ordinary(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
+    let file = open_at_once(path)?;
+    if !file.metadata().with_context(|| format!("cannot read {}", path.display()))?.is_file() {
+        bail!("{} is no ordinary file: copy what is in it to one", path.display());
+    }
+    all_of(file, path, bytes_max)
+}
+
+/// Opens a file for reading, and waits for nobody at the other end of a FIFO.
+///
+/// # Errors
+/// Names the file and what the operating system says.
+pub fn open_at_once(path: &Path) -> Result<File> {
+    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    match OpenOptions::new().read(true).custom_flags(flags.bits()).open(path) {
+        Err(fault) if matches!(fault.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            bail!("there is no file {}", path.display())
+        }
+        other => other.with_context(|| format!("cannot open {}", path.display())),
+    }
+}
+
+fn all_of(file: File, path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let read = file.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes);
     read.with_context(|| format!("cannot read {}", path.display()))?;
     if bytes.len() as u64 > bytes_max {
         bail!("{} is longer than the {bytes_max} bytes that it may have", path.display());
     }
-    Ok(Some(bytes))
+    Ok(bytes)
+}
+
+/// Refuses a place for an output that has something other than an ordinary file: its name would be taken from a device,
+/// a FIFO or a link.
+///
+/// # Errors
+/// Names the place and what is there.
+pub fn refuse_irregular(path: &Path) -> Result<()> {
+    let Ok(there) = path.symlink_metadata() else { return Ok(()) };
+    let kind = there.file_type();
+    if kind.is_file() {
+        return Ok(());
+    }
+    let (what, mend) = if kind.is_symlink() {
+        ("a symbolic link", "name the file that it leads to, or another")
+    } else if kind.is_dir() {
+        ("a folder", "name a file in it")
+    } else {
+        ("a device, a FIFO or a socket", "name an ordinary file")
+    };
+    bail!("{} is {what}, and only an ordinary file is replaced: {mend}", path.display());
+}
+
+/// Whether two paths lead to the same file, by device and inode; or will, where one of them is not there yet.
+pub fn are_the_same(one: &Path, other: &Path) -> bool {
+    match (one.metadata(), other.metadata()) {
+        (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
+        _ => resolved(one) == resolved(other),
+    }
+}
+
+/// The path without links, `.` and `..`, as far as it is there.
+fn resolved(path: &Path) -> PathBuf {
+    let mut all = PathBuf::new();
+    for part in std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).components() {
+        match part {
+            Component::ParentDir => {
+                all.pop();
+            }
+            part => all.push(part),
+        }
+        all = all.canonicalize().unwrap_or(all);
+    }
+    all
 }
 
 /// Gives a finished file another name, also on another file system; afterwards it is there for good.
@@ -207,6 +283,7 @@ pub(crate) fn unfinished(beside: &Path) -> Result<NamedTempFile> {
 
 /// Gives an unfinished file its name; durable when this returns.
 pub(crate) fn persist(file: NamedTempFile, path: &Path) -> Result<()> {
+    refuse_irregular(path)?;
     // In this order: content first, then the name, then the folder that holds the name.
     date_later(file.as_file(), path)?;
     file.as_file().sync_all()?;
@@ -249,5 +326,67 @@ fn stream(
         hash.update(&piece[..count]);
         to.write_all(&piece[..count])?;
         seen(count as u64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::stat::Mode;
+    use nix::unistd::mkfifo;
+    use std::os::unix::fs::{FileTypeExt, symlink};
+
+    #[test]
+    fn neither_a_fifo_nor_a_link_to_a_device_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        mkfifo(&at("fifo"), Mode::S_IRWXU).unwrap();
+        symlink("/dev/full", at("full")).unwrap();
+        symlink("nowhere", at("hanging")).unwrap();
+        for (name, says) in [("fifo", "a FIFO"), ("full", "a symbolic link"), ("hanging", "a symbolic link")]
+        {
+            let fault = format!("{:#}", replace(&at(name), b"bytes").unwrap_err());
+            assert!(fault.contains(says) && fault.contains(name), "{fault}");
+        }
+        assert!(at("fifo").symlink_metadata().unwrap().file_type().is_fifo());
+        assert_eq!(fs::read_link(at("full")).unwrap(), Path::new("/dev/full"));
+        assert_eq!(list(folder.path()).unwrap().len(), 3, "nothing unfinished stays");
+        replace(&at("file"), b"one").unwrap();
+        replace(&at("file"), b"two").unwrap();
+        assert_eq!(read_ordinary(&at("file"), 3).unwrap(), b"two");
+    }
+
+    #[test]
+    fn a_fifo_is_no_input_and_nothing_waits_for_its_writer() {
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = folder.path().join("fifo");
+        mkfifo(&fifo, Mode::S_IRWXU).unwrap();
+        for path in [fifo.as_path(), Path::new("/dev/zero"), folder.path()] {
+            let fault = format!("{:#}", read_ordinary(path, 9).unwrap_err());
+            assert!(fault.contains("is no ordinary file"), "{fault}");
+        }
+    }
+
+    #[test]
+    fn two_names_of_one_file_are_the_same_and_names_to_be_are_compared() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        replace(&at("one"), b"x").unwrap();
+        fs::hard_link(at("one"), at("two")).unwrap();
+        symlink("one", at("three")).unwrap();
+        symlink(".", at("here")).unwrap();
+        replace(&at("other"), b"x").unwrap();
+        for (one, other, same) in [
+            ("one", "two", true),
+            ("one", "three", true),
+            ("one", "other", false),
+            ("new", "here/new", true),
+            ("new", "./new", true),
+            ("new/a", "new/b/../a", true),
+            ("new", "newer", false),
+            ("one", "new", false),
+        ] {
+            assert_eq!(are_the_same(&at(one), &at(other)), same, "{one} {other}");
+        }
     }
 }

@@ -40,8 +40,9 @@ impl KernelConfig {
     /// It cannot be read, or is no whole configuration.
     pub fn open(path: &Path) -> Result<KernelConfig> {
         let shown = path.display();
-        let bytes = files::read_at_most(path, CONFIG_BYTES_MAX)?
-            .with_context(|| format!("there is no file {shown}: it is .config of the kernel's build, /boot/config-*, or a copy of /proc/config.gz"))?;
+        let bytes = files::read_ordinary(path, CONFIG_BYTES_MAX).context(
+            "a configuration is .config of the kernel's build, /boot/config-*, or a copy of /proc/config.gz",
+        )?;
         let bytes = if bytes.starts_with(&GZIP) {
             unpacked(&bytes).with_context(|| format!("{shown} cannot be unpacked by gzip"))?
         } else {

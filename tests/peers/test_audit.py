@@ -3,10 +3,11 @@ rule refuses an image that has one thing wrong.
 """
 
 import json
+import os
 import subprocess
 
 from firmware_tree import SBOM, Audit, Firmware
-from place import KOMAINU_MAKER, ROOT, Skip, command, need, need_root, test, tests
+from place import KOMAINU, KOMAINU_MAKER, ROOT, Skip, command, need, need_root, test, tests
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c vendor"
 FINGERPRINT = "SHA256:fe85JkIjo8VPe+XqXJGH5Mau1EMFdK1OdKvJUFicyA8"
@@ -259,7 +260,31 @@ def what_the_maker_allows_is_told_with_its_reason_and_refuses_nothing(place):
     assert "allowed  setuid-surprise  /bin/busybox" in said.out and "debug-tool" in said.out
     allowances.write_text("setuid-surprise\n")
     refused = Audit(firmware.folder, "--allow-file", allowances)
-    assert refused.code == 1 and "line 1: setuid-surprise needs a reason behind it" in refused.err
+    assert refused.code == 2 and "line 1: setuid-surprise needs a reason behind it" in refused.err
+    allowances.write_text("setuid-surprise:/bin/busybox one\nsetuid-surprise:/bin/busybox two\ndebug-tool all\n")
+    twice = Audit(firmware.folder, "--allow-file", allowances)
+    assert twice.code == 0 and "line 2: setuid-surprise:/bin/busybox stands in line 1 already" in twice.err, twice.err
+
+
+@test
+def an_option_that_names_nothing_is_a_wrong_command_line(place):
+    firmware = Firmware(place)
+    pipe = place.path("pipe")
+    os.mkfifo(pipe)
+    os.symlink(KOMAINU, place.path("komainu"))
+    for words, says in ((["--allow", "tea-time"], 'there is no rule "tea-time"'), (["--settings", "etc/komainu.toml"], "begins with /"),
+                        (["--settings", "/etc/none.toml"], "the image has no such file"), (["--allow-file", "/nowhere"], "there is no file /nowhere"),
+                        (["--allow-file", pipe], "is no ordinary file"), (["--komainu", "/nowhere"], "there is no such program"),
+                        (["--komainu", "true"], "there is no such program"), (["--komainu", need("true", "coreutils")], "it is not komainu"),
+                        (["--komainu", need("yes", "coreutils")], "it is not komainu"), (["--komainu", ROOT / "README.md"], "cannot be started"),
+                        (["--komainu", place.path(".")], "no ordinary file"), (["--rules"], "cannot be used with")):
+        done = subprocess.run([KOMAINU_MAKER, "audit", *map(str, words), str(firmware.folder)], capture_output=True, text=True,
+                              check=False, cwd=place.path("."))
+        assert done.returncode == 2 and says in done.stderr and not done.stdout, (words, done)
+    # A name without a slash is the file of this folder, and not the one of PATH.
+    done = subprocess.run([KOMAINU_MAKER, "audit", "--komainu", "komainu", str(firmware.folder)], capture_output=True, text=True,
+                          check=False, cwd=place.path("."), env={"PATH": "/nowhere"})
+    assert done.returncode == 0, done.stderr
 
 
 @test

@@ -196,6 +196,11 @@ def what_is_no_image_is_named_with_what_to_give_instead(place):
         image.write_bytes(bytes_)
         code, said = ends_well(image)
         assert code == 1 and word in said, said
+    pipe = place.path("pipe")
+    os.mkfifo(pipe)
+    for image in (pipe, "/dev/zero"):
+        code, said = ends_well(image)
+        assert code == 1 and "is neither a folder nor a file" in said, said
     code, said = ends_well(place.path("nowhere"))
     assert code == 1 and "nowhere" in said, said
 

@@ -3,6 +3,7 @@
 import gzip
 import json
 import lzma
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -100,3 +101,14 @@ def the_fragment_is_what_the_table_asks_for_and_the_page_shows_the_table(place):
     file.write_text("# Linux/mips 6.1.0 Kernel Configuration\n" + fragment)
     done = kernel_check(file, "--slots", "ubi", "--read-only-root")
     assert done.returncode == 0 and "nothing is missing" in done.stdout, done.stdout
+
+
+@test
+def a_fifo_is_refused_and_options_of_a_device_say_nothing_to_the_table(place):
+    pipe = place.path("pipe")
+    os.mkfifo(pipe)
+    done = kernel_check(pipe)
+    assert done.returncode == 1 and "pipe is no ordinary file" in done.stderr and not done.stdout, done
+    for words in (["--slots", "ubi"], ["--firewall", "nft"], ["--read-only-root"]):
+        done = kernel_check("--table", *words)
+        assert done.returncode == 2 and "cannot be used with" in done.stderr and not done.stdout, done

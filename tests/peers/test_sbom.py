@@ -3,6 +3,7 @@ theirs, become what a device reads; advisories find the components by CPE, and t
 """
 
 import json
+import os
 import subprocess
 import sys
 
@@ -198,10 +199,51 @@ def an_sbom_of_a_real_tool_is_slimmed_and_found_by_package_url(place):
 def what_is_no_sbom_is_refused_by_name(place):
     desk = Desk(place)
     for document, says in (({"spdxVersion": "SPDX-2.3"}, "build-0.json is neither CycloneDX"), ([], "is neither"),
-                           ({"@graph": []}, "no package of the firmware"), ({"bomFormat": "CycloneDX", "specVersion": "2.0"}, "known is 1.x")):
+                           ({"@graph": []}, "no package of the firmware"), ({"bomFormat": "CycloneDX", "specVersion": "2.0"}, "known is 1.x"),
+                           ({"bomFormat": "CycloneDX"}, "does not say its specVersion"), ({**OPENWRT, "components": []}, "no component of the firmware"),
+                           (YOCTO_CVES, "no component of the firmware")):
         done = desk.slim(document)
         assert done.returncode == 1 and says in done.stderr and not desk.sbom.exists(), done.stderr
     many = {**OPENWRT, "components": [{"type": "library", "name": f"x{n}", "version": "1"} for n in range(2049)]}
     done = desk.slim(many)
     assert done.returncode == 1 and "a device could not use this SBOM: components must be a shorter list" in done.stderr, done.stderr
     command(KOMAINU_MAKER, "sbom", "--help")
+    pipe = place.path("pipe")
+    os.mkfifo(pipe)
+    done = subprocess.run([KOMAINU_MAKER, "sbom", "--out", str(desk.sbom), str(pipe)], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "is no ordinary file" in done.stderr, done.stderr
+
+
+@test
+def an_output_replaces_neither_an_input_nor_a_device_nor_the_other_output(place):
+    desk = Desk(place)
+    build, hard, link, pipe = (place.path(name) for name in ("build-0.json", "hard.json", "link.json", "pipe"))
+    assert desk.slim(OPENWRT).returncode == 0
+    desk.sbom.unlink()
+    desk.vex.unlink()
+    before = build.read_bytes()
+    hard.hardlink_to(build)
+    link.symlink_to("/dev/full")
+    os.mkfifo(pipe)
+    fresh = place.path("fresh.json")
+    for out, vex, says in ((build, fresh, "would replace the input"), (hard, fresh, "would replace the input"),
+                           (fresh, f"{build.parent}/./{build.name}", "would replace the input"),
+                           (fresh, f"{fresh.parent}/./{fresh.name}", "is the file of --out as well"),
+                           (link, fresh, "is a symbolic link"), ("/dev/full", fresh, "a device"), (fresh, pipe, "a FIFO"),
+                           (build.parent, fresh, "is a folder")):
+        done = subprocess.run([KOMAINU_MAKER, "sbom", "--board", BOARD, "--out", str(out), "--vex", str(vex), str(build)],
+                              capture_output=True, text=True, check=False)
+        assert done.returncode == 2 and says in done.stderr and not done.stdout, (out, vex, done)
+        assert build.read_bytes() == before and not fresh.exists() and link.is_symlink() and pipe.is_fifo()
+    assert os.path.exists("/dev/full") and not os.path.isfile("/dev/full")
+
+
+@test
+def a_board_that_no_device_has_is_refused(place):
+    desk = Desk(place)
+    for words in (["--board", ""], ["--board", "a\x1b[2Jb"], ["--board", "a\nb"], ["--board", BOARD, "--version", "1\x07"]):
+        build = place.path("build.json")
+        build.write_text(json.dumps(OPENWRT))
+        done = subprocess.run([KOMAINU_MAKER, "sbom", *words, "--out", str(desk.sbom), str(build)], capture_output=True, text=True,
+                              check=False)
+        assert done.returncode == 2 and not desk.sbom.exists(), (words, done)

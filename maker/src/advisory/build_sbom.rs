@@ -20,8 +20,7 @@ pub fn read(paths: &[impl AsRef<Path>]) -> Result<BuildSbom> {
     let mut cves = Vec::new();
     for path in paths {
         let path = path.as_ref();
-        let bytes = files::read_at_most(path, FILE_BYTES_MAX)?;
-        let bytes = bytes.with_context(|| format!("there is no file {}", path.display()))?;
+        let bytes = files::read_ordinary(path, FILE_BYTES_MAX)?;
         let value: Value =
             serde_json::from_slice(&bytes).with_context(|| format!("{} is not JSON", path.display()))?;
         all.bytes += bytes.len() as u64;

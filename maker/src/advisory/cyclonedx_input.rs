@@ -37,6 +37,9 @@ const JUSTIFICATIONS: &[(&str, &str)] = &[
 /// It is of a version that is not known, or deeper than any.
 pub fn read(document: &Value) -> Result<BuildSbom> {
     let version = text(document, "specVersion");
+    if version.is_empty() {
+        bail!("this CycloneDX document does not say its specVersion, such as \"1.6\"");
+    }
     if !version.starts_with("1.") {
         bail!("CycloneDX {version}; known is 1.x");
     }

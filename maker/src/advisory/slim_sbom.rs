@@ -3,7 +3,7 @@
 
 use super::build_parts::BuildSbom;
 use crate::clock;
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use komainu_core::advisory::Status;
 use komainu_core::advisory::sbom;
 use serde_json::{Map, Value, json};
@@ -19,8 +19,15 @@ pub struct SlimFor<'a> {
 /// The slim SBOM, as one line of JSON.
 ///
 /// # Errors
-/// A device could not use it: it is too large, or has too many components.
+/// A device could not use it: it has no component, too many, or is too large.
 pub fn slim(build: &BuildSbom, firmware: SlimFor<'_>) -> Result<Vec<u8>> {
+    if build.parts.is_empty() {
+        bail!(
+            "there is no component of the firmware in what was given ({} left out: sources, recipes, programs of the build): \
+             an SBOM without components says nothing",
+            build.left_out
+        );
+    }
     let components: Vec<Value> = build
         .parts
         .iter()

@@ -7,6 +7,7 @@ use super::finding::{Finding, Findings};
 use super::rule_table::rule;
 use crate::files;
 use anyhow::{Context, Result, bail};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Largest file of them.
@@ -39,16 +40,16 @@ impl Allowance {
         Ok(Allowance { rule: id.into(), path: path.map(Into::into), reason: reason.into() })
     }
 
-    /// Reads a file of them.
+    /// Reads a file of them; tells in `twice` of each line that says again what a line before it says.
     ///
     /// # Errors
     /// A line names no rule, or gives no reason.
-    pub fn read(file: &Path) -> Result<Vec<Allowance>> {
-        let bytes = files::read_at_most(file, FILE_BYTES_MAX)?;
-        let bytes = bytes.with_context(|| format!("there is no file {}", file.display()))?;
+    pub fn read(file: &Path, twice: &mut Vec<String>) -> Result<Vec<Allowance>> {
+        let bytes = files::read_ordinary(file, FILE_BYTES_MAX)?;
         let text = String::from_utf8(bytes).with_context(|| format!("{} is not UTF-8", file.display()))?;
         let mut all = Vec::new();
-        for (line, number) in text.lines().map(str::trim).zip(1..) {
+        let mut lines = BTreeMap::new();
+        for (line, number) in text.lines().map(str::trim).zip(1_u32..) {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
@@ -57,7 +58,13 @@ impl Allowance {
             if reason.trim().is_empty() {
                 bail!("{}: {what} needs a reason behind it", at());
             }
-            all.push(Allowance::parse(what, reason.trim()).with_context(at)?);
+            let one = Allowance::parse(what, reason.trim()).with_context(at)?;
+            if let Some(first) = lines.get(what) {
+                twice.push(format!("{}: {what} stands in line {first} already, whose reason is told", at()));
+                continue;
+            }
+            lines.insert(what, number);
+            all.push(one);
         }
         Ok(all)
     }
@@ -131,10 +138,23 @@ mod tests {
             ("debug-tool:usr/bin/gdb because\n", "line 1"),
         ] {
             files::replace(file.path(), text.as_bytes()).unwrap();
-            let fault = format!("{:#}", Allowance::read(file.path()).unwrap_err());
+            let fault = format!("{:#}", Allowance::read(file.path(), &mut Vec::new()).unwrap_err());
             assert!(fault.contains(says), "{fault}");
         }
         files::replace(file.path(), b"debug-tool:/usr/bin/gdb\tour  reason\n").unwrap();
-        assert_eq!(Allowance::read(file.path()).unwrap()[0].reason, "our  reason");
+        assert_eq!(Allowance::read(file.path(), &mut Vec::new()).unwrap()[0].reason, "our  reason");
+    }
+
+    #[test]
+    fn a_second_line_for_the_same_is_told_with_both_lines() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text = "debug-tool:/a one\ndebug-tool two\n\ndebug-tool:/a three\ndebug-tool:/b four\n";
+        files::replace(file.path(), text.as_bytes()).unwrap();
+        let mut twice = Vec::new();
+        let all = Allowance::read(file.path(), &mut twice).unwrap();
+        let reasons: Vec<&str> = all.iter().map(|one| one.reason.as_str()).collect();
+        assert_eq!(reasons, ["one", "two", "four"]);
+        assert_eq!(twice.len(), 1);
+        assert!(twice[0].contains("line 4: debug-tool:/a stands in line 1 already"), "{twice:?}");
     }
 }

@@ -5,8 +5,8 @@ use super::image::ext4_image;
 use super::image::folder;
 use super::image::foreign_kind;
 use super::image::squashfs;
+use crate::files;
 use anyhow::{Context, Result, bail};
-use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -15,11 +15,11 @@ use std::path::Path;
 /// # Errors
 /// It cannot be read, is of another kind, or is broken; the sentence names the place.
 pub fn open_image(path: &Path) -> Result<Image> {
-    let metadata = std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let file = files::open_at_once(path)?;
+    let metadata = file.metadata().with_context(|| format!("cannot read {}", path.display()))?;
     if metadata.is_dir() {
         return folder::read(path);
     }
-    let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     if !metadata.is_file() {
         bail!("{} is neither a folder nor a file: give a copy of it", path.display());
     }

@@ -6,14 +6,14 @@ use super::shipped_settings::{SETTINGS_BYTES_MAX, ShippedSettings};
 use super::start_files::{StartFile, StartFiles};
 use crate::clock;
 use crate::files;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use komainu_core::wall::judge::autostart::entry::Kind;
 use komainu_core::wall::judge::autostart::programs::base;
 use komainu_trust::limits::ROOT_BYTES_MAX;
 use komainu_trust::trusted::{Clock, Stored};
 use komainu_trust::{Moment, Trusted};
 use std::collections::BTreeSet;
-
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -135,6 +135,40 @@ fn check_settings(parts: &Parts<'_>, found: &mut Findings) -> Result<()> {
         return Ok(());
     }
     check(&settings.policy, &format!("{}.toml", base(&settings.kind)))
+}
+
+/// The longest answer of an agent to `version` that is read.
+const VERSION_BYTES_MAX: u64 = 256;
+
+/// The agent for this machine at a path, which must say by itself that it is one: the words of any other program on settings
+/// would be worth nothing.
+///
+/// # Errors
+/// There is none, or it is another program.
+pub fn agent_at(path: &Path) -> Result<PathBuf> {
+    // A name without a slash would be looked for in PATH.
+    let Ok(program) = path.canonicalize() else { bail!("there is no such program") };
+    if !program.is_file() {
+        bail!("it is no ordinary file");
+    }
+    let mut asked = Command::new(&program)
+        .arg("version")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .context("it cannot be started on this machine")?;
+    let mut said = Vec::new();
+    if let Some(out) = asked.stdout.take() {
+        // What is longer is no answer of an agent; its writer ends with the pipe.
+        let _ = out.take(VERSION_BYTES_MAX).read_to_end(&mut said);
+    }
+    let status = asked.wait().context("it cannot be waited for")?;
+    let said = String::from_utf8_lossy(&said);
+    if !status.success() || said.split_whitespace().next() != Some(AGENT) {
+        bail!("it is not komainu: asked for its version, it did not say so");
+    }
+    Ok(program)
 }
 
 /// The agent's words on a file that it refuses, and the line that they name.

@@ -1,10 +1,10 @@
 //! `audit`: says what must not ship in an image.
 
-use super::output::{say, warn};
+use super::output::{say, warn, wrong_command_line};
 use crate::audit;
 use crate::audit::allowance::Allowance;
 use crate::audit::{AuditOptions, Audited};
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -32,9 +32,9 @@ pub struct Audit {
     /// Allow what the lines of this file name, each with its reason: RULE[:PATH] REASON (repeatable)
     #[arg(long, value_name = "FILE")]
     allow_file: Vec<PathBuf>,
-    /// The settings in the image
-    #[arg(long, value_name = "PATH", default_value = "/etc/komainu.toml")]
-    settings: String,
+    /// The settings in the image; without it: /etc/komainu.toml
+    #[arg(long, value_name = "PATH")]
+    settings: Option<String>,
     /// The agent built for this machine, which checks the settings; without it: the one beside this program
     #[arg(long, value_name = "FILE")]
     komainu: Option<PathBuf>,
@@ -45,34 +45,48 @@ pub struct Audit {
     #[arg(long)]
     sarif: bool,
     /// List the rules
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["image", "allow", "allow_file", "settings", "komainu", "json", "sarif"])]
     rules: bool,
 }
 
 pub(super) fn run(args: Audit) -> Result<String> {
     let Some(image) = &args.image else { return Ok(audit::text_report::rules()) };
-    let mut allowances = Vec::new();
-    for text in &args.allow {
-        allowances.push(Allowance::parse(text, "allowed on the command line")?);
+    let mut options = options(&args).map_err(wrong_command_line)?;
+    let opened = audit::open_image(image)?;
+    if let Some(path) = args.settings {
+        if opened.file(path.as_bytes()).is_none() {
+            return Err(wrong_command_line(anyhow!("--settings {path}: the image has no such file")));
+        }
+        options.settings = path;
     }
-    for file in &args.allow_file {
-        allowances.extend(Allowance::read(file)?);
-    }
-    if !args.settings.starts_with('/') {
-        bail!("--settings {}: the path in the image begins with /", args.settings);
-    }
-    let checker = match &args.komainu {
-        Some(file) if !file.is_file() => bail!("--komainu {}: there is no such program", file.display()),
-        Some(file) => Some(file.clone()),
-        None => beside(),
-    };
-    let audited = audit::audit(image, &AuditOptions { settings: args.settings, checker, allowances })?;
+    let audited = audit::audit(image, &opened, &options)?;
     let text = match (args.json, args.sarif) {
         (true, _) => format!("{:#}\n", audit::json_report::json(&audited)),
         (_, true) => format!("{:#}\n", audit::sarif_report::sarif(&audited)),
         _ => audit::text_report::text(&audited),
     };
     refuse_or(text, &audited, args.json || args.sarif)
+}
+
+/// What the command line says apart from the image.
+fn options(args: &Audit) -> Result<AuditOptions> {
+    let mut allowances = Vec::new();
+    for text in &args.allow {
+        allowances.push(Allowance::parse(text, "allowed on the command line").context("--allow")?);
+    }
+    let mut twice = Vec::new();
+    for file in &args.allow_file {
+        allowances.extend(Allowance::read(file, &mut twice).context("--allow-file")?);
+    }
+    warn(&twice);
+    if let Some(path) = args.settings.as_ref().filter(|path| !path.starts_with('/')) {
+        bail!("--settings {path}: the path in the image begins with /");
+    }
+    let checker = match &args.komainu {
+        Some(file) => Some(audit::agent_at(file).with_context(|| format!("--komainu {}", file.display()))?),
+        None => beside(),
+    };
+    Ok(AuditOptions { settings: "/etc/komainu.toml".into(), checker, allowances })
 }
 
 /// What was found is printed even where the image is refused.

@@ -34,7 +34,7 @@ pub struct KernelCheck {
     #[arg(long)]
     json: bool,
     /// Print the table of all requirements, in Markdown
-    #[arg(long, conflicts_with_all = ["config", "json", "fragment"])]
+    #[arg(long, conflicts_with_all = ["config", "json", "fragment", "firewall", "slots", "read_only_root"])]
     table: bool,
     /// Print the options for such a device, as a fragment for a kernel's configuration
     #[arg(long, conflicts_with_all = ["config", "json"])]
