@@ -64,13 +64,17 @@ impl KeptPlaces {
 
     /// The places of the boot choice, by their paths, and their word.
     fn choice_places(&self) -> (&'static str, Vec<(PathBuf, io::Result<PartIdentity>)>) {
+        #[cfg(feature = "profiles")]
         let flags = |paths: &[&Path]| {
             let named = paths.iter().map(|path| flash_part(path));
             (FLAGS, named.map(|path| (path.clone(), identity_of(&path))).collect())
         };
         match &self.boot.profile.medium {
+            #[cfg(feature = "profiles")]
             Medium::Fields { part, .. } => flags(&[part]),
+            #[cfg(feature = "profiles")]
             Medium::Bootconfig { part, mirror } => flags(&[part, mirror]),
+            #[cfg(feature = "profiles")]
             // Names of volumes have no bytes of their own, and a program tells none.
             Medium::UbiNames { .. } | Medium::Command { .. } => (FLAGS, Vec::new()),
             Medium::Environment => {
