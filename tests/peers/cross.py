@@ -82,4 +82,4 @@ def a_profile_is_refused_by_the_feature_that_was_left_out(place):
     device.komainu("status").must(DONE)
     device.settings["boot"]["profile"] = str(ROOT / "agent/dist/boot/rauc.toml")
     said = device.komainu("status")
-    assert "`profile` needs the feature `profiles`" in said.log + said.out, said
+    assert "`boot.profile` needs the feature `profiles`" in said.log + said.out, said
