@@ -22,6 +22,12 @@ const PACKED: &[(usize, &[u8], &str)] = &[
 ];
 const MARK_BYTES_MAX: u64 = 262;
 
+/// The format of a file that begins so, if it is one that packs others.
+pub fn packed_format(beginning: &[u8]) -> Option<&'static str> {
+    let has = |at: usize, mark: &[u8]| beginning.get(at..).is_some_and(|rest| rest.starts_with(mark));
+    PACKED.iter().find(|(at, mark, _)| has(*at, mark)).map(|(_, _, format)| *format)
+}
+
 /// The length of an image in bytes.
 ///
 /// # Errors
@@ -39,10 +45,7 @@ pub fn length(file: &Path, raw: bool) -> Result<u64> {
         bail!("{shown} is empty: a device would have nothing to start");
     }
     let beginning = files::beginning(file, MARK_BYTES_MAX)?;
-    let is_packed = |(at, mark, _): &&(usize, &[u8], &str)| {
-        beginning.get(*at..).is_some_and(|rest| rest.starts_with(mark))
-    };
-    if let Some((_, _, format)) = PACKED.iter().find(is_packed).filter(|_| !raw) {
+    if let Some(format) = packed_format(&beginning).filter(|_| !raw) {
         bail!(
             "{shown} looks packed ({format}), and devices write an image to the slot as it is. Unpack it first; \
              with --raw it is taken as it is, for a boot loader that unpacks it"

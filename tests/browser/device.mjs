@@ -45,7 +45,7 @@ export const RICH = [
     "put postponable=1", "put support_end=1950000000", "put firewall=nftables",
     "put finding=telnet listens on the WAN side", "add finding=an account without password was locked: guest",
 ];
-// What the device is, as hostile as it can be; and the wall after it has had work.
+// The device's identity, as hostile as it can be; and the wall after it has had work.
 export const IDENTITY = [
     "put manufacturer=Aqua <script>alert(1)</script>", "put model=流量計 FM-200\" onload=\"x", "put installer=Tanaka & Sons",
     "put contact=+81 3 1234 5678, help@installer.example",

@@ -49,7 +49,7 @@ struct Cell {
     loader: Option<&'static Loader>,
 }
 
-/// What became of the cuts of one cell, or of many.
+/// The ends of the cuts of one cell, or of many.
 #[derive(Clone, Copy, Default)]
 struct Tally {
     cuts: u64,

@@ -122,7 +122,7 @@ fn record_lines(model: &StatusModel) -> Vec<Line> {
     lines
 }
 
-/// What a person should look at, in sentences; the gate's only where the settings keep it.
+/// The findings for a person, in sentences; the gate's only where the settings keep it.
 fn all_findings(facts: &Facts, call: &Call, device: &LinuxDevice) -> Vec<String> {
     let of_gate = match (&facts.gate, &call.settings.gate) {
         (Some(gate), Some(settings)) => findings(gate, settings),

@@ -9,7 +9,7 @@ use komainu_core::update::facts::Facts;
 use komainu_core::update::offer::Offer;
 use std::fmt::{Display, Write};
 
-/// What the text is made of.
+/// The parts of the text.
 pub(super) struct Seen<'a> {
     pub call: &'a Call,
     pub facts: &'a Facts,
@@ -20,7 +20,7 @@ pub(super) struct Seen<'a> {
     pub never_polled: bool,
     /// Why the last poll failed.
     pub poll_fault: Option<String>,
-    /// What a person should look at, in sentences.
+    /// The findings for a person, in sentences.
     pub findings: Vec<String>,
     /// Ports, and packets of strangers that were turned away.
     pub turned_away: Vec<(String, u64)>,

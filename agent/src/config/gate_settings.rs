@@ -48,7 +48,7 @@ pub struct GateSettings {
     pub page_user: u32,
     /// The look of the page.
     pub look: Look,
-    /// What the device is and whom to call; the table `[identity]`.
+    /// The device's identity, and the people to call; the table `[identity]`.
     pub identity: Identity,
     /// The files that a factory reset removes besides the credential.
     pub wipe: Vec<PathBuf>,

@@ -9,7 +9,7 @@ pub const VALUE_LENGTH_MAX: usize = 80;
 /// The keys, in the order in which they are shown.
 pub const KEYS: [&str; 4] = ["manufacturer", "model", "installer", "contact"];
 
-/// What the device is and whom to call.
+/// The device's identity, and the people to call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
     /// A value for each of [`KEYS`]; empty where the settings give none.

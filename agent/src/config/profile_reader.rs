@@ -62,7 +62,7 @@ pub(super) fn read_profile(text: &str, first: &FirstFault) -> Option<Profile> {
         profile.on_trial = keys.strings("on_trial", &[]);
         profile.when_good = keys.strings("when_good", &[]);
     }
-    // What is unknown is told first: a misspelt key is the likelier reason for what is missing.
+    // Unknown keys are told first: a misspelt key is the likelier reason for what is missing.
     let contradiction = if by_command { None } else { profile.contradiction() };
     keys.finish_with(contradiction);
     Some(profile)

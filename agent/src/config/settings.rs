@@ -50,7 +50,7 @@ pub struct DeviceSettings {
     pub gate: Option<gate_settings::GateSettings>,
     /// The wall; `None`: other software's.
     pub wall: Option<wall_settings::WallSettings>,
-    /// What the device is and whom to call.
+    /// The device's identity, and the people to call.
     pub identity: Identity,
     /// The file that holds the device's id, where there is one.
     pub id_file: Option<PathBuf>,

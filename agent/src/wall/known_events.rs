@@ -2,7 +2,8 @@
 //! it at every start, and is mended at every start: that is in the security log once. The first time in a run that a known
 //! event comes is no news; each further time is, and so is one that did not come in the first hour of a run.
 //!
-//! An infection, an incident and whatever a person asks for are never known.
+//! `log_events` asks only in the first minutes of a run, and never about an infection, an incident, a changed protected file,
+//! or the request of a person.
 
 use crate::os::{clock, files};
 use komainu_core::identifiers::Digest64;

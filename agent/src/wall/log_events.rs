@@ -20,7 +20,7 @@ impl WallDriver {
         let now = Now::read(built());
         let line = reason.to_string();
         let (name, details) = line.split_once(' ').unwrap_or((&line, ""));
-        // What a normal start shows again and again is in the log once. What an attacker may have done is always news: a
+        // An event of a normal start is in the log once. An attacker's possible deed is always news: a
         // changed file is told in the same words whatever its content is now.
         let at_start = self.known_events.run_seconds() < START_SECONDS;
         let may_be_known = at_start
@@ -28,7 +28,7 @@ impl WallDriver {
                 Reason::Found(finding) | Reason::Mended { finding, .. } => {
                     !finding.is_infection() && finding.measure != Measure::Configuration
                 }
-                // What an incident asks for, and fails, is no remediation of a finding.
+                // A failed step of an incident is no remediation of a finding.
                 Reason::NotMended { remediation, .. } => kind(remediation).is_some(),
                 // The account of a firmware that brings its own file at every start; later it is somebody's deed.
                 Reason::AccountChanged => true,

@@ -38,7 +38,7 @@ const RULES: &[(&str, &str, &str, &str, &str)] = &[
     ("bsi", "rule-bsi", "8", "2", CLASSES),
 ];
 const CLASSES: &str = "minlength: 16; required: lower; required: upper; required: digit; required: [-.!]";
-/// What the device is and whom to call: the key of the state, and its label.
+/// The device's identity, and the people to call: the key of the state, and its label.
 const IDENTITY: &[(&str, &str)] = &[
     ("manufacturer", "manufacturer"),
     ("model", "model"),
@@ -110,7 +110,7 @@ impl View<'_> {
         self.form("login-title", assets::LOGIN, "/", alert, &[("invalid", invalid), ("identity", &identity)])
     }
 
-    /// What the device is and whom to call, where the maker says so.
+    /// The device's identity, and the people to call, where the maker says so.
     fn identity(&self) -> String {
         let mut rows = String::new();
         for (key, label) in IDENTITY {

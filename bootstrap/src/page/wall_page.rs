@@ -59,7 +59,7 @@ impl View<'_> {
         said
     }
 
-    /// What the wall did, the newest first. Lines of the state: time, event, kind, measure, evidence, what was seen.
+    /// The answers of the wall, the newest first. Lines of the state: time, event, kind, measure, evidence, what was seen.
     fn answers(&self) -> String {
         let texts = self.texts;
         let mut list = String::new();

@@ -1,4 +1,4 @@
-//! What a build knows of its firmware: components with their names, versions, CPEs and package URLs, and the build's word on
+//! The knowledge of a build about its firmware: components with their names, versions, CPEs and package URLs, and the build's word on
 //! vulnerabilities.
 
 use komainu_core::advisory::Status;
@@ -58,7 +58,7 @@ pub struct Word {
 pub struct BuildSbom {
     pub parts: Vec<Part>,
     pub words: Vec<Word>,
-    /// What is not in the firmware, or not known by a version: sources, recipes, programs of the build.
+    /// Components that are not in the firmware, or not known by a version: sources, recipes, programs of the build.
     pub left_out: usize,
     /// The length of all files.
     pub bytes: u64,

@@ -1,4 +1,4 @@
-//! What a device reads of an SBOM, and nothing else: CycloneDX with names, versions, CPEs and package URLs. The build's word
+//! The part of an SBOM that a device reads, and nothing else: CycloneDX with names, versions, CPEs and package URLs. The build's word
 //! on vulnerabilities becomes an OpenVEX document, which `advisory vex` takes.
 
 use super::build_parts::BuildSbom;

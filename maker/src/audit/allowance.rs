@@ -1,4 +1,4 @@
-//! What a maker allows in its images: a rule, a path, and the reason for it.
+//! The exceptions that a maker allows in its images: a rule, a path, and the reason for it.
 //!
 //! A file has one on each line, `RULE[:PATH]` and the reason behind it; a path that ends with `/` means all below it. A line
 //! that begins with `#` is a comment.

@@ -1,4 +1,4 @@
-//! What the audit found: a rule, a place in the image, and what is wrong there.
+//! A finding of the audit: a rule, a place in the image, and the fault there.
 
 use super::rule_table::{Rule, Severity, rule};
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ pub struct Finding {
     /// The path in the image, as it is shown; `/` where no file is meant.
     pub path: String,
     pub line: Option<u32>,
-    /// What is there, in a sentence without an end.
+    /// The fault, in a sentence without an end.
     pub what: String,
     /// The reason for which it is allowed.
     pub allowed: Option<String>,

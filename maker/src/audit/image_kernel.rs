@@ -60,7 +60,7 @@ fn unpacked(bytes: Vec<u8>) -> Vec<u8> {
         return bytes;
     }
     let mut text = Vec::new();
-    // What is damaged is no whole configuration, and refused as such.
+    // A damaged file is no whole configuration, and is refused as such.
     let _ = GzDecoder::new(&bytes[..]).take(CONFIG_BYTES_MAX).read_to_end(&mut text);
     text
 }

@@ -25,7 +25,7 @@ pub struct Rule {
     /// Its name: in reports, and in what is allowed.
     pub id: &'static str,
     pub severity: Severity,
-    /// What must not be, in a few words.
+    /// The forbidden thing, in a few words.
     pub title: &'static str,
     pub reason: &'static str,
     pub mend: &'static str,

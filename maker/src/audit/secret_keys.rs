@@ -15,7 +15,7 @@ const LETTERS_MIN: usize = 40;
 /// Files that only root may read, besides keys.
 const SECRETS: &[&str] = &["etc/shadow", "etc/shadow-", "etc/gshadow", "etc/gshadow-"];
 
-/// What a file is.
+/// The kind of a secret file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Secret {
     /// A key by which an SSH server is known.

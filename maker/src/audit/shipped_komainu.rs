@@ -160,7 +160,7 @@ pub fn agent_at(path: &Path) -> Result<PathBuf> {
         .context("it cannot be started on this machine")?;
     let mut said = Vec::new();
     if let Some(out) = asked.stdout.take() {
-        // What is longer is no answer of an agent; its writer ends with the pipe.
+        // A longer answer is none of an agent; its writer ends with the pipe.
         let _ = out.take(VERSION_BYTES_MAX).read_to_end(&mut said);
     }
     let status = asked.wait().context("it cannot be waited for")?;

@@ -17,7 +17,7 @@ pub struct Allowed {
     pub listens: Vec<(Transport, (u16, u16))>,
 }
 
-/// What is allowed, and where things are.
+/// The allowances, and the places of things.
 #[derive(Clone, Debug, Default)]
 pub struct ShippedSettings {
     pub root: String,

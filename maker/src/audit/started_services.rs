@@ -1,4 +1,4 @@
-//! What start files start: telnet, shells, and services that the policy does not name.
+//! The programs that start files start: telnet, shells, and services that the policy does not name.
 
 use super::finding::Findings;
 use super::image::Image;

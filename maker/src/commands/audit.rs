@@ -68,7 +68,7 @@ pub(super) fn run(args: Audit) -> Result<String> {
     refuse_or(text, &audited, args.json || args.sarif)
 }
 
-/// What the command line says apart from the image.
+/// The options of the command line, apart from the image.
 fn options(args: &Audit) -> Result<AuditOptions> {
     let mut allowances = Vec::new();
     for text in &args.allow {
@@ -89,7 +89,7 @@ fn options(args: &Audit) -> Result<AuditOptions> {
     Ok(AuditOptions { settings: "/etc/komainu.toml".into(), checker, allowances })
 }
 
-/// What was found is printed even where the image is refused.
+/// The findings are printed even where the image is refused.
 fn refuse_or(text: String, audited: &Audited, for_programs: bool) -> Result<String> {
     if for_programs && !audited.unneeded.is_empty() {
         let words = |allowance: &String| format!("nothing needs the allowance {allowance} any more");

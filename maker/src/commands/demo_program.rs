@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::time::Duration;
 
-/// What telnet says first: it asks the other side not to echo (RFC 854).
+/// The first bytes of a telnet server: it asks the other side not to echo (RFC 854).
 const TELNET_GREETING: &[u8] = b"\xff\xfd\x01\xff\xfd\x1f\xff\xfb\x01\xff\xfb\x03\r\nlogin: ";
 const WEB_ANSWER: &[u8] = b"HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nok\n";
 /// An answer that takes longer never comes.
@@ -40,7 +40,7 @@ fn serve(port: u16, answer: &[u8]) -> Result<String> {
     Ok(String::new())
 }
 
-/// What answers at a port of this machine, in a word.
+/// The kind of server at a port of this machine, in a word.
 fn ask(port: u16) -> &'static str {
     let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { return "nobody" };
     let mut answer = [0; 4];

@@ -63,7 +63,7 @@ pub struct WalledDevice {
     /// None once the machine is to end.
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
-    /// What the agent logs.
+    /// The log of the agent.
     log: Agent,
 }
 
@@ -123,7 +123,7 @@ impl WalledDevice {
         self.tell(&format!("telnet {port}"))
     }
 
-    /// What answers at a port of the device: `web`, `telnet` or `nobody`.
+    /// The kind of server at a port of the device: `web`, `telnet` or `nobody`.
     ///
     /// # Errors
     /// The machine has ended.

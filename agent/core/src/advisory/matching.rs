@@ -134,7 +134,7 @@ fn found(
     }
 }
 
-/// What a component is known by.
+/// The names by which a component is known.
 struct Identity<'a> {
     component: &'a Component,
     purl: Option<Purl<'a>>,

@@ -112,7 +112,7 @@ impl Block {
         if self.unsynced_bytes < UNSYNCED_BYTES_MAX {
             return Ok(());
         }
-        // What the kernel has read ahead for the next probes stays: it would be read once more.
+        // The pages that the kernel has read ahead for the next probes stay: they would be read once more.
         let end = offset + bytes;
         self.flush(self.unsynced_from, end.saturating_sub(self.unsynced_from))
     }

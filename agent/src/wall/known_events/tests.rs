@@ -1,4 +1,4 @@
-//! What is known is silent, and a spoilt file of it hides nothing.
+//! A known event is silent, and a spoilt file of them hides nothing.
 #![expect(clippy::disallowed_methods, reason = "files of a test may be torn")]
 
 use super::*;

@@ -1,4 +1,4 @@
-//! What visitors read: of the device before the log-in, and of the wall after it.
+//! The texts for visitors: the device's identity before the log-in, and the wall after it.
 
 use super::*;
 

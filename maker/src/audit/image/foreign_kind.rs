@@ -1,5 +1,7 @@
 //! The kind of an image, by its first bytes; those that are not read are named, with what to give instead.
 
+use crate::image_file::packed_format;
+
 /// The kind of an image.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -21,13 +23,7 @@ const NOT_READ: &[(usize, &[u8], &str)] = &[
     (0, &[0x27, 0x05, 0x19, 0x56], "an image of U-Boot (uImage)"),
     (0, &[0xd0, 0x0d, 0xfe, 0xed], "a FIT image or a device tree"),
     (0, b"HDR0", "a TRX image"),
-    (0, &[0x1f, 0x8b], "packed with gzip"),
-    (0, &[0xfd, b'7', b'z', b'X', b'Z', 0], "packed with xz"),
-    (0, &[0x28, 0xb5, 0x2f, 0xfd], "packed with zstd"),
-    (0, b"BZh", "packed with bzip2"),
     (0, b"070701", "a cpio archive"),
-    (257, b"ustar", "a tar archive"),
-    (0, b"PK\x03\x04", "a zip archive"),
     (0, b"\x7fELF", "a program"),
     (512, b"EFI PART", "a disk with a partition table"),
     (510, &[0x55, 0xaa], "a disk with a partition table"),
@@ -42,9 +38,10 @@ pub fn kind_of(head: &[u8]) -> Kind {
     if has(1080, &[0x53, 0xef]) {
         return Kind::Ext4;
     }
-    let known = NOT_READ.iter().find(|(at, magic, _)| has(*at, magic));
-    Kind::Other(match known {
-        Some((_, _, name)) => format!(
+    let named = NOT_READ.iter().find(|(at, magic, _)| has(*at, magic)).map(|(_, _, name)| (*name).to_owned());
+    let packed = || packed_format(head).map(|format| format!("packed ({format})"));
+    Kind::Other(match named.or_else(packed) {
+        Some(name) => format!(
             "is {name}, which is not read here: unpack it, and give the squashfs or ext4 file of the root file system in it, \
              or a folder with its files"
         ),

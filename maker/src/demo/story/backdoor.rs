@@ -12,7 +12,7 @@ use std::time::Duration;
 
 const WEB: u16 = 80;
 const TELNET: u16 = 23;
-/// What does not happen in this time never does.
+/// An event that has not come in this time never does.
 const PATIENCE_MILLISECONDS: u64 = 120_000;
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// Largest file of the device's /etc, in bytes.

@@ -130,7 +130,9 @@ impl<'d> Environment<'d> {
         let copy = encode(&variables, flags, place.size_bytes(), self.format(), self.endian)?;
         place.replace(&copy)?;
         // Write protection of SPI NOR may let writes vanish without an error.
-        if let Some(at) = place.read()?.iter().zip(&copy).position(|(found, written)| found != written) {
+        let found = place.read()?;
+        let differs = found.iter().zip(&copy).position(|(found, written)| found != written);
+        if let Some(at) = differs.or((found.len() != copy.len()).then_some(found.len().min(copy.len()))) {
             let (path, at) = (place.path().clone(), place.offset() + at as u64);
             return Err(EnvironmentFault::ReadBackDiffers { path, at });
         }
