@@ -8,8 +8,8 @@ import struct
 
 from machine import FOLDER
 from place import Skip, command, need
+from whole_disk import DIST, environment, environment_on_fat, factory_disk
 from whole_machine import Board
-from whole_virt import DIST, environment, partition, write_at
 
 #: The board's own words in U-Boot's environment.
 WORDS = DIST.parents[2] / "tests/emulators/uboot/malta.env"
@@ -64,30 +64,15 @@ done
 
     def factory(self, images, folder):
         disk = folder / "disk"
-        places = partition(disk, PARTITIONS)
-        for part, file in images.items():
-            write_at(disk, *places[f"{part}_a"], file.read_bytes())
-        state = folder / "state"
-        with open(state, "wb") as file:
-            file.truncate(places["state"][1])
-        command(need("mke2fs", "e2fsprogs"), "-q", "-t", "ext4", "-F", state)
-        write_at(disk, *places["state"], state.read_bytes())
-        state.unlink()
+        places = factory_disk(disk, PARTITIONS, images, folder)
         loader = self.loader.read_bytes()
         (folder / "chip").write_bytes(loader + b"\xff" * (CHIP_BYTES - len(loader)))
         self.boot(disk, places, folder)
 
     def boot(self, disk, places, folder):
         """Puts the boot environment where this U-Boot has it."""
-        copy = folder / "copy"
-        copy.write_bytes(environment(folder, "-r", size=0x4000, text=words()))
-        fat = folder / "fat"
-        with open(fat, "wb") as file:
-            file.truncate(places["ubootenv"][1])
-        command(need("mkfs.vfat", "dosfstools"), "-n", "ENV", fat)
-        for name in ("uboot.env", "uboot-r.env"):
-            command(need("mcopy", "mtools"), "-i", fat, copy, f"::{name}")
-        write_at(disk, *places["ubootenv"], fat.read_bytes())
+        content = environment(folder, "-r", size=0x4000, text=words())
+        environment_on_fat(disk, places["ubootenv"], folder, content)
 
     @property
     def loader(self):

@@ -3,13 +3,11 @@ which counts nothing, with the boot script of agent/dist/uboot; and one rebuilt 
 environment. The files of agent/dist/uboot are used as they are.
 """
 
-import os
-
 from machine import FOLDER
-from place import ROOT, Skip, command, need
+from place import Skip, command, need
+from whole_disk import DIST, environment, environment_on_fat, factory_disk, write_at
 from whole_machine import Board
 
-DIST = ROOT / "agent/dist/uboot"
 FLASH_BYTES = 64 << 20
 #: Partitions in their order: name and MiB. The numbers are those of agent/dist/uboot and of the rebuilt U-Boot.
 PARTITIONS = (("env", 1), ("kernel_a", 8), ("kernel_b", 8), ("rootfs_a", 16), ("rootfs_b", 16), ("state", 32),
@@ -59,15 +57,7 @@ done
 
     def factory(self, images, folder):
         disk = folder / "disk"
-        places = partition(disk)
-        for part, file in images.items():
-            write_at(disk, *places[f"{part}_a"], file.read_bytes())
-        state = folder / "state"
-        with open(state, "wb") as file:
-            file.truncate(places["state"][1])
-        command(need("mke2fs", "e2fsprogs"), "-q", "-t", "ext4", "-F", state)
-        write_at(disk, *places["state"], state.read_bytes())
-        state.unlink()
+        places = factory_disk(disk, PARTITIONS, images, folder)
         self.boot(disk, places, folder)
         with open(folder / "flash", "r+b" if (folder / "flash").exists() else "wb") as flash:
             flash.truncate(FLASH_BYTES)
@@ -123,43 +113,5 @@ class Counted(Virt):
         return built
 
     def boot(self, disk, places, folder):
-        copy = folder / "copy"
-        copy.write_bytes(environment(folder, "-r", size=0x4000, files=["komainu.env", "counted.env"]))
-        fat = folder / "fat"
-        with open(fat, "wb") as file:
-            file.truncate(places["ubootenv"][1])
-        command(need("mkfs.vfat", "dosfstools"), "-n", "ENV", fat)
-        for name in ("uboot.env", "uboot-r.env"):
-            command(need("mcopy", "mtools"), "-i", fat, copy, f"::{name}")
-        write_at(disk, *places["ubootenv"], fat.read_bytes())
-
-
-def environment(folder, *words, size, files=(), text=""):
-    """An environment as mkenvimage makes it of these files of agent/dist/uboot, and of text."""
-    said, made = folder / "environment", folder / "environment.bin"
-    said.write_text("".join((DIST / name).read_text() for name in files) + text)
-    command(need("mkenvimage", "u-boot-tools"), *words, "-s", hex(size), "-o", made, said)
-    return made.read_bytes()
-
-
-def partition(disk, partitions=PARTITIONS):
-    """An empty disk with the partitions, by sfdisk: name → (first byte, bytes)."""
-    size, places, lines = 1 << 20, {}, ["label: gpt"]
-    for name, megabytes in partitions:
-        places[name] = (size, megabytes << 20)
-        lines.append(f"start={size // 512}, size={(megabytes << 20) // 512}, name={name}")
-        size += megabytes << 20
-    with open(disk, "wb") as file:
-        file.truncate(size + (1 << 20))
-    command(need("sfdisk", "fdisk"), "-q", disk, input="\n".join(lines) + "\n")
-    return places
-
-
-def write_at(file, at, room, content):
-    """Writes into a partition, in which it must have room."""
-    assert len(content) <= room, f"{len(content)} bytes have no room in {room}"
-    descriptor = os.open(file, os.O_WRONLY)
-    try:
-        os.pwrite(descriptor, content, at)
-    finally:
-        os.close(descriptor)
+        content = environment(folder, "-r", size=0x4000, files=["komainu.env", "counted.env"])
+        environment_on_fat(disk, places["ubootenv"], folder, content)
