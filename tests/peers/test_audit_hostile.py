@@ -189,7 +189,7 @@ def what_is_no_image_is_named_with_what_to_give_instead(place):
     firmware = small(place)
     packed = place.path("rootfs.tar")
     command("tar", "-cf", packed, "-C", firmware.folder, ".")
-    for name, bytes_, word in (("tar", packed.read_bytes(), "is a tar archive"), ("empty", b"", "is empty"),
+    for name, bytes_, word in (("tar", packed.read_bytes(), "is packed (tar)"), ("empty", b"", "is empty"),
                                ("text", b"hello\n" * 99, "is no squashfs"), ("ubi", b"UBI#\x01" + bytes(4096), "is a UBI image"),
                                ("lzo", firmware.squashfs("lzo").read_bytes(), "packed with lzo")):
         image = place.path(f"{name}.img")
