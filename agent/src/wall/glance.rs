@@ -6,8 +6,9 @@ use std::fs::{Metadata, metadata, symlink_metadata};
 use std::io;
 use std::path::PathBuf;
 
-/// After so many milliseconds everything is walked to again in any case: the way to a name is not in its metadata.
-const WALK_MILLISECONDS: u64 = 60_000;
+/// After so many milliseconds everything is walked to again in any case, as the way to a name is not in its metadata. Whole
+/// turns come once a minute: a shorter time would make every one of them walk.
+const WALK_MILLISECONDS: u64 = 600_000;
 
 /// The names that the last look went by.
 #[derive(Default)]
