@@ -19,7 +19,8 @@ def program(place):
     if not python.exists():
         raise Skip("needs cross/setup, for a C compiler for the machine")
     built = place.path("busy")
-    cache = str(place.path("zig"))
+    # Of cross/build, which has its C library there already.
+    cache = str(ROOT / "target/cross/zig")
     command(python, "-m", "ziglang", "cc", "-target", "mipsel-linux-musleabi", "-static", "-Os", "-s", "-o", built,
             HERE / "busy.c", seconds=300,
             env={**os.environ, "ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache})
