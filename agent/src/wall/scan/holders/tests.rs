@@ -113,7 +113,7 @@ fn a_socket_that_nobody_holds_is_sought_once() {
         (all, budget.files(usize::MAX) < FILES_PER_LOOK)
     };
     for (now, files) in
-        [(NOW - 300_000, true), (NOW - 299_000, false), (NOW - 200_000, false), (NOW - 180_000, true)]
+        [(NOW - 600_000, true), (NOW - 599_000, false), (NOW - 301_000, false), (NOW - 300_000, true)]
     {
         assert_eq!(look(now), (true, files));
     }
@@ -122,7 +122,7 @@ fn a_socket_that_nobody_holds_is_sought_once() {
 #[test]
 fn a_process_that_has_done_nothing_is_believed_for_longer() {
     for (ran, later, files) in
-        [(0, 24_000, false), (0, 30_000, false), (0, 120_000, true), (1, 24_000, false), (1, 25_000, true)]
+        [(0, 24_000, false), (0, 299_000, false), (0, 300_000, true), (1, 24_000, false), (1, 25_000, true)]
     {
         let mut holders = Holders { known: vec![known(1, std::process::id(), 64)], ..Holders::default() };
         let look = |holders: &mut Holders, now| {
@@ -130,7 +130,7 @@ fn a_process_that_has_done_nothing_is_believed_for_longer() {
             assert!(holders.look_through(&[], &Mounts::default(), &mut budget, now));
             budget.files(usize::MAX) < FILES_PER_LOOK
         };
-        let then = NOW - 300_000;
+        let then = NOW - 400_000;
         assert!(look(&mut holders, then), "it is new");
         holders.known[0].ran = then * ran;
         assert_eq!(look(&mut holders, then + later), files, "{ran} {later}");
