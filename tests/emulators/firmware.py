@@ -27,8 +27,8 @@ NFT = """nf_tables nf_conntrack nf_nat nft_chain_nat nft_ct nft_fib_inet nft_has
 nft_reject_inet nf_log_syslog nfnetlink_log nft_quota nft_connlimit nft_numgen""".split()
 MODULES = ["crc32c_generic", "ext4", "overlay", "bridge", "softdog", *NFT]
 PARAMETERS = {"softdog": "soft_margin=60"}
-#: The release is good; fails its health check for good; panics before there is a root.
-GOOD, SICK, PANICS = "good", "sick", "panics"
+#: The release is good; fails its health check for good; panics before there is a root; has no agent, to be measured beside.
+GOOD, SICK, PANICS, BARE = "good", "sick", "panics", "bare"
 #: The password that such devices were shipped with, by SHA-256 crypt.
 SHIPPED_HASH = "$5$shipped$vz3Npg7FOROl3RRoO4yfF5KXDwC9P.CukrfiIwD2E96"
 
@@ -91,20 +91,21 @@ class Firmware:
 
     def _root(self, packages):
         root = Image()
-        for path in ("dev", "proc", "sys", "run", "tmp", "var", "data", "mnt", "lib/modules"):
+        for path in ("dev", "proc", "sys", "run", "tmp", "var", "data", "mnt", "rom", "lib/modules"):
             root.folder(path)
         root.folder("root", 0o700)
         busybox(root, packages)
         programs(root, packages / "firmware")
         root.modules(packages / "modules", [*MODULES, *self.board.modules], PARAMETERS)
         without(root, [*self.board.early, "squashfs"], packages / "modules")
-        root.file("etc/inittab", "::sysinit:/etc/init.d/rcS\n::respawn:/usr/sbin/komainu run\n"
-                                 f"::respawn:/sbin/control {self.board.control}\n::ctrlaltdel:/sbin/reboot\n"
-                                 "::shutdown:/etc/init.d/stop\n")
+        agent = "" if self.kind == BARE else "::respawn:/usr/sbin/komainu run\n"
+        root.file("etc/inittab", f"::sysinit:/etc/init.d/rcS\n{agent}::respawn:/sbin/control {self.board.control}\n"
+                                 "::ctrlaltdel:/sbin/reboot\n::shutdown:/etc/init.d/stop\n")
         for name, place in (("rcS", "etc/init.d"), ("S40network", "etc/init.d"), ("S80services", "etc/init.d"),
                             ("stop", "etc/init.d"), ("udhcpc.script", "etc"), ("control", "sbin")):
             root.file(f"{place}/{name}", (GUEST / name).read_bytes(), 0o755)
-        root.file("usr/sbin/komainu", agent_of(self.board).read_bytes(), 0o755)
+        if agent:
+            root.file("usr/sbin/komainu", agent_of(self.board).read_bytes(), 0o755)
         for policy in (ROOT / "agent/dist/policies").glob("*.toml"):
             root.file(f"usr/share/komainu/policies/{policy.name}", policy.read_bytes())
         root.file("usr/share/komainu/root.json", self.root)
@@ -113,6 +114,7 @@ class Firmware:
         root.file("etc/komainu/health/10-router", self._health(), 0o755)
         # dropbear makes its keys when it is first asked: they must last.
         root.link("etc/dropbear", "/data/dropbear")
+        root.file("usr/share/packages", installed(packages))
         root.file("etc/version", f"{self.version}\n")
         root.file("www/index.html", f"<h1>Gate router {self.version}</h1>\n")
         for path, content in {**FILES, **self.board.files()}.items():
@@ -135,7 +137,7 @@ class Firmware:
             "poll": {"interval_seconds": 60, "first_within_seconds": 10},
             "trial": {"soak_seconds": 10, "boot_tries": 2,
                       "checks": ["process:dnsmasq", "lan-port:80", "server"]},
-            "gate": {"lan": ["br-lan"], "wipe": ["/data/owner"]},
+            "gate": {"lan": ["br-lan"], "wipe": ["/data/owner", "/data/packages"]},
             "wall": {"kind": "router", "ssh": True},
         }
         for tables in (self.board.settings(), dict(self.settings)):
@@ -156,6 +158,18 @@ def packages_of(board):
     if not (folder / "firmware").is_dir():
         raise Skip(f"needs tests/emulators/setup, or KOMAINU_EMULATORS is not its folder ({FOLDER})")
     return folder
+
+
+def installed(packages):
+    """What a package manager on the device knows of the firmware's packages: the words of dpkg's status."""
+    rows = []
+    for line in (packages / "versions").read_text().splitlines():
+        found = re.fullmatch(r"(dropbear-bin|dnsmasq-base)_([^_]+)_(\w+)\.deb", line)
+        if found:
+            name, version, architecture = found.groups()
+            rows.append(f"Package: {name}\nStatus: install ok installed\nMaintainer: Debian\n"
+                        f"Architecture: {architecture}\nVersion: {version.replace('%3a', ':')}\nDescription: of the firmware\n")
+    return "\n".join(rows) + "\n"
 
 
 def agent_of(board):

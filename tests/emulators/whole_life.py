@@ -6,6 +6,7 @@
 
 import os
 
+from firmware import BARE
 from life import Life
 from life_cuts import Cuts
 
@@ -27,6 +28,19 @@ def lives(place, board):
     for _ in range(int(os.environ.get("KOMAINU_KILLS") or 2)):
         cuts.one()
     life.attack()
+    life.packages()
     life.reset()
     life.end()
     return f"{len(life.timeline.moments)} moments in {life.timeline.folder}, {life.machine.starts} starts, seed {cuts.seed}"
+
+
+def without_agent(place, board):
+    """The same guest without the agent, to be measured beside it."""
+    life = Life(place, board, {1: BARE})
+    life.make()
+    life.power_on()
+    life.up(life.born, "up for the first time")
+    life.vendors_page()
+    life.rest()
+    life.machine.off()
+    return f"{life.timeline.folder}"
