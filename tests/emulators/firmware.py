@@ -20,7 +20,8 @@ from place import DEVICE_BUILDS, ROOT, Skip, command, need
 GUEST = HERE / "guest/whole"
 SERVER = "updates.example"
 #: Programs of Debian's packages; their libraries come along.
-PROGRAMS = ("usr/sbin/dropbear", "usr/sbin/dnsmasq", "usr/sbin/lighttpd", "usr/sbin/nft", "usr/bin/fw_printenv",
+NFT_PROGRAM = "usr/sbin/nft"
+PROGRAMS = ("usr/sbin/dropbear", "usr/sbin/dnsmasq", "usr/sbin/lighttpd", NFT_PROGRAM, "usr/bin/fw_printenv",
             "usr/lib/lighttpd/mod_access.so", "usr/lib/lighttpd/mod_indexfile.so", "usr/lib/lighttpd/mod_staticfile.so")
 #: The modules of the firewall's rules; what a kernel has built in is left out.
 NFT = """nf_tables nf_conntrack nf_nat nft_chain_nat nft_ct nft_fib_inet nft_hash nft_limit nft_log nft_masq nft_nat nft_redir
@@ -81,7 +82,7 @@ class Firmware:
         start.file("find-root", self.board.find_root)
         for path in ("dev", "new"):
             start.folder(path)
-        start.modules(packages / "modules", [*self.board.early, "squashfs"], PARAMETERS)
+        start.modules(packages / "modules", [*self.board.early, "squashfs"], {**PARAMETERS, **self.board.parameters})
         if self.kind == PANICS:
             start.file("panic", "")
         start.write(folder / "start-image")
@@ -95,8 +96,8 @@ class Firmware:
             root.folder(path)
         root.folder("root", 0o700)
         busybox(root, packages)
-        programs(root, packages / "firmware")
-        root.modules(packages / "modules", [*MODULES, *self.board.modules], PARAMETERS)
+        programs(root, packages / "firmware", [name for name in PROGRAMS if name != NFT_PROGRAM or self.board.masquerades])
+        root.modules(packages / "modules", [*MODULES, *self.board.modules], {**PARAMETERS, **self.board.parameters})
         without(root, [*self.board.early, "squashfs"], packages / "modules")
         agent = "" if self.kind == BARE else "::respawn:/usr/sbin/komainu run\n"
         root.file("etc/inittab", f"::sysinit:/etc/init.d/rcS\n{agent}::respawn:/sbin/control {self.board.control}\n"
@@ -188,9 +189,9 @@ def busybox(root, packages):
             root.link(path, "/bin/busybox")
 
 
-def programs(root, packages):
+def programs(root, packages, names):
     """Programs with the libraries that they need, and the loader."""
-    waiting, taken = list(PROGRAMS), set()
+    waiting, taken = list(names), set()
     while waiting:
         name = waiting.pop()
         path = packages / name

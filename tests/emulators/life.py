@@ -143,17 +143,20 @@ class Life:
 
     def silent(self, state):
         """nmap on the WAN finds nothing, and nothing but what the gate allows has left since the first packet."""
-        begun, _ = life_internet.seen_of(self.wan)
+        begun, _ = self._seen()
         for words, kind in ((("-sS", "--top-ports", "300"), "TCP"), (("-sU", "--top-ports", "40"), "UDP")):
             found, tried = life_internet.scan(self.cables, self.place, "wan", DEVICE_WAN, *words)
             assert tried and not found, f"{kind} on the WAN of a {state} gate: {found} of {tried}"
             self.timeline.mark(f"nmap from the WAN: {tried} {kind} ports, gate {state}", answers=len(found))
         ping = self.cables.popen("wan", "ping", "-c", "2", "-W", "1", DEVICE_WAN, stdout=-3)
         assert ping.wait(60) != 0, "the WAN gets an echo"
-        counts, others = life_internet.seen_of(self.wan)
+        counts, others = self._seen()
         assert begun.get("DHCP") and counts.get("ARP"), f"the capture sees nothing: {counts}"
         assert not others, f"packets on the WAN that no policy allows: {others[:5]}"
         self.timeline.figure(f"packets out on the WAN since the power came, gate {state}", counts)
+
+    def _seen(self):
+        return life_internet.seen_of(self.wan, self.board.masquerades)
 
     def _page(self):
         answer = self.browser.ask(patient=False, port=80, seconds=20)
@@ -342,7 +345,7 @@ class Life:
 
     def end(self):
         """The captures are kept; over the whole life nothing left that no policy allows."""
-        counts, others = life_internet.seen_of(self.wan)
+        counts, others = self._seen()
         assert not others, f"packets on the WAN that no policy allows: {others[:5]}"
         self.timeline.figure("packets out on the WAN in the whole life", counts)
         for capture, name in ((self.wan, "wan"), (self.lan, "lan")):

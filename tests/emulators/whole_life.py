@@ -6,7 +6,7 @@
 
 import os
 
-from firmware import BARE
+from firmware import BARE, GOOD, SICK
 from life import Life
 from life_cuts import Cuts
 
@@ -30,6 +30,23 @@ def lives(place, board):
     life.attack()
     life.packages()
     life.reset()
+    life.end()
+    return f"{len(life.timeline.moments)} moments in {life.timeline.folder}, {life.machine.starts} starts, seed {cuts.seed}"
+
+
+def lives_shortly(place, board):
+    """The life without attacks, packages and a reset: claimed, a good release kept, a sick one rolled back, a power cut."""
+    life = Life(place, board, {1: GOOD, 2: GOOD, 3: SICK})
+    life.make()
+    life.power_on()
+    life.up(life.born, "up for the first time")
+    life.closed()
+    life.claim()
+    life.update(2)
+    life.refused(3, r"rolling-back release=3\b", "release 3 fails its health check, and is rolled back")
+    cuts = Cuts(life)
+    for _ in range(int(os.environ.get("KOMAINU_KILLS") or 1)):
+        cuts.one()
     life.end()
     return f"{len(life.timeline.moments)} moments in {life.timeline.folder}, {life.machine.starts} starts, seed {cuts.seed}"
 

@@ -14,8 +14,6 @@ from whole_machine import Board
 #: The board's own words in U-Boot's environment.
 WORDS = DIST.parents[2] / "tests/emulators/uboot/malta.env"
 CHIP_BYTES = 4 << 20
-#: Partitions of the disk in their order: name and MiB. The loader reads a whole kernel, two bytes at a time.
-PARTITIONS = (("kernel_a", 7), ("kernel_b", 7), ("rootfs_a", 16), ("rootfs_b", 16), ("state", 32), ("ubootenv", 8))
 FIT = """/dts-v1/;
 / {{ description = "gate-1"; #address-cells = <1>;
  images {{
@@ -37,10 +35,12 @@ class Malta(Board):
     early = ("ata_piix",)
     modules = ("pcnet32", "vfat", "nls_cp437", "nls_ascii", "nls_iso8859_1", "nls_utf8")
     parts = {part: tuple(f"PARTLABEL={part}_{slot}" for slot in "ab") for part in ("kernel", "rootfs")}
+    #: Partitions of the disk in their order: name and MiB. The loader reads a whole kernel, two bytes at a time.
+    partitions = (("kernel_a", 7), ("kernel_b", 7), ("rootfs_a", 16), ("rootfs_b", 16), ("state", 32), ("ubootenv", 8))
     fw_env = (DIST / "fw_env.files.config").read_text()
     mounts = "mkdir -p /run/env\nmount -t vfat -o sync /dev/sda6 /run/env || echo 'board: no boot environment'\n"
     #: In the start image: sets `root` to the partition of `slot`.
-    find_root = """for _ in $($b seq 50); do [ -b /dev/sda6 ] && break; $b usleep 200000; done
+    find_root = """for _ in $($b seq 50); do [ -b /dev/sda5 ] && break; $b usleep 200000; done
 for partition in /sys/block/sda/sda*/uevent; do
     [ "$($b sed -n 's/^PARTNAME=//p' "$partition")" = "rootfs_$slot" ] || continue
     root=/dev/$($b sed -n 's/^DEVNAME=//p' "$partition")
@@ -64,7 +64,7 @@ done
 
     def factory(self, images, folder):
         disk = folder / "disk"
-        places = factory_disk(disk, PARTITIONS, images, folder)
+        places = factory_disk(disk, self.partitions, images, folder)
         loader = self.loader.read_bytes()
         (folder / "chip").write_bytes(loader + b"\xff" * (CHIP_BYTES - len(loader)))
         self.boot(disk, places, folder)

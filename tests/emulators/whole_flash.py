@@ -1,0 +1,112 @@
+"""QEMU's board `malta` with its slots on raw flash: NOR, and UBI volumes beside it. The chip is memory that the kernel leaves
+alone (`phram`) and that is a file of the host, so that a power cut leaves what was written. U-Boot starts a kernel where it
+lies. Neither Debian's kernels nor the emulator have NAND that outlives its power: test_flash.py has that.
+"""
+
+from place import command, need
+from whole_disk import empty, environment_on_fat, partition
+from whole_disk import environment as made_environment
+from whole_malta import Malta, words
+
+MIB = 1 << 20
+#: The chip begins behind the memory that U-Boot gives to the kernel, and is in blocks of 64 KiB.
+CHIP_AT, BLOCK = 64 * MIB, 64 << 10
+MEMORY = 128
+#: Of each slot the kernel is read by U-Boot.
+KERNELS = {"kernel_a": (0, 8), "kernel_b": (8, 8)}
+#: U-Boot looks for its environment on the sixth partition of the disk, which has nothing else.
+PARTITIONS = (*((f"none{number}", 1) for number in range(1, 6)), ("ubootenv", 8))
+
+
+class Nor(Malta):
+    """Both parts of each slot, and the state as JFFS2, in partitions of the chip: name → first MiB, MiB."""
+
+    name = "malta-nor"
+    chip = {**KERNELS, "rootfs_a": (16, 12), "rootfs_b": (28, 12), "state": (40, 8)}
+    early = ("ata_piix", "phram", "mtdblock")
+    modules = (*Malta.modules, "jffs2")
+    parts = {part: tuple(f"mtd:{part}_{slot}" for slot in "ab") for part in ("kernel", "rootfs")}
+    mounts = Malta.mounts
+    #: In the start image: the partition that is there at once, and what finds the block device of the root.
+    first = "kernel_a"
+    to_root = """root=/dev/mtdblock$($b sed -n "s/^mtd\\([0-9]*\\):.*\\"rootfs_$slot\\"$/\\1/p" /proc/mtd)\n"""
+
+    @property
+    def parameters(self):
+        """Of the modules of the start image."""
+        return {"phram": f"phram={self._told(self.first)}"}
+
+    def _told(self, name):
+        first, length = self.chip[name]
+        return f"{name},{CHIP_AT // MIB + first}Mi,{length}Mi,{BLOCK >> 10}ki"
+
+    @property
+    def find_root(self):
+        others = "".join(f"echo {self._told(name)} >/sys/module/phram/parameters/phram\n"
+                         for name in self.chip if name != self.first)
+        return others + self.to_root
+
+    def files(self):
+        return {
+            "etc/fw_env.config": self.fw_env,
+            "etc/board": "mount -t jffs2 mtd:state /data || echo 'board: no state'\n" + self.mounts,
+        }
+
+    def factory(self, images, folder):
+        disk = folder / "disk"
+        places = partition(disk, PARTITIONS)
+        loader = self.loader.read_bytes()
+        (folder / "chip").write_bytes(loader + b"\xff" * (4 * MIB - len(loader)))
+        self.boot(disk, places, folder)
+        with open(empty(folder / "memory", (0, MEMORY * MIB)), "r+b") as memory:
+            memory.seek(CHIP_AT)
+            memory.write(b"\xff" * sum(length for _, length in self.chip.values()) * MIB)
+            for name, content in self.contents(images, folder).items():
+                first, length = self.chip[name]
+                assert len(content) <= length * MIB, f"{name} has no room for {len(content)} bytes"
+                memory.seek(CHIP_AT + first * MIB)
+                memory.write(content)
+
+    def contents(self, images, folder):
+        """What the factory writes into the chip's partitions."""
+        return {f"{part}_a": file.read_bytes() for part, file in images.items()}
+
+    def boot(self, disk, places, folder):
+        start = (f"if test ${{slot}} = a; then setenv k_from {0x80000000 + CHIP_AT:#x}; else setenv k_from "
+                 f"{0x80000000 + CHIP_AT + KERNELS['kernel_b'][0] * MIB:#x}; fi; "
+                 "setenv bootargs panic=10 komainu.slot=${slot} ${k_args}; bootm ${k_from}#c")
+        text = "".join(f"{line}\n" for line in words().splitlines() if not line.startswith("k_start="))
+        content = made_environment(folder, "-r", size=0x4000, text=f"{text}k_start={start}\n")
+        environment_on_fat(disk, places["ubootenv"], folder, content)
+
+    def qemu(self, folder, control):
+        said = super().qemu(folder, control)
+        said[said.index("malta")] = "malta,memory-backend=memory"
+        said[said.index(self.megabytes)] = MEMORY
+        return [*said, "-object", f"memory-backend-file,id=memory,size={MEMORY}M,mem-path={folder}/memory,share=on"]
+
+
+class Ubi(Nor):
+    """The root file systems are UBI volumes; kernels and state stay beside them, as U-Boot and Debian's kernels read them."""
+
+    name = "malta-ubi"
+    chip = {**KERNELS, "ubi": (16, 32), "state": (48, 8)}
+    early = ("ata_piix", "phram", "mtdblock", "ubi")
+    parts = {**Nor.parts, "rootfs": ("ubi0:rootfs_a", "ubi0:rootfs_b")}
+    first = "ubi"
+    to_root = """for volume in /sys/class/ubi/ubi0_*; do
+    [ "$($b cat $volume/name)" != "rootfs_$slot" ] || root=/dev/ubiblock${volume##*/ubi}
+done
+"""
+
+    @property
+    def parameters(self):
+        return {**super().parameters, "ubi": "mtd=ubi block=0,rootfs_a block=0,rootfs_b"}
+
+    def contents(self, images, folder):
+        plan, made = folder / "ubi.ini", folder / "ubi.img"
+        plan.write_text("".join(
+            f"[rootfs_{slot}]\nmode=ubi\nvol_id={number}\nvol_type=dynamic\nvol_name=rootfs_{slot}\nvol_size=12MiB\n"
+            + (f"image={images['rootfs']}\n" if slot == "a" else "") for number, slot in enumerate("ab")))
+        command(need("ubinize", "mtd-utils"), "-o", made, "-p", BLOCK, "-m", "1", plan)
+        return {"kernel_a": images["kernel"].read_bytes(), "ubi": made.read_bytes()}
