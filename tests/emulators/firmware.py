@@ -154,10 +154,10 @@ class Firmware:
 
 
 def packages_of(board):
-    """The folder of what setup fetched for a board."""
+    """The folder of what was fetched or built for a board."""
     folder = FOLDER / board.kind
     if not (folder / "firmware").is_dir():
-        raise Skip(f"needs tests/emulators/setup, or KOMAINU_EMULATORS is not its folder ({FOLDER})")
+        raise Skip(f"needs {board.made_by}, or KOMAINU_EMULATORS is not its folder ({FOLDER})")
     return folder
 
 

@@ -39,9 +39,10 @@ RELEASES = {1: GOOD, 2: GOOD, 3: SICK, 4: PANICS}
 
 
 class Life:
-    """A device that is not made yet, its maker and its networks. `releases` are the kinds of its firmware by number."""
+    """A device that is not made yet, its maker and its networks. `releases` are the kinds of its firmware by number;
+    `ending` tells the artefacts of this life from those of the board's whole life."""
 
-    def __init__(self, place, board, releases=None):
+    def __init__(self, place, board, releases=None, ending=""):
         self.place, self.board, self.releases = place, board, releases or RELEASES
         self.cables = Cables(place)
         self.workshop = Workshop(place)
@@ -49,8 +50,7 @@ class Life:
         self.folder = place.path("machine")
         self.folder.mkdir()
         self.machine = WholeMachine(place, board, self.folder, self.cables)
-        self.has_agent = self.releases[1] != BARE
-        name = board.name if self.has_agent else f"{board.name}-bare"
+        self.has_agent, name = self.releases[1] != BARE, board.name + ending
         self.timeline = Timeline(name, ARTEFACTS / name, self.machine)
         place.undo.callback(self._keep)
         self.browser = Browser(self.cables, "lan")

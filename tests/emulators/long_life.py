@@ -3,7 +3,7 @@ built it, the other order of bytes, slots on raw flash; and the guests without t
 
 from place import test, tests
 from whole_flash import Nor, Ubi
-from whole_life import lives, lives_shortly, without_agent
+from whole_life import lives, lives_shortly, lives_through_cuts, without_agent
 from whole_malta import Malta
 from whole_malta_be import MaltaBe
 from whole_virt import Counted, Stock
@@ -27,6 +27,16 @@ def mipsel_with_slots_on_nor_lives_a_short_life(place):
 @test
 def mipsel_with_slots_on_ubi_lives_a_short_life(place):
     return lives_shortly(place, Ubi())
+
+
+@test
+def arm_with_a_uboot_that_counts_settles_after_every_power_cut(place):
+    return lives_through_cuts(place, Counted())
+
+
+@test
+def arm_with_debians_own_uboot_settles_after_every_power_cut(place):
+    return lives_through_cuts(place, Stock())
 
 
 def bare(place, make):

@@ -1,6 +1,6 @@
 """The whole life of a machine with a real boot loader, from the first power on to the factory reset.
 
-    KOMAINU_KILLS   how many power cuts at random moments  (2)
+    KOMAINU_KILLS   how many power cuts at random moments  (2; 1 in a short life, 10 in one of nothing else)
     KOMAINU_SEED    the seed of these moments              (1)
 """
 
@@ -51,9 +51,26 @@ def lives_shortly(place, board):
     return f"{len(life.timeline.moments)} moments in {life.timeline.folder}, {life.machine.starts} starts, seed {cuts.seed}"
 
 
+def lives_through_cuts(place, board):
+    """A claimed device, and nothing but power cuts. Several may run side by side with a seed each."""
+    life = Life(place, board, {1: GOOD, 2: GOOD}, f"-cuts-{os.environ.get('KOMAINU_SEED') or 1}")
+    life.make()
+    life.power_on()
+    life.up(life.born, "up for the first time")
+    life.closed()
+    life.claim()
+    cuts, wanted = Cuts(life), int(os.environ.get("KOMAINU_KILLS") or 10)
+    while cuts.number < wanted:
+        cuts.one()
+    life.end()
+    ways = [cut.settled for cut in cuts.done]
+    said = ", ".join(f"{ways.count(way)} {way}" for way in sorted(set(ways)))
+    return f"{cuts.number} power cuts in {len(ways)} releases, 0 not settled: {said}; seed {cuts.seed}"
+
+
 def without_agent(place, board):
     """The same guest without the agent, to be measured beside it."""
-    life = Life(place, board, {1: BARE})
+    life = Life(place, board, {1: BARE}, "-bare")
     life.make()
     life.power_on()
     life.up(life.born, "up for the first time")

@@ -39,6 +39,8 @@ class Board:
 
     name = kind = nic = console = control = ""
     modules, early = (), ()
+    #: What makes the folder of its kernel and programs.
+    made_by = "tests/emulators/setup"
     #: Parameters of these modules, by name.
     parameters = {}
     #: A script for the start image: sets `root` to the device with the root of `slot`.

@@ -18,6 +18,7 @@ class MaltaBe(Malta):
     """The big-endian one."""
 
     name, kind, uboot = "malta-be", "malta-be", "malta"
+    made_by = "tests/emulators/programs/build malta-be"
     #: There is no nftables for it: the LAN is routed and not masqueraded.
     masquerades = False
     row = replace(KINDS["malta"], agent="mips", program="qemu-system-mips")
