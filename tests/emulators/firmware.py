@@ -82,7 +82,9 @@ class Firmware:
         start.file("find-root", self.board.find_root)
         for path in ("dev", "new"):
             start.folder(path)
-        start.modules(packages / "modules", [*self.board.early, "squashfs"], {**PARAMETERS, **self.board.parameters})
+        start.modules(packages / "modules", [*self.board.early, "squashfs", *self.board.later],
+                      {**PARAMETERS, **self.board.parameters})
+        not_listed(start, self.board.later)
         if self.kind == PANICS:
             start.file("panic", "")
         start.write(folder / "start-image")
@@ -98,7 +100,7 @@ class Firmware:
         busybox(root, packages)
         programs(root, packages / "firmware", [name for name in PROGRAMS if name != NFT_PROGRAM or self.board.masquerades])
         root.modules(packages / "modules", [*MODULES, *self.board.modules], {**PARAMETERS, **self.board.parameters})
-        without(root, [*self.board.early, "squashfs"], packages / "modules")
+        without(root, [*self.board.early, *self.board.later, "squashfs"], packages / "modules")
         agent = "" if self.kind == BARE else "::respawn:/usr/sbin/komainu run\n"
         root.file("etc/inittab", f"::sysinit:/etc/init.d/rcS\n{agent}::respawn:/sbin/control {self.board.control}\n"
                                  "::ctrlaltdel:/sbin/reboot\n::shutdown:/etc/init.d/stop\n")
@@ -214,14 +216,19 @@ def _library(packages, name):
     raise AssertionError(f"no package in {packages} has the library {name}: add it to tests/emulators/setup")
 
 
+def not_listed(image, names):
+    """Takes modules from the list of those that are loaded one after the other."""
+    mode, order = image.entries["lib/modules/order"]
+    kept = [line for line in order.decode().splitlines() if line.split()[0] not in names]
+    image.entries["lib/modules/order"] = (mode, "".join(f"{line}\n" for line in kept).encode())
+
+
 def without(root, early, modules):
     """What the start image has loaded is not loaded again."""
     start = Image()
     start.modules(modules, early)
     loaded = start.entries["lib/modules/order"][1].decode().split()
-    mode, order = root.entries["lib/modules/order"]
-    kept = [line for line in order.decode().splitlines() if line.split()[0] not in loaded]
-    root.entries["lib/modules/order"] = (mode, "".join(f"{line}\n" for line in kept).encode())
+    not_listed(root, loaded)
     for name in loaded:
         root.entries.pop(f"lib/modules/{name}.ko", None)
 

@@ -1,6 +1,6 @@
-"""QEMU's board `malta` with its slots on raw flash: NOR, and UBI volumes beside it. The chip is memory that the kernel leaves
-alone (`phram`) and that is a file of the host, so that a power cut leaves what was written. U-Boot starts a kernel where it
-lies. Neither Debian's kernels nor the emulator have NAND that outlives its power: test_flash.py has that.
+"""QEMU's board `malta` with its slots on raw flash, as NOR and as UBI volumes. Both are files of the host, so that a power cut
+leaves what was written. The board has no NAND, and what Debian's kernel simulates (`nandsim`) forgets all with the power:
+test_flash.py has that.
 """
 
 from place import command, need
@@ -11,7 +11,7 @@ from whole_malta import Malta, words
 MIB = 1 << 20
 #: The chip begins behind the memory that U-Boot gives to the kernel, and is in blocks of 64 KiB.
 CHIP_AT, BLOCK = 64 * MIB, 64 << 10
-MEMORY = 128
+MEMORY, FLASH = 128, 40
 #: Of each slot the kernel is read by U-Boot.
 KERNELS = {"kernel_a": (0, 8), "kernel_b": (8, 8)}
 #: U-Boot looks for its environment on the sixth partition of the disk, which has nothing else.
@@ -19,7 +19,8 @@ PARTITIONS = (*((f"none{number}", 1) for number in range(1, 6)), ("ubootenv", 8)
 
 
 class Nor(Malta):
-    """Both parts of each slot, and the state as JFFS2, in partitions of the chip: name → first MiB, MiB."""
+    """Both parts of each slot, and the state as JFFS2, in partitions of a chip, which is memory that the kernel leaves alone
+    (`phram`): name → first MiB, MiB. U-Boot starts a kernel where it lies."""
 
     name = "malta-nor"
     chip = {**KERNELS, "rootfs_a": (16, 12), "rootfs_b": (28, 12), "state": (40, 8)}
@@ -27,9 +28,8 @@ class Nor(Malta):
     modules = (*Malta.modules, "jffs2")
     parts = {part: tuple(f"mtd:{part}_{slot}" for slot in "ab") for part in ("kernel", "rootfs")}
     mounts = Malta.mounts
-    #: In the start image: the partition that is there at once, and what finds the block device of the root.
+    #: The partition that is there as soon as the module is.
     first = "kernel_a"
-    to_root = """root=/dev/mtdblock$($b sed -n "s/^mtd\\([0-9]*\\):.*\\"rootfs_$slot\\"$/\\1/p" /proc/mtd)\n"""
 
     @property
     def parameters(self):
@@ -44,7 +44,7 @@ class Nor(Malta):
     def find_root(self):
         others = "".join(f"echo {self._told(name)} >/sys/module/phram/parameters/phram\n"
                          for name in self.chip if name != self.first)
-        return others + self.to_root
+        return others + """root=/dev/mtdblock$($b sed -n "s/^mtd\\([0-9]*\\):.*\\"rootfs_$slot\\"$/\\1/p" /proc/mtd)\n"""
 
     def files(self):
         return {
@@ -61,15 +61,11 @@ class Nor(Malta):
         with open(empty(folder / "memory", (0, MEMORY * MIB)), "r+b") as memory:
             memory.seek(CHIP_AT)
             memory.write(b"\xff" * sum(length for _, length in self.chip.values()) * MIB)
-            for name, content in self.contents(images, folder).items():
-                first, length = self.chip[name]
+            for part, file in images.items():
+                (first, length), content, name = self.chip[f"{part}_a"], file.read_bytes(), f"{part}_a"
                 assert len(content) <= length * MIB, f"{name} has no room for {len(content)} bytes"
                 memory.seek(CHIP_AT + first * MIB)
                 memory.write(content)
-
-    def contents(self, images, folder):
-        """What the factory writes into the chip's partitions."""
-        return {f"{part}_a": file.read_bytes() for part, file in images.items()}
 
     def boot(self, disk, places, folder):
         start = (f"if test ${{slot}} = a; then setenv k_from {0x80000000 + CHIP_AT:#x}; else setenv k_from "
@@ -86,27 +82,35 @@ class Nor(Malta):
         return [*said, "-object", f"memory-backend-file,id=memory,size={MEMORY}M,mem-path={folder}/memory,share=on"]
 
 
-class Ubi(Nor):
-    """The root file systems are UBI volumes; kernels and state stay beside them, as U-Boot and Debian's kernels read them."""
+class Ubi(Malta):
+    """The root file systems are UBI volumes, on a disk that the kernel takes for flash (`block2mtd`); kernels and state are
+    on the other disk, as U-Boot reads it."""
 
     name = "malta-ubi"
-    chip = {**KERNELS, "ubi": (16, 32), "state": (48, 8)}
-    early = ("ata_piix", "phram", "mtdblock", "ubi")
-    parts = {**Nor.parts, "rootfs": ("ubi0:rootfs_a", "ubi0:rootfs_b")}
-    first = "ubi"
-    to_root = """for volume in /sys/class/ubi/ubi0_*; do
-    [ "$($b cat $volume/name)" != "rootfs_$slot" ] || root=/dev/ubiblock${volume##*/ubi}
+    early = (*Malta.early, "block2mtd")
+    later = ("ubi",)
+    parts = {**Malta.parts, "rootfs": ("ubi0:rootfs_a", "ubi0:rootfs_b")}
+    partitions = (("kernel_a", 7), ("kernel_b", 7), ("none1", 1), ("none2", 1), ("state", 32), ("ubootenv", 8))
+    #: What is written goes to the disk at once, in its order, as it does with flash.
+    find_root = f"""for _ in $($b seq 50); do [ -b /dev/sdb ] && break; $b usleep 200000; done
+echo 8192 >/proc/sys/vm/dirty_bytes
+echo /dev/sdb,{BLOCK},ubi >/sys/module/block2mtd/parameters/block2mtd
+$b insmod /lib/modules/ubi.ko mtd=ubi block=0,rootfs_a block=0,rootfs_b
+for volume in /sys/class/ubi/ubi0_*; do
+    [ "$($b cat "$volume/name")" != "rootfs_$slot" ] || root=/dev/ubiblock${{volume##*/ubi}}
 done
 """
 
-    @property
-    def parameters(self):
-        return {**super().parameters, "ubi": "mtd=ubi block=0,rootfs_a block=0,rootfs_b"}
-
-    def contents(self, images, folder):
-        plan, made = folder / "ubi.ini", folder / "ubi.img"
+    def factory(self, images, folder):
+        super().factory({"kernel": images["kernel"]}, folder)
+        plan, flash = folder / "ubi.ini", folder / "flash"
         plan.write_text("".join(
             f"[rootfs_{slot}]\nmode=ubi\nvol_id={number}\nvol_type=dynamic\nvol_name=rootfs_{slot}\nvol_size=12MiB\n"
             + (f"image={images['rootfs']}\n" if slot == "a" else "") for number, slot in enumerate("ab")))
-        command(need("ubinize", "mtd-utils"), "-o", made, "-p", BLOCK, "-m", "1", plan)
-        return {"kernel_a": images["kernel"].read_bytes(), "ubi": made.read_bytes()}
+        command(need("ubinize", "mtd-utils"), "-o", flash, "-p", BLOCK, "-m", "1", plan)
+        with open(flash, "r+b") as file:
+            file.seek(0, 2)
+            file.write(b"\xff" * (FLASH * MIB - file.tell()))
+
+    def qemu(self, folder, control):
+        return [*super().qemu(folder, control), "-drive", f"if=ide,index=1,format=raw,file={folder}/flash,cache=unsafe"]

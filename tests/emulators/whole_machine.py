@@ -39,6 +39,8 @@ class Board:
 
     name = kind = nic = console = control = ""
     modules, early = (), ()
+    #: Modules of the initramfs that `find_root` loads.
+    later = ()
     #: What makes the folder of its kernel and programs.
     made_by = "tests/emulators/setup"
     #: Parameters of these modules, by name.
