@@ -27,7 +27,8 @@ class Nor(Malta):
     early = ("ata_piix", "phram", "mtdblock")
     modules = (*Malta.modules, "jffs2")
     parts = {part: tuple(f"mtd:{part}_{slot}" for slot in "ab") for part in ("kernel", "rootfs")}
-    mounts = Malta.mounts
+    #: The kernel does not count what is written to the chip: only the environment's disk.
+    disk = "sda"
     #: The partition that is there as soon as the module is.
     first = "kernel_a"
 
@@ -48,7 +49,7 @@ class Nor(Malta):
 
     def files(self):
         return {
-            "etc/fw_env.config": self.fw_env,
+            **super().files(),
             "etc/board": "mount -t jffs2 mtd:state /data || echo 'board: no state'\n" + self.mounts,
         }
 
@@ -86,7 +87,7 @@ class Ubi(Malta):
     """The root file systems are UBI volumes, on a disk that the kernel takes for flash (`block2mtd`); kernels and state are
     on the other disk, as U-Boot reads it."""
 
-    name = "malta-ubi"
+    name, disk = "malta-ubi", "sdb"
     early = (*Malta.early, "block2mtd")
     later = ("ubi",)
     parts = {**Malta.parts, "rootfs": ("ubi0:rootfs_a", "ubi0:rootfs_b")}
