@@ -72,8 +72,7 @@ class Nor(Malta):
         start = (f"if test ${{slot}} = a; then setenv k_from {0x80000000 + CHIP_AT:#x}; else setenv k_from "
                  f"{0x80000000 + CHIP_AT + KERNELS['kernel_b'][0] * MIB:#x}; fi; "
                  "setenv bootargs panic=10 komainu.slot=${slot} ${k_args}; bootm ${k_from}#c")
-        text = "".join(f"{line}\n" for line in words().splitlines() if not line.startswith("k_start="))
-        content = made_environment(folder, "-r", size=0x4000, text=f"{text}k_start={start}\n")
+        content = made_environment(folder, "-r", size=0x4000, text=words(more=f"k_start={start}\n"))
         environment_on_fat(disk, places["ubootenv"], folder, content)
 
     def qemu(self, folder, control):

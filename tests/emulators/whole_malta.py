@@ -39,7 +39,7 @@ class Malta(Board):
     partitions = (("kernel_a", 7), ("kernel_b", 7), ("rootfs_a", 16), ("rootfs_b", 16), ("state", 32), ("ubootenv", 8))
     fw_env = (DIST / "fw_env.files.config").read_text()
     mounts = "mkdir -p /run/env\nmount -t vfat -o sync /dev/sda6 /run/env || echo 'board: no boot environment'\n"
-    #: In the start image: sets `root` to the partition of `slot`.
+    #: In the start image: sets `root` to the partition of `slot`, once the partition behind it is there.
     find_root = """for _ in $($b seq 50); do [ -b /dev/sda5 ] && break; $b usleep 200000; done
 for partition in /sys/block/sda/sda*/uevent; do
     [ "$($b sed -n 's/^PARTNAME=//p' "$partition")" = "rootfs_$slot" ] || continue
@@ -48,9 +48,10 @@ done
 """
 
     def files(self):
+        state = [name for name, _ in self.partitions].index("state") + 1
         return {
             "etc/fw_env.config": self.fw_env,
-            "etc/board": "mount -t ext4 -o noatime,errors=remount-ro /dev/sda5 /data || echo 'board: no state'\n"
+            "etc/board": f"mount -t ext4 -o noatime,errors=remount-ro /dev/sda{state} /data || echo 'board: no state'\n"
                          + self.mounts,
         }
 
@@ -88,12 +89,11 @@ done
                 "-chardev", f"socket,id=control,path={control},server=on,wait=off", "-serial", "chardev:control"]
 
 
-def words():
-    """The environment of the board: agent/dist/uboot, with the board's own words in the place of the example's."""
-    own = WORDS.read_text()
+def words(files=("komainu.env", "counted.env"), more=""):
+    """The environment of the board: files of agent/dist/uboot, with the board's own words in the place of the example's."""
+    own = WORDS.read_text() + more
     names = tuple(f"{line.partition('=')[0]}=" for line in own.splitlines() if not line.startswith("#"))
-    lines = [line for name in ("komainu.env", "counted.env") for line in (DIST / name).read_text().splitlines()
-             if not line.startswith(names)]
+    lines = [line for name in files for line in (DIST / name).read_text().splitlines() if not line.startswith(names)]
     return "\n".join(lines) + "\n" + own
 
 
