@@ -211,9 +211,9 @@ def programs(root, packages, names):
 
 def _library(packages, name):
     for folder in ("lib", "usr/lib"):
-        for path in sorted((packages / folder).glob(f"*/{name}")):
+        for path in sorted([*(packages / folder).glob(name), *(packages / folder).glob(f"*/{name}")]):
             return str(path.relative_to(packages))
-    raise AssertionError(f"no package in {packages} has the library {name}: add it to tests/emulators/setup")
+    raise AssertionError(f"no package in {packages} has the library {name}: add it to what makes this folder")
 
 
 def not_listed(image, names):
