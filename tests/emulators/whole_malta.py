@@ -91,10 +91,12 @@ done
 
 def words(files=("komainu.env", "counted.env"), more=""):
     """The environment of the board: files of agent/dist/uboot, with the board's own words in the place of the example's."""
-    own = WORDS.read_text() + more
-    names = tuple(f"{line.partition('=')[0]}=" for line in own.splitlines() if not line.startswith("#"))
-    lines = [line for name in files for line in (DIST / name).read_text().splitlines() if not line.startswith(names)]
-    return "\n".join(lines) + "\n" + own
+    texts = [*((DIST / name).read_text() for name in files), WORDS.read_text(), more]
+    last = {}
+    for line in "\n".join(texts).splitlines():
+        if "=" in line and not line.startswith("#"):
+            last[line.partition("=")[0]] = line
+    return "".join(f"{line}\n" for line in last.values())
 
 
 def memory_of(kernel):

@@ -12,8 +12,12 @@ from whole_malta import Malta, words
 
 #: Where U-Boot has the copies of its own environment in the chip (uboot/malta.config).
 COPIES, COPY_BYTES = (0x3C0000, 0x3D0000), 0x10000
-#: The board's words in the place of those in agent/dist/uboot/stock.env.
-STOCK = """bootcmd=ide reset; part start ide 0 boot k_block; ide read 0x82000000 ${k_block} 20; source 0x82000000; reset
+#: The board's words in the place of those in agent/dist/uboot/stock.env. This U-Boot does not read names of partitions where
+#: bytes are in this order: to it they are empty.
+STOCK = """bootcmd=ide reset; part start ide 0 7 k_block; ide read 0x82000000 ${k_block} 20; source 0x82000000; reset
+k_start=if test ${slot} = a; then setenv k_part 2; else setenv k_part 3; fi; part start ide 0 ${k_part} k_block; \
+part size ide 0 ${k_part} k_length; ide read 0x82000000 ${k_block} ${k_length}; \
+setenv bootargs panic=10 komainu.slot=${slot} ${k_args}; bootm 0x82000000#c
 k_ram=0x81f00000
 k_read=ide read
 k_write=ide write
