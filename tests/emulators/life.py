@@ -132,10 +132,10 @@ class Life:
     def closed(self):
         """The gate is closed: the LAN gets the page, the WAN nothing."""
         wait_until(lambda: self._page(), "the page asks for a password", SECONDS * 2)
-        page = self.timeline.mark("the page answers in the LAN", self.uptime())
+        self.timeline.mark("the page answers in the LAN", self.uptime())
         closed = re.search(rb"board closed ([\d.]+) s", self.machine.said(self.born))
         assert closed, "the start script does not say when the WAN was closed"
-        self.timeline.figure("start: WAN closed, page, kernel's seconds", [float(closed[1]), page.uptime])
+        self.timeline.figure("start: WAN closed, kernel's seconds", float(closed[1]))
         status = self.status()
         assert status["gate"] == "closed" and status["firewall"] == "holds", status
         wait_until(lambda: f"{DEVICE_WAN}/24" in self.machine.must("ip address show dev eth1"), "an address by DHCP")
@@ -224,8 +224,7 @@ class Life:
         assert now != slot, f"slot {now} runs as before"
         self.machine.waits(rf"confirming release={number}\b", "it is kept", mark, UPDATE_SECONDS)
         wait_until(lambda: self.status()["confirmed_release"] == number, "the record says so", SECONDS)
-        kept = self.timeline.mark(f"release {number} is kept", self.uptime(), slot=now)
-        self.timeline.figure("restart until kept, kernel's seconds", kept.uptime)
+        self.timeline.mark(f"release {number} is kept", self.uptime(), slot=now)
         # Debian's fw_printenv reads the boot environment as the boot loader does.
         choice = self.machine.must("fw_printenv boot_slot; fw_printenv upgrade_available").split()
         assert choice == [f"boot_slot={now}", "upgrade_available=0"], choice
@@ -293,7 +292,6 @@ class Life:
         assert first.of("komainu run")[0] == number, "the agent was started again"
         passed = last.uptime - first.uptime
         self.timeline.figure("agent at rest: KiB, most KiB", [now, most])
-        self.timeline.figure("page at rest: KiB", last.of("exe page")[2])
         self.timeline.figure("agent at rest: % of the processor", round(100 * (seconds - first.of("komainu run")[3]) / passed, 2))
 
     def vendors_page(self):
