@@ -15,7 +15,7 @@ def arm_with_debians_own_uboot_lives_a_whole_life(place):
 
 
 @test
-def mips_with_a_boot_script_that_counts_lives_a_whole_life(place):
+def mips_with_a_uboot_that_counts_lives_a_whole_life(place):
     return lives(place, MaltaBe())
 
 
