@@ -3,7 +3,7 @@
     python3 tests/emulators/life_table.py            README.md gets the table of work/life/*/timeline.json
     python3 tests/emulators/life_table.py --print    only says it
 
-A life that was not lived here, or broke off before a figure, has a dash there.
+A life that was not lived here has no column, and one that broke off before a figure has a dash there.
 """
 
 import json
@@ -87,7 +87,7 @@ ROWS = (
 
 def table():
     """The table, in lines of Markdown."""
-    lives = [(said, Measured(name)) for name, said in MACHINES]
+    lives = [(said, one) for name, said in MACHINES if (one := Measured(name)).of]
     lines = ["| whole machines, emulated | " + " | ".join(said for said, _ in lives) + " |", "|---" * (len(lives) + 1) + "|"]
     for what, say in ROWS:
         lines.append(f"| {what} | " + " | ".join(say(one) for _, one in lives) + " |")
