@@ -20,15 +20,16 @@ from place import DEVICE_BUILDS, ROOT, Skip, command, need
 GUEST = HERE / "guest/whole"
 SERVER = "updates.example"
 #: Programs of Debian's packages; their libraries come along.
-PROGRAMS = ("usr/sbin/dropbear", "usr/sbin/dnsmasq", "usr/sbin/lighttpd", "usr/sbin/nft", "usr/bin/fw_printenv",
+NFT_PROGRAM = "usr/sbin/nft"
+PROGRAMS = ("usr/sbin/dropbear", "usr/sbin/dnsmasq", "usr/sbin/lighttpd", NFT_PROGRAM, "usr/bin/fw_printenv",
             "usr/lib/lighttpd/mod_access.so", "usr/lib/lighttpd/mod_indexfile.so", "usr/lib/lighttpd/mod_staticfile.so")
 #: The modules of the firewall's rules; what a kernel has built in is left out.
 NFT = """nf_tables nf_conntrack nf_nat nft_chain_nat nft_ct nft_fib_inet nft_hash nft_limit nft_log nft_masq nft_nat nft_redir
 nft_reject_inet nf_log_syslog nfnetlink_log nft_quota nft_connlimit nft_numgen""".split()
 MODULES = ["crc32c_generic", "ext4", "overlay", "bridge", "softdog", *NFT]
 PARAMETERS = {"softdog": "soft_margin=60"}
-#: The release is good; fails its health check for good; panics before there is a root.
-GOOD, SICK, PANICS = "good", "sick", "panics"
+#: The release is good; fails its health check for good; panics before there is a root; has no agent, to be measured beside.
+GOOD, SICK, PANICS, BARE = "good", "sick", "panics", "bare"
 #: The password that such devices were shipped with, by SHA-256 crypt.
 SHIPPED_HASH = "$5$shipped$vz3Npg7FOROl3RRoO4yfF5KXDwC9P.CukrfiIwD2E96"
 
@@ -81,7 +82,9 @@ class Firmware:
         start.file("find-root", self.board.find_root)
         for path in ("dev", "new"):
             start.folder(path)
-        start.modules(packages / "modules", [*self.board.early, "squashfs"], PARAMETERS)
+        start.modules(packages / "modules", [*self.board.early, "squashfs", *self.board.later],
+                      {**PARAMETERS, **self.board.parameters})
+        not_listed(start, self.board.later)
         if self.kind == PANICS:
             start.file("panic", "")
         start.write(folder / "start-image")
@@ -91,20 +94,21 @@ class Firmware:
 
     def _root(self, packages):
         root = Image()
-        for path in ("dev", "proc", "sys", "run", "tmp", "var", "data", "mnt", "lib/modules"):
+        for path in ("dev", "proc", "sys", "run", "tmp", "var", "data", "mnt", "rom", "lib/modules"):
             root.folder(path)
         root.folder("root", 0o700)
         busybox(root, packages)
-        programs(root, packages / "firmware")
-        root.modules(packages / "modules", [*MODULES, *self.board.modules], PARAMETERS)
-        without(root, [*self.board.early, "squashfs"], packages / "modules")
-        root.file("etc/inittab", "::sysinit:/etc/init.d/rcS\n::respawn:/usr/sbin/komainu run\n"
-                                 f"::respawn:/sbin/control {self.board.control}\n::ctrlaltdel:/sbin/reboot\n"
-                                 "::shutdown:/etc/init.d/stop\n")
+        programs(root, packages / "firmware", [name for name in PROGRAMS if name != NFT_PROGRAM or self.board.masquerades])
+        root.modules(packages / "modules", [*MODULES, *self.board.modules], {**PARAMETERS, **self.board.parameters})
+        without(root, [*self.board.early, *self.board.later, "squashfs"], packages / "modules")
+        agent = "" if self.kind == BARE else "::respawn:/usr/sbin/komainu run\n"
+        root.file("etc/inittab", f"::sysinit:/etc/init.d/rcS\n{agent}::respawn:/sbin/control {self.board.control}\n"
+                                 "::ctrlaltdel:/sbin/reboot\n::shutdown:/etc/init.d/stop\n")
         for name, place in (("rcS", "etc/init.d"), ("S40network", "etc/init.d"), ("S80services", "etc/init.d"),
                             ("stop", "etc/init.d"), ("udhcpc.script", "etc"), ("control", "sbin")):
             root.file(f"{place}/{name}", (GUEST / name).read_bytes(), 0o755)
-        root.file("usr/sbin/komainu", agent_of(self.board).read_bytes(), 0o755)
+        if agent:
+            root.file("usr/sbin/komainu", agent_of(self.board).read_bytes(), 0o755)
         for policy in (ROOT / "agent/dist/policies").glob("*.toml"):
             root.file(f"usr/share/komainu/policies/{policy.name}", policy.read_bytes())
         root.file("usr/share/komainu/root.json", self.root)
@@ -113,6 +117,7 @@ class Firmware:
         root.file("etc/komainu/health/10-router", self._health(), 0o755)
         # dropbear makes its keys when it is first asked: they must last.
         root.link("etc/dropbear", "/data/dropbear")
+        root.file("usr/share/packages", installed(packages))
         root.file("etc/version", f"{self.version}\n")
         root.file("www/index.html", f"<h1>Gate router {self.version}</h1>\n")
         for path, content in {**FILES, **self.board.files()}.items():
@@ -135,7 +140,7 @@ class Firmware:
             "poll": {"interval_seconds": 60, "first_within_seconds": 10},
             "trial": {"soak_seconds": 10, "boot_tries": 2,
                       "checks": ["process:dnsmasq", "lan-port:80", "server"]},
-            "gate": {"lan": ["br-lan"], "wipe": ["/data/owner"]},
+            "gate": {"lan": ["br-lan"], "wipe": ["/data/owner", "/data/packages"]},
             "wall": {"kind": "router", "ssh": True},
         }
         for tables in (self.board.settings(), dict(self.settings)):
@@ -151,11 +156,23 @@ class Firmware:
 
 
 def packages_of(board):
-    """The folder of what setup fetched for a board."""
+    """The folder of what was fetched or built for a board."""
     folder = FOLDER / board.kind
     if not (folder / "firmware").is_dir():
-        raise Skip(f"needs tests/emulators/setup, or KOMAINU_EMULATORS is not its folder ({FOLDER})")
+        raise Skip(f"needs {board.made_by}, or KOMAINU_EMULATORS is not its folder ({FOLDER})")
     return folder
+
+
+def installed(packages):
+    """What a package manager on the device knows of the firmware's packages: the words of dpkg's status."""
+    rows = []
+    for line in (packages / "versions").read_text().splitlines():
+        found = re.fullmatch(r"(dropbear-bin|dnsmasq-base)_([^_]+)_(\w+)\.deb", line)
+        if found:
+            name, version, architecture = found.groups()
+            rows.append(f"Package: {name}\nStatus: install ok installed\nMaintainer: Debian\n"
+                        f"Architecture: {architecture}\nVersion: {version.replace('%3a', ':')}\nDescription: of the firmware\n")
+    return "\n".join(rows) + "\n"
 
 
 def agent_of(board):
@@ -174,9 +191,9 @@ def busybox(root, packages):
             root.link(path, "/bin/busybox")
 
 
-def programs(root, packages):
+def programs(root, packages, names):
     """Programs with the libraries that they need, and the loader."""
-    waiting, taken = list(PROGRAMS), set()
+    waiting, taken = list(names), set()
     while waiting:
         name = waiting.pop()
         path = packages / name
@@ -194,9 +211,16 @@ def programs(root, packages):
 
 def _library(packages, name):
     for folder in ("lib", "usr/lib"):
-        for path in sorted((packages / folder).glob(f"*/{name}")):
+        for path in sorted([*(packages / folder).glob(name), *(packages / folder).glob(f"*/{name}")]):
             return str(path.relative_to(packages))
-    raise AssertionError(f"no package in {packages} has the library {name}: add it to tests/emulators/setup")
+    raise AssertionError(f"no package in {packages} has the library {name}: add it to what makes this folder")
+
+
+def not_listed(image, names):
+    """Takes modules from the list of those that are loaded one after the other."""
+    mode, order = image.entries["lib/modules/order"]
+    kept = [line for line in order.decode().splitlines() if line.split()[0] not in names]
+    image.entries["lib/modules/order"] = (mode, "".join(f"{line}\n" for line in kept).encode())
 
 
 def without(root, early, modules):
@@ -204,9 +228,7 @@ def without(root, early, modules):
     start = Image()
     start.modules(modules, early)
     loaded = start.entries["lib/modules/order"][1].decode().split()
-    mode, order = root.entries["lib/modules/order"]
-    kept = [line for line in order.decode().splitlines() if line.split()[0] not in loaded]
-    root.entries["lib/modules/order"] = (mode, "".join(f"{line}\n" for line in kept).encode())
+    not_listed(root, loaded)
     for name in loaded:
         root.entries.pop(f"lib/modules/{name}.ko", None)
 

@@ -13,9 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import firmware
 import life_internet
+import life_package
 import login
 from browser import Browser
-from firmware import GOOD, PANICS, SICK, Firmware
+from firmware import BARE, GOOD, PANICS, SICK, Firmware
 from life_figures import Look
 from maker import Workshop
 from place import ROOT, command, need, wait_until
@@ -33,20 +34,24 @@ UPDATE_SECONDS = 1800
 #: At rest is what has been up for so long; and how long it is left alone then.
 SETTLED_SECONDS = 90
 REST_SECONDS = 20
+#: The maker's releases: 1 as the factory writes it, 2 good, 3 fails its check, 4 panics.
+RELEASES = {1: GOOD, 2: GOOD, 3: SICK, 4: PANICS}
 
 
 class Life:
-    """A device that is not made yet, its maker and its networks."""
+    """A device that is not made yet, its maker and its networks. `releases` are the kinds of its firmware by number;
+    `ending` tells the artefacts of this life from those of the board's whole life."""
 
-    def __init__(self, place, board):
-        self.place, self.board = place, board
+    def __init__(self, place, board, releases=None, ending=""):
+        self.place, self.board, self.releases = place, board, releases or RELEASES
         self.cables = Cables(place)
         self.workshop = Workshop(place)
         self.internet = life_internet.Internet(place, self.cables, self.workshop.repository)
         self.folder = place.path("machine")
         self.folder.mkdir()
         self.machine = WholeMachine(place, board, self.folder, self.cables)
-        self.timeline = Timeline(board.name, ARTEFACTS / board.name, self.machine)
+        self.has_agent, name = self.releases[1] != BARE, board.name + ending
+        self.timeline = Timeline(name, ARTEFACTS / name, self.machine)
         place.undo.callback(self._keep)
         self.browser = Browser(self.cables, "lan")
         self.made, self.published = {}, 1
@@ -60,18 +65,17 @@ class Life:
     # The maker.
 
     def make(self):
-        """The maker's firmware: release 1 as the factory writes it, 2 good, 3 fails its check, 4 panics."""
-        kinds = {1: GOOD, 2: GOOD, 3: SICK, 4: PANICS}
+        """The maker's firmware, and the machine as it leaves the factory."""
         authority = self.internet.chain.root.read_bytes()
 
         def build(number):
-            made = Firmware(self.board, number, self.workshop.root, authority, kinds[number])
+            made = Firmware(self.board, number, self.workshop.root, authority, self.releases[number])
             return made.build(self.place.path(f"releases/{number}/x").parent)
 
         # Release 1 is needed now; the others are made while the device lives.
         together = ThreadPoolExecutor(1)
         self.place.undo.callback(together.shutdown, cancel_futures=True)
-        self.made = {number: together.submit(build, number) for number in kinds}
+        self.made = {number: together.submit(build, number) for number in self.releases}
         self.board.factory(self.images(1), self.folder)
         self.publish(1)
         sizes = {part: os.path.getsize(file) for part, file in self.images(1).items()}
@@ -129,6 +133,9 @@ class Life:
         """The gate is closed: the LAN gets the page, the WAN nothing."""
         wait_until(lambda: self._page(), "the page asks for a password", SECONDS * 2)
         self.timeline.mark("the page answers in the LAN", self.uptime())
+        closed = re.search(rb"board closed ([\d.]+) s", self.machine.said(self.born))
+        assert closed, "the start script does not say when the WAN was closed"
+        self.timeline.figure("start: WAN closed, kernel's seconds", float(closed[1]))
         status = self.status()
         assert status["gate"] == "closed" and status["firewall"] == "holds", status
         wait_until(lambda: f"{DEVICE_WAN}/24" in self.machine.must("ip address show dev eth1"), "an address by DHCP")
@@ -136,17 +143,20 @@ class Life:
 
     def silent(self, state):
         """nmap on the WAN finds nothing, and nothing but what the gate allows has left since the first packet."""
-        begun, _ = life_internet.seen_of(self.wan)
+        begun, _ = self._seen()
         for words, kind in ((("-sS", "--top-ports", "300"), "TCP"), (("-sU", "--top-ports", "40"), "UDP")):
             found, tried = life_internet.scan(self.cables, self.place, "wan", DEVICE_WAN, *words)
             assert tried and not found, f"{kind} on the WAN of a {state} gate: {found} of {tried}"
             self.timeline.mark(f"nmap from the WAN: {tried} {kind} ports, gate {state}", answers=len(found))
         ping = self.cables.popen("wan", "ping", "-c", "2", "-W", "1", DEVICE_WAN, stdout=-3)
         assert ping.wait(60) != 0, "the WAN gets an echo"
-        counts, others = life_internet.seen_of(self.wan)
+        counts, others = self._seen()
         assert begun.get("DHCP") and counts.get("ARP"), f"the capture sees nothing: {counts}"
         assert not others, f"packets on the WAN that no policy allows: {others[:5]}"
         self.timeline.figure(f"packets out on the WAN since the power came, gate {state}", counts)
+
+    def _seen(self):
+        return life_internet.seen_of(self.wan, self.board.masquerades)
 
     def _page(self):
         answer = self.browser.ask(patient=False, port=80, seconds=20)
@@ -181,7 +191,7 @@ class Life:
         """The gate is open: the owner is let in by SSH, the vendor's page answers, the LAN gets out, the wall stands."""
         wait_until(lambda: login.by_ssh(self.cables, "lan", DEVICE_LAN, PASSWORD, 60), "dropbear lets the owner in", SECONDS * 2)
         assert not login.by_ssh(self.cables, "lan", DEVICE_LAN, SHIPPED, 60), "the shipped password still works"
-        wait_until(self._vendors_page, "the vendor's page answers", SECONDS)
+        self.vendors_page()
         authority = self.internet.chain.root
         self.cables.run("lan", "curl", "-sf", "--cacert", authority, "--resolve", f"{firmware.SERVER}:443:203.0.113.2",
                         "-o", "/dev/null", f"https://{firmware.SERVER}/metadata/timestamp.json")
@@ -267,22 +277,38 @@ class Life:
         first, began, used = Look(self.machine, self.board.disk), time.monotonic(), self.machine.host_seconds()
         self.machine.must(f"sleep {REST_SECONDS}")
         last = Look(self.machine, self.board.disk)
-        number, most, now, seconds = last.of("komainu run")
-        assert first.of("komainu run")[0] == number, "the agent was started again"
-        passed = last.uptime - first.uptime
         # A busy host's time is the machine's too, and its kernel counts it for the process that waited: what the emulator
         # took of the host is the upper bound for all of the machine.
         host = 100 * (self.machine.host_seconds() - used) / (time.monotonic() - began)
         self.timeline.figure("the whole machine at rest, emulated: % of a processor of the host", round(host, 2))
-        self.timeline.figure("agent at rest: KiB, most KiB", [now, most])
-        self.timeline.figure("agent at rest: % of the processor", round(100 * (seconds - first.of("komainu run")[3]) / passed, 2))
+        if self.has_agent:
+            self._agent_at_rest(first, last)
         self.timeline.figure("flash writes at rest, bytes", last.written - first.written)
         self.timeline.figure("resident at rest, KiB", last.resident())
         self.timeline.figure("available at rest, KiB", last.available)
 
+    def _agent_at_rest(self, first, last):
+        number, most, now, seconds = last.of("komainu run")
+        assert first.of("komainu run")[0] == number, "the agent was started again"
+        passed = last.uptime - first.uptime
+        self.timeline.figure("agent at rest: KiB, most KiB", [now, most])
+        self.timeline.figure("agent at rest: % of the processor", round(100 * (seconds - first.of("komainu run")[3]) / passed, 2))
+
+    def vendors_page(self):
+        """The vendor's page answers in the LAN, as it does at once where there is no gate."""
+        wait_until(self._vendors_page, "the vendor's page answers", SECONDS)
+        self.timeline.mark("the vendor's page answers in the LAN", self.uptime())
+
     def attack(self):
         """A scan from the LAN and from the WAN, and a telnetd that is started in the machine."""
-        found, tried = life_internet.scan(self.cables, self.place, "lan", DEVICE_LAN, "-sS", "--top-ports", "300")
+        with ThreadPoolExecutor(1) as together:
+            scan = together.submit(life_internet.scan, self.cables, self.place, "lan", DEVICE_LAN, "-sS", "--top-ports", "300")
+            looks = [Look(self.machine, self.board.disk)]
+            while not scan.done():
+                looks.append(Look(self.machine, self.board.disk))
+        found, tried = scan.result()
+        attacked = {words: max(look.of(words)[2] for look in looks) for words in ("komainu run", "exe page")}
+        self.timeline.figure("agent and page under attack, most KiB", list(attacked.values()))
         allowed = {"tcp/22", "tcp/53", "tcp/80", f"tcp/{PAGE}"}
         opened = {port for port, state in found.items() if state == "open"}
         assert "tcp/80" in opened and opened <= allowed, f"open in the LAN: {opened}"
@@ -296,6 +322,10 @@ class Life:
         assert "telnet" in self.machine.must("cat /data/komainu/log/security.log"), "the log does not say so"
         self.silent("open")
 
+    def packages(self):
+        """Packages of the firmware are upgraded."""
+        life_package.upgrade(self, PASSWORD)
+
     def reset(self):
         """The owner gives the device away."""
         self.machine.must("mkdir -p /data/owner && echo secret >/data/owner/wifi && sync")
@@ -308,11 +338,12 @@ class Life:
         assert status["gate"] == "closed" and status["confirmed_release"] == release, status
         assert "wifi" not in self.machine.must("ls /data/owner"), "the owner's files are still there"
         assert not login.by_ssh(self.cables, "lan", DEVICE_LAN, PASSWORD, 20), "the former owner is let in"
+        life_package.gone(self)
         self.timeline.mark("closed again after a factory reset", self.uptime(), release=release)
 
     def end(self):
         """The captures are kept; over the whole life nothing left that no policy allows."""
-        counts, others = life_internet.seen_of(self.wan)
+        counts, others = self._seen()
         assert not others, f"packets on the WAN that no policy allows: {others[:5]}"
         self.timeline.figure("packets out on the WAN in the whole life", counts)
         for capture, name in ((self.wan, "wan"), (self.lan, "lan")):

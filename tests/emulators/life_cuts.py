@@ -44,7 +44,7 @@ class Cuts:
     def __init__(self, life, seed=None):
         self.life, self.machine = life, life.machine
         self.seed = int(seed or os.environ.get("KOMAINU_SEED") or 1)
-        self.random, self.done = random.Random(self.seed), []
+        self.random, self.done, self.number = random.Random(self.seed), [], 0
         life.timeline.figure("seed of the power cuts", self.seed)
 
     def images(self, number):
@@ -67,6 +67,7 @@ class Cuts:
             # This is the cut's random moment, not a wait for something.
             time.sleep(delay)
             machine.power_cut()
+            self.number += 1
             said.append(f"{name} +{delay:.2f} s")
             began, mark = time.monotonic(), machine.power_on()
         machine.up(mark, UP_SECONDS)

@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ElementTree
 import chains
 from firmware import SERVER
 from place import command, need, wait_until
-from whole_networks import DEVICE_WAN, MAC, WAN
+from whole_networks import DEVICE_WAN, LAN, MAC, WAN
 
 NGINX = """daemon off;
 user root;
@@ -35,6 +35,8 @@ SORTS = (
     ("names", r"%s\.\d+ > %s\.53: " % (re.escape(DEVICE_WAN), re.escape(WAN))),
     ("updates over TLS", r"%s\.\d+ > %s\.443: " % (re.escape(DEVICE_WAN), re.escape(WAN))),
 )
+#: Where the machine only routes, a computer's own packets are on the WAN as well.
+ROUTED = ("pages for the LAN, routed", r"%s\.\d+ > %s\.443: " % (re.escape(LAN), re.escape(WAN)))
 
 
 class Internet:
@@ -72,11 +74,11 @@ class Internet:
         return [(float(at), int(status), int(length), tls, path) for at, status, length, tls, path in rows]
 
 
-def seen_of(capture):
+def seen_of(capture, masquerades=True):
     """The machine's packets on the WAN so far: {sort: how many}, and those of no sort, as tcpdump says them."""
-    counts, others = {}, []
+    counts, others, sorts = {}, [], SORTS if masquerades else (*SORTS, ROUTED)
     for line in capture.packets("ether", "src", MAC["wan"]):
-        for sort, pattern in SORTS:
+        for sort, pattern in sorts:
             if re.search(pattern, line):
                 counts[sort] = counts.get(sort, 0) + 1
                 break

@@ -39,8 +39,16 @@ class Board:
 
     name = kind = nic = console = control = ""
     modules, early = (), ()
+    #: Modules of the initramfs that `find_root` loads.
+    later = ()
+    #: What makes the folder of its kernel and programs.
+    made_by = "tests/emulators/setup"
+    #: Parameters of these modules, by name.
+    parameters = {}
     #: A script for the start image: sets `root` to the device with the root of `slot`.
     find_root = ""
+    #: Whether the firmware masquerades what the LAN sends to the WAN, by nftables; else it only routes.
+    masquerades = True
     #: The kernel's name of the medium whose writes are counted, below /sys/block.
     disk = ""
     #: How the agent's settings name the parts of a slot: part → (slot a, slot b).

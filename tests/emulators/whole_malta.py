@@ -14,8 +14,6 @@ from whole_machine import Board
 #: The board's own words in U-Boot's environment.
 WORDS = DIST.parents[2] / "tests/emulators/uboot/malta.env"
 CHIP_BYTES = 4 << 20
-#: Partitions of the disk in their order: name and MiB. The loader reads a whole kernel, two bytes at a time.
-PARTITIONS = (("kernel_a", 7), ("kernel_b", 7), ("rootfs_a", 16), ("rootfs_b", 16), ("state", 32), ("ubootenv", 8))
 FIT = """/dts-v1/;
 / {{ description = "gate-1"; #address-cells = <1>;
  images {{
@@ -37,10 +35,12 @@ class Malta(Board):
     early = ("ata_piix",)
     modules = ("pcnet32", "vfat", "nls_cp437", "nls_ascii", "nls_iso8859_1", "nls_utf8")
     parts = {part: tuple(f"PARTLABEL={part}_{slot}" for slot in "ab") for part in ("kernel", "rootfs")}
+    #: Partitions of the disk in their order: name and MiB. The loader reads a whole kernel, two bytes at a time.
+    partitions = (("kernel_a", 7), ("kernel_b", 7), ("rootfs_a", 16), ("rootfs_b", 16), ("state", 32), ("ubootenv", 8))
     fw_env = (DIST / "fw_env.files.config").read_text()
     mounts = "mkdir -p /run/env\nmount -t vfat -o sync /dev/sda6 /run/env || echo 'board: no boot environment'\n"
-    #: In the start image: sets `root` to the partition of `slot`.
-    find_root = """for _ in $($b seq 50); do [ -b /dev/sda6 ] && break; $b usleep 200000; done
+    #: In the start image: sets `root` to the partition of `slot`, once the partition behind it is there.
+    find_root = """for _ in $($b seq 50); do [ -b /dev/sda5 ] && break; $b usleep 200000; done
 for partition in /sys/block/sda/sda*/uevent; do
     [ "$($b sed -n 's/^PARTNAME=//p' "$partition")" = "rootfs_$slot" ] || continue
     root=/dev/$($b sed -n 's/^DEVNAME=//p' "$partition")
@@ -48,9 +48,10 @@ done
 """
 
     def files(self):
+        state = [name for name, _ in self.partitions].index("state") + 1
         return {
             "etc/fw_env.config": self.fw_env,
-            "etc/board": "mount -t ext4 -o noatime,errors=remount-ro /dev/sda5 /data || echo 'board: no state'\n"
+            "etc/board": f"mount -t ext4 -o noatime,errors=remount-ro /dev/sda{state} /data || echo 'board: no state'\n"
                          + self.mounts,
         }
 
@@ -64,7 +65,7 @@ done
 
     def factory(self, images, folder):
         disk = folder / "disk"
-        places = factory_disk(disk, PARTITIONS, images, folder)
+        places = factory_disk(disk, self.partitions, images, folder)
         loader = self.loader.read_bytes()
         (folder / "chip").write_bytes(loader + b"\xff" * (CHIP_BYTES - len(loader)))
         self.boot(disk, places, folder)
@@ -88,13 +89,14 @@ done
                 "-chardev", f"socket,id=control,path={control},server=on,wait=off", "-serial", "chardev:control"]
 
 
-def words():
-    """The environment of the board: agent/dist/uboot, with the board's own words in the place of the example's."""
-    own = WORDS.read_text()
-    names = tuple(f"{line.partition('=')[0]}=" for line in own.splitlines() if not line.startswith("#"))
-    lines = [line for name in ("komainu.env", "counted.env") for line in (DIST / name).read_text().splitlines()
-             if not line.startswith(names)]
-    return "\n".join(lines) + "\n" + own
+def words(files=("komainu.env", "counted.env"), more=""):
+    """The environment of the board: files of agent/dist/uboot, with the board's own words in the place of the example's."""
+    texts = [*((DIST / name).read_text() for name in files), WORDS.read_text(), more]
+    last = {}
+    for line in "\n".join(texts).splitlines():
+        if "=" in line and not line.startswith("#"):
+            last[line.partition("=")[0]] = line
+    return "".join(f"{line}\n" for line in last.values())
 
 
 def memory_of(kernel):

@@ -19,15 +19,18 @@ def crypt(password, setting):
 
 def by_ssh(net, where, address, password, seconds=PATIENCE):
     """Whether the device's real SSH server lets this password in from there. Where nobody answers, it waits so long."""
-    words = ("setpriv", "--pdeathsig", "KILL", "nsenter", "-t", net.holders[where], "-n", "dbclient", "-y", "-y",
-             f"root@{address}", "echo $((40+2))")
     try:
-        done = subprocess.run([str(word) for word in words], stdin=subprocess.DEVNULL, capture_output=True,
-                              text=True, timeout=seconds, check=False, start_new_session=True,
-                              env={**os.environ, "DROPBEAR_PASSWORD": password})
+        return over_ssh(net, where, address, password, "echo $((40+2))", seconds).stdout.strip() == b"42"
     except subprocess.TimeoutExpired:
         return False
-    return done.stdout.strip() == "42"
+
+
+def over_ssh(net, where, address, password, script, seconds=PATIENCE, said=b""):
+    """Runs a script on the device over SSH, with these bytes as its input; how it ended."""
+    words = ("setpriv", "--pdeathsig", "KILL", "nsenter", "-t", net.holders[where], "-n", "dbclient", "-y", "-y",
+             f"root@{address}", script)
+    return subprocess.run([str(word) for word in words], input=said, capture_output=True, timeout=seconds, check=False,
+                          start_new_session=True, env={**os.environ, "DROPBEAR_PASSWORD": password})
 
 
 def by_console(gate, password, seconds=PATIENCE):
