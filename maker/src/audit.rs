@@ -2,12 +2,13 @@
 //! norm that it serves. The image is neither mounted nor changed.
 //!
 //! Map: `open_image` opens an image, [`image`] is its tree; [`rule_table`] has the rules; `shipped_settings` and `start_files` gather what several
-//! judges need, `settings_copy` what the agent of this machine reads; `login_accounts`, `started_services`, `secret_keys`, `shipped_komainu`, `state_medium`, `file_modes`,
+//! judges need, `settings_copy` what the agent of this machine reads; `login_accounts`, `started_services`, `secret_keys`, `shipped_komainu`, `state_medium`, `file_modes` (and `file_capabilities`),
 //! `debug_programs`, `image_kernel` and `shipped_sbom` judge; [`finding`] keeps what they find, [`allowance`] what the maker allows;
 //! [`text_report`], [`json_report`] and [`sarif_report`] tell it.
 
 pub mod allowance;
 mod debug_programs;
+mod file_capabilities;
 mod file_modes;
 pub mod finding;
 pub mod image;
