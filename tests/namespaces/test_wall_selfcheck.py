@@ -1,17 +1,12 @@
 """What `komainu selfcheck` says of a bad device and of a good one: every fault that was planted by name, and none where
 there is none."""
 
-import os
-import re
-import signal
-
 from firmware import Firmware
-from gate import PASSWORD
 from internet import Internet
 from login import crypt
 from matrix import attacked
 from net import DEVICE_LAN
-from place import PATIENCE, test, wait_until
+from place import test, wait_until
 from walled import Walled, need_wall
 
 GOOD_WEB_PASSWORD = "Take-no-ko 5 Yama"
@@ -124,30 +119,3 @@ def what_was_planted_is_mended_by_the_agent(place):
     wait_until(lambda: DEVICE_LAN[4] in (one.etc / "resolv.conf").read_text() or "resolv.conf" in one.said(),
                "another name server is undone or told")
     attacked("configuration", "another name server in resolv.conf", "both", True)
-
-
-@test
-def an_account_that_the_firmware_brings_at_every_start_is_an_error_once(place):
-    need_wall()
-    gate = Walled(place)
-    shadow = gate.etc / "shadow"
-    brought = shadow.read_text()
-    gate.run()
-    gate.set_up()
-
-    def is_error():
-        return re.search("^error account-changed", gate.said(), re.M) is not None
-
-    said = []
-    for _ in range(3):
-        # An orderly end, as of a restart: the agent keeps what this run knew.
-        os.kill(gate.agent_process(), signal.SIGTERM)
-        gate.running.wait(timeout=PATIENCE)
-        shadow.write_text(brought)
-        gate.run()
-        wait_until(lambda: gate.holds_password(PASSWORD), "the owner's password is put back")
-        said.append(is_error())
-    assert said == [True, False, False], said
-    # Later in a run it is somebody's deed, and always news.
-    shadow.write_text(brought)
-    wait_until(is_error, "a deed is told")
