@@ -12,17 +12,15 @@ const ROOT: u32 = 2;
 /// Flags of a superblock: groups of 64 bits, and descriptors of groups that lie apart.
 const GROUPS_64: u32 = 0x80;
 const GROUPS_APART: u32 = 0x10;
-/// Flags of an inode: its blocks are a tree of extents; its content stands in it.
+/// Flag of an inode: its blocks are a tree of extents.
 const EXTENTS: u32 = 0x8_0000;
-const INLINE: u32 = 0x1000_0000;
 /// At the beginning of attributes, and of a node of extents.
 const ATTRIBUTES_MAGIC: u32 = 0xea02_0000;
 const EXTENTS_MAGIC: u16 = 0xf30a;
 /// An extent that is longer was reserved and never written.
 const EXTENT_BLOCKS_MAX: u16 = 0x8000;
-/// Attributes, with the index that stands for `security.` or `system.`: capabilities, and the rest of what stands in an inode.
-const CAPABILITY: (u8, &[u8]) = (6, b"capability");
-const DATA: (u8, &[u8]) = (7, b"data");
+/// The index of names that begin with `security.`
+const SECURITY: u8 = 6;
 /// Most inodes of an image.
 const INODES_MAX: u32 = 1 << 24;
 /// In the flags of a group: nothing was written to its table of inodes.
@@ -42,7 +40,7 @@ pub fn read(file: &File) -> Result<BTreeMap<Vec<u8>, Vec<u8>>> {
         let Some(inode) = raw.written_inode(number)? else { continue };
         // One that was removed keeps its bytes.
         if short(&inode, 26) > 0
-            && let Some(value) = raw.attribute(&inode, CAPABILITY)?
+            && let Some(value) = raw.capability(&inode)?
         {
             capable.insert(number, value);
         }
@@ -118,13 +116,13 @@ impl RawExt4<'_> {
         at(self.file, place, self.block_bytes as usize)
     }
 
-    /// An attribute of an inode: behind its fields, or in a block of its own.
-    fn attribute(&self, inode: &[u8], wanted: (u8, &[u8])) -> Result<Option<Vec<u8>>> {
+    /// The capability of an inode: behind its fields, or in a block of its own.
+    fn capability(&self, inode: &[u8]) -> Result<Option<Vec<u8>>> {
         if inode.len() > 128 {
             let begin = 128 + usize::from(short(inode, 128));
             if inode.len() >= begin + 4
                 && word(inode, begin) == ATTRIBUTES_MAGIC
-                && let Some(value) = attribute(&inode[begin + 4..], 0, wanted)
+                && let Some(value) = attribute(&inode[begin + 4..], 0)
             {
                 return Ok(Some(value));
             }
@@ -134,7 +132,7 @@ impl RawExt4<'_> {
             return Ok(None);
         }
         let block = self.block(own)?;
-        Ok(if word(&block, 0) == ATTRIBUTES_MAGIC { attribute(&block, 32, wanted) } else { None })
+        Ok(if word(&block, 0) == ATTRIBUTES_MAGIC { attribute(&block, 32) } else { None })
     }
 
     /// The paths of these inodes.
@@ -168,14 +166,9 @@ impl RawExt4<'_> {
         Ok(found)
     }
 
-    /// The pieces of a folder's content, in which names never go over an end.
+    /// The blocks of a folder: no name goes over the end of one. `ext4-view` refuses folders that stand in their inode.
     fn content(&self, inode: &[u8]) -> Result<Vec<Vec<u8>>> {
         let (flags, places) = (word(inode, 32), &inode[40..100]);
-        if flags & INLINE != 0 {
-            // The number of the folder above, then names; the rest of them is an attribute.
-            let rest = self.attribute(inode, DATA)?.unwrap_or_default();
-            return Ok(vec![places[4..].to_vec(), rest]);
-        }
         let mut blocks = Vec::new();
         if flags & EXTENTS != 0 {
             self.extents(places, EXTENT_DEPTH_MAX, &mut blocks)?;
@@ -246,14 +239,14 @@ fn entries(mut bytes: &[u8]) -> Vec<(u32, &[u8])> {
     all
 }
 
-/// The value of one of these attributes; `first` is where they begin. A value in an inode of its own is told as
+/// The value of `security.capability` among attributes; `first` is where they begin. A value in an inode of its own is told as
 /// an empty one, which nobody can read.
-fn attribute(bytes: &[u8], first: usize, (index, name): (u8, &[u8])) -> Option<Vec<u8>> {
+fn attribute(bytes: &[u8], first: usize) -> Option<Vec<u8>> {
     let mut place = first;
     while let Some(entry) = bytes.get(place..).filter(|entry| entry.len() >= 16 && word(entry, 0) != 0) {
         let (name_bytes, from, length) =
             (usize::from(entry[0]), usize::from(short(entry, 2)), word(entry, 8));
-        if entry[1] == index && entry.get(16..16 + name_bytes) == Some(name) {
+        if entry[1] == SECURITY && entry.get(16..16 + name_bytes) == Some(b"capability") {
             let value = from.checked_add(length as usize).and_then(|end| bytes.get(from..end));
             return Some(value.filter(|_| word(entry, 4) == 0).unwrap_or_default().to_vec());
         }

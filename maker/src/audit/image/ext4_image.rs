@@ -37,7 +37,6 @@ pub fn read(file: File) -> Result<Image> {
     let raw = file.try_clone().context("cannot open the image once more")?;
     let system =
         Ext4::load(Box::new(Reader { file, last: last.clone() })).map_err(|why| told(&why, &last))?;
-    let mut capabilities = ext4_capabilities::read(&raw).context("the capabilities of files")?;
     let image = Ext4Image { system, last };
     let mut nodes = Nodes::default();
     let top = image.system.metadata("/").map_err(|why| image.fault(&why))?;
@@ -64,9 +63,11 @@ pub fn read(file: File) -> Result<Image> {
             if kind == NodeKind::Folder {
                 folders.push(path.clone());
             }
-            let capability = capabilities.remove(&path);
-            nodes.add(path, Node { capability, ..node(&metadata, kind) })?;
+            nodes.add(path, node(&metadata, kind))?;
         }
+    }
+    for (path, value) in ext4_capabilities::read(&raw).context("the capabilities of files")? {
+        nodes.all.entry(path).and_modify(|node| node.capability = Some(value));
     }
     Ok(Image::of(nodes, Box::new(image), "ext4".into()))
 }
