@@ -18,6 +18,7 @@ mod status_text;
 mod version;
 
 use crate::config::settings::DeviceSettings;
+use crate::config::settings_file::Tree;
 use call::{Call, Exit, print};
 use komainu_core::printable;
 use lexopt::{Arg, Parser, ValueExt};
@@ -87,7 +88,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "check-settings",
-        help: "say what settings, or a policy file, enforce and only tell (--reports FILE…); touches no device",
+        help: "say what settings, or a policy file, enforce and only tell (--reports FILE…), or whether a boot profile can be read; touches no device (--root FOLDER: of its files)",
         run: check_settings::alone,
         operand: "[FILE]",
     },
@@ -184,20 +185,34 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 fn dispatch(arguments: impl Iterator<Item = OsString>) -> Result<Exit, (Exit, String)> {
     let usage = |sentence: String| (Exit::Usage, format!("{sentence}; see komainu --help"));
     let mut parser = Parser::from_args(arguments);
-    let (mut command, mut settings) = (None, PathBuf::from(DEFAULT_SETTINGS));
-    let (mut json, mut testing, mut operand) = (false, false, None);
+    let (mut command, mut operand) = (None, None);
+    let (mut settings, mut root): (Option<PathBuf>, Option<PathBuf>) = (None, None);
+    let (mut json, mut testing) = (false, false);
     let mut reports: Vec<PathBuf> = Vec::new();
     while let Some(argument) = parser.next().map_err(|error| usage(error.to_string()))? {
+        // A second value would silently take the place of the first.
+        let twice = |name: &str| usage(format!("--{name} is given twice"));
         match argument {
             Arg::Long("help") | Arg::Short('h') => return help(command.as_deref()),
             Arg::Long("version") | Arg::Short('V') => command = Some("version".to_owned()),
             Arg::Long("settings") | Arg::Short('s') => {
-                settings = parser.value().map_err(|error| usage(error.to_string()))?.into();
+                let value = parser.value().map_err(|error| usage(error.to_string()))?;
+                if settings.replace(value.into()).is_some() {
+                    return Err(twice("settings"));
+                }
+            }
+            Arg::Long("root") => {
+                let value = parser.value().map_err(|error| usage(error.to_string()))?;
+                if root.replace(value.into()).is_some() {
+                    return Err(twice("root"));
+                }
             }
             Arg::Long("reports") => {
                 reports.extend(parser.values().map_err(|error| usage(error.to_string()))?.map(PathBuf::from));
             }
+            Arg::Long("json") if json => return Err(twice("json")),
             Arg::Long("json") => json = true,
+            Arg::Long("testing") if testing => return Err(twice("testing")),
             Arg::Long("testing") => testing = true,
             Arg::Value(value) if command.is_none() => {
                 command = Some(value.string().map_err(|error| usage(error.to_string()))?);
@@ -223,13 +238,16 @@ fn dispatch(arguments: impl Iterator<Item = OsString>) -> Result<Exit, (Exit, St
     if name == "version" {
         return version::show();
     }
-    if !reports.is_empty() && name != "check-settings" {
-        return Err(usage(format!("{name} takes no --reports")));
+    let settings = settings.unwrap_or_else(|| DEFAULT_SETTINGS.into());
+    if name != "check-settings" && (root.is_some() || !reports.is_empty()) {
+        let option = if root.is_some() { "root" } else { "reports" };
+        return Err(usage(format!("{name} takes no --{option}")));
     }
     if name == "check-settings" {
         // Settings that cannot be read are what it is for, and a policy file has no device.
         let file = operand.as_ref().unwrap_or(&settings);
-        return check_settings::check_settings(file, &reports).map_err(|sentence| (Exit::Usage, sentence));
+        return check_settings::check_settings(file, Tree(root.as_deref()), &reports)
+            .map_err(|sentence| (Exit::Usage, sentence));
     }
     let settings_file = settings;
     let settings = DeviceSettings::load(&settings_file);

@@ -1,7 +1,8 @@
 //! The settings of a device: one file, written by its maker, read once at the start. A key that is not known is refused
 //! with its line. `agent/dist/komainu.toml` shows every key with its default.
 //!
-//! Map: `identity` finds the device's id, `toml` reads the file, `table_reader` the keys of a table with their defaults;
+//! Map: `settings_file` reads a maker's file, `toml` its text, `table_reader` the keys of a table with their defaults;
+//! `identity` finds the device's id;
 //! `settings`, `boot_settings`, `gate_settings`, `server_settings`, `trial_settings`, `wall_settings` and `wall_lists` say
 //! what the keys mean; `address` reads an address of the web, `boot_profile` the profile of a boot loader, and
 //! `boot_rules` holds its meaning.
@@ -17,6 +18,7 @@ pub mod identity_settings;
 pub mod profile_reader;
 pub mod server_settings;
 pub mod settings;
+pub mod settings_file;
 mod table_reader;
 pub mod toml;
 pub mod trial_settings;

@@ -119,7 +119,8 @@ pub enum AgentMessage {
 /// poll_fault=…            (the last poll failed: why)
 /// measure=telnet strong|weak|cannot-tell|cannot-enforce   (many: a row of the wall, and its state)
 /// answer=TIME mended|undone KIND MEASURE EVIDENCE WHAT    (many, newest first: what the wall did, and why)
-/// changed=1               (protected files differ from the accepted ones)
+/// changed=/etc/passwd     (many: a protected file that differs from the accepted one)    changed_more=12   (unlisted ones)
+/// incident=…              contained=1  wants_password=1   (an infection that is not over)
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeviceState(pub String);

@@ -2,12 +2,13 @@
 //! norm that it serves. The image is neither mounted nor changed.
 //!
 //! Map: `open_image` opens an image, [`image`] is its tree; [`rule_table`] has the rules; `shipped_settings` and `start_files` gather what several
-//! judges need; `login_accounts`, `started_services`, `secret_keys`, `shipped_komainu`, `state_medium`, `file_modes`,
+//! judges need, `settings_copy` what the agent of this machine reads; `login_accounts`, `started_services`, `secret_keys`, `shipped_komainu`, `state_medium`, `file_modes` (and `file_capabilities`),
 //! `debug_programs`, `image_kernel` and `shipped_sbom` judge; [`finding`] keeps what they find, [`allowance`] what the maker allows;
 //! [`text_report`], [`json_report`] and [`sarif_report`] tell it.
 
 pub mod allowance;
 mod debug_programs;
+mod file_capabilities;
 mod file_modes;
 pub mod finding;
 pub mod image;
@@ -18,14 +19,16 @@ mod open_image;
 pub mod rule_table;
 pub mod sarif_report;
 mod secret_keys;
+pub mod settings_copy;
 mod shipped_komainu;
 mod shipped_sbom;
-mod shipped_settings;
+pub mod shipped_settings;
 mod start_files;
 mod started_services;
 mod state_medium;
 pub mod text_report;
 
+use crate::desk_agent::DeskAgent;
 use allowance::{Allowance, allow};
 use anyhow::Result;
 use finding::Findings;
@@ -33,9 +36,8 @@ use image::Image;
 pub use open_image::open_image;
 use rule_table::Severity;
 use shipped_komainu::Parts;
-pub use shipped_komainu::agent_at;
 use shipped_settings::ShippedSettings;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The options of an audit.
 #[derive(Debug, Default)]
@@ -43,7 +45,7 @@ pub struct AuditOptions {
     /// The path of the settings in the image.
     pub settings: String,
     /// The agent for this machine, which checks settings.
-    pub checker: Option<PathBuf>,
+    pub checker: Option<DeskAgent>,
     pub allowances: Vec<Allowance>,
 }
 
@@ -83,7 +85,7 @@ pub fn audit(path: &Path, image: &Image, options: &AuditOptions) -> Result<Audit
         files: &files,
         settings: &settings,
         settings_path: &options.settings,
-        checker: options.checker.as_deref(),
+        checker: options.checker.as_ref(),
     };
     shipped_komainu::judge(&parts, &mut found)?;
     state_medium::judge(image, &files, &settings, &mut found)?;

@@ -4,6 +4,7 @@ mod advisory;
 mod audit;
 mod bundle;
 mod ceremony;
+mod check_settings;
 mod demo;
 mod demo_program;
 mod init;
@@ -64,6 +65,7 @@ enum Command {
     Serve(serve::Serve),
     Passwords(passwords::Passwords),
     KernelCheck(kernel_check::KernelCheck),
+    CheckSettings(check_settings::CheckSettings),
     Policy(policy::PolicyCommand),
     Demo(demo::Demo),
     #[command(hide = true)]
@@ -92,6 +94,7 @@ pub fn main() -> ExitCode {
         Command::Verify(args) => verify::run(args),
         Command::Serve(args) => serve::run(args).map(Outcome::from),
         Command::KernelCheck(args) => kernel_check::run(args).map(Outcome::from),
+        Command::CheckSettings(args) => check_settings::run(args).map(Outcome::from),
         Command::Passwords(args) => passwords::run(args).map(Outcome::from),
         Command::Policy(args) => policy::run(args),
         Command::Demo(args) => demo::run(args).map(Outcome::from),

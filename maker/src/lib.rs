@@ -31,6 +31,7 @@ pub mod clock;
 pub mod commands;
 pub mod compose;
 pub mod demo;
+pub mod desk_agent;
 pub mod expiry;
 pub mod files;
 mod hash_bins;

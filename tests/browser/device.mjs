@@ -55,7 +55,7 @@ export const WALL = [
         .map((measure) => `add measure=${measure}`),
     "add answer=2026-11-22T06:00:00Z mended end telnet weak port 23 (tcp) speaks telnet: process 9 (/usr/sbin/<b>telnetd</b>)",
     "add answer=boot+30 undone tune egress told neighbours may change routes",
-    "put incident=a program runs from memory and hides: /tmp/.x", "put contained=1", "put changed=1",
+    "put incident=a program runs from memory and hides: /tmp/.x", "put contained=1", "put changed=/etc/resolv.conf",
 ];
 export const NOTHING = [...new Set([...RICH, ...IDENTITY, ...WALL].map((line) => line.split(" ")[1].split("=")[0]))].map((key) => `drop ${key}`)
     .concat(["drop percent", "drop postponed", "code "]);

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 
 from firmware import Firmware
@@ -135,3 +136,30 @@ def thirty_starts_of_a_good_device_leave_no_line_in_the_security_log(place):
     one.run()
     wait_until(lambda: any("mended by=" in line and "2323" in line for line in one.security_log()), "telnet is told")
     return f"{len(first)} lines after the first start, {len(lines)} after {STARTS}"
+
+
+@test
+def an_account_that_the_firmware_brings_at_every_start_is_an_error_once(place):
+    need_wall()
+    gate = Walled(place)
+    shadow = gate.etc / "shadow"
+    brought = shadow.read_text()
+    gate.run()
+    gate.set_up()
+
+    def is_error():
+        return re.search("^error account-changed", gate.said(), re.M) is not None
+
+    said = []
+    for _ in range(3):
+        # An orderly end, as of a restart: the agent keeps what this run knew.
+        os.kill(gate.agent_process(), signal.SIGTERM)
+        gate.running.wait(timeout=PATIENCE)
+        shadow.write_text(brought)
+        gate.run()
+        wait_until(lambda: gate.holds_password(PASSWORD), "the owner's password is put back")
+        said.append(is_error())
+    assert said == [True, False, False], said
+    # Later in a run it is somebody's deed, and always news.
+    shadow.write_text(brought)
+    wait_until(is_error, "a deed is told")

@@ -49,6 +49,19 @@ def initscript(firmware):
     firmware.write("etc/init.d/komainu", (ROOT / "agent/dist/komainu.init").read_bytes(), 0o755)
 
 
+def starter(firmware, conf):
+    """The state is mounted by komainu-start, by its settings alone."""
+    firmware.replace("etc/inittab", "::sysinit:/bin/mount -t ubifs ubi0:data /data\n", "")
+    firmware.replace("etc/inittab", "::sysinit:/usr/sbin/komainu firewall\n", "::sysinit:/usr/sbin/komainu-start\n")
+    firmware.write("usr/sbin/komainu-start", (ROOT / "agent/dist/komainu-start").read_bytes(), 0o755)
+    firmware.write("etc/komainu/start.conf", (ROOT / "agent/dist/start.conf").read_text() + conf)
+
+
+def capable(firmware, rights="cap_net_raw,cap_net_admin+ep"):
+    need_root("file capabilities")
+    command(need("setcap", "libcap2-bin"), rights, firmware.path("usr/sbin/dnsmasq"))
+
+
 def device_node(firmware):
     need_root("device nodes")
     command("mknod", firmware.path("usr/lib/disk"), "b", "8", "0")
@@ -136,6 +149,8 @@ CASES = [
     ("kernel-option-weak", "/boot/config-6.1.0", "SECCOMP", lambda f: kernel(f, "SECCOMP_FILTER")),
     ("world-writable", "/etc/init.d/rcS", "0777", lambda f: f.path("etc/init.d/rcS").chmod(0o777)),
     ("world-writable", "/data", "folder", lambda f: f.path("data").chmod(0o777)),
+    ("state-on-ram", "/etc/komainu/start.conf", "TYPE=tmpfs", lambda f: starter(f, "DEVICE=none TYPE=tmpfs STATE=/data\n")),
+    ("setuid-surprise", "/usr/sbin/dnsmasq", "gets cap_net_admin, cap_net_raw", capable),
     ("setuid-surprise", "/usr/sbin/dnsmasq", "user 0", lambda f: f.path("usr/sbin/dnsmasq").chmod(0o4755)),
     ("device-node", "/usr/lib/disk", "outside /dev", device_node),
     ("device-node", "/dev/mtdblock0", "every account", open_disk),
@@ -222,6 +237,47 @@ def a_read_only_image_that_mounts_no_place_for_its_state_is_warned_of(place):
     assert Audit(firmware.folder).rules() == []
     audit = Audit(firmware.squashfs("zstd"))
     assert (audit.code, audit.rules()) == (0, ["state-unmounted"])
+
+
+@test
+def the_storage_that_the_starter_mounts_is_a_place_for_the_state(place):
+    for conf, rules in (("STATE=/data\nDEVICE='ubi0:data' TYPE=ubifs\n", []), ("STATE=/data\n# DEVICE=ubi0:data\n", ["state-unmounted"]),
+                        ("DEVICE=/dev/mmcblk0p6\n", ["state-unmounted"])):
+        firmware = Firmware(place, f"firmware-{len(rules)}-{len(conf)}")
+        starter(firmware, conf)
+        assert Audit(firmware.squashfs("zstd")).rules() == rules, conf
+    # Its settings count only where it is started.
+    firmware = Firmware(place, "unstarted")
+    starter(firmware, "STATE=/data\nDEVICE=none TYPE=tmpfs\n")
+    firmware.replace("etc/inittab", "::sysinit:/usr/sbin/komainu-start\n", "")
+    assert Audit(firmware.squashfs("zstd")).rules() == ["state-unmounted"]
+
+
+def capabilities_are_found(place, pack):
+    firmware = Firmware(place)
+    capable(firmware)
+    # In ext4 these leave no room beside the fields of the inode.
+    for name in ("user.a", "user.b"):
+        os.setxattr(firmware.path("usr/sbin/dnsmasq"), name, b"x" * 60)
+    # Many sets of attributes, so that the table has several blocks; and one without capabilities.
+    for number in range(700):
+        path = firmware.write(f"usr/share/doc/{number}", f"{number}\n")
+        os.setxattr(path, "user.number", str(number).encode() * 9)
+    os.setxattr(firmware.path("bin/busybox"), "user.note", b"x" * 900)
+    firmware.program("bin/ping", firmware.path("bin/busybox"))
+    command(need("setcap", "libcap2-bin"), "cap_net_raw+ep", firmware.path("bin/ping"))
+    for image in (firmware.folder, pack(firmware)):
+        found = Audit(image).found()
+        assert found == [("setuid-surprise", "/usr/sbin/dnsmasq",
+                          "whoever starts it gets cap_net_admin, cap_net_raw (file capabilities)")], found
+
+
+tests(capabilities_are_found, "capabilities_of_files_are_found_in_a_folder_and_in_{}", [
+    ("squashfs_by_xz", lambda f: f.squashfs("xz")),
+    ("squashfs_with_unpacked_attributes", lambda f: f.squashfs("gzip", "-noX")),
+    ("ext4", lambda f: f.ext4()),
+    ("ext4_of_small_blocks_without_extents", lambda f: f.ext4(64, "-b", "1024", "-O", "^extents,^64bit")),
+])
 
 
 @test

@@ -106,7 +106,7 @@ def the_guide_is_typed_through_from_an_empty_folder(place):
     (day.board / "kernel-1.0.0.itb").write_bytes(os.urandom(100_000))
     day.type("sed -i 's/^# release = .*/release = 7/' ROOT/etc/komainu.toml")       # a number that was typed in step 7
     listed = day.step(9).splitlines()
-    assert any(": 0 errors, 1 warnings" in line for line in listed), listed
+    assert any(": 0 errors, 0 warnings" in line for line in listed), listed
     settings = tomllib.loads((day.board / "ROOT/etc/komainu.toml").read_text())
     assert (settings["device"]["release"], settings["device"]["version"]) == (1, "1.0.0"), settings["device"]
     published = [line for line in listed if line.startswith(("metadata/", "targets/"))]

@@ -1,9 +1,13 @@
-//! `check-settings`: reads settings, or a policy file, and says in sentences what the wall would do: what is enforced, what
-//! only tells, what does not go together; with `--reports` also what enforcing would have done. It touches no device, and
-//! works on the maker's machine as well.
+//! `check-settings`: reads settings, a policy file or the profile of a boot loader, and says in sentences what the wall
+//! would do: what is enforced, what only tells, what does not go together; with `--reports` also what enforcing would have
+//! done. It touches no device, and works on the maker's machine as well: `komainu-maker check-settings` runs it.
 
 use super::call::{Call, Exit, print};
+#[cfg(feature = "profiles")]
+use crate::config::profile_reader;
 use crate::config::settings::DeviceSettings;
+use crate::config::settings_file::Tree;
+use crate::config::toml::table::SettingsFault;
 use crate::config::wall_settings::read_policy_file;
 use crate::os::files;
 use komainu_core::wall::contradictions::contradictions;
@@ -31,11 +35,24 @@ struct Done {
 
 /// Checks the settings that were read for a call.
 pub(super) fn alone(call: &Call) -> Result<Exit, String> {
-    check_settings(&call.settings_file, &[])
+    check_settings(&call.settings_file, Tree::default(), &[])
 }
 
-pub(super) fn check_settings(file: &Path, reports: &[PathBuf]) -> Result<Exit, String> {
-    let policy = read(file)?;
+/// Checks a file of a tree, and the files of the tree that it names.
+pub(super) fn check_settings(file: &Path, tree: Tree<'_>, reports: &[PathBuf]) -> Result<Exit, String> {
+    let wrong = |why: &dyn std::fmt::Display| format!("settings {}: {why}", file.display());
+    let text = tree.read(file).map_err(|unread| wrong(&unread))?;
+    if is_profile(&text) {
+        check_profile(&text).map_err(|fault| wrong(&fault))?;
+        return print(&format!("{}: can be read, the profile of a boot loader\n", file.display()));
+    }
+    let policy = match read(file, &text, tree).map_err(|fault| wrong(&fault))? {
+        Some(policy) => policy,
+        None if reports.is_empty() => {
+            return print(&format!("{}: can be read; {WITHOUT_WALL}\n", file.display()));
+        }
+        None => return Err(wrong(&format!("no policy judges reports here: {WITHOUT_WALL}"))),
+    };
     let mut said = String::new();
     // Writing to a String cannot fail.
     let _ = writeln!(said, "{}: can be read, a policy of the kind {}", file.display(), policy.kind);
@@ -57,16 +74,33 @@ pub(super) fn check_settings(file: &Path, reports: &[PathBuf]) -> Result<Exit, S
     print(&said)
 }
 
-fn read(file: &Path) -> Result<Policy, String> {
-    let wrong = |why: &dyn std::fmt::Display| format!("settings {}: {why}", file.display());
-    let text = std::fs::read_to_string(file).map_err(|error| wrong(&format!("cannot read: {error}")))?;
+const WITHOUT_WALL: &str = "the wall is left to other software ([wall] keep = false)";
+
+/// Reads settings, or a policy file; `None`: the settings want no wall.
+fn read(file: &Path, text: &str, tree: Tree<'_>) -> Result<Option<Policy>, SettingsFault> {
     if text.lines().any(|line| line.trim_start().starts_with("[device]")) {
-        let settings = DeviceSettings::read(&text).map_err(|fault| wrong(&fault))?;
-        let wall = settings.wall.map(|wall| wall.policy);
-        return wall.ok_or_else(|| wrong(&"the wall is left to other software ([wall] keep = false)"));
+        return DeviceSettings::read_of(text, tree).map(|settings| settings.wall.map(|wall| wall.policy));
     }
     let kind = file.file_stem().unwrap_or_default().to_string_lossy();
-    read_policy_file(&text, &kind).map_err(|fault| wrong(&fault))
+    read_policy_file(text, &kind).map(Some)
+}
+
+/// Keys that stand in every profile, one of them at least, and in no other file.
+const OF_PROFILES: &[&str] = &["medium", "fallback", "on_trial", "when_good"];
+
+fn is_profile(text: &str) -> bool {
+    let mut keys = text.lines().filter_map(|line| line.split_once('=').map(|(key, _)| key.trim()));
+    keys.any(|key| OF_PROFILES.contains(&key))
+}
+
+#[cfg(feature = "profiles")]
+fn check_profile(text: &str) -> Result<(), SettingsFault> {
+    profile_reader::read(text).map(drop)
+}
+
+#[cfg(not(feature = "profiles"))]
+fn check_profile(_: &str) -> Result<(), &'static str> {
+    Err("is the profile of a boot loader, and this komainu was built without them: build it with `profiles`")
 }
 
 /// Says what this policy would have done to the devices of these reports.

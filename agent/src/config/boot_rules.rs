@@ -25,6 +25,10 @@ impl Profile {
         slots.into_iter().find(|&slot| self.readings(slot).any(|word| word == first)).ok_or_else(
             || match said {
                 Some(said) => text(format_args!("{}={said} in the boot choice is neither slot", self.slot)),
+                // The settings name a profile that this komainu cannot read.
+                None if self.slot.is_empty() => {
+                    text(format_args!("the boot choice is unknown, because the boot profile cannot be read"))
+                }
                 None => text(format_args!("the boot choice has no {}", self.slot)),
             },
         )

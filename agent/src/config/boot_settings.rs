@@ -5,6 +5,7 @@
 use super::boot_profile::Profile;
 #[cfg(feature = "profiles")]
 use super::profile_reader::read_profile;
+use super::settings_file::Tree;
 #[cfg(feature = "profiles")]
 use super::table_reader::FirstFault;
 use super::table_reader::Keys;
@@ -29,11 +30,11 @@ pub struct Boot {
 }
 
 /// Reads `[boot]`, and the profile that it names.
-pub(super) fn read(mut keys: Keys<'_>) -> Boot {
+pub(super) fn read(mut keys: Keys<'_>, tree: Tree<'_>) -> Boot {
     let profile = match keys.path_if_given("profile") {
         None => bootcount(&mut keys),
         // The keys of bootcount are not asked for, and so refused: the profile says what they would say.
-        Some(path) => profile_of(&path, &keys),
+        Some(path) => profile_of(&path, tree, &keys),
     };
     let without_fallback = keys.boolean("without_fallback", false);
     if !profile.has_fallback && !without_fallback {
@@ -76,7 +77,7 @@ fn two(keys: &mut Keys<'_>, key: &str, default: [&str; 2]) -> [String; 2] {
 
 /// A profile needs what reads it.
 #[cfg(not(feature = "profiles"))]
-fn profile_of(_: &Path, keys: &Keys<'_>) -> Profile {
+fn profile_of(_: &Path, _: Tree<'_>, keys: &Keys<'_>) -> Profile {
     let sentence = "needs the feature `profiles`, which this komainu was built without: leave it out for U-Boot's \
                     bootcount, or build with `profiles`";
     keys.fault("profile", sentence);
@@ -85,12 +86,12 @@ fn profile_of(_: &Path, keys: &Keys<'_>) -> Profile {
 
 /// The profile in a file. A fault in it is told with its name: the line is that file's.
 #[cfg(feature = "profiles")]
-fn profile_of(path: &Path, keys: &Keys<'_>) -> Profile {
+fn profile_of(path: &Path, tree: Tree<'_>, keys: &Keys<'_>) -> Profile {
     let first = FirstFault::default();
-    let read = match std::fs::read_to_string(path) {
+    let read = match tree.read(path) {
         Ok(text) => read_profile(&text, &first),
-        Err(error) => {
-            keys.fault("profile", &format!("names {}, which cannot be read: {error}", path.display()));
+        Err(unread) => {
+            keys.fault("profile", &format!("names {}, which cannot be used: {unread}", path.display()));
             None
         }
     };

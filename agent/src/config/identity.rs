@@ -1,7 +1,7 @@
 //! The device's id: read from the file that the settings name; where that is not there, a stand-in, because nothing but the
 //! spreading of a fleet depends on it.
 
-use std::fs::File;
+use super::settings_file;
 use std::io;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ const MACHINE_ID: &str = "/etc/machine-id";
 /// Those of the file system; the file may come later.
 pub fn in_file(path: &Path) -> io::Result<Option<String>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(ID_BYTES_MAX).read_to_end(&mut bytes)?;
+    settings_file::open(path)?.take(ID_BYTES_MAX).read_to_end(&mut bytes)?;
     let text = String::from_utf8_lossy(&bytes);
     let line = text.lines().next().unwrap_or_default().trim();
     Ok((!line.is_empty()).then(|| line.to_owned()))

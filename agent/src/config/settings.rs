@@ -7,6 +7,7 @@ use crate::config::identity_settings;
 use crate::config::identity_settings::Identity;
 use crate::config::server_settings;
 use crate::config::server_settings::Server;
+use crate::config::settings_file::{Tree, Unread};
 use crate::config::table_reader::{FirstFault, Keys};
 use crate::config::toml::reader::parse_what_is_whole;
 use crate::config::toml::table::{SettingsFault, Table};
@@ -15,7 +16,6 @@ use crate::config::wall_settings;
 use komainu_core::firewall::table::Traffic;
 use komainu_core::identifiers::{Name, PARTS_MAX, ReleaseId, Version};
 use komainu_core::settings::{ConfirmBy, FirewallSettings, Settings, StartCount};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 #[cfg(test)]
@@ -119,18 +119,16 @@ impl LogTo {
 impl DeviceSettings {
     /// Reads the settings file, as far as it can be read: see [`DeviceSettings::faults`].
     pub fn load(path: &Path) -> DeviceSettings {
-        let (text, fault) = match fs::read(path) {
-            Ok(bytes) => match String::from_utf8(bytes) {
-                Ok(text) => (text, None),
-                Err(error) => {
-                    let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-                    (text, Some("must be UTF-8: save it anew".to_owned()))
-                }
-            },
-            Err(error) => (String::new(), Some(format!("cannot read: {error}: put the file back"))),
+        let (text, unread) = match Tree::default().read(path) {
+            Ok(text) => (text, None),
+            Err(unread) => {
+                let sentence = unread.to_string();
+                let text = if let Unread::NotText(text) = unread { text } else { String::new() };
+                (text, Some(sentence))
+            }
         };
         let mut settings = DeviceSettings::read_what_is_whole(&text);
-        if let Some(sentence) = fault {
+        if let Some(sentence) = unread {
             let fault = Some(SettingsFault { line: 0, sentence });
             settings.faults = SettingsFaults { update: fault.clone(), gate: fault.clone(), wall: fault };
             settings.wall = None;
@@ -143,13 +141,25 @@ impl DeviceSettings {
     /// # Errors
     /// The line and its fault.
     pub fn read(text: &str) -> Result<DeviceSettings, SettingsFault> {
-        let read = DeviceSettings::read_what_is_whole(text);
+        DeviceSettings::read_of(text, Tree::default())
+    }
+
+    /// Does the same with the files of a tree: those that the settings name are read there.
+    ///
+    /// # Errors
+    /// The line and its fault.
+    pub fn read_of(text: &str, tree: Tree<'_>) -> Result<DeviceSettings, SettingsFault> {
+        let read = DeviceSettings::read_what_is_whole_of(text, tree);
         let fault = read.faults.all().first().map(|&fault| fault.clone());
         fault.map_or(Ok(read), Err)
     }
 
     /// Reads the text of a settings file, as far as it can be read.
     pub fn read_what_is_whole(text: &str) -> DeviceSettings {
+        DeviceSettings::read_what_is_whole_of(text, Tree::default())
+    }
+
+    fn read_what_is_whole_of(text: &str, tree: Tree<'_>) -> DeviceSettings {
         let (mut top, broken) = parse_what_is_whole(text);
         let [of_update, of_gate, of_wall]: [FirstFault; 3] = Default::default();
         for (path, fault) in broken {
@@ -170,21 +180,21 @@ impl DeviceSettings {
         let (server, boot, log) = (keys("server"), keys("boot"), keys("log"));
         let (gate, wall) = (Keys::of(&mut top, "gate", &of_gate), Keys::of(&mut top, "wall", &of_wall));
         let identity = Keys::of(&mut top, "identity", &of_gate);
-        let (id, id_file) = read_id(&mut device);
+        let (id, id_file) = read_id(&mut device, tree);
         let mut read = DeviceSettings {
             core: read_core(&mut device, &mut poll, &mut trial, &mut state, &mut reset),
             server: server_settings::read(server),
             root: trust.path("root", "/usr/share/komainu/root.json"),
             state: state.path("directory", "/var/lib/komainu"),
             run: state.path("run_directory", "/run/komainu"),
-            boot: boot_settings::read(boot),
+            boot: boot_settings::read(boot, tree),
             health: trial.path("health_directory", "/etc/komainu/health"),
             health_check_seconds: trial.number("health_check_seconds", 1..=600, 30),
             trial: trial_settings::read(&mut trial, Keys::of(&mut top, "update_hooks", &of_update)),
             parts: read_parts(&mut top, &of_update),
             log: read_log(log),
             gate: gate_settings::read(gate),
-            wall: wall_settings::read(wall, &mut top, &of_wall),
+            wall: wall_settings::read(wall, &mut top, &of_wall, tree),
             identity: identity_settings::read(identity),
             id_file,
             faults: SettingsFaults::default(),
@@ -196,7 +206,7 @@ impl DeviceSettings {
         if !read.boot.profile.has_fallback {
             read.core.start_count = StartCount::Trusted;
         }
-        read.core.device_id = id.unwrap_or_else(|| identity::stand_in(&read.state));
+        read.core.device_id = id.unwrap_or_else(|| identity::stand_in(&tree.place(&read.state)));
         if let Some(path) =
             read.gate.iter().flat_map(|gate| &gate.wipe).find(|path| read.state.starts_with(path)).cloned()
         {
@@ -261,7 +271,7 @@ fn firewall_settings(device: &DeviceSettings) -> FirewallSettings {
 }
 
 /// The id, and the file that holds it: a MAC address, a serial number. A file that cannot be read now may come later.
-fn read_id(device: &mut Keys<'_>) -> (Option<String>, Option<PathBuf>) {
+fn read_id(device: &mut Keys<'_>, tree: Tree<'_>) -> (Option<String>, Option<PathBuf>) {
     if let Some(id) = device.string("id") {
         if id.trim().is_empty() {
             device.fault(
@@ -275,7 +285,7 @@ fn read_id(device: &mut Keys<'_>) -> (Option<String>, Option<PathBuf>) {
         device.fault("id", "must say what makes this device differ from its siblings; or set `id_file`");
         return (None, None);
     };
-    let id = match identity::in_file(&file) {
+    let id = match identity::in_file(&tree.place(&file)) {
         Ok(Some(id)) => Some(id),
         Ok(None) => {
             let why = format!("names an empty file ({}): its first line must be the id", file.display());

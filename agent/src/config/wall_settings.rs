@@ -5,6 +5,7 @@
 //! A kind's file has the same keys. It is read first; `[wall]` of the settings replaces what it says, key by key, and
 //! `[[service]]`, `[[integrity]]` and `[[wan_rule]]` of both hold. A kind without a file gets the strictest there is.
 
+use super::settings_file::{Tree, Unread};
 use super::table_reader::{FirstFault, Keys};
 use super::toml::reader::parse;
 use super::toml::table::{SettingsFault, Table};
@@ -15,8 +16,6 @@ use komainu_core::wall::measures::Measure;
 use komainu_core::wall::policy::{
     Automatic, ENFORCED_AS_SHIPPED, Enforce, NOEXEC_AS_SHIPPED, PRIVILEGED_AS_SHIPPED, Policy,
 };
-use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// The wall of a device.
@@ -84,13 +83,18 @@ fn nothing_listens() -> WallSettings {
 }
 
 /// Reads `[wall]` and its lists; `None` where it says `keep = false`.
-pub(super) fn read(mut keys: Keys<'_>, top: &mut Table, first: &FirstFault) -> Option<WallSettings> {
+pub(super) fn read(
+    mut keys: Keys<'_>,
+    top: &mut Table,
+    first: &FirstFault,
+    tree: Tree<'_>,
+) -> Option<WallSettings> {
     let kept = keys.boolean("keep", true);
     let mut wall = nothing_listens();
     if kept {
         let kind = keys.required_string("kind");
         let folder = keys.path("policies_directory", "/usr/share/komainu/policies");
-        read_kind(&mut wall, &folder, &kind, &keys);
+        read_kind(&mut wall, &folder, &kind, tree, &keys);
         wall.watchdog =
             Some(keys.path("watchdog", "/dev/watchdog")).filter(|path| !path.as_os_str().is_empty());
         wall.watchdog_seconds = keys.number("watchdog_seconds", 10..=3600, 60);
@@ -110,7 +114,7 @@ pub(super) fn read(mut keys: Keys<'_>, top: &mut Table, first: &FirstFault) -> O
 }
 
 /// Reads the kind's own file. A fault in it is told with its name: the line is that file's.
-fn read_kind(wall: &mut WallSettings, folder: &Path, kind: &str, keys: &Keys<'_>) {
+fn read_kind(wall: &mut WallSettings, folder: &Path, kind: &str, tree: Tree<'_>, keys: &Keys<'_>) {
     let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if kind.is_empty() || !kind.bytes().all(is_name) {
         keys.fault(
@@ -120,12 +124,13 @@ fn read_kind(wall: &mut WallSettings, folder: &Path, kind: &str, keys: &Keys<'_>
         return;
     }
     let path = folder.join(format!("{kind}.toml"));
-    let text = match fs::read_to_string(&path) {
+    let text = match tree.read(&path) {
         Ok(text) => text,
         // Unknown means strict.
-        Err(error) if error.kind() == ErrorKind::NotFound => return,
-        Err(error) => {
-            return keys.fault("kind", &format!("cannot be looked up in {}: {error}", path.display()));
+        Err(unread) if unread.is_missing() => return,
+        Err(Unread::Empty) => String::new(),
+        Err(unread) => {
+            return keys.fault("kind", &format!("cannot be looked up in {}: {unread}", path.display()));
         }
     };
     if let Err(fault) = read_file(wall, &text) {
@@ -244,7 +249,7 @@ mod tests {
         let mut top = parse(text).map_err(|fault| fault.to_string())?;
         let first = FirstFault::default();
         let keys = Keys::of(&mut top, "wall", &first);
-        let wall = read(keys, &mut top, &first);
+        let wall = read(keys, &mut top, &first, Tree::default());
         top.finish().unwrap_or_else(|fault| first.tell(fault));
         first.or(wall).map_err(|fault| fault.to_string())
     }

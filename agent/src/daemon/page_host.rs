@@ -189,20 +189,24 @@ impl PageHost {
             wall.owner_is_here(HERE_SECONDS);
         }
         self.page.keep_running(uptime_seconds());
-        let mut state = page_status::of(facts, &gate, &self.settings, &self.core, self.logins.history());
+        let mut state = page_status::begin(&gate);
+        // First: what does not fit into a message is left out, and this must not be.
+        let cut_off = !device.firewall_lacks().contains(&Lacks::NOT_ENDED);
+        page_status::push_incident(&mut state, &device.incident_state(), cut_off, gate.kept);
+        if let Some(wall) = device.wall() {
+            page_status::push_changed(&mut state, wall.files_that_differ());
+        }
+        let (settings, core, logins) = (&self.settings, &self.core, self.logins.history());
+        page_status::push_device(&mut state, facts, &gate, settings, core, logins);
         device.firewall_lacks().iter().for_each(|lack| state.push("finding", lack));
         if gate.gate_state() == GateState::Open {
             device.findings().iter().for_each(|finding| state.push("finding", finding));
             device.poll_fault().iter().for_each(|why| state.push("poll_fault", why));
         }
         if let Some(report) = wall {
-            let cut_off = !device.firewall_lacks().contains(&Lacks::NOT_ENDED);
-            page_status::push_wall(&mut state, report, &device.incident_state(), cut_off, gate.kept);
+            page_status::push_wall(&mut state, report);
             if let Some(wall) = device.wall() {
                 page_status::push_answers(&mut state, wall.answers());
-                if wall.files_differ() && gate.gate_state() == GateState::Open {
-                    state.push("changed", 1);
-                }
             }
             page_status::push_turned_away(&mut state, &device.counts());
         }

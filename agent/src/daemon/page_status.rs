@@ -9,6 +9,7 @@ use komainu_core::firewall::count::Count;
 use komainu_core::firewall::table::Counted;
 use komainu_core::gate::state::{GateFacts, GateState};
 use komainu_core::identifiers::{Digest64, ReleaseId};
+use komainu_core::printable;
 use komainu_core::settings::Settings as Core;
 use komainu_core::update::facts::Facts;
 use komainu_core::update::offer::Offer;
@@ -27,16 +28,64 @@ const NOTE_BYTES_MAX: usize = 1024;
 /// Most fixes that the page gets.
 const FIXES_MAX: usize = 16;
 
-/// The whole status that the page may have.
-pub(crate) fn of(
+/// The beginning of a status: the gate's state, on which all else depends. A line that does not fit is left out, so that
+/// the lines stand in the order of their weight.
+pub(crate) fn begin(gate: &GateFacts) -> DeviceState {
+    let mut state = DeviceState::default();
+    state.push("gate", gate.gate_state().name());
+    state
+}
+
+/// Adds an incident; `cut_off`: where the device is contained, nothing passes through it any more. It comes before all that
+/// strangers can make long.
+pub(crate) fn push_incident(
+    state: &mut DeviceState,
+    incident_state: &IncidentState,
+    cut_off: bool,
+    kept: Option<Digest64>,
+) {
+    let Some(incident) = incident_state.incident.as_ref().filter(|_| is_open(state)) else { return };
+    state.push("incident", &incident.what);
+    if incident.contained && cut_off {
+        state.push("contained", 1);
+    }
+    // Until the owner has set another one.
+    if incident.password.is_some() && incident.password == kept {
+        state.push("wants_password", 1);
+    }
+}
+
+/// Most changed files that the page lists, and the longest name of one, in letters; `komainu harden` lists all.
+const CHANGED_MAX: usize = 8;
+const CHANGED_LETTERS_MAX: usize = 120;
+
+/// Adds the protected files that differ from the accepted ones: the owner sees them before accepting them.
+pub(crate) fn push_changed(state: &mut DeviceState, differ: &[String]) {
+    if !is_open(state) {
+        return;
+    }
+    for path in differ.iter().take(CHANGED_MAX) {
+        let shown: String = printable::line(path).chars().take(CHANGED_LETTERS_MAX).collect();
+        state.push("changed", shown);
+    }
+    if differ.len() > CHANGED_MAX {
+        state.push("changed_more", differ.len() - CHANGED_MAX);
+    }
+}
+
+fn is_open(state: &DeviceState) -> bool {
+    state.of("gate") == Some(GateState::Open.name())
+}
+
+/// Adds what the device is and does.
+pub(crate) fn push_device(
+    state: &mut DeviceState,
     facts: &Facts,
     gate: &GateFacts,
     settings: &Settings,
     core: &Core,
     logins: &LoginHistory,
-) -> DeviceState {
-    let mut state = DeviceState::default();
-    state.push("gate", gate.gate_state().name());
+) {
     state.push("account", &settings.account);
     if settings.code_file.is_some() {
         state.push("code", "wanted");
@@ -50,12 +99,12 @@ pub(crate) fn of(
     state.push("now", facts.now.0);
     state.push("name", &settings.look.name);
     state.push("rule", settings.rule.name());
-    push_identity(&mut state, settings);
+    push_identity(state, settings);
     if gate.gate_state() == GateState::Closed {
         // Before the first log-in is possible, the page needs no more.
-        return state;
+        return;
     }
-    push_pair(&mut state, facts, core);
+    push_pair(state, facts, core);
     for finding in findings(gate, settings).into_iter().chain(update_findings(facts, core)) {
         state.push("finding", finding);
     }
@@ -63,7 +112,6 @@ pub(crate) fn of(
     for login in logins.lines() {
         state.push("login", login);
     }
-    state
 }
 
 /// Adds what the device is and whom to call, for every visitor. A page without links of the LAN listens everywhere, and the
@@ -129,15 +177,9 @@ fn push_pair(state: &mut DeviceState, facts: &Facts, core: &Core) {
 /// Most of the wall's findings that the page shows; `komainu harden` shows all.
 const FOUND_MAX: usize = 12;
 
-/// Adds the wall's findings; `cut_off`: where the device is contained, nothing passes through it any more.
-pub(crate) fn push_wall(
-    state: &mut DeviceState,
-    report: &Report,
-    incident_state: &IncidentState,
-    cut_off: bool,
-    kept: Option<Digest64>,
-) {
-    if state.of("gate") != Some(GateState::Open.name()) {
+/// Adds the wall's measures and findings.
+pub(crate) fn push_wall(state: &mut DeviceState, report: &Report) {
+    if !is_open(state) {
         return;
     }
     for row in TABLE {
@@ -151,16 +193,6 @@ pub(crate) fn push_wall(
     }
     for (letter, survey) in [("a", Survey::A), ("b", Survey::B), ("c", Survey::C), ("d", Survey::D)] {
         state.push("survey", format_args!("{letter} {}", report.survey(survey)));
-    }
-    if let Some(incident) = &incident_state.incident {
-        state.push("incident", &incident.what);
-        if incident.contained && cut_off {
-            state.push("contained", 1);
-        }
-        // Until the owner has set another one.
-        if incident.password.is_some() && incident.password == kept {
-            state.push("wants_password", 1);
-        }
     }
     // What is only told is for the maker: `komainu harden` has it.
     let weakens = |finding: &&Finding| finding.evidence > Evidence::Told;
@@ -177,7 +209,7 @@ const ANSWERS_MAX: usize = 5;
 
 /// Adds the last answers of the wall, the newest first; the page knows how each is taken back.
 pub(crate) fn push_answers(state: &mut DeviceState, lines: &[String]) {
-    if state.of("gate") != Some(GateState::Open.name()) {
+    if !is_open(state) {
         return;
     }
     for answer in lines.iter().rev().filter_map(|line| answers::read(line)).take(ANSWERS_MAX) {
@@ -191,7 +223,7 @@ pub(crate) fn push_answers(state: &mut DeviceState, lines: &[String]) {
 
 /// Adds the traffic that the firewall turned away, the most frequent first.
 pub(crate) fn push_turned_away(state: &mut DeviceState, counts: &[Count]) {
-    if state.of("gate") != Some(GateState::Open.name()) {
+    if !is_open(state) {
         return;
     }
     for count in turned_away(counts).iter().take(FOUND_MAX) {
@@ -232,7 +264,9 @@ mod tests {
     use super::*;
     use crate::config::settings::DeviceSettings;
     use komainu_bootstrap::page::translations::Texts;
+    use komainu_core::gate::state::FirewallStatus;
     use komainu_core::wall::incident_state::Incident;
+    use komainu_core::wall::measures::Measure;
     use komainu_trust::Moment;
 
     #[test]
@@ -248,26 +282,79 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_device_whose_connections_go_on_is_not_said_to_be_contained() {
-        let incident = |contained| Incident {
+    fn gate(is_open: bool) -> GateFacts {
+        let kept = Some(Digest64::of(b"known"));
+        let account = Ok(kept.filter(|_| is_open));
+        GateFacts { resetting: false, kept, next: None, account, rules: FirewallStatus::Hold }
+    }
+
+    fn incident(contained: bool) -> Incident {
+        Incident {
             since: Moment(0),
             what: komainu_core::fault::text(format_args!("a program hides")),
             contained,
             evidence: false,
             restarts: 0,
-            password: None,
+            password: Some(Digest64::of(b"known")),
             update: false,
             reimage: None,
             reimaged: false,
-        };
+        }
+    }
+
+    /// A page has room for 8 KiB, and whoever floods the device with findings must not push the incident out of it.
+    #[test]
+    fn an_incident_and_the_changed_files_are_told_beside_thousands_of_findings() {
+        let mut state = begin(&gate(true));
+        assert_eq!(state.of("gate"), Some("open"));
+        let incident = IncidentState { incident: Some(incident(true)), ..IncidentState::default() };
+        push_incident(&mut state, &incident, true, Some(Digest64::of(b"known")));
+        let differ: Vec<String> =
+            (0..3000).map(|number| format!("/etc/{number}\n{}", "x".repeat(4000))).collect();
+        push_changed(&mut state, &differ);
+        let mut report = Report::default();
+        for number in 0..5000 {
+            state.push("finding", format_args!("a finding of the gate, {number}"));
+            report.weak(Measure::Programs, None, format_args!("a program, {number}"));
+        }
+        push_wall(&mut state, &report);
+        for (key, value) in [
+            ("incident", "a program hides"),
+            ("contained", "1"),
+            ("wants_password", "1"),
+            ("changed_more", "2992"),
+            ("finding", "a finding of the gate, 0"),
+        ] {
+            assert_eq!(state.of(key), Some(value), "{key}");
+        }
+        let listed: Vec<&str> = state.all("changed").collect();
+        assert_eq!(listed.len(), CHANGED_MAX);
+        assert!(
+            listed[7].starts_with("/etc/7\\u000axxx") && listed[7].len() == CHANGED_LETTERS_MAX,
+            "{}",
+            listed[7]
+        );
+    }
+
+    #[test]
+    fn a_closed_device_tells_strangers_of_no_incident_and_of_no_file() {
+        let mut state = begin(&gate(false));
+        assert_eq!(state.of("gate"), Some("closed"));
+        let incident = IncidentState { incident: Some(incident(true)), ..IncidentState::default() };
+        push_incident(&mut state, &incident, true, None);
+        push_changed(&mut state, &["/etc/passwd".into()]);
+        assert_eq!(state.0, "gate=closed\n");
+    }
+
+    #[test]
+    fn a_device_whose_connections_go_on_is_not_said_to_be_contained() {
         for (contained, cut_off, said) in
             [(true, true, Some("1")), (true, false, None), (false, true, None), (false, false, None)]
         {
             let mut state = DeviceState::default();
             state.push("gate", GateState::Open.name());
             let incident = IncidentState { incident: Some(incident(contained)), ..IncidentState::default() };
-            push_wall(&mut state, &Report::default(), &incident, cut_off, None);
+            push_incident(&mut state, &incident, cut_off, None);
             assert_eq!(state.of("contained"), said, "{contained} {cut_off}");
             assert_eq!(state.of("incident"), Some("a program hides"));
         }

@@ -180,9 +180,9 @@ impl WallDriver {
         self.owner_until = clock::uptime_milliseconds() + u64::from(seconds) * 1000;
     }
 
-    /// Whether protected files differed from the accepted ones at the last look.
-    pub fn files_differ(&self) -> bool {
-        !self.differ.is_empty()
+    /// The protected files that differed from the accepted ones at the last look.
+    pub fn files_that_differ(&self) -> &[String] {
+        &self.differ
     }
 
     /// Whether a release is on trial.

@@ -15,8 +15,9 @@ use komainu_core::wall::report::Report;
 const START_SECONDS: u64 = 120;
 
 impl WallDriver {
-    /// Writes an event of the wall's, or of the gate's, into the security log.
-    pub fn note(&mut self, reason: &Reason) {
+    /// Writes an event of the wall's, or of the gate's, into the security log; true: it is not written, because it comes
+    /// at every start.
+    pub fn note(&mut self, reason: &Reason) -> bool {
         let now = Now::read(built());
         let line = reason.to_string();
         let (name, details) = line.split_once(' ').unwrap_or((&line, ""));
@@ -35,7 +36,7 @@ impl WallDriver {
                 _ => false,
             };
         if may_be_known && self.known_events.is_as_before(digest_of_text(name, details)) {
-            return;
+            return true;
         }
         let event = match reason {
             Reason::Found(finding) => match finding.evidence {
@@ -53,9 +54,10 @@ impl WallDriver {
             Reason::Claiming => "claiming",
             Reason::Confirming(_) => "confirming",
             Reason::RollingBack { .. } => "rolling-back",
-            _ => return,
+            _ => return false,
         };
         self.security_log.note(event, format_args!("{details}"), now);
+        false
     }
 
     /// Writes the state of the four surveys into the security log; at the start of the agent only where it is another one

@@ -14,6 +14,8 @@ const STATES: &[(&str, &str)] = &[
 ];
 /// Most answers that are shown.
 const ANSWERS_MAX: usize = 32;
+/// Most changed files that are listed.
+const CHANGED_MAX: usize = 16;
 
 impl View<'_> {
     /// The page, with an alert of the form.
@@ -108,6 +110,9 @@ impl View<'_> {
         ] {
             if is_there {
                 element(&mut said, "p", texts.find(text).unwrap_or_default());
+                if what == "accept-changes" {
+                    self.changed_files(&mut said);
+                }
                 let label = texts.find(label).unwrap_or_default();
                 let values = [("what", what), ("label", label)];
                 buttons.push_str(&fill(
@@ -130,6 +135,18 @@ impl View<'_> {
             ("invalid", invalid(alert, "password")),
         ];
         fill(assets::ANSWER, texts, &values)
+    }
+
+    /// The files that would be accepted: nobody accepts what they have not seen.
+    fn changed_files(&self, said: &mut String) {
+        said.push_str("<ul lang=\"en\">");
+        for path in self.state.all("changed").take(CHANGED_MAX) {
+            element(said, "li", path);
+        }
+        said.push_str("</ul>");
+        if let Some(more) = self.state.of("changed_more") {
+            element(said, "p", &[self.texts.text("accept-more"), " ", more].concat());
+        }
     }
 
     /// A text about a measure or an answer: of the language, or else the agent's own, which is English.

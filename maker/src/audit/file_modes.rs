@@ -1,5 +1,6 @@
-//! The modes of files: writable by everybody, setuid, and devices in places for files.
+//! The modes of files: writable by everybody, setuid, with capabilities, and devices in places for files.
 
+use super::file_capabilities::surprising;
 use super::finding::Findings;
 use super::image::{Image, Node, NodeKind, shown};
 
@@ -64,12 +65,19 @@ pub fn judge(image: &Image, found: &mut Findings) {
         if node.is_file() && mode & 0o6000 != 0 {
             setuid(path, node, found);
         }
+        if let Some(rights) = node.capability.as_ref().and_then(|value| surprising(&name(path), value)) {
+            let what = format!("whoever starts it gets {rights} (file capabilities)");
+            found.add("setuid-surprise", &shown(path), None, what);
+        }
     }
 }
 
+fn name(path: &[u8]) -> String {
+    String::from_utf8_lossy(path.rsplit(|byte| *byte == b'/').next().unwrap_or_default()).into_owned()
+}
+
 fn setuid(path: &[u8], node: &Node, found: &mut Findings) {
-    let name =
-        String::from_utf8_lossy(path.rsplit(|byte| *byte == b'/').next().unwrap_or_default()).into_owned();
+    let name = name(path);
     let at_home = FOLDERS.iter().any(|folder| path.starts_with(folder));
     let (user, group) = (node.mode & 0o4000 != 0, node.mode & 0o2000 != 0);
     let is_meant = (!user || SETUID.contains(&&*name)) && (!group || SETGID.contains(&&*name));

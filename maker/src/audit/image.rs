@@ -2,9 +2,10 @@
 //! Names, modes and links are held in memory, contents are read when they are asked for. The image may be hostile: every
 //! count and length has a limit, and no link leads out of it.
 //!
-//! Map: `folder`, `squashfs` and `ext4_image` read the three kinds; `foreign_kind` names those that are not read;
+//! Map: `folder`, `squashfs` and `ext4_image` (with `ext4_capabilities`) read the three kinds; `foreign_kind` names those that are not read;
 //! `open_image`, beside this, chooses among them.
 
+mod ext4_capabilities;
 pub mod ext4_image;
 pub mod folder;
 pub mod foreign_kind;
@@ -47,6 +48,8 @@ pub struct Node {
     pub bytes: u64,
     /// Where the reader of this kind of image finds it again.
     pub place: u64,
+    /// The capabilities of a file, as Linux keeps them; `None`: it has none.
+    pub capability: Option<Vec<u8>>,
 }
 
 impl Node {
@@ -224,7 +227,7 @@ mod tests {
     }
 
     fn image(entries: &[(&str, Option<&str>)]) -> Image {
-        let node = |kind| Node { kind, mode: 0o755, user: 0, group: 0, bytes: 0, place: 0 };
+        let node = |kind| Node { kind, mode: 0o755, user: 0, group: 0, bytes: 0, place: 0, capability: None };
         let mut nodes = Nodes::default();
         nodes.add(Vec::new(), node(NodeKind::Folder)).unwrap();
         for (path, target) in entries {
@@ -278,7 +281,8 @@ mod tests {
 
     #[test]
     fn a_name_that_no_file_can_have_is_refused() {
-        let node = Node { kind: NodeKind::File, mode: 0, user: 0, group: 0, bytes: 0, place: 0 };
+        let node =
+            Node { kind: NodeKind::File, mode: 0, user: 0, group: 0, bytes: 0, place: 0, capability: None };
         for path in ["a/..", ".", "a/", "a/\0", &"x/".repeat(200), &"x".repeat(5000)] {
             assert!(Nodes::default().add(path.as_bytes().into(), node.clone()).is_err(), "{path:?}");
         }

@@ -261,9 +261,9 @@ pub const RULES: &[Rule] = &[
     ),
     error(
         "setuid-surprise",
-        "a program that runs with its owner's rights",
-        "Each setuid or setgid program is a way from any account to root; this one is not on the list of those that need it.",
-        "Take the bit away (chmod ug-s), or remove the program.",
+        "a program that runs with more rights than its starter has",
+        "Each setuid or setgid program, and each with file capabilities, is a way from any account to root; this one is not on the list of those that need it.",
+        "Take the bit away (chmod ug-s) or the capabilities (setcap -r), or remove the program.",
         PRIVILEGES,
     ),
     error(

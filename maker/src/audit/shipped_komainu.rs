@@ -2,23 +2,20 @@
 
 use super::finding::Findings;
 use super::image::{Image, shown};
-use super::shipped_settings::{SETTINGS_BYTES_MAX, ShippedSettings};
+use super::settings_copy::SettingsCopy;
+use super::shipped_settings::ShippedSettings;
 use super::start_files::{StartFile, StartFiles};
 use crate::clock;
-use crate::files;
-use anyhow::{Context, Result, bail};
+use crate::desk_agent::{AGENT, DeskAgent, Judged};
+use anyhow::Result;
 use komainu_core::wall::judge::autostart::entry::Kind;
 use komainu_core::wall::judge::autostart::programs::base;
 use komainu_trust::limits::ROOT_BYTES_MAX;
 use komainu_trust::trusted::{Clock, Stored};
 use komainu_trust::{Moment, Trusted};
 use std::collections::BTreeSet;
-use std::io::Read;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
 
-/// The program's name.
-const AGENT: &str = "komainu";
 const PROGRAM_FOLDERS: &[&str] =
     &["usr/sbin", "sbin", "usr/bin", "bin", "usr/local/sbin", "usr/local/bin", "opt/komainu"];
 /// The root of the example, whose private keys are public.
@@ -32,7 +29,7 @@ pub struct Parts<'a> {
     /// The path of the settings in the image.
     pub settings_path: &'a str,
     /// The agent for this machine, which checks settings.
-    pub checker: Option<&'a Path>,
+    pub checker: Option<&'a DeskAgent>,
 }
 
 /// Judges them.
@@ -99,7 +96,7 @@ fn starts_agent(image: &Image, file: &StartFile) -> bool {
     }
 }
 
-/// Has the agent itself read the settings, and the policy that they name.
+/// Has the agent itself read the settings, and the files that they name.
 fn check_settings(parts: &Parts<'_>, found: &mut Findings) -> Result<()> {
     let Parts { image, settings, settings_path, .. } = *parts;
     let Some(checker) = parts.checker else {
@@ -111,88 +108,35 @@ fn check_settings(parts: &Parts<'_>, found: &mut Findings) -> Result<()> {
         );
         return Ok(());
     };
-    let folder = tempfile::tempdir().context("cannot make a folder for the settings")?;
-    let mut check = |path: &str, name: &str| -> Result<()> {
-        let Some((bytes, whole)) = image.read(path.as_bytes(), SETTINGS_BYTES_MAX)? else { return Ok(()) };
-        if !whole {
-            found.add("settings-invalid", path, None, format!("larger than {SETTINGS_BYTES_MAX} bytes"));
-            return Ok(());
-        }
-        let copy = folder.path().join(name);
-        files::replace(&copy, &bytes).context("cannot write a copy of the settings")?;
-        if let Some((line, why)) = refusal(checker, &copy)? {
-            found.add("settings-invalid", path, line, why);
-        }
-        Ok(())
+    let copy = SettingsCopy::of(image, settings_path, settings)?;
+    let refusal = |path: &str| -> Result<Option<String>> {
+        Ok(match checker.check_settings(Some(copy.root()), Path::new(path))? {
+            Judged::Good(_) => None,
+            Judged::Refused(sentence) => {
+                Some(sentence.strip_prefix(&format!("settings {path}: ")).unwrap_or(&sentence).to_owned())
+            }
+        })
     };
-    check(settings_path, "komainu.toml")?;
-    if !settings.has_wall {
-        return Ok(());
+    let has_policy = !settings.kind.is_empty() && image.file(settings.policy.as_bytes()).is_some();
+    let of_policy = if settings.has_wall && has_policy { refusal(&settings.policy)? } else { None };
+    // A fault of the policy is told at its own line, and once.
+    let is_told = |why: &String| of_policy.is_some() && why.contains(&settings.policy);
+    if let Some(why) = refusal(settings_path)?.filter(|why| !is_told(why)) {
+        found.add("settings-invalid", settings_path, line(&why), why);
     }
-    if settings.kind.is_empty() || image.file(settings.policy.as_bytes()).is_none() {
+    if let Some(why) = of_policy {
+        found.add("settings-invalid", &settings.policy, line(&why), why);
+    }
+    if settings.has_wall && !has_policy {
         let what = format!("the settings name the kind \"{}\", which has no file", settings.kind);
         found.add("policy-missing", &settings.policy, None, what);
-        return Ok(());
     }
-    check(&settings.policy, &format!("{}.toml", base(&settings.kind)))
+    Ok(())
 }
 
-/// The longest answer of an agent to `version` that is read.
-const VERSION_BYTES_MAX: u64 = 256;
-
-/// The agent for this machine at a path, which must say by itself that it is one: the words of any other program on settings
-/// would be worth nothing.
-///
-/// # Errors
-/// There is none, or it is another program.
-pub fn agent_at(path: &Path) -> Result<PathBuf> {
-    // A name without a slash would be looked for in PATH.
-    let Ok(program) = path.canonicalize() else { bail!("there is no such program") };
-    if !program.is_file() {
-        bail!("it is no ordinary file");
-    }
-    let mut asked = Command::new(&program)
-        .arg("version")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .context("it cannot be started on this machine")?;
-    let mut said = Vec::new();
-    if let Some(out) = asked.stdout.take() {
-        // A longer answer is none of an agent; its writer ends with the pipe.
-        let _ = out.take(VERSION_BYTES_MAX).read_to_end(&mut said);
-    }
-    let status = asked.wait().context("it cannot be waited for")?;
-    let said = String::from_utf8_lossy(&said);
-    if !status.success() || said.split_whitespace().next() != Some(AGENT) {
-        bail!("it is not komainu: asked for its version, it did not say so");
-    }
-    Ok(program)
-}
-
-/// The agent's words on a file that it refuses, and the line that they name.
-fn refusal(checker: &Path, file: &PathBuf) -> Result<Option<(Option<u32>, String)>> {
-    let done = Command::new(checker)
-        .arg("check-settings")
-        .arg(file)
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("cannot start {}", checker.display()))?;
-    if done.status.success() {
-        return Ok(None);
-    }
-    let said = String::from_utf8_lossy(&done.stderr);
-    let said = said.trim();
-    // `komainu: settings FILE: line 7: …`
-    let place = format!("{}: ", file.display());
-    let why = said.split_once(&place).map_or(said, |(_, why)| why);
-    // Without the wall there is nothing to tell of its rows.
-    if why.contains("the wall is left to other software") {
-        return Ok(None);
-    }
-    let line = why.strip_prefix("line ").and_then(|rest| rest.split(':').next()?.parse().ok());
-    Ok(Some((line, why.to_owned())))
+/// The line that a fault names: `line 7: …`.
+fn line(why: &str) -> Option<u32> {
+    why.strip_prefix("line ").and_then(|rest| rest.split(':').next()?.parse().ok())
 }
 
 fn root(image: &Image, settings: &ShippedSettings, found: &mut Findings) -> Result<()> {

@@ -33,6 +33,8 @@ pub struct ShippedSettings {
     /// The path of the kind's policy.
     pub policy: String,
     pub sbom: String,
+    /// The profile of the boot loader; empty: U-Boot's bootcount.
+    pub boot_profile: String,
     pub ssh: bool,
     pub accounts: Vec<String>,
     pub keys: Vec<String>,
@@ -76,6 +78,7 @@ impl ShippedSettings {
             kind,
             policy,
             sbom: text(wall, "sbom", "/usr/share/komainu/sbom.json"),
+            boot_profile: text(of("boot"), "profile", ""),
             ssh,
             accounts: list("accounts"),
             keys: list("keys"),

@@ -1,5 +1,5 @@
-//! Where the agent's state would lie, by the mounts that an image makes at its start: fstab, and `mount` lines of init and
-//! of start scripts. State in RAM is lost at every restart.
+//! Where the agent's state would lie, by the mounts that an image makes at its start: fstab, `mount` lines of init and of
+//! start scripts, and the settings of `komainu-start`. State in RAM is lost at every restart.
 
 use super::finding::Findings;
 use super::image::{Image, shown};
@@ -11,8 +11,11 @@ use anyhow::Result;
 const IN_RAM: &[&str] = &["tmpfs", "ramfs", "devtmpfs", "rootfs"];
 /// Folders that are in RAM on every Linux, whatever mounts them.
 const ALWAYS_IN_RAM: &[&str] = &["/dev", "/proc", "/sys", "/run"];
-/// Largest fstab, in bytes.
+/// Largest fstab, and largest start.conf, in bytes.
 const FSTAB_BYTES_MAX: u64 = 64 * 1024;
+/// The program that mounts the state, and its settings.
+const STARTER: &str = "komainu-start";
+const START_CONF: &str = "/etc/komainu/start.conf";
 
 /// A mount that a file of the image makes.
 #[derive(Clone, Debug)]
@@ -87,7 +90,49 @@ fn mounts(image: &Image, files: &StartFiles) -> Result<Vec<Mount>> {
             }
         }
     }
+    let starts = |line: &str| line.split('#').next().is_some_and(|code| code.contains(STARTER));
+    if files.all.iter().any(|file| String::from_utf8_lossy(&file.text).lines().any(starts))
+        && let Some((bytes, _)) = image.read(START_CONF.as_bytes(), FSTAB_BYTES_MAX)?
+    {
+        let text = String::from_utf8_lossy(&bytes);
+        let conf = StartConf::read(&text);
+        // What is mounted there already is left alone.
+        let is_mounted = mounts.iter().any(|mount| mount.at == real(image, conf.state));
+        if let Some((number, line)) = conf.device.filter(|_| !is_mounted) {
+            add(image, &mut mounts, (START_CONF, number, line), conf.state, conf.kind, conf.options);
+        }
+    }
     Ok(mounts)
+}
+
+/// The settings of `komainu-start`, as far as they say where the state lies: assignments of a shell, the last one counts.
+#[derive(Debug, PartialEq, Eq)]
+struct StartConf<'a> {
+    state: &'a str,
+    /// The line that names the storage, and its number.
+    device: Option<(u32, &'a str)>,
+    kind: &'a str,
+    options: &'a str,
+}
+
+impl<'a> StartConf<'a> {
+    fn read(text: &'a str) -> StartConf<'a> {
+        let mut conf = StartConf { state: "/var/lib/komainu", device: None, kind: "ext4", options: "" };
+        for (line, number) in text.lines().zip(1..) {
+            let words = line.split([' ', '\t', ';']).take_while(|word| !word.starts_with('#'));
+            for (name, value) in words.filter_map(|word| word.split_once('=')) {
+                let value = value.trim_matches(['"', '\'']);
+                match name {
+                    "STATE" => conf.state = value,
+                    "DEVICE" => conf.device = (!value.is_empty()).then_some((number, line)),
+                    "TYPE" => conf.kind = value,
+                    "OPTIONS" => conf.options = value,
+                    _ => {}
+                }
+            }
+        }
+        conf
+    }
 }
 
 /// The place, kind and options of a `mount` command in a script or in inittab.
@@ -189,6 +234,26 @@ mod tests {
             ),
         ] {
             assert_eq!(mount_command(command), expected, "{command}");
+        }
+    }
+
+    #[test]
+    fn the_settings_of_the_starter_name_the_storage_of_the_state() {
+        let read = |text| {
+            let StartConf { state, device, kind, .. } = StartConf::read(text);
+            (state.to_owned(), device.map(|(line, _)| line), kind.to_owned())
+        };
+        let usual = "/var/lib/komainu";
+        for (text, state, device, kind) in [
+            ("", usual, None, "ext4"),
+            ("# DEVICE=/dev/sda1\n", usual, None, "ext4"),
+            ("DEVICE=\n", usual, None, "ext4"),
+            ("# x\nDEVICE=/dev/mmcblk0p6\n", usual, Some(2), "ext4"),
+            ("DEVICE='ubi0:data' TYPE=\"ubifs\" # the log\nSTATE=/data\n", "/data", Some(1), "ubifs"),
+            ("DEVICE=none;TYPE=tmpfs\n", usual, Some(1), "tmpfs"),
+            ("DEVICE=/dev/sda1\nDEVICE=\n", usual, None, "ext4"),
+        ] {
+            assert_eq!(read(text), (state.to_owned(), device, kind.to_owned()), "{text}");
         }
     }
 

@@ -4,6 +4,7 @@ use super::output::{say, warn, wrong_command_line};
 use crate::audit;
 use crate::audit::allowance::Allowance;
 use crate::audit::{AuditOptions, Audited};
+use crate::desk_agent::DeskAgent;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use std::path::PathBuf;
@@ -83,8 +84,8 @@ fn options(args: &Audit) -> Result<AuditOptions> {
         bail!("--settings {path}: the path in the image begins with /");
     }
     let checker = match &args.komainu {
-        Some(file) => Some(audit::agent_at(file).with_context(|| format!("--komainu {}", file.display()))?),
-        None => beside(),
+        Some(file) => Some(DeskAgent::at(file).with_context(|| format!("--komainu {}", file.display()))?),
+        None => DeskAgent::beside(),
     };
     Ok(AuditOptions { settings: "/etc/komainu.toml".into(), checker, allowances })
 }
@@ -100,10 +101,4 @@ fn refuse_or(text: String, audited: &Audited, for_programs: bool) -> Result<Stri
     }
     say(&text)?;
     bail!("refused: {} must not ship", audited.image);
-}
-
-/// The agent beside this program.
-fn beside() -> Option<PathBuf> {
-    let beside = std::env::current_exe().ok()?.parent()?.join("komainu");
-    beside.is_file().then_some(beside)
 }

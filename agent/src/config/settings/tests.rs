@@ -2,6 +2,7 @@
 
 use super::*;
 use std::fmt;
+use std::fs;
 use std::io::Write;
 
 const LEAST: &str = "[device]\nboard = \"gate-1\"\nid = \"x\"\n\

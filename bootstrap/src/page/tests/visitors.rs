@@ -87,8 +87,14 @@ fn the_owner_ends_an_incident_and_accepts_files_with_the_password() {
     let theme = look();
     let mut page = page(&theme, "open");
     let (cookie, token) = logged_in(&mut page);
-    put(&mut page, &[("incident", "a bot was here"), ("changed", "1")]);
+    put(&mut page, &[("incident", "a bot was here"), ("changed", "/etc/passwd")]);
+    put(&mut page, &[("changed", "/etc/<b>.conf"), ("changed_more", "12")]);
     let shown = asked(&mut page, &cookie, "/wall");
+    // The owner sees what would be accepted, before the button.
+    let listed = "<li>/etc/passwd</li><li>/etc/&lt;b&gt;.conf</li></ul><p>More files that have changed (komainu harden lists \
+                  them): 12</p>";
+    let (list, button) = (shown.find(listed), shown.find("value=\"accept-changes\""));
+    assert!(list.is_some() && list < button, "{shown}");
     assert!(shown.contains("value=\"release\"") && shown.contains("value=\"accept-changes\""), "{shown}");
     let cookie_line = format!("Cookie: {cookie}\r\n");
     for (word, answer) in

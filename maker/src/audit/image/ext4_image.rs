@@ -1,5 +1,6 @@
 //! An ext4 image (ext2 and ext3 as well), read by the crate `ext4-view`, which neither writes nor mounts.
 
+use super::ext4_capabilities;
 use super::{Contents, Image, Node, NodeKind, Nodes, shown};
 use anyhow::{Context, Result, anyhow};
 use ext4_view::{Ext4, Ext4Error, Ext4Read, FileType, Metadata};
@@ -33,6 +34,7 @@ struct Ext4Image {
 /// It is broken, or has a feature that is not known.
 pub fn read(file: File) -> Result<Image> {
     let last = Rc::new(Cell::new(0));
+    let raw = file.try_clone().context("cannot open the image once more")?;
     let system =
         Ext4::load(Box::new(Reader { file, last: last.clone() })).map_err(|why| told(&why, &last))?;
     let image = Ext4Image { system, last };
@@ -63,6 +65,9 @@ pub fn read(file: File) -> Result<Image> {
             }
             nodes.add(path, node(&metadata, kind))?;
         }
+    }
+    for (path, value) in ext4_capabilities::read(&raw).context("the capabilities of files")? {
+        nodes.all.entry(path).and_modify(|node| node.capability = Some(value));
     }
     Ok(Image::of(nodes, Box::new(image), "ext4".into()))
 }
@@ -106,6 +111,7 @@ fn node(metadata: &Metadata, kind: NodeKind) -> Node {
         group: metadata.gid(),
         bytes: metadata.len(),
         place: 0,
+        capability: None,
     }
 }
 

@@ -4,6 +4,7 @@
 use super::{Contents, Image, Node, NodeKind, Nodes, shown};
 use anyhow::{Context, Result, bail};
 use nix::fcntl::OFlag;
+use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::fs::{self, Metadata, OpenOptions};
 use std::io::Read;
@@ -75,7 +76,21 @@ fn node(path: &Path, metadata: &Metadata) -> Result<Node> {
         group: metadata.gid(),
         bytes: metadata.len(),
         place: metadata.ino(),
+        capability: if metadata.is_file() { capability(path)? } else { None },
     })
+}
+
+/// Longest value that Linux has, with room for later ones.
+const CAPABILITY_BYTES_MAX: usize = 64;
+
+fn capability(path: &Path) -> Result<Option<Vec<u8>>> {
+    let mut value = [0; CAPABILITY_BYTES_MAX];
+    match rustix::fs::lgetxattr(path, "security.capability", &mut value[..]) {
+        Ok(length) => Ok(Some(value[..length].to_vec())),
+        // A file system without attributes has none.
+        Err(Errno::NODATA | Errno::NOTSUP) => Ok(None),
+        Err(why) => Err(why).with_context(|| format!("cannot read the attributes of {}", path.display())),
+    }
 }
 
 impl Contents for Folder {

@@ -2,15 +2,18 @@
 //! The crates that unpack the blocks are foreign; the layout is read here, so that every length has a limit before
 //! memory is asked for, and every fault names its byte.
 //!
-//! Map: `metadata_blocks` reads the tables, `inode` an entry, `decompress` unpacks a block.
+//! Map: `metadata_blocks` reads the tables, `inode` an entry, `extended_attributes` the capabilities of files,
+//! `decompress` unpacks a block.
 
 mod decompress;
+mod extended_attributes;
 mod inode;
 mod metadata_blocks;
 
 use super::{Contents, Image, Node, NodeKind, Nodes, shown};
 use anyhow::{Context, Result, anyhow, bail};
 use decompress::Packing;
+use extended_attributes::{AttributeTable, NO_ATTRIBUTES};
 use inode::{Data, Inode};
 use metadata_blocks::{Bytes, Cursor, Tables};
 use std::cell::RefCell;
@@ -31,6 +34,7 @@ struct Squashfs {
     block_bytes: u32,
     fragments: u64,
     fragment_table: u64,
+    attributes: Option<AttributeTable>,
     /// The last fragments that were unpacked, by their numbers: files that lie side by side have one in common.
     kept: RefCell<VecDeque<(u32, Rc<Vec<u8>>)>>,
 }
@@ -60,9 +64,10 @@ pub fn read(bytes: Box<dyn Bytes>) -> Result<Image> {
     let kind = format!("squashfs ({})", packing.name());
     let tables = Tables::new(bytes, packing, used, long(64), long(72));
     let ids = read_ids(&tables, short(26), long(48))?;
-    let fragments = u64::from(word(16));
+    let attributes = AttributeTable::read(&tables, long(56))?;
+    let (fragments, fragment_table) = (u64::from(word(16)), long(80));
     let image =
-        Squashfs { tables, block_bytes, fragments, fragment_table: long(80), kept: RefCell::default() };
+        Squashfs { tables, block_bytes, fragments, fragment_table, attributes, kept: RefCell::default() };
     let nodes = image.tree(long(32), &ids)?;
     Ok(Image::of(nodes, Box::new(image), kind))
 }
@@ -84,7 +89,7 @@ impl Squashfs {
         let mut been = BTreeSet::new();
         let top = Inode::read(&self.tables, root, self.block_bytes).context("the root folder")?;
         let Data::Folder { .. } = &top.data else { bail!("the root is no folder") };
-        nodes.add(Vec::new(), node(&top, root, ids)?)?;
+        nodes.add(Vec::new(), self.node(&top, root, ids)?)?;
         let mut folders = vec![(Vec::new(), root, top)];
         while let Some((path, reference, inode)) = folders.pop() {
             if !been.insert(reference) {
@@ -100,13 +105,39 @@ impl Squashfs {
                 inside.extend(name);
                 let inode = Inode::read(&self.tables, reference, self.block_bytes);
                 let inode = inode.with_context(|| shown(&inside))?;
-                nodes.add(inside.clone(), node(&inode, reference, ids).with_context(|| shown(&inside))?)?;
+                let node = self.node(&inode, reference, ids).with_context(|| shown(&inside))?;
+                nodes.add(inside.clone(), node)?;
                 if let Data::Folder { .. } = &inode.data {
                     folders.push((inside, reference, inode));
                 }
             }
         }
         Ok(nodes)
+    }
+
+    fn node(&self, inode: &Inode, reference: u64, ids: &[u32]) -> Result<Node> {
+        let id = |index: u16| {
+            ids.get(usize::from(index)).copied().with_context(|| format!("user {index} of {}", ids.len()))
+        };
+        let (kind, bytes) = match &inode.data {
+            Data::Folder { .. } => (NodeKind::Folder, 0),
+            Data::File { bytes, .. } => (NodeKind::File, *bytes),
+            Data::Link(target) => (NodeKind::Link(target.clone()), target.len() as u64),
+            Data::Other(kind) => (kind.clone(), 0),
+        };
+        let capability = match (&self.attributes, inode.attributes) {
+            (None, _) | (_, NO_ATTRIBUTES) => None,
+            (Some(table), number) => table.capability(&self.tables, number)?,
+        };
+        Ok(Node {
+            kind,
+            mode: u32::from(inode.mode) & 0o7777,
+            user: id(inode.user)?,
+            group: id(inode.group)?,
+            bytes,
+            place: reference,
+            capability,
+        })
     }
 
     /// The names in a folder, and the references of their inodes.
@@ -215,24 +246,4 @@ impl Contents for Squashfs {
         contents.truncate(most as usize);
         Ok(contents)
     }
-}
-
-fn node(inode: &Inode, reference: u64, ids: &[u32]) -> Result<Node> {
-    let id = |index: u16| {
-        ids.get(usize::from(index)).copied().with_context(|| format!("user {index} of {}", ids.len()))
-    };
-    let (kind, bytes) = match &inode.data {
-        Data::Folder { .. } => (NodeKind::Folder, 0),
-        Data::File { bytes, .. } => (NodeKind::File, *bytes),
-        Data::Link(target) => (NodeKind::Link(target.clone()), target.len() as u64),
-        Data::Other(kind) => (kind.clone(), 0),
-    };
-    Ok(Node {
-        kind,
-        mode: u32::from(inode.mode) & 0o7777,
-        user: id(inode.user)?,
-        group: id(inode.group)?,
-        bytes,
-        place: reference,
-    })
 }

@@ -1,6 +1,7 @@
 //! An inode of squashfs: a file, a folder, a link or a device.
 
 use super::super::{NodeKind, PATH_BYTES_MAX};
+use super::extended_attributes::NO_ATTRIBUTES;
 use super::metadata_blocks::{Cursor, Tables};
 use anyhow::{Result, bail};
 
@@ -10,6 +11,8 @@ pub struct Inode {
     /// Places in the table of users.
     pub user: u16,
     pub group: u16,
+    /// The number of a file's set of attributes, or [`NO_ATTRIBUTES`].
+    pub attributes: u32,
     pub data: Data,
 }
 
@@ -46,6 +49,7 @@ impl Inode {
         for _ in 0..2 {
             tables.word(&mut cursor)?; // The time, and the number.
         }
+        let mut attributes = NO_ATTRIBUTES;
         let mut word = || tables.word(&mut cursor);
         let data = match kind {
             1 => {
@@ -63,7 +67,8 @@ impl Inode {
             9 => {
                 let mut long = || Ok::<u64, anyhow::Error>(u64::from(word()?) | u64::from(word()?) << 32);
                 let (start, bytes, _) = (long()?, long()?, long()?);
-                let (_, fragment, offset, _) = (word()?, word()?, word()?, word()?);
+                let (_, fragment, offset, number) = (word()?, word()?, word()?, word()?);
+                attributes = number;
                 file(start, bytes, fragment, offset, cursor)
             }
             3 | 10 => {
@@ -86,7 +91,7 @@ impl Inode {
         {
             bail!("byte {place}: a file of {bytes} bytes");
         }
-        Ok(Inode { mode, user, group, data })
+        Ok(Inode { mode, user, group, attributes, data })
     }
 }
 
