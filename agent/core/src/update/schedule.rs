@@ -83,11 +83,6 @@ pub fn full_refresh_due(retry: &RetryState, uptime: u64, settings: &Settings) ->
     retry.refreshed_uptime.is_none_or(|last| uptime >= last + every)
 }
 
-/// True if the device is among the `percent` of all devices that may take a release.
-pub fn in_wave(device_id: &str, release: u64, percent: u8) -> bool {
-    lot(device_id, &alloc::format!("release {release}"), 100) < u64::from(percent)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,16 +124,5 @@ mod tests {
             tenths[lot(&alloc::format!("device-{device}"), "first poll", 10) as usize] += 1;
         }
         assert!(tenths.iter().all(|&count| (850..1150).contains(&count)), "{tenths:?}");
-    }
-
-    #[test]
-    fn waves_grow_and_hundred_percent_is_everybody() {
-        let members = |percent| {
-            let device = |number: &u32| in_wave(&alloc::format!("device-{number}"), 42, percent);
-            (0..1000).filter(device).collect::<alloc::vec::Vec<u32>>()
-        };
-        let (none, ten, half, all) = (members(0), members(10), members(50), members(100));
-        assert!(none.is_empty() && all.len() == 1000);
-        assert!(ten.len() < half.len() && ten.iter().all(|device| half.contains(device)));
     }
 }
