@@ -2,7 +2,7 @@
 //! with its line. `agent/dist/komainu.toml` shows every key with its default.
 //!
 //! Map: `identity` finds the device's id, `toml` reads the file, `table_reader` the keys of a table with their defaults;
-//! `settings`, `boot_settings`, `gate_settings`, `server_settings`, `trial_settings`, `wall_settings` and `wall_lists` say
+//! `settings`, `poll_settings`, `boot_settings`, `gate_settings`, `server_settings`, `trial_settings`, `wall_settings` and `wall_lists` say
 //! what the keys mean; `address` reads an address of the web, `boot_profile` the profile of a boot loader, and
 //! `boot_rules` holds its meaning.
 
@@ -13,6 +13,7 @@ pub mod boot_settings;
 pub mod gate_settings;
 pub mod identity;
 pub mod identity_settings;
+mod poll_settings;
 #[cfg(feature = "profiles")]
 pub mod profile_reader;
 pub mod server_settings;

@@ -1,6 +1,8 @@
 //! Local time: a time zone as POSIX writes it in `TZ` (`CET-1CEST,M3.5.0,M10.5.0/3`), which is also the last line of a
 //! file of zoneinfo. It says how far a clock on the wall is from UTC at a moment.
 
+use alloc::format;
+use alloc::string::String;
 use komainu_trust::Moment;
 
 /// A time zone with the rules of today; UTC by default.
@@ -56,6 +58,13 @@ impl TimeZone {
         let (ends, rest) = take_change(rest.strip_prefix(',')?)?;
         rest.is_empty()
             .then_some(TimeZone { standard_seconds, daylight: Some(Daylight { seconds, begins, ends }) })
+    }
+
+    /// A moment on the clock on the wall, to the minute: `2026-12-01 03:30`.
+    pub fn shown(&self, at: Moment) -> String {
+        let mut text = format!("{}", at.plus_seconds(self.ahead_seconds(at)));
+        text.truncate(text.len().saturating_sub(":00Z".len()));
+        text.replacen('T', " ", 1)
     }
 
     /// Seconds by which the local clock is ahead of UTC at that moment.

@@ -110,3 +110,134 @@ pub fn postponed(record: &Record, release: u64, now: Moment) -> Option<Postponed
     let holds = |p: &Postponed| p.release == release && p.since <= now && now < p.until;
     record.postponed.filter(holds)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identifiers::{Digest64, Slot};
+    use crate::local_time::TimeZone;
+    use crate::update::facts::RecordSeen;
+    use crate::update::manifest::Manifest;
+    use crate::update::plan::cases::{facts, settings};
+    use crate::update::record::Update;
+    use alloc::format;
+    use alloc::vec::Vec;
+
+    const HOUR: i64 = 3600;
+
+    fn offered(severity: &str) -> Release {
+        let text = format!(
+            r#"{{ "format": 1, "board": "gate-1", "channel": "stable", "release": 2, "version": "2", "severity": "{severity}",
+                 "images": [ {{ "part": "rootfs", "target": "x", "length": 8, "sha256": "{}" }} ] }}"#,
+            "ab".repeat(32)
+        );
+        let manifest = Manifest::read(text.as_bytes()).unwrap();
+        Release { digest: manifest.digest(), manifest, fetch_paths: Vec::new(), halted: false }
+    }
+
+    /// At nine in the evening in Japan, with a window at half past three.
+    fn evening() -> (Facts, Settings) {
+        let slot = Slot::B;
+        let staged = Update::Staged {
+            release: crate::update::plan::cases::release(2),
+            digest: Digest64::of(b""),
+            slot,
+        };
+        let now = Moment::parse("2026-11-30T12:00:00Z").unwrap();
+        let settings = Settings {
+            restart_window: DailyWindow::parse("03:30"),
+            time_zone: TimeZone::parse("JST-9").unwrap(),
+            ..settings()
+        };
+        (Facts { now, ..facts(staged) }, settings)
+    }
+
+    fn record(facts: &Facts) -> Record {
+        let RecordSeen::Found(record) = &facts.record else { panic!() };
+        record.clone()
+    }
+
+    /// What is decided, in hours from the evening.
+    fn decided(record: &Record, severity: &str, facts: &Facts, settings: &Settings) -> (&'static str, i64) {
+        let hours = |until: Moment| (until.0 - evening().0.now.0) * 10 / HOUR;
+        match start(record, &offered(severity), facts, settings) {
+            Start::Now => ("now", 0),
+            Start::Ask => ("ask", 0),
+            Start::Plan(planned) => ("plan", hours(planned.until)),
+            Start::Wait(until) => ("wait", hours(until)),
+        }
+    }
+
+    fn planned(facts: &Facts, hours: i64, asked: bool) -> Record {
+        let until = facts.now.plus_seconds(hours * HOUR / 10);
+        Record { postponed: Some(Postponed { release: 2, since: facts.now, until, asked }), ..record(facts) }
+    }
+
+    fn later(facts: &Facts, tenths: i64) -> Facts {
+        let uptime = facts.uptime + (tenths * HOUR / 10).unsigned_abs();
+        Facts { now: facts.now.plus_seconds(tenths * HOUR / 10), uptime, ..facts.clone() }
+    }
+
+    #[test]
+    fn a_staged_release_starts_in_the_window_unless_it_is_critical_or_the_hour_is_unknown() {
+        let (facts, settings) = evening();
+        let first = record(&facts);
+        assert_eq!(decided(&first, "normal", &facts, &settings), ("plan", 65));
+        assert_eq!(decided(&first, "critical", &facts, &settings), ("now", 0));
+        let lost = Facts { clock_is_right: false, ..facts.clone() };
+        assert_eq!(decided(&first, "normal", &lost, &settings), ("now", 0));
+        let none = Settings { restart_window: None, ..settings.clone() };
+        assert_eq!(decided(&first, "normal", &facts, &none), ("now", 0));
+        let tonight = planned(&facts, 65, false);
+        assert_eq!(decided(&tonight, "normal", &facts, &settings), ("wait", 65));
+        // The maker calls it critical meanwhile.
+        assert_eq!(decided(&tonight, "critical", &facts, &settings), ("now", 0));
+    }
+
+    #[test]
+    fn the_server_is_asked_once_more_before_a_planned_start_and_not_waited_for() {
+        let (facts, settings) = evening();
+        let tonight = planned(&facts, 65, false);
+        let mut night = later(&facts, 65);
+        assert_eq!(decided(&tonight, "normal", &night, &settings), ("ask", 0));
+        night.retry.poll.failures = 1;
+        assert_eq!(decided(&tonight, "normal", &night, &settings), ("now", 0));
+        night.retry.poll.failures = 0;
+        night.retry.polled_uptime = Some(night.uptime);
+        assert_eq!(decided(&tonight, "normal", &night, &settings), ("now", 0));
+    }
+
+    #[test]
+    fn a_device_that_is_off_in_its_windows_starts_after_three_days_all_the_same() {
+        let (facts, settings) = evening();
+        let tonight = planned(&facts, 65, false);
+        for (tenths, does) in
+            [(67, ("ask", 0)), (68, ("plan", 305)), (300, ("plan", 305)), (719, ("plan", 785))]
+        {
+            assert_eq!(decided(&tonight, "normal", &later(&facts, tenths), &settings), does, "{tenths}");
+        }
+        assert_eq!(decided(&tonight, "normal", &later(&facts, 720), &settings), ("ask", 0));
+    }
+
+    #[test]
+    fn an_owner_postpones_from_window_to_window_within_the_bound_and_may_want_it_now() {
+        let (facts, settings) = evening();
+        let mut kept = planned(&facts, 65, false);
+        for nights in 1..7 {
+            let asked = postpone(&kept, &offered("normal"), facts.now, &settings).unwrap();
+            assert_eq!((asked.until.0 - facts.now.0) * 10 / HOUR, 65 + nights * 240);
+            kept.postponed = Some(asked);
+        }
+        assert_eq!(postpone(&kept, &offered("normal"), facts.now, &settings), None);
+        assert_eq!(decided(&kept, "normal", &facts, &settings), ("wait", 65 + 6 * 240));
+        // Critical: a day from the beginning, whatever the owner said before.
+        assert_eq!(decided(&kept, "critical", &facts, &settings), ("plan", 240));
+        kept.postponed = start_at_once(&kept, Some(2), &facts, &settings);
+        assert_eq!(decided(&kept, "normal", &later(&facts, 30), &settings), ("ask", 0));
+        // Before anything is planned, "now" is remembered for the release that is on offer.
+        let first = record(&facts);
+        assert_eq!(start_at_once(&first, Some(1), &facts, &settings), None);
+        let at_once = Record { postponed: start_at_once(&first, Some(2), &facts, &settings), ..first };
+        assert_eq!(decided(&at_once, "normal", &later(&facts, 30), &settings), ("ask", 0));
+    }
+}
