@@ -98,7 +98,7 @@ fn path_and_number(halt: &str) -> Option<(String, u64)> {
 }
 
 /// A halt for people.
-pub(crate) fn in_words(halt: &str) -> String {
+fn in_words(halt: &str) -> String {
     match halt.rsplit_once('/') {
         Some((path, number)) => format!("release {number} of {path}"),
         None => "every release".to_owned(),

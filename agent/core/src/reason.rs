@@ -127,7 +127,7 @@ pub enum Reason {
         release: ReleaseId,
         /// When it may be fetched.
         until: Moment,
-        /// The setting.
+        /// The setting that holds it.
         why: &'static str,
     },
     /// The bytes of images are counted anew from this moment on.

@@ -8,6 +8,7 @@ pub mod daily_window;
 pub mod facts;
 pub mod health_check;
 pub mod keep_record;
+pub mod lot;
 pub mod manifest;
 pub mod offer;
 pub mod part_identity;

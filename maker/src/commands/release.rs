@@ -91,7 +91,7 @@ struct Change {
     /// The board that it is for
     #[arg(long)]
     board: String,
-    /// The channel
+    /// The channel, such as stable or beta
     #[arg(long)]
     channel: String,
     /// From when on how many percent of all devices may take it, in the place of the waves before (repeatable)
@@ -113,10 +113,10 @@ struct Change {
 /// device sees that with its next poll. A later release ends the halt.
 #[derive(Args)]
 struct Halt {
-    /// The board
+    /// The board of the release
     #[arg(long, required_unless_present = "all", requires = "channel")]
     board: Option<String>,
-    /// The channel
+    /// The channel of the release
     #[arg(long, required_unless_present = "all", requires = "board")]
     channel: Option<String>,
     /// Every release of every board

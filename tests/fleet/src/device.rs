@@ -12,11 +12,12 @@ use komainu_core::step::{Next, Step};
 use komainu_core::update::activate::activate;
 use komainu_core::update::confirm::confirm;
 use komainu_core::update::facts::{BootChoice, Facts, Health, Part, Parts, RecordSeen};
+use komainu_core::update::lot::lot;
 use komainu_core::update::offer::{Offer, Release};
 use komainu_core::update::plan::plan;
 use komainu_core::update::record::{Record, Update};
 use komainu_core::update::rollback::{roll_back, settle};
-use komainu_core::update::schedule::{full_refresh_due, lot};
+use komainu_core::update::schedule::full_refresh_due;
 use komainu_trust::Moment;
 
 /// Bytes of the images of a release, of which each device fetches all.
@@ -62,6 +63,8 @@ pub struct Device<'w> {
     facts: Facts,
     /// The second at which it was switched on last.
     started: i64,
+    /// The release that it fetched last: its slot still holds every byte after a failed trial.
+    fetched: u64,
     /// The newest state of the repository that it knows.
     known: Option<&'w Version>,
     second: i64,
@@ -106,6 +109,7 @@ impl<'w> Device<'w> {
             started: -traits.on_since,
             second: -traits.on_since,
             known: None,
+            fetched: 0,
             server,
             settings,
             traits,
@@ -256,6 +260,7 @@ impl<'w> Device<'w> {
         let (digest, update) = (release.digest, self.record_mut().update.clone());
         let from = match update {
             Update::Staging { digest: begun, offset, .. } if begun == digest => offset,
+            _ if self.fetched == id.number => IMAGE_BYTES,
             _ => {
                 tally.begun.entry(id.number).or_default().push(self.second);
                 0
@@ -270,6 +275,7 @@ impl<'w> Device<'w> {
             // Each part, its beginning once more, and the first bytes of either for comparison.
             tally.served(self.second, 6, IMAGE_BYTES - from + 6 * (REQUEST_BYTES + HEAD_BYTES), seconds);
             self.second += seconds;
+            self.fetched = id.number;
             self.record_mut().update = Update::Staged { release: id, digest, slot };
             self.facts.retry.stage = Backoff::default();
             return true;

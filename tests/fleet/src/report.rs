@@ -5,6 +5,7 @@ use crate::naive;
 use crate::scenario::{BOTTLEROCKET, DAY, HOUR, Scenario, WAVES};
 use crate::tally::{BIN_SECONDS, Tally};
 use std::fmt::Write as _;
+use std::time::Instant;
 
 /// Second at which release 2 comes.
 const RELEASE: i64 = DAY;
@@ -20,7 +21,17 @@ pub struct Report {
 }
 
 pub fn make(devices: u64, seed: u64, threads: u64) -> Report {
-    let run = |scenario: &Scenario| scenario.run(devices, seed, threads);
+    let run = |scenario: &Scenario| {
+        let began = Instant::now();
+        let tally = scenario.run(devices, seed, threads);
+        eprintln!(
+            "{} days: {:.0} s for {} decisions",
+            scenario.days,
+            began.elapsed().as_secs_f64(),
+            tally.plans
+        );
+        tally
+    };
     let quiet = run(&Scenario::default());
     let good = Scenario { release: Some((RELEASE, WAVES)), ..Scenario::default() };
     let ours = run(&good);

@@ -2,7 +2,7 @@
 //! Each device has its own moment in it, drawn from its id, so that a street does not restart at once.
 
 use crate::local_time::TimeZone;
-use crate::update::schedule::lot;
+use crate::update::lot::lot;
 use komainu_trust::Moment;
 
 const DAY_SECONDS: i64 = 86_400;

@@ -12,7 +12,6 @@ mod trial;
 use crate::identifiers::{ReleaseId, Slot, Version};
 use crate::operator_request::OperatorRequest;
 use crate::reason::Reason;
-use crate::retry_state::RetryState;
 use crate::settings::{Settings, StartCount};
 use crate::step::Step;
 use crate::update::facts::{BootChoice, Facts, Parts, RecordSeen};
@@ -208,14 +207,6 @@ fn plan_update(facts: &Facts, record: &Record, booted: Slot, settings: &Settings
             Plan::wait(Reason::Refused { release: release.manifest.release.number, refusal }, until_poll)
         }
     }
-}
-
-/// An answer of the server is recent for so many seconds.
-const RECENT_SECONDS: u64 = 600;
-
-/// The server has answered a poll a moment ago.
-fn is_recent(retry: &RetryState, uptime: u64) -> bool {
-    retry.polled_uptime.is_some_and(|polled| uptime.saturating_sub(polled) <= RECENT_SECONDS)
 }
 
 fn plan_accepted(

@@ -3,7 +3,7 @@
 
 use crate::retry_state::{Backoff, RetryState};
 use crate::settings::Settings;
-use sha2::{Digest, Sha256};
+use crate::update::lot::lot;
 
 /// The first wait after a failure, in seconds; it doubles with each further one.
 const BACKOFF_SECONDS: u32 = 30;
@@ -13,16 +13,12 @@ const DEVICE_BACKOFF_SECONDS_MAX: u32 = 3600;
 const GATE_BACKOFF_SECONDS_MAX: u32 = 60;
 /// The longest wait that a server can demand, in polls: anybody on the way of a plain request can answer in its name.
 const RETRY_AFTER_POLLS_MAX: u32 = 4;
+/// An answer of the server is recent for so many seconds.
+const RECENT_SECONDS: u64 = 600;
 
-/// A number from 0 to `below - 1` that follows from the device's id and the purpose. 0 if `below` is 0.
-pub fn lot(device_id: &str, what_for: &str, below: u64) -> u64 {
-    let mut hash = Sha256::new();
-    hash.update(device_id.as_bytes());
-    hash.update([0]);
-    hash.update(what_for.as_bytes());
-    let digest = hash.finalize();
-    let drawn = digest.iter().take(8).fold(0, |sum: u64, &byte| sum << 8 | u64::from(byte));
-    drawn.checked_rem(below).unwrap_or(0)
+/// The server has answered a poll a moment ago.
+pub fn is_recent(retry: &RetryState, uptime: u64) -> bool {
+    retry.polled_uptime.is_some_and(|polled| uptime.saturating_sub(polled) <= RECENT_SECONDS)
 }
 
 /// Seconds until the next poll; 0: now.

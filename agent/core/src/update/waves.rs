@@ -1,8 +1,8 @@
 //! Waves: the roll-out of a release to a growing share of all devices. A device's id and the release number draw its
 //! place in the roll-out, so that each release begins with other devices, and the same device always has the same answer.
 
+use crate::update::lot::lot;
 use crate::update::manifest::{EVERYBODY, Wave};
-use crate::update::schedule::lot;
 use komainu_trust::Moment;
 
 /// The place of a device in the roll-out of a release, 0 to 999: it belongs to every share that is larger.

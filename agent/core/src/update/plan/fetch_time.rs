@@ -6,8 +6,8 @@ use crate::settings::Settings;
 use crate::update::facts::Facts;
 use crate::update::manifest::Severity;
 use crate::update::offer::Release;
-use crate::update::plan::is_recent;
 use crate::update::record::{Fetched, Record, Update};
+use crate::update::schedule::is_recent;
 use komainu_trust::Moment;
 
 /// The month of [`Settings::month_bytes_max`].
@@ -20,7 +20,7 @@ pub(super) enum FetchTime {
     AtPoll,
     Later {
         until: Moment,
-        /// The setting.
+        /// The setting that holds it.
         why: &'static str,
     },
     /// Bytes are counted from now on: to be recorded first.

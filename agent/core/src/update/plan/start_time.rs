@@ -6,8 +6,8 @@ use crate::update::daily_window::DailyWindow;
 use crate::update::facts::Facts;
 use crate::update::manifest::Severity;
 use crate::update::offer::Release;
-use crate::update::plan::is_recent;
 use crate::update::record::{Postponed, Record};
+use crate::update::schedule::is_recent;
 use komainu_trust::Moment;
 
 const DAY_SECONDS: i64 = 86_400;
