@@ -3,7 +3,7 @@
 //!
 //! Map: `settings_file` reads a maker's file, `toml` its text, `table_reader` the keys of a table with their defaults;
 //! `identity` finds the device's id;
-//! `settings`, `boot_settings`, `gate_settings`, `server_settings`, `trial_settings`, `wall_settings` and `wall_lists` say
+//! `settings`, `poll_settings`, `boot_settings`, `gate_settings`, `server_settings`, `trial_settings`, `wall_settings` and `wall_lists` say
 //! what the keys mean; `address` reads an address of the web, `boot_profile` the profile of a boot loader, and
 //! `boot_rules` holds its meaning.
 
@@ -14,6 +14,7 @@ pub mod boot_settings;
 pub mod gate_settings;
 pub mod identity;
 pub mod identity_settings;
+mod poll_settings;
 #[cfg(feature = "profiles")]
 pub mod profile_reader;
 pub mod server_settings;

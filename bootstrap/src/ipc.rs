@@ -114,6 +114,7 @@ pub enum AgentMessage {
 /// update=idle|staging|staged|trial|rolling-back     percent=40     polled=…   next=…     reason=up to date
 /// offer=42                offer_version=2.1.0    severity=critical         fixes=CVE-2026-1 CVE-2026-2
 /// note.en=What it brings  note.ja=…              postponable=1  postponed=… (until then)
+/// planned=tonight 03:30|today 14:00|on 2026-12-01 03:30   (a release that is ready starts then, by the device's clock)
 /// support_end=…           wall=nftables          finding=…      (many)
 /// login=1795305600 192.168.1.20 ok|wrong         (many, newest first)
 /// poll_fault=…            (the last poll failed: why)

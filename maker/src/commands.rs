@@ -21,6 +21,7 @@ mod release;
 mod sbom;
 mod serve;
 mod sign;
+mod status;
 mod verify;
 
 use crate::commands::output::{Outcome, WrongCommandLine, complain, say};
@@ -57,6 +58,7 @@ enum Command {
     Sbom(sbom::Sbom),
     Audit(audit::Audit),
     Publish(publish::Publish),
+    Status(status::Status),
     Sign(sign::Sign),
     Ceremony(ceremony::CeremonyCommand),
     Bundle(bundle::Bundle),
@@ -88,6 +90,7 @@ pub fn main() -> ExitCode {
         Command::Audit(args) => audit::run(args).map(Outcome::from),
         Command::Publish(args) => publish::run(args),
         Command::Bundle(args) => bundle::run(args).map(Outcome::from),
+        Command::Status(args) => status::run(&args).map(Outcome::from),
         Command::Sign(args) => sign::run(args).map(Outcome::from),
         Command::Ceremony(args) => ceremony::run(args).map(Outcome::from),
         Command::Inspect(args) => inspect::run(args).map(Outcome::from),

@@ -25,6 +25,8 @@ pub(crate) struct Change {
     pub targets: Option<NewTargets>,
     /// A new snapshot, which new targets always need.
     pub snapshot: bool,
+    /// The halts in the new timestamp; `None`: those that are left of the published ones.
+    pub halts: Option<Vec<String>>,
     /// A root and nothing else.
     pub root_only: bool,
 }
@@ -70,6 +72,13 @@ pub(crate) fn compose(
     if !change.root_only {
         let mut files = current.map_or(Vec::new(), |current| current.targets_files.clone());
         let mut snapshot_needed = change.snapshot;
+        let halts = change.halts.unwrap_or_else(|| {
+            let list = match &change.targets {
+                Some(NewTargets::Contents(list) | NewTargets::Renewed(list)) => Some(list),
+                _ => current.map(|current| &current.targets),
+            };
+            current.zip(list).map_or(Vec::new(), |(current, list)| workshop.halts_after(current, list))
+        });
         if let Some(new) = change.targets {
             let new = match new {
                 NewTargets::Signed { version, bytes } => {
@@ -97,8 +106,14 @@ pub(crate) fn compose(
             composed.push((name, snapshot.clone()));
         }
         let name = Role::Timestamp.file().to_owned();
-        let signed =
-            metadata::timestamp(versions[1] + 1, now, expires(Role::Timestamp), snapshot_version, &snapshot);
+        let signed = metadata::timestamp(
+            versions[1] + 1,
+            now,
+            expires(Role::Timestamp),
+            &halts,
+            snapshot_version,
+            &snapshot,
+        );
         composed.push((name.clone(), metadata::sign(&name, &signed, &keys(Role::Timestamp), ring)?));
     }
     if let Some(root) = change.new_root {

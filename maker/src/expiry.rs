@@ -2,6 +2,7 @@
 
 use crate::room;
 use crate::workshop::{Current, Workshop};
+use anyhow::Result;
 use komainu_trust::Moment;
 use komainu_trust::roles::Role;
 use komainu_trust::trusted::Trusted;
@@ -16,6 +17,22 @@ impl Workshop {
     /// So little time is left that a person must act.
     pub(crate) fn ends_soon(&self, current: &Current, role: Role, now: Moment) -> bool {
         expiry(&current.trusted, role) <= now.plus_seconds(self.expiry_seconds(role) / 8)
+    }
+
+    /// When the published metadata of each role ends, in words.
+    ///
+    /// # Errors
+    /// The published files cannot be read.
+    pub fn ends(&self, now: Moment) -> Result<String> {
+        let current = self.current()?;
+        let mut words = String::new();
+        for role in [Role::Root, Role::Timestamp, Role::Snapshot, Role::Targets] {
+            let expires = expiry(&current.trusted, role);
+            let left =
+                if expires > now { format!("{} left", days(now, expires)) } else { "EXPIRED".to_owned() };
+            words.push_str(&format!("{}.json expires {expires}, {left}\n", role.name()));
+        }
+        Ok(words)
     }
 
     pub(crate) fn warnings(&self, current: &Current, now: Moment) -> Vec<String> {

@@ -8,7 +8,8 @@
 //!   would show, [`target_paths`] knows the paths of targets, [`json_writer`] writes JSON, [`clock`] reads the time.
 //! - [`keys`] are private keys, [`public_key`] public ones; [`keyring`] finds them, [`token`] talks to hardware,
 //!   [`passphrase`] reads secrets.
-//! - [`release`] puts a release aside and [`advisory`] vulnerabilities, both in the [`staging`] area.
+//! - [`release`] puts a release aside and [`advisory`] vulnerabilities, both in the [`staging`] area; [`rollout`] changes
+//!   waves and urgency, [`halt`] halts a release.
 //! - [`metadata`] builds and signs the four TUF files. [`expiry`] says which must be renewed, [`compose`] composes a
 //!   publication, [`rehearsal`] plays a device against it, [`transaction`] makes it visible in an order that never
 //!   breaks a polling device, and [`publish`] leads all of that.
@@ -34,6 +35,7 @@ pub mod demo;
 pub mod desk_agent;
 pub mod expiry;
 pub mod files;
+pub mod halt;
 mod hash_bins;
 mod image_file;
 pub mod init;
@@ -55,6 +57,7 @@ pub mod publish;
 pub mod rehearsal;
 pub mod release;
 pub mod revoke;
+pub mod rollout;
 mod room;
 pub mod rotate;
 pub mod server;

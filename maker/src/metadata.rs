@@ -65,16 +65,20 @@ impl TargetsFile {
 }
 
 /// The signed part of a timestamp. `issued` is when it was made: a device whose clock stands in 1970 learns
-/// from it that it must be at least so late.
+/// from it that it must be at least so late. `halts` are releases that no device may begin to take.
 pub fn timestamp(
     version: u64,
     issued: Moment,
     expires: Moment,
+    halts: &[String],
     snapshot_version: u64,
     snapshot: &[u8],
 ) -> Json {
     let mut signed = common(Role::Timestamp, version, expires);
     signed.insert("issued".into(), text(&issued.to_string()));
+    if !halts.is_empty() {
+        signed.insert("halted".into(), Json::List(halts.iter().map(|halt| text(halt)).collect()));
+    }
     signed.insert("meta".into(), object([("snapshot.json", listed(snapshot_version, snapshot))]));
     Json::Object(signed)
 }

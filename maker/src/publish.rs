@@ -43,7 +43,8 @@ pub struct Published {
 }
 
 impl Workshop {
-    /// Publishes what was added, or renews what is close to its expiry, or does nothing. A publication that
+    /// Publishes what was added, or renews what is close to its expiry or tells the time of a wave that has begun, or does
+    /// nothing. A publication that
     /// was cut off is completed first.
     ///
     /// # Errors
@@ -69,7 +70,8 @@ impl Workshop {
             change.targets = Some(if all { NewTargets::Renewed(list) } else { NewTargets::Contents(list) });
         }
         change.snapshot = options.renew || self.is_due(&current, Role::Snapshot, now);
-        let due = change.snapshot || self.is_due(&current, Role::Timestamp, now);
+        let due =
+            change.snapshot || self.is_due(&current, Role::Timestamp, now) || self.wave_began(&current, now);
         if change.targets.is_some() || due {
             let images = if change.targets.is_some() { Images::Hash } else { Images::LengthOnly };
             let renews_targets = change.targets.is_some();

@@ -192,7 +192,7 @@ impl Workshop {
         Ok(last)
     }
 
-    fn read_manifest(&self, path: &str, print: &Fingerprint) -> Result<Manifest> {
+    pub(crate) fn read_manifest(&self, path: &str, print: &Fingerprint) -> Result<Manifest> {
         let bytes = self.read_target(path, print, MANIFEST_BYTES_MAX)?;
         Manifest::read(&bytes)
             .map_err(|fault| anyhow!("targets/{}: {fault}", fetch_path(path, &print.sha256)))
@@ -230,7 +230,7 @@ pub(crate) fn drop_unused_images(
     Ok(())
 }
 
-fn read_back(bytes: &[u8]) -> Result<Manifest> {
+pub(crate) fn read_back(bytes: &[u8]) -> Result<Manifest> {
     if bytes.len() as u64 > MANIFEST_BYTES_MAX {
         bail!(
             "the manifest has {} bytes, devices read at most {MANIFEST_BYTES_MAX}: shorten the notes",
@@ -242,9 +242,6 @@ fn read_back(bytes: &[u8]) -> Result<Manifest> {
 
 fn compose(draft: &ReleaseDraft, release: u64, images: Json) -> Vec<u8> {
     let words = |words: &[String]| Json::List(words.iter().map(|word| text(word)).collect());
-    let wave = |wave: &Wave| {
-        object([("from", text(&wave.from.to_string())), ("percent", number(u64::from(wave.percent)))])
-    };
     let notes = draft.notes.iter().map(|(language, note)| (language.clone(), text(note))).collect();
     let Json::Object(mut manifest) = object([
         ("format", number(1)),
@@ -254,7 +251,7 @@ fn compose(draft: &ReleaseDraft, release: u64, images: Json) -> Vec<u8> {
         ("version", text(&draft.version)),
         ("severity", text(draft.severity.name())),
         ("images", images),
-        ("waves", Json::List(draft.waves.iter().map(wave).collect())),
+        ("waves", waves_json(&draft.waves)),
         ("notes", Json::Object(notes)),
         ("fixes", words(&draft.fixes)),
         ("needs", words(&draft.needs)),
@@ -265,4 +262,12 @@ fn compose(draft: &ReleaseDraft, release: u64, images: Json) -> Vec<u8> {
         manifest.insert("support_end".into(), text(&end.to_string()));
     }
     pretty(&Json::Object(manifest))
+}
+
+/// Waves as a manifest writes them.
+pub(crate) fn waves_json(waves: &[Wave]) -> Json {
+    let wave = |wave: &Wave| {
+        object([("from", text(&wave.from.to_string())), ("permille", number(u64::from(wave.permille)))])
+    };
+    Json::List(waves.iter().map(wave).collect())
 }

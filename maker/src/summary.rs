@@ -5,6 +5,7 @@ use crate::files;
 use crate::json_writer::to_value;
 use crate::metadata::{signed_part, take_object};
 use crate::rehearsal;
+use crate::rollout::percent;
 use crate::shelf::Shelf;
 use crate::staging::listed_hash;
 use crate::target_paths::{fetch_path, is_manifest};
@@ -92,7 +93,7 @@ fn of_metadata(name: &str, bytes: &[u8], signed: &Object, now: Moment) -> Value 
     if let Some(expires) = field("expires").as_str().and_then(Moment::parse) {
         summary.insert("days_left".into(), (expires.0 - now.0).div_euclid(86_400).into());
     }
-    for name in ["issued", "consistent_snapshot", "meta", "targets", "roles", "keys"] {
+    for name in ["issued", "halted", "consistent_snapshot", "meta", "targets", "roles", "keys"] {
         if signed.contains_key(name) {
             summary.insert(name.into(), field(name));
         }
@@ -115,7 +116,7 @@ fn of_manifest(manifest: &Manifest) -> Value {
     let waves: Vec<Value> = manifest
         .waves
         .iter()
-        .map(|wave| json!({ "from": wave.from.to_string(), "percent": wave.percent }))
+        .map(|wave| json!({ "from": wave.from.to_string(), "permille": wave.permille }))
         .collect();
     let notes: Map<String, Value> =
         manifest.notes.iter().map(|(language, note)| (language.clone(), note.as_str().into())).collect();
@@ -159,6 +160,9 @@ fn metadata_in_words(summary: &Value, lines: &mut Vec<String>) {
     if let Some(issued) = summary["issued"].as_str() {
         lines.push(format!("    issued {}\n", issued.escape_debug()));
     }
+    for halt in summary["halted"].as_array().into_iter().flatten() {
+        lines.push(format!("    HALTS {}\n", plain(halt)));
+    }
     for key_id in summary["signed_by"].as_array().into_iter().flatten() {
         lines.push(format!("    signed by {}\n", plain(key_id)));
     }
@@ -201,7 +205,8 @@ fn manifest_in_words(summary: &Value, lines: &mut Vec<String>) {
         ));
     }
     for wave in summary["waves"].as_array().into_iter().flatten() {
-        lines.push(format!("    from {} on {} %\n", plain(&wave["from"]), wave["percent"]));
+        let share = wave["permille"].as_u64().and_then(|permille| u16::try_from(permille).ok()).map(percent);
+        lines.push(format!("    from {} on {}\n", plain(&wave["from"]), share.unwrap_or_default()));
     }
     for (name, what) in [("fixes", "fixes"), ("unknown_needs", "needs, unknown to this version:")] {
         for word in summary[name].as_array().into_iter().flatten() {

@@ -159,7 +159,7 @@ MANIFEST = {
     "needs": ["delta-1"], "support_end": "2031-12-31T00:00:00Z",
     "images": [{"part": "kernel", "target": "images/k", "length": 8, "sha256": "ab" * 32},
                {"part": "rootfs", "target": "images/r", "length": 1 << 40, "sha256": "CD" * 32}],
-    "waves": [{"from": "2026-12-01T00:00:00Z", "percent": 10}], "notes": {"en": "New", "ja": "\u65b0"}, "fixes": ["CVE-1"],
+    "waves": [{"from": "2026-12-01T00:00:00Z", "permille": 10}], "notes": {"en": "New", "ja": "\u65b0"}, "fixes": ["CVE-1"],
 }
 LEAST = ('[device]\nboard = "gate-1"\nid = "x"\n[gate]\nkeep = false\n[wall]\nkeep = false\n[server]\nmetadata_url = "https://u.example/m"\n'
 DROPBEAR = {"package": {"purl": "pkg:generic/dropbear"}, "versions": ["2019.78", "1:2.0~rc1", "v1.0-beta+1"]}

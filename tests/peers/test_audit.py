@@ -134,7 +134,7 @@ CASES = [
     ("agent-not-started", "/usr/sbin/komainu", "starts komainu", initscript),
     ("settings-missing", "/etc/komainu.toml", "no such file", lambda f: f.path("etc/komainu.toml").unlink()),
     ("settings-invalid", "/etc/komainu.toml", "interval_seconds",
-     lambda f: f.replace("etc/komainu.toml", "# interval_seconds = 21_600", "interval_seconds = 1")),
+     lambda f: f.replace("etc/komainu.toml", "# interval_seconds = 25_200", "interval_seconds = 1")),
     ("settings-invalid", "/usr/share/komainu/policies/router.toml", "ssh",
      lambda f: f.replace("usr/share/komainu/policies/router.toml", "ssh = false", 'ssh = "no"')),
     ("policy-missing", "/usr/share/komainu/policies/camera.toml", "camera",

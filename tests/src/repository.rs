@@ -52,6 +52,8 @@ pub struct Repository {
     pub versions: BTreeMap<&'static str, u64>,
     pub expires: Moment,
     pub issued: Option<Moment>,
+    /// Releases that the next timestamp halts.
+    pub halted: Vec<String>,
     listed: BTreeMap<String, Value>,
     /// Delegated roles by name: the key that signs, and the targets that the role lists.
     delegated: BTreeMap<String, (SigningKey, BTreeMap<String, Value>)>,
@@ -84,6 +86,7 @@ impl Repository {
             versions: roles.iter().map(|role| (*role, 0)).collect(),
             expires: TODAY.plus_seconds(30 * 86_400),
             issued: None,
+            halted: Vec::new(),
             listed: BTreeMap::new(),
             delegated: BTreeMap::new(),
             delegations: None,
@@ -264,6 +267,9 @@ impl Repository {
         });
         if let Some(issued) = self.issued {
             signed["issued"] = json!(issued.to_string());
+        }
+        if !self.halted.is_empty() {
+            signed["halted"] = json!(self.halted);
         }
         let bytes = sign(&signed, &[&self.keys["timestamp"]]);
         self.metadata.insert("timestamp.json".into(), bytes);

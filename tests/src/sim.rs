@@ -21,6 +21,7 @@ use flash::Flash;
 use komainu_core::fault::{Text, text};
 use komainu_core::firewall::table::FirewallGrants;
 use komainu_core::identifiers::{Name, Slot};
+use komainu_core::local_time::TimeZone;
 use komainu_core::operator_request::OperatorRequest;
 use komainu_core::reason::Reason;
 use komainu_core::retry_state::RetryState;
@@ -121,6 +122,10 @@ pub fn settings() -> Settings {
         checkpoint_bytes: 8192,
         postpone_days_max: 7,
         postpone_critical_days_max: 1,
+        time_zone: TimeZone::default(),
+        restart_window: None,
+        download_window: None,
+        month_bytes_max: 0,
         restart_after_reset: true,
         firewall: FirewallSettings::default(),
     }

@@ -156,11 +156,11 @@ fn a_newer_release_takes_the_place_of_one_half_staged() {
 fn waves_reach_a_device_one_day() {
     let mut device = Device::offered(2);
     let tomorrow = TODAY.plus_seconds(86_400);
-    let waves = json!([{ "from": TODAY.plus_seconds(-9).to_string(), "percent": 0 },
-        { "from": tomorrow.to_string(), "percent": 100 }]);
+    let waves = json!([{ "from": TODAY.plus_seconds(-9).to_string(), "permille": 0 },
+        { "from": tomorrow.to_string(), "permille": 1000 }]);
     device.server.publish(&draft(3).with(json!({ "waves": waves })));
     device.run_until_quiet();
-    assert_eq!(device.log.last().unwrap(), "refused release=3 why=wave-not-reached percent=0");
+    assert_eq!(device.log.last().unwrap(), "refused release=3 why=wave-not-reached permille=0");
     device.pass(86_401);
     device.poll_and_run();
     assert_eq!(device.running_release(), 3);

@@ -5,6 +5,8 @@
 pub const ROOT_BYTES_MAX: u64 = 64 * 1024;
 /// Largest timestamp metadata, in bytes (X).
 pub const TIMESTAMP_BYTES_MAX: u64 = 16 * 1024;
+/// Most halted releases in one timestamp.
+pub const HALTS_MAX: usize = 64;
 /// Largest snapshot metadata, in bytes (Y'), where the timestamp does not list both its length and its hash.
 pub const SNAPSHOT_BYTES_MAX: u64 = 512 * 1024;
 /// Largest targets metadata, in bytes (Z), where the snapshot does not list both its length and its hash.

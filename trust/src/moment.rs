@@ -29,6 +29,16 @@ impl Moment {
         valid.then(|| Moment(days_since_1970(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second))
     }
 
+    /// Midnight of a day. The month is 1 to 12, the day 1 to 31.
+    pub fn of_date(year: i64, month: i64, day: i64) -> Moment {
+        Moment(days_since_1970(year, month, day) * 86_400)
+    }
+
+    /// The year of this moment.
+    pub fn year(self) -> i64 {
+        date(self.0.div_euclid(86_400)).0
+    }
+
     /// This moment and `seconds` more (or fewer), never wrapping.
     #[must_use]
     pub fn plus_seconds(self, seconds: i64) -> Moment {

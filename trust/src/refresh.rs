@@ -87,6 +87,18 @@ impl Refresh {
         Ok(Refresh { trusted, stored, waiting: Waiting::Root, roots_left: ROOTS_MAX, snapshot_before: None })
     }
 
+    /// True if these bytes are a newer timestamp over the snapshot that is stored, all of it in date: it brings no news but
+    /// its own, which is the time and the halts. `false`: only a refresh from the root on can tell more.
+    ///
+    /// Nothing becomes installable by it, so that a root which the device has not seen yet cannot matter more than it
+    /// does to a device that nobody has told of any news.
+    pub fn is_only_timestamp(stored: Stored, clock: Clock, bytes: &[u8]) -> bool {
+        let Ok(mut refresh) = Refresh::begin(stored, clock) else { return false };
+        refresh.roots_done().is_ok()
+            && refresh.timestamp(bytes) == Ok(Keep::Given(Role::Timestamp))
+            && refresh.waiting == Waiting::Nothing
+    }
+
     /// The file to fetch next; `None`: the refresh is done.
     pub fn ask(&self) -> Option<Ask> {
         match self.waiting {

@@ -5,7 +5,7 @@ use crate::hashes::{Hashes, read_hashes};
 use crate::json::Json;
 use crate::keys::{Key, read_keys};
 use crate::limits::{
-    DELEGATED_ROLES_MAX, DELEGATION_KEYS_MAX, KEYS_MAX, ROLE_NAME_BYTES_MAX, TARGET_PATH_BYTES_MAX,
+    DELEGATED_ROLES_MAX, DELEGATION_KEYS_MAX, HALTS_MAX, KEYS_MAX, ROLE_NAME_BYTES_MAX, TARGET_PATH_BYTES_MAX,
 };
 use crate::moment::Moment;
 use crate::signatures::{RoleKeys, read_role_keys};
@@ -91,6 +91,8 @@ pub struct Timestamp {
     pub common: Common,
     /// The field `issued`, the moment at which it was made: a signed lower bound for a device's clock.
     pub issued: Option<Moment>,
+    /// The field `halted`: releases that no device may begin to take, as `<board>/<channel>/<number>`, or `*` for all.
+    pub halted: Vec<String>,
     /// The current snapshot.
     pub snapshot: Listed,
 }
@@ -195,8 +197,17 @@ impl Metadata for Timestamp {
         if issued.is_some_and(|issued| issued >= common.expires) {
             return Err(signed.field("issued")?.fault("before `expires`"));
         }
+        // Not a field of TUF either. One that cannot be read is refused: a device that overlooks a halt takes the release.
+        let halted = match signed.optional("halted")? {
+            Some(field) => field
+                .items(HALTS_MAX)?
+                .iter()
+                .map(|item| Ok(item.text()?.into()))
+                .collect::<Result<_, _>>()?,
+            None => Vec::new(),
+        };
         let snapshot = read_listed(&signed.field("meta")?.field("snapshot.json")?)?;
-        Ok(Timestamp { common, issued, snapshot })
+        Ok(Timestamp { common, issued, halted, snapshot })
     }
 
     fn common(&self) -> Common {

@@ -156,6 +156,17 @@ impl Trusted {
         &self.root
     }
 
+    /// True if the accepted timestamp halts this release: its key says that no device may begin to take it. That key can
+    /// hold all news back anyway, so that a halt gives its holder nothing.
+    pub fn is_halted(&self, board: &str, channel: &str, release: u64) -> bool {
+        self.halted().iter().any(|halt| halt == "*" || *halt == format!("{board}/{channel}/{release}"))
+    }
+
+    /// The halts in the accepted timestamp, as they are written there.
+    pub fn halted(&self) -> &[String] {
+        self.timestamp.as_ref().map_or(&[], |timestamp| &timestamp.halted)
+    }
+
     /// Versions of root, timestamp, snapshot and targets; 0 where there is none.
     pub fn versions(&self) -> [u64; 4] {
         [

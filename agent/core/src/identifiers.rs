@@ -115,14 +115,14 @@ impl fmt::Display for ReleaseId {
     }
 }
 
-/// The digest of one exact manifest: the first eight bytes of its SHA-256.
+/// A digest that tells releases apart: the first eight bytes of a SHA-256.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Digest64([u8; 8]);
 
 impl Digest64 {
-    /// The digest of a manifest's bytes.
-    pub fn of(manifest: &[u8]) -> Digest64 {
-        let hash = Sha256::digest(manifest);
+    /// The digest of some bytes.
+    pub fn of(bytes: &[u8]) -> Digest64 {
+        let hash = Sha256::digest(bytes);
         let mut digest = [0; 8];
         digest.copy_from_slice(&hash[..8]);
         Digest64(digest)

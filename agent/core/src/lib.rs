@@ -9,7 +9,7 @@
 //!
 //! [`device`] holds the traits for everything outside, [`settings`] the maker's decisions, [`operator_request`] the
 //! requests of owner and root, [`retry_state`] the backoff after failures, [`reason`] every event that is logged,
-//! [`fault`] the errors, [`identifiers`] the small bounded words, [`printable`] the escapes of text for people and
+//! [`fault`] the errors, [`identifiers`] the small bounded words, [`printable`] the escapes of text for people, [`local_time`] the clock on the wall, and
 //! [`kernel_requirements`] the options that a device's kernel needs.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -24,6 +24,7 @@ pub mod gate;
 pub mod identifiers;
 pub mod kernel_requirements;
 pub mod ledger;
+pub mod local_time;
 pub mod operator_request;
 pub mod printable;
 pub mod reason;

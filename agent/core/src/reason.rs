@@ -122,7 +122,19 @@ pub enum Reason {
     Resetting,
     /// Advisories could not be fetched; the next poll asks for them again.
     AdvisoriesMissed(Fault),
-    /// The owner wants the staged release to start later.
+    /// A release is not fetched now, because of the settings.
+    FetchLater {
+        release: ReleaseId,
+        /// When it may be fetched.
+        until: Moment,
+        /// The setting that holds it.
+        why: &'static str,
+    },
+    /// The bytes of images are counted anew from this moment on.
+    CountingBytes(Moment),
+    /// A wave has reached this device: its release begins with the next poll, in case that it is halted meanwhile.
+    WaveReached(u64),
+    /// The staged release starts later: in the window of the settings, or as the owner wants.
     Postponed {
         release: ReleaseId,
         /// When it starts.
@@ -279,6 +291,12 @@ impl fmt::Display for Reason {
             Reason::ResetAsked => write!(f, "reset-asked"),
             Reason::Resetting => write!(f, "resetting"),
             Reason::AdvisoriesMissed(fault) => write!(f, "advisories-missed why=\"{fault}\""),
+            Reason::FetchLater { release, until, why } => {
+                let number = release.number;
+                write!(f, "fetch-later release={number} version={} until={until} why={why}", release.version)
+            }
+            Reason::CountingBytes(since) => write!(f, "counting-bytes since={since}"),
+            Reason::WaveReached(release) => write!(f, "wave-reached release={release}"),
             Reason::Postponed { release, until } => {
                 write!(f, "postponed release={} version={} until={until}", release.number, release.version)
             }

@@ -2,6 +2,8 @@
 
 use crate::firewall::table::Traffic;
 use crate::identifiers::{Name, ReleaseId};
+use crate::local_time::TimeZone;
+use crate::update::daily_window::DailyWindow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -58,6 +60,14 @@ pub struct Settings {
     pub postpone_days_max: u8,
     /// The same for a release that the maker calls critical.
     pub postpone_critical_days_max: u8,
+    /// The clock on the wall where the device stands.
+    pub time_zone: TimeZone,
+    /// A staged release starts within it, unless it is critical; `None`: at once.
+    pub restart_window: Option<DailyWindow>,
+    /// A release begins to be fetched within it, unless it is critical; `None`: at any time.
+    pub download_window: Option<DailyWindow>,
+    /// Bytes of images in 30 days, unless a release is critical; 0: as many as come.
+    pub month_bytes_max: u64,
     /// The device is restarted once its owner is forgotten.
     pub restart_after_reset: bool,
     /// The firewall's settings.

@@ -116,6 +116,7 @@ pub fn look_knowing(
     let reimage = device.incident_state().incident.and_then(|incident| incident.reimage);
     Facts {
         now,
+        clock_is_right: device.clock().system >= now,
         uptime: device.uptime_seconds(),
         record,
         boot_choice: device.boot_choice(),

@@ -1,12 +1,14 @@
 //! The update: poll, verify, stage, activate, confirm, and the way back, rollback. `plan` decides from the `facts`,
-//! `record` is the durable memory, `schedule` holds polls and backoff. Refusal of a downgrade is in `verify`, resuming
+//! `record` is the durable memory, `schedule` holds polls and backoff, `waves` and `daily_window` say when a release is taken. Refusal of a downgrade is in `verify`, resuming
 //! a download in `stage`. The agent's side (servers, slots, boot loaders) is in `agent/src/update`.
 
 pub mod activate;
 pub mod confirm;
+pub mod daily_window;
 pub mod facts;
 pub mod health_check;
 pub mod keep_record;
+pub mod lot;
 pub mod manifest;
 pub mod offer;
 pub mod part_identity;
@@ -17,3 +19,4 @@ pub mod rollback;
 pub mod schedule;
 pub mod stage;
 pub mod verify;
+pub mod waves;

@@ -29,6 +29,8 @@ pub struct Server {
     pub slow_seconds: u32,
     /// The least acceptable speed.
     pub slow_bytes_per_second: u32,
+    /// Images are fetched at this speed at most; 0: as fast as the line is.
+    pub bytes_per_second_max: u32,
 }
 
 /// A proxy, and who is asked without it.
@@ -69,9 +71,13 @@ pub(super) fn read(mut keys: Keys<'_>) -> Server {
         stall_seconds: keys.number("stall_seconds", 1..=3600, 30),
         slow_seconds: keys.number("slow_seconds", 1..=3600, 60),
         slow_bytes_per_second: keys.number("slow_bytes_per_second", 0..=1 << 30, 512),
+        bytes_per_second_max: keys.number("bytes_per_second_max", 0..=1 << 30, 0),
         metadata_url,
         targets_url,
     };
+    if server.bytes_per_second_max > 0 && server.bytes_per_second_max / 2 < server.slow_bytes_per_second {
+        keys.fault("bytes_per_second_max", "must be at least twice slow_bytes_per_second, or 0");
+    }
     let is_https = server.metadata_url.tls || server.targets_url.tls;
     if is_https && server.ca_files.is_empty() && !cfg!(feature = "public-roots") {
         keys.fault("ca_files", CA_FILES);

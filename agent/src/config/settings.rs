@@ -5,6 +5,7 @@ use crate::config::gate_settings;
 use crate::config::identity;
 use crate::config::identity_settings;
 use crate::config::identity_settings::Identity;
+use crate::config::poll_settings;
 use crate::config::server_settings;
 use crate::config::server_settings::Server;
 use crate::config::settings_file::{Tree, Unread};
@@ -15,6 +16,7 @@ use crate::config::trial_settings;
 use crate::config::wall_settings;
 use komainu_core::firewall::table::Traffic;
 use komainu_core::identifiers::{Name, PARTS_MAX, ReleaseId, Version};
+use komainu_core::local_time::TimeZone;
 use komainu_core::settings::{ConfirmBy, FirewallSettings, Settings, StartCount};
 use std::path::{Path, PathBuf};
 
@@ -182,7 +184,7 @@ impl DeviceSettings {
         let identity = Keys::of(&mut top, "identity", &of_gate);
         let (id, id_file) = read_id(&mut device, tree);
         let mut read = DeviceSettings {
-            core: read_core(&mut device, &mut poll, &mut trial, &mut state, &mut reset),
+            core: read_core(&mut device, &mut trial, &mut state, &mut reset),
             server: server_settings::read(server),
             root: trust.path("root", "/usr/share/komainu/root.json"),
             state: state.path("directory", "/var/lib/komainu"),
@@ -199,6 +201,7 @@ impl DeviceSettings {
             id_file,
             faults: SettingsFaults::default(),
         };
+        poll_settings::read(&mut device, &mut poll, &mut read.core);
         if let Some(gate) = &mut read.gate {
             gate.identity = read.identity.clone();
         }
@@ -234,7 +237,6 @@ const OF_WALL: &[&str] = &["wall", "service", "integrity", "wan_rule"];
 
 fn read_core(
     device: &mut Keys<'_>,
-    poll: &mut Keys<'_>,
     trial: &mut Keys<'_>,
     state: &mut Keys<'_>,
     reset: &mut Keys<'_>,
@@ -245,9 +247,10 @@ fn read_core(
         channel: device.name("channel", Some("stable")),
         device_id: String::new(),
         own_release: read_own_release(device),
-        poll_seconds: poll.number("interval_seconds", 60..=30 * 86_400, 6 * 3600),
-        first_poll_within_seconds: poll.number("first_within_seconds", 0..=86_400, 300),
-        full_refresh_seconds: poll.number("full_refresh_seconds", 0..=7 * 86_400, 86_400),
+        // The module of their table reads these.
+        poll_seconds: 0,
+        first_poll_within_seconds: 0,
+        full_refresh_seconds: 0,
         trial_seconds,
         soak_seconds: trial.number("soak_seconds", 0..=trial_seconds, trial_seconds.min(300)),
         boot_tries: trial.number("boot_tries", 1..=9, 3) as u8,
@@ -255,8 +258,12 @@ fn read_core(
         confirm_by: [ConfirmBy::Health, ConfirmBy::Command]
             [trial.choice("confirm_by", &["health", "command"])],
         checkpoint_bytes: state.number("checkpoint_bytes", 64 * 1024..=1 << 30, 16 << 20),
-        postpone_days_max: poll.number("postpone_days_max", 0..=30, 7) as u8,
-        postpone_critical_days_max: poll.number("postpone_critical_days_max", 0..=30, 1) as u8,
+        postpone_days_max: 0,
+        postpone_critical_days_max: 0,
+        time_zone: TimeZone::default(),
+        restart_window: None,
+        download_window: None,
+        month_bytes_max: 0,
         restart_after_reset: reset.boolean("restart", true),
         firewall: FirewallSettings::default(),
     }

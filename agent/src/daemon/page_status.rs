@@ -9,12 +9,13 @@ use komainu_core::firewall::count::Count;
 use komainu_core::firewall::table::Counted;
 use komainu_core::gate::state::{GateFacts, GateState};
 use komainu_core::identifiers::{Digest64, ReleaseId};
+use komainu_core::local_time::TimeZone;
 use komainu_core::printable;
 use komainu_core::settings::Settings as Core;
 use komainu_core::update::facts::Facts;
 use komainu_core::update::offer::Offer;
 use komainu_core::update::plan;
-use komainu_core::update::plan::{postpone, postponed};
+use komainu_core::update::plan::start_time::{postpone, postponed};
 use komainu_core::update::record::Update;
 use komainu_core::wall::answers;
 use komainu_core::wall::evidence::Evidence;
@@ -22,6 +23,7 @@ use komainu_core::wall::incident_state::IncidentState;
 use komainu_core::wall::measures::{Survey, TABLE};
 use komainu_core::wall::remediation::KINDS;
 use komainu_core::wall::report::{Finding, Judgement, Report};
+use komainu_trust::Moment;
 
 /// Longest note of a release that the page gets, in bytes.
 const NOTE_BYTES_MAX: usize = 1024;
@@ -166,11 +168,29 @@ fn push_pair(state: &mut DeviceState, facts: &Facts, core: &Core) {
                 state.push("percent", (done.saturating_mul(100)).checked_div(total).unwrap_or(0));
             }
             if let Some(postponed) = postponed(record, manifest.release.number, facts.now) {
-                state.push("postponed", postponed.until.0);
-            } else if postpone(record, release, facts.now, core).is_some() {
+                match core.restart_window {
+                    Some(_) => state.push("planned", planned(facts.now, postponed.until, &core.time_zone)),
+                    None => state.push("postponed", postponed.until.0),
+                }
+            }
+            if postpone(record, release, facts.now, core).is_some() {
                 state.push("postponable", 1);
             }
         }
+    }
+}
+
+/// When a release starts, on the clock on the wall: `tonight 03:30`, `today 14:00` or `on 2026-12-01 03:30`.
+fn planned(now: Moment, at: Moment, zone: &TimeZone) -> String {
+    let (now_shown, shown) = (zone.shown(now), zone.shown(at));
+    let (day, time) = shown.split_once(' ').unwrap_or((&shown, ""));
+    let is_night = time >= "22:00" || time < "06:00";
+    if is_night && at.0 - now.0 < 18 * 3600 {
+        format!("tonight {time}")
+    } else if now_shown.starts_with(day) {
+        format!("today {time}")
+    } else {
+        format!("on {shown}")
     }
 }
 

@@ -152,6 +152,20 @@ fn connect_one(address: SocketAddr, deadline: Deadline, wakeup: &Wakeup) -> Resu
     Ok(TcpStream::from(door))
 }
 
+/// Waits so many milliseconds, as a settings' bound on the speed of a download asks for.
+///
+/// # Errors
+/// `Interrupted` when the bell rings.
+pub(crate) fn pause(milliseconds: u64, wakeup: &Wakeup) -> Result<(), FetchFault> {
+    // Nothing is ever written into this pipe.
+    let (quiet, _writer) = io::pipe().map_err(|error| broken(&error))?;
+    let deadline = Deadline { until: uptime_milliseconds().saturating_add(milliseconds), what: "pausing" };
+    match wait(quiet.as_fd(), PollFlags::POLLIN, deadline, wakeup) {
+        Err(FetchFault::Interrupted) => Err(FetchFault::Interrupted),
+        _ => Ok(()),
+    }
+}
+
 /// Waits until the descriptor is ready.
 ///
 /// # Errors

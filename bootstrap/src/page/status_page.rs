@@ -136,6 +136,14 @@ impl View<'_> {
             line.push_str(&time_text::shown(until));
             element(&mut body, "p", &line);
         }
+        if let Some((day, time)) = state.of("planned").and_then(|planned| planned.split_once(' ')) {
+            let key = match day {
+                "tonight" => "planned-tonight",
+                "today" => "planned-today",
+                _ => "planned-on",
+            };
+            element(&mut body, "p", &texts.with(key, time));
+        }
         let on_its_way = matches!(step, "trial" | "rolling-back");
         if !on_its_way {
             self.press(&mut body, "update", "now", "update-now");

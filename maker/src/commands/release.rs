@@ -2,8 +2,12 @@
 
 use super::options::{Place, read_moment, read_pair};
 use super::output::warn;
+use super::publish::in_words;
+use crate::clock;
+use crate::halt::{HaltChange, Halted};
 use crate::release::ReleaseDraft;
-use anyhow::{Context, Result, anyhow};
+use crate::rollout::{RolloutChange, read_percent};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use komainu_core::update::manifest::{MANIFEST_BYTES_MAX, Manifest, Severity, Wave};
 use komainu_trust::Moment;
@@ -21,6 +25,9 @@ pub struct Release {
 enum Action {
     Add(Box<Add>),
     List(List),
+    Change(Change),
+    Halt(Halt),
+    GoOn(Halt),
     Drop(Drop),
 }
 
@@ -76,6 +83,49 @@ struct List {
     place: Place,
 }
 
+/// Change the waves or the urgency of a release, and no image; devices see it after `publish`.
+///
+/// It is the release that is put aside, or else the published one. Devices that have begun to fetch it go on.
+#[derive(Args)]
+struct Change {
+    /// The board that it is for
+    #[arg(long)]
+    board: String,
+    /// The channel, such as stable or beta
+    #[arg(long)]
+    channel: String,
+    /// From when on how many percent of all devices may take it, in the place of the waves before (repeatable)
+    #[arg(long, value_name = "DATE=PERCENT", value_parser = read_wave)]
+    wave: Vec<Wave>,
+    /// No waves any more: every device may take it
+    #[arg(long, conflicts_with = "wave")]
+    everybody: bool,
+    /// How urgent it is; a critical release waits for no window and hardly for its owner
+    #[arg(long, value_enum)]
+    severity: Option<Urgency>,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Halt or let go on the published release of a board and channel: at once, with the timestamp key alone.
+///
+/// No device begins to take a halted release, whatever its waves say, and one that waits with it does not start it. Every
+/// device sees that with its next poll. A later release ends the halt.
+#[derive(Args)]
+struct Halt {
+    /// The board of the release
+    #[arg(long, required_unless_present = "all", requires = "channel")]
+    board: Option<String>,
+    /// The channel of the release
+    #[arg(long, required_unless_present = "all", requires = "board")]
+    channel: Option<String>,
+    /// Every release of every board
+    #[arg(long, conflicts_with_all = ["board", "channel"])]
+    all: bool,
+    #[command(flatten)]
+    place: Place,
+}
+
 /// Forget every release, and all advisories, that were put aside and not yet published.
 #[derive(Args)]
 struct Drop {
@@ -93,25 +143,33 @@ enum Urgency {
     Critical,
 }
 
+impl Urgency {
+    fn severity(self) -> Severity {
+        match self {
+            Urgency::Normal => Severity::Normal,
+            Urgency::Important => Severity::Important,
+            Urgency::Critical => Severity::Critical,
+        }
+    }
+}
+
 pub fn run(args: Release) -> Result<String> {
     match args.action {
         Action::Add(args) => add(*args),
         Action::List(args) => list(&args),
+        Action::Change(args) => change(&args),
+        Action::Halt(args) => halt(args, HaltChange::Halt),
+        Action::GoOn(args) => halt(args, HaltChange::GoOn),
         Action::Drop(args) => args.place.open()?.drop_staged().map(|()| String::new()),
     }
 }
 
 fn add(args: Add) -> Result<String> {
     let mut out = String::new();
-    let severity = match args.severity {
-        Urgency::Normal => Severity::Normal,
-        Urgency::Important => Severity::Important,
-        Urgency::Critical => Severity::Critical,
-    };
     let draft = ReleaseDraft {
         number: args.release,
         images: args.image.into_iter().map(|(part, file)| (part, PathBuf::from(file))).collect(),
-        severity,
+        severity: args.severity.severity(),
         notes: args.note.into_iter().map(read_note).collect::<Result<_>>()?,
         fixes: args.fixes,
         support_end: args.support_end,
@@ -130,6 +188,27 @@ fn add(args: Add) -> Result<String> {
     write!(out, "put aside  {}", line(&manifest))?;
     writeln!(out, "Devices see it after `komainu-maker publish`.")?;
     Ok(out)
+}
+
+fn change(args: &Change) -> Result<String> {
+    let waves = (args.everybody || !args.wave.is_empty()).then(|| args.wave.clone());
+    let severity = args.severity.map(Urgency::severity);
+    if waves.is_none() && severity.is_none() {
+        bail!("say what changes: --wave, --everybody or --severity");
+    }
+    let change = RolloutChange { waves, severity };
+    let manifest = args.place.open()?.change_rollout(&args.board, &args.channel, &change)?;
+    Ok(format!("put aside  {}Devices see it after `komainu-maker publish`.\n", line(&manifest)))
+}
+
+fn halt(args: Halt, change: HaltChange) -> Result<String> {
+    let halted = match (args.board, args.channel) {
+        (Some(board), Some(channel)) => Halted::Release { board, channel },
+        _ => Halted::Everything,
+    };
+    let published = args.place.open()?.change_halt(&halted, change, clock::now())?;
+    warn(&published.warnings);
+    Ok(in_words(&published))
 }
 
 fn list(args: &List) -> Result<String> {
@@ -164,7 +243,8 @@ fn read_note((language, note): (String, String)) -> Result<(String, String)> {
 
 fn read_wave(text: &str) -> Result<Wave> {
     let (from, percent) = read_pair(text)?;
-    let percent = percent.trim_end_matches('%').parse().ok().filter(|percent| *percent <= 100);
-    let percent = percent.ok_or_else(|| anyhow!("the share must be 0 to 100 percent"))?;
-    Ok(Wave { from: read_moment(&from)?, percent })
+    let permille = read_percent(&percent);
+    let permille =
+        permille.ok_or_else(|| anyhow!("the share must be 0 to 100 percent, such as 0.5 or 10%"))?;
+    Ok(Wave { from: read_moment(&from)?, permille })
 }

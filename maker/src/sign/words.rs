@@ -3,6 +3,7 @@
 use super::judged::Judged;
 use super::signing_request::Request;
 use crate::public_key::key_id;
+use crate::rollout::percent;
 use crate::target_paths::is_manifest;
 use komainu_core::printable;
 use komainu_core::update::manifest::Manifest;
@@ -113,7 +114,7 @@ fn manifest_in_words(words: &mut String, manifest: &Manifest) {
         );
     }
     for wave in &manifest.waves {
-        let _ = write!(words, "\n           from {} on for {} %", wave.from, wave.percent);
+        let _ = write!(words, "\n           from {} on for {}", wave.from, percent(wave.permille));
     }
     if manifest.waves.is_empty() {
         words.push_str("\n           for every device at once");

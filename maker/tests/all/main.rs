@@ -11,6 +11,7 @@ mod passwords;
 mod publishing;
 mod releases;
 mod revocation;
+mod rollout;
 mod rotation;
 mod server;
 mod signing;

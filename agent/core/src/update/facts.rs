@@ -72,6 +72,8 @@ pub type Parts = heapless::Vec<Part, PARTS_MAX>;
 pub struct Facts {
     /// The time by the best clock there is.
     pub now: Moment,
+    /// The system clock is not behind signed time, so that the hour of the day is known.
+    pub clock_is_right: bool,
     /// Seconds since the device started.
     pub uptime: u64,
     pub record: RecordSeen,

@@ -7,14 +7,14 @@
 //!   "severity": "important", "needs": [], "support_end": "2031-12-31T00:00:00Z",
 //!   "images": [ { "part": "rootfs", "target": "images/gate-1/42/rootfs.img", "length": 8388608,
 //!                 "sha256": "…64 digits…" } ],
-//!   "waves": [ { "from": "2026-12-01T00:00:00Z", "percent": 10 } ],
+//!   "waves": [ { "from": "2026-12-01T00:00:00Z", "permille": 10 }, … ],
 //!   "notes": { "en": "What is new", "ja": "…" }, "fixes": [ "CVE-2026-0001" ] }
 //! ```
 //!
 //! Unknown fields are ignored, so that later releases can say more. A demand that a device must understand stands in
 //! `needs`: an unknown word there is a refusal.
 
-use crate::identifiers::{Name, PARTS_MAX, ReleaseId, Version};
+use crate::identifiers::{Digest64, Name, PARTS_MAX, ReleaseId, Version};
 use alloc::string::String;
 use alloc::vec::Vec;
 use komainu_trust::fields::{Field, FieldFault};
@@ -26,6 +26,8 @@ pub const MANIFEST_BYTES_MAX: u64 = 64 * 1024;
 pub const IMAGE_BYTES_MAX: u64 = 1 << 40;
 /// The format that this code reads.
 const FORMAT: u64 = 1;
+/// The share of a wave that is everybody, in devices of a thousand.
+pub const EVERYBODY: u16 = 1000;
 /// Abilities of this agent that a release may demand. Nothing yet: deltas and compression come here.
 const ABILITIES: &[&str] = &[];
 
@@ -68,8 +70,8 @@ pub struct Image {
 pub struct Wave {
     /// When it begins.
     pub from: Moment,
-    /// 0 to 100; the device's id and the release number decide whether a device belongs to the share.
-    pub percent: u8,
+    /// The share in devices of a thousand, 0 to 1000; [`crate::update::waves`] says which devices belong to it.
+    pub permille: u16,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,6 +159,16 @@ impl Manifest {
             },
         })
     }
+
+    /// The digest of its release number and images: a maker may change all else, such as the waves, while devices fetch.
+    pub fn digest(&self) -> Digest64 {
+        let mut text = alloc::format!("{}", self.release.number);
+        for image in &self.images {
+            let (part, length, hash) = (&image.part, image.length, hex::encode(&image.sha256));
+            text.push_str(&alloc::format!(" {part} {length} {hash}"));
+        }
+        Digest64::of(text.as_bytes())
+    }
 }
 
 fn read_name(field: &Field<'_>) -> Result<Name, FieldFault> {
@@ -199,8 +211,8 @@ fn read_waves(top: &Field<'_>) -> Result<Vec<Wave>, FieldFault> {
     let Some(field) = top.optional("waves")? else { return Ok(Vec::new()) };
     let mut waves = Vec::new();
     for item in field.items(16)? {
-        let percent = item.field("percent")?.number(0, 100, "0 to 100")?;
-        waves.push(Wave { from: item.field("from")?.moment()?, percent: percent as u8 });
+        let permille = item.field("permille")?.number(0, EVERYBODY.into(), "0 to 1000")?;
+        waves.push(Wave { from: item.field("from")?.moment()?, permille: permille as u16 });
     }
     Ok(waves)
 }
@@ -255,9 +267,29 @@ mod tests {
             ("abab", "xxxx", "images[0].sha256 must be 64"),
             ("\"later\"", "\"severity\"", "severity must be normal"),
             ("\"later\"", "\"board\"", "appears twice"),
+            (
+                "\"later\": \"",
+                "\"waves\": [ { \"from\": \"soon\", \"permille\": 1 } ], \"later\": \"",
+                "waves[0].from must be a moment",
+            ),
+            (
+                "\"later\": \"",
+                "\"waves\": [ { \"permille\": 1001 } ], \"later\": \"",
+                "waves[0].permille must be 0 to 1000",
+            ),
         ] {
             let fault = format!("{}", manifest((from, to)).unwrap_err());
             assert!(fault.contains(says), "{fault}");
+        }
+    }
+
+    #[test]
+    fn new_waves_are_no_other_release_and_another_image_is() {
+        let plain = manifest(("", "")).unwrap();
+        let waves = "\"waves\": [ { \"from\": \"2026-12-01T00:00:00Z\", \"permille\": 10 } ], \"later\": \"";
+        assert_eq!(manifest(("\"later\": \"", waves)).unwrap().digest(), plain.digest());
+        for (from, to) in [("42", "43"), ("\"length\": 8", "\"length\": 9"), ("abab", "acab")] {
+            assert_ne!(manifest((from, to)).unwrap().digest(), plain.digest(), "{to}");
         }
     }
 

@@ -17,8 +17,10 @@ pub struct Release {
     pub manifest: Manifest,
     /// For each image of the manifest, in its order, the path to fetch it from.
     pub fetch_paths: Vec<String>,
-    /// The digest of its manifest.
+    /// The digest of its release number and images.
     pub digest: Digest64,
+    /// The timestamp halts it: no device may begin to take it.
+    pub halted: bool,
 }
 
 /// The offer in the stored metadata.
@@ -164,5 +166,7 @@ fn read_release(trusted: &mut Trusted, path: &str, bytes: &[u8]) -> Result<Relea
         }
         fetch_paths.push(target.fetch_path());
     }
-    Ok(Release { manifest, fetch_paths, digest: Digest64::of(bytes) })
+    let (board, channel) = (manifest.board.as_str(), manifest.channel.as_str());
+    let halted = trusted.is_halted(board, channel, manifest.release.number);
+    Ok(Release { digest: manifest.digest(), manifest, fetch_paths, halted })
 }

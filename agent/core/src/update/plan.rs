@@ -5,6 +5,8 @@ use crate::step::Next;
 use crate::step::Plan;
 #[cfg(test)]
 pub(crate) mod cases;
+mod fetch_time;
+pub mod start_time;
 mod trial;
 
 use crate::identifiers::{ReleaseId, Slot, Version};
@@ -13,12 +15,12 @@ use crate::reason::Reason;
 use crate::settings::{Settings, StartCount};
 use crate::step::Step;
 use crate::update::facts::{BootChoice, Facts, Parts, RecordSeen};
-use crate::update::manifest::Severity;
 use crate::update::offer::{Offer, Release};
-use crate::update::record::{Postponed, Record, TRIALS_MAX, Update};
+use crate::update::plan::fetch_time::{FetchTime, fetch_time};
+use crate::update::plan::start_time::{Start, postpone, start, start_at_once};
+use crate::update::record::{Record, TRIALS_MAX, Update};
 use crate::update::schedule::{until_device, until_poll, until_stage};
 use crate::update::verify::{Purpose, Refusal, verify};
-use komainu_trust::Moment;
 use komainu_trust::Verified;
 
 /// The wait where only a person or a repair can help, in seconds.
@@ -166,15 +168,15 @@ fn plan_update(facts: &Facts, record: &Record, booted: Slot, settings: &Settings
         return Plan::step(Step::Adopt(record), Reason::CountVouchedFor(release), Next::Now);
     }
     let until_poll = until_poll(&facts.retry, facts.uptime, settings);
+    let offered = match &facts.offer {
+        Offer::Release(release) => Some(release.manifest.release.number),
+        _ => None,
+    };
     if facts.request == Some(OperatorRequest::Poll)
-        && let Some(postponed) = record.postponed.filter(|postponed| facts.now < postponed.until)
+        && let Some(at_once) = start_at_once(record, offered, facts, settings)
     {
-        // "Now" means now; but the start of the postponement stays on record, or the maker's bound would begin anew.
-        let postponed = Some(Postponed { until: facts.now, ..postponed });
-        let record = Record { postponed, ..record.clone() };
-        let mut plan = Plan::step(Step::Adopt(record), Reason::PollDue, Next::Now);
-        plan.push(Step::Poll);
-        return plan;
+        let record = Record { postponed: Some(at_once), ..record.clone() };
+        return Plan::step(Step::Adopt(record), Reason::PollDue, Next::Now).then(Step::Poll);
     }
     // A postponement refers to the release that is staged now; the owner must not get a "yes" without effect.
     if until_poll == 0 && facts.request != Some(OperatorRequest::Postpone)
@@ -193,7 +195,7 @@ fn plan_update(facts: &Facts, record: &Record, booted: Slot, settings: &Settings
     };
     let into = booted.other();
     let purpose = if facts.reimage { Purpose::Reimage } else { Purpose::Update };
-    match verify(&release.manifest, record, parts, into, facts.now, purpose, settings) {
+    match verify(release, record, parts, into, facts.now, purpose, settings) {
         Ok(()) => plan_accepted(facts, record, release, into, parts, settings),
         // The floor was forgotten together with a targets key: the remaining keys offer the release that runs.
         Err(Refusal::UpToDate) if record.floor < release.manifest.release.number => {
@@ -202,8 +204,7 @@ fn plan_update(facts: &Facts, record: &Record, booted: Slot, settings: &Settings
             Plan::step(Step::Adopt(record), Reason::FloorKnownAgain(floor), Next::Now)
         }
         Err(refusal) => {
-            let wait = until_wave(release, facts, &refusal).unwrap_or(until_poll).min(until_poll);
-            Plan::wait(Reason::Refused { release: release.manifest.release.number, refusal }, wait)
+            Plan::wait(Reason::Refused { release: release.manifest.release.number, refusal }, until_poll)
         }
     }
 }
@@ -216,9 +217,9 @@ fn plan_accepted(
     parts: &Parts,
     settings: &Settings,
 ) -> Plan {
+    let until_poll = until_poll(&facts.retry, facts.uptime, settings);
     // A release that panics would start for ever, and nothing on the device could end that.
     if let Some(tried) = record.uncounted.filter(|_| settings.start_count == StartCount::Seen) {
-        let until_poll = until_poll(&facts.retry, facts.uptime, settings);
         return Plan::wait(Reason::StartsNotCounted(tried), until_poll);
     }
     let release = offered.manifest.release.clone();
@@ -231,10 +232,19 @@ fn plan_accepted(
     }
     if matches!(&record.update, Update::Staged { digest, slot, .. } if *digest == offered.digest && *slot == into)
     {
-        if let Some(postponed) = postponed(record, release.number, facts.now) {
-            let until_poll = until_poll(&facts.retry, facts.uptime, settings);
-            let wait = postponed.until.0.abs_diff(facts.now.0).min(until_poll);
-            return Plan::wait(Reason::Postponed { release, until: postponed.until }, wait);
+        match start(record, offered, facts, settings) {
+            Start::Now => {}
+            Start::Plan(postponed) => {
+                let reason = Reason::Postponed { release, until: postponed.until };
+                let record = Record { postponed: Some(postponed), ..record.clone() };
+                return Plan::step(Step::Adopt(record), reason, Next::Now);
+            }
+            Start::Wait(until) => {
+                let wait = until.0.abs_diff(facts.now.0).min(until_poll);
+                return Plan::wait(Reason::Postponed { release, until }, wait);
+            }
+            // One question to the server, in case that the maker has halted it since.
+            Start::Ask => return Plan::step(Step::Poll, Reason::PollDue, Next::Now),
         }
         let reason = Reason::Activating { release: release.clone(), slot: into };
         let activate = Step::Activate { release, slot: into, deadline_seconds: settings.trial_seconds };
@@ -242,9 +252,20 @@ fn plan_accepted(
         plan.push(Step::Reboot);
         return plan;
     }
+    match fetch_time(record, offered, into, facts, settings) {
+        FetchTime::Now => {}
+        FetchTime::AtPoll => return Plan::wait(Reason::WaveReached(release.number), until_poll),
+        FetchTime::Later { until, why } => {
+            let wait = until.0.abs_diff(facts.now.0).min(until_poll);
+            return Plan::wait(Reason::FetchLater { release, until, why }, wait);
+        }
+        FetchTime::Count(fetched) => {
+            let record = Record { fetched: Some(fetched), ..record.clone() };
+            return Plan::step(Step::Adopt(record), Reason::CountingBytes(fetched.since), Next::Now);
+        }
+    }
     let (wait, failures) = until_stage(&facts.retry, facts.uptime, settings);
     if wait > 0 {
-        let until_poll = until_poll(&facts.retry, facts.uptime, settings);
         return Plan::wait(Reason::BackingOff { failures, seconds: wait }, wait.min(until_poll));
     }
     let reason = Reason::Staging {
@@ -257,26 +278,6 @@ fn plan_accepted(
     Plan::step(step, reason, Next::Now)
 }
 
-/// The record after the owner's postponement; `None`: the maker's bound is reached.
-pub fn postpone(record: &Record, offered: &Release, now: Moment, settings: &Settings) -> Option<Postponed> {
-    let days = match offered.manifest.severity {
-        Severity::Critical => settings.postpone_critical_days_max,
-        _ => settings.postpone_days_max,
-    };
-    let release = offered.manifest.release.number;
-    let before = record.postponed.filter(|postponed| postponed.release == release && postponed.since <= now);
-    let since = before.map_or(now, |postponed| postponed.since);
-    let until = since.plus_seconds(i64::from(days) * 86_400);
-    (until > now).then_some(Postponed { release, since, until })
-}
-
-/// The end of the postponement of this release, if there is one. A clock that went back ends it: the time that is
-/// left is unknown.
-pub fn postponed(record: &Record, release: u64, now: Moment) -> Option<Postponed> {
-    let holds = |p: &Postponed| p.release == release && p.since <= now && now < p.until;
-    record.postponed.filter(holds)
-}
-
 /// Bytes written of all images of a release that is being staged.
 pub fn done_bytes(update: &Update, offered: &Release, into: Slot) -> u64 {
     match update {
@@ -286,14 +287,6 @@ pub fn done_bytes(update: &Update, offered: &Release, into: Slot) -> u64 {
         }
         _ => 0,
     }
-}
-
-fn until_wave(release: &Release, facts: &Facts, refusal: &Refusal) -> Option<u64> {
-    if !matches!(refusal, Refusal::WaveNotReached(_)) {
-        return None;
-    }
-    let later = release.manifest.waves.iter().filter(|wave| wave.from > facts.now);
-    later.map(|wave| wave.from.0.abs_diff(facts.now.0)).min()
 }
 
 /// Gives up the staged release, because the owner or the firmware does not want it: it counts as failed as often as

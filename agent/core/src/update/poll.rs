@@ -40,6 +40,16 @@ pub fn poll(
         remember_poll(device, None);
         return Ok(());
     };
+    if let Some((bytes, validator)) = &glanced
+        && brings_no_release(device, bytes)
+    {
+        keep_accepted(device, Keep::Given(Role::Timestamp), bytes)?;
+        let mut retry = device.retry();
+        retry.validator.clone_from(validator);
+        device.keep_retry(&retry);
+        remember_poll(device, None);
+        return Ok(());
+    }
     let (mut trusted, validator) = refresh(device, glanced)?;
     fetch_manifest(device, &mut trusted, settings)?;
     let validator = match fetch_advisories(device, &mut trusted, settings) {
@@ -76,6 +86,14 @@ fn glance(
         Fetched::Bytes(bytes, validator) => Ok(Some(Some((bytes, validator)))),
         Fetched::NotThere => Ok(Some(None)),
     }
+}
+
+/// True if this timestamp only tells the time, and what is halted: then no root is asked for, and a fleet does not ask
+/// twice each time that its maker renews a signature.
+fn brings_no_release(device: &mut (impl Host + Repository + ?Sized), bytes: &[u8]) -> bool {
+    let clock = device.clock();
+    let kept = device.stored();
+    kept.newer_shipped_root().is_none() && Refresh::is_only_timestamp(kept.under_newest_root(), clock, bytes)
 }
 
 /// True if all that is kept is in date and nothing is missing.

@@ -42,21 +42,32 @@ pub struct Record {
     pub update: Update,
     /// Releases whose trial failed.
     pub failures: heapless::Vec<Failure, FAILURES_MAX>,
-    /// A release that the owner wants to start later.
+    /// A release that starts later.
     pub postponed: Option<Postponed>,
+    /// Bytes of images that were fetched lately; only counted where the settings bound them.
+    pub fetched: Option<Fetched>,
     /// The release on whose trial it was seen that the boot loader does not count starts. Nothing is activated until
     /// a person, or the maker's settings, say that it does.
     pub uncounted: Option<u64>,
 }
 
-/// A release that the owner wants to start later.
+/// A release that starts later: in the window of the settings, or because the owner wants so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Postponed {
     pub release: u64,
-    /// When the owner first said so; the maker's bound counts from here.
+    /// When that began; the maker's bound counts from here.
     pub since: Moment,
     /// When it starts.
     pub until: Moment,
+    /// The owner wants so.
+    pub asked: bool,
+}
+
+/// Bytes of images that were fetched since a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    pub since: Moment,
+    pub bytes: u64,
 }
 
 /// An update under way, as it was recorded last.
@@ -124,6 +135,7 @@ impl Record {
             update: Update::Idle,
             failures: heapless::Vec::new(),
             postponed: None,
+            fetched: None,
             uncounted: None,
         }
     }
@@ -212,8 +224,12 @@ impl Record {
             let Failure { release, times, polls } = failure;
             writeln!(out, "failed release={release} times={times} polls={polls}")?;
         }
-        if let Some(Postponed { release, since, until }) = &self.postponed {
-            writeln!(out, "postponed release={release} since={} until={}", since.0, until.0)?;
+        if let Some(Postponed { release, since, until, asked }) = &self.postponed {
+            let by = if *asked { "owner" } else { "window" };
+            writeln!(out, "postponed release={release} since={} until={} by={by}", since.0, until.0)?;
+        }
+        if let Some(Fetched { since, bytes }) = &self.fetched {
+            writeln!(out, "fetched since={} bytes={bytes}", since.0)?;
         }
         if let Some(release) = self.uncounted {
             writeln!(out, "uncounted release={release}")?;
@@ -251,7 +267,12 @@ impl Record {
             "update" => self.update = read_update(rest)?,
             "postponed" => {
                 let (since, until) = (Moment(number(rest, "since")?), Moment(number(rest, "until")?));
-                self.postponed = Some(Postponed { release: number(rest, "release")?, since, until });
+                let asked = value(rest, "by") != Some("window");
+                self.postponed = Some(Postponed { release: number(rest, "release")?, since, until, asked });
+            }
+            "fetched" => {
+                let (since, bytes) = (Moment(number(rest, "since")?), number(rest, "bytes")?);
+                self.fetched = Some(Fetched { since, bytes });
             }
             "uncounted" => self.uncounted = Some(number(rest, "release")?),
             // A later version of Komainu may remember more; after a rollback to this one, the rest must still count.
@@ -324,7 +345,9 @@ mod tests {
         let with = |update| {
             let mut record = Record { generation: 7, update, ..Record::first(Slot::A, Some(release(41))) };
             record.count_failure(40, 3);
-            record.postponed = Some(Postponed { release: 42, since: Moment(-1), until: Moment(i64::MAX) });
+            let (since, until) = (Moment(-1), Moment(i64::MAX));
+            record.postponed = Some(Postponed { release: 42, since, until, asked: record.generation == 7 });
+            record.fetched = Some(Fetched { since, bytes: u64::MAX });
             record.uncounted = Some(39);
             record
         };

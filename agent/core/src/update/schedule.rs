@@ -3,7 +3,7 @@
 
 use crate::retry_state::{Backoff, RetryState};
 use crate::settings::Settings;
-use sha2::{Digest, Sha256};
+use crate::update::lot::lot;
 
 /// The first wait after a failure, in seconds; it doubles with each further one.
 const BACKOFF_SECONDS: u32 = 30;
@@ -13,16 +13,12 @@ const DEVICE_BACKOFF_SECONDS_MAX: u32 = 3600;
 const GATE_BACKOFF_SECONDS_MAX: u32 = 60;
 /// The longest wait that a server can demand, in polls: anybody on the way of a plain request can answer in its name.
 const RETRY_AFTER_POLLS_MAX: u32 = 4;
+/// An answer of the server is recent for so many seconds.
+const RECENT_SECONDS: u64 = 600;
 
-/// A number from 0 to `below - 1` that follows from the device's id and the purpose. 0 if `below` is 0.
-pub fn lot(device_id: &str, what_for: &str, below: u64) -> u64 {
-    let mut hash = Sha256::new();
-    hash.update(device_id.as_bytes());
-    hash.update([0]);
-    hash.update(what_for.as_bytes());
-    let digest = hash.finalize();
-    let drawn = digest.iter().take(8).fold(0, |sum: u64, &byte| sum << 8 | u64::from(byte));
-    drawn.checked_rem(below).unwrap_or(0)
+/// The server has answered a poll a moment ago.
+pub fn is_recent(retry: &RetryState, uptime: u64) -> bool {
+    retry.polled_uptime.is_some_and(|polled| uptime.saturating_sub(polled) <= RECENT_SECONDS)
 }
 
 /// Seconds until the next poll; 0: now.
@@ -83,11 +79,6 @@ pub fn full_refresh_due(retry: &RetryState, uptime: u64, settings: &Settings) ->
     retry.refreshed_uptime.is_none_or(|last| uptime >= last + every)
 }
 
-/// True if the device is among the `percent` of all devices that may take a release.
-pub fn in_wave(device_id: &str, release: u64, percent: u8) -> bool {
-    lot(device_id, &alloc::format!("release {release}"), 100) < u64::from(percent)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,16 +120,5 @@ mod tests {
             tenths[lot(&alloc::format!("device-{device}"), "first poll", 10) as usize] += 1;
         }
         assert!(tenths.iter().all(|&count| (850..1150).contains(&count)), "{tenths:?}");
-    }
-
-    #[test]
-    fn waves_grow_and_hundred_percent_is_everybody() {
-        let members = |percent| {
-            let device = |number: &u32| in_wave(&alloc::format!("device-{number}"), 42, percent);
-            (0..1000).filter(device).collect::<alloc::vec::Vec<u32>>()
-        };
-        let (none, ten, half, all) = (members(0), members(10), members(50), members(100));
-        assert!(none.is_empty() && all.len() == 1000);
-        assert!(ten.len() < half.len() && ten.iter().all(|device| half.contains(device)));
     }
 }

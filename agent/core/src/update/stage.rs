@@ -13,7 +13,7 @@ use crate::update::facts::{Parts, RecordSeen};
 use crate::update::keep_record::keep_next;
 use crate::update::manifest::Image;
 use crate::update::offer::Release;
-use crate::update::record::{Record, Update};
+use crate::update::record::{Fetched, Record, Update};
 use alloc::vec;
 use alloc::vec::Vec;
 use komainu_trust::Verified;
@@ -193,7 +193,11 @@ fn fill(
         let update =
             if durable == image.length { job.update(index + 1, 0) } else { job.update(index, durable) };
         if update != record.update {
-            keep_next(device, Record { update, ..record })?;
+            let came = offset - from;
+            let fetched = record
+                .fetched
+                .map(|fetched| Fetched { bytes: fetched.bytes.saturating_add(came), ..fetched });
+            keep_next(device, Record { update, fetched, ..record })?;
         }
     }
     failed.map_or(Ok(()), Err)

@@ -6,8 +6,9 @@ use crate::identifiers::{Name, Slot};
 use crate::settings::Settings;
 use crate::update::facts::Parts;
 use crate::update::manifest::Manifest;
+use crate::update::offer::Release;
 use crate::update::record::{Record, TRIALS_MAX};
-use crate::update::schedule::in_wave;
+use crate::update::waves::{place, share_now};
 use core::fmt;
 use komainu_trust::Moment;
 
@@ -45,8 +46,10 @@ pub enum Refusal {
         /// Bytes of the part.
         part_bytes: u64,
     },
-    /// Its roll-out has not reached this device: it has begun with this percentage, or not yet.
-    WaveNotReached(u8),
+    /// Its maker has halted it.
+    Halted,
+    /// Its roll-out has not reached this device: it has come to this share of all devices, in devices of a thousand.
+    WaveNotReached(u16),
 }
 
 impl fmt::Display for Refusal {
@@ -66,7 +69,8 @@ impl fmt::Display for Refusal {
             Refusal::SlotTooSmall { part, image_bytes, part_bytes } => {
                 write!(f, "why=slot-too-small part={part} image_bytes={image_bytes} part_bytes={part_bytes}")
             }
-            Refusal::WaveNotReached(percent) => write!(f, "why=wave-not-reached percent={percent}"),
+            Refusal::Halted => write!(f, "why=halted"),
+            Refusal::WaveNotReached(permille) => write!(f, "why=wave-not-reached permille={permille}"),
         }
     }
 }
@@ -85,7 +89,7 @@ pub enum Purpose {
 /// # Errors
 /// The first reason against it.
 pub fn verify(
-    manifest: &Manifest,
+    release: &Release,
     record: &Record,
     parts: &Parts,
     into: Slot,
@@ -93,6 +97,7 @@ pub fn verify(
     purpose: Purpose,
     settings: &Settings,
 ) -> Result<(), Refusal> {
+    let manifest = &release.manifest;
     // The path already names board and channel; a manifest copied to another path would lie about them.
     if manifest.board != settings.board {
         return Err(Refusal::OtherBoard(manifest.board.clone()));
@@ -114,6 +119,10 @@ pub fn verify(
     if number < record.floor || (number == record.floor && record.confirmed.is_some() && !renews) {
         return Err(Refusal::BelowFloor(record.floor));
     }
+    // Before everything that depends on this device. A slot that is written anew gets what runs already.
+    if release.halted && !renews {
+        return Err(Refusal::Halted);
+    }
     let times = record.times_failed(number);
     if times >= TRIALS_MAX {
         return Err(Refusal::FailedBefore(times));
@@ -123,9 +132,9 @@ pub fn verify(
         return Err(Refusal::FailedLately { times, polls });
     }
     fits(manifest, parts, into)?;
-    let percent = percent_now(manifest, now);
-    if !renews && !in_wave(&settings.device_id, number, percent) {
-        return Err(Refusal::WaveNotReached(percent));
+    let share = share_now(&manifest.waves, now);
+    if !renews && place(&settings.device_id, number) >= share {
+        return Err(Refusal::WaveNotReached(share));
     }
     Ok(())
 }
@@ -147,12 +156,4 @@ fn fits(manifest: &Manifest, parts: &Parts, into: Slot) -> Result<(), Refusal> {
     // A slot with one part of an old release and one of a new one is neither.
     let bare = parts.iter().find(|part| manifest.images.iter().all(|image| image.part != part.name));
     bare.map_or(Ok(()), |part| Err(Refusal::PartWithoutImage(part.name.clone())))
-}
-
-/// The share of devices that may take a release now.
-pub fn percent_now(manifest: &Manifest, now: Moment) -> u8 {
-    if manifest.waves.is_empty() {
-        return 100;
-    }
-    manifest.waves.iter().filter(|wave| wave.from <= now).map(|wave| wave.percent).max().unwrap_or(0)
 }

@@ -22,9 +22,10 @@ fn the_least_settings_are_enough() {
 #[test]
 fn the_shipped_example_is_read_and_shows_the_defaults() {
     let shown = DeviceSettings::read(include_str!("../../../dist/komainu.toml")).unwrap();
-    assert_eq!(shown.core.poll_seconds, 21_600);
+    assert_eq!(shown.core.poll_seconds, 25_200);
     let same = |a: &dyn fmt::Debug, b: &dyn fmt::Debug| assert_eq!(format!("{a:?}"), format!("{b:?}"));
     let least = DeviceSettings::read(LEAST).unwrap();
+    same(&shown.core.full_refresh_seconds, &least.core.full_refresh_seconds);
     same(&shown.boot, &least.boot);
     same(&shown.log, &least.log);
     same(&(&shown.state, &shown.run, &shown.root), &(&least.state, &least.run, &least.root));
@@ -45,6 +46,8 @@ fn every_refusal_names_its_line() {
         ("[[part]]", "[[parts]]", "part"),
         ("[device]\n", "[device]\nrelease = 4\n", "version"),
         ("[device]\n", "[poll]\ninterval_seconds = 5\n[device]\n", "line 2: "),
+        ("[device]\n", "[poll]\nrestart_window = \"3:30\"\n[device]\n", "line 2: "),
+        ("[device]\n", "[device]\ntime_zone = \"Europe/Berlin\"\n", "line 2: "),
     ] {
         assert!(LEAST.contains(from), "{from}");
         let fault = DeviceSettings::read(&LEAST.replacen(from, to, 1)).unwrap_err().to_string();

@@ -5,9 +5,10 @@ use crate::config::address::Address;
 use crate::config::server_settings::Server;
 use crate::net::http::client::{Http, HttpSettings, Small};
 use crate::net::http::stream::Stream;
-use crate::net::socket::Glance;
+use crate::net::socket::{Glance, pause};
 use crate::net::tls::client_identity::ClientIdentity;
 use crate::net::tls::roots::Roots;
+use crate::os::clock::uptime_milliseconds;
 use crate::os::safe_names::escape;
 use komainu_core::device::{Fetched, Folder};
 use komainu_core::fault::{FetchFault, text};
@@ -24,6 +25,8 @@ pub struct HttpRepository {
     built: i64,
     /// An image that is being read, and its path; continued if the next piece follows, else opened anew.
     stream: Option<(String, Stream)>,
+    /// The next bytes of an image are read from then on, in milliseconds of uptime.
+    paused_until: u64,
 }
 
 impl HttpRepository {
@@ -53,7 +56,7 @@ impl HttpRepository {
             user_agent: concat!("komainu/", env!("CARGO_PKG_VERSION")).into(),
         };
         let http = Http::new(http, clock).map_err(|fault| fault.to_string())?;
-        Ok(HttpRepository { settings: settings.clone(), http, floor, built, stream: None })
+        Ok(HttpRepository { settings: settings.clone(), http, floor, built, stream: None, paused_until: 0 })
     }
 
     /// During a wait for a server, this function looks every other second; a change ends the wait.
@@ -105,6 +108,28 @@ impl HttpRepository {
         }
     }
 
+    /// Pauses as long as the bound on the speed asks for, and gives the bytes to read then: a quarter of a second's, so
+    /// that the line is not idle for long.
+    fn paused(&mut self, bytes: usize) -> Result<usize, FetchFault> {
+        let most = self.settings.bytes_per_second_max;
+        if most == 0 {
+            return Ok(bytes);
+        }
+        let left = self.paused_until.saturating_sub(uptime_milliseconds());
+        if left > 0 {
+            pause(left, &self.http.wakeup)?;
+        }
+        Ok(bytes.min(usize::try_from(most / 4).unwrap_or(bytes).max(4096)))
+    }
+
+    fn count(&mut self, bytes: usize) {
+        if let Some(milliseconds) =
+            (bytes as u64 * 1000).checked_div(self.settings.bytes_per_second_max.into())
+        {
+            self.paused_until = self.paused_until.max(uptime_milliseconds()) + milliseconds;
+        }
+    }
+
     fn url(&self, folder: Folder, path: &str) -> Address {
         let (base, name) = match folder {
             // A role's name may hold a slash; in the address it is one part all the same.
@@ -147,6 +172,8 @@ impl Source for HttpRepository {
         total_bytes: u64,
         buffer: &mut [u8],
     ) -> Result<usize, FetchFault> {
+        let room = self.paused(buffer.len())?;
+        let buffer = &mut buffer[..room];
         let open = self.stream.take().filter(|(name, stream)| name == path && stream.is_at(offset));
         let mut stream = match open {
             Some((_, stream)) => stream,
@@ -162,6 +189,7 @@ impl Source for HttpRepository {
         };
         // After a fault the stream is gone; the next piece opens another.
         let count = stream.read(buffer)?;
+        self.count(count);
         self.stream = Some((path.into(), stream));
         Ok(count)
     }

@@ -4,6 +4,7 @@ use super::plan;
 use crate::fault::text;
 use crate::identifiers::Digest64;
 use crate::identifiers::{Name, ReleaseId, Slot, Version};
+use crate::local_time::TimeZone;
 use crate::operator_request::OperatorRequest;
 use crate::retry_state::{Backoff, RetryState};
 use crate::settings::{ConfirmBy, Settings, StartCount};
@@ -33,6 +34,10 @@ pub(crate) fn settings() -> Settings {
         checkpoint_bytes: 1 << 20,
         postpone_days_max: 7,
         postpone_critical_days_max: 1,
+        time_zone: TimeZone::default(),
+        restart_window: None,
+        download_window: None,
+        month_bytes_max: 0,
         restart_after_reset: true,
         firewall: crate::settings::FirewallSettings::default(),
     }
@@ -47,6 +52,7 @@ pub(crate) fn facts(update: Update) -> Facts {
     let record = Record { update, ..Record::first(Slot::A, Some(release(1))) };
     Facts {
         now: Moment(1_800_000_000),
+        clock_is_right: true,
         uptime: 1000,
         record: RecordSeen::Found(record),
         booted: Ok(Slot::A),
@@ -251,10 +257,10 @@ fn an_update_that_is_wanted_now_does_not_begin_the_bound_of_postponing_anew() {
     let mut facts = facts(Update::Idle);
     let (since, until) = (Moment(facts.now.0 - 1000), Moment(facts.now.0 + 1000));
     let RecordSeen::Found(record) = &mut facts.record else { panic!() };
-    record.postponed = Some(Postponed { release: 2, since, until });
+    record.postponed = Some(Postponed { release: 2, since, until, asked: true });
     facts.request = Some(OperatorRequest::Poll);
     let Some(Step::Adopt(adopted)) = plan(&facts, &settings()).steps.first().cloned() else { panic!() };
-    assert_eq!(adopted.postponed, Some(Postponed { release: 2, since, until: facts.now }));
+    assert_eq!(adopted.postponed, Some(Postponed { release: 2, since, until: since, asked: true }));
 }
 
 #[test]
