@@ -3,7 +3,7 @@
 
 use crate::patch_file::PatchFile;
 use crate::rebuilding::Rebuilding;
-use crate::{BLOCK_BYTES_MAX, Base, DeltaFault};
+use crate::{BLOCK_BYTES_MAX, Base, DeltaFault, REFERENCES_MAX};
 use std::io;
 use std::io::{Read, Write};
 
@@ -77,11 +77,16 @@ pub fn ask_piece(
     };
     let ask = [&[ASK_PIECE], &offset.to_le_bytes()[..], &(wanted as u32).to_le_bytes()].concat();
     stream.write_all(&ask).map_err(broken)?;
+    let mut asked = 0;
     loop {
         match read_byte(stream).map_err(broken)? {
             ASK_OLD => {
                 let from = read_long(stream).map_err(broken)?;
                 let length = read_word(stream).map_err(broken)? as usize;
+                asked += 1;
+                if asked > REFERENCES_MAX {
+                    return Err("the rebuilding process asked for too many old blocks".into());
+                }
                 if length > BLOCK_BYTES_MAX {
                     return Err("the rebuilding process asked for more than a block".into());
                 }
