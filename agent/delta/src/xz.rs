@@ -136,7 +136,7 @@ pub fn pack(bytes: &[u8], settings: &PackSettings, room: usize) -> Result<Option
     };
     const NO_ROOM: u32 = 10;
     if status == LZMA_OK {
-        packed.truncate(length as usize);
+        packed.truncate(length);
         return Ok(Some(packed));
     }
     if status as u32 == NO_ROOM { Ok(None) } else { Err(DeltaFault::Packer("it cannot pack a block")) }
@@ -169,8 +169,8 @@ pub fn unpack(packed: &[u8], most: usize) -> Result<(Vec<u8>, usize), DeltaFault
     if status != LZMA_OK {
         return Err(DeltaFault::Packer("a block is damaged, or longer than it may be"));
     }
-    bytes.truncate(length as usize);
-    Ok((bytes, used as usize))
+    bytes.truncate(length);
+    Ok((bytes, used))
 }
 
 #[cfg(test)]
