@@ -24,8 +24,7 @@ pub(super) fn rebuild(call: &Call) -> Result<Exit, String> {
     let agent = std::io::stdin().as_fd().try_clone_to_owned();
     let mut agent = UnixStream::from(agent.map_err(|error| format!("no way to the agent: {error}"))?);
     let addresses = memory.saturating_add(PROGRAM_BYTES);
-    // A number that the kernel's word does not hold is no limit: a patch never needs so much.
-    let limited = addresses.try_into().map_or(Ok(()), |most| setrlimit(Resource::RLIMIT_AS, most, most));
+    let limited = setrlimit(Resource::RLIMIT_AS, addresses, addresses);
     limited.map_err(|error| format!("the memory cannot be limited: {error}"))?;
     let user = call.settings.gate.as_ref().map_or(NOBODY, |gate| gate.page_user);
     for what in sandbox::enter("the rebuilding", &call.settings.run.join("empty"), user)? {

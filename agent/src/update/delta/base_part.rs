@@ -85,6 +85,7 @@ impl Base for BasePart {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "files of a test may be torn")]
 mod tests {
     use super::*;
 
