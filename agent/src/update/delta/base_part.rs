@@ -85,8 +85,9 @@ impl Base for BasePart {
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "files of a test may be torn")]
 mod tests {
+    #![expect(clippy::disallowed_methods, reason = "files of a test may be torn")]
+
     use super::*;
 
     #[test]
