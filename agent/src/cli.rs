@@ -11,6 +11,8 @@ mod install;
 mod owner;
 mod page;
 mod plan;
+#[cfg(feature = "delta")]
+mod rebuild;
 pub mod report_json;
 mod run;
 mod status;
@@ -153,6 +155,13 @@ const COMMANDS: &[Command] = &[
         operand: "",
     },
     Command { name: "page", help: "the page's process; komainu run starts it", run: page::page, operand: "" },
+    #[cfg(feature = "delta")]
+    Command {
+        name: "rebuild",
+        help: "the process that rebuilds an image from a patch; komainu run starts it",
+        run: rebuild::rebuild,
+        operand: "BYTES",
+    },
     Command {
         name: "identity",
         help: "say what the device is and whom to call, as the settings have it (--json)",

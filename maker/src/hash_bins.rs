@@ -78,12 +78,12 @@ fn delegations_with(bins: usize, role: &RoleKeys, keys: &BTreeMap<String, Key>) 
     ])
 }
 
-/// The path of an image. Where there are bins, it gets a number that lets it fall into the bin of its manifest, however
-/// many bins there are: a device then needs one bin for both.
-pub(crate) fn image_path(folder: &str, part: &str, manifest: Option<&str>) -> String {
-    let plain = format!("{folder}/{part}.img");
+/// The path of an image or a patch. Where there are bins, it gets a number that lets it fall into the bin of its manifest,
+/// however many bins there are: a device then needs one bin for all.
+pub(crate) fn target_path(folder: &str, part: &str, ending: &str, manifest: Option<&str>) -> String {
+    let plain = format!("{folder}/{part}.{ending}");
     let Some(wanted) = manifest.map(first_byte) else { return plain };
-    let numbered = (1_u32..).map(|number| format!("{folder}/{part}.{number}.img"));
+    let numbered = (1_u32..).map(|number| format!("{folder}/{part}.{number}.{ending}"));
     let mut paths = std::iter::once(plain).chain(numbered);
     paths.find(|path| first_byte(path) == wanted).expect("one of 256 hashes begins with the byte")
 }
@@ -143,10 +143,11 @@ mod tests {
     fn an_image_falls_into_the_bin_of_its_manifest() {
         for number in 0..100 {
             let manifest = format!("boards/board-{number}/stable.json");
-            let path = image_path(&format!("images/board-{number}/stable/1"), "rootfs", Some(&manifest));
+            let path =
+                target_path(&format!("images/board-{number}/stable/1"), "rootfs", "img", Some(&manifest));
             assert_eq!(first_byte(&path), first_byte(&manifest), "{path}");
         }
-        assert_eq!(image_path("images/a/stable/1", "rootfs", None), "images/a/stable/1/rootfs.img");
+        assert_eq!(target_path("images/a/stable/1", "rootfs", "img", None), "images/a/stable/1/rootfs.img");
     }
 
     #[test]
@@ -155,7 +156,8 @@ mod tests {
         let mut list = Object::new();
         for number in 0..2000 {
             let manifest = format!("boards/gate-{number}/stable.json");
-            let image = image_path(&format!("images/gate-{number}/stable/42"), "rootfs", Some(&manifest));
+            let image =
+                target_path(&format!("images/gate-{number}/stable/42"), "rootfs", "img", Some(&manifest));
             list.extend([manifest, image].map(|path| (path, metadata::target(&print))));
         }
         let bins = number_for(&list, 0);

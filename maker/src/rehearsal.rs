@@ -210,6 +210,14 @@ fn read_manifest(shelf: &Shelf, trusted: &mut Trusted, target: Verified<Target>)
         if target.file.hashes.sha256 != Some(image.sha256) {
             return Err(refused("sha256 is not the one of the signed targets"));
         }
+        for patch in &image.patches {
+            let is_same = |target: Verified<Target>| {
+                target.file.length == patch.length && target.file.hashes.sha256 == Some(patch.sha256)
+            };
+            if !listed(trusted, &patch.target)?.is_some_and(is_same) {
+                return Err(refused(&format!("{} is not as the signed targets say", patch.target)));
+            }
+        }
     }
     Ok(manifest)
 }

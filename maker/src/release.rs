@@ -8,6 +8,7 @@ use crate::image_file;
 use crate::json_writer;
 use crate::json_writer::{number, object, pretty, text};
 use crate::metadata;
+use crate::staged_patches::{NewImage, StagedPatch, patches_json};
 use crate::staging::{listed_prints, staged, staged_file, write_staged};
 use crate::target_paths::{fetch_path, is_manifest};
 use crate::workshop::Workshop;
@@ -36,6 +37,8 @@ pub struct ReleaseDraft {
     pub number: Option<u64>,
     /// Part of the slot, and the file that goes there.
     pub images: Vec<(String, PathBuf)>,
+    /// Part of the slot, and an older image of it that devices may still run: a patch is made from each.
+    pub delta_from: Vec<(String, PathBuf)>,
     pub severity: Severity,
     /// Language and text.
     pub notes: Vec<(String, String)>,
@@ -61,6 +64,7 @@ impl ReleaseDraft {
             version: version.into(),
             number: None,
             images: Vec::new(),
+            delta_from: Vec::new(),
             severity: Severity::Normal,
             notes: Vec::new(),
             fixes: Vec::new(),
@@ -110,25 +114,20 @@ impl Workshop {
         for (part, file) in &draft.images {
             let part = name("the part", part)?;
             let length = image_file::length(file, draft.raw)?;
-            let target = hash_bins::image_path(&folder, part.as_str(), with_manifest);
-            images.push((part, file, target, Fingerprint { length, sha256: [0; 32] }));
+            let target = hash_bins::target_path(&folder, part.as_str(), "img", with_manifest);
+            let print = Fingerprint { length, sha256: [0; 32] };
+            images.push(ListedImage { part, file, target, print, patches: Vec::new() });
         }
-        let listed = |images: &[(Name, &PathBuf, String, Fingerprint)]| {
-            let image = |(part, _, target, print): &(Name, &PathBuf, String, Fingerprint)| {
-                object([
-                    ("part", text(part.as_str())),
-                    ("target", text(target)),
-                    ("length", json_writer::number(print.length)),
-                    ("sha256", text(&hex::encode(&print.sha256))),
-                ])
-            };
-            Json::List(images.iter().map(image).collect())
-        };
+        for (part, file) in &draft.delta_from {
+            if !images.iter().any(|image| image.part.as_str() == part) {
+                bail!("--delta-from {part}={}: the release has no image for {part}", file.display());
+            }
+        }
         read_back(&compose(draft, number, listed(&images)))?;
 
         let staging = self.dir.join("staging/targets");
         let mut staged = staged(&self.dir)?;
-        for (part, file, target, print) in &mut images {
+        for ListedImage { part, file, target, print, patches } in &mut images {
             let bar = self.progress.bar(part.as_str(), print.length);
             let (folder, name) = target.rsplit_once('/').unwrap_or(("", target));
             let hashed_name = |print: &Fingerprint| format!("{}.{name}", hex::encode(&print.sha256));
@@ -140,6 +139,11 @@ impl Workshop {
                 hashed_name,
             )?;
             staged.insert(target.clone(), *print);
+            let old = draft.delta_from.iter().filter(|(of, _)| of == part.as_str());
+            let old: Vec<&PathBuf> = old.map(|(_, file)| file).collect();
+            let new = NewImage { part, file, print: *print, folder, with_manifest };
+            *patches = new.stage_patches(&old, &staging, self.progress)?;
+            staged.extend(patches.iter().map(|patch| (patch.target.clone(), patch.print)));
         }
         let bytes = compose(draft, number, listed(&images));
         let manifest = read_back(&bytes)?;
@@ -222,12 +226,42 @@ pub(crate) fn drop_unused_images(
     let mut used = BTreeSet::new();
     for (path, print) in listed_prints(targets).iter().filter(|(path, _)| is_manifest(path)) {
         let manifest = workshop.read_manifest(path, print)?;
-        used.extend(manifest.images.into_iter().map(|image| image.target));
+        for image in manifest.images {
+            used.insert(image.target);
+            used.extend(image.patches.into_iter().map(|patch| patch.target));
+        }
     }
     targets.retain(|path, _| {
         !path.starts_with("images/") || used.contains(path) || keep.contains(path.as_str())
     });
     Ok(())
+}
+
+/// An image of a draft, as the manifest lists it.
+struct ListedImage<'a> {
+    part: Name,
+    file: &'a PathBuf,
+    target: String,
+    print: Fingerprint,
+    patches: Vec<StagedPatch>,
+}
+
+fn listed(images: &[ListedImage<'_>]) -> Json {
+    let image = |image: &ListedImage<'_>| {
+        let Json::Object(mut fields) = object([
+            ("part", text(image.part.as_str())),
+            ("target", text(&image.target)),
+            ("length", json_writer::number(image.print.length)),
+            ("sha256", text(&hex::encode(&image.print.sha256))),
+        ]) else {
+            unreachable!("object makes an object")
+        };
+        if !image.patches.is_empty() {
+            fields.insert("patches".into(), patches_json(&image.patches));
+        }
+        Json::Object(fields)
+    };
+    Json::List(images.iter().map(image).collect())
 }
 
 pub(crate) fn read_back(bytes: &[u8]) -> Result<Manifest> {

@@ -8,6 +8,7 @@ sys.dont_write_bytecode = True
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "peers")]
 
+import delta  # noqa: E402
 import emulated  # noqa: E402
 import emulated_memory  # noqa: E402
 import fresh  # noqa: E402
@@ -26,7 +27,7 @@ def apart(name):
 
 BENCHMARKS = {
     "staging": staging.run, "memory": memory.run, "idle": idle.run, "refresh": refresh.run, "hash": hashing.run,
-    "sizes": sizes.run, "growth": sizes.growth, "gate": gate.run, "emulated": emulated.run,
+    "sizes": sizes.run, "growth": sizes.growth, "gate": gate.run, "delta": delta.run, "emulated": emulated.run,
     "emulated-memory": emulated_memory.run,
     "flood": lambda: apart("flood"),
 }

@@ -137,6 +137,8 @@ def files():
         yield "keys", number, bytes(changes)
     for name, program in BUNDLES.items():
         yield "bundle", name, program
+    for name, operations in PATCHES.items():
+        yield "patch", name, operations
     for name, program in PROGRAMS.items():
         yield "update", name, bytes(program)
     for name, (kind, text) in STARTERS.items():
@@ -145,6 +147,18 @@ def files():
         yield "accounts", name, bytes([percent]) + text.encode()
 
 
+def controls(*numbers):
+    return struct.pack("<" + "q" * len(numbers), *numbers)
+
+
+#: Operations on the old image of the target `patch`: 64 bytes of 7, a packed block, and its content once more.
+PATCHES = {
+    "copy": struct.pack("<BQI", 1, 10, 50) + struct.pack("<BI", 2, 5) + b"bytes",
+    "block": struct.pack("<BBQIIII", 3, 1, 0, 0, 64, 64, 88) + controls(64, 0, 0) + bytes(64),
+    "packed": struct.pack("<BBQIIIIBBBBBBI8sI", 4, 1, 0, 0, 64, 64, 8192, 6, 0, 3, 0, 2, 0, 60, bytes(8), 88)
+              + controls(64, 0, 0) + bytes(64),
+    "file": b"KOMADLT1" + struct.pack("<QQIIQ", 64, 5, 3, 10, 5) + b"xyz",
+}
 ODD_JSON = {
     "spellings": ' { "b" : [1, -2, true, null, false], "a\\n\\"\\\\" : "\\u00e9\\u0007/\\/" }\n',
     "pair": '["\\ud83e\\udd84", "\U0001f984", "\uffff", "\U00010000", "\\u0000", "\x7f"]',

@@ -7,11 +7,12 @@
 use crate::fault::{FetchFault, Text};
 use crate::firewall::table::{Network, Table};
 use crate::gate::state::{FirewallStatus, GateFacts};
-use crate::identifiers::{ReleaseId, Slot};
+use crate::identifiers::{Digest64, ReleaseId, Slot};
 use crate::operator_request::Password;
 use crate::retry_state::RetryState;
 use crate::update::facts::{BootChoice, Health, Parts, RecordSeen};
 use crate::update::offer::StoredMetadata;
+use crate::update::patch_choice::Rebuildable;
 use crate::update::record::Record;
 use crate::wall::incident_state::IncidentState;
 use crate::wall::observation::Observation;
@@ -237,6 +238,28 @@ pub trait Repository {
     ) -> Result<usize, FetchFault>;
 }
 
+/// Images rebuilt from the slot that runs and a patch. As it stands here, this is a device without patches: it takes every
+/// image whole.
+pub trait Rebuild {
+    /// Fills `buffer` with bytes of an image from `offset` on, and returns the number of bytes that were rebuilt; `None`: no
+    /// patch serves, and the image must be fetched. The bytes are not proven.
+    ///
+    /// # Errors
+    /// A patch serves, and cannot be fetched now.
+    fn rebuild_piece(
+        &mut self,
+        _wanted: &Rebuildable<'_>,
+        _offset: u64,
+        _buffer: &mut [u8],
+    ) -> Result<Option<usize>, FetchFault> {
+        Ok(None)
+    }
+    /// The image of this release was not what was signed: no patch of it is used any more until the next start.
+    fn refuse_patches(&mut self, _release: Digest64) {}
+    /// Gives up the process and the memory of a rebuilding.
+    fn end_rebuilding(&mut self) {}
+}
+
 /// The owner: credentials, account, hooks, data.
 pub trait Owner {
     /// The credentials and the account; `None` where the maker's settings leave the gate to other software.
@@ -328,8 +351,11 @@ pub trait Hardening {
 
 /// A whole device.
 pub trait Device:
-    Host + Ledger + Boot + Migration + Slots + Repository + Owner + Firewall + Hardening
+    Host + Ledger + Boot + Migration + Slots + Repository + Rebuild + Owner + Firewall + Hardening
 {
 }
 
-impl<T: Host + Ledger + Boot + Migration + Slots + Repository + Owner + Firewall + Hardening> Device for T {}
+impl<T: Host + Ledger + Boot + Migration + Slots + Repository + Rebuild + Owner + Firewall + Hardening> Device
+    for T
+{
+}

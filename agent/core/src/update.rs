@@ -1,5 +1,6 @@
 //! The update: poll, verify, stage, activate, confirm, and the way back, rollback. `plan` decides from the `facts`,
-//! `record` is the durable memory, `schedule` holds polls and backoff, `waves` and `daily_window` say when a release is taken. Refusal of a downgrade is in `verify`, resuming
+//! `record` is the durable memory, `schedule` holds polls and backoff, `waves` and `daily_window` say when a release is taken,
+//! `patch_choice` which patch of an image serves. Refusal of a downgrade is in `verify`, resuming
 //! a download in `stage`. The agent's side (servers, slots, boot loaders) is in `agent/src/update`.
 
 pub mod activate;
@@ -12,6 +13,7 @@ pub mod lot;
 pub mod manifest;
 pub mod offer;
 pub mod part_identity;
+pub mod patch_choice;
 pub mod plan;
 pub mod poll;
 pub mod record;

@@ -51,7 +51,7 @@ pub(super) fn page(call: &Call) -> Result<Exit, String> {
         return Err("there is no link and no address to listen on".into());
     }
     let look = look(gate)?;
-    for what in sandbox::enter(&call.settings.run.join("empty"), gate.page_user)? {
+    for what in sandbox::enter("the page", &call.settings.run.join("empty"), gate.page_user)? {
         log::warn!("page-less-safe why=\"{what}\"");
     }
     let error = server::serve(ListenSockets { web, dns: names, agent }, &look, &mut Uptime);
@@ -61,7 +61,7 @@ pub(super) fn page(call: &Call) -> Result<Exit, String> {
 
 /// Closes inherited file descriptors, because strangers must not reach them: an open folder would be a way out of the
 /// empty root.
-fn close_what_was_inherited() {
+pub(super) fn close_what_was_inherited() {
     let mut numbers: Vec<i32> = Vec::new();
     files::each_entry(Path::new("/proc/self/fd"), &mut |entry| {
         numbers.extend(entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()));

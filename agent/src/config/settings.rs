@@ -26,6 +26,8 @@ mod tests;
 /// Everything that the maker decided.
 #[derive(Clone, Debug)]
 pub struct DeviceSettings {
+    /// The file that they were read from; empty: they were read from a text.
+    pub file: PathBuf,
     /// The settings that decisions need.
     pub core: Settings,
     /// Where releases come from.
@@ -130,6 +132,7 @@ impl DeviceSettings {
             }
         };
         let mut settings = DeviceSettings::read_what_is_whole(&text);
+        settings.file = path.into();
         if let Some(sentence) = unread {
             let fault = Some(SettingsFault { line: 0, sentence });
             settings.faults = SettingsFaults { update: fault.clone(), gate: fault.clone(), wall: fault };
@@ -184,7 +187,8 @@ impl DeviceSettings {
         let identity = Keys::of(&mut top, "identity", &of_gate);
         let (id, id_file) = read_id(&mut device, tree);
         let mut read = DeviceSettings {
-            core: read_core(&mut device, &mut trial, &mut state, &mut reset),
+            file: PathBuf::new(),
+            core: read_core(&mut device, &mut poll, &mut trial, &mut state, &mut reset),
             server: server_settings::read(server),
             root: trust.path("root", "/usr/share/komainu/root.json"),
             state: state.path("directory", "/var/lib/komainu"),

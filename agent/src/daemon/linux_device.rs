@@ -20,6 +20,8 @@ use crate::update::boot::boot_flow::BootFlow;
 use crate::update::boot::flash_devices::KernelFlash;
 use crate::update::boot::profile_flow;
 use crate::update::boot::running_slot::RunningSlot;
+#[cfg(feature = "delta")]
+use crate::update::delta::PatchedImages;
 use crate::update::kept_places::KeptPlaces;
 use crate::update::offer_cache::OfferCache;
 use crate::update::runtime_state::{Lock, RuntimeState};
@@ -60,6 +62,8 @@ pub struct LinuxDevice {
     offers: OfferCache,
     runtime: RuntimeState,
     slots: SlotTable,
+    #[cfg(feature = "delta")]
+    patched: PatchedImages,
     boot: Box<dyn BootFlow>,
     running: RunningSlot,
     /// The server, or why there are no updates.
@@ -100,6 +104,8 @@ impl LinuxDevice {
             offers: OfferCache::default(),
             runtime: RuntimeState::new(&settings.run),
             slots: SlotTable::new(settings.parts.clone(), KeptPlaces::new(&settings.state, &settings.boot)),
+            #[cfg(feature = "delta")]
+            patched: PatchedImages::new(&settings.file),
             boot: profile_flow::open(&settings.boot, &settings.state, &KernelFlash),
             running: RunningSlot::new(settings.parts.clone()),
             repository,

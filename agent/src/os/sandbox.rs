@@ -1,4 +1,4 @@
-//! The sandbox of the page process: an empty root, a user without rights, no new privileges, Landlock, and a seccomp
+//! The sandbox of the processes that read what strangers made, the page's and the one that rebuilds: an empty root, a user without rights, no new privileges, Landlock, and a seccomp
 //! filter with a short list of system calls. A part that the kernel lacks is left out and reported.
 
 use super::sys;
@@ -13,17 +13,17 @@ use std::path::Path;
 /// The privileges that could not be given up, one sentence each; empty: everything was.
 pub type Degradations = Vec<String>;
 
-/// Gives up everything that reading strangers' requests does not need.
+/// Gives up everything that reading strangers' requests does not need; `name` stands for the process in sentences.
 ///
 /// # Errors
-/// The privileges of root could not be given up: then there must be no page.
-pub fn enter(empty_root: &Path, user: u32) -> Result<Degradations, String> {
+/// The privileges of root could not be given up: then there must be no such process.
+pub fn enter(name: &str, empty_root: &Path, user: u32) -> Result<Degradations, String> {
     let mut left = Vec::new();
     if geteuid().is_root() {
         let root = std::fs::create_dir_all(empty_root)
             .and_then(|()| Ok(chroot(empty_root).and_then(|()| chdir("/"))?));
         if let Err(why) = root {
-            left.push(format!("the page sees the files of the device: {why}"));
+            left.push(format!("{name} sees the files of the device: {why}"));
         }
         let (uid, gid) = (Uid::from_raw(user), Gid::from_raw(user));
         // In this order: a process that is no longer root cannot give up the rest.
@@ -35,19 +35,19 @@ pub fn enter(empty_root: &Path, user: u32) -> Result<Degradations, String> {
             return Err(format!("user {user} can become root again"));
         }
     } else {
-        left.push("the page runs as the user who started it: komainu was not started by root".into());
+        left.push(format!("{name} runs as the user who started it: komainu was not started by root"));
     }
     if let Err(error) = prctl::set_dumpable(false) {
-        left.push(format!("the page's memory can be read by its user: {}", io::Error::from(error)));
+        left.push(format!("the memory of {name} can be read by its user: {}", io::Error::from(error)));
     }
     if let Err(error) = prctl::set_no_new_privs() {
-        left.push(format!("the page could gain privileges: {}", io::Error::from(error)));
+        left.push(format!("{name} could gain privileges: {}", io::Error::from(error)));
     }
     if let Err(error) = forbid_files() {
-        left.push(format!("the page is not kept from files by Landlock: {}", io::Error::from(error)));
+        left.push(format!("{name} is not kept from files by Landlock: {}", io::Error::from(error)));
     }
     if let Err(error) = sys::filter_system_calls(&program()) {
-        left.push(format!("the page's system calls are not filtered: {}", io::Error::from(error)));
+        left.push(format!("the system calls of {name} are not filtered: {}", io::Error::from(error)));
     }
     Ok(left)
 }

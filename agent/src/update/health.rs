@@ -90,14 +90,27 @@ fn lan_port(port: u16, lan: &[String]) -> Result<(), Text> {
 }
 
 fn memory(kib: u32) -> Result<(), Text> {
-    let mut buffer = [0; LINE_BYTES];
-    let lines = beginning("/proc/meminfo".as_ref(), &mut buffer)
-        .map_err(|error| text(format_args!("cannot read /proc/meminfo: {error}")))?;
-    let free = available(lines).ok_or_else(|| text(format_args!("/proc/meminfo names no free memory")))?;
+    let free = available_kib()?;
     if free >= u64::from(kib) {
         return Ok(());
     }
     Err(text(format_args!("{free} KiB of memory are available, {kib} are wanted")))
+}
+
+fn available_kib() -> Result<u64, Text> {
+    let mut buffer = [0; LINE_BYTES];
+    let lines = beginning("/proc/meminfo".as_ref(), &mut buffer)
+        .map_err(|error| text(format_args!("cannot read /proc/meminfo: {error}")))?;
+    available(lines).ok_or_else(|| text(format_args!("/proc/meminfo names no free memory")))
+}
+
+/// Bytes of memory that are available now.
+///
+/// # Errors
+/// The kernel does not tell.
+#[cfg(feature = "delta")]
+pub fn available_memory_bytes() -> Result<u64, Text> {
+    Ok(available_kib()?.saturating_mul(1024))
 }
 
 /// `MemAvailable` in KiB; before Linux 3.14, `MemFree`.

@@ -51,6 +51,10 @@ struct Add {
     /// An image, and the part of the slot that it goes into (repeatable)
     #[arg(long, value_name = "PART=FILE", value_parser = read_pair, required = true)]
     image: Vec<(String, String)>,
+    /// An older image of the part, which devices may still run: they get a patch from it, inside xz-packed squashfs too
+    /// (repeatable)
+    #[arg(long, value_name = "PART=FILE", value_parser = read_pair)]
+    delta_from: Vec<(String, String)>,
     /// How urgent it is
     #[arg(long, value_enum, default_value_t = Urgency::Normal)]
     severity: Urgency,
@@ -169,6 +173,7 @@ fn add(args: Add) -> Result<String> {
     let draft = ReleaseDraft {
         number: args.release,
         images: args.image.into_iter().map(|(part, file)| (part, PathBuf::from(file))).collect(),
+        delta_from: args.delta_from.into_iter().map(|(part, file)| (part, PathBuf::from(file))).collect(),
         severity: args.severity.severity(),
         notes: args.note.into_iter().map(read_note).collect::<Result<_>>()?,
         fixes: args.fixes,
@@ -229,6 +234,16 @@ pub(super) fn line(manifest: &Manifest) -> String {
     for image in images {
         let (hash, length) = (komainu_trust::hex::encode(&image.sha256), image.length);
         text.push_str(&format!("    {}  {length} bytes  sha256 {hash}\n", image.part));
+        for patch in &image.patches {
+            let (base, percent) = (komainu_trust::hex::encode(&patch.base_sha256), 100.0 / length as f64);
+            text.push_str(&format!(
+                "        patch from {}  {} bytes, {:.2} %  memory {} KiB\n",
+                &base[..16],
+                patch.length,
+                patch.length as f64 * percent,
+                patch.memory_bytes / 1024
+            ));
+        }
     }
     text
 }

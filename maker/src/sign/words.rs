@@ -112,6 +112,11 @@ fn manifest_in_words(words: &mut String, manifest: &Manifest) {
             image.length,
             hex::encode(&image.sha256)
         );
+        for patch in &image.patches {
+            let base = hex::encode(&patch.base_sha256);
+            let _ =
+                write!(words, "\n             or by a patch from the image with sha256\n             {base}");
+        }
     }
     for wave in &manifest.waves {
         let _ = write!(words, "\n           from {} on for {}", wave.from, percent(wave.permille));

@@ -6,7 +6,8 @@ use super::{Behaves, Device, KERNEL_BYTES, ROOTFS_BYTES, name, no_power};
 use crate::repository::TODAY;
 use komainu_agent::update::storage::slot_storage::SlotStorage;
 use komainu_core::device::{
-    Account, Fetched, Firewall, Folder, Hardening, Hooks, Host, Ledger, Owner, Repository, Slots, StoredFile,
+    Account, Fetched, Firewall, Folder, Hardening, Hooks, Host, Ledger, Owner, Rebuild, Repository, Slots,
+    StoredFile,
 };
 use komainu_core::fault::{FetchFault, Text, text};
 use komainu_core::firewall::table::{Network, Table};
@@ -150,6 +151,8 @@ impl Slots for Device {
 fn said(error: io::Error) -> Text {
     text(format_args!("{error}"))
 }
+
+impl Rebuild for Device {}
 
 impl Repository for Device {
     fn stored(&mut self) -> StoredMetadata {

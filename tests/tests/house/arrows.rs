@@ -18,9 +18,10 @@ fn dependencies_follow_the_arrows() {
     let allowed = [
         ("trust/Cargo.toml", &[][..]),
         ("agent/core/Cargo.toml", &["komainu-trust"]),
+        ("agent/delta/Cargo.toml", &[]),
         ("bootstrap/Cargo.toml", &[]),
-        ("agent/Cargo.toml", &["komainu-bootstrap", "komainu-core", "komainu-trust"]),
-        ("maker/Cargo.toml", &["komainu-bootstrap", "komainu-core", "komainu-trust"]),
+        ("agent/Cargo.toml", &["komainu-bootstrap", "komainu-core", "komainu-delta", "komainu-trust"]),
+        ("maker/Cargo.toml", &["komainu-bootstrap", "komainu-core", "komainu-delta", "komainu-trust"]),
     ];
     for (manifest, allowed) in allowed {
         let allowed: BTreeSet<String> = allowed.iter().map(|name| (*name).to_owned()).collect();

@@ -5,7 +5,8 @@ use super::uses::Graph;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-const SOURCES: [&str; 5] = ["trust/src", "agent/core/src", "bootstrap/src", "agent/src", "maker/src"];
+const SOURCES: [&str; 6] =
+    ["trust/src", "agent/core/src", "agent/delta/src", "bootstrap/src", "agent/src", "maker/src"];
 
 /// Names that many modules may have: maps of rooms, tests, and the one plan of each job.
 const SHARED: [&str; 4] = ["lib", "tests", "cases", "plan"];

@@ -5,10 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 #[test]
-fn unsafe_lives_in_one_file() {
+fn unsafe_lives_in_two_doors() {
     for path in all(".rs") {
         let relative = path.strip_prefix(top()).unwrap().to_owned();
-        if relative == Path::new("agent/src/os/sys.rs") || relative.starts_with("tests/tests/house") {
+        // System calls, and a packer that was translated from C; the second runs without privileges.
+        let doors = ["agent/src/os/sys.rs", "agent/delta/src/xz.rs"];
+        if doors.iter().any(|door| relative == Path::new(door)) || relative.starts_with("tests/tests/house") {
             continue;
         }
         for (number, line) in fs::read_to_string(&path).unwrap().lines().enumerate() {

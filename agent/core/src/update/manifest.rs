@@ -6,7 +6,10 @@
 //! { "format": 1, "board": "gate-1", "channel": "stable", "release": 42, "version": "2.1.0",
 //!   "severity": "important", "needs": [], "support_end": "2031-12-31T00:00:00Z",
 //!   "images": [ { "part": "rootfs", "target": "images/gate-1/42/rootfs.img", "length": 8388608,
-//!                 "sha256": "…64 digits…" } ],
+//!                 "sha256": "…64 digits…",
+//!                 "patches": [ { "target": "images/gate-1/42/rootfs.1f….img", "length": 94208, "sha256": "…",
+//!                                "base_length": 8376320, "base_sha256": "…", "memory": 7340032,
+//!                                "needs": [ "delta-1", "xz-5" ] } ] } ],
 //!   "waves": [ { "from": "2026-12-01T00:00:00Z", "permille": 10 }, … ],
 //!   "notes": { "en": "What is new", "ja": "…" }, "fixes": [ "CVE-2026-0001" ] }
 //! ```
@@ -15,6 +18,7 @@
 //! `needs`: an unknown word there is a refusal.
 
 use crate::identifiers::{Digest64, Name, PARTS_MAX, ReleaseId, Version};
+use crate::update::patch_choice::{PATCHES_MAX, Patch};
 use alloc::string::String;
 use alloc::vec::Vec;
 use komainu_trust::fields::{Field, FieldFault};
@@ -28,7 +32,7 @@ pub const IMAGE_BYTES_MAX: u64 = 1 << 40;
 const FORMAT: u64 = 1;
 /// The share of a wave that is everybody, in devices of a thousand.
 pub const EVERYBODY: u16 = 1000;
-/// Abilities of this agent that a release may demand. Nothing yet: deltas and compression come here.
+/// Abilities of this agent that a release may demand. Nothing yet: a patch has its own demands, beside the whole image.
 const ABILITIES: &[&str] = &[];
 
 /// The urgency of a release.
@@ -63,6 +67,8 @@ pub struct Image {
     /// Its exact length in bytes.
     pub length: u64,
     pub sha256: [u8; 32],
+    /// Patches that lead to it from older images; at most 16.
+    pub patches: Vec<Patch>,
 }
 
 /// From a moment on, this share of all devices may take the release.
@@ -193,18 +199,43 @@ fn read_images(field: &Field<'_>) -> Result<Vec<Image>, FieldFault> {
         if images.iter().any(|image| image.part == part) {
             return Err(item.field("part")?.fault("a part that no other image is for"));
         }
-        let sha256 = item.field("sha256")?;
         images.push(Image {
             part,
             target: item.field("target")?.text()?.into(),
-            length: item.field("length")?.number(1, IMAGE_BYTES_MAX, "1 to 2^40 bytes")?,
-            sha256: hex::decode_array(sha256.text()?).ok_or_else(|| sha256.fault("64 hexadecimal digits"))?,
+            length: read_length(&item, "length")?,
+            sha256: read_sha256(&item, "sha256")?,
+            patches: read_patches(&item)?,
         });
     }
     if images.is_empty() {
         return Err(field.fault("at least one image"));
     }
     Ok(images)
+}
+
+fn read_length(item: &Field<'_>, name: &str) -> Result<u64, FieldFault> {
+    item.field(name)?.number(1, IMAGE_BYTES_MAX, "1 to 2^40 bytes")
+}
+
+fn read_sha256(item: &Field<'_>, name: &str) -> Result<[u8; 32], FieldFault> {
+    let field = item.field(name)?;
+    hex::decode_array(field.text()?).ok_or_else(|| field.fault("64 hexadecimal digits"))
+}
+
+fn read_patches(image: &Field<'_>) -> Result<Vec<Patch>, FieldFault> {
+    let Some(field) = image.optional("patches")? else { return Ok(Vec::new()) };
+    let read = |item: &Field<'_>| {
+        Ok(Patch {
+            target: item.field("target")?.text()?.into(),
+            length: read_length(item, "length")?,
+            sha256: read_sha256(item, "sha256")?,
+            base_length: read_length(item, "base_length")?,
+            base_sha256: read_sha256(item, "base_sha256")?,
+            memory_bytes: read_length(item, "memory")?,
+            needs: read_words(item, "needs", 32)?,
+        })
+    };
+    field.items(PATCHES_MAX)?.iter().map(read).collect()
 }
 
 fn read_waves(top: &Field<'_>) -> Result<Vec<Wave>, FieldFault> {
@@ -291,6 +322,31 @@ mod tests {
         for (from, to) in [("42", "43"), ("\"length\": 8", "\"length\": 9"), ("abab", "acab")] {
             assert_ne!(manifest((from, to)).unwrap().digest(), plain.digest(), "{to}");
         }
+    }
+
+    #[test]
+    fn patches_are_read_and_bounded() {
+        let patch = format!(
+            r#"{{ "target": "images/patch", "length": 7, "sha256": "{0}", "base_length": 9, "base_sha256": "{0}",
+                 "memory": 5, "needs": ["delta-1"] }}"#,
+            "cd".repeat(32)
+        );
+        let with =
+            |patches: &str| manifest(("\"length\": 8", &format!("\"length\": 8, \"patches\": {patches}")));
+        let image = with(&format!("[{patch}]")).unwrap().images.remove(0);
+        assert_eq!((image.patches[0].base_length, image.patches[0].memory_bytes), (9, 5));
+        assert_eq!(image.patches[0].needs, ["delta-1"]);
+        for (from, to, says) in [
+            ("\"length\": 7", "\"length\": 0", "images[0].patches[0].length must be"),
+            ("cdcd", "xxxx", "patches[0].sha256 must be"),
+            ("\"memory\": 5", "\"memory\": -5", "patches[0].memory must be"),
+            ("\"base_length\"", "\"base\"", "patches[0].base_length must be"),
+        ] {
+            let fault = format!("{}", with(&format!("[{}]", patch.replacen(from, to, 1))).unwrap_err());
+            assert!(fault.contains(says), "{fault}");
+        }
+        let many = alloc::vec![patch; PATCHES_MAX + 1].join(",");
+        assert!(format!("{}", with(&format!("[{many}]")).unwrap_err()).contains("a shorter list"));
     }
 
     #[test]

@@ -4,7 +4,8 @@
 use crate::fault::{Text, text};
 use crate::identifiers::Digest64;
 use crate::settings::Settings;
-use crate::update::manifest::{MANIFEST_BYTES_MAX, Manifest, manifest_path};
+use crate::update::manifest::{Image, MANIFEST_BYTES_MAX, Manifest, manifest_path};
+use crate::update::patch_choice::ListedPatch;
 use alloc::string::String;
 use alloc::vec::Vec;
 use komainu_trust::roles::Root;
@@ -17,6 +18,8 @@ pub struct Release {
     pub manifest: Manifest,
     /// For each image of the manifest, in its order, the path to fetch it from.
     pub fetch_paths: Vec<String>,
+    /// For each image, its patches that signed metadata lists.
+    pub patches: Vec<Vec<ListedPatch>>,
     /// The digest of its release number and images.
     pub digest: Digest64,
     /// The timestamp halts it: no device may begin to take it.
@@ -151,7 +154,7 @@ fn read_offer(trusted: &mut Trusted, manifest: Option<&[u8]>, settings: &Setting
 
 fn read_release(trusted: &mut Trusted, path: &str, bytes: &[u8]) -> Result<Release, Text> {
     let manifest = Manifest::read(bytes).map_err(|fault| text(format_args!("{path}: {fault}")))?;
-    let mut fetch_paths = Vec::new();
+    let (mut fetch_paths, mut patches) = (Vec::new(), Vec::new());
     for image in &manifest.images {
         let name = &image.target;
         let target = trusted.target(name).map_err(|fault| text(format_args!("{fault}")))?;
@@ -165,8 +168,21 @@ fn read_release(trusted: &mut Trusted, path: &str, bytes: &[u8]) -> Result<Relea
             )));
         }
         fetch_paths.push(target.fetch_path());
+        patches.push(listed_patches(trusted, image));
     }
     let (board, channel) = (manifest.board.as_str(), manifest.channel.as_str());
     let halted = trusted.is_halted(board, channel, manifest.release.number);
-    Ok(Release { digest: manifest.digest(), manifest, fetch_paths, halted })
+    Ok(Release { digest: manifest.digest(), manifest, fetch_paths, patches, halted })
+}
+
+/// The patches that the signed targets list as the manifest does. Another one is left out: the whole image is there.
+fn listed_patches(trusted: &mut Trusted, image: &Image) -> Vec<ListedPatch> {
+    let mut listed = Vec::new();
+    for patch in &image.patches {
+        let Ok(Some(target)) = trusted.target(&patch.target) else { continue };
+        if target.file.length == patch.length && target.file.hashes.sha256 == Some(patch.sha256) {
+            listed.push(ListedPatch { patch: patch.clone(), fetch_path: target.fetch_path() });
+        }
+    }
+    listed
 }

@@ -4,7 +4,7 @@
 //! The bytes that make a part startable are committed last, after everything behind them was proven: no boot loader
 //! takes a half-written image for a whole one, even with a wrong environment. The medium gives their number.
 
-use crate::device::{Boot, Ledger, Repository, Slots};
+use crate::device::{Boot, Ledger, Rebuild, Repository, Slots};
 use crate::fault::{FetchFault, text};
 use crate::identifiers::Slot;
 use crate::reason::Fault;
@@ -13,6 +13,7 @@ use crate::update::facts::{Parts, RecordSeen};
 use crate::update::keep_record::keep_next;
 use crate::update::manifest::Image;
 use crate::update::offer::Release;
+use crate::update::patch_choice::Rebuildable;
 use crate::update::record::{Fetched, Record, Update};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -61,7 +62,7 @@ impl Job<'_> {
 /// The fetch or the write failed; or the bytes that were read back differ from the signed ones, after which
 /// staging starts over.
 pub fn stage(
-    device: &mut (impl Ledger + Boot + Slots + Repository + ?Sized),
+    device: &mut (impl Ledger + Boot + Slots + Repository + Rebuild + ?Sized),
     release: &Verified<Release>,
     slot: Slot,
     parts: &Parts,
@@ -101,6 +102,7 @@ pub fn stage(
     }
     if let Err(fault) = read_back(device, &job) {
         if matches!(fault, Fault::NotWhatWasSigned(_)) {
+            device.refuse_patches(release.digest);
             keep_next(device, Record { update: Update::Idle, ..record })?;
         }
         return Err(fault);
@@ -109,14 +111,18 @@ pub fn stage(
 }
 
 /// Records that the slot holds the release.
-fn staged(device: &mut (impl Ledger + ?Sized), job: &Job<'_>, record: Record) -> Result<(), Fault> {
+fn staged(device: &mut (impl Ledger + Rebuild + ?Sized), job: &Job<'_>, record: Record) -> Result<(), Fault> {
+    device.end_rebuilding();
     let (release, digest) = (job.release.manifest.release.clone(), job.release.digest);
     keep_next(device, Record { update: Update::Staged { release, digest, slot: job.slot }, ..record })
 }
 
 /// True if every part has the signed bytes already. A part that cannot be read has not. To read and hash a whole slot costs as
 /// much as to write it, so the beginnings come first.
-fn holds_already(device: &mut (impl Slots + Repository + ?Sized), job: &Job<'_>) -> Result<bool, Fault> {
+fn holds_already(
+    device: &mut (impl Slots + Repository + Rebuild + ?Sized),
+    job: &Job<'_>,
+) -> Result<bool, Fault> {
     if begins_otherwise(device, job)? {
         return Ok(false);
     }
@@ -132,7 +138,10 @@ fn holds_already(device: &mut (impl Slots + Repository + ?Sized), job: &Job<'_>)
 
 /// True if the first bytes of some part are not those of the image at the server. Where the server gives none, nothing is
 /// known: its answer only saves work, and proves nothing.
-fn begins_otherwise(device: &mut (impl Slots + Repository + ?Sized), job: &Job<'_>) -> Result<bool, Fault> {
+fn begins_otherwise(
+    device: &mut (impl Slots + Repository + Rebuild + ?Sized),
+    job: &Job<'_>,
+) -> Result<bool, Fault> {
     for (index, image) in job.images().iter().enumerate() {
         let part = job.part(image)?;
         let mut held = vec![0; usize::try_from(image.length.min(PROBE_BYTES)).unwrap_or(usize::MAX)];
@@ -161,7 +170,7 @@ fn invalidate(device: &mut (impl Slots + ?Sized), job: &Job<'_>) -> Result<(), F
 
 /// Writes one image from `offset` up to the next checkpoint, or to its end.
 fn fill(
-    device: &mut (impl Ledger + Slots + Repository + ?Sized),
+    device: &mut (impl Ledger + Slots + Repository + Rebuild + ?Sized),
     job: &Job<'_>,
     record: Record,
     index: usize,
@@ -203,10 +212,10 @@ fn fill(
     failed.map_or(Ok(()), Err)
 }
 
-/// Fills all of `buffer` from an image, or as much as comes; returns the number of bytes, and the fault that ended
+/// Fills all of `buffer` with bytes of an image, rebuilt or fetched, or as much as comes; returns the number of bytes, and the fault that ended
 /// it.
 fn fetch_piece(
-    device: &mut (impl Repository + ?Sized),
+    device: &mut (impl Repository + Rebuild + ?Sized),
     job: &Job<'_>,
     index: usize,
     offset: u64,
@@ -214,10 +223,27 @@ fn fetch_piece(
 ) -> (usize, Result<(), Fault>) {
     let image = &job.images()[index];
     let path = &job.release.fetch_paths[index];
+    let part = match job.part(image) {
+        Ok(part) => part,
+        Err(fault) => return (0, Err(fault)),
+    };
+    let wanted = Rebuildable {
+        part,
+        length: image.length,
+        sha256: image.sha256,
+        patches: &job.release.patches[index],
+        release: job.release.digest,
+    };
     let mut filled = 0;
     while filled < buffer.len() {
         let at = offset + filled as u64;
-        let fault = match device.fetch_piece(path, at, image.length, &mut buffer[filled..]) {
+        // A patch saves the way over the network, and proves nothing: its bytes are read back and hashed like all others.
+        let came = match device.rebuild_piece(&wanted, at, &mut buffer[filled..]) {
+            Ok(Some(came)) => Ok(came),
+            Ok(None) => device.fetch_piece(path, at, image.length, &mut buffer[filled..]),
+            Err(fault) => Err(fault),
+        };
+        let fault = match came {
             Ok(0) => FetchFault::Short { got_bytes: at, want_bytes: image.length },
             Ok(came) => {
                 filled += came;
@@ -232,7 +258,7 @@ fn fetch_piece(
 
 /// Reads every image back from the medium and hashes it, with its beginning from the server; then commits the beginnings.
 /// A beginning has no other proof than the hash of the whole, so it is fetched here and never trusted before.
-fn read_back(device: &mut (impl Slots + Repository + ?Sized), job: &Job<'_>) -> Result<(), Fault> {
+fn read_back(device: &mut (impl Slots + Repository + Rebuild + ?Sized), job: &Job<'_>) -> Result<(), Fault> {
     let mut beginnings = Vec::new();
     for (index, image) in job.images().iter().enumerate() {
         let mut beginning = vec![0; usize::try_from(job.committed_last(image)?).unwrap_or(usize::MAX)];

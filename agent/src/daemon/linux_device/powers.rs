@@ -3,18 +3,24 @@
 use super::LinuxDevice;
 use crate::os::clock;
 use crate::os::process::spawn::{Ended, Program};
+#[cfg(feature = "delta")]
+use crate::update::source::carrier::Source;
 use komainu_core::device::{
-    Account, Boot, Fetched, Firewall, Folder, Hardening, Hooks, Host, Ledger, Owner, Repository, Slots,
-    StoredFile,
+    Account, Boot, Fetched, Firewall, Folder, Hardening, Hooks, Host, Ledger, Owner, Rebuild, Repository,
+    Slots, StoredFile,
 };
 use komainu_core::fault::{FetchFault, Text, text};
 use komainu_core::firewall::table::{Network, Table};
 use komainu_core::gate::state::{FirewallStatus, GateFacts};
+#[cfg(feature = "delta")]
+use komainu_core::identifiers::Digest64;
 use komainu_core::identifiers::Slot;
 use komainu_core::operator_request::Password;
 use komainu_core::retry_state::RetryState;
 use komainu_core::update::facts::{BootChoice, Health, Parts, RecordSeen};
 use komainu_core::update::offer::StoredMetadata;
+#[cfg(feature = "delta")]
+use komainu_core::update::patch_choice::Rebuildable;
 use komainu_core::update::record::{Record, Update};
 use komainu_core::wall::incident_state::IncidentState;
 use komainu_core::wall::observation::Observation;
@@ -162,6 +168,43 @@ impl Repository for LinuxDevice {
         buffer: &mut [u8],
     ) -> Result<usize, FetchFault> {
         self.source()?.piece(path, offset, total_bytes, buffer)
+    }
+}
+
+#[cfg(not(feature = "delta"))]
+impl Rebuild for LinuxDevice {}
+
+#[cfg(feature = "delta")]
+impl Rebuild for LinuxDevice {
+    fn rebuild_piece(
+        &mut self,
+        wanted: &Rebuildable<'_>,
+        offset: u64,
+        buffer: &mut [u8],
+    ) -> Result<Option<usize>, FetchFault> {
+        if wanted.patches.is_empty() {
+            return Ok(None);
+        }
+        let running = self.booted();
+        let source: &mut dyn Source = match (&mut self.bundle, &mut self.repository) {
+            // A bundle is at hand whole; it carries no patches.
+            (Some(_), _) | (None, Err(_)) => return Ok(None),
+            (None, Ok(repository)) => repository,
+        };
+        let slots = &self.slots;
+        let base_path = || {
+            let slot = running.map_err(|why| format!("the running slot is unknown: {why}"))?;
+            slots.device_path(slot, wanted.part).map_err(|error| error.to_string())
+        };
+        self.patched.piece(wanted, offset, buffer, source, base_path)
+    }
+
+    fn refuse_patches(&mut self, release: Digest64) {
+        self.patched.refuse_release(release);
+    }
+
+    fn end_rebuilding(&mut self) {
+        self.patched.end();
     }
 }
 

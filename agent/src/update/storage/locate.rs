@@ -225,6 +225,15 @@ fn built_without(feature: &str) -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, sentence)
 }
 
+/// Opens flash to be read, also while it is in use.
+///
+/// # Errors
+/// Those of the system.
+#[cfg(all(feature = "mtd", feature = "delta"))]
+pub fn open_mtd_to_read(path: &Path) -> io::Result<Box<dyn SlotStorage>> {
+    Ok(Box::new(BlockWriter::new(blocks_of_mtd(MtdDevice::open_to_read(path)?)?)))
+}
+
 #[cfg(feature = "mtd")]
 fn blocks_of_mtd(device: MtdDevice) -> io::Result<Box<dyn WholeBlocks>> {
     Ok(match device.geometry().kind {

@@ -41,6 +41,15 @@ impl SlotTable {
         self.measured.fill([None; 2]);
     }
 
+    /// The device behind a part.
+    ///
+    /// # Errors
+    /// There is no such part, or its name fits no device or more than one.
+    #[cfg(feature = "delta")]
+    pub fn device_path(&self, slot: Slot, part: usize) -> io::Result<PathBuf> {
+        locate(&self.path(slot, part))
+    }
+
     fn path(&self, slot: Slot, part: usize) -> PathBuf {
         self.parts.get(part).map(|part| part.paths[index(slot)].clone()).unwrap_or_default()
     }
