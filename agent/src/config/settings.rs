@@ -188,7 +188,7 @@ impl DeviceSettings {
         let (id, id_file) = read_id(&mut device, tree);
         let mut read = DeviceSettings {
             file: PathBuf::new(),
-            core: read_core(&mut device, &mut poll, &mut trial, &mut state, &mut reset),
+            core: read_core(&mut device, &mut trial, &mut state, &mut reset),
             server: server_settings::read(server),
             root: trust.path("root", "/usr/share/komainu/root.json"),
             state: state.path("directory", "/var/lib/komainu"),

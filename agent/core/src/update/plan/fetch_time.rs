@@ -85,7 +85,13 @@ mod tests {
             "ab".repeat(32)
         );
         let manifest = Manifest::read(text.as_bytes()).unwrap();
-        Release { digest: manifest.digest(), manifest, fetch_paths: Vec::new(), halted: false }
+        Release {
+            digest: manifest.digest(),
+            manifest,
+            fetch_paths: Vec::new(),
+            patches: Vec::new(),
+            halted: false,
+        }
     }
 
     fn decided(facts: &Facts, offered: &Release, settings: &Settings) -> &'static str {

@@ -132,7 +132,13 @@ mod tests {
             "ab".repeat(32)
         );
         let manifest = Manifest::read(text.as_bytes()).unwrap();
-        Release { digest: manifest.digest(), manifest, fetch_paths: Vec::new(), halted: false }
+        Release {
+            digest: manifest.digest(),
+            manifest,
+            fetch_paths: Vec::new(),
+            patches: Vec::new(),
+            halted: false,
+        }
     }
 
     /// At nine in the evening in Japan, with a window at half past three.
