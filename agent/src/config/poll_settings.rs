@@ -1,20 +1,16 @@
 //! The settings of polls, and of the times at which a release is fetched and started.
 
+use super::settings_file::{Tree, Unread};
 use super::table_reader::Keys;
 use komainu_core::local_time::TimeZone;
 use komainu_core::settings::Settings;
 use komainu_core::update::daily_window::DailyWindow;
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 /// The files that tell the time zone: OpenWrt's and uClibc's, and everybody else's.
 const ZONE_FILES: [&str; 2] = ["/etc/TZ", "/etc/localtime"];
-/// Largest file of a time zone, in bytes; those of zoneinfo have less than 4 KB.
-const ZONE_BYTES_MAX: u64 = 64 * 1024;
-
 /// Reads the table `[poll]`, and the time zone of `[device]`.
-pub(super) fn read(device: &mut Keys<'_>, poll: &mut Keys<'_>, core: &mut Settings) {
+pub(super) fn read(device: &mut Keys<'_>, poll: &mut Keys<'_>, tree: Tree<'_>, core: &mut Settings) {
     core.poll_seconds = poll.number("interval_seconds", 60..=30 * 86_400, 7 * 3600);
     core.first_poll_within_seconds = poll.number("first_within_seconds", 0..=86_400, 300);
     core.full_refresh_seconds = poll.number("full_refresh_seconds", 0..=7 * 86_400, 2 * 86_400);
@@ -28,7 +24,7 @@ pub(super) fn read(device: &mut Keys<'_>, poll: &mut Keys<'_>, core: &mut Settin
             device.fault("time_zone", "must be as POSIX has it: \"JST-9\", \"CET-1CEST,M3.5.0,M10.5.0/3\"");
             TimeZone::default()
         }),
-        None => ZONE_FILES.iter().find_map(|path| zone_in(Path::new(path))).unwrap_or_default(),
+        None => ZONE_FILES.iter().find_map(|path| zone_in(tree, Path::new(path))).unwrap_or_default(),
     };
 }
 
@@ -42,10 +38,11 @@ fn window(poll: &mut Keys<'_>, key: &str) -> Option<DailyWindow> {
 }
 
 /// The zone in a file: its last line, both in a file with nothing else and in one of zoneinfo.
-fn zone_in(path: &Path) -> Option<TimeZone> {
-    let mut bytes = Vec::new();
-    File::open(path).ok()?.take(ZONE_BYTES_MAX).read_to_end(&mut bytes).ok()?;
-    let text = String::from_utf8_lossy(&bytes);
+fn zone_in(tree: Tree<'_>, path: &Path) -> Option<TimeZone> {
+    let text = match tree.read(path) {
+        Ok(text) | Err(Unread::NotText(text)) => text,
+        Err(_) => return None,
+    };
     TimeZone::parse(text.trim_end().rsplit('\n').next()?)
 }
 
@@ -63,13 +60,13 @@ mod tests {
             (b"TZif2\0\0\xff\n\0binary\nCET-1CEST,M3.5.0,M10.5.0/3\n", "CET-1CEST,M3.5.0,M10.5.0/3"),
         ] {
             std::fs::write(&at, bytes).unwrap();
-            assert_eq!(zone_in(&at), TimeZone::parse(zone));
+            assert_eq!(zone_in(Tree::default(), &at), TimeZone::parse(zone));
         }
         for bytes in [&b""[..], b"\n\n", b"TZif2\0\0", b"Europe/Berlin\n"] {
             std::fs::write(&at, bytes).unwrap();
-            assert_eq!(zone_in(&at), None, "{bytes:?}");
+            assert_eq!(zone_in(Tree::default(), &at), None, "{bytes:?}");
         }
-        assert_eq!(zone_in(&folder), None);
+        assert_eq!(zone_in(Tree::default(), &folder), None);
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -205,7 +205,7 @@ impl DeviceSettings {
             id_file,
             faults: SettingsFaults::default(),
         };
-        poll_settings::read(&mut device, &mut poll, &mut read.core);
+        poll_settings::read(&mut device, &mut poll, tree, &mut read.core);
         if let Some(gate) = &mut read.gate {
             gate.identity = read.identity.clone();
         }
