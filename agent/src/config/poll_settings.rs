@@ -50,6 +50,7 @@ fn zone_in(path: &Path) -> Option<TimeZone> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "files of a test may be torn")]
 mod tests {
     use super::*;
 
