@@ -33,11 +33,11 @@ struct Change {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Day {
     /// 1 to 365; 29 February is never counted.
-    OfYear(i64),
+    YearDay(i64),
     /// 0 to 365; 29 February is counted.
-    OfYearFromZero(i64),
+    YearDayFromZero(i64),
     /// The n-th such weekday of a month; 5 is the last. 0 is Sunday.
-    OfMonth { month: i64, week: i64, weekday: i64 },
+    MonthWeekday { month: i64, week: i64, weekday: i64 },
 }
 
 impl TimeZone {
@@ -86,9 +86,9 @@ impl Change {
         let month_begins = |year, month| Moment::of_date(year, month, 1).0 / 86_400;
         let first = month_begins(year, 1);
         let day = match self.day {
-            Day::OfYear(day) => first + day - 1 + i64::from(is_leap(year) && day >= 60),
-            Day::OfYearFromZero(day) => first + day,
-            Day::OfMonth { month, week, weekday } => {
+            Day::YearDay(day) => first + day - 1 + i64::from(is_leap(year) && day >= 60),
+            Day::YearDayFromZero(day) => first + day,
+            Day::MonthWeekday { month, week, weekday } => {
                 let begins = month_begins(year, month);
                 // 1 January 1970 was a Thursday.
                 let day = begins + (weekday - (begins + 4)).rem_euclid(7) + 7 * (week - 1);
@@ -142,15 +142,15 @@ fn take_change(text: &str) -> Option<(Change, &str)> {
             if month == 0 || week == 0 {
                 return None;
             }
-            (Day::OfMonth { month, week, weekday }, rest)
+            (Day::MonthWeekday { month, week, weekday }, rest)
         }
         b'J' => {
             let (day, rest) = take_number(&text[1..], 365)?;
-            ((day > 0).then_some(Day::OfYear(day))?, rest)
+            ((day > 0).then_some(Day::YearDay(day))?, rest)
         }
         _ => {
             let (day, rest) = take_number(text, 365)?;
-            (Day::OfYearFromZero(day), rest)
+            (Day::YearDayFromZero(day), rest)
         }
     };
     let (seconds, rest) = match rest.strip_prefix('/') {

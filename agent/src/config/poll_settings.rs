@@ -47,6 +47,7 @@ fn zone_in(tree: Tree<'_>, path: &Path) -> Option<TimeZone> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "files of a test may be torn")]
 mod tests {
     use super::*;
 

@@ -2,6 +2,12 @@
 //!
 //! `komainu-fleet [--devices N] [--seed N] [--threads N] [--write FOLDER]` prints the figures, and draws them into FOLDER.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a program for a desk: it times itself, and writes drawings that every run makes anew"
+)]
+#![forbid(unsafe_code)]
+
 mod device;
 mod drawing;
 mod naive;
