@@ -37,7 +37,7 @@ pub struct ProvenPatch {
 pub struct BlockCounts {
     /// As they are in the old image.
     pub copied: usize,
-    /// Packed again.
+    /// Patched, and packed again bit for bit.
     pub packed: usize,
     /// Changed bytes that were not packed.
     pub patched: usize,
