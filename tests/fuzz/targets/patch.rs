@@ -1,5 +1,5 @@
 //! A patch: the input is a whole patch file, then the operations of one, put into a frame that is right, and last a packed block.
-//! Whatever comes, a rebuilding ends, in memory that is bounded, and gives no more bytes than it says.
+//! For every input a rebuilding ends, in memory that is bounded, and gives no more bytes than it says.
 #![no_main]
 
 use komainu_delta::operation::Operation;
