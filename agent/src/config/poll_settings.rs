@@ -1,5 +1,9 @@
 //! The settings of polls, and of the times at which a release is fetched and started.
 
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "files of a test may be torn")]
+mod tests;
+
 use super::settings_file::{Tree, Unread};
 use super::table_reader::Keys;
 use komainu_core::local_time::TimeZone;
@@ -44,30 +48,4 @@ fn zone_in(tree: Tree<'_>, path: &Path) -> Option<TimeZone> {
         Err(_) => return None,
     };
     TimeZone::parse(text.trim_end().rsplit('\n').next()?)
-}
-
-#[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "files of a test may be torn")]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_zone_is_read_from_a_line_and_from_the_end_of_zoneinfo() {
-        let folder = std::env::temp_dir().join(format!("komainu-zone-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let at = folder.join("zone");
-        for (bytes, zone) in [
-            (&b"JST-9\n"[..], "JST-9"),
-            (b"TZif2\0\0\xff\n\0binary\nCET-1CEST,M3.5.0,M10.5.0/3\n", "CET-1CEST,M3.5.0,M10.5.0/3"),
-        ] {
-            std::fs::write(&at, bytes).unwrap();
-            assert_eq!(zone_in(Tree::default(), &at), TimeZone::parse(zone));
-        }
-        for bytes in [&b""[..], b"\n\n", b"TZif2\0\0", b"Europe/Berlin\n"] {
-            std::fs::write(&at, bytes).unwrap();
-            assert_eq!(zone_in(Tree::default(), &at), None, "{bytes:?}");
-        }
-        assert_eq!(zone_in(Tree::default(), &folder), None);
-        std::fs::remove_dir_all(&folder).unwrap();
-    }
 }
