@@ -13,7 +13,7 @@ use komainu_core::firewall::table::FirewallGrants;
 use komainu_core::gate::state::FirewallStatus;
 use komainu_core::operator_request::OperatorRequest;
 use komainu_core::settings::FirewallSettings;
-use komainu_core::wall::pace::WHOLE_TURNS;
+use komainu_core::wall::pace::{CHANGES, WHOLE_TURNS};
 use komainu_core::wall::plan::watch::Watch;
 use komainu_core::wall::policy::Policy;
 use komainu_core::wall::report::Report;
@@ -154,6 +154,9 @@ impl WallJob {
         }
         self.rules.clone_from(&inputs.rules);
         self.due = uptime_milliseconds() + WHOLE_TURNS.pause_after(spent);
+        if let Some(wall) = device.wall() {
+            wall.scanner_rests(uptime_milliseconds() + CHANGES.pause_after(spent));
+        }
         self.leave_summary(device);
         let changed = self.report != before;
         if changed

@@ -212,6 +212,11 @@ impl WallDriver {
         Arc::clone(&self.scanner)
     }
 
+    /// Quick scans are answered with "nothing has changed" until then, in milliseconds of uptime.
+    pub fn scanner_rests(&self, until: u64) {
+        self.scanner.lock().unwrap_or_else(PoisonError::into_inner).rest(until);
+    }
+
     /// A sign of life to the watchdog.
     pub fn show_life(&self) {
         if let Ok(watchdog) = &self.watchdog {

@@ -12,6 +12,9 @@ pub struct Pace {
 
 /// Whole turns of the wall: a third of a per cent, and every ten to sixty seconds where nothing changes.
 pub const WHOLE_TURNS: Pace = Pace { one_in: 300, pause: (10_000, 60_000) };
+/// Turns because something changed: a twentieth, with the second turn that follows each, where one change follows the other,
+/// as on a device whose scripts start a program every second. The first change after a pause is looked at at once.
+pub const CHANGES: Pace = Pace { one_in: 40, pause: (0, 20_000) };
 /// Tries of passwords: a tenth of a per cent, and one every ten seconds to five minutes.
 pub const PASSWORD_TRIES: Pace = Pace { one_in: 1000, pause: (10_000, 300_000) };
 
@@ -35,6 +38,10 @@ mod tests {
             (WHOLE_TURNS, 70_000, 21_000),
             (WHOLE_TURNS, 200_010, 60_000),
             (WHOLE_TURNS, u64::MAX, 60_000),
+            (CHANGES, 0, 0),
+            (CHANGES, 15_000, 600),
+            (CHANGES, 500_000, 20_000),
+            (CHANGES, 2_000_000, 20_000),
             (PASSWORD_TRIES, 4_000, 10_000),
             (PASSWORD_TRIES, 200_000, 200_000),
             (PASSWORD_TRIES, u64::MAX, 300_000),

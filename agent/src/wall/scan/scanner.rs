@@ -68,6 +68,8 @@ pub struct Scanner {
     sum: Option<u64>,
     /// The processes that [`Scanner::changed`] knows, in order; the kernel's own among them.
     pids: Vec<u32>,
+    /// [`Scanner::changed`] finds nothing before this time, in milliseconds of uptime.
+    rests_until: u64,
     /// The kernel's counts of sockets before that, and its newest process.
     counts: Option<(u64, u64)>,
     kernels: Kernels,
@@ -109,6 +111,7 @@ impl Scanner {
             namespaces: (Namespaces::default(), Namespaces::default()),
             sum: None,
             pids: Vec::new(),
+            rests_until: 0,
             counts: None,
             kernels: Kernels::default(),
         }
@@ -117,6 +120,12 @@ impl Scanner {
     /// From now on each look goes on until it has seen everything, however long it takes.
     pub fn be_patient(&mut self) {
         self.patient = true;
+    }
+
+    /// Finds no change until then, in milliseconds of uptime: the looks at one change after the other would take too much of
+    /// the processor. A look that was not over goes on all the same.
+    pub fn rest(&mut self, until: u64) {
+        self.rests_until = until;
     }
 
     /// Looks at everything, as far as the budget of a look goes; the next look goes on there.
@@ -211,6 +220,9 @@ impl Scanner {
     pub fn changed(&mut self) -> bool {
         if self.unfinished || self.asked.as_mut().is_some_and(Asked::has_heard) {
             return true;
+        }
+        if uptime_milliseconds() < self.rests_until {
+            return false;
         }
         let counts = counts(&mut self.buffer);
         if counts.is_some() && counts == self.counts {

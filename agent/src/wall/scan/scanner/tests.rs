@@ -226,6 +226,17 @@ fn a_new_listener_and_a_new_process_are_a_change() {
 }
 
 #[test]
+fn a_scanner_that_rests_finds_a_change_afterwards() {
+    let mut scanner = patient();
+    scanner.look().unwrap();
+    let _listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    scanner.rest(u64::MAX);
+    assert!(!scanner.changed());
+    scanner.rest(0);
+    assert!(scanner.changed());
+}
+
+#[test]
 fn where_a_program_in_memory_lies_is_told() {
     let shared = Path::new("/dev/shm");
     let mut scanner = patient();
