@@ -33,9 +33,9 @@ struct Change {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Day {
     /// 1 to 365; 29 February is never counted.
-    YearDay(i64),
+    WithoutLeap(i64),
     /// 0 to 365; 29 February is counted.
-    YearDayFromZero(i64),
+    NumberedFromZero(i64),
     /// The n-th such weekday of a month; 5 is the last. 0 is Sunday.
     MonthWeekday { month: i64, week: i64, weekday: i64 },
 }
@@ -86,8 +86,8 @@ impl Change {
         let month_begins = |year, month| Moment::of_date(year, month, 1).0 / 86_400;
         let first = month_begins(year, 1);
         let day = match self.day {
-            Day::YearDay(day) => first + day - 1 + i64::from(is_leap(year) && day >= 60),
-            Day::YearDayFromZero(day) => first + day,
+            Day::WithoutLeap(day) => first + day - 1 + i64::from(is_leap(year) && day >= 60),
+            Day::NumberedFromZero(day) => first + day,
             Day::MonthWeekday { month, week, weekday } => {
                 let begins = month_begins(year, month);
                 // 1 January 1970 was a Thursday.
@@ -146,11 +146,11 @@ fn take_change(text: &str) -> Option<(Change, &str)> {
         }
         b'J' => {
             let (day, rest) = take_number(&text[1..], 365)?;
-            ((day > 0).then_some(Day::YearDay(day))?, rest)
+            ((day > 0).then_some(Day::WithoutLeap(day))?, rest)
         }
         _ => {
             let (day, rest) = take_number(text, 365)?;
-            (Day::YearDayFromZero(day), rest)
+            (Day::NumberedFromZero(day), rest)
         }
     };
     let (seconds, rest) = match rest.strip_prefix('/') {

@@ -184,7 +184,7 @@ fn push_pair(state: &mut DeviceState, facts: &Facts, core: &Core) {
 fn planned(now: Moment, at: Moment, zone: &TimeZone) -> String {
     let (now_shown, shown) = (zone.shown(now), zone.shown(at));
     let (day, time) = shown.split_once(' ').unwrap_or((&shown, ""));
-    let is_night = time >= "22:00" || time < "06:00";
+    let is_night = !("06:00".."22:00").contains(&time);
     if is_night && at.0 - now.0 < 18 * 3600 {
         format!("tonight {time}")
     } else if now_shown.starts_with(day) {

@@ -44,7 +44,7 @@ impl Traits {
         Traits {
             on_since: draw("on since", 2 * 86_400) as i64,
             has_clock: draw("clock", 3) != 0,
-            bytes_per_second: 64 * 1024 << draw("line", 6),
+            bytes_per_second: (64 * 1024) << draw("line", 6),
             restarts_every: 86_400 * (10 + draw("restarts", 50) as i64),
             id,
         }

@@ -14,7 +14,11 @@ mod naive;
 #[cfg(test)]
 mod properties;
 mod report;
-#[allow(dead_code, reason = "the simulator's tests use what is not needed here")]
+#[allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "of the simulator's tests, which use what is not needed here"
+)]
 #[path = "../../src/repository.rs"]
 mod repository;
 mod scenario;
