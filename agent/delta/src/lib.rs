@@ -2,9 +2,11 @@
 //! bit for bit. The maker's tool and the device share this crate, so that the tool proves what the device will do.
 //!
 //! Map: `patch_file` is the container, `operation` one step of it, `rebuilding` the new image out of old bytes and a
-//! patch, `rebuild_pipe` the words between the agent and its process without privileges, `xz` the door to the packer.
+//! patch, `rebuild_pipe` the words between the agent and its process without privileges, `xz` the packer, with `xz/container` around its data.
 //!
 //! Nothing here proves an image: its signed SHA-256 does that, as always. A wrong patch costs time.
+
+#![forbid(unsafe_code)]
 
 pub mod operation;
 pub mod patch_file;

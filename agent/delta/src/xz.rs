@@ -1,24 +1,16 @@
-//! The door to xz-core, liblzma's encoder and decoder as a machine translated them from C: one function packs a whole block,
-//! one unpacks it. No pointer leaves this file. On a device they run in a process without privileges.
+//! Packing and unpacking of one block, by the crate xz: liblzma's encoder and decoder as a machine translated them from C.
+//! On a device they run in a process without privileges. `container` is what stands around the packed data.
 
-#![allow(unsafe_code)]
+mod container;
 
 use crate::DeltaFault;
-use std::ptr;
-use xz_core::common::filter_encoder::lzma_raw_encoder_memusage;
-use xz_core::common::stream_buffer_decoder::lzma_stream_buffer_decode;
-use xz_core::common::stream_buffer_encoder::lzma_stream_buffer_encode;
-use xz_core::lzma::lzma_encoder_presets::lzma_lzma_preset;
-use xz_core::types::{
-    LZMA_CHECK_CRC32, LZMA_FILTER_LZMA2, LZMA_OK, LZMA_VLI_UNKNOWN, lzma_filter, lzma_options_lzma,
-};
+use container::Container;
+use xz::stream::{Action, Filters, LzmaOptions, PRESET_EXTREME, Status, Stream};
 
 /// Most memory of the decoder, in bytes: a frame's dictionary, and some more.
 const DECODER_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// The smallest and the largest dictionary, in bytes.
 pub const DICTIONARY_BYTES: std::ops::RangeInclusive<u32> = 4096..=4 * 1024 * 1024;
-/// The bit of a preset that asks for slower, closer packing.
-const EXTREME: u32 = 1 << 31;
 
 /// The settings of the encoder: the same settings and bytes give the same packed block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,68 +38,52 @@ impl PackSettings {
             && (self.filter == 0 || (4..=9).contains(&self.filter))
     }
 
-    fn options(&self) -> Result<lzma_options_lzma, DeltaFault> {
+    /// The chain of filters that the encoder runs.
+    fn filters(&self) -> Result<Filters, DeltaFault> {
         if !self.are_valid() {
             return Err(DeltaFault::Patch("settings that no packer has"));
         }
-        let mut options = lzma_options_lzma {
-            dict_size: 0,
-            preset_dict: ptr::null(),
-            preset_dict_size: 0,
-            lc: 0,
-            lp: 0,
-            pb: 0,
-            mode: 0,
-            nice_len: 0,
-            mf: 0,
-            depth: 0,
-            ext_flags: 0,
-            ext_size_low: 0,
-            ext_size_high: 0,
-            reserved_int4: 0,
-            reserved_int5: 0,
-            reserved_int6: 0,
-            reserved_int7: 0,
-            reserved_int8: 0,
-            reserved_enum1: 0,
-            reserved_enum2: 0,
-            reserved_enum3: 0,
-            reserved_enum4: 0,
-            reserved_ptr1: ptr::null_mut(),
-            reserved_ptr2: ptr::null_mut(),
-        };
-        let preset = u32::from(self.preset) | if self.extreme { EXTREME } else { 0 };
-        // SAFETY: the pointer is to a whole structure of our own, which the function only fills.
-        let refused = unsafe { lzma_lzma_preset(&raw mut options, preset) };
-        if refused != 0 {
-            return Err(DeltaFault::Packer("a preset that it does not have"));
+        let preset = u32::from(self.preset) | if self.extreme { PRESET_EXTREME } else { 0 };
+        let no_preset = |_| DeltaFault::Packer("a preset that it does not have");
+        let mut options = LzmaOptions::new_preset(preset).map_err(no_preset)?;
+        let [literal_context, literal_position, position] = self.bits.map(u32::from);
+        options
+            .dict_size(self.dictionary_bytes)
+            .literal_context_bits(literal_context)
+            .literal_position_bits(literal_position)
+            .position_bits(position);
+        let mut filters = Filters::new();
+        match self.filter {
+            4 => filters.x86(),
+            5 => filters.powerpc(),
+            6 => filters.ia64(),
+            7 => filters.arm(),
+            8 => filters.arm_thumb(),
+            9 => filters.sparc(),
+            _ => &mut filters,
         }
-        options.dict_size = self.dictionary_bytes;
-        [options.lc, options.lp, options.pb] = self.bits.map(u32::from);
-        Ok(options)
+        .lzma2(&options);
+        Ok(filters)
     }
 }
 
-/// The chain of filters for some options; it borrows them, and ends with the mark that the format asks for.
-fn chain(options: &mut lzma_options_lzma, filter: u8) -> [lzma_filter; 3] {
-    let end = lzma_filter { id: LZMA_VLI_UNKNOWN, options: ptr::null_mut() };
-    let lzma2 = lzma_filter { id: LZMA_FILTER_LZMA2, options: (&raw mut *options).cast() };
-    match filter {
-        0 => [lzma2, end, end],
-        code => [lzma_filter { id: code.into(), options: ptr::null_mut() }, lzma2, end],
-    }
-}
-
-/// Bytes of memory that [`pack`] takes with these settings.
+/// Bytes of memory that [`pack`] takes with these settings, at most and nearly.
 ///
 /// # Errors
 /// The encoder does not take them.
 pub fn pack_memory(settings: &PackSettings) -> Result<u64, DeltaFault> {
-    let mut options = settings.options()?;
-    let filters = chain(&mut options, settings.filter);
-    // SAFETY: the chain has its end mark, and lives, with its options, until the function returns; nothing is kept of it.
-    let bytes = unsafe { lzma_raw_encoder_memusage(filters.as_ptr()) };
-    if bytes == u64::MAX { Err(DeltaFault::Packer("settings that it does not take")) } else { Ok(bytes) }
+    if !settings.are_valid() {
+        return Err(DeltaFault::Patch("settings that no packer has"));
+    }
+    // Numbers of four bytes: the heads of the chains of equal hashes, by two, three and four bytes; and the chains, or
+    // trees, themselves. Then the window, and the encoder's tables with the chunk that it makes.
+    let dictionary = u64::from(settings.dictionary_bytes);
+    let hashes = 1024 + 65_536 + (dictionary.next_power_of_two() / 2).max(65_536);
+    let are_chains = settings.preset < 4 && !settings.extreme;
+    let links = (dictionary + 1) * if are_chains { 1 } else { 2 };
+    let window = dictionary + dictionary / 2 + 544 * 1024;
+    const TABLES: u64 = 384 * 1024;
+    Ok(4 * (hashes + links) + window + TABLES)
 }
 
 /// Packs a block into an xz stream with a CRC-32 of at most so many bytes, as mksquashfs does; `None`: it would be longer.
@@ -116,30 +92,26 @@ pub fn pack_memory(settings: &PackSettings) -> Result<u64, DeltaFault> {
 /// # Errors
 /// The encoder does not take the settings, or has no memory.
 pub fn pack(bytes: &[u8], settings: &PackSettings, room: usize) -> Result<Option<Vec<u8>>, DeltaFault> {
-    let mut options = settings.options()?;
-    let mut filters = chain(&mut options, settings.filter);
-    let mut packed = vec![0; room];
-    let mut length = 0;
-    // SAFETY: the chain has its end mark; each pointer is to memory of our own that lives until the function returns, with
-    // its true length beside it; a null allocator means the one of Rust.
-    let status = unsafe {
-        lzma_stream_buffer_encode(
-            filters.as_mut_ptr(),
-            LZMA_CHECK_CRC32,
-            ptr::null(),
-            bytes.as_ptr(),
-            bytes.len() as _,
-            packed.as_mut_ptr(),
-            &raw mut length,
-            packed.len() as _,
-        )
-    };
-    const NO_ROOM: u32 = 10;
-    if status == LZMA_OK {
-        packed.truncate(length);
-        return Ok(Some(packed));
+    let filters = settings.filters()?;
+    let fitting = |stream: Vec<u8>| (stream.len() <= room).then_some(stream);
+    if bytes.is_empty() {
+        return Ok(fitting(container::empty()));
     }
-    if status as u32 == NO_ROOM { Ok(None) } else { Err(DeltaFault::Packer("it cannot pack a block")) }
+    let container = Container::new(bytes.len(), settings.dictionary_bytes, settings.filter);
+    if let Some(place) = container.data(room) {
+        let cannot_pack = |_| DeltaFault::Packer("it cannot pack a block");
+        let mut stream = vec![0; room];
+        let mut encoder = Stream::new_raw_encoder(&filters).map_err(cannot_pack)?;
+        // One call: it comes to the end of the data, or of the room.
+        let status =
+            encoder.process(bytes, &mut stream[place.clone()], Action::Finish).map_err(cannot_pack)?;
+        if status == Status::StreamEnd {
+            stream.truncate(place.start + encoder.total_out() as usize);
+            return Ok(fitting(container.close(stream, bytes)));
+        }
+    }
+    // Not shorter than the block: it fits only where there is more room than that.
+    Ok(if room > bytes.len() { fitting(container::plain(bytes)) } else { None })
 }
 
 /// Unpacks the one xz stream that these bytes begin with, to at most so many bytes; gives them, and the length of the
@@ -148,58 +120,76 @@ pub fn pack(bytes: &[u8], settings: &PackSettings, room: usize) -> Result<Option
 /// # Errors
 /// It is damaged or longer, or asks for more memory than a block of squashfs does.
 pub fn unpack(packed: &[u8], most: usize) -> Result<(Vec<u8>, usize), DeltaFault> {
+    const DAMAGED: DeltaFault = DeltaFault::Packer("a block is damaged, or longer than it may be");
     let mut bytes = vec![0; most];
-    let (mut used, mut length) = (0, 0);
-    let mut memory = DECODER_BYTES_MAX;
-    // SAFETY: each pointer is to memory of our own that lives until the function returns, with its true length beside
-    // it; a null allocator means the one of Rust.
-    let status = unsafe {
-        lzma_stream_buffer_decode(
-            &raw mut memory,
-            0,
-            ptr::null(),
-            packed.as_ptr(),
-            &raw mut used,
-            packed.len() as _,
-            bytes.as_mut_ptr(),
-            &raw mut length,
-            bytes.len() as _,
-        )
-    };
-    if status != LZMA_OK {
-        return Err(DeltaFault::Packer("a block is damaged, or longer than it may be"));
+    let mut decoder = Stream::new_stream_decoder(DECODER_BYTES_MAX, 0).map_err(|_| DAMAGED)?;
+    // One call: it comes to the end of the stream, or the stream is none that may be here.
+    if decoder.process(packed, &mut bytes, Action::Finish) != Ok(Status::StreamEnd) {
+        return Err(DAMAGED);
     }
-    bytes.truncate(length);
-    Ok((bytes, used))
+    bytes.truncate(decoder.total_out() as usize);
+    Ok((bytes, decoder.total_in() as usize))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use liblzma::stream::{Action, Check, Filters, LzmaOptions, Stream};
+    use liblzma::stream as c;
 
     fn text(length: usize) -> Vec<u8> {
         (0..length).map(|at| ((at * at / 7) as u8 ^ (at >> 9) as u8) & 0x5f).collect()
     }
 
-    fn by_the_c_library(bytes: &[u8], settings: &PackSettings) -> Vec<u8> {
-        let preset = u32::from(settings.preset) | if settings.extreme { EXTREME } else { 0 };
-        let mut options = LzmaOptions::new_preset(preset).unwrap();
+    /// Bytes that no packer makes shorter.
+    fn noise(length: usize) -> Vec<u8> {
+        let hash = |at: u64| crate::rebuilding::check(&at.to_le_bytes());
+        (0..length.div_ceil(8) as u64).flat_map(hash).take(length).collect()
+    }
+
+    fn filters_of_c(settings: &PackSettings) -> c::Filters {
+        let preset = u32::from(settings.preset) | if settings.extreme { c::PRESET_EXTREME } else { 0 };
+        let mut options = c::LzmaOptions::new_preset(preset).unwrap();
         let [lc, lp, pb] = settings.bits.map(u32::from);
         options.dict_size(settings.dictionary_bytes).literal_context_bits(lc).literal_position_bits(lp);
         options.position_bits(pb);
-        let mut filters = Filters::new();
+        let mut filters = c::Filters::new();
         match settings.filter {
-            0 => {}
-            4 => drop(filters.x86()),
-            7 => drop(filters.arm()),
+            0 => &mut filters,
+            4 => filters.x86(),
+            5 => filters.powerpc(),
+            6 => filters.ia64(),
+            7 => filters.arm(),
+            8 => filters.arm_thumb(),
+            9 => filters.sparc(),
             other => panic!("{other}"),
         }
-        filters.lzma2(&options);
-        let mut stream = Stream::new_stream_encoder(&filters, Check::Crc32).unwrap();
+        .lzma2(&options);
+        filters
+    }
+
+    /// The C library's encoder with threads writes both lengths into the head of a block, and what becomes longer in plain
+    /// chunks, as its buffer encoder does, which has no safe interface. It takes 92 bytes more for longer, so that blocks of
+    /// some lengths (36 to 127 bytes, a few chunks of noise) would have other heads: no such block is here.
+    fn encoder_of_c(settings: &PackSettings, block_bytes: usize) -> c::MtStreamBuilder {
+        let mut builder = c::MtStreamBuilder::new();
+        builder
+            .threads(1)
+            .block_size(block_bytes as u64)
+            .check(c::Check::Crc32)
+            .filters(filters_of_c(settings));
+        builder
+    }
+
+    fn by_the_c_library(bytes: &[u8], settings: &PackSettings) -> Vec<u8> {
+        let mut stream = encoder_of_c(settings, bytes.len()).encoder().unwrap();
         let mut packed = Vec::with_capacity(bytes.len() + 4096);
-        stream.process_vec(bytes, &mut packed, Action::Finish).unwrap();
-        packed
+        loop {
+            let rest = &bytes[stream.total_in() as usize..];
+            if stream.process_vec(rest, &mut packed, c::Action::Finish) == Ok(c::Status::StreamEnd) {
+                return packed;
+            }
+            assert!(packed.len() < packed.capacity());
+        }
     }
 
     const PLAIN: PackSettings =
@@ -207,34 +197,99 @@ mod tests {
 
     #[test]
     fn the_bytes_are_those_that_the_c_library_packs() {
-        let bytes = text(100_000);
-        for settings in [
-            PLAIN,
-            PackSettings { dictionary_bytes: 8192, ..PLAIN },
-            PackSettings { preset: 9, extreme: true, bits: [0, 2, 2], ..PLAIN },
-            PackSettings { filter: 4, ..PLAIN },
-            PackSettings { filter: 7, bits: [2, 2, 2], preset: 0, ..PLAIN },
-        ] {
-            let ours = pack(&bytes, &settings, bytes.len()).unwrap().unwrap();
-            let theirs = by_the_c_library(&bytes, &settings);
-            // The C library's stream cannot know the sizes beforehand, so its block header is another one: the packed data
-            // between header and index are the same.
-            let data = |stream: &[u8]| {
-                let header = (usize::from(stream[12]) + 1) * 4;
-                stream[12 + header..stream.len() - 40].to_vec()
-            };
-            assert_eq!(data(&ours), data(&theirs), "{settings:?}");
-            assert_eq!(unpack(&ours, bytes.len()).unwrap(), (bytes.clone(), ours.len()));
-            assert_eq!(unpack(&theirs, bytes.len()).unwrap().0, bytes);
-            assert!(pack_memory(&settings).unwrap() < 16 << 20);
+        let mut half = text(100_000);
+        half.extend(noise(100_000));
+        for bytes in
+            [&text(1)[..], &text(130), &text(3000), &half, &half[..131_072], &half[50_000..], &text(1 << 18)]
+        {
+            let presets = (0..=9).map(|preset| PackSettings { preset, ..PLAIN });
+            let filters = (4..=9).map(|filter| PackSettings { filter, preset: 1, ..PLAIN });
+            let others = [
+                PackSettings { dictionary_bytes: 8192, ..PLAIN },
+                PackSettings { dictionary_bytes: 5000, preset: 3, extreme: true, ..PLAIN },
+                PackSettings { preset: 9, extreme: true, bits: [0, 2, 2], ..PLAIN },
+                PackSettings { filter: 7, bits: [2, 2, 2], preset: 0, ..PLAIN },
+            ];
+            for settings in presets.chain(filters).chain(others) {
+                let theirs = by_the_c_library(bytes, &settings);
+                let about = format!("{} bytes, {settings:?}", bytes.len());
+                let ours = pack(bytes, &settings, theirs.len()).unwrap();
+                assert!(ours.as_ref() == Some(&theirs), "{about}");
+                assert_eq!(pack(bytes, &settings, theirs.len() - 1).unwrap(), None, "{about}");
+                assert!(unpack(&theirs, bytes.len()).unwrap() == (bytes.to_vec(), theirs.len()), "{about}");
+            }
         }
     }
 
     #[test]
+    fn with_more_room_noise_is_stored_as_the_c_library_stores_it() {
+        let settings = PackSettings { filter: 4, preset: 1, ..PLAIN };
+        for length in [1, 20, 200, 4096, 60_000] {
+            let bytes = noise(length);
+            let theirs = by_the_c_library(&bytes, &settings);
+            assert!(
+                pack(&bytes, &settings, length + 4096).unwrap().as_ref() == Some(&theirs),
+                "{length} bytes"
+            );
+            assert_eq!(pack(&bytes, &settings, theirs.len() - 1).unwrap(), None, "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn what_becomes_longer_in_chunks_is_stored_plainly_as_the_buffer_encoder_does() {
+        // By lzma_easy_buffer_encode of liblzma, which python's ctypes called: the length, and the SHA-256's first bytes.
+        for (length, stream_bytes, check) in [
+            (65_536, 65_596, 0x0a83_0e07_5f44_f353),
+            (131_072, 131_136, 0xae50_fd6e_bcda_c9d4),
+            (262_144, 262_216, 0x4079_e60d_d7c2_d406),
+        ] {
+            let bytes = noise(length);
+            let stream = pack(&bytes, &PackSettings { filter: 4, ..PLAIN }, stream_bytes).unwrap().unwrap();
+            assert_eq!(
+                (stream.len(), crate::rebuilding::check(&stream)),
+                (stream_bytes, u64::to_be_bytes(check))
+            );
+            assert_eq!(pack(&bytes, &PLAIN, stream_bytes - 1).unwrap(), None, "{length} bytes");
+            assert!(unpack(&stream, length).unwrap() == (bytes, stream_bytes), "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn no_bytes_are_a_stream_without_a_block() {
+        let stream = pack(&[], &PLAIN, 32).unwrap().unwrap();
+        assert_eq!(pack(&[], &PLAIN, 31).unwrap(), None);
+        assert_eq!(unpack(&stream, 0).unwrap(), (Vec::new(), 32));
+        let mut nothing = Vec::with_capacity(1);
+        let mut decoder = c::Stream::new_stream_decoder(u64::MAX, 0).unwrap();
+        let status = decoder.process_vec(&stream, &mut nothing, c::Action::Finish);
+        assert_eq!((status, nothing.len()), (Ok(c::Status::StreamEnd), 0));
+    }
+
+    #[test]
     fn a_block_that_does_not_become_shorter_is_not_packed() {
-        let noise: Vec<u8> =
-            (0u32..4096).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8 ^ (at * 7) as u8).collect();
-        assert_eq!(pack(&noise[..64], &PLAIN, 64).unwrap(), None);
+        for length in [0, 1, 24, 64, 4096, 131_072] {
+            assert_eq!(pack(&noise(length), &PLAIN, length).unwrap(), None, "{length}");
+        }
+    }
+
+    #[test]
+    fn the_memory_is_what_the_c_library_says_or_a_little_more() {
+        for preset in 0..=9 {
+            for extreme in [false, true] {
+                for dictionary_bytes in
+                    [4096, 5000, 8192, 1 << 17, 1 << 18, 700_000, 1 << 20, 3 << 20, 4 << 20]
+                {
+                    let settings = PackSettings { dictionary_bytes, preset, extreme, filter: 4, ..PLAIN };
+                    // A block of one byte: all but the encoder itself is little.
+                    let theirs = encoder_of_c(&settings, 1).memusage();
+                    let ours = pack_memory(&settings).unwrap();
+                    assert!(
+                        (theirs..theirs + 320 * 1024).contains(&ours),
+                        "{settings:?}: {theirs}, not {ours}"
+                    );
+                }
+            }
+        }
     }
 
     #[test]
@@ -261,7 +316,10 @@ mod tests {
             PackSettings { filter: 3, ..PLAIN },
             PackSettings { filter: 33, ..PLAIN },
         ] {
-            assert!(pack(&[0; 100], &settings, 100).is_err(), "{settings:?}");
+            assert!(
+                pack(&[0; 100], &settings, 100).is_err() && pack_memory(&settings).is_err(),
+                "{settings:?}"
+            );
         }
     }
 }
