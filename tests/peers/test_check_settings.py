@@ -35,7 +35,7 @@ def swap(text, old, new):
 #: A name of a file, its text, and a word of the refusal.
 WRONG = [
     ("komainu.toml", swap(SETTINGS, 'board = "gate-1"', "bored = 1"), "board"),
-    ("komainu.toml", swap(SETTINGS, "# interval_seconds = 21_600", "interval_seconds = 1"), "interval_seconds"),
+    ("komainu.toml", swap(SETTINGS, "# interval_seconds = 25_200", "interval_seconds = 1"), "interval_seconds"),
     ("komainu.toml", swap(SETTINGS, '# profile = ""', 'profile = "/nowhere/rauc.toml"'), "/nowhere/rauc.toml"),
     ("komainu.toml", swap(SETTINGS, 'lan = ["br-lan"]', 'lan = "br-lan"'), "lan"),
     ("router.toml", swap(POLICY, "ssh = false", 'ssh = "no"'), "ssh"),
