@@ -17,7 +17,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| match Manifest::read(bytes) {
             assert!(manifest.images[..index].iter().all(|other| other.part != image.part), "a part twice");
         }
         assert!(manifest.release.number >= 1);
-        assert!(manifest.waves.len() <= 16 && manifest.waves.iter().all(|wave| wave.percent <= 100));
+        assert!(manifest.waves.len() <= 16 && manifest.waves.iter().all(|wave| wave.permille <= 1000));
         assert!(
             manifest.notes.len() <= 32 && manifest.fixes.len() <= 256 && manifest.unknown_needs.len() <= 32
         );
