@@ -175,7 +175,6 @@ MANIFEST = {
                {"part": "rootfs", "target": "images/r", "length": 1 << 40, "sha256": "CD" * 32}],
     "waves": [{"from": "2026-12-01T00:00:00Z", "permille": 10}], "notes": {"en": "New", "ja": "\u65b0"}, "fixes": ["CVE-1"],
 }
-LEAST = ('[device]\nboard = "gate-1"\nid = "x"\n[gate]\nkeep = false\n[wall]\nkeep = false\n[server]\nmetadata_url = "https://u.example/m"\n'
 DROPBEAR = {"package": {"purl": "pkg:generic/dropbear"}, "versions": ["2019.78", "1:2.0~rc1", "v1.0-beta+1"]}
 ADVISORIES = {
     "versions": {"osv": [{"id": "CVE-1", "affected": [DROPBEAR]}]},
