@@ -50,7 +50,7 @@ pub struct BlockCounts {
 /// Makes and proves a patch.
 ///
 /// # Errors
-/// What was made does not rebuild the new image: a fault of this program.
+/// The patch does not rebuild the new image: a fault of this program.
 pub fn make(old: &[u8], new: &[u8], bar: &Bar) -> Result<ProvenPatch> {
     let old_regions = cut(old);
     let known: HashMap<&[u8], usize> =

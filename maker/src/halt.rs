@@ -23,7 +23,7 @@ pub enum Halted {
     Release { board: String, channel: String },
 }
 
-/// What to do with a halt.
+/// A halt begins, or ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HaltChange {
     Halt,

@@ -2,6 +2,7 @@
 rebuilds the new image from the slot that runs."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -60,6 +61,8 @@ class Fleet:
         self.web = Web(place, self.workshop.repository, extra=extra)
         size = max(pair.old.stat().st_size, pair.new.stat().st_size) + 64 * KIB
         self.device = Device(place, self.workshop.root, self.web.url, parts={"rootfs": size})
+        # Bytes are only counted where the settings bound them.
+        self.device.settings["poll"]["month_bytes_max"] = 1 << 30
         slot = self.device.parts["rootfs"]["a"]
         with open(slot, "r+b") as file:
             file.write(pair.old.read_bytes())
@@ -68,6 +71,11 @@ class Fleet:
     def patch(self):
         [path] = (self.workshop.repository / "targets/images/gate-1/stable/2").glob("*.patch")
         return path
+
+    def counted(self):
+        """Bytes of images that the device has counted for this month."""
+        records = [copy.read_text() for copy in self.device.state.glob("record.[01]")]
+        return max(int(re.search(r"^fetched since=\d+ bytes=(\d+)$", text, re.M)[1]) for text in records)
 
     def fetched(self):
         """Bytes that the server sent of the patch, and of the image."""
@@ -83,6 +91,7 @@ def takes_the_patch(place, *words):
     fleet.device.update(2, fleet.images)
     of_patch, of_image = fleet.fetched()
     assert of_image == 0 and of_patch < patch + 4 * KIB, (of_patch, of_image)
+    assert fleet.counted() == 0, fleet.counted()
     return f"{patch} of {whole} bytes, {100 * patch / whole:.2f} %", 100 * patch / whole
 
 
@@ -119,6 +128,7 @@ def falls_back(place, change, says, extra=""):
     device.once().must(0, "confirming release=2")
     _, of_image = fleet.fetched()
     assert of_image >= len(fleet.images["rootfs"]) - 4 * KIB, of_image
+    assert fleet.counted() >= len(fleet.images["rootfs"]) - 4 * KIB, fleet.counted()
 
 
 def spoil(change):

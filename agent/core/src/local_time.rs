@@ -103,7 +103,7 @@ fn is_leap(year: i64) -> bool {
     year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
 }
 
-/// What follows the name of a zone: three letters or more, or `<…>`.
+/// The text behind the name of a zone, which is three letters or more, or `<…>`.
 fn skip_name(text: &str) -> Option<&str> {
     if let Some(quoted) = text.strip_prefix('<') {
         let (name, rest) = quoted.split_once('>')?;

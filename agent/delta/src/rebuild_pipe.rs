@@ -227,7 +227,7 @@ mod tests {
         assert_eq!(rebuild(b"").unwrap_err(), "the patch is wrong: it is cut short");
     }
 
-    /// What the agent makes of a process that says this.
+    /// The sentence with which the agent ends a process that says this.
     fn hears(said: &[u8]) -> String {
         let (mut ours, mut its) = UnixStream::pair().unwrap();
         its.write_all(said).unwrap();

@@ -1,5 +1,6 @@
-//! The sandbox of the processes that read what strangers made, the page's and the one that rebuilds: an empty root, a user without rights, no new privileges, Landlock, and a seccomp
-//! filter with a short list of system calls. A part that the kernel lacks is left out and reported.
+//! The sandbox of the processes that read what strangers made, the page's and the one that rebuilds: an empty root, a user
+//! without rights, no new privileges, Landlock, and a seccomp filter with a short list of system calls. A part that the
+//! kernel lacks is left out and reported.
 
 use super::sys;
 use nix::libc;

@@ -10,10 +10,13 @@ use crate::update::source::carrier::Source;
 use base_part::BasePart;
 use komainu_core::fault::FetchFault;
 use komainu_core::identifiers::Digest64;
-use komainu_core::update::patch_choice::{ListedPatch, Patch, Rebuildable, choose};
+use komainu_core::update::patch_choice::{ListedPatch, PATCH_BYTES_MAX, Patch, Rebuildable, choose};
 use rebuild_process::RebuildProcess;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
+
+// The process takes every patch that the planner chooses.
+const _: () = assert!(PATCH_BYTES_MAX == komainu_delta::rebuild_pipe::PATCH_BYTES_MAX);
 
 /// Bytes of a patch that are fetched at once.
 const FETCH_BYTES: usize = 64 * 1024;
@@ -27,6 +30,7 @@ pub struct PatchedImages {
     settings_file: PathBuf,
     /// Images for which no patch serves, until the next start, by their hash.
     refused: Vec<[u8; 32]>,
+    /// Releases of which no patch is used, until the next start.
     refused_releases: Vec<Digest64>,
     active: Option<Active>,
 }
@@ -111,10 +115,11 @@ impl PatchedImages {
         None
     }
 
-    /// No patch of this release is used any more until the next start.
+    /// No patch of this release is used any more until the next start: any of its images may have been rebuilt wrongly, also
+    /// one before the last.
     pub fn refuse_release(&mut self, release: Digest64) {
-        if self.active.take().is_some() {
-            log::warn!("patch-not-used why=\"the rebuilt image is not what was signed\"");
+        self.active = None;
+        if !self.refused_releases.contains(&release) {
             self.refused_releases.push(release);
         }
     }
@@ -148,7 +153,7 @@ fn begin(
     Ok(Active { image, patch, base, fetched: Vec::new(), failures: 0, process: None })
 }
 
-/// Whether the same request may be answered otherwise later. A file that is not there stays away.
+/// True if the same request may be answered otherwise later. A file that is not there stays away.
 fn may_pass(fault: &FetchFault) -> bool {
     !matches!(
         fault,
@@ -169,7 +174,10 @@ impl Active {
             let most = usize::try_from(total - at).unwrap_or(usize::MAX).min(FETCH_BYTES);
             match source.piece(&self.patch.fetch_path, at, total, &mut piece[..most]) {
                 Ok(0) => return Err(FetchFault::Short { got_bytes: at, want_bytes: total }),
-                Ok(came) => self.fetched.extend_from_slice(&piece[..came]),
+                Ok(came) => {
+                    self.fetched.extend_from_slice(&piece[..came]);
+                    self.failures = 0;
+                }
                 // A person waits: that says nothing about the server.
                 Err(FetchFault::Interrupted) => return Err(FetchFault::Interrupted),
                 Err(fault) => {

@@ -64,7 +64,7 @@ pub fn surprising(program: &str, value: &[u8]) -> Option<String> {
     };
     let unreadable = || Some("capabilities that cannot be read".to_owned());
     let Some(version) = word(0).map(|magic| magic >> 24) else { return unreadable() };
-    // What it has, and what it may take over from the program that starts it: the low halves, then the high ones.
+    // The rights that it has, and those that it may take over from the program that starts it: the low halves, then the high ones.
     let bits = match (version, word(4), word(8), word(12), word(16)) {
         (1, Some(permitted), Some(inheritable), ..) => u64::from(permitted | inheritable),
         (2 | 3, Some(permitted), Some(inheritable), Some(permitted_high), Some(inheritable_high)) => {

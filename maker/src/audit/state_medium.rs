@@ -96,7 +96,7 @@ fn mounts(image: &Image, files: &StartFiles) -> Result<Vec<Mount>> {
     {
         let text = String::from_utf8_lossy(&bytes);
         let conf = StartConf::read(&text);
-        // What is mounted there already is left alone.
+        // A file system that is mounted there already is left alone.
         let is_mounted = mounts.iter().any(|mount| mount.at == real(image, conf.state));
         if let Some((number, line)) = conf.device.filter(|_| !is_mounted) {
             add(image, &mut mounts, (START_CONF, number, line), conf.state, conf.kind, conf.options);

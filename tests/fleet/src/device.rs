@@ -25,7 +25,7 @@ pub const IMAGE_BYTES: u64 = 8 << 20;
 /// From the order to restart until the agent looks again, in seconds.
 const RESTART_SECONDS: i64 = 60;
 
-/// What one device is like; everything follows from its number and the seed.
+/// The nature of one device; everything follows from its number and the seed.
 pub struct Traits {
     pub id: String,
     /// Seconds before the beginning at which it was switched on.

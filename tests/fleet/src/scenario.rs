@@ -22,7 +22,7 @@ pub const WAVES: Waves = &[(0, 10), (DAY, 100), (3 * DAY, 500), (5 * DAY, 1000)]
 /// The waves that Bottlerocket ships as its default, in the same words.
 pub const BOTTLEROCKET: Waves = &[(HOUR, 10), (4 * HOUR, 50), (DAY, 100), (3 * DAY, 250), (6 * DAY, 1000)];
 
-/// What happens to a fleet, and for how long it is watched.
+/// The events in the life of a fleet, and the time for which it is watched.
 #[derive(Clone)]
 pub struct Scenario {
     pub days: i64,

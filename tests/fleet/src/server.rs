@@ -16,7 +16,7 @@ pub const HEAD_BYTES: u64 = 260;
 /// A wave of a release: so many seconds after the release, for so many devices of a thousand.
 pub type Waves = &'static [(i64, u16)];
 
-/// What the maker does, in seconds since the beginning.
+/// The acts of the maker, in seconds since the beginning.
 pub enum Deed {
     Release {
         number: u64,

@@ -6,7 +6,8 @@ use crate::update::lot::lot;
 use komainu_trust::Moment;
 
 const DAY_SECONDS: i64 = 86_400;
-/// A window that is only an hour and a minute is open for so many seconds all the same: a device may be busy at its beginning.
+/// A window that is one time of day (`03:30`) is open for so many seconds all the same: a device may be busy at its
+/// beginning.
 const SHORTEST_SECONDS: i64 = 900;
 
 /// A part of each day. It may pass midnight.

@@ -49,7 +49,7 @@ pub struct Rebuildable<'a> {
     pub length: u64,
     pub sha256: [u8; 32],
     pub patches: &'a [ListedPatch],
-    /// The release, by the digest of its manifest.
+    /// The release, by the digest of its number and images.
     pub release: Digest64,
 }
 
@@ -62,9 +62,9 @@ pub enum NoPatch {
     NotSmaller,
     /// The smallest needs more memory than is available, in bytes.
     Memory {
-        /// What it needs, with what stays free.
+        /// Its memory, with the reserve of the device.
         needs: u64,
-        /// What is available.
+        /// The memory that is available.
         available: u64,
     },
     /// The slot that runs holds none of the images that they are for.
@@ -157,7 +157,7 @@ mod tests {
             (0, 12 * MIB, &[1, 2], Ok(1)),
             (0, 12 * MIB - 1, &[1, 2], Err(memory)),
             (0, 64 * MIB, &[3], Err(NoPatch::OtherBase)),
-            // What was written already is not fetched again: the rest of the image may be smaller than a patch.
+            // Bytes that are written already are not fetched again: the rest of the image may be smaller than a patch.
             (8 * MIB, 64 * MIB, &[1, 2], Ok(2)),
             (8 * MIB, 64 * MIB, &[1], Err(NoPatch::OtherBase)),
             (9 * MIB, 64 * MIB, &[1, 2], Err(NoPatch::NotSmaller)),

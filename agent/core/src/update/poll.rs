@@ -68,7 +68,7 @@ pub fn poll(
 /// Asks only whether the timestamp is still the one that was accepted; `None`: it is, and nothing has expired.
 ///
 /// A mirror that lies here could as well withhold a new root: it can delay, as always, until the timestamp
-/// expires. And at least once a day the refresh starts at the root all the same.
+/// expires. And every `poll.full_refresh_seconds` (two days) the refresh starts at the root all the same.
 fn glance(
     device: &mut (impl Host + Ledger + Repository + ?Sized),
     settings: &Settings,

@@ -63,7 +63,7 @@ pub struct Postponed {
     pub asked: bool,
 }
 
-/// Bytes of images that were fetched since a moment.
+/// Bytes of images that came over the network since a moment; those that a patch gave are none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fetched {
     pub since: Moment,

@@ -149,7 +149,7 @@ fn begins_otherwise(
             return Ok(true);
         }
         let mut wanted = vec![0; held.len()];
-        if fetch_piece(device, job, index, 0, &mut wanted).1.is_err() {
+        if fetch_piece(device, job, index, 0, &mut wanted).2.is_err() {
             return Ok(false);
         }
         if held != wanted {
@@ -182,11 +182,12 @@ fn fill(
     let from = device.begin(job.slot, part, image.length, from).map_err(Fault::Device)?;
     let end = image.length.min(from.saturating_add(u64::from(settings.checkpoint_bytes)));
     let mut buffer = vec![0; PIECE_BYTES];
-    let mut offset = from;
+    let (mut offset, mut fetched_bytes) = (from, 0);
     let mut failed = None;
     while offset < end {
         let wanted = usize::try_from(end - offset).unwrap_or(usize::MAX).min(buffer.len());
-        let (came, done) = fetch_piece(device, job, index, offset, &mut buffer[..wanted]);
+        let (came, fetched, done) = fetch_piece(device, job, index, offset, &mut buffer[..wanted]);
+        fetched_bytes += fetched as u64;
         // Bytes from before the broken connection are kept: on a bad line a fetch never brings more.
         if came > 0 {
             device.write(job.slot, part, offset, &buffer[..came]).map_err(Fault::Device)?;
@@ -202,30 +203,29 @@ fn fill(
         let update =
             if durable == image.length { job.update(index + 1, 0) } else { job.update(index, durable) };
         if update != record.update {
-            let came = offset - from;
             let fetched = record
                 .fetched
-                .map(|fetched| Fetched { bytes: fetched.bytes.saturating_add(came), ..fetched });
+                .map(|fetched| Fetched { bytes: fetched.bytes.saturating_add(fetched_bytes), ..fetched });
             keep_next(device, Record { update, fetched, ..record })?;
         }
     }
     failed.map_or(Ok(()), Err)
 }
 
-/// Fills all of `buffer` with bytes of an image, rebuilt or fetched, or as much as comes; returns the number of bytes, and the fault that ended
-/// it.
+/// Fills all of `buffer` with bytes of an image, rebuilt or fetched, or as much as comes; returns the number of bytes, the
+/// number of those that were fetched, and the fault that ended it.
 fn fetch_piece(
     device: &mut (impl Repository + Rebuild + ?Sized),
     job: &Job<'_>,
     index: usize,
     offset: u64,
     buffer: &mut [u8],
-) -> (usize, Result<(), Fault>) {
+) -> (usize, usize, Result<(), Fault>) {
     let image = &job.images()[index];
     let path = &job.release.fetch_paths[index];
     let part = match job.part(image) {
         Ok(part) => part,
-        Err(fault) => return (0, Err(fault)),
+        Err(fault) => return (0, 0, Err(fault)),
     };
     let wanted = Rebuildable {
         part,
@@ -234,13 +234,16 @@ fn fetch_piece(
         patches: &job.release.patches[index],
         release: job.release.digest,
     };
-    let mut filled = 0;
+    let (mut filled, mut fetched) = (0, 0);
     while filled < buffer.len() {
         let at = offset + filled as u64;
         // A patch saves the way over the network, and proves nothing: its bytes are read back and hashed like all others.
         let came = match device.rebuild_piece(&wanted, at, &mut buffer[filled..]) {
             Ok(Some(came)) => Ok(came),
-            Ok(None) => device.fetch_piece(path, at, image.length, &mut buffer[filled..]),
+            Ok(None) => {
+                let came = device.fetch_piece(path, at, image.length, &mut buffer[filled..]);
+                came.inspect(|came| fetched += came)
+            }
             Err(fault) => Err(fault),
         };
         let fault = match came {
@@ -251,9 +254,9 @@ fn fetch_piece(
             }
             Err(fault) => fault,
         };
-        return (filled, Err(Fault::Fetch(text(format_args!("{}", image.target)), fault)));
+        return (filled, fetched, Err(Fault::Fetch(text(format_args!("{}", image.target)), fault)));
     }
-    (filled, Ok(()))
+    (filled, fetched, Ok(()))
 }
 
 /// Reads every image back from the medium and hashes it, with its beginning from the server; then commits the beginnings.
@@ -262,7 +265,7 @@ fn read_back(device: &mut (impl Slots + Repository + Rebuild + ?Sized), job: &Jo
     let mut beginnings = Vec::new();
     for (index, image) in job.images().iter().enumerate() {
         let mut beginning = vec![0; usize::try_from(job.committed_last(image)?).unwrap_or(usize::MAX)];
-        fetch_piece(device, job, index, 0, &mut beginning).1?;
+        fetch_piece(device, job, index, 0, &mut beginning).2?;
         let part = job.part(image)?;
         if hash_with_beginning(device, job.slot, part, image, &beginning)? != image.sha256 {
             return Err(Fault::NotWhatWasSigned(text(format_args!(

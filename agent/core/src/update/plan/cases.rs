@@ -11,7 +11,8 @@ use crate::settings::{ConfirmBy, Settings, StartCount};
 use crate::step::Next;
 use crate::step::Step;
 use crate::update::facts::{BootChoice, Facts, Health, Parts, RecordSeen};
-use crate::update::offer::Offer;
+use crate::update::manifest::Manifest;
+use crate::update::offer::{Offer, Release};
 use crate::update::record::{Postponed, Record, Update};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -45,6 +46,18 @@ pub(crate) fn settings() -> Settings {
 
 pub(crate) fn release(number: u64) -> ReleaseId {
     ReleaseId { number, version: Version::parse("2.0").unwrap() }
+}
+
+/// Release 2, with these fields more in its manifest.
+pub(crate) fn offered(more: &str) -> Release {
+    let text = alloc::format!(
+        r#"{{ "format": 1, "board": "gate-1", "channel": "stable", "release": 2, "version": "2", {more}
+             "images": [ {{ "part": "rootfs", "target": "x", "length": 8, "sha256": "{}" }} ] }}"#,
+        "ab".repeat(32)
+    );
+    let manifest = Manifest::read(text.as_bytes()).unwrap();
+    let digest = manifest.digest();
+    Release { digest, manifest, fetch_paths: Vec::new(), patches: Vec::new(), halted: false }
 }
 
 /// A quiet device: release 1 in slot a is good, polled a minute ago.

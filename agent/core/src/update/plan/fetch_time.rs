@@ -73,26 +73,7 @@ mod tests {
     use crate::identifiers::Digest64;
     use crate::update::daily_window::DailyWindow;
     use crate::update::facts::RecordSeen;
-    use crate::update::manifest::Manifest;
-    use crate::update::plan::cases::{facts, release, settings};
-    use alloc::format;
-    use alloc::vec::Vec;
-
-    fn offered(more: &str) -> Release {
-        let text = format!(
-            r#"{{ "format": 1, "board": "gate-1", "channel": "stable", "release": 2, "version": "2", {more}
-                 "images": [ {{ "part": "rootfs", "target": "x", "length": 8, "sha256": "{}" }} ] }}"#,
-            "ab".repeat(32)
-        );
-        let manifest = Manifest::read(text.as_bytes()).unwrap();
-        Release {
-            digest: manifest.digest(),
-            manifest,
-            fetch_paths: Vec::new(),
-            patches: Vec::new(),
-            halted: false,
-        }
-    }
+    use crate::update::plan::cases::{facts, offered, release, settings};
 
     fn decided(facts: &Facts, offered: &Release, settings: &Settings) -> &'static str {
         let RecordSeen::Found(record) = &facts.record else { panic!() };

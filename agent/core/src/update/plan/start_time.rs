@@ -117,28 +117,14 @@ mod tests {
     use crate::identifiers::{Digest64, Slot};
     use crate::local_time::TimeZone;
     use crate::update::facts::RecordSeen;
-    use crate::update::manifest::Manifest;
-    use crate::update::plan::cases::{facts, settings};
+    use crate::update::plan::cases::{facts, offered, settings};
     use crate::update::record::Update;
     use alloc::format;
-    use alloc::vec::Vec;
 
     const HOUR: i64 = 3600;
 
-    fn offered(severity: &str) -> Release {
-        let text = format!(
-            r#"{{ "format": 1, "board": "gate-1", "channel": "stable", "release": 2, "version": "2", "severity": "{severity}",
-                 "images": [ {{ "part": "rootfs", "target": "x", "length": 8, "sha256": "{}" }} ] }}"#,
-            "ab".repeat(32)
-        );
-        let manifest = Manifest::read(text.as_bytes()).unwrap();
-        Release {
-            digest: manifest.digest(),
-            manifest,
-            fetch_paths: Vec::new(),
-            patches: Vec::new(),
-            halted: false,
-        }
+    fn of_severity(severity: &str) -> Release {
+        offered(&format!(r#""severity": "{severity}","#))
     }
 
     /// At nine in the evening in Japan, with a window at half past three.
@@ -163,10 +149,10 @@ mod tests {
         record.clone()
     }
 
-    /// What is decided, in hours from the evening.
+    /// The decision, with its time in tenths of an hour from the evening.
     fn decided(record: &Record, severity: &str, facts: &Facts, settings: &Settings) -> (&'static str, i64) {
         let hours = |until: Moment| (until.0 - evening().0.now.0) * 10 / HOUR;
-        match start(record, &offered(severity), facts, settings) {
+        match start(record, &of_severity(severity), facts, settings) {
             Start::Now => ("now", 0),
             Start::Ask => ("ask", 0),
             Start::Plan(planned) => ("plan", hours(planned.until)),
@@ -230,11 +216,11 @@ mod tests {
         let (facts, settings) = evening();
         let mut kept = planned(&facts, 65, false);
         for nights in 1..7 {
-            let asked = postpone(&kept, &offered("normal"), facts.now, &settings).unwrap();
+            let asked = postpone(&kept, &of_severity("normal"), facts.now, &settings).unwrap();
             assert_eq!((asked.until.0 - facts.now.0) * 10 / HOUR, 65 + nights * 240);
             kept.postponed = Some(asked);
         }
-        assert_eq!(postpone(&kept, &offered("normal"), facts.now, &settings), None);
+        assert_eq!(postpone(&kept, &of_severity("normal"), facts.now, &settings), None);
         assert_eq!(decided(&kept, "normal", &facts, &settings), ("wait", 65 + 6 * 240));
         // Critical: a day from the beginning, whatever the owner said before.
         assert_eq!(decided(&kept, "critical", &facts, &settings), ("plan", 240));
