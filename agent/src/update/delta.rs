@@ -202,3 +202,54 @@ impl Active {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use komainu_core::device::{Fetched, Folder};
+
+    struct NoServer;
+
+    impl Source for NoServer {
+        fn small(&mut self, _: Folder, _: &str, _: u64, _: Option<&str>) -> Result<Fetched, FetchFault> {
+            Err(FetchFault::NotFound)
+        }
+
+        fn piece(&mut self, _: &str, _: u64, _: u64, _: &mut [u8]) -> Result<usize, FetchFault> {
+            Err(FetchFault::NotFound)
+        }
+    }
+
+    #[test]
+    fn a_wrong_image_refuses_the_patches_of_all_images_of_its_release_whichever_was_rebuilt_last() {
+        let patch = Patch {
+            target: String::new(),
+            length: 1,
+            sha256: [0; 32],
+            base_length: 1,
+            base_sha256: [0; 32],
+            memory_bytes: 0,
+            needs: Vec::new(),
+        };
+        let patches = [ListedPatch { patch, fetch_path: String::new() }];
+        let mut images = PatchedImages::new(Path::new("/nowhere"));
+        let mut asks_for_the_base = |image: u8, release| {
+            let wanted = Rebuildable { part: 0, length: 9, sha256: [image; 32], patches: &patches, release };
+            let mut has_asked = false;
+            let base = || {
+                has_asked = true;
+                Err("it is unknown".into())
+            };
+            assert!(matches!(images.piece(&wanted, 0, &mut [0; 9], &mut NoServer, base), Ok(None)));
+            if image == 2 {
+                images.refuse_release(release);
+            }
+            has_asked
+        };
+        let (one, other) = (Digest64::of(b"one"), Digest64::of(b"other"));
+        // The second image was refused before the whole release was: nothing is rebuilt at that moment.
+        assert!(asks_for_the_base(2, one));
+        assert!(!asks_for_the_base(1, one), "another image of the same release");
+        assert!(asks_for_the_base(3, other));
+    }
+}
