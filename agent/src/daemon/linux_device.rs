@@ -54,6 +54,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The interval between reads of the firewall's counters, in milliseconds: a read covers a hundred rules.
 const COUNT_MILLISECONDS: u64 = 30_000;
+/// Counters that are shown may be so old, in milliseconds: no more than the pause between two turns of the wall at rest.
+const COUNTS_OLD_MILLISECONDS: u64 = 60_000;
 
 /// The device that this runs on.
 pub struct LinuxDevice {
@@ -303,8 +305,18 @@ impl LinuxDevice {
         self.offers.offer(&self.store, settings, clock, clock::uptime_milliseconds())
     }
 
-    /// The firewall's counters: packets turned away, dropped and seen; empty where nothing counts.
+    /// The firewall's counters: packets turned away, dropped and seen; empty where nothing counts. Those that the wall read
+    /// may be a minute old.
     pub fn counts(&mut self) -> Vec<Count> {
+        if !self.counted.is_empty()
+            && clock::uptime_milliseconds() < self.counted_at + COUNTS_OLD_MILLISECONDS
+        {
+            return self.counted.clone();
+        }
+        self.read_counts()
+    }
+
+    fn read_counts(&mut self) -> Vec<Count> {
         self.controller().and_then(|mut firewall| firewall.counts().ok()).unwrap_or_default()
     }
 
@@ -315,7 +327,7 @@ impl LinuxDevice {
             return self.recent.take(&[], now);
         }
         self.counted_at = now;
-        let counts = self.counts();
+        let counts = self.read_counts();
         // A file that could not be read this time is compared next time.
         let grown = match counts.is_empty() {
             true => Vec::new(),

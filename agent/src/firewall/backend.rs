@@ -168,6 +168,15 @@ impl Firewall {
         }
     }
 
+    /// The number of the kernel's last change of rules: where it is the same, the rules are. `None`: the kernel does not
+    /// tell.
+    pub fn generation(&self) -> Option<u32> {
+        match self.put.how {
+            How::Nft => nftables::generation(),
+            How::Iptables => None,
+        }
+    }
+
     /// The counts since the rules were put: each name, protocol and port once.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use super::fallback::Lacks;
 use super::lan_subnets::lan_subnets;
 use super::nftables::Spare;
 use super::nftables::owned_table::OwnedTable;
-use super::table_sizes::{have_shrunk, table_sizes};
+use super::table_sizes::{TableSizes, have_shrunk};
 use crate::config::gate_settings::GateSettings as Settings;
 use crate::os::clock::uptime_milliseconds;
 use komainu_core::fault::{Text, text};
@@ -23,8 +23,11 @@ pub struct FirewallController {
     /// The parts that the kernel lacked last time, and the time of that, in milliseconds of uptime.
     lacks: (Lacks, u64),
     refused: Option<Refused>,
+    /// The kernel's last change of rules before the last rules were seen to be whole.
+    whole_at: Option<u32>,
     /// The sizes of the tables of the old iptables, when the rules were last seen to be whole.
     sizes: Vec<(u32, u32)>,
+    tables: TableSizes,
     /// For as long as this process runs and keeps the rules: what stays, and what is sent at once, when they are removed.
     keeps: bool,
     owned: OwnedTable,
@@ -53,7 +56,8 @@ impl FirewallController {
     pub fn new(settings: &Settings) -> FirewallController {
         let firewall = Firewall::open(settings.firewall);
         let (lan, last, counted) = (settings.lan.clone(), None, Vec::new());
-        let (sizes, mended, not_mended) = (Vec::new(), 0, None);
+        let (whole_at, sizes, tables) = (None, Vec::new(), TableSizes::default());
+        let (mended, not_mended) = (0, None);
         let (lacks, refused) = ((Lacks::NONE, 0), None);
         let (keeps, owned, spare) = (false, OwnedTable::default(), None);
         FirewallController {
@@ -63,7 +67,9 @@ impl FirewallController {
             counted,
             lacks,
             refused,
+            whole_at,
             sizes,
+            tables,
             keeps,
             owned,
             spare,
@@ -124,11 +130,11 @@ impl FirewallController {
 
     /// Whether tables of the old iptables have other sizes than when the rules were last seen to be whole; `Some(true)`: chains
     /// must have gone.
-    pub fn silent_change(&self) -> Option<bool> {
+    pub fn silent_change(&mut self) -> Option<bool> {
         if !self.is_silent() || self.last.is_none() {
             return None;
         }
-        let now = table_sizes();
+        let now = self.tables.read();
         (now != self.sizes).then(|| have_shrunk(&self.sizes, &now))
     }
 
@@ -136,7 +142,7 @@ impl FirewallController {
     pub fn are_missing(&mut self) -> bool {
         let (Some(firewall), Some(last)) = (&mut self.firewall, &self.last) else { return false };
         // Read first: what is removed after the rules were compared is seen by the sizes.
-        let sizes = if firewall.how() == How::Iptables { table_sizes() } else { Vec::new() };
+        let sizes = if firewall.how() == How::Iptables { self.tables.read() } else { Vec::new() };
         // Rules that change while they are read may be missing too.
         let missing = !firewall.holds(last).unwrap_or(false);
         if !missing {
@@ -178,10 +184,17 @@ impl FirewallController {
         if lacks != Lacks::NONE && uptime_milliseconds() >= since + LACKS_MILLISECONDS {
             return FirewallStatus::Differ;
         }
+        // Read first: a change after the rules were compared counts as one.
+        let generation = firewall.generation();
+        let is_last = self.last.as_ref() == Some(wanted);
+        if is_last && generation.is_some() && generation == self.whole_at {
+            return FirewallStatus::Hold;
+        }
         match firewall.holds(wanted) {
             Ok(true) => {
+                self.whole_at = generation;
                 // They may be from before this agent started: their counts are ours all the same.
-                if self.last.as_ref() != Some(wanted) {
+                if !is_last {
                     self.last = Some(wanted.clone());
                     self.prepare();
                 }
@@ -210,7 +223,7 @@ impl FirewallController {
             }
         };
         Count::add_all(&mut self.counted, &before);
-        (self.refused, self.last) = (None, Some(wanted.clone()));
+        (self.refused, self.last, self.whole_at) = (None, Some(wanted.clone()), None);
         self.prepare();
         let how = match put.how {
             How::Nft => "nftables",

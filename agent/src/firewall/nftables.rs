@@ -14,10 +14,12 @@ pub(crate) mod owned_table;
 pub(crate) mod read_back;
 
 use super::fallback::Lacks;
-use super::nftables::batch::{About, Way, batch, begin, end, first, list, list_all, replace_table, tables};
+use super::nftables::batch::{
+    About, Way, ask_generation, batch, begin, end, first, list, list_all, replace_table, tables,
+};
 use super::nftables::constants::{
-    CHAIN_HOOK, CHAIN_NAME, CHAIN_TABLE, GET_CHAIN, GET_RULE, GET_TABLE, INET, IP, IP6, OWNED_TABLE, TABLE,
-    chain_name,
+    CHAIN_HOOK, CHAIN_NAME, CHAIN_TABLE, GENERATION_ID, GET_CHAIN, GET_RULE, GET_TABLE, INET, IP, IP6,
+    NEW_GENERATION, OWNED_TABLE, TABLE, chain_name,
 };
 
 use super::nftables::netlink_socket::{Refused, Socket};
@@ -159,6 +161,18 @@ pub fn counts(wanted: &Table, lacks: Lacks) -> Result<Vec<Count>, Text> {
         found.counts(&chains, lacks, &mut counts);
     }
     Ok(counts)
+}
+
+/// The number of the last change of any rules in nf_tables: where it is the same, the rules are. `None`: the kernel does
+/// not tell (before 3.17).
+pub fn generation() -> Option<u32> {
+    let mut generation = None;
+    let told = Socket::open().ok()?.question(&ask_generation().0, |message| {
+        if message.kind == NEW_GENERATION {
+            generation = message.attributes().number(GENERATION_ID);
+        }
+    });
+    generation.filter(|_| told == Ok(true))
 }
 
 /// The chains of others that see packets, as `table/chain`, in order: the vendor, or another program, lets packets

@@ -2,9 +2,9 @@
 
 use super::constants::{
     BATCH_BEGIN, BATCH_END, CHAIN_HOOK, CHAIN_NAME, CHAIN_POLICY, CHAIN_TABLE, CHAIN_TYPE, DELETE_CHAIN,
-    DELETE_RULE, DELETE_TABLE, HOOK_NUMBER, HOOK_PRIORITY, INET, IP, IP6, NEW_CHAIN, NEW_RULE, NEW_TABLE,
-    OWNED_TABLE, OWNER, RULE_CHAIN, RULE_EXPRESSIONS, RULE_TABLE, SUBSYSTEM, TABLE, TABLE_FLAGS, TABLE_NAME,
-    chain_name,
+    DELETE_RULE, DELETE_TABLE, GET_GENERATION, HOOK_NUMBER, HOOK_PRIORITY, INET, IP, IP6, NEW_CHAIN,
+    NEW_RULE, NEW_TABLE, OWNED_TABLE, OWNER, RULE_CHAIN, RULE_EXPRESSIONS, RULE_TABLE, SUBSYSTEM, TABLE,
+    TABLE_FLAGS, TABLE_NAME, chain_name,
 };
 use super::encode::{is_of, write};
 use super::netlink_message::{APPEND, CREATE, DUMP, EXCLUSIVE, Messages};
@@ -217,6 +217,15 @@ pub fn list_all(kind: u16) -> Messages {
     let mut messages = Messages::default();
     let at = messages.begin(kind, DUMP, 1, 0, 0);
     messages.end(at);
+    messages
+}
+
+/// The question for the number of the last change.
+pub fn ask_generation() -> Messages {
+    let mut messages = Messages::default();
+    let at = messages.begin(GET_GENERATION, 0, 1, 0, 0);
+    messages.end(at);
+    messages.acknowledge(at);
     messages
 }
 

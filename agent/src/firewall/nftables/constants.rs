@@ -26,6 +26,8 @@ pub const DELETE_CHAIN: u16 = NEW_TABLE + 5;
 pub const NEW_RULE: u16 = NEW_TABLE + 6;
 pub const GET_RULE: u16 = NEW_TABLE + 7;
 pub const DELETE_RULE: u16 = NEW_TABLE + 8;
+pub const NEW_GENERATION: u16 = NEW_TABLE + 15;
+pub const GET_GENERATION: u16 = NEW_TABLE + 16;
 
 // Attributes of tables, chains and rules.
 pub const TABLE_NAME: u16 = 1;
@@ -43,6 +45,8 @@ pub const HOOK_PRIORITY: u16 = 2;
 pub const RULE_TABLE: u16 = 1;
 pub const RULE_CHAIN: u16 = 2;
 pub const RULE_EXPRESSIONS: u16 = 4;
+/// The number of the last change, of all tables (`NFTA_GEN_ID`).
+pub const GENERATION_ID: u16 = 1;
 
 /// The name of the chain at a hook.
 pub fn chain_name(hook: Hook) -> &'static str {
