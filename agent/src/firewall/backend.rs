@@ -17,9 +17,6 @@ use komainu_core::fault::Text;
 use komainu_core::firewall::count::Count;
 use komainu_core::firewall::table::Table;
 
-/// The chains of others that see packets, where the kernel has nf_tables.
-pub use crate::firewall::nftables::others;
-
 /// The way that was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {

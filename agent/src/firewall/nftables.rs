@@ -176,11 +176,10 @@ pub fn generation() -> Option<u32> {
 }
 
 /// The chains of others that see packets, as `table/chain`, in order: the vendor, or another program, lets packets
-/// through there or not. Nothing where the kernel does not tell.
-pub fn others() -> Vec<String> {
+/// through there or not. `None`: the kernel does not tell, or they changed meanwhile.
+pub fn others() -> Option<Vec<String>> {
     let mut others: Vec<String> = Vec::new();
-    let Ok(socket) = Socket::open() else { return others };
-    let told = socket.question(&list_all(GET_CHAIN).0, |message| {
+    let told = Socket::open().ok()?.question(&list_all(GET_CHAIN).0, |message| {
         let it = message.attributes();
         let (table, chain) = (it.name(CHAIN_TABLE), it.name(CHAIN_NAME));
         let is_ours = [TABLE, OWNED_TABLE].iter().any(|ours| table == ours.as_bytes());
@@ -188,12 +187,9 @@ pub fn others() -> Vec<String> {
             others.push(format!("{}/{}", printable(table, NAME_BYTES_MAX), printable(chain, NAME_BYTES_MAX)));
         }
     });
-    if told != Ok(true) {
-        others.clear();
-    }
     others.sort_unstable();
     others.dedup();
-    others
+    Some(others).filter(|_| told == Ok(true))
 }
 
 /// Reads our tables, each with the chains that are wanted in it; a missing one is empty.

@@ -12,7 +12,7 @@ use super::vulnerabilities::{FirmwareInventory, Proven};
 use super::{remount, sysctl};
 use crate::config::settings::DeviceSettings;
 use crate::config::wall_settings::WallSettings as Settings;
-use crate::firewall::backend;
+use crate::firewall::vendor_chains::VendorChains;
 use crate::os::clock::built;
 use crate::os::procfs::routes;
 use crate::os::watchdog::Watchdog;
@@ -93,8 +93,7 @@ pub struct WallDriver {
     pub(crate) tls: Vec<(u16, Option<bool>)>,
     pub(crate) tls_asked: Option<u64>,
     pub(crate) firmware: FirmwareInventory,
-    /// Chains of others in the firewall that are as they should be; those of a device that is just starting are.
-    pub(crate) chains: Option<Vec<String>>,
+    pub(crate) chains: VendorChains,
     /// The facts about the firmware, since the last turn that read metadata.
     pub(crate) known: FirmwareSeen,
 }
@@ -140,7 +139,7 @@ impl WallDriver {
             tls: Vec::new(),
             tls_asked: None,
             firmware: FirmwareInventory::new(&settings.sbom),
-            chains: None,
+            chains: VendorChains::default(),
             known: FirmwareSeen {
                 checked: Err(text(format_args!("the firmware was not compared yet"))),
                 support_end: None,
@@ -345,21 +344,9 @@ impl WallDriver {
 
     /// Chains of others in the firewall that came while neither the owner was there nor the device was starting.
     fn new_chains(&mut self) -> Vec<String> {
-        let there = backend::others();
         let now = clock::uptime_milliseconds();
         let learns = now < STARTING_MILLISECONDS || now < self.owner_until || self.on_trial;
-        match &mut self.chains {
-            Some(known) if !learns => there.into_iter().filter(|chain| !known.contains(chain)).collect(),
-            Some(known) => {
-                let new = there.into_iter().filter(|chain| !known.contains(chain)).collect::<Vec<_>>();
-                known.extend(new);
-                Vec::new()
-            }
-            None => {
-                self.chains = Some(there);
-                Vec::new()
-            }
-        }
+        self.chains.look(learns)
     }
 
     fn upnp_leases(&self) -> (Vec<UpnpLease>, usize) {

@@ -1,7 +1,6 @@
 //! Carries out the wall's remediations, and undoes them: each goes to the file that can do it.
 
 use super::driver::WallDriver;
-use crate::firewall::backend;
 use crate::os::clock;
 use crate::os::clock::built;
 use crate::os::process::kill_tree;
@@ -95,7 +94,7 @@ impl WallDriver {
 
     /// Everything that is guarded is as it should be, from now on.
     pub fn accept_changes(&mut self) {
-        self.chains = Some(backend::others());
+        self.chains.accept();
         if let Err(why) = self.guard.accept_changes(&self.settings.policy.integrity) {
             log::warn!("changes-not-accepted why=\"{why}\"");
         }
