@@ -266,3 +266,18 @@ def idle(place, lines, header):
 tests(idle, "an_idle_poll_is_one_conditional_request_{}", [
     ("with_a_tag", "", "tag"), ("with_a_date", "etag off;", "since"),
 ])
+
+
+@test
+def a_bound_on_the_speed_is_kept(place):
+    workshop = Workshop(place)
+    images = workshop.publish(2)
+    web = Web(place, workshop.repository)
+    device = Device(place, workshop.root, web.url)
+    # Four seconds for all of it. A busy machine only takes longer; the first quarter of a second is free.
+    most = sum(map(len, images.values())) // 4
+    device.settings["server"]["bytes_per_second_max"] = most
+    began = time.monotonic()
+    device.stage(2, images)
+    took = time.monotonic() - began
+    assert took >= 3.5, f"{4 * most} bytes took {took:.1f} s, at {most} bytes a second at most"
