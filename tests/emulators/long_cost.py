@@ -6,8 +6,8 @@ from router import LOG, PASSWORD, Router
 
 #: After a password, or the start of a hundred programs, the wall looks more often for so long.
 SETTLE_SECONDS = 60
-#: So long that the rarer parts of a look come: every minute, and every two.
-SECONDS = 125
+#: So long that the rarer parts of a look come, several times.
+SECONDS = 245
 
 
 @alone

@@ -55,7 +55,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// The interval between reads of the firewall's counters, in milliseconds: a read covers a hundred rules.
 const COUNT_MILLISECONDS: u64 = 30_000;
 /// Counters that are shown may be so old, in milliseconds: no more than the pause between two turns of the wall at rest.
-const COUNTS_OLD_MILLISECONDS: u64 = 60_000;
+const COUNTS_OLD_MILLISECONDS: u64 = 120_000;
 
 /// The device that this runs on.
 pub struct LinuxDevice {
@@ -306,7 +306,7 @@ impl LinuxDevice {
     }
 
     /// The firewall's counters: packets turned away, dropped and seen; empty where nothing counts. Those that the wall read
-    /// may be a minute old.
+    /// may be two minutes old.
     pub fn counts(&mut self) -> Vec<Count> {
         if !self.counted.is_empty()
             && clock::uptime_milliseconds() < self.counted_at + COUNTS_OLD_MILLISECONDS

@@ -7,7 +7,7 @@ use std::io;
 use std::path::PathBuf;
 
 /// After so many milliseconds everything is walked to again in any case, as the way to a name is not in its metadata. Whole
-/// turns come once a minute: a shorter time would make every one of them walk.
+/// turns come every two minutes at least: a shorter time would make every one of them walk.
 const WALK_MILLISECONDS: u64 = 600_000;
 
 /// The names that the last look went by.

@@ -10,8 +10,8 @@ pub struct Pace {
     pub pause: (u64, u64),
 }
 
-/// Whole turns of the wall: a third of a per cent, and every ten to sixty seconds where nothing changes.
-pub const WHOLE_TURNS: Pace = Pace { one_in: 300, pause: (10_000, 60_000) };
+/// Whole turns of the wall: a third of a per cent, and every ten seconds to two minutes where nothing changes.
+pub const WHOLE_TURNS: Pace = Pace { one_in: 300, pause: (10_000, 120_000) };
 /// Turns because something changed: a twentieth, with the second turn that follows each, where one change follows the other,
 /// as on a device whose scripts start a program every second. The first change after a pause is looked at at once.
 pub const CHANGES: Pace = Pace { one_in: 40, pause: (0, 20_000) };
@@ -36,8 +36,9 @@ mod tests {
             (WHOLE_TURNS, 0, 10_000),
             (WHOLE_TURNS, 33_000, 10_000),
             (WHOLE_TURNS, 70_000, 21_000),
-            (WHOLE_TURNS, 200_010, 60_000),
-            (WHOLE_TURNS, u64::MAX, 60_000),
+            (WHOLE_TURNS, 200_000, 60_000),
+            (WHOLE_TURNS, 400_010, 120_000),
+            (WHOLE_TURNS, u64::MAX, 120_000),
             (CHANGES, 0, 0),
             (CHANGES, 15_000, 600),
             (CHANGES, 500_000, 20_000),

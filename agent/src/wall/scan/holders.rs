@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 /// Time for which a process's open files are believed, in milliseconds.
 const HELD_MILLISECONDS: u64 = 25_000;
 /// The same of one that has done nothing since; also for which it is believed that a socket has no holder. Whole turns come
-/// once a minute at least: one in five looks through everything.
+/// every two minutes at least, and some of them look through everything.
 pub const IDLE_MILLISECONDS: u64 = 300_000;
 /// Most open files of one process before it is the next one's turn.
 pub const FILES_PER_TURN: usize = 256;

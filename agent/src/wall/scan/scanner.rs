@@ -7,8 +7,8 @@
 //! hold that the holder of a socket is found at once, when it hides among many files or many like it.
 //!
 //! It does not see sockets in other network namespaces; a watchdog or flash that only one thread of a process holds; for
-//! up to half a minute, a program of the same name that an old process starts in its own place; for up to a minute, a
-//! process that was given the number of a kernel's thread that ended; for up to five minutes, a watchdog or flash that a
+//! up to two minutes and a half, a program of the same name that an old process starts in its own place; for up to a minute, a
+//! process that was given the number of a kernel's thread that ended; for up to seven minutes, a watchdog or flash that a
 //! process opens and does nothing else.
 
 #[cfg(test)]
