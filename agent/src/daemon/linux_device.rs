@@ -187,13 +187,14 @@ impl LinuxDevice {
 
     /// The request that a command left for the agent at work. A request for a bundle opens the bundle.
     pub fn left_request(&mut self) -> Option<OperatorRequest> {
-        if let Some(path) = self.runtime.bundle() {
+        let (request, bundle) = self.runtime.left()?;
+        if let Some(path) = bundle {
             match Bundle::open(&path) {
                 Ok(bundle) => self.bundle = Some(bundle),
                 Err(why) => log::error!("bundle-refused why=\"{why}\""),
             }
         }
-        self.runtime.request()
+        Some(request)
     }
 
     /// The firewall's grants before the wall's first turn: a contained device stays so from the first table on,

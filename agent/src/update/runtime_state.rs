@@ -117,12 +117,13 @@ impl RuntimeState {
         Ok(())
     }
 
-    /// The request that was left.
-    pub fn request(&self) -> Option<OperatorRequest> {
-        if self.bundle().is_some() {
-            return Some(OperatorRequest::Poll);
+    /// The request that was left, and the bundle to install from, where an operator wants one.
+    pub fn left(&self) -> Option<(OperatorRequest, Option<PathBuf>)> {
+        let bytes = files::read(&self.folder.join("request"), FILE_BYTES_MAX).ok()??;
+        if let Some(path) = bytes.strip_prefix(BUNDLE.as_bytes()) {
+            return Some((OperatorRequest::Poll, Some(OsStr::from_bytes(path).into())));
         }
-        let word = self.text("request")?;
+        let word = String::from_utf8(bytes).ok()?;
         let responses = IncidentResponse::ALL.into_iter().map(OperatorRequest::Incident);
         [
             OperatorRequest::Poll,
@@ -133,12 +134,12 @@ impl RuntimeState {
         .into_iter()
         .chain(responses)
         .find(|request| word_of(request) == word.trim())
+        .map(|request| (request, None))
     }
 
-    /// The bundle that an operator wants to install from.
-    pub fn bundle(&self) -> Option<PathBuf> {
-        let bytes = files::read(&self.folder.join("request"), FILE_BYTES_MAX).ok()??;
-        Some(OsStr::from_bytes(bytes.strip_prefix(BUNDLE.as_bytes())?).into())
+    /// The request that was left.
+    pub fn request(&self) -> Option<OperatorRequest> {
+        self.left().map(|(request, _)| request)
     }
 
     /// The request has been answered; false if its file cannot be removed.

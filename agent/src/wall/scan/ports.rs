@@ -3,11 +3,12 @@
 
 use crate::os::procfs::process_files::number;
 use crate::os::procfs::sockets::{FILES, Line, State, line};
-use crate::os::procfs::text_reader::{Go, beginning, read_lines};
+use crate::os::procfs::text_reader::{Go, read_lines};
 use komainu_core::fault::Text;
 use komainu_core::wall::judge::services::REFLECTORS;
 use komainu_core::wall::process_snapshot::{Connection, Listener, Transport};
-use std::path::Path;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 
 /// Most listeners, and most connections, of one look.
 pub const LISTENERS_MAX: usize = 1024;
@@ -88,14 +89,53 @@ impl Sum {
     }
 }
 
-/// A sum of the kernel's counts of sockets, and the number of the newest process. `None`: it does not tell them all.
-pub fn counts(buffer: &mut [u8]) -> Option<(u64, u64)> {
-    let mut sum = counted(beginning(Path::new("/proc/net/sockstat"), buffer).ok()?)?;
-    // A kernel without IPv6 has no counts of it.
-    if let Ok(bytes) = beginning(Path::new("/proc/net/sockstat6"), buffer) {
-        sum = sum.rotate_left(5) ^ counted(bytes)?;
+/// The kernel's counts of sockets and its newest process. The files stay open: they are read every other second, and the way to
+/// them takes longer than they do.
+#[derive(Default)]
+pub struct KernelCounts(Option<CountFiles>);
+
+struct CountFiles {
+    sockets: File,
+    /// A kernel without IPv6 has none.
+    sockets_of_ipv6: Option<File>,
+    processes: File,
+}
+
+impl KernelCounts {
+    /// A sum of the counts of sockets, and the number of the newest process. `None`: the kernel does not tell them all.
+    pub fn read(&mut self, buffer: &mut [u8]) -> Option<(u64, u64)> {
+        let files = match self.0.take() {
+            Some(files) => files,
+            None => CountFiles::open()?,
+        };
+        let counts = files.read(buffer)?;
+        self.0 = Some(files);
+        Some(counts)
     }
-    Some((sum, newest(beginning(Path::new("/proc/loadavg"), buffer).ok()?)?))
+}
+
+impl CountFiles {
+    fn open() -> Option<CountFiles> {
+        Some(CountFiles {
+            sockets: File::open("/proc/net/sockstat").ok()?,
+            sockets_of_ipv6: File::open("/proc/net/sockstat6").ok(),
+            processes: File::open("/proc/loadavg").ok()?,
+        })
+    }
+
+    fn read(&self, buffer: &mut [u8]) -> Option<(u64, u64)> {
+        let mut sum = counted(anew(&self.sockets, buffer)?)?;
+        if let Some(file) = &self.sockets_of_ipv6 {
+            sum = sum.rotate_left(5) ^ counted(anew(file, buffer)?)?;
+        }
+        Some((sum, newest(anew(&self.processes, buffer)?)?))
+    }
+}
+
+/// The beginning of a file of the kernel, which it writes at each read from the start.
+fn anew<'a>(file: &File, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
+    let count = file.read_at(buffer, 0).ok()?;
+    buffer.get(..count)
 }
 
 /// The counts that a network namespace has of its own (`sockets: used 9`, `TCP: inuse 5 orphan 0`), in one number.

@@ -27,7 +27,7 @@ use crate::wall::scan::executable::{Found, program};
 use crate::wall::scan::holders::{Holders, Known, other_threads};
 use crate::wall::scan::medium::Mounts;
 use crate::wall::scan::namespaces::Namespaces;
-use crate::wall::scan::ports::{Sockets, Sum, counts, read_sockets};
+use crate::wall::scan::ports::{KernelCounts, Sockets, Sum, read_sockets};
 use komainu_core::fault::Text;
 use komainu_core::wall::process_snapshot::{Listener, Process, ProcessSnapshot, Program, Transport};
 use komainu_core::wall::remediation::ProcessId;
@@ -72,6 +72,7 @@ pub struct Scanner {
     rests_until: u64,
     /// The kernel's counts of sockets before that, and its newest process.
     counts: Option<(u64, u64)>,
+    kernel_counts: KernelCounts,
     kernels: Kernels,
 }
 
@@ -113,6 +114,7 @@ impl Scanner {
             pids: Vec::new(),
             rests_until: 0,
             counts: None,
+            kernel_counts: KernelCounts::default(),
             kernels: Kernels::default(),
         }
     }
@@ -136,7 +138,7 @@ impl Scanner {
         let now = uptime_milliseconds();
         let mut budget = if self.patient { Budget::endless() } else { Budget::of_a_look(now) };
         let mounts = self.mounts()?;
-        self.counts = counts(&mut self.buffer);
+        self.counts = self.kernel_counts.read(&mut self.buffer);
         self.kernels.follow(self.counts.map(|(_, newest)| newest), now);
         let mut sum = Sum::new();
         // Sockets first: the holder of each of them is among the processes that are counted after it.
@@ -224,7 +226,7 @@ impl Scanner {
         if uptime_milliseconds() < self.rests_until {
             return false;
         }
-        let counts = counts(&mut self.buffer);
+        let counts = self.kernel_counts.read(&mut self.buffer);
         if counts.is_some() && counts == self.counts {
             return false;
         }
