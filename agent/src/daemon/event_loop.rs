@@ -222,7 +222,9 @@ impl<'a> EventLoop<'a> {
             if news.restarting && self.restarts_by_exit() {
                 return Ok(Some(End::Restart));
             }
-            let heard = woken != Woken::Request && self.hear();
+            // The quick looks of the wall end most waits: then the page is left alone.
+            let has_events = woken != Woken::Time || self.page.as_ref().is_some_and(PageHost::needs_time);
+            let heard = has_events && woken != Woken::Request && self.hear();
             if news.changed
                 || heard
                 || woken == Woken::Request
@@ -231,7 +233,9 @@ impl<'a> EventLoop<'a> {
             {
                 return Ok(None);
             }
-            self.page.iter_mut().for_each(PageHost::mend);
+            if has_events {
+                self.page.iter_mut().for_each(PageHost::mend);
+            }
         }
     }
 

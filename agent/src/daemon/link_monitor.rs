@@ -26,6 +26,11 @@ impl LinkMonitor {
         LinkMonitor(open(SockProtocol::NetlinkRoute, LINKS))
     }
 
+    /// Whether the kernel reports changes.
+    pub(crate) fn hears(&self) -> bool {
+        self.0.is_some()
+    }
+
     pub(crate) fn waits_for(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.0.iter().map(AsFd::as_fd)
     }

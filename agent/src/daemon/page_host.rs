@@ -108,6 +108,12 @@ impl PageHost {
         wakeup
     }
 
+    /// Whether something may have to be done without an event: the page does not run, news of links wait to be told, or the
+    /// kernel does not report links.
+    pub fn needs_time(&self) -> bool {
+        !self.page.is_running() || self.links_changed || !self.links.hears()
+    }
+
     /// Seconds until the page host has work without an event.
     pub fn due_in_seconds(&self) -> Option<u32> {
         let page = self.page.starts_in(uptime_seconds());

@@ -76,6 +76,10 @@ impl Page {
         }
     }
 
+    pub(crate) fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
     /// The kernel's numbers of the LAN's links that are there.
     fn links(&self) -> Vec<u32> {
         self.lan.iter().filter_map(|link| if_nametoindex(link.as_str()).ok()).collect()

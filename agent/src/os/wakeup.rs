@@ -54,7 +54,8 @@ impl Waiter {
                 other => other?,
             };
             let heard = waits_for[1..].iter().any(|other| other.any().unwrap_or(true));
-            match self.0.read_signal()? {
+            let signal = if waits_for[0].any().unwrap_or(true) { self.0.read_signal()? } else { None };
+            match signal {
                 Some(signal) if signal.ssi_signo == Signal::SIGUSR1 as u32 => return Ok(Woken::Request),
                 Some(_) => return Ok(Woken::End),
                 None if heard => return Ok(Woken::Heard),
