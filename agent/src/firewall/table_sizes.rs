@@ -1,5 +1,5 @@
 //! The sizes of the tables of the old iptables: a cheap sign that other software changed the rules, where the kernel reports
-//! nothing. Only tables that are loaded are asked for.
+//! nothing. Only tables that were loaded a second before are asked for.
 
 use crate::os::sys;
 use nix::libc::{SOL_IP, SOL_IPV6};
