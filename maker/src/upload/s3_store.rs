@@ -17,6 +17,7 @@ use komainu_trust::limits::TIMESTAMP_BYTES_MAX;
 use rusty_s3::actions::{ListObjectsV2, S3Action};
 use rusty_s3::{Bucket, Credentials, UrlStyle};
 use sha2::{Digest, Sha256};
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
@@ -233,15 +234,12 @@ impl S3Store {
         if print.length != item.length || item.sha256.is_some_and(|listed| listed != print.sha256) {
             bail!("{} is damaged on this machine: `komainu-maker verify` says more", item.from.display());
         }
-        let mut told = 0;
-        let mut open = || {
-            let file =
-                File::open(&item.from).with_context(|| format!("cannot open {}", item.from.display()))?;
-            Ok(file)
-        };
-        let mut put = |store: &S3Store, condition| {
+        let (told, sent) = (Cell::new(0), RefCell::new(sent));
+        let put = |store: &S3Store, condition: Condition<'_>| {
             store.put(&item.path, item.length, &print.sha256, condition, &mut || {
-                Ok(Counted { file: open()?, so_far: 0, told: &mut told, sent: &mut *sent })
+                let file = File::open(&item.from);
+                let file = file.with_context(|| format!("cannot open {}", item.from.display()))?;
+                Ok(Counted { file, so_far: 0, told: &told, sent: &sent })
             })
         };
         if item.is_damaged_there || self.knows_no_conditions {
@@ -285,20 +283,20 @@ fn trying<T>(mut attempt: impl FnMut() -> Result<T, Trouble>) -> Result<T> {
 }
 
 /// A file that tells how much of it was read, and tells no byte twice.
-struct Counted<'a> {
+struct Counted<'a, 'b> {
     file: File,
     so_far: u64,
-    told: &'a mut u64,
-    sent: &'a mut dyn FnMut(u64),
+    told: &'a Cell<u64>,
+    sent: &'a RefCell<&'b mut dyn FnMut(u64)>,
 }
 
-impl Read for Counted<'_> {
+impl Read for Counted<'_, '_> {
     fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
         let count = self.file.read(into)?;
         self.so_far += count as u64;
-        if self.so_far > *self.told {
-            (self.sent)(self.so_far - *self.told);
-            *self.told = self.so_far;
+        if self.so_far > self.told.get() {
+            (self.sent.borrow_mut())(self.so_far - self.told.get());
+            self.told.set(self.so_far);
         }
         Ok(count)
     }

@@ -1,13 +1,15 @@
 //! Uploads to a folder: only what is missing is sent, what was cut off is mended, and nothing newer or foreign is touched.
 //! Other machines and object stores are in tests/peers.
 
-use super::device::{Device, NOW, Place};
+use super::device::{Device, NOW, Place, days};
 use komainu_maker::files;
 use komainu_maker::init::InitOptions;
 use komainu_maker::publish::PublishOptions;
 use komainu_maker::upload::{upload_order, upload_to_folder};
 use komainu_maker::workshop::Workshop;
+use komainu_trust::Moment;
 use std::path::Path;
+use std::process::Command;
 
 fn published(place: &Place) -> Workshop {
     let mut workshop = place.workshop();
@@ -16,23 +18,13 @@ fn published(place: &Place) -> Workshop {
     workshop
 }
 
-fn renew(workshop: &mut Workshop) {
-    workshop.publish(NOW, &PublishOptions { renew: true, ..PublishOptions::default() }).unwrap();
+fn renew(workshop: &mut Workshop, now: Moment) {
+    workshop.publish(now, &PublishOptions { renew: true, ..PublishOptions::default() }).unwrap();
 }
 
 /// Copies a workshop as a person does who sets a second machine up.
 fn copied(from: &Path, to: &Path) -> Workshop {
-    let mut left = vec![from.to_owned()];
-    while let Some(folder) = left.pop() {
-        for path in files::list(&folder).unwrap() {
-            if path.is_dir() {
-                left.push(path);
-            } else {
-                let bytes = std::fs::read(&path).unwrap();
-                files::replace(&to.join(path.strip_prefix(from).unwrap()), &bytes).unwrap();
-            }
-        }
-    }
+    assert!(Command::new("cp").arg("-a").args([from, to]).status().unwrap().success());
     Workshop::open(to).unwrap()
 }
 
@@ -50,7 +42,7 @@ fn only_what_is_missing_is_sent_and_in_the_order_of_the_list() {
     assert_eq!(sent.len(), 6);
     assert!(upload_to_folder(&workshop, &web).unwrap().is_empty());
     Device::new(&web).poll(&web, NOW).unwrap();
-    renew(&mut workshop);
+    renew(&mut workshop, NOW);
     assert_eq!(
         upload_to_folder(&workshop, &web).unwrap(),
         ["metadata/3.snapshot.json", "metadata/timestamp.json"]
@@ -81,20 +73,19 @@ fn an_older_copy_of_a_workshop_replaces_nothing() {
     let mut workshop = published(&place);
     let web = place.path("web");
     let mut other = copied(workshop.dir(), &place.path("other"));
-    renew(&mut workshop);
+    renew(&mut workshop, NOW);
     upload_to_folder(&workshop, &web).unwrap();
     let before = std::fs::read(web.join("metadata/timestamp.json")).unwrap();
     assert!(says(&other, &web).contains("another copy of it has published since"), "{}", says(&other, &web));
-    renew(&mut other);
+    renew(&mut other, days(1));
     let fault = says(&other, &web);
     assert!(fault.contains("another timestamp.json of version 3 than this workshop signed"), "{fault}");
-    // One further, its timestamp is the newer one; the snapshot below it is not, and stays.
-    renew(&mut other);
-    renew(&mut workshop);
+    // One further, its timestamp would be the newer one; the snapshot below it is there already, and is another.
+    renew(&mut other, days(1));
+    renew(&mut workshop, NOW);
     upload_to_folder(&workshop, &web).unwrap();
-    renew(&mut other);
-    files::remove(&web.join("metadata/4.snapshot.json")).unwrap();
-    files::replace(&web.join("metadata/5.snapshot.json"), b"{}").unwrap();
+    renew(&mut other, days(1));
+    files::replace(&web.join("metadata/5.snapshot.json"), b"another").unwrap();
     let fault = says(&other, &web);
     assert!(fault.contains("metadata/5.snapshot.json at") && fault.contains("has other content"), "{fault}");
     assert_ne!(std::fs::read(web.join("metadata/timestamp.json")).unwrap(), before);
