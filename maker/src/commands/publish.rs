@@ -34,7 +34,7 @@ use komainu_core::printable;
                   s3://bucket/prefix            an S3-compatible store. Its address, region and keys are in\n                                \
                   AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or\n                                \
                   in ~/.aws/config and ~/.aws/credentials (AWS_PROFILE)\n\n\
-                  What is there already is not sent again, and an upload that was cut off is continued by the next one.\n\
+                  Files that are there already are not sent again: an upload that was cut off is continued by the next one.\n\
                   With tools of your own, upload one by one in the order of --list: timestamp.json after all that it\n\
                   names, new roots last."
 )]

@@ -29,7 +29,7 @@ pub struct SshPlace {
 pub struct S3Place {
     /// The bucket's name.
     pub bucket: String,
-    /// What all keys begin with: empty, or with a slash at its end.
+    /// The beginning of all keys: empty, or with a slash at its end.
     pub prefix: String,
 }
 
@@ -118,7 +118,7 @@ fn ssh_or_folder(text: &str) -> Result<Destination> {
 
 fn ssh(server: &str, path: &str, port: Option<u16>) -> Result<Destination> {
     let path = path.trim_end_matches('/');
-    // What begins with `-` would be an option of ssh.
+    // A name that begins with `-` would be an option of ssh.
     if server.is_empty() || server.starts_with('-') || server.contains(char::is_whitespace) {
         bail!("`{server}` is no name of a machine: write user@host:path");
     }

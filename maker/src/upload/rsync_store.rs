@@ -130,7 +130,8 @@ impl RsyncStore {
 impl Ended {
     /// True if all that rsync complains of is that something is not there.
     fn only_missing(&self) -> bool {
-        let complaints = || self.complaints.split("; ").filter(|line| !line.starts_with("rsync error:"));
+        // ssh has its own lines between those of rsync, such as a banner.
+        let complaints = || self.complaints.split("; ").filter(|line| line.starts_with("rsync: "));
         self.status.code() == Some(SOME_FAILED)
             && complaints().count() > 0
             && complaints().all(|line| line.contains("No such file or directory"))

@@ -1,4 +1,4 @@
-//! What a store refuses, in words: its own code and sentence, and what to do about it.
+//! Puts the refusals of a store into words: its own code and sentence, and the way out.
 
 use anyhow::{Error, anyhow};
 

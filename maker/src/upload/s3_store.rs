@@ -37,7 +37,7 @@ const REFUSAL_BYTES_MAX: u64 = 64 * 1024;
 /// The pauses before a request is sent again.
 const PAUSES: [Duration; 4] =
     [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(8)];
-/// What stores take for a region that have none.
+/// The region of stores that have none.
 const ANY_REGION: &str = "us-east-1";
 
 /// A part of a bucket.
@@ -60,7 +60,7 @@ enum Condition<'a> {
     Always,
 }
 
-/// What became of a write.
+/// The outcome of a write.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Written {
     Done,

@@ -1,4 +1,4 @@
-//! What a destination must be able to do. Stores carry; what is sent, and in which order, is decided in `upload`.
+//! The abilities of a destination. Stores carry; `upload` decides which files are sent, and in which order.
 
 use anyhow::{Error, anyhow};
 use std::collections::BTreeMap;
