@@ -9,6 +9,7 @@
 pub mod check_url;
 pub mod destination;
 mod folder_store;
+mod object_list;
 mod rsync_store;
 mod s3_refusal;
 mod s3_settings;

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import threading
+import time
 
 import chains
 from device import DONE, Device, image
@@ -182,6 +183,8 @@ def of_two_copies_of_a_workshop_the_second_is_refused(place):
         shutil.copytree(workshop.folder, copy.folder)
         for one in (workshop, copy):
             one.run("publish", "--renew")
+            # Signatures of the same second would be the same.
+            time.sleep(1.1)
         publish(workshop, to)
         before = times(to.folder)
         said = publish(copy, to, code=1)

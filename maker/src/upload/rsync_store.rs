@@ -132,9 +132,11 @@ impl Ended {
     fn only_missing(&self) -> bool {
         // ssh has its own lines between those of rsync, such as a banner.
         let complaints = || self.complaints.split("; ").filter(|line| line.starts_with("rsync: "));
+        // The side that lacks a folder hangs up on the other.
+        let missing = |line: &str| line.contains("No such file or directory");
         self.status.code() == Some(SOME_FAILED)
-            && complaints().count() > 0
-            && complaints().all(|line| line.contains("No such file or directory"))
+            && complaints().any(missing)
+            && complaints().all(|line| missing(line) || line.contains("Broken pipe"))
     }
 
     /// The reason, and what to do.

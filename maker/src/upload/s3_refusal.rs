@@ -58,16 +58,22 @@ pub(crate) fn refusal(doing: &str, status: u16, body: &str) -> Trouble {
 
 /// Makes a fault of a request that had no answer.
 pub(crate) fn no_answer(doing: &str, endpoint: &str, fault: &ureq::Error) -> Trouble {
-    let passing = matches!(
-        fault,
-        ureq::Error::Io(_)
-            | ureq::Error::Timeout(_)
-            | ureq::Error::ConnectionFailed
-            | ureq::Error::Protocol(_)
-    );
+    let tls = match fault {
+        ureq::Error::Tls(_) | ureq::Error::Rustls(_) => true,
+        ureq::Error::Io(fault) => fault.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()),
+        _ => false,
+    };
+    let passing = !tls
+        && matches!(
+            fault,
+            ureq::Error::Io(_)
+                | ureq::Error::Timeout(_)
+                | ureq::Error::ConnectionFailed
+                | ureq::Error::Protocol(_)
+        );
     let advice = match fault {
+        _ if tls => " (the file with an authority of your own goes into SSL_CERT_FILE)",
         ureq::Error::HostNotFound => " (there is no server of this name: is AWS_ENDPOINT_URL right?)",
-        ureq::Error::Tls(_) | ureq::Error::Rustls(_) => " (an authority of your own goes into SSL_CERT_FILE)",
         ureq::Error::Io(_) | ureq::Error::ConnectionFailed => {
             " (is the store running, and AWS_ENDPOINT_URL right?)"
         }

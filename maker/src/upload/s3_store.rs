@@ -4,6 +4,7 @@
 //! `timestamp.json` only over the one that was seen. The store checks each file's SHA-256 before it takes it.
 
 use super::destination::S3Place;
+use super::object_list;
 use super::s3_refusal::{Trouble, no_answer, refusal};
 use super::s3_settings::S3Settings;
 use super::send_order::TIMESTAMP;
@@ -14,7 +15,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use komainu_trust::limits::TIMESTAMP_BYTES_MAX;
-use rusty_s3::actions::{ListObjectsV2, S3Action};
+use rusty_s3::actions::S3Action;
 use rusty_s3::{Bucket, Credentials, UrlStyle};
 use sha2::{Digest, Sha256};
 use std::cell::{Cell, RefCell};
@@ -116,6 +117,8 @@ impl S3Store {
             let page = trying(|| {
                 let mut action = self.bucket.list_objects_v2(Some(&self.credentials));
                 action.with_prefix(self.key(folder));
+                // Keys come as they are: no two stores agree on how to encode them.
+                action.query_mut().remove("encoding-type");
                 if let Some(token) = &token {
                     action.with_continuation_token(token.clone());
                 }
@@ -125,7 +128,7 @@ impl S3Store {
                 if status != 200 {
                     return Err(refusal(&doing, status, &text));
                 }
-                ListObjectsV2::parse_response(&text).map_err(|fault| {
+                object_list::read(&text).map_err(|fault| {
                     Trouble::Final(anyhow!("{doing}: the store's list cannot be read: {fault}"))
                 })
             })?;
@@ -134,7 +137,7 @@ impl S3Store {
                     found.insert(path.to_owned(), object.size);
                 }
             }
-            let next = page.next_continuation_token.filter(|next| !next.is_empty());
+            let next = page.next.filter(|next| !next.is_empty());
             if next.is_none() || next == token {
                 return Ok(());
             }

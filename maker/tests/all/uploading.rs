@@ -1,4 +1,5 @@
-//! Uploads to a folder: files that are missing or cut off are sent, and nothing newer or foreign is touched. Other machines and object stores are in tests/peers.
+//! Uploads to a folder: files that are missing or cut off are sent, and nothing newer or foreign is touched.
+//! Other machines and object stores are in tests/peers.
 
 use super::device::{Device, NOW, Place, days};
 use komainu_maker::files;
