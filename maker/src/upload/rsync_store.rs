@@ -23,6 +23,8 @@ const LIST_BYTES_MAX: u64 = 256 * 1024 * 1024;
 const COMPLAINTS_BYTES_MAX: u64 = 2000;
 /// rsync's exit status where some files are not there, or could not be carried.
 const SOME_FAILED: i32 = 23;
+/// rsync's exit status where the other side ended before it should have.
+const CLOSED: i32 = 12;
 
 /// A folder of another machine.
 pub(crate) struct RsyncStore {
@@ -132,11 +134,13 @@ impl Ended {
     fn only_missing(&self) -> bool {
         // ssh has its own lines between those of rsync, such as a banner.
         let complaints = || self.complaints.split("; ").filter(|line| line.starts_with("rsync: "));
-        // The side that lacks a folder hangs up on the other.
         let missing = |line: &str| line.contains("No such file or directory");
-        self.status.code() == Some(SOME_FAILED)
+        // The side that lacks the whole folder hangs up on the other, or closes the connection.
+        let hung_up =
+            |line: &str| line.contains("Broken pipe") || line.contains("connection unexpectedly closed");
+        matches!(self.status.code(), Some(SOME_FAILED | CLOSED))
             && complaints().any(missing)
-            && complaints().all(|line| missing(line) || line.contains("Broken pipe"))
+            && complaints().all(|line| missing(line) || hung_up(line))
     }
 
     /// The reason, and what to do.
@@ -144,10 +148,10 @@ impl Ended {
         let said = if self.complaints.is_empty() { "it says nothing" } else { &self.complaints };
         let advice = match self.status.code() {
             Some(255) => ". ssh could not connect or log in: try `ssh` with the same name by hand first",
-            Some(12 | 127) => ". Is rsync installed on the other machine?",
-            Some(11) => ". Is there room, and may this user write there?",
             _ if said.contains("Permission denied") => ". This user may not read or write there",
             _ if said.contains("No such file") => ". Make the folder on the other machine first",
+            Some(CLOSED | 127) => ". Is rsync installed on the other machine?",
+            Some(11) => ". Is there room, and may this user write there?",
             _ => "",
         };
         format!("rsync ended with {}: {said}{advice}", self.status)
