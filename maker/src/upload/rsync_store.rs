@@ -26,6 +26,10 @@ const SOME_FAILED: i32 = 23;
 /// rsync's exit status where the other side ended before it should have.
 const CLOSED: i32 = 12;
 
+/// Words of ssh that could not connect or log in.
+const SAID_BY_SSH: [&str; 4] =
+    ["ssh: ", "Permission denied (", "Host key verification failed", "kex_exchange_identification"];
+
 /// A folder of another machine.
 pub(crate) struct RsyncStore {
     target: String,
@@ -73,7 +77,9 @@ impl RsyncStore {
     fn end(&self, mut child: Child) -> Result<Ended> {
         let status = child.wait().context("cannot wait for rsync")?;
         let said = files::beginning(&self.complaints(), COMPLAINTS_BYTES_MAX)?;
-        Ok(Ended { status, complaints: String::from_utf8_lossy(&said).trim().replace('\n', "; ") })
+        // ssh ends its lines as terminals want it.
+        let said = String::from_utf8_lossy(&said).replace('\r', "");
+        Ok(Ended { status, complaints: said.trim().replace('\n', "; ") })
     }
 
     fn complaints(&self) -> PathBuf {
@@ -147,7 +153,9 @@ impl Ended {
     fn in_words(&self) -> String {
         let said = if self.complaints.is_empty() { "it says nothing" } else { &self.complaints };
         let advice = match self.status.code() {
-            Some(255) => ". ssh could not connect or log in: try `ssh` with the same name by hand first",
+            _ if SAID_BY_SSH.iter().any(|words| said.contains(words)) => {
+                ". ssh could not connect or log in: try `ssh` with the same name by hand first"
+            }
             _ if said.contains("Permission denied") => ". This user may not read or write there",
             _ if said.contains("No such file") => ". Make the folder on the other machine first",
             Some(CLOSED | 127) => ". Is rsync installed on the other machine?",

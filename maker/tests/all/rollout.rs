@@ -117,6 +117,6 @@ fn the_status_says_where_a_roll_out_stands() {
         workshop
             .ends(NOW)
             .unwrap()
-            .contains("timestamp.json version 1 expires 2026-11-29T00:00:00Z, 7 days left")
+            .contains("timestamp.json version 2 expires 2026-11-29T00:00:00Z, 7 days left")
     );
 }
