@@ -27,8 +27,13 @@ const SOME_FAILED: i32 = 23;
 const CLOSED: i32 = 12;
 
 /// Words of ssh that could not connect or log in.
-const SAID_BY_SSH: [&str; 4] =
-    ["ssh: ", "Permission denied (", "Host key verification failed", "kex_exchange_identification"];
+const SAID_BY_SSH: [&str; 5] = [
+    "ssh: ",
+    "Permission denied (publickey",
+    "Permission denied (password",
+    "Permission denied (keyboard",
+    "Host key verification failed",
+];
 
 /// A folder of another machine.
 pub(crate) struct RsyncStore {
