@@ -60,9 +60,10 @@ fn authorities() -> Result<Vec<Certificate<'static>>> {
         .with_context(|| format!("there is no file {} with authorities for https", path.display()))?;
     let mut found = Vec::new();
     for item in parse_pem(&pem) {
-        match item.with_context(|| format!("cannot read {}", path.display()))? {
-            PemItem::Certificate(certificate) => found.push(certificate),
-            _ => {}
+        if let PemItem::Certificate(certificate) =
+            item.with_context(|| format!("cannot read {}", path.display()))?
+        {
+            found.push(certificate);
         }
     }
     if found.is_empty() {
