@@ -59,7 +59,7 @@ fn a_file_that_was_cut_off_or_lost_is_sent_again() {
         let whole = std::fs::read(web.join(&path)).unwrap();
         for part in [&[][..], &whole[..whole.len() / 2]] {
             files::replace(&web.join(&path), part).unwrap();
-            assert_eq!(upload_to_folder(&workshop, &web).unwrap(), [path.clone()]);
+            assert_eq!(upload_to_folder(&workshop, &web).unwrap(), std::slice::from_ref(&path));
             assert_eq!(std::fs::read(web.join(&path)).unwrap(), whole, "{path}");
         }
         files::remove(&web.join(&path)).unwrap();
