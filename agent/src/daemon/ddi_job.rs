@@ -373,8 +373,9 @@ impl DdiJob {
     }
 
     fn attributes(&self, device: &mut LinuxDevice) -> Vec<u8> {
+        // The first names are those that the clients of others send, and that servers look for.
         let mut data = vec![
-            ("board", self.board.as_str()),
+            ("hw_boardname", self.board.as_str()),
             ("channel", self.channel.as_str()),
             ("agent", concat!("komainu/", env!("CARGO_PKG_VERSION"))),
         ];
@@ -385,7 +386,7 @@ impl DdiJob {
         };
         let release = runs.map(|runs| runs.number.to_string());
         if let (Some(runs), Some(release)) = (runs, &release) {
-            data.extend([("release", release.as_str()), ("version", runs.version.as_str())]);
+            data.extend([("sw_version", runs.version.as_str()), ("release", release.as_str())]);
         }
         feedback::attributes(&data)
     }
