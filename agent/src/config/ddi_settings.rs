@@ -104,7 +104,8 @@ mod tests {
         assert_eq!((ddi.url.path.as_str(), ddi.tenant.as_str()), ("/b/", "DEFAULT"));
         assert_eq!((ddi.bounds.least_seconds, ddi.bounds.most_seconds), (30, 86_400));
         assert!(ddi.holds && ddi.consents && ddi.token.is_none());
-        let ddi = read("[ddi]\nurl = \"http://a/\"\ngateway_token_file = \"/etc/token\"").unwrap().ddi.unwrap();
+        let ddi =
+            read("[ddi]\nurl = \"http://a/\"\ngateway_token_file = \"/etc/token\"").unwrap().ddi.unwrap();
         assert_eq!(ddi.token, Some(("GatewayToken", "/etc/token".into())));
     }
 
@@ -115,9 +116,15 @@ mod tests {
             ("url = \"https://a/\"", "`ddi.url` begins with https, and server.ca_files names no authority"),
             ("url = \"http://a/?x\"", "`ddi.url` must be a folder"),
             ("url = \"http://a/\"\ntenant = \"../x\"", "`ddi.tenant` must be letters"),
-            ("url = \"http://a/\"\npoll_seconds_min = 60\npoll_seconds_max = 30", "at least poll_seconds_min"),
+            (
+                "url = \"http://a/\"\npoll_seconds_min = 60\npoll_seconds_max = 30",
+                "at least poll_seconds_min",
+            ),
             ("url = \"http://a/\"\npoll_seconds_min = 0", "poll_seconds_min"),
-            ("url = \"http://a/\"\ntarget_token_file = \"/a\"\ngateway_token_file = \"/b\"", "exclude each other"),
+            (
+                "url = \"http://a/\"\ntarget_token_file = \"/a\"\ngateway_token_file = \"/b\"",
+                "exclude each other",
+            ),
             ("url = \"http://a/\"\ncontroller = \"x\"", "controller"),
             ("tenant = \"x\"", "`ddi.url` must be"),
         ] {

@@ -107,10 +107,7 @@ impl DdiJob {
         if let Some(stage) = next {
             self.set_stage(stage);
         }
-        let staged = matches!(
-            &facts.record,
-            RecordSeen::Found(Record { update: Update::Staged { .. }, .. })
-        );
+        let staged = matches!(&facts.record, RecordSeen::Found(Record { update: Update::Staged { .. }, .. }));
         let waits = matches!(self.action.as_ref().map(|action| &action.stage), Some(Stage::Looking { .. }));
         if let Some(note) = feedback::note(reason, staged).filter(|_| took || waits)
             && self.told != Some(note.execution)
@@ -208,30 +205,18 @@ impl DdiJob {
     /// An action is there: a new one begins, and one under way may have been changed.
     fn deploy(&mut self, device: &mut LinuxDevice, calls: &DdiCalls, link: &Link) -> Result<(), CallFault> {
         let activated = is_under_trial(device);
-        match &self.action {
-            Some(action) if action.id == link.id => match action.stage {
+        if let Some(action) = &self.action {
+            let is_this = action.id == link.id;
+            match action.stage {
                 // Its last word is still to be told.
-                Stage::Ended(_) => return Ok(()),
+                Stage::Ended(_) if is_this => return Ok(()),
                 // Some servers number their software and not their actions: it was assigned once more.
-                Stage::Told(_) => {}
-                Stage::Looking { .. } | Stage::Taken { .. } | Stage::Failing { .. } => {
-                    self.look_again(device);
-                    if activated || self.query == link.query && action_starts(action) {
-                        return Ok(());
-                    }
-                    let order = calls.deployment(client(device)?, link)?.order;
-                    self.query.clone_from(&link.query);
-                    if let Some(action) = self.action.as_mut().filter(|action| action.order != order) {
-                        log::info!("ddi-action id={} order={}", action.id, order.name());
-                        action.order = order;
-                        self.file.keep(self.action.as_ref());
-                    }
-                    return Ok(());
-                }
-            },
-            // The one on trial comes to its end first.
-            Some(action) if !action.is_over() && activated => return Ok(()),
-            _ => {}
+                Stage::Ended(_) | Stage::Told(_) => {}
+                _ if is_this => return self.refresh(device, calls, link, activated),
+                // The one on trial comes to its end first.
+                _ if activated => return Ok(()),
+                _ => {}
+            }
         }
         let deployment = calls.deployment(client(device)?, link)?;
         let action = Action::new(deployment.id, deployment.order, deployment.names);
@@ -242,6 +227,29 @@ impl DdiJob {
         self.query.clone_from(&link.query);
         self.action = Some(action);
         self.look(device);
+        Ok(())
+    }
+
+    /// The action under way is shown again: its window may have opened, and it may want another look.
+    fn refresh(
+        &mut self,
+        device: &mut LinuxDevice,
+        calls: &DdiCalls,
+        link: &Link,
+        activated: bool,
+    ) -> Result<(), CallFault> {
+        self.look_again(device);
+        let starts = self.action.as_ref().is_some_and(|action| action.order.may_start());
+        if activated || self.query == link.query && starts {
+            return Ok(());
+        }
+        let order = calls.deployment(client(device)?, link)?.order;
+        self.query.clone_from(&link.query);
+        if let Some(action) = self.action.as_mut().filter(|action| action.order != order) {
+            log::info!("ddi-action id={} order={}", action.id, order.name());
+            action.order = order;
+            self.file.keep(self.action.as_ref());
+        }
         Ok(())
     }
 
@@ -297,9 +305,10 @@ impl DdiJob {
 
     /// The server shows no action any more. One that is activated is told to its end all the same.
     fn forget_unless_activated(&mut self, device: &mut LinuxDevice) {
-        let under_way = self.action.as_ref().is_some_and(|action| {
-            matches!(action.stage, Stage::Looking { .. } | Stage::Taken { .. })
-        });
+        let under_way = self
+            .action
+            .as_ref()
+            .is_some_and(|action| matches!(action.stage, Stage::Looking { .. } | Stage::Taken { .. }));
         if under_way && !is_under_trial(device) {
             self.forget("the server shows it no more");
         }
@@ -399,10 +408,6 @@ fn client(device: &mut LinuxDevice) -> Result<&mut HttpRepository, CallFault> {
 
 fn is_under_trial(device: &mut LinuxDevice) -> bool {
     matches!(device.record(), RecordSeen::Found(record) if is_activated(&record))
-}
-
-fn action_starts(action: &Action) -> bool {
-    action.order.may_start()
 }
 
 /// An answer that the server no longer waits for has done all that it could.

@@ -17,8 +17,8 @@ use komainu_core::identifiers::Digest64;
 use komainu_core::identifiers::Slot;
 use komainu_core::operator_request::Password;
 use komainu_core::retry_state::RetryState;
-use komainu_core::update::fleet_order::FleetWord;
 use komainu_core::update::facts::{BootChoice, Health, Parts, RecordSeen};
+use komainu_core::update::fleet_order::FleetWord;
 use komainu_core::update::offer::StoredMetadata;
 #[cfg(feature = "delta")]
 use komainu_core::update::patch_choice::Rebuildable;

@@ -7,8 +7,8 @@ use super::head::number;
 use super::response::Response;
 use crate::config::address::Address;
 use komainu_core::fault::{Asks, FetchFault, text};
-use ureq::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use ureq::Body;
+use ureq::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 
 /// A request.
 pub struct Exchange<'a> {

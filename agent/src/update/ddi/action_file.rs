@@ -24,14 +24,17 @@ impl ActionFile {
             }
         };
         let action = text.as_deref().and_then(|text| {
-            Action::read(text).map_err(|why| log::warn!("ddi-record-bad path={} why=\"{why}\"", path.display())).ok()
+            Action::read(text)
+                .map_err(|why| log::warn!("ddi-record-bad path={} why=\"{why}\"", path.display()))
+                .ok()
         });
         (ActionFile { path, kept: text }, action)
     }
 
     /// Keeps the action, where its loss would matter.
     pub fn keep(&mut self, action: Option<&Action>) {
-        let wanted = action.filter(|action| !matches!(action.stage, Stage::Looking { .. })).map(Action::write);
+        let wanted =
+            action.filter(|action| !matches!(action.stage, Stage::Looking { .. })).map(Action::write);
         if wanted == self.kept {
             return;
         }

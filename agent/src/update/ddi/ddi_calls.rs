@@ -63,7 +63,9 @@ impl fmt::Display for CallFault {
 /// The ending of the sentence that tells a status, where a setting mends it.
 fn ask_of(code: u16) -> &'static str {
     match code {
-        401 | 403 => ": the server does not take the token of ddi.target_token_file or ddi.gateway_token_file",
+        401 | 403 => {
+            ": the server does not take the token of ddi.target_token_file or ddi.gateway_token_file"
+        }
         301..=308 => ": no redirect is followed, set ddi.url to the place where it leads",
         _ => "",
     }
@@ -156,7 +158,8 @@ impl DdiCalls {
     /// The header that proves this device. The file is read each time: a token may be given anew.
     fn authorization(&self) -> Result<Option<String>, CallFault> {
         let Some((scheme, file)) = &self.settings.token else { return Ok(None) };
-        let fault = |why: &dyn fmt::Display| CallFault::Token(text(format_args!("{}: {why}", file.display())));
+        let fault =
+            |why: &dyn fmt::Display| CallFault::Token(text(format_args!("{}: {why}", file.display())));
         let bytes = untrusted_file::read(file, TOKEN_BYTES_MAX).map_err(|error| fault(&error))?;
         let read = bytes.ok_or_else(|| fault(&"there is no such file"))?;
         let bytes = if read.whole { read.bytes } else { Vec::new() };

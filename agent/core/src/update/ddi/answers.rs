@@ -106,7 +106,8 @@ pub fn deployment(bytes: &[u8], asked: &ActionId) -> Result<Deployment, Text> {
         for chunk in within.field("chunks")?.items(CHUNKS_MAX)? {
             let version = chunk.field("version")?;
             // A version that no release of ours can have is no name of one.
-            if let Some(version) = Version::parse(&word(&version)?).filter(|version| !names.contains(version)) {
+            if let Some(version) = Version::parse(&word(&version)?).filter(|version| !names.contains(version))
+            {
                 // A full list stays as it is.
                 let _ = names.push(version);
             }
@@ -136,7 +137,8 @@ fn read<T>(
     }
     let value =
         json::parse_only(bytes, wanted).map_err(|why| text(format_args!("not acceptable JSON: {why}")))?;
-    fields(&Field::top(&value)).map_err(|fault| text(format_args!("{} must be {}", fault.path, fault.must_be)))
+    fields(&Field::top(&value))
+        .map_err(|fault| text(format_args!("{} must be {}", fault.path, fault.must_be)))
 }
 
 /// The field, unless it is missing or null: some servers write null for what is not there.

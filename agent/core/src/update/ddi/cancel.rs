@@ -62,9 +62,9 @@ mod tests {
         let release = || ReleaseId { number: 2, version: Version::parse("2").unwrap() };
         let taken = || Stage::Taken { release: 2, failed: 0 };
         let slot = Slot::B;
-        let staged = Update::Staged { release: release(), digest: crate::identifiers::Digest64::of(b""), slot };
-        let trial =
-            Update::Trial { release: release(), slot, deadline_seconds: 1, tries: None, restarts: 0 };
+        let staged =
+            Update::Staged { release: release(), digest: crate::identifiers::Digest64::of(b""), slot };
+        let trial = Update::Trial { release: release(), slot, deadline_seconds: 1, tries: None, restarts: 0 };
         let back = Update::RollingBack { release: release(), slot, restarts: 0 };
         let why = || text(format_args!("x"));
         for (stage, record, obeyed) in [

@@ -58,9 +58,10 @@ pub fn note(reason: &Reason, staged: bool) -> Option<Note> {
         Reason::Staging { .. } => Execution::Download,
         Reason::TrialWaits { .. } | Reason::RestartIntoTrial(_) => Execution::Proceeding,
         Reason::Postponed { .. } | Reason::FleetHolds(_) if staged => Execution::Downloaded,
-        Reason::Postponed { .. } | Reason::FleetHolds(_) | Reason::FetchLater { .. } | Reason::WaveReached(_) => {
-            Execution::Scheduled
-        }
+        Reason::Postponed { .. }
+        | Reason::FleetHolds(_)
+        | Reason::FetchLater { .. }
+        | Reason::WaveReached(_) => Execution::Scheduled,
         Reason::Refused { refusal: Refusal::WaveNotReached(_) | Refusal::FailedLately { .. }, .. } => {
             Execution::Scheduled
         }
@@ -162,7 +163,9 @@ mod tests {
 
     #[test]
     fn the_last_word_closes_the_action_with_its_result() {
-        let body = written(ending(&Ending::Failure(sentence("health check <b>10-web</b> & \u{1b}[2J \"x\"")), &[]).unwrap());
+        let body = written(
+            ending(&Ending::Failure(sentence("health check <b>10-web</b> & \u{1b}[2J \"x\"")), &[]).unwrap(),
+        );
         assert_eq!(
             body,
             r#"{"status":{"details":["health check (b)10-web(/b) +  [2J 'x'"],"execution":"closed","result":{"finished":"failure"}}}"#
@@ -186,11 +189,20 @@ mod tests {
     #[test]
     fn withdrawals_and_questions_for_consent_are_answered_in_the_words_of_the_interface() {
         let body = written(withdrawal(&CancelAnswer::Accept));
-        assert!(body.contains(r#""execution":"closed""#) && body.contains(r#""finished":"success""#), "{body}");
+        assert!(
+            body.contains(r#""execution":"closed""#) && body.contains(r#""finished":"success""#),
+            "{body}"
+        );
         let body = written(withdrawal(&CancelAnswer::Refuse(sentence("the release is activated"))));
-        assert!(body.contains(r#""execution":"rejected""#) && body.contains(r#""finished":"none""#), "{body}");
+        assert!(
+            body.contains(r#""execution":"rejected""#) && body.contains(r#""finished":"none""#),
+            "{body}"
+        );
         assert!(written(consent(None)).contains(r#""confirmation":"confirmed""#));
-        assert!(written(consent(Some(&sentence("no slot")))).contains(r#""confirmation":"denied","details":["no slot"]"#));
+        assert!(
+            written(consent(Some(&sentence("no slot"))))
+                .contains(r#""confirmation":"denied","details":["no slot"]"#)
+        );
         let body = written(attributes(&[("board", "gate-1"), ("version", "<2>")]));
         assert_eq!(body, r#"{"data":{"board":"gate-1","version":"(2)"},"mode":"merge"}"#);
     }
@@ -198,7 +210,8 @@ mod tests {
     #[test]
     fn a_note_tells_fetching_waiting_and_trial_apart() {
         let release = ReleaseId { number: 2, version: Version::parse("2").unwrap() };
-        let staging = Reason::Staging { release: release.clone(), slot: Slot::B, done_bytes: 0, total_bytes: 8 };
+        let staging =
+            Reason::Staging { release: release.clone(), slot: Slot::B, done_bytes: 0, total_bytes: 8 };
         let waits = Reason::TrialWaits { release, waits_for: sentence("health") };
         for (reason, staged, execution) in [
             (staging, false, Some(Execution::Download)),

@@ -81,9 +81,14 @@ mod tests {
 
     #[test]
     fn a_server_is_asked_when_it_wants_within_the_bounds() {
-        for (sleep, least, most) in [(Some(600), 540, 660), (None, 270, 330), (Some(0), 30, 36), (Some(1), 30, 36)] {
+        for (sleep, least, most) in
+            [(Some(600), 540, 660), (None, 270, 330), (Some(0), 30, 36), (Some(1), 30, 36)]
+        {
             let (shortest, longest) = waits(Contact::Answered { sleep_seconds: sleep });
-            assert!(least <= shortest && longest <= most && shortest < longest, "{sleep:?}: {shortest} {longest}");
+            assert!(
+                least <= shortest && longest <= most && shortest < longest,
+                "{sleep:?}: {shortest} {longest}"
+            );
         }
         let (shortest, longest) = waits(Contact::Answered { sleep_seconds: Some(u32::MAX) });
         assert!(shortest >= 3240 && longest <= 3600, "{shortest} {longest}");
@@ -116,9 +121,20 @@ mod tests {
         ] {
             assert_eq!(parse_sleep(text), seconds, "{text}");
         }
-        for wrong in ["", "5", "00:05", "00:60:00", "00:00:60", "00:05:00:00", "-1:00:00", "+1:00:00", "a:b:c",
-            "99999:00:00", "00::00", "PT5M"]
-        {
+        for wrong in [
+            "",
+            "5",
+            "00:05",
+            "00:60:00",
+            "00:00:60",
+            "00:05:00:00",
+            "-1:00:00",
+            "+1:00:00",
+            "a:b:c",
+            "99999:00:00",
+            "00::00",
+            "PT5M",
+        ] {
             assert_eq!(parse_sleep(wrong), None, "{wrong}");
         }
     }

@@ -63,9 +63,15 @@ fn looking(
             Some(runs) => text(format_args!("the repository offers nothing newer than {}", words(runs))),
             None => text(format_args!("the release that runs is not known")),
         },
-        Reason::Refused { refusal: Refusal::WaveNotReached(_) | Refusal::FailedLately { .. }, .. } => return None,
-        Reason::Refused { .. } | Reason::StartsNotCounted(_) => return Some(failure(text(format_args!("{reason}")))),
-        Reason::OfferNothing => text(format_args!("the repository offers nothing for this board and channel")),
+        Reason::Refused { refusal: Refusal::WaveNotReached(_) | Refusal::FailedLately { .. }, .. } => {
+            return None;
+        }
+        Reason::Refused { .. } | Reason::StartsNotCounted(_) => {
+            return Some(failure(text(format_args!("{reason}"))));
+        }
+        Reason::OfferNothing => {
+            text(format_args!("the repository offers nothing for this board and channel"))
+        }
         Reason::OfferUnusable(why) => why.clone(),
         _ => return None,
     };

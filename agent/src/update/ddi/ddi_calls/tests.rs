@@ -45,7 +45,8 @@ fn a_token_is_read_from_its_file_and_is_one_word() {
 
 #[test]
 fn every_status_has_one_meaning() {
-    let answer = |code, retry_after_seconds| ExchangeAnswer { code, retry_after_seconds, body: b"x".to_vec() };
+    let answer =
+        |code, retry_after_seconds| ExchangeAnswer { code, retry_after_seconds, body: b"x".to_vec() };
     assert_eq!(judged(answer(200, None)), Ok(b"x".to_vec()));
     assert_eq!(judged(answer(410, None)), Err(CallFault::Gone(410)));
     assert_eq!(judged(answer(404, None)), Err(CallFault::Gone(404)));

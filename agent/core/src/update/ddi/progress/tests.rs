@@ -91,9 +91,17 @@ fn success_is_a_confirmed_release_and_nothing_before() {
         assert_eq!(follow(&taken(), &facts, &reason, QUIET), None, "{reason}");
     }
     let done = with_record(|record| record.confirmed = Some(cases::release(2)));
-    ends(follow(&taken(), &done, &refused(2, Refusal::UpToDate), QUIET), true, "release 2 version 2.0 is confirmed");
+    ends(
+        follow(&taken(), &done, &refused(2, Refusal::UpToDate), QUIET),
+        true,
+        "release 2 version 2.0 is confirmed",
+    );
     let other = Action { names: [Version::parse("3.0").unwrap()].into(), ..taken() };
-    ends(follow(&other, &done, &refused(2, Refusal::UpToDate), QUIET), false, "which the action does not name");
+    ends(
+        follow(&other, &done, &refused(2, Refusal::UpToDate), QUIET),
+        false,
+        "which the action does not name",
+    );
     let any = Action { names: Names::new(), ..taken() };
     ends(follow(&any, &done, &refused(2, Refusal::UpToDate), QUIET), true, "is confirmed");
 }
