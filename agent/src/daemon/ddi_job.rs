@@ -401,7 +401,9 @@ impl DdiJob {
     }
 }
 
+/// The client for the next call, before which the watchdog gets a sign of life.
 fn client(device: &mut LinuxDevice) -> Result<&mut HttpRepository, CallFault> {
+    device.show_life();
     let off = || CallFault::Token(text(format_args!("there are no updates")));
     device.client().ok_or_else(off)
 }

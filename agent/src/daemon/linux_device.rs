@@ -22,6 +22,8 @@ use crate::update::boot::boot_flow::BootFlow;
 use crate::update::boot::flash_devices::KernelFlash;
 use crate::update::boot::profile_flow;
 use crate::update::boot::running_slot::RunningSlot;
+#[cfg(feature = "ddi")]
+use crate::update::ddi::action_file::word_on_record;
 #[cfg(feature = "delta")]
 use crate::update::delta::PatchedImages;
 use crate::update::kept_places::KeptPlaces;
@@ -125,7 +127,10 @@ impl LinuxDevice {
             restarting: false,
             server_reached: false,
             unwatched: None,
-            fleet: fleet::word_at_start(settings),
+            #[cfg(feature = "ddi")]
+            fleet: word_on_record(settings),
+            #[cfg(not(feature = "ddi"))]
+            fleet: FleetWord::default(),
             settings: settings.clone(),
         };
         device.raise_tls_floor();

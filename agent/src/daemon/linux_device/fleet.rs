@@ -1,27 +1,9 @@
 //! A fleet server on Linux: the word that holds, and the client by way of which it is asked.
 
 use super::LinuxDevice;
-use crate::config::settings::DeviceSettings;
-#[cfg(feature = "ddi")]
-use crate::update::ddi::action_file::ActionFile;
 #[cfg(feature = "ddi")]
 use crate::update::source::http_repository::HttpRepository;
-#[cfg(feature = "ddi")]
-use komainu_core::update::ddi::action::Action;
 use komainu_core::update::fleet_order::FleetWord;
-
-/// The word that holds before the server was asked: that of the action on record.
-#[cfg(feature = "ddi")]
-pub(super) fn word_at_start(settings: &DeviceSettings) -> FleetWord {
-    let Some(ddi) = &settings.ddi else { return FleetWord::default() };
-    let (_, action) = ActionFile::open(&settings.state);
-    FleetWord { order: Action::order_of(action.as_ref(), ddi.holds), look_since: None }
-}
-
-#[cfg(not(feature = "ddi"))]
-pub(super) fn word_at_start(_: &DeviceSettings) -> FleetWord {
-    FleetWord::default()
-}
 
 impl LinuxDevice {
     /// The word of the fleet server. A bundle was brought by a person, who is not told to wait for a server.

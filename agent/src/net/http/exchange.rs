@@ -10,7 +10,7 @@ use komainu_core::fault::{Asks, FetchFault, text};
 use ureq::Body;
 use ureq::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 
-/// A request.
+/// A request that is to be sent.
 pub struct Exchange<'a> {
     /// `GET`, `PUT` or `POST`.
     pub method: &'static str,
@@ -23,7 +23,7 @@ pub struct Exchange<'a> {
     pub answer_bytes_max: u64,
 }
 
-/// An answer.
+/// The answer to a request.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ExchangeAnswer {
     /// The HTTP status code.

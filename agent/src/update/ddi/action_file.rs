@@ -1,8 +1,10 @@
 //! The file of the action under way, in the folder of the state: it survives restarts, so that the feedback after a trial bears
 //! the right id. An action that was only looked at is not written: the server shows it again.
 
+use crate::config::settings::DeviceSettings;
 use crate::os::files;
 use komainu_core::update::ddi::action::{ACTION_BYTES_MAX, Action, Stage};
+use komainu_core::update::fleet_order::FleetWord;
 use std::path::{Path, PathBuf};
 
 /// The file, and the text that is in it.
@@ -47,6 +49,13 @@ impl ActionFile {
             Err(error) => log::error!("ddi-record-unwritten path={} why=\"{error}\"", self.path.display()),
         }
     }
+}
+
+/// The word of the fleet server that holds before it was asked: that of the action on record.
+pub fn word_on_record(settings: &DeviceSettings) -> FleetWord {
+    let Some(ddi) = &settings.ddi else { return FleetWord::default() };
+    let (_, action) = ActionFile::open(&settings.state);
+    FleetWord { order: Action::order_of(action.as_ref(), ddi.holds), look_since: None }
 }
 
 #[cfg(test)]

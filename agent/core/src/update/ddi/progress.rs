@@ -20,7 +20,7 @@ pub const PROOFS_MAX: u32 = 3;
 /// News about polls since the action was followed last.
 #[derive(Clone, Copy, Debug)]
 pub struct Polls<'a> {
-    /// One worked.
+    /// At least one of them worked.
     pub worked: bool,
     /// Why the last one failed, in words.
     pub fault: Option<&'a str>,
