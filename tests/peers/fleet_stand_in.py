@@ -32,6 +32,8 @@ class StandIn:
                 pass
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        # A client that hangs up has heard enough.
+        self.server.handle_error = lambda *_: None
         self.server.daemon_threads = True
         place.undo.callback(self.server.server_close)
         place.undo.callback(self.server.shutdown)
@@ -47,9 +49,9 @@ class StandIn:
         self.requests.append((time.monotonic(), handler.command, path, json.loads(body) if body else None, handler.headers))
         code, headers, answer = self.answers.get(path) or (200, {}, self.good(handler.command, path))
         handler.send_response(code)
-        for name, value in {"Content-Type": "application/json", **headers}.items():
+        true = {"Content-Type": "application/json", "Content-Length": str(len(answer))}
+        for name, value in {**true, **headers}.items():
             handler.send_header(name, value)
-        handler.send_header("Content-Length", str(len(answer)))
         handler.end_headers()
         handler.wfile.write(answer)
 
