@@ -126,7 +126,7 @@ mod tests {
                 "exclude each other",
             ),
             ("url = \"http://a/\"\ncontroller = \"x\"", "controller"),
-            ("tenant = \"x\"", "`ddi.url` must be"),
+            ("tenant = \"x\"", "`ddi.url` is missing"),
         ] {
             let fault = read(&format!("[ddi]\n{lines}")).unwrap_err();
             assert!(fault.contains(why), "{lines}: {fault}");
