@@ -8,6 +8,8 @@ export LC_ALL=C.UTF-8
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 venv=$repository/work/cross-venv
 cargo_output=$repository/target/cross
+# zig builds the C library of each target once, in minutes, and names what it built by its content: for all clones here.
+zig_cache=${KOMAINU_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/komainu}/zig
 
 # A row for each target: short name, Rust's name, prefix of its binutils, emulator, and what readelf must say of
 # the result (class, byte order, machine, and a word of its flags; "-" is no word).

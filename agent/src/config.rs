@@ -3,7 +3,7 @@
 //!
 //! Map: `settings_file` reads a maker's file, `toml` its text, `table_reader` the keys of a table with their defaults;
 //! `identity` finds the device's id;
-//! `settings`, `poll_settings`, `boot_settings`, `gate_settings`, `server_settings`, `trial_settings`, `wall_settings` and `wall_lists` say
+//! `settings`, `poll_settings`, `boot_settings`, `gate_settings`, `server_settings`, `ddi_settings`, `trial_settings`, `wall_settings` and `wall_lists` say
 //! what the keys mean; `address` reads an address of the web, `boot_profile` the profile of a boot loader, and
 //! `boot_rules` holds its meaning.
 
@@ -11,6 +11,7 @@ pub mod address;
 pub mod boot_profile;
 pub mod boot_rules;
 pub mod boot_settings;
+pub mod ddi_settings;
 pub mod gate_settings;
 pub mod identity;
 pub mod identity_settings;

@@ -1,9 +1,11 @@
 //! The daemon: `komainu run`. `event_loop` is the loop that calls the three jobs; `linux_device` puts the device
 //! together; `page_host` and `request_handler` serve the owner's page, `control_socket` the console; `rules_keeper` puts removed rules back; `state_room` tells whether
 //! the state can be stored; `wall_job` takes
-//! the wall's turns.
+//! the wall's turns, `ddi_job` asks a fleet server.
 
 pub mod control_socket;
+#[cfg(feature = "ddi")]
+pub mod ddi_job;
 pub mod device_names;
 pub mod event_log;
 pub mod event_loop;

@@ -3,7 +3,7 @@
 import os
 
 from machine import HERE
-from place import ROOT, Skip, command
+from place import ROOT, ZIG_CACHES, Skip, command
 
 PROCESSES, LISTENERS, CONNECTIONS = 100, 20, 90
 #: Each connection is within the device, and so two sockets.
@@ -19,11 +19,9 @@ def program(place):
     if not python.exists():
         raise Skip("needs cross/setup, for a C compiler for the machine")
     built = place.path("busy")
-    # Of cross/build, which has its C library there already.
-    cache = str(ROOT / "target/cross/zig")
     command(python, "-m", "ziglang", "cc", "-target", "mipsel-linux-musleabi", "-static", "-Os", "-s", "-o", built,
             HERE / "busy.c", seconds=300,
-            env={**os.environ, "ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache})
+            env={**os.environ, **ZIG_CACHES})
     return built.read_bytes(), 0o755
 
 

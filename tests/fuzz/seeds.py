@@ -17,6 +17,7 @@ from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import (DelegatedRole, Delegations, MetaFile, Metadata, Root, Snapshot, TargetFile, Targets,
                               Timestamp)
 
+import seeds_fleet
 import seeds_guard
 import seeds_page
 import seeds_proc
@@ -85,6 +86,7 @@ def metadata():
 
 def files():
     """Target, name, bytes."""
+    yield from seeds_fleet.files()
     yield from seeds_guard.files()
     yield from seeds_page.files()
     yield from seeds_proc.files()

@@ -17,6 +17,11 @@ ROOT = Path(__file__).resolve().parents[2]
 KOMAINU = os.environ.get("KOMAINU") or str(ROOT / "target/debug/komainu")
 KOMAINU_MAKER = os.environ.get("KOMAINU_MAKER") or str(ROOT / "target/debug/komainu-maker")
 DEVICE_BUILDS = Path(os.environ.get("KOMAINU_DEVICE") or ROOT / "target/device")
+#: What is kept for other clones on this machine; tests/kept.sh has the same place.
+KEPT = Path(os.environ.get("KOMAINU_CACHE") or
+            Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "komainu")
+#: For zig, which builds the C library of each target once, in minutes: cross/build has it there, too.
+ZIG_CACHES = {name: str(KEPT / "zig") for name in ("ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR")}
 
 TESTS = []
 ALONE = set()

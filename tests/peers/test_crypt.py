@@ -8,7 +8,7 @@ import random
 import subprocess
 from pathlib import Path
 
-from place import ROOT, Skip, command, need, tests
+from place import ROOT, ZIG_CACHES, Skip, command, need, tests
 
 CRYPT = os.environ.get("KOMAINU_CRYPT") or str(ROOT / "target/debug/crypt")
 CROSS = Path(os.environ.get("KOMAINU_CROSS") or ROOT / "work/cross-venv")
@@ -69,9 +69,8 @@ def musl(place, target, *emulator):
         raise Skip(f"cross/setup has not been run: there is no {python}")
     source, program = place.path("crypt.c"), place.path("crypt")
     source.write_text(MUSL)
-    cache = {name: str(CROSS.parent / "zig-crypt") for name in ("ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR")}
     command(python, "-m", "ziglang", "cc", "-target", target, "-static", "-O1", "-o", program, source, seconds=300,
-            env={**os.environ, **cache})
+            env={**os.environ, **ZIG_CACHES})
     words = [*(need(name, "qemu-user-static") for name in emulator), str(program)]
     return lambda pairs: ask([f"{setting}\t{password}" for setting, password in pairs], *words)
 

@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from place import ROOT, Skip, need, test
+from place import ROOT, ZIG_CACHES, Skip, need, test
 
 TABLE = os.environ.get("KOMAINU_IOCTL_NUMBERS") or ROOT / "target/debug/ioctl-numbers"
 #: The target of the C compiler, its emulator, and the column of the table.
@@ -39,11 +39,10 @@ def every_request_has_the_number_that_the_kernels_headers_give_it_on_each_archit
     compared = 0
     for target, emulator, column in ARCHITECTURES:
         program = place.path(f"numbers-{target}")
-        caches = {f"ZIG_{kind}_CACHE_DIR": str(ROOT / "target/cross/zig") for kind in ("LOCAL", "GLOBAL")}
         # Of another folder (Debian's linux-libc-dev of that architecture), if one is wanted.
         others = [f"-I{os.environ['KOMAINU_HEADERS']}/{target.split('-')[0]}"] if "KOMAINU_HEADERS" in os.environ else []
         subprocess.run([zig, "cc", "-target", target, "-static", *others, "-o", program, source], check=True,
-                       env={**os.environ, **caches})
+                       env={**os.environ, **ZIG_CACHES})
         said = subprocess.run([need(emulator, "qemu-user-static"), program], check=True, capture_output=True, text=True)
         for line in said.stdout.splitlines():
             name, _, value = line.partition(" ")

@@ -11,6 +11,7 @@ use crate::identifiers::{Digest64, ReleaseId, Slot};
 use crate::operator_request::Password;
 use crate::retry_state::RetryState;
 use crate::update::facts::{BootChoice, Health, Parts, RecordSeen};
+use crate::update::fleet_order::FleetWord;
 use crate::update::offer::StoredMetadata;
 use crate::update::patch_choice::Rebuildable;
 use crate::update::record::Record;
@@ -98,6 +99,10 @@ pub trait Host {
     /// # Errors
     /// The reason why the device does not restart.
     fn reboot(&mut self) -> Result<(), Text>;
+    /// The word of a fleet server, where the settings name one.
+    fn fleet_word(&mut self) -> FleetWord {
+        FleetWord::default()
+    }
 }
 
 /// The memory of the update: the record survives restarts, the retry state does not.

@@ -134,6 +134,8 @@ pub enum Reason {
     CountingBytes(Moment),
     /// A wave has reached this device: its release begins with the next poll, in case that it is halted meanwhile.
     WaveReached(u64),
+    /// A release waits for an action of the fleet server.
+    FleetHolds(u64),
     /// The staged release starts later: in the window of the settings, or as the owner wants.
     Postponed {
         release: ReleaseId,
@@ -297,6 +299,7 @@ impl fmt::Display for Reason {
             }
             Reason::CountingBytes(since) => write!(f, "counting-bytes since={since}"),
             Reason::WaveReached(release) => write!(f, "wave-reached release={release}"),
+            Reason::FleetHolds(release) => write!(f, "fleet-holds release={release}"),
             Reason::Postponed { release, until } => {
                 write!(f, "postponed release={} version={} until={until}", release.number, release.version)
             }

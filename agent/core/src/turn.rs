@@ -128,6 +128,7 @@ pub fn look_knowing(
         request,
         gate,
         reimage: reimage.is_some_and(|slot| booted == Ok(slot)),
+        fleet: device.fleet_word(),
         booted,
     }
 }

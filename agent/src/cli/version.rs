@@ -12,10 +12,11 @@ pub(super) fn show() -> Result<Exit, (Exit, String)> {
 }
 
 /// The features that a maker chooses at the build, and whether they are in.
-const FEATURES: [(&str, bool); 5] = [
+const FEATURES: [(&str, bool); 6] = [
     ("mtd", cfg!(feature = "mtd")),
     ("ubi", cfg!(feature = "ubi")),
     ("profiles", cfg!(feature = "profiles")),
+    ("ddi", cfg!(feature = "ddi")),
     ("rsa", cfg!(feature = "rsa")),
     ("public-roots", cfg!(feature = "public-roots")),
 ];

@@ -89,7 +89,7 @@ pub(super) fn read(mut keys: Keys<'_>) -> Server {
 const CA_FILES: &str = "must name a file of authorities for https; the public web's are often in \
     \"/etc/ssl/certs/ca-certificates.crt\"";
 
-fn folder(keys: &mut Keys<'_>, key: &str) -> Address {
+pub(super) fn folder(keys: &mut Keys<'_>, key: &str) -> Address {
     let text = keys.required_string(key);
     if text.contains(['?', '#']) {
         keys.fault(key, "must be a folder, to which names of files are added: without `?` and `#`");

@@ -1,6 +1,8 @@
 //! The decisions of a device's maker: the checked settings, and the reading of each key of the settings file into them.
 
 use crate::config::boot_settings;
+use crate::config::ddi_settings;
+use crate::config::ddi_settings::DdiSettings;
 use crate::config::gate_settings;
 use crate::config::identity;
 use crate::config::identity_settings;
@@ -32,6 +34,8 @@ pub struct DeviceSettings {
     pub core: Settings,
     /// Where releases come from.
     pub server: Server,
+    /// The fleet server; `None`: there is none.
+    pub ddi: Option<DdiSettings>,
     /// The root that the firmware was shipped with.
     pub root: PathBuf,
     /// The record and the metadata: must survive restarts and updates.
@@ -182,7 +186,7 @@ impl DeviceSettings {
         let mut keys = |table: &str| Keys::of(&mut top, table, &of_update);
         let (mut device, mut poll, mut trial) = (keys("device"), keys("poll"), keys("trial"));
         let (mut state, mut trust, mut reset) = (keys("state"), keys("trust"), keys("reset"));
-        let (server, boot, log) = (keys("server"), keys("boot"), keys("log"));
+        let (server, boot, log, ddi) = (keys("server"), keys("boot"), keys("log"), keys("ddi"));
         let (gate, wall) = (Keys::of(&mut top, "gate", &of_gate), Keys::of(&mut top, "wall", &of_wall));
         let identity = Keys::of(&mut top, "identity", &of_gate);
         let (id, id_file) = read_id(&mut device, tree);
@@ -190,6 +194,7 @@ impl DeviceSettings {
             file: PathBuf::new(),
             core: read_core(&mut device, &mut trial, &mut state, &mut reset),
             server: server_settings::read(server),
+            ddi: None,
             root: trust.path("root", "/usr/share/komainu/root.json"),
             state: state.path("directory", "/var/lib/komainu"),
             run: state.path("run_directory", "/run/komainu"),
@@ -205,6 +210,8 @@ impl DeviceSettings {
             id_file,
             faults: SettingsFaults::default(),
         };
+        let has_authorities = !read.server.ca_files.is_empty() || cfg!(feature = "public-roots");
+        read.ddi = ddi_settings::read(ddi, has_authorities);
         poll_settings::read(&mut device, &mut poll, tree, &mut read.core);
         if let Some(gate) = &mut read.gate {
             gate.identity = read.identity.clone();

@@ -50,6 +50,11 @@ impl<'f> Keys<'f> {
         Keys { table, first }
     }
 
+    /// The file has this table.
+    pub(super) fn is_given(&self) -> bool {
+        self.table.is_given()
+    }
+
     /// A fault at the line of this key; the sentence follows its name.
     pub(super) fn fault(&self, key: &str, sentence: &str) {
         self.first.tell(self.table.fault(key, sentence));

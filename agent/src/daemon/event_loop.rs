@@ -1,6 +1,8 @@
 //! The event loop of `komainu run`: it owns time, signals, sockets and children, and calls three jobs. The update's
 //! job takes turns of gate and update, the wall's job its own, and the page's job hears requests.
 
+#[cfg(feature = "ddi")]
+use super::ddi_job::DdiJob;
 use super::event_log::EventLog;
 use super::linux_device::LinuxDevice;
 use super::page_host::PageHost;
@@ -14,6 +16,7 @@ use crate::os::wakeup::{Waiter, Woken};
 use komainu_core::firewall::table::FirewallGrants;
 use komainu_core::gate::state::FirewallStatus;
 use komainu_core::operator_request::OperatorRequest;
+use komainu_core::reason::Reason;
 use komainu_core::settings::Settings;
 use komainu_core::step::{Next, Step};
 use komainu_core::turn::{Outcome, answers, decide_unless_off, execute, look_knowing};
@@ -56,6 +59,8 @@ pub struct EventLoop<'a> {
     /// The firewall's grants where there is no wall to give them.
     grants: FirewallGrants,
     update: UpdateJob,
+    #[cfg(feature = "ddi")]
+    ddi: Option<DdiJob>,
     wall_inputs: WallInputs,
     /// So many turns of the wall have waited for the gate's look.
     wall_waits: u32,
@@ -103,6 +108,8 @@ impl<'a> EventLoop<'a> {
             wall,
             grants,
             update,
+            #[cfg(feature = "ddi")]
+            ddi: DdiJob::open(settings),
             wall_inputs: WallInputs { now: Moment(0), rules: None },
             wall_waits: 0,
         })
@@ -162,7 +169,9 @@ impl<'a> EventLoop<'a> {
         if matches!(outcome.next, Next::Seconds(_)) && !self.requests.is_full() {
             self.device.end_install();
         }
-        let news = self.hear();
+        // A device that is about to restart has told what it must.
+        let asks = outcome.next != Next::Restart && self.ask_fleet();
+        let news = self.hear() || asks;
         if outcome.next == Next::Restart && self.restarts_by_exit() {
             return Ok(Some(End::Restart));
         }
@@ -189,6 +198,7 @@ impl<'a> EventLoop<'a> {
         let grants = self.grants();
         let plan = decide_unless_off(facts, &self.core, self.device.update_off());
         self.log.log(self.device, &plan.reason);
+        self.show_fleet(facts, &plan.reason);
         // Forgotten before it is carried out: an old request must not come true after a restart.
         let for_no_wall =
             self.wall.is_none() && facts.request.as_ref().is_some_and(OperatorRequest::is_of_wall);
@@ -230,6 +240,7 @@ impl<'a> EventLoop<'a> {
                 || woken == Woken::Request
                 || self.requests.is_full()
                 || self.update.is_due()
+                || self.fleet_is_due()
             {
                 return Ok(None);
             }
@@ -253,6 +264,8 @@ impl<'a> EventLoop<'a> {
         let seconds = self.update.due_in_seconds();
         let seconds =
             self.page.as_ref().and_then(PageHost::due_in_seconds).map_or(seconds, |due| due.min(seconds));
+        #[cfg(feature = "ddi")]
+        let seconds = self.ddi.as_ref().map_or(seconds, |ddi| ddi.due_in_seconds().min(seconds));
         let seconds = if self.wall.is_some() { seconds.min(QUICK_SECONDS) } else { seconds };
         let others = self.page.as_ref().map(PageHost::waits_for).unwrap_or_default();
         self.waiter.wait(seconds, &others).map_err(|error| format!("cannot wait: {error}"))
@@ -286,6 +299,30 @@ impl<'a> EventLoop<'a> {
         let news = page.hear(self.device, &mut self.requests);
         self.device.listen_to_wakeups(&page.wakeup());
         news
+    }
+
+    /// Lets the action of the fleet server follow a plan.
+    fn show_fleet(&mut self, _facts: &Facts, _reason: &Reason) {
+        #[cfg(feature = "ddi")]
+        if let Some(ddi) = &mut self.ddi {
+            ddi.see(self.device, _facts, _reason);
+        }
+    }
+
+    /// Asks the fleet server, if that is due; true: its word is another one.
+    fn ask_fleet(&mut self) -> bool {
+        #[cfg(feature = "ddi")]
+        if let Some(ddi) = &mut self.ddi {
+            return ddi.turn_if_due(self.device, &self.core.device_id);
+        }
+        false
+    }
+
+    fn fleet_is_due(&self) -> bool {
+        #[cfg(feature = "ddi")]
+        return self.ddi.as_ref().is_some_and(DdiJob::is_due);
+        #[cfg(not(feature = "ddi"))]
+        false
     }
 
     fn compare_firmware(&mut self, facts: &Facts) {

@@ -1,6 +1,8 @@
 //! The device on Linux: its parts put together, and functions for the commands. `powers` implements the core's
-//! traits, `trial` what a trial needs.
+//! traits, `trial` what a trial needs, `packet_counts` reads the firewall's counters, `fleet` is for a fleet server.
 
+mod fleet;
+mod packet_counts;
 mod powers;
 mod trial;
 
@@ -20,6 +22,8 @@ use crate::update::boot::boot_flow::BootFlow;
 use crate::update::boot::flash_devices::KernelFlash;
 use crate::update::boot::profile_flow;
 use crate::update::boot::running_slot::RunningSlot;
+#[cfg(feature = "ddi")]
+use crate::update::ddi::action_file::word_on_record;
 #[cfg(feature = "delta")]
 use crate::update::delta::PatchedImages;
 use crate::update::kept_places::KeptPlaces;
@@ -44,6 +48,7 @@ use komainu_core::reason::Reason;
 use komainu_core::retry_state::RetryState;
 use komainu_core::settings::Settings as CoreSettings;
 use komainu_core::update::facts::Facts;
+use komainu_core::update::fleet_order::FleetWord;
 use komainu_core::update::offer::Offer;
 use komainu_core::wall::incident_state::IncidentState;
 use komainu_core::wall::observation::Observation;
@@ -51,11 +56,6 @@ use komainu_trust::{Moment, Trusted};
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// The interval between reads of the firewall's counters, in milliseconds: a read covers a hundred rules.
-const COUNT_MILLISECONDS: u64 = 30_000;
-/// Counters that are shown may be so old, in milliseconds: no more than the pause between two turns of the wall at rest.
-const COUNTS_OLD_MILLISECONDS: u64 = 120_000;
 
 /// The device that this runs on.
 pub struct LinuxDevice {
@@ -91,6 +91,8 @@ pub struct LinuxDevice {
     server_reached: bool,
     /// Why no watchdog is held on trial, as it was last told.
     unwatched: Option<Text>,
+    /// The word of the fleet server.
+    fleet: FleetWord,
 }
 
 impl LinuxDevice {
@@ -125,6 +127,10 @@ impl LinuxDevice {
             restarting: false,
             server_reached: false,
             unwatched: None,
+            #[cfg(feature = "ddi")]
+            fleet: word_on_record(settings),
+            #[cfg(not(feature = "ddi"))]
+            fleet: FleetWord::default(),
             settings: settings.clone(),
         };
         device.raise_tls_floor();
@@ -306,37 +312,6 @@ impl LinuxDevice {
         self.offers.offer(&self.store, settings, clock, clock::uptime_milliseconds())
     }
 
-    /// The firewall's counters: packets turned away, dropped and seen; empty where nothing counts. Those that the wall read
-    /// may be two minutes old.
-    pub fn counts(&mut self) -> Vec<Count> {
-        if !self.counted.is_empty()
-            && clock::uptime_milliseconds() < self.counted_at + COUNTS_OLD_MILLISECONDS
-        {
-            return self.counted.clone();
-        }
-        self.read_counts()
-    }
-
-    fn read_counts(&mut self) -> Vec<Count> {
-        self.controller().and_then(|mut firewall| firewall.counts().ok()).unwrap_or_default()
-    }
-
-    /// The packets that were counted lately.
-    fn fresh_counts(&mut self) -> Vec<Count> {
-        let now = clock::uptime_milliseconds();
-        if now < self.counted_at + COUNT_MILLISECONDS {
-            return self.recent.take(&[], now);
-        }
-        self.counted_at = now;
-        let counts = self.read_counts();
-        // A file that could not be read this time is compared next time.
-        let grown = match counts.is_empty() {
-            true => Vec::new(),
-            false => fresh(std::mem::replace(&mut self.counted, counts.clone()), &counts),
-        };
-        self.recent.take(&grown, now)
-    }
-
     /// Compares the firmware with the maker's advisories.
     pub fn compare_firmware(&mut self, facts: &Facts) {
         if self.wall.is_none() {
@@ -419,32 +394,4 @@ const POLL_FAULT_BYTES_MAX: u64 = 1024;
 fn poll_fault(run: &Path) -> Option<String> {
     let bytes = files::read(&run.join(POLL_FAULT), POLL_FAULT_BYTES_MAX).ok()??;
     Some(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-/// The packets counted since `before`. Counts from before the first read may be old, from before the agent started
-/// again, and are no news.
-fn fresh(before: Vec<Count>, counts: &[Count]) -> Vec<Count> {
-    if before.is_empty() {
-        return Vec::new();
-    }
-    let same = |a: &Count, b: &Count| (a.counted, a.protocol, a.port) == (b.counted, b.protocol, b.port);
-    let fresh = |count: &Count| {
-        let before = before.iter().find(|other| same(count, other)).map_or(0, |other| other.packets);
-        Count { packets: count.packets.saturating_sub(before), ..*count }
-    };
-    counts.iter().map(fresh).filter(|count| count.packets > 0).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use komainu_core::firewall::table::Counted;
-
-    #[test]
-    fn what_was_counted_before_the_agent_started_is_no_news() {
-        let count = |packets| vec![Count { counted: Counted::Scan, protocol: None, port: 23, packets }];
-        assert_eq!(fresh(Vec::new(), &count(7)), []);
-        assert_eq!(fresh(count(7), &count(7)), []);
-        assert_eq!(fresh(count(7), &count(9)), count(2));
-    }
 }

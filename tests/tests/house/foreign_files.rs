@@ -58,6 +58,7 @@ const ALLOWED: &[Row] = &[
     ("update/boot/flash_devices.rs", &["files::replace"], OWN),
     ("update/storage/block.rs", &[".write(true)"], "the slots that the settings name"),
     ("update/runtime_state.rs", &[".write(true)", "files::replace", "files::remove("], OWN),
+    ("update/ddi/action_file.rs", &["files::replace", "files::remove("], OWN),
     ("update/owner_snapshot.rs", &["files::replace", "files::rename(", "files::remove("], OWN),
     ("update/store.rs", &["files::replace", "files::remove("], OWN),
     ("gate/credential_store.rs", &["files::replace", "files::rename(", "files::remove("], OWN),

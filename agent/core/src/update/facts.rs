@@ -5,6 +5,7 @@ use crate::gate::state::GateFacts;
 use crate::identifiers::{Name, PARTS_MAX, Slot};
 use crate::operator_request::OperatorRequest;
 use crate::retry_state::RetryState;
+use crate::update::fleet_order::FleetWord;
 use crate::update::offer::Offer;
 use crate::update::record::{Record, Update};
 use komainu_trust::Moment;
@@ -98,6 +99,8 @@ pub struct Facts {
     pub gate: Option<GateFacts>,
     /// The running release shall be written anew into the other slot, because an attacker may have changed it.
     pub reimage: bool,
+    /// The word of a fleet server.
+    pub fleet: FleetWord,
 }
 
 impl Facts {

@@ -51,10 +51,9 @@ impl StoredMetadata {
     /// The metadata under the newer of the two roots. A kept root that flash has spoilt counts as missing; a firmware
     /// with a newer root than the kept one is believed: it was verified before it could run.
     pub fn under_newest_root(&self) -> Stored {
-        let root = match (self.kept_root(), self.newer_shipped_root()) {
-            (Some(_), None) => &self.metadata.root,
-            _ => &self.shipped_root,
-        };
+        let keeps_newest =
+            self.keeps_shipped_root() || self.kept_root().is_some() && self.newer_shipped_root().is_none();
+        let root = if keeps_newest { &self.metadata.root } else { &self.shipped_root };
         Stored { root: root.clone(), ..self.metadata.clone() }
     }
 
@@ -65,8 +64,17 @@ impl StoredMetadata {
 
     /// The root in the firmware, if it is newer than the one that is kept.
     pub fn newer_shipped_root(&self) -> Option<Root> {
+        if self.keeps_shipped_root() {
+            return None;
+        }
         let kept = self.kept_root().map_or(0, |root| root.common.version);
         read_root(&self.shipped_root).filter(|shipped| shipped.common.version > kept)
+    }
+
+    /// The same file, as in most devices until the first root is renewed: its signatures, slow to verify on a small
+    /// processor, tell nothing more of two equal files.
+    fn keeps_shipped_root(&self) -> bool {
+        self.metadata.root == self.shipped_root
     }
 }
 

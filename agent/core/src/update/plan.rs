@@ -181,6 +181,7 @@ fn plan_update(facts: &Facts, record: &Record, booted: Slot, settings: &Settings
     // A postponement refers to the release that is staged now; the owner must not get a "yes" without effect.
     if until_poll == 0 && facts.request != Some(OperatorRequest::Postpone)
         || facts.request == Some(OperatorRequest::Poll)
+        || looks_for_fleet(facts)
     {
         return Plan::step(Step::Poll, Reason::PollDue, Next::Now);
     }
@@ -209,6 +210,20 @@ fn plan_update(facts: &Facts, record: &Record, booted: Slot, settings: &Settings
     }
 }
 
+/// A fleet server asks for a look. After failures of polls it waits as every poll does: no server makes a device ask another one
+/// without pause.
+fn looks_for_fleet(facts: &Facts) -> bool {
+    let is_time = facts.fleet.look_since.is_some_and(|since| since <= facts.uptime);
+    is_time && facts.fleet.wants_look(&facts.retry) && facts.retry.poll.failures == 0
+}
+
+/// A fleet server lets the release on offer go no further. An infected device is written anew, whatever a server says.
+fn fleet_holds(facts: &Facts, is_staged: bool) -> bool {
+    let order = facts.fleet.order;
+    let may = if is_staged { order.may_start() } else { order.may_stage() };
+    !may && !facts.reimage
+}
+
 fn plan_accepted(
     facts: &Facts,
     record: &Record,
@@ -230,8 +245,12 @@ fn plan_accepted(
         let record = Record { postponed: Some(postponed), ..record.clone() };
         return Plan::step(Step::Adopt(record), reason, Next::Now);
     }
-    if matches!(&record.update, Update::Staged { digest, slot, .. } if *digest == offered.digest && *slot == into)
-    {
+    let is_staged = matches!(&record.update, Update::Staged { digest, slot, .. }
+        if *digest == offered.digest && *slot == into);
+    if fleet_holds(facts, is_staged) {
+        return Plan::wait(Reason::FleetHolds(release.number), until_poll);
+    }
+    if is_staged {
         match start(record, offered, facts, settings) {
             Start::Now => {}
             Start::Plan(postponed) => {

@@ -18,6 +18,7 @@ use komainu_core::identifiers::Slot;
 use komainu_core::operator_request::Password;
 use komainu_core::retry_state::RetryState;
 use komainu_core::update::facts::{BootChoice, Health, Parts, RecordSeen};
+use komainu_core::update::fleet_order::FleetWord;
 use komainu_core::update::offer::StoredMetadata;
 #[cfg(feature = "delta")]
 use komainu_core::update::patch_choice::Rebuildable;
@@ -56,6 +57,10 @@ impl Host for LinuxDevice {
         };
         self.restarting = false;
         Err(why)
+    }
+
+    fn fleet_word(&mut self) -> FleetWord {
+        self.word_of_fleet()
     }
 }
 

@@ -44,7 +44,7 @@ impl LinuxDevice {
     }
 
     /// A sign of life to the watchdog.
-    fn show_life(&self) {
+    pub(crate) fn show_life(&self) {
         if let Some(wall) = &self.wall {
             wall.show_life();
         }

@@ -309,6 +309,16 @@ impl Http {
         request.call().map_err(fault)
     }
 
+    #[cfg(feature = "ddi")]
+    pub(super) fn agent(&self) -> &Agent {
+        &self.agent
+    }
+
+    #[cfg(feature = "ddi")]
+    pub(super) fn pace(&self) -> &Pace {
+        &self.pace
+    }
+
     fn who_asks(&self, url: &Address, code: u16) -> Asks {
         match code {
             401 if !url.tls && self.proxy_for(url).is_some() => Asks::LoginOrProxyLogin,

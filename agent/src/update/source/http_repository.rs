@@ -4,6 +4,8 @@ use super::carrier::Source;
 use crate::config::address::Address;
 use crate::config::server_settings::Server;
 use crate::net::http::client::{Http, HttpSettings, Small};
+#[cfg(feature = "ddi")]
+use crate::net::http::exchange::{Exchange, ExchangeAnswer};
 use crate::net::http::stream::Stream;
 use crate::net::socket::{Glance, pause};
 use crate::net::tls::client_identity::ClientIdentity;
@@ -57,6 +59,17 @@ impl HttpRepository {
         };
         let http = Http::new(http, clock).map_err(|fault| fault.to_string())?;
         Ok(HttpRepository { settings: settings.clone(), http, floor, built, stream: None, paused_until: 0 })
+    }
+
+    /// Tells another server something, by way of the same client: its authorities, its proxy and its patience hold there, too.
+    ///
+    /// # Errors
+    /// As [`Http::exchange`].
+    #[cfg(feature = "ddi")]
+    pub(crate) fn exchange(&mut self, request: &Exchange<'_>) -> Result<ExchangeAnswer, FetchFault> {
+        self.stream = None;
+        let answer = self.http.exchange(request);
+        answer.map_err(|fault| self.with_ignored_proxy(fault))
     }
 
     /// During a wait for a server, this function looks every other second; a change ends the wait.

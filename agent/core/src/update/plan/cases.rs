@@ -1,6 +1,6 @@
 //! The planner as a table: facts in, plan out. One row a case; the stories in `tests/` show the effects of an offer.
 
-use super::plan;
+use super::{fleet_holds, plan};
 use crate::fault::text;
 use crate::identifiers::Digest64;
 use crate::identifiers::{Name, ReleaseId, Slot, Version};
@@ -11,6 +11,7 @@ use crate::settings::{ConfirmBy, Settings, StartCount};
 use crate::step::Next;
 use crate::step::Step;
 use crate::update::facts::{BootChoice, Facts, Health, Parts, RecordSeen};
+use crate::update::fleet_order::{FleetOrder, FleetWord};
 use crate::update::manifest::Manifest;
 use crate::update::offer::{Offer, Release};
 use crate::update::record::{Postponed, Record, Update};
@@ -78,6 +79,7 @@ pub(crate) fn facts(update: Update) -> Facts {
         request: None,
         gate: None,
         reimage: false,
+        fleet: FleetWord::default(),
     }
 }
 
@@ -284,4 +286,35 @@ fn who_wants_to_wait_is_heard_when_a_poll_is_due() {
     assert!(polls(&facts));
     facts.request = Some(OperatorRequest::Postpone);
     assert!(!polls(&facts));
+}
+
+#[test]
+fn a_fleet_server_asks_for_one_look_and_not_for_more() {
+    let since = |at| Facts {
+        fleet: FleetWord { order: FleetOrder::Start, look_since: Some(at) },
+        ..facts(Update::Idle)
+    };
+    expect(&since(1000), &["poll"], "poll-due");
+    // It was looked since, the look is for the next second, or polls fail.
+    expect(&since(940), &[], "offer-nothing");
+    expect(&since(1001), &[], "offer-nothing");
+    let mut failing = since(1000);
+    failing.retry.poll = Backoff { failures: 1, last_uptime: 999, retry_after_seconds: 0 };
+    expect(&failing, &[], "offer-nothing");
+}
+
+#[test]
+fn a_fleet_server_holds_a_release_back_and_no_answer_to_an_infection() {
+    for (order, staging, starting) in [
+        (FleetOrder::Free, false, false),
+        (FleetOrder::Hold, true, true),
+        (FleetOrder::Stage, false, true),
+        (FleetOrder::Start, false, false),
+    ] {
+        let mut facts = facts(Update::Idle);
+        facts.fleet.order = order;
+        assert_eq!((fleet_holds(&facts, false), fleet_holds(&facts, true)), (staging, starting), "{order:?}");
+        facts.reimage = true;
+        assert!(!fleet_holds(&facts, false) && !fleet_holds(&facts, true));
+    }
 }
