@@ -19,18 +19,19 @@ impl Workshop {
         expiry(&current.trusted, role) <= now.plus_seconds(self.expiry_seconds(role) / 8)
     }
 
-    /// When the published metadata of each role ends, in words.
+    /// The published metadata of each role, its version and when it ends, in words.
     ///
     /// # Errors
     /// The published files cannot be read.
     pub fn ends(&self, now: Moment) -> Result<String> {
         let current = self.current()?;
         let mut words = String::new();
-        for role in [Role::Root, Role::Timestamp, Role::Snapshot, Role::Targets] {
+        let roles = [Role::Root, Role::Timestamp, Role::Snapshot, Role::Targets];
+        for (role, version) in roles.into_iter().zip(current.trusted.versions()) {
             let expires = expiry(&current.trusted, role);
             let left =
                 if expires > now { format!("{} left", days(now, expires)) } else { "EXPIRED".to_owned() };
-            words.push_str(&format!("{}.json expires {expires}, {left}\n", role.name()));
+            words.push_str(&format!("{}.json version {version} expires {expires}, {left}\n", role.name()));
         }
         Ok(words)
     }

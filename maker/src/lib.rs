@@ -15,8 +15,8 @@
 //!   breaks a polling device, and [`publish`] leads all of that.
 //! - [`rotate`] and [`revoke`] change [`next_keys`], [`key_change`] publishes the change; [`sign`] collects
 //!   signatures elsewhere; [`ceremony`] prints checklists for people with keys.
-//! - [`mirror`] copies a repository in the same order, [`bundle`] packs it into one file, [`summary`] describes it,
-//!   [`server`] serves it for trying out.
+//! - [`upload`] brings a repository to a folder, another machine or an object store, in the same order; [`bundle`] packs
+//!   it into one file, [`summary`] describes it, [`server`] serves it for trying out.
 //! - [`kernel_check`] judges the configuration of a kernel, which [`kernel_config`] reads.
 //! - [`policy_suggestion`] suggests a policy from what devices reported.
 //! - [`audit`] says what must not ship in an image.
@@ -47,7 +47,6 @@ pub mod key_change;
 pub mod keyring;
 pub mod keys;
 pub mod metadata;
-pub mod mirror;
 pub mod next_keys;
 pub mod passphrase;
 pub mod passwords;
@@ -70,4 +69,5 @@ pub mod summary;
 pub mod target_paths;
 pub mod token;
 pub mod transaction;
+pub mod upload;
 pub mod workshop;

@@ -1,14 +1,15 @@
-//! `publish`: makes releases that were put aside visible, or renews signatures; and copies it to a mirror.
+//! `publish`: makes releases that were put aside visible, or renews signatures; and uploads what is published.
 
 use super::options::Place;
 use super::output::{Outcome, say, warn};
 use crate::clock;
-use crate::mirror::{mirror, upload_order};
 use crate::publish::{PublishOptions, Published};
+use crate::upload::check_url::check_url;
+use crate::upload::destination::Destination;
+use crate::upload::{upload, upload_order};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use komainu_core::printable;
-use std::path::PathBuf;
 
 /// Sign and publish releases that were put aside; renew signatures that come to an end.
 ///
@@ -27,16 +28,23 @@ use std::path::PathBuf;
                   needed soon: root or targets metadata expires, or a file has 80 % of the bytes that devices read.\n\n\
                   Every night, on a machine with the online keys and no person; cron mails only what is printed:\n  \
                   17 3 * * *  komainu-maker publish --online-only --quiet --warn-status --workshop DIR\n\n\
-                  Upload in the order of --list and one by one, for example:\n  \
-                  komainu-maker publish --list | while read -r f; do \
-                  aws s3 cp \"repository/$f\" \"s3://bucket/$f\" || break; done\n\
-                  (rsync sorts by itself: send targets/ first, then metadata/ without timestamp.json and \
-                  N.root.json, then timestamp.json, then the roots.)"
+                  Destinations of --to:\n  \
+                  /srv/www                      a folder of this machine\n  \
+                  me@host:/srv/www              rsync over ssh; ssh://me@host:2222/srv/www names a port\n  \
+                  s3://bucket/prefix            an S3-compatible store. Its address, region and keys are in\n                                \
+                  AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or\n                                \
+                  in ~/.aws/config and ~/.aws/credentials (AWS_PROFILE)\n\n\
+                  Files that are there already are not sent again: an upload that was cut off is continued by the next one.\n\
+                  With tools of your own, upload one by one in the order of --list: timestamp.json after all that it\n\
+                  names, new roots last."
 )]
 pub struct Publish {
-    /// Copy what is published to this folder too, in an order that never breaks a polling device
-    #[arg(long, value_name = "DIR")]
-    to: Option<PathBuf>,
+    /// Upload what is published, in an order that never breaks a polling device (see below)
+    #[arg(long, value_name = "DESTINATION", value_parser = Destination::parse)]
+    to: Option<Destination>,
+    /// Then ask the web server for timestamp.json, as a device does: the address of [server] metadata_url
+    #[arg(long, value_name = "URL")]
+    check_url: Option<String>,
     /// Print all files that are published now on standard output, in upload order
     #[arg(long)]
     list: bool,
@@ -72,10 +80,20 @@ pub(super) fn run(args: Publish) -> Result<Outcome> {
     let silent = args.quiet && only_renewed(&published.files);
     let mut report = if silent { String::new() } else { in_words(&published) };
     if let Some(to) = &args.to {
-        let copied = mirror(&workshop, to)
-            .with_context(|| format!("published, but {} is not up to date: run this again", to.display()))?;
-        if !args.quiet || !only_renewed(&copied) {
-            report.push_str(&format!("Copied {} files to {}.\n", copied.len(), to.display()));
+        let uploaded = upload(&workshop, to)
+            .with_context(|| format!("published in the workshop, but {to} is not up to date"))?;
+        warn(&uploaded.warnings);
+        if !args.quiet || !only_renewed(&uploaded.files) {
+            report.push_str(&match uploaded.files.len() {
+                0 => format!("Nothing to copy to {to}.\n"),
+                count => format!("Copied {count} files to {to}.\n"),
+            });
+        }
+    }
+    if let Some(address) = &args.check_url {
+        let checked = check_url(&workshop, address)?;
+        if !args.quiet {
+            report.push_str(&checked);
         }
     }
     if args.list {

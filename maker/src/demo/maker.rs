@@ -8,9 +8,9 @@ use crate::clock;
 use crate::files;
 use crate::files::Fingerprint;
 use crate::init::InitOptions;
-use crate::mirror::mirror;
 use crate::publish::PublishOptions;
 use crate::release::ReleaseDraft;
+use crate::upload::upload_to_folder;
 use crate::workshop::Workshop;
 use anyhow::{Context, Result};
 use komainu_core::identifiers::Slot;
@@ -47,7 +47,7 @@ impl Maker {
     pub fn begin(folder: &Path, pool: Pool) -> Result<Maker> {
         let workshop = Workshop::init(&folder.join("maker"), &InitOptions::default(), clock::now())?;
         let maker = Maker { workshop, pool, images: folder.join("images"), web: folder.join("web") };
-        mirror(&maker.workshop, &maker.web)?;
+        upload_to_folder(&maker.workshop, &maker.web)?;
         Ok(maker)
     }
 
@@ -97,7 +97,7 @@ impl Maker {
     pub fn put_right(&self) -> Result<()> {
         // Metadata is small; a changed image is put back by the attack that changed it.
         files::remove(&self.web.join("metadata"))?;
-        mirror(&self.workshop, &self.web)?;
+        upload_to_folder(&self.workshop, &self.web)?;
         Ok(())
     }
 

@@ -3,10 +3,10 @@
 use super::device::{Device, NOW, Place, days};
 use super::rotation::replace_key;
 use komainu_maker::files;
-use komainu_maker::mirror::{mirror, upload_order};
 use komainu_maker::publish::PublishOptions;
 use komainu_maker::release::ReleaseDraft;
 use komainu_maker::summary;
+use komainu_maker::upload::{upload_order, upload_to_folder};
 use komainu_maker::workshop::Workshop;
 use komainu_trust::roles::Role;
 
@@ -66,7 +66,7 @@ fn many_boards_are_divided_among_bins_and_devices_follow_every_change() {
     let nothing = workshop.publish(days(400), &PublishOptions::default()).unwrap();
     assert!(nothing.files.is_empty(), "{:?}", nothing.files);
 
-    let copied = mirror(&workshop, &place.path("mirror")).unwrap();
+    let copied = upload_to_folder(&workshop, &place.path("mirror")).unwrap();
     assert_eq!(bins(&copied), 64);
     Device::new(&place.path("mirror")).poll(&place.path("mirror"), days(400)).unwrap();
     assert_eq!(workshop.releases().unwrap().0.len(), BOARDS);

@@ -16,3 +16,4 @@ mod rotation;
 mod server;
 mod signing;
 mod signing_deceit;
+mod uploading;

@@ -1,8 +1,8 @@
 //! Publishing: rehearsed first, and harmless to polling devices after every single file.
 
 use super::device::{Device, NOW, Place, copy, days};
-use komainu_maker::mirror;
 use komainu_maker::publish::{PublishOptions, Published};
+use komainu_maker::upload::upload_to_folder;
 use komainu_maker::workshop::Workshop;
 use komainu_trust::Moment;
 
@@ -132,7 +132,7 @@ fn an_upload_that_stops_anywhere_leaves_devices_at_the_old_or_the_new_state() {
     workshop.add_release(&place.draft("1")).unwrap();
     publish(&mut workshop, NOW);
     let upload = place.path("upload");
-    mirror::mirror(&workshop, &upload).unwrap();
+    upload_to_folder(&workshop, &upload).unwrap();
     let mut watching = Device::new(&upload);
     let old = watching.poll(&upload, NOW).unwrap().versions();
 
@@ -148,18 +148,6 @@ fn an_upload_that_stops_anywhere_leaves_devices_at_the_old_or_the_new_state() {
         }
     }
     assert_eq!(*seen.last().unwrap(), published.versions);
-}
-
-#[test]
-fn a_mirror_gets_only_what_it_lacks() {
-    let place = Place::new();
-    let mut workshop = place.workshop();
-    workshop.add_release(&place.draft("1")).unwrap();
-    publish(&mut workshop, NOW);
-    let upload = place.path("upload");
-    assert_eq!(mirror::mirror(&workshop, &upload).unwrap().len(), 6);
-    assert_eq!(mirror::mirror(&workshop, &upload).unwrap(), ["metadata/timestamp.json"]);
-    Device::new(&upload).poll(&upload, NOW).unwrap();
 }
 
 #[test]
@@ -232,7 +220,7 @@ fn a_file_that_is_replaced_is_dated_at_least_a_second_later() {
     let mut before = Vec::new();
     for round in 0..3 {
         workshop.publish(NOW, &PublishOptions { renew: true, ..PublishOptions::default() }).unwrap();
-        mirror::mirror(&workshop, &upload).unwrap();
+        upload_to_folder(&workshop, &upload).unwrap();
         let dates: Vec<_> = files.iter().map(|file| file.metadata().unwrap().modified().unwrap()).collect();
         for (old, new) in before.iter().zip(&dates) {
             let later = std::time::Duration::from_secs(1);

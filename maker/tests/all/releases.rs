@@ -80,7 +80,7 @@ fn images_of_older_releases_are_no_longer_listed_but_stay_for_devices_that_fetch
     let first = workshop.publish(NOW, &PublishOptions::default()).unwrap();
     workshop.add_release(&place.draft("2")).unwrap();
     workshop.publish(NOW, &PublishOptions::default()).unwrap();
-    let order = komainu_maker::mirror::upload_order(&workshop).unwrap();
+    let order = komainu_maker::upload::upload_order(&workshop).unwrap();
     assert_eq!(order.iter().filter(|path| path.starts_with("targets/images/")).count(), 1);
     assert!(first.files.iter().all(|path| workshop.repository().join(path).exists()));
 }

@@ -71,7 +71,7 @@ impl Thief {
     fn mirror(&mut self, place: &Place, workshop: &Workshop, roles: &[&str]) -> std::path::PathBuf {
         let mirror = place.path("thief");
         files::remove(&mirror).unwrap();
-        komainu_maker::mirror::mirror(workshop, &mirror).unwrap();
+        komainu_maker::upload::upload_to_folder(workshop, &mirror).unwrap();
         let meta = mirror.join("metadata");
         let listed = |name: &str, version: u64, bytes: &[u8]| {
             let hash = komainu_maker::metadata::target(&print(bytes));
@@ -158,7 +158,7 @@ fn versions_that_a_thief_ran_up_are_forgotten_with_the_key() {
 /// The answer of a device to metadata that the stolen keys signed, after it followed the new root.
 fn thief_again(place: &Place, workshop: &Workshop, thief: &mut Thief, device: &mut Device) -> String {
     let mirror = place.path("thief-again");
-    komainu_maker::mirror::mirror(workshop, &mirror).unwrap();
+    komainu_maker::upload::upload_to_folder(workshop, &mirror).unwrap();
     let meta = mirror.join("metadata");
     let role =
         if key_of(place, "timestamp", 0) == thief.keys[2].1.key_ids[0] { "snapshot" } else { "timestamp" };

@@ -113,5 +113,10 @@ fn the_status_says_where_a_roll_out_stands() {
         let words = workshop.rollouts(now).unwrap();
         assert!(words.contains(says), "{words}");
     }
-    assert!(workshop.ends(NOW).unwrap().contains("timestamp.json expires 2026-11-29T00:00:00Z, 7 days left"));
+    assert!(
+        workshop
+            .ends(NOW)
+            .unwrap()
+            .contains("timestamp.json version 2 expires 2026-11-29T00:00:00Z, 7 days left")
+    );
 }

@@ -4,11 +4,11 @@ use super::device::{Device, NOW, Place, copy, days};
 use komainu_maker::key_change::KeyChange;
 use komainu_maker::keyring::KeyRing;
 use komainu_maker::keys::PrivateKey;
-use komainu_maker::mirror;
 use komainu_maker::passphrase::Passphrases;
 use komainu_maker::public_key::KeyType;
 use komainu_maker::publish::PublishOptions;
 use komainu_maker::rotate::Rotation;
+use komainu_maker::upload::upload_to_folder;
 use komainu_maker::workshop::Workshop;
 use komainu_trust::roles::Role;
 
@@ -58,7 +58,7 @@ fn changing_any_role_s_key_never_leaves_a_device_without_an_answer() {
         let place = Place::new();
         let mut workshop = with_release(&place);
         let upload = place.path("upload");
-        mirror::mirror(&workshop, &upload).unwrap();
+        upload_to_folder(&workshop, &upload).unwrap();
         let mut watching = Device::new(&upload);
         watching.poll(&upload, NOW).unwrap();
 
