@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from place import ROOT, Skip, command, end, need, wait_until
 
-S3S_FS = ROOT / "work/s3s-fs/bin/s3s-fs"
+S3S_FS = ROOT / "work/cargo-tools/bin/s3s-fs"
 KEY_ID, SECRET, REGION, BUCKET = "AKIDPEERS", "a secret of the peers", "eu-peers-1", "updates"
 
 
