@@ -12,6 +12,7 @@ use komainu_core::step::{Next, Step};
 use komainu_core::update::activate::activate;
 use komainu_core::update::confirm::confirm;
 use komainu_core::update::facts::{BootChoice, Facts, Health, Part, Parts, RecordSeen};
+use komainu_core::update::fleet_order::FleetWord;
 use komainu_core::update::lot::lot;
 use komainu_core::update::offer::{Offer, Release};
 use komainu_core::update::plan::plan;
@@ -105,6 +106,7 @@ impl<'w> Device<'w> {
                 request: None,
                 gate: None,
                 reimage: false,
+                fleet: FleetWord::default(),
             },
             started: -traits.on_since,
             second: -traits.on_since,
