@@ -165,7 +165,7 @@ class Line:
 
     def __init__(self, place, port, bytes_most):
         self.to, self.left, self.open = port, bytes_most, threading.Event()
-        self.full = threading.Event()
+        self.full, self.cut = threading.Event(), threading.Event()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         place.undo.callback(self.listener.close)
@@ -189,7 +189,7 @@ class Line:
                     self.left -= len(piece)
                     if self.left < 0:
                         self.full.set()
-                        self._wait(one)
+                        self._wait()
                 other.sendall(piece)
         except OSError:
             pass
@@ -199,17 +199,11 @@ class Line:
             except OSError:
                 pass
 
-    def _wait(self, one):
-        """Until it is opened, or the sender is gone."""
-        one.settimeout(0.05)
-        while not self.open.is_set():
-            try:
-                if one.recv(1, socket.MSG_PEEK) == b"":
-                    raise OSError("the sender is gone")
-                self.open.wait(0.05)
-            except TimeoutError:
-                pass
-        one.settimeout(None)
+    def _wait(self):
+        """Until it is opened, or cut: that the sender is gone does not show while there is something left to read."""
+        while not self.open.wait(0.05):
+            if self.cut.is_set():
+                raise OSError("the line is cut")
 
 
 class SshServer:

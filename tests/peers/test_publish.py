@@ -122,7 +122,7 @@ def killed(place, to, workshop, environment_of, held_at):
     assert process.poll() is None, f"it ended by itself: {place.path('said').read_text()}"
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    return line
+    line.cut.set()
 
 
 @test
@@ -155,8 +155,8 @@ def a_killed_upload_over_ssh_goes_on_within_a_file(place):
     to.environment = server.environment()
     shipped = workshop.root
     images = workshop.publish(2, sizes={"kernel": 200_000, "rootfs": 4_000_000})
-    line = killed(place, to, workshop, lambda port: (server.destination(to.folder, port), to.environment),
-                  (server.port, 2_500_000))
+    killed(place, to, workshop, lambda port: (server.destination(to.folder, port), to.environment),
+           (server.port, 2_500_000))
     wait_until(lambda: list(to.folder.rglob(".komainu-partial/*")), "the other side keeps what came")
     assert version(to.folder) is None
     [partial] = to.folder.rglob(".komainu-partial/*.rootfs.img")
