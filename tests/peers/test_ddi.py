@@ -115,15 +115,14 @@ def a_fleet_server_hears_why_a_trial_failed(place):
     fleet.restarts(running, "a")
     assert server.counts() == (0, 0), "told before the device is back"
     running = fleet.run()
-    wait_until(lambda: "10-web" in server.heard("peer"), "the server hears of failure")
+    wait_until(lambda: server.counts() == (0, 1) and "10-web" in server.heard("peer"), "the server hears of failure")
     device = server.device("peer")
     assert (device["last_state"], device["sw_version"], server.counts()) == ("Error", "1.0.0", (0, 1)), device
     assert "<" not in server.heard("peer"), server.heard("peer")
     fleet.logs("stage=told")
     # The same software once more: the release is refused now, and the server hears that as well.
     server.force("peer")
-    wait_until(lambda: "failed-before" in server.heard("peer"), "the second try is told")
-    assert server.counts() == (0, 2)
+    wait_until(lambda: server.counts() == (0, 2) and "failed-before" in server.heard("peer"), "the second try is told")
     fleet.end(running)
 
 
