@@ -71,8 +71,10 @@ class GoodDevice(Walled):
         """The power comes on."""
         it = self.personality
         image = self.folder / f"image-{Board.starts}"
+        (self.own / "usr/lib").mkdir(parents=True, exist_ok=True)
+        # Programs are this machine's, below the firmware's own; its services are not: a whiteout hides them.
         command(need("mksquashfs", "squashfs-tools"), self.own, image, "-quiet", "-no-progress", "-noI", "-noD", "-noF",
-                "-noX")
+                "-noX", "-p", "usr/lib/systemd c 644 0 0 0 0")
         self.machine = Board(self.place, self.net, image, self.flash, layout=it.layout, init=it.init,
                              exec_tmp=it.exec_tmp)
         return self.machine.words()
