@@ -278,8 +278,13 @@ impl DdiJob {
         match &answer {
             // On record before it is told: what the server was promised does not start after a cut.
             CancelAnswer::Accept if self.action.as_ref().is_some_and(|action| action.id == stop) => {
-                self.set_stage(Stage::Told(Ending::Canceled));
+                let kept = self.set_stage(Stage::Told(Ending::Canceled));
                 device.set_fleet_word(self.word());
+                if !kept {
+                    return Err(CallFault::Token(text(format_args!(
+                        "the withdrawal cannot be put on record"
+                    ))));
+                }
             }
             CancelAnswer::Accept => {}
             CancelAnswer::Refuse(why) => log::info!("ddi-cancel-refused id={stop} why=\"{why}\""),
@@ -358,15 +363,17 @@ impl DdiJob {
         Ok(())
     }
 
-    fn set_stage(&mut self, stage: Stage) {
-        let Some(action) = &mut self.action else { return };
+    /// False: the stage is not on record.
+    fn set_stage(&mut self, stage: Stage) -> bool {
+        let Some(action) = &mut self.action else { return true };
         action.stage = stage;
         log::info!("ddi-action id={} {}", action.id, words(&action.stage));
         let over = matches!(action.stage, Stage::Ended(_));
-        self.file.keep(self.action.as_ref());
+        let kept = self.file.keep(self.action.as_ref());
         if over {
             self.hasten();
         }
+        kept
     }
 
     /// Something is to be told: at once, unless the server wants to be left alone.

@@ -1,4 +1,4 @@
-//! What a fleet server (DDI) says: one byte of decisions, then an answer in JSON, or the record of an action with its checksum put
+//! Reads the answers of a fleet server (DDI): one byte of decisions, then an answer in JSON, or the record of an action with its checksum put
 //! right. Nothing but a plain id and a plain query leaves an answer, and what the server is told is clean whatever it said.
 #![no_main]
 
@@ -89,7 +89,7 @@ fn recorded(lines: &[u8]) {
     }
 }
 
-/// What is written is read again, and fits.
+/// A written record is read again, and fits.
 fn kept(action: &Action) {
     let text = action.write();
     assert!(text.len() <= ACTION_BYTES_MAX);

@@ -33,20 +33,26 @@ impl ActionFile {
         (ActionFile { path, kept: text }, action)
     }
 
-    /// Keeps the action, where its loss would matter.
-    pub fn keep(&mut self, action: Option<&Action>) {
+    /// Keeps the action, where its loss would matter. False: the file could not be written, and has what it had before.
+    pub fn keep(&mut self, action: Option<&Action>) -> bool {
         let wanted =
             action.filter(|action| !matches!(action.stage, Stage::Looking { .. })).map(Action::write);
         if wanted == self.kept {
-            return;
+            return true;
         }
         let written = match &wanted {
             Some(text) => files::replace(&self.path, text.as_bytes()),
             None => files::remove(&self.path),
         };
         match written {
-            Ok(()) => self.kept = wanted,
-            Err(error) => log::error!("ddi-record-unwritten path={} why=\"{error}\"", self.path.display()),
+            Ok(()) => {
+                self.kept = wanted;
+                true
+            }
+            Err(error) => {
+                log::error!("ddi-record-unwritten path={} why=\"{error}\"", self.path.display());
+                false
+            }
         }
     }
 }

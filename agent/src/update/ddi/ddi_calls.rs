@@ -31,7 +31,7 @@ pub enum CallFault {
     Nonsense(Text),
     /// There was no answer.
     Fetch(FetchFault),
-    /// The token of this device cannot be read.
+    /// The device itself cannot go on: its token cannot be read, or a record not be written.
     Token(Text),
 }
 

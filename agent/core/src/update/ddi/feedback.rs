@@ -1,4 +1,4 @@
-//! What a DDI server is told: bodies in JSON, with clean sentences in bounded number. hawkBit refuses markup in them, and so
+//! Writes the bodies for a DDI server: JSON, with clean sentences in bounded number. hawkBit refuses markup in them, and so
 //! letters that could be some are replaced.
 
 use super::action::Ending;
